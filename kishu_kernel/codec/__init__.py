@@ -1,0 +1,1 @@
+"""Objects to bytes and back. Knows nothing of checkpoints, disks or notebooks."""

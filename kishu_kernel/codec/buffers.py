@@ -1,0 +1,200 @@
+"""Array memory: out of the pickle stream, and back into arrays that share it as they did.
+
+A numpy array gives its memory as an out-of-band buffer, without a copy, and is loaded straight into memory that
+it owns. Arrays of one payload that overlap come back as views of one allocation, so that a write through one
+still shows in the other; blocks of pandas objects are private (see `Reducer.private`) and never join one.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kishu_kernel.memory import address, bounds, memory_at
+from kishu_kernel.model import Buffer
+
+IN_BAND = 2048
+"""Bytes. Smaller arrays stay in the stream: a chunk of its own costs more than it can save."""
+
+
+class Source(Protocol):
+    """Stored bytes that can be read into memory."""
+
+    @property
+    def nbytes(self) -> int: ...
+
+    @property
+    def direct(self) -> bool: ...
+
+    def readinto(self, target: memoryview) -> None: ...
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Memory that arrays of one payload share, where none of them owns all of it."""
+
+    start: int
+    size: int
+
+
+Home = Any
+"""What overlapping arrays are views of: one of them, or a `Segment`."""
+
+
+class Arrays:
+    """Takes the arrays of one payload apart.
+
+    Args:
+        homes: id of an array -> what it is a view of, as found by a first pass (`overlapping`).
+
+    Attributes:
+        buffers: what the payload carries out of band, in the order of the stream.
+    """
+
+    def __init__(self, homes: Mapping[int, Home] | None = None) -> None:
+        self._homes = homes or {}
+        self._direct: dict[int, tuple[pickle.PickleBuffer, int]] = {}
+        self._met: dict[int, Any] = {}
+        self.buffers: list[Buffer] = []
+
+    def reduce(self, array: Any, private: bool) -> Any:
+        """The reduction of a `numpy.ndarray`, or NotImplemented for arrays of objects."""
+        home = self._homes.get(id(array))
+        if home is not None and home is not array:
+            return load_view, (home, *_layout(array, home))
+        if not private and array.size:
+            self._met[id(array)] = array
+        if array.dtype.hasobject:
+            return NotImplemented
+        flags = array.flags
+        if not (flags.c_contiguous or flags.f_contiguous):
+            copied = array.copy(order="C")
+            copied.flags.writeable = flags.writeable
+            return self.reduce_memory(copied, flags.writeable)
+        return self.reduce_memory(array, flags.writeable)
+
+    def reduce_memory(self, array: Any, writeable: bool) -> Any:
+        order = "C" if array.flags.c_contiguous else "F"
+        source: Any
+        if array.nbytes < IN_BAND:
+            source = array.tobytes("A")
+        else:
+            rows = array.shape[-1] if order == "F" else array.shape[0]
+            row_bytes = array.nbytes // rows if array.ndim == 2 else 0
+            source = self._out(memory_at(address(array), array.nbytes), row_bytes, array)
+        return load_array, (source, array.dtype, array.shape, order, writeable)
+
+    def reduce_segment(self, segment: Segment) -> Any:
+        import numpy
+
+        source = self._out(memory_at(segment.start, segment.size), 0, segment)
+        return load_array, (source, numpy.dtype("B"), (segment.size,), "C", True)
+
+    def _out(self, data: memoryview, row_bytes: int, owner: Any) -> pickle.PickleBuffer:
+        buffer = pickle.PickleBuffer(data)
+        self._direct[id(buffer)] = (buffer, row_bytes)
+        self._met.setdefault(-id(buffer), owner)  # the memory must outlive the payload
+        return buffer
+
+    def take(self, buffer: pickle.PickleBuffer) -> bool:
+        """The pickler's `buffer_callback`. True leaves the buffer in the stream."""
+        known = self._direct.get(id(buffer))
+        if known is not None:
+            self.buffers.append(Buffer(buffer.raw(), known[1], direct=True))
+            return False
+        try:
+            data = buffer.raw()
+        except BufferError:  # not contiguous
+            return True
+        if data.nbytes < IN_BAND:
+            return True
+        self.buffers.append(Buffer(data))
+        return False
+
+    def overlapping(self) -> dict[int, Home]:
+        """Arrays met so far that share memory -> what each is best restored as a view of."""
+        arrays = sorted(
+            ((*bounds(array), array) for key, array in self._met.items() if key > 0),
+            key=lambda item: item[:2],
+        )
+        homes: dict[int, Home] = {}
+        cluster: list[tuple[int, int, Any]] = []
+        end = 0
+        for item in arrays:
+            if item[0] >= end:
+                homes.update(_homes(cluster))
+                cluster = []
+            cluster.append(item)
+            end = max(end, item[1])
+        homes.update(_homes(cluster))
+        return homes
+
+
+def load_array(source: Any, dtype: Any, shape: tuple[int, ...], order: str, writeable: bool) -> Any:
+    """An array that owns its memory, filled from a `Source` or from bytes."""
+    import numpy
+
+    array = numpy.empty(shape, dtype, order)  # type: ignore[call-overload]
+    if array.nbytes:
+        flat = memoryview(array.reshape(-1, order="A").view("B"))
+        if isinstance(source, bytes):
+            flat[:] = source
+        else:
+            source.readinto(flat)
+    array.flags.writeable = writeable
+    return array
+
+
+def load_view(
+    home: Any, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, writeable: bool
+) -> Any:
+    """An array over the memory of another one."""
+    import numpy
+
+    if dtype.hasobject:  # numpy makes no array of objects over a foreign buffer
+        first = home.reshape(-1, order="A")[offset // dtype.itemsize :]
+        view = numpy.lib.stride_tricks.as_strided(first, shape, strides)
+    else:
+        buffer = home
+        if not home.flags.c_contiguous or home.dtype.kind in "mM":
+            buffer = home.reshape(-1, order="A").view("B")
+        view = numpy.ndarray(shape, dtype, buffer, offset, strides)
+    view.flags.writeable = writeable
+    return view
+
+
+def materialized(source: Source) -> Any:
+    """A writable buffer with the bytes of `source`, for a reduction that is not ours."""
+    data = bytearray(source.nbytes)
+    source.readinto(memoryview(data))
+    return data
+
+
+def _homes(cluster: list[tuple[int, int, Any]]) -> dict[int, Home]:
+    if len(cluster) < 2:
+        return {}
+    start = cluster[0][0]
+    end = max(item[1] for item in cluster)
+    home: Home = None
+    for low, high, array in cluster:
+        owns = array.base is None and (array.flags.c_contiguous or array.flags.f_contiguous)
+        if (low, high) == (start, end) and owns:
+            home = array
+    if home is None and any(array.dtype.hasobject for *_, array in cluster):
+        home = _root(cluster[0][2])
+    if home is None:
+        home = Segment(start, end - start)
+    return {id(array): home for *_, array in cluster}
+
+
+def _root(array: Any) -> Any:
+    while type(array.base) is type(array):
+        array = array.base
+    return array
+
+
+def _layout(array: Any, home: Home) -> tuple[Any, ...]:
+    start = home.start if isinstance(home, Segment) else address(home)
+    return array.dtype, array.shape, array.strides, address(array) - start, array.flags.writeable

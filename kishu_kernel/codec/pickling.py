@@ -1,0 +1,160 @@
+"""Payloads: the pickle stream of one co-variable and the buffers beside it.
+
+cloudpickle first (the C pickler), dill where that fails, else "not stored", which is a result and not an error
+(paper 6.1). Both picklers read the table of `reducers`, so that what the fingerprint saw is what is stored, and so
+that neither of them takes its own shortcuts with files, functions and classes of the notebook.
+
+A load touches nothing but memory: what would open a file, a socket or a process is never stored.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import io
+import pickle
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import cloudpickle
+
+from kishu_kernel.codec.buffers import Arrays, Segment, Source, materialized
+from kishu_kernel.errors import LoadError
+from kishu_kernel.model import Names, Payload
+from kishu_kernel.reducers import Reducer, ReductionTable, make_function
+
+CodecName = Literal["cloudpickle", "dill"]
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """Why a co-variable has no payload."""
+
+    names: Names
+    reason: str
+
+
+class Stored(Protocol):
+    """A payload as a store gives it back."""
+
+    @property
+    def names(self) -> Names: ...
+
+    @property
+    def stream(self) -> bytes: ...
+
+    @property
+    def blobs(self) -> Sequence[Source]: ...
+
+
+def encode(
+    names: Names, variables: Mapping[str, Any], table: ReductionTable, opaque: tuple[type, ...] = ()
+) -> Payload | NotStored:
+    """The payload of a co-variable.
+
+    Its buffers are the user's live memory: they are to be written before the next cell runs.
+
+    Args:
+        opaque: types in it that the fingerprint could not walk. Only dill may know how to store them.
+    """
+    objects = {name: variables[name] for name in names}
+    if opaque and not _dill_knows(opaque):
+        return NotStored(names, f"{_listed(opaque)} objects cannot be stored")
+    codecs: tuple[CodecName, ...] = ("dill",) if opaque else ("cloudpickle", "dill")
+    reason = ""
+    for codec in codecs:
+        try:
+            stream, arrays = _dump(codec, objects, table)
+            return Payload(names, codec, stream, tuple(arrays.buffers))
+        except Exception as error:  # the user's objects may raise anything
+            reason = reason or f"{type(error).__name__}: {error}"
+    return NotStored(names, reason[:500])
+
+
+def decode(stored: Stored, namespace: dict[str, Any]) -> dict[str, Any]:
+    """Fresh objects for the names of a stored co-variable.
+
+    Args:
+        namespace: what functions of the notebook take as their globals.
+
+    Raises:
+        LoadError: the payload cannot be loaded here and now; it says why.
+    """
+    try:
+        loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
+        loader.namespace = namespace
+        objects = loader.load()
+        return {name: objects[name] for name in stored.names}
+    except Exception as error:
+        raise LoadError(
+            f"{', '.join(stored.names)}: the stored value does not load ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _dump(codec: CodecName, objects: dict[str, Any], table: ReductionTable) -> tuple[bytes, Arrays]:
+    arrays = Arrays()
+    stream = _dump_once(codec, objects, table, arrays)
+    homes = arrays.overlapping()
+    if homes:  # now it is known which arrays are views of which
+        first, arrays = arrays, Arrays(homes)
+        stream = _dump_once(codec, objects, table, arrays)
+        del first  # kept until here: a freed array's id must not name another one
+    return stream, arrays
+
+
+def _dump_once(codec: CodecName, objects: dict[str, Any], table: ReductionTable, arrays: Arrays) -> bytes:
+    file = io.BytesIO()
+    reducer = Reducer(table)
+    pickler = _Pickler(file, reducer, arrays) if codec == "cloudpickle" else _dill_pickler(file, reducer, arrays)
+    pickler.dump(objects)
+    return file.getvalue()
+
+
+def _override(reducer: Reducer, arrays: Arrays, obj: Any) -> Any:
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and type(obj) is numpy.ndarray:
+        return arrays.reduce(obj, id(obj) in reducer.private)
+    if type(obj) is Segment:
+        return arrays.reduce_segment(obj)
+    return reducer.reduce(obj)
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    def __init__(self, file: io.BytesIO, reducer: Reducer, arrays: Arrays) -> None:
+        super().__init__(file, protocol=5, buffer_callback=arrays.take)
+        self.reducer_override = functools.partial(_override, reducer, arrays)
+
+
+def _dill_pickler(file: io.BytesIO, reducer: Reducer, arrays: Arrays) -> Any:
+    dill = importlib.import_module("dill")  # slow to import, seldom needed
+    pickler = dill.Pickler(file, protocol=5, buffer_callback=arrays.take)
+    pickler.reducer_override = functools.partial(_override, reducer, arrays)
+    return pickler
+
+
+def _dill_knows(kinds: tuple[type, ...]) -> bool:
+    dispatch = importlib.import_module("dill").Pickler.dispatch
+    return all(kind in dispatch for kind in kinds)
+
+
+class _Unpickler(pickle.Unpickler):
+    namespace: dict[str, Any]
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module == make_function.__module__ and name == make_function.__name__:
+            return functools.partial(make_function, self.namespace)
+        if module == "__main__":
+            raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")
+        return super().find_class(module, name)
+
+
+def _sources(blobs: Sequence[Source]) -> Iterator[Any]:
+    """What the stream finds for each out-of-band buffer: ours are read by `load_array`, at their place."""
+    for blob in blobs:
+        yield blob if blob.direct else materialized(blob)
+
+
+def _listed(kinds: tuple[type, ...]) -> str:
+    return ", ".join(dict.fromkeys(kind.__name__ for kind in kinds))

@@ -1,0 +1,249 @@
+"""What may a cell, or a function, touch? Judged from the code alone: nothing slows the cell down.
+
+Law: an upper bound. Names that the code spells are listed; code that can reach variables without
+spelling them (`exec`, `globals()`, frames, unknown magics) is `dynamic`: then every variable counts
+as touched. What no code shows (threads, C extensions, module state) is for the audit to find.
+
+Neighbours: `bytecode` (what code spells), `flow` (what is bound before it is read), `magics` (what
+magics mean). The caller closes the result over the functions and classes that the names lead to
+(`code_access`).
+"""
+
+from __future__ import annotations
+
+import ast
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from types import CodeType
+from typing import TextIO
+
+from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
+from kishu_kernel.detect.flow import bound_first, magic_call
+from kishu_kernel.detect.magics import read_magic, readings
+from kishu_kernel.model import Access
+
+# Builtins that reach the namespace by text or as a whole. As attributes they are other things:
+# `model.eval()`, `df.eval(...)`, `re.compile(...)`.
+_BUILTINS = frozenset({"exec", "eval", "compile", "globals", "locals", "vars", "breakpoint"})
+
+# They lead to a namespace, a frame, all objects or a debugger wherever they are looked up.
+_REACHING: frozenset[str] = frozenset().union(
+    {"user_ns", "user_global_ns", "user_module", "del_var", "ev", "ex"},
+    {"run_code", "run_cell", "run_cell_async", "run_ast_nodes"},
+    {"safe_execfile", "safe_execfile_ipy"},
+    {"currentframe", "_getframe", "_current_frames", "f_globals", "f_locals", "f_back"},
+    {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "__globals__"},
+    {"get_objects", "get_referrers", "get_referents"},
+    {"set_trace", "post_mortem"},
+    {"dump_session", "load_session", "dump_module", "load_module"},  # dill's
+)
+
+# The shell's own, but common words on other objects: count where the code also mentions the shell.
+_OF_SHELL = frozenset({"push", "reset", "magic"})
+_COMMANDS = frozenset({"system", "getoutput", "getoutput_split"})
+
+_FILENAME = "<kishu>"
+_FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+_EVERYTHING = Access(dynamic=True)
+_hiding = threading.Lock()
+
+
+def cell_access(source: str) -> Access:
+    """What a cell may touch.
+
+    Args:
+        source: the cell as IPython runs it, its magics transformed into calls.
+
+    Returns:
+        An upper bound; builtins are among the names. A source that does not parse never runs: it
+        touches nothing.
+    """
+    try:
+        with _own_warnings_hidden():
+            return _tree_access(_parse(source))
+    except (SyntaxError, ValueError):
+        return Access()
+    except (RecursionError, MemoryError):  # nested too deeply for us here, perhaps not for IPython
+        return _EVERYTHING
+
+
+@lru_cache(maxsize=4096)
+def code_access(code: CodeType) -> Access:
+    """What a function or method with this code may touch when it is called. All names are inputs.
+
+    Cached; code objects refer to no objects of the user's, so the cache keeps no variable alive.
+    """
+    mentions = Mentions()
+    mentions.add(code)
+    try:
+        with _own_warnings_hidden():
+            access = _judge(mentions)
+    except (RecursionError, MemoryError):
+        return _EVERYTHING
+    return Access(access.names, access.names, access.dynamic)
+
+
+def is_only_magic(source: str, name: str) -> bool:
+    """The transformed `source` is nothing but line or cell magics called `name`."""
+    try:
+        with _own_warnings_hidden():
+            body = _parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    calls = [magic_call(node.value) if isinstance(node, ast.Expr) else None for node in body]
+    return bool(calls) and all(call is not None and call[0] == name for call in calls)
+
+
+def _tree_access(tree: ast.Module) -> Access:
+    mentions = Mentions()
+    for code in _codes(tree.body):
+        mentions.add(code)
+    access = _judge(mentions)
+    if not access.names:
+        return access
+    try:
+        bound = bound_first(tree.body, _nested_names, _magic_access)
+    except (RecursionError, SyntaxError, ValueError):
+        bound = set()  # doubt means input
+    return Access(access.names, access.names - bound, access.dynamic)
+
+
+def _judge(mentions: Mentions) -> Access:
+    """What the mentions amount to. Without regard to order: all names are inputs."""
+    loads, attributes, constants = mentions.loads, mentions.attributes, mentions.constants
+    looked_up = attributes | constants if "getattr" in loads else attributes
+    main = "__main__" in constants and (
+        "__import__" in loads or "import_module" in loads | attributes
+    )
+    builtins = "builtins" in loads | mentions.imports or "__builtins__" in loads
+    shell = "get_ipython" in loads
+    dynamic = (
+        mentions.star
+        or mentions.computed_magic
+        or main
+        or "__main__" in mentions.imports
+        or not _BUILTINS.isdisjoint(loads)
+        or not _REACHING.isdisjoint(loads | looked_up)
+        # `sys.modules[...]`, whatever sys is called here; `network.modules()` is something else
+        or "modules" in mentions.values
+        or ("modules" in constants and "getattr" in loads)
+        or (builtins and not _BUILTINS.isdisjoint(attributes | constants))
+        or (shell and not _OF_SHELL.isdisjoint(looked_up))
+        # IPython evaluates what stands in braces in a command
+        or (shell and not _COMMANDS.isdisjoint(attributes) and _reaches(mentions.words))
+    )
+    spelled = frozenset(loads | mentions.binds | mentions.words)
+    access = Access(spelled, spelled, dynamic)
+    for call in mentions.magics:
+        access |= _magic_access(call)
+    return Access(access.names, access.names, access.dynamic)
+
+
+def _magic_access(call: MagicCall) -> Access:
+    magic = read_magic(call)
+    words = _words(magic.text)
+    # IPython evaluates what stands in braces in a magic's line.
+    access = Access(words, words, magic.dynamic or ("{" in magic.text and _reaches(words)))
+    for text in magic.code:
+        access |= _text_access(text)
+    return access
+
+
+def _text_access(text: str) -> Access:
+    """What the text of a magic that runs code may touch."""
+    for reading in readings(text):
+        try:
+            access = _tree_access(_parse(reading.source))
+        except (SyntaxError, ValueError):
+            continue
+        words = _words(reading.options)
+        access |= Access(words, words)
+        for call in reading.magics:
+            access |= _magic_access(call)
+        return access
+    words = _words(text)
+    return Access(words, words, _reaches(words) or "%" in text)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(IDENTIFIER.findall(text))
+
+
+def _reaches(words: Iterable[str]) -> bool:
+    return not (_BUILTINS | _REACHING).isdisjoint(words)
+
+
+def _parse(source: str) -> ast.Module:
+    tree: ast.Module = compile(
+        source, _FILENAME, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True
+    )
+    return tree
+
+
+def _codes(body: list[ast.stmt]) -> list[CodeType]:
+    """The code objects that run.
+
+    IPython compiles and runs one statement after the other. Where the cell as a whole does not
+    compile (a `return`, a late `from __future__`), those before the first bad one do run.
+    """
+    try:
+        return [_compile(body)]
+    except (SyntaxError, ValueError):
+        pass
+    codes = []
+    for statement in body:
+        try:
+            codes.append(_compile([statement]))
+        except (SyntaxError, ValueError):
+            break
+    return codes
+
+
+def _compile(body: list[ast.stmt]) -> CodeType:
+    tree = ast.Module(body=body, type_ignores=[])
+    code: CodeType = compile(tree, _FILENAME, "exec", _FLAGS, dont_inherit=True)
+    return code
+
+
+def _nested_names(node: ast.AST) -> frozenset[str]:
+    """The names that the code nested in a definition, a lambda or a comprehension mentions."""
+    mentions = Mentions()
+    if isinstance(node, ast.stmt):
+        for const in _compile([node]).co_consts:
+            if isinstance(const, CodeType):
+                mentions.add(const, nested=True)
+    elif isinstance(node, ast.expr):
+        mentions.add(_compile([ast.copy_location(ast.Expr(node), node)]))
+    return _judge(mentions).names
+
+
+@contextmanager
+def _own_warnings_hidden() -> Iterator[None]:
+    """Our compilations warn nobody of invalid escapes and the like: IPython's own will.
+
+    Not `warnings.catch_warnings`: it makes every warning that was already shown once be shown
+    again. The hook lets through what is not ours, so another thread that happens to keep it does no
+    harm.
+    """
+
+    def show_others(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if filename != _FILENAME:
+            show(message, category, filename, lineno, file, line)
+
+    with _hiding:  # else the hook of one thread could outlive that of another
+        show = warnings.showwarning
+        warnings.showwarning = show_others
+        try:
+            yield
+        finally:
+            warnings.showwarning = show

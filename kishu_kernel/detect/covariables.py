@@ -1,0 +1,266 @@
+"""From what a cell may have touched to what it did: co-variables (Definition 1) and the delta (Definition 2).
+
+Only candidates are fingerprinted: names that the code may touch, names bound to another object than before,
+what the notebook functions among them may touch, and whole co-variables of all these, to a fixpoint. By Lemma 1
+no other co-variable can have changed, so a new link can only form among candidates.
+
+`judge` decides and changes nothing; `adopt` makes its judgement the new knowledge, when the checkpoint stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+from kishu_kernel.detect.access import code_access
+from kishu_kernel.detect.fingerprint import Fingerprint, Fingerprinter, combined
+from kishu_kernel.model import Access, Change, Delta, Digest, Names, covariable
+from kishu_kernel.reducers import ReductionTable
+
+ALL = Access(dynamic=True)
+"""Everything may have been touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is remembered of a co-variable between cells.
+
+    Attributes:
+        variables: digest of each name alone, where it is known.
+        codes: code that can run when the co-variable is used, so that what it names is touched too.
+        dynamic: through it everything may be touched.
+    """
+
+    digest: Digest
+    variables: Mapping[str, Digest] = field(default_factory=dict)
+    codes: frozenset[CodeType] = frozenset()
+    dynamic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A delta, and what has to be remembered when it stands.
+
+    Attributes:
+        opaque: for each changed co-variable the types in it that could not be walked.
+    """
+
+    delta: Delta
+    known: Mapping[Names, Known]
+    bindings: Mapping[str, int]
+    opaque: Mapping[Names, tuple[type, ...]]
+
+
+class Detector:
+    """Knows every co-variable of the session by its digest."""
+
+    def __init__(self, table: ReductionTable) -> None:
+        self._table = table
+        self._known: dict[Names, Known] = {}
+        self._home: dict[str, Names] = {}
+        self._bindings: dict[str, int] = {}
+
+    def judge(
+        self,
+        access: Access,
+        variables: Mapping[str, Any],
+        *,
+        carried: Access = Access(),  # noqa: B008 -- frozen
+        exempt: Access = Access(),  # noqa: B008
+    ) -> Judgement:
+        """What changed, of all that may have been touched.
+
+        Args:
+            access: of the cell that is judged.
+            variables: the user's variables as they are now.
+            carried: touched since the last checkpoint by something else than the cell; what only that
+                explains cannot be had again by re-running the cell.
+            exempt: touched by cells that still run elsewhere: left for later, with all that it is linked to.
+        """
+        search = _Candidates(self, Fingerprinter(self._table), variables)
+        spared = search.close(exempt, rebound=False) if exempt != Access() else frozenset()
+        # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
+        own = search.close(access, rebound=carried == Access())
+        candidates = (own | search.close(carried, rebound=True)) - spared
+        prints = {name: search.prints[name] for name in candidates if name in variables}
+
+        groups = _components(prints)
+        known: dict[Names, Known] = {}
+        changes: list[Change] = []
+        opaque: dict[Names, tuple[type, ...]] = {}
+        for names in groups:
+            types = tuple(dict.fromkeys(kind for name in names for kind in prints[name].opaque))
+            digest = combined(names, prints)
+            before = self._known.get(names)
+            known[names] = Known(
+                digest,
+                {name: prints[name].digest for name in names},
+                frozenset().union(*(prints[name].codes for name in names)),
+                any(prints[name].dynamic for name in names),
+            )
+            if before is None or before.digest != digest or types:
+                changes.append(Change(names, digest, replayable=own.issuperset(names)))
+                opaque[names] = types
+        changed = {change.names for change in changes}
+        touched = {self._home[name] for name in candidates if name in self._home}
+        dropped = sorted(names for names in touched if names in changed or names not in known)
+        delta = Delta(
+            changes=tuple(changes),
+            dropped=tuple(dropped),
+            created=_sorted(n for names in changed for n in names if n not in self._home),
+            modified=_sorted(n for names in changed for n in self._modified(names, known[names], variables)),
+            deleted=_sorted(n for names in dropped for n in names if n not in variables),
+            accessed=_sorted(n for n in own if n in variables or n in self._home),
+            inputs=_sorted(n for n in search.inputs(access) if n in self._home),
+        )
+        bindings = {name: id(variables[name]) for name in candidates if name in variables}
+        return Judgement(delta, known, bindings, opaque)
+
+    def adopt(self, judgement: Judgement) -> None:
+        """Remembers what was judged."""
+        for names in judgement.delta.dropped:
+            self._forget(names)
+        for names, known in judgement.known.items():
+            self._remember(names, known)
+        self._bindings.update(judgement.bindings)
+
+    def replace(self, gone: Iterable[Names], loaded: Mapping[Names, Known], variables: Mapping[str, Any]) -> None:
+        """A checkout took these co-variables away and brought those."""
+        for names in gone:
+            self._forget(names)
+        for names, known in loaded.items():
+            self._remember(names, known)
+            self._bindings.update({name: id(variables[name]) for name in names})
+
+    def _forget(self, names: Names) -> None:
+        self._known.pop(names, None)
+        for name in names:
+            self._home.pop(name, None)
+            self._bindings.pop(name, None)
+
+    def _remember(self, names: Names, known: Known) -> None:
+        self._known[names] = known
+        self._home.update(dict.fromkeys(names, names))
+
+    def _modified(self, names: Names, now: Known, variables: Mapping[str, Any]) -> list[str]:
+        """Names that were there before and whose own objects changed.
+
+        Where only the sharing between names changed, no single name explains it: then all of them.
+        """
+        old = [name for name in names if name in self._home]
+        homes = {self._home[name] for name in old}
+        different = [
+            name
+            for name in old
+            if self._known[self._home[name]].variables.get(name) != now.variables[name]
+        ]
+        # A name came or went: that is why the co-variable is another one.
+        rewired = len(old) == len(names) and not any(n not in variables for home in homes for n in home)
+        return old if rewired and not different else different
+
+
+class _Candidates:
+    """The search for what may have changed; fingerprints what it passes."""
+
+    def __init__(self, detector: Detector, prints: Fingerprinter, variables: Mapping[str, Any]) -> None:
+        self._known = detector._known
+        self._home = detector._home
+        self._bindings = detector._bindings
+        self._take = prints.take
+        self._variables = variables
+        self.prints: dict[str, Fingerprint] = {}
+
+    def close(self, access: Access, *, rebound: bool) -> frozenset[str]:
+        """All names, there before or now, that `access` may have touched."""
+        everything = self._variables.keys() | self._home.keys()
+        todo = everything if access.dynamic else everything & access.names
+        if rebound:
+            todo = todo | self._rebound()
+        return self._spread(todo, everything)
+
+    def inputs(self, access: Access) -> Iterable[str]:
+        """Names whose values of before the cell may have read."""
+        if access.dynamic:
+            return self._home.keys()
+        found = set(access.inputs)
+        for name in self._spread(self._home.keys() & access.inputs, self._home.keys()):
+            known = self._known.get(self._home.get(name, ()))
+            late = [code_access(code) for code in known.codes] if known else []
+            if (known and known.dynamic) or any(each.dynamic for each in late):
+                return self._home.keys()
+            found.update(*(each.names for each in late))
+        return found
+
+    def _rebound(self) -> set[str]:
+        bound = self._bindings
+        changed = {n for n, obj in self._variables.items() if bound.get(n) != id(obj)}
+        return changed | (bound.keys() - self._variables.keys())
+
+    def _spread(self, start: Iterable[str], everything: Collection[str]) -> frozenset[str]:
+        """Whole co-variables, and what their functions may touch, to a fixpoint."""
+        found: set[str] = set()
+        seen: set[CodeType] = set()
+        todo = list(start)
+        while todo:
+            name = todo.pop()
+            if name in found:
+                continue
+            found.add(name)
+            known = self._known.get(self._home.get(name, ()))
+            codes = set(known.codes) if known else set()
+            dynamic = known.dynamic if known else False
+            todo.extend(self._home.get(name, ()))
+            if name in self._variables:
+                if name not in self.prints:
+                    self.prints[name] = self._take(self._variables[name])
+                codes |= self.prints[name].codes
+                dynamic = dynamic or self.prints[name].dynamic
+            late = [code_access(code) for code in codes - seen]
+            seen |= codes
+            if dynamic or any(each.dynamic for each in late):
+                todo.extend(everything)
+            todo.extend(late_name for each in late for late_name in each.names if late_name in everything)
+        return frozenset(found)
+
+
+def _components(prints: Mapping[str, Fingerprint]) -> list[Names]:
+    """Maximal sets of names whose reachable objects are connected."""
+    parent = {name: name for name in prints}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = name = parent[parent[name]]
+        return name
+
+    owner: dict[int, str] = {}
+    for name, taken in prints.items():
+        for key in taken.links:
+            other = owner.setdefault(key, name)
+            if other != name:
+                parent[root(name)] = root(other)
+    ranges = sorted((*extent, name) for name, taken in prints.items() for extent in taken.ranges)
+    for one, other in _overlapping(ranges):
+        parent[root(one)] = root(other)
+
+    groups: dict[str, list[str]] = {}
+    for name in prints:
+        groups.setdefault(root(name), []).append(name)
+    return sorted(map(covariable, groups.values()))
+
+
+def _overlapping(ranges: list[tuple[int, int, bool, str]]) -> Iterable[tuple[str, str]]:
+    """Pairs of names whose memory overlaps. Two private ranges do not link, whatever lies between."""
+    reach: dict[bool, tuple[int, str]] = {}  # of private and of other ranges: the farthest end so far
+    for start, end, private, name in ranges:
+        for kind, (far, other) in reach.items():
+            if start < far and not (kind and private) and other != name:
+                yield name, other
+        if end > reach.get(private, (0, ""))[0]:
+            reach[private] = (end, name)
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
+

@@ -1,0 +1,519 @@
+"""One walk over everything reachable from a variable: its digest, what it shares, what it may call.
+
+The digest covers content and the aliasing structure inside, never addresses: two states with equal digests
+are equal states. `links` are the ids of reachable objects whose identity can matter (containers, instances,
+buffers by address range); atoms (None, numbers, str, bytes, classes and functions by reference, modules) and
+immutable values (dates, dtypes, patterns) link nothing.
+
+Paper 4.2 builds a VarGraph for the same purpose and links strings too; we do not: nobody can change a string
+through one name and see it through another, interning joins unrelated variables by accident, and `is` on
+strings is no promise of the language.
+
+Law: an object is taken apart as the codec takes it apart (`reducers`). What cannot be taken apart is opaque:
+its variable counts as changed whenever it is accessed.
+
+Written for speed where sessions are large: homogeneous lists and small dicts of atoms go through one C call.
+"""
+
+from __future__ import annotations
+
+import array
+import functools
+import gc
+import itertools
+import pickle
+import struct
+import sys
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import xxhash
+
+from kishu_kernel.memory import bounds, memory_at
+from kishu_kernel.model import Digest
+from kishu_kernel.reducers import UNTRAVERSABLE, Reducer, ReductionTable, is_value_type, module_name, module_singletons
+
+_PLAIN = frozenset({int, float, str, bool, type(None), complex, bytes})
+"""Types whose `repr` says everything, also inside a list or a dict."""
+
+_RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
+
+_FRAMED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+_opaque_serial = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What one walk found. Links live only while one cell is judged.
+
+    Attributes:
+        links: id of a reachable object -> its number in the walk.
+        ranges: (start, end, private) of array memory; private ranges do not link to each other.
+        codes: code of the notebook functions reachable from the variable; what they name may be touched.
+        opaque: types that could not be walked.
+        dynamic: leads to the namespace itself, or to code that runs any code: everything may be touched.
+        kept: temporaries whose ids are among the links; alive until the cell is judged.
+    """
+
+    digest: Digest
+    links: dict[int, int] = field(default_factory=dict)
+    ranges: tuple[tuple[int, int, bool], ...] = ()
+    codes: frozenset[types.CodeType] = frozenset()
+    opaque: tuple[type, ...] = ()
+    dynamic: bool = False
+    kept: tuple[Any, ...] = ()
+
+
+class Fingerprinter:
+    """Takes the fingerprints of one judgement; memory that several variables share is hashed once."""
+
+    def __init__(self, table: ReductionTable) -> None:
+        self._table = table
+        self._hashes: dict[tuple[int, int], bytes] = {}
+
+    def take(self, obj: Any) -> Fingerprint:
+        """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
+        kind = type(obj)
+        if kind in _ATOMS:  # most variables of most sessions
+            return Fingerprint(_digest(_ATOMS[kind](obj)))
+        return _Walk(self._table, self._hashes).run(obj)
+
+
+def combined(names: Iterable[str], prints: dict[str, Fingerprint]) -> Digest:
+    """The digest of a co-variable: of its variables, and of what they share with each other."""
+    members = list(names)
+    if len(members) == 1:
+        return prints[members[0]].digest
+    owner: dict[int, tuple[int, int]] = {}
+    parts = []
+    for position, name in enumerate(members):
+        taken = prints[name]
+        parts.append(name.encode() + b"=" + taken.digest)
+        for key, number in taken.links.items():
+            first = owner.setdefault(key, (position, number))
+            if first[0] != position:
+                parts.append(b"%d:%d>%d;" % (number, *first))
+    parts.append(_overlaps([extent for name in members for extent in prints[name].ranges]))
+    return _digest(b"|".join(parts))
+
+
+def _overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
+    """Which of these memory ranges overlap, and at what distance; no addresses."""
+    if len(ranges) < 2:
+        return b""
+    order = sorted(range(len(ranges)), key=lambda index: ranges[index][:2])
+    cluster = [0] * len(ranges)
+    starts: list[int] = []
+    shared: list[int] = []  # ranges in the cluster, if one at least is not private
+    end = 0
+    for index in order:
+        low, high, private = ranges[index]
+        if not starts or low >= end:
+            starts.append(low)
+            shared.append(0)
+            end = high
+        end = max(end, high)
+        cluster[index] = len(starts) - 1
+        shared[-1] += 1 if private else len(ranges)
+    numbers: dict[int, int] = {}
+    parts = []
+    for index, (low, high, _) in enumerate(ranges):
+        home = cluster[index]
+        if shared[home] > len(ranges):
+            number = numbers.setdefault(home, len(numbers))
+            parts.append(b"%d:%d:%d+%d;" % (index, number, low - starts[home], high - low))
+    return b"".join(parts)
+
+
+class _Walk:
+    """The state of one walk."""
+
+    def __init__(self, table: ReductionTable, hashes: dict[tuple[int, int], bytes]) -> None:
+        self.reducer = Reducer(table)
+        self.hashes = hashes
+        self.parts: list[bytes] = []
+        self.memo: dict[int, int] = {}
+        self.stack: list[Any] = []
+        self.ranges: list[tuple[int, int, bool]] = []
+        self.codes: set[types.CodeType] = set()
+        self.opaque: list[type] = []
+        self.dynamic = False
+        self.kept: list[Any] = []
+        self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
+        self.values: dict[type, bool] = {}
+        self.handlers: dict[type, Callable[[_Walk, Any], None]] = dict(_HANDLERS)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and hasattr(numpy, "ndarray"):  # half-imported: no arrays yet
+            self.handlers[numpy.ndarray] = _Walk.walk_array
+
+    def run(self, root: Any) -> Fingerprint:
+        stack, memo, parts, handlers = self.stack, self.memo, self.parts, self.handlers
+        stack.append(root)
+        while stack:
+            obj = stack.pop()
+            kind = type(obj)
+            atom = _ATOMS.get(kind)
+            if atom is not None:
+                parts.append(atom(obj))
+                continue
+            key = id(obj)
+            seen = memo.get(key)
+            if seen is not None:
+                parts.append(b"@%d;" % seen)
+                continue
+            memo[key] = len(memo)
+            handler = handlers.get(kind)
+            if handler is None:
+                handler = handlers[kind] = self.resolve(kind, obj)
+            handler(self, obj)
+        parts.append(_overlaps(self.ranges))
+        return Fingerprint(
+            _digest(b"".join(parts)),
+            memo,
+            tuple(self.ranges),
+            frozenset(self.codes),
+            tuple(dict.fromkeys(self.opaque)),
+            self.dynamic,
+            tuple(self.kept),
+        )
+
+    def unlink(self, obj: Any) -> None:
+        """Sharing `obj` cannot matter."""
+        self.memo.pop(id(obj), None)
+
+    def text(self, tag: bytes, data: bytes) -> None:
+        """A piece of content, marked so that no two sequences of pieces read the same."""
+        self.parts.append(b"%b%d:%b" % (tag, len(data), data if len(data) < 256 else _digest(data)))
+
+    # -- containers -----------------------------------------------------------------------------
+
+    def walk_list(self, obj: list[Any] | tuple[Any, ...]) -> None:
+        kind = type(obj)
+        if not obj and kind is tuple:
+            self.unlink(obj)  # there is only one empty tuple
+        self.parts.append(b"%b%d;" % (b"l" if kind is list else b"t", len(obj)))
+        if not self.plain_items(obj):
+            self.stack.extend(reversed(obj))
+
+    def plain_items(self, items: Any) -> bool:
+        """Writes a sequence of plain atoms in one go; False where it holds anything else."""
+        kinds = set(map(type, items))
+        if not kinds <= _PLAIN:
+            return False
+        try:
+            if kinds == {float}:
+                self.text(b"F", array.array("d", items).tobytes())
+            elif kinds == {str} and len(items) > 16:
+                data = "\0".join(items).encode("utf-8", "surrogatepass")
+                if data.count(b"\0") != len(items) - 1:  # a NUL inside: where do strings end?
+                    self.text(b"N", array.array("q", map(len, items)).tobytes())
+                self.text(b"S", data)
+            else:
+                self.text(b"R", repr(items).encode("utf-8", "surrogatepass"))
+        except ValueError:  # an int of more than 4,300 digits has no repr
+            return False
+        return True
+
+    def walk_set(self, obj: set[Any] | frozenset[Any]) -> None:
+        if not obj and type(obj) is frozenset:
+            self.unlink(obj)
+        self.parts.append(b"%b%d;" % (b"u" if type(obj) is set else b"z", len(obj)))
+        if set(map(type, obj)) <= _PLAIN:
+            try:
+                self.text(b"R", "\0".join(sorted(map(repr, obj))).encode("utf-8", "surrogatepass"))
+                return
+            except ValueError:
+                pass
+        self.stack.extend(obj)
+
+    def walk_dict(self, obj: dict[Any, Any]) -> None:
+        if obj is self.reducer.namespace:
+            self.dynamic = True
+            self.give_up(obj)
+            return
+        self.parts.append(b"d%d;" % len(obj))
+        self.items(obj)
+
+    def items(self, obj: dict[Any, Any]) -> None:
+        if not obj:
+            return
+        keys = list(obj)
+        values = list(obj.values())
+        if not self.plain_items(keys):
+            self.stack.extend(itertools.chain.from_iterable(reversed(list(zip(values, keys, strict=True)))))
+        elif not self.plain_items(values):
+            self.stack.extend(reversed(values))
+
+    def walk_bytearray(self, obj: bytearray) -> None:
+        self.parts.append(b"y")
+        if obj:
+            with memoryview(obj) as view:
+                self.memory(_address(view), view.nbytes, private=False)
+
+    # -- arrays ---------------------------------------------------------------------------------
+
+    def walk_array(self, obj: Any) -> None:
+        """A numpy.ndarray: its memory is hashed where it lies."""
+        flags = obj.flags
+        contiguous = flags.c_contiguous or flags.f_contiguous
+        order = b"F" if flags.f_contiguous and not flags.c_contiguous else b"C"
+        self.text(b"a", repr((obj.dtype.str, obj.shape, flags.writeable)).encode() + order)
+        if obj.dtype.names is not None or obj.dtype.metadata:
+            self.stack.append(obj.dtype)
+        if obj.size == 0:
+            return
+        start, end = bounds(obj)
+        self.ranges.append((start, end, id(obj) in self.reducer.private and _copy_on_write()))
+        if obj.dtype.hasobject:
+            # The same objects that the elements are; a record gives its fields as a tuple.
+            self.stack.append(obj.ravel(order="A").tolist())
+        elif contiguous:
+            self.parts.append(self.hashed(start, end - start))
+        else:
+            self.parts.append(_digest(obj.tobytes()))
+
+    def walk_scalar(self, obj: Any) -> None:
+        """A numpy scalar."""
+        self.unlink(obj)
+        self.text(b"n", obj.dtype.str.encode() + obj.tobytes())
+
+    def memory(self, start: int, size: int, *, private: bool) -> None:
+        self.ranges.append((start, start + size, private))
+        self.parts.append(b"%d:" % size + self.hashed(start, size))
+
+    def hashed(self, start: int, size: int) -> bytes:
+        key = (start, size)
+        if key not in self.hashes:
+            self.hashes[key] = _digest(memory_at(start, size))
+        return self.hashes[key]
+
+    def walk_pickle_buffer(self, obj: pickle.PickleBuffer) -> None:
+        with obj.raw() as view:
+            self.parts.append(b"b%d:" % view.nbytes + _digest(view))
+            if view.nbytes:
+                start = _address(view)
+                self.ranges.append((start, start + view.nbytes, view.readonly))
+
+    # -- code -----------------------------------------------------------------------------------
+
+    def walk_function(self, obj: types.FunctionType) -> None:
+        if self.reducer.is_notebook_function(obj):
+            self.codes.add(obj.__code__)
+        self.reduction(obj)
+
+    def walk_code(self, obj: types.CodeType) -> None:
+        self.unlink(obj)
+        self.parts.append(code_digest(obj))
+
+    def walk_builtin(self, obj: types.BuiltinFunctionType) -> None:
+        owner = obj.__self__
+        if owner is None or isinstance(owner, types.ModuleType):
+            self.unlink(obj)
+            self.dynamic = self.dynamic or obj in _RUNS_CODE
+            self.text(b"g", f"{obj.__module__}:{obj.__qualname__}".encode())
+        else:
+            self.reduction(obj)
+
+    def walk_framed(self, obj: Any) -> None:
+        """A generator or coroutine: opaque, but what its frame holds is shared with it."""
+        prefix = "gi_" if hasattr(obj, "gi_code") else "cr_" if hasattr(obj, "cr_code") else "ag_"
+        frame = getattr(obj, prefix + "frame")
+        self.give_up(obj)
+        if frame is not None and frame.f_globals is self.reducer.namespace:
+            self.codes.add(getattr(obj, prefix + "code"))
+        self.stack.extend(frame.f_locals.values() if frame is not None else ())
+        if sys.version_info >= (3, 11):  # the iterators of its loops, too
+            skipped = (types.FunctionType, types.ModuleType, types.CodeType, types.FrameType)
+            self.stack.extend(
+                held
+                for held in gc.get_referents(obj)
+                if not isinstance(held, skipped) and held is not self.reducer.namespace
+            )
+
+    # -- everything else ------------------------------------------------------------------------
+
+    def resolve(self, kind: type, obj: Any) -> Callable[[_Walk, Any], None]:
+        """How instances of a type not met before are walked."""
+        module = module_name(kind)
+        root = module.partition(".")[0]
+        if root in UNTRAVERSABLE and module != "ipykernel.zmqshell":
+            return _Walk.give_up
+        if issubclass(kind, type):
+            return _Walk.walk_class
+        if issubclass(kind, types.ModuleType):
+            return _Walk.walk_module
+        if root == "numpy" and issubclass(kind, sys.modules["numpy"].generic):
+            return _Walk.walk_scalar
+        if kind in _FRAMED:
+            return _Walk.walk_framed
+        if self.is_simple(kind, obj):
+            return _Walk.walk_simple
+        return _Walk.reduction
+
+    def is_simple(self, kind: type, obj: Any) -> bool:
+        """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else."""
+        hooks = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
+        if (
+            not kind.__dictoffset__
+            or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in hooks)
+            or self.reducer.is_special(kind)
+        ):
+            return False
+        try:
+            reduced = obj.__reduce_ex__(5)
+            return (
+                reduced[1] == (kind,)
+                and list(reduced[3:]) == [None] * len(reduced[3:])
+                and (reduced[2] is None or type(reduced[2]) is dict)
+                and not any(vars(base).get("__slots__") for base in kind.__mro__)
+            )
+        except Exception:
+            return False
+
+    def walk_simple(self, obj: Any) -> None:
+        state = obj.__dict__
+        self.parts.append(b"o%d;" % len(state))
+        self.stack.append(type(obj))  # walked after the attributes
+        self.items(state)
+
+    def walk_class(self, obj: type) -> None:
+        reference = self.references.get(obj)
+        if reference is None:
+            before = len(self.parts)
+            self.reduction(obj)
+            if id(obj) in self.memo:
+                return  # by value: a class of the notebook
+            reference = self.references[obj] = b"".join(self.parts[before:])
+        else:
+            self.unlink(obj)
+            self.parts.append(reference)
+
+    def walk_module(self, obj: types.ModuleType) -> None:
+        if sys.modules.get(obj.__name__) is obj:
+            self.dynamic = self.dynamic or obj.__name__ == "__main__"
+            self.unlink(obj)
+            self.text(b"m", obj.__name__.encode())
+        else:
+            self.reduction(obj)
+
+    def reduction(self, obj: Any) -> None:
+        """Walks what a pickler would store. What raises is opaque."""
+        try:
+            reduced = self.reducer.decompose(obj)
+            if isinstance(reduced, str):
+                module = getattr(obj, "__module__", None) or module_name(type(obj))
+                if module == "__main__":
+                    raise TypeError("a global of the notebook is no place to find it again")
+                self.unlink(obj)
+                self.text(b"g", f"{module}:{reduced}".encode())
+                return
+            children = list(reduced)
+            children[3:5] = [None if items is None else list(items) for items in children[3:5]]
+        except Exception:
+            self.give_up(obj)
+            return
+        kind = type(obj)
+        self.dynamic = self.dynamic or module_name(kind) == "ipykernel.zmqshell"
+        if kind not in self.values:
+            self.values[kind] = is_value_type(kind)
+        if self.values[kind] or id(obj) in module_singletons(kind):
+            self.unlink(obj)
+        self.kept.append(children)
+        self.parts.append(b"r%d;" % len(children))
+        self.stack.extend(reversed(children))
+
+    def give_up(self, obj: Any) -> None:
+        """`obj` is opaque: this walk's digest is like no other."""
+        self.opaque.append(type(obj))
+        self.parts.append(b"?%d;" % next(_opaque_serial))
+        state = getattr(obj, "__dict__", None)
+        if type(state) is dict and module_name(type(obj)) == "__main__":
+            self.stack.append(state)
+
+
+@functools.lru_cache(maxsize=2048)
+def code_digest(code: types.CodeType) -> bytes:
+    """Digest of a code object, its nested ones included; the file name, made up by IPython, excluded."""
+    parts = [
+        repr(
+            (
+                code.co_code,
+                code.co_names,
+                code.co_varnames,
+                code.co_freevars,
+                code.co_cellvars,
+                code.co_flags,
+                code.co_argcount,
+                code.co_kwonlyargcount,
+                code.co_posonlyargcount,
+                code.co_name,
+                code.co_firstlineno,
+            )
+        ).encode()
+    ]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            parts.append(code_digest(constant))
+        elif isinstance(constant, frozenset):
+            parts.append(repr(sorted(map(repr, constant))).encode())
+        else:
+            parts.append(repr(constant).encode("utf-8", "surrogatepass"))
+    return _digest(b"\0".join(parts))
+
+
+def _address(view: memoryview) -> int:
+    import ctypes
+
+    if not view.readonly:
+        return ctypes.addressof(ctypes.c_char.from_buffer(view))
+    numpy = sys.modules.get("numpy")
+    return numpy.frombuffer(view, "B").__array_interface__["data"][0] if numpy else id(view.obj)
+
+
+def _copy_on_write() -> bool:
+    """pandas never lets a write to one frame show in another (always so from 3.0)."""
+    pandas = sys.modules.get("pandas")
+    version = getattr(pandas, "__version__", "")
+    if version.partition(".")[0] in ("0", "1", "2"):
+        try:
+            return pandas.options.mode.copy_on_write is True  # type: ignore[union-attr]
+        except Exception:
+            return False
+    return True
+
+
+def _digest(data: Any) -> Digest:
+    return Digest(xxhash.xxh3_128_digest(data))
+
+
+def _text_atom(obj: str) -> bytes:
+    data = obj.encode("utf-8", "surrogatepass")
+    return b"s%d:%b" % (len(data), data if len(data) < 65536 else _digest(data))
+
+
+_ATOMS: dict[type, Callable[[Any], bytes]] = {
+    type(None): lambda obj: b"0",
+    bool: lambda obj: b"T" if obj else b"f",
+    int: lambda obj: b"i%x;" % obj,
+    float: lambda obj: b"D" + struct.pack("<d", obj),
+    complex: lambda obj: b"C" + struct.pack("<dd", obj.real, obj.imag),
+    str: _text_atom,
+    bytes: lambda obj: b"x%d:%b" % (len(obj), obj if len(obj) < 65536 else _digest(obj)),
+    type(Ellipsis): lambda obj: b".",
+    type(NotImplemented): lambda obj: b"!",
+}
+
+_HANDLERS: dict[type, Callable[[_Walk, Any], None]] = {
+    list: _Walk.walk_list,
+    tuple: _Walk.walk_list,
+    dict: _Walk.walk_dict,
+    set: _Walk.walk_set,
+    frozenset: _Walk.walk_set,
+    bytearray: _Walk.walk_bytearray,
+    types.FunctionType: _Walk.walk_function,
+    types.CodeType: _Walk.walk_code,
+    types.BuiltinFunctionType: _Walk.walk_builtin,
+    pickle.PickleBuffer: _Walk.walk_pickle_buffer,
+}

@@ -1,0 +1,1 @@
+"""The only part that knows Jupyter: kernel, messages, magics, display, configuration, command line."""

@@ -1,0 +1,178 @@
+"""One IPython shell and one `Session`, joined: what both the kernel and other hosts of a shell need."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from kishu_kernel.detect.access import is_only_magic
+from kishu_kernel.detect.trackers import TrackerKind, make_tracker
+from kishu_kernel.errors import StoreError
+from kishu_kernel.frontend.outputs import Output, OutputRecorder
+from kishu_kernel.frontend.rerun import ShellRunner
+from kishu_kernel.model import CellRun, CellStatus, SessionId
+from kishu_kernel.namespace import MOVING, UserNamespace
+from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.session import Session, Ticket
+from kishu_kernel.store.base import Store
+from kishu_kernel.timeline import Timeline
+
+_INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a person can choose.
+
+    Attributes:
+        store_dir: where the stores of all notebooks are; None: in Jupyter's data directory.
+        in_memory: keep everything in memory and nothing on disk.
+        notebook: the notebook's path, where the environment does not tell it.
+        output_limit: bytes of outputs kept with each checkpoint.
+    """
+
+    store_dir: Path | None = None
+    in_memory: bool = False
+    tracker: TrackerKind = "code"
+    notebook: str | None = None
+    output_limit: int = 1_000_000
+
+
+class Attachment:
+    """Time travel for a shell."""
+
+    def __init__(self, shell: Any, settings: Settings) -> None:
+        self.shell = shell
+        self.settings = settings
+        self.warnings: list[str] = []
+        self.recorder = OutputRecorder(settings.output_limit)
+        self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
+        self._store: Store | None = None
+        live = shell.user_ns
+        table = ReductionTable(live)
+        self.session = Session(
+            UserNamespace(live, shell.user_ns_hidden),
+            table,
+            make_tracker(settings.tracker, live),
+            self._open,
+            ShellRunner(shell),
+            self.warn,
+        )
+
+    def warn(self, sentence: str) -> None:
+        """Tells the user once; `status` keeps it."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+            print(f"[kishu] {sentence}", file=sys.stderr)
+
+    async def around_cell(
+        self,
+        run: Callable[[], Awaitable[dict[str, Any]]],
+        *,
+        code: str,
+        hidden: bool,
+        expressions: Mapping[str, str],
+        msg_id: str,
+        main: bool,
+    ) -> dict[str, Any]:
+        """Runs a cell and takes its checkpoint, before its reply leaves.
+
+        Args:
+            hidden: silent, or not to be stored in the history: no checkpoint of its own.
+            expressions: `user_expressions`, which run after the cell.
+            msg_id: of the request; its outputs have it as their parent.
+        """
+        source = self._source(code, expressions)
+        ticket = self.session.before_cell(source, main=main)
+        if hidden:
+            try:
+                return await run()
+            finally:
+                self.session.after_hidden(ticket)
+        count = self.shell.execution_count
+        self.recorder.begin(msg_id)
+        started = time.perf_counter()
+        reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
+        try:
+            reply = await run()
+            return reply
+        finally:
+            ended = _cell_run(code, count, reply, time.perf_counter() - started)
+            if is_only_magic(source, "kishu"):
+                self.recorder.take(msg_id)
+                self.session.drop(ticket)
+            else:
+                self._checkpoint(ticket, ended, msg_id)
+
+    def _checkpoint(self, ticket: Ticket, ended: CellRun, msg_id: str) -> None:
+        outputs: list[Output] = []
+        try:
+            sys.stdout.flush()  # what was printed is on its way, and so with the recorder
+            sys.stderr.flush()
+            outputs = self.recorder.take(msg_id)
+        finally:
+            self.session.after_cell(ticket, ended, outputs)
+
+    def displayed_anew(self) -> None:
+        """After a checkout: IPython goes on moving `_`, `__` and `___` only if they are where it left them."""
+        for name in MOVING:
+            setattr(self.shell.displayhook, name, self.shell.user_ns.get(name, ""))
+
+    def close(self) -> None:
+        """The kernel ends."""
+        if self._store is not None:
+            self._store.close()
+
+    def _source(self, code: str, expressions: Mapping[str, str]) -> str:
+        try:
+            source = str(self.shell.transform_cell(code))
+        except Exception:  # IPython reports it when the cell runs
+            source = code
+        for expression in expressions.values():
+            try:
+                compile(expression, "<user_expression>", "eval")
+            except (SyntaxError, ValueError, TypeError):
+                continue
+            source += f"\n({expression}\n)"
+        return source
+
+    def _open(self) -> Timeline:
+        self._store = self._open_store()
+        return Timeline(self._store, self._id)
+
+    def _open_store(self) -> Store:
+        from kishu_kernel.store.memory_store import MemoryStore
+
+        if self.settings.in_memory:
+            return MemoryStore()
+        from kishu_kernel.store.lmdb_store import LmdbStore
+        from kishu_kernel.store.locate import store_path
+
+        try:
+            path = store_path(self.settings.store_dir, self._notebook(), self._id)
+            return cast(Store, LmdbStore(path))
+        except (StoreError, OSError) as error:
+            self.warn(
+                f"the store cannot be opened ({error}); this session's history is kept in memory and ends with it"
+            )
+            return MemoryStore()
+
+    def _notebook(self) -> str | None:
+        """The notebook's path, as the frontend told it: VS Code by a variable, Jupyter Server by another."""
+        names = self.shell.user_ns
+        hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
+        return hint if isinstance(hint, str) and hint else None
+
+
+def _cell_run(code: str, count: int, reply: Mapping[str, Any], duration: float) -> CellRun:
+    status: CellStatus = "ok"
+    error = None
+    if reply.get("status") == "error":
+        error = str(reply.get("ename"))
+        status = "interrupted" if error in _INTERRUPTS else "error"
+    return CellRun(code, count, status, time.time(), duration, error)

@@ -1,0 +1,78 @@
+"""The checkpoint graph (paper 5.1): a forest of checkpoints, each with the delta of one cell run.
+
+Law: these functions take a lookup, never a store. `None` stands for the empty state before any cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kishu_kernel.model import Checkpoint, CheckpointId, Names
+
+Lookup = Callable[[CheckpointId], Checkpoint]
+"""Gives a checkpoint. KeyError where there is none."""
+
+
+def ancestry(lookup: Lookup, start: CheckpointId | None) -> Iterator[Checkpoint]:
+    """The way from a checkpoint, itself included, to its root."""
+    at = start
+    while at is not None:
+        checkpoint = lookup(at)
+        yield checkpoint
+        at = checkpoint.parent
+
+
+def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointId]:
+    """The session state at a checkpoint (Definition 5): each co-variable with the checkpoint that made it.
+
+    O(checkpoints on the way to the root). A co-variable is always superseded whole: where one of its names
+    is touched by a later delta, all of them are.
+    """
+    state: dict[Names, CheckpointId] = {}
+    settled: set[str] = set()
+    for checkpoint in ancestry(lookup, at):
+        for record in checkpoint.versions:
+            if settled.isdisjoint(record.names):
+                state[record.names] = checkpoint.id
+        for record in checkpoint.versions:
+            settled.update(record.names)
+        for names in checkpoint.dropped:
+            settled.update(names)
+    return state
+
+
+def common_ancestor(
+    lookup: Lookup, one: CheckpointId | None, other: CheckpointId | None
+) -> CheckpointId | None:
+    """The lowest common ancestor of two checkpoints; None where only the empty state is."""
+    # In turns, so that the cost is that of the shorter distance, not of the whole history.
+    ways = (ancestry(lookup, one), ancestry(lookup, other))
+    seen: tuple[set[CheckpointId], set[CheckpointId]] = (set(), set())
+    ended = 0
+    turn = 0
+    while ended < 2:
+        checkpoint = next(ways[turn], None)
+        if checkpoint is None:
+            ended += 1
+        else:
+            seen[turn].add(checkpoint.id)
+            if checkpoint.id in seen[1 - turn]:
+                return checkpoint.id
+            ended = 0
+        turn = 1 - turn
+    return None
+
+
+def path_down(
+    lookup: Lookup, upper: CheckpointId | None, lower: CheckpointId | None
+) -> list[CheckpointId]:
+    """The checkpoints below `upper` on the way to its descendant `lower`, uppermost first.
+
+    Empty where `lower` is not below `upper`.
+    """
+    way: list[CheckpointId] = []
+    for checkpoint in ancestry(lookup, lower):
+        if checkpoint.id == upper:
+            return way[::-1]
+        way.append(checkpoint.id)
+    return way[::-1] if upper is None else []

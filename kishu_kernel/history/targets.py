@@ -1,0 +1,89 @@
+"""What a target means: an id, a unique prefix of one, a branch, a tag, `HEAD`, `HEAD~3`, `In[7]`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from kishu_kernel.errors import AmbiguousTargetError, RequestError, UnknownTargetError
+from kishu_kernel.history.graph import Lookup, ancestry
+from kishu_kernel.model import CheckpointId
+
+BRANCH = "branch/"
+TAG = "tag/"
+HEAD = "head/"
+
+_STEPS = re.compile(r"(?P<base>.+?)~(?P<steps>\d*)", re.DOTALL)
+_CELL = re.compile(r"In\s*\[(\d+)\]")
+_PREFIX = re.compile(r"[0-9a-f]{4,16}")
+_NAME = re.compile(r"[^\W_][\w./+@-]{0,99}")
+
+
+def resolve(
+    target: str,
+    *,
+    head: CheckpointId | None,
+    refs: Mapping[str, CheckpointId],
+    find: Callable[[str, int], Sequence[CheckpointId]],
+    lookup: Lookup,
+) -> CheckpointId:
+    """The checkpoint that a target means.
+
+    Args:
+        refs: `branch/...` and `tag/...` among them.
+        find: ids that begin with a prefix, at most so many.
+
+    Raises:
+        UnknownTargetError: nothing answers to it.
+        AmbiguousTargetError: several do.
+    """
+    stepped = _STEPS.fullmatch(target)
+    if stepped:
+        base = resolve(stepped["base"], head=head, refs=refs, find=find, lookup=lookup)
+        return _step_back(lookup, base, int(stepped["steps"] or 1), target)
+    if target == "HEAD":
+        if head is None:
+            raise UnknownTargetError("HEAD stands on no checkpoint yet: run a cell first")
+        return head
+    cell = _CELL.fullmatch(target)
+    if cell:
+        return _cell(lookup, head, int(cell[1]))
+    meanings = {f"{kind[:-1]} {target}": refs[kind + target] for kind in (BRANCH, TAG) if kind + target in refs}
+    if _PREFIX.fullmatch(target):
+        meanings.update((id, id) for id in find(target, 10))
+    if len(set(meanings.values())) > 1:
+        raise AmbiguousTargetError(
+            f"{target!r} is ambiguous, it may be {', '.join(meanings)}: name more of the id", list(meanings)
+        )
+    for id in meanings.values():
+        return id
+    raise UnknownTargetError(
+        f"no checkpoint, branch or tag answers to {target!r}: see `%kishu log --all` for those that there are"
+    )
+
+
+def checked_name(name: str) -> str:
+    """`name`, if a branch or a tag may be called so.
+
+    Raises:
+        RequestError: it may not; the sentence says why.
+    """
+    if not _NAME.fullmatch(name) or name == "HEAD":
+        raise RequestError(
+            f"{name!r} cannot name a branch or a tag: use letters, digits and _ - . / + @, a letter or digit first"
+        )
+    return name
+
+
+def _step_back(lookup: Lookup, base: CheckpointId, steps: int, target: str) -> CheckpointId:
+    for passed, checkpoint in enumerate(ancestry(lookup, base)):
+        if passed == steps:
+            return checkpoint.id
+    raise UnknownTargetError(f"{target!r} goes back beyond the first checkpoint")
+
+
+def _cell(lookup: Lookup, head: CheckpointId | None, number: int) -> CheckpointId:
+    for checkpoint in ancestry(lookup, head):
+        if checkpoint.execution_count == number:
+            return checkpoint.id
+    raise UnknownTargetError(f"no checkpoint of In[{number}] on the way from here to the first cell")

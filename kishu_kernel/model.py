@@ -1,0 +1,299 @@
+"""The facts that the stages exchange, as frozen values. Everybody speaks in them; they know nobody.
+
+Law of this module: no behaviour beyond what a value can say about itself, no import from the package.
+Words are those of the paper (definitions 1-6): co-variable, version, checkpoint, session state, delta.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, NewType
+
+CheckpointId = NewType("CheckpointId", str)
+"""16 hexadecimal digits; stands for the checkpoint's timestamp, and is unique where clocks are not."""
+
+SessionId = NewType("SessionId", str)
+Names = tuple[str, ...]
+"""The sorted names of one co-variable."""
+
+Digest = NewType("Digest", bytes)
+"""16 bytes of xxh3-128."""
+
+CellStatus = Literal["ok", "error", "interrupted"]
+ReplayMode = Literal["auto", "never"]
+
+State = Mapping[Names, CheckpointId]
+"""A session state (Definition 5): for each co-variable the checkpoint that made its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A co-variable as one cell left it (Definition 4)."""
+
+    names: Names
+    checkpoint: CheckpointId
+
+
+@dataclass(frozen=True, slots=True)
+class CellRun:
+    """One execution of one cell, as the frontend saw it.
+
+    Attributes:
+        code: the cell as the person wrote it, magics included.
+        timestamp: end of the run, seconds since the epoch.
+        duration: seconds.
+        error: the exception's class name, where the cell raised.
+    """
+
+    code: str
+    execution_count: int | None
+    status: CellStatus
+    timestamp: float
+    duration: float
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What code may touch (Definition 3), an upper bound.
+
+    Attributes:
+        names: names that the code may get, set or delete. They need not exist.
+        inputs: those of them that may be read before the code itself has bound them.
+        dynamic: the code can reach names that it does not spell; every variable counts as touched.
+    """
+
+    names: frozenset[str] = frozenset()
+    inputs: frozenset[str] = frozenset()
+    dynamic: bool = False
+
+    def __or__(self, other: Access) -> Access:
+        return Access(
+            self.names | other.names, self.inputs | other.inputs, self.dynamic or other.dynamic
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A co-variable that a cell created or modified: it gets a new version."""
+
+    names: Names
+    digest: Digest
+    replayable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What a cell did to the session state (Definition 2), splits and merges included.
+
+    Attributes:
+        changes: the co-variables that get a new version.
+        dropped: the co-variables of the parent state that are no more: modified, deleted, split, merged.
+        created, modified, deleted: the same, as a person would say it of single names. Sorted.
+        accessed: names that the cell may have touched. Sorted.
+        inputs: those of them that the cell may have read from the parent state. Sorted.
+    """
+
+    changes: tuple[Change, ...]
+    dropped: tuple[Names, ...]
+    created: tuple[str, ...]
+    modified: tuple[str, ...]
+    deleted: tuple[str, ...]
+    accessed: tuple[str, ...]
+    inputs: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.changes or self.dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An out-of-band piece of a payload.
+
+    Attributes:
+        data: contiguous bytes. May be the user's live memory: valid until the next cell.
+        row_bytes: where the bytes are rows of a 2-D block, the length of one: chunks start anew at each.
+        direct: the loader reads it straight into the object's own memory (see `Blob`);
+            else the loader is handed a writable buffer.
+    """
+
+    data: memoryview
+    row_bytes: int = 0
+    direct: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The bytes of one version: a pickle stream and its out-of-band buffers."""
+
+    names: Names
+    codec: Literal["cloudpickle", "dill"]
+    stream: bytes
+    buffers: tuple[Buffer, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes before chunking and compression."""
+        return len(self.stream) + sum(buffer.data.nbytes for buffer in self.buffers)
+
+
+@dataclass(frozen=True, slots=True)
+class VariableInfo:
+    """One variable, described for a person: its type and one line about its value.
+
+    Attributes:
+        digest: of what is reachable from this name alone; empty where that is the co-variable's own.
+    """
+
+    name: str
+    type: str
+    summary: str
+    digest: Digest = Digest(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """What a checkpoint remembers of a version that it made.
+
+    Attributes:
+        size: bytes of the payload; 0 where it was not stored.
+        stored: the store holds a payload.
+        reason: why not, where it does not.
+        replayable: re-running the checkpoint's cell gives it back.
+        calls: code of the notebook is reachable from it, which can touch other variables.
+    """
+
+    names: Names
+    digest: Digest
+    size: int
+    stored: bool
+    reason: str | None
+    replayable: bool
+    variables: tuple[VariableInfo, ...]
+    calls: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A node of the checkpoint graph: what one cell run did to the session state.
+
+    Attributes:
+        timestamp: seconds since the epoch.
+        duration: of the cell, seconds.
+        aliases: IPython's moving names (`_`, `__`, `___`) -> the name that holds the same object.
+        payload_bytes: what the new versions weigh.
+        written_bytes: what they added to the store.
+        incomplete: why the delta may not be whole (an error of ours), or None.
+        outputs: outputs of the cell, as nbformat v4 dictionaries.
+    """
+
+    id: CheckpointId
+    parent: CheckpointId | None
+    session: SessionId
+    timestamp: float
+    execution_count: int | None
+    code: str
+    status: CellStatus
+    error: str | None
+    duration: float
+    created: tuple[str, ...]
+    modified: tuple[str, ...]
+    deleted: tuple[str, ...]
+    accessed: tuple[str, ...]
+    inputs: tuple[str, ...]
+    versions: tuple[VersionRecord, ...]
+    dropped: tuple[Names, ...]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    payload_bytes: int = 0
+    written_bytes: int = 0
+    message: str | None = None
+    incomplete: str | None = None
+    outputs: tuple[Mapping[str, object], ...] = ()
+
+    def record(self, names: Names) -> VersionRecord:
+        """The record of the version of this co-variable made here. KeyError where there is none."""
+        for record in self.versions:
+            if record.names == names:
+                return record
+        raise KeyError(names)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadStep:
+    """A version that a checkout loads. `size` in bytes."""
+
+    version: Version
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayStep:
+    """A cell that a checkout re-runs, on `inputs`, to take `gives` from what it leaves.
+
+    `loads` and `after` say where the inputs come from: stored versions, and earlier steps of the plan
+    (by index) whose results are handed to this one.
+    """
+
+    checkpoint: CheckpointId
+    code: str
+    seconds: float
+    gives: tuple[Version, ...]
+    loads: tuple[LoadStep, ...] = ()
+    after: tuple[int, ...] = ()
+    side_effects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A version of the target that cannot be brought back."""
+
+    version: Version
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a checkout will do. Made first, shown, then applied.
+
+    Attributes:
+        target: None stands for the empty state before the first cell.
+        keep: versions that here and there share; their objects are not touched.
+        load: versions to read from the store.
+        delete: names to unbind. Sorted.
+        replay: cells to re-run, in this order.
+        lost: versions of the target that will be missing.
+    """
+
+    target: CheckpointId | None
+    keep: tuple[Version, ...]
+    load: tuple[LoadStep, ...]
+    delete: tuple[str, ...]
+    replay: tuple[ReplayStep, ...]
+    lost: tuple[Lost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a checkout did, or would do (`applied` false: a dry run). `seconds` for all of it."""
+
+    head: CheckpointId | None
+    previous: CheckpointId | None
+    plan: Plan
+    applied: bool
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """`path` is None for a store in memory; `bytes` are pages in use on disk, not the sparse map."""
+
+    path: str | None
+    bytes: int
+    checkpoints: int
+    chunks: int
+
+
+def covariable(names: Sequence[str] | frozenset[str] | set[str]) -> Names:
+    """The canonical form of a co-variable's names."""
+    return tuple(sorted(names))

@@ -1,0 +1,130 @@
+"""Which names are the user's, and how they are bound anew: all of them or none.
+
+The namespace stays the `dict` that IPython made; functions of the notebook hold on to it as their globals.
+Not the user's are the names that IPython and frontends inject. `Out` and the moving names `_`, `__`, `___` are
+not variables of their own: they follow from `_1`, `_2`, ... and are rebuilt from them (so that everything that
+was ever displayed is not one co-variable).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+MOVING = ("_", "__", "___")
+NOTHING_DISPLAYED = ""
+"""What IPython binds the moving names to at the start; also the alias that stands for it."""
+
+_INTERNAL = frozenset(
+    "In Out _i _ii _iii _ih _oh _dh __name__ __doc__ __package__ __loader__ __spec__ __file__ "
+    "__builtin__ __builtins__ __annotations__ __conditional_annotations__ __session__".split()
+)
+_INTERNAL_PATTERN = re.compile(r"_i\d+|__vsc_.*|_+VSCODE_.*|__jupyter_exec_background__|__pydevd.*|_pydevd.*")
+_RESULT = re.compile(r"_(\d+)")
+
+
+class UserNamespace:
+    """The user's side of the live namespace.
+
+    Args:
+        live: the dictionary that cells run in.
+        hidden: what IPython put there, by name; a name that the user has bound anew is the user's.
+    """
+
+    def __init__(self, live: dict[str, Any], hidden: Mapping[str, Any]) -> None:
+        self.live = live
+        self._hidden = hidden
+
+    def variables(self) -> dict[str, Any]:
+        """The user's variables, as they are now."""
+        found = {
+            name: obj
+            for name, obj in dict.items(self.live)
+            if type(name) is str and not self._is_injected(name, obj)
+        }
+        for name in self.aliases():
+            found.pop(name, None)
+        return found
+
+    def aliases(self) -> dict[str, str]:
+        """The moving names, as far as IPython moves them -> the result name that holds the same object."""
+        moving = {name: dict.get(self.live, name, self) for name in MOVING}
+        found = {
+            name: NOTHING_DISPLAYED for name, obj in moving.items() if type(obj) is str and obj == NOTHING_DISPLAYED
+        }
+        results = {id(obj): name for name, obj in dict.items(self.live) if name[:1] == "_" and _RESULT.fullmatch(name)}
+        for name, obj in moving.items():
+            if id(obj) in results:
+                found[name] = results[id(obj)]
+        return found
+
+    @contextmanager
+    def rebound(
+        self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]
+    ) -> Iterator[None]:
+        """Binds and unbinds names; if the block raises, everything is as it was."""
+        before = dict(self.live)
+        out_before = dict(self._out())
+        try:
+            self._switch(before, bind, unbind, aliases)
+            yield
+        except BaseException:
+            _become(self.live, before)
+            _become(self._out(), out_before)
+            raise
+
+    @contextmanager
+    def swapped(self, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The same dictionary with other contents: what IPython put there, and `variables`.
+
+        For re-running a cell: functions keep their globals. Afterwards everything is as it was.
+        """
+        with self._kept():
+            mine = self.variables()
+            self._switch(dict(self.live), variables, mine.keys() - variables.keys(), {})
+            yield self.live
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        before = dict(self.live)
+        out_before = dict(self._out())
+        try:
+            yield
+        finally:
+            _become(self.live, before)
+            _become(self._out(), out_before)
+
+    def _switch(
+        self,
+        before: Mapping[str, Any],
+        bind: Mapping[str, Any],
+        unbind: Iterable[str],
+        aliases: Mapping[str, str],
+    ) -> None:
+        self.live.update(bind)
+        for name in unbind:
+            self.live.pop(name, None)
+            if name in self._hidden:  # the user had covered one of IPython's names
+                self.live[name] = self._hidden[name]
+        for name, result in aliases.items():
+            self.live[name] = self.live.get(result, NOTHING_DISPLAYED)
+        results = ((_RESULT.fullmatch(name), obj) for name, obj in dict.items(self.live) if name[:1] == "_")
+        _become(self._out(), {int(match[1]): obj for match, obj in results if match})
+
+    def _out(self) -> dict[Any, Any]:
+        out = dict.get(self.live, "_oh")
+        return out if isinstance(out, dict) else {}
+
+    def _is_injected(self, name: str, obj: Any) -> bool:
+        if name in self._hidden and self._hidden[name] is obj:
+            return _RESULT.fullmatch(name) is None  # IPython hides results too; they are the user's
+        return name[:1] in "_IO" and (name in _INTERNAL or _INTERNAL_PATTERN.fullmatch(name) is not None)
+
+
+def _become(target: dict[Any, Any], contents: Mapping[Any, Any]) -> None:
+    """Gives a dictionary these contents. Names that stay are never missing in between."""
+    target.update(contents)
+    for key in [key for key in target if key not in contents]:
+        del target[key]

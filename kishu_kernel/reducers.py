@@ -1,0 +1,348 @@
+"""How an object comes apart and together again: the one table that fingerprint and codec both read.
+
+Law: what the fingerprint cannot see the codec must not store, and the other way round; so both ask
+`Reducer.reduce` (the codec as `reducer_override`) and `Reducer.decompose` (the whole way that a pickler goes).
+Order, as in the C pickler: our table, cloudpickle, `copyreg`, `__reduce_ex__(5)` (paper 6.1: the pickle
+protocol defines reachability).
+
+Reductions of our own:
+
+- A function of the notebook comes back bound to the *live* namespace, with its closure cells shared as they
+  were. cloudpickle alone would freeze copies of the globals that it names, and split shared cells.
+- A class of the notebook comes back as a new class, one for all instances in the payload. cloudpickle's class
+  tracker, which hands out the live class and overwrites its attributes, is switched off.
+- A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
+- Blocks of pandas objects are noted as private: see `Reducer.private`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import gc
+import io
+import logging
+import pathlib
+import re
+import sys
+import types
+import uuid
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+import cloudpickle.cloudpickle as _cloud
+
+Reduction = Any
+"""What `__reduce_ex__` may return: a tuple of 2 to 6, or a string that names a global."""
+
+VALUE_TYPES: tuple[type, ...] = (
+    range,
+    slice,
+    re.Pattern,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    datetime.tzinfo,
+    decimal.Decimal,
+    fractions.Fraction,
+    uuid.UUID,
+    pathlib.PurePath,
+    logging.Logger,
+    types.CodeType,
+    types.GenericAlias,
+)
+"""Immutable (or kept by name): two variables that hold the same one share nothing that could matter."""
+
+_VALUE_MODULES = {"zoneinfo", "pytz", "dateutil.tz.tz"}
+_VALUE_TYPE_NAMES = {"dtype", "ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
+
+UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "comm", "ipywidgets", "concurrent"}
+"""Top-level modules whose objects lead into the running kernel: never walked, never stored."""
+
+
+class _EmptyCell:
+    """Stands for a closure cell without content."""
+
+    def __reduce__(self) -> str:
+        return "EMPTY_CELL"
+
+
+EMPTY_CELL = _EmptyCell()
+
+
+Entry = Callable[["Reducer", Any], Reduction]
+
+
+class ReductionTable:
+    """What is known of each type, worked out once.
+
+    Args:
+        namespace: the live namespace of the notebook; functions whose globals it is are the notebook's.
+    """
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self._entries: weakref.WeakKeyDictionary[type, Entry | None] = weakref.WeakKeyDictionary()
+
+    def entry(self, kind: type) -> Entry | None:
+        """Our own reduction for this type, or None."""
+        try:
+            return self._entries[kind]
+        except KeyError:
+            found = self._entries[kind] = self._find(kind)
+            return found
+
+    def _find(self, kind: type) -> Entry | None:
+        if kind in _ENTRIES:
+            return _ENTRIES[kind]
+        if issubclass(kind, type):
+            return Reducer.reduce_class
+        if issubclass(kind, types.ModuleType):
+            return Reducer.reduce_module
+        if issubclass(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
+            return Reducer.refuse
+        module = module_name(kind)
+        if module.partition(".")[0] == "pandas":
+            return Reducer.note_private
+        if module == "ipykernel.zmqshell":
+            return Reducer.reduce_shell
+        singletons = module_singletons(kind)
+        if singletons:
+            return functools.partial(_reduce_singleton, singletons)
+        return None
+
+
+class Reducer:
+    """The reductions of one walk or one payload. Holds what must be remembered within it.
+
+    Attributes:
+        private: ids of arrays that are blocks of a pandas object. Their memory may be shared between frames
+            under copy-on-write; nobody can tell, and the sharing does not survive storing.
+    """
+
+    def __init__(self, table: ReductionTable) -> None:
+        self._table = table
+        self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
+        self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
+        self._shells: set[int] = set()
+        self.private: set[int] = set()
+
+    def reduce(self, obj: Any) -> Reduction:
+        """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
+        kind = type(obj)
+        try:
+            entry = self._entries[kind]
+        except KeyError:
+            entry = self._entries[kind] = self._table.entry(kind)
+        return NotImplemented if entry is None else entry(self, obj)
+
+    def decompose(self, obj: Any) -> Reduction:
+        """How a pickler would take `obj` apart: a string where it goes by reference, else a tuple.
+
+        Raises:
+            Exception: whatever the object's own reduction raises.
+        """
+        reduction = self.reduce(obj)
+        if reduction is not NotImplemented:
+            return reduction
+        kind = type(obj)
+        if kind is types.FunctionType or issubclass(kind, type):
+            return obj.__qualname__
+        reducer = cloudpickle.Pickler.dispatch_table.get(kind)  # chains copyreg's
+        if reducer is not None:
+            return reducer(obj)
+        return obj.__reduce_ex__(5)
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The live namespace of the notebook."""
+        return self._table.namespace
+
+    def is_special(self, kind: type) -> bool:
+        """The table, cloudpickle or `copyreg` has a reduction of its own for this type."""
+        return self._table.entry(kind) is not None or kind in cloudpickle.Pickler.dispatch_table
+
+    def is_notebook_function(self, obj: types.FunctionType) -> bool:
+        """Its globals are the live namespace."""
+        return obj.__globals__ is self._table.namespace
+
+    # -- entries of the table -------------------------------------------------------------------
+
+    def reduce_function(self, function: types.FunctionType) -> Reduction:
+        if not self.is_notebook_function(function):
+            return self._cloud.reducer_override(function)
+        cells = function.__closure__ or ()
+        # A cell may hold the function itself: it is saved empty, and filled when the function exists.
+        self._shells.update(map(id, cells))
+        state = {
+            "dict": function.__dict__,
+            "defaults": function.__defaults__,
+            "kwdefaults": function.__kwdefaults__,
+            "annotations": function.__annotations__,
+            "qualname": function.__qualname__,
+            "module": function.__module__,
+            "doc": function.__doc__,
+            "contents": tuple(_cell_content(cell) for cell in cells),
+        }
+        if getattr(function, "__type_params__", ()):
+            state["type_params"] = function.__type_params__  # type: ignore[attr-defined]
+        arguments = (function.__code__, function.__name__, cells)
+        return make_function, arguments, state, None, None, set_function_state
+
+    def reduce_cell(self, cell: types.CellType) -> Reduction:
+        if id(cell) in self._shells:
+            return types.CellType, ()
+        return types.CellType, (), _cell_content(cell), None, None, set_cell
+
+    def reduce_class(self, cls: type) -> Reduction:
+        reduction = self._cloud.reducer_override(cls)
+        if isinstance(reduction, tuple) and reduction[0] in _SKELETONS:
+            # (..., class_tracker_id, extra): without an id the class is made anew, and only this payload has it.
+            arguments = (*reduction[1][:-2], None, reduction[1][-1])
+            return (reduction[0], arguments, *reduction[2:])
+        return reduction
+
+    def reduce_cached(self, cached: Any) -> Reduction:
+        wrapped = cached.__wrapped__
+        if not (isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)):
+            return NotImplemented
+        parameters = cached.cache_parameters()
+        return make_cached, (wrapped, parameters["maxsize"], parameters["typed"])
+
+    def reduce_module(self, module: types.ModuleType) -> Reduction:
+        if sys.modules.get(module.__name__) is module:
+            return _cloud.subimport, (module.__name__,)
+        return NotImplemented
+
+    def reduce_shell(self, shell: Any) -> Reduction:
+        from IPython.core.getipython import get_ipython
+
+        return (get_ipython, ()) if shell is get_ipython() else NotImplemented
+
+    def reduce_view(self, view: Any) -> Reduction:
+        return dict_view, (gc.get_referents(view)[0], type(view).__name__)
+
+    def refuse(self, obj: Any) -> Reduction:
+        # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
+        raise TypeError(f"{type(obj).__name__} objects cannot be stored")
+
+    def note_private(self, obj: Any) -> Reduction:
+        for attribute in ("values", "_data", "_ndarray"):
+            if type(obj).__name__.endswith("Block") or attribute != "values":
+                array = getattr(obj, attribute, None)
+                if type(array).__module__ == "numpy":
+                    self.private.add(id(array))
+        return NotImplemented
+
+
+# -- the other way: called by the loader ---------------------------------------------------------
+
+
+def make_function(
+    namespace: dict[str, Any], code: types.CodeType, name: str, cells: tuple[types.CellType, ...]
+) -> types.FunctionType:
+    """A function of the notebook. The loader binds `namespace`; it is never in the stream."""
+    return types.FunctionType(code, namespace, name, None, cells)
+
+
+def set_function_state(function: types.FunctionType, state: dict[str, Any]) -> None:
+    """Second half of a function: everything that may refer back to it."""
+    function.__dict__.update(state["dict"])
+    function.__defaults__ = state["defaults"]
+    function.__kwdefaults__ = state["kwdefaults"]
+    function.__annotations__ = state["annotations"]
+    function.__qualname__ = state["qualname"]
+    function.__module__ = state["module"]
+    function.__doc__ = state["doc"]
+    if "type_params" in state:
+        function.__type_params__ = state["type_params"]  # type: ignore[attr-defined]
+    for cell, content in zip(function.__closure__ or (), state["contents"], strict=True):
+        set_cell(cell, content)
+
+
+def set_cell(cell: types.CellType, content: Any) -> None:
+    """Fills a closure cell, unless it was empty."""
+    if content is not EMPTY_CELL:
+        cell.cell_contents = content
+
+
+def make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:
+    """`functools.lru_cache` around a function of the notebook. The cache starts empty."""
+    return functools.lru_cache(maxsize, typed)(function)
+
+
+def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
+    """A live view of `mapping`: `kind` is `dict_keys`, `dict_values` or `dict_items`."""
+    return getattr(mapping, kind.removeprefix("dict_"))()
+
+
+def module_attribute(module: str, name: str) -> Any:
+    """The object that a module holds under this name."""
+    __import__(module)
+    return getattr(sys.modules[module], name)
+
+
+def is_value_type(kind: type) -> bool:
+    """Sharing an instance cannot matter: it does not link the variables that hold it."""
+    if issubclass(kind, VALUE_TYPES) or module_name(kind) in _VALUE_MODULES:
+        return True
+    if isinstance(kind, enum.EnumMeta) and module_name(kind) != "__main__":
+        return True
+    if any(base.__name__ in _VALUE_TYPE_NAMES for base in kind.__mro__):
+        return module_name(kind).partition(".")[0] in ("numpy", "pandas")
+    return False
+
+
+def module_name(kind: type) -> str:
+    """`kind.__module__`, or the empty string where a class plays tricks with it."""
+    name = kind.__module__
+    return name if isinstance(name, str) else ""
+
+
+def module_singletons(kind: type) -> dict[int, str]:
+    """Stateless instances of a library class that its own module holds: id -> attribute name."""
+    return {} if module_name(kind) in ("", "builtins", "__main__") else _scan_singletons(kind)
+
+
+@functools.lru_cache(maxsize=4096)
+def _scan_singletons(kind: type) -> dict[int, str]:
+    plain = all(
+        getattr(kind, hook, None) is getattr(object, hook, None)
+        for hook in ("__reduce_ex__", "__reduce__", "__getstate__")
+    )
+    module = sys.modules.get(module_name(kind))
+    if not plain or module is None or getattr(kind, "__slots__", ()):
+        return {}
+    return {id(value): name for name, value in list(vars(module).items()) if type(value) is kind}
+
+
+def _reduce_singleton(singletons: dict[int, str], _: Reducer, obj: Any) -> Reduction:
+    name = singletons.get(id(obj))
+    if name is None or getattr(obj, "__dict__", None):
+        return NotImplemented
+    return module_attribute, (type(obj).__module__, name)
+
+
+def _cell_content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return EMPTY_CELL
+
+
+_SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum)
+
+_ENTRIES: dict[type, Entry] = {
+    types.FunctionType: Reducer.reduce_function,
+    types.CellType: Reducer.reduce_cell,
+    functools._lru_cache_wrapper: Reducer.reduce_cached,
+    type({}.keys()): Reducer.reduce_view,
+    type({}.values()): Reducer.reduce_view,
+    type({}.items()): Reducer.reduce_view,
+    memoryview: Reducer.refuse,
+}

@@ -1,0 +1,515 @@
+"""The road: what happens before a cell, after it, and on the way to another state. Joins the stages.
+
+    before_cell -> the cell runs -> after_cell: delta -> payloads -> checkpoint -> the head moves last
+    checkout: plan -> load, re-run -> everything in hand -> names rebound, all or none -> the head moves last
+
+Law: nothing that goes wrong here may reach the user's cell. Knows no IPython: a frontend says which cells run,
+and how to re-run one (`CellRunner`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from kishu_kernel.codec.pickling import NotStored, decode, encode
+from kishu_kernel.detect.access import cell_access
+from kishu_kernel.detect.covariables import ALL, Detector, Judgement, Known
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.trackers import Tracker, Watch
+from kishu_kernel.errors import CheckoutError, LoadError, LostError, NothingToUndoError, ReplayError
+from kishu_kernel.history.graph import ancestry
+from kishu_kernel.history.plan import make_plan
+from kishu_kernel.model import (
+    Access,
+    CellRun,
+    Checkpoint,
+    CheckpointId,
+    Names,
+    Outcome,
+    Payload,
+    Plan,
+    ReplayMode,
+    ReplayStep,
+    Version,
+    VersionRecord,
+)
+from kishu_kernel.namespace import UserNamespace
+from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.summaries import describe
+from kishu_kernel.timeline import Timeline
+
+NOTHING = Access()
+Outputs = Sequence[Mapping[str, object]]
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """How a re-run of a cell ended.
+
+    Attributes:
+        error: what it raised.
+        result: what it displayed last, in a tuple, if anything.
+    """
+
+    error: BaseException | None
+    result: tuple[Any, ...] = ()
+
+
+class CellRunner(Protocol):
+    """Runs a cell again in the namespace as it is then, its output captured, nothing asked of the user."""
+
+    def __call__(self, code: str) -> Rerun: ...
+
+
+@dataclass(eq=False)
+class Ticket:
+    """A cell that is running.
+
+    Attributes:
+        main: on the main shell; else on a subshell.
+        traveled: the cell itself went to another state, so that its code alone does not say what it did.
+    """
+
+    source: str
+    main: bool
+    watch: Watch
+    traveled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    run: CellRun
+    access: Access
+    carried: Access
+    outputs: Outputs
+
+
+@dataclass
+class _Unloadable(Exception):
+    version: Version
+    reason: str
+
+
+@dataclass
+class _Hand:
+    """What a checkout has in hand before it rebinds a name."""
+
+    objects: dict[Version, dict[str, Any]] = field(default_factory=dict)
+
+
+class Session:
+    """One kernel process's life in a store.
+
+    Args:
+        namespace: the live namespace, the user's side of it.
+        table: the reductions; its namespace is the live one.
+        timeline: made on first use, since a frontend may say late which notebook this is.
+        warn: shows one sentence to the user.
+    """
+
+    def __init__(
+        self,
+        namespace: UserNamespace,
+        table: ReductionTable,
+        tracker: Tracker,
+        timeline: Callable[[], Timeline],
+        rerun: CellRunner,
+        warn: Warn,
+    ) -> None:
+        self._names = namespace
+        self._table = table
+        self._tracker = tracker
+        self._open = timeline
+        self._timeline: Timeline | None = None
+        self._rerun = rerun
+        self._warn = warn
+        self._detector = Detector(table)
+        self._state: dict[Names, CheckpointId] = {}
+        self._pending = NOTHING
+        self._missing: tuple[Names, ...] = ()
+        self._running: list[Ticket] = []
+        self._finished: list[_Finished] = []
+        self._gate = threading.RLock()
+        """Held while a checkpoint or a checkout is under way: no cell starts meanwhile."""
+
+    @property
+    def timeline(self) -> Timeline:
+        """The history. Safe to read from any thread."""
+        if self._timeline is None:
+            with self._gate:
+                self._timeline = self._timeline or self._open()
+        return self._timeline
+
+    # -- the road -------------------------------------------------------------------------------
+
+    def before_cell(self, source: str, *, main: bool = True) -> Ticket:
+        """A cell is about to run.
+
+        Args:
+            source: the cell as IPython transforms it.
+        """
+        with self._gate:
+            ticket = Ticket(source, main, self._tracker.watch(source))
+            self._running.append(ticket)
+            return ticket
+
+    def after_cell(self, ticket: Ticket, run: CellRun, outputs: Outputs = ()) -> Checkpoint | None:
+        """The cell has ended, however it ended: takes its checkpoint.
+
+        Returns:
+            The checkpoint; None if it failed (the user is warned, the next one makes up for it), or if a cell
+            on the main shell is still running (its end takes both).
+        """
+        with self._gate:
+            self._running.remove(ticket)
+            carried = ALL if ticket.traveled else NOTHING
+            self._finished.append(_Finished(run, ticket.watch(), carried, outputs))
+            if any(other.main for other in self._running):
+                return None
+            finished, self._finished = self._finished, []
+            checkpoints = [self._checkpoint_or_warn(each) for each in finished]
+            return checkpoints[-1]
+
+    def after_hidden(self, ticket: Ticket) -> None:
+        """An execution that takes no checkpoint has ended; what it changed is in the next one."""
+        with self._gate:
+            self._running.remove(ticket)
+            self._pending |= ticket.watch()
+
+    def drop(self, ticket: Ticket) -> None:
+        """The execution touched nothing of the user's."""
+        with self._gate:
+            self._running.remove(ticket)
+            ticket.watch()
+
+    def note_unseen(self) -> None:
+        """Something ran that nobody watched (a widget's callback, the debugger): check everything next time."""
+        self._pending = ALL
+
+    def _checkpoint_or_warn(self, finished: _Finished) -> Checkpoint | None:
+        try:
+            return self._checkpoint(finished)
+        except (Exception, KeyboardInterrupt) as error:  # law 8: a kernel must not die of us
+            self._pending |= finished.access | finished.carried
+            reason = f"{type(error).__name__}: {error}"
+            self._warn(f"Kishu could not checkpoint this cell ({reason}). The next checkpoint will make up for it.")
+            with suppress(Exception):
+                return self._note_incomplete(finished.run, reason)
+            return None
+
+    def _checkpoint(self, finished: _Finished) -> Checkpoint:
+        exempt = self._under_way()
+        judgement = self._detector.judge(
+            finished.access,
+            self._names.variables(),
+            carried=self._pending | finished.carried,
+            exempt=exempt,
+        )
+        checkpoint = self._keep(finished.run, judgement, finished.outputs)
+        self._pending = self._pending | finished.access if exempt != NOTHING else NOTHING
+        return checkpoint
+
+    def _under_way(self) -> Access:
+        """What cells that still run may be touching at this moment."""
+        access = NOTHING
+        for ticket in self._running:
+            access |= cell_access(ticket.source)
+        return access
+
+    def _keep(
+        self, run: CellRun, judgement: Judgement, outputs: Outputs = (), message: str | None = None
+    ) -> Checkpoint:
+        """Stores what was judged; only then remembers it."""
+        delta = judgement.delta
+        variables = self._names.variables()
+        encoded = [
+            encode(change.names, variables, self._table, judgement.opaque[change.names])
+            for change in delta.changes
+        ]
+        payloads = [each for each in encoded if isinstance(each, Payload)]
+        records = tuple(
+            self._version_record(result, judgement.known[change.names], change.replayable, variables)
+            for change, result in zip(delta.changes, encoded, strict=True)
+        )
+        timeline = self.timeline
+        checkpoint = Checkpoint(
+            id=timeline.new_id(),
+            parent=timeline.head,
+            session=timeline.session,
+            timestamp=run.timestamp,
+            execution_count=run.execution_count,
+            code=run.code,
+            status=run.status,
+            error=run.error,
+            duration=run.duration,
+            created=delta.created,
+            modified=delta.modified,
+            deleted=delta.deleted,
+            accessed=delta.accessed,
+            inputs=delta.inputs,
+            versions=records,
+            dropped=(*delta.dropped, *self._missing),
+            aliases=self._names.aliases(),
+            payload_bytes=sum(payload.size for payload in payloads),
+            message=message,
+            outputs=tuple(outputs),
+        )
+        kept = timeline.append(checkpoint, payloads)
+        self._detector.adopt(judgement)
+        self._missing = ()
+        for names in delta.dropped:
+            self._state.pop(names, None)
+        self._state.update(dict.fromkeys((change.names for change in delta.changes), kept.id))
+        return kept
+
+    def _version_record(
+        self,
+        result: Payload | NotStored,
+        known: Known,
+        replayable: bool,
+        variables: Mapping[str, Any],
+    ) -> VersionRecord:
+        alone = len(result.names) == 1
+        infos = (
+            describe(name, variables[name]) if alone else describe(name, variables[name], known.variables[name])
+            for name in result.names
+        )
+        stored = isinstance(result, Payload)
+        return VersionRecord(
+            names=result.names,
+            digest=known.digest,
+            size=result.size if isinstance(result, Payload) else 0,
+            stored=stored,
+            reason=result.reason if isinstance(result, NotStored) else None,
+            replayable=replayable,
+            variables=tuple(infos),
+            calls=bool(known.codes) or known.dynamic,
+        )
+
+    def _note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
+        """A checkpoint that says that the cell ran, and not what it did."""
+        timeline = self.timeline
+        checkpoint = Checkpoint(
+            timeline.new_id(), timeline.head, timeline.session, run.timestamp, run.execution_count, run.code,
+            run.status, run.error, run.duration, (), (), (), (), (), (), (), incomplete=reason,
+        )  # fmt: skip
+        return timeline.append(checkpoint, [])
+
+    def settle(self, message: str | None = None) -> Checkpoint | None:
+        """A checkpoint of what has changed since the last one, if anything has."""
+        with self._gate:
+            judgement = self._detector.judge(
+                NOTHING, self._names.variables(), carried=self._pending, exempt=self._under_way()
+            )
+            if not judgement.delta:
+                self._pending = NOTHING
+                return None
+            run = CellRun("", None, "ok", time.time(), 0.0)
+            checkpoint = self._keep(run, judgement, message=message)
+            self._pending = NOTHING
+            return checkpoint
+
+    # -- travel ---------------------------------------------------------------------------------
+
+    def checkout(
+        self,
+        target: str,
+        *,
+        dry_run: bool = False,
+        replay: ReplayMode = "auto",
+        allow_lost: bool = False,
+    ) -> Outcome:
+        """Brings the state of a checkpoint back; keeps what is the same there.
+
+        Raises:
+            RequestError: no such target.
+            CheckoutError: it cannot be done; the session is as it was.
+        """
+        id = self.timeline.resolve(target)
+        branch = target if target in self.timeline.names("branch/") else None
+        return self._travel(id, branch, dry_run, replay, allow_lost)
+
+    def undo(
+        self,
+        steps: int = 1,
+        *,
+        dry_run: bool = False,
+        replay: ReplayMode = "auto",
+        allow_lost: bool = False,
+    ) -> Outcome:
+        """Goes to the parent, so many times. The parent of the first checkpoint is the empty state."""
+        way = [checkpoint.id for checkpoint in ancestry(self.timeline.lookup, self.timeline.head)]
+        if steps > len(way):
+            raise NothingToUndoError(f"there are {len(way)} cells to undo on the way to the start, not {steps}")
+        target = way[steps] if steps < len(way) else None
+        return self._travel(target, None, dry_run, replay, allow_lost)
+
+    def redo(
+        self,
+        steps: int = 1,
+        *,
+        dry_run: bool = False,
+        replay: ReplayMode = "auto",
+        allow_lost: bool = False,
+    ) -> Outcome:
+        """Goes to the child that the session left last, so many times."""
+        at = self.timeline.head
+        for done in range(steps):
+            child = self.timeline.last_left(at)
+            if child is None:
+                raise NothingToUndoError(f"there are {done} undone cells to redo, not {steps}")
+            at = child
+        return self._travel(at, None, dry_run, replay, allow_lost)
+
+    def _travel(
+        self,
+        target: CheckpointId | None,
+        branch: str | None,
+        dry_run: bool,
+        replay: ReplayMode,
+        allow_lost: bool,
+    ) -> Outcome:
+        started = time.perf_counter()
+        with self._gate:
+            previous = self.timeline.head
+            if dry_run:
+                plan = make_plan(self.timeline.lookup, self._state, target, replay)
+                return Outcome(previous, previous, plan, False, time.perf_counter() - started)
+            if any(not ticket.main for ticket in self._running):
+                raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
+            self._save_half_run_cell()
+            self.settle()
+            plan, hand = self._obtain(target, replay, allow_lost)
+            self._apply(plan, hand, branch)
+            return Outcome(target, previous, plan, True, time.perf_counter() - started)
+
+    def _save_half_run_cell(self) -> None:
+        """A cell that travels itself (a magic): what it did so far stays reachable."""
+        for ticket in self._running:
+            ticket.traveled = True
+            self._pending |= cell_access(ticket.source)
+
+    def _obtain(
+        self, target: CheckpointId | None, replay: ReplayMode, allow_lost: bool
+    ) -> tuple[Plan, _Hand]:
+        """Everything that the checkout needs, loaded and re-run. Plans anew where a load fails."""
+        unloadable: dict[Version, str] = {}
+        hand = _Hand()
+        while True:
+            plan = make_plan(self.timeline.lookup, self._state, target, replay, unloadable)
+            if plan.lost and not allow_lost:
+                raise LostError(_lost_sentence(plan))
+            try:
+                for step in plan.load:
+                    if step.version not in hand.objects:
+                        hand.objects[step.version] = self._load(step.version)
+                self._replay(plan.replay, hand)
+                return plan, hand
+            except _Unloadable as failed:
+                unloadable[failed.version] = failed.reason
+
+    def _load(self, version: Version) -> dict[str, Any]:
+        try:
+            return decode(self.timeline.store.load(version), self._table.namespace)
+        except LoadError as error:
+            raise _Unloadable(version, str(error)) from error
+
+    def _replay(self, steps: Sequence[ReplayStep], hand: _Hand) -> None:
+        """Re-runs cells (paper 5.3). Each gets inputs of its own, since it may change them."""
+        results: list[dict[Version, dict[str, Any]]] = []
+        handed = {index for step in steps for index in step.after}
+        for index, step in enumerate(steps):
+            inputs: dict[str, Any] = {}
+            for load in step.loads:
+                inputs.update(self._load(load.version))
+            for source in step.after:
+                for objects in results[source].values():
+                    inputs.update(objects)
+            results.append(self._rerun_cell(step, inputs))
+            if index not in handed:
+                hand.objects.update(results[index])
+
+    def _rerun_cell(self, step: ReplayStep, inputs: Mapping[str, Any]) -> dict[Version, dict[str, Any]]:
+        checkpoint = self.timeline.lookup(step.checkpoint)
+        with self._names.swapped(inputs) as live:
+            ended = self._rerun(step.code)
+            if ended.result and checkpoint.execution_count is not None:
+                live[f"_{checkpoint.execution_count}"] = ended.result[0]
+            found = {version: _picked(live, version.names) for version in step.gives}
+        label = f"the cell of checkpoint {step.checkpoint}"
+        raised = None if ended.error is None else type(ended.error).__name__
+        if raised != checkpoint.error:
+            before = f"raised {checkpoint.error}" if checkpoint.error else "ended well"
+            now = f"raised {raised}: {ended.error}" if raised else "ended well"
+            raise ReplayError(f"{label} {before} when it first ran and {now} when it was re-run") from ended.error
+        for version, objects in found.items():
+            recorded = {info.name: info.type for info in checkpoint.record(version.names).variables}
+            for name in version.names:
+                if name not in objects:
+                    raise ReplayError(f"{label} did not give {name} when it was re-run")
+                kind = describe(name, objects[name]).type
+                if kind != recorded.get(name, kind):
+                    raise ReplayError(f"{label} gave {name} as {kind}, not as {recorded[name]}, when it was re-run")
+        return found
+
+    def _apply(self, plan: Plan, hand: _Hand, branch: str | None) -> None:
+        """Rebinds the names that differ. The head moves last; if anything fails, nothing has moved."""
+        timeline = self.timeline
+        bind = {name: obj for objects in hand.objects.values() for name, obj in objects.items()}
+        kept = {version.names: version.checkpoint for version in plan.keep}
+        gone = [names for names in self._state if names not in kept]
+        unbind = {name for names in gone for name in names} - bind.keys()
+        known = {version.names: self._known(version, objects) for version, objects in hand.objects.items()}
+        aliases = timeline.lookup(plan.target).aliases if plan.target else dict.fromkeys(("_", "__", "___"), "")
+        with self._names.rebound(bind, unbind, aliases):
+            trouble = timeline.move(plan.target, branch)
+        self._detector.replace(gone, known, bind)
+        self._state = kept | {version.names: version.checkpoint for version in hand.objects}
+        self._missing = tuple(lost.version.names for lost in plan.lost)
+        if trouble:
+            self._warn(f"Kishu went there, but could not note it in the store: {trouble}")
+
+    def _known(self, version: Version, objects: Mapping[str, Any]) -> Known:
+        """What the detector must know of a version that came back, as cheaply as can be."""
+        record = self.timeline.lookup(version.checkpoint).record(version.names)
+        digests = {info.name: info.digest or record.digest for info in record.variables}
+        if not record.calls:
+            return Known(record.digest, digests)
+        prints = Fingerprinter(self._table)  # which code can run is not stored
+        taken = [prints.take(objects[name]) for name in version.names]
+        codes = frozenset().union(*(each.codes for each in taken))
+        return Known(record.digest, digests, codes, any(each.dynamic for each in taken))
+
+    # -- names for points in time ----------------------------------------------------------------
+
+    def commit(self, message: str) -> Checkpoint:
+        """Gives the state as it is now this message; a checkpoint of its own if something changed since.
+
+        Raises:
+            NothingToUndoError: there is no checkpoint yet and nothing to make one of.
+        """
+        with self._gate:
+            fresh = self.settle(message)
+            if fresh is not None:
+                return fresh
+            head = self.timeline.head
+            if head is None:
+                raise NothingToUndoError("there is nothing to commit yet: run a cell first")
+            named = replace(self.timeline.lookup(head), message=message)
+            self.timeline.amend(named)
+            return named
+
+
+def _picked(live: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    return {name: live[name] for name in names if name in live}
+
+
+def _lost_sentence(plan: Plan) -> str:
+    told = "; ".join(f"{', '.join(lost.version.names)} ({lost.reason})" for lost in plan.lost)
+    return f"this state cannot be brought back whole: {told}. Ask with allow_lost to go there without them"

@@ -1,0 +1,12 @@
+"""Everything kept for one notebook, and the only part of the package that touches disk.
+
+Law: the rest of the package sees `Store` and its value types; nobody else knows LMDB or files.
+Neighbours: `model` and `errors` below, `session` above. The other stages are not known here.
+"""
+
+from kishu_kernel.store.base import Blob, Store, StoredPayload
+from kishu_kernel.store.lmdb_store import LmdbStore
+from kishu_kernel.store.locate import store_path
+from kishu_kernel.store.memory_store import MemoryStore
+
+__all__ = ["Blob", "LmdbStore", "MemoryStore", "Store", "StoredPayload", "store_path"]

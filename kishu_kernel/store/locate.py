@@ -1,0 +1,50 @@
+"""Where the store of a notebook lies. Pure string logic: looks at nothing, creates nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path, PurePath
+
+import xxhash
+
+from kishu_kernel.model import SessionId
+
+SLUG_LENGTH = 48
+"""Well below the 143 bytes that the strictest of the common file systems allows a name."""
+
+
+def store_path(base: Path | None, notebook: str | None, session: SessionId) -> Path:
+    """The directory of the store.
+
+    Args:
+        base: where stores lie; None for the Jupyter data directory of this user.
+        notebook: path of the notebook, as the frontend tells it. None or empty: each session gets
+            a store of its own.
+        session: the kernel process's session.
+
+    Returns:
+        A directory right under `base`, whatever characters `notebook` and `session` have. Notebooks
+        at different paths have different ones.
+    """
+    if base is None:
+        from jupyter_core.paths import jupyter_data_dir
+
+        base = Path(jupyter_data_dir()) / "kishu" / "stores"
+    if not notebook:
+        name = slug(session)
+        return base / (f"session-{name}" if name == session else f"session-{name}-{_mark(session)}")
+    absolute = os.path.normcase(os.path.abspath(notebook))
+    return base / f"{slug(PurePath(notebook).stem)}-{_mark(absolute)}"
+
+
+def slug(text: str) -> str:
+    """Letters, digits, `_` and `-` of a text, for a person to recognise it by. Never empty."""
+    ascii = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return re.sub(r"[^A-Za-z0-9_]+", "-", ascii)[:SLUG_LENGTH].strip("-") or "notebook"
+
+
+def _mark(text: str) -> str:
+    """16 hexadecimal digits that tell texts with the same slug apart."""
+    return xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))

@@ -1,0 +1,71 @@
+"""One line about a value, for a person. Never runs the user's code: no `repr` of foreign objects."""
+
+from __future__ import annotations
+
+import reprlib
+import types
+from typing import Any
+
+from kishu_kernel.model import Digest, VariableInfo
+
+_ATOMS = (type(None), bool, int, float, complex, str, bytes)
+_CONTAINERS = (list, tuple, dict, set, frozenset)
+_WIDTH = 80
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = _WIDTH
+
+
+def describe(name: str, obj: Any, digest: Digest = Digest(b"")) -> VariableInfo:  # noqa: B008 -- bytes
+    """The variable's type and a summary of at most a line."""
+    return VariableInfo(name, _type_name(type(obj)), _summary(obj)[:200], digest)
+
+
+def _type_name(kind: type) -> str:
+    module, name = kind.__module__, kind.__qualname__
+    return name if module in ("builtins", "__main__") else f"{module}.{name}"
+
+
+def _summary(obj: Any) -> str:
+    kind = type(obj)
+    try:
+        if kind in _ATOMS:
+            return _short.repr(obj)
+        if kind in _CONTAINERS:
+            return _container(obj)
+        if isinstance(obj, types.ModuleType):
+            return f"module {obj.__name__}"
+        if isinstance(obj, type):
+            return f"class {obj.__qualname__}"
+        if isinstance(obj, types.FunctionType):
+            arguments = obj.__code__.co_varnames[: obj.__code__.co_argcount]
+            return f"{obj.__qualname__}({', '.join(arguments)})"
+        return _shaped(obj)
+    except Exception:  # a value that cannot be described is described by its type
+        return kind.__qualname__
+
+
+def _container(obj: Any) -> str:
+    items = [*obj, *obj.values()] if type(obj) is dict else obj
+    if len(obj) <= 6 and all(type(item) in _ATOMS for item in items):
+        text = _short.repr(obj)
+        if len(text) <= _WIDTH:
+            return text
+    return f"{type(obj).__name__} of {len(obj):,}"
+
+
+def _shaped(obj: Any) -> str:
+    kind = type(obj)
+    root = kind.__module__.partition(".")[0]
+    if root not in ("numpy", "pandas", "polars", "pyarrow", "torch", "scipy", "xarray"):
+        return kind.__qualname__
+    shape = getattr(obj, "shape", None)
+    if not isinstance(shape, tuple):
+        return kind.__qualname__
+    text = " x ".join(f"{length:,}" for length in shape)
+    columns = getattr(obj, "columns", None)
+    if columns is not None and len(shape) == 2:
+        shown = ", ".join(str(column) for column in list(columns)[:8] if isinstance(column, (str, int)))
+        return f"{text}: {shown}{', ...' if len(columns) > 8 else ''}"
+    dtype = getattr(obj, "dtype", None)
+    return f"{text} {dtype}" if dtype is not None else text

@@ -1,0 +1,127 @@
+"""Where the session stands in the store's history: head, branch, and what moves them.
+
+Joins the graph, which knows no store, and the store, which knows no graph. Branches and tags belong to the
+notebook; the head belongs to one session.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kishu_kernel.errors import RequestError, StoreError
+from kishu_kernel.history.graph import ancestry
+from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, resolve
+from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId
+from kishu_kernel.store.base import Store
+
+
+class Timeline:
+    """The checkpoints of a store as seen from one session.
+
+    Attributes:
+        head: the checkpoint that the session stands on; None before the first.
+        branch: the branch that the next checkpoint continues; None where it will start one.
+    """
+
+    def __init__(self, store: Store, session: SessionId) -> None:
+        self.store = store
+        self.session = session
+        self.head: CheckpointId | None = None
+        self.branch: str | None = None
+        self._known: dict[CheckpointId, Checkpoint] = {}
+        self._left: dict[CheckpointId | None, CheckpointId] = {}
+
+    def lookup(self, id: CheckpointId) -> Checkpoint:
+        """A checkpoint, without the outputs of its cell. KeyError where there is none."""
+        known = self._known.get(id)
+        if known is None:
+            known = self._known[id] = replace(self.store.checkpoint(id), outputs=())
+        return known
+
+    def resolve(self, target: str) -> CheckpointId:
+        """What a target means here. Raises `UnknownTargetError` or `AmbiguousTargetError`."""
+        return resolve(
+            target, head=self.head, refs=self.store.refs(), find=self.store.find, lookup=self.lookup
+        )
+
+    def new_id(self) -> CheckpointId:
+        """An id that no checkpoint has."""
+        while True:
+            id = CheckpointId(secrets.token_hex(8))
+            if not self.store.contains(id):
+                return id
+
+    def append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
+        """Keeps a child of the head, in one transaction with its payloads; the head moves last."""
+        branch = self.branch or self._free_branch()
+        refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id}
+        kept = replace(self.store.commit(checkpoint, payloads, refs), outputs=())
+        self._known[kept.id] = kept
+        self.branch = branch
+        self.head = kept.id
+        return kept
+
+    def move(self, to: CheckpointId | None, branch: str | None = None) -> str | None:
+        """Puts the head on another checkpoint.
+
+        Args:
+            branch: the branch to continue; if None, the one that ends there, if it is the only one.
+
+        Returns:
+            Why the store could not note it, or None. The session moves all the same: a full disk is
+            no reason to refuse an undo.
+        """
+        if branch is None and to is not None:
+            ending = [name for name, id in self.names(BRANCH).items() if id == to]
+            branch = self.branch if self.branch in ending else ending[0] if len(ending) == 1 else None
+        for checkpoint in ancestry(self.lookup, self.head):
+            if self._left.get(checkpoint.parent) == checkpoint.id:
+                break
+            self._left[checkpoint.parent] = checkpoint.id
+        self.head = to
+        self.branch = branch
+        try:
+            self.store.update({HEAD + self.session: to})
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def last_left(self, below: CheckpointId | None) -> CheckpointId | None:
+        """The child of a checkpoint that the session left last; None where it left none."""
+        return self._left.get(below)
+
+    def amend(self, checkpoint: Checkpoint) -> None:
+        """Rewrites what is kept of a checkpoint."""
+        self.store.amend(checkpoint, {})
+        self._known[checkpoint.id] = checkpoint
+
+    def names(self, kind: str) -> dict[str, CheckpointId]:
+        """Branches (`BRANCH`) or tags (`TAG`) of the notebook."""
+        refs = self.store.refs()
+        return {name[len(kind) :]: id for name, id in sorted(refs.items()) if name.startswith(kind)}
+
+    def set_name(self, kind: str, name: str, to: CheckpointId) -> None:
+        """Makes or moves a branch or a tag. Raises `RequestError` where it cannot be called so."""
+        self.store.update({kind + checked_name(name): to})
+
+    def delete_name(self, kind: str, name: str) -> None:
+        """Deletes a branch or a tag; its checkpoints stay. Raises `RequestError` where there is none."""
+        if name not in self.names(kind):
+            raise RequestError(f"there is no {kind[:-1]} called {name!r}")
+        self.store.update({kind + name: None})
+        if kind == BRANCH and name == self.branch:
+            self.branch = None
+
+    def _free_branch(self) -> str:
+        taken = self.names(BRANCH)
+        if "main" not in taken:
+            return "main"
+        number = 1
+        while f"branch-{number}" in taken:
+            number += 1
+        return f"branch-{number}"
+
+
+__all__ = ["BRANCH", "TAG", "Timeline"]

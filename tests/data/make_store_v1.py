@@ -1,0 +1,106 @@
+"""Makes `store_v1/`, a store of format 1 that every later kishu-kernel must read.
+
+Run once, with the version that wrote format 1; never again when the format has moved on::
+
+    python tests/data/make_store_v1.py
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import lmdb
+
+from kishu_kernel.model import (
+    Buffer,
+    Checkpoint,
+    CheckpointId,
+    Digest,
+    Payload,
+    SessionId,
+    VariableInfo,
+    VersionRecord,
+)
+from kishu_kernel.store import LmdbStore, chunks
+
+HERE = Path(__file__).parent / "store_v1"
+FIRST = CheckpointId("00000000000000a1")
+SECOND = CheckpointId("00000000000000b2")
+BLOCK = bytes(range(256)) * 12
+
+
+def main() -> None:
+    # readers take the lengths of chunks as they come: small ones keep the fixture small
+    chunks.CHUNK_SIZE, chunks.ROW_SIZE = 1024, 512
+    with tempfile.TemporaryDirectory() as directory:
+        store = LmdbStore(Path(directory))
+        store.commit(first(), [Payload(("x",), "cloudpickle", b"x stream")], {"branch/main": FIRST})
+        store.commit(second(), second_payloads(), {"branch/main": SECOND, "tag/good": FIRST})
+        store.close()
+        HERE.mkdir(exist_ok=True)
+        with lmdb.Environment(directory) as env:
+            env.copy(str(HERE), compact=True)
+
+
+def first() -> Checkpoint:
+    return Checkpoint(
+        id=FIRST,
+        parent=None,
+        session=SessionId("5e551011"),
+        timestamp=1764000000.25,
+        execution_count=1,
+        code="x = 1",
+        status="ok",
+        error=None,
+        duration=0.5,
+        created=("x",),
+        modified=(),
+        deleted=(),
+        accessed=("x",),
+        inputs=(),
+        versions=(
+            VersionRecord(
+                ("x",), Digest(b"d" * 16), 8, True, None, True, (VariableInfo("x", "int", "1"),)
+            ),
+        ),
+        dropped=(),
+    )
+
+
+def second() -> Checkpoint:
+    return Checkpoint(
+        id=SECOND,
+        parent=FIRST,
+        session=SessionId("5e551011"),
+        timestamp=1764000001.5,
+        execution_count=2,
+        code="a = np.ones((6, 512), 'u1')\nb = a[0]; del x; raise ValueError('ü')",
+        status="error",
+        error="ValueError",
+        duration=1.5,
+        created=("a", "b", "g"),
+        modified=(),
+        deleted=("x",),
+        accessed=("a", "b", "g", "np", "x"),
+        inputs=("np", "x"),
+        versions=(
+            VersionRecord(("a", "b"), Digest(b"e" * 16), 3091, True, None, True, ()),
+            VersionRecord(("g",), Digest(b"f" * 16), 0, False, "a generator", False, ()),
+        ),
+        dropped=(("x",),),
+        aliases={"_": "a"},
+        payload_bytes=3091,
+        message="two views",
+        incomplete="an example",
+        outputs=({"output_type": "stream", "name": "stdout", "text": "ü\n"},),
+    )
+
+
+def second_payloads() -> list[Payload]:
+    block = Buffer(memoryview(BLOCK), row_bytes=512, direct=True)
+    return [Payload(("a", "b"), "dill", b"two views", (block, Buffer(memoryview(b"0123456789"))))]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""What every store promises; each runs all of it."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kishu_kernel.errors import LoadError, StoreError
+from kishu_kernel.model import Buffer, CheckpointId, Payload, Version
+from kishu_kernel.store import Blob, LmdbStore, MemoryStore, Store
+from kishu_kernel.store.chunks import CHUNK_SIZE, ROW_SIZE
+
+from .values import checkpoint_id, full, payload, trivial
+
+X1 = Version(("x",), checkpoint_id(1))
+
+
+@pytest.fixture(params=["lmdb", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made: Store = LmdbStore(tmp_path / "store") if request.param == "lmdb" else MemoryStore()
+    yield made
+    made.close()
+
+
+def read(blob: Blob) -> bytes:
+    target = bytearray(blob.nbytes)
+    blob.readinto(memoryview(target))
+    return bytes(target)
+
+
+def noise(size: int, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def test_a_checkpoint_comes_back_as_it_was(store: Store) -> None:
+    kept = store.commit(full(1), [], {})
+    assert kept == replace(full(1), written_bytes=kept.written_bytes)
+    assert store.checkpoint(kept.id) == kept
+    assert store.contains(kept.id)
+
+
+def test_a_payload_comes_back_as_it_was(store: Store) -> None:
+    big = noise(3 * CHUNK_SIZE + 5)
+    given = Payload(
+        ("x",),
+        "dill",
+        noise(CHUNK_SIZE + 1, seed=1),
+        (Buffer(memoryview(big), direct=True), Buffer(memoryview(b"")), Buffer(memoryview(b"ab"))),
+    )
+    store.commit(trivial(1), [given], {})
+    stored = store.load(X1)
+    assert (stored.names, stored.codec, stored.stream) == (("x",), "dill", given.stream)
+    assert [blob.direct for blob in stored.blobs] == [True, False, False]
+    assert [read(blob) for blob in stored.blobs] == [big, b"", b"ab"]
+
+
+def test_an_empty_stream_is_a_stream(store: Store) -> None:
+    store.commit(trivial(1), [payload(b"")], {})
+    assert store.load(X1).stream == b""
+
+
+def test_live_memory_is_copied_at_commit(store: Store) -> None:
+    live = bytearray(b"before")
+    store.commit(trivial(1), [payload(b"s", live)], {})
+    live[:] = b"after!"
+    assert read(store.load(X1).blobs[0]) == b"before"
+
+
+def test_buffers_of_any_shape_and_format(store: Store) -> None:
+    data = noise(48)
+    shaped = memoryview(data).cast("d", (2, 3))
+    empty = memoryview(bytearray(8)).cast("d")[:0]
+    buffers = (Buffer(shaped), Buffer(empty))
+    store.commit(trivial(1), [Payload(("x",), "cloudpickle", b"s", buffers)], {})
+    blob, none = store.load(X1).blobs
+    target = memoryview(bytearray(48)).cast("i", (3, 4))
+    blob.readinto(target)
+    none.readinto(memoryview(b""))
+    assert target.tobytes() == data
+
+
+def test_a_target_of_another_size_is_refused(store: Store) -> None:
+    store.commit(trivial(1), [payload(b"s", b"1234")], {})
+    with pytest.raises(ValueError, match="4 bytes"):
+        store.load(X1).blobs[0].readinto(memoryview(bytearray(5)))
+
+
+def test_what_is_there_already_is_not_written_again(store: Store) -> None:
+    data = bytearray(noise(4 * CHUNK_SIZE))
+    first = store.commit(trivial(1), [payload(b"stream", data)], {})
+    data[2 * CHUNK_SIZE + 7] ^= 1
+    second = store.commit(trivial(2), [payload(b"stream", data)], {})
+    assert len(data) < first.written_bytes < len(data) + 1024
+    assert CHUNK_SIZE < second.written_bytes < CHUNK_SIZE + 1024
+    assert store.statistics().chunks == 4 + 1 + 1
+    assert read(store.load(Version(("x",), checkpoint_id(2))).blobs[0]) == data
+
+
+def test_equal_chunks_of_one_commit_are_written_once(store: Store) -> None:
+    kept = store.commit(trivial(1), [payload(b"", bytes(9 * CHUNK_SIZE))], {})
+    assert kept.written_bytes < CHUNK_SIZE + 1024
+    assert read(store.load(X1).blobs[0]) == bytes(9 * CHUNK_SIZE)
+
+
+def test_dropping_a_long_row_writes_nothing_new(store: Store) -> None:
+    row = ROW_SIZE + 1000
+    rows = [noise(row, seed) for seed in range(6)]
+
+    def block(rows: list[bytes]) -> Payload:
+        return Payload(("x",), "cloudpickle", b"", (Buffer(memoryview(b"".join(rows)), row),))
+
+    store.commit(trivial(1), [block(rows)], {})
+    kept = store.commit(trivial(2), [block(rows[:2] + rows[3:])], {})
+    assert kept.written_bytes < 1024
+    assert read(store.load(Version(("x",), kept.id)).blobs[0]) == b"".join(rows[:2] + rows[3:])
+
+
+def test_what_is_missing_is_told(store: Store) -> None:
+    store.commit(trivial(1), [payload(b"s")], {})
+    for version in (Version(("y",), X1.checkpoint), Version(("x",), checkpoint_id(2))):
+        with pytest.raises(LoadError):
+            store.load(version)
+    for id in (checkpoint_id(2), CheckpointId("nonsense"), CheckpointId("")):
+        assert not store.contains(id)
+        with pytest.raises(KeyError):
+            store.checkpoint(id)
+    with pytest.raises(KeyError):
+        store.amend(trivial(2), {})
+
+
+def test_names_that_join_alike_are_different_covariables(store: Store) -> None:
+    families = [("a", "b"), ("a,b",), ('a","b',), ("ab",), ("a\0b",), ("a", "b", "")]
+    for number, names in enumerate(families):
+        store.commit(trivial(1), [payload(b"%d" % number, names=names)], {})
+    for number, names in enumerate(families):
+        stored = store.load(Version(names, checkpoint_id(1)))
+        assert (stored.names, stored.stream) == (names, b"%d" % number)
+
+
+def test_find(store: Store) -> None:
+    ids = [CheckpointId(text * 4) for text in ("abc1", "abc2", "abd0", "ffff", "0000")]
+    for id in ids:
+        store.commit(replace(trivial(1), id=id), [], {})
+    assert store.find("abc", 9) == ids[:2]
+    assert store.find("ab", 2) == ids[:2]
+    assert store.find("", 9) == sorted(ids)
+    assert store.find(ids[3], 9) == [ids[3]]
+    for prefix in ("abe", "ABC", "ab c", "é", ids[3] + "0", "0x"):
+        assert store.find(prefix, 9) == []
+
+
+def test_checkpoints_are_those_at_the_call(store: Store) -> None:
+    kept = [store.commit(full(number), [], {}) for number in (1, 2)]
+    seen, bare = store.checkpoints(), store.checkpoints(outputs=False)
+    store.commit(trivial(3), [], {})  # would wait for ever if `seen` held a transaction
+    assert sorted(seen, key=lambda c: c.id) == kept
+    assert sorted(bare, key=lambda c: c.id) == [replace(c, outputs=()) for c in kept]
+
+
+def test_refs(store: Store) -> None:
+    store.commit(trivial(1), [], {"branch/main": checkpoint_id(1), "head/s": checkpoint_id(1)})
+    store.update({"branch/main": checkpoint_id(2), "tag/é \ud800": checkpoint_id(3), "none": None})
+    store.amend(trivial(1), {"head/s": None})
+    assert store.refs() == {"branch/main": checkpoint_id(2), "tag/é \ud800": checkpoint_id(3)}
+
+
+@pytest.mark.parametrize("name", ["", "n" * 501])
+def test_what_fails_writes_nothing(store: Store, name: str) -> None:
+    before = store.statistics()
+    bad = {"branch/main": checkpoint_id(1), name: checkpoint_id(1)}
+    with pytest.raises(StoreError, match="1 to 500 bytes"):
+        store.commit(trivial(1), [payload(b"s")], bad)
+    with pytest.raises(StoreError):
+        store.update(bad)
+    assert store.statistics() == before
+    assert store.refs() == {}
+    assert not store.contains(checkpoint_id(1))
+
+
+def test_amend_rewrites_the_record(store: Store) -> None:
+    kept = store.commit(full(1), [payload(b"s")], {})
+    store.amend(replace(kept, message="good", outputs=()), {"tag/good": kept.id})
+    assert store.checkpoint(kept.id) == replace(kept, message="good")  # outputs stay
+    assert store.refs() == {"tag/good": kept.id}
+    assert store.load(X1).stream == b"s"
+    store.amend(replace(kept, outputs=({"text": "new"},)), {})
+    assert store.checkpoint(kept.id).outputs == ({"text": "new"},)
+
+
+def test_committing_again_replaces(store: Store) -> None:
+    store.commit(full(1), [payload(b"old")], {})
+    store.commit(trivial(1), [payload(b"new")], {})
+    assert store.checkpoint(checkpoint_id(1)).outputs == ()
+    assert store.load(X1).stream == b"new"
+    assert store.statistics().checkpoints == 1
+
+
+def test_outputs_that_are_not_json_do_not_stop_a_checkpoint(store: Store) -> None:
+    outputs = ({"data": {"image/png": b"\x89PNG", "x": {1}, "n": float("nan")}},)
+    store.commit(replace(trivial(1), outputs=outputs), [], {})
+    data = store.checkpoint(checkpoint_id(1)).outputs[0]["data"]
+    assert isinstance(data, dict)
+    assert (data["image/png"], data["x"]) == ("iVBORw==", "{1}")
+
+
+def test_statistics(store: Store) -> None:
+    assert store.statistics().checkpoints == store.statistics().chunks == 0
+    store.commit(trivial(1), [payload(b"s", noise(CHUNK_SIZE))], {})
+    statistics = store.statistics()
+    assert (statistics.checkpoints, statistics.chunks) == (1, 2)
+    assert CHUNK_SIZE < statistics.bytes < CHUNK_SIZE + (1 << 17)
+
+
+def test_a_closed_store_says_so(store: Store) -> None:
+    store.commit(trivial(1), [payload(b"s", b"b")], {})
+    blob = store.load(X1).blobs[0]
+    store.close()
+    store.close()
+    for act in (
+        lambda: store.commit(trivial(2), [], {}),
+        lambda: store.load(X1),
+        lambda: store.find("", 1),
+        lambda: store.checkpoints(),
+        lambda: store.update({}),
+        lambda: store.refs(),
+        lambda: store.statistics(),
+        lambda: read(blob),
+    ):
+        with pytest.raises(StoreError, match="closed"):
+            act()
+
+
+def test_readers_and_writers_in_several_threads(store: Store) -> None:
+    data = noise(2 * CHUNK_SIZE + 1)
+    store.commit(trivial(1), [payload(b"s", data)], {})
+    errors: list[BaseException] = []
+
+    def run(work: int) -> None:
+        try:
+            for step in range(20):
+                if work % 2:
+                    number = 2 + work * 100 + step
+                    store.commit(
+                        trivial(number), [payload(b"%d" % number, noise(9999, number))], {}
+                    )
+                else:
+                    assert read(store.load(X1).blobs[0]) == data
+                    assert all(c.code for c in store.checkpoints())
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert store.statistics().checkpoints == 1 + 3 * 20

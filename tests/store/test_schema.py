@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import replace
+
+import pytest
+
+from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
+from kishu_kernel.model import Checkpoint, Digest, VersionRecord
+from kishu_kernel.store import schema
+from kishu_kernel.store.schema import Manifest, Piece
+
+from .values import checkpoint_id, full, trivial
+
+MANIFEST = Manifest(
+    ("a", "b"),
+    "dill",
+    Piece(1500, False, (Digest(b"0" * 16), Digest(b"1" * 16))),
+    (Piece(0, False, ()), Piece(7, True, (Digest(b"2" * 16),))),
+)
+
+
+def round_trip(checkpoint: Checkpoint) -> Checkpoint:
+    record = schema.encode_checkpoint(checkpoint)
+    outputs = schema.encode_outputs(checkpoint.outputs)
+    return schema.decode_checkpoint(checkpoint.id, record, outputs)
+
+
+@pytest.mark.parametrize("checkpoint", [full(1), trivial(2)], ids=["full", "trivial"])
+def test_checkpoints_round_trip(checkpoint: Checkpoint) -> None:
+    assert round_trip(checkpoint) == checkpoint
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(Checkpoint)])
+def test_the_full_example_has_a_value_of_its_own_in_every_field(field: str) -> None:
+    """So that a field which the model gains fails here, and above, until the schema knows it."""
+    assert getattr(full(1), field) != getattr(trivial(2), field)
+
+
+@pytest.mark.parametrize("status", ["ok", "error", "interrupted"])
+def test_every_status_round_trips(status: str) -> None:
+    checkpoint = replace(trivial(1), status=status)  # type: ignore[arg-type]
+    assert round_trip(checkpoint) == checkpoint
+
+
+def test_every_field_of_a_version_record_round_trips() -> None:
+    stored, lost = full(1).versions
+    for field in dataclasses.fields(VersionRecord):
+        assert getattr(stored, field.name) != getattr(lost, field.name)
+
+
+def test_a_trivial_record_is_small() -> None:
+    assert len(schema.encode_checkpoint(trivial(100))) < 350
+
+
+def test_sizes_of_keys() -> None:
+    id = checkpoint_id(255)
+    assert schema.checkpoint_key(id) == b"\0" * 7 + b"\xff"
+    assert schema.checkpoint_id(schema.checkpoint_key(id)) == id
+    assert len(schema.version_key(schema.Version(("x",) * 1000, id))) == 24
+    assert schema.version_key(schema.Version(("x",), id))[16:] == schema.checkpoint_key(id)
+
+
+def test_keys_of_a_time_stay_in_order() -> None:
+    ids = [checkpoint_id(number) for number in (1, 255, 256, 1 << 62)]
+    assert sorted(map(schema.checkpoint_key, ids)) == [schema.checkpoint_key(id) for id in ids]
+
+
+def test_what_a_newer_writer_adds_is_ignored() -> None:
+    record = json.loads(schema.encode_checkpoint(full(1)).decode("utf-8", "surrogatepass"))
+    record["mood"] = "good"
+    record["versions"][0]["colour"] = "blue"
+    record["versions"][0]["variables"][0].append("more")
+    text = json.dumps(record).encode()
+    assert schema.decode_checkpoint(full(1).id, text, b"").versions == full(1).versions
+
+
+@pytest.mark.parametrize("record", [b"", b"{", b"[]", b"{}", b"\xff", b'{"session": 1}'])
+def test_a_damaged_record_is_named(record: bytes) -> None:
+    with pytest.raises(StoreError, match=checkpoint_id(1)):
+        schema.decode_checkpoint(checkpoint_id(1), record, b"")
+
+
+def test_manifests_round_trip() -> None:
+    data = schema.encode_manifest(MANIFEST)
+    assert schema.decode_manifest(data) == MANIFEST
+    assert data.endswith(b"0" * 16 + b"1" * 16 + b"2" * 16)
+
+
+def test_a_small_manifest_is_small() -> None:
+    small = Manifest(("x",), "cloudpickle", Piece(60, False, (Digest(bytes(16)),)), ())
+    data = schema.encode_manifest(small)
+    header = b'{"names":["x"],"stream":[60,1,0]}'
+    assert data == bytes([len(header), 0, 0, 0]) + header + bytes(16)
+
+
+def test_a_damaged_manifest_is_told() -> None:
+    data = schema.encode_manifest(MANIFEST)
+    for stop in range(len(data)):
+        with pytest.raises(LoadError):
+            schema.decode_manifest(data[:stop])
+    with pytest.raises(LoadError):
+        schema.decode_manifest(data + b"0")
+
+
+def test_formats() -> None:
+    schema.check_format(b"1")
+    with pytest.raises(StoreFormatError, match=r"format 2 .* newer kishu-kernel"):
+        schema.check_format(b"2")
