@@ -1,4 +1,7 @@
-"""Start the installed kernel, run a cell, undo it. The argument is the environment it must be in."""
+"""Start the installed kernel, run a cell, undo it.
+
+The argument is the environment that the kernel must be in.
+"""
 
 import sys
 from pathlib import Path

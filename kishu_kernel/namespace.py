@@ -106,7 +106,7 @@ class UserNamespace:
         self.live.update(bind)
         for name in unbind:
             self.live.pop(name, None)
-            if name in self._hidden:  # the user had covered one of IPython's names
+            if name in self._hidden and not _RESULT.fullmatch(name):  # the user had covered one of IPython's names
                 self.live[name] = self._hidden[name]
         for name, result in aliases.items():
             self.live[name] = self.live.get(result, NOTHING_DISPLAYED)

@@ -58,8 +58,11 @@ VALUE_TYPES: tuple[type, ...] = (
 )
 """Immutable (or kept by name): two variables that hold the same one share nothing that could matter."""
 
-_VALUE_MODULES = {"zoneinfo", "pytz", "dateutil.tz.tz"}
+_VALUE_MODULES = {"zoneinfo", "pytz", "dateutil.tz.tz", "pyarrow.lib"}
 _VALUE_TYPE_NAMES = {"dtype", "ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
+
+_LABEL_TYPES = {"Index"}
+"""pandas shares them between a frame and all that is made of it, and hardly ever changes them."""
 
 UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "comm", "ipywidgets", "concurrent"}
 """Top-level modules whose objects lead into the running kernel: never walked, never stored."""
@@ -107,6 +110,8 @@ class ReductionTable:
         if issubclass(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
             return Reducer.refuse
         module = module_name(kind)
+        if (module, kind.__name__) == ("matplotlib.cbook", "CallbackRegistry"):
+            return Reducer.reduce_callbacks
         if module.partition(".")[0] == "pandas":
             return Reducer.note_private
         if module == "ipykernel.zmqshell":
@@ -174,8 +179,13 @@ class Reducer:
     # -- entries of the table -------------------------------------------------------------------
 
     def reduce_function(self, function: types.FunctionType) -> Reduction:
+        maker, home = make_function, ()
         if not self.is_notebook_function(function):
-            return self._cloud.reducer_override(function)
+            reduction = self._cloud.reducer_override(function)
+            name = function.__globals__.get("__name__")
+            if reduction is NotImplemented or not _is_module_dict(name, function.__globals__):
+                return reduction
+            maker, home = make_module_function, (name,)  # made inside a library: its globals live there
         cells = function.__closure__ or ()
         # A cell may hold the function itself: it is saved empty, and filled when the function exists.
         self._shells.update(map(id, cells))
@@ -191,8 +201,8 @@ class Reducer:
         }
         if getattr(function, "__type_params__", ()):
             state["type_params"] = function.__type_params__  # type: ignore[attr-defined]
-        arguments = (function.__code__, function.__name__, cells)
-        return make_function, arguments, state, None, None, set_function_state
+        arguments = (*home, function.__code__, function.__name__, cells)
+        return maker, arguments, state, None, None, set_function_state
 
     def reduce_cell(self, cell: types.CellType) -> Reduction:
         if id(cell) in self._shells:
@@ -206,6 +216,11 @@ class Reducer:
             arguments = (*reduction[1][:-2], None, reduction[1][-1])
             return (reduction[0], arguments, *reduction[2:])
         return reduction
+
+    def by_value(self, cls: type) -> bool:
+        """The class is stored whole: it is the notebook's, or was made at run time."""
+        reduction = self.reduce_class(cls)
+        return isinstance(reduction, tuple) and reduction[0] in _SKELETONS
 
     def reduce_cached(self, cached: Any) -> Reduction:
         wrapped = cached.__wrapped__
@@ -224,6 +239,12 @@ class Reducer:
 
         return (get_ipython, ()) if shell is get_ipython() else NotImplemented
 
+    def reduce_callbacks(self, registry: Any) -> Reduction:
+        # Its own reduction takes a number from a counter, so that no two are alike.
+        make, arguments, state = registry.__reduce_ex__(5)[:3]
+        used = [number for callbacks in state["callbacks"].values() for number in callbacks]
+        return make, arguments, {**state, "_cid_gen": max(used, default=-1) + 1}
+
     def reduce_view(self, view: Any) -> Reduction:
         return dict_view, (gc.get_referents(view)[0], type(view).__name__)
 
@@ -232,11 +253,8 @@ class Reducer:
         raise TypeError(f"{type(obj).__name__} objects cannot be stored")
 
     def note_private(self, obj: Any) -> Reduction:
-        for attribute in ("values", "_data", "_ndarray"):
-            if type(obj).__name__.endswith("Block") or attribute != "values":
-                array = getattr(obj, attribute, None)
-                if type(array).__module__ == "numpy":
-                    self.private.add(id(array))
+        attributes = ("values",) if type(obj).__name__.endswith("Block") else ("_data", "_ndarray")
+        self.private.update(id(getattr(obj, attribute, None)) for attribute in attributes)
         return NotImplemented
 
 
@@ -248,6 +266,14 @@ def make_function(
 ) -> types.FunctionType:
     """A function of the notebook. The loader binds `namespace`; it is never in the stream."""
     return types.FunctionType(code, namespace, name, None, cells)
+
+
+def make_module_function(
+    module: str, code: types.CodeType, name: str, cells: tuple[types.CellType, ...]
+) -> types.FunctionType:
+    """A function that a library made at run time: bound to the globals of the library's module."""
+    __import__(module)
+    return types.FunctionType(code, vars(sys.modules[module]), name, None, cells)
 
 
 def set_function_state(function: types.FunctionType, state: dict[str, Any]) -> None:
@@ -298,6 +324,16 @@ def is_value_type(kind: type) -> bool:
     return False
 
 
+def is_label_type(kind: type) -> bool:
+    """Instances are shared far and wide and can change, if seldom (`df.columns.name = ...`).
+
+    They join no co-variable; where one has changed, all variables that hold it are looked at.
+    """
+    if module_name(kind).partition(".")[0] != "pandas":
+        return False
+    return any(base.__name__ in _LABEL_TYPES for base in kind.__mro__)
+
+
 def module_name(kind: type) -> str:
     """`kind.__module__`, or the empty string where a class plays tricks with it."""
     name = kind.__module__
@@ -321,6 +357,28 @@ def _scan_singletons(kind: type) -> dict[int, str]:
     return {id(value): name for name, value in list(vars(module).items()) if type(value) is kind}
 
 
+def static_objects(kind: type) -> set[int]:
+    """Ids of what a library type and its module hold: the library's, whoever refers to it.
+
+    Ids of living objects: not to be kept beyond a judgement.
+    """
+    if module_name(kind) in ("", "builtins", "__main__"):
+        return set()
+    holders = [vars(base) for base in kind.__mro__ if module_name(base) not in ("builtins", "__main__")]
+    holders += [vars(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
+    root = module_name(kind).partition(".")[0]
+    if root == "matplotlib":
+        holders.append(dict(getattr(sys.modules.get(root), "rcParams", {})))
+    return {
+        id(value) for holder in holders for value in list(holder.values()) if not isinstance(value, _BY_REFERENCE)
+    }
+
+
+def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return module is not None and vars(module) is namespace and name != "__main__"
+
+
 def _reduce_singleton(singletons: dict[int, str], _: Reducer, obj: Any) -> Reduction:
     name = singletons.get(id(obj))
     if name is None or getattr(obj, "__dict__", None):
@@ -334,6 +392,8 @@ def _cell_content(cell: types.CellType) -> Any:
     except ValueError:
         return EMPTY_CELL
 
+
+_BY_REFERENCE = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, str, int, float, type(None))
 
 _SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum)
 

@@ -161,7 +161,8 @@ def load_view(
         if not home.flags.c_contiguous or home.dtype.kind in "mM":
             buffer = home.reshape(-1, order="A").view("B")
         view = numpy.ndarray(shape, dtype, buffer, offset, strides)
-    view.flags.writeable = writeable
+    if view.flags.writeable != writeable:
+        view.flags.writeable = writeable
     return view
 
 

@@ -31,12 +31,14 @@ class Known:
         variables: digest of each name alone, where it is known.
         codes: code that can run when the co-variable is used, so that what it names is touched too.
         dynamic: through it everything may be touched.
+        labels: objects in it that others may share and see changing, without being one co-variable with it.
     """
 
     digest: Digest
     variables: Mapping[str, Digest] = field(default_factory=dict)
     codes: frozenset[CodeType] = frozenset()
     dynamic: bool = False
+    labels: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Detector:
         spared = search.close(exempt, rebound=False) if exempt != Access() else frozenset()
         # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
         own = search.close(access, rebound=carried == Access())
+        own |= search.sharing_labels(own)
         candidates = (own | search.close(carried, rebound=True)) - spared
         prints = {name: search.prints[name] for name in candidates if name in variables}
 
@@ -99,6 +102,7 @@ class Detector:
                 {name: prints[name].digest for name in names},
                 frozenset().union(*(prints[name].codes for name in names)),
                 any(prints[name].dynamic for name in names),
+                frozenset().union(*(prints[name].labels for name in names)),
             )
             if before is None or before.digest != digest or types:
                 changes.append(Change(names, digest, replayable=own.issuperset(names)))
@@ -192,6 +196,26 @@ class _Candidates:
                 return self._home.keys()
             found.update(*(each.names for each in late))
         return found
+
+    def sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:
+        """Variables that share a label object with a candidate that has changed."""
+        added: frozenset[str] = frozenset()
+        while True:
+            labels = frozenset().union(*(self._labels(name) for name in candidates | added))
+            sharing = {
+                names[0] for names, known in self._known.items() if not labels.isdisjoint(known.labels)
+            } - candidates - added  # fmt: skip
+            if not labels or not sharing:
+                return added
+            added |= self._spread(sharing, self._variables.keys() | self._home.keys())
+
+    def _labels(self, name: str) -> frozenset[int]:
+        """Labels that a name held before or holds now, if it has changed at all."""
+        known = self._known.get(self._home.get(name, ()))
+        taken = self.prints.get(name)
+        if known and taken and known.variables.get(name) == taken.digest:
+            return frozenset()
+        return (known.labels if known else frozenset()) | (taken.labels if taken else frozenset())
 
     def _rebound(self) -> set[str]:
         bound = self._bindings

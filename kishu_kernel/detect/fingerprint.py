@@ -33,7 +33,16 @@ import xxhash
 
 from kishu_kernel.memory import bounds, memory_at
 from kishu_kernel.model import Digest
-from kishu_kernel.reducers import UNTRAVERSABLE, Reducer, ReductionTable, is_value_type, module_name, module_singletons
+from kishu_kernel.reducers import (
+    UNTRAVERSABLE,
+    Reducer,
+    ReductionTable,
+    is_label_type,
+    is_value_type,
+    module_name,
+    module_singletons,
+    static_objects,
+)
 
 _PLAIN = frozenset({int, float, str, bool, type(None), complex, bytes})
 """Types whose `repr` says everything, also inside a list or a dict."""
@@ -50,6 +59,7 @@ class Fingerprint:
 
     Attributes:
         links: id of a reachable object -> its number in the walk.
+        labels: ids of reachable objects that join no variables, but are shared and can change (`is_label_type`).
         ranges: (start, end, private) of array memory; private ranges do not link to each other.
         codes: code of the notebook functions reachable from the variable; what they name may be touched.
         opaque: types that could not be walked.
@@ -59,6 +69,7 @@ class Fingerprint:
 
     digest: Digest
     links: dict[int, int] = field(default_factory=dict)
+    labels: frozenset[int] = frozenset()
     ranges: tuple[tuple[int, int, bool], ...] = ()
     codes: frozenset[types.CodeType] = frozenset()
     opaque: tuple[type, ...] = ()
@@ -72,13 +83,14 @@ class Fingerprinter:
     def __init__(self, table: ReductionTable) -> None:
         self._table = table
         self._hashes: dict[tuple[int, int], bytes] = {}
+        self._statics: dict[type, set[int]] = {}
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
         kind = type(obj)
         if kind in _ATOMS:  # most variables of most sessions
             return Fingerprint(_digest(_ATOMS[kind](obj)))
-        return _Walk(self._table, self._hashes).run(obj)
+        return _Walk(self._table, self._hashes, self._statics).run(obj)
 
 
 def combined(names: Iterable[str], prints: dict[str, Fingerprint]) -> Digest:
@@ -130,12 +142,21 @@ def _overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
 class _Walk:
     """The state of one walk."""
 
-    def __init__(self, table: ReductionTable, hashes: dict[tuple[int, int], bytes]) -> None:
+    def __init__(
+        self,
+        table: ReductionTable,
+        hashes: dict[tuple[int, int], bytes],
+        statics: dict[type, set[int]],
+    ) -> None:
+        self.table = table
         self.reducer = Reducer(table)
         self.hashes = hashes
+        self.statics = statics
+        self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
         self.parts: list[bytes] = []
         self.memo: dict[int, int] = {}
         self.stack: list[Any] = []
+        self.labels: set[int] = set()
         self.ranges: list[tuple[int, int, bool]] = []
         self.codes: set[types.CodeType] = set()
         self.opaque: list[type] = []
@@ -163,6 +184,9 @@ class _Walk:
             if seen is not None:
                 parts.append(b"@%d;" % seen)
                 continue
+            if key in self.static and obj is not root:
+                parts.append(self.sealed(obj))
+                continue
             memo[key] = len(memo)
             handler = handlers.get(kind)
             if handler is None:
@@ -172,12 +196,17 @@ class _Walk:
         return Fingerprint(
             _digest(b"".join(parts)),
             memo,
+            frozenset(self.labels),
             tuple(self.ranges),
             frozenset(self.codes),
             tuple(dict.fromkeys(self.opaque)),
             self.dynamic,
             tuple(self.kept),
         )
+
+    def sealed(self, obj: Any) -> bytes:
+        """The digest of what is reachable from `obj`, which links nothing."""
+        return _Walk(self.table, self.hashes, self.statics).run(obj).digest
 
     def unlink(self, obj: Any) -> None:
         """Sharing `obj` cannot matter."""
@@ -191,11 +220,11 @@ class _Walk:
 
     def walk_list(self, obj: list[Any] | tuple[Any, ...]) -> None:
         kind = type(obj)
-        if not obj and kind is tuple:
-            self.unlink(obj)  # there is only one empty tuple
         self.parts.append(b"%b%d;" % (b"l" if kind is list else b"t", len(obj)))
         if not self.plain_items(obj):
             self.stack.extend(reversed(obj))
+        elif kind is tuple:
+            self.unlink(obj)  # a value
 
     def plain_items(self, items: Any) -> bool:
         """Writes a sequence of plain atoms in one go; False where it holds anything else."""
@@ -217,12 +246,12 @@ class _Walk:
         return True
 
     def walk_set(self, obj: set[Any] | frozenset[Any]) -> None:
-        if not obj and type(obj) is frozenset:
-            self.unlink(obj)
         self.parts.append(b"%b%d;" % (b"u" if type(obj) is set else b"z", len(obj)))
         if set(map(type, obj)) <= _PLAIN:
             try:
                 self.text(b"R", "\0".join(sorted(map(repr, obj))).encode("utf-8", "surrogatepass"))
+                if type(obj) is frozenset:
+                    self.unlink(obj)  # a value
                 return
             except ValueError:
                 pass
@@ -265,10 +294,14 @@ class _Walk:
         if obj.size == 0:
             return
         start, end = bounds(obj)
-        self.ranges.append((start, end, id(obj) in self.reducer.private and _copy_on_write()))
+        private = id(obj) in self.reducer.private and _copy_on_write()
+        if private:
+            self.unlink(obj)
+        self.ranges.append((start, end, private))
         if obj.dtype.hasobject:
             # The same objects that the elements are; a record gives its fields as a tuple.
-            self.stack.append(obj.ravel(order="A").tolist())
+            self.kept.append(obj.ravel(order="A").tolist())  # its id must not be another's while we judge
+            self.stack.append(self.kept[-1])
         elif contiguous:
             self.parts.append(self.hashed(start, end - start))
         else:
@@ -315,6 +348,8 @@ class _Walk:
             self.text(b"g", f"{obj.__module__}:{obj.__qualname__}".encode())
         else:
             self.reduction(obj)
+            if isinstance(owner, type):
+                self.unlink(obj)
 
     def walk_framed(self, obj: Any) -> None:
         """A generator or coroutine: opaque, but what its frame holds is shared with it."""
@@ -336,6 +371,9 @@ class _Walk:
 
     def resolve(self, kind: type, obj: Any) -> Callable[[_Walk, Any], None]:
         """How instances of a type not met before are walked."""
+        if kind not in self.statics:
+            self.statics[kind] = static_objects(kind)
+        self.static |= self.statics[kind]
         module = module_name(kind)
         root = module.partition(".")[0]
         if root in UNTRAVERSABLE and module != "ipykernel.zmqshell":
@@ -344,6 +382,8 @@ class _Walk:
             return _Walk.walk_class
         if issubclass(kind, types.ModuleType):
             return _Walk.walk_module
+        if is_label_type(kind):
+            return _Walk.walk_label
         if root == "numpy" and issubclass(kind, sys.modules["numpy"].generic):
             return _Walk.walk_scalar
         if kind in _FRAMED:
@@ -380,15 +420,13 @@ class _Walk:
 
     def walk_class(self, obj: type) -> None:
         reference = self.references.get(obj)
-        if reference is None:
-            before = len(self.parts)
+        if reference is None and self.reducer.by_value(obj):
             self.reduction(obj)
-            if id(obj) in self.memo:
-                return  # by value: a class of the notebook
-            reference = self.references[obj] = b"".join(self.parts[before:])
-        else:
-            self.unlink(obj)
-            self.parts.append(reference)
+            return
+        if reference is None:
+            reference = self.references[obj] = f"c{obj.__module__}:{obj.__qualname__};".encode()
+        self.unlink(obj)
+        self.parts.append(reference)
 
     def walk_module(self, obj: types.ModuleType) -> None:
         if sys.modules.get(obj.__name__) is obj:
@@ -396,6 +434,15 @@ class _Walk:
             self.unlink(obj)
             self.text(b"m", obj.__name__.encode())
         else:
+            self.reduction(obj)
+
+    def walk_label(self, obj: Any) -> None:
+        """Shared and all but immutable; what it holds is its own."""
+        self.labels.add(id(obj))
+        self.unlink(obj)
+        if len(self.parts):
+            self.parts.append(self.sealed(obj))
+        else:  # the variable itself
             self.reduction(obj)
 
     def reduction(self, obj: Any) -> None:
@@ -419,6 +466,8 @@ class _Walk:
         if kind not in self.values:
             self.values[kind] = is_value_type(kind)
         if self.values[kind] or id(obj) in module_singletons(kind):
+            self.unlink(obj)
+        elif id(obj) in self.reducer.private and _copy_on_write():
             self.unlink(obj)
         self.kept.append(children)
         self.parts.append(b"r%d;" % len(children))

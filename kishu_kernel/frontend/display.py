@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 Reply = Mapping[str, Any]
+
+_RESULT = re.compile(r"_\d+")
 
 
 def as_text(reply: Reply) -> str:
@@ -134,7 +137,12 @@ def _first_line(code: str) -> str:
 
 
 def _changes(each: Reply) -> str:
-    parts = [f"{mark}{name}" for key, mark in (("created", "+"), ("modified", "~"), ("deleted", "-")) for name in each[key]]
+    parts = [
+        f"{mark}{name}"
+        for key, mark in (("created", "+"), ("modified", "~"), ("deleted", "-"))
+        for name in each[key]
+        if not _RESULT.fullmatch(name)  # what was displayed: every other cell has one
+    ]
     shown = " ".join(parts[:8]) + (f" and {len(parts) - 8} more" if len(parts) > 8 else "")
     status = "" if each["status"] == "ok" else f" [{each['status']}]"
     return (shown or "changed nothing") + (f"  {size(each['payload_bytes'])}" if each["payload_bytes"] else "") + status

@@ -178,15 +178,19 @@ _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
 class _Gate:
-    """Many may be inside at once, or one alone."""
+    """Many may be inside at once, or one alone. Not reentrant."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._inside = 0
+        self._waiting = 0
 
     @contextmanager
     def shared(self) -> Iterator[None]:
         with self._changed:
+            self._changed.wait_for(
+                lambda: not self._waiting
+            )  # else readers in a row starve a resize
             self._inside += 1
         try:
             yield
@@ -197,12 +201,17 @@ class _Gate:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        # newcomers wait for the lock itself; a bounded wait, since an interrupt at the worst moment
-        # can leave a count behind, and a kernel that hangs for ever is worse than a failed commit
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._inside == 0, PATIENCE):
-                raise StoreError("the store is in use by another thread that does not finish")
-            yield
+        with self._changed:  # held to the end: who comes meanwhile waits for it
+            self._waiting += 1
+            try:
+                # bounded: an interrupt at the worst moment can leave a count behind, and a kernel
+                # that hangs for ever is worse than a failed commit
+                if not self._changed.wait_for(lambda: not self._inside, PATIENCE):
+                    raise StoreError("the store is in use by another thread that does not finish")
+                yield
+            finally:
+                self._waiting -= 1
+                self._changed.notify_all()
 
 
 def make_private(path: Path) -> None:
@@ -221,28 +230,32 @@ def make_private(path: Path) -> None:
 
 
 def _open_tables(env: lmdb.Environment) -> dict[str, _Database]:
-    """The tables, made where there are none yet. StoreError if they are not ours."""
-    with suppress(lmdb.NotFoundError), env.begin() as txn:  # waits for no other process's writer
-        return _tables(env, txn, create=False)
-    with env.begin(write=True) as txn:
-        return _tables(env, txn, create=True)
+    """The tables, made where there are none yet. StoreError if they are not ours.
 
-
-def _tables(
-    env: lmdb.Environment, txn: lmdb.Transaction[bytes], create: bool
-) -> dict[str, _Database]:
+    In a write transaction even where nothing is written: py-lmdb forgets what a read one opened.
+    """
     foreign = env.stat()["entries"] > 0
-    meta = env.open_db(b"meta", txn=txn, create=create)
-    found = txn.get(schema.FORMAT_KEY, db=meta)
-    if found is None and (foreign or not create):
-        raise StoreError(
-            f"{env.path()} holds an LMDB environment of another program: name another directory"
-        )
-    if found is None:
-        txn.put(schema.FORMAT_KEY, b"%d" % schema.FORMAT, db=meta)
-    else:
-        schema.check_format(found)
-    return {table: env.open_db(table.encode(), txn=txn, create=create) for table in schema.TABLES}
+    with _begin_alone(env) as txn:
+        meta = env.open_db(b"meta", txn=txn)
+        found = txn.get(schema.FORMAT_KEY, db=meta)
+        if found is not None:
+            schema.check_format(found)
+        elif foreign:
+            raise StoreError(
+                f"{env.path()} holds an LMDB environment of another program: name another directory"
+            )
+        else:
+            txn.put(schema.FORMAT_KEY, b"%d" % schema.FORMAT, db=meta)
+        return {table: env.open_db(table.encode(), txn=txn) for table in schema.TABLES}
+
+
+def _begin_alone(env: lmdb.Environment) -> lmdb.Transaction[bytes]:
+    """A write transaction of an environment that no other thread knows yet."""
+    while True:
+        try:
+            return env.begin(write=True)
+        except lmdb.MapResizedError:  # another process grew it since it was opened
+            env.set_mapsize(0)
 
 
 # --- one per process

@@ -158,13 +158,15 @@ _VERSION_DEFAULTS: dict[str, object] = {
     "reason": None,
     "replayable": True,
     "variables": [],
+    "calls": False,
 }
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
     """The record: the fields of `model.Checkpoint` under their own names, digests in hex.
 
-    `versions` is an array of such objects, each with `variables`: arrays [name, type, summary].
+    `versions` is an array of such objects, each with `variables`: arrays [name, type, summary] and,
+    where the variable has a digest of its own, that.
     """
     record = {
         "session": checkpoint.session,
@@ -250,7 +252,8 @@ def _version_object(version: VersionRecord) -> dict[str, object]:
         "stored": version.stored,
         "reason": version.reason,
         "replayable": version.replayable,
-        "variables": [[info.name, info.type, info.summary] for info in version.variables],
+        "variables": [_info_array(info) for info in version.variables],
+        "calls": version.calls,
     }
     return _without(record, _VERSION_DEFAULTS)
 
@@ -264,8 +267,18 @@ def _version_record(stored: dict[str, Any]) -> VersionRecord:
         stored=record["stored"],
         reason=record["reason"],
         replayable=record["replayable"],
-        variables=tuple(VariableInfo(*info[:3]) for info in record["variables"]),
+        variables=tuple(_variable_info(*info[:4]) for info in record["variables"]),
+        calls=record["calls"],
     )
+
+
+def _info_array(info: VariableInfo) -> list[str]:
+    described = [info.name, info.type, info.summary]
+    return [*described, info.digest.hex()] if info.digest else described
+
+
+def _variable_info(name: str, kind: str, summary: str, digest: str = "") -> VariableInfo:
+    return VariableInfo(name, kind, summary, Digest(bytes.fromhex(digest)))
 
 
 def _without(record: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:

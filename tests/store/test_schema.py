@@ -71,7 +71,7 @@ def test_what_a_newer_writer_adds_is_ignored() -> None:
     record = json.loads(schema.encode_checkpoint(full(1)).decode("utf-8", "surrogatepass"))
     record["mood"] = "good"
     record["versions"][0]["colour"] = "blue"
-    record["versions"][0]["variables"][0].append("more")
+    record["versions"][0]["variables"][1].append("more")
     text = json.dumps(record).encode()
     assert schema.decode_checkpoint(full(1).id, text, b"").versions == full(1).versions
 

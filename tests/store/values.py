@@ -63,8 +63,14 @@ def full(number: int) -> Checkpoint:
         accessed=("a", "b", "c", "e"),
         inputs=("e",),
         versions=(
-            record(("b", "c"), VariableInfo("b", "list", "[1, 2]"), VariableInfo("c", "int", "3")),
-            VersionRecord(("\ud800",), Digest(b"\xff" * 16), 0, False, "a generator", False, ()),
+            record(
+                ("b", "c"),
+                VariableInfo("b", "list", "[1, 2]"),
+                VariableInfo("c", "int", "3", Digest(b"d" * 16)),
+            ),
+            VersionRecord(
+                ("\ud800",), Digest(b"\xff" * 16), 0, False, "a generator", False, (), True
+            ),
         ),
         dropped=(("b",), ("c", "d")),
         aliases={"_": "Out"},

@@ -1,0 +1,344 @@
+"""Real kernels, driven side by side, and what is measured of them.
+
+Law: systems are compared within one run and take turns, so that what else the machine does hits
+all of them; figures are medians of paired differences or ratios. Time is taken by the client, from
+sending a request to the arrival of its reply.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from queue import Empty
+from typing import Any, TypeVar
+
+import zmq
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+TIMEOUT = 120.0
+Measured = TypeVar("Measured")
+PACKAGES = ("ipykernel", "ipython", "jupyter_client", "pyzmq", "cloudpickle", "lmdb", "xxhash")
+PACKAGES += ("numpy", "pandas", "psutil")
+
+
+class BenchmarkError(Exception):
+    """A kernel did not do what the benchmark needs of it: there is no figure."""
+
+
+# --- systems
+
+
+@dataclass(frozen=True)
+class System:
+    """A kernel as it is launched: `python -m` and these arguments."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
+PLAIN = System("ipykernel", ("ipykernel_launcher",))
+KISHU = System("kishu", ("kishu_kernel",))
+PATCHED = System("kishu, patched namespace", ("kishu_kernel", "--KishuKernel.tracker=namespace"))
+
+
+class _Manager(KernelManager):
+    """Launches one system, whatever kernelspecs are installed."""
+
+    system = PLAIN
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        module, *options = self.system.arguments
+        options = ("-f", "{connection_file}", "--log-level=ERROR", *options)
+        command = [sys.executable, "-m", module, *options]
+        return KernelSpec(argv=command, display_name=self.system.name, language="python")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell that ran. `seconds` from sending it to its reply; `stdout` is what it printed."""
+
+    seconds: float
+    stdout: str
+
+
+class Kernel:
+    """A running kernel and the client that talks to it."""
+
+    def __init__(self, manager: _Manager, client: BlockingKernelClient, started: float) -> None:
+        self.system = manager.system
+        self._started = started
+        self._manager = manager
+        self._client = client
+
+    @property
+    def pid(self) -> int:
+        """Of the kernel's process."""
+        return int(self._manager.provisioner.pid)  # type: ignore[union-attr]
+
+    def wait(self) -> None:
+        """Wait until it is up."""
+        self._client.wait_for_ready(timeout=TIMEOUT)
+
+    def first_replies(self) -> tuple[float, float]:
+        """Seconds from the launch to the replies to a kernel_info_request and to a first cell.
+
+        Both are sent before the kernel is up.
+        """
+        requests = self._client.kernel_info(), self._client.execute("first = 1")
+        known, ran = (self._arrival(request) for request in requests)
+        return known, ran
+
+    def _arrival(self, request: str) -> float:
+        if self._reply(request)["status"] != "ok":
+            raise BenchmarkError(f"{self.system.name} failed at its start")
+        return time.perf_counter() - self._started
+
+    def run(self, code: str) -> Run:
+        """Run a cell. The next may follow at once: this waits until the kernel is idle.
+
+        Raises:
+            BenchmarkError: the cell raised, or there is no reply.
+        """
+        sent = time.perf_counter()
+        request = self._client.execute(code)
+        content = self._reply(request)
+        seconds = time.perf_counter() - sent
+        stdout = "".join(self._streams(request))
+        if content["status"] != "ok":
+            raise BenchmarkError(f"{code!r}: {content.get('ename')}: {content.get('evalue')}")
+        return Run(seconds, stdout)
+
+    def kishu(self, operation: str, **parameters: object) -> tuple[dict[str, Any], float]:
+        """The content of a kishu_reply, and the seconds until it came."""
+        content = {"operation": operation, **parameters}
+        message = self._client.session.msg("kishu_request", content)
+        sent = time.perf_counter()
+        self._client.shell_channel.send(message)
+        reply = self._reply(message["header"]["msg_id"])
+        seconds = time.perf_counter() - sent
+        self._streams(message["header"]["msg_id"])
+        if reply["status"] != "ok":
+            raise BenchmarkError(f"{operation}: {reply.get('ename')}: {reply.get('evalue')}")
+        return reply, seconds
+
+    def settle(self) -> None:
+        """Wait until the last checkpoint is written, as in a person's think time."""
+        while self.kishu("status")[0]["pending"]:
+            time.sleep(0.01)
+
+    def check(self) -> None:
+        """Raise BenchmarkError if the kernel warned: a checkpoint that failed was cheap."""
+        if self.system != PLAIN and (warnings := self.kishu("status")[0]["warnings"]):
+            raise BenchmarkError(f"{self.system.name} warned: {' '.join(warnings)}")
+
+    def _reply(self, request: str) -> dict[str, Any]:
+        try:
+            while True:
+                message = self._client.get_shell_msg(timeout=TIMEOUT)
+                if message["parent_header"].get("msg_id") == request:
+                    return dict(message["content"])
+        except Empty:
+            raise BenchmarkError(f"no reply within {TIMEOUT:.0f} s") from None
+
+    def _streams(self, request: str) -> list[str]:
+        """What a request printed; returns when the kernel is idle again."""
+        printed = []
+        while True:
+            message = self._client.get_iopub_msg(timeout=TIMEOUT)
+            if message["parent_header"].get("msg_id") != request:
+                continue
+            content = message["content"]
+            if message["msg_type"] == "stream" and content["name"] == "stdout":
+                printed.append(content["text"])
+            if message["msg_type"] == "status" and content["execution_state"] == "idle":
+                return printed
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory for stores and profiles, gone afterwards. TMPDIR says on which disk."""
+    with tempfile.TemporaryDirectory(prefix="kishu-benchmark-") as place:
+        yield Path(place)
+
+
+@contextmanager
+def launched(system: System, place: Path) -> Iterator[Kernel]:
+    """A kernel that was just launched and may not be up yet. It dies with the block."""
+    zmq.Context.instance().setsockopt(zmq.RECONNECT_IVL, 5)  # else in steps of 100 ms
+    manager = _Manager()
+    manager.system = system
+    home = place / "home"
+    home.mkdir(exist_ok=True)
+    started = time.perf_counter()
+    manager.start_kernel(cwd=str(home), env=_kernel_environment(place))
+    client = manager.client()
+    client.start_channels()
+    try:
+        yield Kernel(manager, client, started)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@contextmanager
+def running(*systems: System) -> Iterator[list[Kernel]]:
+    """A kernel of each system, up and idle, with a store of its own.
+
+    Raises:
+        BenchmarkError: at the end, if checkpoints were not as they should be.
+    """
+    with ExitStack() as stack:
+        place = stack.enter_context(scratch())
+        kernels = [stack.enter_context(launched(system, place)) for system in systems]
+        for kernel in kernels:
+            kernel.wait()
+            kernel.run("pass")
+        yield kernels
+        for kernel in kernels:
+            kernel.check()
+
+
+def _kernel_environment(place: Path) -> dict[str, str]:
+    """The same for all systems: this checkout, and nothing of the person who runs this.
+
+    Bytecode is cached, as that of an installed package is: else every start would compile us.
+    """
+    foreign = ("JPY_SESSION_NAME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE")
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in foreign and not name.startswith("KISHU_")
+    }
+    path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {
+        **kept,
+        "IPYTHONDIR": str(place / "ipython"),
+        "KISHU_STORE_DIR": str(place / "stores"),
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": os.pathsep.join(path),
+    }
+
+
+# --- measuring
+
+
+def in_turns(
+    kernels: Sequence[Kernel], rounds: int, measure: Callable[[Kernel], Measured]
+) -> list[list[Measured]]:
+    """For each kernel what `measure` gave, `rounds` times; who goes first changes."""
+    found: list[list[Measured]] = [[] for _ in kernels]
+    for turn in range(rounds):
+        order = range(len(kernels)) if turn % 2 else reversed(range(len(kernels)))
+        for index in order:
+            found[index].append(measure(kernels[index]))
+    return found
+
+
+def added(ours: Sequence[float], plain: Sequence[float]) -> float:
+    """The median of the paired differences."""
+    return statistics.median(a - b for a, b in zip(ours, plain, strict=True))
+
+
+def ratio(ours: Sequence[float], plain: Sequence[float]) -> float:
+    """The median of the paired ratios."""
+    return statistics.median(a / b for a, b in zip(ours, plain, strict=True))
+
+
+# --- results
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number, and what it may be at most (None: for comparison only)."""
+
+    name: str
+    measured: float
+    unit: str
+    target: float | None = None
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether the target is met; None where there is none."""
+        return None if self.target is None else self.measured <= self.target
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a benchmark found. `details` are the measurements behind the figures, in seconds."""
+
+    figures: Sequence[Figure]
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+def write(name: str, result: Result) -> Path:
+    """Keep a result, with what it was measured on."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    content = {
+        "benchmark": name,
+        "environment": environment(),
+        "figures": [_rounded(asdict(figure)) | {"ok": figure.ok} for figure in result.figures],
+        "details": _rounded(result.details),
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def read(name: str) -> list[Figure]:
+    """The figures that were kept last; none if there are none."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return []
+    kept = json.loads(path.read_text(encoding="utf-8"))["figures"]
+    return [Figure(f["name"], f["measured"], f["unit"], f["target"]) for f in kept]
+
+
+def _rounded(value: Any) -> Any:
+    """To the microsecond: more digits only look exact."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(each) for each in value]
+    return round(value, 6) if isinstance(value, float) else value
+
+
+def environment() -> dict[str, object]:
+    """Enough to read a figure right; neither the machine's name nor its user."""
+    libc = "-".join(filter(None, platform.libc_ver()))
+    return {
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": " ".join(filter(None, [platform.system(), platform.machine(), libc])),
+        "cpus": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "versions": {"kishu-kernel": _our_version()}
+        | {package: version for package in PACKAGES if (version := _version(package))},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _our_version() -> str:
+    from kishu_kernel import __version__
+
+    return __version__

@@ -1,0 +1,90 @@
+"""Run the benchmarks and print the table: `python -m benchmarks.run [NAME ...] [--readme]`.
+
+Results stand in `benchmarks/results/`: a JSON file of each benchmark, and the table of all as
+`figures.json` and `figures.md`. Where only some are run, the table takes the others from there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import re
+import sys
+import time
+from dataclasses import asdict
+
+from benchmarks.harness import RESULTS, ROOT, BenchmarkError, Figure, environment, read, write
+
+BENCHMARKS = ("slowdown", "latency", "frame", "strings", "startup", "graph")
+MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
+
+
+def main() -> int:
+    """Run what the command line names. The exit status is 1 where a target was missed."""
+    options = _parser().parse_args()
+    for name in options.names or BENCHMARKS:
+        started = time.perf_counter()
+        print(f"{name} ... ", end="", flush=True)
+        try:
+            write(name, importlib.import_module(f"benchmarks.{name}").measure())
+        except BenchmarkError as error:
+            print(f"failed: {error}")
+            return 1
+        print(f"{time.perf_counter() - started:.0f} s")
+    figures = [figure for name in BENCHMARKS for figure in read(name)]
+    table = markdown(figures)
+    _keep(figures, table)
+    if options.readme:
+        put_into_readme(table)
+    print(f"\n{table}", end="")
+    return int(any(figure.ok is False for figure in figures))
+
+
+def markdown(figures: list[Figure]) -> str:
+    """The figures as a table; those without a target are there to compare."""
+    rows = [("figure", "measured", "target", "ok"), ("---", "---:", "---:", ":---:")]
+    for figure in figures:
+        target = "" if figure.target is None else f"≤ {_amount(figure.target, figure.unit)}"
+        ok = {True: "yes", False: "**no**", None: ""}[figure.ok]
+        rows.append((figure.name, _amount(figure.measured, figure.unit), target, ok))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def put_into_readme(table: str) -> None:
+    """Replace what stands between the README's markers.
+
+    Raises:
+        SystemExit: it has none.
+    """
+    readme = ROOT / "README.md"
+    text, found = MARKED.subn(rf"\g<1>{table}\g<2>", readme.read_text(encoding="utf-8"))
+    if not found:
+        sys.exit("README.md has no <!-- benchmarks --> ... <!-- /benchmarks --> to write into")
+    readme.write_text(text, encoding="utf-8")
+
+
+def _keep(figures: list[Figure], table: str) -> None:
+    content = {
+        "environment": environment(),
+        "figures": [{**asdict(figure), "ok": figure.ok} for figure in figures],
+    }
+    (RESULTS / "figures.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    (RESULTS / "figures.md").write_text(table, encoding="utf-8")
+
+
+def _amount(value: float, unit: str) -> str:
+    if unit == "s":
+        return f"{value * 1000:.3g} ms" if abs(value) < 0.1 else f"{value:.2f} s"
+    return f"{value:.3g} {unit}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME")
+    parser.add_argument("--readme", action="store_true", help="write the table into README.md too")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The kernel conformance suite of the Jupyter project, every optional sample filled in.
+
+The samples are those that its own test of ipykernel fills, and more of them: what plain IPython answers, this
+kernel answers.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import jupyter_kernel_test
+import pytest
+from kernel.driver import environment_of
+
+KERNEL_NAME = "kishu-under-test"
+
+
+def install_for(case: type[unittest.TestCase]) -> None:
+    """The suite finds a kernel by its installed name only; this one is gone when the class has run."""
+    directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    case.addClassCleanup(directory.cleanup)
+    home = Path(directory.name)
+    spec = home / "share" / "kernels" / KERNEL_NAME
+    spec.mkdir(parents=True)
+    kernel_json = {
+        "argv": [sys.executable, "-m", "kishu_kernel", "-f", "{connection_file}"],
+        "display_name": "Kishu under test",
+        "language": "python",
+    }
+    (spec / "kernel.json").write_text(json.dumps(kernel_json), "utf-8")
+    mine = pytest.MonkeyPatch()
+    case.addClassCleanup(mine.undo)
+    for name, value in environment_of(home, {"JUPYTER_PATH": str(home / "share")}).items():
+        mine.setenv(name, value)
+
+
+class TestKishuKernel(jupyter_kernel_test.KernelTests):
+    kernel_name = KERNEL_NAME
+    language_name = "python"
+    file_extension = ".py"
+
+    code_hello_world = "print('hello, world')"
+    code_stderr = "import sys; print('oh', file=sys.stderr)"
+    code_page_something = "zip?"
+    code_generate_error = "raise"
+    code_inspect_sample = "zip"
+    code_clear_output = "from IPython.display import clear_output; clear_output()"
+
+    completion_samples = [  # noqa: RUF012 -- as in the base class
+        {"text": "zi", "matches": {"zip"}},
+        {"text": "import base6", "matches": {"base64"}},
+        {"text": "%kis", "matches": {"%kishu"}},
+    ]
+
+    complete_code_samples = [
+        "1",
+        "print('hello, world')",
+        "def f(x):\n  return x*2\n\n\n",
+        "%kishu log",
+    ]
+    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2", "%%time\nfor i in [1]:"]  # noqa: RUF012
+    invalid_code_samples = ["import = 7q", "x = = 1"]  # noqa: RUF012
+
+    code_execute_result = [  # noqa: RUF012
+        {"code": "1+2+3", "result": "6"},
+        {"code": "[n*n for n in range(1, 4)]", "result": "[1, 4, 9]"},
+        {"code": "from IPython.display import HTML; HTML('<b>x</b>')", "mime": "text/html"},
+    ]
+    code_display_data = [  # noqa: RUF012
+        {
+            "code": "from IPython.display import HTML, display; display(HTML('<b>x</b>'))",
+            "mime": "text/html",
+        },
+        {
+            "code": r"from IPython.display import Math, display; display(Math('\\frac{1}{2}'))",
+            "mime": "text/latex",
+        },
+    ]
+
+    code_history_pattern = "1?2*"
+    # not "range": IPython answers with session 0 where the suite expects the session's number
+    supported_history_operations = ("tail", "search")
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        install_for(cls)
+        super().setUpClass()
+
+
+class TestWelcome(jupyter_kernel_test.IopubWelcomeTests):
+    kernel_name = KERNEL_NAME
+    support_iopub_welcome = True
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        install_for(cls)
+        super().setUpClass()

@@ -1,0 +1,343 @@
+"""A real kernel process and one client of it, as small as the tests allow.
+
+The kernel is started through the arguments of the kernelspec, but by this interpreter and with no
+kernelspec installed, so that the tests run from a checkout. It reads and writes nothing of the person who runs
+them: everything of Jupyter, IPython and Kishu lies under one temporary directory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from ast import literal_eval
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from jupyter_client import KernelManager
+from jupyter_client.jsonutil import json_default
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+
+import kishu_kernel
+
+PATIENCE = 60.0
+"""Seconds after which a kernel that does not answer is taken for hung."""
+
+Content = dict[str, Any]
+
+
+@dataclass
+class Ran:
+    """What a frontend has of an execution: the reply, and what went to the cell's output area."""
+
+    reply: Content
+    outputs: list[Content] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        return str(self.reply["status"])
+
+    @property
+    def stdout(self) -> str:
+        return self._stream("stdout")
+
+    @property
+    def stderr(self) -> str:
+        return self._stream("stderr")
+
+    @property
+    def results(self) -> list[Content]:
+        """The mime bundles that were shown, results and displays alike."""
+        return [each["data"] for each in self.outputs if "data" in each]
+
+    def _stream(self, name: str) -> str:
+        return "".join(each["text"] for each in self.outputs if each.get("name") == name)
+
+
+@dataclass
+class Held:
+    """A cell that is running, for certain, until `let_go`."""
+
+    kernel: Kernel
+    running: str
+    code: str
+    gate: Path
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gate.touch()
+
+    def let_go(self) -> Ran:
+        """Lets it end; what it showed."""
+        self.gate.touch()
+        return self.kernel.end(self.running)
+
+
+class KernelDied(AssertionError):
+    """The process is gone though nobody asked it to go."""
+
+
+class Kernel:
+    """A kernel process; closed by `close`, or on the way out of a `with`.
+
+    Args:
+        home: an existing directory for all that the process keeps.
+        arguments: further ones of the command line.
+        environment: further variables; None removes one.
+        cwd: the working directory; `home` where not told.
+        command: what to start; the kernel of this checkout where not told.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *arguments: str,
+        environment: dict[str, str | None] | None = None,
+        cwd: Path | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "kishu_kernel"),
+    ) -> None:
+        self.home = home
+        self.stores = home / "stores"
+        specs = _OneSpec([*command, "-f", "{connection_file}", *arguments])
+        self.manager = KernelManager(kernel_spec_manager=specs)
+        self.manager.connection_file = ""
+        self.manager.start_kernel(env=environment_of(home, environment or {}), cwd=str(cwd or home))
+        self._connect()
+
+    def __enter__(self) -> Kernel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- cells ---------------------------------------------------------------------------------------
+
+    def run(self, code: str, *, answers: Sequence[str] = (), **how: Any) -> Ran:
+        """Runs a cell to its end.
+
+        Args:
+            answers: to what it asks on stdin, in order.
+            how: `silent`, `store_history`, `user_expressions`, `stop_on_error`, `subshell` and the like.
+        """
+        running = self.begin(code, allow_stdin=bool(answers), **how)
+        for answer in answers:
+            self._get(self.client.stdin_channel)
+            self.client.input(answer)
+        return self.end(running)
+
+    def ok(self, code: str, **how: Any) -> Ran:
+        """Runs a cell that must end well."""
+        ran = self.run(code, **how)
+        assert ran.status == "ok", "\n".join(ran.reply.get("traceback", [])) or ran.reply
+        return ran
+
+    def value(self, expression: str) -> Any:
+        """The value of a literal, by its repr. Hidden from the history; changes nothing."""
+        ran = self.ok("", silent=True, user_expressions={"value": expression})
+        answer = ran.reply["user_expressions"]["value"]
+        assert answer["status"] == "ok", answer
+        return literal_eval(answer["data"]["text/plain"])
+
+    def begin(
+        self,
+        code: str,
+        *,
+        subshell: str | None = None,
+        metadata: Content | None = None,
+        **how: Any,
+    ) -> str:
+        """Sends a cell off, and returns at once with what `end` takes."""
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": not how.get("silent", False),
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": True,
+            **how,
+        }
+        return self.send("execute_request", content, subshell=subshell, metadata=metadata)
+
+    def end(self, running: str) -> Ran:
+        """Waits for a cell to end."""
+        reply = self.reply(running)
+        outputs: list[Content] = []
+        for kind, content in self._heard(running):
+            if kind == "status" and content["execution_state"] == "idle":
+                return Ran(reply, outputs)
+            if kind in ("stream", "display_data", "execute_result", "error", "clear_output"):
+                outputs.append({"output_type": kind, **content})
+        raise AssertionError  # _heard goes on until it is left
+
+    def until(self, running: str, text: str) -> None:
+        """Waits until a running cell has printed `text`."""
+        seen: list[tuple[str, Content]] = []
+        for kind, content in self._heard(running):
+            seen.append((kind, content))
+            if kind == "stream" and text in content["text"]:
+                self._iopub[running] = [*seen, *self._iopub.get(running, [])]
+                return
+
+    def hold(self, before: str = "", after: str = "", **how: Any) -> Held:
+        """Begins a cell that runs `before`, then goes on running until it is let go, then runs `after`."""
+        gate = self.home / f"gate-{len(list(self.home.glob('gate-*')))}"
+        waiting = f"while not os.path.exists({str(gate)!r}): time.sleep(0.005)"
+        code = f"import os, time\n{before}\nprint('held')\n{waiting}\n{after}"
+        held = Held(self, self.begin(code, **how), code, gate)
+        self.until(held.running, "held")
+        return held
+
+    def interrupt(self) -> None:
+        """What the stop button does."""
+        self.manager.interrupt_kernel()
+
+    # -- messages ------------------------------------------------------------------------------------
+
+    def request(self, operation: str, channel: str = "shell", **parameters: Any) -> Content:
+        """The reply to an operation of the protocol, whatever it says."""
+        return self.ask({"operation": operation, **parameters}, channel)
+
+    def done(self, operation: str, channel: str = "shell", **parameters: Any) -> Content:
+        """The reply to an operation that must succeed."""
+        reply = self.request(operation, channel, **parameters)
+        assert reply["status"] == "ok", reply
+        return reply
+
+    def ask(self, content: Any, channel: str = "shell") -> Content:
+        """Sends a `kishu_request` with any content, however wrong; its one reply."""
+        return self.reply(self.send("kishu_request", content, channel), channel)
+
+    def message(self, kind: str, content: Any = None, channel: str = "shell") -> Content:
+        """Sends a request of any kind; the content of its reply."""
+        return self.reply(self.send(kind, {} if content is None else content, channel), channel)
+
+    def send(
+        self,
+        kind: str,
+        content: Any,
+        channel: str = "shell",
+        *,
+        subshell: str | None = None,
+        metadata: Content | None = None,
+    ) -> str:
+        """Sends a request; returns what `reply`, `end` and `idle` take."""
+        message = self.client.session.msg(kind, content, metadata=metadata)
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
+        self._channel(channel).send(message)
+        return str(message["header"]["msg_id"])
+
+    def reply(self, to: str, channel: str = "shell") -> Content:
+        while to not in self._replies:
+            message = self._get(self._channel(channel))
+            answered = message["parent_header"]["msg_id"]
+            assert answered not in self._replies, f"a second reply: {message['content']}"
+            self._replies[answered] = message["content"]
+        return self._replies.pop(to)
+
+    def idle(self, request: str) -> list[tuple[str, Content]]:
+        """Waits until a request, replied to or not, has been dealt with; what came on iopub for it."""
+        heard = []
+        for kind, content in self._heard(request):
+            heard.append((kind, content))
+            if kind == "status" and content["execution_state"] == "idle":
+                break
+        return heard
+
+    def nothing_more(self) -> None:
+        """There is no message left on the channels of replies: nobody was answered twice."""
+        self.message("kernel_info_request")
+        self.message("kernel_info_request", channel="control")
+        assert self._replies == {}
+
+    # -- life ----------------------------------------------------------------------------------------
+
+    def restart(self, *, kill: bool = False) -> None:
+        """A new process in the place of this one, after a shutdown or a kill -9."""
+        self.client.stop_channels()
+        self.manager.restart_kernel(now=kill)
+        self._connect()
+
+    def close(self, *, gracefully: bool = False) -> None:
+        """Ends the process, if it still runs."""
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=not gracefully)
+        self.manager.context.destroy(linger=0)
+
+    def _connect(self) -> None:
+        self._replies: dict[str, Content] = {}
+        self._iopub: dict[str, list[tuple[str, Content]]] = {}
+        self.client = self.manager.client()
+        self.client.session.pack = _packed
+        self.client.start_channels(hb=False)
+        self.client.wait_for_ready(timeout=PATIENCE)
+
+    def _channel(self, name: str) -> Any:
+        return getattr(self.client, f"{name}_channel")
+
+    def _heard(self, parent: str) -> Iterator[tuple[str, Content]]:
+        """What came, and comes, on iopub for a request; the rest is kept for those that ask for it."""
+        while True:
+            mine = self._iopub.setdefault(parent, [])
+            while mine:
+                yield mine.pop(0)
+            message = self._get(self.client.iopub_channel)
+            of = message["parent_header"].get("msg_id", "")
+            self._iopub.setdefault(of, []).append((message["msg_type"], message["content"]))
+
+    def _get(self, channel: Any) -> Any:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                return channel.get_msg(timeout=1)
+            except Empty:
+                if not self.manager.is_alive():
+                    raise KernelDied("the kernel died") from None
+        raise AssertionError(f"the kernel did not answer within {PATIENCE:.0f} s")
+
+
+def environment_of(home: Path, further: dict[str, str | None]) -> dict[str, str]:
+    """The environment of a kernel whose every directory lies under `home`."""
+    mine = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("KISHU_", "JUPYTER", "JPY_", "IPYTHON"))
+    }
+    package = str(Path(kishu_kernel.__file__).resolve().parents[1])
+    mine |= {
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "jupyter_config"),
+        "JUPYTER_DATA_DIR": str(home / "jupyter_data"),
+        "JUPYTER_RUNTIME_DIR": str(home / "jupyter_runtime"),
+        "KISHU_STORE_DIR": str(home / "stores"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [package, mine.get("PYTHONPATH")])),
+    }
+    for name, value in further.items():
+        if value is None:
+            mine.pop(name, None)
+        else:
+            mine[name] = value
+    return mine
+
+
+def _packed(content: Any) -> bytes:
+    """Jupyter's own packer refuses what other clients can send: NaN, and half of a surrogate pair."""
+    return json.dumps(content, default=json_default).encode("ascii")
+
+
+class _OneSpec(KernelSpecManager):
+    """Knows one kernel, by whatever name."""
+
+    def __init__(self, argv: list[str]) -> None:
+        super().__init__()
+        self._argv = argv
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec(argv=self._argv, display_name=kernel_name, language="python")

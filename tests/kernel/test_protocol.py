@@ -1,0 +1,956 @@
+"""PROTOCOL, version 1, as a client sees it: every field of every reply, every channel, every bad request."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import nbformat
+import pytest
+
+from .conftest import Start
+from .driver import Content, Kernel
+
+# -- shapes ------------------------------------------------------------------------------------------
+# A type stands for exactly that type (a bool is no int), a tuple for one of several, [shape] for a list,
+# {key: shape} for an object that has these keys, and may have more; a function decides for itself.
+
+
+def utc(value: Any) -> bool:
+    return type(value) is str and datetime.fromisoformat(value).utcoffset() == timedelta(0)
+
+
+def seconds(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value < 3600
+
+
+def size(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def checkpoint_id(value: Any) -> bool:
+    return type(value) is str and len(value) >= 4
+
+
+def names(value: Any) -> bool:
+    return (
+        type(value) is list and all(type(each) is str for each in value) and value == sorted(value)
+    )
+
+
+def some_names(value: Any) -> bool:
+    return names(value) and value != []
+
+
+def refs(value: Any) -> bool:
+    return type(value) is dict and all(
+        type(key) is str and checkpoint_id(value[key]) for key in value
+    )
+
+
+ANY = object
+CHECKPOINT = {
+    "id": checkpoint_id,
+    "parent": (checkpoint_id, NoneType),
+    "session": str,
+    "timestamp": utc,
+    "execution_count": (int, NoneType),
+    "code": str,
+    "status": ("ok", "error", "interrupted"),
+    "duration": seconds,
+    "created": names,
+    "modified": names,
+    "deleted": names,
+    "accessed": names,
+    "payload_bytes": size,
+    "written_bytes": size,
+    "not_stored": [{"names": some_names, "reason": str}],
+    "message": (str, NoneType),
+    "branches": [str],
+    "tags": [str],
+}
+PLAN = {
+    "keep": [some_names],
+    "load": [{"names": some_names, "bytes": size}],
+    "delete": names,
+    "replay": [
+        {
+            "checkpoint": checkpoint_id,
+            "code": str,
+            "seconds": seconds,
+            "gives": some_names,
+            "side_effects": [str],
+        }
+    ],
+    "lost": [{"names": some_names, "reason": str}],
+}
+TRAVEL = {
+    "head": (checkpoint_id, NoneType),
+    "from": (checkpoint_id, NoneType),
+    "plan": PLAN,
+    "applied": bool,
+    "seconds": seconds,
+}
+VARIABLE = {
+    "name": str,
+    "type": str,
+    "summary": str,
+    "version": checkpoint_id,
+    "stored": bool,
+    "bytes": size,
+}
+REPLIES: dict[str, Any] = {
+    "status": {
+        "head": (checkpoint_id, NoneType),
+        "branch": (str, NoneType),
+        "session": str,
+        "pending": bool,
+        "store": {"path": (str, NoneType), "bytes": size, "checkpoints": size, "chunks": size},
+        "warnings": [str],
+    },
+    "log": {
+        "head": (checkpoint_id, NoneType),
+        "branch": (str, NoneType),
+        "checkpoints": [CHECKPOINT],
+        "truncated": bool,
+    },
+    "checkout": TRAVEL,
+    "undo": TRAVEL,
+    "redo": TRAVEL,
+    "commit": {"head": checkpoint_id},
+    "branch": {"branches": refs},
+    "tag": {"tags": refs},
+    "show": {"checkpoint": CHECKPOINT, "outputs": [dict], "variables": [VARIABLE]},
+    "diff": {
+        "created": names,
+        "modified": names,
+        "deleted": names,
+        "details": [{"name": str, "before": (str, NoneType), "after": (str, NoneType)}],
+    },
+    "variable": {"checkpoints": [CHECKPOINT]},
+}
+
+
+def fits(value: Any, shape: Any) -> bool:
+    if isinstance(shape, type):
+        return type(value) is shape
+    if isinstance(shape, str):
+        return bool(value == shape)
+    if isinstance(shape, tuple):
+        return any(fits(value, each) for each in shape)
+    if isinstance(shape, list):
+        return type(value) is list and all(fits(each, shape[0]) for each in value)
+    if isinstance(shape, dict):
+        return type(value) is dict and all(
+            key in value and fits(value[key], shape[key]) for key in shape
+        )
+    return bool(shape(value))
+
+
+def misfits(value: Any, shape: Any, at: str = "") -> list[str]:
+    """Where a value is not of a shape."""
+    if isinstance(shape, dict) and type(value) is dict:
+        missing = [f"{at}.{key} is missing" for key in shape if key not in value]
+        present = [key for key in shape if key in value]
+        return missing + [
+            text for key in present for text in misfits(value[key], shape[key], f"{at}.{key}")
+        ]
+    if isinstance(shape, list) and type(value) is list:
+        return [
+            text for n, each in enumerate(value) for text in misfits(each, shape[0], f"{at}[{n}]")
+        ]
+    return [] if fits(value, shape) else [f"{at} is {value!r}"]
+
+
+def checked(reply: Content) -> Content:
+    """The reply, which says all that the protocol promises of it."""
+    assert reply["status"] == "ok", reply
+    assert (type(reply["protocol"]), reply["protocol"]) == (int, 1)
+    assert misfits(reply, REPLIES[reply["operation"]]) == []
+    return reply
+
+
+def refused(reply: Content) -> str:
+    """Why; the reply is Jupyter's error form, and its reason one line."""
+    assert reply["status"] == "error"
+    assert misfits(reply, {"ename": str, "evalue": str, "traceback": [str]}) == []
+    assert reply["ename"]
+    assert reply["evalue"].strip()
+    assert "\n" not in reply["evalue"]
+    assert not reply["evalue"].startswith("unexpected"), reply["evalue"]
+    return str(reply["evalue"])
+
+
+def everything(kernel: Kernel) -> Any:
+    """What no bad request may change: the head, the history with all its names, the variables."""
+    log = kernel.done("log", limit=0, all=True)
+    status = kernel.done("status")
+    variables = kernel.value(
+        "{name: repr(obj) for name, obj in globals().items()"
+        " if not name.startswith('_') and name not in ('In', 'Out')}"
+    )
+    return log["checkpoints"], status["head"], status["branch"], status["warnings"], variables
+
+
+def ids(reply: Content) -> list[str]:
+    return [each["id"] for each in reply["checkpoints"]]
+
+
+# -- a notebook with a past ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def past(shared: Kernel) -> dict[str, str]:
+    """Cells by a word for each; two branches; the session stands on `main` after `late`.
+
+    first - shared - hold - error - late    main
+                   \\ - aside               branch-1
+    """
+    for code in (
+        "n = 1",
+        "xs = [1, 2]; ys = xs",
+        "print('hi'); xs.append(3); xs",
+        "n = 2; 1 / 0",
+        "del n; maker = (i for i in range(3))",
+    ):
+        shared.run(code)
+    main = ids(shared.done("log"))[::-1]
+    shared.done("checkout", target=main[1])
+    shared.ok("aside = 'elsewhere'")
+    shared.done("tag", name="kept", target=main[0])
+    aside = shared.done("status")["head"]
+    shared.done("checkout", target="main")
+    words = ("first", "shared", "hold", "error", "late")
+    return {**dict(zip(words, main, strict=True)), "aside": aside}
+
+
+# -- what is there ------------------------------------------------------------------------------------
+
+
+def test_clients_can_know_before_they_ask(shared: Kernel) -> None:
+    for channel in ("shell", "control"):
+        features = shared.message("kernel_info_request", channel=channel)["supported_features"]
+        assert "kishu" in features
+        assert "kernel subshells" in features  # and what ipykernel has is still there
+
+
+def test_status(shared: Kernel, past: dict[str, str]) -> None:
+    status = checked(shared.request("status"))
+    assert (status["head"], status["branch"]) == (past["late"], "main")
+    assert status["store"]["checkpoints"] == len(past)
+    assert Path(status["store"]["path"]).is_dir()
+    assert status["warnings"] == []
+
+
+def test_a_checkpoint_says_what_its_cell_did(shared: Kernel, past: dict[str, str]) -> None:
+    log = checked(shared.request("log"))
+    assert (log["head"], log["branch"], log["truncated"]) == (past["late"], "main", False)
+    assert ids(log) == [past[word] for word in ("late", "error", "hold", "shared", "first")]
+    late, error, hold, joined, first = log["checkpoints"]
+
+    assert [each["parent"] for each in log["checkpoints"]] == [*ids(log)[1:], None]
+    assert [each["execution_count"] for each in log["checkpoints"]] == [5, 4, 3, 2, 1]
+    assert {each["session"] for each in log["checkpoints"]} == {shared.done("status")["session"]}
+    times = [datetime.fromisoformat(each["timestamp"]) for each in log["checkpoints"]]
+    assert times == sorted(times, reverse=True)
+
+    assert (first["code"], first["created"], first["status"]) == ("n = 1", ["n"], "ok")
+    assert joined["created"] == ["xs", "ys"]
+    assert hold["modified"] == ["xs", "ys"]
+    assert {"xs", "ys"} <= set(hold["accessed"])
+    assert (error["status"], error["modified"]) == ("error", ["n"])
+    assert (late["created"], late["deleted"]) == (["maker"], ["n"])
+    assert [each["names"] for each in late["not_stored"]] == [["maker"]]
+    assert "generator" in late["not_stored"][0]["reason"]
+    assert (first["tags"], first["branches"]) == (["kept"], [])
+    assert (late["tags"], late["branches"]) == ([], ["main"])
+    assert all(each["payload_bytes"] > 0 for each in (error, hold, joined, first))
+    assert all(each["written_bytes"] > 0 for each in log["checkpoints"])
+
+
+def test_bytes_are_those_on_disk(start: Start) -> None:
+    kernel = start()
+    before = checked(kernel.request("status"))["store"]
+    kernel.ok("import os; data = os.urandom(3_000_000)")
+    after = checked(kernel.request("status"))["store"]
+    assert 3_000_000 <= after["bytes"] - before["bytes"] < 3_600_000
+    on_disk = sum(
+        file.stat().st_blocks * 512 for file in Path(after["path"]).rglob("*") if file.is_file()
+    )
+    assert after["bytes"] <= on_disk
+    last = kernel.done("log")["checkpoints"][0]
+    assert 3_000_000 <= last["payload_bytes"] < 3_001_000
+    assert 3_000_000 <= last["written_bytes"] < 3_100_000
+
+
+def test_log_of_everything_is_newest_first(shared: Kernel, past: dict[str, str]) -> None:
+    log = checked(shared.request("log", all=True))
+    assert ids(log) == [
+        past[word] for word in ("aside", "late", "error", "hold", "shared", "first")
+    ]
+    assert log["checkpoints"][0]["parent"] == past["shared"]
+    assert log["checkpoints"][0]["branches"] == ["branch-1"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "count", "truncated"),
+    [(0, 5, False), (1, 1, True), (4, 4, True), (5, 5, False), (6, 5, False), (10**30, 5, False)],
+)
+def test_log_limit(
+    shared: Kernel, past: dict[str, str], limit: int, count: int, truncated: bool
+) -> None:
+    log = checked(shared.request("log", limit=limit))
+    assert ids(log) == ids(shared.done("log"))[:count]
+    assert log["truncated"] is truncated
+
+
+def test_log_limit_is_100_when_not_told(start: Start) -> None:
+    kernel = start("--KishuKernel.in_memory=True")
+    for _ in range(101):
+        kernel.ok("1;")
+    log = checked(kernel.request("log"))
+    assert (len(log["checkpoints"]), log["truncated"]) == (100, True)
+    assert len(checked(kernel.request("log", limit=0))["checkpoints"]) == 101
+
+
+def test_log_since(shared: Kernel, past: dict[str, str]) -> None:
+    def since(word: str, **how: Any) -> list[str]:
+        return ids(checked(shared.request("log", since=past[word], **how)))
+
+    assert since("late") == []
+    assert since("hold") == [past["late"], past["error"]]
+    assert since("hold", all=True) == [past["aside"], past["late"], past["error"]]
+    assert since("first", limit=1) == [past["late"]]
+    assert ids(checked(shared.request("log", since=None))) == ids(shared.done("log"))
+
+
+def test_show(shared: Kernel, past: dict[str, str]) -> None:
+    shown = checked(shared.request("show", target=past["hold"]))
+    assert shown["checkpoint"] == shared.done("log")["checkpoints"][2]
+    assert [each["output_type"] for each in shown["outputs"]] == ["stream", "execute_result"]
+    assert shown["outputs"][0]["text"] == "hi\n"
+    assert shown["outputs"][1]["data"]["text/plain"] == "[1, 2, 3]"
+
+    variables = {each["name"]: each for each in shown["variables"]}
+    assert set(variables) == {"n", "xs", "ys", "_3"}
+    assert variables["n"]["version"] == past["first"]
+    assert (variables["xs"]["type"], variables["xs"]["version"]) == ("list", past["hold"])
+    assert variables["xs"]["stored"]
+    assert variables["xs"]["bytes"] > 0
+    late = {each["name"]: each for each in shared.done("show", target="HEAD")["variables"]}
+    assert (late["maker"]["type"], late["maker"]["stored"]) == ("generator", False)
+    assert "n" not in late
+
+
+@pytest.mark.parametrize("word", ["hold", "error", "late"])
+def test_outputs_are_a_notebook_s(shared: Kernel, past: dict[str, str], word: str) -> None:
+    outputs = checked(shared.request("show", target=past[word]))["outputs"]
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.from_dict(each) for each in outputs])
+    nbformat.validate(nbformat.v4.new_notebook(cells=[cell]))
+    assert [each["output_type"] for each in outputs] == {
+        "hold": ["stream", "execute_result"],
+        "error": ["error"],
+        "late": [],
+    }[word]
+
+
+def test_diff(shared: Kernel, past: dict[str, str]) -> None:
+    back = checked(shared.request("diff", target=past["first"]))
+    assert back["created"] == ["n"]
+    assert back["deleted"] == ["_3", "maker", "xs", "ys"]
+    assert back["modified"] == []
+    assert [each["name"] for each in back["details"]] == ["_3", "maker", "n", "xs", "ys"]
+    n, xs = back["details"][2:4]
+    assert (n["before"], n["after"]) == (None, n["after"])
+    assert "1" in n["after"]
+    assert "[1, 2, 3]" in xs["before"]
+    assert all("\n" not in (each["before"] or "") for each in back["details"])
+
+    there = checked(shared.request("diff", target=past["error"], base=past["shared"]))
+    assert (there["created"], there["modified"], there["deleted"]) == (
+        ["_3"],
+        ["n", "xs", "ys"],
+        [],
+    )
+    assert checked(shared.request("diff", target="HEAD"))["details"] == []
+
+
+def test_variable(shared: Kernel, past: dict[str, str]) -> None:
+    changed = checked(shared.request("variable", name="n"))
+    assert ids(changed) == [past["late"], past["error"], past["first"]]
+    assert ids(checked(shared.request("variable", name="n", limit=2))) == ids(changed)[:2]
+    assert ids(checked(shared.request("variable", name="n", limit=0))) == ids(changed)
+
+
+# -- targets ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        ("HEAD", "late"),
+        ("HEAD~0", "late"),
+        ("HEAD~", "error"),
+        ("HEAD~1", "error"),
+        ("HEAD~4", "first"),
+        ("main", "late"),
+        ("main~2", "hold"),
+        ("branch-1", "aside"),
+        ("branch-1~1", "shared"),
+        ("kept", "first"),
+        ("In[1]", "first"),
+        ("In[3]", "hold"),
+    ],
+)
+def test_target(shared: Kernel, past: dict[str, str], target: str, word: str) -> None:
+    assert checked(shared.request("show", target=target))["checkpoint"]["id"] == past[word]
+
+
+@pytest.mark.parametrize("length", [4, 5, 8, None])
+def test_a_prefix_of_an_id_is_a_target(
+    shared: Kernel, past: dict[str, str], length: int | None
+) -> None:
+    for id in past.values():
+        assert checked(shared.request("show", target=id[:length]))["checkpoint"]["id"] == id
+
+
+def test_a_prefix_of_three_is_not(shared: Kernel, past: dict[str, str]) -> None:
+    for id in past.values():
+        assert id[:3] in refused(shared.request("show", target=id[:3]))
+
+
+def test_a_cell_s_number_means_the_newest_on_the_way_here(kernel: Kernel) -> None:
+    """Numbers come again: in a new session on the same notebook, and on two branches."""
+    kernel.ok("old = 1")
+    kernel.ok("get_ipython().execution_count = 0")
+    kernel.ok("new = 2")
+    third, _, first = ids(kernel.done("log"))
+    assert checked(kernel.request("show", target="In[1]"))["checkpoint"]["id"] == third
+    kernel.done("checkout", target=first)
+    assert checked(kernel.request("show", target="In[1]"))["checkpoint"]["id"] == first
+
+
+def test_ambiguous_names(shared: Kernel, past: dict[str, str]) -> None:
+    shared.done("branch", name="twice", target=past["first"])
+    shared.done("tag", name="twice", target=past["late"])
+    try:
+        before = everything(shared)
+        for operation in ("show", "checkout", "diff"):
+            reason = refused(shared.request(operation, target="twice"))
+            assert "branch twice" in reason
+            assert "tag twice" in reason
+        assert everything(shared) == before
+    finally:
+        shared.done("branch", name="twice", delete=True)
+        shared.done("tag", name="twice", delete=True)
+
+
+def test_ambiguous_prefix(shared: Kernel, past: dict[str, str]) -> None:
+    """A tag that is called as an id begins."""
+    prefix = past["shared"][:4]
+    shared.done("tag", name=prefix, target=past["late"])
+    try:
+        before = everything(shared)
+        reason = refused(shared.request("checkout", target=prefix))
+        assert past["shared"] in reason
+        assert f"tag {prefix}" in reason
+        assert everything(shared) == before
+        # The whole id is as clear as ever.
+        shown = checked(shared.request("show", target=past["shared"]))
+        assert shown["checkpoint"]["id"] == past["shared"]
+    finally:
+        shared.done("tag", name=prefix, delete=True)
+
+
+# -- what changes something -----------------------------------------------------------------------------
+
+
+def test_checkout(kernel: Kernel) -> None:
+    kernel.ok("a = [1]; b = 'b'; c = 0")
+    kernel.ok("a.append(2); d = 4; del c")
+    second, first = ids(kernel.done("log"))
+    identity = kernel.value("id(b)")
+
+    plan = checked(kernel.request("checkout", target=first, dry_run=True))
+    assert (plan["applied"], plan["head"], plan["from"]) == (False, second, second)
+    assert kernel.value("a, d") == ([1, 2], 4)
+    assert kernel.done("status")["head"] == second
+
+    there = checked(kernel.request("checkout", target=first))
+    assert (there["applied"], there["head"], there["from"]) == (True, first, second)
+    assert there["plan"] == plan["plan"]
+    assert there["plan"]["keep"] == [["b"]]
+    assert sorted(step["names"] for step in there["plan"]["load"]) == [["a"], ["c"]]
+    assert all(step["bytes"] > 0 for step in there["plan"]["load"])
+    assert there["plan"]["delete"] == ["d"]
+    assert (there["plan"]["replay"], there["plan"]["lost"]) == ([], [])
+    assert kernel.value("a, b, c, 'd' in globals()") == ([1], "b", 0, False)
+    assert kernel.value("id(b)") == identity
+    assert kernel.done("status")["head"] == first
+
+    here = checked(kernel.request("checkout", target="HEAD"))
+    assert (here["applied"], here["head"], here["from"]) == (True, first, first)
+    assert sorted(here["plan"]["keep"]) == [["a"], ["b"], ["c"]]
+
+
+def test_names_of_one_covariable_stand_together(kernel: Kernel) -> None:
+    kernel.ok("a = []; b = [a]; c = 1")
+    kernel.ok("a.append(1); c = 2; d = 3")
+    plan = checked(kernel.request("undo", dry_run=True))["plan"]
+    assert sorted(step["names"] for step in plan["load"]) == [["a", "b"], ["c"]]
+    kernel.ok("e = 1")
+    assert ["a", "b"] in checked(kernel.request("undo", dry_run=True))["plan"]["keep"]
+
+
+def test_replay_is_told_and_can_be_refused(kernel: Kernel) -> None:
+    kernel.ok("numbers = (i * i for i in range(5))")
+    kernel.ok("got = next(numbers), next(numbers)")
+    first = ids(kernel.done("log"))[1]
+    before = everything(kernel)
+
+    assert "numbers" in refused(kernel.request("checkout", target=first, replay="never"))
+    assert everything(kernel) == before
+    never = checked(kernel.request("checkout", target=first, replay="never", dry_run=True))
+    assert [each["names"] for each in never["plan"]["lost"]] == [["numbers"]]
+    plan = checked(kernel.request("checkout", target=first, dry_run=True))["plan"]
+    assert everything(kernel) == before
+
+    there = checked(kernel.request("checkout", target=first))
+    assert there["plan"] == plan
+    [step] = there["plan"]["replay"]
+    assert (step["checkpoint"], step["gives"]) == (first, ["numbers"])
+    assert step["code"] == "numbers = (i * i for i in range(5))"
+    assert kernel.ok("list(numbers)").results[0]["text/plain"] == "[0, 1, 4, 9, 16]"
+
+
+def test_lost_is_told_and_must_be_allowed(kernel: Kernel) -> None:
+    kernel.ok("stays = 1")
+    kernel.ok("hidden = (i for i in range(3))", silent=True)  # no cell to run again
+    kernel.ok("seen = 2")
+    kernel.ok("del hidden; seen = 3")
+    target = ids(kernel.done("log"))[1]
+    before = everything(kernel)
+
+    assert "hidden" in refused(kernel.request("checkout", target=target))
+    assert everything(kernel) == before
+    told = checked(kernel.request("checkout", target=target, dry_run=True))
+    assert [each["names"] for each in told["plan"]["lost"]] == [["hidden"]]
+    assert told["plan"]["lost"][0]["reason"]
+    assert everything(kernel) == before
+
+    there = checked(kernel.request("checkout", target=target, allow_lost=True))
+    assert there["applied"]
+    assert [each["names"] for each in there["plan"]["lost"]] == [["hidden"]]
+    assert kernel.value("stays, seen, 'hidden' in globals()") == (1, 2, False)
+
+
+def test_undo_and_redo(kernel: Kernel) -> None:
+    for number in range(1, 5):
+        kernel.ok(f"n = {number}")
+    fourth, third, second, first = ids(kernel.done("log"))
+
+    def went(operation: str, **how: Any) -> tuple[Any, Any]:
+        reply = checked(kernel.request(operation, **how))
+        assert reply["applied"]
+        return reply["from"], reply["head"]
+
+    assert went("undo") == (fourth, third)
+    assert kernel.value("n") == 3
+    assert went("undo", steps=2) == (third, first)
+    assert kernel.value("n") == 1
+    assert went("undo") == (first, None)
+    assert kernel.value("'n' in globals()") is False
+    assert kernel.done("status")["head"] is None
+    assert ids(kernel.done("log")) == []
+    assert refused(kernel.request("undo"))
+    assert went("redo", steps=3) == (None, third)
+    assert kernel.value("n") == 3
+    assert checked(kernel.request("redo", dry_run=True))["applied"] is False
+    assert went("redo") == (third, fourth)
+    assert refused(kernel.request("redo"))
+    assert refused(kernel.request("undo", steps=5))
+    assert kernel.value("n") == 4
+
+    # To the child last left, not to the first one.
+    went("undo", steps=2)
+    kernel.ok("n = 'other'")
+    other = kernel.done("status")["head"]
+    assert went("undo") == (other, second)
+    assert went("redo") == (second, other)
+    assert kernel.value("n") == "other"
+
+
+def test_commit(kernel: Kernel) -> None:
+    assert refused(kernel.request("commit", message="nothing yet"))
+    kernel.ok("n = 1")
+    [head] = ids(kernel.done("log"))
+    assert checked(kernel.request("commit", message="a 'first' one\nin two lines"))["head"] == head
+    assert [each["message"] for each in kernel.done("log")["checkpoints"]] == [
+        "a 'first' one\nin two lines"
+    ]
+
+    kernel.ok("n = 2", silent=True)
+    own = checked(kernel.request("commit", message="changed between cells"))["head"]
+    newest, older = kernel.done("log")["checkpoints"]
+    assert (newest["id"], newest["message"]) == (own, "changed between cells")
+    assert (newest["modified"], newest["execution_count"]) == (["n"], None)
+    assert older["message"] == "a 'first' one\nin two lines"
+    kernel.done("undo")
+    assert kernel.value("n") == 1
+
+
+def test_branch_and_tag(kernel: Kernel) -> None:
+    kernel.ok("n = 1")
+    kernel.ok("n = 2")
+    second, first = ids(kernel.done("log"))
+    assert checked(kernel.request("tag", name="v1"))["tags"] == {"v1": second}
+    assert checked(kernel.request("tag", name="v1", target="HEAD~1"))["tags"] == {"v1": first}
+    assert checked(kernel.request("branch", name="früh/1", target=first))["branches"] == {
+        "früh/1": first,
+        "main": second,
+    }
+    newest, oldest = kernel.done("log")["checkpoints"]
+    assert (newest["branches"], newest["tags"]) == (["main"], [])
+    assert (oldest["branches"], oldest["tags"]) == (["früh/1"], ["v1"])
+
+    checked(kernel.request("checkout", target="früh/1"))
+    assert kernel.done("status")["branch"] == "früh/1"
+    kernel.ok("n = 3")
+    third = kernel.done("status")["head"]
+    assert checked(kernel.request("branch", name="früh/1", delete=True))["branches"] == {
+        "main": second
+    }
+    assert checked(kernel.request("tag", name="v1", delete=True))["tags"] == {}
+    assert third in ids(kernel.done("log", all=True))  # its checkpoints stay
+
+
+# -- channels -------------------------------------------------------------------------------------------
+
+
+READ_ONLY: list[tuple[str, Content]] = [
+    ("status", {}),
+    ("log", {"all": True}),
+    ("show", {"target": "HEAD"}),
+    ("diff", {"target": "HEAD~1"}),
+    ("variable", {"name": "xs"}),
+]
+CHANGING: list[tuple[str, Content]] = [
+    ("checkout", {"target": "HEAD~1"}),
+    ("undo", {}),
+    ("redo", {}),
+    ("commit", {"message": "no"}),
+    ("branch", {"name": "no"}),
+    ("tag", {"name": "no"}),
+]
+
+
+def test_control_reads_while_a_cell_runs(shared: Kernel, past: dict[str, str]) -> None:
+    idle = {name: shared.done(name, **how) for name, how in READ_ONLY}
+    with shared.hold("xs.append('running')") as held:
+        for name, how in READ_ONLY:
+            assert checked(shared.request(name, channel="control", **how)) == idle[name]
+        for name, how in CHANGING:
+            assert "shell channel" in refused(shared.request(name, channel="control", **how))
+        assert held.let_go().status == "ok"
+    assert shared.done("log")["checkpoints"][0]["code"] == held.code
+    shared.done("undo")
+
+
+def test_control_changes_nothing(shared: Kernel, past: dict[str, str]) -> None:
+    before = everything(shared)
+    for name, how in CHANGING:
+        assert "shell channel" in refused(shared.request(name, channel="control", **how))
+    assert everything(shared) == before
+
+
+def test_shell_answers_between_cells_and_in_order(kernel: Kernel) -> None:
+    with kernel.hold("first = 1") as held:
+        log = kernel.send("kishu_request", {"operation": "log"})
+        second = kernel.begin("second = 2")
+        status = kernel.send("kishu_request", {"operation": "status"})
+        undo = kernel.send("kishu_request", {"operation": "undo"})
+        third = kernel.begin("third = 3; ('second' in globals(), first)")
+        held.let_go()
+    after_first = checked(kernel.reply(log))
+    assert [each["code"] for each in after_first["checkpoints"]] == [held.code]
+    kernel.end(second)
+    assert checked(kernel.reply(status))["store"]["checkpoints"] == 2
+    assert checked(kernel.reply(undo))["head"] == after_first["head"]
+    assert kernel.end(third).results[0]["text/plain"] == "(False, 1)"
+
+
+def test_a_read_never_waits_for_the_first_cell(kernel: Kernel) -> None:
+    """The store is opened when it is first needed: also by a reader, while the first cell runs."""
+    with kernel.hold("a = 1") as held:
+        assert checked(kernel.request("log", channel="control"))["checkpoints"] == []
+        assert checked(kernel.request("status", channel="control"))["head"] is None
+        for name in ("show", "diff"):
+            refused(kernel.request(name, channel="control", target="HEAD"))
+        assert held.let_go().status == "ok"
+    assert len(kernel.done("log")["checkpoints"]) == 1
+
+
+def test_a_client_that_goes_away_harms_nothing(kernel: Kernel) -> None:
+    kernel.ok("n = 1")
+    kernel.ok("n = 2")
+    second, first = ids(kernel.done("log"))
+    with kernel.hold() as held:
+        for content in (
+            {"operation": "log"},
+            {"operation": "show", "target": "HEAD"},
+            {"operation": "unknown"},
+            {"operation": "checkout", "target": first},
+        ):
+            gone = kernel.manager.client()
+            gone.start_channels(hb=False)
+            gone.shell_channel.send(gone.session.msg("kishu_request", content))
+            gone.control_channel.send(gone.session.msg("kishu_request", content))
+            gone.stop_channels()
+        held.let_go()
+    while kernel.done("status")["head"] != first:  # its request was on the way when it went
+        pass
+    assert kernel.value("n") == 1
+    assert kernel.ok("n + 1").results[0]["text/plain"] == "2"
+    assert second in ids(kernel.done("log", all=True))
+    assert kernel.done("status", channel="control")["warnings"] == []
+
+
+def test_requests_leave_no_trace(kernel: Kernel) -> None:
+    """A request is no cell: no number, no history entry, no output."""
+    kernel.ok("n = 1")
+    sent = kernel.send("kishu_request", {"operation": "undo"})
+    assert kernel.reply(sent)["status"] == "ok"
+    assert [kind for kind, _ in kernel.idle(sent)] == ["status", "status"]
+    assert kernel.ok("n2 = 2").reply["execution_count"] == 2
+    history = kernel.message(
+        "history_request", {"hist_access_type": "tail", "n": 10, "output": False, "raw": True}
+    )
+    assert [entry[2] for entry in history["history"]] == ["n = 1", "n2 = 2"]
+
+
+# -- bad requests ----------------------------------------------------------------------------------------
+
+
+BAD: list[Any] = [
+    # what is no request at all
+    [],
+    ["status"],
+    "status",
+    "",
+    7,
+    True,
+    {},
+    {"target": "HEAD"},
+    {"Operation": "status"},
+    # operations
+    *(
+        {"operation": each}
+        for each in (None, True, 1, 1.5, [], ["status"], {}, {"status": 1}, "", "STATUS", "status ")
+    ),
+    *(
+        {"operation": each}
+        for each in ("unknown", "answer", "_traveled", "__init__", "\x00", "\ud800", "a" * 100_000)
+    ),
+    # keys
+    {"operation": "status", "limit": 1},
+    {"operation": "status", "": None},
+    {"operation": "log", "limits": 5},
+    {"operation": "log", "self": 1},
+    {"operation": "checkout", "target": "HEAD~1", "dryrun": True},
+    {"operation": "checkout", "target": "HEAD~1", "may_change": True},
+    {"operation": "undo", "target": "HEAD~1"},
+    {"operation": "commit", "message": "m", "msg": "m"},
+    {"operation": "variable", "name": "xs", "all": True},
+    {"operation": "show", "target": "HEAD", "\ud800": 1},
+    # missing ones
+    {"operation": "checkout"},
+    {"operation": "checkout", "dry_run": True},
+    {"operation": "commit"},
+    {"operation": "branch"},
+    {"operation": "branch", "target": "HEAD"},
+    {"operation": "tag"},
+    {"operation": "tag", "delete": True},
+    {"operation": "show"},
+    {"operation": "diff"},
+    {"operation": "diff", "base": "HEAD"},
+    {"operation": "variable"},
+    # numbers
+    *(
+        {"operation": "log", "limit": each}
+        for each in (-1, True, False, "5", 5.0, None, [5], float("nan"), float("inf"))
+    ),
+    *(
+        {"operation": each, "steps": steps}
+        for each in ("undo", "redo")
+        for steps in (0, -1, True, "1", 1.0, None, 10**6, 10**400)
+    ),
+    {"operation": "variable", "name": "xs", "limit": True},
+    {"operation": "variable", "name": "xs", "limit": -1},
+    # booleans
+    *(
+        {"operation": "checkout", "target": "HEAD~1", key: each}
+        for key in ("dry_run", "allow_lost")
+        for each in (0, 1, "true", None, [])
+    ),
+    {"operation": "undo", "dry_run": 1},
+    {"operation": "log", "all": 1},
+    {"operation": "log", "all": "yes"},
+    {"operation": "branch", "name": "no", "delete": 1},
+    {"operation": "tag", "name": "no", "delete": None},
+    # choices
+    *(
+        {"operation": "checkout", "target": "HEAD~1", "replay": each}
+        for each in ("always", "", "AUTO", None, True, ["auto"])
+    ),
+    # texts
+    {"operation": "commit", "message": None},
+    {"operation": "commit", "message": ["m"]},
+    {"operation": "variable", "name": None},
+    {"operation": "variable", "name": "never_made"},
+    {"operation": "variable", "name": ""},
+    {"operation": "log", "since": 5},
+    {"operation": "log", "since": "nowhere"},
+    {"operation": "log", "since": ""},
+    # targets
+    *(
+        {"operation": "checkout", "target": each}
+        for each in (
+            *(
+                None,
+                True,
+                0,
+                ["HEAD"],
+                {"id": "HEAD"},
+                "",
+                " ",
+                "nowhere",
+                "head",
+                "HEAD ",
+                " HEAD",
+            ),
+            *(
+                "HEAD~-1",
+                "HEAD~x",
+                "HEAD~99",
+                "HEAD~" + "9" * 5000,
+                "~",
+                "~1",
+                "~" * 3000,
+                "kept~1",
+            ),
+            *("In[99]", "In[0]", "In[-1]", "In[]", "In[x]", "In[" + "9" * 5000 + "]", "Out[1]"),
+            *("branch/main", "tag/kept", "head/", "branch/", "0" * 16, "0" * 17, "ffff" * 4),
+            *("main\n", "\x00", "\ud800", "../..", "%s", "*", ".", "a" * 1_000_000),
+        )
+    ),
+    {"operation": "show", "target": "nowhere"},
+    {"operation": "diff", "target": "nowhere"},
+    {"operation": "diff", "target": "HEAD", "base": "nowhere"},
+    {"operation": "diff", "target": "HEAD", "base": None},
+    # names
+    *(
+        {"operation": operation, "name": each}
+        for operation in ("branch", "tag")
+        for each in (
+            *(None, 5, "", " ", "HEAD", "a b", "a\nb", "-x", "~", "a~1", "In[1]", "_x", "a" * 101),
+            *("\x00", "\ud800", "../x", "a\x00b", "x:y", "'; drop", "🙂", "e\u0301 x"),
+        )
+    ),
+    {"operation": "branch", "name": "no", "target": "nowhere"},
+    {"operation": "tag", "name": "no", "target": None},
+    {"operation": "branch", "name": "never_made", "delete": True},
+    {"operation": "tag", "name": "main", "delete": True},
+    {"operation": "branch", "name": "kept", "delete": True},
+    {"operation": "tag", "name": "", "delete": True},
+]
+
+
+@pytest.mark.parametrize("channel", ["shell", "control"])
+def test_bad_requests_get_one_error_each_and_change_nothing(
+    shared: Kernel, past: dict[str, str], channel: str
+) -> None:
+    before = everything(shared)
+    wrong = []
+    for content in BAD:
+        reply = shared.ask(content, channel)
+        try:
+            refused(reply)
+            assert len(reply["evalue"]) < 2000
+        except AssertionError as error:
+            wrong.append((str(content)[:150], str(error)[:300]))
+    assert wrong == []
+    shared.nothing_more()
+    assert everything(shared) == before
+
+
+def nested(depth: int) -> Any:
+    content: Any = "HEAD"
+    for _ in range(depth):
+        content = [content]
+    return content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"operation": "show", "target": nested(200)},
+        {"operation": "status", **{f"key{n}": n for n in range(10_000)}},
+        {"operation": "show", "target": {"target": {"target": "HEAD"}}},
+    ],
+    ids=["deep", "wide", "like itself"],
+)
+def test_large_nonsense(shared: Kernel, past: dict[str, str], content: Content) -> None:
+    before = everything(shared)
+    refused(shared.ask(content))
+    shared.nothing_more()
+    assert everything(shared) == before
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "'); import os; os.abort(); ('",
+        '"""); raise SystemExit #',
+        "{0.__class__} %s %(x)s \\N{DIGIT ONE} \\",
+        "\x00\x1b[31m\r\n\u2028\ufeff\U0001f600",
+        "half a pair: \ud83d",
+        "long " * 50_000,
+    ],
+    ids=["empty", "code", "more code", "formats", "controls", "surrogate", "long"],
+)
+def test_a_message_is_only_text(kernel: Kernel, message: str) -> None:
+    kernel.ok("n = 1")
+    kernel.done("commit", message=message)
+    [kept] = checked(kernel.request("log"))["checkpoints"]
+    if message.isprintable() or "\ud83d" not in message:
+        assert kept["message"] == message
+    else:  # JSON in UTF-8 cannot carry it back
+        assert kept["message"].startswith("half a pair: ")
+    assert kernel.value("n") == 1
+    kernel.done("undo")
+    kernel.done("redo")
+    assert checked(kernel.request("show", target="HEAD"))["checkpoint"] == kept
+
+
+def test_python_that_json_cannot_carry(kernel: Kernel) -> None:
+    """Names, values, code and errors with half a surrogate pair, or not printable at all."""
+    kernel.run(
+        "half = '\\ud83d'\n"
+        "globals()['\\ud83d name'] = 1\n"
+        "class Odd:\n"
+        "    def __repr__(self): raise ValueError('no repr')\n"
+        "odd = Odd()\n"
+        "raise ValueError('\\ud83d')"
+    )
+    kernel.ok("half = 2; del globals()['\\ud83d name']")
+    first = checked(kernel.request("log"))["checkpoints"][1]
+    assert {"half", "odd"} <= set(first["created"])
+    assert len(first["created"]) == 4
+    shown = checked(kernel.request("show", target=first["id"]))
+    assert {"half", "odd", "Odd"} <= {each["name"] for each in shown["variables"]}
+    assert "half" in checked(kernel.request("diff", target=first["id"]))["modified"]
+    assert checked(kernel.request("checkout", target=first["id"]))["applied"]
+    assert kernel.value("half == '\\ud83d' and globals()['\\ud83d name']") == 1
