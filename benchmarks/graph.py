@@ -90,9 +90,7 @@ def _dry_runs(kernel: Kernel) -> list[float]:
     log = kernel.kishu("log", limit=0)[0]["checkpoints"]
     targets = _evenly([checkpoint["id"] for checkpoint in log])
     return [
-        statistics.median(
-            kernel.kishu("checkout", target=target, dry_run=True)[1] for _ in range(3)
-        )
+        statistics.median(kernel.kishu("checkout", target=target, dry_run=True)[1] for _ in range(3))
         for target in targets
     ]
 
@@ -128,8 +126,7 @@ def _differences(path: Path, head: CheckpointId) -> tuple[list[float], float]:
         make_plan(lookup, here, way[-1])
         cold = time.perf_counter() - started
         return [
-            statistics.median(_seconds_to_plan(lookup, here, target) for _ in range(5))
-            for target in _evenly(way)
+            statistics.median(_seconds_to_plan(lookup, here, target) for _ in range(5)) for target in _evenly(way)
         ], cold
     finally:
         store.close()

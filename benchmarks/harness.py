@@ -91,8 +91,11 @@ class Kernel:
         return int(self._manager.provisioner.pid)  # type: ignore[union-attr]
 
     def wait(self) -> None:
-        """Wait until it is up."""
-        self._client.wait_for_ready(timeout=TIMEOUT)
+        """Wait until it is up. BenchmarkError if it never is."""
+        try:
+            self._client.wait_for_ready(timeout=TIMEOUT)
+        except RuntimeError as error:
+            raise BenchmarkError(f"{self.system.name}: {error}") from error
 
     def first_replies(self) -> tuple[float, float]:
         """Seconds from the launch to the replies to a kernel_info_request and to a first cell.
@@ -219,11 +222,7 @@ def _kernel_environment(place: Path) -> dict[str, str]:
     Bytecode is cached, as that of an installed package is: else every start would compile us.
     """
     foreign = ("JPY_SESSION_NAME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE")
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in foreign and not name.startswith("KISHU_")
-    }
+    kept = {name: value for name, value in os.environ.items() if name not in foreign and not name.startswith("KISHU_")}
     path = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
         **kept,
@@ -237,9 +236,7 @@ def _kernel_environment(place: Path) -> dict[str, str]:
 # --- measuring
 
 
-def in_turns(
-    kernels: Sequence[Kernel], rounds: int, measure: Callable[[Kernel], Measured]
-) -> list[list[Measured]]:
+def in_turns(kernels: Sequence[Kernel], rounds: int, measure: Callable[[Kernel], Measured]) -> list[list[Measured]]:
     """For each kernel what `measure` gave, `rounds` times; who goes first changes."""
     found: list[list[Measured]] = [[] for _ in kernels]
     for turn in range(rounds):

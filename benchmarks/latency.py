@@ -42,9 +42,7 @@ def measure() -> Result:
                 "kishu, 95th percentile": statistics.quantiles(ours, n=20)[-1],
                 "ipykernel, 95th percentile": statistics.quantiles(plain, n=20)[-1],
             }
-    name = (
-        f"trivial cell, {VARIABLES} variables: adds to the reply (costliest of {len(CELLS)} kinds)"
-    )
+    name = f"trivial cell, {VARIABLES} variables: adds to the reply (costliest of {len(CELLS)} kinds)"
     return Result([Figure(name, max(costs), "s", 0.005)], details)
 
 

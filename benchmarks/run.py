@@ -21,8 +21,9 @@ MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTA
 
 
 def main() -> int:
-    """Run what the command line names. The exit status is 1 where a target was missed."""
+    """Run what the command line names. The exit status is 1 where one failed or a target was missed."""
     options = _parser().parse_args()
+    failed = False
     for name in options.names or BENCHMARKS:
         started = time.perf_counter()
         print(f"{name} ... ", end="", flush=True)
@@ -30,7 +31,8 @@ def main() -> int:
             write(name, importlib.import_module(f"benchmarks.{name}").measure())
         except BenchmarkError as error:
             print(f"failed: {error}")
-            return 1
+            failed = True
+            continue
         print(f"{time.perf_counter() - started:.0f} s")
     figures = [figure for name in BENCHMARKS for figure in read(name)]
     table = markdown(figures)
@@ -38,7 +40,7 @@ def main() -> int:
     if options.readme:
         put_into_readme(table)
     print(f"\n{table}", end="")
-    return int(any(figure.ok is False for figure in figures))
+    return int(failed or any(figure.ok is False for figure in figures))
 
 
 def markdown(figures: list[Figure]) -> str:

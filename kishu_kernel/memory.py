@@ -1,8 +1,9 @@
-"""Where the memory of arrays lies. Shared by fingerprint (who overlaps whom?) and codec (whose view is whose?)."""
+"""Where the memory of arrays lies, and which of it overlaps. For fingerprints, and for the codec."""
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from typing import Any
 
 
@@ -25,3 +26,39 @@ def bounds(array: Any) -> tuple[int, int]:
 def memory_at(start: int, size: int) -> memoryview:
     """The bytes at an address. The caller keeps their owner alive."""
     return memoryview((ctypes.c_char * size).from_address(start)).cast("B")
+
+
+def overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
+    """Which of these memory ranges overlap, and at what distance; no addresses."""
+    if len(ranges) < 2:
+        return b""
+    order = sorted(range(len(ranges)), key=lambda index: ranges[index][:2])
+    cluster = [0] * len(ranges)
+    starts: list[int] = []
+    shared: list[int] = []  # ranges in the cluster, if one at least is not private
+    end = 0
+    for index in order:
+        low, high, private = ranges[index]
+        if not starts or low >= end:
+            starts.append(low)
+            shared.append(0)
+            end = high
+        end = max(end, high)
+        cluster[index] = len(starts) - 1
+        shared[-1] += 1 if private else len(ranges)
+    numbers: dict[int, int] = {}
+    parts = []
+    for index, (low, high, _) in enumerate(ranges):
+        home = cluster[index]
+        if shared[home] > len(ranges):
+            number = numbers.setdefault(home, len(numbers))
+            parts.append(b"%d:%d:%d+%d;" % (index, number, low - starts[home], high - low))
+    return b"".join(parts)
+
+
+def address_of(view: memoryview) -> int:
+    """Where the bytes of a view lie."""
+    if not view.readonly:
+        return ctypes.addressof(ctypes.c_char.from_buffer(view))
+    numpy = sys.modules.get("numpy")
+    return numpy.frombuffer(view, "B").__array_interface__["data"][0] if numpy else id(view.obj)

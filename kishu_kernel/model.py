@@ -69,9 +69,7 @@ class Access:
     dynamic: bool = False
 
     def __or__(self, other: Access) -> Access:
-        return Access(
-            self.names | other.names, self.inputs | other.inputs, self.dynamic or other.dynamic
-        )
+        return Access(self.names | other.names, self.inputs | other.inputs, self.dynamic or other.dynamic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,12 @@ NOTHING_DISPLAYED = ""
 """What IPython binds the moving names to at the start; also the alias that stands for it."""
 
 _INTERNAL = frozenset(
-    "In Out _i _ii _iii _ih _oh _dh __name__ __doc__ __package__ __loader__ __spec__ __file__ "
-    "__builtin__ __builtins__ __annotations__ __conditional_annotations__ __session__".split()
+    {
+        *("In", "Out", "_i", "_ii", "_iii", "_ih", "_oh", "_dh"),
+        *("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__"),
+        *("__builtin__", "__builtins__", "__annotations__", "__conditional_annotations__"),
+        "__session__",
+    }
 )
 _INTERNAL_PATTERN = re.compile(r"_i\d+|__vsc_.*|_+VSCODE_.*|__jupyter_exec_background__|__pydevd.*|_pydevd.*")
 _RESULT = re.compile(r"_(\d+)")
@@ -40,9 +44,7 @@ class UserNamespace:
     def variables(self) -> dict[str, Any]:
         """The user's variables, as they are now."""
         found = {
-            name: obj
-            for name, obj in dict.items(self.live)
-            if type(name) is str and not self._is_injected(name, obj)
+            name: obj for name, obj in dict.items(self.live) if type(name) is str and not self._is_injected(name, obj)
         }
         for name in self.aliases():
             found.pop(name, None)
@@ -61,9 +63,7 @@ class UserNamespace:
         return found
 
     @contextmanager
-    def rebound(
-        self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]
-    ) -> Iterator[None]:
+    def rebound(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> Iterator[None]:
         """Binds and unbinds names; if the block raises, everything is as it was."""
         before = dict(self.live)
         out_before = dict(self._out())

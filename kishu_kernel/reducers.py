@@ -17,19 +17,11 @@ Reductions of our own:
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import enum
-import fractions
 import functools
 import gc
 import io
-import logging
-import pathlib
-import re
 import sys
 import types
-import uuid
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -37,35 +29,10 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
+from kishu_kernel.libraries import module_name, module_singletons
+
 Reduction = Any
 """What `__reduce_ex__` may return: a tuple of 2 to 6, or a string that names a global."""
-
-VALUE_TYPES: tuple[type, ...] = (
-    range,
-    slice,
-    re.Pattern,
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    datetime.tzinfo,
-    decimal.Decimal,
-    fractions.Fraction,
-    uuid.UUID,
-    pathlib.PurePath,
-    logging.Logger,
-    types.CodeType,
-    types.GenericAlias,
-)
-"""Immutable (or kept by name): two variables that hold the same one share nothing that could matter."""
-
-_VALUE_MODULES = {"zoneinfo", "pytz", "dateutil.tz.tz", "pyarrow.lib"}
-_VALUE_TYPE_NAMES = {"dtype", "ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
-
-_LABEL_TYPES = {"Index"}
-"""pandas shares them between a frame and all that is made of it, and hardly ever changes them."""
-
-UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "comm", "ipywidgets", "concurrent"}
-"""Top-level modules whose objects lead into the running kernel: never walked, never stored."""
 
 
 class _EmptyCell:
@@ -104,18 +71,18 @@ class ReductionTable:
         if kind in _ENTRIES:
             return _ENTRIES[kind]
         if issubclass(kind, type):
-            return Reducer.reduce_class
+            return Reducer._class
         if issubclass(kind, types.ModuleType):
-            return Reducer.reduce_module
+            return Reducer._module
         if issubclass(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
-            return Reducer.refuse
+            return Reducer._refuse
         module = module_name(kind)
         if (module, kind.__name__) == ("matplotlib.cbook", "CallbackRegistry"):
-            return Reducer.reduce_callbacks
+            return Reducer._callbacks
         if module.partition(".")[0] == "pandas":
-            return Reducer.note_private
+            return Reducer._note_private
         if module == "ipykernel.zmqshell":
-            return Reducer.reduce_shell
+            return Reducer._shell
         singletons = module_singletons(kind)
         if singletons:
             return functools.partial(_reduce_singleton, singletons)
@@ -126,7 +93,7 @@ class Reducer:
     """The reductions of one walk or one payload. Holds what must be remembered within it.
 
     Attributes:
-        private: ids of arrays that are blocks of a pandas object. Their memory may be shared between frames
+        private: blocks of pandas objects, by id. Their memory may be shared between frames
             under copy-on-write; nobody can tell, and the sharing does not survive storing.
     """
 
@@ -135,7 +102,7 @@ class Reducer:
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
         self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
         self._shells: set[int] = set()
-        self.private: set[int] = set()
+        self.private: dict[int, Any] = {}
 
     def reduce(self, obj: Any) -> Reduction:
         """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
@@ -178,14 +145,15 @@ class Reducer:
 
     # -- entries of the table -------------------------------------------------------------------
 
-    def reduce_function(self, function: types.FunctionType) -> Reduction:
-        maker, home = make_function, ()
+    def _function(self, function: types.FunctionType) -> Reduction:
+        maker: Callable[..., Any] = make_function
+        home: tuple[str, ...] = ()
         if not self.is_notebook_function(function):
             reduction = self._cloud.reducer_override(function)
             name = function.__globals__.get("__name__")
             if reduction is NotImplemented or not _is_module_dict(name, function.__globals__):
                 return reduction
-            maker, home = make_module_function, (name,)  # made inside a library: its globals live there
+            maker, home = make_module_function, (str(name),)  # made inside a library
         cells = function.__closure__ or ()
         # A cell may hold the function itself: it is saved empty, and filled when the function exists.
         self._shells.update(map(id, cells))
@@ -204,12 +172,12 @@ class Reducer:
         arguments = (*home, function.__code__, function.__name__, cells)
         return maker, arguments, state, None, None, set_function_state
 
-    def reduce_cell(self, cell: types.CellType) -> Reduction:
+    def _cell(self, cell: types.CellType) -> Reduction:
         if id(cell) in self._shells:
             return types.CellType, ()
         return types.CellType, (), _cell_content(cell), None, None, set_cell
 
-    def reduce_class(self, cls: type) -> Reduction:
+    def _class(self, cls: type) -> Reduction:
         reduction = self._cloud.reducer_override(cls)
         if isinstance(reduction, tuple) and reduction[0] in _SKELETONS:
             # (..., class_tracker_id, extra): without an id the class is made anew, and only this payload has it.
@@ -219,42 +187,44 @@ class Reducer:
 
     def by_value(self, cls: type) -> bool:
         """The class is stored whole: it is the notebook's, or was made at run time."""
-        reduction = self.reduce_class(cls)
+        reduction = self._class(cls)
         return isinstance(reduction, tuple) and reduction[0] in _SKELETONS
 
-    def reduce_cached(self, cached: Any) -> Reduction:
+    def _cached(self, cached: Any) -> Reduction:
         wrapped = cached.__wrapped__
         if not (isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)):
             return NotImplemented
         parameters = cached.cache_parameters()
         return make_cached, (wrapped, parameters["maxsize"], parameters["typed"])
 
-    def reduce_module(self, module: types.ModuleType) -> Reduction:
+    def _module(self, module: types.ModuleType) -> Reduction:
         if sys.modules.get(module.__name__) is module:
             return _cloud.subimport, (module.__name__,)
         return NotImplemented
 
-    def reduce_shell(self, shell: Any) -> Reduction:
+    def _shell(self, shell: Any) -> Reduction:
         from IPython.core.getipython import get_ipython
 
         return (get_ipython, ()) if shell is get_ipython() else NotImplemented
 
-    def reduce_callbacks(self, registry: Any) -> Reduction:
+    def _callbacks(self, registry: Any) -> Reduction:
         # Its own reduction takes a number from a counter, so that no two are alike.
         make, arguments, state = registry.__reduce_ex__(5)[:3]
         used = [number for callbacks in state["callbacks"].values() for number in callbacks]
         return make, arguments, {**state, "_cid_gen": max(used, default=-1) + 1}
 
-    def reduce_view(self, view: Any) -> Reduction:
+    def _view(self, view: Any) -> Reduction:
         return dict_view, (gc.get_referents(view)[0], type(view).__name__)
 
-    def refuse(self, obj: Any) -> Reduction:
+    def _refuse(self, obj: Any) -> Reduction:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
         raise TypeError(f"{type(obj).__name__} objects cannot be stored")
 
-    def note_private(self, obj: Any) -> Reduction:
+    def _note_private(self, obj: Any) -> Reduction:
         attributes = ("values",) if type(obj).__name__.endswith("Block") else ("_data", "_ndarray")
-        self.private.update(id(getattr(obj, attribute, None)) for attribute in attributes)
+        for attribute in attributes:
+            held = getattr(obj, attribute, None)
+            self.private[id(held)] = held  # kept: some are made on access
         return NotImplemented
 
 
@@ -313,67 +283,6 @@ def module_attribute(module: str, name: str) -> Any:
     return getattr(sys.modules[module], name)
 
 
-def is_value_type(kind: type) -> bool:
-    """Sharing an instance cannot matter: it does not link the variables that hold it."""
-    if issubclass(kind, VALUE_TYPES) or module_name(kind) in _VALUE_MODULES:
-        return True
-    if isinstance(kind, enum.EnumMeta) and module_name(kind) != "__main__":
-        return True
-    if any(base.__name__ in _VALUE_TYPE_NAMES for base in kind.__mro__):
-        return module_name(kind).partition(".")[0] in ("numpy", "pandas")
-    return False
-
-
-def is_label_type(kind: type) -> bool:
-    """Instances are shared far and wide and can change, if seldom (`df.columns.name = ...`).
-
-    They join no co-variable; where one has changed, all variables that hold it are looked at.
-    """
-    if module_name(kind).partition(".")[0] != "pandas":
-        return False
-    return any(base.__name__ in _LABEL_TYPES for base in kind.__mro__)
-
-
-def module_name(kind: type) -> str:
-    """`kind.__module__`, or the empty string where a class plays tricks with it."""
-    name = kind.__module__
-    return name if isinstance(name, str) else ""
-
-
-def module_singletons(kind: type) -> dict[int, str]:
-    """Stateless instances of a library class that its own module holds: id -> attribute name."""
-    return {} if module_name(kind) in ("", "builtins", "__main__") else _scan_singletons(kind)
-
-
-@functools.lru_cache(maxsize=4096)
-def _scan_singletons(kind: type) -> dict[int, str]:
-    plain = all(
-        getattr(kind, hook, None) is getattr(object, hook, None)
-        for hook in ("__reduce_ex__", "__reduce__", "__getstate__")
-    )
-    module = sys.modules.get(module_name(kind))
-    if not plain or module is None or getattr(kind, "__slots__", ()):
-        return {}
-    return {id(value): name for name, value in list(vars(module).items()) if type(value) is kind}
-
-
-def static_objects(kind: type) -> set[int]:
-    """Ids of what a library type and its module hold: the library's, whoever refers to it.
-
-    Ids of living objects: not to be kept beyond a judgement.
-    """
-    if module_name(kind) in ("", "builtins", "__main__"):
-        return set()
-    holders = [vars(base) for base in kind.__mro__ if module_name(base) not in ("builtins", "__main__")]
-    holders += [vars(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
-    root = module_name(kind).partition(".")[0]
-    if root == "matplotlib":
-        holders.append(dict(getattr(sys.modules.get(root), "rcParams", {})))
-    return {
-        id(value) for holder in holders for value in list(holder.values()) if not isinstance(value, _BY_REFERENCE)
-    }
-
-
 def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
     module = sys.modules.get(name) if isinstance(name, str) else None
     return module is not None and vars(module) is namespace and name != "__main__"
@@ -393,16 +302,14 @@ def _cell_content(cell: types.CellType) -> Any:
         return EMPTY_CELL
 
 
-_BY_REFERENCE = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, str, int, float, type(None))
-
 _SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum)
 
 _ENTRIES: dict[type, Entry] = {
-    types.FunctionType: Reducer.reduce_function,
-    types.CellType: Reducer.reduce_cell,
-    functools._lru_cache_wrapper: Reducer.reduce_cached,
-    type({}.keys()): Reducer.reduce_view,
-    type({}.values()): Reducer.reduce_view,
-    type({}.items()): Reducer.reduce_view,
-    memoryview: Reducer.refuse,
+    types.FunctionType: Reducer._function,
+    types.CellType: Reducer._cell,
+    functools._lru_cache_wrapper: Reducer._cached,
+    type({}.keys()): Reducer._view,
+    type({}.values()): Reducer._view,
+    type({}.items()): Reducer._view,
+    memoryview: Reducer._refuse,
 }

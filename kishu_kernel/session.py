@@ -4,7 +4,7 @@
     checkout: plan -> load, re-run -> everything in hand -> names rebound, all or none -> the head moves last
 
 Law: nothing that goes wrong here may reach the user's cell. Knows no IPython: a frontend says which cells run,
-and how to re-run one (`CellRunner`).
+and how to re-run one (`restore.CellRunner`).
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any
 
-from kishu_kernel.codec.pickling import NotStored, decode, encode
+from kishu_kernel.codec.pickling import NotStored, encode
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Detector, Judgement, Known
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.trackers import Tracker, Watch
-from kishu_kernel.errors import CheckoutError, LoadError, LostError, NothingToUndoError, ReplayError
+from kishu_kernel.errors import CheckoutError, NothingToUndoError
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import (
@@ -34,37 +34,18 @@ from kishu_kernel.model import (
     Payload,
     Plan,
     ReplayMode,
-    ReplayStep,
     Version,
     VersionRecord,
 )
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.restore import CellRunner, Found, Restorer
 from kishu_kernel.summaries import describe
 from kishu_kernel.timeline import Timeline
 
 NOTHING = Access()
 Outputs = Sequence[Mapping[str, object]]
 Warn = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Rerun:
-    """How a re-run of a cell ended.
-
-    Attributes:
-        error: what it raised.
-        result: what it displayed last, in a tuple, if anything.
-    """
-
-    error: BaseException | None
-    result: tuple[Any, ...] = ()
-
-
-class CellRunner(Protocol):
-    """Runs a cell again in the namespace as it is then, its output captured, nothing asked of the user."""
-
-    def __call__(self, code: str) -> Rerun: ...
 
 
 @dataclass(eq=False)
@@ -88,19 +69,6 @@ class _Finished:
     access: Access
     carried: Access
     outputs: Outputs
-
-
-@dataclass
-class _Unloadable(Exception):
-    version: Version
-    reason: str
-
-
-@dataclass
-class _Hand:
-    """What a checkout has in hand before it rebinds a name."""
-
-    objects: dict[Version, dict[str, Any]] = field(default_factory=dict)
 
 
 class Session:
@@ -127,7 +95,7 @@ class Session:
         self._tracker = tracker
         self._open = timeline
         self._timeline: Timeline | None = None
-        self._rerun = rerun
+        self._restorer = Restorer(namespace, table, rerun)
         self._warn = warn
         self._detector = Detector(table)
         self._state: dict[Names, CheckpointId] = {}
@@ -145,6 +113,11 @@ class Session:
             with self._gate:
                 self._timeline = self._timeline or self._open()
         return self._timeline
+
+    @property
+    def rerunning(self) -> bool:
+        """A checkout is re-running a cell at this moment."""
+        return self._restorer.rerunning
 
     # -- the road -------------------------------------------------------------------------------
 
@@ -229,8 +202,7 @@ class Session:
         delta = judgement.delta
         variables = self._names.variables()
         encoded = [
-            encode(change.names, variables, self._table, judgement.opaque[change.names])
-            for change in delta.changes
+            encode(change.names, variables, self._table, judgement.opaque[change.names]) for change in delta.changes
         ]
         payloads = [each for each in encoded if isinstance(each, Payload)]
         records = tuple(
@@ -385,8 +357,8 @@ class Session:
                 raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
             self._save_half_run_cell()
             self.settle()
-            plan, hand = self._obtain(target, replay, allow_lost)
-            self._apply(plan, hand, branch)
+            plan, found = self._restorer.obtain(self.timeline, self._state, target, replay, allow_lost=allow_lost)
+            self._apply(plan, found, branch)
             return Outcome(target, previous, plan, True, time.perf_counter() - started)
 
     def _save_half_run_cell(self) -> None:
@@ -395,82 +367,19 @@ class Session:
             ticket.traveled = True
             self._pending |= cell_access(ticket.source)
 
-    def _obtain(
-        self, target: CheckpointId | None, replay: ReplayMode, allow_lost: bool
-    ) -> tuple[Plan, _Hand]:
-        """Everything that the checkout needs, loaded and re-run. Plans anew where a load fails."""
-        unloadable: dict[Version, str] = {}
-        hand = _Hand()
-        while True:
-            plan = make_plan(self.timeline.lookup, self._state, target, replay, unloadable)
-            if plan.lost and not allow_lost:
-                raise LostError(_lost_sentence(plan))
-            try:
-                for step in plan.load:
-                    if step.version not in hand.objects:
-                        hand.objects[step.version] = self._load(step.version)
-                self._replay(plan.replay, hand)
-                return plan, hand
-            except _Unloadable as failed:
-                unloadable[failed.version] = failed.reason
-
-    def _load(self, version: Version) -> dict[str, Any]:
-        try:
-            return decode(self.timeline.store.load(version), self._table.namespace)
-        except LoadError as error:
-            raise _Unloadable(version, str(error)) from error
-
-    def _replay(self, steps: Sequence[ReplayStep], hand: _Hand) -> None:
-        """Re-runs cells (paper 5.3). Each gets inputs of its own, since it may change them."""
-        results: list[dict[Version, dict[str, Any]]] = []
-        handed = {index for step in steps for index in step.after}
-        for index, step in enumerate(steps):
-            inputs: dict[str, Any] = {}
-            for load in step.loads:
-                inputs.update(self._load(load.version))
-            for source in step.after:
-                for objects in results[source].values():
-                    inputs.update(objects)
-            results.append(self._rerun_cell(step, inputs))
-            if index not in handed:
-                hand.objects.update(results[index])
-
-    def _rerun_cell(self, step: ReplayStep, inputs: Mapping[str, Any]) -> dict[Version, dict[str, Any]]:
-        checkpoint = self.timeline.lookup(step.checkpoint)
-        with self._names.swapped(inputs) as live:
-            ended = self._rerun(step.code)
-            if ended.result and checkpoint.execution_count is not None:
-                live[f"_{checkpoint.execution_count}"] = ended.result[0]
-            found = {version: _picked(live, version.names) for version in step.gives}
-        label = f"the cell of checkpoint {step.checkpoint}"
-        raised = None if ended.error is None else type(ended.error).__name__
-        if raised != checkpoint.error:
-            before = f"raised {checkpoint.error}" if checkpoint.error else "ended well"
-            now = f"raised {raised}: {ended.error}" if raised else "ended well"
-            raise ReplayError(f"{label} {before} when it first ran and {now} when it was re-run") from ended.error
-        for version, objects in found.items():
-            recorded = {info.name: info.type for info in checkpoint.record(version.names).variables}
-            for name in version.names:
-                if name not in objects:
-                    raise ReplayError(f"{label} did not give {name} when it was re-run")
-                kind = describe(name, objects[name]).type
-                if kind != recorded.get(name, kind):
-                    raise ReplayError(f"{label} gave {name} as {kind}, not as {recorded[name]}, when it was re-run")
-        return found
-
-    def _apply(self, plan: Plan, hand: _Hand, branch: str | None) -> None:
+    def _apply(self, plan: Plan, found: Found, branch: str | None) -> None:
         """Rebinds the names that differ. The head moves last; if anything fails, nothing has moved."""
         timeline = self.timeline
-        bind = {name: obj for objects in hand.objects.values() for name, obj in objects.items()}
+        bind = {name: obj for objects in found.values() for name, obj in objects.items()}
         kept = {version.names: version.checkpoint for version in plan.keep}
         gone = [names for names in self._state if names not in kept]
         unbind = {name for names in gone for name in names} - bind.keys()
-        known = {version.names: self._known(version, objects) for version, objects in hand.objects.items()}
+        known = {version.names: self._known(version, objects) for version, objects in found.items()}
         aliases = timeline.lookup(plan.target).aliases if plan.target else dict.fromkeys(("_", "__", "___"), "")
         with self._names.rebound(bind, unbind, aliases):
             trouble = timeline.move(plan.target, branch)
         self._detector.replace(gone, known, bind)
-        self._state = kept | {version.names: version.checkpoint for version in hand.objects}
+        self._state = kept | {version.names: version.checkpoint for version in found}
         self._missing = tuple(lost.version.names for lost in plan.lost)
         if trouble:
             self._warn(f"Kishu went there, but could not note it in the store: {trouble}")
@@ -504,12 +413,3 @@ class Session:
             named = replace(self.timeline.lookup(head), message=message)
             self.timeline.amend(named)
             return named
-
-
-def _picked(live: Mapping[str, Any], names: Names) -> dict[str, Any]:
-    return {name: live[name] for name in names if name in live}
-
-
-def _lost_sentence(plan: Plan) -> str:
-    told = "; ".join(f"{', '.join(lost.version.names)} ({lost.reason})" for lost in plan.lost)
-    return f"this state cannot be brought back whole: {told}. Ask with allow_lost to go there without them"

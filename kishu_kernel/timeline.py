@@ -42,9 +42,7 @@ class Timeline:
 
     def resolve(self, target: str) -> CheckpointId:
         """What a target means here. Raises `UnknownTargetError` or `AmbiguousTargetError`."""
-        return resolve(
-            target, head=self.head, refs=self.store.refs(), find=self.store.find, lookup=self.lookup
-        )
+        return resolve(target, head=self.head, refs=self.store.refs(), find=self.store.find, lookup=self.lookup)
 
     def new_id(self) -> CheckpointId:
         """An id that no checkpoint has."""

@@ -23,12 +23,15 @@ class Source(Protocol):
     """Stored bytes that can be read into memory."""
 
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """How many."""
 
     @property
-    def direct(self) -> bool: ...
+    def direct(self) -> bool:
+        """As in `model.Buffer`."""
 
-    def readinto(self, target: memoryview) -> None: ...
+    def readinto(self, target: memoryview) -> None:
+        """Fills `target`, which measures `nbytes`."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,10 @@ class Arrays:
         if not (flags.c_contiguous or flags.f_contiguous):
             copied = array.copy(order="C")
             copied.flags.writeable = flags.writeable
-            return self.reduce_memory(copied, flags.writeable)
-        return self.reduce_memory(array, flags.writeable)
+            return self._reduce_memory(copied, flags.writeable)
+        return self._reduce_memory(array, flags.writeable)
 
-    def reduce_memory(self, array: Any, writeable: bool) -> Any:
+    def _reduce_memory(self, array: Any, writeable: bool) -> Any:
         order = "C" if array.flags.c_contiguous else "F"
         source: Any
         if array.nbytes < IN_BAND:
@@ -87,6 +90,7 @@ class Arrays:
         return load_array, (source, array.dtype, array.shape, order, writeable)
 
     def reduce_segment(self, segment: Segment) -> Any:
+        """The reduction of a `Segment`: an array of its bytes."""
         import numpy
 
         source = self._out(memory_at(segment.start, segment.size), 0, segment)
@@ -148,7 +152,12 @@ def load_array(source: Any, dtype: Any, shape: tuple[int, ...], order: str, writ
 
 
 def load_view(
-    home: Any, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, writeable: bool
+    home: Any,
+    dtype: Any,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    offset: int,
+    writeable: bool,
 ) -> Any:
     """An array over the memory of another one."""
     import numpy

@@ -40,13 +40,16 @@ class Stored(Protocol):
     """A payload as a store gives it back."""
 
     @property
-    def names(self) -> Names: ...
+    def names(self) -> Names:
+        """Of the co-variable."""
 
     @property
-    def stream(self) -> bytes: ...
+    def stream(self) -> bytes:
+        """The pickle stream."""
 
     @property
-    def blobs(self) -> Sequence[Source]: ...
+    def blobs(self) -> Sequence[Source]:
+        """What it refers to out of band, in its order."""
 
 
 def encode(
@@ -143,6 +146,7 @@ class _Unpickler(pickle.Unpickler):
     namespace: dict[str, Any]
 
     def find_class(self, module: str, name: str) -> Any:
+        """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
         if module == make_function.__module__ and name == make_function.__name__:
             return functools.partial(make_function, self.namespace)
         if module == "__main__":

@@ -115,9 +115,7 @@ def _judge(mentions: Mentions) -> Access:
     """What the mentions amount to. Without regard to order: all names are inputs."""
     loads, attributes, constants = mentions.loads, mentions.attributes, mentions.constants
     looked_up = attributes | constants if "getattr" in loads else attributes
-    main = "__main__" in constants and (
-        "__import__" in loads or "import_module" in loads | attributes
-    )
+    main = "__main__" in constants and ("__import__" in loads or "import_module" in loads | attributes)
     builtins = "builtins" in loads | mentions.imports or "__builtins__" in loads
     shell = "get_ipython" in loads
     dynamic = (
@@ -177,9 +175,7 @@ def _reaches(words: Iterable[str]) -> bool:
 
 
 def _parse(source: str) -> ast.Module:
-    tree: ast.Module = compile(
-        source, _FILENAME, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True
-    )
+    tree: ast.Module = compile(source, _FILENAME, "exec", _FLAGS | ast.PyCF_ONLY_AST, dont_inherit=True)
     return tree
 
 

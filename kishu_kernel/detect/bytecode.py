@@ -137,18 +137,14 @@ class Mentions:
     def _labels(code: CodeType, instructions: list[tuple[str, int]], at: int) -> bool:
         """The constant is the compiler's label of a function, a class, a keyword or an import."""
         following, arg = instructions[at + 1]
-        if (
-            following == "STORE_NAME"
-        ):  # __qualname__, __static_attributes__, __doc__ of a class body
+        if following == "STORE_NAME":  # __qualname__, __static_attributes__, __doc__ of a class body
             return code.co_names[arg].startswith("__")
         if following in _CONSUMES_NAMES:
             return True
         # The class's name goes to __build_class__ after the function made of the class's body.
         if at < 2 or instructions[at - 1][0] != "MAKE_FUNCTION":
             return False
-        bodies = [
-            code.co_consts[i] for op, i in instructions[max(at - 3, 0) : at] if op in _CONSTANTS
-        ]
+        bodies = [code.co_consts[i] for op, i in instructions[max(at - 3, 0) : at] if op in _CONSTANTS]
         return any(
             isinstance(body, CodeType)
             and not body.co_flags & CO_OPTIMIZED

@@ -15,7 +15,8 @@ from types import CodeType
 from typing import Any
 
 from kishu_kernel.detect.access import code_access
-from kishu_kernel.detect.fingerprint import Fingerprint, Fingerprinter, combined
+from kishu_kernel.detect.fingerprint import Fingerprinter, combined
+from kishu_kernel.detect.walk import Fingerprint
 from kishu_kernel.model import Access, Change, Delta, Digest, Names, covariable
 from kishu_kernel.reducers import ReductionTable
 
@@ -155,11 +156,7 @@ class Detector:
         """
         old = [name for name in names if name in self._home]
         homes = {self._home[name] for name in old}
-        different = [
-            name
-            for name in old
-            if self._known[self._home[name]].variables.get(name) != now.variables[name]
-        ]
+        different = [name for name in old if self._known[self._home[name]].variables.get(name) != now.variables[name]]
         # A name came or went: that is why the co-variable is another one.
         rewired = len(old) == len(names) and not any(n not in variables for home in homes for n in home)
         return old if rewired and not different else different
@@ -287,4 +284,3 @@ def _overlapping(ranges: list[tuple[int, int, bool, str]]) -> Iterable[tuple[str
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
-

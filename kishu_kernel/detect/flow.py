@@ -32,11 +32,7 @@ def magic_call(node: ast.AST) -> MagicCall | None:
         and len(node.args) == MAGIC_CALLS.get(node.func.attr, 0) > 0
     ):
         return None
-    texts = [
-        arg.value
-        for arg in node.args
-        if isinstance(arg, ast.Constant) and isinstance(arg.value, str)
-    ]
+    texts = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
     return tuple(texts) if len(texts) == len(node.args) else None
 
 
@@ -130,9 +126,7 @@ class _Flow(ast.NodeVisitor):
     def visit_nested(self, node: ast.AST) -> None:
         self.reads(self.nested(node))
 
-    visit_Lambda = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = (
-        visit_nested
-    )
+    visit_Lambda = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_nested
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         self.run((*node.decorator_list, node.args, node.returns))

@@ -23,8 +23,7 @@ _CODE = _words("time timeit prun capture")
 # Their body goes to another process, a file or the page, unexpanded: only their line names
 # variables.
 _FOREIGN_BODY = _words(
-    "HTML SVG bash file html javascript js latex markdown perl pypy python python2 python3"
-    " ruby script sh svg writefile"
+    "HTML SVG bash file html javascript js latex markdown perl pypy python python2 python3 ruby script sh svg writefile"
 )
 
 # They touch the variables that their text names, or none.

@@ -62,9 +62,7 @@ def plan_content(plan: Plan) -> Json:
             }
             for step in plan.replay
         ],
-        "lost": [
-            {"names": _all_sendable(lost.version.names), "reason": _sendable(lost.reason)} for lost in plan.lost
-        ],
+        "lost": [{"names": _all_sendable(lost.version.names), "reason": _sendable(lost.reason)} for lost in plan.lost],
     }
 
 

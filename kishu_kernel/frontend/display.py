@@ -43,7 +43,9 @@ def _log(reply: Reply) -> str:
     lines = []
     for each in reply["checkpoints"]:
         mark = "*" if each["id"] == reply["head"] else " "
-        lines.append(f"{mark} {_short(each['id'])}  {_cell(each):8} {_first_line(each['code']):44.44}  {_changes(each)}")
+        lines.append(
+            f"{mark} {_short(each['id'])}  {_cell(each):8} {_first_line(each['code']):44.44}  {_changes(each)}"
+        )
         named = [*each["branches"], *(f"tag {tag}" for tag in each["tags"])]
         notes = [f"({', '.join(named)})"] if named else []
         notes += [repr(each["message"])] if each["message"] else []
@@ -69,7 +71,8 @@ def _travel(reply: Reply) -> str:
     ]
     lines = [f"{verb} to {where} in {reply['seconds']:.2f} s: " + "; ".join(part for part in parts if part)]
     lines += [
-        f"  re-run{'' if reply['applied'] else ' needed'}: {_first_line(step['code'])} ({step['seconds']:.1f} s when it first ran)"
+        f"  re-run{'' if reply['applied'] else ' needed'}: {_first_line(step['code'])} "
+        f"({step['seconds']:.1f} s when it first ran)"
         for step in plan["replay"]
     ]
     lines += [f"  lost: {', '.join(lost['names'])}: {lost['reason']}" for lost in plan["lost"]]

@@ -6,12 +6,12 @@ import os
 import threading
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import Bool, Enum, Int, Unicode, default
 
-from kishu_kernel.detect.trackers import PatchedNamespace
+from kishu_kernel.detect.trackers import PatchedNamespace, TrackerKind
 from kishu_kernel.frontend.attachment import Attachment, Settings
 from kishu_kernel.frontend.magics import KishuMagics
 from kishu_kernel.frontend.messages import Requests
@@ -57,19 +57,21 @@ class KishuKernel(IPythonKernel):
         settings = Settings(
             store_dir=Path(self.store_dir).expanduser() if self.store_dir else None,
             in_memory=self.in_memory,
-            tracker=self.tracker,
+            tracker=cast(TrackerKind, self.tracker),
             notebook=self.notebook or None,
             output_limit=self.output_limit,
         )
         self.attachment = Attachment(self.shell, settings)
         self.attachment.recorder.listen(self.session)
         self.requests = Requests(self.attachment)
+        assert self.shell is not None
         self.shell.register_magics(KishuMagics(self.shell, self.requests))
         for name in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[name] = partial(self._handle_comm, self.shell_handlers[name])
 
     @property
     def kernel_info(self) -> dict[str, Any]:
+        """As ipykernel's, with the feature `kishu`, so that a client knows before it sends."""
         info: dict[str, Any] = super().kernel_info
         if self.attachment is not None:
             info["supported_features"] = [*info.get("supported_features", []), "kishu"]
@@ -98,7 +100,7 @@ class KishuKernel(IPythonKernel):
             cell_id=cell_id,
         )
         if self.attachment is None:
-            return await run()
+            return dict(await run())
         return await self.attachment.around_cell(
             run,
             code=code,
@@ -113,7 +115,12 @@ class KishuKernel(IPythonKernel):
         if not self.session:
             return
         if self.attachment is None:
-            content = {"status": "error", "ename": "Disabled", "evalue": "Kishu is switched off", "traceback": []}
+            content = {
+                "status": "error",
+                "ename": "Disabled",
+                "evalue": "Kishu is switched off",
+                "traceback": [],
+            }
         else:
             content = self.requests.answer(parent.get("content"), may_change=self._on_main_thread())
         self.session.send(stream, "kishu_reply", content, parent, ident)

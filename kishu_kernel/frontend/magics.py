@@ -15,7 +15,7 @@ from kishu_kernel.frontend.messages import Requests
 
 
 @magics_class
-class KishuMagics(Magics):  # type: ignore[misc]
+class KishuMagics(Magics):
     """Registers `%kishu`."""
 
     def __init__(self, shell: Any, requests: Requests) -> None:

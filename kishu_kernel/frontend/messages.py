@@ -19,7 +19,7 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Names, Outcome, Variabl
 from kishu_kernel.timeline import Timeline
 
 PROTOCOL = 1
-_REQUIRED = object()
+_REQUIRED: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,18 @@ class Requests:
         """
         try:
             name, operation, arguments = _checked(content)
+            if operation.changes and self._session.rerunning:
+                raise RequestError(f"a cell that is re-run for a checkout cannot {name}")
             if operation.changes and not may_change:
                 raise RequestError(
                     f"{name} changes the session and is answered on the shell channel, between cells: send it there"
                 )
-            return {"status": "ok", "protocol": PROTOCOL, "operation": name, **operation.answer(self, **arguments)}
+            return {
+                "status": "ok",
+                "protocol": PROTOCOL,
+                "operation": name,
+                **operation.answer(self, **arguments),
+            }
         except AmbiguousTargetError as error:
             return {**_error(error), "candidates": list(error.candidates)}
         except KeyboardInterrupt:
@@ -82,6 +89,7 @@ class Requests:
     # -- read-only -----------------------------------------------------------------------------------
 
     def status(self) -> Json:
+        """Where the session stands, and what the store holds."""
         timeline = self._timeline
         statistics = timeline.store.statistics()
         return {
@@ -99,6 +107,7 @@ class Requests:
         }
 
     def log(self, limit: int, all: bool, since: str | None) -> Json:
+        """The way to the root, or all checkpoints; newest first."""
         timeline = self._timeline
         floor = None if since is None else timeline.lookup(timeline.resolve(since))
         if all:
@@ -119,6 +128,7 @@ class Requests:
         }
 
     def show(self, target: str) -> Json:
+        """A checkpoint, the outputs of its cell, and the variables of its state."""
         timeline = self._timeline
         checkpoint = timeline.store.checkpoint(timeline.resolve(target))
         variables = []
@@ -143,14 +153,13 @@ class Requests:
         }
 
     def diff(self, target: str, base: str) -> Json:
+        """What is different at `target` from what it is at `base`."""
         timeline = self._timeline
         after = self._variables_at(timeline.resolve(target))
         before = self._variables_at(timeline.resolve(base))
         created = sorted(after.keys() - before.keys())
         deleted = sorted(before.keys() - after.keys())
-        modified = sorted(
-            name for name in before.keys() & after.keys() if before[name][0] != after[name][0]
-        )
+        modified = sorted(name for name in before.keys() & after.keys() if before[name][0] != after[name][0])
         return {
             "created": created,
             "modified": modified,
@@ -166,6 +175,7 @@ class Requests:
         }
 
     def variable(self, name: str, limit: int) -> Json:
+        """The checkpoints on the way to the root that changed a variable; newest first."""
         timeline = self._timeline
         changed = [
             each
@@ -179,22 +189,28 @@ class Requests:
     # -- changing ------------------------------------------------------------------------------------
 
     def checkout(self, target: str, **how: Any) -> Json:
+        """Goes to a state."""
         return self._traveled(self._session.checkout(target, **how))
 
     def undo(self, steps: int, **how: Any) -> Json:
+        """Goes to the parent, so many times."""
         return self._traveled(self._session.undo(steps, **how))
 
     def redo(self, steps: int, **how: Any) -> Json:
+        """Goes to the child last left, so many times."""
         return self._traveled(self._session.redo(steps, **how))
 
     def commit(self, message: str) -> Json:
+        """Gives the present state a message."""
         return {"head": self._session.commit(message).id}
 
     def branch(self, name: str, target: str, delete: bool) -> Json:
+        """Makes, moves or deletes a branch."""
         self._rename(BRANCH, name, target, delete)
         return {"branches": self._timeline.names(BRANCH)}
 
     def tag(self, name: str, target: str, delete: bool) -> Json:
+        """Makes, moves or deletes a tag."""
         self._rename(TAG, name, target, delete)
         return {"tags": self._timeline.names(TAG)}
 
@@ -254,9 +270,10 @@ def _checked(content: Any) -> tuple[str, Operation, dict[str, Any]]:
 def _check(name: str, key: str, value: Any, parameter: Parameter) -> None:
     if value is None and parameter.nullable:
         return
-    if type(value) is not parameter.kind:
+    kind: type = type(value)
+    if kind is not parameter.kind:  # true is no whole number
         wanted = {str: "a string", int: "a whole number", bool: "true or false"}[parameter.kind]
-        raise RequestError(f"{key!r} of {name} must be {wanted}, not {type(value).__name__}")
+        raise RequestError(f"{key!r} of {name} must be {wanted}, not {kind.__name__}")
     if parameter.least is not None and value < parameter.least:
         raise RequestError(f"{key!r} of {name} must be at least {parameter.least}")
     if parameter.choices and value not in parameter.choices:
@@ -304,7 +321,11 @@ OPERATIONS: dict[str, Operation] = {
     "status": Operation(Requests.status, changes=False),
     "log": Operation(
         Requests.log,
-        {"limit": _LIMIT, "all": Parameter(bool, False), "since": Parameter(str, None, nullable=True)},
+        {
+            "limit": _LIMIT,
+            "all": Parameter(bool, False),
+            "since": Parameter(str, None, nullable=True),
+        },
         changes=False,
     ),
     "checkout": Operation(Requests.checkout, {"target": Parameter(str), **_TRAVEL}),

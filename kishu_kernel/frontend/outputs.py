@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -47,10 +48,8 @@ class OutputRecorder:
     def _heard(self, send: Callable[..., Any]) -> Callable[..., Any]:
         def sending(stream: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
             if self._cells:
-                try:
+                with contextlib.suppress(Exception):  # the message must go out, whatever it is
                     self._note(message, args, kwargs)
-                except Exception:  # the message must go out, whatever it is
-                    pass
             return send(stream, message, *args, **kwargs)
 
         return sending
@@ -58,7 +57,7 @@ class OutputRecorder:
     def _note(self, message: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if isinstance(message, str):
             kind = message
-            content = args[0] if args else kwargs.get("content")
+            content = (args[0] if args else kwargs.get("content")) or {}
             parent = args[1] if len(args) > 1 else kwargs.get("parent")
             header = (parent or {}).get("header", parent or {})
         else:

@@ -13,7 +13,7 @@ from typing import Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from kishu_kernel.session import Rerun
+from kishu_kernel.restore import Rerun
 
 
 class ShellRunner:
@@ -53,11 +53,15 @@ class ShellRunner:
     @contextlib.contextmanager
     def _captured(self, shown: list[Any]) -> Iterator[None]:
         shell = self._shell
-        publisher, hook, asking = shell.display_pub, shell.display_trap.hook, (builtins.input, getpass.getpass)
+        publisher, hook, asking = (
+            shell.display_pub,
+            shell.display_trap.hook,
+            (builtins.input, getpass.getpass),
+        )
         active = shell.display_trap._nested_level > 0  # inside a cell: the trap is set already
         shell.display_pub = CapturingDisplayPublisher()
         shell._showtraceback = _nothing
-        builtins.input = getpass.getpass = _refuse_input  # type: ignore[assignment]
+        builtins.input = getpass.getpass = _refuse_input
         try:
             with (
                 contextlib.redirect_stdout(io.StringIO()),

@@ -41,9 +41,7 @@ def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointI
     return state
 
 
-def common_ancestor(
-    lookup: Lookup, one: CheckpointId | None, other: CheckpointId | None
-) -> CheckpointId | None:
+def common_ancestor(lookup: Lookup, one: CheckpointId | None, other: CheckpointId | None) -> CheckpointId | None:
     """The lowest common ancestor of two checkpoints; None where only the empty state is."""
     # In turns, so that the cost is that of the shorter distance, not of the whole history.
     ways = (ancestry(lookup, one), ancestry(lookup, other))
@@ -63,9 +61,7 @@ def common_ancestor(
     return None
 
 
-def path_down(
-    lookup: Lookup, upper: CheckpointId | None, lower: CheckpointId | None
-) -> list[CheckpointId]:
+def path_down(lookup: Lookup, upper: CheckpointId | None, lower: CheckpointId | None) -> list[CheckpointId]:
     """The checkpoints below `upper` on the way to its descendant `lower`, uppermost first.
 
     Empty where `lower` is not below `upper`.

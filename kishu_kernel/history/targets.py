@@ -53,7 +53,8 @@ def resolve(
         meanings.update((id, id) for id in find(target, 10))
     if len(set(meanings.values())) > 1:
         raise AmbiguousTargetError(
-            f"{target!r} is ambiguous, it may be {', '.join(meanings)}: name more of the id", list(meanings)
+            f"{target!r} is ambiguous, it may be {', '.join(meanings)}: name more of the id",
+            list(meanings),
         )
     for id in meanings.values():
         return id

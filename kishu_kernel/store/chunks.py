@@ -55,10 +55,7 @@ def cut(payload: Payload) -> Cut:
         payload.names,
         payload.codec,
         piece(stream, stream_spans(stream), False),
-        tuple(
-            piece(flat(buffer.data), buffer_spans(buffer), buffer.direct)
-            for buffer in payload.buffers
-        ),
+        tuple(piece(flat(buffer.data), buffer_spans(buffer), buffer.direct) for buffer in payload.buffers),
     )
     return Cut(manifest, chunks)
 
@@ -153,9 +150,7 @@ class ChunkedBlob:
             self.source(self.piece, flat(target))
 
 
-def stored(
-    manifest: Manifest, stream: bytes, source: Callable[[Piece, memoryview], None]
-) -> StoredPayload:
+def stored(manifest: Manifest, stream: bytes, source: Callable[[Piece, memoryview], None]) -> StoredPayload:
     """What `load` gives, of a manifest and the stream that it names."""
     blobs = tuple(ChunkedBlob(piece, source) for piece in manifest.buffers)
     return StoredPayload(manifest.names, manifest.codec, stream, blobs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -70,9 +71,7 @@ class Environment:
         self._env = env
 
     @contextmanager
-    def reading(
-        self, error: type[KishuError] = StoreError
-    ) -> Iterator[lmdb.Transaction[memoryview]]:
+    def reading(self, error: type[KishuError] = StoreError) -> Iterator[lmdb.Transaction[memoryview]]:
         """A read transaction: what it gives is valid inside the block only. Keep the block short.
 
         Raises:
@@ -128,9 +127,7 @@ class Environment:
     def check(self) -> None:
         """Raise StoreError in a forked child, which would corrupt what its parent has open."""
         if not self.owned():
-            raise StoreError(
-                f"a forked process cannot use the store at {self.path}: it belongs to its parent"
-            )
+            raise StoreError(f"a forked process cannot use the store at {self.path}: it belongs to its parent")
 
     def close(self) -> None:
         """Wait for this process's transactions, then close."""
@@ -160,21 +157,28 @@ class Environment:
     def _failure(self, error: Exception) -> StoreError:
         """What went wrong, as one sentence that names the way out."""
         code = getattr(error, "errno", None) or getattr(error, "code", None)
-        if isinstance(error, lmdb.DiskError) or code in _FULL:
+        full = code in _FULL or (code == errno.EIO and _free(self.path) < _LITTLE)
+        if full or isinstance(error, lmdb.DiskError):
             what = "has no room left on its disk: free some space there, and checkpoints resume"
         elif isinstance(error, lmdb.ReadonlyError | PermissionError) or code in _FORBIDDEN:
             what = "cannot be written: make it writable, or name another store directory"
         elif isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.PageNotFoundError):
-            what = (
-                f"is damaged or is not a store ({error}): move it away, or name another directory"
-            )
+            what = f"is damaged or is not a store ({error}): move it away, or name another directory"
         else:
             what = f"failed: {error}"
         return StoreError(f"the store at {self.path} {what}")
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_LITTLE = 1 << 22
+"""Free bytes below which an EIO means a full disk: LMDB reports a write cut short as that."""
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def _free(path: Path) -> int:
+    with suppress(OSError):
+        return shutil.disk_usage(path).free
+    return 0
 
 
 class _Gate:
@@ -188,9 +192,8 @@ class _Gate:
     @contextmanager
     def shared(self) -> Iterator[None]:
         with self._changed:
-            self._changed.wait_for(
-                lambda: not self._waiting
-            )  # else readers in a row starve a resize
+            # a resize that waits goes first: readers in a row would starve it
+            self._changed.wait_for(lambda: not self._waiting)
             self._inside += 1
         try:
             yield
@@ -241,9 +244,7 @@ def _open_tables(env: lmdb.Environment) -> dict[str, _Database]:
         if found is not None:
             schema.check_format(found)
         elif foreign:
-            raise StoreError(
-                f"{env.path()} holds an LMDB environment of another program: name another directory"
-            )
+            raise StoreError(f"{env.path()} holds an LMDB environment of another program: name another directory")
         else:
             txn.put(schema.FORMAT_KEY, b"%d" % schema.FORMAT, db=meta)
         return {table: env.open_db(table.encode(), txn=txn) for table in schema.TABLES}

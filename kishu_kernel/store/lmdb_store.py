@@ -45,9 +45,7 @@ class LmdbStore:
         StoreError: it cannot be opened or created.
     """
 
-    def __init__(
-        self, path: Path, *, sync: bool = True, map_size: int = environment.MAP_SIZE
-    ) -> None:
+    def __init__(self, path: Path, *, sync: bool = True, map_size: int = environment.MAP_SIZE) -> None:
         self._environment = environment.acquire(path, sync, map_size)
         self._closed = False
 
@@ -98,8 +96,7 @@ class LmdbStore:
             records = _items(txn, self._tables["checkpoints"])
             extras = dict(_items(txn, self._tables["outputs"])) if outputs else {}
         return (
-            schema.decode_checkpoint(schema.checkpoint_id(key), record, extras.get(key, b""))
-            for key, record in records
+            schema.decode_checkpoint(schema.checkpoint_id(key), record, extras.get(key, b"")) for key, record in records
         )
 
     def load(self, version: Version) -> StoredPayload:
@@ -108,9 +105,7 @@ class LmdbStore:
         with self._reading(LoadError) as txn:
             data = txn.get(key, db=self._tables["versions"])
             if data is None:
-                raise LoadError(
-                    f"the store holds no {', '.join(version.names)} of {version.checkpoint}"
-                )
+                raise LoadError(f"the store holds no {', '.join(version.names)} of {version.checkpoint}")
             manifest = schema.decode_manifest(bytes(data))
             stream = b"".join(chunks.verified(self._getter(txn), manifest.stream))
         return chunks.stored(manifest, stream, self._copy)
@@ -131,10 +126,7 @@ class LmdbStore:
         self._check()
 
         def work(txn: Transaction[bytes]) -> None:
-            if (
-                txn.get(schema.checkpoint_key(checkpoint.id), db=self._tables["checkpoints"])
-                is None
-            ):
+            if txn.get(schema.checkpoint_key(checkpoint.id), db=self._tables["checkpoints"]) is None:
                 raise KeyError(checkpoint.id)
             self._put_record(txn, checkpoint)
             self._point(txn, refs)
@@ -144,12 +136,8 @@ class LmdbStore:
     def statistics(self) -> StoreStatistics:
         """As in `Store`. `bytes` are pages in use: not the sparse map, not pages free for reuse."""
         with self._reading() as txn:
-            checkpoints, chunks = (
-                txn.stat(self._tables[table])["entries"] for table in ("checkpoints", "chunks")
-            )
-        return StoreStatistics(
-            str(self._environment.path), self._environment.used_bytes(), checkpoints, chunks
-        )
+            checkpoints, chunks = (txn.stat(self._tables[table])["entries"] for table in ("checkpoints", "chunks"))
+        return StoreStatistics(str(self._environment.path), self._environment.used_bytes(), checkpoints, chunks)
 
     def close(self) -> None:
         """As in `Store`. In a forked child nothing is closed: it is the parent's."""
@@ -165,9 +153,7 @@ class LmdbStore:
         if self._closed:
             raise StoreError(f"the store at {self._environment.path} is closed")
 
-    def _reading(
-        self, error: type[KishuError] = StoreError
-    ) -> AbstractContextManager[Transaction[memoryview]]:
+    def _reading(self, error: type[KishuError] = StoreError) -> AbstractContextManager[Transaction[memoryview]]:
         self._check()
         return self._environment.reading(error)
 

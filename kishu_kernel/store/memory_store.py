@@ -78,19 +78,14 @@ class MemoryStore:
         with self._open():
             records = dict(self._checkpoints)
             extras = dict(self._outputs) if outputs else {}
-        return (
-            schema.decode_checkpoint(id, record, extras.get(id, b""))
-            for id, record in records.items()
-        )
+        return (schema.decode_checkpoint(id, record, extras.get(id, b"")) for id, record in records.items())
 
     def load(self, version: Version) -> StoredPayload:
         """As in `Store`."""
         with self._open():
             data = self._versions.get(schema.version_key(version))
             if data is None:
-                raise LoadError(
-                    f"the store holds no {', '.join(version.names)} of {version.checkpoint}"
-                )
+                raise LoadError(f"the store holds no {', '.join(version.names)} of {version.checkpoint}")
             manifest = schema.decode_manifest(data)
             stream = b"".join(chunks.verified(self._get, manifest.stream))
             return chunks.stored(manifest, stream, self._copy)
@@ -98,10 +93,7 @@ class MemoryStore:
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
         with self._open():
-            return {
-                schema.ref_name(key): schema.checkpoint_id(value)
-                for key, value in self._refs.items()
-            }
+            return {schema.ref_name(key): schema.checkpoint_id(value) for key, value in self._refs.items()}
 
     def update(self, refs: Refs) -> None:
         """As in `Store`."""

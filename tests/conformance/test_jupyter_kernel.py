@@ -1,7 +1,7 @@
 """The kernel conformance suite of the Jupyter project, every optional sample filled in.
 
-The samples are those that its own test of ipykernel fills, and more of them: what plain IPython answers, this
-kernel answers.
+The samples are those that its own test of ipykernel fills, and more of them: what plain IPython
+answers, this kernel answers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KERNEL_NAME = "kishu-under-test"
 
 
 def install_for(case: type[unittest.TestCase]) -> None:
-    """The suite finds a kernel by its installed name only; this one is gone when the class has run."""
+    """The suite finds a kernel by its installed name only; this one lasts as long as the class."""
     directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     case.addClassCleanup(directory.cleanup)
     home = Path(directory.name)
@@ -38,6 +38,9 @@ def install_for(case: type[unittest.TestCase]) -> None:
         mine.setenv(name, value)
 
 
+# ruff: noqa: RUF012 -- the samples are lists in the base class
+
+
 class TestKishuKernel(jupyter_kernel_test.KernelTests):
     kernel_name = KERNEL_NAME
     language_name = "python"
@@ -50,7 +53,7 @@ class TestKishuKernel(jupyter_kernel_test.KernelTests):
     code_inspect_sample = "zip"
     code_clear_output = "from IPython.display import clear_output; clear_output()"
 
-    completion_samples = [  # noqa: RUF012 -- as in the base class
+    completion_samples = [
         {"text": "zi", "matches": {"zip"}},
         {"text": "import base6", "matches": {"base64"}},
         {"text": "%kis", "matches": {"%kishu"}},
@@ -62,15 +65,15 @@ class TestKishuKernel(jupyter_kernel_test.KernelTests):
         "def f(x):\n  return x*2\n\n\n",
         "%kishu log",
     ]
-    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2", "%%time\nfor i in [1]:"]  # noqa: RUF012
-    invalid_code_samples = ["import = 7q", "x = = 1"]  # noqa: RUF012
+    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2", "%%time\nfor i in [1]:"]
+    invalid_code_samples = ["import = 7q", "x = = 1"]
 
-    code_execute_result = [  # noqa: RUF012
+    code_execute_result = [
         {"code": "1+2+3", "result": "6"},
         {"code": "[n*n for n in range(1, 4)]", "result": "[1, 4, 9]"},
         {"code": "from IPython.display import HTML; HTML('<b>x</b>')", "mime": "text/html"},
     ]
-    code_display_data = [  # noqa: RUF012
+    code_display_data = [
         {
             "code": "from IPython.display import HTML, display; display(HTML('<b>x</b>'))",
             "mime": "text/html",

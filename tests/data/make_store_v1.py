@@ -59,11 +59,7 @@ def first() -> Checkpoint:
         deleted=(),
         accessed=("x",),
         inputs=(),
-        versions=(
-            VersionRecord(
-                ("x",), Digest(b"d" * 16), 8, True, None, True, (VariableInfo("x", "int", "1"),)
-            ),
-        ),
+        versions=(VersionRecord(("x",), Digest(b"d" * 16), 8, True, None, True, (VariableInfo("x", "int", "1"),)),),
         dropped=(),
     )
 

@@ -1,4 +1,4 @@
-"""Kernels for tests: one for a whole module where tests do not interfere, or one of a test's own."""
+"""Kernels for tests: one for a whole module, where tests do not interfere, or one of its own."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def kernel(start: Start) -> Kernel:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    """One kernel for all tests of a module: each leaves variables and history as it needs nobody else to."""
+    """One kernel for all tests of a module: each leaves it as it found it."""
     with Kernel(tmp_path_factory.mktemp("shared")) as kernel:
         yield kernel

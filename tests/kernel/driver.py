@@ -1,8 +1,8 @@
 """A real kernel process and one client of it, as small as the tests allow.
 
 The kernel is started through the arguments of the kernelspec, but by this interpreter and with no
-kernelspec installed, so that the tests run from a checkout. It reads and writes nothing of the person who runs
-them: everything of Jupyter, IPython and Kishu lies under one temporary directory.
+kernelspec installed, so that the tests run from a checkout. It reads and writes nothing of the
+person who runs them: everything of Jupyter, IPython and Kishu lies under one temporary directory.
 """
 
 from __future__ import annotations
@@ -116,14 +116,14 @@ class Kernel:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- cells ---------------------------------------------------------------------------------------
+    # -- cells -------------------------------------------------------------------------------------
 
     def run(self, code: str, *, answers: Sequence[str] = (), **how: Any) -> Ran:
         """Runs a cell to its end.
 
         Args:
             answers: to what it asks on stdin, in order.
-            how: `silent`, `store_history`, `user_expressions`, `stop_on_error`, `subshell` and the like.
+            how: `silent`, `store_history`, `user_expressions`, `subshell` and the like.
         """
         running = self.begin(code, allow_stdin=bool(answers), **how)
         for answer in answers:
@@ -185,7 +185,7 @@ class Kernel:
                 return
 
     def hold(self, before: str = "", after: str = "", **how: Any) -> Held:
-        """Begins a cell that runs `before`, then goes on running until it is let go, then runs `after`."""
+        """Begins a cell: runs `before`, then waits until it is let go, then runs `after`."""
         gate = self.home / f"gate-{len(list(self.home.glob('gate-*')))}"
         waiting = f"while not os.path.exists({str(gate)!r}): time.sleep(0.005)"
         code = f"import os, time\n{before}\nprint('held')\n{waiting}\n{after}"
@@ -197,7 +197,7 @@ class Kernel:
         """What the stop button does."""
         self.manager.interrupt_kernel()
 
-    # -- messages ------------------------------------------------------------------------------------
+    # -- messages ----------------------------------------------------------------------------------
 
     def request(self, operation: str, channel: str = "shell", **parameters: Any) -> Content:
         """The reply to an operation of the protocol, whatever it says."""
@@ -227,6 +227,10 @@ class Kernel:
         metadata: Content | None = None,
     ) -> str:
         """Sends a request; returns what `reply`, `end` and `idle` take."""
+        if not isinstance(content, dict):
+            content = _packed(
+                content
+            )  # jupyter_client sends what is packed already, whatever it is
         message = self.client.session.msg(kind, content, metadata=metadata)
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
@@ -242,7 +246,7 @@ class Kernel:
         return self._replies.pop(to)
 
     def idle(self, request: str) -> list[tuple[str, Content]]:
-        """Waits until a request, replied to or not, has been dealt with; what came on iopub for it."""
+        """Waits until a request has been dealt with, replied to or not; what iopub said of it."""
         heard = []
         for kind, content in self._heard(request):
             heard.append((kind, content))
@@ -256,7 +260,7 @@ class Kernel:
         self.message("kernel_info_request", channel="control")
         assert self._replies == {}
 
-    # -- life ----------------------------------------------------------------------------------------
+    # -- life --------------------------------------------------------------------------------------
 
     def restart(self, *, kill: bool = False) -> None:
         """A new process in the place of this one, after a shutdown or a kill -9."""
@@ -283,7 +287,7 @@ class Kernel:
         return getattr(self.client, f"{name}_channel")
 
     def _heard(self, parent: str) -> Iterator[tuple[str, Content]]:
-        """What came, and comes, on iopub for a request; the rest is kept for those that ask for it."""
+        """What came, and comes, on iopub for a request; the rest is kept for who asks for it."""
         while True:
             mine = self._iopub.setdefault(parent, [])
             while mine:
@@ -328,7 +332,7 @@ def environment_of(home: Path, further: dict[str, str | None]) -> dict[str, str]
 
 
 def _packed(content: Any) -> bytes:
-    """Jupyter's own packer refuses what other clients can send: NaN, and half of a surrogate pair."""
+    """Jupyter's own packer refuses what other clients can send: NaN, half a surrogate pair."""
     return json.dumps(content, default=json_default).encode("ascii")
 
 

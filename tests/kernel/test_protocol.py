@@ -1,4 +1,4 @@
-"""PROTOCOL, version 1, as a client sees it: every field of every reply, every channel, every bad request."""
+"""PROTOCOL, version 1, as a client sees it: each field of each reply, each channel, bad requests."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from .conftest import Start
 from .driver import Content, Kernel
 
-# -- shapes ------------------------------------------------------------------------------------------
-# A type stands for exactly that type (a bool is no int), a tuple for one of several, [shape] for a list,
-# {key: shape} for an object that has these keys, and may have more; a function decides for itself.
+# -- shapes ----------------------------------------------------------------------------------------
+# A type stands for exactly that type (a bool is no int), a tuple for one of several, [shape] for a
+# list, {key: shape} for an object that has these keys, and may have more; a function for itself.
 
 
 def utc(value: Any) -> bool:
@@ -198,7 +198,7 @@ def ids(reply: Content) -> list[str]:
     return [each["id"] for each in reply["checkpoints"]]
 
 
-# -- a notebook with a past ---------------------------------------------------------------------------
+# -- a notebook with a past ------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +226,7 @@ def past(shared: Kernel) -> dict[str, str]:
     return {**dict(zip(words, main, strict=True)), "aside": aside}
 
 
-# -- what is there ------------------------------------------------------------------------------------
+# -- what is there ---------------------------------------------------------------------------------
 
 
 def test_clients_can_know_before_they_ask(shared: Kernel) -> None:
@@ -384,7 +384,7 @@ def test_variable(shared: Kernel, past: dict[str, str]) -> None:
     assert ids(checked(shared.request("variable", name="n", limit=0))) == ids(changed)
 
 
-# -- targets ------------------------------------------------------------------------------------------
+# -- targets ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -424,7 +424,7 @@ def test_a_prefix_of_three_is_not(shared: Kernel, past: dict[str, str]) -> None:
 def test_a_cell_s_number_means_the_newest_on_the_way_here(kernel: Kernel) -> None:
     """Numbers come again: in a new session on the same notebook, and on two branches."""
     kernel.ok("old = 1")
-    kernel.ok("get_ipython().execution_count = 0")
+    kernel.ok("get_ipython().execution_count = 1")
     kernel.ok("new = 2")
     third, _, first = ids(kernel.done("log"))
     assert checked(kernel.request("show", target="In[1]"))["checkpoint"]["id"] == third
@@ -464,7 +464,7 @@ def test_ambiguous_prefix(shared: Kernel, past: dict[str, str]) -> None:
         shared.done("tag", name=prefix, delete=True)
 
 
-# -- what changes something -----------------------------------------------------------------------------
+# -- what changes something ------------------------------------------------------------------------
 
 
 def test_checkout(kernel: Kernel) -> None:
@@ -626,7 +626,7 @@ def test_branch_and_tag(kernel: Kernel) -> None:
     assert third in ids(kernel.done("log", all=True))  # its checkpoints stay
 
 
-# -- channels -------------------------------------------------------------------------------------------
+# -- channels --------------------------------------------------------------------------------------
 
 
 READ_ONLY: list[tuple[str, Content]] = [
@@ -730,7 +730,7 @@ def test_requests_leave_no_trace(kernel: Kernel) -> None:
     assert [entry[2] for entry in history["history"]] == ["n = 1", "n2 = 2"]
 
 
-# -- bad requests ----------------------------------------------------------------------------------------
+# -- bad requests ----------------------------------------------------------------------------------
 
 
 BAD: list[Any] = [

@@ -245,9 +245,7 @@ def test_readers_and_writers_in_several_threads(store: Store) -> None:
             for step in range(20):
                 if work % 2:
                     number = 2 + work * 100 + step
-                    store.commit(
-                        trivial(number), [payload(b"%d" % number, noise(9999, number))], {}
-                    )
+                    store.commit(trivial(number), [payload(b"%d" % number, noise(9999, number))], {})
                 else:
                     assert read(store.load(X1).blobs[0]) == data
                     assert all(c.code for c in store.checkpoints())

@@ -193,9 +193,7 @@ def test_the_map_grows_under_readers(path: Path) -> None:
     assert errors == []
 
 
-def test_a_resize_waits_for_readers_but_not_for_ever(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resize_waits_for_readers_but_not_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment, "PATIENCE", 0.05)
     store = LmdbStore(path, map_size=1 << 18)
     with (

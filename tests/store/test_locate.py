@@ -32,9 +32,7 @@ def test_the_same_notebook_however_it_is_spelt() -> None:
 
 
 def test_other_notebooks_have_others() -> None:
-    assert (
-        len({name(path) for path in ("/a/n.ipynb", "/b/n.ipynb", "/a/n.py", "/a/N b.ipynb")}) == 4
-    )
+    assert len({name(path) for path in ("/a/n.ipynb", "/b/n.ipynb", "/a/n.py", "/a/N b.ipynb")}) == 4
 
 
 @pytest.mark.parametrize("notebook", [None, ""])
@@ -58,9 +56,7 @@ def test_odd_names_stay_in_the_base(odd: str) -> None:
         assert not made.startswith("-")
 
 
-def test_stores_lie_in_the_jupyter_data_directory(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_stores_lie_in_the_jupyter_data_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
     assert store_path(None, "a.ipynb", SESSION).parent == tmp_path / "kishu" / "stores"
     assert list(tmp_path.iterdir()) == []

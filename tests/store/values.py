@@ -68,9 +68,7 @@ def full(number: int) -> Checkpoint:
                 VariableInfo("b", "list", "[1, 2]"),
                 VariableInfo("c", "int", "3", Digest(b"d" * 16)),
             ),
-            VersionRecord(
-                ("\ud800",), Digest(b"\xff" * 16), 0, False, "a generator", False, (), True
-            ),
+            VersionRecord(("\ud800",), Digest(b"\xff" * 16), 0, False, "a generator", False, (), True),
         ),
         dropped=(("b",), ("c", "d")),
         aliases={"_": "Out"},

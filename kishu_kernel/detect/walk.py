@@ -1,0 +1,442 @@
+"""The walk behind a fingerprint: over everything reachable from one object, each object once.
+
+Iterative, so that depth is no limit. Objects made on the way (reductions) are kept until the judgement is over:
+the id of a freed one would name another.
+
+Longer than a module should be, because it is one class: a handler for each kind of object, over the state of one walk.
+"""
+
+from __future__ import annotations
+
+import array
+import gc
+import itertools
+import pickle
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
+from kishu_kernel.libraries import (
+    UNTRAVERSABLE,
+    copies_on_write,
+    is_label_type,
+    is_value_type,
+    module_name,
+    module_singletons,
+    static_objects,
+)
+from kishu_kernel.memory import address_of, bounds, memory_at, overlaps
+from kishu_kernel.model import Digest
+from kishu_kernel.reducers import Reducer, ReductionTable
+
+_RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
+
+_FRAMED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+_opaque_serial = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What one walk found. Links live only while one cell is judged.
+
+    Attributes:
+        links: id of a reachable object -> its number in the walk.
+        labels: ids of reachable objects that join no variables, but are shared and can change (`is_label_type`).
+        ranges: (start, end, private) of array memory; private ranges do not link to each other.
+        codes: code of the notebook functions reachable from the variable; what they name may be touched.
+        opaque: types that could not be walked.
+        dynamic: leads to the namespace itself, or to code that runs any code: everything may be touched.
+        kept: temporaries whose ids are among the links; alive until the cell is judged.
+    """
+
+    digest: Digest
+    links: dict[int, int] = field(default_factory=dict)
+    labels: frozenset[int] = frozenset()
+    ranges: tuple[tuple[int, int, bool], ...] = ()
+    codes: frozenset[types.CodeType] = frozenset()
+    opaque: tuple[type, ...] = ()
+    dynamic: bool = False
+    kept: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the walks of one judgement share.
+
+    Attributes:
+        hashes: digests of memory, by start and size; the memory is alive as long as this is.
+        statics: for each type met, what its library holds (`static_objects`).
+    """
+
+    table: ReductionTable
+    hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    statics: dict[type, set[int]] = field(default_factory=dict)
+
+
+class Walk:
+    """The state of one walk."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.reducer = Reducer(shared.table)
+        self.hashes = shared.hashes
+        self.statics = shared.statics
+        self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
+        self.parts: list[bytes] = []
+        self.memo: dict[int, int] = {}
+        self.stack: list[Any] = []
+        self.labels: set[int] = set()
+        self.ranges: list[tuple[int, int, bool]] = []
+        self.codes: set[types.CodeType] = set()
+        self.opaque: list[type] = []
+        self.dynamic = False
+        self.kept: list[Any] = []
+        self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
+        self.values: dict[type, bool] = {}
+        self.handlers: dict[type, Callable[[Walk, Any], None]] = dict(_HANDLERS)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and hasattr(numpy, "ndarray"):  # half-imported: no arrays yet
+            self.handlers[numpy.ndarray] = Walk._walk_array
+
+    def run(self, root: Any) -> Fingerprint:
+        """Walks everything reachable from `root`."""
+        stack, memo, parts, handlers = self.stack, self.memo, self.parts, self.handlers
+        stack.append(root)
+        while stack:
+            obj = stack.pop()
+            kind = type(obj)
+            atom = ATOMS.get(kind)
+            if atom is not None:
+                parts.append(atom(obj))
+                continue
+            key = id(obj)
+            seen = memo.get(key)
+            if seen is not None:
+                parts.append(b"@%d;" % seen)
+                continue
+            if key in self.static and obj is not root:
+                parts.append(self.sealed(obj))
+                continue
+            memo[key] = len(memo)
+            handler = handlers.get(kind)
+            if handler is None:
+                handler = handlers[kind] = self.resolve(kind, obj)
+            handler(self, obj)
+        parts.append(overlaps(self.ranges))
+        return Fingerprint(
+            digest(b"".join(parts)),
+            memo,
+            frozenset(self.labels),
+            tuple(self.ranges),
+            frozenset(self.codes),
+            tuple(dict.fromkeys(self.opaque)),
+            self.dynamic,
+            tuple(self.kept),
+        )
+
+    def sealed(self, obj: Any) -> bytes:
+        """The digest of what is reachable from `obj`, which links nothing."""
+        taken = Walk(self.shared).run(obj)
+        self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
+        return taken.digest
+
+    def unlink(self, obj: Any) -> None:
+        """Sharing `obj` cannot matter."""
+        self.memo.pop(id(obj), None)
+
+    def text(self, tag: bytes, data: bytes) -> None:
+        """A piece of content, marked so that no two sequences of pieces read the same."""
+        self.parts.append(b"%b%d:%b" % (tag, len(data), data if len(data) < 256 else digest(data)))
+
+    # -- containers -----------------------------------------------------------------------------
+
+    def _walk_list(self, obj: list[Any] | tuple[Any, ...]) -> None:
+        kind = type(obj)
+        self.parts.append(b"%b%d;" % (b"l" if kind is list else b"t", len(obj)))
+        if not self.plain_items(obj):
+            self.stack.extend(reversed(obj))
+        elif kind is tuple:
+            self.unlink(obj)  # a value
+
+    def plain_items(self, items: Any) -> bool:
+        """Writes a sequence of plain atoms in one go; False where it holds anything else."""
+        kinds = set(map(type, items))
+        if not kinds <= PLAIN:
+            return False
+        try:
+            if kinds == {float}:
+                self.text(b"F", array.array("d", items).tobytes())
+            elif kinds == {str} and len(items) > 16:
+                data = "\0".join(items).encode("utf-8", "surrogatepass")
+                if data.count(b"\0") != len(items) - 1:  # a NUL inside: where do strings end?
+                    self.text(b"N", array.array("q", map(len, items)).tobytes())
+                self.text(b"S", data)
+            else:
+                self.text(b"R", repr(items).encode("utf-8", "surrogatepass"))
+        except ValueError:  # an int of more than 4,300 digits has no repr
+            return False
+        return True
+
+    def _walk_set(self, obj: set[Any] | frozenset[Any]) -> None:
+        self.parts.append(b"%b%d;" % (b"u" if type(obj) is set else b"z", len(obj)))
+        if set(map(type, obj)) <= PLAIN:
+            try:
+                self.text(b"R", "\0".join(sorted(map(repr, obj))).encode("utf-8", "surrogatepass"))
+                if type(obj) is frozenset:
+                    self.unlink(obj)  # a value
+                return
+            except ValueError:
+                pass
+        self.stack.extend(obj)
+
+    def _walk_dict(self, obj: dict[Any, Any]) -> None:
+        if obj is self.reducer.namespace:
+            self.dynamic = True
+            self.give_up(obj)
+            return
+        self.parts.append(b"d%d;" % len(obj))
+        self.items(obj)
+
+    def items(self, obj: dict[Any, Any]) -> None:
+        """The content of a dictionary."""
+        if not obj:
+            return
+        keys = list(obj)
+        values = list(obj.values())
+        if not self.plain_items(keys):
+            self.stack.extend(itertools.chain.from_iterable(reversed(list(zip(values, keys, strict=True)))))
+        elif not self.plain_items(values):
+            self.stack.extend(reversed(values))
+
+    def _walk_bytearray(self, obj: bytearray) -> None:
+        self.parts.append(b"y")
+        if obj:
+            with memoryview(obj) as view:
+                self.memory(address_of(view), view.nbytes, private=False)
+
+    # -- arrays ---------------------------------------------------------------------------------
+
+    def _walk_array(self, obj: Any) -> None:
+        """A numpy.ndarray: its memory is hashed where it lies."""
+        flags = obj.flags
+        contiguous = flags.c_contiguous or flags.f_contiguous
+        order = b"F" if flags.f_contiguous and not flags.c_contiguous else b"C"
+        self.text(b"a", repr((obj.dtype.str, obj.shape, flags.writeable)).encode() + order)
+        if obj.dtype.names is not None or obj.dtype.metadata:
+            self.stack.append(obj.dtype)
+        if obj.size == 0:
+            return
+        start, end = bounds(obj)
+        private = id(obj) in self.reducer.private and copies_on_write()
+        if private:
+            self.unlink(obj)
+        self.ranges.append((start, end, private))
+        if obj.dtype.hasobject:
+            # The same objects that the elements are; a record gives its fields as a tuple.
+            self.kept.append(obj.ravel(order="A").tolist())  # its id must not be another's while we judge
+            self.stack.append(self.kept[-1])
+        elif contiguous:
+            self.parts.append(self.hashed(start, end - start))
+        else:
+            self.parts.append(digest(obj.tobytes()))
+
+    def _walk_scalar(self, obj: Any) -> None:
+        """A numpy scalar."""
+        self.unlink(obj)
+        self.text(b"n", obj.dtype.str.encode() + obj.tobytes())
+
+    def memory(self, start: int, size: int, *, private: bool) -> None:
+        """Memory at an address, by its content."""
+        self.ranges.append((start, start + size, private))
+        self.parts.append(b"%d:" % size + self.hashed(start, size))
+
+    def hashed(self, start: int, size: int) -> bytes:
+        """The digest of memory, taken once a judgement."""
+        key = (start, size)
+        if key not in self.hashes:
+            self.hashes[key] = digest(memory_at(start, size))
+        return self.hashes[key]
+
+    def _walk_pickle_buffer(self, obj: pickle.PickleBuffer) -> None:
+        with obj.raw() as view:
+            self.parts.append(b"b%d:" % view.nbytes + digest(view))
+            if view.nbytes:
+                start = address_of(view)
+                self.ranges.append((start, start + view.nbytes, view.readonly))
+
+    # -- code -----------------------------------------------------------------------------------
+
+    def _walk_function(self, obj: types.FunctionType) -> None:
+        if self.reducer.is_notebook_function(obj):
+            self.codes.add(obj.__code__)
+        self.reduction(obj)
+
+    def _walk_code(self, obj: types.CodeType) -> None:
+        self.unlink(obj)
+        self.parts.append(code_digest(obj))
+
+    def _walk_builtin(self, obj: types.BuiltinFunctionType) -> None:
+        owner = obj.__self__
+        if owner is None or isinstance(owner, types.ModuleType):
+            self.unlink(obj)
+            self.dynamic = self.dynamic or obj in _RUNS_CODE
+            self.text(b"g", f"{obj.__module__}:{obj.__qualname__}".encode())
+        else:
+            self.reduction(obj)
+            if isinstance(owner, type):
+                self.unlink(obj)
+
+    def _walk_framed(self, obj: Any) -> None:
+        """A generator or coroutine: opaque, but what its frame holds is shared with it."""
+        prefix = "gi_" if hasattr(obj, "gi_code") else "cr_" if hasattr(obj, "cr_code") else "ag_"
+        frame = getattr(obj, prefix + "frame")
+        self.give_up(obj)
+        if frame is not None and frame.f_globals is self.reducer.namespace:
+            self.codes.add(getattr(obj, prefix + "code"))
+        self.stack.extend(frame.f_locals.values() if frame is not None else ())
+        if sys.version_info >= (3, 11):  # the iterators of its loops, too
+            skipped = (types.FunctionType, types.ModuleType, types.CodeType, types.FrameType)
+            self.stack.extend(
+                held
+                for held in gc.get_referents(obj)
+                if not isinstance(held, skipped) and held is not self.reducer.namespace
+            )
+
+    # -- everything else ------------------------------------------------------------------------
+
+    def resolve(self, kind: type, obj: Any) -> Callable[[Walk, Any], None]:
+        """How instances of a type not met before are walked."""
+        if kind not in self.statics:
+            self.statics[kind] = static_objects(kind)
+        self.static |= self.statics[kind]
+        module = module_name(kind)
+        root = module.partition(".")[0]
+        if root in UNTRAVERSABLE and module != "ipykernel.zmqshell":
+            return Walk.give_up
+        if issubclass(kind, type):
+            return Walk._walk_class
+        if issubclass(kind, types.ModuleType):
+            return Walk._walk_module
+        if is_label_type(kind):
+            return Walk._walk_label
+        if root == "numpy" and issubclass(kind, sys.modules["numpy"].generic):
+            return Walk._walk_scalar
+        if kind in _FRAMED:
+            return Walk._walk_framed
+        if self.is_simple(kind, obj):
+            return Walk._walk_simple
+        return Walk.reduction
+
+    def is_simple(self, kind: type, obj: Any) -> bool:
+        """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else."""
+        hooks = (
+            "__reduce_ex__",
+            "__reduce__",
+            "__getstate__",
+            "__getnewargs__",
+            "__getnewargs_ex__",
+        )
+        if (
+            not kind.__dictoffset__
+            or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in hooks)
+            or self.reducer.is_special(kind)
+        ):
+            return False
+        try:
+            reduced = obj.__reduce_ex__(5)
+            return (
+                reduced[1] == (kind,)
+                and list(reduced[3:]) == [None] * len(reduced[3:])
+                and (reduced[2] is None or type(reduced[2]) is dict)
+                and not any(vars(base).get("__slots__") for base in kind.__mro__)
+            )
+        except Exception:
+            return False
+
+    def _walk_simple(self, obj: Any) -> None:
+        state = obj.__dict__
+        self.parts.append(b"o%d;" % len(state))
+        self.stack.append(type(obj))  # walked after the attributes
+        self.items(state)
+
+    def _walk_class(self, obj: type) -> None:
+        reference = self.references.get(obj)
+        if reference is None and self.reducer.by_value(obj):
+            self.reduction(obj)
+            return
+        if reference is None:
+            reference = self.references[obj] = f"c{obj.__module__}:{obj.__qualname__};".encode()
+        self.unlink(obj)
+        self.parts.append(reference)
+
+    def _walk_module(self, obj: types.ModuleType) -> None:
+        if sys.modules.get(obj.__name__) is obj:
+            self.dynamic = self.dynamic or obj.__name__ == "__main__"
+            self.unlink(obj)
+            self.text(b"m", obj.__name__.encode())
+        else:
+            self.reduction(obj)
+
+    def _walk_label(self, obj: Any) -> None:
+        """Shared and all but immutable; what it holds is its own."""
+        self.labels.add(id(obj))
+        self.unlink(obj)
+        if len(self.parts):
+            self.parts.append(self.sealed(obj))
+        else:  # the variable itself
+            self.reduction(obj)
+
+    def reduction(self, obj: Any) -> None:
+        """Walks what a pickler would store. What raises is opaque."""
+        try:
+            reduced = self.reducer.decompose(obj)
+            if isinstance(reduced, str):
+                module = getattr(obj, "__module__", None) or module_name(type(obj))
+                if module == "__main__":
+                    raise TypeError("a global of the notebook is no place to find it again")
+                self.unlink(obj)
+                self.text(b"g", f"{module}:{reduced}".encode())
+                return
+            children = list(reduced)
+            children[3:5] = [None if items is None else list(items) for items in children[3:5]]
+        except Exception:
+            self.give_up(obj)
+            return
+        kind = type(obj)
+        self.dynamic = self.dynamic or module_name(kind) == "ipykernel.zmqshell"
+        if kind not in self.values:
+            self.values[kind] = is_value_type(kind)
+        if (
+            self.values[kind]
+            or id(obj) in module_singletons(kind)
+            or (id(obj) in self.reducer.private and copies_on_write())
+        ):
+            self.unlink(obj)
+        self.kept.append(children)
+        self.parts.append(b"r%d;" % len(children))
+        self.stack.extend(reversed(children))
+
+    def give_up(self, obj: Any) -> None:
+        """`obj` is opaque: this walk's digest is like no other."""
+        self.opaque.append(type(obj))
+        self.parts.append(b"?%d;" % next(_opaque_serial))
+        state = getattr(obj, "__dict__", None)
+        if type(state) is dict and module_name(type(obj)) == "__main__":
+            self.stack.append(state)
+
+
+_HANDLERS: dict[type, Callable[[Walk, Any], None]] = {
+    list: Walk._walk_list,
+    tuple: Walk._walk_list,
+    dict: Walk._walk_dict,
+    set: Walk._walk_set,
+    frozenset: Walk._walk_set,
+    bytearray: Walk._walk_bytearray,
+    types.FunctionType: Walk._walk_function,
+    types.CodeType: Walk._walk_code,
+    types.BuiltinFunctionType: Walk._walk_builtin,
+    pickle.PickleBuffer: Walk._walk_pickle_buffer,
+}

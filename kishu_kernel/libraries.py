@@ -1,0 +1,131 @@
+"""What is known of libraries: which of their objects cannot matter, which belong to all, which must be left alone.
+
+Every entry here costs a line and saves users from co-variables that join half of their session; nothing is imported.
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import functools
+import logging
+import pathlib
+import re
+import sys
+import types
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+VALUE_TYPES: tuple[type, ...] = (
+    range,
+    slice,
+    re.Pattern,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    datetime.tzinfo,
+    decimal.Decimal,
+    fractions.Fraction,
+    uuid.UUID,
+    pathlib.PurePath,
+    logging.Logger,
+    types.CodeType,
+    types.GenericAlias,
+)
+"""Immutable (or kept by name): two variables that hold the same one share nothing that could matter."""
+
+_VALUE_MODULES = {"zoneinfo", "pytz", "dateutil.tz.tz", "pyarrow.lib"}
+_VALUE_TYPE_NAMES = {"dtype", "ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
+
+_LABEL_TYPES = {"Index"}
+"""pandas shares them between a frame and all that is made of it, and hardly ever changes them."""
+
+UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "comm", "ipywidgets", "concurrent"}
+"""Top-level modules whose objects lead into the running kernel: never walked, never stored."""
+
+_BY_REFERENCE = (
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.ModuleType,
+    str,
+    int,
+    float,
+    type(None),
+)
+
+
+def is_value_type(kind: type) -> bool:
+    """Sharing an instance cannot matter: it does not link the variables that hold it."""
+    if issubclass(kind, VALUE_TYPES) or module_name(kind) in _VALUE_MODULES:
+        return True
+    if isinstance(kind, enum.EnumMeta) and module_name(kind) != "__main__":
+        return True
+    if any(base.__name__ in _VALUE_TYPE_NAMES for base in kind.__mro__):
+        return module_name(kind).partition(".")[0] in ("numpy", "pandas")
+    return False
+
+
+def is_label_type(kind: type) -> bool:
+    """Instances are shared far and wide and can change, if seldom (`df.columns.name = ...`).
+
+    They join no co-variable; where one has changed, all variables that hold it are looked at.
+    """
+    if module_name(kind).partition(".")[0] != "pandas":
+        return False
+    return any(base.__name__ in _LABEL_TYPES for base in kind.__mro__)
+
+
+def module_name(kind: type) -> str:
+    """`kind.__module__`, or the empty string where a class plays tricks with it."""
+    name = kind.__module__
+    return name if isinstance(name, str) else ""
+
+
+def module_singletons(kind: type) -> dict[int, str]:
+    """Stateless instances of a library class that its own module holds: id -> attribute name."""
+    return {} if module_name(kind) in ("", "builtins", "__main__") else _scan_singletons(kind)
+
+
+@functools.lru_cache(maxsize=4096)
+def _scan_singletons(kind: type) -> dict[int, str]:
+    plain = all(
+        getattr(kind, hook, None) is getattr(object, hook, None)
+        for hook in ("__reduce_ex__", "__reduce__", "__getstate__")
+    )
+    module = sys.modules.get(module_name(kind))
+    if not plain or module is None or vars(kind).get("__slots__"):
+        return {}
+    return {id(value): name for name, value in list(vars(module).items()) if type(value) is kind}
+
+
+def static_objects(kind: type) -> set[int]:
+    """Ids of what a library type and its module hold: the library's, whoever refers to it.
+
+    Ids of living objects: not to be kept beyond a judgement.
+    """
+    if module_name(kind) in ("", "builtins", "__main__"):
+        return set()
+    holders: list[Mapping[str, Any]] = [
+        vars(base) for base in kind.__mro__ if module_name(base) not in ("builtins", "__main__")
+    ]
+    holders += [vars(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
+    root = module_name(kind).partition(".")[0]
+    if root == "matplotlib":
+        holders.append(dict(getattr(sys.modules.get(root), "rcParams", {})))
+    return {id(value) for holder in holders for value in list(holder.values()) if not isinstance(value, _BY_REFERENCE)}
+
+
+def copies_on_write() -> bool:
+    """Pandas never lets a write to one frame show in another (always so from 3.0)."""
+    pandas = sys.modules.get("pandas")
+    version = getattr(pandas, "__version__", "")
+    if version.partition(".")[0] in ("0", "1", "2"):
+        try:
+            return pandas.options.mode.copy_on_write is True  # type: ignore[union-attr]
+        except Exception:
+            return False
+    return True

@@ -1,0 +1,168 @@
+"""Everything that a checkout needs, in hand before a name is rebound: versions loaded, cells re-run.
+
+Law: nothing here changes the session. A re-run happens in the live namespace dictionary with its contents
+swapped, so that functions keep their globals, and what it leaves is taken out before they are swapped back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kishu_kernel.codec.pickling import decode
+from kishu_kernel.errors import LoadError, LostError, ReplayError
+from kishu_kernel.history.plan import make_plan
+from kishu_kernel.model import (
+    Checkpoint,
+    CheckpointId,
+    Names,
+    Plan,
+    ReplayMode,
+    ReplayStep,
+    State,
+    Version,
+)
+from kishu_kernel.namespace import UserNamespace
+from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.summaries import describe
+from kishu_kernel.timeline import Timeline
+
+Found = dict[Version, dict[str, Any]]
+"""Fresh objects by version, and in it by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """How a re-run of a cell ended.
+
+    Attributes:
+        error: what it raised.
+        result: what it displayed last, in a tuple, if anything.
+    """
+
+    error: BaseException | None
+    result: tuple[Any, ...] = ()
+
+
+class CellRunner(Protocol):
+    """Runs a cell again in the namespace as it is then, its output captured, nothing asked of the user."""
+
+    def __call__(self, code: str) -> Rerun:
+        """Its exception is returned; an interrupt is raised."""
+        ...
+
+
+@dataclass
+class _Unloadable(Exception):
+    version: Version
+    reason: str
+
+
+class Restorer:
+    """Brings back the versions of a plan.
+
+    Attributes:
+        rerunning: a cell is being re-run right now.
+    """
+
+    def __init__(self, namespace: UserNamespace, table: ReductionTable, rerun: CellRunner) -> None:
+        self._names = namespace
+        self._table = table
+        self._rerun = rerun
+        self.rerunning = False
+
+    def obtain(
+        self,
+        timeline: Timeline,
+        here: State,
+        target: CheckpointId | None,
+        replay: ReplayMode,
+        *,
+        allow_lost: bool,
+    ) -> tuple[Plan, Found]:
+        """The plan, and all objects that it brings back. Plans anew where a stored version does not load.
+
+        Raises:
+            LostError: versions are lost, and that is not allowed.
+            ReplayError: a re-run failed.
+        """
+        unloadable: dict[Version, str] = {}
+        found: Found = {}
+        while True:
+            plan = make_plan(timeline.lookup, here, target, replay, unloadable)
+            if plan.lost and not allow_lost:
+                raise LostError(_lost_sentence(plan))
+            try:
+                for step in plan.load:
+                    if step.version not in found:
+                        found[step.version] = self._load(timeline, step.version)
+                found.update(self._replay(timeline, plan.replay))
+                return plan, found
+            except _Unloadable as failed:
+                unloadable[failed.version] = failed.reason
+
+    def _load(self, timeline: Timeline, version: Version) -> dict[str, Any]:
+        try:
+            return decode(timeline.store.load(version), self._table.namespace)
+        except LoadError as error:
+            raise _Unloadable(version, str(error)) from error
+
+    def _replay(self, timeline: Timeline, steps: Sequence[ReplayStep]) -> Found:
+        """Re-runs cells (paper 5.3). Each gets inputs of its own, since it may change them."""
+        results: list[Found] = []
+        for step in steps:
+            inputs: dict[str, Any] = {}
+            for load in step.loads:
+                inputs.update(self._load(timeline, load.version))
+            for source in step.after:
+                for objects in results[source].values():
+                    inputs.update(objects)
+            results.append(self._rerun_cell(timeline.lookup(step.checkpoint), step, inputs))
+        handed_on = {index for step in steps for index in step.after}
+        return {
+            version: objects
+            for index, result in enumerate(results)
+            if index not in handed_on
+            for version, objects in result.items()
+        }
+
+    def _rerun_cell(self, checkpoint: Checkpoint, step: ReplayStep, inputs: Mapping[str, Any]) -> Found:
+        with self._names.swapped(inputs) as live:
+            self.rerunning = True
+            try:
+                ended = self._rerun(step.code)
+            finally:
+                self.rerunning = False
+            if ended.result and checkpoint.execution_count is not None:
+                live[f"_{checkpoint.execution_count}"] = ended.result[0]
+            found = {version: _picked(live, version.names) for version in step.gives}
+        _check_rerun(checkpoint, ended, found)
+        return found
+
+
+def _check_rerun(checkpoint: Checkpoint, ended: Rerun, found: Found) -> None:
+    """The re-run ended as the cell first ended, and gave what it gave. Raises `ReplayError` if not."""
+    label = f"the cell of checkpoint {checkpoint.id}"
+    raised = None if ended.error is None else type(ended.error).__name__
+    if raised != checkpoint.error:
+        before = f"raised {checkpoint.error}" if checkpoint.error else "ended well"
+        now = f"raised {raised}: {ended.error}" if raised else "ended well"
+        raise ReplayError(f"{label} {before} when it first ran and {now} when it was re-run") from ended.error
+    for version, objects in found.items():
+        recorded = {info.name: info.type for info in checkpoint.record(version.names).variables}
+        for name in version.names:
+            if name not in objects:
+                raise ReplayError(f"{label} did not give {name} when it was re-run")
+            kind = describe(name, objects[name]).type
+            if kind != recorded.get(name, kind):
+                raise ReplayError(f"{label} gave {name} as {kind}, not as {recorded[name]}, when it was re-run")
+
+
+def _picked(live: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    return {name: live[name] for name in names if name in live}
+
+
+def _lost_sentence(plan: Plan) -> str:
+    told = "; ".join(f"{', '.join(lost.version.names)} ({lost.reason})" for lost in plan.lost)
+    return f"this state cannot be brought back whole: {told}. Ask with allow_lost to go there without them"
