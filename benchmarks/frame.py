@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 df = pd.DataFrame(np.random.default_rng(0).random(({ROWS}, {COLUMNS})), columns=list("abcdefghij"))
 """
-DROP = "df.drop(columns=['d'], inplace=True)"
+DROP = "df.drop(columns=['d'], inplace=True); print(list(df))"
 CONTENT = """
 print([(name, int(np.ascontiguousarray(df[name]).view("u8").sum())) for name in df])
 """
@@ -75,9 +75,9 @@ def _look(kernel: Kernel) -> float:
 
 def _drop_and_undo(kernel: Kernel) -> tuple[float, float, float]:
     before = kernel.run(CONTENT).stdout
-    dropped = kernel.run(DROP).seconds
+    dropped = kernel.run(DROP)
     kernel.settle()
     reply, seconds = kernel.kishu("undo")
-    if not before or kernel.run(CONTENT).stdout != before:
+    if "'d'" in dropped.stdout or kernel.run(CONTENT).stdout != before:
         raise BenchmarkError("undo did not bring the frame back")
-    return dropped, seconds, float(reply["seconds"])
+    return dropped.seconds, seconds, float(reply["seconds"])

@@ -31,8 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 TIMEOUT = 120.0
 Measured = TypeVar("Measured")
-PACKAGES = ("ipykernel", "ipython", "jupyter_client", "pyzmq", "cloudpickle", "lmdb", "xxhash")
-PACKAGES += ("numpy", "pandas", "psutil")
+PACKAGES = (
+    *("ipykernel", "ipython", "jupyter_client", "pyzmq", "cloudpickle", "lmdb", "xxhash"),
+    *("numpy", "pandas", "psutil"),
+)
 
 
 class BenchmarkError(Exception):
@@ -63,8 +65,8 @@ class _Manager(KernelManager):
     @property
     def kernel_spec(self) -> KernelSpec:
         module, *options = self.system.arguments
-        options = ("-f", "{connection_file}", "--log-level=ERROR", *options)
-        command = [sys.executable, "-m", module, *options]
+        common = ["-f", "{connection_file}", "--log-level=ERROR"]
+        command = [sys.executable, "-m", module, *common, *options]
         return KernelSpec(argv=command, display_name=self.system.name, language="python")
 
 
@@ -285,7 +287,7 @@ class Result:
 def write(name: str, result: Result) -> Path:
     """Keep a result, with what it was measured on."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    path = result_path(name)
     content = {
         "benchmark": name,
         "environment": environment(),
@@ -296,9 +298,14 @@ def write(name: str, result: Result) -> Path:
     return path
 
 
+def result_path(name: str) -> Path:
+    """Where the result of a benchmark is kept."""
+    return RESULTS / f"{name}.json"
+
+
 def read(name: str) -> list[Figure]:
     """The figures that were kept last; none if there are none."""
-    path = RESULTS / f"{name}.json"
+    path = result_path(name)
     if not path.exists():
         return []
     kept = json.loads(path.read_text(encoding="utf-8"))["figures"]

@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import asdict
 
-from benchmarks.harness import RESULTS, ROOT, BenchmarkError, Figure, environment, read, write
+from benchmarks.harness import RESULTS, ROOT, BenchmarkError, Figure, environment, read, result_path, write
 
 BENCHMARKS = ("slowdown", "latency", "frame", "strings", "startup", "graph")
 MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
@@ -31,6 +31,7 @@ def main() -> int:
             write(name, importlib.import_module(f"benchmarks.{name}").measure())
         except BenchmarkError as error:
             print(f"failed: {error}")
+            result_path(name).unlink(missing_ok=True)  # an old figure would pass for a new one
             failed = True
             continue
         print(f"{time.perf_counter() - started:.0f} s")

@@ -27,6 +27,7 @@ _INTERNAL = frozenset(
 )
 _INTERNAL_PATTERN = re.compile(r"_i\d+|__vsc_.*|_+VSCODE_.*|__jupyter_exec_background__|__pydevd.*|_pydevd.*")
 _RESULT = re.compile(r"_(\d+)")
+_NONE: Mapping[str, str] = {}
 
 
 class UserNamespace:
@@ -72,18 +73,23 @@ class UserNamespace:
             yield
         except BaseException:
             _become(self.live, before)
-            _become(self._out(), out_before)
+            _become(self._out(), out_before, ordered=True)
             raise
 
     @contextmanager
-    def swapped(self, variables: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def swapped(self, variables: Mapping[str, Any], aliases: Mapping[str, str] = _NONE) -> Iterator[dict[str, Any]]:
         """The same dictionary with other contents: what IPython put there, and `variables`.
 
         For re-running a cell: functions keep their globals. Afterwards everything is as it was.
+
+        Args:
+            aliases: the moving names; one that is neither here nor among the variables holds nothing, lest
+                the cell gets hold of what was displayed last.
         """
         with self._kept():
             mine = self.variables()
-            self._switch(dict(self.live), variables, mine.keys() - variables.keys(), {})
+            moving = {name: aliases.get(name, NOTHING_DISPLAYED) for name in MOVING if name not in variables}
+            self._switch(dict(self.live), variables, mine.keys() - variables.keys(), moving)
             yield self.live
 
     @contextmanager
@@ -94,7 +100,7 @@ class UserNamespace:
             yield
         finally:
             _become(self.live, before)
-            _become(self._out(), out_before)
+            _become(self._out(), out_before, ordered=True)
 
     def _switch(
         self,
@@ -111,7 +117,8 @@ class UserNamespace:
         for name, result in aliases.items():
             self.live[name] = self.live.get(result, NOTHING_DISPLAYED)
         results = ((_RESULT.fullmatch(name), obj) for name, obj in dict.items(self.live) if name[:1] == "_")
-        _become(self._out(), {int(match[1]): obj for match, obj in results if match})
+        shown = {int(match[1]): obj for match, obj in results if match}
+        _become(self._out(), {number: shown[number] for number in sorted(shown)}, ordered=True)
 
     def _out(self) -> dict[Any, Any]:
         out = dict.get(self.live, "_oh")
@@ -123,8 +130,10 @@ class UserNamespace:
         return name[:1] in "_IO" and (name in _INTERNAL or _INTERNAL_PATTERN.fullmatch(name) is not None)
 
 
-def _become(target: dict[Any, Any], contents: Mapping[Any, Any]) -> None:
-    """Gives a dictionary these contents. Names that stay are never missing in between."""
+def _become(target: dict[Any, Any], contents: Mapping[Any, Any], *, ordered: bool = False) -> None:
+    """Gives a dictionary these contents; unless they are to be ordered, names that stay are never missing between."""
+    if ordered and list(target) != list(contents):
+        target.clear()
     target.update(contents)
     for key in [key for key in target if key not in contents]:
         del target[key]

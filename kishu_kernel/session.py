@@ -79,6 +79,7 @@ class Session:
         table: the reductions; its namespace is the live one.
         timeline: made on first use, since a frontend may say late which notebook this is.
         warn: shows one sentence to the user.
+        background: whether code of the notebook is running outside of cells (threads, tasks).
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Session:
         timeline: Callable[[], Timeline],
         rerun: CellRunner,
         warn: Warn,
+        background: Callable[[], bool] = lambda: False,
     ) -> None:
         self._names = namespace
         self._table = table
@@ -97,6 +99,7 @@ class Session:
         self._timeline: Timeline | None = None
         self._restorer = Restorer(namespace, table, rerun)
         self._warn = warn
+        self._background = background
         self._detector = Detector(table)
         self._state: dict[Names, CheckpointId] = {}
         self._pending = NOTHING
@@ -156,10 +159,11 @@ class Session:
             self._pending |= ticket.watch()
 
     def drop(self, ticket: Ticket) -> None:
-        """The execution touched nothing of the user's."""
+        """The execution touched nothing of the user's. Dropping it again does nothing."""
         with self._gate:
-            self._running.remove(ticket)
-            ticket.watch()
+            if ticket in self._running:
+                self._running.remove(ticket)
+                ticket.watch()
 
     def note_unseen(self) -> None:
         """Something ran that nobody watched (a widget's callback, the debugger): check everything next time."""
@@ -177,15 +181,19 @@ class Session:
             return None
 
     def _checkpoint(self, finished: _Finished) -> Checkpoint:
+        variables = self._names.variables()
         exempt = self._under_way()
+        unwatched = ALL if self._background() else NOTHING
         judgement = self._detector.judge(
             finished.access,
-            self._names.variables(),
-            carried=self._pending | finished.carried,
+            variables,
+            carried=self._pending | finished.carried | unwatched,
             exempt=exempt,
         )
-        checkpoint = self._keep(finished.run, judgement, finished.outputs)
-        self._pending = self._pending | finished.access if exempt != NOTHING else NOTHING
+        checkpoint = self._keep(finished.run, judgement, variables, finished.outputs)
+        # What a cell that still runs shares with this one was not looked at; what runs in the background goes on.
+        left = self._pending | finished.access if exempt != NOTHING else NOTHING
+        self._pending = left | unwatched
         return checkpoint
 
     def _under_way(self) -> Access:
@@ -196,11 +204,15 @@ class Session:
         return access
 
     def _keep(
-        self, run: CellRun, judgement: Judgement, outputs: Outputs = (), message: str | None = None
+        self,
+        run: CellRun,
+        judgement: Judgement,
+        variables: Mapping[str, Any],
+        outputs: Outputs = (),
+        message: str | None = None,
     ) -> Checkpoint:
         """Stores what was judged; only then remembers it."""
         delta = judgement.delta
-        variables = self._names.variables()
         encoded = [
             encode(change.names, variables, self._table, judgement.opaque[change.names]) for change in delta.changes
         ]
@@ -276,14 +288,13 @@ class Session:
     def settle(self, message: str | None = None) -> Checkpoint | None:
         """A checkpoint of what has changed since the last one, if anything has."""
         with self._gate:
-            judgement = self._detector.judge(
-                NOTHING, self._names.variables(), carried=self._pending, exempt=self._under_way()
-            )
+            variables = self._names.variables()
+            judgement = self._detector.judge(NOTHING, variables, carried=self._pending, exempt=self._under_way())
             if not judgement.delta:
                 self._pending = NOTHING
                 return None
             run = CellRun("", None, "ok", time.time(), 0.0)
-            checkpoint = self._keep(run, judgement, message=message)
+            checkpoint = self._keep(run, judgement, variables, message=message)
             self._pending = NOTHING
             return checkpoint
 

@@ -9,8 +9,9 @@ no other co-variable can have changed, so a new link can only form among candida
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
 
@@ -22,6 +23,11 @@ from kishu_kernel.reducers import ReductionTable
 
 ALL = Access(dynamic=True)
 """Everything may have been touched."""
+
+MOVING = frozenset({"_", "__", "___", "Out", "_oh"})
+"""Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""
+
+_RESULT = re.compile(r"_\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,10 @@ class Detector:
         own = search.close(access, rebound=carried == Access())
         own |= search.sharing_labels(own)
         candidates = (own | search.close(carried, rebound=True)) - spared
+        if spared:
+            candidates -= search.tied(spared, candidates)
+        # What is opaque counts as changed when it was accessed, not on the mere suspicion that anything may have been.
+        accessed = own | search.rebound() if carried.dynamic else candidates
         prints = {name: search.prints[name] for name in candidates if name in variables}
 
         groups = _components(prints)
@@ -105,9 +115,13 @@ class Detector:
                 any(prints[name].dynamic for name in names),
                 frozenset().union(*(prints[name].labels for name in names)),
             )
-            if before is None or before.digest != digest or types:
+            if before is None or before.digest != digest or (types and not accessed.isdisjoint(names)):
                 changes.append(Change(names, digest, replayable=own.issuperset(names)))
                 opaque[names] = types
+        inputs = _sorted(n for n in search.inputs(access) if n in self._home)
+        if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):
+            # Something else wrote what the cell read: on the versions that are stored it would do other things.
+            changes = [replace(change, replayable=False) for change in changes]
         changed = {change.names for change in changes}
         touched = {self._home[name] for name in candidates if name in self._home}
         dropped = sorted(names for names in touched if names in changed or names not in known)
@@ -115,10 +129,10 @@ class Detector:
             changes=tuple(changes),
             dropped=tuple(dropped),
             created=_sorted(n for names in changed for n in names if n not in self._home),
-            modified=_sorted(n for names in changed for n in self._modified(names, known[names], variables)),
+            modified=_sorted(self._modified(changed, known, variables)),
             deleted=_sorted(n for names in dropped for n in names if n not in variables),
             accessed=_sorted(n for n in own if n in variables or n in self._home),
-            inputs=_sorted(n for n in search.inputs(access) if n in self._home),
+            inputs=inputs,
         )
         bindings = {name: id(variables[name]) for name in candidates if name in variables}
         return Judgement(delta, known, bindings, opaque)
@@ -149,17 +163,25 @@ class Detector:
         self._known[names] = known
         self._home.update(dict.fromkeys(names, names))
 
-    def _modified(self, names: Names, now: Known, variables: Mapping[str, Any]) -> list[str]:
+    def _modified(
+        self, changed: Iterable[Names], known: Mapping[Names, Known], variables: Mapping[str, Any]
+    ) -> Iterator[str]:
         """Names that were there before and whose own objects changed.
 
         Where only the sharing between names changed, no single name explains it: then all of them.
         """
-        old = [name for name in names if name in self._home]
-        homes = {self._home[name] for name in old}
-        different = [name for name in old if self._known[self._home[name]].variables.get(name) != now.variables[name]]
+        different: dict[Names, list[str]] = {}
+        for names in changed:
+            now = known[names].variables
+            old = [name for name in names if name in self._home]
+            different[names] = [n for n in old if self._known[self._home[n]].variables.get(n) != now[n]]
+        explained = {self._home[name] for names in different.values() for name in names}
         # A name came or went: that is why the co-variable is another one.
-        rewired = len(old) == len(names) and not any(n not in variables for home in homes for n in home)
-        return old if rewired and not different else different
+        explained |= {home for home in self._known if not variables.keys() >= set(home)}
+        for names, own in different.items():
+            homes = {self._home[name] for name in names if name in self._home}
+            created = any(name not in self._home for name in names)
+            yield from own if own or created or not homes.isdisjoint(explained) else names
 
 
 class _Candidates:
@@ -176,22 +198,34 @@ class _Candidates:
     def close(self, access: Access, *, rebound: bool) -> frozenset[str]:
         """All names, there before or now, that `access` may have touched."""
         everything = self._variables.keys() | self._home.keys()
-        todo = everything if access.dynamic else everything & access.names
+        todo = everything if access.dynamic else self._spelled(access.names, access.inputs, everything)
         if rebound:
-            todo = todo | self._rebound()
+            todo = todo | self.rebound()
         return self._spread(todo, everything)
+
+    def tied(self, spared: frozenset[str], candidates: frozenset[str]) -> frozenset[str]:
+        """Candidates that can only be judged together with those that are spared."""
+        prints = {name: self.prints[name] for name in spared | candidates if name in self.prints}
+        groups = [set(group) for group in _components(prints)] + [
+            set(self._home[n]) for n in candidates & self._home.keys()
+        ]
+        found = set(spared)
+        while joined := [group for group in groups if not (found.isdisjoint(group) or found >= group)]:
+            found.update(*joined)
+        return frozenset(found)
 
     def inputs(self, access: Access) -> Iterable[str]:
         """Names whose values of before the cell may have read."""
         if access.dynamic:
             return self._home.keys()
-        found = set(access.inputs)
-        for name in self._spread(self._home.keys() & access.inputs, self._home.keys()):
+        found = self._spelled(access.inputs, access.inputs, self._home.keys())
+        for name in self._spread(self._home.keys() & found, self._home.keys()):
             known = self._known.get(self._home.get(name, ()))
             late = [code_access(code) for code in known.codes] if known else []
             if (known and known.dynamic) or any(each.dynamic for each in late):
                 return self._home.keys()
-            found.update(*(each.names for each in late))
+            for each in late:
+                found |= self._spelled(each.names, each.names, self._home.keys())
         return found
 
     def sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:
@@ -214,12 +248,13 @@ class _Candidates:
             return frozenset()
         return (known.labels if known else frozenset()) | (taken.labels if taken else frozenset())
 
-    def _rebound(self) -> set[str]:
+    def rebound(self) -> set[str]:
+        """Names bound to another object than before, new ones and deleted ones."""
         bound = self._bindings
         changed = {n for n, obj in self._variables.items() if bound.get(n) != id(obj)}
         return changed | (bound.keys() - self._variables.keys())
 
-    def _spread(self, start: Iterable[str], everything: Collection[str]) -> frozenset[str]:
+    def _spread(self, start: Iterable[str], everything: Set[str]) -> frozenset[str]:
         """Whole co-variables, and what their functions may touch, to a fixpoint."""
         found: set[str] = set()
         seen: set[CodeType] = set()
@@ -242,8 +277,17 @@ class _Candidates:
             seen |= codes
             if dynamic or any(each.dynamic for each in late):
                 todo.extend(everything)
-            todo.extend(late_name for each in late for late_name in each.names if late_name in everything)
+            for each in late:
+                todo.extend(self._spelled(each.names, each.names, everything))
         return frozenset(found)
+
+    @staticmethod
+    def _spelled(names: Set[str], read: Set[str], everything: Set[str]) -> set[str]:
+        """Of everything, what these names mean: also the results that the moving names read may stand for."""
+        found = everything & names
+        if not MOVING.isdisjoint(read):
+            found |= {name for name in everything if _RESULT.fullmatch(name)}
+        return set(found)
 
 
 def _components(prints: Mapping[str, Fingerprint]) -> list[Names]:

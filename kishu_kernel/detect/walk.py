@@ -35,7 +35,6 @@ from kishu_kernel.reducers import Reducer, ReductionTable
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 
 _FRAMED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
-_opaque_serial = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,9 +419,10 @@ class Walk:
         self.stack.extend(reversed(children))
 
     def give_up(self, obj: Any) -> None:
-        """`obj` is opaque: this walk's digest is like no other."""
-        self.opaque.append(type(obj))
-        self.parts.append(b"?%d;" % next(_opaque_serial))
+        """`obj` is opaque: the digest knows its type only."""
+        kind = type(obj)
+        self.opaque.append(kind)
+        self.text(b"?", f"{module_name(kind)}:{kind.__qualname__}".encode())
         state = getattr(obj, "__dict__", None)
         if type(state) is dict and module_name(type(obj)) == "__main__":
             self.stack.append(state)

@@ -13,6 +13,7 @@ from typing import Any, cast
 from kishu_kernel.detect.access import is_only_magic
 from kishu_kernel.detect.trackers import TrackerKind, make_tracker
 from kishu_kernel.errors import StoreError
+from kishu_kernel.frontend.background import Background
 from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.rerun import ShellRunner
 from kishu_kernel.model import CellRun, CellStatus, SessionId
@@ -62,6 +63,7 @@ class Attachment:
             self._open,
             ShellRunner(shell),
             self.warn,
+            Background(live).is_running,
         )
 
     def warn(self, sentence: str) -> None:
@@ -88,7 +90,9 @@ class Attachment:
             msg_id: of the request; its outputs have it as their parent.
         """
         source = self._source(code, expressions)
-        ticket = self.session.before_cell(source, main=main)
+        ticket = self._begun(source, main)
+        if ticket is None:
+            return await run()
         if hidden:
             try:
                 return await run()
@@ -107,16 +111,28 @@ class Attachment:
                 self.recorder.take(msg_id)
                 self.session.drop(ticket)
             else:
-                self._checkpoint(ticket, ended, msg_id)
+                self._ended(ticket, ended, msg_id)
 
-    def _checkpoint(self, ticket: Ticket, ended: CellRun, msg_id: str) -> None:
+    def _begun(self, source: str, main: bool) -> Ticket | None:
+        try:
+            return self.session.before_cell(source, main=main)
+        except Exception as error:  # law 8: the cell runs, whatever is wrong with us
+            self.session.note_unseen()
+            self.warn(f"Kishu could not watch a cell ({error!r}). The next checkpoint will make up for it.")
+            return None
+
+    def _ended(self, ticket: Ticket, ended: CellRun, msg_id: str) -> None:
+        """Takes the checkpoint. An interrupt here must not cost the user the reply."""
         outputs: list[Output] = []
         try:
             sys.stdout.flush()  # what was printed is on its way, and so with the recorder
             sys.stderr.flush()
             outputs = self.recorder.take(msg_id)
-        finally:
             self.session.after_cell(ticket, ended, outputs)
+        except (Exception, KeyboardInterrupt) as error:
+            self.session.note_unseen()
+            self.session.drop(ticket)
+            self.warn(f"Kishu could not checkpoint this cell ({error!r}). The next checkpoint will make up for it.")
 
     def displayed_anew(self) -> None:
         """After a checkout: IPython goes on moving `_`, `__` and `___` only if they are where it left them."""

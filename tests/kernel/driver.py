@@ -18,13 +18,13 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from jupyter_client import KernelManager
+from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.jsonutil import json_default
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 import kishu_kernel
 
-PATIENCE = 60.0
+PATIENCE = 30.0
 """Seconds after which a kernel that does not answer is taken for hung."""
 
 Content = dict[str, Any]
@@ -228,9 +228,7 @@ class Kernel:
     ) -> str:
         """Sends a request; returns what `reply`, `end` and `idle` take."""
         if not isinstance(content, dict):
-            content = _packed(
-                content
-            )  # jupyter_client sends what is packed already, whatever it is
+            content = _packed(content)  # jupyter_client sends what is packed already, whatever it is
         message = self.client.session.msg(kind, content, metadata=metadata)
         if subshell is not None:
             message["header"]["subshell_id"] = subshell
@@ -253,6 +251,12 @@ class Kernel:
             if kind == "status" and content["execution_state"] == "idle":
                 break
         return heard
+
+    def second_client(self) -> BlockingKernelClient:
+        """Another frontend on the same kernel, not yet connected."""
+        client = BlockingKernelClient(connection_file=self.manager.connection_file)
+        client.load_connection_file()
+        return client
 
     def nothing_more(self) -> None:
         """There is no message left on the channels of replies: nobody was answered twice."""
