@@ -197,10 +197,11 @@ class Session:
         return checkpoint
 
     def _under_way(self) -> Access:
-        """What cells that still run may be touching at this moment."""
+        """What cells of subshells may be touching at this moment."""
         access = NOTHING
         for ticket in self._running:
-            access |= cell_access(ticket.source)
+            if not ticket.main:  # one on the main shell has ended, or is the one that asks
+                access |= cell_access(ticket.source)
         return access
 
     def _keep(

@@ -36,6 +36,8 @@ class FailingStore(MemoryStore):
         commits: "all" fail, or those with "payloads", or none.
         updates: whether refs cannot be written.
         unloadable: names of which no co-variable can be loaded.
+        broken: versions that cannot be loaded.
+        loaded: versions that were.
     """
 
     def __init__(self) -> None:
@@ -43,6 +45,7 @@ class FailingStore(MemoryStore):
         self.commits = "none"
         self.updates = False
         self.unloadable: set[str] = set()
+        self.broken: set[Version] = set()
         self.loaded: list[Version] = []
 
     def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
@@ -56,7 +59,7 @@ class FailingStore(MemoryStore):
         super().update(refs)
 
     def load(self, version: Version) -> StoredPayload:
-        if not self.unloadable.isdisjoint(version.names):
+        if version in self.broken or not self.unloadable.isdisjoint(version.names):
             raise LoadError(f"{', '.join(version.names)}: bytes are missing")
         self.loaded.append(version)
         return super().load(version)
