@@ -142,3 +142,9 @@ def _evenly(way: Sequence[CheckpointId]) -> list[CheckpointId]:
     """The first, the last, and some between."""
     step = max(1, len(way) // TARGETS)
     return [*way[::step], way[-1]]
+
+
+if __name__ == "__main__":
+    from benchmarks.run import main
+
+    raise SystemExit(main(["graph"]))

@@ -12,6 +12,7 @@ import json
 import re
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from benchmarks.harness import RESULTS, ROOT, BenchmarkError, Figure, environment, read, result_path, write
@@ -20,9 +21,9 @@ BENCHMARKS = ("slowdown", "latency", "frame", "strings", "startup", "graph")
 MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line names. The exit status is 1 where one failed or a target was missed."""
-    options = _parser().parse_args()
+    options = _parser().parse_args(arguments)
     failed = False
     for name in options.names or BENCHMARKS:
         started = time.perf_counter()

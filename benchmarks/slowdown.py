@@ -111,3 +111,9 @@ def _best(timings: Sequence[Timing]) -> Timing:
 
 def _ratio(pairs: Sequence[tuple[Timing, Timing]], which: str) -> float:
     return ratio([getattr(ours, which) for ours, _ in pairs], [getattr(plain, which) for _, plain in pairs])
+
+
+if __name__ == "__main__":
+    from benchmarks.run import main
+
+    raise SystemExit(main(["slowdown"]))

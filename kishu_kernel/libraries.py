@@ -34,6 +34,11 @@ VALUE_TYPES: tuple[type, ...] = (
     logging.Logger,
     types.CodeType,
     types.GenericAlias,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.GetSetDescriptorType,
+    types.MemberDescriptorType,
 )
 """Immutable (or kept by name): two variables that hold the same one share nothing that could matter."""
 

@@ -23,9 +23,11 @@ def bounds(array: Any) -> tuple[int, int]:
     return start, end + array.itemsize
 
 
-def memory_at(start: int, size: int) -> memoryview:
-    """The bytes at an address. The caller keeps their owner alive."""
-    return memoryview((ctypes.c_char * size).from_address(start)).cast("B")
+def memory_at(start: int, size: int, owner: Any = None) -> memoryview:
+    """The bytes at an address. They keep `owner` alive; without one the caller sees to it."""
+    block = (ctypes.c_char * size).from_address(start)
+    block.owner = owner  # type: ignore[attr-defined]
+    return memoryview(block).cast("B")
 
 
 def overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:

@@ -114,11 +114,13 @@ class Buffer:
         row_bytes: where the bytes are rows of a 2-D block, the length of one: chunks start anew at each.
         direct: the loader reads it straight into the object's own memory (see `Blob`);
             else the loader is handed a writable buffer.
+        owner: keeps the memory alive.
     """
 
     data: memoryview
     row_bytes: int = 0
     direct: bool = False
+    owner: object = None
 
 
 @dataclass(frozen=True, slots=True)

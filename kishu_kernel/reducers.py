@@ -21,6 +21,7 @@ import functools
 import gc
 import io
 import sys
+import threading
 import types
 import weakref
 from collections.abc import Callable
@@ -80,7 +81,8 @@ class ReductionTable:
         if (module, kind.__name__) == ("matplotlib.cbook", "CallbackRegistry"):
             return Reducer._callbacks
         if module.partition(".")[0] == "pandas":
-            return Reducer._note_private
+            bases = {base.__name__ for base in kind.__mro__}
+            return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
         if module == "ipykernel.zmqshell":
             return Reducer._shell
         singletons = module_singletons(kind)
@@ -182,7 +184,14 @@ class Reducer:
         if isinstance(reduction, tuple) and reduction[0] in _SKELETONS:
             # (..., class_tracker_id, extra): without an id the class is made anew, and only this payload has it.
             arguments = (*reduction[1][:-2], None, reduction[1][-1])
-            return (reduction[0], arguments, *reduction[2:])
+            named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")  # makes its own
+            if reduction[0] is _cloud._make_skeleton_class and "__slots__" in vars(cls) and not named_tuple:
+                # cloudpickle leaves them out: instances would come back with a `__dict__` in their place.
+                arguments = (*arguments[:3], {**arguments[3], "__slots__": vars(cls)["__slots__"]}, *arguments[4:])
+            attributes, slots = reduction[2]
+            # cloudpickle leaves out what is the same object in a base: but it would then follow the base.
+            own = {name: value for name, value in vars(cls).items() if _is_in_base(cls, name, value)}
+            return (reduction[0], arguments, ({**own, **attributes}, slots), *reduction[3:])
         return reduction
 
     def by_value(self, cls: type) -> bool:
@@ -216,15 +225,33 @@ class Reducer:
     def _view(self, view: Any) -> Reduction:
         return dict_view, (gc.get_referents(view)[0], type(view).__name__)
 
+    def _lock(self, lock: Any) -> Reduction:
+        # dill would bring an RLock back held by nobody, so that the next `with` waits for ever.
+        if not repr(lock).startswith("<unlocked"):
+            raise TypeError("a lock that is held cannot be stored")
+        return (threading.RLock if isinstance(lock, _RLOCK) else threading.Lock), ()
+
     def _refuse(self, obj: Any) -> Reduction:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
         raise TypeError(f"{type(obj).__name__} objects cannot be stored")
 
-    def _note_private(self, obj: Any) -> Reduction:
-        attributes = ("values",) if type(obj).__name__.endswith("Block") else ("_data", "_ndarray")
-        for attribute in attributes:
-            held = getattr(obj, attribute, None)
-            self.private[id(held)] = held  # kept: some are made on access
+    def _note_blocks(self, manager: Any) -> Reduction:
+        # A Series' manager reduces to the values of its blocks, not to the blocks.
+        for block in manager.blocks:
+            self._note(block.values)
+        return NotImplemented
+
+    def _note_block(self, block: Any) -> Reduction:
+        return self._note(block.values)
+
+    def _note_index(self, index: Any) -> Reduction:
+        return self._note(getattr(index, "_data", None))
+
+    def _note_extension(self, array: Any) -> Reduction:
+        return self._note(getattr(array, "_ndarray", None))
+
+    def _note(self, held: Any) -> Reduction:
+        self.private[id(held)] = held  # kept: some are made on access
         return NotImplemented
 
 
@@ -283,6 +310,10 @@ def module_attribute(module: str, name: str) -> Any:
     return getattr(sys.modules[module], name)
 
 
+def _is_in_base(cls: type, name: str, value: Any) -> bool:
+    return name != "__module__" and any(vars(base).get(name, EMPTY_CELL) is value for base in cls.__mro__[1:])
+
+
 def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
     module = sys.modules.get(name) if isinstance(name, str) else None
     return module is not None and vars(module) is namespace and name != "__main__"
@@ -304,6 +335,8 @@ def _cell_content(cell: types.CellType) -> Any:
 
 _SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum)
 
+_RLOCK = type(threading.RLock())
+
 _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
     types.CellType: Reducer._cell,
@@ -312,4 +345,13 @@ _ENTRIES: dict[type, Entry] = {
     type({}.values()): Reducer._view,
     type({}.items()): Reducer._view,
     memoryview: Reducer._refuse,
+    type(threading.Lock()): Reducer._lock,
+    _RLOCK: Reducer._lock,
+}
+
+_PANDAS_ENTRIES: dict[str, Entry] = {
+    "SingleBlockManager": Reducer._note_blocks,
+    "Block": Reducer._note_block,
+    "Index": Reducer._note_index,
+    "ExtensionArray": Reducer._note_extension,
 }

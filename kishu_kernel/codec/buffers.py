@@ -7,9 +7,11 @@ still shows in the other; blocks of pandas objects are private (see `Reducer.pri
 
 from __future__ import annotations
 
+import mmap
 import pickle
+from array import array as python_array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kishu_kernel.memory import address, bounds, memory_at
@@ -40,6 +42,8 @@ class Segment:
 
     start: int
     size: int
+    arrays: tuple[Any, ...] = field(compare=False, repr=False)
+    """They keep the memory alive."""
 
 
 Home = Any
@@ -58,8 +62,10 @@ class Arrays:
 
     def __init__(self, homes: Mapping[int, Home] | None = None) -> None:
         self._homes = homes or {}
-        self._direct: dict[int, tuple[pickle.PickleBuffer, int]] = {}
+        self._direct: dict[int, tuple[pickle.PickleBuffer, int, Any]] = {}
         self._met: dict[int, Any] = {}
+        self._apart: dict[int, Any] = {}
+        self._owners: dict[int, Any] = {}
         self.buffers: list[Buffer] = []
 
     def reduce(self, array: Any, private: bool) -> Any:
@@ -69,14 +75,47 @@ class Arrays:
             return load_view, (home, *_layout(array, home))
         if not private and array.size:
             self._met[id(array)] = array
+            self._note_owner(array)
         if array.dtype.hasobject:
             return NotImplemented
         flags = array.flags
         if not (flags.c_contiguous or flags.f_contiguous):
-            copied = array.copy(order="C")
-            copied.flags.writeable = flags.writeable
-            return self._reduce_memory(copied, flags.writeable)
+            return self._reduce_memory(array.copy(order="C"), flags.writeable)
         return self._reduce_memory(array, flags.writeable)
+
+    def note_apart(self, subclassed: Any) -> None:
+        """An array of a subclass stores a copy of its memory, and of its mask."""
+        for held in (subclassed, getattr(subclassed, "_mask", None)):
+            if getattr(held, "strides", ()) and held.size:
+                self._apart[id(held)] = held
+                self._note_owner(held)
+
+    def _note_owner(self, view: Any) -> None:
+        owner = view
+        while getattr(owner, "base", None) is not None:
+            owner = owner.base
+        owner = owner.obj if isinstance(owner, memoryview) else owner
+        if isinstance(owner, mmap.mmap):
+            raise TypeError("an array over a file cannot be stored")
+        self._owners[id(owner)] = owner
+
+    def check_sharing(self, pickler: Any) -> None:
+        """Raises TypeError where memory is shared in a way that would not come back.
+
+        Args:
+            pickler: has just dumped the payload.
+        """
+        owners = {key: owner for key, owner in self._owners.items() if isinstance(owner, (bytearray, python_array))}
+        stored = pickler.memo.copy() if owners else {}
+        for key in owners.keys() & stored.keys():
+            raise TypeError(f"the memory that an array shares with a {type(owners[key]).__name__} cannot be stored")
+        held = [(*bounds(each), False, each) for each in self._met.values()]
+        held += [(*bounds(each), True, each) for each in self._apart.values()]
+        reach = {False: 0, True: 0}
+        for start, end, apart, each in sorted(held, key=lambda item: item[:2]):
+            if start < reach[True] or (apart and start < reach[False]):
+                raise TypeError(f"the memory that a {type(each).__name__} shares with another array cannot be stored")
+            reach[apart] = max(reach[apart], end)
 
     def _reduce_memory(self, array: Any, writeable: bool) -> Any:
         order = "C" if array.flags.c_contiguous else "F"
@@ -86,27 +125,27 @@ class Arrays:
         else:
             rows = array.shape[-1] if order == "F" else array.shape[0]
             row_bytes = array.nbytes // rows if array.ndim == 2 else 0
-            source = self._out(memory_at(address(array), array.nbytes), row_bytes, array)
+            source = self._out(address(array), array.nbytes, row_bytes, array)
         return load_array, (source, array.dtype, array.shape, order, writeable)
 
     def reduce_segment(self, segment: Segment) -> Any:
         """The reduction of a `Segment`: an array of its bytes."""
         import numpy
 
-        source = self._out(memory_at(segment.start, segment.size), 0, segment)
+        source = self._out(segment.start, segment.size, 0, segment)
         return load_array, (source, numpy.dtype("B"), (segment.size,), "C", True)
 
-    def _out(self, data: memoryview, row_bytes: int, owner: Any) -> pickle.PickleBuffer:
-        buffer = pickle.PickleBuffer(data)
-        self._direct[id(buffer)] = (buffer, row_bytes)
-        self._met.setdefault(-id(buffer), owner)  # the memory must outlive the payload
+    def _out(self, start: int, size: int, row_bytes: int, owner: Any) -> pickle.PickleBuffer:
+        buffer = pickle.PickleBuffer(memory_at(start, size))
+        self._direct[id(buffer)] = (buffer, row_bytes, owner)
         return buffer
 
     def take(self, buffer: pickle.PickleBuffer) -> bool:
         """The pickler's `buffer_callback`. True leaves the buffer in the stream."""
         known = self._direct.get(id(buffer))
         if known is not None:
-            self.buffers.append(Buffer(buffer.raw(), known[1], direct=True))
+            _, row_bytes, owner = known
+            self.buffers.append(Buffer(buffer.raw(), row_bytes, direct=True, owner=owner))
             return False
         try:
             data = buffer.raw()
@@ -114,13 +153,13 @@ class Arrays:
             return True
         if data.nbytes < IN_BAND:
             return True
-        self.buffers.append(Buffer(data))
+        self.buffers.append(Buffer(data, owner=buffer))
         return False
 
     def overlapping(self) -> dict[int, Home]:
         """Arrays met so far that share memory -> what each is best restored as a view of."""
         arrays = sorted(
-            ((*bounds(array), array) for key, array in self._met.items() if key > 0),
+            ((*bounds(array), array) for array in self._met.values()),
             key=lambda item: item[:2],
         )
         homes: dict[int, Home] = {}
@@ -195,7 +234,7 @@ def _homes(cluster: list[tuple[int, int, Any]]) -> dict[int, Home]:
     if home is None and any(array.dtype.hasobject for *_, array in cluster):
         home = _root(cluster[0][2])
     if home is None:
-        home = Segment(start, end - start)
+        home = Segment(start, end - start, tuple(array for *_, array in cluster))
     return {id(array): home for *_, array in cluster}
 
 

@@ -112,6 +112,7 @@ def _dump_once(codec: CodecName, objects: dict[str, Any], table: ReductionTable,
     reducer = Reducer(table)
     pickler = _Pickler(file, reducer, arrays) if codec == "cloudpickle" else _dill_pickler(file, reducer, arrays)
     pickler.dump(objects)
+    arrays.check_sharing(pickler)
     return file.getvalue()
 
 
@@ -119,6 +120,8 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is not None and type(obj) is numpy.ndarray:
         return arrays.reduce(obj, id(obj) in reducer.private)
+    if numpy is not None and isinstance(obj, numpy.ndarray):
+        arrays.note_apart(obj)
     if type(obj) is Segment:
         return arrays.reduce_segment(obj)
     return reducer.reduce(obj)
@@ -138,6 +141,8 @@ def _dill_pickler(file: io.BytesIO, reducer: Reducer, arrays: Arrays) -> Any:
 
 
 def _dill_knows(kinds: tuple[type, ...]) -> bool:
+    if dict in kinds:  # the namespace itself; dill would note its name
+        return False
     dispatch = importlib.import_module("dill").Pickler.dispatch
     return all(kind in dispatch for kind in kinds)
 

@@ -14,8 +14,9 @@ import itertools
 import pickle
 import sys
 import types
+import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
@@ -102,6 +103,24 @@ class Walk:
 
     def run(self, root: Any) -> Fingerprint:
         """Walks everything reachable from `root`."""
+        constants: list[Any] = []
+        self._walk(root, constants)
+        self.parts.append(overlaps(self.ranges))
+        found = Fingerprint(
+            Digest(b""),
+            dict(self.memo) if constants else self.memo,
+            frozenset(self.labels),
+            tuple(self.ranges),
+            frozenset(self.codes),
+            tuple(dict.fromkeys(self.opaque)),
+            self.dynamic,
+        )
+        for obj in constants:  # of libraries: what they hold counts, and links nothing
+            self._walk(obj, None)
+        return replace(found, digest=digest(b"".join(self.parts)), kept=tuple(self.kept))
+
+    def _walk(self, root: Any, constants: list[Any] | None) -> None:
+        """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
         stack, memo, parts, handlers = self.stack, self.memo, self.parts, self.handlers
         stack.append(root)
         while stack:
@@ -116,25 +135,15 @@ class Walk:
             if seen is not None:
                 parts.append(b"@%d;" % seen)
                 continue
-            if key in self.static and obj is not root:
-                parts.append(self.sealed(obj))
+            if constants is not None and key in self.static and obj is not root:
+                parts.append(b"#")
+                constants.append(obj)
                 continue
             memo[key] = len(memo)
             handler = handlers.get(kind)
             if handler is None:
                 handler = handlers[kind] = self.resolve(kind, obj)
             handler(self, obj)
-        parts.append(overlaps(self.ranges))
-        return Fingerprint(
-            digest(b"".join(parts)),
-            memo,
-            frozenset(self.labels),
-            tuple(self.ranges),
-            frozenset(self.codes),
-            tuple(dict.fromkeys(self.opaque)),
-            self.dynamic,
-            tuple(self.kept),
-        )
 
     def sealed(self, obj: Any) -> bytes:
         """The digest of what is reachable from `obj`, which links nothing."""
@@ -242,10 +251,24 @@ class Walk:
         else:
             self.parts.append(digest(obj.tobytes()))
 
+    def _walk_subclassed_array(self, obj: Any) -> None:
+        """By its reduction, which copies its memory and its mask; but others may see them too."""
+        for held in (obj, getattr(obj, "_mask", None)):
+            if getattr(held, "strides", ()) and held.size:
+                self.ranges.append((*bounds(held), False))
+        self.reduction(obj)
+
     def _walk_scalar(self, obj: Any) -> None:
         """A numpy scalar."""
         self.unlink(obj)
         self.text(b"n", obj.dtype.str.encode() + obj.tobytes())
+
+    def _walk_dtype(self, obj: Any) -> None:
+        """A numpy.dtype: a value, though it is made of objects that can be told apart."""
+        self.unlink(obj)
+        self.text(b"e", f"{obj.str}:{obj!r}".encode())
+        if obj.metadata:
+            self.parts.append(self.sealed(dict(obj.metadata)))
 
     def memory(self, start: int, size: int, *, private: bool) -> None:
         """Memory at an address, by its content."""
@@ -323,6 +346,10 @@ class Walk:
             return Walk._walk_label
         if root == "numpy" and issubclass(kind, sys.modules["numpy"].generic):
             return Walk._walk_scalar
+        if root == "numpy" and issubclass(kind, sys.modules["numpy"].dtype):
+            return Walk._walk_dtype
+        if "numpy" in sys.modules and issubclass(kind, sys.modules["numpy"].ndarray):
+            return Walk._walk_subclassed_array
         if kind in _FRAMED:
             return Walk._walk_framed
         if self.is_simple(kind, obj):
@@ -424,8 +451,12 @@ class Walk:
         self.opaque.append(kind)
         self.text(b"?", f"{module_name(kind)}:{kind.__qualname__}".encode())
         state = getattr(obj, "__dict__", None)
-        if type(state) is dict and module_name(type(obj)) == "__main__":
-            self.stack.append(state)
+        if type(state) is dict and module_name(kind) == "__main__":
+            self.stack.extend((kind, state))
+        elif kind is memoryview:
+            self.stack.append(obj.obj)
+        elif issubclass(kind, weakref.ref):
+            self.stack.append(obj())
 
 
 _HANDLERS: dict[type, Callable[[Walk, Any], None]] = {

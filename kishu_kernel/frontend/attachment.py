@@ -17,7 +17,7 @@ from kishu_kernel.frontend.background import Background
 from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.rerun import ShellRunner
 from kishu_kernel.model import CellRun, CellStatus, SessionId
-from kishu_kernel.namespace import MOVING, UserNamespace
+from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.session import Session, Ticket
 from kishu_kernel.store.base import Store
@@ -56,14 +56,15 @@ class Attachment:
         self._store: Store | None = None
         live = shell.user_ns
         table = ReductionTable(live)
+        self._names = UserNamespace(live, shell.user_ns_hidden)
         self.session = Session(
-            UserNamespace(live, shell.user_ns_hidden),
+            self._names,
             table,
             make_tracker(settings.tracker, live),
             self._open,
             ShellRunner(shell),
             self.warn,
-            Background(live).is_running,
+            Background(live, self._hooks).is_running,
         )
 
     def warn(self, sentence: str) -> None:
@@ -135,14 +136,23 @@ class Attachment:
             self.warn(f"Kishu could not checkpoint this cell ({error!r}). The next checkpoint will make up for it.")
 
     def displayed_anew(self) -> None:
-        """After a checkout: IPython goes on moving `_`, `__` and `___` only if they are where it left them."""
-        for name in MOVING:
-            setattr(self.shell.displayhook, name, self.shell.user_ns.get(name, ""))
+        """After a checkout: IPython goes on moving `_`, `__` and `___` only if they are where it left them.
+
+        It looks in its display hook, and from 9 on among the hidden names. One that the user has bound stays theirs.
+        """
+        for name in self._names.aliases():
+            value = self.shell.user_ns[name]
+            setattr(self.shell.displayhook, name, value)
+            self.shell.user_ns_hidden[name] = value
 
     def close(self) -> None:
         """The kernel ends."""
         if self._store is not None:
             self._store.close()
+
+    def _hooks(self) -> list[Any]:
+        """What IPython calls before and after each cell."""
+        return [hook for hooks in self.shell.events.callbacks.values() for hook in hooks]
 
     def _source(self, code: str, expressions: Mapping[str, str]) -> str:
         try:

@@ -1,26 +1,33 @@
-"""Does code of the notebook go on running after its cell has ended? Then anything may change at any time."""
+"""Does code of the notebook run that no cell shows? Then anything may change at any time."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
 class Background:
-    """Sees threads and tasks that run functions of the notebook.
+    """Sees threads, tasks and hooks that run functions of the notebook.
 
     Args:
         namespace: the live namespace, which is the globals of such functions.
+        hooks: what is called with every cell.
     """
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
+    def __init__(self, namespace: dict[str, Any], hooks: Callable[[], Iterable[Any]] = list) -> None:
         self._namespace = namespace
+        self._hooks = hooks
         self._ours = set(threading.enumerate())
 
     def is_running(self) -> bool:
-        """A thread or a task of the notebook is alive. O(threads and tasks)."""
-        return any(map(self._is_users, threading.enumerate())) or any(map(self._is_task, _tasks()))
+        """A thread or a task of the notebook is alive, or a hook is its. O(threads, tasks and hooks)."""
+        return (
+            any(map(self._is_users, threading.enumerate()))
+            or any(map(self._is_task, _tasks()))
+            or any(map(self._is_notebooks, self._hooks()))
+        )
 
     def _is_users(self, thread: threading.Thread) -> bool:
         if thread in self._ours or thread is threading.current_thread():

@@ -23,19 +23,19 @@ def checkpoint_content(
         "session": checkpoint.session,
         "timestamp": datetime.fromtimestamp(checkpoint.timestamp, timezone.utc).isoformat(),
         "execution_count": checkpoint.execution_count,
-        "code": _sendable(checkpoint.code),
+        "code": checkpoint.code,
         "status": checkpoint.status,
         "error": checkpoint.error,
         "duration": checkpoint.duration,
-        "created": _all_sendable(checkpoint.created),
-        "modified": _all_sendable(checkpoint.modified),
-        "deleted": _all_sendable(checkpoint.deleted),
-        "accessed": _all_sendable(checkpoint.accessed),
-        "covariables": [_all_sendable(record.names) for record in checkpoint.versions],
+        "created": list(checkpoint.created),
+        "modified": list(checkpoint.modified),
+        "deleted": list(checkpoint.deleted),
+        "accessed": list(checkpoint.accessed),
+        "covariables": [list(record.names) for record in checkpoint.versions],
         "payload_bytes": checkpoint.payload_bytes,
         "written_bytes": checkpoint.written_bytes,
         "not_stored": [
-            {"names": _all_sendable(record.names), "reason": _sendable(record.reason or "")}
+            {"names": list(record.names), "reason": record.reason or ""}
             for record in checkpoint.versions
             if not record.stored
         ],
@@ -49,20 +49,20 @@ def checkpoint_content(
 def plan_content(plan: Plan) -> Json:
     """A Plan of the protocol."""
     return {
-        "keep": [_all_sendable(version.names) for version in plan.keep],
-        "load": [{"names": _all_sendable(step.version.names), "bytes": step.size} for step in plan.load],
-        "delete": _all_sendable(plan.delete),
+        "keep": [list(version.names) for version in plan.keep],
+        "load": [{"names": list(step.version.names), "bytes": step.size} for step in plan.load],
+        "delete": list(plan.delete),
         "replay": [
             {
                 "checkpoint": step.checkpoint,
-                "code": _sendable(step.code),
+                "code": step.code,
                 "seconds": step.seconds,
-                "gives": sorted(_sendable(name) for version in step.gives for name in version.names),
+                "gives": sorted(name for version in step.gives for name in version.names),
                 "side_effects": list(step.side_effects),
             }
             for step in plan.replay
         ],
-        "lost": [{"names": _all_sendable(lost.version.names), "reason": _sendable(lost.reason)} for lost in plan.lost],
+        "lost": [{"names": list(lost.version.names), "reason": lost.reason} for lost in plan.lost],
     }
 
 
@@ -77,10 +77,12 @@ def outcome_content(outcome: Outcome) -> Json:
     }
 
 
-def _sendable(text: str) -> str:
-    """Python text may hold lone surrogates, which JSON in UTF-8 cannot."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _all_sendable(names: Sequence[str]) -> list[str]:
-    return [_sendable(name) for name in names]
+def sendable(value: Any) -> Any:
+    """Python text may hold lone surrogates, which JSON in UTF-8 cannot: they come out escaped."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {sendable(key): sendable(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [sendable(each) for each in value]
+    return value

@@ -70,13 +70,14 @@ def _travel(reply: Reply) -> str:
         _named("lost", [name for lost in plan["lost"] for name in lost["names"]]),
     ]
     lines = [f"{verb} to {where} in {reply['seconds']:.2f} s: " + "; ".join(part for part in parts if part)]
-    lines += [
-        f"  re-run{'' if reply['applied'] else ' needed'}: {_first_line(step['code'])} "
-        f"({step['seconds']:.1f} s when it first ran)"
-        for step in plan["replay"]
-    ]
+    lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
     lines += [f"  lost: {', '.join(lost['names'])}: {lost['reason']}" for lost in plan["lost"]]
     return "\n".join(lines)
+
+
+def _rerun(step: Reply, done: bool) -> str:
+    notes = [f"{step['seconds']:.1f} s when it first ran", *step["side_effects"]]
+    return f"  {'re-run' if done else 're-run needed'}: {_first_line(step['code'])} ({', '.join(notes)})"
 
 
 def _show(reply: Reply) -> str:

@@ -46,10 +46,13 @@ class KishuKernel(IPythonKernel):
         return os.environ.get("KISHU_STORE_DIR", "")
 
     @default("user_ns")
-    def _default_user_ns(self) -> dict[str, Any]:
-        return PatchedNamespace() if self.enabled and self.tracker == "namespace" else {}
+    def _default_user_ns(self) -> dict[str, Any] | None:
+        # None: as in ipykernel, the shell takes the dict of the module `__main__`.
+        return PatchedNamespace() if self.enabled and self.tracker == "namespace" else None
 
     def __init__(self, **kwargs: Any) -> None:
+        if kwargs.get("user_ns") is None:  # ipykernel's application says None, which would hide the default
+            kwargs.pop("user_ns", None)
         super().__init__(**kwargs)
         self.attachment: Attachment | None = None
         if not self.enabled:
@@ -127,9 +130,13 @@ class KishuKernel(IPythonKernel):
 
     async def do_debug_request(self, msg: dict[str, Any]) -> Any:
         """A debugger can assign to variables."""
-        if self.attachment is not None:
-            self.attachment.session.note_unseen()
-        return await super().do_debug_request(msg)
+        if self.attachment is None:
+            return await super().do_debug_request(msg)
+        self.attachment.session.note_unseen()
+        try:
+            return await super().do_debug_request(msg)
+        finally:
+            self.attachment.session.note_unseen()  # a cell may have ended meanwhile
 
     def do_shutdown(self, restart: bool) -> Any:
         """Ends the kernel; the history stays."""
@@ -139,9 +146,13 @@ class KishuKernel(IPythonKernel):
 
     def _handle_comm(self, handler: Any, *args: Any) -> Any:
         """A widget's callback may do anything."""
-        if self.attachment is not None:
-            self.attachment.session.note_unseen()
-        return handler(*args)
+        if self.attachment is None:
+            return handler(*args)
+        self.attachment.session.note_unseen()
+        try:
+            return handler(*args)
+        finally:
+            self.attachment.session.note_unseen()  # on a subshell, a cell may have ended meanwhile
 
     def _on_main_thread(self) -> bool:
         """Else on a subshell, or on the control channel."""

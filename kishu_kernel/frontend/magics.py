@@ -11,7 +11,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.display import display
 
 from kishu_kernel.frontend.display import as_text
-from kishu_kernel.frontend.messages import Requests
+from kishu_kernel.frontend.messages import PROTOCOL, Requests
 
 
 @magics_class
@@ -50,8 +50,8 @@ class KishuMagics(Magics):
         as_json = "--json" in arguments
         arguments = [word for word in arguments if word != "--json"]
         request = vars(_parser().parse_args(arguments or ["status"]))
-        listing = request.pop("list", None)
-        reply = self._list(listing) if listing else self._requests.answer(request)
+        listing = request in ({"operation": "branch"}, {"operation": "tag"})
+        reply = self._list(request["operation"]) if listing else self._requests.answer(request)
         if as_json:
             display({"application/json": reply}, raw=True)
         elif reply["status"] == "error":
@@ -60,12 +60,12 @@ class KishuMagics(Magics):
             print(as_text(reply))
 
     def _list(self, kind: str) -> dict[str, Any]:
-        status = self._requests.answer({"operation": "log", "limit": 0, "all": True})
+        log = self._requests.answer({"operation": "log", "limit": 0, "all": True})
         key = {"branch": "branches", "tag": "tags"}[kind]
-        if status["status"] == "error":
-            return status
-        named = {name: each["id"] for each in status["checkpoints"] for name in each[key]}
-        return {"status": "ok", "operation": kind, key: dict(sorted(named.items()))}
+        if log["status"] == "error":
+            return log
+        named = {name: each["id"] for each in log["checkpoints"] for name in each[key]}
+        return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: dict(sorted(named.items()))}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     checkout.add_argument("target")
     undo, redo = command("undo"), command("redo")
     for each in (undo, redo):
-        each.add_argument("steps", type=int, nargs="?")
+        each.add_argument("steps", type=int, nargs="?", default=1)  # argparse reads a text as the type
     for each in (checkout, undo, redo):
         each.add_argument("--dry-run", action="store_true", dest="dry_run")
         each.add_argument("--no-replay", action="store_const", const="never", dest="replay")
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     command("commit").add_argument("message", nargs="+", action=_Joined)
     for name in ("branch", "tag"):
         naming = command(name)
-        naming.add_argument("name", nargs="?", action=_NamedOrListed)
+        naming.add_argument("name", nargs="?")
         naming.add_argument("target", nargs="?")
         naming.add_argument("--delete", action="store_true")
     return parser
@@ -122,13 +122,3 @@ class _Joined(argparse.Action):
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         setattr(namespace, self.dest, " ".join(values))
-
-
-class _NamedOrListed(argparse.Action):
-    """Without a name, the names are listed."""
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        if values is None:
-            namespace.list = namespace.operation if hasattr(namespace, "operation") else parser.prog.split()[-1]
-        else:
-            namespace.name = values

@@ -12,13 +12,15 @@ from typing import Any
 
 from kishu_kernel.errors import AmbiguousTargetError, KishuError, RequestError
 from kishu_kernel.frontend.attachment import Attachment
-from kishu_kernel.frontend.content import Json, checkpoint_content, outcome_content
+from kishu_kernel.frontend.content import Json, checkpoint_content, outcome_content, sendable
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Outcome, VariableInfo
 from kishu_kernel.timeline import Timeline
 
 PROTOCOL = 1
+_ECHO = 1000
+"""Characters of an error's sentence, at most."""
 _REQUIRED: Any = object()
 
 
@@ -55,12 +57,16 @@ class Requests:
         self._session = attachment.session
 
     def answer(self, content: Any, *, may_change: bool = True) -> Json:
-        """The reply to a request.
+        """The reply to a request, fit to be sent as JSON.
 
         Args:
             content: as it came, trusted in nothing.
             may_change: false on a channel that does not stand between cells.
         """
+        reply: Json = sendable(self._answer(content, may_change))
+        return reply
+
+    def _answer(self, content: Any, may_change: bool) -> Json:
         try:
             name, operation, arguments = _checked(content)
             if operation.changes and self._session.rerunning:
@@ -285,6 +291,8 @@ def _error(error: BaseException) -> Json:
     text = str(error)
     if not isinstance(error, (KishuError, KeyboardInterrupt)):
         text = f"unexpected {name}: {text}"
+    if len(text) > _ECHO:  # it quotes what the request said
+        text = f"{text[: _ECHO - 200]} ... {text[-200:]}"
     return {"status": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kishu_kernel.history.effects import side_effects
 from kishu_kernel.history.graph import Lookup, state_at
 from kishu_kernel.model import (
     CheckpointId,
@@ -114,7 +115,15 @@ class _Replays:
         if len(self.steps) >= MOST_STEPS:
             return f"more than {MOST_STEPS} cells would have to be re-run"
         self.steps.append(
-            ReplayStep(at, checkpoint.code, checkpoint.duration, tuple(gives), tuple(loads), tuple(after))
+            ReplayStep(
+                at,
+                checkpoint.code,
+                checkpoint.duration,
+                tuple(gives),
+                tuple(loads),
+                tuple(after),
+                side_effects(checkpoint.code),
+            )
         )
         return None
 
@@ -134,6 +143,8 @@ class _Replays:
             return f"{why}; its cell would have to be re-run, and replay is 'never'"
         if not record.replayable:
             return f"{why}; it was made by something else than its cell"
+        if self._lookup(version.checkpoint).status == "interrupted":
+            return f"{why}; its cell was interrupted half-way"
         return None
 
     def _record(self, version: Version) -> VersionRecord:

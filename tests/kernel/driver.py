@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import time
+import uuid
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -105,8 +106,10 @@ class Kernel:
         self.home = home
         self.stores = home / "stores"
         specs = _OneSpec([*command, "-f", "{connection_file}", *arguments])
-        self.manager = KernelManager(kernel_spec_manager=specs)
-        self.manager.connection_file = ""
+        self.manager = KernelManager(
+            kernel_spec_manager=specs,
+            connection_file=str(home / f"kernel-{uuid.uuid4()}.json"),
+        )
         self.manager.start_kernel(env=environment_of(home, environment or {}), cwd=str(cwd or home))
         self._connect()
 
@@ -168,17 +171,17 @@ class Kernel:
         """Waits for a cell to end."""
         reply = self.reply(running)
         outputs: list[Content] = []
-        for kind, content in self._heard(running):
+        for kind, content in self.heard(running):
             if kind == "status" and content["execution_state"] == "idle":
                 return Ran(reply, outputs)
             if kind in ("stream", "display_data", "execute_result", "error", "clear_output"):
                 outputs.append({"output_type": kind, **content})
-        raise AssertionError  # _heard goes on until it is left
+        raise AssertionError  # heard goes on until it is left
 
     def until(self, running: str, text: str) -> None:
         """Waits until a running cell has printed `text`."""
         seen: list[tuple[str, Content]] = []
-        for kind, content in self._heard(running):
+        for kind, content in self.heard(running):
             seen.append((kind, content))
             if kind == "stream" and text in content["text"]:
                 self._iopub[running] = [*seen, *self._iopub.get(running, [])]
@@ -246,7 +249,7 @@ class Kernel:
     def idle(self, request: str) -> list[tuple[str, Content]]:
         """Waits until a request has been dealt with, replied to or not; what iopub said of it."""
         heard = []
-        for kind, content in self._heard(request):
+        for kind, content in self.heard(request):
             heard.append((kind, content))
             if kind == "status" and content["execution_state"] == "idle":
                 break
@@ -285,12 +288,16 @@ class Kernel:
         self.client = self.manager.client()
         self.client.session.pack = _packed
         self.client.start_channels(hb=False)
-        self.client.wait_for_ready(timeout=PATIENCE)
+        try:
+            self.client.wait_for_ready(timeout=PATIENCE)
+        except BaseException:
+            self.close()
+            raise
 
     def _channel(self, name: str) -> Any:
         return getattr(self.client, f"{name}_channel")
 
-    def _heard(self, parent: str) -> Iterator[tuple[str, Content]]:
+    def heard(self, parent: str) -> Iterator[tuple[str, Content]]:
         """What came, and comes, on iopub for a request; the rest is kept for who asks for it."""
         while True:
             mine = self._iopub.setdefault(parent, [])

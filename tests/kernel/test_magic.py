@@ -1,0 +1,388 @@
+"""`%kishu`, for frontends that can only run cells: each subcommand as text and as JSON, and inside of cells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .driver import Content, Kernel, Ran
+
+
+def ids(kernel: Kernel, **how: Any) -> list[str]:
+    return [each["id"] for each in kernel.done("log", limit=0, **how)["checkpoints"]]
+
+
+def text(kernel: Kernel, line: str) -> str:
+    """What a magic that succeeds prints; it displays nothing else."""
+    ran = kernel.ok(f"%kishu {line}")
+    assert [each["output_type"] for each in ran.outputs] == ["stream"]
+    assert ran.stderr == ""
+    return ran.stdout
+
+
+def as_json(kernel: Kernel, line: str) -> Content:
+    """What `--json` displays: one `application/json`, and nothing else."""
+    ran = kernel.ok(f"%kishu --json {line}")
+    assert [each["output_type"] for each in ran.outputs] == ["display_data"]
+    content: Content = ran.results[0]["application/json"]
+    return content
+
+
+def usage_error(ran: Ran) -> str:
+    """The sentence; there is no traceback."""
+    assert ran.status == "error"
+    assert ran.reply["ename"] == "UsageError"
+    sentence = ran.stderr.strip()
+    assert sentence.startswith("UsageError: ")
+    assert "\n" not in sentence
+    assert "Traceback" not in sentence
+    return sentence
+
+
+@pytest.fixture
+def past(kernel: Kernel) -> Kernel:
+    """Three cells; the last one did damage."""
+    kernel.ok("frame = {'price': [3, 1], 'town': ['A', 'B']}")
+    kernel.ok("total = sum(frame['price'])")
+    kernel.ok("del frame['price']")
+    return kernel
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+def test_log(past: Kernel) -> None:
+    third, second, first = ids(past)
+    lines = text(past, "log").splitlines()
+    cells = [line for line in lines if "In[" in line]
+    for line, id, number, code in zip(
+        cells, (third, second, first), (3, 2, 1), ("del frame", "total = ", "frame = {"), strict=True
+    ):
+        assert id[:8] in line
+        assert f"In[{number}]" in line
+        assert code in line
+        assert line.startswith("*") is (id == third)
+    assert "~frame" in cells[0]
+    assert "+total" in cells[1]
+    assert "main" in "".join(lines)
+    assert as_json(past, "log") == past.request("log")
+
+
+def test_log_options(past: Kernel) -> None:
+    third, second, first = ids(past)
+    past.done("undo")
+    past.ok("other = 1")
+    other = ids(past)[0]
+    assert [each["id"] for each in as_json(past, "log --all")["checkpoints"]] == [other, third, second, first]
+    limited = as_json(past, "log --limit 1")
+    assert ([each["id"] for each in limited["checkpoints"]], limited["truncated"]) == ([other], True)
+    assert [each["id"] for each in as_json(past, f"log --since {first}")["checkpoints"]] == [other, second]
+    shown = text(past, "log --limit 1")
+    assert first[:8] not in shown
+    assert "--limit 0" in shown  # how to see the rest
+    assert third[:8] in text(past, "log --all")
+
+
+def test_log_of_nothing(kernel: Kernel) -> None:
+    assert "run a cell" in text(kernel, "log")
+    assert as_json(kernel, "log")["checkpoints"] == []
+
+
+@pytest.mark.parametrize("line", ["status", ""])
+def test_status(past: Kernel, line: str) -> None:
+    shown = text(past, line)
+    assert ids(past)[0][:8] in shown
+    assert "main" in shown
+    assert "3 checkpoints" in shown
+    assert str(past.stores) in shown
+    assert as_json(past, line) == past.request("status")
+
+
+def test_show(past: Kernel) -> None:
+    shown = text(past, "show In[2]")
+    assert "total = sum(frame['price'])" in shown
+    assert "+total" in shown
+    assert [line.split()[:2] for line in shown.splitlines()[-2:]] == [["frame", "dict"], ["total", "int"]]
+    assert as_json(past, "show In[2]") == past.request("show", target="In[2]")
+
+
+def test_diff(past: Kernel) -> None:
+    lines = text(past, "diff In[1]").splitlines()
+    assert [line.split()[:2] for line in lines] == [["~", "frame"], ["-", "total"]]
+    assert lines[0].endswith("dict of 1  ->  dict of 2")
+    assert lines[1].endswith("4")
+    assert [line.split()[:2] for line in text(past, "diff HEAD In[1]").splitlines()] == [["~", "frame"], ["+", "total"]]
+    assert "no difference" in text(past, "diff HEAD")
+    assert as_json(past, "diff In[1]") == past.request("diff", target="In[1]")
+
+
+def test_variable(past: Kernel) -> None:
+    lines = text(past, "variable frame").splitlines()
+    assert ["In[3]" in lines[0], "In[1]" in lines[1], len(lines)] == [True, True, 2]
+    assert as_json(past, "variable frame") == past.request("variable", name="frame")
+    assert len(as_json(past, "variable frame --limit 1")["checkpoints"]) == 1
+
+
+# -- changing -----------------------------------------------------------------------------------------------------
+
+
+def test_undo_and_redo(past: Kernel) -> None:
+    third, second, first = ids(past)
+    shown = text(past, "undo")
+    assert second[:8] in shown
+    assert "brought back: frame" in shown
+    assert past.value("frame['price']") == [3, 1]
+    assert "removed: total" in text(past, "undo 1")
+    assert past.value("'total' in globals()") is False
+    text(past, "redo 2")
+    assert past.done("status")["head"] == third
+    assert past.value("'price' in frame") is False
+    undone = as_json(past, "undo 2")
+    assert (undone["operation"], undone["from"], undone["head"], undone["applied"]) == ("undo", third, first, True)
+    assert as_json(past, "redo")["head"] == second
+
+
+def test_checkout(past: Kernel) -> None:
+    third, _, first = ids(past)
+    would = text(past, "checkout In[1] --dry-run")
+    assert "would go" in would
+    assert past.done("status")["head"] == third
+    assert first[:8] in text(past, f"checkout {first[:6]}")
+    assert past.value("frame, 'total' in globals()") == ({"price": [3, 1], "town": ["A", "B"]}, False)
+    went = as_json(past, "checkout main")
+    assert (went["head"], went["from"]) == (third, first)
+    dry = as_json(past, "checkout --dry-run HEAD~2")
+    assert (dry["applied"], dry["plan"]) == (False, past.done("checkout", target=first, dry_run=True)["plan"])
+
+
+def test_checkout_that_re_runs_tells_it(kernel: Kernel) -> None:
+    kernel.ok("numbers = (i for i in range(3))")
+    kernel.ok("first = next(numbers)")
+    assert "numbers" in usage_error(kernel.run("%kishu undo --no-replay"))
+    assert kernel.value("first") == 0
+    would = text(kernel, "undo --dry-run")
+    assert "numbers = (i for i in range(3))" in would
+    went = text(kernel, "undo")
+    assert "re-computed: numbers" in went
+    assert "numbers = (i for i in range(3))" in went
+    assert kernel.ok("list(numbers)").results[0]["text/plain"] == "[0, 1, 2]"
+
+
+def test_lost_must_be_allowed(kernel: Kernel) -> None:
+    kernel.ok("hidden = (i for i in range(3))", silent=True)
+    kernel.ok("n = 1")
+    kernel.ok("del hidden; n = 2")
+    assert "hidden" in usage_error(kernel.run("%kishu undo"))
+    assert kernel.value("n") == 2
+    assert "lost: hidden" in text(kernel, "undo --allow-lost")
+    assert kernel.value("n, 'hidden' in globals()") == (1, False)
+
+
+def test_commit(past: Kernel) -> None:
+    head = ids(past)[0]
+    assert head[:8] in text(past, "commit the price isn\\'t needed")
+    assert past.done("log")["checkpoints"][0]["message"] == "the price isn't needed"
+    assert as_json(past, "commit 'a b'") == {"status": "ok", "protocol": 1, "operation": "commit", "head": head}
+    assert "a b" in text(past, "log")
+
+
+@pytest.mark.parametrize(("kind", "key"), [("branch", "branches"), ("tag", "tags")])
+def test_branch_and_tag(past: Kernel, kind: str, key: str) -> None:
+    third, _, first = ids(past)
+    main = {"main": third} if kind == "branch" else {}
+    assert ("main" in text(past, kind)) is (kind == "branch")
+    shown = text(past, f"{kind} early In[1]")
+    assert "early" in shown
+    assert first[:8] in shown
+    assert as_json(past, f"{kind} here")[key] == {"early": first, "here": third, **main}
+    assert as_json(past, kind) == {
+        "status": "ok",
+        "protocol": 1,
+        "operation": kind,
+        key: {"early": first, "here": third, **main},
+    }
+    listed = text(past, kind)
+    assert "early" in listed
+    assert "here" in listed
+    text(past, f"{kind} here --delete")
+    assert as_json(past, f"{kind} --delete early")[key] == main
+    assert past.done("log", all=True)["checkpoints"][-1][key] == []
+
+
+# -- help and errors ----------------------------------------------------------------------------------------------
+
+
+def test_question_mark_explains(kernel: Kernel) -> None:
+    [page] = kernel.ok("%kishu?").reply["payload"]
+    help = page["data"]["text/plain"]
+    for word in ("log", "undo", "redo", "checkout", "status", "show", "diff", "variable", "commit", "branch", "tag"):
+        assert f"%kishu {word}" in help
+    for option in ("--json", "--dry-run", "--all"):
+        assert option in help
+    assert "%kishu" in kernel.message("complete_request", {"code": "%kis", "cursor_pos": 4})["matches"]
+
+
+@pytest.mark.parametrize(
+    ("line", "word"),
+    [
+        ("nonsense", "nonsense"),
+        ("checkout", "target"),
+        ("checkout nowhere", "nowhere"),
+        ("checkout a b", "b"),
+        ("checkout In[99]", "In[99]"),
+        ("undo 0", "steps"),
+        ("undo -1", ""),
+        ("undo x", "x"),
+        ("undo 99", "99"),
+        ("redo", "redo"),
+        ("log --limit", "limit"),
+        ("log --limit x", "x"),
+        ("log --limit -5", "limit"),
+        ("log --unknown", "--unknown"),
+        ("status now", "now"),
+        ("show", "target"),
+        ("diff", "target"),
+        ("variable", "name"),
+        ("variable never_made", "never_made"),
+        ("commit", "message"),
+        ("branch 'a b'", "a b"),
+        ("tag -- -x", "-x"),
+        ("branch never_made --delete", "never_made"),
+        ("tag --delete", "name"),
+        ("commit 'open", "quotation"),
+        ("--help", ""),
+    ],
+)
+def test_errors_are_one_sentence_and_change_nothing(shared: Kernel, line: str, word: str) -> None:
+    if not ids(shared):
+        shared.ok("n = 1")
+    before = shared.done("log", all=True)
+    assert word in usage_error(shared.run(f"%kishu {line}"))
+    assert shared.done("log", all=True) == before
+    assert shared.value("n") == 1
+
+
+def test_an_error_as_json(past: Kernel) -> None:
+    """A script gets the reply itself, and the cell goes on."""
+    ran = past.ok("%kishu --json checkout nowhere\nwent_on = 1")
+    assert ran.results[0]["application/json"] == past.request("checkout", target="nowhere")
+    assert past.value("went_on") == 1
+
+
+# -- cells that hold the magic ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%kishu log",
+        "%kishu",
+        "  %kishu status",
+        "%kishu --json log",
+        "%kishu show HEAD\n%kishu diff HEAD~1",
+        "# look\n%kishu log\n",
+        "%kishu tag v1",
+        "kishu log",  # automagic
+    ],
+)
+def test_a_kishu_cell_is_no_checkpoint(past: Kernel, cell: str) -> None:
+    before = ids(past)
+    ran = past.ok(cell)
+    assert ran.reply["execution_count"] == 4
+    assert ids(past, all=True) == before
+    past.ok("n = 1")
+    assert past.done("log")["checkpoints"][0]["created"] == ["n"]
+    past.done("undo")
+    assert ids(past) == before
+
+
+@pytest.mark.parametrize("cell", ["%kishu undo", "%kishu undo\n%kishu undo\n%kishu redo", "%kishu checkout HEAD~1"])
+def test_a_kishu_cell_that_travels_is_none_either(past: Kernel, cell: str) -> None:
+    third, second, first = ids(past)
+    past.ok(cell)
+    assert past.done("status")["head"] == second
+    assert ids(past, all=True) == [third, second, first]
+    assert past.value("frame['price']") == [3, 1]
+
+
+def test_a_kishu_cell_that_fails_is_none_either(past: Kernel) -> None:
+    before = past.done("log", all=True)
+    usage_error(past.run("%kishu checkout nowhere"))
+    assert past.done("log", all=True) == before
+
+
+def test_a_travel_in_the_middle_of_a_cell(kernel: Kernel) -> None:
+    """What was before it is kept as a checkpoint; what follows goes on from the new state."""
+    kernel.ok("xs = [1]; n = 0")
+    kernel.ok("xs.append(2); n = 1")
+    second, first = ids(kernel)
+    code = "xs.append('before'); before = 1\n%kishu checkout In[1]\nxs.append('after'); seen = 'before' in globals()"
+    kernel.ok(code)
+    assert kernel.value("xs, n, seen, 'before' in globals()") == ([1, "after"], 0, False, False)
+
+    head, parent = kernel.done("log")["checkpoints"]
+    assert (head["code"], head["execution_count"], head["parent"]) == (code, 3, first)
+    assert (head["created"], head["modified"]) == (["seen"], ["xs"])
+    assert parent["id"] == first
+
+    [half] = {*ids(kernel, all=True)} - {head["id"], second, first}
+    kernel.done("checkout", target=half)
+    assert kernel.value("xs, n, before, 'seen' in globals()") == ([1, 2, "before"], 1, 1, False)
+    kernel.done("checkout", target=head["id"])
+    assert kernel.value("xs, n, seen") == ([1, "after"], 0, False)
+    kernel.done("undo")
+    assert kernel.value("xs, n") == ([1], 0)
+
+
+def test_a_travel_in_a_function(kernel: Kernel) -> None:
+    kernel.ok("n = 1\ndef back(k):\n    get_ipython().run_line_magic('kishu', f'undo {k}')")
+    kernel.ok("n = 2")
+    kernel.ok("n = 3")
+    kernel.ok("back(1)\nseen = n")
+    assert kernel.value("n, seen") == (2, 2)
+    kernel.done("undo")
+    assert kernel.value("n, 'seen' in globals()") == (2, False)
+
+
+def test_a_failing_travel_in_the_middle_of_a_cell(kernel: Kernel) -> None:
+    kernel.ok("n = 1")
+    usage_error(kernel.run("n = 2\n%kishu checkout nowhere\nn = 3"))
+    head = kernel.done("log")["checkpoints"][0]
+    assert (head["status"], head["modified"]) == ("error", ["n"])
+    assert kernel.value("n") == 2
+    kernel.done("undo")
+    assert kernel.value("n") == 1
+
+
+def test_a_commit_in_the_middle_of_a_cell_keeps_what_is_so_far(kernel: Kernel) -> None:
+    kernel.ok("n = 1")
+    kernel.ok("n = 2\n%kishu commit half way\nn = 3")
+    messages = {each["message"]: each["id"] for each in kernel.done("log")["checkpoints"]}
+    assert kernel.value("n") == 3
+    kernel.done("checkout", target=messages["half way"])
+    assert kernel.value("n") == 2
+    kernel.done("checkout", target="main")
+    assert kernel.value("n") == 3
+
+
+def test_looking_in_the_middle_of_a_cell(kernel: Kernel) -> None:
+    kernel.ok("n = 1")
+    ran = kernel.ok("n = 2\n%kishu --json log\nn += 1")
+    assert len(ran.results[0]["application/json"]["checkpoints"]) == 1  # this cell's comes when it has ended
+    head = kernel.done("log")["checkpoints"][0]
+    assert (head["execution_count"], head["modified"]) == (2, ["n"])
+    assert kernel.value("n") == 3
+    kernel.done("undo")
+    assert kernel.value("n") == 1
+
+
+def test_a_loop_of_travels(kernel: Kernel) -> None:
+    """A script in a cell that visits every state: it goes on, whatever becomes of its variables."""
+    for number in range(4):
+        kernel.ok(f"n = {number}")
+    ran = kernel.ok("for step in range(3):\n    %kishu undo\n    print('n is', n)")
+    assert [line for line in ran.stdout.splitlines() if line.startswith("n is")] == ["n is 2", "n is 1", "n is 0"]
+    assert kernel.value("n") == 0
+    kernel.done("undo")
+    assert kernel.value("n, 'step' in globals()") == (0, False)
