@@ -111,9 +111,7 @@ def show_log(kernel: Kernel, screen: Screen) -> None:
     log = kernel.kishu("log")
     for checkpoint in log["checkpoints"]:
         marks = [("created", "+"), ("modified", "~"), ("deleted", "-")]
-        touched = "  ".join(
-            f"{sign} {', '.join(checkpoint[kind])}" for kind, sign in marks if checkpoint[kind]
-        )
+        touched = "  ".join(f"{sign} {', '.join(checkpoint[kind])}" for kind, sign in marks if checkpoint[kind])
         here = " <- head" if checkpoint["id"] == log["head"] else ""
         screen.line(f"{checkpoint['id'][:8]}  In[{checkpoint['execution_count']}]{here}", touched)
 
@@ -308,9 +306,7 @@ class Screen:
         expect(reply["applied"] and not plan["lost"], f"{action} loses nothing")
         kept, loaded = sum(map(len, plan["keep"])), sum(len(e["names"]) for e in plan["load"])
         counts = f"{kept} kept, {loaded} loaded, {len(plan['delete'])} deleted"
-        self.line(
-            action, f"{duration(reply['seconds']):>8}  {counts}, {len(plan['replay'])} re-run"
-        )
+        self.line(action, f"{duration(reply['seconds']):>8}  {counts}, {len(plan['replay'])} re-run")
 
     def _style(self, style: str, text: str) -> str:
         if not self.colour or style not in STYLES:

@@ -191,8 +191,28 @@ class Reducer:
             attributes, slots = reduction[2]
             # cloudpickle leaves out what is the same object in a base: but it would then follow the base.
             own = {name: value for name, value in vars(cls).items() if _is_in_base(cls, name, value)}
-            return (reduction[0], arguments, ({**own, **attributes}, slots), *reduction[3:])
+            state = {**own, **attributes}
+            state.pop("__slotnames__", None)  # what `copyreg` notes when an instance is taken apart
+            make = make_class if reduction[0] is _cloud._make_skeleton_class else reduction[0]
+            if make is _cloud._make_skeleton_enum:
+                return self._enum(cls, arguments, state)
+            return (make, arguments, (state, slots), *reduction[3:])
         return reduction
+
+    def _enum(self, cls: Any, arguments: tuple[Any, ...], state: dict[str, Any]) -> Reduction:
+        # cloudpickle leaves out the aliases, and what the members themselves hold.
+        members = cls.__members__
+        values = {name: member.value for name, member in members.items()}
+        own = {name: value for name, value in state.items() if name not in members}
+        attributes = {name: _own_attributes(member) for name, member in members.items()}
+        return (
+            _cloud._make_skeleton_enum,
+            (*arguments[:3], values, *arguments[4:]),
+            (attributes, own),
+            None,
+            None,
+            set_enum_state,
+        )
 
     def by_value(self, cls: type) -> bool:
         """The class is stored whole: it is the notebook's, or was made at run time."""
@@ -265,6 +285,41 @@ def make_function(
     return types.FunctionType(code, namespace, name, None, cells)
 
 
+def make_class(metaclass: type, name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *rest: Any) -> type:
+    """A class of the notebook, still empty. None of the user's code runs: it ran when the class was first made.
+
+    Else `__init_subclass__` and metaclasses, which keep registries, would write to those of the live session.
+    """
+    resolved = types.resolve_bases(bases)
+    above = {each for base in resolved for each in base.__mro__ if each in _made}
+    hooks = {each: vars(each)["__init_subclass__"] for each in above if "__init_subclass__" in vars(each)}
+    for each in hooks:
+        type.__delattr__(each, "__init_subclass__")
+    try:
+        maker = next(each for each in metaclass.__mro__ if each not in _made)
+        if maker is metaclass:
+            cls: type = _cloud._make_skeleton_class(metaclass, name, bases, namespace, *rest)
+        else:
+            original = {} if resolved is bases else {"__orig_bases__": bases}
+            cls = maker.__new__(metaclass, name, resolved, {**namespace, **original})
+    finally:
+        for each, hook in hooks.items():
+            type.__setattr__(each, "__init_subclass__", hook)
+    _made.add(cls)
+    return cls
+
+
+def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, Any]]) -> None:
+    """Second half of an enum: its attributes, and those of its members."""
+    members, of_class = state
+    _cloud._class_setstate(cls, (of_class, {}))
+    for name, attributes in members.items():
+        cls.__members__[name].__dict__.update(attributes)
+
+
+_made: weakref.WeakSet[type] = weakref.WeakSet()
+
+
 def make_module_function(
     module: str, code: types.CodeType, name: str, cells: tuple[types.CellType, ...]
 ) -> types.FunctionType:
@@ -326,6 +381,12 @@ def _reduce_singleton(singletons: dict[int, str], _: Reducer, obj: Any) -> Reduc
     return module_attribute, (type(obj).__module__, name)
 
 
+def _own_attributes(member: Any) -> dict[str, Any]:
+    """What the user's `__init__` or `__new__` gave a member of an enum."""
+    usual = ("_value_", "_name_", "__objclass__", "_sort_order_")
+    return {name: value for name, value in getattr(member, "__dict__", {}).items() if name not in usual}
+
+
 def _cell_content(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
@@ -333,7 +394,7 @@ def _cell_content(cell: types.CellType) -> Any:
         return EMPTY_CELL
 
 
-_SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum)
+_SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 
 _RLOCK = type(threading.RLock())
 

@@ -20,6 +20,7 @@ import fractions
 import functools
 import gc
 import hashlib
+import io
 import json
 import logging
 import pathlib
@@ -61,7 +62,7 @@ _BY_TYPE = (
     types.FrameType,
     types.TracebackType,
 )
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 _DESCRIPTORS = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
@@ -70,8 +71,12 @@ _DESCRIPTORS = (
     types.ClassMethodDescriptorType,
 )
 _NOT_OF_A_CLASS = frozenset(
-    "__dict__ __weakref__ __module__ __slotnames__ _abc_impl __annotate__ __annotate_func__ __annotations_cache__".split()
+    {"__dict__", "__weakref__", "__module__", "__slotnames__", "_abc_impl"}
+    | {"__annotate__", "__annotate_func__", "__annotations_cache__"}
 )
+
+_NOT_OF_AN_INSTANCE = frozenset({"_deprecated_key_to_warnings"})
+"""Of scikit-learn's Bunch, which leaves it out of its own copies and pickles."""
 
 
 def describe(variables: Mapping[str, Any], namespace: Mapping[str, Any] | None = None) -> Description:
@@ -199,8 +204,7 @@ class _Describer:
 
     def unordered(self, path: str, obj: Any) -> str:
         alone = sorted(
-            (repr(sorted(_Describer(self.namespace).run({"": item}).items())), index)
-            for index, item in enumerate(obj)
+            (repr(sorted(_Describer(self.namespace).run({"": item}).items())), index) for index, item in enumerate(obj)
         )
         items = list(obj)
         self.then((f"{path}{{{n}}}", items[index]) for n, (_, index) in enumerate(alone))
@@ -208,11 +212,11 @@ class _Describer:
 
     def builtin(self, path: str, obj: Any) -> str | None:
         """What an object of a builtin type, or of a subclass of one, holds as such."""
-        for kind in (list, tuple, collections.deque):
+        sequences: tuple[Any, ...] = (list, tuple, collections.deque)
+        for kind in sequences:
             if isinstance(obj, kind):
-                items = list(kind.__iter__(obj))
-                extra = f" maxlen={obj.maxlen}" if kind is collections.deque else ""
-                return self.sequence(path, items) + extra
+                extra = f" maxlen={obj.maxlen}" if isinstance(obj, collections.deque) else ""
+                return self.sequence(path, list(kind.__iter__(obj))) + extra
         if isinstance(obj, dict):
             factory = getattr(obj, "default_factory", None)
             if factory is not None:
@@ -226,6 +230,8 @@ class _Describer:
         if isinstance(obj, BaseException):
             self.then([(f"{path}.args", obj.args)])
             return ""
+        if isinstance(obj, (io.BytesIO, io.StringIO)):
+            return "closed" if obj.closed else _short(f"{obj.getvalue()!r} at {obj.tell()}")
         if isinstance(obj, random.Random):
             return _short(repr(obj.getstate()))
         return None
@@ -270,9 +276,7 @@ class _Describer:
     def a_class(self, path: str, obj: type) -> str:
         if self.by_reference(obj):
             return f"class {_name(obj)}"
-        attributes = {
-            name: value for name, value in sorted(vars(obj).items()) if name not in _NOT_OF_A_CLASS
-        }
+        attributes = {name: value for name, value in sorted(vars(obj).items()) if name not in _NOT_OF_A_CLASS}
         self.then(
             [
                 (f"{path}.__class__", type(obj)),
@@ -296,6 +300,7 @@ class _Describer:
         children: list[tuple[str, Any]] = []
         state = getattr(obj, "__dict__", None)
         if isinstance(state, dict):
+            state = {name: value for name, value in state.items() if name not in _NOT_OF_AN_INSTANCE}
             children += [(f"{path}.{name}", value) for name, value in dict.items(state)]
         slots = list(_slots(obj))
         children += [(f"{path}.{name}", value) for name, value in slots]
@@ -339,7 +344,16 @@ class _Describer:
             if on
         ]
         self.arrays.append((path, obj))
-        extra = [(f"{path}.{name}", value) for name, value in getattr(obj, "__dict__", {}).items()]
+        if isinstance(obj, numpy.ma.MaskedArray):  # its own attributes come and go as they are asked for
+            filled = numpy.ma.default_fill_value(obj.dtype) if obj._fill_value is None else obj._fill_value
+            about = {
+                "mask": numpy.ma.getmaskarray(obj).tolist(),
+                "fill": repr(numpy.asarray(filled).tolist()),
+                "hard": obj.hardmask,
+            }
+        else:
+            about = getattr(obj, "__dict__", {})
+        extra = [(f"{path}.{name}", value) for name, value in about.items()]
         plain = numpy.ndarray.view(obj, numpy.ndarray)
         if obj.dtype.hasobject:
             self.then([*extra, (f"{path}[...]", plain.ravel().tolist())])
@@ -424,9 +438,10 @@ class _Describer:
 
 
 _ASKED_OF_AN_ARTIST = (
-    "title xlabel ylabel xlim ylim xscale yscale text position color facecolor edgecolor linewidth linestyle "
-    "marker xdata ydata xy width height offsets array size_inches dpi"
-).split()
+    *("title", "xlabel", "ylabel", "xlim", "ylim", "xscale", "yscale", "text", "position"),
+    *("color", "facecolor", "edgecolor", "linewidth", "linestyle", "marker"),
+    *("xdata", "ydata", "xy", "width", "height", "offsets", "array", "size_inches", "dpi"),
+)
 
 _Way = Callable[[_Describer, str, Any], str]
 

@@ -67,8 +67,10 @@ def cell(chance: random.Random) -> str:
         lambda: f"{name()} = {name()}.T",
         lambda: f"{name()}[1:2] = {digit()}",
         lambda: f"{name()} += {digit()}",
-        lambda: f"class C:\n    z = {digit()}\n    def keep(self): self.kept = {name()}\n"
-        f"    def write(self): {name()}.append(3)",
+        lambda: (
+            f"class C:\n    z = {digit()}\n    def keep(self): self.kept = {name()}\n"
+            f"    def write(self): {name()}.append(3)"
+        ),
         lambda: f"{name()} = C(); {name()} = C()",
         lambda: f"C.z = {name()}",
         lambda: f"{name()}.attribute = {name()}",
@@ -78,8 +80,10 @@ def cell(chance: random.Random) -> str:
         lambda: f"{name()} = f()",
         lambda: f"def g():\n    global {(bound := name())}\n    {bound} = {name()}\n    return {bound}",
         lambda: f"{name()} = g()",
-        lambda: f"def make():\n    cell = [{name()}]\n    def h(): cell.append(1); return cell\n"
-        f"    def k(): return cell\n    return h, k",
+        lambda: (
+            f"def make():\n    cell = [{name()}]\n    def h(): cell.append(1); return cell\n"
+            f"    def k(): return cell\n    return h, k"
+        ),
         lambda: f"{name()}, {name()} = make()",
         lambda: f"{name()}()",
         lambda: f"{name()} = lambda: {name()}",

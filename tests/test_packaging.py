@@ -156,9 +156,7 @@ def test_other_python_finds_its_way(tmp_path: Path) -> None:
     )
 
 
-def test_uninstall_tells_when_there_is_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_uninstall_tells_when_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["uninstall", "--prefix", str(tmp_path)]) == 1
     assert "there is no kernelspec 'kishu' in" in capsys.readouterr().err
 
@@ -171,9 +169,7 @@ def test_uninstall_leaves_its_directory_never(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("text", ['{"argv": ["python", "-m", "other"]}', "not json", "[]"])
-def test_uninstall_spares_other_kernels(
-    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_uninstall_spares_other_kernels(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     other = tmp_path / KERNELS / "other"
     other.mkdir(parents=True)
     (other / "kernel.json").write_text(text)
@@ -188,9 +184,7 @@ def test_name_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert not (tmp_path / "share").exists()
 
 
-def test_unwritable_place_is_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unwritable_place_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")  # not permissions: root may write everywhere
     assert cli.main(["install", "--prefix", str(in_the_way)]) == 1

@@ -88,9 +88,7 @@ DELTAS = [
 
 
 @pytest.mark.parametrize(("cell", "created", "modified", "deleted"), DELTAS)
-def test_the_delta_of_a_cell(
-    notebook: Notebook, cell: str, created: str, modified: str, deleted: str
-) -> None:
+def test_the_delta_of_a_cell(notebook: Notebook, cell: str, created: str, modified: str, deleted: str) -> None:
     notebook.ok(BEFORE)
     checkpoint = notebook.run(cell)
     assert checkpoint is not None
@@ -99,7 +97,9 @@ def test_the_delta_of_a_cell(
 
 def test_the_status_of_a_cell_is_kept(notebook: Notebook) -> None:
     good, bad, stopped = map(notebook.run, ["x = 1", "1 / 0", "raise KeyboardInterrupt"])
-    assert good and bad and stopped
+    assert good is not None
+    assert bad is not None
+    assert stopped is not None
     assert (good.status, good.error) == ("ok", None)
     assert (bad.status, bad.error) == ("error", "ZeroDivisionError")
     assert (stopped.status, stopped.error) == ("interrupted", "KeyboardInterrupt")
@@ -347,9 +347,7 @@ def test_a_rerun_that_ends_otherwise_leaves_everything(notebook: Notebook) -> No
     ("second", "complaint"),
     [("pass", "did not give gen"), ("gen = [1]", "gave gen as list, not as generator")],
 )
-def test_a_rerun_that_gives_something_else_leaves_everything(
-    notebook: Notebook, second: str, complaint: str
-) -> None:
+def test_a_rerun_that_gives_something_else_leaves_everything(notebook: Notebook, second: str, complaint: str) -> None:
     notebook.ok("import math\nmath.kishu_code = ['gen = (i for i in [1])']")
     try:
         notebook.ok("exec(math.kishu_code[0])")
@@ -433,9 +431,7 @@ def test_a_ref_that_cannot_be_written_stops_no_undo(notebook: Notebook) -> None:
     assert "the disk is full" in notebook.warnings[0]
 
 
-def test_an_error_of_ours_does_not_reach_the_cell(
-    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_ours_does_not_reach_the_cell(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook.ok("x = [1]")
     with monkeypatch.context() as patch:
         patch.setattr(notebook.session._detector, "judge", lambda *_, **__: 1 / 0)
@@ -455,9 +451,7 @@ def test_what_is_lost_is_told_before_anything_is_applied(notebook: Notebook) -> 
     untouched = Untouched(notebook)
     with pytest.raises(LostError, match="gen"):
         notebook.session.checkout(there.id)
-    assert [lost.version.names for lost in notebook.session.checkout(there.id, dry_run=True).plan.lost] == [
-        ("gen",)
-    ]
+    assert [lost.version.names for lost in notebook.session.checkout(there.id, dry_run=True).plan.lost] == [("gen",)]
     untouched.check()
 
 
@@ -533,6 +527,30 @@ def test_a_displayed_value_is_recomputed(notebook: Notebook) -> None:
     notebook.ok("_1 = None")
     notebook.session.undo()
     assert list(notebook["_1"]) == [7]
+
+
+def test_a_rerun_gets_what_was_displayed_then(notebook: Notebook) -> None:
+    notebook.ok("[5, 6]")
+    notebook.ok("_.append(7); gen = (i for i in _)")
+    there = notebook.describe()
+    notebook.ok("gen = None")
+    shown = notebook.ok("[1]")
+    notebook.session.undo(steps=2)
+    assert differences(there, notebook.describe()) == []
+    assert list(notebook["gen"]) == [5, 6, 7]
+    notebook.session.checkout(shown.id)
+    assert notebook["_"] == [1]
+
+
+def test_a_rerun_does_not_touch_what_is_displayed_now(notebook: Notebook) -> None:
+    notebook.ok("[5]")
+    notebook.ok("_.append(7); gen = (i for i in [1])")
+    notebook.ok("gen = None")
+    notebook.ok("[1]")
+    now = notebook["_"]
+    notebook.session.undo(steps=2)
+    assert now == [1]
+    assert notebook["_1"] == [5, 7]
 
 
 def test_replay_never_refuses(notebook: Notebook) -> None:

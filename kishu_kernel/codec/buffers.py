@@ -80,13 +80,18 @@ class Arrays:
             return NotImplemented
         flags = array.flags
         if not (flags.c_contiguous or flags.f_contiguous):
+            start, end = bounds(array)
+            if end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
+                home = Segment(start, array.nbytes, (array,))
+                return load_view, (home, *_layout(array, home))
             return self._reduce_memory(array.copy(order="C"), flags.writeable)
         return self._reduce_memory(array, flags.writeable)
 
     def note_apart(self, subclassed: Any) -> None:
         """An array of a subclass stores a copy of its memory, and of its mask."""
-        for held in (subclassed, getattr(subclassed, "_mask", None)):
-            if getattr(held, "strides", ()) and held.size:
+        parts: tuple[Any, ...] = (subclassed, getattr(subclassed, "_mask", None))
+        for held in parts:
+            if getattr(held, "strides", None) and held.size:
                 self._apart[id(held)] = held
                 self._note_owner(held)
 

@@ -253,8 +253,9 @@ class Walk:
 
     def _walk_subclassed_array(self, obj: Any) -> None:
         """By its reduction, which copies its memory and its mask; but others may see them too."""
-        for held in (obj, getattr(obj, "_mask", None)):
-            if getattr(held, "strides", ()) and held.size:
+        parts: tuple[Any, ...] = (obj, getattr(obj, "_mask", None))
+        for held in parts:
+            if getattr(held, "strides", None) and held.size:
                 self.ranges.append((*bounds(held), False))
         self.reduction(obj)
 

@@ -13,8 +13,10 @@ BRANCH = "branch/"
 TAG = "tag/"
 HEAD = "head/"
 
-_STEPS = re.compile(r"(?P<base>.+?)~(?P<steps>\d*)", re.DOTALL)
-_CELL = re.compile(r"In\s*\[(\d+)\]")
+LONGEST = 200
+
+_STEPS = re.compile(r"(?P<base>.+?)~(?P<steps>[0-9]*)", re.DOTALL)
+_CELL = re.compile(r"In\s*\[([0-9]+)\]")
 _PREFIX = re.compile(r"[0-9a-f]{4,16}")
 _NAME = re.compile(r"[^\W_][\w./+@-]{0,99}")
 
@@ -37,6 +39,8 @@ def resolve(
         UnknownTargetError: nothing answers to it.
         AmbiguousTargetError: several do.
     """
+    if len(target) > LONGEST:
+        raise UnknownTargetError(f"a target has at most {LONGEST} characters, this one has {len(target):,}")
     stepped = _STEPS.fullmatch(target)
     if stepped:
         base = resolve(stepped["base"], head=head, refs=refs, find=find, lookup=lookup)

@@ -118,7 +118,9 @@ def test_a_view_writes_into_the_array_that_owns_the_memory(cells: Cells, size: i
 
 @pytest.mark.parametrize("size", SIZES)
 def test_views_of_which_none_owns_the_memory(cells: Cells, size: int) -> None:
-    cells.run(f"import numpy as np\nwhole = np.arange({size})\na, b = whole[:{size} // 2 + 1], whole[{size} // 2:]\ndel whole")
+    cells.run(
+        f"import numpy as np\nwhole = np.arange({size})\na, b = whole[:{size} // 2 + 1], whole[{size} // 2:]\ndel whole"
+    )
     back = cells.back("a", "b")
     assert np.shares_memory(back["a"], back["b"])
     back["a"][-1] = -1
@@ -181,6 +183,17 @@ def test_an_array_comes_back_as_it_was(cells: Cells, expression: str, size: int)
     if was.flags.forc:
         assert (now.flags.c_contiguous, now.flags.f_contiguous) == (was.flags.c_contiguous, was.flags.f_contiguous)
     np.testing.assert_array_equal(now, was)
+
+
+def test_a_reversed_array_stays_reversed(cells: Cells) -> None:
+    """Alone, without the array that it is a view of: its elements still lie as they lay."""
+    cells.run("import numpy as np\nx = np.arange(1000.0)[::-1]\ny = np.arange(24).reshape(2, 3, 4).transpose(1, 0, 2)")
+    back = cells.back("x", "y")
+    for name in "xy":
+        assert back[name].strides == cells.live[name].strides
+        np.testing.assert_array_equal(back[name], cells.live[name])
+    back["x"][0] = 5
+    assert cells.live["x"][0] == 999
 
 
 def test_read_only_stays_read_only(cells: Cells) -> None:
@@ -346,7 +359,10 @@ def test_defaults_are_shared(cells: Cells) -> None:
 
 
 def test_recursion(cells: Cells) -> None:
-    cells.run("def f(n):\n    return 1 if n < 2 else n * f(n - 1)\ndef make():\n    def g(n):\n        return n and g(n - 1)\n    return g\ng = make()")
+    cells.run(
+        "def f(n):\n    return 1 if n < 2 else n * f(n - 1)\ndef make():\n    def g(n):\n"
+        "        return n and g(n - 1)\n    return g\ng = make()"
+    )
     back = cells.back("f", "g")
     assert back["f"](5) == 120
     assert back["g"](3) == 0
@@ -372,7 +388,9 @@ def test_empty_and_deleted_cells(cells: Cells) -> None:
 
 
 def test_a_closure_over_a_container_of_itself(cells: Cells) -> None:
-    cells.run("def make():\n    table = {}\n    def f():\n        return table\n    table['f'] = f\n    return f\nf = make()")
+    cells.run(
+        "def make():\n    table = {}\n    def f():\n        return table\n    table['f'] = f\n    return f\nf = make()"
+    )
     f = cells.back("f")["f"]
     assert f()["f"] is f
 
@@ -453,8 +471,10 @@ def test_loading_leaves_the_live_class_alone(cells: Cells) -> None:
 
 def test_super_and_inheritance(cells: Cells) -> None:
     cells.run(
-        "class A:\n    def f(self):\n        return ['A']\nclass B(A):\n    def f(self):\n        return super().f() + [__class__]\n"
-        "class M(type):\n    def __call__(cls, *a):\n        return super().__call__(*a)\nclass D(B, metaclass=M):\n    pass\nd = D()"
+        "class A:\n    def f(self):\n        return ['A']\nclass B(A):\n    def f(self):\n"
+        "        return super().f() + [__class__]\n"
+        "class M(type):\n    def __call__(cls, *a):\n        return super().__call__(*a)\n"
+        "class D(B, metaclass=M):\n    pass\nd = D()"
     )
     back = cells.back("A", "B", "D", "M", "d")
     assert back["d"].f() == ["A", back["B"]]
@@ -464,10 +484,14 @@ def test_super_and_inheritance(cells: Cells) -> None:
 
 def test_properties_slots_and_methods(cells: Cells) -> None:
     cells.run(
-        "import functools\nclass C:\n    __slots__ = ('a', '_b', '__dict__')\n    @property\n    def b(self):\n        return self._b\n"
-        "    @b.setter\n    def b(self, value):\n        self._b = value\n    @classmethod\n    def make(cls):\n        return cls()\n"
-        "    @staticmethod\n    def s():\n        return 's'\n    @functools.cached_property\n    def late(self):\n        return [1]\n"
-        "    def __eq__(self, other):\n        return True\n    __hash__ = None\no = C.make()\no.a = [1]\no.b = o.a\no.late"
+        "import functools\nclass C:\n    __slots__ = ('a', '_b', '__dict__')\n    @property\n    def b(self):\n"
+        "        return self._b\n"
+        "    @b.setter\n    def b(self, value):\n        self._b = value\n    @classmethod\n    def make(cls):\n"
+        "        return cls()\n"
+        "    @staticmethod\n    def s():\n        return 's'\n    @functools.cached_property\n"
+        "    def late(self):\n        return [1]\n"
+        "    def __eq__(self, other):\n        return True\n    __hash__ = None\no = C.make()\no.a = [1]\n"
+        "o.b = o.a\no.late"
     )
     back = cells.back("C", "o")
     o = back["o"]
@@ -485,7 +509,8 @@ def test_dataclasses(cells: Cells) -> None:
     import dataclasses
 
     cells.run(
-        "from dataclasses import dataclass, field\n@dataclass(order=True)\nclass P:\n    x: int\n    y: list = field(default_factory=list)\n"
+        "from dataclasses import dataclass, field\n@dataclass(order=True)\nclass P:\n    x: int\n"
+        "    y: list = field(default_factory=list)\n"
         "@dataclass(frozen=True, slots=True)\nclass Q:\n    z: int = 1\np, q = P(1), Q()"
     )
     back = cells.back("P", "Q", "p", "q")
@@ -503,7 +528,8 @@ def test_dataclasses(cells: Cells) -> None:
 
 def test_enums(cells: Cells) -> None:
     cells.run(
-        "import enum\nclass E(enum.Enum):\n    A = 1\n    B = [2]\n    ALIAS = 1\n    def f(self):\n        return self.name\n"
+        "import enum\nclass E(enum.Enum):\n    A = 1\n    B = [2]\n    ALIAS = 1\n    def f(self):\n"
+        "        return self.name\n"
         "class F(enum.IntFlag):\n    X = 1\n    Y = 2\ne, f = [E.A, E.B], F.X | F.Y"
     )
     back = cells.back("E", "F", "e", "f")
@@ -513,13 +539,68 @@ def test_enums(cells: Cells) -> None:
     assert E.B.f() == "B"
     assert back["f"] == F.X | F.Y
     assert list(E) == [E.A, E.B]
+    assert E["ALIAS"] is E.A
+    assert list(E.__members__) == ["A", "B", "ALIAS"]
+
+
+def test_enums_with_attributes_of_their_own(cells: Cells) -> None:
+    cells.run(
+        "import enum\nclass Planet(enum.Enum):\n    EARTH = (5.97, [6.37])\n    MARS = (0.64, [3.39])\n"
+        "    def __init__(self, mass, radius):\n        self.mass, self.radius = mass, radius\n"
+        "class Coded(str, enum.Enum):\n    def __new__(cls, code, text):\n        made = str.__new__(cls, code)\n"
+        "        made._value_, made.text = code, text\n        return made\n    A = 'a', 'first'\n"
+        "    B = 'b', 'second'\n"
+        "x = [Planet.MARS, Coded.A]"
+    )
+    back = cells.back("Planet", "Coded", "x")
+    mars, a = back["x"]
+    assert mars is back["Planet"].MARS
+    assert (mars.mass, mars.radius, mars.value) == (0.64, [3.39], (0.64, [3.39]))
+    assert (a, a.value, a.text) == ("a", "a", "first")
+    assert a is back["Coded"]("a")
+
+
+def test_loading_a_class_runs_none_of_the_users_code(cells: Cells) -> None:
+    """A registry kept by `__init_subclass__`, by a metaclass or by `__set_name__` is the live one's."""
+    cells.run(
+        "seen = []\nclass Base:\n    registry = {}\n    def __init_subclass__(cls, tag=None, **more):\n"
+        "        super().__init_subclass__(**more)\n        seen.append(cls)\n"
+        "        Base.registry[cls.__name__] = cls\n"
+        "class Child(Base, tag=1):\n    pass\nclass Grandchild(Child):\n    pass\n"
+        "class Meta(type):\n    made = []\n    def __new__(mcs, name, bases, ns, **kw):\n        seen.append(name)\n"
+        "        return super().__new__(mcs, name, bases, ns)\n    def __init__(cls, *a, **kw):\n"
+        "        Meta.made.append(cls)\n"
+        "class Named:\n    def __set_name__(self, owner, name):\n        seen.append(name)\n        self.name = name\n"
+        "class Made(metaclass=Meta):\n    field = Named()\n"
+        "o = Grandchild(); m = Made()"
+    )
+    was = list(cells.live["seen"])
+    names = ["Base", "Child", "Grandchild", "o", "Meta", "Named", "Made", "m"]
+    live = {name: cells.live[name] for name in names}
+    payload = cells.encode(*names)
+    for name in names:
+        del cells.live[name]
+    assert isinstance(payload, Payload)
+    store = MemoryStore()
+    store.commit(empty_checkpoint(), [payload], {})
+    back = decode(store.load(Version(payload.names, ID)), cells.live)
+    assert cells.live["seen"] == was
+    assert live["Base"].registry == {"Child": live["Child"], "Grandchild": live["Grandchild"]}
+    assert back["Base"].registry == {"Child": back["Child"], "Grandchild": back["Grandchild"]}
+    assert back["Meta"].made == [back["Made"]]
+    assert type(back["Made"]) is back["Meta"]
+    assert back["Made"].field.name == "field"
+    cells.live.update(back)
+    cells.run("class Later(Base):\n    pass")
+    assert cells.live["seen"][-1] is back["Base"].registry["Later"]
 
 
 def test_abstract_classes(cells: Cells) -> None:
     cells.run(
         "import abc, collections.abc\nclass B(abc.ABC):\n    @abc.abstractmethod\n    def f(self): ...\n"
         "class C(B):\n    def f(self):\n        return 1\n@B.register\nclass R:\n    pass\nc = C()\n"
-        "class S(collections.abc.Sequence):\n    def __len__(self):\n        return 0\n    def __getitem__(self, i):\n        raise IndexError\n"
+        "class S(collections.abc.Sequence):\n    def __len__(self):\n        return 0\n"
+        "    def __getitem__(self, i):\n        raise IndexError\n"
         "s = S()"
     )
     back = cells.back("B", "C", "R", "c", "S", "s")
@@ -558,8 +639,10 @@ def test_generic_classes_protocols_and_typed_dicts(cells: Cells) -> None:
 
 def test_subclasses_of_builtins(cells: Cells) -> None:
     cells.run(
-        "import collections\nclass L(list):\n    pass\nclass D(dict):\n    def __missing__(self, key):\n        return key\n"
-        "class S(str):\n    pass\nclass E(Exception):\n    def __init__(self, a, b):\n        super().__init__(a)\n        self.b = b\n"
+        "import collections\nclass L(list):\n    pass\nclass D(dict):\n    def __missing__(self, key):\n"
+        "        return key\n"
+        "class S(str):\n    pass\nclass E(Exception):\n    def __init__(self, a, b):\n"
+        "        super().__init__(a)\n        self.b = b\n"
         "class O(collections.OrderedDict):\n    pass\nl, d, s, o = L([1]), D(a=1), S('s'), O(z=1)\nl.own = s.own = l\n"
         "try:\n    raise E(1, [2])\nexcept E as error:\n    e = error"
     )
@@ -576,8 +659,10 @@ def test_subclasses_of_builtins(cells: Cells) -> None:
 def test_what_an_instance_says_of_itself_is_heard(cells: Cells) -> None:
     cells.run(
         "class C:\n    def __init__(self, n):\n        self.n, self.cache = n, 'full'\n"
-        "    def __getstate__(self):\n        return {'n': self.n}\n    def __setstate__(self, state):\n        self.n, self.cache = state['n'], None\n"
-        "class R:\n    def __init__(self, n):\n        self.n = n\n    def __reduce__(self):\n        return R, (self.n,)\nc, r = C(1), R(2)"
+        "    def __getstate__(self):\n        return {'n': self.n}\n    def __setstate__(self, state):\n"
+        "        self.n, self.cache = state['n'], None\n"
+        "class R:\n    def __init__(self, n):\n        self.n = n\n    def __reduce__(self):\n"
+        "        return R, (self.n,)\nc, r = C(1), R(2)"
     )
     back = cells.back("C", "R", "c", "r")
     assert (back["c"].n, back["c"].cache, back["r"].n) == (1, None, 2)
@@ -585,7 +670,10 @@ def test_what_an_instance_says_of_itself_is_heard(cells: Cells) -> None:
 
 
 def test_a_class_in_a_function(cells: Cells) -> None:
-    cells.run("def make(n):\n    class C:\n        k = n\n        def f(self):\n            return n, C\n    return C\nC = make(3)\no = C()")
+    cells.run(
+        "def make(n):\n    class C:\n        k = n\n        def f(self):\n            return n, C\n"
+        "    return C\nC = make(3)\no = C()"
+    )
     back = cells.back("C", "o")
     assert back["o"].f() == (3, back["C"])
 

@@ -453,10 +453,7 @@ def test_deep_nesting_is_doubt_not_an_error() -> None:
 def test_cells_can_be_judged_in_several_threads() -> None:
     show = warnings.showwarning
     found: list[Access] = []
-    threads = [
-        threading.Thread(target=lambda: found.extend(access("x = y") for _ in range(200)))
-        for _ in range(4)
-    ]
+    threads = [threading.Thread(target=lambda: found.extend(access("x = y") for _ in range(200))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -67,7 +67,10 @@ def test_only_candidates_are_judged(cells: Cells) -> None:
 
 
 def test_what_functions_may_touch_is_a_candidate(cells: Cells) -> None:
-    cells.run("a = [1]; b = [2]\ndef f():\n    a.append(1)\ndef g():\n    f()\nclass C:\n    def m(self):\n        g()\no = C()")
+    cells.run(
+        "a = [1]; b = [2]\ndef f():\n    a.append(1)\ndef g():\n    f()\nclass C:\n    def m(self):\n"
+        "        g()\no = C()"
+    )
     assert changed(cells.run("g()")) == {("a",)}
     assert changed(cells.run("o.m()")) == {("a",)}
     assert changed(cells.run("b.append(len(b))")) == {("b",)}
@@ -130,7 +133,7 @@ def test_moving_names_in_functions_lead_to_results(cells: Cells) -> None:
 def test_a_throwaway_name_leads_nowhere(cells: Cells) -> None:
     cells.execute("_3 = [1]")
     cells.detector.adopt(cells.detector.judge(ALL, cells.variables))
-    assert set(cells.judge("for _ in range(3): pass").known) == set()
+    assert ("_3",) not in cells.judge("for _ in range(3): pass").known
 
 
 # -- deltas ----------------------------------------------------------------------------------------------
@@ -190,9 +193,7 @@ def test_splits_and_merges(cells: Cells, before: str, cell: str, changes: set[Na
         ("a = 1", "a = 2; b = 3; del a", "b", "", "a"),
     ],
 )
-def test_what_a_person_is_told(
-    cells: Cells, before: str, cell: str, created: str, modified: str, deleted: str
-) -> None:
+def test_what_a_person_is_told(cells: Cells, before: str, cell: str, created: str, modified: str, deleted: str) -> None:
     cells.run(before)
     delta = cells.run(cell).delta
     assert [" ".join(names) for names in (delta.created, delta.modified, delta.deleted)] == [created, modified, deleted]

@@ -86,11 +86,13 @@ VALUES = [
     "class x:\n    a = [1]\n    def f(self):\n        return super().__repr__()",
     "class C:\n    pass\nx = C()\nx.a = [x]",
     "class C:\n    __slots__ = ('a', 'b')\nx = C()\nx.a = 1",
-    "import dataclasses\n@dataclasses.dataclass\nclass C:\n    a: int = 1\n    b: list = dataclasses.field(default_factory=list)\n"
+    "import dataclasses\n@dataclasses.dataclass\nclass C:\n    a: int = 1\n"
+    "    b: list = dataclasses.field(default_factory=list)\n"
     "x = [C(), C(2)]",
     "import enum\nclass C(enum.Enum):\n    A = 1\n    B = [2]\nx = [C.A, C.B]",
     "import typing\nclass C(typing.NamedTuple):\n    a: int\n    b: str = 'b'\nx = C(1)",
-    "import abc\nclass B(abc.ABC):\n    @abc.abstractmethod\n    def f(self): ...\nclass C(B):\n    def f(self): ...\nx = C()",
+    "import abc\nclass B(abc.ABC):\n    @abc.abstractmethod\n    def f(self): ...\nclass C(B):\n"
+    "    def f(self): ...\nx = C()",
     "class M(type):\n    pass\nclass x(metaclass=M):\n    pass",
     "x = [1].append",
     "x = len",
@@ -112,7 +114,8 @@ VALUES = [
     "import pandas as pd\nx = pd.date_range('2020', periods=3, tz='UTC')",
     "import pandas as pd\nx = pd.DataFrame({'a': [1, 1, 2]}).groupby('a')",
     "from sklearn.linear_model import LogisticRegression\nx = LogisticRegression().fit([[0], [1]], [0, 1])",
-    "from sklearn.tree import DecisionTreeClassifier\nx = DecisionTreeClassifier(random_state=0).fit([[0], [1]], [0, 1])",
+    "from sklearn.tree import DecisionTreeClassifier\n"
+    "x = DecisionTreeClassifier(random_state=0).fit([[0], [1]], [0, 1])",
 ]
 
 
@@ -305,9 +308,7 @@ def test_depth_is_no_limit(main: Namespace, code: str) -> None:
         nested = nested.pop()
 
 
-def test_objects_of_a_library_that_refer_to_each_other(
-    main: Namespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_objects_of_a_library_that_refer_to_each_other(main: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Constants of a module that know each other: the walk comes to an end."""
     library = types.ModuleType("kishu_test_library")
     monkeypatch.setitem(sys.modules, library.__name__, library)
@@ -340,7 +341,8 @@ UNRELATED = [
     "a = [int, len, str.upper]; b = [int, len, str.upper]",
     "import math\na = [math]; b = [math.pi, math]",
     "import logging\na = [logging.getLogger('l')]; b = [logging.getLogger('l')]",
-    "import dataclasses\n@dataclasses.dataclass\nclass a:\n    n: int = 1\n@dataclasses.dataclass\nclass b:\n    n: int = 1",
+    "import dataclasses\n@dataclasses.dataclass\nclass a:\n    n: int = 1\n@dataclasses.dataclass\nclass b:\n"
+    "    n: int = 1",
     "import dataclasses\n@dataclasses.dataclass\nclass a:\n    n: list = dataclasses.field(default_factory=list)\n"
     "@dataclasses.dataclass(frozen=True, order=True)\nclass b:\n    n: list = dataclasses.field(default_factory=list)",
     "import typing\nclass a(typing.NamedTuple):\n    n: int\nclass b(typing.NamedTuple):\n    n: int",
@@ -382,9 +384,12 @@ UNRELATED = [
     "import pandas as pd\na = pd.Series([1, 2]); b = a + 1",
     "import pandas as pd\na = pd.Timestamp('2020'); b = pd.Series([a, a])",
     "import pandas as pd\na = pd.Series(['u'], dtype='category'); b = pd.Series(['u'], dtype='category')",
-    "import pandas as pd\na = pd.date_range('2020', periods=2, tz='UTC'); b = pd.date_range('2021', periods=2, tz='UTC')",
-    "from sklearn.linear_model import LinearRegression as L\na = L().fit([[0], [1]], [0, 1]); b = L().fit([[0], [1]], [1, 0])",
-    "from sklearn.tree import DecisionTreeRegressor as T\na = T().fit([[0], [1]], [0, 1]); b = T().fit([[0], [1]], [1, 0])",
+    "import pandas as pd\na = pd.date_range('2020', periods=2, tz='UTC'); "
+    "b = pd.date_range('2021', periods=2, tz='UTC')",
+    "from sklearn.linear_model import LinearRegression as L\na = L().fit([[0], [1]], [0, 1]); "
+    "b = L().fit([[0], [1]], [1, 0])",
+    "from sklearn.tree import DecisionTreeRegressor as T\na = T().fit([[0], [1]], [0, 1]); "
+    "b = T().fit([[0], [1]], [1, 0])",
     "from sklearn.ensemble import RandomForestClassifier as F\n"
     "a = F(2).fit([[0], [1]], [0, 1]); b = F(2).fit([[0], [1]], [0, 1])",
     "from matplotlib.figure import Figure\na = Figure(); a.subplots().plot([1]); b = Figure(); b.subplots().plot([1])",
@@ -445,7 +450,8 @@ LINKED = [
     "import numpy as np, pandas as pd\na = np.zeros((3, 2)); b = pd.DataFrame(a, copy=False)",
     "import pandas as pd\na = pd.DataFrame({'n': [1]}); b = a",
     "import pandas as pd\na = pd.DataFrame({'n': [1]}); b = a.groupby('n')",
-    "from sklearn.pipeline import make_pipeline\nfrom sklearn.linear_model import Ridge\na = Ridge(); b = make_pipeline(a)",
+    "from sklearn.pipeline import make_pipeline\nfrom sklearn.linear_model import Ridge\na = Ridge(); "
+    "b = make_pipeline(a)",
     "from matplotlib.figure import Figure\na = Figure(); b = a.subplots()",
     "from matplotlib.figure import Figure\na = Figure().subplots(); b, = a.plot([1])",
     "import types\na = types.SimpleNamespace(); b = [a]",

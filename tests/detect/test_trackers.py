@@ -34,9 +34,7 @@ def patched() -> PatchedNamespace:
 
 
 @pytest.mark.parametrize("kind", ["code", "namespace", "all"])
-def test_every_tracker_sees_what_a_cell_touches(
-    kind: TrackerKind, patched: PatchedNamespace
-) -> None:
+def test_every_tracker_sees_what_a_cell_touches(kind: TrackerKind, patched: PatchedNamespace) -> None:
     found = run(make_tracker(kind, patched), patched, "x.append(y)\nw = 1")
     assert found.dynamic or {"x", "y", "w"} <= found.names
     assert found.dynamic or {"x", "y"} <= found.inputs
@@ -94,9 +92,7 @@ def test_code_tracker_leaves_the_namespace_alone() -> None:
         ("globals().copy()", "x y z globals", "x y z globals", True),
     ],
 )
-def test_patched_namespace(
-    cell: str, names: str, inputs: str, dynamic: bool, patched: PatchedNamespace
-) -> None:
+def test_patched_namespace(cell: str, names: str, inputs: str, dynamic: bool, patched: PatchedNamespace) -> None:
     found = run(NamespaceTracker(patched), patched, cell)
     assert found.names == set(names.split())
     assert found.inputs == set(inputs.split())

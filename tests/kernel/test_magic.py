@@ -345,6 +345,17 @@ def test_a_travel_in_a_function(kernel: Kernel) -> None:
     assert kernel.value("n, 'seen' in globals()") == (2, False)
 
 
+def test_what_goes_on_from_the_old_state_is_seen(kernel: Kernel) -> None:
+    """The new state knows nothing of the function that is running, nor the cell of the list it changes."""
+    kernel.ok("xs = [1]")
+    kernel.ok("def grow():\n    xs.append(2)")
+    kernel.ok("def leave(go_on):\n    %kishu checkout In[1]\n    go_on()\nleave(grow)")
+    head = kernel.done("log")["checkpoints"][0]
+    assert (head["execution_count"], head["modified"]) == (3, ["xs"])
+    kernel.done("undo")
+    assert kernel.value("xs, 'grow' in globals()") == ([1], False)
+
+
 def test_a_failing_travel_in_the_middle_of_a_cell(kernel: Kernel) -> None:
     kernel.ok("n = 1")
     usage_error(kernel.run("n = 2\n%kishu checkout nowhere\nn = 3"))

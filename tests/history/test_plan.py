@@ -1,0 +1,248 @@
+"""What a checkout will do, decided before anything is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kishu_kernel.history.graph import Lookup, state_at
+from kishu_kernel.history.plan import MOST_STEPS, make_plan
+from kishu_kernel.model import (
+    Checkpoint,
+    CheckpointId,
+    Digest,
+    LoadStep,
+    Names,
+    Plan,
+    ReplayMode,
+    SessionId,
+    Version,
+    VersionRecord,
+)
+
+
+class Graph:
+    """Checkpoints, one after the other; a co-variable is a word or several, `!` before it: not stored."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[CheckpointId, Checkpoint] = {}
+
+    def add(
+        self, id: str, parent: str | None, made: str = "", *, drops: str = "", reads: str = "", replayable: bool = True
+    ) -> Graph:
+        records = []
+        for word in made.split(",") if made else []:
+            stored = "!" not in word
+            reason = None if stored else "generator objects cannot be stored"
+            names = covariable(word.replace("!", ""))
+            records.append(VersionRecord(names, Digest(b""), 10 if stored else 0, stored, reason, replayable, ()))
+        dropped = [covariable(word) for word in drops.split(",")] if drops else []
+        before = state_at(self.lookup, None if parent is None else CheckpointId(parent))
+        touched = {name for record in records for name in record.names}
+        dropped += [names for names in before if not touched.isdisjoint(names) and names not in dropped]
+        self.nodes[CheckpointId(id)] = Checkpoint(
+            CheckpointId(id),
+            None if parent is None else CheckpointId(parent),
+            SessionId("s"),
+            *(0.0, 1, f"code of {id}", "ok", None, 1.5, (), (), (), ()),  # type: ignore[arg-type]
+            inputs=tuple(reads.split()),
+            versions=tuple(records),
+            dropped=tuple(dropped),
+        )
+        return self
+
+    @property
+    def lookup(self) -> Lookup:
+        return self.nodes.__getitem__
+
+    def plan(
+        self,
+        here: str | None,
+        target: str | None,
+        replay: ReplayMode = "auto",
+        unloadable: dict[Version, str] | None = None,
+    ) -> Plan:
+        state = state_at(self.lookup, None if here is None else CheckpointId(here))
+        return make_plan(self.lookup, state, None if target is None else CheckpointId(target), replay, unloadable)
+
+
+def covariable(text: str) -> Names:
+    return tuple(sorted(text.split()))
+
+
+def version(names: str, at: str) -> Version:
+    return Version(covariable(names), CheckpointId(at))
+
+
+def replays(plan: Plan) -> list[str]:
+    return [step.checkpoint for step in plan.replay]
+
+
+# -- keep, load, delete ------------------------------------------------------------------------------------
+
+
+def test_identical_versions_are_kept_and_others_loaded() -> None:
+    graph = Graph().add("1", None, "df").add("2", "1", "gmm").add("3", "2", "plot")
+    graph.add("4", "1", "gmm").add("5", "4", "plot, other")
+    plan = graph.plan("5", "3")
+    assert plan.keep == (version("df", "1"),)
+    assert plan.load == (LoadStep(version("gmm", "2"), 10), LoadStep(version("plot", "3"), 10))
+    assert plan.delete == ("other",)
+    assert (plan.replay, plan.lost) == ((), ())
+    assert plan.target == "3"
+
+
+def test_to_where_we_are_and_to_the_empty_state() -> None:
+    graph = Graph().add("1", None, "x, y z")
+    here = graph.plan("1", "1")
+    assert here.keep == (version("x", "1"), version("y z", "1"))
+    assert (here.load, here.delete) == ((), ())
+    empty = graph.plan("1", None)
+    assert empty.target is None
+    assert empty.delete == ("x", "y", "z")
+    assert (empty.keep, empty.load) == ((), ())
+    assert len(graph.plan(None, "1").load) == 2
+
+
+def test_a_name_that_moves_to_another_covariable_is_not_deleted() -> None:
+    graph = Graph().add("1", None, "x, y").add("2", "1", "x y")
+    plan = graph.plan("2", "1")
+    assert [step.version for step in plan.load] == [version("x", "1"), version("y", "1")]
+    assert plan.delete == ()
+
+
+def test_the_same_value_from_another_cell_is_another_version() -> None:
+    graph = Graph().add("1", None, "x").add("2", "1", "x")
+    assert graph.plan("1", "2").keep == ()
+
+
+# -- re-run ------------------------------------------------------------------------------------------------
+
+
+def test_what_was_not_stored_is_rerun_on_its_inputs() -> None:
+    graph = Graph().add("1", None, "gmm, df").add("2", "1", "gmm", reads="gmm").add("3", "2", "!plot", reads="gmm")
+    graph.add("4", "3", "plot, gmm")
+    plan = graph.plan("4", "3")
+    (step,) = plan.replay
+    assert (step.checkpoint, step.code, step.seconds) == ("3", "code of 3", 1.5)
+    assert step.gives == (version("plot", "3"),)
+    assert step.loads == (LoadStep(version("gmm", "2"), 10),)
+    assert step.after == ()
+    assert [load.version for load in plan.load] == [version("gmm", "2")]
+
+
+def test_inputs_are_those_of_the_parent_not_of_the_target() -> None:
+    graph = Graph().add("1", None, "x").add("2", "1", "!g, x", reads="x").add("3", "2", "g, x")
+    (step,) = graph.plan("3", "2").replay
+    assert [load.version for load in step.loads] == [version("x", "1")]
+
+
+def test_an_input_brings_its_whole_covariable() -> None:
+    graph = Graph().add("1", None, "x y").add("2", "1", "!g", reads="x").add("3", "2", "g")
+    (step,) = graph.plan("3", "2").replay
+    assert [load.version for load in step.loads] == [version("x y", "1")]
+
+
+def test_replay_is_recursive() -> None:
+    graph = Graph().add("1", None, "gmm").add("2", "1", "!gmm", reads="gmm").add("3", "2", "!plot", reads="gmm")
+    graph.add("4", "3", "plot, gmm")
+    plan = graph.plan("4", "3")
+    assert replays(plan) == ["2", "2", "3"]  # once for the session, once to be used up by cell 3
+    assert [step.after for step in plan.replay] == [(), (), (1,)]
+    assert {version for step in plan.replay for version in step.gives} == {version("gmm", "2"), version("plot", "3")}
+
+
+def test_what_one_cell_made_is_rerun_once() -> None:
+    graph = Graph().add("1", None, "!a, !b, c").add("2", "1", "a, b, c")
+    plan = graph.plan("2", "1")
+    (step,) = plan.replay
+    assert step.gives == (version("a", "1"), version("b", "1"))
+    assert [load.version for load in plan.load] == [version("c", "1")]
+
+
+def test_a_failed_load_is_as_good_as_not_stored() -> None:
+    graph = Graph().add("1", None, "gmm").add("2", "1", "gmm", reads="gmm").add("3", "2", "plot", reads="gmm")
+    graph.add("4", "3", "gmm, plot")
+    plan = graph.plan("4", "3", unloadable={version("plot", "3"): "damaged"})
+    assert replays(plan) == ["3"]
+    plan = graph.plan("4", "3", unloadable={version("plot", "3"): "damaged", version("gmm", "2"): "damaged"})
+    assert replays(plan)[-1] == "3"
+    assert {load.version for step in plan.replay for load in step.loads} == {version("gmm", "1")}
+
+
+def test_what_is_kept_is_not_used_up() -> None:
+    """A re-run may change its inputs, so that it gets fresh ones even of what stays."""
+    graph = Graph().add("1", None, "x").add("2", "1", "!g", reads="x").add("3", "2", "g")
+    plan = graph.plan("3", "2")
+    assert plan.keep == (version("x", "1"),)
+    assert plan.load == ()
+    assert [load.version for load in plan.replay[0].loads] == [version("x", "1")]
+
+
+# -- lost --------------------------------------------------------------------------------------------------
+
+
+def test_never_refuses_and_says_why() -> None:
+    graph = Graph().add("1", None, "!g, x").add("2", "1", "g, x")
+    plan = graph.plan("2", "1", "never")
+    assert plan.replay == ()
+    assert [step.version for step in plan.load] == [version("x", "1")]
+    (lost,) = plan.lost
+    assert lost.version == version("g", "1")
+    assert "generator objects cannot be stored" in lost.reason
+    assert "'never'" in lost.reason
+
+
+def test_what_its_cell_did_not_make_is_lost() -> None:
+    graph = Graph().add("1", None, "!g", replayable=False).add("2", "1", "g")
+    (lost,) = graph.plan("2", "1").lost
+    assert lost.version == version("g", "1")
+    assert "something else than its cell" in lost.reason
+
+
+def test_what_hangs_on_something_lost_is_lost() -> None:
+    graph = Graph().add("1", None, "!g", replayable=False).add("2", "1", "!h", reads="g").add("3", "2", "h, g")
+    plan = graph.plan("3", "2")
+    assert {lost.version for lost in plan.lost} == {version("g", "1"), version("h", "2")}
+    assert "needs g" in next(lost.reason for lost in plan.lost if lost.version == version("h", "2"))
+    assert plan.replay == ()
+
+
+def test_a_reason_that_loading_gave_is_told() -> None:
+    graph = Graph().add("1", None, "x", replayable=False).add("2", "1", "x")
+    (lost,) = graph.plan("2", "1", unloadable={version("x", "1"): "the chunk is damaged"}).lost
+    assert "the chunk is damaged" in lost.reason
+
+
+def test_too_long_a_chain_is_lost_rather_than_run() -> None:
+    graph = Graph().add("0", None, "!g")
+    for n in range(1, MOST_STEPS + 1):
+        graph.add(str(n), str(n - 1), "!g", reads="g")
+    graph.add("end", str(MOST_STEPS), "g")
+    assert str(MOST_STEPS) in graph.plan("end", str(MOST_STEPS)).lost[0].reason
+    assert len(graph.plan("end", str(MOST_STEPS - 1)).replay) == MOST_STEPS
+
+
+def test_a_fan_of_missing_inputs_ends_too() -> None:
+    """Each cell reads two that are missing: the number of re-runs doubles with each generation."""
+    graph = Graph().add("0", None, "!a, !b")
+    for n in range(1, 40):
+        graph.add(f"{n}a", "0" if n == 1 else f"{n - 1}b", "!a", reads="a b")
+        graph.add(f"{n}b", f"{n}a", "!b", reads="a b")
+    graph.add("end", "39b", "a, b")
+    plan = graph.plan("end", "39b")
+    assert {lost.version.names for lost in plan.lost} == {("a",), ("b",)}
+
+
+def test_a_cell_that_failed_is_rerun_like_any_other() -> None:
+    graph = Graph().add("1", None, "!g").add("2", "1", "g")
+    graph.nodes[CheckpointId("1")] = replace(graph.nodes[CheckpointId("1")], status="error", error="ValueError")
+    assert replays(graph.plan("2", "1")) == ["1"]
+
+
+@pytest.mark.parametrize("target", ["1", "2"])
+def test_a_plan_is_a_value(target: str) -> None:
+    graph = Graph().add("1", None, "x, !g").add("2", "1", "x")
+    assert graph.plan("2", target) == graph.plan("2", target)
+    assert hash(graph.plan("2", target)) == hash(graph.plan("2", target))
