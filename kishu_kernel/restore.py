@@ -118,7 +118,7 @@ class Restorer:
             for source in step.after:
                 for objects in results[source].values():
                     inputs.update(objects)
-            results.append(self._rerun_cell(timeline.lookup(step.checkpoint), step, inputs))
+            results.append(self._rerun_cell(timeline, step, inputs))
         handed_on = {index for step in steps for index in step.after}
         return {
             version: objects
@@ -127,8 +127,10 @@ class Restorer:
             for version, objects in result.items()
         }
 
-    def _rerun_cell(self, checkpoint: Checkpoint, step: ReplayStep, inputs: Mapping[str, Any]) -> Found:
-        with self._names.swapped(inputs) as live:
+    def _rerun_cell(self, timeline: Timeline, step: ReplayStep, inputs: Mapping[str, Any]) -> Found:
+        checkpoint = timeline.lookup(step.checkpoint)
+        aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
+        with self._names.swapped(inputs, aliases) as live:
             self.rerunning = True
             try:
                 ended = self._rerun(step.code)

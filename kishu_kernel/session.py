@@ -29,11 +29,13 @@ from kishu_kernel.model import (
     CellRun,
     Checkpoint,
     CheckpointId,
+    Delta,
     Names,
     Outcome,
     Payload,
     Plan,
     ReplayMode,
+    State,
     Version,
     VersionRecord,
 )
@@ -44,6 +46,9 @@ from kishu_kernel.summaries import describe
 from kishu_kernel.timeline import Timeline
 
 NOTHING = Access()
+UNSETTLED = CheckpointId("")
+"""Stands for the checkpoint that what has changed since the last one would get."""
+
 Outputs = Sequence[Mapping[str, object]]
 Warn = Callable[[str], None]
 
@@ -192,7 +197,7 @@ class Session:
         )
         checkpoint = self._keep(finished.run, judgement, variables, finished.outputs)
         # What a cell that still runs shares with this one was not looked at; what runs in the background goes on.
-        left = self._pending | finished.access if exempt != NOTHING else NOTHING
+        left = self._pending | finished.access | finished.carried if exempt != NOTHING else NOTHING
         self._pending = left | unwatched
         return checkpoint
 
@@ -248,9 +253,7 @@ class Session:
         kept = timeline.append(checkpoint, payloads)
         self._detector.adopt(judgement)
         self._missing = ()
-        for names in delta.dropped:
-            self._state.pop(names, None)
-        self._state.update(dict.fromkeys((change.names for change in delta.changes), kept.id))
+        self._state = _advanced(self._state, delta, kept.id)
         return kept
 
     def _version_record(
@@ -282,22 +285,32 @@ class Session:
         timeline = self.timeline
         checkpoint = Checkpoint(
             timeline.new_id(), timeline.head, timeline.session, run.timestamp, run.execution_count, run.code,
-            run.status, run.error, run.duration, (), (), (), (), (), (), (), incomplete=reason,
+            run.status, run.error, run.duration, (), (), (), (), (), (), (),
+            aliases=self._names.aliases(), incomplete=reason,
         )  # fmt: skip
         return timeline.append(checkpoint, [])
 
     def settle(self, message: str | None = None) -> Checkpoint | None:
         """A checkpoint of what has changed since the last one, if anything has."""
         with self._gate:
-            variables = self._names.variables()
-            judgement = self._detector.judge(NOTHING, variables, carried=self._pending, exempt=self._under_way())
-            if not judgement.delta:
-                self._pending = NOTHING
-                return None
+            return self._settle(*self._unsettled(), message)
+
+    def _unsettled(self) -> tuple[Judgement, Mapping[str, Any]]:
+        """What has changed since the last checkpoint, and the variables as they are."""
+        variables = self._names.variables()
+        carried = self._pending | (ALL if self._background() else NOTHING)
+        return self._detector.judge(NOTHING, variables, carried=carried, exempt=self._under_way()), variables
+
+    def _settle(
+        self, judgement: Judgement, variables: Mapping[str, Any], message: str | None = None
+    ) -> Checkpoint | None:
+        checkpoint = None
+        if judgement.delta:
             run = CellRun("", None, "ok", time.time(), 0.0)
             checkpoint = self._keep(run, judgement, variables, message=message)
-            self._pending = NOTHING
-            return checkpoint
+        left = self._pending if self._under_way() != NOTHING else NOTHING
+        self._pending = left | (ALL if self._background() else NOTHING)
+        return checkpoint
 
     # -- travel ---------------------------------------------------------------------------------
 
@@ -362,19 +375,23 @@ class Session:
         started = time.perf_counter()
         with self._gate:
             previous = self.timeline.head
-            if dry_run:
-                plan = make_plan(self.timeline.lookup, self._state, target, replay)
-                return Outcome(previous, previous, plan, False, time.perf_counter() - started)
-            if any(not ticket.main for ticket in self._running):
+            if not dry_run and any(not ticket.main for ticket in self._running):
                 raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
-            self._save_half_run_cell()
-            self.settle()
-            plan, found = self._restorer.obtain(self.timeline, self._state, target, replay, allow_lost=allow_lost)
+            pending = self._pending
+            self._touch_half_run_cell()
+            judgement, variables = self._unsettled()
+            here = _advanced(self._state, judgement.delta, UNSETTLED)
+            if dry_run:
+                self._pending = pending
+                plan = make_plan(self.timeline.lookup, here, target, replay)
+                return Outcome(previous, previous, plan, False, time.perf_counter() - started)
+            plan, found = self._restorer.obtain(self.timeline, here, target, replay, allow_lost=allow_lost)
+            self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
             self._apply(plan, found, branch)
             return Outcome(target, previous, plan, True, time.perf_counter() - started)
 
-    def _save_half_run_cell(self) -> None:
-        """A cell that travels itself (a magic): what it did so far stays reachable."""
+    def _touch_half_run_cell(self) -> None:
+        """A cell that travels itself (a magic): what it did so far is to stay reachable."""
         for ticket in self._running:
             ticket.traveled = True
             self._pending |= cell_access(ticket.source)
@@ -425,3 +442,9 @@ class Session:
             named = replace(self.timeline.lookup(head), message=message)
             self.timeline.amend(named)
             return named
+
+
+def _advanced(state: State, delta: Delta, by: CheckpointId) -> dict[Names, CheckpointId]:
+    """The session state after a delta."""
+    made = dict.fromkeys((change.names for change in delta.changes), by)
+    return {names: at for names, at in state.items() if names not in delta.dropped} | made

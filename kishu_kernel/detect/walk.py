@@ -249,6 +249,8 @@ class Walk:
         elif contiguous:
             self.parts.append(self.hashed(start, end - start))
         else:
+            gapless = end - start == obj.nbytes  # it comes back with its strides; others come back contiguous
+            self.text(b"v", repr(obj.strides).encode() if gapless else b"")
             self.parts.append(digest(obj.tobytes()))
 
     def _walk_subclassed_array(self, obj: Any) -> None:
@@ -456,6 +458,8 @@ class Walk:
             self.stack.extend((kind, state))
         elif kind is memoryview:
             self.stack.append(obj.obj)
+        elif module_name(kind) == "itertools":  # from 3.14 they have no reductions
+            self.stack.extend(gc.get_referents(obj))
         elif issubclass(kind, weakref.ref):
             self.stack.append(obj())
 
