@@ -16,10 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kishu_kernel.codec.pickling import NotStored, encode
+from kishu_kernel.codec.pickling import encode
 from kishu_kernel.detect.access import cell_access
-from kishu_kernel.detect.covariables import ALL, Detector, Judgement, Known
-from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.covariables import ALL, Detector, Judgement
 from kishu_kernel.detect.trackers import Tracker, Watch
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
 from kishu_kernel.history.graph import ancestry
@@ -36,13 +35,11 @@ from kishu_kernel.model import (
     Plan,
     ReplayMode,
     State,
-    Version,
-    VersionRecord,
 )
 from kishu_kernel.namespace import UserNamespace
+from kishu_kernel.records import blank_checkpoint, known_again, version_records
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.restore import CellRunner, Found, Restorer
-from kishu_kernel.summaries import describe
 from kishu_kernel.timeline import Timeline
 
 NOTHING = Access()
@@ -222,73 +219,33 @@ class Session:
         encoded = [
             encode(change.names, variables, self._table, judgement.opaque[change.names]) for change in delta.changes
         ]
-        payloads = [each for each in encoded if isinstance(each, Payload)]
-        records = tuple(
-            self._version_record(result, judgement.known[change.names], change.replayable, variables)
-            for change, result in zip(delta.changes, encoded, strict=True)
-        )
         timeline = self.timeline
-        checkpoint = Checkpoint(
-            id=timeline.new_id(),
-            parent=timeline.head,
-            session=timeline.session,
-            timestamp=run.timestamp,
-            execution_count=run.execution_count,
-            code=run.code,
-            status=run.status,
-            error=run.error,
-            duration=run.duration,
+        checkpoint = replace(
+            blank_checkpoint(timeline.new_id(), timeline.head, timeline.session, run),
             created=delta.created,
             modified=delta.modified,
             deleted=delta.deleted,
             accessed=delta.accessed,
             inputs=delta.inputs,
-            versions=records,
+            versions=version_records(judgement, encoded, variables),
             dropped=(*delta.dropped, *self._missing),
             aliases=self._names.aliases(),
-            payload_bytes=sum(payload.size for payload in payloads),
             message=message,
             outputs=tuple(outputs),
         )
+        payloads = [each for each in encoded if isinstance(each, Payload)]
+        checkpoint = replace(checkpoint, payload_bytes=sum(payload.size for payload in payloads))
         kept = timeline.append(checkpoint, payloads)
         self._detector.adopt(judgement)
         self._missing = ()
         self._state = _advanced(self._state, delta, kept.id)
         return kept
 
-    def _version_record(
-        self,
-        result: Payload | NotStored,
-        known: Known,
-        replayable: bool,
-        variables: Mapping[str, Any],
-    ) -> VersionRecord:
-        alone = len(result.names) == 1
-        infos = (
-            describe(name, variables[name]) if alone else describe(name, variables[name], known.variables[name])
-            for name in result.names
-        )
-        stored = isinstance(result, Payload)
-        return VersionRecord(
-            names=result.names,
-            digest=known.digest,
-            size=result.size if isinstance(result, Payload) else 0,
-            stored=stored,
-            reason=result.reason if isinstance(result, NotStored) else None,
-            replayable=replayable,
-            variables=tuple(infos),
-            calls=bool(known.codes) or known.dynamic,
-        )
-
     def _note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
         """A checkpoint that says that the cell ran, and not what it did."""
         timeline = self.timeline
-        checkpoint = Checkpoint(
-            timeline.new_id(), timeline.head, timeline.session, run.timestamp, run.execution_count, run.code,
-            run.status, run.error, run.duration, (), (), (), (), (), (), (),
-            aliases=self._names.aliases(), incomplete=reason,
-        )  # fmt: skip
-        return timeline.append(checkpoint, [])
+        blank = blank_checkpoint(timeline.new_id(), timeline.head, timeline.session, run)
+        return timeline.append(replace(blank, aliases=self._names.aliases(), incomplete=reason), [])
 
     def settle(self, message: str | None = None) -> Checkpoint | None:
         """A checkpoint of what has changed since the last one, if anything has."""
@@ -403,7 +360,10 @@ class Session:
         kept = {version.names: version.checkpoint for version in plan.keep}
         gone = [names for names in self._state if names not in kept]
         unbind = {name for names in gone for name in names} - bind.keys()
-        known = {version.names: self._known(version, objects) for version, objects in found.items()}
+        known = {
+            version.names: known_again(timeline.lookup(version.checkpoint).record(version.names), objects, self._table)
+            for version, objects in found.items()
+        }
         aliases = timeline.lookup(plan.target).aliases if plan.target else dict.fromkeys(("_", "__", "___"), "")
         with self._names.rebound(bind, unbind, aliases):
             trouble = timeline.move(plan.target, branch)
@@ -412,17 +372,6 @@ class Session:
         self._missing = tuple(lost.version.names for lost in plan.lost)
         if trouble:
             self._warn(f"Kishu went there, but could not note it in the store: {trouble}")
-
-    def _known(self, version: Version, objects: Mapping[str, Any]) -> Known:
-        """What the detector must know of a version that came back, as cheaply as can be."""
-        record = self.timeline.lookup(version.checkpoint).record(version.names)
-        digests = {info.name: info.digest or record.digest for info in record.variables}
-        if not record.calls:
-            return Known(record.digest, digests)
-        prints = Fingerprinter(self._table)  # which code can run is not stored
-        taken = [prints.take(objects[name]) for name in version.names]
-        codes = frozenset().union(*(each.codes for each in taken))
-        return Known(record.digest, digests, codes, any(each.dynamic for each in taken))
 
     # -- names for points in time ----------------------------------------------------------------
 

@@ -12,28 +12,14 @@ import pickle
 from array import array as python_array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from kishu_kernel.memory import address, bounds, memory_at
 from kishu_kernel.model import Buffer
+from kishu_kernel.rebuild import Source, load_array, load_view
 
 IN_BAND = 2048
 """Bytes. Smaller arrays stay in the stream: a chunk of its own costs more than it can save."""
-
-
-class Source(Protocol):
-    """Stored bytes that can be read into memory."""
-
-    @property
-    def nbytes(self) -> int:
-        """How many."""
-
-    @property
-    def direct(self) -> bool:
-        """As in `model.Buffer`."""
-
-    def readinto(self, target: memoryview) -> None:
-        """Fills `target`, which measures `nbytes`."""
 
 
 @dataclass(frozen=True)
@@ -178,45 +164,6 @@ class Arrays:
             end = max(end, item[1])
         homes.update(_homes(cluster))
         return homes
-
-
-def load_array(source: Any, dtype: Any, shape: tuple[int, ...], order: str, writeable: bool) -> Any:
-    """An array that owns its memory, filled from a `Source` or from bytes."""
-    import numpy
-
-    array = numpy.empty(shape, dtype, order)  # type: ignore[call-overload]
-    if array.nbytes:
-        flat = memoryview(array.reshape(-1, order="A").view("B"))
-        if isinstance(source, bytes):
-            flat[:] = source
-        else:
-            source.readinto(flat)
-    array.flags.writeable = writeable
-    return array
-
-
-def load_view(
-    home: Any,
-    dtype: Any,
-    shape: tuple[int, ...],
-    strides: tuple[int, ...],
-    offset: int,
-    writeable: bool,
-) -> Any:
-    """An array over the memory of another one."""
-    import numpy
-
-    if dtype.hasobject:  # numpy makes no array of objects over a foreign buffer
-        first = home.reshape(-1, order="A")[offset // dtype.itemsize :]
-        view = numpy.lib.stride_tricks.as_strided(first, shape, strides)
-    else:
-        buffer = home
-        if not home.flags.c_contiguous or home.dtype.kind in "mM":
-            buffer = home.reshape(-1, order="A").view("B")
-        view = numpy.ndarray(shape, dtype, buffer, offset, strides)
-    if view.flags.writeable != writeable:
-        view.flags.writeable = writeable
-    return view
 
 
 def materialized(source: Source) -> Any:

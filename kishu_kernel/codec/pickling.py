@@ -20,10 +20,11 @@ from typing import Any, Literal, Protocol
 
 import cloudpickle
 
-from kishu_kernel.codec.buffers import Arrays, Segment, Source, materialized
+from kishu_kernel.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Names, Payload
-from kishu_kernel.reducers import Reducer, ReductionTable, make_function
+from kishu_kernel.rebuild import Source, make_function
+from kishu_kernel.reducers import Reducer, ReductionTable
 
 CodecName = Literal["cloudpickle", "dill"]
 

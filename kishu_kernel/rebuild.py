@@ -1,0 +1,166 @@
+"""The other way: what payload streams call when they are loaded.
+
+Law: the names in this module are part of the stored format. None may be renamed or moved, and none may take other
+arguments, without a new version of the format. Nothing here runs the user's code or touches the world.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import types
+import weakref
+from typing import Any, Protocol
+
+import cloudpickle.cloudpickle as _cloud
+
+_made: weakref.WeakSet[type] = weakref.WeakSet()
+"""Classes of the notebook that were loaded."""
+
+
+class _EmptyCell:
+    """Stands for a closure cell without content."""
+
+    def __reduce__(self) -> str:
+        return "EMPTY_CELL"
+
+
+EMPTY_CELL = _EmptyCell()
+
+
+class Source(Protocol):
+    """Stored bytes that can be read into memory."""
+
+    @property
+    def nbytes(self) -> int:
+        """How many."""
+
+    @property
+    def direct(self) -> bool:
+        """As in `model.Buffer`."""
+
+    def readinto(self, target: memoryview) -> None:
+        """Fills `target`, which measures `nbytes`."""
+
+
+def make_function(
+    namespace: dict[str, Any], code: types.CodeType, name: str, cells: tuple[types.CellType, ...]
+) -> types.FunctionType:
+    """A function of the notebook. The loader binds `namespace`; it is never in the stream."""
+    return types.FunctionType(code, namespace, name, None, cells)
+
+
+def make_class(metaclass: type, name: str, bases: tuple[Any, ...], namespace: dict[str, Any], *rest: Any) -> type:
+    """A class of the notebook, still empty. None of the user's code runs: it ran when the class was first made.
+
+    Else `__init_subclass__` and metaclasses, which keep registries, would write to those of the live session.
+    """
+    resolved = types.resolve_bases(bases)
+    above = {each for base in resolved for each in base.__mro__ if each in _made}
+    hooks = {each: vars(each)["__init_subclass__"] for each in above if "__init_subclass__" in vars(each)}
+    for each in hooks:
+        type.__delattr__(each, "__init_subclass__")
+    try:
+        maker = next(each for each in metaclass.__mro__ if each not in _made)
+        if maker is metaclass:
+            cls: type = _cloud._make_skeleton_class(metaclass, name, bases, namespace, *rest)
+        else:
+            original = {} if resolved is bases else {"__orig_bases__": bases}
+            cls = maker.__new__(metaclass, name, resolved, {**namespace, **original})
+    finally:
+        for each, hook in hooks.items():
+            type.__setattr__(each, "__init_subclass__", hook)
+    _made.add(cls)
+    return cls
+
+
+def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, Any]]) -> None:
+    """Second half of an enum: its attributes, and those of its members."""
+    members, of_class = state
+    _cloud._class_setstate(cls, (of_class, {}))
+    for name, attributes in members.items():
+        cls.__members__[name].__dict__.update(attributes)
+
+
+def make_module_function(
+    module: str, code: types.CodeType, name: str, cells: tuple[types.CellType, ...]
+) -> types.FunctionType:
+    """A function that a library made at run time: bound to the globals of the library's module."""
+    __import__(module)
+    return types.FunctionType(code, vars(sys.modules[module]), name, None, cells)
+
+
+def set_function_state(function: types.FunctionType, state: dict[str, Any]) -> None:
+    """Second half of a function: everything that may refer back to it."""
+    function.__dict__.update(state["dict"])
+    function.__defaults__ = state["defaults"]
+    function.__kwdefaults__ = state["kwdefaults"]
+    function.__annotations__ = state["annotations"]
+    function.__qualname__ = state["qualname"]
+    function.__module__ = state["module"]
+    function.__doc__ = state["doc"]
+    if "type_params" in state:
+        function.__type_params__ = state["type_params"]  # type: ignore[attr-defined]
+    for cell, content in zip(function.__closure__ or (), state["contents"], strict=True):
+        set_cell(cell, content)
+
+
+def set_cell(cell: types.CellType, content: Any) -> None:
+    """Fills a closure cell, unless it was empty."""
+    if content is not EMPTY_CELL:
+        cell.cell_contents = content
+
+
+def make_cached(function: Any, maxsize: int | None, typed: bool) -> Any:
+    """`functools.lru_cache` around a function of the notebook. The cache starts empty."""
+    return functools.lru_cache(maxsize, typed)(function)
+
+
+def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
+    """A live view of `mapping`: `kind` is `dict_keys`, `dict_values` or `dict_items`."""
+    return getattr(mapping, kind.removeprefix("dict_"))()
+
+
+def module_attribute(module: str, name: str) -> Any:
+    """The object that a module holds under this name."""
+    __import__(module)
+    return getattr(sys.modules[module], name)
+
+
+def load_array(source: Any, dtype: Any, shape: tuple[int, ...], order: str, writeable: bool) -> Any:
+    """An array that owns its memory, filled from a `Source` or from bytes."""
+    import numpy
+
+    array = numpy.empty(shape, dtype, order)  # type: ignore[call-overload]
+    if array.nbytes:
+        flat = memoryview(array.reshape(-1, order="A").view("B"))
+        if isinstance(source, bytes):
+            flat[:] = source
+        else:
+            source.readinto(flat)
+    array.flags.writeable = writeable
+    return array
+
+
+def load_view(
+    home: Any,
+    dtype: Any,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    offset: int,
+    writeable: bool,
+) -> Any:
+    """An array over the memory of another one."""
+    import numpy
+
+    if dtype.hasobject:  # numpy makes no array of objects over a foreign buffer
+        first = home.reshape(-1, order="A")[offset // dtype.itemsize :]
+        view = numpy.lib.stride_tricks.as_strided(first, shape, strides)
+    else:
+        buffer = home
+        if not home.flags.c_contiguous or home.dtype.kind in "mM":
+            buffer = home.reshape(-1, order="A").view("B")
+        view = numpy.ndarray(shape, dtype, buffer, offset, strides)
+    if view.flags.writeable != writeable:
+        view.flags.writeable = writeable
+    return view

@@ -1,0 +1,79 @@
+"""What a checkpoint writes down of the stages' results, and what can be known again from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kishu_kernel.codec.pickling import NotStored
+from kishu_kernel.detect.covariables import Judgement, Known
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.model import CellRun, Checkpoint, CheckpointId, Digest, Payload, SessionId, VersionRecord
+from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.summaries import describe
+
+
+def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: SessionId, run: CellRun) -> Checkpoint:
+    """A checkpoint that says that a cell ran, and nothing yet of what it did."""
+    return Checkpoint(
+        id=id,
+        parent=parent,
+        session=session,
+        timestamp=run.timestamp,
+        execution_count=run.execution_count,
+        code=run.code,
+        status=run.status,
+        error=run.error,
+        duration=run.duration,
+        created=(),
+        modified=(),
+        deleted=(),
+        accessed=(),
+        inputs=(),
+        versions=(),
+        dropped=(),
+    )
+
+
+def version_records(
+    judgement: Judgement, encoded: Sequence[Payload | NotStored], variables: Mapping[str, Any]
+) -> tuple[VersionRecord, ...]:
+    """One for each change of the delta. `encoded` holds their payloads, in the same order."""
+    return tuple(
+        _version_record(result, judgement.known[change.names], change.replayable, variables)
+        for change, result in zip(judgement.delta.changes, encoded, strict=True)
+    )
+
+
+def known_again(record: VersionRecord, objects: Mapping[str, Any], table: ReductionTable) -> Known:
+    """What the detector must know of a version that came back, as cheaply as can be.
+
+    The stored digest is believed. Which code can run is not stored: where there is any, the objects are walked.
+    """
+    digests = {info.name: info.digest or record.digest for info in record.variables}
+    prints = Fingerprinter(table)
+    taken = [prints.take(objects[name]) for name in record.names] if record.calls else []
+    return Known(
+        record.digest,
+        digests,
+        frozenset().union(*(each.codes for each in taken)),
+        any(each.dynamic for each in taken),
+    )
+
+
+def _version_record(
+    result: Payload | NotStored, known: Known, replayable: bool, variables: Mapping[str, Any]
+) -> VersionRecord:
+    alone = len(result.names) == 1
+    return VersionRecord(
+        names=result.names,
+        digest=known.digest,
+        size=result.size if isinstance(result, Payload) else 0,
+        stored=isinstance(result, Payload),
+        reason=result.reason if isinstance(result, NotStored) else None,
+        replayable=replayable,
+        variables=tuple(
+            describe(name, variables[name], Digest(b"") if alone else known.variables[name]) for name in result.names
+        ),
+        calls=bool(known.codes) or known.dynamic,
+    )
