@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
+import pandas
 import pytest
 
 from kishu_kernel.detect.covariables import ALL, Detector
@@ -243,6 +244,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Pickle, copy, and deepcopy:DeprecationWarning")  # itertools, 3.12 and 3.13
 @pytest.mark.parametrize(("before", "change"), CHANGES)
 def test_a_change_on_any_way_changes_the_digest(main: Namespace, before: str, change: str) -> None:
     was = main.run(before).digest()
@@ -400,6 +402,8 @@ UNRELATED = [
 
 @pytest.mark.parametrize("code", UNRELATED)
 def test_unrelated_variables_are_not_linked(main: Namespace, code: str) -> None:
+    if ("a.head()" in code or "a['n']" in code) and int(pandas.__version__.partition(".")[0]) < 3:
+        pytest.skip("without copy-on-write they are views of each other")
     components = main.run(code).components()
     assert {("a",), ("b",)} <= components
 

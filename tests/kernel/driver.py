@@ -189,7 +189,7 @@ class Kernel:
 
     def hold(self, before: str = "", after: str = "", **how: Any) -> Held:
         """Begins a cell: runs `before`, then waits until it is let go, then runs `after`."""
-        gate = self.home / f"gate-{len(list(self.home.glob('gate-*')))}"
+        gate = self.home / f"gate-{uuid.uuid4().hex}"
         waiting = f"while not os.path.exists({str(gate)!r}): time.sleep(0.005)"
         code = f"import os, time\n{before}\nprint('held')\n{waiting}\n{after}"
         held = Held(self, self.begin(code, **how), code, gate)
