@@ -9,13 +9,13 @@ import datetime
 import decimal
 import enum
 import fractions
-import functools
 import logging
 import pathlib
 import re
 import sys
 import types
 import uuid
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -90,21 +90,30 @@ def module_name(kind: type) -> str:
     return name if isinstance(name, str) else ""
 
 
-def module_singletons(kind: type) -> dict[int, str]:
-    """Stateless instances of a library class that its own module holds: id -> attribute name."""
-    return {} if module_name(kind) in ("", "builtins", "__main__") else _scan_singletons(kind)
+def held_as(obj: Any) -> str | None:
+    """The name under which the module of the object's own class holds it, if it does.
+
+    `dataclasses.MISSING`, `os.environ`, the generator behind `random.choice`: whoever refers to them means the one
+    that the library uses. They go by reference; what they contain is state of the module.
+    """
+    kind = type(obj)
+    holder = sys.modules.get(module_name(kind))
+    return next((name for name in held_names(kind) if getattr(holder, name, None) is obj), None)
 
 
-@functools.lru_cache(maxsize=4096)
-def _scan_singletons(kind: type) -> dict[int, str]:
-    plain = all(
-        getattr(kind, hook, None) is getattr(object, hook, None)
-        for hook in ("__reduce_ex__", "__reduce__", "__getstate__")
-    )
+def held_names(kind: type) -> tuple[str, ...]:
+    """Names under which a library's module holds instances of its class, as it was when first asked."""
     module = sys.modules.get(module_name(kind))
-    if not plain or module is None or vars(kind).get("__slots__"):
-        return {}
-    return {id(value): name for name, value in list(vars(module).items()) if type(value) is kind}
+    if module is None or module_name(kind) in ("", "builtins", "__main__"):
+        return ()
+    known = _held_names.get(kind)
+    if known is None:
+        known = tuple(name for name, value in list(vars(module).items()) if type(value) is kind)
+        _held_names[kind] = known
+    return known
+
+
+_held_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
 def static_objects(kind: type) -> set[int]:

@@ -17,14 +17,17 @@ MOVING = ("_", "__", "___")
 NOTHING_DISPLAYED = ""
 """What IPython binds the moving names to at the start; also the alias that stands for it."""
 
-_INTERNAL = frozenset(
+_FIXED = frozenset(
     {
-        *("In", "Out", "_i", "_ii", "_iii", "_ih", "_oh", "_dh"),
-        *("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__"),
-        *("__builtin__", "__builtins__", "__annotations__", "__conditional_annotations__"),
-        "__session__",
+        *("In", "Out", "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__"),
+        *("__builtin__", "__builtins__", "__session__"),
     }
 )
+"""What IPython binds once."""
+
+_MOVED = frozenset({"_i", "_ii", "_iii", "_ih", "_oh", "_dh", "__annotations__", "__conditional_annotations__"})
+"""What changes by itself."""
+
 _INTERNAL_PATTERN = re.compile(r"_i\d+|__vsc_.*|_+VSCODE_.*|__jupyter_exec_background__|__pydevd.*|_pydevd.*")
 _RESULT = re.compile(r"_(\d+)")
 _NONE: Mapping[str, str] = {}
@@ -41,11 +44,14 @@ class UserNamespace:
     def __init__(self, live: dict[str, Any], hidden: Mapping[str, Any]) -> None:
         self.live = live
         self._hidden = hidden
+        self._first = {name: obj for name, obj in dict.items(live) if name in _FIXED}
 
     def variables(self) -> dict[str, Any]:
         """The user's variables, as they are now."""
         found = {
-            name: obj for name, obj in dict.items(self.live) if type(name) is str and not self._is_injected(name, obj)
+            str(name): obj  # a name may be of a subclass
+            for name, obj in dict.items(self.live)
+            if isinstance(name, str) and not self._is_injected(name, obj)
         }
         for name in self.aliases():
             found.pop(name, None)
@@ -57,7 +63,7 @@ class UserNamespace:
         found = {
             name: NOTHING_DISPLAYED for name, obj in moving.items() if type(obj) is str and obj == NOTHING_DISPLAYED
         }
-        results = {id(obj): name for name, obj in dict.items(self.live) if name[:1] == "_" and _RESULT.fullmatch(name)}
+        results = {id(obj): str(name) for name, obj in dict.items(self.live) if _is_result(name)}
         for name, obj in moving.items():
             if id(obj) in results:
                 found[name] = results[id(obj)]
@@ -112,12 +118,12 @@ class UserNamespace:
         self.live.update(bind)
         for name in unbind:
             self.live.pop(name, None)
-            if name in self._hidden and not _RESULT.fullmatch(name):  # the user had covered one of IPython's names
-                self.live[name] = self._hidden[name]
+            for first in (self._hidden, self._first):
+                if name in first and not _is_result(name):  # the user had covered one of IPython's names
+                    self.live[name] = first[name]
         for name, result in aliases.items():
             self.live[name] = self.live.get(result, NOTHING_DISPLAYED)
-        results = ((_RESULT.fullmatch(name), obj) for name, obj in dict.items(self.live) if name[:1] == "_")
-        shown = {int(match[1]): obj for match, obj in results if match}
+        shown = {int(name[1:]): obj for name, obj in dict.items(self.live) if _is_result(name)}
         _become(self._out(), {number: shown[number] for number in sorted(shown)}, ordered=True)
 
     def _out(self) -> dict[Any, Any]:
@@ -127,7 +133,15 @@ class UserNamespace:
     def _is_injected(self, name: str, obj: Any) -> bool:
         if name in self._hidden and self._hidden[name] is obj:
             return _RESULT.fullmatch(name) is None  # IPython hides results too; they are the user's
-        return name[:1] in "_IO" and (name in _INTERNAL or _INTERNAL_PATTERN.fullmatch(name) is not None)
+        if name[:1] not in ("_", "I", "O"):
+            return False
+        if name in _FIXED:  # the user's where they have bound it anew
+            return name in self._first and self._first[name] is obj
+        return name in _MOVED or _INTERNAL_PATTERN.fullmatch(name) is not None
+
+
+def _is_result(name: object) -> bool:
+    return isinstance(name, str) and name[:1] == "_" and _RESULT.fullmatch(name) is not None
 
 
 def _become(target: dict[Any, Any], contents: Mapping[Any, Any], *, ordered: bool = False) -> None:

@@ -30,7 +30,7 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.libraries import module_name, module_singletons
+from kishu_kernel.libraries import held_as, held_names, module_name
 from kishu_kernel.rebuild import (
     EMPTY_CELL,
     dict_view,
@@ -82,15 +82,14 @@ class ReductionTable:
         module = module_name(kind)
         if (module, kind.__name__) == ("matplotlib.cbook", "CallbackRegistry"):
             return Reducer._callbacks
+        if any((module_name(base), base.__name__) == ("matplotlib.figure", "Figure") for base in kind.__mro__):
+            return Reducer._figure
         if module.partition(".")[0] == "pandas":
             bases = {base.__name__ for base in kind.__mro__}
             return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
         if module == "ipykernel.zmqshell":
             return Reducer._shell
-        singletons = module_singletons(kind)
-        if singletons:
-            return functools.partial(_reduce_singleton, singletons)
-        return None
+        return Reducer._held if held_names(kind) else None
 
 
 class Reducer:
@@ -238,6 +237,19 @@ class Reducer:
 
         return (get_ipython, ()) if shell is get_ipython() else NotImplemented
 
+    def _held(self, obj: Any) -> Reduction:
+        name = held_as(obj)
+        return NotImplemented if name is None else (module_attribute, (module_name(type(obj)), name))
+
+    def _proxy(self, proxy: types.MappingProxyType[Any, Any]) -> Reduction:
+        behind = gc.get_referents(proxy)[0]  # cloudpickle would store a copy, which no longer follows
+        return (types.MappingProxyType, (behind,)) if type(behind) is dict else NotImplemented
+
+    def _figure(self, figure: Any) -> Reduction:
+        # Left in, a load would open a window, and register a figure that nobody asked for.
+        make, arguments, state = figure.__reduce_ex__(5)[:3]
+        return make, arguments, {key: value for key, value in state.items() if key != "_restore_to_pylab"}
+
     def _callbacks(self, registry: Any) -> Reduction:
         # Its own reduction takes a number from a counter, so that no two are alike.
         make, arguments, state = registry.__reduce_ex__(5)[:3]
@@ -269,11 +281,10 @@ class Reducer:
     def _note_index(self, index: Any) -> Reduction:
         return self._note(getattr(index, "_data", None))
 
-    def _note_extension(self, array: Any) -> Reduction:
-        return self._note(getattr(array, "_ndarray", None))
-
     def _note(self, held: Any) -> Reduction:
-        self.private[id(held)] = held  # kept: some are made on access
+        while held is not None:  # an extension array, and what is in it
+            self.private[id(held)] = held  # kept: some are made on access
+            held = getattr(held, "_ndarray", None)
         return NotImplemented
 
 
@@ -284,13 +295,6 @@ def _is_in_base(cls: type, name: str, value: Any) -> bool:
 def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
     module = sys.modules.get(name) if isinstance(name, str) else None
     return module is not None and vars(module) is namespace and name != "__main__"
-
-
-def _reduce_singleton(singletons: dict[int, str], _: Reducer, obj: Any) -> Reduction:
-    name = singletons.get(id(obj))
-    if name is None or getattr(obj, "__dict__", None):
-        return NotImplemented
-    return module_attribute, (type(obj).__module__, name)
 
 
 def _own_attributes(member: Any) -> dict[str, Any]:
@@ -317,6 +321,7 @@ _ENTRIES: dict[type, Entry] = {
     type({}.keys()): Reducer._view,
     type({}.values()): Reducer._view,
     type({}.items()): Reducer._view,
+    types.MappingProxyType: Reducer._proxy,
     memoryview: Reducer._refuse,
     type(threading.Lock()): Reducer._lock,
     _RLOCK: Reducer._lock,
@@ -326,5 +331,4 @@ _PANDAS_ENTRIES: dict[str, Entry] = {
     "SingleBlockManager": Reducer._note_blocks,
     "Block": Reducer._note_block,
     "Index": Reducer._note_index,
-    "ExtensionArray": Reducer._note_extension,
 }

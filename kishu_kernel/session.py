@@ -344,6 +344,7 @@ class Session:
                 return Outcome(previous, previous, plan, False, time.perf_counter() - started)
             plan, found = self._restorer.obtain(self.timeline, here, target, replay, allow_lost=allow_lost)
             self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
+            previous = self.timeline.head
             self._apply(plan, found, branch)
             return Outcome(target, previous, plan, True, time.perf_counter() - started)
 

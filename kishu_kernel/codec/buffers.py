@@ -7,6 +7,7 @@ still shows in the other; blocks of pandas objects are private (see `Reducer.pri
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import pickle
 from array import array as python_array
@@ -96,7 +97,11 @@ class Arrays:
         Args:
             pickler: has just dumped the payload.
         """
-        owners = {key: owner for key, owner in self._owners.items() if isinstance(owner, (bytearray, python_array))}
+        owners = {
+            key: owner
+            for key, owner in self._owners.items()
+            if isinstance(owner, (bytearray, python_array, ctypes.Array, ctypes.Structure, ctypes._SimpleCData))
+        }
         stored = pickler.memo.copy() if owners else {}
         for key in owners.keys() & stored.keys():
             raise TypeError(f"the memory that an array shares with a {type(owners[key]).__name__} cannot be stored")

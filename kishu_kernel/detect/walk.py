@@ -9,6 +9,7 @@ Longer than a module should be, because it is one class: a handler for each kind
 from __future__ import annotations
 
 import array
+import functools
 import gc
 import itertools
 import pickle
@@ -22,15 +23,16 @@ from typing import Any
 from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
 from kishu_kernel.libraries import (
     UNTRAVERSABLE,
+    VALUE_TYPES,
     copies_on_write,
     is_label_type,
     is_value_type,
     module_name,
-    module_singletons,
     static_objects,
 )
 from kishu_kernel.memory import address_of, bounds, memory_at, overlaps
 from kishu_kernel.model import Digest
+from kishu_kernel.rebuild import module_attribute
 from kishu_kernel.reducers import Reducer, ReductionTable
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
@@ -261,8 +263,26 @@ class Walk:
                 self.ranges.append((*bounds(held), False))
         self.reduction(obj)
 
+    def _walk_python_array(self, obj: array.array[Any]) -> None:
+        start, length = obj.buffer_info()
+        if length:
+            self.ranges.append((start, start + length * obj.itemsize, False))
+        self.reduction(obj)
+
+    def _walk_foreign(self, obj: Any) -> None:
+        """A ctypes object: its memory may be an array's."""
+        import ctypes
+
+        start = ctypes.addressof(obj)
+        self.ranges.append((start, start + max(ctypes.sizeof(obj), 1), False))
+        self.reduction(obj)
+
     def _walk_scalar(self, obj: Any) -> None:
-        """A numpy scalar."""
+        """A numpy scalar; one of several fields may be a view of an array."""
+        if not obj.flags.owndata and isinstance(obj.base, sys.modules["numpy"].ndarray):
+            start = obj.__array_interface__["data"][0]
+            self.ranges.append((start, start + obj.nbytes, False))
+            self.give_up(obj)
         self.unlink(obj)
         self.text(b"n", obj.dtype.str.encode() + obj.tobytes())
 
@@ -347,6 +367,10 @@ class Walk:
             return Walk._walk_module
         if is_label_type(kind):
             return Walk._walk_label
+        if (module, kind.__name__) == ("functools", "_lru_list_elem"):
+            return Walk._walk_node
+        if any(module_name(base) == "_ctypes" for base in kind.__mro__):
+            return Walk._walk_foreign
         if root == "numpy" and issubclass(kind, sys.modules["numpy"].generic):
             return Walk._walk_scalar
         if root == "numpy" and issubclass(kind, sys.modules["numpy"].dtype):
@@ -435,12 +459,15 @@ class Walk:
             self.give_up(obj)
             return
         kind = type(obj)
+        if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and getattr(obj, "__dict__", None):
+            self.give_up(obj)  # the notebook's own, of a base whose reduction leaves out what it adds
+            return
         self.dynamic = self.dynamic or module_name(kind) == "ipykernel.zmqshell"
         if kind not in self.values:
             self.values[kind] = is_value_type(kind)
         if (
             self.values[kind]
-            or id(obj) in module_singletons(kind)
+            or children[0] is module_attribute
             or (id(obj) in self.reducer.private and copies_on_write())
         ):
             self.unlink(obj)
@@ -458,10 +485,33 @@ class Walk:
             self.stack.extend((kind, state))
         elif kind is memoryview:
             self.stack.append(obj.obj)
-        elif module_name(kind) == "itertools":  # from 3.14 they have no reductions
-            self.stack.extend(gc.get_referents(obj))
         elif issubclass(kind, weakref.ref):
             self.stack.append(obj())
+        elif module_name(kind).partition(".")[0] not in UNTRAVERSABLE and kind is not dict:
+            self.stack.extend(filter(self._may_be_shared, self._behind(obj)))
+
+    def _behind(self, obj: Any) -> list[Any]:
+        """What an opaque object holds on to, as far as that can be seen."""
+        held = gc.get_referents(obj)
+        for attribute in ("base", "operands") if module_name(type(obj)) == "numpy" else ():
+            held.append(getattr(obj, attribute, None))
+        return held
+
+    def _may_be_shared(self, held: Any) -> bool:
+        """Not code, nor a module or what is in it."""
+        if type(held) is dict:
+            module = sys.modules.get(str(held.get("__name__")))
+            return held is not self.reducer.namespace and (module is None or vars(module) is not held)
+        return not isinstance(held, (type, types.FunctionType, types.ModuleType, types.CodeType, types.FrameType))
+
+    def _walk_cached(self, obj: Any) -> None:
+        """A function with `functools.lru_cache`: what it has cached can be changed through it."""
+        self.reduction(obj)
+        self.stack.extend(held for held in gc.get_referents(obj) if type(held) is dict and held is not obj.__dict__)
+
+    def _walk_node(self, obj: Any) -> None:
+        """Of the list that `functools.lru_cache` keeps."""
+        self.stack.extend(filter(self._may_be_shared, gc.get_referents(obj)))
 
 
 _HANDLERS: dict[type, Callable[[Walk, Any], None]] = {
@@ -473,6 +523,8 @@ _HANDLERS: dict[type, Callable[[Walk, Any], None]] = {
     bytearray: Walk._walk_bytearray,
     types.FunctionType: Walk._walk_function,
     types.CodeType: Walk._walk_code,
+    functools._lru_cache_wrapper: Walk._walk_cached,
+    array.array: Walk._walk_python_array,
     types.BuiltinFunctionType: Walk._walk_builtin,
     pickle.PickleBuffer: Walk._walk_pickle_buffer,
 }

@@ -91,7 +91,10 @@ class Attachment:
             msg_id: of the request; its outputs have it as their parent.
         """
         source = self._source(code, expressions)
-        ticket = self._begun(source, main)
+        try:
+            ticket = self._begun(source, main)
+        except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
+            return _not_run(self.shell.execution_count)
         if ticket is None:
             return await run()
         if hidden:
@@ -193,6 +196,11 @@ class Attachment:
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
         return hint if isinstance(hint, str) and hint else None
+
+
+def _not_run(count: int) -> dict[str, Any]:
+    reply = {"status": "error", "ename": "KeyboardInterrupt", "evalue": "interrupted before the cell ran"}
+    return {**reply, "traceback": [], "execution_count": count, "user_expressions": {}, "payload": []}
 
 
 def _cell_run(code: str, count: int, reply: Mapping[str, Any], duration: float) -> CellRun:
