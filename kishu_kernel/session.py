@@ -21,20 +21,18 @@ from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Detector, Judgement
 from kishu_kernel.detect.trackers import Tracker, Watch
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
-from kishu_kernel.history.graph import ancestry
+from kishu_kernel.history.graph import advanced, ancestry
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import (
     Access,
     CellRun,
     Checkpoint,
     CheckpointId,
-    Delta,
     Names,
     Outcome,
     Payload,
     Plan,
     ReplayMode,
-    State,
 )
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.records import blank_checkpoint, known_again, version_records
@@ -238,7 +236,7 @@ class Session:
         kept = timeline.append(checkpoint, payloads)
         self._detector.adopt(judgement)
         self._missing = ()
-        self._state = _advanced(self._state, delta, kept.id)
+        self._state = advanced(self._state, delta, kept.id)
         return kept
 
     def _note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
@@ -337,7 +335,7 @@ class Session:
             pending = self._pending
             self._touch_half_run_cell()
             judgement, variables = self._unsettled()
-            here = _advanced(self._state, judgement.delta, UNSETTLED)
+            here = advanced(self._state, judgement.delta, UNSETTLED)
             if dry_run:
                 self._pending = pending
                 plan = make_plan(self.timeline.lookup, here, target, replay)
@@ -346,6 +344,11 @@ class Session:
             self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
             previous = self.timeline.head
             self._apply(plan, found, branch)
+            if target is not None and self.timeline.lookup(target).incomplete:
+                self._warn(
+                    f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "
+                    "This is the state before it."
+                )
             return Outcome(target, previous, plan, True, time.perf_counter() - started)
 
     def _touch_half_run_cell(self) -> None:
@@ -392,9 +395,3 @@ class Session:
             named = replace(self.timeline.lookup(head), message=message)
             self.timeline.amend(named)
             return named
-
-
-def _advanced(state: State, delta: Delta, by: CheckpointId) -> dict[Names, CheckpointId]:
-    """The session state after a delta."""
-    made = dict.fromkeys((change.names for change in delta.changes), by)
-    return {names: at for names, at in state.items() if names not in delta.dropped} | made

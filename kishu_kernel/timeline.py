@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kishu_kernel.errors import RequestError, StoreError
-from kishu_kernel.history.graph import ancestry
+from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, resolve
 from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId
 from kishu_kernel.store.base import Store
@@ -74,8 +74,9 @@ class Timeline:
         if branch is None and to is not None:
             ending = [name for name, id in self.names(BRANCH).items() if id == to]
             branch = self.branch if self.branch in ending else ending[0] if len(ending) == 1 else None
+        meeting = common_ancestor(self.lookup, self.head, to)
         for checkpoint in ancestry(self.lookup, self.head):
-            if self._left.get(checkpoint.parent) == checkpoint.id:
+            if checkpoint.id == meeting:
                 break
             self._left[checkpoint.parent] = checkpoint.id
         self.head = to

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from kishu_kernel.model import Checkpoint, CheckpointId, Names
+from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State
 
 Lookup = Callable[[CheckpointId], Checkpoint]
 """Gives a checkpoint. KeyError where there is none."""
@@ -61,14 +61,7 @@ def common_ancestor(lookup: Lookup, one: CheckpointId | None, other: CheckpointI
     return None
 
 
-def path_down(lookup: Lookup, upper: CheckpointId | None, lower: CheckpointId | None) -> list[CheckpointId]:
-    """The checkpoints below `upper` on the way to its descendant `lower`, uppermost first.
-
-    Empty where `lower` is not below `upper`.
-    """
-    way: list[CheckpointId] = []
-    for checkpoint in ancestry(lookup, lower):
-        if checkpoint.id == upper:
-            return way[::-1]
-        way.append(checkpoint.id)
-    return way[::-1] if upper is None else []
+def advanced(state: State, delta: Delta, by: CheckpointId) -> dict[Names, CheckpointId]:
+    """The session state after a delta."""
+    made = dict.fromkeys((change.names for change in delta.changes), by)
+    return {names: at for names, at in state.items() if names not in delta.dropped} | made

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from kishu_kernel.history.graph import Lookup, ancestry, common_ancestor, path_down, state_at
-from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Names, SessionId, VersionRecord
+from kishu_kernel.history.graph import Lookup, advanced, ancestry, common_ancestor, state_at
+from kishu_kernel.model import Change, Checkpoint, CheckpointId, Delta, Digest, Names, SessionId, VersionRecord
 
 Node = tuple[str, str | None, Sequence[Names], Sequence[Names]]
 
@@ -90,14 +90,6 @@ def test_the_lowest_common_ancestor_costs_the_shorter_distance() -> None:
     assert len(asked) < 50
 
 
-def test_the_way_down() -> None:
-    assert path_down(TREE, CheckpointId("a"), CheckpointId("d")) == ids("b c d")
-    assert path_down(TREE, CheckpointId("d"), CheckpointId("d")) == []
-    assert path_down(TREE, None, CheckpointId("c")) == ids("a b c")
-    assert path_down(TREE, CheckpointId("e"), CheckpointId("d")) == []
-    assert path_down(TREE, CheckpointId("a"), None) == []
-
-
 def state(lookup: Lookup, at: str | None) -> dict[str, str]:
     found = state_at(lookup, None if at is None else CheckpointId(at))
     return {" ".join(names): id for names, id in found.items()}
@@ -139,3 +131,12 @@ def test_two_versions_of_one_checkpoint_do_not_hide_each_other() -> None:
 def test_an_unknown_checkpoint_is_an_error() -> None:
     with pytest.raises(KeyError):
         state_at(TREE, CheckpointId("nowhere"))
+
+
+def test_a_delta_advances_a_state() -> None:
+    here = {("a", "b"): CheckpointId("1" * 16), ("c",): CheckpointId("2" * 16)}
+    change = Change(("a",), Digest(b"d" * 16))
+    delta = Delta((change,), (("a", "b"),), (), ("a",), ("b",), (), ())
+    made = CheckpointId("3" * 16)
+    assert advanced(here, delta, made) == {("a",): made, ("c",): CheckpointId("2" * 16)}
+    assert ("a", "b") in here
