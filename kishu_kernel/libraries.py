@@ -48,8 +48,7 @@ _VALUE_TYPE_NAMES = {"dtype", "ExtensionDtype", "BaseOffset", "Timestamp", "Time
 _LABEL_TYPES = {"Index"}
 """pandas shares them between a frame and all that is made of it, and hardly ever changes them."""
 
-UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "comm", "ipywidgets", "concurrent"}
-"""Top-level modules whose objects lead into the running kernel: never walked, never stored."""
+_UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "comm", "ipywidgets", "concurrent"}
 
 _BY_REFERENCE = (
     type,
@@ -61,6 +60,14 @@ _BY_REFERENCE = (
     float,
     type(None),
 )
+
+
+def is_untraversable(kind: type) -> bool:
+    """Instances lead into the running kernel: they are never walked, never stored."""
+    module = module_name(kind)
+    if module == "ipykernel.zmqshell":
+        return False  # the shell goes by reference
+    return module.partition(".")[0] in _UNTRAVERSABLE or module.startswith("kishu_kernel.frontend")
 
 
 def is_value_type(kind: type) -> bool:

@@ -25,7 +25,12 @@ _FIXED = frozenset(
 )
 """What IPython binds once."""
 
-_MOVED = frozenset({"_i", "_ii", "_iii", "_ih", "_oh", "_dh", "__annotations__", "__conditional_annotations__"})
+_MOVED = frozenset(
+    {
+        *("_i", "_ii", "_iii", "_ih", "_oh", "_dh"),
+        *("__annotations__", "__conditional_annotations__", "__warningregistry__"),
+    }
+)
 """What changes by itself."""
 
 _INTERNAL_PATTERN = re.compile(r"_i\d+|__vsc_.*|_+VSCODE_.*|__jupyter_exec_background__|__pydevd.*|_pydevd.*")

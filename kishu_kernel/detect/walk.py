@@ -22,10 +22,10 @@ from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
 from kishu_kernel.libraries import (
-    UNTRAVERSABLE,
     VALUE_TYPES,
     copies_on_write,
     is_label_type,
+    is_untraversable,
     is_value_type,
     module_name,
     static_objects,
@@ -359,7 +359,7 @@ class Walk:
         self.static |= self.statics[kind]
         module = module_name(kind)
         root = module.partition(".")[0]
-        if root in UNTRAVERSABLE and module != "ipykernel.zmqshell":
+        if is_untraversable(kind):
             return Walk.give_up
         if issubclass(kind, type):
             return Walk._walk_class
@@ -487,7 +487,7 @@ class Walk:
             self.stack.append(obj.obj)
         elif issubclass(kind, weakref.ref):
             self.stack.append(obj())
-        elif module_name(kind).partition(".")[0] not in UNTRAVERSABLE and kind is not dict:
+        elif not is_untraversable(kind) and kind is not dict:
             self.stack.extend(filter(self._may_be_shared, self._behind(obj)))
 
     def _behind(self, obj: Any) -> list[Any]:

@@ -60,8 +60,7 @@ def _log(reply: Reply) -> str:
 
 def _travel(reply: Reply) -> str:
     plan = reply["plan"]
-    verb = "went" if reply["applied"] else "would go"
-    where = _short(reply["head"]) if reply["applied"] else "there"
+    went = f"went to {_short(reply['head'])} in {reply['seconds']:.2f} s" if reply["applied"] else "would go there"
     parts = [
         _counted(plan["keep"], "kept as they are"),
         _named("brought back", [name for step in plan["load"] for name in step["names"]]),
@@ -69,7 +68,7 @@ def _travel(reply: Reply) -> str:
         _named("removed", plan["delete"]),
         _named("lost", [name for lost in plan["lost"] for name in lost["names"]]),
     ]
-    lines = [f"{verb} to {where} in {reply['seconds']:.2f} s: " + "; ".join(part for part in parts if part)]
+    lines = [f"{went}: " + ("; ".join(part for part in parts if part) or "nothing differs")]
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
     lines += [f"  lost: {', '.join(lost['names'])}: {lost['reason']}" for lost in plan["lost"]]
     return "\n".join(lines)
@@ -157,6 +156,7 @@ def _counted(items: list[Any], text: str) -> str:
 
 
 def _named(text: str, names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
     shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
     return f"{text}: {shown}" if names else ""
 
