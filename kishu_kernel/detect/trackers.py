@@ -108,9 +108,8 @@ class PatchedNamespace(dict[str, Any]):
     Between the cells it records nothing. While cells run at the same time, what one touches is
     recorded for all of them: the namespace cannot tell who asks, and too much is safe.
 
-    What it costs: a Python call for each access. A loop in a cell runs 4 to 9 times slower, the
-    globals of functions are 3.5 times slower to reach. Libraries that want a real dict are handed a
-    subclass.
+    What it costs: Python calls for each access; loops in a cell and over the globals of functions run many
+    times slower (`benchmarks/slowdown.py` measures it). Libraries that want a real dict are handed a subclass.
 
     What it misses: names read in the body of a class, and `global x; x = ...` (or `del x`) in a
     function. The interpreter goes straight to the C dict for these, as does C code that takes any
