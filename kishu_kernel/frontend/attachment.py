@@ -90,8 +90,8 @@ class Attachment:
             expressions: `user_expressions`, which run after the cell.
             msg_id: of the request; its outputs have it as their parent.
         """
-        source = self._source(code, expressions)
         try:
+            source = self._source(code, expressions)
             ticket = self._begun(source, main)
         except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
             return _not_run(self.shell.execution_count)

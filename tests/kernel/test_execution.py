@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -585,6 +586,29 @@ def test_an_interrupt_ends_the_main_cell_only(kernel: Kernel, subshell: str) -> 
     assert kernel.value("side") == [1, 2]
     kernel.done("undo")
     assert kernel.value("side") == []
+
+
+def test_a_cell_that_waits_for_a_checkpoint_can_be_interrupted(kernel: Kernel, subshell: str) -> None:
+    """It does not run, and its reply comes."""
+    reducing, gate = kernel.home / "reducing", kernel.home / "gate"
+    kernel.ok(
+        "import pathlib, time\nclass Slow:\n    def __reduce__(self):\n"
+        f"        pathlib.Path({str(reducing)!r}).touch()\n"
+        f"        while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.005)\n"
+        "        return Slow, ()"
+    )
+    on_subshell = kernel.begin("slow = Slow()", subshell=subshell)
+    while not reducing.exists():  # its checkpoint is under way
+        time.sleep(0.005)
+    waiting = kernel.begin("late = 1")
+    time.sleep(0.3)
+    kernel.interrupt()
+    try:
+        assert kernel.end(waiting).reply["ename"] == "KeyboardInterrupt"
+    finally:
+        gate.touch()
+    assert kernel.end(on_subshell).status == "ok"
+    assert "late" not in kernel.value("dir()")
 
 
 def test_requests_on_a_subshell_only_read(kernel: Kernel, subshell: str) -> None:
