@@ -80,7 +80,7 @@ class UserNamespace:
         before = dict(self.live)
         out_before = dict(self._out())
         try:
-            self._switch(before, bind, unbind, aliases)
+            self._switch(bind, unbind, aliases)
             yield
         except BaseException:
             _become(self.live, before)
@@ -100,7 +100,7 @@ class UserNamespace:
         with self._kept():
             mine = self.variables()
             moving = {name: aliases.get(name, NOTHING_DISPLAYED) for name in MOVING if name not in variables}
-            self._switch(dict(self.live), variables, mine.keys() - variables.keys(), moving)
+            self._switch(variables, mine.keys() - variables.keys(), moving)
             yield self.live
 
     @contextmanager
@@ -113,13 +113,7 @@ class UserNamespace:
             _become(self.live, before)
             _become(self._out(), out_before, ordered=True)
 
-    def _switch(
-        self,
-        before: Mapping[str, Any],
-        bind: Mapping[str, Any],
-        unbind: Iterable[str],
-        aliases: Mapping[str, str],
-    ) -> None:
+    def _switch(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> None:
         self.live.update(bind)
         for name in unbind:
             self.live.pop(name, None)
