@@ -11,6 +11,7 @@ Grouped by what the catcher does about it::
     │   ├── LostError                   the plan has `lost` entries and the asker did not allow that
     │   └── ReplayError                 a cell that had to be re-run raised or gave something else
     ├── LoadError                   a stored version cannot be turned into objects: replay it instead
+    │   └── UntrustedError              somebody else may have written it: neither load nor replay it
     └── StoreError                  the disk failed us; the session goes on without new checkpoints
         └── StoreFormatError            written by a newer kishu-kernel
 
@@ -64,6 +65,10 @@ class ReplayError(CheckoutError):
 
 class LoadError(KishuError):
     """A stored payload cannot be decoded here and now."""
+
+
+class UntrustedError(LoadError):
+    """The store cannot show that this user wrote what it holds; loading it could run anybody's code."""
 
 
 class StoreError(KishuError):

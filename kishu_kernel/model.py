@@ -21,6 +21,7 @@ Digest = NewType("Digest", bytes)
 """16 bytes of xxh3-128."""
 
 CellStatus = Literal["ok", "error", "interrupted"]
+CodecName = Literal["cloudpickle", "dill"]
 ReplayMode = Literal["auto", "never"]
 
 State = Mapping[Names, CheckpointId]
@@ -112,6 +113,7 @@ class Buffer:
     Attributes:
         data: contiguous bytes. May be the user's live memory: valid until the next cell.
         row_bytes: where the bytes are rows of a 2-D block, the length of one: chunks start anew at each.
+        item_bytes: the length of one item, for compressors that know what to do with it.
         direct: the loader reads it straight into the object's own memory (see `Blob`);
             else the loader is handed a writable buffer.
         owner: keeps the memory alive.
@@ -119,18 +121,24 @@ class Buffer:
 
     data: memoryview
     row_bytes: int = 0
+    item_bytes: int = 1
     direct: bool = False
     owner: object = None
 
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The bytes of one version: a pickle stream and its out-of-band buffers."""
+    """The bytes of one version: a pickle stream and its out-of-band buffers.
+
+    Attributes:
+        made_by: versions of Python and of the libraries that made it, by their names.
+    """
 
     names: Names
-    codec: Literal["cloudpickle", "dill"]
+    codec: CodecName
     stream: bytes
     buffers: tuple[Buffer, ...] = ()
+    made_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -186,6 +194,7 @@ class Checkpoint:
         written_bytes: what they added to the store.
         incomplete: why the delta may not be whole (an error of ours), or None.
         outputs: outputs of the cell, as nbformat v4 dictionaries.
+        trusted: false where the store cannot show that this user wrote it: its code is only to be read.
     """
 
     id: CheckpointId
@@ -210,6 +219,7 @@ class Checkpoint:
     message: str | None = None
     incomplete: str | None = None
     outputs: tuple[Mapping[str, object], ...] = ()
+    trusted: bool = True
 
     def record(self, names: Names) -> VersionRecord:
         """The record of the version of this co-variable made here. KeyError where there is none."""
@@ -292,6 +302,23 @@ class StoreStatistics:
     bytes: int
     checkpoints: int
     chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much of a store: checkpoints with payloads, chunks, and the bytes that these occupy."""
+
+    checkpoints: int
+    chunks: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection removed, or would remove, and what it kept."""
+
+    removed: Amount
+    kept: Amount
 
 
 def covariable(names: Sequence[str] | frozenset[str] | set[str]) -> Names:

@@ -20,7 +20,7 @@ from kishu_kernel.codec.pickling import encode
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Detector, Judgement
 from kishu_kernel.detect.trackers import Tracker, Watch
-from kishu_kernel.errors import CheckoutError, NothingToUndoError
+from kishu_kernel.errors import CheckoutError, NothingToUndoError, StoreError
 from kishu_kernel.history.graph import advanced, ancestry
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import (
@@ -36,6 +36,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.records import blank_checkpoint, known_again, version_records
+from kishu_kernel.recovery import Recovery, Standing
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.restore import CellRunner, Found, Restorer
 from kishu_kernel.timeline import Timeline
@@ -104,6 +105,7 @@ class Session:
         self._state: dict[Names, CheckpointId] = {}
         self._pending = NOTHING
         self._missing: tuple[Names, ...] = ()
+        self._recovery = Recovery()
         self._running: list[Ticket] = []
         self._finished: list[_Finished] = []
         self._gate = threading.RLock()
@@ -131,9 +133,16 @@ class Session:
             source: the cell as IPython transforms it.
         """
         with self._gate:
+            self._recover()
+            self._give_back(cell_access(source))
             ticket = Ticket(source, main, self._tracker.watch(source))
             self._running.append(ticket)
             return ticket
+
+    def before_unseen(self) -> None:
+        """Something that nobody watches is about to run: it may touch anything, also what is still being read."""
+        self.note_unseen()
+        self._give_back(ALL)
 
     def after_cell(self, ticket: Ticket, run: CellRun, outputs: Outputs = ()) -> Checkpoint | None:
         """The cell has ended, however it ended: takes its checkpoint.
@@ -144,6 +153,7 @@ class Session:
         """
         with self._gate:
             self._running.remove(ticket)
+            self._recover()
             carried = ALL if ticket.traveled else NOTHING
             self._finished.append(_Finished(run, ticket.watch(), carried, outputs))
             if any(other.main for other in self._running):
@@ -194,6 +204,8 @@ class Session:
         # What a cell that still runs shares with this one was not looked at; what runs in the background goes on.
         left = self._pending | finished.access | finished.carried if exempt != NOTHING else NOTHING
         self._pending = left | unwatched
+        if unwatched.dynamic:  # it goes on meanwhile
+            self._give_back(ALL)
         return checkpoint
 
     def _under_way(self) -> Access:
@@ -219,7 +231,7 @@ class Session:
         ]
         timeline = self.timeline
         checkpoint = replace(
-            blank_checkpoint(timeline.new_id(), timeline.head, timeline.session, run),
+            blank_checkpoint(timeline.new_id(), None, timeline.session, run),
             created=delta.created,
             modified=delta.modified,
             deleted=delta.deleted,
@@ -233,7 +245,7 @@ class Session:
         )
         payloads = [each for each in encoded if isinstance(each, Payload)]
         checkpoint = replace(checkpoint, payload_bytes=sum(payload.size for payload in payloads))
-        kept = timeline.append(checkpoint, payloads)
+        kept = self._append(checkpoint, payloads)
         self._detector.adopt(judgement)
         self._missing = ()
         self._state = advanced(self._state, delta, kept.id)
@@ -242,8 +254,54 @@ class Session:
     def _note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
         """A checkpoint that says that the cell ran, and not what it did."""
         timeline = self.timeline
-        blank = blank_checkpoint(timeline.new_id(), timeline.head, timeline.session, run)
-        return timeline.append(replace(blank, aliases=self._names.aliases(), incomplete=reason), [])
+        blank = blank_checkpoint(timeline.new_id(), None, timeline.session, run)
+        return self._append(replace(blank, aliases=self._names.aliases(), incomplete=reason), [])
+
+    # -- the writer ------------------------------------------------------------------------------
+
+    def _append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
+        """Hands a child of the head to the writer; before it, what is left of those that were lost."""
+        timeline = self.timeline
+        for each, content in [*((lost, ()) for lost in self._recovery.unsaved()), (checkpoint, payloads)]:
+            before = Standing(timeline.head, timeline.branch, self._state, self._missing, self._detector.knowledge())
+            kept = timeline.append(each, content)
+            self._recovery.remember(kept.id, before, timeline.store.unwritten())
+        return kept
+
+    def _recover(self) -> StoreError | None:
+        """What could not be written is no part of the history: the next checkpoint makes up for it."""
+        failure = self._timeline.take_failure() if self._timeline else None
+        if failure is None:
+            if self._recovery.over(self.timeline.store.unwritten() if self._timeline else ()):
+                self._warn("Kishu stores checkpoints again, with all that changed meanwhile.")
+            return None
+        before = self._recovery.way_back(failure.checkpoints, str(failure.error))
+        self.timeline.rewind(before.head, before.branch)
+        self._state = dict(before.state)
+        self._missing = before.missing
+        self._detector.recall(before.knowledge)
+        self._pending = ALL
+        self._warn(f"Kishu could not store what the last cells did: {failure.error}.")
+        return failure.error
+
+    def _give_back(self, access: Access) -> None:
+        """Waits until what this may overwrite has been read by the writer."""
+        if self._timeline is None or not self._timeline.store.borrowed():
+            return
+        touched = None if access.dynamic or self._background() else self._detector.reach(access)
+        self._timeline.store.give_back(lambda names: touched is None or not touched.isdisjoint(names))
+
+    def catch_up(self, timeout: float | None = None) -> StoreError | None:
+        """Waits, at most so many seconds, until what was taken is written, or known to be lost: then why."""
+        with self._gate:
+            if self._timeline is not None:
+                self._timeline.store.flush(timeout)
+            return self._recover()
+
+    def close(self) -> None:
+        """Writes what was taken. The history stays."""
+        if self._timeline is not None:
+            self._timeline.store.close()
 
     def settle(self, message: str | None = None) -> Checkpoint | None:
         """A checkpoint of what has changed since the last one, if anything has."""
@@ -283,9 +341,11 @@ class Session:
             RequestError: no such target.
             CheckoutError: it cannot be done; the session is as it was.
         """
-        id = self.timeline.resolve(target)
-        branch = target if target in self.timeline.names("branch/") else None
-        return self._travel(id, branch, dry_run, replay, allow_lost)
+        with self._gate:
+            self.catch_up()
+            id = self.timeline.resolve(target)
+            branch = target if target in self.timeline.names("branch/") else None
+            return self._travel(id, branch, dry_run, replay, allow_lost)
 
     def undo(
         self,
@@ -296,11 +356,13 @@ class Session:
         allow_lost: bool = False,
     ) -> Outcome:
         """Goes to the parent, so many times. The parent of the first checkpoint is the empty state."""
-        way = [checkpoint.id for checkpoint in ancestry(self.timeline.lookup, self.timeline.head)]
-        if steps > len(way):
-            raise NothingToUndoError(f"there are {len(way)} cells to undo on the way to the start, not {steps}")
-        target = way[steps] if steps < len(way) else None
-        return self._travel(target, None, dry_run, replay, allow_lost)
+        with self._gate:
+            self.catch_up()
+            way = [checkpoint.id for checkpoint in ancestry(self.timeline.lookup, self.timeline.head)]
+            if steps > len(way):
+                raise NothingToUndoError(f"there are {len(way)} cells to undo on the way to the start, not {steps}")
+            target = way[steps] if steps < len(way) else None
+            return self._travel(target, None, dry_run, replay, allow_lost)
 
     def redo(
         self,
@@ -311,13 +373,15 @@ class Session:
         allow_lost: bool = False,
     ) -> Outcome:
         """Goes to the child that the session left last, so many times."""
-        at = self.timeline.head
-        for done in range(steps):
-            child = self.timeline.last_left(at)
-            if child is None:
-                raise NothingToUndoError(f"there are {done} undone cells to redo, not {steps}")
-            at = child
-        return self._travel(at, None, dry_run, replay, allow_lost)
+        with self._gate:
+            self.catch_up()
+            at = self.timeline.head
+            for done in range(steps):
+                child = self.timeline.last_left(at)
+                if child is None:
+                    raise NothingToUndoError(f"there are {done} undone cells to redo, not {steps}")
+                at = child
+            return self._travel(at, None, dry_run, replay, allow_lost)
 
     def _travel(
         self,
@@ -328,28 +392,29 @@ class Session:
         allow_lost: bool,
     ) -> Outcome:
         started = time.perf_counter()
-        with self._gate:
-            previous = self.timeline.head
-            if not dry_run and any(not ticket.main for ticket in self._running):
-                raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
-            pending = self._pending
-            self._touch_half_run_cell()
-            judgement, variables = self._unsettled()
-            here = advanced(self._state, judgement.delta, UNSETTLED)
-            if dry_run:
-                self._pending = pending
-                plan = make_plan(self.timeline.lookup, here, target, replay)
-                return Outcome(previous, previous, plan, False, time.perf_counter() - started)
-            plan, found = self._restorer.obtain(self.timeline, here, target, replay, allow_lost=allow_lost)
-            self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
-            previous = self.timeline.head
-            self._apply(plan, found, branch)
-            if target is not None and self.timeline.lookup(target).incomplete:
-                self._warn(
-                    f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "
-                    "This is the state before it."
-                )
-            return Outcome(target, previous, plan, True, time.perf_counter() - started)
+        previous = self.timeline.head
+        if not dry_run and any(not ticket.main for ticket in self._running):
+            raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
+        pending = self._pending
+        self._touch_half_run_cell()
+        judgement, variables = self._unsettled()
+        here = advanced(self._state, judgement.delta, UNSETTLED)
+        if dry_run:
+            self._pending = pending
+            plan = make_plan(self.timeline.lookup, here, target, replay)
+            return Outcome(previous, previous, plan, False, time.perf_counter() - started)
+        plan, found = self._restorer.obtain(self.timeline, here, target, replay, allow_lost=allow_lost)
+        settled = self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
+        if settled and (error := self.catch_up()):
+            raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
+        previous = self.timeline.head
+        self._apply(plan, found, branch)
+        if target is not None and self.timeline.lookup(target).incomplete:
+            self._warn(
+                f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "
+                "This is the state before it."
+            )
+        return Outcome(target, previous, plan, True, time.perf_counter() - started)
 
     def _touch_half_run_cell(self) -> None:
         """A cell that travels itself (a magic): what it did so far is to stay reachable."""
@@ -370,12 +435,10 @@ class Session:
         }
         aliases = timeline.lookup(plan.target).aliases if plan.target else dict.fromkeys(("_", "__", "___"), "")
         with self._names.rebound(bind, unbind, aliases):
-            trouble = timeline.move(plan.target, branch)
+            timeline.move(plan.target, branch)
         self._detector.replace(gone, known, bind)
         self._state = kept | {version.names: version.checkpoint for version in found}
         self._missing = tuple(lost.version.names for lost in plan.lost)
-        if trouble:
-            self._warn(f"Kishu went there, but could not note it in the store: {trouble}")
 
     # -- names for points in time ----------------------------------------------------------------
 
@@ -386,7 +449,10 @@ class Session:
             NothingToUndoError: there is no checkpoint yet and nothing to make one of.
         """
         with self._gate:
+            self.catch_up()
             fresh = self.settle(message)
+            if error := self.catch_up():
+                raise error
             if fresh is not None:
                 return fresh
             head = self.timeline.head

@@ -10,23 +10,25 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 
-from kishu_kernel.errors import RequestError, StoreError
+from kishu_kernel.errors import RequestError
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, resolve
 from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId
 from kishu_kernel.store.base import Store
+from kishu_kernel.store.write_behind import Failure, WriteBehind
 
 
 class Timeline:
     """The checkpoints of a store as seen from one session.
 
     Attributes:
+        store: written behind; `flush` it to have on disk what was appended.
         head: the checkpoint that the session stands on; None before the first.
         branch: the branch that the next checkpoint continues; None where it will start one.
     """
 
     def __init__(self, store: Store, session: SessionId) -> None:
-        self.store = store
+        self.store = WriteBehind(store, self._written)
         self.session = session
         self.head: CheckpointId | None = None
         self.branch: str | None = None
@@ -52,24 +54,45 @@ class Timeline:
                 return id
 
     def append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
-        """Keeps a child of the head, in one transaction with its payloads; the head moves last."""
+        """Keeps a child of the head, in one transaction with its payloads; the head moves last.
+
+        What cannot be written comes back by `take_failure`, and so does all that was appended after it.
+        """
+        checkpoint = replace(checkpoint, parent=self.head)
         branch = self.branch or self._free_branch()
         refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id}
-        kept = replace(self.store.commit(checkpoint, payloads, refs), outputs=())
-        self._known[kept.id] = kept
+        # A little later the store knows more of it (`_written`): this must not overwrite that.
+        kept = self._known[checkpoint.id] = replace(checkpoint, outputs=())
+        try:
+            self.store.commit(checkpoint, payloads, refs)
+        except BaseException:
+            del self._known[checkpoint.id]
+            raise
         self.branch = branch
         self.head = kept.id
         return kept
 
-    def move(self, to: CheckpointId | None, branch: str | None = None) -> str | None:
-        """Puts the head on another checkpoint.
+    def take_failure(self) -> Failure | None:
+        """What could not be written since this was last asked. It is no part of the history any more."""
+        failure = self.store.take_failure()
+        for lost in failure.checkpoints if failure else ():
+            self._known.pop(lost.id, None)
+        return failure
+
+    def rewind(self, head: CheckpointId | None, branch: str | None) -> None:
+        """Stands where it stood before what could not be written."""
+        self.head = head
+        self.branch = branch
+
+    def _written(self, kept: Checkpoint) -> None:
+        """On the writer's thread: now it is known what the checkpoint added."""
+        self._known[kept.id] = replace(kept, outputs=())
+
+    def move(self, to: CheckpointId | None, branch: str | None = None) -> None:
+        """Puts the head on another checkpoint. A full disk is no reason to refuse: the store notes it when it can.
 
         Args:
             branch: the branch to continue; if None, the one that ends there, if it is the only one.
-
-        Returns:
-            Why the store could not note it, or None. The session moves all the same: a full disk is
-            no reason to refuse an undo.
         """
         if branch is None and to is not None:
             ending = [name for name, id in self.names(BRANCH).items() if id == to]
@@ -81,11 +104,7 @@ class Timeline:
             self._left[checkpoint.parent] = checkpoint.id
         self.head = to
         self.branch = branch
-        try:
-            self.store.update({HEAD + self.session: to})
-        except StoreError as error:
-            return str(error)
-        return None
+        self.store.note({HEAD + self.session: to})
 
     def last_left(self, below: CheckpointId | None) -> CheckpointId | None:
         """The child of a checkpoint that the session left last; None where it left none."""

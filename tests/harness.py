@@ -58,11 +58,11 @@ class FailingStore(MemoryStore):
             raise StoreError("the disk is full")
         super().update(refs)
 
-    def load(self, version: Version) -> StoredPayload:
+    def load(self, version: Version, *arrived: Any) -> StoredPayload:
         if version in self.broken or not self.unloadable.isdisjoint(version.names):
             raise LoadError(f"{', '.join(version.names)}: bytes are missing")
         self.loaded.append(version)
-        return super().load(version)
+        return super().load(version, *arrived)
 
 
 class Notebook:
@@ -133,7 +133,13 @@ class Notebook:
             time.perf_counter() - started,
             None if ended.error is None else type(ended.error).__name__,
         )
-        return self.session.after_cell(ticket, run)
+        checkpoint = self.session.after_cell(ticket, run)
+        return checkpoint if checkpoint and self._written(checkpoint) else None
+
+    def _written(self, checkpoint: Checkpoint) -> bool:
+        """As after some think time: the checkpoint is on the disk, or it is known that it cannot be."""
+        self.session.timeline.store.flush()
+        return self.store.contains(checkpoint.id)
 
     def hidden(self, code: str) -> None:
         """Runs code that gets no checkpoint of its own."""

@@ -17,6 +17,7 @@ from kishu_kernel.errors import (
     ReplayError,
     UnknownTargetError,
 )
+from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import Checkpoint
 from kishu_kernel.restore import Rerun
 
@@ -381,7 +382,8 @@ def test_a_checkpoint_that_cannot_be_written(notebook: Notebook, failing: str) -
     notebook.ok("x = [1]; y = [2]")
     before = notebook.describe()
     notebook.store.commits = failing
-    assert notebook.run("x.append(2); w = [x]; del y") is None or failing == "payloads"
+    assert notebook.run("x.append(2); w = [x]; del y") is None
+    assert "the disk is full" in str(notebook.session.catch_up())
     assert len(notebook.warnings) == 1
     assert "the disk is full" in notebook.warnings[0]
     assert notebook["w"] == [[1, 2]]  # the user's cell is untouched
@@ -390,7 +392,7 @@ def test_a_checkpoint_that_cannot_be_written(notebook: Notebook, failing: str) -
     made_up = notebook.ok("z = 1")
     assert touched(made_up) == ("w z", "x", "y")
     after = notebook.describe()
-    notebook.session.checkout(f"HEAD~{2 if failing == 'payloads' else 1}")
+    notebook.session.checkout("HEAD~2")  # before it stands what is left of the one that was lost
     assert differences(before, notebook.describe()) == []
     notebook.session.checkout(made_up.id)
     assert differences(after, notebook.describe()) == []
@@ -398,14 +400,23 @@ def test_a_checkpoint_that_cannot_be_written(notebook: Notebook, failing: str) -
 
 def test_an_incomplete_checkpoint_says_so(notebook: Notebook) -> None:
     notebook.ok("x = [1]")
+    first = notebook.head
     notebook.store.commits = "payloads"
-    checkpoint = notebook.run("x.append(2)")
-    assert checkpoint is not None
-    assert checkpoint.incomplete is not None
-    assert "the disk is full" in checkpoint.incomplete
-    assert checkpoint.code == "x.append(2)"
-    assert (checkpoint.versions, checkpoint.dropped) == ((), ())
-    assert notebook.head == checkpoint.id
+    assert notebook.run("x.append(2)") is None
+    assert notebook.run("x.append(3)") is None
+    notebook.store.commits = "none"
+    notebook.ok("x.append(4)")
+    made_up, *lost, _ = ancestry(notebook.session.timeline.lookup, notebook.head)
+    assert made_up.modified == ("x",)
+    assert [each.code for each in lost] == ["x.append(3)", "x.append(2)"]
+    for each in lost:
+        assert "the disk is full" in str(each.incomplete)
+        assert (each.versions, each.dropped) == ((), ())
+    assert lost[-1].parent == first
+    notebook.session.undo(3)
+    assert notebook["x"] == [1]
+    notebook.session.redo(3)
+    assert notebook["x"] == [1, 2, 3, 4]
 
 
 def test_what_an_incomplete_checkpoint_left_out_cannot_be_recomputed(notebook: Notebook) -> None:
@@ -428,7 +439,23 @@ def test_a_ref_that_cannot_be_written_stops_no_undo(notebook: Notebook) -> None:
     notebook.store.updates = True
     notebook.session.undo()
     assert notebook["x"] == 1
-    assert "the disk is full" in notebook.warnings[0]
+    store = notebook.session.timeline.store
+    store.flush()
+    assert store.refs()["head/here"] == notebook.head != notebook.store.refs()["head/here"]
+    branched = notebook.ok("y = 1")  # the ref goes with what is written next
+    assert notebook.store.refs()["head/here"] == branched.id
+
+
+def test_a_disk_that_fills_and_empties_is_told_once_each_time(notebook: Notebook) -> None:
+    notebook.ok("x = [1]")
+    for _ in range(2):
+        notebook.store.commits = "all"
+        assert notebook.run("x.append(2)") is None
+        assert notebook.run("x.append(3)") is None
+        notebook.store.commits = "none"
+        notebook.ok("x.append(4)")
+        notebook.ok("pass")
+    assert ["the disk is full" in warning for warning in notebook.warnings] == [True, True, False] * 2
 
 
 def test_an_error_of_ours_does_not_reach_the_cell(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:

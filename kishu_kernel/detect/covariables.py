@@ -16,6 +16,7 @@ from types import CodeType
 from typing import Any
 
 from kishu_kernel.detect.access import code_access
+from kishu_kernel.detect.familiar import Familiar
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined
 from kishu_kernel.detect.walk import Fingerprint
 from kishu_kernel.model import Access, Change, Delta, Digest, Names, covariable
@@ -39,6 +40,7 @@ class Known:
         codes: code that can run when the co-variable is used, so that what it names is touched too.
         dynamic: through it everything may be touched.
         labels: objects in it that others may share and see changing, without being one co-variable with it.
+        familiar: long sequences of atoms in it, to be recognised when it is looked at again.
     """
 
     digest: Digest
@@ -46,6 +48,7 @@ class Known:
     codes: frozenset[CodeType] = frozenset()
     dynamic: bool = False
     labels: frozenset[int] = frozenset()
+    familiar: tuple[Familiar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,14 @@ class Judgement:
     known: Mapping[Names, Known]
     bindings: Mapping[str, int]
     opaque: Mapping[Names, tuple[type, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """All that a detector remembers at one moment."""
+
+    known: Mapping[Names, Known]
+    bindings: Mapping[str, int]
 
 
 class Detector:
@@ -88,7 +99,8 @@ class Detector:
                 explains cannot be had again by re-running the cell.
             exempt: touched by cells that still run elsewhere: left for later, with all that it is linked to.
         """
-        search = _Candidates(self, Fingerprinter(self._table), variables)
+        familiar = (each for known in self._known.values() for each in known.familiar)
+        search = _Candidates(self, Fingerprinter(self._table, familiar), variables)
         spared = search.close(exempt, rebound=False) if exempt != Access() else frozenset()
         # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
         own = search.close(access, rebound=carried == Access())
@@ -114,6 +126,7 @@ class Detector:
                 frozenset().union(*(prints[name].codes for name in names)),
                 any(prints[name].dynamic for name in names),
                 frozenset().union(*(prints[name].labels for name in names)),
+                tuple(each for name in names for each in prints[name].familiar),
             )
             if before is None or before.digest != digest or (types and not accessed.isdisjoint(names)):
                 changes.append(Change(names, digest, replayable=own.issuperset(names)))
@@ -152,6 +165,20 @@ class Detector:
         for names, known in loaded.items():
             self._remember(names, known)
             self._bindings.update({name: id(variables[name]) for name in names})
+
+    def reach(self, access: Access) -> frozenset[str]:
+        """Names that the code may touch, of those that are known: nothing is fingerprinted."""
+        return _Candidates(self, Fingerprinter(self._table), {}).close(access, rebound=False)
+
+    def knowledge(self) -> Knowledge:
+        """What it remembers now. O(names), without looking at a value."""
+        return Knowledge(dict(self._known), dict(self._bindings))
+
+    def recall(self, knowledge: Knowledge) -> None:
+        """Remembers again what it remembered then, and nothing else."""
+        self._known = dict(knowledge.known)
+        self._bindings = dict(knowledge.bindings)
+        self._home = {name: names for names in self._known for name in names}
 
     def _forget(self, names: Names) -> None:
         self._known.pop(names, None)

@@ -53,7 +53,6 @@ class Attachment:
         self.warnings: list[str] = []
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
-        self._store: Store | None = None
         live = shell.user_ns
         table = ReductionTable(live)
         self._names = UserNamespace(live, shell.user_ns_hidden)
@@ -68,8 +67,10 @@ class Attachment:
         )
 
     def warn(self, sentence: str) -> None:
-        """Tells the user once; `status` keeps it."""
-        if sentence not in self.warnings:
+        """Tells the user, and not twice in a row; `status` keeps it."""
+        if self.warnings[-1:] != [sentence]:
+            if sentence in self.warnings:
+                self.warnings.remove(sentence)
             self.warnings.append(sentence)
             print(f"[kishu] {sentence}", file=sys.stderr)
 
@@ -150,8 +151,7 @@ class Attachment:
 
     def close(self) -> None:
         """The kernel ends."""
-        if self._store is not None:
-            self._store.close()
+        self.session.close()
 
     def _hooks(self) -> list[Any]:
         """What IPython calls before and after each cell."""
@@ -171,8 +171,7 @@ class Attachment:
         return source
 
     def _open(self) -> Timeline:
-        self._store = self._open_store()
-        return Timeline(self._store, self._id)
+        return Timeline(self._open_store(), self._id)
 
     def _open_store(self) -> Store:
         from kishu_kernel.store.memory_store import MemoryStore

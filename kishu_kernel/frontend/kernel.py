@@ -132,7 +132,7 @@ class KishuKernel(IPythonKernel):
         """A debugger can assign to variables."""
         if self.attachment is None:
             return await super().do_debug_request(msg)
-        self.attachment.session.note_unseen()
+        self.attachment.session.before_unseen()
         try:
             return await super().do_debug_request(msg)
         finally:
@@ -148,7 +148,7 @@ class KishuKernel(IPythonKernel):
         """A widget's callback may do anything."""
         if self.attachment is None:
             return handler(*args)
-        self.attachment.session.note_unseen()
+        self.attachment.session.before_unseen()
         try:
             return handler(*args)
         finally:

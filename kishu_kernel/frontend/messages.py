@@ -42,11 +42,16 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: what it takes, and whether it changes anything."""
+    """One operation: what it takes, and whether it changes anything.
+
+    Attributes:
+        patience: seconds that looking waits for what is still being written; what changes something waits longer.
+    """
 
     answer: Callable[..., Json]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     changes: bool = True
+    patience: float = 2.0
 
 
 class Requests:
@@ -75,6 +80,8 @@ class Requests:
                 raise RequestError(
                     f"{name} changes the session and is answered on the shell channel, between cells: send it there"
                 )
+            if may_change:  # else it must not wait
+                self._session.catch_up(None if operation.changes else operation.patience)
             return {
                 "status": "ok",
                 "protocol": PROTOCOL,
@@ -102,7 +109,7 @@ class Requests:
             "head": timeline.head,
             "branch": timeline.branch,
             "session": timeline.session,
-            "pending": False,
+            "pending": timeline.store.pending,
             "store": {
                 "path": statistics.path,
                 "bytes": statistics.bytes,
@@ -326,7 +333,7 @@ _NAMED = {
 }
 
 OPERATIONS: dict[str, Operation] = {
-    "status": Operation(Requests.status, changes=False),
+    "status": Operation(Requests.status, changes=False, patience=0.05),
     "log": Operation(
         Requests.log,
         {

@@ -6,20 +6,23 @@ Law: a store keeps and gives back; it interprets neither refs nor payloads, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
+    CodecName,
+    Collected,
     Names,
     Payload,
     StoreStatistics,
     Version,
 )
 
-Codec = Literal["cloudpickle", "dill"]
+Arrived = Callable[[int], None]
+"""Told how many bytes have just been read. Called from any thread."""
 
 Refs = Mapping[str, CheckpointId | None]
 """Ref names, like `branch/main` or `head/<session>` -> where they shall point; None deletes."""
@@ -53,9 +56,10 @@ class StoredPayload:
     """A `model.Payload` as a store gives it back. Its blobs are valid until the store is closed."""
 
     names: Names
-    codec: Codec
+    codec: CodecName
     stream: bytes
     blobs: tuple[Blob, ...]
+    made_by: Mapping[str, str] = field(default_factory=dict)
 
 
 class Store(Protocol):
@@ -89,10 +93,14 @@ class Store(Protocol):
             outputs: false leaves the cells' outputs out (`()`), which can outweigh all the rest.
         """
 
-    def load(self, version: Version) -> StoredPayload:
+    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
         """The payload of a version, its stream verified; the blobs verify when they are read.
 
+        Args:
+            arrived: is told of bytes as they come, of the stream and then of the blobs.
+
         Raises:
+            UntrustedError: the store cannot show that this user wrote it.
             LoadError: there is none, or its bytes are not those that were stored.
         """
 
@@ -107,6 +115,27 @@ class Store(Protocol):
 
         Empty `outputs` leave the stored ones as they are, so that what came from
         `checkpoints(outputs=False)` can be amended. KeyError where there is no such checkpoint.
+        """
+
+    def collect(
+        self,
+        drop: Collection[Version],
+        thin: Sequence[Version] = (),
+        limit: int | None = None,
+        *,
+        reason: str,
+        dry_run: bool = False,
+    ) -> Collected:
+        """Forget payloads, and remove the chunks that nothing names any more. O(manifests).
+
+        The checkpoints stay, as what their cells did: their records say `stored` no more, and why.
+
+        Args:
+            drop: versions to forget.
+            thin: versions to forget too, in this order, as long as payloads outweigh the limit.
+            limit: bytes that chunks and manifests may occupy together.
+            reason: what the records shall say, as a clause like "it was removed to save space".
+            dry_run: only count.
         """
 
     def statistics(self) -> StoreStatistics:

@@ -1,0 +1,76 @@
+"""When a checkpoint that was taken could not be written: the session stands again where it stood before it.
+
+Law: what the next checkpoint stores is all that has changed since the last one that is on the disk. The cells whose
+checkpoints were lost stay in the history as code.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from kishu_kernel.detect.covariables import Knowledge
+from kishu_kernel.model import Checkpoint, CheckpointId, Names, State
+
+UNSAVED_AT_MOST = 1000
+"""Cells whose checkpoints were lost are remembered up to this many; a disk can be full for a long time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a session stands between two cells."""
+
+    head: CheckpointId | None
+    branch: str | None
+    state: State
+    missing: tuple[Names, ...]
+    knowledge: Knowledge
+
+
+class Recovery:
+    """Knows the way back from every checkpoint that is still being written."""
+
+    def __init__(self) -> None:
+        self._before: dict[CheckpointId, Standing] = {}
+        self._unsaved: deque[Checkpoint] = deque(maxlen=UNSAVED_AT_MOST)
+        self._failing = False
+
+    def remember(self, id: CheckpointId, before: Standing, unwritten: Collection[CheckpointId]) -> None:
+        """A checkpoint was taken; those that are written by now need no way back."""
+        self._before = {each: standing for each, standing in self._before.items() if each in unwritten}
+        self._before[id] = before
+
+    def way_back(self, lost: Collection[Checkpoint], reason: str) -> Standing:
+        """How the session stood before the first of these, oldest first, which could not be written."""
+        first, *_ = lost
+        self._failing = True
+        self._unsaved.extend(_as_code(each, reason) for each in lost)
+        return self._before[first.id]
+
+    def unsaved(self) -> list[Checkpoint]:
+        """Checkpoints to keep before the next one: the cells that ran, and not what they did."""
+        taken = list(self._unsaved)
+        self._unsaved.clear()
+        return taken
+
+    def over(self, unwritten: Collection[CheckpointId]) -> bool:
+        """Whether what could not be written has just been made up for. True once."""
+        over = self._failing and not self._unsaved and not unwritten
+        self._failing = self._failing and not over
+        return over
+
+
+def _as_code(lost: Checkpoint, reason: str) -> Checkpoint:
+    return replace(
+        lost,
+        created=(),
+        modified=(),
+        deleted=(),
+        accessed=(),
+        inputs=(),
+        versions=(),
+        dropped=(),
+        payload_bytes=0,
+        incomplete=lost.incomplete or reason,
+    )

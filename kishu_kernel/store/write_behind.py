@@ -1,0 +1,311 @@
+"""Commits in the user's think time: a store in front of a store, and the thread that writes.
+
+Law: what was taken is written in the order it came, or given back as failed, with all that came after it. Readers
+see what was taken as if it were written. Memory that waits is bounded: who brings more waits.
+Neighbours: `base.Store` behind it; `timeline` in front of it, which says what a failure means.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+
+from kishu_kernel.errors import StoreError
+from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
+from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
+
+WAITING_BYTES = 32 << 20
+"""Of streams and outputs that wait to be written. Buffers are the user's memory and wait for nothing."""
+WAITING_JOBS = 256
+COURTESY = 0.004
+"""Seconds between a checkpoint's arrival and its writing, so that the cell's reply leaves first."""
+
+
+@dataclass(eq=False)
+class _Job:
+    refs: Refs
+    checkpoint: Checkpoint | None = None
+    payloads: tuple[Payload, ...] = ()
+    written: bool = False
+
+    @property
+    def weight(self) -> int:
+        """Bytes that wait in memory because of it."""
+        outputs = self.checkpoint.outputs if self.checkpoint else ()
+        return sum(len(payload.stream) for payload in self.payloads) + sum(map(_output_weight, outputs))
+
+    @property
+    def borrowed(self) -> frozenset[Names]:
+        return frozenset(payload.names for payload in self.payloads if payload.buffers)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What was taken and could not be written: the first, and all that came after it, oldest first."""
+
+    error: StoreError
+    checkpoints: tuple[Checkpoint, ...]
+
+
+class WriteBehind:
+    """Takes commits at once and writes them on a thread of its own. Safe from any thread.
+
+    Args:
+        written: told, on that thread, of each checkpoint as the store keeps it.
+    """
+
+    def __init__(self, inner: Store, written: Callable[[Checkpoint], None] = lambda _: None) -> None:
+        self._inner = inner
+        self._written = written
+        self._pid = os.getpid()
+        self._changed = threading.Condition()
+        self._jobs: deque[_Job] = deque()
+        self._weights: deque[int] = deque()
+        self._failure: Failure | None = None
+        self._owed: dict[str, CheckpointId | None] = {}
+        self._thread: threading.Thread | None = None
+        self._hurried = 0
+        self._closed = False
+
+    # -- writing ---------------------------------------------------------------------------------
+
+    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
+        """Takes a checkpoint to be written. Its buffers are read until it no longer is `borrowed`.
+
+        Returns:
+            The checkpoint. What it adds to the store is not known yet.
+
+        Raises:
+            StoreError: an earlier one could not be written, and `take_failure` was not asked for it.
+        """
+        job = _Job(refs, checkpoint, tuple(payloads))
+        self._take(job, job.weight)
+        return checkpoint
+
+    def note(self, refs: Refs) -> None:
+        """Takes refs to be set after what was taken before. If that fails, they are set with the next commit."""
+        self._take(_Job(refs), 0)
+
+    def _take(self, job: _Job, weight: int) -> None:
+        with self._guarded():
+            self._changed.wait_for(
+                lambda: (
+                    not self._jobs
+                    or self._failure
+                    or self._closed
+                    or (sum(self._weights) + weight <= WAITING_BYTES and len(self._jobs) < WAITING_JOBS)
+                )
+            )
+            if self._failure:
+                raise StoreError(str(self._failure.error))
+            self._check()
+            self._jobs.append(job)
+            self._weights.append(weight)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while self._next():
+            error = self._attempt()  # its frame is gone before anybody learns that the job is done:
+            with self._changed:  # an idle thread must not keep the user's objects alive
+                if error is None:
+                    self._jobs.popleft()
+                    self._weights.popleft()
+                else:
+                    self._give_up(error)
+                self._changed.notify_all()
+
+    def _next(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._closed)
+            if self._jobs:
+                self._changed.wait_for(lambda: self._hurried or self._closed or len(self._jobs) > 1, COURTESY)
+            return bool(self._jobs)
+
+    def _attempt(self) -> StoreError | None:
+        """Writes the oldest job."""
+        job = self._jobs[0]
+        refs = {**self._owed, **job.refs}
+        try:
+            if job.checkpoint is None:
+                self._inner.update(refs)
+            else:
+                kept = self._inner.commit(job.checkpoint, job.payloads, refs)
+        except BaseException as error:  # whatever it is, the thread lives on
+            return StoreError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
+        job.written = True
+        self._owed.clear()
+        if job.checkpoint is not None:
+            with suppress(Exception):  # what is written is written
+                self._written(kept)
+        return None
+
+    def _give_up(self, error: StoreError) -> None:
+        if self._jobs[0].checkpoint is None:  # nothing of the user's is lost: it goes with the next one
+            self._owed.update(self._jobs.popleft().refs)
+            self._weights.popleft()
+            return
+        lost = tuple(job.checkpoint for job in self._jobs if job.checkpoint is not None)
+        self._failure = Failure(error, lost)
+        self._jobs.clear()
+        self._weights.clear()
+
+    # -- waiting ---------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> bool:
+        """Something is still being written."""
+        return bool(self._jobs)
+
+    def borrowed(self) -> frozenset[Names]:
+        """Co-variables whose live memory is still to be read."""
+        with self._guarded():
+            return frozenset().union(*(job.borrowed for job in self._jobs))
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Waits until all that was taken is written or has failed. False where the time was too short."""
+        with self._hurrying():
+            return self._changed.wait_for(lambda: not self._jobs, timeout)
+
+    def give_back(self, touched: Callable[[Names], bool]) -> None:
+        """Waits until the memory of the co-variables that are touched has been read."""
+        with self._hurrying():
+            self._changed.wait_for(lambda: not any(touched(names) for job in self._jobs for names in job.borrowed))
+
+    def take_failure(self) -> Failure | None:
+        """What could not be written since this was last asked; then commits are taken again."""
+        with self._guarded():
+            failure, self._failure = self._failure, None
+            return failure
+
+    @contextmanager
+    def _hurrying(self) -> Iterator[None]:
+        with self._guarded():
+            self._hurried += 1
+            self._changed.notify_all()
+            try:
+                yield
+            finally:
+                self._hurried -= 1
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """The lock, which a forked child must not even try: the thread that held it does not exist there."""
+        if os.getpid() != self._pid:
+            raise StoreError("a forked process cannot use the store of its parent")
+        with self._changed:
+            yield
+
+    def _flushed(self) -> None:
+        """Nothing is to be built on what could not be written."""
+        self.flush()
+        if self._failure:
+            raise StoreError(str(self._failure.error))
+
+    def _check(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed")
+
+    def unwritten(self) -> frozenset[CheckpointId]:
+        """Checkpoints that are taken and not written."""
+        return frozenset(each.id for each in self._waiting())
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def checkpoint(self, id: CheckpointId) -> Checkpoint:
+        """As in `Store`."""
+        for each in self._waiting():
+            if each.id == id:
+                return each
+        return self._inner.checkpoint(id)
+
+    def contains(self, id: CheckpointId) -> bool:
+        """As in `Store`."""
+        return any(each.id == id for each in self._waiting()) or self._inner.contains(id)
+
+    def find(self, prefix: str, limit: int) -> list[CheckpointId]:
+        """As in `Store`."""
+        waiting = {each.id for each in self._waiting() if each.id.startswith(prefix)}
+        return sorted(waiting | set(self._inner.find(prefix, limit)))[:limit]
+
+    def checkpoints(self, *, outputs: bool = True) -> Iterator[Checkpoint]:
+        """As in `Store`."""
+        waiting = {each.id: each if outputs else replace(each, outputs=()) for each in self._waiting()}
+        written = self._inner.checkpoints(outputs=outputs)
+        yield from waiting.values()
+        yield from (each for each in written if each.id not in waiting)
+
+    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+        """As in `Store`. Waits until the version is written."""
+        with self._hurrying():
+            self._changed.wait_for(
+                lambda: not any(job.checkpoint and job.checkpoint.id == version.checkpoint for job in self._jobs)
+            )
+        return self._inner.load(version, arrived) if arrived else self._inner.load(version)
+
+    def refs(self) -> dict[str, CheckpointId]:
+        """As in `Store`."""
+        with self._guarded():
+            waiting = [dict(self._owed), *(job.refs for job in self._jobs)]
+        refs: dict[str, CheckpointId | None] = {**self._inner.refs()}
+        for each in waiting:
+            refs.update(each)
+        return {name: id for name, id in refs.items() if id is not None}
+
+    def statistics(self) -> StoreStatistics:
+        """As in `Store`; checkpoints count as soon as they are taken."""
+        waiting = len(self._waiting())
+        found = self._inner.statistics()
+        return replace(found, checkpoints=found.checkpoints + waiting)
+
+    def _waiting(self) -> list[Checkpoint]:
+        with self._guarded():
+            return [job.checkpoint for job in self._jobs if job.checkpoint is not None and not job.written]
+
+    # -- at once, after what was taken -----------------------------------------------------------
+
+    def update(self, refs: Refs) -> None:
+        """As in `Store`."""
+        self._flushed()
+        self._inner.update(refs)
+
+    def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
+        """As in `Store`."""
+        self._flushed()
+        self._inner.amend(checkpoint, refs)
+
+    def collect(
+        self,
+        drop: Collection[Version],
+        thin: Sequence[Version] = (),
+        limit: int | None = None,
+        *,
+        reason: str,
+        dry_run: bool = False,
+    ) -> Collected:
+        """As in `Store`, of what is written: the caller flushes first, or is the writer."""
+        return self._inner.collect(drop, thin, limit, reason=reason, dry_run=dry_run)
+
+    def close(self) -> None:
+        """Writes what was taken, then closes. In a forked child nothing happens."""
+        if os.getpid() != self._pid:
+            return
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._inner.close()
+
+
+def _output_weight(output: Mapping[str, object]) -> int:
+    data = output.get("data")
+    parts = data.values() if isinstance(data, Mapping) else (output.get("text"),)
+    return sum(len(part) for part in parts if isinstance(part, (str, bytes)))

@@ -1,0 +1,235 @@
+"""The writer's thread: what was taken is seen at once, written in order, or given back."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from kishu_kernel.errors import StoreError
+from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
+from kishu_kernel.store import MemoryStore
+from kishu_kernel.store.base import Refs
+from kishu_kernel.store.write_behind import WAITING_BYTES, WriteBehind
+
+from .values import checkpoint_id, payload, trivial
+
+X1 = Version(("x",), checkpoint_id(1))
+
+
+class GatedStore(MemoryStore):
+    """A store in memory whose disk takes its time: it writes while the gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.full = False
+
+    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
+        self._turn()
+        return super().commit(checkpoint, payloads, refs)
+
+    def update(self, refs: Refs) -> None:
+        self._turn()
+        super().update(refs)
+
+    def _turn(self) -> None:
+        assert self.gate.wait(30)
+        if self.full:
+            raise StoreError("the disk is full")
+
+
+@pytest.fixture
+def disk() -> GatedStore:
+    return GatedStore()
+
+
+@pytest.fixture
+def store(disk: GatedStore) -> Iterator[WriteBehind]:
+    made = WriteBehind(disk)
+    yield made
+    disk.gate.set()
+    made.close()
+
+
+def in_thread(work: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def waits(thread: threading.Thread) -> bool:
+    thread.join(0.2)
+    return thread.is_alive()
+
+
+def test_what_was_taken_is_seen_before_it_is_written(store: WriteBehind, disk: GatedStore) -> None:
+    disk.gate.clear()
+    first, second = (store.commit(trivial(n), [], {"branch/main": checkpoint_id(n)}) for n in (1, 2))
+    assert store.pending
+    assert store.contains(first.id)
+    assert store.checkpoint(second.id) == second
+    assert store.find("", 5) == [first.id, second.id]
+    assert {each.id for each in store.checkpoints()} == store.unwritten() == {first.id, second.id}
+    assert store.refs() == {"branch/main": second.id}
+    assert store.statistics().checkpoints == 2
+    assert not disk.contains(first.id)
+    assert not store.flush(0.1)
+    disk.gate.set()
+    assert store.flush(30)
+    assert not store.pending
+    assert store.unwritten() == frozenset()
+    assert disk.refs() == store.refs() == {"branch/main": second.id}
+    assert store.statistics().checkpoints == disk.statistics().checkpoints == 2
+
+
+def test_who_asks_for_it_learns_what_was_written() -> None:
+    told: list[Checkpoint] = []
+    store = WriteBehind(MemoryStore(), told.append)
+    taken = store.commit(trivial(1), [payload(b"stream")], {})
+    store.flush()
+    [kept] = told
+    assert (kept.id, taken.written_bytes) == (taken.id, 0)
+    assert kept.written_bytes > len(b"stream")
+    store.close()
+
+
+def test_after_a_failure_nothing_is_built_on_what_is_lost(store: WriteBehind, disk: GatedStore) -> None:
+    disk.gate.clear()
+    first = store.commit(trivial(1), [], {"branch/main": checkpoint_id(1)})
+    second = store.commit(trivial(2), [], {"branch/main": checkpoint_id(2)})
+    disk.full = True
+    disk.gate.set()
+    store.flush()
+    disk.full = False
+    for change in (
+        lambda: store.commit(trivial(3), [], {}),
+        lambda: store.update({"tag/lost": second.id}),
+        lambda: store.amend(second, {}),
+    ):
+        with pytest.raises(StoreError, match="the disk is full"):
+            change()
+    failure = store.take_failure()
+    assert failure is not None
+    assert [each.id for each in failure.checkpoints] == [first.id, second.id]
+    assert store.take_failure() is None
+    assert store.refs() == {}
+    assert not store.contains(first.id)
+    store.commit(trivial(3), [], {})
+    store.flush()
+    assert disk.contains(checkpoint_id(3))
+
+
+def test_refs_that_could_not_be_written_go_with_what_comes_next(store: WriteBehind, disk: GatedStore) -> None:
+    disk.full = True
+    store.note({"head/here": checkpoint_id(7)})
+    store.flush()
+    disk.full = False
+    assert store.refs() == {"head/here": checkpoint_id(7)}
+    assert disk.refs() == {}
+    assert store.take_failure() is None
+    store.commit(trivial(1), [], {"branch/main": checkpoint_id(1)})
+    store.flush()
+    assert disk.refs() == {"head/here": checkpoint_id(7), "branch/main": checkpoint_id(1)}
+
+
+def test_what_waits_is_bounded(store: WriteBehind, disk: GatedStore) -> None:
+    disk.gate.clear()
+    heavy = payload(bytes(WAITING_BYTES))
+    store.commit(trivial(1), [heavy], {})
+    second = in_thread(lambda: store.commit(trivial(2), [heavy], {}))
+    assert waits(second)
+    disk.gate.set()
+    second.join(30)
+    store.flush()
+    assert disk.contains(checkpoint_id(2))
+
+
+def test_only_what_is_touched_is_waited_for(store: WriteBehind, disk: GatedStore) -> None:
+    disk.gate.clear()
+    store.commit(trivial(1), [payload(b"s", bytearray(5000))], {})
+    assert store.borrowed() == {("x",)}
+    store.give_back(lambda names: "y" in names)
+    touching = in_thread(lambda: store.give_back(lambda names: "x" in names))
+    assert waits(touching)
+    disk.gate.set()
+    touching.join(30)
+    assert store.borrowed() == frozenset()
+
+
+def test_a_stream_alone_borrows_nothing(store: WriteBehind, disk: GatedStore) -> None:
+    disk.gate.clear()
+    store.commit(trivial(1), [payload(b"s")], {})
+    assert store.borrowed() == frozenset()
+
+
+def test_a_version_that_is_being_written_can_be_loaded(store: WriteBehind, disk: GatedStore) -> None:
+    disk.gate.clear()
+    store.commit(trivial(1), [payload(b"stream")], {})
+    loaded: list[bytes] = []
+    reading = in_thread(lambda: loaded.append(store.load(X1).stream))
+    assert waits(reading)
+    disk.gate.set()
+    reading.join(30)
+    assert loaded == [b"stream"]
+
+
+def test_closing_writes_what_was_taken(disk: GatedStore) -> None:
+    store = WriteBehind(disk)
+    disk.gate.clear()
+    store.commit(trivial(1), [], {})
+    closed: list[bool] = []
+    closing = in_thread(lambda: (store.close(), closed.append(True)))
+    assert waits(closing)
+    written = [disk.contains(checkpoint_id(1))]
+    # closing a store in memory forgets all: look just before
+    disk.close = lambda: written.append(disk.contains(checkpoint_id(1)))  # type: ignore[method-assign]
+    disk.gate.set()
+    closing.join(30)
+    assert written == [False, True]
+    with pytest.raises(StoreError, match="closed"):
+        store.commit(trivial(2), [], {})
+    store.close()
+
+
+def test_an_idle_writer_keeps_nothing_of_the_user_alive(store: WriteBehind, disk: GatedStore) -> None:
+    class Owner:
+        pass
+
+    for full in (False, True):
+        owner = Owner()
+        alive = weakref.ref(owner)
+        disk.full = full
+        buffers = (Buffer(memoryview(bytearray(5000)), owner=owner),)
+        store.commit(trivial(1), [Payload(("x",), "cloudpickle", b"s", buffers)], {})
+        store.flush()
+        failure = store.take_failure()
+        assert (failure is not None) is full
+        del owner, buffers
+        gc.collect()
+        assert alive() is None
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_writes_nothing_and_harms_nothing(store: WriteBehind, disk: GatedStore) -> None:
+    disk.gate.clear()
+    store.commit(trivial(1), [], {})
+    child = os.fork()  # the writer waits at the gate, in the middle of a commit
+    if child == 0:
+        status = 1
+        try:
+            store.close()
+            store.commit(trivial(2), [], {})
+        except StoreError as error:
+            status = 0 if "forked" in str(error) else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    disk.gate.set()
+    store.flush()
+    assert [each.id for each in disk.checkpoints()] == [checkpoint_id(1)]
