@@ -50,6 +50,8 @@ class UserNamespace:
         self.live = live
         self._hidden = hidden
         self._first = {name: obj for name, obj in dict.items(live) if name in _FIXED}
+        self._away: tuple[dict[Any, Any], dict[Any, Any]] | None = None
+        """What the namespace and `Out` held before they were `swapped`."""
 
     def variables(self) -> dict[str, Any]:
         """The user's variables, as they are now."""
@@ -91,27 +93,39 @@ class UserNamespace:
     def swapped(self, variables: Mapping[str, Any], aliases: Mapping[str, str] = _NONE) -> Iterator[dict[str, Any]]:
         """The same dictionary with other contents: what IPython put there, and `variables`.
 
-        For re-running a cell: functions keep their globals. Afterwards everything is as it was.
+        For re-running a cell: functions keep their globals. Afterwards everything is as it was, if the caller
+        follows an exception by `come_back`.
 
         Args:
             aliases: the moving names; one that is neither here nor among the variables holds nothing, lest
                 the cell gets hold of what was displayed last.
         """
-        with self._kept():
+        away = self._away = (dict(self.live), dict(self._out()))
+        try:
             mine = self.variables()
             moving = {name: aliases.get(name, NOTHING_DISPLAYED) for name in MOVING if name not in variables}
             self._switch(variables, mine.keys() - variables.keys(), moving)
             yield self.live
-
-    @contextmanager
-    def _kept(self) -> Iterator[None]:
-        before = dict(self.live)
-        out_before = dict(self._out())
-        try:
-            yield
         finally:
-            _become(self.live, before)
-            _become(self._out(), out_before, ordered=True)
+            if self._away is away:  # else it is over: this is a block that an interrupt kept from being entered
+                self.come_back()
+
+    def come_back(self) -> None:
+        """Undoes what `swapped` did, if it still stands; an interrupt can hit where `swapped` itself cannot know.
+
+        An interrupt meanwhile is raised when it is done.
+        """
+        interrupt: KeyboardInterrupt | None = None
+        while self._away is not None:
+            try:
+                before, out_before = self._away
+                _become(self.live, before)
+                _become(self._out(), out_before, ordered=True)
+                self._away = None
+            except KeyboardInterrupt as error:
+                interrupt = error
+        if interrupt is not None:
+            raise interrupt
 
     def _switch(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> None:
         self.live.update(bind)

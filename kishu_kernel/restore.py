@@ -1,18 +1,20 @@
 """Everything that a checkout needs, in hand before a name is rebound: versions loaded, cells re-run.
 
-Law: nothing here changes the session. A re-run happens in the live namespace dictionary with its contents
-swapped, so that functions keep their globals, and what it leaves is taken out before they are swapped back.
+Law: nothing here changes the session, wherever it is interrupted. A re-run happens in the live namespace dictionary
+with its contents swapped, so that functions keep their globals, and what it leaves is taken out before they are
+swapped back. What somebody else may have written is neither loaded nor re-run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kishu_kernel.codec.pickling import decode
-from kishu_kernel.errors import LoadError, LostError, ReplayError
-from kishu_kernel.history.plan import make_plan
+from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
+from kishu_kernel.history.graph import Lookup
+from kishu_kernel.history.plan import UNTRUSTED, make_plan
 from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
@@ -24,6 +26,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.namespace import UserNamespace
+from kishu_kernel.progress import Reporter
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.summaries import describe
 from kishu_kernel.timeline import Timeline
@@ -57,6 +60,7 @@ class CellRunner(Protocol):
 class _Unloadable(Exception):
     version: Version
     reason: str
+    trusted: bool
 
 
 class Restorer:
@@ -80,45 +84,71 @@ class Restorer:
         replay: ReplayMode,
         *,
         allow_lost: bool,
+        progress: Reporter | None = None,
     ) -> tuple[Plan, Found]:
         """The plan, and all objects that it brings back. Plans anew where a stored version does not load.
+
+        Args:
+            progress: is told how far it is.
 
         Raises:
             LostError: versions are lost, and that is not allowed.
             ReplayError: a re-run failed.
         """
+        try:
+            return self._obtain(timeline, here, target, replay, allow_lost, progress or Reporter())
+        except BaseException:
+            self._names.come_back()
+            self.rerunning = False
+            raise
+
+    def _obtain(
+        self,
+        timeline: Timeline,
+        here: State,
+        target: CheckpointId | None,
+        replay: ReplayMode,
+        allow_lost: bool,
+        progress: Reporter,
+    ) -> tuple[Plan, Found]:
         unloadable: dict[Version, str] = {}
-        found: Found = {}
+        doubted: set[CheckpointId] = set()
+        loaded: Found = {}
         while True:
-            plan = make_plan(timeline.lookup, here, target, replay, unloadable)
+            plan = make_plan(_doubting(timeline.lookup, doubted), here, target, replay, unloadable)
             if plan.lost and not allow_lost:
                 raise LostError(_lost_sentence(plan))
+            left = [step for step in plan.load if step.version not in loaded]
+            inputs = [load for step in plan.replay for load in step.loads]
+            progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
             try:
-                for step in plan.load:
-                    if step.version not in found:
-                        found[step.version] = self._load(timeline, step.version)
-                found.update(self._replay(timeline, plan.replay))
-                return plan, found
+                for step in left:
+                    loaded[step.version] = self._load(timeline, step.version, progress)
+                again = self._replay(timeline, plan.replay, progress)
+                return plan, {step.version: loaded[step.version] for step in plan.load} | again
             except _Unloadable as failed:
                 unloadable[failed.version] = failed.reason
+                if not failed.trusted:
+                    doubted.add(failed.version.checkpoint)
 
-    def _load(self, timeline: Timeline, version: Version) -> dict[str, Any]:
+    def _load(self, timeline: Timeline, version: Version, progress: Reporter) -> dict[str, Any]:
         try:
-            return decode(timeline.store.load(version), self._table.namespace)
+            return decode(timeline.store.load(version, progress.arrived), self._table.namespace)
         except LoadError as error:
-            raise _Unloadable(version, str(error)) from error
+            raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error
 
-    def _replay(self, timeline: Timeline, steps: Sequence[ReplayStep]) -> Found:
+    def _replay(self, timeline: Timeline, steps: Sequence[ReplayStep], progress: Reporter) -> Found:
         """Re-runs cells (paper 5.3). Each gets inputs of its own, since it may change them."""
         results: list[Found] = []
-        for step in steps:
+        for number, step in enumerate(steps):
             inputs: dict[str, Any] = {}
             for load in step.loads:
-                inputs.update(self._load(timeline, load.version))
+                inputs.update(self._load(timeline, load.version, progress))
             for source in step.after:
                 for objects in results[source].values():
                     inputs.update(objects)
-            results.append(self._rerun_cell(timeline, step, inputs))
+            with progress.cell(number):
+                results.append(self._rerun_cell(timeline, step, inputs))
         handed_on = {index for step in steps for index in step.after}
         return {
             version: objects
@@ -129,6 +159,8 @@ class Restorer:
 
     def _rerun_cell(self, timeline: Timeline, step: ReplayStep, inputs: Mapping[str, Any]) -> Found:
         checkpoint = timeline.lookup(step.checkpoint)
+        if not checkpoint.trusted:  # no plan has such a step
+            raise ReplayError(f"the cell of checkpoint {checkpoint.id} is not re-run: {UNTRUSTED}")
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
         with self._names.swapped(inputs, aliases) as live:
             self.rerunning = True
@@ -141,6 +173,16 @@ class Restorer:
             found = {version: _picked(live, version.names) for version in step.gives}
         _check_rerun(checkpoint, ended, found)
         return found
+
+
+def _doubting(lookup: Lookup, doubted: Collection[CheckpointId]) -> Lookup:
+    """The history, where of some checkpoints it has come out that somebody else may have written them."""
+
+    def doubting(id: CheckpointId) -> Checkpoint:
+        checkpoint = lookup(id)
+        return replace(checkpoint, trusted=False) if id in doubted else checkpoint
+
+    return doubting
 
 
 def _check_rerun(checkpoint: Checkpoint, ended: Rerun, found: Found) -> None:

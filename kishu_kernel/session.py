@@ -11,41 +11,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kishu_kernel.codec.pickling import encode
 from kishu_kernel.detect.access import cell_access
-from kishu_kernel.detect.covariables import ALL, Detector, Judgement
+from kishu_kernel.detect.covariables import ALL, Judgement
 from kishu_kernel.detect.trackers import Tracker, Watch
 from kishu_kernel.errors import CheckoutError, NothingToUndoError, StoreError
-from kishu_kernel.history.graph import advanced, ancestry
+from kishu_kernel.history.graph import ancestry
 from kishu_kernel.history.plan import make_plan
-from kishu_kernel.model import (
-    Access,
-    CellRun,
-    Checkpoint,
-    CheckpointId,
-    Names,
-    Outcome,
-    Payload,
-    Plan,
-    ReplayMode,
-)
+from kishu_kernel.keeping import KeepRules
+from kishu_kernel.ledger import Ledger, Outputs
+from kishu_kernel.model import Access, CellRun, Checkpoint, CheckpointId, Collected, Outcome, ReplayMode
 from kishu_kernel.namespace import UserNamespace
-from kishu_kernel.records import blank_checkpoint, known_again, version_records
-from kishu_kernel.recovery import Recovery, Standing
+from kishu_kernel.progress import Reporter, Show
 from kishu_kernel.reducers import ReductionTable
-from kishu_kernel.restore import CellRunner, Found, Restorer
+from kishu_kernel.restore import CellRunner, Restorer
 from kishu_kernel.timeline import Timeline
 
 NOTHING = Access()
 UNSETTLED = CheckpointId("")
 """Stands for the checkpoint that what has changed since the last one would get."""
 
-Outputs = Sequence[Mapping[str, object]]
 Warn = Callable[[str], None]
 
 
@@ -81,6 +70,8 @@ class Session:
         timeline: made on first use, since a frontend may say late which notebook this is.
         warn: shows one sentence to the user.
         background: whether code of the notebook is running outside of cells (threads, tasks).
+        rules: what is not to be stored.
+        show: shows how far a checkout is that takes long.
     """
 
     def __init__(
@@ -92,20 +83,17 @@ class Session:
         rerun: CellRunner,
         warn: Warn,
         background: Callable[[], bool] = lambda: False,
+        rules: KeepRules = KeepRules(),  # noqa: B008 -- frozen
+        show: Show | None = None,
     ) -> None:
         self._names = namespace
-        self._table = table
         self._tracker = tracker
-        self._open = timeline
-        self._timeline: Timeline | None = None
+        self._ledger = Ledger(namespace, table, timeline, rules)
+        self._show = show
         self._restorer = Restorer(namespace, table, rerun)
         self._warn = warn
         self._background = background
-        self._detector = Detector(table)
-        self._state: dict[Names, CheckpointId] = {}
         self._pending = NOTHING
-        self._missing: tuple[Names, ...] = ()
-        self._recovery = Recovery()
         self._running: list[Ticket] = []
         self._finished: list[_Finished] = []
         self._gate = threading.RLock()
@@ -114,10 +102,7 @@ class Session:
     @property
     def timeline(self) -> Timeline:
         """The history. Safe to read from any thread."""
-        if self._timeline is None:
-            with self._gate:
-                self._timeline = self._timeline or self._open()
-        return self._timeline
+        return self._ledger.timeline
 
     @property
     def rerunning(self) -> bool:
@@ -187,20 +172,16 @@ class Session:
             reason = f"{type(error).__name__}: {error}"
             self._warn(f"Kishu could not checkpoint this cell ({reason}). The next checkpoint will make up for it.")
             with suppress(Exception):
-                return self._note_incomplete(finished.run, reason)
+                return self._ledger.note_incomplete(finished.run, reason)
             return None
 
     def _checkpoint(self, finished: _Finished) -> Checkpoint:
         variables = self._names.variables()
         exempt = self._under_way()
         unwatched = ALL if self._background() else NOTHING
-        judgement = self._detector.judge(
-            finished.access,
-            variables,
-            carried=self._pending | finished.carried | unwatched,
-            exempt=exempt,
-        )
-        checkpoint = self._keep(finished.run, judgement, variables, finished.outputs)
+        carried = self._pending | finished.carried | unwatched
+        judgement = self._ledger.judge(finished.access, variables, carried, exempt)
+        checkpoint = self._ledger.keep(finished.run, judgement, variables, finished.outputs)
         # What a cell that still runs shares with this one was not looked at; what runs in the background goes on.
         left = self._pending | finished.access | finished.carried if exempt != NOTHING else NOTHING
         self._pending = left | unwatched
@@ -216,92 +197,38 @@ class Session:
                 access |= cell_access(ticket.source)
         return access
 
-    def _keep(
-        self,
-        run: CellRun,
-        judgement: Judgement,
-        variables: Mapping[str, Any],
-        outputs: Outputs = (),
-        message: str | None = None,
-    ) -> Checkpoint:
-        """Stores what was judged; only then remembers it."""
-        delta = judgement.delta
-        encoded = [
-            encode(change.names, variables, self._table, judgement.opaque[change.names]) for change in delta.changes
-        ]
-        timeline = self.timeline
-        checkpoint = replace(
-            blank_checkpoint(timeline.new_id(), None, timeline.session, run),
-            created=delta.created,
-            modified=delta.modified,
-            deleted=delta.deleted,
-            accessed=delta.accessed,
-            inputs=delta.inputs,
-            versions=version_records(judgement, encoded, variables),
-            dropped=(*delta.dropped, *self._missing),
-            aliases=self._names.aliases(),
-            message=message,
-            outputs=tuple(outputs),
-        )
-        payloads = [each for each in encoded if isinstance(each, Payload)]
-        checkpoint = replace(checkpoint, payload_bytes=sum(payload.size for payload in payloads))
-        kept = self._append(checkpoint, payloads)
-        self._detector.adopt(judgement)
-        self._missing = ()
-        self._state = advanced(self._state, delta, kept.id)
-        return kept
-
-    def _note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
-        """A checkpoint that says that the cell ran, and not what it did."""
-        timeline = self.timeline
-        blank = blank_checkpoint(timeline.new_id(), None, timeline.session, run)
-        return self._append(replace(blank, aliases=self._names.aliases(), incomplete=reason), [])
-
     # -- the writer ------------------------------------------------------------------------------
-
-    def _append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
-        """Hands a child of the head to the writer; before it, what is left of those that were lost."""
-        timeline = self.timeline
-        for each, content in [*((lost, ()) for lost in self._recovery.unsaved()), (checkpoint, payloads)]:
-            before = Standing(timeline.head, timeline.branch, self._state, self._missing, self._detector.knowledge())
-            kept = timeline.append(each, content)
-            self._recovery.remember(kept.id, before, timeline.store.unwritten())
-        return kept
 
     def _recover(self) -> StoreError | None:
         """What could not be written is no part of the history: the next checkpoint makes up for it."""
-        failure = self._timeline.take_failure() if self._timeline else None
-        if failure is None:
-            if self._recovery.over(self.timeline.store.unwritten() if self._timeline else ()):
-                self._warn("Kishu stores checkpoints again, with all that changed meanwhile.")
-            return None
-        before = self._recovery.way_back(failure.checkpoints, str(failure.error))
-        self.timeline.rewind(before.head, before.branch)
-        self._state = dict(before.state)
-        self._missing = before.missing
-        self._detector.recall(before.knowledge)
-        self._pending = ALL
-        self._warn(f"Kishu could not store what the last cells did: {failure.error}.")
-        return failure.error
+        error = self._ledger.recover()
+        if error is not None:
+            self._pending = ALL
+            self._warn(f"Kishu could not store what the last cells did: {error}.")
+        elif self._ledger.made_up():
+            self._warn("Kishu stores checkpoints again, with all that changed meanwhile.")
+        for sentence in self._ledger.news():
+            self._warn(sentence)
+        return error
 
     def _give_back(self, access: Access) -> None:
         """Waits until what this may overwrite has been read by the writer."""
-        if self._timeline is None or not self._timeline.store.borrowed():
-            return
-        touched = None if access.dynamic or self._background() else self._detector.reach(access)
-        self._timeline.store.give_back(lambda names: touched is None or not touched.isdisjoint(names))
+        self._ledger.give_back(ALL if self._background() else access)
 
     def catch_up(self, timeout: float | None = None) -> StoreError | None:
         """Waits, at most so many seconds, until what was taken is written, or known to be lost: then why."""
         with self._gate:
-            if self._timeline is not None:
-                self._timeline.store.flush(timeout)
+            self._ledger.flush(timeout)
             return self._recover()
+
+    def let_go(self) -> bool:
+        """Closes the store if nothing of this session is in it, so that it is opened anew. False if it is."""
+        with self._gate:
+            return self._ledger.let_go()
 
     def close(self) -> None:
         """Writes what was taken. The history stays."""
-        if self._timeline is not None:
-            self._timeline.store.close()
+        self._ledger.close()
 
     def settle(self, message: str | None = None) -> Checkpoint | None:
         """A checkpoint of what has changed since the last one, if anything has."""
@@ -312,7 +239,7 @@ class Session:
         """What has changed since the last checkpoint, and the variables as they are."""
         variables = self._names.variables()
         carried = self._pending | (ALL if self._background() else NOTHING)
-        return self._detector.judge(NOTHING, variables, carried=carried, exempt=self._under_way()), variables
+        return self._ledger.judge(NOTHING, variables, carried, self._under_way()), variables
 
     def _settle(
         self, judgement: Judgement, variables: Mapping[str, Any], message: str | None = None
@@ -320,7 +247,7 @@ class Session:
         checkpoint = None
         if judgement.delta:
             run = CellRun("", None, "ok", time.time(), 0.0)
-            checkpoint = self._keep(run, judgement, variables, message=message)
+            checkpoint = self._ledger.keep(run, judgement, variables, message=message)
         left = self._pending if self._under_way() != NOTHING else NOTHING
         self._pending = left | (ALL if self._background() else NOTHING)
         return checkpoint
@@ -364,6 +291,25 @@ class Session:
             target = way[steps] if steps < len(way) else None
             return self._travel(target, None, dry_run, replay, allow_lost)
 
+    def resume(
+        self,
+        session: str | None = None,
+        *,
+        dry_run: bool = False,
+        replay: ReplayMode = "auto",
+        allow_lost: bool = False,
+    ) -> Outcome:
+        """Goes to where the last of the notebook's other sessions stood, or the one whose name begins so."""
+        with self._gate:
+            self.catch_up()
+            return self._travel(self.timeline.last_head(session), None, dry_run, replay, allow_lost)
+
+    def collect(self, *, dry_run: bool = False) -> Collected:
+        """Drops what nobody needs, as in `Timeline.collect`."""
+        with self._gate:
+            self.catch_up()
+            return self.timeline.collect(dry_run=dry_run)
+
     def redo(
         self,
         steps: int = 1,
@@ -398,17 +344,19 @@ class Session:
         pending = self._pending
         self._touch_half_run_cell()
         judgement, variables = self._unsettled()
-        here = advanced(self._state, judgement.delta, UNSETTLED)
+        here = self._ledger.after(judgement.delta, UNSETTLED)
         if dry_run:
             self._pending = pending
             plan = make_plan(self.timeline.lookup, here, target, replay)
             return Outcome(previous, previous, plan, False, time.perf_counter() - started)
-        plan, found = self._restorer.obtain(self.timeline, here, target, replay, allow_lost=allow_lost)
+        plan, found = self._restorer.obtain(
+            self.timeline, here, target, replay, allow_lost=allow_lost, progress=Reporter(self._show)
+        )
         settled = self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
         if settled and (error := self.catch_up()):
             raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
         previous = self.timeline.head
-        self._apply(plan, found, branch)
+        self._ledger.arrive(plan, found, branch)
         if target is not None and self.timeline.lookup(target).incomplete:
             self._warn(
                 f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "
@@ -421,24 +369,6 @@ class Session:
         for ticket in self._running:
             ticket.traveled = True
             self._pending |= cell_access(ticket.source)
-
-    def _apply(self, plan: Plan, found: Found, branch: str | None) -> None:
-        """Rebinds the names that differ. The head moves last; if anything fails, nothing has moved."""
-        timeline = self.timeline
-        bind = {name: obj for objects in found.values() for name, obj in objects.items()}
-        kept = {version.names: version.checkpoint for version in plan.keep}
-        gone = [names for names in self._state if names not in kept]
-        unbind = {name for names in gone for name in names} - bind.keys()
-        known = {
-            version.names: known_again(timeline.lookup(version.checkpoint).record(version.names), objects, self._table)
-            for version, objects in found.items()
-        }
-        aliases = timeline.lookup(plan.target).aliases if plan.target else dict.fromkeys(("_", "__", "___"), "")
-        with self._names.rebound(bind, unbind, aliases):
-            timeline.move(plan.target, branch)
-        self._detector.replace(gone, known, bind)
-        self._state = kept | {version.names: version.checkpoint for version in found}
-        self._missing = tuple(lost.version.names for lost in plan.lost)
 
     # -- names for points in time ----------------------------------------------------------------
 

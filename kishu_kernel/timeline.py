@@ -7,28 +7,41 @@ notebook; the head belongs to one session.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from kishu_kernel.errors import RequestError
+from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor
+from kishu_kernel.history.retention import retention
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, resolve
-from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId
+from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind import Failure, WriteBehind
+from kishu_kernel.summaries import size
+
+SPARE = 0.9
+"""Of its limit the store occupies so much after old payloads were dropped, lest every checkpoint drops some."""
 
 
 class Timeline:
     """The checkpoints of a store as seen from one session.
 
+    Args:
+        limit: bytes that the store may occupy; what nobody points to is dropped first to stay below it.
+
     Attributes:
         store: written behind; `flush` it to have on disk what was appended.
         head: the checkpoint that the session stands on; None before the first.
         branch: the branch that the next checkpoint continues; None where it will start one.
+        news: sentences for the user, of what was done in the background.
     """
 
-    def __init__(self, store: Store, session: SessionId) -> None:
+    def __init__(self, store: Store, session: SessionId, limit: int | None = None) -> None:
         self.store = WriteBehind(store, self._written)
+        self.limit = limit
+        self.news: deque[str] = deque(maxlen=10)
+        self._crowded = limit
         self.session = session
         self.head: CheckpointId | None = None
         self.branch: str | None = None
@@ -87,6 +100,8 @@ class Timeline:
     def _written(self, kept: Checkpoint) -> None:
         """On the writer's thread: now it is known what the checkpoint added."""
         self._known[kept.id] = replace(kept, outputs=())
+        if self._crowded is not None and self.store.statistics().bytes > self._crowded:
+            self._make_room()
 
     def move(self, to: CheckpointId | None, branch: str | None = None) -> None:
         """Puts the head on another checkpoint. A full disk is no reason to refuse: the store notes it when it can.
@@ -105,6 +120,52 @@ class Timeline:
         self.head = to
         self.branch = branch
         self.store.note({HEAD + self.session: to})
+
+    def earlier(self) -> list[Checkpoint]:
+        """Where the other sessions of this notebook stood last, the latest first."""
+        heads = {name[len(HEAD) :]: id for name, id in self.store.refs().items() if name.startswith(HEAD)}
+        found = [self.lookup(id) for name, id in heads.items() if name != self.session and self.store.contains(id)]
+        return sorted(found, key=lambda each: each.timestamp, reverse=True)
+
+    def last_head(self, session: str | None = None) -> CheckpointId:
+        """Where the last of the other sessions stood, or the one that is named. UnknownTargetError if there is none."""
+        if session is None:
+            for checkpoint in self.earlier():
+                return checkpoint.id
+            raise UnknownTargetError("this notebook has no earlier session to resume")
+        heads = {name[len(HEAD) :]: id for name, id in self.store.refs().items() if name.startswith(HEAD)}
+        found = {name: id for name, id in heads.items() if name.startswith(session) and session}
+        if len(found) != 1:
+            there = ", ".join(sorted(heads.keys() - {self.session})) or "none"
+            raise UnknownTargetError(f"{len(found)} sessions begin with {session!r}: there are {there}")
+        return next(iter(found.values()))
+
+    def collect(self, *, dry_run: bool = False) -> Collected:
+        """Drops payloads that no head, branch or tag needs: where the branch is gone, or the store over its limit."""
+        self.store.flush()
+        return self._collect(self.limit, "it was dropped to save space", dry_run)
+
+    def _make_room(self) -> None:
+        """On the writer's thread: the store is over its limit."""
+        assert self.limit is not None
+        collected = self._collect(int(self.limit * SPARE), "it was dropped to keep the store below its limit", False)
+        self._crowded = max(self.limit, int(self.store.statistics().bytes / SPARE))
+        if collected.removed.checkpoints:
+            self.news.append(
+                f"The store has reached its limit ({size(self.limit)}): from now on old checkpoints that no branch, "
+                "tag or session stands on are kept as code only, and re-run when you go there."
+            )
+        if self._crowded > self.limit:
+            self.news.append(
+                f"The store is over its limit ({size(self.limit)}), and all that it holds is needed by a branch, a tag "
+                "or a session: delete branches or tags that you no longer need, or raise the limit."
+            )
+
+    def _collect(self, limit: int | None, reason: str, dry_run: bool) -> Collected:
+        collected = collect(self.store, limit, reason, last=self._left.values(), dry_run=dry_run)
+        if not dry_run:
+            self._known.clear()  # the records say now what is gone
+        return collected
 
     def last_left(self, below: CheckpointId | None) -> CheckpointId | None:
         """The child of a checkpoint that the session left last; None where it left none."""
@@ -142,4 +203,26 @@ class Timeline:
         return f"branch-{number}"
 
 
-__all__ = ["BRANCH", "TAG", "Timeline"]
+def collect(
+    store: Store | WriteBehind,
+    limit: int | None,
+    reason: str,
+    *,
+    last: Iterable[CheckpointId] = (),
+    dry_run: bool = False,
+) -> Collected:
+    """Drops payloads that no head, branch or tag needs, as in `Store.collect`.
+
+    Args:
+        last: checkpoints that go with the recent ones (where `redo` leads to).
+    """
+    while True:  # what was committed between two looks would seem to be unreachable
+        refs = store.refs()
+        checkpoints = list(store.checkpoints(outputs=False))
+        if store.refs() == refs:
+            break
+    kinds = retention(checkpoints, refs, frozenset(last))
+    return store.collect(kinds.unreachable, kinds.thinning, limit, reason=reason, dry_run=dry_run)
+
+
+__all__ = ["BRANCH", "TAG", "Timeline", "collect"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+import threading
 
 import pytest
 from describer import differences
@@ -458,10 +459,69 @@ def test_a_disk_that_fills_and_empties_is_told_once_each_time(notebook: Notebook
     assert ["the disk is full" in warning for warning in notebook.warnings] == [True, True, False] * 2
 
 
+# -- while the writer writes -------------------------------------------------------------------------
+
+
+def test_a_cell_waits_only_for_what_it_could_overwrite(notebook: Notebook) -> None:
+    notebook.ok("import numpy; y = 1\ndef grow():\n    a[0] = 9")
+    notebook.store.gate.clear()
+    notebook.ok("a = numpy.zeros(1000)")
+    for harmless in ("y = 2", "z = [y]; b = numpy.ones(1000)", "pass"):
+        notebook.ok(harmless)
+    assert not notebook.store.contains(notebook.head)
+    for count, touching in enumerate(("a[0] = 5", "grow()", "globals()['a'][0] = 5", "exec(y)")):
+        started = threading.Thread(target=lambda code=touching: notebook.session.drop(notebook.begin(code)))
+        started.start()
+        started.join(0.2)
+        assert started.is_alive(), touching
+        notebook.store.gate.set()
+        started.join(30)
+        notebook.store.gate.clear()
+        notebook.ok(f"a = numpy.full(1000, {count})")
+    notebook.store.gate.set()
+
+
+def test_what_is_stored_is_what_the_cell_left(notebook: Notebook) -> None:
+    notebook.ok("import numpy; a = numpy.zeros(100_000)")
+    for value in range(1, 30):
+        notebook.store.gate.clear()
+        opening = threading.Timer(0.005, notebook.store.gate.set)
+        opening.start()
+        notebook.ok(f"a[:] = {value}")  # at once, while the last one is still being written
+        opening.join()
+    for value in range(28, 0, -1):
+        notebook.session.undo()
+        assert notebook["a"].min() == notebook["a"].max() == value
+
+
+def test_an_undo_follows_at_once(notebook: Notebook) -> None:
+    notebook.ok("import numpy; a = numpy.zeros(1000)")
+    notebook.store.gate.clear()
+    notebook.ok("a += 1")
+    threading.Timer(0.1, notebook.store.gate.set).start()
+    notebook.session.undo()
+    assert notebook["a"].max() == 0
+    notebook.session.redo()
+    assert notebook["a"].min() == 1
+
+
+def test_an_undo_that_would_lose_the_state_as_it_is_is_refused(notebook: Notebook) -> None:
+    notebook.ok("x = [1]")
+    notebook.ok("x.append(2)")
+    notebook.hidden("x.append(3)")
+    notebook.store.commits = "all"
+    with pytest.raises(CheckoutError, match="the disk is full"):
+        notebook.session.undo()
+    assert notebook["x"] == [1, 2, 3]
+    notebook.store.commits = "none"
+    notebook.session.undo()
+    assert notebook["x"] == [1]
+
+
 def test_an_error_of_ours_does_not_reach_the_cell(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook.ok("x = [1]")
     with monkeypatch.context() as patch:
-        patch.setattr(notebook.session._detector, "judge", lambda *_, **__: 1 / 0)
+        patch.setattr(notebook.session._ledger, "judge", lambda *_, **__: 1 / 0)
         checkpoint = notebook.run("x.append(2)")
     assert checkpoint is not None
     assert checkpoint.incomplete == "ZeroDivisionError: division by zero"

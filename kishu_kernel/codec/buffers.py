@@ -49,7 +49,7 @@ class Arrays:
 
     def __init__(self, homes: Mapping[int, Home] | None = None) -> None:
         self._homes = homes or {}
-        self._direct: dict[int, tuple[pickle.PickleBuffer, int, Any]] = {}
+        self._direct: dict[int, tuple[pickle.PickleBuffer, int, int, Any]] = {}
         self._met: dict[int, Any] = {}
         self._apart: dict[int, Any] = {}
         self._owners: dict[int, Any] = {}
@@ -121,27 +121,28 @@ class Arrays:
         else:
             rows = array.shape[-1] if order == "F" else array.shape[0]
             row_bytes = array.nbytes // rows if array.ndim == 2 else 0
-            source = self._out(address(array), array.nbytes, row_bytes, array)
+            source = self._out(address(array), array.nbytes, row_bytes, array.dtype.itemsize, array)
         return load_array, (source, array.dtype, array.shape, order, writeable)
 
     def reduce_segment(self, segment: Segment) -> Any:
         """The reduction of a `Segment`: an array of its bytes."""
         import numpy
 
-        source = self._out(segment.start, segment.size, 0, segment)
+        sizes = {array.dtype.itemsize for array in segment.arrays}
+        source = self._out(segment.start, segment.size, 0, sizes.pop() if len(sizes) == 1 else 1, segment)
         return load_array, (source, numpy.dtype("B"), (segment.size,), "C", True)
 
-    def _out(self, start: int, size: int, row_bytes: int, owner: Any) -> pickle.PickleBuffer:
+    def _out(self, start: int, size: int, row_bytes: int, item_bytes: int, owner: Any) -> pickle.PickleBuffer:
         buffer = pickle.PickleBuffer(memory_at(start, size))
-        self._direct[id(buffer)] = (buffer, row_bytes, owner)
+        self._direct[id(buffer)] = (buffer, row_bytes, item_bytes, owner)
         return buffer
 
     def take(self, buffer: pickle.PickleBuffer) -> bool:
         """The pickler's `buffer_callback`. True leaves the buffer in the stream."""
         known = self._direct.get(id(buffer))
         if known is not None:
-            _, row_bytes, owner = known
-            self.buffers.append(Buffer(buffer.raw(), row_bytes, direct=True, owner=owner))
+            _, row_bytes, item_bytes, owner = known
+            self.buffers.append(Buffer(buffer.raw(), row_bytes, item_bytes, direct=True, owner=owner))
             return False
         try:
             data = buffer.raw()
@@ -149,7 +150,7 @@ class Arrays:
             return True
         if data.nbytes < IN_BAND:
             return True
-        self.buffers.append(Buffer(data, owner=buffer))
+        self.buffers.append(Buffer(data, item_bytes=memoryview(buffer).itemsize, owner=buffer))
         return False
 
     def overlapping(self) -> dict[int, Home]:

@@ -16,17 +16,16 @@ import pickle
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import cloudpickle
 
 from kishu_kernel.codec.buffers import Arrays, Segment, materialized
-from kishu_kernel.errors import LoadError
-from kishu_kernel.model import Names, Payload
+from kishu_kernel.codec.libraries_used import differences, library_versions
+from kishu_kernel.errors import KishuError, LoadError
+from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.rebuild import Source, make_function
 from kishu_kernel.reducers import Reducer, ReductionTable
-
-CodecName = Literal["cloudpickle", "dill"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +51,10 @@ class Stored(Protocol):
     def blobs(self) -> Sequence[Source]:
         """What it refers to out of band, in its order."""
 
+    @property
+    def made_by(self) -> Mapping[str, str]:
+        """Versions of Python and of libraries that made it."""
+
 
 def encode(
     names: Names, variables: Mapping[str, Any], table: ReductionTable, opaque: tuple[type, ...] = ()
@@ -71,7 +74,7 @@ def encode(
     for codec in codecs:
         try:
             stream, arrays = _dump(codec, objects, table)
-            return Payload(names, codec, stream, tuple(arrays.buffers))
+            return Payload(names, codec, stream, tuple(arrays.buffers), library_versions())
         except Exception as error:  # the user's objects may raise anything
             reason = reason or f"{type(error).__name__}: {error}"
     return NotStored(names, reason[:500])
@@ -86,15 +89,17 @@ def decode(stored: Stored, namespace: dict[str, Any]) -> dict[str, Any]:
     Raises:
         LoadError: the payload cannot be loaded here and now; it says why.
     """
+    loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
+    loader.namespace = namespace
+    loader.packages = set()
     try:
-        loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
-        loader.namespace = namespace
         objects = loader.load()
         return {name: objects[name] for name in stored.names}
     except Exception as error:
-        raise LoadError(
-            f"{', '.join(stored.names)}: the stored value does not load ({type(error).__name__}: {error})"
-        ) from error
+        told = f"{type(error).__name__}: {error}"
+        if not isinstance(error, KishuError):  # damaged bytes are no library's fault
+            told = "; ".join(filter(None, [told, differences(stored.made_by, loader.packages)]))
+        raise LoadError(f"{', '.join(stored.names)}: the stored value does not load ({told})") from error
 
 
 def _dump(codec: CodecName, objects: dict[str, Any], table: ReductionTable) -> tuple[bytes, Arrays]:
@@ -149,12 +154,21 @@ def _dill_knows(kinds: tuple[type, ...]) -> bool:
 
 
 class _Unpickler(pickle.Unpickler):
+    """Loads a stream.
+
+    Attributes:
+        namespace: what functions of the notebook take as their globals.
+        packages: those that the stream has referred to so far.
+    """
+
     namespace: dict[str, Any]
+    packages: set[str]
 
     def find_class(self, module: str, name: str) -> Any:
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
         if module == make_function.__module__ and name == make_function.__name__:
             return functools.partial(make_function, self.namespace)
+        self.packages.add(module.partition(".")[0])
         if module == "__main__":
             raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")
         return super().find_class(module, name)

@@ -3,6 +3,10 @@
 A version that here and there share is kept (Definition 6: comparing versions says the same as asking the lowest
 common ancestor); one that is stored is loaded; one that is not is recomputed by re-running its cell on the
 versions that the cell had, which may need re-running in turn; what even that cannot give is lost, and told.
+
+What a checkpoint says that somebody else may have written is only to be read: its versions are neither loaded nor
+recomputed, not as inputs either. Nor is a cell re-run whose inputs such a checkpoint could have chosen, by standing
+between them and the cell.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kishu_kernel.history.effects import side_effects
-from kishu_kernel.history.graph import Lookup, state_at
+from kishu_kernel.history.graph import Lookup, ancestry, state_at
 from kishu_kernel.model import (
     CheckpointId,
     LoadStep,
@@ -22,6 +26,8 @@ from kishu_kernel.model import (
     Version,
     VersionRecord,
 )
+
+UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
 
 MOST_STEPS = 200
 """More cells than this are not re-run for one checkout."""
@@ -75,7 +81,7 @@ class _Replays:
         loads, missing = [], []
         for version in versions:
             record = self._record(version)
-            if record.stored and version not in self._unloadable:
+            if record.stored and version not in self._unloadable and self._trusted(version):
                 loads.append(LoadStep(version, record.size))
             else:
                 missing.append(version)
@@ -101,6 +107,8 @@ class _Replays:
     def _add(self, at: CheckpointId, gives: list[Version]) -> str | None:
         """Adds the re-run of one cell after those of its inputs. Returns why it cannot be, or None."""
         checkpoint = self._lookup(at)
+        if checkpoint.inputs and not all(each.trusted for each in ancestry(self._lookup, checkpoint.parent)):
+            return f"what its cell had to work on cannot be told: {UNTRUSTED}"
         loads, missing = self.sorted_out(self._inputs(at))
         after = []
         for source, versions in _by_checkpoint(missing).items():
@@ -137,6 +145,8 @@ class _Replays:
         return [Version(names, made) for names, made in sorted(state.items()) if not read.isdisjoint(names)]
 
     def _refusal(self, version: Version) -> str | None:
+        if not self._trusted(version):
+            return UNTRUSTED
         record = self._record(version)
         why = self._unloadable.get(version) or record.reason or "it was not stored"
         if self._mode == "never":
@@ -146,6 +156,9 @@ class _Replays:
         if self._lookup(version.checkpoint).status == "interrupted":
             return f"{why}; its cell was interrupted half-way"
         return None
+
+    def _trusted(self, version: Version) -> bool:
+        return self._lookup(version.checkpoint).trusted
 
     def _record(self, version: Version) -> VersionRecord:
         return self._lookup(version.checkpoint).record(version.names)

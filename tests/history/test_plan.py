@@ -52,6 +52,11 @@ class Graph:
         )
         return self
 
+    def distrust(self, *ids: str) -> Graph:
+        for id in map(CheckpointId, ids):
+            self.nodes[id] = replace(self.nodes[id], trusted=False)
+        return self
+
     @property
     def lookup(self) -> Lookup:
         return self.nodes.__getitem__
@@ -246,3 +251,55 @@ def test_a_plan_is_a_value(target: str) -> None:
     graph = Graph().add("1", None, "x, !g").add("2", "1", "x")
     assert graph.plan("2", target) == graph.plan("2", target)
     assert hash(graph.plan("2", target)) == hash(graph.plan("2", target))
+
+
+# -- what somebody else may have written ---------------------------------------------------------------------
+
+
+def test_what_is_not_trusted_is_neither_loaded_nor_rerun() -> None:
+    graph = Graph().add("1", None, "x, !g").add("2", "1", "y").add("3", "2", "x, y, g").distrust("1")
+    plan = graph.plan("3", "2")
+    assert [step.version for step in plan.load] == [version("y", "2")]
+    assert plan.replay == ()
+    assert {lost.version for lost in plan.lost} == {version("x", "1"), version("g", "1")}
+    for lost in plan.lost:
+        assert "somebody else" in lost.reason
+        assert "`jupyter kishu trust`" in lost.reason
+
+
+def test_what_is_not_trusted_is_kept_where_it_is_in_the_session_already() -> None:
+    graph = Graph().add("1", None, "x").add("2", "1", "y").distrust("1")
+    plan = graph.plan("2", "1")
+    assert plan.keep == (version("x", "1"),)
+    assert plan.lost == ()
+
+
+@pytest.mark.parametrize("input", ["x", "!x"])
+def test_a_cell_is_not_rerun_on_what_is_not_trusted(input: str) -> None:
+    graph = Graph().add("1", None, input).add("2", "1", "!g", reads="x").add("3", "2", "g").distrust("1")
+    plan = graph.plan("3", "2")
+    assert (plan.load, plan.replay) == ((), ())
+    assert "`jupyter kishu trust`" in {lost.version: lost.reason for lost in plan.lost}[version("g", "2")]
+
+
+def test_a_failed_load_does_not_fall_back_on_a_cell_that_is_not_trusted() -> None:
+    graph = Graph().add("1", None, "x").add("2", "1", "x").distrust("1")
+    plan = graph.plan("2", "1", unloadable={version("x", "1"): "damaged"})
+    assert plan.replay == ()
+    assert plan.lost[0].version == version("x", "1")
+
+
+def test_who_stands_between_a_cell_and_its_inputs_could_choose_them() -> None:
+    """Checkpoint 2 could hide the `x` that it made, so that cell 3 would run on that of checkpoint 1."""
+    graph = Graph().add("1", None, "x").add("2", "1", "z").add("3", "2", "!g", reads="x").add("4", "3", "g")
+    assert replays(graph.plan("4", "3")) == ["3"]
+    graph.distrust("2")
+    plan = graph.plan("4", "3")
+    assert plan.replay == ()
+    assert {lost.version for lost in plan.lost} == {version("g", "3")}
+    assert "`jupyter kishu trust`" in plan.lost[0].reason
+
+
+def test_a_cell_that_reads_nothing_is_rerun_wherever_it_stands() -> None:
+    graph = Graph().add("1", None, "x").add("2", "1", "!g").add("3", "2", "g").distrust("1", "3")
+    assert replays(graph.plan("3", "2")) == ["2"]

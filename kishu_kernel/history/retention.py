@@ -1,0 +1,234 @@
+"""What a store keeps when space is short: what must stay, what nobody needs, and in which order the rest goes.
+
+Law: what a head, a branch or a tag needs is never given up: the versions of its state and, where one of them is not
+stored, what re-running its cell takes. The rest is given up by checkpoints, not by versions: whatever is left, a
+checkpoint that was not given up is whole. A checkpoint that was given up stays as its code; plans replay it from
+what remains.
+
+Old checkpoints are thinned, not cut off: at any moment there are all of the newest, every second of those before,
+every fourth of those before these, and so on, as often as the limit allows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
+
+RECENT = 25
+"""So many of the newest checkpoints go after all others."""
+SMALL = 64 << 10
+"""Bytes. Less gives little space back, and is kept the longer for it."""
+DEAR = 8
+"""A version that re-running its cell does not give back is kept as if its checkpoint were so many times younger."""
+
+_NEEDED = 0.0
+_LATE = 2.0**-64
+_NEVER = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Stored versions, sorted into three: what must stay, what may go at once, what may go if space is short.
+
+    Attributes:
+        protected: what heads, branches and tags need.
+        unreachable: versions of checkpoints from which no head, branch or tag descends (a deleted branch).
+        thinning: the others, in the order in which they are to go.
+    """
+
+    protected: frozenset[Version]
+    unreachable: frozenset[Version]
+    thinning: tuple[Version, ...]
+
+
+def retention(
+    checkpoints: Iterable[Checkpoint], refs: Mapping[str, CheckpointId], last: Collection[CheckpointId] = ()
+) -> Retention:
+    """Sorts the versions of a history by who needs them. O(n log n) in checkpoints and their versions.
+
+    Args:
+        checkpoints: all that there are, in any order.
+        refs: heads, branches and tags, under whatever name.
+        last: checkpoints that are to go with the recent ones however old they are (where `redo` leads to).
+    """
+    forest = _Forest(checkpoints)
+    pointed = set(refs.values())
+    reached = forest.up_from(pointed.union(last))
+    turns = {id: turn if id in reached else _NEVER for id, turn in _turns(forest, frozenset(last)).items()}
+    turns.update(dict.fromkeys(pointed & turns.keys(), _NEEDED))
+    needed = _needed(forest, turns)
+    protected, unreachable = set(), set()
+    rest: list[tuple[float, int, Version]] = []
+    for position, checkpoint in enumerate(forest.by_age):
+        for record in checkpoint.versions:
+            version = Version(record.names, checkpoint.id)
+            turn = needed.get(version, _NEVER)
+            if not record.stored:
+                continue
+            if turn == _NEEDED:
+                protected.add(version)
+            elif checkpoint.id not in reached:
+                unreachable.add(version)
+            else:
+                rest.append((-turn * _worth_dropping(checkpoint, record), position, version))
+    rest.sort(key=lambda each: (each[0], each[1], each[2].names))
+    return Retention(frozenset(protected), frozenset(unreachable), tuple(version for _, _, version in rest))
+
+
+class _Forest:
+    """The checkpoints, from the oldest on. One whose parent is missing counts as a root."""
+
+    def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
+        self.by_age = sorted(checkpoints, key=lambda each: (each.timestamp, each.id))
+        self.nodes = {each.id: each for each in self.by_age}
+        self._children: dict[CheckpointId | None, list[Checkpoint]] = {}
+        for each in self.by_age:
+            parent = each.parent if each.parent in self.nodes else None
+            self._children.setdefault(parent, []).append(each)
+
+    def walk(self) -> Iterator[tuple[Checkpoint, bool]]:
+        """Every checkpoint twice: true before all that descends from it, false after."""
+        stack = [(each, True) for each in reversed(self._children.get(None, []))]
+        while stack:
+            checkpoint, entering = stack.pop()
+            yield checkpoint, entering
+            if entering:
+                stack.append((checkpoint, False))
+                stack.extend((each, True) for each in reversed(self._children.get(checkpoint.id, [])))
+
+    def up_from(self, ids: Iterable[CheckpointId]) -> set[CheckpointId]:
+        """These and all that they descend from."""
+        found: set[CheckpointId] = set()
+        for id in ids:
+            at: CheckpointId | None = id
+            while at in self.nodes and at not in found:
+                found.add(at)
+                at = self.nodes[at].parent
+        return found
+
+
+def _turns(forest: _Forest, last: frozenset[CheckpointId]) -> dict[CheckpointId, float]:
+    """For each checkpoint when it is its turn to be given up: the highest number first.
+
+    That is its age (1 for the newest) over the largest power of two that divides its distance from the root. So
+    where all above some number have gone, there are, twice as far back, half as many left. The distance never
+    changes: what was left out once is not missed by the next thinning.
+    """
+    ages = {each.id: age for age, each in enumerate(reversed(forest.by_age), 1)}
+    turns: dict[CheckpointId, float] = {}
+    depth = 0
+    for checkpoint, entering in forest.walk():
+        if not entering:
+            depth -= 1
+            continue
+        depth += 1
+        age = ages[checkpoint.id]
+        recent = age <= RECENT or checkpoint.id in last
+        turns[checkpoint.id] = age / len(ages) * _LATE if recent else age / (depth & -depth)
+    return turns
+
+
+def _needed(forest: _Forest, turns: Mapping[CheckpointId, float]) -> dict[Version, float]:
+    """For each version the turn of the checkpoint that needs it longest.
+
+    That is one in whose state it is, or one that has to be brought back by a re-run on it.
+    """
+    walk = _StateWalk(turns)
+    for checkpoint, entering in forest.walk():
+        if entering:
+            walk.enter(checkpoint)
+        else:
+            walk.leave()
+    for version, inputs in reversed(walk.inputs):  # inputs come from ancestors, which were entered before
+        for source in inputs:
+            walk.needed[source] = min(walk.needed[source], walk.needed[version])
+    return walk.needed
+
+
+class _StateWalk:
+    """Session states (`graph.state_at`) along a walk of the forest, each from that of its neighbour.
+
+    Attributes:
+        needed: for each version the lowest turn among the checkpoints in whose states it is.
+        inputs: versions that are not stored, with those that their cells read.
+    """
+
+    def __init__(self, turns: Mapping[CheckpointId, float]) -> None:
+        self._turns = turns
+        self._lowest = _Lowest()
+        self._state: dict[str, Version] = {}
+        self._since: dict[Version, int] = {}
+        self._undo: list[tuple[list[Version], list[Version]]] = []
+        self.needed: dict[Version, float] = {}
+        self.inputs: list[tuple[Version, list[Version]]] = []
+
+    def enter(self, checkpoint: Checkpoint) -> None:
+        """From the state of the parent to that of the checkpoint."""
+        read = [self._state[name] for name in checkpoint.inputs if name in self._state]
+        gone = self._superseded(checkpoint)
+        for version in gone:
+            self._take_out(version)
+        made = [Version(record.names, checkpoint.id) for record in checkpoint.versions]
+        for version, record in zip(made, checkpoint.versions, strict=True):
+            self.needed[version] = _NEVER
+            if not record.stored and record.replayable and read:
+                self.inputs.append((version, read))
+            self._put_in(version)
+        self._lowest.add(self._turns[checkpoint.id])
+        self._undo.append((gone, made))
+
+    def leave(self) -> None:
+        """Back to the state of the parent."""
+        gone, made = self._undo.pop()
+        for version in made:
+            self._take_out(version)
+        for version in gone:
+            self._put_in(version)
+
+    def _superseded(self, checkpoint: Checkpoint) -> list[Version]:
+        touched: list[Names] = [record.names for record in checkpoint.versions]
+        touched.extend(checkpoint.dropped)
+        state = self._state
+        return list(dict.fromkeys(state[name] for names in touched for name in names if name in state))
+
+    def _put_in(self, version: Version) -> None:
+        self._since[version] = self._lowest.now
+        for name in version.names:
+            self._state[name] = version
+
+    def _take_out(self, version: Version) -> None:
+        self.needed[version] = min(self.needed[version], self._lowest.since(self._since.pop(version)))
+        for name in version.names:
+            del self._state[name]
+
+
+class _Lowest:
+    """The lowest of the numbers that were added since a moment: O(log n) to ask."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self._moments: list[int] = []
+        self._numbers: list[float] = []
+        """Those that no later one undercuts, so that they rise."""
+
+    def add(self, number: float) -> None:
+        while self._numbers and self._numbers[-1] >= number:
+            self._numbers.pop()
+            self._moments.pop()
+        self._numbers.append(number)
+        self._moments.append(self.now)
+        self.now += 1
+
+    def since(self, moment: int) -> float:
+        """Infinity where none was added."""
+        at = bisect_left(self._moments, moment)
+        return self._numbers[at] if at < len(self._numbers) else _NEVER
+
+
+def _worth_dropping(checkpoint: Checkpoint, record: VersionRecord) -> float:
+    weight = min(1.0, max(record.size, 1) / SMALL)
+    again = record.replayable and checkpoint.status != "interrupted" and checkpoint.trusted
+    return weight if again else weight / DEAR

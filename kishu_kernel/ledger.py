@@ -1,0 +1,210 @@
+"""The session's state as its history knows it: co-variables and their versions, and how a change becomes a checkpoint.
+
+Law: what was judged is remembered when its checkpoint is taken, and forgotten again when that could not be written.
+Neighbours: `session`, which says when; `detect`, `codec` and `timeline`, which are joined here.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kishu_kernel.codec.pickling import NotStored, encode
+from kishu_kernel.detect.covariables import Detector, Judgement
+from kishu_kernel.errors import StoreError
+from kishu_kernel.history.graph import advanced
+from kishu_kernel.interrupts import uninterrupted
+from kishu_kernel.keeping import KeepRules
+from kishu_kernel.model import Access, CellRun, Change, Checkpoint, CheckpointId, Delta, Names, Payload, Plan, State
+from kishu_kernel.namespace import UserNamespace
+from kishu_kernel.records import blank_checkpoint, known_again, version_records
+from kishu_kernel.recovery import Recovery, Standing
+from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.restore import Found
+from kishu_kernel.timeline import Timeline
+
+Outputs = Sequence[Mapping[str, object]]
+
+
+class Ledger:
+    """Keeps a session's checkpoints, and knows which versions its variables are.
+
+    Args:
+        timeline: made on first use, since a frontend may say late which notebook this is.
+        rules: what is not to be stored.
+
+    Attributes:
+        state: the session state at the last checkpoint.
+    """
+
+    def __init__(
+        self,
+        names: UserNamespace,
+        table: ReductionTable,
+        timeline: Callable[[], Timeline],
+        rules: KeepRules,
+    ) -> None:
+        self._names = names
+        self._table = table
+        self._open = timeline
+        self._opening = threading.RLock()
+        self._timeline: Timeline | None = None
+        self._rules = rules
+        self._detector = Detector(table)
+        self._recovery = Recovery()
+        self._missing: tuple[Names, ...] = ()
+        self.state: dict[Names, CheckpointId] = {}
+
+    @property
+    def timeline(self) -> Timeline:
+        """The history. Safe to read from any thread."""
+        if self._timeline is None:
+            with self._opening:
+                self._timeline = self._timeline or self._open()
+        return self._timeline
+
+    # -- changes become checkpoints --------------------------------------------------------------
+
+    def judge(self, access: Access, variables: Mapping[str, Any], carried: Access, exempt: Access) -> Judgement:
+        """What has changed since the last checkpoint, as in `Detector.judge`."""
+        return self._detector.judge(access, variables, carried=carried, exempt=exempt)
+
+    def after(self, delta: Delta, by: CheckpointId) -> State:
+        """The state with this delta, as if it were that checkpoint's."""
+        return advanced(self.state, delta, by)
+
+    def keep(
+        self,
+        run: CellRun,
+        judgement: Judgement,
+        variables: Mapping[str, Any],
+        outputs: Outputs = (),
+        message: str | None = None,
+    ) -> Checkpoint:
+        """Stores what was judged; only then remembers it."""
+        delta = judgement.delta
+        encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
+        payloads = [each for each in encoded if isinstance(each, Payload)]
+        blank = blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
+        checkpoint = replace(
+            blank,
+            created=delta.created,
+            modified=delta.modified,
+            deleted=delta.deleted,
+            accessed=delta.accessed,
+            inputs=delta.inputs,
+            versions=version_records(judgement, encoded, variables),
+            dropped=(*delta.dropped, *self._missing),
+            aliases=self._names.aliases(),
+            payload_bytes=sum(payload.size for payload in payloads),
+            message=message,
+            outputs=tuple(outputs),
+        )
+        kept = self._append(checkpoint, payloads)
+
+        def remember() -> None:
+            self._detector.adopt(judgement)
+            self._missing = ()
+            self.state = advanced(self.state, delta, kept.id)
+
+        uninterrupted(remember)
+        return kept
+
+    def note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
+        """A checkpoint that says that the cell ran, and not what it did."""
+        blank = blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
+        return self._append(replace(blank, aliases=self._names.aliases(), incomplete=reason), [])
+
+    def _encoded(self, change: Change, judgement: Judgement, variables: Mapping[str, Any]) -> Payload | NotStored:
+        refusal = self._rules.refusal(change.names, variables)
+        if refusal:
+            return NotStored(change.names, refusal)
+        encoded = encode(change.names, variables, self._table, judgement.opaque[change.names])
+        refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
+        return NotStored(change.names, refusal) if refusal else encoded
+
+    def _append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
+        """Hands a child of the head to the writer; before it, what is left of those that were lost."""
+        timeline = self.timeline
+        for each, content in [*((lost, ()) for lost in self._recovery.unsaved()), (checkpoint, payloads)]:
+            before = Standing(timeline.head, timeline.branch, self.state, self._missing, self._detector.knowledge())
+            kept = timeline.append(each, content)
+            self._recovery.remember(kept.id, before, timeline.store.unwritten())
+        return kept
+
+    # -- the writer ------------------------------------------------------------------------------
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Waits until what was taken is written, or known to be lost."""
+        if self._timeline is not None:
+            self._timeline.store.flush(timeout)
+
+    def give_back(self, access: Access) -> None:
+        """Waits until what this may overwrite has been read by the writer."""
+        if self._timeline is None or not self._timeline.store.borrowed():
+            return
+        touched = None if access.dynamic else self._detector.reach(access)
+        self._timeline.store.give_back(lambda names: touched is None or not touched.isdisjoint(names))
+
+    def recover(self) -> StoreError | None:
+        """Stands where it stood before what could not be written, if anything could not: then why.
+
+        The next checkpoint is to make up for it: everything may have changed.
+        """
+        failure = self._timeline.take_failure() if self._timeline else None
+        if failure is None:
+            return None
+        before = self._recovery.way_back(failure.checkpoints, str(failure.error))
+        self.timeline.rewind(before.head, before.branch)
+        self.state = dict(before.state)
+        self._missing = before.missing
+        self._detector.recall(before.knowledge)
+        return failure.error
+
+    def made_up(self) -> bool:
+        """Whether what could not be written has just been made up for. True once."""
+        return self._timeline is not None and self._recovery.over(self._timeline.store.unwritten())
+
+    def news(self) -> Iterator[str]:
+        """Sentences for the user about what was done in the background, each once."""
+        while self._timeline is not None and self._timeline.news:
+            yield self._timeline.news.popleft()
+
+    def let_go(self) -> bool:
+        """Closes the store if nothing was taken for it; the next one who asks for the timeline opens it."""
+        with self._opening:
+            if self._timeline is not None and self._timeline.head is None and not self._timeline.store.pending:
+                self._timeline.store.close()
+                self._timeline = None
+            return self._timeline is None
+
+    def close(self) -> None:
+        """Writes what was taken. The history stays."""
+        if self._timeline is not None:
+            self._timeline.store.close()
+
+    # -- travel ----------------------------------------------------------------------------------
+
+    def arrive(self, plan: Plan, found: Found, branch: str | None) -> None:
+        """Rebinds the names that differ. The head moves last; if anything fails, nothing has moved."""
+        timeline = self.timeline
+        bind = {name: obj for objects in found.values() for name, obj in objects.items()}
+        kept = {version.names: version.checkpoint for version in plan.keep}
+        gone = [names for names in self.state if names not in kept]
+        unbind = {name for names in gone for name in names} - bind.keys()
+        known = {
+            version.names: known_again(timeline.lookup(version.checkpoint).record(version.names), objects, self._table)
+            for version, objects in found.items()
+        }
+        aliases = timeline.lookup(plan.target).aliases if plan.target else dict.fromkeys(("_", "__", "___"), "")
+
+        def turn() -> None:
+            with self._names.rebound(bind, unbind, aliases):
+                timeline.move(plan.target, branch)
+            self._detector.replace(gone, known, bind)
+            self.state = kept | {version.names: version.checkpoint for version in found}
+            self._missing = tuple(lost.version.names for lost in plan.lost)
+
+        uninterrupted(turn)

@@ -1,0 +1,151 @@
+"""How far something is that takes longer than a second: a value, and the one who tells it now and then.
+
+Law: nothing is told in the first second unless it is known that there will be more, nor more often than five times a
+second; whatever goes wrong where it is shown, the work goes on. A leaf: knows nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+QUIET = 1.0
+"""Seconds in which nothing is told."""
+INTERVAL = 0.2
+"""Seconds between two reports, at least."""
+TICK = 1.0
+"""Seconds between two reports while a cell runs, of which nothing else is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a checkout is.
+
+    Attributes:
+        done_bytes: of `total_bytes` that are to be loaded, inputs of re-runs included.
+        step: the cell that is being re-run, or was last, from 1; 0 before the first.
+        steps: how many cells are to be re-run.
+        seconds_left: None where it cannot be told yet. Cells count as long as they took when they first ran.
+    """
+
+    what: Literal["loading", "re-running"]
+    done_bytes: int
+    total_bytes: int
+    step: int
+    steps: int
+    seconds_left: float | None
+
+
+Show = Callable[[Progress], None]
+"""Shows it to the user. Called from any thread; what it raises is swallowed, and it is not called again."""
+
+
+class Reporter:
+    """Is told what was done, and tells how far that is. All methods are safe from any thread, and never raise.
+
+    Args:
+        show: None tells nobody.
+        clock: seconds, from anywhere.
+    """
+
+    def __init__(self, show: Show | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._show = show
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._started = clock()
+        self._told = float("-inf")
+        self._done = 0
+        self._total = 0
+        self._cells: tuple[float, ...] = ()
+        self._step = 0
+        self._cell_started: float | None = None
+        self._in_cells = 0.0
+
+    def plan(self, left_bytes: int, cells: Sequence[float] = ()) -> None:
+        """What is to be done from here on; replaces what was planned before.
+
+        Args:
+            left_bytes: still to be loaded.
+            cells: to be re-run, with the seconds that each took.
+        """
+        with self._lock:
+            self._total = self._done + left_bytes
+            self._cells = tuple(cells)
+            self._step = 0
+
+    def arrived(self, count: int) -> None:
+        """So many bytes have been read."""
+        if self._show is None:
+            return
+        with self._lock:
+            self._done += count
+        self._tell()
+
+    @contextmanager
+    def cell(self, number: int) -> Iterator[None]:
+        """The block re-runs this cell of the plan, from 0."""
+        if self._show is None:
+            yield
+            return
+        with self._lock:
+            self._step = number + 1
+            self._cell_started = self._clock()
+        ended = threading.Event()
+        try:
+            self._tell()
+            threading.Thread(target=self._tick, args=(ended,), name="kishu-progress", daemon=True).start()
+            yield
+        finally:
+            ended.set()
+            with self._lock:
+                self._in_cells += self._clock() - (self._cell_started or 0.0)
+                self._cell_started = None
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self._tell()
+
+    def _tick(self, ended: threading.Event) -> None:
+        while not ended.wait(TICK):
+            self._tell()
+
+    def _tell(self) -> None:
+        with self._lock:
+            show, now = self._show, self._clock()
+            if show is None or now - self._told < INTERVAL:
+                return
+            if now - self._started + self._left_of_cell(now) < QUIET:
+                return
+            self._told = now
+            progress = self._progress(now)
+        try:
+            show(progress)
+        except Exception:  # nobody to tell: that is no reason to stop
+            self._show = None
+
+    def _progress(self, now: float) -> Progress:
+        running = self._cell_started is not None
+        done = min(self._done, self._total)
+        step = self._step
+        return Progress(
+            "re-running" if running else "loading", done, self._total, step, len(self._cells), self._seconds_left(now)
+        )
+
+    def _seconds_left(self, now: float) -> float | None:
+        cells = sum(self._cells[self._step :]) + self._left_of_cell(now)
+        left = self._total - self._done
+        if left <= 0:
+            return cells
+        loading = now - self._started - self._in_cells
+        if self._cell_started is not None:
+            loading -= now - self._cell_started
+        return left * loading / self._done + cells if self._done and loading > 0 else None
+
+    def _left_of_cell(self, now: float) -> float:
+        if self._cell_started is None:
+            return 0.0
+        return max(0.0, self._cells[self._step - 1] - (now - self._cell_started))
