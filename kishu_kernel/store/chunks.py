@@ -1,63 +1,90 @@
-"""Payloads in chunks, stored once under their digest: cutting them and putting them together.
+"""Payloads in chunks, stored once under their digest: taking them apart and putting them together.
 
 Law: no byte is copied on the way in, and only into its final place on the way out; no byte leaves
 that does not have the digest it was stored under. Pure: where chunks live is the stores' affair.
+Neighbours: `cutting` says where to cut, `packing` what to compress.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import xxhash
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.model import Buffer, Digest, Payload
-from kishu_kernel.store.base import StoredPayload
-from kishu_kernel.store.schema import Manifest, Piece
+from kishu_kernel.model import Digest, Payload
+from kishu_kernel.store import schema
+from kishu_kernel.store.base import Arrived, StoredPayload
+from kishu_kernel.store.cutting import (
+    CHUNK_SIZE,
+    ROW_SIZE,
+    WHOLE,
+    buffer_spans,
+    content_chunks,
+    fixed_spans,
+    joined,
+    separate,
+)
+from kishu_kernel.store.schema import NO_PIECE, Manifest, Piece
 
-CHUNK_SIZE = 1 << 20
-"""Writers' choice, not part of the format: readers take the lengths from the chunks."""
+__all__ = ["CHUNK_SIZE", "ROW_SIZE", "Chunk", "ChunkedBlob", "cut", "damaged", "digest", "flat", "missing", "stored"]
 
-ROW_SIZE = 1 << 18
-"""Rows from this length on get chunks of their own (a pandas column is a row of its block)."""
-
-Get = Callable[[Digest], "memoryview | None"]
-Spans = Iterator["tuple[int, int]"]
+Take = Callable[["Chunk"], None]
+Parts = Callable[[Piece], "Iterable[memoryview]"]
+Fill = Callable[[Piece, memoryview, "Arrived | None"], None]
 
 
 class Chunk(NamedTuple):
-    """A piece of a payload, and where the store puts it."""
+    """A piece of a payload, on its way into a store.
+
+    Attributes:
+        item_bytes: length of the items that the bytes are; 1 where that says nothing.
+        borrowed: the bytes are the payload's own memory.
+    """
 
     digest: Digest
     data: memoryview
+    item_bytes: int = 1
+    borrowed: bool = False
 
 
-class Cut(NamedTuple):
-    """A payload taken apart: what to store under the version, and under the digests."""
+def cut(payload: Payload, take: Take) -> Manifest:
+    """Take a payload apart. O(bytes): all is hashed.
 
-    manifest: Manifest
-    chunks: list[Chunk]
+    Args:
+        take: is given the chunks one by one. Those of buffers are views of the payload's own memory.
+    """
+    stream, seams = _cut_stream(memoryview(payload.stream), take)
+    buffers = []
+    for buffer in payload.buffers:
+        data = flat(buffer.data)
+        views = (data[start:stop] for start, stop in buffer_spans(buffer))
+        buffers.append(_piece(views, buffer.direct, take, buffer.item_bytes, True))
+    made = schema.encode_made(payload.made_by).short
+    return Manifest(payload.names, payload.codec, stream, tuple(buffers), seams, made)
 
 
-def cut(payload: Payload) -> Cut:
-    """Take a payload apart. The chunks are views of its own memory. O(bytes): all is hashed."""
-    chunks: list[Chunk] = []
+def _cut_stream(stream: memoryview, take: Take) -> tuple[Piece, Piece]:
+    if stream.nbytes <= WHOLE:
+        return _piece([stream] if stream.nbytes else [], False, take), NO_PIECE
+    spans, seams = separate(stream)
+    body = _piece(content_chunks(stream[start:stop] for start, stop in spans), False, take)
+    view = memoryview(seams)
+    return body, _piece((view[start:stop] for start, stop in fixed_spans(0, len(seams))), False, take)
 
-    def piece(data: memoryview, spans: Spans, direct: bool) -> Piece:
-        new = [Chunk(digest(view), view) for view in (data[start:stop] for start, stop in spans)]
-        chunks.extend(new)
-        return Piece(data.nbytes, direct, tuple(chunk.digest for chunk in new))
 
-    stream = memoryview(payload.stream)
-    manifest = Manifest(
-        payload.names,
-        payload.codec,
-        piece(stream, stream_spans(stream), False),
-        tuple(piece(flat(buffer.data), buffer_spans(buffer), buffer.direct) for buffer in payload.buffers),
-    )
-    return Cut(manifest, chunks)
+def _piece(
+    views: Iterable[memoryview], direct: bool, take: Take, item_bytes: int = 1, borrowed: bool = False
+) -> Piece:
+    digests = []
+    size = 0
+    for view in views:
+        digests.append(digest(view))
+        take(Chunk(digests[-1], view, item_bytes, borrowed))
+        size += view.nbytes
+    return Piece(size, direct, tuple(digests))
 
 
 def digest(data: memoryview) -> Digest:
@@ -72,32 +99,26 @@ def flat(data: memoryview) -> memoryview:
     return data if data.format == "B" and data.ndim == 1 else data.cast("B")
 
 
-def stream_spans(stream: memoryview) -> Spans:
-    """Where to cut a pickle stream. The seam for content-defined chunks: edited streams shift."""
-    return fixed_spans(0, stream.nbytes)
+# --- out of the store
 
 
-def buffer_spans(buffer: Buffer) -> Spans:
-    """Where to cut a buffer: at fixed places, since buffers change in place.
-
-    Chunks start anew at each long row: adding or dropping a column of a frame shifts the rows of
-    its block, and chunks that straddle rows would all change with it.
-    """
-    if buffer.row_bytes < ROW_SIZE:
-        yield from fixed_spans(0, buffer.data.nbytes)
-        return
-    for start in range(0, buffer.data.nbytes, buffer.row_bytes):
-        yield from fixed_spans(start, min(start + buffer.row_bytes, buffer.data.nbytes))
+def missing(digest: Digest) -> LoadError:
+    """A chunk that is not there."""
+    return LoadError(f"chunk {digest.hex()} is missing from the store")
 
 
-def fixed_spans(start: int, stop: int) -> Spans:
-    """From start to stop in steps of CHUNK_SIZE, the last one shorter."""
-    for place in range(start, stop, CHUNK_SIZE):
-        yield place, min(place + CHUNK_SIZE, stop)
+def damaged(digest: Digest) -> LoadError:
+    """A chunk that is not what was stored."""
+    return LoadError(f"chunk {digest.hex()} is damaged in the store")
 
 
-def verified(get: Get, piece: Piece) -> Iterator[memoryview]:
-    """The chunks of a piece in order, each verified by its digest.
+def misfit(piece: Piece) -> LoadError:
+    """Chunks that are not what the manifest says."""
+    return LoadError(f"the chunks of a piece of {piece.nbytes} bytes do not add up")
+
+
+def verified(get: Callable[[Digest], bytes | None], piece: Piece) -> Iterator[memoryview]:
+    """The chunks of a piece in order, from where they can be had at once, each verified by its digest.
 
     Raises:
         LoadError: one is missing or damaged, or they do not add up.
@@ -106,31 +127,40 @@ def verified(get: Get, piece: Piece) -> Iterator[memoryview]:
     for expected in piece.digests:
         data = get(expected)
         if data is None:
-            raise LoadError(f"chunk {expected.hex()} is missing from the store")
-        if digest(data) != expected:
-            raise LoadError(f"chunk {expected.hex()} is damaged in the store")
-        total += data.nbytes
+            raise missing(expected)
+        view = memoryview(data)
+        if digest(view) != expected:
+            raise damaged(expected)
+        total += view.nbytes
         if total > piece.nbytes:
             break
-        yield data
+        yield view
     if total != piece.nbytes:
-        raise LoadError(f"the chunks of a piece of {piece.nbytes} bytes do not add up")
+        raise misfit(piece)
 
 
-def copy(get: Get, piece: Piece, target: memoryview) -> None:
-    """Put a piece together in `target`, of single bytes. LoadError as in `verified`."""
-    place = 0
-    for data in verified(get, piece):
-        target[place : place + data.nbytes] = data
-        place += data.nbytes
+def stream_of(manifest: Manifest, parts: Parts) -> bytes:
+    """The stream that a manifest names. LoadError where its chunks do not make one.
+
+    Args:
+        parts: gives the chunks of a piece, verified.
+    """
+    if not manifest.seams.nbytes:
+        return b"".join(parts(manifest.stream))
+    seams = b"".join(parts(manifest.seams))
+    try:
+        return joined(parts(manifest.stream), seams)
+    except (ValueError, OverflowError) as error:
+        raise LoadError(f"a stream in the store is damaged ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkedBlob:
-    """The `Blob` of every store that keeps chunks; `source` copies a piece into memory."""
+    """The `Blob` of every store that keeps chunks; `fill` puts a piece together in memory."""
 
     piece: Piece
-    source: Callable[[Piece, memoryview], None]
+    fill: Fill
+    arrived: Arrived | None = None
 
     @property
     def nbytes(self) -> int:
@@ -147,10 +177,14 @@ class ChunkedBlob:
         if target.nbytes != self.nbytes:
             raise ValueError(f"the buffer has {self.nbytes} bytes, the target {target.nbytes}")
         if self.nbytes:
-            self.source(self.piece, flat(target))
+            self.fill(self.piece, flat(target), self.arrived)
 
 
-def stored(manifest: Manifest, stream: bytes, source: Callable[[Piece, memoryview], None]) -> StoredPayload:
+def stored(
+    manifest: Manifest, stream: bytes, made_by: dict[str, str], fill: Fill, arrived: Arrived | None
+) -> StoredPayload:
     """What `load` gives, of a manifest and the stream that it names."""
-    blobs = tuple(ChunkedBlob(piece, source) for piece in manifest.buffers)
-    return StoredPayload(manifest.names, manifest.codec, stream, blobs)
+    blobs = tuple(ChunkedBlob(piece, fill, arrived) for piece in manifest.buffers)
+    if arrived:
+        arrived(len(stream))
+    return StoredPayload(manifest.names, manifest.codec, stream, blobs, made_by)

@@ -2,23 +2,26 @@
 
 Law: LMDB's rules hold whatever the callers do. They are: never open twice in one process (its POSIX
 locks belong to the process), never resize while a transaction is open, never use after fork.
+Neighbours: `directory` judges the files before LMDB sees them, `gate` says whose turn it is, `tables` opens those.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import lmdb
 
-from kishu_kernel.errors import KishuError, StoreError
-from kishu_kernel.store import schema
+from kishu_kernel.errors import KishuError, StoreError, StoreFormatError
+from kishu_kernel.store import directory, tables
+from kishu_kernel.store.directory import DATA, READERS
+from kishu_kernel.store.gate import FileLock, Gate, Turn, wait_for
+from kishu_kernel.store.trouble import told
 
 if TYPE_CHECKING:
     from lmdb import _Database
@@ -26,26 +29,65 @@ if TYPE_CHECKING:
 MAP_SIZE = 1 << 30
 """Address space to begin with; the file stays as small as its content."""
 
-READERS = 126
 TABLES_AT_MOST = 16
-PATIENCE = 60.0
-"""Seconds to wait for this process's other transactions before a resize is given up."""
 
 Result = TypeVar("Result")
 
 
 class Environment:
-    """An open environment with the tables of `schema`; shared by all stores of this directory."""
+    """An open environment with the tables of `schema`; shared by all stores of this directory.
 
-    def __init__(self, path: Path, sync: bool, map_size: int) -> None:
+    Attributes:
+        tables: by their names. One opened for reading lacks those that the store does not have yet.
+        readonly: nothing can be written.
+    """
+
+    tables: dict[str, _Database]
+
+    def __init__(self, path: Path, sync: bool, map_size: int, readonly: bool = False) -> None:
         self.path = path
+        self.readonly = readonly
         self._sync = sync
         self._pid = os.getpid()
-        self._gate = _Gate()
-        make_private(path)
-        self._open(map_size)
+        self._gate = Gate()
+        self._data = path / DATA
+        self._closed_at: int | None = None  # the map's size, where the environment had to be closed
+        with ExitStack() as undo:
+            # who compacts the store, or brings its files in order, needs to know that nobody uses it
+            try:
+                self._presence = FileLock(path)
+            except OSError as error:
+                raise told(path, error) from error
+            undo.callback(self._presence.close)
+            wait_for(self._come_in, f"the store at {path} is being put in order by another process")
+            self._open(map_size)
+            undo.callback(lambda: self._env.close())
+            self._turn = Turn(self._data)
+            undo.callback(self._turn.close)
+            # only now may others come in who expect the files in order
+            wait_for(lambda: self._presence.try_lock(False), f"the store at {path} is being compacted by a process")
+            undo.pop_all()
+
+    def _come_in(self) -> bool:
+        """Alone at first, to bring the files in order; where others are in already, they have done it."""
+        alone = self._presence.try_lock(True)
+        if alone:
+            directory.check_files(self.path)
+            try:
+                if not self.readonly:
+                    directory.remove_unfinished(self.path)
+                if not self.readonly or self._data.exists():
+                    directory.reserve_lock(self.path)
+            except OSError as error:
+                if not self.readonly or error.errno != errno.EROFS:  # where LMDB does without
+                    raise told(self.path, error) from error
+        return alone or self._presence.try_lock(False)
 
     def _open(self, map_size: int) -> None:
+        directory.check_files(self.path)
+        new = not self._data.exists()
+        if self.readonly and new:
+            raise StoreError(f"there is no store at {self.path}")
         try:
             env = lmdb.Environment(
                 str(self.path),
@@ -55,19 +97,28 @@ class Environment:
                 max_readers=READERS,
                 max_spare_txns=0,  # a cached one would outlive a resize, and keep a reader's slot
                 sync=self._sync,
+                readonly=self.readonly,
+                create=not self.readonly,
             )
         except (lmdb.Error, OSError) as error:
-            raise self._failure(error) from error
+            raise told(self.path, error) from error
         try:
-            for file in self.path.glob("*.mdb"):  # whatever umask or copying made of them
-                file.chmod(0o600)
+            self._page = env.stat()["psize"]
+            needed = self._needed(env)  # before the size, which others grow first
+            facts = self._data.stat()
+            directory.check_size(self.path, needed, facts.st_size)
+            if not self.readonly:
+                directory.close_files(self.path, new)
             env.reader_check()  # a killed process's reader would keep its pages from reuse for ever
-            self.tables = _open_tables(env)
+            self.tables = tables.open_to_read(env) if self.readonly else tables.open_all(env)
         except BaseException as error:
             env.close()
             if isinstance(error, lmdb.Error | OSError):
-                raise self._failure(error) from error
+                raise told(self.path, error) from error
             raise
+        if new:
+            directory.sync_directory(self.path)
+        self._identity = facts.st_dev, facts.st_ino
         self._env = env
 
     @contextmanager
@@ -79,39 +130,81 @@ class Environment:
         """
         self.check()
         try:
-            while True:
-                with self._gate.shared(), suppress(lmdb.MapResizedError):
-                    with self._env.begin(buffers=True) as txn:
-                        yield txn
-                    return
-                self._resize(0)
+            with ExitStack() as inside:
+                yield self._begin(inside, write=False)
         except lmdb.Error as failure:
-            raise error(str(self._failure(failure))) from failure
+            raise error(str(told(self.path, failure))) from failure
 
     def write(self, work: Callable[[lmdb.Transaction[bytes]], Result], incoming: int = 0) -> Result:
         """Run `work` in a write transaction; again from its start where the map had to grow.
+
+        Other threads' and processes' writers are waited for: interruptible, and not for ever.
 
         Args:
             work: gets the transaction; what it returns is the result.
             incoming: bytes that it may add, so that growing once is enough.
 
         Raises:
-            StoreError: LMDB fails; nothing was written.
+            StoreError: LMDB fails, or others do not finish, or the store is not what was opened. Nothing was written.
         """
         self.check()
-        while True:
-            size = 0
-            try:
-                with self._gate.shared():
-                    size = self._env.info()["map_size"]
-                    with self._env.begin(write=True) as txn:
+        if self.readonly:
+            raise StoreError(f"the store at {self.path} was opened for reading only")
+        with self._turn.taken():
+            self._check_place()
+            while True:
+                size = 0
+                try:
+                    with ExitStack() as inside:
+                        txn = self._begin(inside, write=True)
+                        size = self._env.info()["map_size"]
                         return work(txn)
-            except lmdb.MapFullError:
-                self._grow(size, incoming)
-            except lmdb.MapResizedError:
+                except lmdb.MapFullError:
+                    self._grow(size, incoming)
+                except lmdb.Error as error:
+                    raise told(self.path, error) from error
+
+    def _begin(self, inside: ExitStack, write: bool) -> lmdb.Transaction[Any]:
+        """Begin a transaction that ends with `inside`, whatever the map and the environment need before."""
+        revived = False
+        while True:
+            if self._closed_at is not None:
+                self._reopen()
+            with ExitStack() as attempt:
+                attempt.enter_context(self._gate.shared())
+                env = self._env
+                needed = self._needed(env)  # before the size, which others grow first
+                facts = self._turn.facts()
+                if facts is not None:  # of what is open, even if it was deleted meanwhile
+                    directory.check_size(self.path, needed, facts.st_size)
+                try:
+                    begun: lmdb.Transaction[Any] = env.begin(write=True) if write else env.begin(buffers=True)
+                    txn = attempt.enter_context(begun)
+                    inside.push(attempt.pop_all())
+                    return txn
+                except lmdb.MapResizedError:
+                    fatal = False
+                except lmdb.PanicError:
+                    if revived:
+                        raise
+                    fatal = revived = True
+            if fatal:  # LMDB could not write its first pages once, and refuses all since then
+                self._reopen(env)
+            else:
                 self._resize(0)
-            except lmdb.Error as error:
-                raise self._failure(error) from error
+
+    def copy(self, file: int) -> None:
+        """Write all that is stored, without free space, to an open, empty file.
+
+        Raises:
+            StoreError: it cannot be read, or the file not be written.
+        """
+        self.check()
+        try:
+            with self._gate.shared():
+                self._env.copyfd(file, compact=True)
+        except (lmdb.Error, OSError) as error:
+            raise told(self.path, error) from error
 
     def used_bytes(self) -> int:
         """Bytes of the pages in use: neither the sparse map, nor free pages, nor the free list."""
@@ -133,6 +226,52 @@ class Environment:
         """Wait for this process's transactions, then close."""
         with self._gate.alone():
             self._env.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close what keeps other processes out, and nothing else: all that a forked child may do."""
+        self._turn.close()
+        self._presence.close()
+
+    def allow_writing(self) -> None:
+        """Open anew what was opened for reading only."""
+        if self.readonly:
+            with self._gate.alone():
+                size = self._env.info()["map_size"]
+                self._env.close()
+                self._closed_at, self.readonly = size, False
+            self._reopen()
+
+    def _reopen(self, broken: lmdb.Environment | None = None) -> None:
+        """Open what had to be closed; before that, close what turned out to be `broken`."""
+        with self._gate.alone():
+            if broken is not None and self._env is broken and self._closed_at is None:
+                self._closed_at = broken.info()["map_size"]
+                broken.close()
+            if self._closed_at is not None:  # else another thread was faster
+                self._open(self._closed_at)
+                self._closed_at = None
+
+    def _check_place(self) -> None:
+        """Raise StoreError where the data file is no more, or another one: commits would go where nobody finds them."""
+        try:
+            facts = self._data.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            found = None
+        except OSError as error:
+            raise told(self.path, error) from error
+        else:
+            found = facts.st_dev, facts.st_ino
+        if found != self._identity:
+            what = "replaced" if found else "removed"
+            raise StoreError(
+                f"the store at {self.path} was {what} while it was open: "
+                "put back what was there, or restart the kernel to go on with what is there now"
+            )
+
+    def _needed(self, env: lmdb.Environment) -> int:
+        """Bytes that the data file must have at least."""
+        return int(env.info()["last_pgno"] + 1) * self._page
 
     def _grow(self, size: int, incoming: int) -> None:
         """Double the map, found full at `size` bytes, until `incoming` fits into what is new."""
@@ -151,112 +290,8 @@ class Environment:
                 self._env.set_mapsize(size)
             except lmdb.Error as error:
                 self._env.close()  # without its map it is of no use; the old size fitted
-                self._open(before)
-                raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> StoreError:
-        """What went wrong, as one sentence that names the way out."""
-        code = getattr(error, "errno", None) or getattr(error, "code", None)
-        full = code in _FULL or (code == errno.EIO and _free(self.path) < _LITTLE)
-        if full or isinstance(error, lmdb.DiskError):
-            what = "has no room left on its disk: free some space there, and checkpoints resume"
-        elif isinstance(error, lmdb.ReadonlyError | PermissionError) or code in _FORBIDDEN:
-            what = "cannot be written: make it writable, or name another store directory"
-        elif isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.PageNotFoundError):
-            what = f"is damaged or is not a store ({error}): move it away, or name another directory"
-        else:
-            what = f"failed: {error}"
-        return StoreError(f"the store at {self.path} {what}")
-
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-_LITTLE = 1 << 22
-"""Free bytes below which an EIO means a full disk: LMDB reports a write cut short as that."""
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-
-
-def _free(path: Path) -> int:
-    with suppress(OSError):
-        return shutil.disk_usage(path).free
-    return 0
-
-
-class _Gate:
-    """Many may be inside at once, or one alone. Not reentrant."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
-        self._waiting = 0
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        with self._changed:
-            # a resize that waits goes first: readers in a row would starve it
-            self._changed.wait_for(lambda: not self._waiting)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._changed:  # held to the end: who comes meanwhile waits for it
-            self._waiting += 1
-            try:
-                # bounded: an interrupt at the worst moment can leave a count behind, and a kernel
-                # that hangs for ever is worse than a failed commit
-                if not self._changed.wait_for(lambda: not self._inside, PATIENCE):
-                    raise StoreError("the store is in use by another thread that does not finish")
-                yield
-            finally:
-                self._waiting -= 1
-                self._changed.notify_all()
-
-
-def make_private(path: Path) -> None:
-    """Create a directory, and its parents where they are missing, for this user only.
-
-    Raises:
-        StoreError: it cannot be created.
-    """
-    try:
-        missing = [place for place in (path, *path.parents) if not place.exists()]
-        for place in reversed(missing):
-            place.mkdir(0o700, exist_ok=True)  # another process may be doing the same
-            place.chmod(0o700)  # whatever the umask left of it
-    except OSError as error:
-        raise StoreError(f"the store directory {path} cannot be created ({error})") from error
-
-
-def _open_tables(env: lmdb.Environment) -> dict[str, _Database]:
-    """The tables, made where there are none yet. StoreError if they are not ours.
-
-    In a write transaction even where nothing is written: py-lmdb forgets what a read one opened.
-    """
-    foreign = env.stat()["entries"] > 0
-    with _begin_alone(env) as txn:
-        meta = env.open_db(b"meta", txn=txn)
-        found = txn.get(schema.FORMAT_KEY, db=meta)
-        if found is not None:
-            schema.check_format(found)
-        elif foreign:
-            raise StoreError(f"{env.path()} holds an LMDB environment of another program: name another directory")
-        else:
-            txn.put(schema.FORMAT_KEY, b"%d" % schema.FORMAT, db=meta)
-        return {table: env.open_db(table.encode(), txn=txn) for table in schema.TABLES}
-
-
-def _begin_alone(env: lmdb.Environment) -> lmdb.Transaction[bytes]:
-    """A write transaction of an environment that no other thread knows yet."""
-    while True:
-        try:
-            return env.begin(write=True)
-        except lmdb.MapResizedError:  # another process grew it since it was opened
-            env.set_mapsize(0)
+                self._closed_at = before
+                raise told(self.path, error) from error
 
 
 # --- one per process
@@ -266,17 +301,32 @@ _opening = threading.Lock()
 _inherited: list[object] = []
 
 
-def acquire(path: Path, sync: bool, map_size: int) -> Environment:
+def acquire(path: Path, sync: bool, map_size: int, readonly: bool = False) -> Environment:
     """The environment of this directory, opened by the first who asks; `release` it when done.
 
-    The first one's `sync` and `map_size` hold for all.
+    The first one's `sync` and `map_size` hold for all. What was opened for reading only is opened anew
+    for the first who wants to write; who asked for reading must not write, though the environment could.
+
+    Raises:
+        StoreError: it cannot be opened, or created, or, for reading, is not there.
     """
-    make_private(path)
+    if not readonly:
+        directory.make_private(path)
+    elif not path.is_dir():
+        raise StoreError(f"there is no store at {path}")
     key = os.path.realpath(path)
     with _opening:
-        environment, users = _environments.get(key) or (Environment(Path(key), sync, map_size), 0)
+        environment, users = _environments.get(key) or (Environment(Path(key), sync, map_size, readonly), 0)
+        if not readonly:
+            environment.allow_writing()
         _environments[key] = environment, users + 1
         return environment
+
+
+def is_open(path: Path) -> bool:
+    """Whether this process has the environment of this directory open."""
+    with _opening:
+        return os.path.realpath(path) in _environments
 
 
 def release(environment: Environment) -> None:
@@ -292,11 +342,32 @@ def release(environment: Environment) -> None:
             environment.close()
 
 
+@contextmanager
+def opened(path: Path, *, readonly: bool = False) -> Iterator[Environment]:
+    """A store that is there already, open for a while. One of an older format is brought up to date, even to be read.
+
+    Raises:
+        StoreError: there is none, or it cannot be opened.
+    """
+    if not (path / DATA).exists():
+        raise StoreError(f"there is no store at {path}")
+    try:
+        environment = acquire(path, True, MAP_SIZE, readonly)
+    except StoreFormatError:
+        environment = acquire(path, True, MAP_SIZE)  # refuses what is newer
+    try:
+        yield environment
+    finally:
+        release(environment)
+
+
 def _forget() -> None:
     """In a forked child: the lock may be held for ever, and closing would harm the parent."""
     global _opening
     _opening = threading.Lock()
     _inherited.append(dict(_environments))
+    for environment, _ in _environments.values():
+        environment.abandon()
     _environments.clear()
 
 

@@ -1,30 +1,37 @@
 """The store on disk: one LMDB environment per notebook.
 
-Law: one write transaction per call, so that each is whole or absent whatever dies when; read
-transactions end with the call that began them, since a forgotten one keeps pages from reuse.
-What stands where is in `schema`; LMDB's own rules are kept by `environment`.
+Law: what a call changes it changes in one write transaction, so that it is whole or absent whatever dies when; chunks
+that a large commit writes ahead change nothing. Read transactions end with the call that began them, since a forgotten
+one keeps pages from reuse. Nothing is given out as trusted that does not carry the user's mark.
+What stands where is in `schema`; LMDB's own rules are kept by `environment`. Large payloads come in through `intake`
+and go out through `loading`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kishu_kernel.errors import KishuError, LoadError, StoreError
+from kishu_kernel.errors import KishuError, LoadError, StoreError, UntrustedError
 from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
+    Collected,
+    Digest,
     Payload,
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import chunks, environment, schema
-from kishu_kernel.store.base import Refs, StoredPayload
-from kishu_kernel.store.schema import Piece
+from kishu_kernel.store import chunks, collecting, environment, packing, schema
+from kishu_kernel.store.base import Arrived, Refs, StoredPayload
+from kishu_kernel.store.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.intake import Intake
+from kishu_kernel.store.loading import Loader, shelves
+from kishu_kernel.store.seal import Seal, user_seal
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
@@ -39,42 +46,70 @@ class LmdbStore:
         path: the directory. Not on a network file system.
         sync: false trades the last commits at a power failure for speed; a kill loses none.
         map_size: address space to begin with; it grows as needed.
+        seal: marks what is written, and tells what this user wrote. None: the user's own.
+        readonly: nothing is to be written or created.
 
     Raises:
         StoreFormatError: a newer kishu-kernel wrote it.
         StoreError: it cannot be opened or created.
     """
 
-    def __init__(self, path: Path, *, sync: bool = True, map_size: int = environment.MAP_SIZE) -> None:
-        self._environment = environment.acquire(path, sync, map_size)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        sync: bool = True,
+        map_size: int = environment.MAP_SIZE,
+        seal: Seal | None = None,
+        readonly: bool = False,
+    ) -> None:
+        self._seal = seal or user_seal()
+        self._environment = environment.acquire(path, sync, map_size, readonly)
         self._closed = False
+        self._loader = Loader(self._environment, lambda: self._reading(LoadError))
 
     def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
-        """As in `Store`. O(bytes of the payloads) to hash them, then O(new bytes) to write."""
+        """As in `Store`. O(bytes of the payloads) to hash them, then O(new bytes) to compress and write."""
         self._check()
-        cuts = [chunks.cut(payload) for payload in payloads]  # before others must wait for us
+        size = record_size(checkpoint)  # what can be wrong is found before anything is written
+        _check_refs(refs)
+        made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
+        intake = Intake(self._environment, payloads)
+        try:
+            manifests = {}
+            for manifest, payload in zip(intake.take(), payloads, strict=True):
+                key = schema.version_key(Version(manifest.names, checkpoint.id))
+                body = schema.encode_manifest(manifest)
+                manifests[key] = schema.marked(self._seal, "versions", key, body, payload.stream)
 
-        def work(txn: Transaction[bytes]) -> Checkpoint:
-            written = schema.record_size(checkpoint)
-            for cut in cuts:
-                written += self._put_payload(txn, cut, checkpoint.id)
-            kept = replace(checkpoint, written_bytes=written)
-            txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
-            self._put_record(txn, kept)
-            self._point(txn, refs)
-            return kept
+            def work(txn: Transaction[bytes]) -> Checkpoint:
+                written = size + intake.finish(txn) + sum(map(len, manifests.values()))
+                for key, value in made.items():
+                    txn.put(key, value, db=self._tables["meta"], overwrite=False)
+                for key, value in manifests.items():
+                    txn.put(key, value, db=self._tables["versions"])
+                kept = replace(checkpoint, written_bytes=written)
+                txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
+                self._put_record(txn, kept, kept.trusted)  # a copy of what is not trusted is not either
+                self._point(txn, refs)
+                return kept
 
-        return self._environment.write(work, sum(payload.size for payload in payloads))
+            return self._environment.write(work, intake.waiting_bytes)
+        except StoreError:
+            if intake.written_ahead:  # on a full disk, it would stay full
+                with suppress(KishuError):
+                    self.collect((), reason="")
+            raise
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
-        """As in `Store`."""
+        """As in `Store`. StoreError where its record is damaged."""
         key = schema.checkpoint_key(id)
         with self._reading() as txn:
             record = txn.get(key, db=self._tables["checkpoints"])
             if record is None:
                 raise KeyError(id)
             outputs = txn.get(key, b"", db=self._tables["outputs"])
-            return schema.decode_checkpoint(id, bytes(record), bytes(outputs))
+            return self._decoded(key, bytes(record), bytes(outputs))
 
     def contains(self, id: CheckpointId) -> bool:
         """As in `Store`."""
@@ -91,24 +126,40 @@ class LmdbStore:
             return list(islice(takewhile(lambda id: id.startswith(prefix), ids), limit))
 
     def checkpoints(self, *, outputs: bool = True) -> Iterator[Checkpoint]:
-        """As in `Store`. Copies all records, so that no transaction stays open with the caller."""
+        """As in `Store`. Copies all records, so that no transaction stays open with the caller.
+
+        Leaves out what is damaged: the rest of the history is usable. `damaged` lists that.
+        """
         with self._reading() as txn:
             records = _items(txn, self._tables["checkpoints"])
             extras = dict(_items(txn, self._tables["outputs"])) if outputs else {}
-        return (
-            schema.decode_checkpoint(schema.checkpoint_id(key), record, extras.get(key, b"")) for key, record in records
-        )
+        return self._sound(records, extras)
 
-    def load(self, version: Version) -> StoredPayload:
+    def damaged(self) -> list[CheckpointId]:
+        """The checkpoints whose records cannot be read. O(checkpoints)."""
+        with self._reading() as txn:
+            keys = [key for key, _ in _items(txn, self._tables["checkpoints"])]
+        return sorted({schema.checkpoint_id(key) for key in keys} - {each.id for each in self.checkpoints()})
+
+    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
         """As in `Store`. O(bytes of the stream)."""
         key = schema.version_key(version)
         with self._reading(LoadError) as txn:
             data = txn.get(key, db=self._tables["versions"])
             if data is None:
                 raise LoadError(f"the store holds no {', '.join(version.names)} of {version.checkpoint}")
-            manifest = schema.decode_manifest(bytes(data))
-            stream = b"".join(chunks.verified(self._getter(txn), manifest.stream))
-        return chunks.stored(manifest, stream, self._copy)
+            value = bytes(data)
+            manifest = schema.decode_manifest(schema.unmarked(value))
+            made = txn.get(schema.made_key(manifest.made), db=self._tables["meta"])
+            made_by = schema.decode_made(None if made is None else bytes(made))
+        stream = None if value.endswith(schema.NO_MARK) else chunks.stream_of(manifest, self._loader.parts)
+        if stream is None or not schema.trusted(self._seal, "versions", key, value, stream):
+            raise UntrustedError(
+                f"{', '.join(version.names)} of {version.checkpoint} is not loaded, since nothing shows that you stored "
+                f"it, and loading it could run anybody's code. If you know whose it is: "
+                f"`jupyter kishu trust {self._environment.path}`"
+            )
+        return chunks.stored(manifest, stream, made_by, self._loader.fill, arrived)
 
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
@@ -119,25 +170,70 @@ class LmdbStore:
     def update(self, refs: Refs) -> None:
         """As in `Store`."""
         self._check()
+        _check_refs(refs)
         self._environment.write(lambda txn: self._point(txn, refs))
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
-        """As in `Store`."""
+        """As in `Store`. What was not trusted is not trusted afterwards."""
         self._check()
+        key = schema.checkpoint_key(checkpoint.id)
 
         def work(txn: Transaction[bytes]) -> None:
-            if txn.get(schema.checkpoint_key(checkpoint.id), db=self._tables["checkpoints"]) is None:
+            value = txn.get(key, db=self._tables["checkpoints"])
+            if value is None:
                 raise KeyError(checkpoint.id)
-            self._put_record(txn, checkpoint)
+            trusted = checkpoint.trusted and schema.trusted(self._seal, "checkpoints", key, value)
+            self._put_record(txn, checkpoint, trusted)
             self._point(txn, refs)
 
         self._environment.write(work)
 
+    def collect(
+        self,
+        drop: Collection[Version],
+        thin: Sequence[Version] = (),
+        limit: int | None = None,
+        *,
+        reason: str,
+        dry_run: bool = False,
+    ) -> Collected:
+        """As in `Store`. Chunks that another process has just written ahead may go; its commit puts them again."""
+        with shelves(self._environment, self._reading) as there:
+            sizes, seen = there.sizes(), there.txn.id()
+            if dry_run:
+                return collecting.plan(self._holdings(there.txn), sizes, drop, thin, limit).collected
+
+        def work(txn: Transaction[bytes]) -> Collected:
+            current = sizes if txn.id() == seen + 1 else self._sizes(txn, sizes)
+            sweep = collecting.plan(self._holdings(txn), current, drop, thin, limit)
+            self._remove(txn, sweep, reason)
+            return sweep.collected
+
+        return self._environment.write(work)
+
+    def reseal(self) -> int:
+        """Mark all that is stored as this user's own. O(bytes of the streams).
+
+        Returns:
+            How many checkpoints and versions were not trusted before, and now are. Damaged ones never are.
+        """
+        with self._reading() as txn:
+            rows = {table: _items(txn, self._tables[table]) for table in schema.MARKED}
+        resealed = 0
+        for table, items in rows.items():
+            for key, old in items:
+                with suppress(StoreError, LoadError):
+                    resealed += self._reseal(table, key, old)
+        return resealed
+
     def statistics(self) -> StoreStatistics:
         """As in `Store`. `bytes` are pages in use: not the sparse map, not pages free for reuse."""
         with self._reading() as txn:
-            checkpoints, chunks = (txn.stat(self._tables[table])["entries"] for table in ("checkpoints", "chunks"))
-        return StoreStatistics(str(self._environment.path), self._environment.used_bytes(), checkpoints, chunks)
+            count = {table: txn.stat(self._tables[table])["entries"] for table in self._tables}
+        stored = sum(count[table] for table in schema.CHUNK_TABLES)
+        return StoreStatistics(
+            str(self._environment.path), self._environment.used_bytes(), count["checkpoints"], stored
+        )
 
     def close(self) -> None:
         """As in `Store`. In a forked child nothing is closed: it is the parent's."""
@@ -157,30 +253,26 @@ class LmdbStore:
         self._check()
         return self._environment.reading(error)
 
-    def _getter(self, txn: Transaction[memoryview]) -> chunks.Get:
-        table = self._tables["chunks"]
-        return lambda digest: txn.get(digest, db=table)
+    # --- records
 
-    def _copy(self, piece: Piece, target: memoryview) -> None:
-        with self._reading(LoadError) as txn:
-            chunks.copy(self._getter(txn), piece, target)
+    def _decoded(self, key: bytes, value: bytes, outputs: bytes) -> Checkpoint:
+        trusted = schema.trusted(self._seal, "checkpoints", key, value)
+        return decode_checkpoint(schema.checkpoint_id(key), schema.unmarked(value), outputs, trusted)
 
-    def _put_payload(self, txn: Transaction[bytes], cut: chunks.Cut, id: CheckpointId) -> int:
-        """Put manifest and chunks; how many bytes were new."""
-        written = 0
-        table = self._tables["chunks"]
-        for digest, data in cut.chunks:
-            if txn.put(digest, data, db=table, overwrite=False):
-                written += data.nbytes
-        manifest = schema.encode_manifest(cut.manifest)
-        key = schema.version_key(Version(cut.manifest.names, id))
-        txn.put(key, manifest, db=self._tables["versions"])
-        return written + len(manifest)
+    def _sound(self, records: list[tuple[bytes, bytes]], outputs: Mapping[bytes, bytes]) -> Iterator[Checkpoint]:
+        for key, value in records:
+            try:
+                checkpoint = self._decoded(key, value, outputs.get(key, b""))
+            except StoreError:
+                continue
+            yield checkpoint
 
-    def _put_record(self, txn: Transaction[bytes], checkpoint: Checkpoint) -> None:
+    def _put_record(self, txn: Transaction[bytes], checkpoint: Checkpoint, trusted: bool) -> None:
         key = schema.checkpoint_key(checkpoint.id)
-        txn.put(key, schema.encode_checkpoint(checkpoint), db=self._tables["checkpoints"])
-        if outputs := schema.encode_outputs(checkpoint.outputs):
+        body = encode_checkpoint(checkpoint)
+        value = schema.marked(self._seal, "checkpoints", key, body) if trusted else body + schema.NO_MARK
+        txn.put(key, value, db=self._tables["checkpoints"])
+        if outputs := encode_outputs(checkpoint.outputs):
             txn.put(key, outputs, db=self._tables["outputs"])
 
     def _point(self, txn: Transaction[bytes], refs: Refs) -> None:
@@ -191,8 +283,61 @@ class LmdbStore:
             else:
                 txn.put(schema.ref_key(name), schema.checkpoint_key(id), db=table)
 
+    def _reseal(self, table: str, key: bytes, old: bytes) -> bool:
+        stream: tuple[bytes, ...] = ()
+        if table == "versions":
+            stream = (chunks.stream_of(schema.decode_manifest(schema.unmarked(old)), self._loader.parts),)
+        else:
+            self._decoded(key, old, b"")
+        new = schema.marked(self._seal, table, key, schema.unmarked(old), *stream)
 
-def _items(txn: Transaction[memoryview], table: _Database) -> list[tuple[bytes, bytes]]:
+        def work(txn: Transaction[bytes]) -> bool:
+            there = txn.get(key, db=self._tables[table]) == old  # else somebody has just rewritten it
+            return there and txn.put(key, new, db=self._tables[table])
+
+        return new != old and self._environment.write(work)
+
+    # --- collections
+
+    def _holdings(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, collecting.Holding]:
+        return {key: collecting.holding(key, value) for key, value in _items(txn, self._tables["versions"])}
+
+    def _sizes(self, txn: Transaction[bytes], known: Mapping[Digest, int]) -> dict[Digest, int]:
+        """As `Shelves.sizes`, in a write transaction: mostly known already."""
+        found = {}
+        for table in schema.CHUNK_TABLES:
+            with txn.cursor(db=self._tables[table]) as cursor:
+                for key in cursor.iternext(values=False):
+                    found[Digest(key)] = known.get(Digest(key)) or packing.room(len(key) + len(cursor.value()))
+        return found
+
+    def _remove(self, txn: Transaction[bytes], sweep: collecting.Sweep, reason: str) -> None:
+        for key in sweep.versions:
+            txn.delete(key, db=self._tables["versions"])
+        for id in {schema.version_checkpoint(key) for key in sweep.versions}:
+            key = schema.checkpoint_key(id)
+            value = txn.get(key, db=self._tables["checkpoints"])
+            with suppress(StoreError):  # a damaged record stays as it is
+                if value is not None:
+                    checkpoint = collecting.without(self._decoded(key, value, b""), sweep.versions, reason)
+                    self._put_record(txn, checkpoint, checkpoint.trusted)
+        for digest in sweep.chunks:
+            for table in schema.CHUNK_TABLES:
+                txn.delete(digest, db=self._tables[table])
+        if sweep.chunks:
+            removals = int(txn.get(schema.REMOVALS_KEY, b"0", db=self._tables["meta"])) + 1
+            txn.put(schema.REMOVALS_KEY, b"%d" % removals, db=self._tables["meta"])
+
+
+def _check_refs(refs: Refs) -> None:
+    """StoreError or KeyError where some cannot be stored."""
+    for name, id in refs.items():
+        schema.ref_key(name)
+        if id is not None:
+            schema.checkpoint_key(id)
+
+
+def _items(txn: Transaction[bytes] | Transaction[memoryview], table: _Database) -> list[tuple[bytes, bytes]]:
     """A copy of a table, since what LMDB hands out dies with the transaction."""
     with txn.cursor(db=table) as cursor:
         return [(bytes(key), bytes(value)) for key, value in cursor]

@@ -1,4 +1,7 @@
-"""Where the store of a notebook lies. Pure string logic: looks at nothing, creates nothing."""
+"""Where the store of a notebook lies, if nothing speaks against it. Pure: looks at nothing, creates nothing.
+
+Neighbours: `places` looks what is there, and finds notebooks that were renamed or moved.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +31,18 @@ def store_path(base: Path | None, notebook: str | None, session: SessionId) -> P
         A directory right under `base`, whatever characters `notebook` and `session` have. Notebooks
         at different paths have different ones.
     """
-    if base is None:
-        from jupyter_core.paths import jupyter_data_dir
-
-        base = Path(jupyter_data_dir()) / "kishu" / "stores"
+    base = base or default_base()
     if not notebook:
         name = slug(session)
         return base / (f"session-{name}" if name == session else f"session-{name}-{_mark(session)}")
-    absolute = os.path.normcase(os.path.abspath(notebook))
-    return base / f"{slug(PurePath(notebook).stem)}-{_mark(absolute)}"
+    return base / f"{slug(PurePath(notebook).stem)}-{_mark(os.path.normcase(os.path.abspath(notebook)))}"
+
+
+def default_base() -> Path:
+    """Where the stores of this user lie, unless told otherwise: in the Jupyter data directory."""
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "kishu" / "stores"
 
 
 def slug(text: str) -> str:

@@ -1,13 +1,14 @@
 """The store in memory, for tests and for those who want no disk; it behaves as the one on disk.
 
 Law: it keeps encoded bytes, never the caller's objects or memory: what comes out went through
-`schema` and `chunks`, as it does on disk.
+`schema` and `chunks`, as it does on disk. Its marks are under a key of its own; nothing is compressed.
 """
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -15,14 +16,18 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
+    Collected,
     Digest,
     Payload,
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import chunks, schema
-from kishu_kernel.store.base import Refs, StoredPayload
+from kishu_kernel.store import chunks, collecting, schema
+from kishu_kernel.store.base import Arrived, Refs, StoredPayload
+from kishu_kernel.store.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.packing import room
 from kishu_kernel.store.schema import Piece
+from kishu_kernel.store.seal import Seal
 
 
 class MemoryStore:
@@ -30,11 +35,13 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._seal = Seal(os.urandom(32))
         self._checkpoints: dict[CheckpointId, bytes] = {}
         self._outputs: dict[CheckpointId, bytes] = {}
         self._versions: dict[bytes, bytes] = {}
         self._chunks: dict[Digest, bytes] = {}
         self._refs: dict[bytes, bytes] = {}
+        self._made: dict[bytes, bytes] = {}
         self._closed = False
 
     def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
@@ -42,18 +49,23 @@ class MemoryStore:
         with self._open():
             new: dict[Digest, bytes] = {}
             manifests: dict[bytes, bytes] = {}
-            for cut in map(chunks.cut, payloads):
-                key = schema.version_key(Version(cut.manifest.names, checkpoint.id))
-                manifests[key] = schema.encode_manifest(cut.manifest)
-                for digest, data in cut.chunks:
-                    if digest not in self._chunks and digest not in new:
-                        new[digest] = bytes(data)
-            written = schema.record_size(checkpoint)
+
+            def take(chunk: chunks.Chunk) -> None:
+                if chunk.digest not in self._chunks and chunk.digest not in new:
+                    new[chunk.digest] = bytes(chunk.data)
+
+            for payload in payloads:
+                manifest = chunks.cut(payload, take)
+                key = schema.version_key(Version(manifest.names, checkpoint.id))
+                body = schema.encode_manifest(manifest)
+                manifests[key] = schema.marked(self._seal, "versions", key, body, payload.stream)
+            written = record_size(checkpoint)
             written += sum(map(len, new.values())) + sum(map(len, manifests.values()))
-            kept = replace(checkpoint, written_bytes=written)
+            kept = replace(checkpoint, written_bytes=written, trusted=True)
             self._put_record(kept, refs)
             if not kept.outputs:  # a commit, unlike an amendment, replaces all
                 self._outputs.pop(kept.id, None)
+            self._made.update((made.key, made.value) for made in (schema.encode_made(p.made_by) for p in payloads))
             self._chunks.update(new)
             self._versions.update(manifests)
             return kept
@@ -61,7 +73,7 @@ class MemoryStore:
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`."""
         with self._open():
-            return schema.decode_checkpoint(id, self._checkpoints[id], self._outputs.get(id, b""))
+            return self._decoded(id, self._checkpoints[id], self._outputs.get(id, b""))
 
     def contains(self, id: CheckpointId) -> bool:
         """As in `Store`."""
@@ -78,17 +90,18 @@ class MemoryStore:
         with self._open():
             records = dict(self._checkpoints)
             extras = dict(self._outputs) if outputs else {}
-        return (schema.decode_checkpoint(id, record, extras.get(id, b"")) for id, record in records.items())
+        return (self._decoded(id, record, extras.get(id, b"")) for id, record in records.items())
 
-    def load(self, version: Version) -> StoredPayload:
+    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
         """As in `Store`."""
         with self._open():
             data = self._versions.get(schema.version_key(version))
             if data is None:
                 raise LoadError(f"the store holds no {', '.join(version.names)} of {version.checkpoint}")
-            manifest = schema.decode_manifest(data)
-            stream = b"".join(chunks.verified(self._get, manifest.stream))
-            return chunks.stored(manifest, stream, self._copy)
+            manifest = schema.decode_manifest(schema.unmarked(data))
+            stream = chunks.stream_of(manifest, lambda piece: chunks.verified(self._chunks.get, piece))
+            made_by = schema.decode_made(self._made.get(schema.made_key(manifest.made)))
+            return chunks.stored(manifest, stream, made_by, self._fill, arrived)
 
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
@@ -106,6 +119,24 @@ class MemoryStore:
             if checkpoint.id not in self._checkpoints:
                 raise KeyError(checkpoint.id)
             self._put_record(checkpoint, refs)
+
+    def collect(
+        self,
+        drop: Collection[Version],
+        thin: Sequence[Version] = (),
+        limit: int | None = None,
+        *,
+        reason: str,
+        dry_run: bool = False,
+    ) -> Collected:
+        """As in `Store`."""
+        with self._open():
+            holdings = {key: collecting.holding(key, value) for key, value in self._versions.items()}
+            sizes = {digest: room(len(digest) + len(data)) for digest, data in self._chunks.items()}
+            sweep = collecting.plan(holdings, sizes, drop, thin, limit)
+            if not dry_run:
+                self._remove(sweep, reason)
+            return sweep.collected
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`, but O(chunks). `bytes` are those of the values held."""
@@ -128,19 +159,33 @@ class MemoryStore:
                 raise StoreError("the store in memory is closed")
             yield
 
-    def _get(self, digest: Digest) -> memoryview | None:
-        data = self._chunks.get(digest)
-        return None if data is None else memoryview(data)
+    def _decoded(self, id: CheckpointId, value: bytes, outputs: bytes) -> Checkpoint:
+        trusted = schema.trusted(self._seal, "checkpoints", schema.checkpoint_key(id), value)
+        return decode_checkpoint(id, schema.unmarked(value), outputs, trusted)
 
-    def _copy(self, piece: Piece, target: memoryview) -> None:
+    def _fill(self, piece: Piece, target: memoryview, arrived: Arrived | None) -> None:
         with self._open():
-            chunks.copy(self._get, piece, target)
+            place = 0
+            for data in chunks.verified(self._chunks.get, piece):
+                target[place : place + data.nbytes] = data
+                place += data.nbytes
+                if arrived:
+                    arrived(data.nbytes)
+
+    def _remove(self, sweep: collecting.Sweep, reason: str) -> None:
+        for id in {schema.version_checkpoint(key) for key in sweep.versions}:
+            kept = collecting.without(self._decoded(id, self._checkpoints[id], b""), sweep.versions, reason)
+            self._put_record(kept, {})
+        for key in sweep.versions:
+            del self._versions[key]
+        for digest in sweep.chunks:
+            del self._chunks[digest]
 
     def _put_record(self, checkpoint: Checkpoint, refs: Refs) -> None:
         """All that can fail comes before the first assignment."""
-        schema.checkpoint_key(checkpoint.id)
-        record = schema.encode_checkpoint(checkpoint)
-        outputs = schema.encode_outputs(checkpoint.outputs)
+        key = schema.checkpoint_key(checkpoint.id)
+        record = schema.marked(self._seal, "checkpoints", key, encode_checkpoint(checkpoint))
+        outputs = encode_outputs(checkpoint.outputs)
         self._refs = self._pointed(refs)
         self._checkpoints[checkpoint.id] = record
         if outputs:

@@ -1,22 +1,34 @@
-"""The stored format, version 1: what stands under which key, byte by byte.
+"""The stored format, version 2: what stands under which key, byte by byte.
 
-Law: whatever is stored is encoded and decoded here and nowhere else. Reading ignores keys that it
-does not know; what an older reader would misread gets a new FORMAT and a fixture in `tests/data`.
+Law: whatever is stored is encoded and decoded here, in `checkpoints` and in `packing`, and nowhere else. Reading
+ignores keys that it does not know; what an older reader would misread gets a new FORMAT and a fixture in `tests/data`.
 
-A store is five tables and a meta table (named sub-databases of one LMDB environment)::
+A store is six tables and a meta table (named sub-databases of one LMDB environment)::
 
     table        key                                   value
     meta         "format"                              FORMAT in ASCII digits
-    checkpoints  checkpoint id: 8 bytes                JSON object, see `encode_checkpoint`
+                 "made/" and 8 hex digits              JSON object: the versions of Python and of libraries that
+                 (xxh3-64 of the value, cut)           payloads were made with; manifests name it by the digits
+                 "removals"                            ASCII digits: how often chunks were removed
+    checkpoints  checkpoint id: 8 bytes                JSON object, see `checkpoints`; then 16 bytes mark
     outputs      checkpoint id: 8 bytes                JSON array of nbformat v4 outputs, if any
-    versions     16 bytes xxh3-128 of the JSON array   manifest, see `encode_manifest`
+    versions     16 bytes xxh3-128 of the JSON array   manifest, see `encode_manifest`; then 16 bytes mark
                  of the names, 8 bytes checkpoint id
-    chunks       16 bytes xxh3-128 of the value        the bytes themselves
+    chunks       16 bytes xxh3-128 of the value        the bytes of a chunk
+    packed       16 bytes xxh3-128 of the bytes        the bytes of a chunk, compressed: see `packing`. No chunk
+                                                       needs to be in both
     refs         name, UTF-8, 1 to 500 bytes           checkpoint id: 8 bytes
 
 The id of a checkpoint stands for its timestamp, so `versions` has the key (co-variable, timestamp).
 JSON is UTF-8 without blanks. Lone surrogates, which Python code can hold, are encoded as they are.
 Outputs stand apart from the record: they can be large, and reading the graph does not need them.
+
+A mark (see `seal`) shows that this user wrote the value: HMAC-SHA256 under the user's key, cut to 16 bytes, over the
+name of the table, the key, and the value before the mark; of a manifest, also over the bytes of the pickle stream,
+since the stream is what executes and xxh3 is no cryptographic digest. 16 zero bytes mark what nobody vouches for.
+
+Format 1 had no marks, no `packed`, no "made/", and streams that were not taken apart (see `cutting`): its pieces read
+as those of format 2. `migrate` appends marks of zeros.
 """
 
 from __future__ import annotations
@@ -26,69 +38,94 @@ import json
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xxhash
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
-from kishu_kernel.model import (
-    Checkpoint,
-    CheckpointId,
-    Digest,
-    Names,
-    VariableInfo,
-    Version,
-    VersionRecord,
-)
-from kishu_kernel.store.base import Codec
+from kishu_kernel.model import CheckpointId, CodecName, Digest, Names, Version
+from kishu_kernel.store.seal import MARK_SIZE, Seal
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from lmdb import Transaction, _Database
+
+FORMAT = 2
 FORMAT_KEY = b"format"
-TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "refs")
+TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "refs")
+MARKED = ("checkpoints", "versions")
+CHUNK_TABLES = ("chunks", "packed")
+REMOVALS_KEY = b"removals"
+"""Who removes chunks counts it, in the same transaction: a commit that relies on them notices."""
 
 DIGEST_SIZE = 16
 ID_SIZE = 8
 REF_SIZE = 500
 """LMDB's keys end at 511 bytes."""
 
+NO_MARK = bytes(MARK_SIZE)
+assert MARK_SIZE == 16
+
 _HEADER = struct.Struct("<I")
 assert _HEADER.size == 4
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _PREFIX = re.compile(r"[0-9a-f]{0,16}")
-
-Outputs = tuple[Mapping[str, object], ...]
-
-
-class Piece(NamedTuple):
-    """A stream or a buffer, as a manifest names it."""
-
-    nbytes: int
-    direct: bool
-    digests: tuple[Digest, ...]
+_MADE = b"made/"
 
 
-class Manifest(NamedTuple):
-    """What stands under a version: where the bytes of its payload are."""
-
-    names: Names
-    codec: Codec
-    stream: Piece
-    buffers: tuple[Piece, ...]
+# --- the format
 
 
-def check_format(value: bytes) -> None:
-    """Refuse what a newer kishu-kernel wrote.
+def check_format(value: bytes) -> int:
+    """The format that a store has, where it is one that this kishu-kernel can use.
 
     Raises:
-        StoreFormatError: the format is not ours.
+        StoreFormatError: a newer kishu-kernel wrote it.
     """
-    if value != b"%d" % FORMAT:
-        raise StoreFormatError(
-            f"this store has format {value.decode('ascii', 'replace')} and this kishu-kernel knows "
-            f"format {FORMAT}: install a newer kishu-kernel, or name another store directory"
-        )
+    if value.isdigit() and 1 <= int(value) <= FORMAT:
+        return int(value)
+    raise StoreFormatError(
+        f"this store has format {value.decode('ascii', 'replace')} and this kishu-kernel knows "
+        f"format {FORMAT}: install a newer kishu-kernel, or name another store directory"
+    )
+
+
+def migrate(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> None:
+    """Brings a store of an older format up to date; does nothing to one that is. O(records) where it is not.
+
+    Args:
+        txn: a write transaction: the store is migrated with it, or not at all.
+
+    Raises:
+        StoreFormatError: a newer kishu-kernel wrote it.
+    """
+    found = check_format(txn.get(FORMAT_KEY, b"", db=tables["meta"]))
+    if found < 2:
+        for table in MARKED:
+            with txn.cursor(db=tables[table]) as cursor:
+                rows = [(bytes(key), bytes(value)) for key, value in cursor]
+            for key, value in rows:
+                txn.put(key, value + NO_MARK, db=tables[table])
+    if found < FORMAT:
+        txn.put(FORMAT_KEY, b"%d" % FORMAT, db=tables["meta"])
+
+
+# --- marks
+
+
+def marked(seal: Seal, table: str, key: bytes, body: bytes, *more: bytes | memoryview) -> bytes:
+    """A value with the user's mark. `more` is what the mark covers besides: the stream of a manifest."""
+    return body + seal.mark(table.encode(), key, body, *more)
+
+
+def unmarked(value: bytes) -> bytes:
+    """A value without its mark."""
+    return value[:-MARK_SIZE]
+
+
+def trusted(seal: Seal, table: str, key: bytes, value: bytes, *more: bytes | memoryview) -> bool:
+    """Whether a value carries the user's mark."""
+    return seal.holds(value[-MARK_SIZE:], table.encode(), key, unmarked(value), *more)
 
 
 # --- keys
@@ -113,10 +150,15 @@ def first_key(prefix: str) -> bytes | None:
 
 def version_key(version: Version) -> bytes:
     """Key of a version. JSON joins the names unambiguously, whatever characters they have."""
-    names = xxhash.xxh3_128_digest(_dump(version.names))
+    names = xxhash.xxh3_128_digest(dump(version.names))
     key = names + checkpoint_key(version.checkpoint)
     assert len(key) == DIGEST_SIZE + ID_SIZE
     return key
+
+
+def version_checkpoint(key: bytes) -> CheckpointId:
+    """The checkpoint that stands in the key of a version."""
+    return checkpoint_id(key[DIGEST_SIZE:])
 
 
 def ref_key(name: str) -> bytes:
@@ -132,188 +174,106 @@ def ref_name(key: bytes | memoryview) -> str:
     return bytes(key).decode("utf-8", "surrogatepass")
 
 
-# --- checkpoints: JSON objects, less the id, which is the key, the outputs, and every default
-
-_RECORD_DEFAULTS: dict[str, object] = {
-    "parent": None,
-    "execution_count": None,
-    "status": "ok",
-    "error": None,
-    "created": (),
-    "modified": (),
-    "deleted": (),
-    "accessed": (),
-    "inputs": (),
-    "versions": [],
-    "dropped": (),
-    "aliases": {},
-    "payload_bytes": 0,
-    "written_bytes": 0,
-    "message": None,
-    "incomplete": None,
-}
-_VERSION_DEFAULTS: dict[str, object] = {
-    "size": 0,
-    "stored": True,
-    "reason": None,
-    "replayable": True,
-    "variables": [],
-    "calls": False,
-}
+# --- what made the payloads
 
 
-def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    """The record: the fields of `model.Checkpoint` under their own names, digests in hex.
+class Made(NamedTuple):
+    """The entry of `meta` for a distinct `Payload.made_by`. `short` is what manifests call it; empty for none."""
 
-    `versions` is an array of such objects, each with `variables`: arrays [name, type, summary] and,
-    where the variable has a digest of its own, that.
-    """
-    record = {
-        "session": checkpoint.session,
-        "timestamp": checkpoint.timestamp,
-        "duration": checkpoint.duration,
-        "code": checkpoint.code,
-        "parent": checkpoint.parent,
-        "execution_count": checkpoint.execution_count,
-        "status": checkpoint.status,
-        "error": checkpoint.error,
-        "created": checkpoint.created,
-        "modified": checkpoint.modified,
-        "deleted": checkpoint.deleted,
-        "accessed": checkpoint.accessed,
-        "inputs": checkpoint.inputs,
-        "versions": [_version_object(version) for version in checkpoint.versions],
-        "dropped": checkpoint.dropped,
-        "aliases": dict(checkpoint.aliases),
-        "payload_bytes": checkpoint.payload_bytes,
-        "written_bytes": checkpoint.written_bytes,
-        "message": checkpoint.message,
-        "incomplete": checkpoint.incomplete,
-    }
-    return _dump(_without(record, _RECORD_DEFAULTS))
+    short: str
+    key: bytes
+    value: bytes
 
 
-def decode_checkpoint(id: CheckpointId, record: bytes, outputs: bytes) -> Checkpoint:
-    """The checkpoint of this id.
+def encode_made(made_by: Mapping[str, str]) -> Made:
+    """The entry that says what made a payload."""
+    value = dump(dict(sorted(made_by.items())))
+    short = xxhash.xxh3_64_hexdigest(value)[:8] if made_by else ""
+    return Made(short, made_key(short), value)
 
-    Raises:
-        StoreError: the record is damaged.
-    """
+
+def made_key(short: str) -> bytes:
+    """Key of such an entry in `meta`."""
+    return _MADE + short.encode()
+
+
+def decode_made(value: bytes | None) -> dict[str, str]:
+    """What made a payload, as far as it is known: nobody depends on it."""
     try:
-        return _checkpoint(id, _load(record), _load(outputs) if outputs else [])
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"the record of checkpoint {id} is damaged ({error!r})") from error
-
-
-def encode_outputs(outputs: Outputs) -> bytes:
-    """The value in `outputs`; empty where there are none and none is stored."""
-    return _dump(outputs) if outputs else b""
-
-
-def record_size(checkpoint: Checkpoint) -> int:
-    """Bytes of record and outputs, before `written_bytes`, which counts them, is known."""
-    bare = encode_checkpoint(replace(checkpoint, written_bytes=0))
-    return len(bare) + len(encode_outputs(checkpoint.outputs))
-
-
-def _checkpoint(id: CheckpointId, stored: dict[str, Any], outputs: list[Any]) -> Checkpoint:
-    record: dict[str, Any] = {**_RECORD_DEFAULTS, **stored}
-    return Checkpoint(
-        id=id,
-        parent=record["parent"],
-        session=record["session"],
-        timestamp=record["timestamp"],
-        execution_count=record["execution_count"],
-        code=record["code"],
-        status=record["status"],
-        error=record["error"],
-        duration=record["duration"],
-        created=tuple(record["created"]),
-        modified=tuple(record["modified"]),
-        deleted=tuple(record["deleted"]),
-        accessed=tuple(record["accessed"]),
-        inputs=tuple(record["inputs"]),
-        versions=tuple(_version_record(version) for version in record["versions"]),
-        dropped=tuple(tuple(names) for names in record["dropped"]),
-        aliases=dict(record["aliases"]),
-        payload_bytes=record["payload_bytes"],
-        written_bytes=record["written_bytes"],
-        message=record["message"],
-        incomplete=record["incomplete"],
-        outputs=tuple(outputs),
-    )
-
-
-def _version_object(version: VersionRecord) -> dict[str, object]:
-    record = {
-        "names": version.names,
-        "digest": version.digest.hex(),
-        "size": version.size,
-        "stored": version.stored,
-        "reason": version.reason,
-        "replayable": version.replayable,
-        "variables": [_info_array(info) for info in version.variables],
-        "calls": version.calls,
-    }
-    return _without(record, _VERSION_DEFAULTS)
-
-
-def _version_record(stored: dict[str, Any]) -> VersionRecord:
-    record: dict[str, Any] = {**_VERSION_DEFAULTS, **stored}
-    return VersionRecord(
-        names=tuple(record["names"]),
-        digest=Digest(bytes.fromhex(record["digest"])),
-        size=record["size"],
-        stored=record["stored"],
-        reason=record["reason"],
-        replayable=record["replayable"],
-        variables=tuple(_variable_info(*info[:4]) for info in record["variables"]),
-        calls=record["calls"],
-    )
-
-
-def _info_array(info: VariableInfo) -> list[str]:
-    described = [info.name, info.type, info.summary]
-    return [*described, info.digest.hex()] if info.digest else described
-
-
-def _variable_info(name: str, kind: str, summary: str, digest: str = "") -> VariableInfo:
-    return VariableInfo(name, kind, summary, Digest(bytes.fromhex(digest)))
-
-
-def _without(record: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
-    """The record less its defaults: an entry that says nothing costs nothing."""
-    return {key: value for key, value in record.items() if key not in defaults or value != defaults[key]}
+        return {str(name): str(version) for name, version in load(value).items()} if value else {}
+    except (ValueError, AttributeError):
+        return {}
 
 
 # --- manifests
 
 
+class Piece(NamedTuple):
+    """A stream or a buffer, as a manifest names it."""
+
+    nbytes: int
+    direct: bool
+    digests: tuple[Digest, ...]
+
+
+NO_PIECE = Piece(0, False, ())
+
+
+class Manifest(NamedTuple):
+    """What stands under a version: where the bytes of its payload are.
+
+    Attributes:
+        stream: the pickle stream, less its seams.
+        seams: what was taken out of the stream, and where (see `cutting`). Empty where nothing was.
+        made: what made it: names an entry of `meta`.
+    """
+
+    names: Names
+    codec: CodecName
+    stream: Piece
+    buffers: tuple[Piece, ...]
+    seams: Piece = NO_PIECE
+    made: str = ""
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """All of them, in the order of their digests."""
+        return (self.stream, *self.buffers, self.seams)
+
+    @property
+    def digests(self) -> set[Digest]:
+        """Of all chunks that it names."""
+        return {digest for piece in self.pieces for digest in piece.digests}
+
+
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Lengths in a header, then all digests.
+    """Lengths in a header, then all digests. The mark comes after it.
 
     Byte by byte::
 
         0       4 bytes  n, little-endian
-        4       n bytes  JSON object {"names", "stream": PIECE, "codec", "buffers": [PIECE]}
+        4       n bytes  JSON object {"names", "stream": PIECE, "codec", "buffers": [PIECE], "seams": PIECE, "made"}
                          PIECE is [bytes, number of chunks, 1 if direct else 0]
-                         no "codec" is "cloudpickle", no "buffers" is none
-        4 + n   16 bytes per chunk: the stream's, then the buffers', in order
+                         no "codec" is "cloudpickle", no "buffers" is none, no "seams" is none
+        4 + n   16 bytes per chunk: the stream's, then the buffers', in order, then the seams'
     """
     header: dict[str, object] = {"names": manifest.names, "stream": _shape(manifest.stream)}
     if manifest.codec != "cloudpickle":
         header["codec"] = manifest.codec
     if manifest.buffers:
         header["buffers"] = [_shape(piece) for piece in manifest.buffers]
-    text = _dump(header)
-    pieces = (manifest.stream, *manifest.buffers)
-    digests = b"".join(digest for piece in pieces for digest in piece.digests)
-    assert len(digests) == DIGEST_SIZE * sum(len(piece.digests) for piece in pieces)
+    if manifest.seams.nbytes:
+        header["seams"] = _shape(manifest.seams)
+    if manifest.made:
+        header["made"] = manifest.made
+    text = dump(header)
+    digests = b"".join(digest for piece in manifest.pieces for digest in piece.digests)
+    assert len(digests) == DIGEST_SIZE * sum(len(piece.digests) for piece in manifest.pieces)
     return _HEADER.pack(len(text)) + text + digests
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """The manifest that `encode_manifest` encoded.
+    """The manifest that `encode_manifest` encoded; `data` is without its mark.
 
     Raises:
         LoadError: it is damaged.
@@ -321,17 +281,18 @@ def decode_manifest(data: bytes) -> Manifest:
     try:
         (size,) = _HEADER.unpack_from(data)
         place = _HEADER.size + size
-        header = _load(data[_HEADER.size : place])
+        header = load(data[_HEADER.size : place])
         pieces = []
-        for nbytes, count, direct in (header["stream"], *header.get("buffers", ())):
+        for nbytes, count, direct in (header["stream"], *header.get("buffers", ()), header.get("seams", (0, 0, 0))):
             stop = place + count * DIGEST_SIZE
             digests = (data[at : at + DIGEST_SIZE] for at in range(place, stop, DIGEST_SIZE))
             pieces.append(Piece(nbytes, bool(direct), tuple(map(Digest, digests))))
             place = stop
         if place != len(data):
             raise ValueError(f"{len(data)} bytes where {place} are announced")
+        stream, *buffers, seams = pieces
         codec = header.get("codec", "cloudpickle")
-        return Manifest(tuple(header["names"]), codec, pieces[0], tuple(pieces[1:]))
+        return Manifest(tuple(header["names"]), codec, stream, tuple(buffers), seams, header.get("made", ""))
     except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
         raise LoadError(f"a manifest in the store is damaged ({error!r})") from error
 
@@ -343,7 +304,8 @@ def _shape(piece: Piece) -> tuple[int, int, int]:
 # --- JSON
 
 
-def _dump(value: object) -> bytes:
+def dump(value: object) -> bytes:
+    """JSON as it is stored. StoreError where a value cannot be written so."""
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
     except (ValueError, RecursionError) as error:
@@ -356,5 +318,6 @@ def _plain(value: object) -> str:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
-def _load(data: bytes) -> Any:
+def load(data: bytes) -> Any:
+    """What stands in JSON. ValueError where it is none."""
     return json.loads(data.decode("utf-8", "surrogatepass"))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
+from kishu_kernel.store.transfer import transfer
 
 WAITING_BYTES = 32 << 20
 """Of streams and outputs that wait to be written. Buffers are the user's memory and wait for nothing."""
@@ -291,6 +292,18 @@ class WriteBehind:
     ) -> Collected:
         """As in `Store`, of what is written: the caller flushes first, or is the writer."""
         return self._inner.collect(drop, thin, limit, reason=reason, dry_run=dry_run)
+
+    def move_to(self, target: Store) -> None:
+        """Goes on with another store, to which it brings all that there is. The old one is closed.
+
+        Raises:
+            StoreError: the other one cannot be written; nothing has changed.
+        """
+        with self._guarded():
+            self._flushed()
+            transfer(self._inner, target)
+            before, self._inner = self._inner, target
+        before.close()
 
     def close(self) -> None:
         """Writes what was taken, then closes. In a forked child nothing happens."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import threading
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.errors import LoadError, StoreError
-from kishu_kernel.model import Buffer, CheckpointId, Payload, Version
+from kishu_kernel.model import Buffer, CheckpointId, Payload, SessionId, Version
 from kishu_kernel.store import Blob, LmdbStore, MemoryStore, Store
 from kishu_kernel.store.chunks import CHUNK_SIZE, ROW_SIZE
 
@@ -33,13 +34,17 @@ def read(blob: Blob) -> bytes:
     return bytes(target)
 
 
+def trees(count: int) -> list[str]:
+    return [f"{kind}-{random.Random(number).random():.9f}" for number in range(count) for kind in ("oak", "elm")]
+
+
 def noise(size: int, seed: int = 0) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
 def test_a_checkpoint_comes_back_as_it_was(store: Store) -> None:
     kept = store.commit(full(1), [], {})
-    assert kept == replace(full(1), written_bytes=kept.written_bytes)
+    assert kept == replace(full(1), written_bytes=kept.written_bytes, trusted=True)
     assert store.checkpoint(kept.id) == kept
     assert store.contains(kept.id)
 
@@ -105,6 +110,51 @@ def test_equal_chunks_of_one_commit_are_written_once(store: Store) -> None:
     kept = store.commit(trivial(1), [payload(b"", bytes(9 * CHUNK_SIZE))], {})
     assert kept.written_bytes < CHUNK_SIZE + 1024
     assert read(store.load(X1).blobs[0]) == bytes(9 * CHUNK_SIZE)
+
+
+def test_the_same_value_is_stored_once(store: Store) -> None:
+    """Under another name, in another branch, in another session."""
+    stream, data = pickle.dumps(trees(20_000), 5), noise(2 * CHUNK_SIZE)
+    store.commit(trivial(1), [payload(stream, data)], {"branch/main": checkpoint_id(1)})
+    other = replace(trivial(2), session=SessionId("other"), parent=None)
+    kept = store.commit(other, [payload(stream, data, names=("y", "z"))], {"branch/two": checkpoint_id(2)})
+    assert kept.written_bytes < 2048
+    again = store.load(Version(("y", "z"), kept.id))
+    assert (again.stream, read(again.blobs[0])) == (stream, data)
+
+
+def test_a_stream_that_shifts_costs_a_few_chunks(store: Store) -> None:
+    trees_ = trees(50_000)
+    first = store.commit(trivial(1), [payload(pickle.dumps(trees_, 5))], {})
+    stream = pickle.dumps(["a new one", *trees_], 5)
+    second = store.commit(trivial(2), [payload(stream)], {})
+    assert second.written_bytes < first.written_bytes / 8
+    assert store.load(Version(("x",), second.id)).stream == stream
+
+
+def test_what_made_a_payload_is_known(store: Store) -> None:
+    for number, made_by in enumerate([{"python": "3.14.1", "numpy": "2.4.0"}, {}, {"python": "3.10.0"}], 1):
+        given = replace(payload(b"s"), made_by=made_by)
+        store.commit(trivial(number), [given], {})
+        assert store.load(Version(("x",), checkpoint_id(number))).made_by == made_by
+    again = store.commit(trivial(9), [replace(payload(b"s"), made_by={"numpy": "2.4.0", "python": "3.14.1"})], {})
+    plain = store.commit(trivial(10), [payload(b"s")], {})
+    assert again.written_bytes - plain.written_bytes < 30  # a short name in the manifest
+    assert store.load(Version(("x",), again.id)).made_by == {"python": "3.14.1", "numpy": "2.4.0"}
+
+
+def test_bytes_are_told_as_they_arrive(store: Store) -> None:
+    sizes = [40 * CHUNK_SIZE + 3, 0, 10]
+    buffers = [noise(3) * (size // 3) + b"." * (size % 3) for size in sizes]
+    stream = pickle.dumps(trees(9000), 5)
+    store.commit(trivial(1), [payload(stream, *buffers)], {})
+    seen: list[int] = []
+    stored = store.load(X1, seen.append)
+    assert sum(seen) == len(stream)
+    for blob, data in zip(stored.blobs, buffers, strict=True):
+        del seen[:]
+        assert read(blob) == data
+        assert sum(seen) == len(data)
 
 
 def test_dropping_a_long_row_writes_nothing_new(store: Store) -> None:
@@ -229,6 +279,7 @@ def test_a_closed_store_says_so(store: Store) -> None:
         lambda: store.update({}),
         lambda: store.refs(),
         lambda: store.statistics(),
+        lambda: store.collect((), reason=""),
         lambda: read(blob),
     ):
         with pytest.raises(StoreError, match="closed"):

@@ -14,9 +14,9 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
+from kishu_kernel.errors import LoadError, StoreError, StoreFormatError, UntrustedError
 from kishu_kernel.model import CheckpointId, Version
-from kishu_kernel.store import LmdbStore, environment, schema
+from kishu_kernel.store import LmdbStore, gate, schema
 from kishu_kernel.store.chunks import CHUNK_SIZE, digest
 
 from .values import checkpoint_id, full, payload, trivial
@@ -194,7 +194,7 @@ def test_the_map_grows_under_readers(path: Path) -> None:
 
 
 def test_a_resize_waits_for_readers_but_not_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "PATIENCE", 0.05)
+    monkeypatch.setattr(gate, "PATIENCE", 0.05)
     store = LmdbStore(path, map_size=1 << 18)
     with (
         store._environment.reading(),
@@ -273,9 +273,9 @@ def test_a_forked_child_is_refused_and_harms_nothing(path: Path) -> None:
 def test_a_newer_format_is_refused(path: Path) -> None:
     LmdbStore(path).close()
     with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(write=True) as txn:
-        txn.put(schema.FORMAT_KEY, b"2", db=env.open_db(b"meta", txn=txn))
+        txn.put(schema.FORMAT_KEY, b"99", db=env.open_db(b"meta", txn=txn))
     for _ in range(2):  # nothing of it stays open
-        with pytest.raises(StoreFormatError, match="format 2"):
+        with pytest.raises(StoreFormatError, match="format 99"):
             LmdbStore(path)
 
 
@@ -327,12 +327,10 @@ def test_a_chunk_that_does_not_fit_is_found(store: LmdbStore, path: Path) -> Non
             schema.Piece(1, False, (digest(memoryview(b"s")),)),
             (schema.Piece(nbytes, False, (digest(memoryview(b"1234")),)),),
         )
+        key, body = schema.version_key(X1), schema.encode_manifest(wrong)
+        value = schema.marked(store._seal, "versions", key, body, b"s")
         store._environment.write(
-            lambda txn, wrong=wrong: txn.put(
-                schema.version_key(X1),
-                schema.encode_manifest(wrong),
-                db=store._tables["versions"],
-            )
+            lambda txn, key=key, value=value: txn.put(key, value, db=store._tables["versions"])
         )
         with pytest.raises(LoadError, match="add up"):
             read(store, X1)
@@ -384,6 +382,11 @@ def test_a_store_of_format_1_is_read(path: Path) -> None:
     assert [record.reason for record in later.versions] == [None, "a generator"]
     assert (later.message, later.incomplete) == ("two views", "an example")
     assert later.outputs[0]["text"] == "ü\n"
+    assert not later.trusted
+    with pytest.raises(UntrustedError, match="jupyter kishu trust"):
+        store.load(Version(("x",), first))
+    assert store.reseal() == 4
+    assert store.checkpoint(first).trusted
     assert store.load(Version(("x",), first)).stream == b"x stream"
     views = store.load(Version(("a", "b"), second))
     assert (views.codec, views.stream) == ("dill", b"two views")

@@ -9,7 +9,9 @@ import pytest
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import Checkpoint, Digest, VersionRecord
 from kishu_kernel.store import schema
+from kishu_kernel.store.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs
 from kishu_kernel.store.schema import Manifest, Piece
+from kishu_kernel.store.seal import Seal
 
 from .values import checkpoint_id, full, trivial
 
@@ -18,13 +20,14 @@ MANIFEST = Manifest(
     "dill",
     Piece(1500, False, (Digest(b"0" * 16), Digest(b"1" * 16))),
     (Piece(0, False, ()), Piece(7, True, (Digest(b"2" * 16),))),
+    Piece(24, False, (Digest(b"3" * 16),)),
+    "12ab34cd",
 )
 
 
 def round_trip(checkpoint: Checkpoint) -> Checkpoint:
-    record = schema.encode_checkpoint(checkpoint)
-    outputs = schema.encode_outputs(checkpoint.outputs)
-    return schema.decode_checkpoint(checkpoint.id, record, outputs)
+    record, outputs = encode_checkpoint(checkpoint), encode_outputs(checkpoint.outputs)
+    return decode_checkpoint(checkpoint.id, record, outputs, checkpoint.trusted)
 
 
 @pytest.mark.parametrize("checkpoint", [full(1), trivial(2)], ids=["full", "trivial"])
@@ -51,7 +54,7 @@ def test_every_field_of_a_version_record_round_trips() -> None:
 
 
 def test_a_trivial_record_is_small() -> None:
-    assert len(schema.encode_checkpoint(trivial(100))) < 350
+    assert len(encode_checkpoint(trivial(100))) < 350
 
 
 def test_sizes_of_keys() -> None:
@@ -68,24 +71,25 @@ def test_keys_of_a_time_stay_in_order() -> None:
 
 
 def test_what_a_newer_writer_adds_is_ignored() -> None:
-    record = json.loads(schema.encode_checkpoint(full(1)).decode("utf-8", "surrogatepass"))
+    record = json.loads(encode_checkpoint(full(1)).decode("utf-8", "surrogatepass"))
     record["mood"] = "good"
     record["versions"][0]["colour"] = "blue"
     record["versions"][0]["variables"][1].append("more")
     text = json.dumps(record).encode()
-    assert schema.decode_checkpoint(full(1).id, text, b"").versions == full(1).versions
+    assert decode_checkpoint(full(1).id, text, b"").versions == full(1).versions
 
 
 @pytest.mark.parametrize("record", [b"", b"{", b"[]", b"{}", b"\xff", b'{"session": 1}'])
 def test_a_damaged_record_is_named(record: bytes) -> None:
     with pytest.raises(StoreError, match=checkpoint_id(1)):
-        schema.decode_checkpoint(checkpoint_id(1), record, b"")
+        decode_checkpoint(checkpoint_id(1), record, b"")
 
 
 def test_manifests_round_trip() -> None:
     data = schema.encode_manifest(MANIFEST)
     assert schema.decode_manifest(data) == MANIFEST
-    assert data.endswith(b"0" * 16 + b"1" * 16 + b"2" * 16)
+    assert data.endswith(b"0" * 16 + b"1" * 16 + b"2" * 16 + b"3" * 16)
+    assert MANIFEST.digests == {Digest(digit * 16) for digit in (b"0", b"1", b"2", b"3")}
 
 
 def test_a_small_manifest_is_small() -> None:
@@ -105,6 +109,35 @@ def test_a_damaged_manifest_is_told() -> None:
 
 
 def test_formats() -> None:
-    schema.check_format(b"1")
-    with pytest.raises(StoreFormatError, match=r"format 2 .* newer kishu-kernel"):
-        schema.check_format(b"2")
+    assert schema.check_format(b"1") == 1
+    assert schema.check_format(b"2") == 2
+    for newer in (b"3", b"x", b"", b"-1", b"0"):
+        with pytest.raises(StoreFormatError, match=rf"format {newer.decode()} .* newer kishu-kernel"):
+            schema.check_format(newer)
+
+
+def test_a_mark_is_of_one_place_and_one_content() -> None:
+    seal = Seal(b"k" * 32)
+    value = schema.marked(seal, "versions", b"key", b"body", b"stream")
+    assert schema.unmarked(value) == b"body"
+    assert schema.trusted(seal, "versions", b"key", value, b"stream")
+    assert not schema.trusted(Seal(b"o" * 32), "versions", b"key", value, b"stream")
+    assert not schema.trusted(seal, "checkpoints", b"key", value, b"stream")
+    assert not schema.trusted(seal, "versions", b"other", value, b"stream")
+    assert not schema.trusted(seal, "versions", b"key", value, b"Stream")
+    assert not schema.trusted(seal, "versions", b"key", value)
+    assert not schema.trusted(seal, "versions", b"key", b"B" + value[1:], b"stream")
+    assert not schema.trusted(seal, "versions", b"key", b"body" + schema.NO_MARK, b"stream")
+    for short in (b"", b"body", value[-15:]):
+        assert not schema.trusted(seal, "versions", b"key", short, b"stream")
+
+
+def test_what_made_a_payload_has_a_short_name() -> None:
+    made = schema.encode_made({"python": "3.14", "numpy": "2"})
+    assert made == schema.encode_made({"numpy": "2", "python": "3.14"})
+    assert made.key == b"made/" + made.short.encode()
+    assert len(made.short) == 8
+    assert schema.decode_made(made.value) == {"python": "3.14", "numpy": "2"}
+    assert schema.encode_made({}).short == ""
+    for damaged in (None, b"", b"[]", b"{"):
+        assert schema.decode_made(damaged) == {}

@@ -80,6 +80,7 @@ def full(number: int) -> Checkpoint:
             {"output_type": "stream", "name": "stdout", "text": "\ud800\n"},
             {"output_type": "display_data", "data": {"a": [1, None, 2.5]}, "metadata": {}},
         ),
+        trusted=False,
     )
 
 

@@ -1,0 +1,176 @@
+"""Checkpoints as they are stored: JSON objects, less the id, which is the key, the outputs, and every default.
+
+Law: as in `schema`, of which this is a part: what an older reader would misread gets a new format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from kishu_kernel.errors import StoreError
+from kishu_kernel.model import Checkpoint, CheckpointId, Digest, VariableInfo, VersionRecord
+from kishu_kernel.store.schema import dump, load
+from kishu_kernel.store.seal import MARK_SIZE
+
+Outputs = tuple[Mapping[str, object], ...]
+
+
+_RECORD_DEFAULTS: dict[str, object] = {
+    "parent": None,
+    "execution_count": None,
+    "status": "ok",
+    "error": None,
+    "created": (),
+    "modified": (),
+    "deleted": (),
+    "accessed": (),
+    "inputs": (),
+    "versions": [],
+    "dropped": (),
+    "aliases": {},
+    "payload_bytes": 0,
+    "written_bytes": 0,
+    "message": None,
+    "incomplete": None,
+}
+_VERSION_DEFAULTS: dict[str, object] = {
+    "size": 0,
+    "stored": True,
+    "reason": None,
+    "replayable": True,
+    "variables": [],
+    "calls": False,
+}
+
+
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """The record: the fields of `model.Checkpoint` under their own names, digests in hex.
+
+    `versions` is an array of such objects, each with `variables`: arrays [name, type, summary] and,
+    where the variable has a digest of its own, that.
+    """
+    record = {
+        "session": checkpoint.session,
+        "timestamp": checkpoint.timestamp,
+        "duration": checkpoint.duration,
+        "code": checkpoint.code,
+        "parent": checkpoint.parent,
+        "execution_count": checkpoint.execution_count,
+        "status": checkpoint.status,
+        "error": checkpoint.error,
+        "created": checkpoint.created,
+        "modified": checkpoint.modified,
+        "deleted": checkpoint.deleted,
+        "accessed": checkpoint.accessed,
+        "inputs": checkpoint.inputs,
+        "versions": [_version_object(version) for version in checkpoint.versions],
+        "dropped": checkpoint.dropped,
+        "aliases": dict(checkpoint.aliases),
+        "payload_bytes": checkpoint.payload_bytes,
+        "written_bytes": checkpoint.written_bytes,
+        "message": checkpoint.message,
+        "incomplete": checkpoint.incomplete,
+    }
+    return dump(_without(record, _RECORD_DEFAULTS))
+
+
+def decode_checkpoint(id: CheckpointId, record: bytes, outputs: bytes, trusted: bool = True) -> Checkpoint:
+    """The checkpoint of this id.
+
+    Args:
+        record: without its mark.
+        trusted: whether the mark is the user's.
+
+    Raises:
+        StoreError: the record is damaged.
+    """
+    try:
+        return _checkpoint(id, load(record), load(outputs) if outputs else [], trusted)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"the record of checkpoint {id} is damaged ({error!r})") from error
+
+
+def encode_outputs(outputs: Outputs) -> bytes:
+    """The value in `outputs`; empty where there are none and none is stored."""
+    return dump(outputs) if outputs else b""
+
+
+def record_size(checkpoint: Checkpoint) -> int:
+    """Bytes of record, mark and outputs, before `written_bytes`, which counts them, is known."""
+    bare = encode_checkpoint(replace(checkpoint, written_bytes=0))
+    return len(bare) + MARK_SIZE + len(encode_outputs(checkpoint.outputs))
+
+
+def _checkpoint(id: CheckpointId, stored: dict[str, Any], outputs: list[Any], trusted: bool) -> Checkpoint:
+    record: dict[str, Any] = {**_RECORD_DEFAULTS, **stored}
+    return Checkpoint(
+        id=id,
+        parent=record["parent"],
+        session=record["session"],
+        timestamp=record["timestamp"],
+        execution_count=record["execution_count"],
+        code=record["code"],
+        status=record["status"],
+        error=record["error"],
+        duration=record["duration"],
+        created=tuple(record["created"]),
+        modified=tuple(record["modified"]),
+        deleted=tuple(record["deleted"]),
+        accessed=tuple(record["accessed"]),
+        inputs=tuple(record["inputs"]),
+        versions=tuple(_version_record(version) for version in record["versions"]),
+        dropped=tuple(tuple(names) for names in record["dropped"]),
+        aliases=dict(record["aliases"]),
+        payload_bytes=record["payload_bytes"],
+        written_bytes=record["written_bytes"],
+        message=record["message"],
+        incomplete=record["incomplete"],
+        outputs=tuple(outputs),
+        trusted=trusted,
+    )
+
+
+def _version_object(version: VersionRecord) -> dict[str, object]:
+    record = {
+        "names": version.names,
+        "digest": version.digest.hex(),
+        "size": version.size,
+        "stored": version.stored,
+        "reason": version.reason,
+        "replayable": version.replayable,
+        "variables": [_info_array(info) for info in version.variables],
+        "calls": version.calls,
+    }
+    return _without(record, _VERSION_DEFAULTS)
+
+
+def _version_record(stored: dict[str, Any]) -> VersionRecord:
+    record: dict[str, Any] = {**_VERSION_DEFAULTS, **stored}
+    return VersionRecord(
+        names=tuple(record["names"]),
+        digest=Digest(bytes.fromhex(record["digest"])),
+        size=record["size"],
+        stored=record["stored"],
+        reason=record["reason"],
+        replayable=record["replayable"],
+        variables=tuple(_variable_info(*info[:4]) for info in record["variables"]),
+        calls=record["calls"],
+    )
+
+
+def _info_array(info: VariableInfo) -> list[str]:
+    described = [info.name, info.type, info.summary]
+    return [*described, info.digest.hex()] if info.digest else described
+
+
+def _variable_info(name: str, kind: str, summary: str, digest: str = "") -> VariableInfo:
+    return VariableInfo(name, kind, summary, Digest(bytes.fromhex(digest)))
+
+
+def _without(record: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
+    """The record less its defaults: an entry that says nothing costs nothing."""
+    return {key: value for key, value in record.items() if key not in defaults or value != defaults[key]}
+
+

@@ -1,0 +1,225 @@
+"""The directory of a store and the files in it, before LMDB sees them: whose they are, and whether they are whole.
+
+Law: what a directory holds may be damaged or hostile, and LMDB trusts it: it follows links, and memory that no file
+stands behind ends the process (SIGBUS). What it could not survive is refused here, in one sentence.
+Neighbours: `environment` opens what was found in order here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+from kishu_kernel.errors import StoreError
+
+DATA = "data.mdb"
+LOCK = "lock.mdb"
+
+READERS = 126
+"""LMDB's default. All who open a store must ask for the same."""
+
+_LOCK_SIZE = 8192
+"""Of the lock file of so many readers, in every build of LMDB that has 64-byte cache lines."""
+
+_META = struct.Struct("<16xI4x16x96xQQ")
+"""The first page of a data file: LMDB's magic number, the last page in use, the last transaction."""
+_MAGIC = 0xBEEFC0DE
+_PAGE = 4096
+"""The smallest page that LMDB uses."""
+
+_POSIX = os.name != "nt"
+
+
+# --- the directory
+
+
+def make_private(path: Path) -> None:
+    """Create a directory for this user only, and its parents where they are missing; close one that is open to others.
+
+    Raises:
+        StoreError: it cannot be created, or is somebody else's.
+    """
+    try:
+        missing = [place for place in (path, *path.parents) if not place.exists()]
+        for place in reversed(missing):
+            place.mkdir(0o700, exist_ok=True)  # another process may be doing the same
+            place.chmod(0o700)  # whatever the umask left of it
+            sync_directory(place.parent)
+        check_owner(path)
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if _POSIX and mode & 0o077:
+            with suppress(PermissionError):  # not ours, but root's: file systems without owners look like that
+                path.chmod(mode & 0o700)
+    except OSError as error:
+        raise StoreError(f"the store directory {path} cannot be created ({error})") from error
+
+
+def check_owner(path: Path) -> None:
+    """Refuse a directory, or a link to one, that another user could exchange under us.
+
+    Raises:
+        StoreError: it belongs to neither this user nor root, or is no directory.
+        OSError: it cannot be looked at.
+    """
+    if not stat.S_ISDIR(path.stat().st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    if not _POSIX:
+        return
+    root = os.geteuid() == 0  # works in directories of others, of which containers are full; links are another matter
+    facts = ([path.lstat()] if path.is_symlink() else []) + ([] if root else [path.stat()])
+    if any(fact.st_uid not in (os.geteuid(), 0) for fact in facts):
+        raise StoreError(f"the store directory {path} belongs to another user: name another directory")
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory outlive a power failure, where the platform can."""
+    with suppress(OSError):  # not everywhere can a directory be opened, or be synced
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+# --- its files
+
+
+def check_files(path: Path) -> None:
+    """Refuse files that are links to elsewhere, or no files: LMDB would open what they lead to, and write there.
+
+    Raises:
+        StoreError: there is such a one.
+    """
+    for name in (DATA, LOCK):
+        with suppress(FileNotFoundError):
+            mode = (path / name).lstat().st_mode
+            if not stat.S_ISREG(mode):
+                what = "a link" if stat.S_ISLNK(mode) else "no plain file"
+                raise StoreError(
+                    f"{path / name} is {what}, and stores are not read through those: "
+                    "put the file itself there, or name another store directory"
+                )
+
+
+def close_files(path: Path, new: bool) -> None:
+    """Take from everybody else what umask or copying gave them. `new`: LMDB has just made the data file."""
+    for name in (DATA, LOCK):
+        file = path / name
+        with suppress(FileNotFoundError):
+            mode = stat.S_IMODE(file.stat().st_mode)
+            wanted = 0o600 if new or name == LOCK else mode & 0o600
+            if mode != wanted:
+                file.chmod(wanted)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove a data file that was begun, and that nothing was committed to. Only when nobody has it open.
+
+    A full disk or a kill at the very first moment leaves such a one, and LMDB would refuse it for ever.
+    """
+    if _unfinished(path / DATA):
+        (path / DATA).unlink()
+
+
+def reserve_lock(path: Path) -> None:
+    """Give the lock file its blocks: LMDB writes to it through memory, where a full disk is a SIGBUS.
+
+    Only when this process does not have it open: closing a file ends the process's POSIX locks on it.
+
+    Raises:
+        OSError: the disk is full, or cannot be written.
+    """
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path / LOCK, flags, 0o600)
+    try:
+        if hasattr(os, "posix_fallocate"):
+            _allocate(descriptor, 0, _LOCK_SIZE)
+        elif not os.fstat(descriptor).st_size:
+            os.write(descriptor, bytes(_LOCK_SIZE))
+    finally:
+        os.close(descriptor)
+
+
+def check_size(path: Path, needed: int, size: int) -> None:
+    """Refuse a data file that ends before the last page that LMDB will look for in it.
+
+    Raises:
+        StoreError: it does.
+    """
+    if size < needed:
+        raise StoreError(
+            f"the store at {path} was cut short: {DATA} has {size} bytes of {needed}. "
+            "Put a whole copy in its place, or move the directory away to begin a new one"
+        )
+
+
+def _unfinished(data: Path) -> bool:
+    """Whether this data file was begun, and nothing was ever committed to it."""
+    try:
+        with data.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            head = file.read(_META.size)
+    except FileNotFoundError:
+        return False
+    if not 0 < size < 2 * _PAGE:
+        return False
+    if len(head) < _META.size:
+        return not any(head)
+    magic, last_page, transaction = _META.unpack(head)
+    return bool((magic == _MAGIC and last_page <= 1 and transaction == 0) or not any(head))
+
+
+# --- the disk
+
+
+def refusal(data: Path) -> int | None:
+    """The error with which the disk refuses a file to grow, or None. It grows a little where it may.
+
+    LMDB calls a write that was cut short an input/output error, whatever stopped it: asked again, the disk tells.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return errno.ENOSPC if _free(data.parent) < _LITTLE else None
+    try:
+        descriptor = os.open(data, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return error.errno
+    try:  # allocating overwrites nothing, whoever writes there at this moment
+        _allocate(descriptor, os.fstat(descriptor).st_size, 1 << 16)
+    except OSError as error:
+        return error.errno
+    finally:
+        os.close(descriptor)
+    return errno.ENOSPC if _free(data.parent) < _LITTLE else None
+
+
+_LITTLE = 1 << 20
+"""Free bytes below which an input/output error means a full disk, where the disk does not say so itself."""
+
+
+def _free(path: Path) -> int:
+    with suppress(OSError):
+        return shutil.disk_usage(path).free
+    return 0
+
+
+def _allocate(descriptor: int, start: int, length: int) -> None:
+    """OSError where there is no room; nothing where the file system cannot allocate."""
+    try:
+        os.posix_fallocate(descriptor, start, length)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV):
+            raise
+
+
+def disk_bytes(path: Path) -> int:
+    """What a file occupies on disk: LMDB's may be sparse. 0 where there is none."""
+    with suppress(OSError):
+        facts = path.stat(follow_symlinks=False)
+        blocks = getattr(facts, "st_blocks", None)
+        return facts.st_size if blocks is None else int(blocks) * 512
+    return 0

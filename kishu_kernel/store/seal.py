@@ -1,0 +1,232 @@
+"""The user's key, and the marks under it that show that this user wrote what a store holds.
+
+Law: loading a payload runs code, so nothing is loaded that does not carry a mark of this user. The key never leaves
+its file and this process's memory: not in a store, a bundle, a message or a `repr`.
+
+The key is 32 random bytes in `<Jupyter data directory>/kishu/key`, or where the environment variable KISHU_KEY_FILE
+says. A key that somebody else could have chosen is refused: a link, a file of another user, one that anybody may
+write. One that is merely open to more than its owner is made private again, as nbformat does with its own: backups,
+copies and the volumes of container platforms open files to a group all the time, and whoever doubts a key deletes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from kishu_kernel.errors import StoreError
+
+KEY_SIZE = 32
+MARK_SIZE = 16
+KEY_FILE = "KISHU_KEY_FILE"
+
+_PATIENCE = 2.0
+"""Seconds for another process to finish writing a key, where the file system has no links."""
+
+
+class Seal:
+    """Makes and checks marks. Safe from any thread.
+
+    Attributes:
+        lasting: false where the key is gone with this process: what it marks, no later one will trust.
+    """
+
+    __slots__ = ("_blank", "lasting")
+
+    def __init__(self, key: bytes, *, lasting: bool = True) -> None:
+        self._blank = hmac.new(key, digestmod=hashlib.sha256)
+        self.lasting = lasting
+
+    def mark(self, *parts: bytes | memoryview) -> bytes:
+        """`MARK_SIZE` bytes that only the holder of the key can make. O(bytes); contiguous parts only.
+
+        The parts are told apart: ("ab", "c") and ("a", "bc") have different marks.
+        """
+        code = self._blank.copy()
+        for part in parts:
+            size = part.nbytes if isinstance(part, memoryview) else len(part)
+            code.update(size.to_bytes(8, "little"))
+            code.update(part)
+        return code.digest()[:MARK_SIZE]
+
+    def holds(self, mark: bytes | memoryview, *parts: bytes | memoryview) -> bool:
+        """Whether this is the mark of these parts. How long it takes tells nothing of the right one."""
+        return hmac.compare_digest(bytes(mark), self.mark(*parts))
+
+
+def user_seal() -> Seal:
+    """The seal of this user: of the key in the key file, which is made where there is none.
+
+    Where it cannot be made, the seal is not `lasting`: one for all stores of this process.
+
+    Raises:
+        StoreError: there is a key that may be somebody else's.
+    """
+    path = key_path()
+    try:
+        return Seal(_read(path))
+    except OSError:
+        pass
+    try:
+        _make(path)
+        return Seal(_read(path))
+    except OSError:
+        return _passing_seal()
+
+
+def key_path() -> Path:
+    """Where the key of this user is, or would be."""
+    named = os.environ.get(KEY_FILE)
+    if named:
+        return Path(named)
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "kishu" / "key"
+
+
+# --- reading
+
+
+def _read(path: Path) -> bytes:
+    """The key. OSError where none can be read, StoreError where one must not be used."""
+    descriptor = _opened(path)
+    try:
+        facts = os.fstat(descriptor)  # of what is open: the path may name something else by now
+        _check(path, facts)
+        if os.name != "nt" and facts.st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
+        return _content(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    # not blocking: a pipe in the key's place would keep us waiting for ever
+    flags = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
+    try:
+        return os.open(path, flags)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):  # Linux and macOS; FreeBSD
+            raise _refused(path, "is a link") from error
+        with suppress(OSError):
+            facts = os.lstat(path)
+            _check(path, facts)
+            raise _refused(path, f"cannot be read ({error.strerror})") from error
+        raise
+
+
+def _check(path: Path, facts: os.stat_result) -> None:
+    """StoreError where somebody else may have chosen what is in this file."""
+    if not stat.S_ISREG(facts.st_mode):
+        raise _refused(path, "is no plain file")
+    if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
+        raise _refused(path, "belongs to another user")
+    if os.name != "nt" and facts.st_mode & stat.S_IWOTH:
+        raise _refused(path, "may be written by anybody")
+
+
+def _content(path: Path, descriptor: int) -> bytes:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        key = os.pread(descriptor, KEY_SIZE + 1, 0) if hasattr(os, "pread") else os.read(descriptor, KEY_SIZE + 1)
+        if len(key) == KEY_SIZE:
+            return key
+        if len(key) > KEY_SIZE or time.monotonic() > deadline or not hasattr(os, "pread"):
+            raise _refused(path, f"does not have {KEY_SIZE} bytes")
+        time.sleep(0.01)
+
+
+def _refused(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"the key {path} {why}, so it is not used: remove it, and a new one is made, after which "
+        f"`jupyter kishu trust` accepts the stores that you know; or name another file in {KEY_FILE}"
+    )
+
+
+# --- making
+
+
+def _make(path: Path) -> None:
+    """Make a key where there is none yet; whoever is first, wins. OSError where it cannot be written."""
+    _make_directory(path)
+    descriptor, name = tempfile.mkstemp(prefix=".key-", dir=path.parent)
+    try:
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)  # whatever the umask left of it
+            _write(descriptor, secrets.token_bytes(KEY_SIZE))
+        finally:
+            os.close(descriptor)
+        with suppress(FileExistsError):  # another process was faster: its key it is
+            _name(Path(name), path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _make_directory(path: Path) -> None:
+    """Directories that are missing, for this user only; our own one is made private even if it was there."""
+    missing = [place for place in path.parents if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(0o700, exist_ok=True)  # another process may be doing the same
+        place.chmod(0o700)
+    if not os.environ.get(KEY_FILE) and not path.parent.is_symlink():
+        path.parent.chmod(0o700)
+
+
+def _name(made: Path, path: Path) -> None:
+    """Give the whole file its name. FileExistsError where something has that name already."""
+    try:
+        os.link(made, path)
+        return
+    except FileExistsError:
+        raise
+    except (OSError, AttributeError, NotImplementedError):  # no links here: FAT, some network and user file systems
+        pass
+    # A rename would replace what another process has just made. Who reads meanwhile waits for the rest.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        _write(descriptor, made.read_bytes())
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, key: bytes) -> None:
+    if os.write(descriptor, key) != len(key):  # a quota or a full disk can cut it short
+        raise OSError(errno.ENOSPC, "the disk is full")
+    os.fsync(descriptor)
+
+
+_passing: list[Seal] = []
+_lock = threading.Lock()
+
+
+def _passing_seal() -> Seal:
+    """One for all stores of this process."""
+    with _lock:
+        if not _passing:
+            _passing.append(Seal(secrets.token_bytes(KEY_SIZE), lasting=False))
+        return _passing[0]
+
+
+def _forget() -> None:
+    """In a forked child the lock may be held for ever."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,43 @@
+"""A history from one store into another, by nothing but what every store promises.
+
+Law: what was there goes over whole or the error says so; what cannot be read stays behind as code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kishu_kernel.errors import LoadError
+from kishu_kernel.model import Buffer, Checkpoint, Payload, Version, VersionRecord
+from kishu_kernel.store.base import Store
+
+
+def transfer(source: Store, target: Store) -> None:
+    """Copies all checkpoints, payloads and refs. O(bytes).
+
+    Raises:
+        StoreError: the target cannot be written; what arrived until then stays there, with no ref that points to it.
+    """
+    for checkpoint in sorted(source.checkpoints(), key=lambda each: each.timestamp):
+        found = [_payload(source, checkpoint, record) for record in checkpoint.versions]
+        records = tuple(
+            record if payload or not record.stored else replace(record, stored=False, reason="it could not be read")
+            for record, payload in zip(checkpoint.versions, found, strict=True)
+        )
+        target.commit(replace(checkpoint, versions=records), [each for each in found if each], {})
+    target.update(source.refs())
+
+
+def _payload(source: Store, checkpoint: Checkpoint, record: VersionRecord) -> Payload | None:
+    if not record.stored:
+        return None
+    try:
+        stored = source.load(Version(record.names, checkpoint.id))
+        buffers = []
+        for blob in stored.blobs:
+            data = bytearray(blob.nbytes)
+            blob.readinto(memoryview(data))
+            buffers.append(Buffer(memoryview(data), direct=blob.direct))
+        return Payload(stored.names, stored.codec, stored.stream, tuple(buffers), stored.made_by)
+    except LoadError:
+        return None

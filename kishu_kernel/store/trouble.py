@@ -1,0 +1,35 @@
+"""What LMDB and the disk say, as sentences for a person.
+
+Law: every sentence names the store and the way out. Neighbours: `environment` and `compact` ask.
+"""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import lmdb
+
+from kishu_kernel.errors import StoreError
+from kishu_kernel.store.directory import DATA, refusal
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""A full disk, a quota, the longest file that the process or the file system may write."""
+
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def told(path: Path, error: Exception) -> StoreError:
+    """What went wrong with the store in this directory."""
+    code = getattr(error, "errno", None) or getattr(error, "code", None)
+    if code == errno.EIO:
+        code = refusal(path / DATA) or code
+    if code in _FULL or isinstance(error, lmdb.DiskError):
+        what = "has no room left on its disk: free some space there, and checkpoints resume"
+    elif isinstance(error, lmdb.ReadonlyError | PermissionError) or code in _FORBIDDEN:
+        what = "cannot be written: make it writable, or name another store directory"
+    elif isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.IncompatibleError):
+        what = f"is damaged or is not a store ({error}): move it away, or name another directory"
+    else:
+        what = f"failed: {error}"
+    return StoreError(f"the store at {path} {what}")

@@ -1,0 +1,38 @@
+"""Other processes for the store's tests, and what they begin with."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+HERE = str(Path(__file__).parents[1])
+
+HEAD = """
+    import os, sys, time
+    from pathlib import Path
+    from kishu_kernel.errors import StoreError
+    from kishu_kernel.model import Version
+    from kishu_kernel.store import LmdbStore
+    from store.values import checkpoint_id, payload, trivial
+"""
+
+
+def python(code: str, *arguments: object, **environ: str) -> subprocess.Popen[str]:
+    """Another process, which can import what this one can."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        env={**os.environ, **environ, "PYTHONPATH": os.pathsep.join(filter(None, [*sys.path, HERE]))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def succeed(*processes: subprocess.Popen[str]) -> None:
+    """They end well. A SIGBUS, for one, does not."""
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{process.returncode}\n{out}{err}"
