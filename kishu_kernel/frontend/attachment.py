@@ -6,21 +6,25 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
 from kishu_kernel.detect.access import is_only_magic
 from kishu_kernel.detect.trackers import TrackerKind, make_tracker
-from kishu_kernel.errors import StoreError
 from kishu_kernel.frontend.background import Background
+from kishu_kernel.frontend.content import outcome_content
+from kishu_kernel.frontend.display import as_text
+from kishu_kernel.frontend.opening import StoreOpener, Whereabouts
 from kishu_kernel.frontend.outputs import Output, OutputRecorder
+from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
+from kishu_kernel.frontend.welcome import notice
+from kishu_kernel.keeping import KeepRules
 from kishu_kernel.model import CellRun, CellStatus, SessionId
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.session import Session, Ticket
-from kishu_kernel.store.base import Store
+from kishu_kernel.store.memory_store import MemoryStore
 from kishu_kernel.timeline import Timeline
 
 _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
@@ -31,17 +35,21 @@ class Settings:
     """What a person can choose.
 
     Attributes:
-        store_dir: where the stores of all notebooks are; None: in Jupyter's data directory.
+        where: where stores lie, and how much they may occupy.
         in_memory: keep everything in memory and nothing on disk.
         notebook: the notebook's path, where the environment does not tell it.
         output_limit: bytes of outputs kept with each checkpoint.
+        rules: what is not to be stored.
+        auto_resume: a new session begins where the last one of this notebook ended.
     """
 
-    store_dir: Path | None = None
+    where: Whereabouts = field(default_factory=Whereabouts)
     in_memory: bool = False
     tracker: TrackerKind = "code"
     notebook: str | None = None
     output_limit: int = 1_000_000
+    rules: KeepRules = field(default_factory=KeepRules)
+    auto_resume: bool = False
 
 
 class Attachment:
@@ -53,6 +61,7 @@ class Attachment:
         self.warnings: list[str] = []
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
+        self.progress = ProgressLine(shell)
         live = shell.user_ns
         table = ReductionTable(live)
         self._names = UserNamespace(live, shell.user_ns_hidden)
@@ -64,7 +73,11 @@ class Attachment:
             ShellRunner(shell),
             self.warn,
             Background(live, self._hooks).is_running,
+            settings.rules,
+            self.progress.show,
         )
+        self.opener = StoreOpener(settings.where, self._id, self._notebook, self.warn)
+        self._greeted = False
 
     def warn(self, sentence: str) -> None:
         """Tells the user, and not twice in a row; `status` keeps it."""
@@ -93,6 +106,8 @@ class Attachment:
         """
         try:
             source = self._source(code, expressions)
+            if not hidden and not is_only_magic(source, "kishu"):
+                self._greet()
             ticket = self._begun(source, main)
         except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
             return _not_run(self.shell.execution_count)
@@ -139,6 +154,24 @@ class Attachment:
             self.session.drop(ticket)
             self.warn(f"Kishu could not checkpoint this cell ({error!r}). The next checkpoint will make up for it.")
 
+    def _greet(self) -> None:
+        """Before its first cell a new session says that the notebook has a history, or takes it up."""
+        if self._greeted:
+            self.opener.retry(self.session.timeline)
+            return
+        self._greeted = True
+        try:
+            timeline = self.session.timeline
+            if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
+                return
+            if self.settings.auto_resume and timeline.earlier():
+                outcome = self.session.resume(replay="never")
+                self.displayed_anew()
+                found = {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}
+            self.shell.display_pub.publish(dict(found))
+        except Exception as error:
+            self.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")
+
     def displayed_anew(self) -> None:
         """After a checkout: IPython goes on moving `_`, `__` and `___` only if they are where it left them.
 
@@ -151,6 +184,7 @@ class Attachment:
 
     def close(self) -> None:
         """The kernel ends."""
+        self.opener.refresh()
         self.session.close()
 
     def _hooks(self) -> list[Any]:
@@ -171,24 +205,7 @@ class Attachment:
         return source
 
     def _open(self) -> Timeline:
-        return Timeline(self._open_store(), self._id)
-
-    def _open_store(self) -> Store:
-        from kishu_kernel.store.memory_store import MemoryStore
-
-        if self.settings.in_memory:
-            return MemoryStore()
-        from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.locate import store_path
-
-        try:
-            path = store_path(self.settings.store_dir, self._notebook(), self._id)
-            return cast(Store, LmdbStore(path))
-        except (StoreError, OSError) as error:
-            self.warn(
-                f"the store cannot be opened ({error}); this session's history is kept in memory and ends with it"
-            )
-            return MemoryStore()
+        return Timeline(MemoryStore(), self._id) if self.settings.in_memory else self.opener.open()
 
     def _notebook(self) -> str | None:
         """The notebook's path, as the frontend told it: VS Code by a variable, Jupyter Server by another."""

@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from kishu_kernel.progress import Progress
+from kishu_kernel.summaries import size
+
 Reply = Mapping[str, Any]
 
 _RESULT = re.compile(r"_\d+")
@@ -17,14 +20,14 @@ def as_text(reply: Reply) -> str:
     return _TEXTS[reply["operation"]](reply)
 
 
-def size(number: int) -> str:
-    """Bytes as a person writes them."""
-    amount = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    raise AssertionError
+def progress_text(progress: Progress) -> str:
+    """How far a checkout is, in a line."""
+    if progress.what == "re-running":
+        done = f"re-running cell {progress.step} of {progress.steps}"
+    else:
+        done = f"bringing back {size(progress.done_bytes)} of {size(progress.total_bytes)}"
+    left = progress.seconds_left
+    return f"[kishu] {done}" + ("" if left is None else f", about {max(1, round(left))} s left")
 
 
 def _status(reply: Reply) -> str:
@@ -119,6 +122,34 @@ def _commit(reply: Reply) -> str:
     return f"{_short(reply['head'])} has the message"
 
 
+def _stores(reply: Reply) -> str:
+    lines = []
+    for each in reply["stores"]:
+        used = datetime.fromisoformat(each["used"]).astimezone().strftime("%Y-%m-%d %H:%M")
+        notebook = each["notebook"] or "(no notebook)"
+        gone = "" if each["exists"] or not each["notebook"] else "  (no longer there)"
+        mark = "*" if each["own"] else " "
+        lines.append(f"{mark} {each['name']}  {size(each['bytes']):>7}  {used}  {notebook}{gone}")
+    return "\n".join(lines) or "there are no stores yet"
+
+
+def _attach(reply: Reply) -> str:
+    return f"this notebook has the history in {reply['store']} now: `%kishu resume` goes to where it ended"
+
+
+def _gc(reply: Reply) -> str:
+    removed, kept = reply["removed"], reply["kept"]
+    if not removed["chunks"] and not removed["checkpoints"]:
+        return (
+            f"nothing to drop: {kept['checkpoints']} checkpoints, {size(kept['bytes'])}, are needed or below the limit"
+        )
+    verb = "would drop" if reply["dry_run"] else "dropped"
+    return (
+        f"{verb} {size(removed['bytes'])}: the variables of {removed['checkpoints']} checkpoints, whose code stays; "
+        f"{kept['checkpoints']} checkpoints, {size(kept['bytes'])}, are kept"
+    )
+
+
 def _names(key: str) -> Callable[[Reply], str]:
     def text(reply: Reply) -> str:
         return "\n".join(f"{name}  {_short(id)}" for name, id in reply[key].items()) or f"no {key}"
@@ -167,6 +198,10 @@ _TEXTS: dict[str, Callable[[Reply], str]] = {
     "checkout": _travel,
     "undo": _travel,
     "redo": _travel,
+    "resume": _travel,
+    "stores": _stores,
+    "attach": _attach,
+    "gc": _gc,
     "show": _show,
     "diff": _diff,
     "variable": _variable,

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from ipykernel.ipkernel import IPythonKernel
-from traitlets import Bool, Enum, Int, Unicode, default
+from traitlets import Bool, Enum, Int, List, Unicode, default
 
 from kishu_kernel.detect.trackers import PatchedNamespace, TrackerKind
 from kishu_kernel.frontend.attachment import Attachment, Settings
 from kishu_kernel.frontend.magics import KishuMagics
 from kishu_kernel.frontend.messages import Requests
+from kishu_kernel.frontend.opening import Whereabouts
+from kishu_kernel.keeping import KeepRules
 
 
 class KishuKernel(IPythonKernel):
@@ -33,13 +35,38 @@ class KishuKernel(IPythonKernel):
         "Kishu paper, which slows cells down; or by taking everything for touched.",
     ).tag(config=True)
     output_limit = Int(1_000_000, help="Bytes of outputs kept with each checkpoint.").tag(config=True)
+    store_limit = Int(
+        None,
+        allow_none=True,
+        help="Bytes that the store of a notebook may occupy; old checkpoints become code only to stay below. "
+        "Default: 20 GB, or a tenth of the free disk where that is less. 0: no limit.",
+    ).tag(config=True)
+    version_limit = Int(
+        0, help="Bytes that one stored value may weigh; a heavier one is re-run instead. 0: no limit."
+    ).tag(config=True)
+    exclude = List(
+        Unicode(), help="Patterns on names of variables that are not stored, like tmp_*: they are re-run instead."
+    ).tag(config=True)
+    exclude_types = List(
+        Unicode(), help="Patterns on types that are not stored, like torch.Tensor: they are re-run instead."
+    ).tag(config=True)
+    network_store = Bool(
+        False, help="Keep the store where it is, even on a network file system, where it can be damaged."
+    ).tag(config=True)
+    auto_resume = Bool(
+        help="Begin where the last session of the notebook ended, unless cells must be re-run. [KISHU_AUTO_RESUME]"
+    ).tag(config=True)
 
     msg_types = [*IPythonKernel.msg_types, "kishu_request"]  # noqa: RUF012 -- as in the base class
     control_msg_types = [*IPythonKernel.control_msg_types, "kishu_request"]  # noqa: RUF012
 
     @default("enabled")
     def _default_enabled(self) -> bool:
-        return os.environ.get("KISHU_ENABLED", "1").lower() not in ("0", "false", "no", "off")
+        return _switched("KISHU_ENABLED", "1")
+
+    @default("auto_resume")
+    def _default_auto_resume(self) -> bool:
+        return _switched("KISHU_AUTO_RESUME", "0")
 
     @default("store_dir")
     def _default_store_dir(self) -> str:
@@ -58,11 +85,15 @@ class KishuKernel(IPythonKernel):
         if not self.enabled:
             return
         settings = Settings(
-            store_dir=Path(self.store_dir).expanduser() if self.store_dir else None,
+            where=Whereabouts(
+                Path(self.store_dir).expanduser() if self.store_dir else None, self.network_store, self.store_limit
+            ),
             in_memory=self.in_memory,
             tracker=cast(TrackerKind, self.tracker),
             notebook=self.notebook or None,
             output_limit=self.output_limit,
+            rules=KeepRules(tuple(self.exclude), tuple(self.exclude_types), self.version_limit or None),
+            auto_resume=self.auto_resume,
         )
         self.attachment = Attachment(self.shell, settings)
         self.attachment.recorder.listen(self.session)
@@ -157,3 +188,7 @@ class KishuKernel(IPythonKernel):
     def _on_main_thread(self) -> bool:
         """Else on a subshell, or on the control channel."""
         return threading.current_thread() is threading.main_thread()
+
+
+def _switched(variable: str, default: str) -> bool:
+    return os.environ.get(variable, default).lower() not in ("0", "false", "no", "off", "")

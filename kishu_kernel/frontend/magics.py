@@ -39,10 +39,14 @@ class KishuMagics(Magics):
             %kishu commit MESSAGE                         give the present state a message
             %kishu branch [NAME [TARGET]] [--delete]      make (or list) branches
             %kishu tag [NAME [TARGET]] [--delete]         make (or list) tags
+            %kishu resume [SESSION]                       go to where an earlier session of this notebook ended
+            %kishu stores                                 the histories of all notebooks
+            %kishu attach STORE                           give this notebook the history of another one
+            %kishu gc [--dry-run]                         drop what no branch, tag or session needs
 
         TARGET is an id from the log (4 characters are enough), a branch, a tag, HEAD, HEAD~3, or In[7].
 
-        undo, redo and checkout take `--dry-run` (show the plan only), `--no-replay` (refuse rather than re-run
+        undo, redo, checkout and resume take `--dry-run` (show the plan only), `--no-replay` (refuse rather than re-run
         a cell) and `--allow-lost` (go there without what cannot be brought back).
         `--json` anywhere displays the reply as JSON instead of text.
         """
@@ -97,7 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     undo, redo = command("undo"), command("redo")
     for each in (undo, redo):
         each.add_argument("steps", type=int, nargs="?", default=1)  # argparse reads a text as the type
-    for each in (checkout, undo, redo):
+    resume = command("resume")
+    resume.add_argument("session", nargs="?")
+    command("stores")
+    command("attach").add_argument("store")
+    command("gc").add_argument("--dry-run", action="store_true", dest="dry_run")
+    for each in (checkout, undo, redo, resume):
         each.add_argument("--dry-run", action="store_true", dest="dry_run")
         each.add_argument("--no-replay", action="store_const", const="never", dest="replay")
         each.add_argument("--allow-lost", action="store_true", dest="allow_lost")

@@ -7,7 +7,8 @@ parameters are one error reply each, and nothing has changed. No string of a req
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 from kishu_kernel.errors import AmbiguousTargetError, KishuError, RequestError
@@ -69,6 +70,8 @@ class Requests:
             may_change: false on a channel that does not stand between cells.
         """
         reply: Json = sendable(self._answer(content, may_change))
+        if may_change:
+            self._attachment.progress.end()
         return reply
 
     def _answer(self, content: Any, may_change: bool) -> Json:
@@ -213,6 +216,44 @@ class Requests:
         """Goes to the child last left, so many times."""
         return self._traveled(self._session.redo(steps, **how))
 
+    def resume(self, session: str | None, **how: Any) -> Json:
+        """Goes to where an earlier session of this notebook stood last."""
+        return self._traveled(self._session.resume(session, **how))
+
+    def stores(self) -> Json:
+        """All stores of this user, the last used first."""
+        place = self._attachment.opener.place
+        listed = [
+            {
+                "name": each.path.name,
+                "path": str(each.path),
+                "notebook": each.notebook,
+                "exists": each.exists,
+                "bytes": each.bytes,
+                "used": datetime.fromtimestamp(each.used, timezone.utc).isoformat(),
+                "own": place is not None and each.path == place.path,
+            }
+            for each in self._attachment.opener.stores()
+        ]
+        return {"stores": listed}
+
+    def attach(self, store: str) -> Json:
+        """Gives this notebook the history of another one."""
+        opener = self._attachment.opener
+        fitting = [each.path for each in opener.stores() if store in (each.path.name, str(each.path), each.notebook)]
+        if len(fitting) != 1:
+            raise RequestError(f"{len(fitting)} stores are called {store!r}: `%kishu stores` lists them by their names")
+        if not self._session.let_go():
+            raise RequestError(
+                "this session has a history already: restart the kernel, and attach before the first cell"
+            )
+        return {"store": str(opener.attach(fitting[0])), "sessions": len(self._timeline.earlier())}
+
+    def gc(self, dry_run: bool) -> Json:
+        """Drops payloads that no head, branch or tag needs."""
+        collected = self._session.collect(dry_run=dry_run)
+        return {"removed": asdict(collected.removed), "kept": asdict(collected.kept), "dry_run": dry_run}
+
     def commit(self, message: str) -> Json:
         """Gives the present state a message."""
         return {"head": self._session.commit(message).id}
@@ -346,6 +387,10 @@ OPERATIONS: dict[str, Operation] = {
     "checkout": Operation(Requests.checkout, {"target": Parameter(str), **_TRAVEL}),
     "undo": Operation(Requests.undo, {"steps": _STEPS, **_TRAVEL}),
     "redo": Operation(Requests.redo, {"steps": _STEPS, **_TRAVEL}),
+    "resume": Operation(Requests.resume, {"session": Parameter(str, None, nullable=True), **_TRAVEL}),
+    "stores": Operation(Requests.stores, changes=False),
+    "attach": Operation(Requests.attach, {"store": Parameter(str)}),
+    "gc": Operation(Requests.gc, {"dry_run": Parameter(bool, False)}),
     "commit": Operation(Requests.commit, {"message": Parameter(str)}),
     "branch": Operation(Requests.branch, _NAMED),
     "tag": Operation(Requests.tag, _NAMED),

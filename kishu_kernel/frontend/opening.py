@@ -1,0 +1,155 @@
+"""Opens the store of a notebook: where it is, what it may occupy, and what to do where it cannot be had.
+
+Law: a kernel starts whatever is wrong with a disk. What cannot be kept there is kept in memory, and goes to the disk
+as soon as it can.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kishu_kernel.errors import StoreError
+from kishu_kernel.model import SessionId
+from kishu_kernel.store.memory_store import MemoryStore
+from kishu_kernel.timeline import Timeline
+
+if TYPE_CHECKING:
+    from kishu_kernel.store.lmdb_store import LmdbStore
+    from kishu_kernel.store.places import Place, StoreListing
+
+MOST = 20 * 10**9
+SHARE = 10
+"""A store may occupy 20 GB, or a tenth of what is free on its disk where that is less."""
+
+RETRY = 30.0
+"""Seconds between two attempts to open a store that could not be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where stores lie, and how much they may occupy.
+
+    Attributes:
+        base: directory of all stores; None: in Jupyter's data directory.
+        network: there, even on a network file system.
+        limit: bytes; None: as much as is sensible; 0: no limit.
+    """
+
+    base: Path | None = None
+    network: bool = False
+    limit: int | None = None
+
+
+class StoreOpener:
+    """The store of one session's notebook.
+
+    Args:
+        notebook: its path, if the frontend has told it by now.
+        warn: shows one sentence to the user.
+
+    Attributes:
+        place: where the store is; None before it is open, and while it is in memory.
+    """
+
+    def __init__(
+        self,
+        where: Whereabouts,
+        session: SessionId,
+        notebook: Callable[[], str | None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._where = where
+        self._session = session
+        self._notebook = notebook
+        self._warn = warn
+        self._retry_at: float | None = None
+        self.place: Place | None = None
+
+    def open(self) -> Timeline:
+        """A new timeline. Where the disk does not allow for it, one in memory: `retry` brings it to the disk."""
+        try:
+            store = self._open()
+        except (StoreError, OSError) as error:
+            self._warn(f"{error}. Until then this session's history is kept in memory only.")
+            self._retry_at = time.monotonic() + RETRY
+            return Timeline(MemoryStore(), self._session)
+        return Timeline(store, self._session, self._limit(store))
+
+    def retry(self, timeline: Timeline) -> None:
+        """Where the store could not be opened, and can be by now, the history goes there."""
+        if self._retry_at is None or time.monotonic() < self._retry_at:
+            return
+        self._retry_at = time.monotonic() + RETRY
+        try:
+            store = self._open()
+        except (StoreError, OSError):
+            return
+        try:
+            timeline.store.move_to(store)
+        except StoreError:
+            store.close()
+            return
+        timeline.limit = self._limit(store)
+        self._retry_at = None
+        self._warn("The history of this session is on the disk now.")
+
+    def base(self) -> Path:
+        """The directory of all stores."""
+        from kishu_kernel.store.filesystems import base_for
+        from kishu_kernel.store.locate import default_base
+
+        base, told = base_for(self._where.base or default_base(), self._where.network)
+        if told:
+            self._warn(told + ". KishuKernel.network_store = True keeps it there all the same.")
+        return base
+
+    def stores(self) -> list[StoreListing]:
+        """All stores, the last used first."""
+        from kishu_kernel.store.places import stores
+
+        return stores(self.base())
+
+    def attach(self, store: Path) -> Path:
+        """Gives this notebook the history of another one, as in `places.attach`; nothing of its own may be open."""
+        from kishu_kernel.store.places import attach
+
+        notebook = self._notebook()
+        if not notebook:
+            raise StoreError("it is not known which notebook this is: say so with KishuKernel.notebook")
+        return attach(self.base(), store, notebook)
+
+    def refresh(self) -> None:
+        """Remembers by which cells the notebook can be found again. Cheap; fails silently."""
+        from kishu_kernel.store.places import refresh
+
+        notebook = self._notebook()
+        if self.place is not None and notebook:
+            refresh(self.place.path, notebook)
+
+    def _open(self) -> LmdbStore:
+        from kishu_kernel.store.lmdb_store import LmdbStore
+        from kishu_kernel.store.places import take_place
+        from kishu_kernel.store.seal import key_path, user_seal
+
+        seal = user_seal()
+        place = take_place(self.base(), self._notebook(), self._session)
+        store = LmdbStore(place.path, seal=seal)
+        if not seal.lasting:
+            self._warn(f"The key {key_path()} cannot be made: no later kernel will know that this history is yours.")
+        self.place = place
+        return store
+
+    def _limit(self, store: LmdbStore) -> int | None:
+        if self._where.limit is not None:
+            return self._where.limit or None
+        statistics = store.statistics()
+        try:
+            free = shutil.disk_usage(str(statistics.path)).free
+        except OSError:
+            return MOST
+        return min(MOST, (free + statistics.bytes) // SHARE)

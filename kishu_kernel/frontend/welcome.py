@@ -1,0 +1,91 @@
+"""What a new kernel says, once, where a notebook has a history: that there is one, and how to return to it.
+
+Law: nothing is brought back that nobody asked for.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+from collections.abc import Mapping
+from itertools import islice
+
+from kishu_kernel.history.graph import ancestry, state_at
+from kishu_kernel.model import Checkpoint
+from kishu_kernel.store.places import Place
+from kishu_kernel.summaries import size
+from kishu_kernel.timeline import Timeline
+
+Ways = tuple[tuple[str, str], ...]
+"""Commands, and what they do."""
+
+FAR = 1000
+"""Checkpoints that are looked at to say how much there is; where there are more, it is not said."""
+
+
+def notice(timeline: Timeline, place: Place | None = None, now: float | None = None) -> Mapping[str, str] | None:
+    """What to show as a mimebundle; None where there is nothing to say. O(checkpoints), bounded.
+
+    Args:
+        place: how the store was found.
+    """
+    earlier = timeline.earlier()
+    if earlier:
+        return _bundle(*_of_earlier(timeline, earlier, place, now))
+    if place is not None and place.resembles is not None:
+        ways = ((f"%kishu attach {place.resembles.name}", "gives this one the same history"),)
+        return _bundle("This notebook looks like a copy of one that has a history.", ways)
+    return None
+
+
+def _of_earlier(
+    timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float | None
+) -> tuple[str, Ways]:
+    last, *others = earlier
+    told = f"This notebook was here before. Its last session ended {age(last, now)}{_extent(timeline, last)}."
+    if others:
+        several = f"one more, {age(others[0], now)}" if len(others) == 1 else f"{len(others)} more"
+        told += f" There is {several}." if len(others) == 1 else f" There are {several}."
+    if place is not None and place.previous:
+        told += f" It was called {place.previous} then."
+    if not last.trusted:
+        told += " It cannot be shown that you wrote that history, so it is only to be read."
+        return told, (("%kishu log --all", "shows what was done"), _trusting(place))
+    return told, (("%kishu resume", "brings its variables back"), ("%kishu log --all", "shows what was done"))
+
+
+def _trusting(place: Place | None) -> tuple[str, str]:
+    return f"jupyter kishu trust {place.path.name if place else 'STORE'}", "in a terminal, accepts it as yours"
+
+
+def _bundle(told: str, ways: Ways) -> Mapping[str, str]:
+    plain = f"[kishu] {told}\n" + "\n".join(f"        {command:18} {what}" for command, what in ways)
+    rich = "<br>".join(f"<code>{html.escape(command)}</code> {html.escape(what)}" for command, what in ways)
+    return {
+        "text/plain": plain,
+        "text/html": (
+            '<div style="border-left: 3px solid #6f5bd0; padding: 2px 10px; margin: 2px 0; font-size: 90%">'
+            f"{html.escape(told)}<br>{rich}</div>"
+        ),
+    }
+
+
+def age(checkpoint: Checkpoint, now: float | None = None) -> str:
+    """How long ago it was, as a person says it."""
+    seconds = max(0.0, (time.time() if now is None else now) - checkpoint.timestamp)
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            count = round(seconds / length)
+            return f"{count} {unit}{'s' * (count != 1)} ago"
+    return "just now"
+
+
+def _extent(timeline: Timeline, last: Checkpoint) -> str:
+    """How much there would be to bring back."""
+    told = f" after In[{last.execution_count}]" if last.execution_count is not None else ""
+    way = list(islice(ancestry(timeline.lookup, last.id), FAR + 1))
+    if len(way) > FAR:
+        return told
+    records = [timeline.lookup(made).record(names) for names, made in state_at(timeline.lookup, last.id).items()]
+    variables = sum(len(record.names) for record in records)
+    return f"{told}, with {variables} variable{'s' * (variables != 1)} ({size(sum(each.size for each in records))})"
