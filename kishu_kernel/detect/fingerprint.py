@@ -21,6 +21,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
+from kishu_kernel.detect.familiar import Familiar, Familiars
 from kishu_kernel.detect.walk import Fingerprint, Shared, Walk
 from kishu_kernel.memory import overlaps
 from kishu_kernel.model import Digest
@@ -28,10 +29,14 @@ from kishu_kernel.reducers import ReductionTable
 
 
 class Fingerprinter:
-    """Takes the fingerprints of one judgement; memory that several variables share is hashed once."""
+    """Takes the fingerprints of one judgement; memory that several variables share is hashed once.
 
-    def __init__(self, table: ReductionTable) -> None:
-        self._shared = Shared(table)
+    Args:
+        familiar: what earlier fingerprints give to be recognised.
+    """
+
+    def __init__(self, table: ReductionTable, familiar: Iterable[Familiar] = ()) -> None:
+        self._shared = Shared(table, familiars=Familiars(familiar))
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
+from kishu_kernel.detect.familiar import LONG, READABLE, Familiar, Familiars, key_of_array, key_of_tuple
 from kishu_kernel.libraries import (
     VALUE_TYPES,
     copies_on_write,
@@ -52,6 +53,7 @@ class Fingerprint:
         opaque: types that could not be walked.
         dynamic: leads to the namespace itself, or to code that runs any code: everything may be touched.
         kept: temporaries whose ids are among the links; alive until the cell is judged.
+        familiar: long sequences of atoms, to be recognised next time.
     """
 
     digest: Digest
@@ -62,6 +64,7 @@ class Fingerprint:
     opaque: tuple[type, ...] = ()
     dynamic: bool = False
     kept: tuple[Any, ...] = ()
+    familiar: tuple[Familiar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,13 @@ class Shared:
     Attributes:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
         statics: for each type met, what its library holds (`static_objects`).
+        familiars: long sequences of atoms that an earlier judgement has seen.
     """
 
     table: ReductionTable
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     statics: dict[type, set[int]] = field(default_factory=dict)
+    familiars: Familiars = field(default_factory=Familiars)
 
 
 class Walk:
@@ -96,6 +101,7 @@ class Walk:
         self.opaque: list[type] = []
         self.dynamic = False
         self.kept: list[Any] = []
+        self.familiar: list[Familiar] = []
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
         self.values: dict[type, bool] = {}
         self.handlers: dict[type, Callable[[Walk, Any], None]] = dict(_HANDLERS)
@@ -119,7 +125,7 @@ class Walk:
         )
         for obj in constants:  # of libraries: what they hold counts, and links nothing
             self._walk(obj, None)
-        return replace(found, digest=digest(b"".join(self.parts)), kept=tuple(self.kept))
+        return replace(found, digest=digest(b"".join(self.parts)), kept=tuple(self.kept), familiar=tuple(self.familiar))
 
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
         """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
@@ -151,6 +157,7 @@ class Walk:
         """The digest of what is reachable from `obj`, which links nothing."""
         taken = Walk(self.shared).run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
+        self.familiar.extend(taken.familiar)
         return taken.digest
 
     def unlink(self, obj: Any) -> None:
@@ -171,8 +178,34 @@ class Walk:
         elif kind is tuple:
             self.unlink(obj)  # a value
 
-    def plain_items(self, items: Any) -> bool:
+    def plain_items(self, items: list[Any] | tuple[Any, ...]) -> bool:
         """Writes a sequence of plain atoms in one go; False where it holds anything else."""
+        if len(items) < LONG or not READABLE:
+            return self.write_plain(items)
+        items = tuple(items)  # nothing can change it between its key and its content
+        return self.write_familiar(key_of_tuple(items), items)
+
+    def write_familiar(self, key: bytes, objects: Any) -> bool:
+        """Writes a tuple or an array of plain atoms, as it was written when it was seen before.
+
+        Args:
+            key: of the objects.
+            objects: nobody else can write to it.
+        """
+        known = self.shared.familiars.recognised(key)
+        if known is not None:
+            self.parts.append(known.written)
+        else:
+            start = len(self.parts)
+            if not self.write_plain(objects if type(objects) is tuple else objects.tolist()):
+                return False
+            known = self.shared.familiars.remember(key, objects, b"".join(self.parts[start:]))
+        if known is not None:
+            self.familiar.append(known)
+        return True
+
+    def write_plain(self, items: list[Any] | tuple[Any, ...]) -> bool:
+        """Writes a sequence of plain atoms; False where it holds anything else."""
         kinds = set(map(type, items))
         if not kinds <= PLAIN:
             return False
@@ -244,7 +277,9 @@ class Walk:
         if private:
             self.unlink(obj)
         self.ranges.append((start, end, private))
-        if obj.dtype.hasobject:
+        if obj.dtype.char == "O" and contiguous and obj.size >= LONG:
+            self._walk_objects(obj.ravel(order="A"))
+        elif obj.dtype.hasobject:
             # The same objects that the elements are; a record gives its fields as a tuple.
             self.kept.append(obj.ravel(order="A").tolist())  # its id must not be another's while we judge
             self.stack.append(self.kept[-1])
@@ -254,6 +289,19 @@ class Walk:
             gapless = end - start == obj.nbytes  # it comes back with its strides; others come back contiguous
             self.text(b"v", repr(obj.strides).encode() if gapless else b"")
             self.parts.append(digest(obj.tobytes()))
+
+    def _walk_objects(self, flat: Any) -> None:
+        """The elements of a long array of objects, as if they stood in a list."""
+        self.kept.append([])
+        self.memo[id(self.kept[-1])] = len(self.memo)
+        self.parts.append(b"l%d;" % len(flat))
+        key = key_of_array(flat)
+        if self.shared.familiars.recognised(key) is None:
+            flat = flat.copy()  # of what is read, and not of what a thread of the user's is writing
+            key = key_of_array(flat)
+        if not self.write_familiar(key, flat):
+            self.kept.append(flat.tolist())
+            self.stack.extend(reversed(self.kept[-1]))
 
     def _walk_subclassed_array(self, obj: Any) -> None:
         """By its reduction, which copies its memory and its mask; but others may see them too."""

@@ -1,0 +1,121 @@
+"""Long sequences of atoms that were looked at before: known again by which objects they hold.
+
+Atoms cannot change. A sequence that holds the same objects as before, in the same order, has the content that it
+had, and nobody needs to read a million strings, each at its own place in memory, to know that.
+
+Law: objects are compared by address, so those that are remembered are kept alive: else another object could come to
+lie where one of them lay. Addresses never enter a digest that leaves this module; what does is the content as the
+walk wrote it, the same in every process.
+
+Neighbours: `walk` asks, `covariables` keeps what was found as long as it knows the co-variable.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from kishu_kernel.detect.atoms import digest
+from kishu_kernel.memory import address, memory_at
+
+LONG = 2048
+"""Shorter ones are read as fast as they are recognised."""
+
+MOST_BYTES = 1 << 30
+MOST_SHARE = 16
+"""Of the machine's memory at most this part may be kept alive: a cell that lets go of a frame and loads the next
+one would else hold both."""
+
+SAMPLE = 64
+_POINTER = ctypes.sizeof(ctypes.c_void_p)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Familiar:
+    """A sequence of atoms, as it was seen once.
+
+    Attributes:
+        key: says which objects it holds, as long as they live.
+        objects: a tuple or a numpy array of them; keeps them alive.
+        written: the content, as the walk writes it.
+        weight: bytes that live on if the user lets go of the sequence.
+    """
+
+    key: bytes
+    objects: Any
+    written: bytes
+    weight: int
+
+
+class Familiars:
+    """Those that one judgement can recognise, and room for more."""
+
+    def __init__(self, known: Iterable[Familiar] = (), room: int | None = None) -> None:
+        self._known = {each.key: each for each in known}
+        limit = _most() if room is None else room
+        self._room = limit - sum(each.weight for each in self._known.values())
+
+    def recognised(self, key: bytes) -> Familiar | None:
+        """The one that holds these objects, if it was seen before."""
+        return self._known.get(key)
+
+    def remember(self, key: bytes, objects: Any, written: bytes) -> Familiar | None:
+        """Keeps it for the next time. None where there is no room.
+
+        Args:
+            objects: a tuple, or an array that nobody else can write to, of nothing but atoms; `key` is its key.
+        """
+        weight = _weight(objects)
+        if weight + len(written) > self._room:
+            return None
+        self._room -= weight
+        found = self._known[key] = Familiar(key, objects, written, weight)
+        return found
+
+
+def key_of_array(array: Any) -> bytes:
+    """Which objects a contiguous numpy array of objects holds: equal keys, the same objects in the same order.
+
+    True as long as the objects of one of the two live; but for a chance of 1 in 2**128, as with all digests.
+    """
+    return digest(memory_at(address(array), array.nbytes, array))
+
+
+def key_of_tuple(items: tuple[Any, ...]) -> bytes:
+    """The same of a tuple, where `READABLE`."""
+    return digest(memory_at(id(items) + tuple.__basicsize__, len(items) * _POINTER, items))
+
+
+def _readable() -> bool:
+    """Whether the addresses of a tuple's objects stand in it one after the other, as in CPython with its lock."""
+    if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return False
+    probe = (object(), "probe", 12345)
+    end = tuple.__basicsize__ + len(probe) * _POINTER
+    if sys.getsizeof(probe) < end:
+        return False
+    found = memory_at(id(probe) + tuple.__basicsize__, len(probe) * _POINTER, probe).cast("P")
+    return list(found) == [id(each) for each in probe]
+
+
+def _weight(objects: Any) -> int:
+    """About how many bytes the array and its objects occupy. Few objects many times weigh as few."""
+    sample = tuple(objects[:: max(1, len(objects) // SAMPLE)])
+    different = {id(each): sys.getsizeof(each) for each in sample}
+    return len(objects) * (_POINTER + sum(different.values()) // len(sample))
+
+
+def _most() -> int:
+    try:
+        return min(MOST_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MOST_SHARE)
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return MOST_BYTES // 4
+
+
+READABLE = _readable()
+"""Whether tuples have keys here. Where they have none, lists are read each time."""
