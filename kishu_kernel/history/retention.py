@@ -56,7 +56,7 @@ def retention(
     """
     forest = _Forest(checkpoints)
     pointed = set(refs.values())
-    reached = forest.up_from(pointed.union(last))
+    reached = forest.up_from(pointed)
     turns = {id: turn if id in reached else _NEVER for id, turn in _turns(forest, frozenset(last)).items()}
     turns.update(dict.fromkeys(pointed & turns.keys(), _NEEDED))
     needed = _needed(forest, turns)
