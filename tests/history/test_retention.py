@@ -197,13 +197,16 @@ def test_a_deleted_branch_goes_and_what_others_share_with_it_stays() -> None:
     assert found.thinning == (Version(("x",), named(1)),)
 
 
-def test_where_redo_leads_to_stays_reachable_and_goes_late() -> None:
+def test_where_redo_leads_to_goes_late() -> None:
     history = [*chain(200), checkpoint(201, 10, [("x",)])]
-    refs = {"head/s": named(201)}
-    assert len(retention(history, refs).unreachable) == 190
-    found = retention(history, refs, last=[named(11)])
-    assert Version(("x",), named(11)) not in found.unreachable
-    assert numbers(found.thinning)[-1] == 11
+    refs = {"head/s": named(201), "branch/main": named(200)}
+    assert numbers(retention(history, refs).thinning)[-1] != 11
+    assert numbers(retention(history, refs, last=[named(11)]).thinning)[-1] == 11
+
+
+def test_where_redo_leads_to_goes_with_its_branch() -> None:
+    history = [*chain(200), checkpoint(201, 10, [("x",)])]
+    assert len(retention(history, {"head/s": named(201)}, last=[named(11)]).unreachable) == 190
 
 
 def test_what_a_rerun_for_a_tag_needs_is_protected() -> None:

@@ -238,7 +238,7 @@ def test_gc_drops_what_a_deleted_branch_held(kernel: Kernel) -> None:
     assert after["checkpoints"] == before["checkpoints"]  # the code stays
     assert after["bytes"] <= before["bytes"] - 2_900_000
     [waste] = [each for each in kernel.done("log", all=True)["checkpoints"] if "waste" in each["code"]]
-    assert waste["not_stored"][0]["names"] == ["waste"]
+    assert ["waste"] in [each["names"] for each in waste["not_stored"]]
     kernel.done("checkout", target=waste["id"])  # and can be replayed
     assert kernel.value("len(waste), x") == (3_000_000, 1)
 

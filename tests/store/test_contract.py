@@ -44,7 +44,7 @@ def noise(size: int, seed: int = 0) -> bytes:
 
 def test_a_checkpoint_comes_back_as_it_was(store: Store) -> None:
     kept = store.commit(full(1), [], {})
-    assert kept == replace(full(1), written_bytes=kept.written_bytes, trusted=True)
+    assert kept == replace(full(1), written_bytes=kept.written_bytes)
     assert store.checkpoint(kept.id) == kept
     assert store.contains(kept.id)
 

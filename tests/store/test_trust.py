@@ -1,0 +1,432 @@
+"""Who can write to a store, or hand one over, gets no code run: every way in that we could think of.
+
+Each attack is made with the bytes of a real store. What must not run creates a directory, and that must not be
+there: neither after loading what was attacked, nor after a checkout of it by a session.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Notebook
+
+from kishu_kernel.bundles import extract
+from kishu_kernel.codec.pickling import decode
+from kishu_kernel.errors import LoadError, LostError, StoreError, UntrustedError
+from kishu_kernel.model import CheckpointId, SessionId, Version
+from kishu_kernel.store import LmdbStore, MemoryStore, schema
+from kishu_kernel.store.base import Store
+from kishu_kernel.store.bundle import export_history
+from kishu_kernel.store.checkpoints import encode_checkpoint
+from kishu_kernel.store.chunks import digest
+from kishu_kernel.store.seal import Seal
+from kishu_kernel.store.transfer import transfer
+from kishu_kernel.store.trust import Trust, trust, trust_of
+from kishu_kernel.store.unbundle import import_history
+from kishu_kernel.timeline import Timeline
+
+from .values import checkpoint_id, payload, trivial
+
+X1, X2 = (Version(("x",), checkpoint_id(number)) for number in (1, 2))
+STRANGER = Seal(b"s" * 32)
+DATA = Path(__file__).parents[1] / "data"
+
+
+class Bomb:
+    """A pickle that creates a directory when it is loaded."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self._file),)
+
+
+@pytest.fixture
+def pwned(tmp_path: Path) -> Path:
+    """What must not be there."""
+    return tmp_path / "pwned"
+
+
+@pytest.fixture
+def bomb(pwned: Path) -> bytes:
+    return pickle.dumps({"x": Bomb(pwned)}, protocol=5)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[LmdbStore]:
+    """x is 1, then 2."""
+    store = LmdbStore(path)
+    for number in (1, 2):
+        stream = pickle.dumps({"x": number}, protocol=5)
+        store.commit(trivial(number), [payload(stream)], {"branch/main": checkpoint_id(number)})
+    yield store
+    store.close()
+
+
+def put(store: LmdbStore, table: str, key: bytes, value: bytes) -> None:
+    store._environment.write(lambda txn: txn.put(key, value, db=store._tables[table]))
+
+
+def got(store: LmdbStore, table: str, key: bytes) -> bytes:
+    with store._environment.reading() as txn:
+        value = txn.get(key, db=store._tables[table])
+        assert value is not None
+        return bytes(value)
+
+
+def loaded(store: Store, version: Version) -> dict[str, Any]:
+    return decode(store.load(version), {})
+
+
+def refused(store: Store, version: Version, pwned: Path) -> None:
+    """It is neither loaded nor, since that is tried next, brought back by running its cell."""
+    with pytest.raises(LoadError):
+        loaded(store, version)
+    assert not pwned.exists()
+    with pytest.raises(LostError):
+        visit(store, version.checkpoint)
+    assert not pwned.exists()
+
+
+def visit(store: Store, target: CheckpointId) -> Notebook:
+    """A session checks out what is there."""
+    notebook = Notebook()
+    notebook.store = store  # type: ignore[assignment]
+    notebook.session.checkout(target)
+    return notebook
+
+
+# --- the store, written to behind our back
+
+
+def test_it_does_run_where_it_is_our_own(store: LmdbStore, bomb: bytes, pwned: Path) -> None:
+    """Else the other tests would show nothing."""
+    store.commit(trivial(3), [payload(bomb)], {})
+    loaded(store, Version(("x",), checkpoint_id(3)))
+    assert pwned.exists()
+
+
+def test_a_stream_that_was_replaced(store: LmdbStore, bomb: bytes, pwned: Path) -> None:
+    """The chunk keeps its name; the digest tells, and the session falls back on the cell, which is ours."""
+    put(store, "chunks", digest(memoryview(pickle.dumps({"x": 1}, protocol=5))), bomb)
+    with pytest.raises(LoadError, match="add up"):
+        loaded(store, X1)
+    assert visit(store, checkpoint_id(1))["x"] == 1
+    assert not pwned.exists()
+
+
+def test_a_stream_whose_digest_was_forged(
+    store: LmdbStore, bomb: bytes, pwned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """xxh3 is no cryptographic digest: as if somebody had found a bomb with the digest of the stream."""
+    name = digest(memoryview(pickle.dumps({"x": 1}, protocol=5)))
+    padded = bomb + bytes(len(pickle.dumps({"x": 1}, protocol=5)))
+    put(store, "chunks", name, padded)
+    manifest = schema.decode_manifest(schema.unmarked(got(store, "versions", schema.version_key(X1))))
+    longer = manifest._replace(stream=manifest.stream._replace(nbytes=len(padded)))
+    mark = got(store, "versions", schema.version_key(X1))[-16:]
+    for module in ("chunks", "loading"):
+        real = sys.modules[f"kishu_kernel.store.{module}"].digest  # type: ignore[attr-defined]
+        monkeypatch.setattr(
+            f"kishu_kernel.store.{module}.digest", lambda data, real=real: name if bytes(data) == padded else real(data)
+        )
+    put(store, "versions", schema.version_key(X1), schema.encode_manifest(longer) + mark)
+    with pytest.raises(UntrustedError, match="jupyter kishu trust"):
+        loaded(store, X1)
+    assert not pwned.exists()
+
+
+def test_a_manifest_that_names_another_stream(store: LmdbStore, bomb: bytes, pwned: Path) -> None:
+    name = digest(memoryview(bomb))
+    put(store, "chunks", name, bomb)
+    forged = schema.Manifest(("x",), "cloudpickle", schema.Piece(len(bomb), False, (name,)), ())
+    key = schema.version_key(X1)
+    old = got(store, "versions", key)
+    for mark in (b"", schema.NO_MARK, old[-16:], STRANGER.mark(b"versions", key, schema.encode_manifest(forged), bomb)):
+        put(store, "versions", key, schema.encode_manifest(forged) + mark)
+        with pytest.raises(LoadError):
+            loaded(store, X1)
+        assert not pwned.exists()
+    refused(store, X1, pwned)
+
+
+def test_a_manifest_under_another_key(store: LmdbStore) -> None:
+    put(store, "versions", schema.version_key(X2), got(store, "versions", schema.version_key(X1)))
+    with pytest.raises(UntrustedError):
+        store.load(X2)
+    assert loaded(store, X1) == {"x": 1}
+
+
+def test_a_mark_from_another_checkpoint_or_table(store: LmdbStore, pwned: Path) -> None:
+    keys = [schema.checkpoint_key(checkpoint_id(number)) for number in (1, 2)]
+    first, second = (got(store, "checkpoints", key) for key in keys)
+    for forged in (second, first[:-16] + second[-16:], second[:-16] + first[-16:]):
+        put(store, "checkpoints", keys[0], forged)
+        assert not store.checkpoint(checkpoint_id(1)).trusted
+    manifest = got(store, "versions", schema.version_key(X1))
+    put(store, "checkpoints", keys[0], first[:-16] + manifest[-16:])
+    assert not store.checkpoint(checkpoint_id(1)).trusted
+
+
+def evil(pwned: Path) -> str:
+    return f"x = __import__('os').mkdir({str(pwned)!r})"
+
+
+def test_a_cell_that_was_rewritten_is_not_run(store: LmdbStore, pwned: Path) -> None:
+    """The payload is damaged too, so that the session would like to run the cell."""
+    key = schema.checkpoint_key(checkpoint_id(1))
+    old = got(store, "checkpoints", key)
+    body = encode_checkpoint(replace(trivial(1), code=evil(pwned)))
+    for mark in (old[-16:], schema.NO_MARK, STRANGER.mark(b"checkpoints", key, body)):
+        put(store, "checkpoints", key, body + mark)
+        put(store, "versions", schema.version_key(X1), b"")
+        assert store.checkpoint(checkpoint_id(1)).code == evil(pwned)  # to be read
+        assert not store.checkpoint(checkpoint_id(1)).trusted
+        refused(store, X1, pwned)
+
+
+def test_a_checkpoint_that_was_added_is_not_run(store: LmdbStore, pwned: Path) -> None:
+    """A new one, where a branch is moved to it, says that a cell has to be run for what is in it."""
+    added = replace(trivial(9, code=evil(pwned)), parent=checkpoint_id(2))
+    not_stored = replace(added.versions[0], stored=False, reason="a generator")
+    put(
+        store,
+        "checkpoints",
+        schema.checkpoint_key(added.id),
+        encode_checkpoint(replace(added, versions=(not_stored,))) + schema.NO_MARK,
+    )
+    store.update({"branch/main": added.id})
+    refused(store, Version(("x",), added.id), pwned)
+    with pytest.raises(LostError, match="jupyter kishu trust"):
+        visit(store, CheckpointId("main"))
+
+
+def test_what_stands_between_a_cell_and_its_input_does_not_choose_it(path: Path, pwned: Path) -> None:
+    """The cell is ours and so is the older value; only together they do harm."""
+    notebook = Notebook()
+    harmless = pwned.with_name("harmless")
+    notebook.ok(f"target = {str(pwned)!r}")
+    moved = notebook.ok(f"target = {str(harmless)!r}")
+    made = notebook.ok("import os; os.mkdir(target); g = (each for each in [1])")
+    harmless.rmdir()
+    store = LmdbStore(path)
+    transfer(notebook.store, store)
+    hidden = replace(store.checkpoint(moved.id), versions=(), dropped=())
+    put(store, "checkpoints", schema.checkpoint_key(moved.id), encode_checkpoint(hidden) + schema.NO_MARK)
+    with pytest.raises(LostError):
+        visit(store, made.id)
+    assert not pwned.exists()
+    store.close()
+
+
+def test_nothing_of_ours_marks_what_was_not(store: LmdbStore, pwned: Path) -> None:
+    """A message, a collection, an amendment, a copy, an export: all write records anew."""
+    key = schema.checkpoint_key(checkpoint_id(1))
+    put(store, "checkpoints", key, encode_checkpoint(replace(trivial(1), code=evil(pwned))) + schema.NO_MARK)
+    seen = store.checkpoint(checkpoint_id(1))
+    store.amend(replace(seen, message="looks good"), {})
+    store.amend(replace(seen, message="claims to be", trusted=True), {})
+    assert not store.checkpoint(checkpoint_id(1)).trusted
+    store.collect([X1], reason="it was removed")
+    assert store.checkpoint(checkpoint_id(1)).versions[0].reason == "it was removed"
+    assert not store.checkpoint(checkpoint_id(1)).trusted
+    copy = MemoryStore()
+    transfer(store, copy)
+    assert not copy.checkpoint(checkpoint_id(1)).trusted
+    assert copy.checkpoint(checkpoint_id(2)).trusted
+    copy.amend(replace(seen, trusted=True), {})
+    assert not copy.checkpoint(checkpoint_id(1)).trusted
+    place = Path(str(store.statistics().path))
+    export_history(place, place.parent / "bundle", extract(store.checkpoint, checkpoint_id(2)))
+    import_history(place.parent / "bundle", place.parent / "imported")
+    imported = LmdbStore(place.parent / "imported")
+    assert not imported.checkpoint(checkpoint_id(1)).trusted
+    assert imported.checkpoint(checkpoint_id(2)).trusted
+    imported.close()
+
+
+def test_what_was_read_as_a_strangers_is_not_written_as_ours(store: LmdbStore, pwned: Path) -> None:
+    """Between our reading and our writing, the record that was there before is put back."""
+    key = schema.checkpoint_key(checkpoint_id(1))
+    ours = got(store, "checkpoints", key)
+    put(store, "checkpoints", key, encode_checkpoint(replace(trivial(1), code=evil(pwned))) + schema.NO_MARK)
+    seen = store.checkpoint(checkpoint_id(1))
+    put(store, "checkpoints", key, ours)
+    store.amend(replace(seen, message="looks good"), {})
+    assert not store.checkpoint(checkpoint_id(1)).trusted
+
+
+@pytest.mark.parametrize("codec", [32, 36, 37, 40, 255])
+def test_a_packed_chunk_that_asks_for_a_plugin_starts_no_python(
+    path: Path, tmp_path: Path, pwned: Path, monkeypatch: pytest.MonkeyPatch, codec: int
+) -> None:
+    """blosc2 would run `python -c "import blosc2_grok"` where the notebook lies, before any digest is looked at."""
+    numpy = pytest.importorskip("numpy")
+    blosc2 = pytest.importorskip("blosc2")
+    data = memoryview(numpy.arange(100_000, dtype="f8")).cast("B")
+    frame = bytearray(blosc2.compress2(data, codec=blosc2.Codec.LZ4, typesize=8))
+    frame[2] = frame[2] & 0x1F | 6 << 5
+    frame[22] = codec
+    for name in ("grok", "openhtj2k", "j2k", "htj2k", "openzl"):
+        (tmp_path / f"blosc2_{name}.py").write_text(f"open({str(pwned)!r}, 'w')")
+    monkeypatch.chdir(tmp_path)
+    store = LmdbStore(path)
+    store.commit(trivial(1), [payload(b"s", bytearray(data))], {})
+    name = digest(data)
+    value = b"\1" + data.nbytes.to_bytes(4, "little") + bytes(frame)
+    for chunk, at in ((data[start : start + (1 << 20)], start) for start in range(0, data.nbytes, 1 << 20)):
+        assert at == 0
+        assert digest(chunk) == name
+    store._environment.write(lambda txn: txn.delete(name, db=store._tables["chunks"]))
+    put(store, "packed", name, value)
+    with pytest.raises(LoadError):
+        store.load(X1).blobs[0].readinto(memoryview(bytearray(data.nbytes)))
+    assert not pwned.exists()
+    store.close()
+
+
+# --- somebody else's store
+
+
+def test_a_strangers_store_is_a_log_until_it_is_accepted(path: Path, bomb: bytes, pwned: Path) -> None:
+    theirs = LmdbStore(path, seal=STRANGER)
+    theirs.commit(replace(trivial(1), code=evil(pwned)), [payload(bomb)], {"branch/main": checkpoint_id(1)})
+    theirs.close()
+    store = LmdbStore(path)
+    seen = store.checkpoint(checkpoint_id(1))
+    assert (seen.trusted, seen.code) == (False, evil(pwned))
+    with pytest.raises(UntrustedError):
+        store.load(X1)
+    refused(store, X1, pwned)
+    assert trust_of(path) == Trust(1, 0, 1, 0)
+    assert not trust_of(path).whole
+    assert not pwned.exists()
+    assert trust(path) == Trust(1, 1, 1, 1) == trust_of(path)
+    store.close()
+    again = LmdbStore(path)
+    assert again.checkpoint(checkpoint_id(1)).trusted
+    loaded(again, X1)
+    assert pwned.exists()  # which is what trusting means
+    again.close()
+
+
+def test_a_store_of_format_1_is_a_log_until_it_is_accepted(path: Path) -> None:
+    path.mkdir()
+    shutil.copy(DATA / "store_v1" / "data.mdb", path)
+    first = Version(("x",), CheckpointId("00000000000000a1"))
+    assert trust_of(path) == Trust(2, 0, 2, 0)
+    store = LmdbStore(path)
+    with pytest.raises(UntrustedError):
+        store.load(first)
+    store.close()
+    assert trust(path).whole
+    store = LmdbStore(path)
+    assert store.load(first).stream == b"x stream"
+    store.close()
+
+
+def test_accepting_marks_nothing_that_is_damaged(store: LmdbStore, path: Path) -> None:
+    put(store, "checkpoints", schema.checkpoint_key(checkpoint_id(1)), b"{" + schema.NO_MARK)
+    put(store, "chunks", digest(memoryview(pickle.dumps({"x": 2}, protocol=5))), b"?")
+    found = trust(path)
+    assert found == Trust(1, 1, 1, 1, damaged=2)
+    assert got(store, "checkpoints", schema.checkpoint_key(checkpoint_id(1))) == b"{" + schema.NO_MARK
+
+
+def test_the_trusted_store_of_another_user_is_not_ours(store: LmdbStore, path: Path) -> None:
+    trust(path, STRANGER)
+    with pytest.raises(UntrustedError):
+        store.load(X1)
+    assert trust_of(path, STRANGER).whole
+
+
+def test_accepting_nothing(path: Path) -> None:
+    for act in (trust, trust_of):
+        with pytest.raises(StoreError, match="no store"):
+            act(path)
+    assert not path.exists()
+
+
+# --- somebody else's bundle
+
+
+def test_a_bundle_with_a_bomb_in_it_runs_nothing(tmp_path: Path, bomb: bytes, pwned: Path) -> None:
+    theirs = LmdbStore(tmp_path / "theirs", seal=STRANGER)
+    theirs.commit(replace(trivial(1), code=evil(pwned)), [payload(bomb)], {"branch/main": checkpoint_id(1)})
+    theirs.close()
+    export_history(tmp_path / "theirs", tmp_path / "bundle", seal=STRANGER)
+    import_history(tmp_path / "bundle", tmp_path / "new")
+    store = LmdbStore(tmp_path / "new")
+    refused(store, X1, pwned)
+    store.close()
+    assert bomb in (zipfile.ZipFile(tmp_path / "bundle").read("chunks"))  # it was there
+
+
+def test_a_file_outside_is_out_of_reach(store: LmdbStore, path: Path, tmp_path: Path) -> None:
+    export_history(path, tmp_path / "bundle")
+    secret = tmp_path / "victim"
+    secret.write_text("mine")
+    for name in ("../victim", str(secret), "../../victim", "chunks/../../victim"):
+        shutil.copy(tmp_path / "bundle", tmp_path / "evil")
+        with zipfile.ZipFile(tmp_path / "evil", "a") as archive:
+            archive.writestr(name, "yours")
+        with pytest.raises(StoreError, match="not used"):
+            import_history(tmp_path / "evil", tmp_path / "stores" / "new")
+        assert secret.read_text() == "mine"
+        assert os.listdir(tmp_path / "stores") == []
+
+
+# --- requests
+
+
+CODE = [
+    "__import__('pathlib').Path({!r}).touch()",
+    "{{__import__('pathlib').Path({!r}).touch()}}",
+    "'; __import__('os').system('touch {}'); '",
+    "$(touch {})",
+    "`touch {}`",
+    "!touch {}",
+    "%run {}",
+    "%(x)s {} {{0.__class__}}",
+]
+
+
+@pytest.mark.parametrize("pattern", CODE)
+def test_no_string_of_a_request_is_run(pattern: str, pwned: Path) -> None:
+    text = pattern.format(str(pwned))
+    notebook = Notebook()
+    notebook.ok("x = 1")
+    session = notebook.session
+    timeline = session.timeline
+    session.commit(text)
+    acts: list[Callable[[], object]] = [
+        lambda: session.checkout(text),
+        lambda: session.checkout(f"{text}~2"),
+        lambda: timeline.set_name("branch/", text, checkpoint_id(1)),
+        lambda: timeline.set_name("tag/", text, checkpoint_id(1)),
+        lambda: timeline.delete_name("tag/", text),
+        lambda: timeline.resolve(text),
+        lambda: Timeline(notebook.store, SessionId(text)).resolve("HEAD"),
+    ]
+    for act in acts:
+        with pytest.raises(Exception, match=r".") as caught:
+            act()
+        assert type(caught.value).__module__ == "kishu_kernel.errors"
+    assert not pwned.exists()
+    assert not Path(f"{pwned})").exists()
+    assert timeline.lookup(CheckpointId(str(notebook.head))).message == text
