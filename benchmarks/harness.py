@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -31,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 TIMEOUT = 120.0
 Measured = TypeVar("Measured")
+Subject = TypeVar("Subject")
 PACKAGES = (
     *("ipykernel", "ipython", "jupyter_client", "pyzmq", "cloudpickle", "lmdb", "xxhash"),
     *("numpy", "pandas", "psutil"),
@@ -46,10 +48,22 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True)
 class System:
-    """A kernel as it is launched: `python -m` and these arguments."""
+    """A kernel as it is launched: `python -m` and these arguments.
+
+    Attributes:
+        python: the interpreter. One of another environment does not see this checkout.
+        variables: of its environment, besides those of every system.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    python: str = sys.executable
+    variables: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_ours(self) -> bool:
+        """It answers kishu_requests."""
+        return self.arguments[0] == "kishu_kernel"
 
 
 PLAIN = System("ipykernel", ("ipykernel_launcher",))
@@ -66,7 +80,7 @@ class _Manager(KernelManager):
     def kernel_spec(self) -> KernelSpec:
         module, *options = self.system.arguments
         common = ["-f", "{connection_file}", "--log-level=ERROR"]
-        command = [sys.executable, "-m", module, *common, *options]
+        command = [self.system.python, "-m", module, *common, *options]
         return KernelSpec(argv=command, display_name=self.system.name, language="python")
 
 
@@ -99,6 +113,11 @@ class Kernel:
         except RuntimeError as error:
             raise BenchmarkError(f"{self.system.name}: {error}") from error
 
+    def restart(self) -> None:
+        """A fresh process in its place; returns when it is up."""
+        self._manager.restart_kernel(now=True)
+        self.wait()
+
     def first_replies(self) -> tuple[float, float]:
         """Seconds from the launch to the replies to a kernel_info_request and to a first cell.
 
@@ -113,20 +132,32 @@ class Kernel:
             raise BenchmarkError(f"{self.system.name} failed at its start")
         return time.perf_counter() - self._started
 
-    def run(self, code: str) -> Run:
+    def run(self, code: str, *, silent: bool = False) -> Run:
         """Run a cell. The next may follow at once: this waits until the kernel is idle.
+
+        Args:
+            silent: no cell of the notebook: not counted, and no hooks of IPython's run.
 
         Raises:
             BenchmarkError: the cell raised, or there is no reply.
         """
         sent = time.perf_counter()
-        request = self._client.execute(code)
+        request = self._client.execute(code, silent=silent)
         content = self._reply(request)
         seconds = time.perf_counter() - sent
         stdout = "".join(self._streams(request))
         if content["status"] != "ok":
-            raise BenchmarkError(f"{code!r}: {content.get('ename')}: {content.get('evalue')}")
+            raise BenchmarkError(f"{code[:200]!r}: {content.get('ename')}: {content.get('evalue')}")
         return Run(seconds, stdout)
+
+    def value(self, expression: str) -> str:
+        """The repr of an expression, without running a cell of the notebook."""
+        request = self._client.execute("", silent=True, user_expressions={"value": expression})
+        found = self._reply(request)["user_expressions"]["value"]
+        self._streams(request)
+        if found["status"] != "ok":
+            raise BenchmarkError(f"{expression}: {found.get('ename')}: {found.get('evalue')}")
+        return str(found["data"]["text/plain"])
 
     def kishu(self, operation: str, **parameters: object) -> tuple[dict[str, Any], float]:
         """The content of a kishu_reply, and the seconds until it came."""
@@ -148,7 +179,7 @@ class Kernel:
 
     def check(self) -> None:
         """Raise BenchmarkError if the kernel warned: a checkpoint that failed was cheap."""
-        if self.system != PLAIN and (warnings := self.kishu("status")[0]["warnings"]):
+        if self.system.is_ours and (warnings := self.kishu("status")[0]["warnings"]):
             raise BenchmarkError(f"{self.system.name} warned: {' '.join(warnings)}")
 
     def _reply(self, request: str) -> dict[str, Any]:
@@ -185,12 +216,13 @@ def scratch() -> Iterator[Path]:
 def launched(system: System, place: Path) -> Iterator[Kernel]:
     """A kernel that was just launched and may not be up yet. It dies with the block."""
     zmq.Context.instance().setsockopt(zmq.RECONNECT_IVL, 5)  # else in steps of 100 ms
-    manager = _Manager()
+    # Named as servers name it: kishu 0.3.4 reads the kernel's id there.
+    manager = _Manager(connection_file=str(place / f"kernel-{uuid.uuid4().hex}.json"))
     manager.system = system
     home = place / "home"
     home.mkdir(exist_ok=True)
     started = time.perf_counter()
-    manager.start_kernel(cwd=str(home), env=_kernel_environment(place))
+    manager.start_kernel(cwd=str(home), env={**_kernel_environment(place), **system.variables})
     client = manager.client()
     client.start_channels()
     try:
@@ -238,8 +270,8 @@ def _kernel_environment(place: Path) -> dict[str, str]:
 # --- measuring
 
 
-def in_turns(kernels: Sequence[Kernel], rounds: int, measure: Callable[[Kernel], Measured]) -> list[list[Measured]]:
-    """For each kernel what `measure` gave, `rounds` times; who goes first changes."""
+def in_turns(kernels: Sequence[Subject], rounds: int, measure: Callable[[Subject], Measured]) -> list[list[Measured]]:
+    """For each kernel, or what stands for it, what `measure` gave, `rounds` times; who goes first changes."""
     found: list[list[Measured]] = [[] for _ in kernels]
     for turn in range(rounds):
         order = range(len(kernels)) if turn % 2 else reversed(range(len(kernels)))
@@ -263,12 +295,17 @@ def ratio(ours: Sequence[float], plain: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number, and what it may be at most (None: for comparison only)."""
+    """One number, and what it may be at most (None: for comparison only).
+
+    Attributes:
+        beside: the same of other systems, by their names; a text says why there is no number.
+    """
 
     name: str
     measured: float
     unit: str
     target: float | None = None
+    beside: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool | None:
@@ -309,7 +346,7 @@ def read(name: str) -> list[Figure]:
     if not path.exists():
         return []
     kept = json.loads(path.read_text(encoding="utf-8"))["figures"]
-    return [Figure(f["name"], f["measured"], f["unit"], f["target"]) for f in kept]
+    return [Figure(f["name"], f["measured"], f["unit"], f["target"], f.get("beside", {})) for f in kept]
 
 
 def _rounded(value: Any) -> Any:

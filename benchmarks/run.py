@@ -17,7 +17,7 @@ from dataclasses import asdict
 
 from benchmarks.harness import RESULTS, ROOT, BenchmarkError, Figure, environment, read, result_path, write
 
-BENCHMARKS = ("slowdown", "latency", "frame", "strings", "startup", "graph")
+BENCHMARKS = ("slowdown", "latency", "frame", "strings", "startup", "graph", "store")
 MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
 
 
@@ -46,12 +46,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def markdown(figures: list[Figure]) -> str:
-    """The figures as a table; those without a target are there to compare."""
-    rows = [("figure", "measured", "target", "ok"), ("---", "---:", "---:", ":---:")]
+    """The figures as tables; those without a target are there to compare.
+
+    What was measured of other systems too has a table of its own, side by side.
+    """
+    alone = [figure for figure in figures if not figure.beside]
+    compared = [figure for figure in figures if figure.beside]
+    return "\n".join(_table(each) for each in (alone, compared) if each)
+
+
+def _table(figures: Sequence[Figure]) -> str:
+    systems = list(dict.fromkeys(system for figure in figures for system in figure.beside))
+    rows: list[tuple[str, ...]] = [
+        ("figure", "measured", "target", "ok", *systems),
+        ("---", "---:", "---:", ":---:", *("---:" for _ in systems)),
+    ]
     for figure in figures:
         target = "" if figure.target is None else f"≤ {_amount(figure.target, figure.unit)}"
         ok = {True: "yes", False: "**no**", None: ""}[figure.ok]
-        rows.append((figure.name, _amount(figure.measured, figure.unit), target, ok))
+        others = [figure.beside.get(system, "") for system in systems]
+        shown = [each if isinstance(each, str) else _amount(each, figure.unit) for each in others]
+        rows.append((figure.name, _amount(figure.measured, figure.unit), target, ok, *shown))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

@@ -1,6 +1,7 @@
 """Is a store whole, and what is to be done where it is not?
 
-Law: a check changes nothing. A repair takes away what cannot be used, says so where it was, and invents nothing: what
+Law: a check changes nothing, but that opening a store closes it to others, and brings an old format up to date. A
+repair takes away what cannot be used, says so where it was, and invents nothing: what
 it leaves is a store in which every version is whole or told as lost, and every way to the root ends. It never makes
 trusted what was not. Neighbours: `image` looks at the file before LMDB does, `salvage` rescues what is in a broken
 one, `mending` repairs what this finds.
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CheckpointId, Names, Version
-from kishu_kernel.store import chunks, environment, schema
+from kishu_kernel.store import chunks, directory, environment, schema
 from kishu_kernel.store.directory import DATA, LOCK
 from kishu_kernel.store.image import SUPPORTED, Image
 from kishu_kernel.store.schema import Manifest, Piece
@@ -147,7 +148,8 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, se
     path = Path(os.path.realpath(path))
     if not (path / DATA).exists():
         raise StoreError(f"there is no store at {path}")
-    problems = list(_permissions(path, repair))
+    directory.check_files(path)
+    problems = list(_permissions(path))
     damage = structure(path)
     if damage and not repair:
         consequence = "what stands there cannot be read, and LMDB may crash on it: --repair saves the rest"
@@ -194,7 +196,7 @@ def _pages(damage: list[str], consequence: str) -> Iterator[Problem]:
         yield Problem("file", f"{DATA}: {len(damage) - TOLD:,} more places like these", consequence)
 
 
-def _permissions(path: Path, repair: bool) -> Iterator[Problem]:
+def _permissions(path: Path) -> Iterator[Problem]:
     if os.name == "nt":
         return
     for place in (path, path / DATA, path / LOCK):
@@ -204,9 +206,9 @@ def _permissions(path: Path, repair: bool) -> Iterator[Problem]:
             continue
         mode = stat.S_IMODE(facts.st_mode)
         if mode & 0o077 and not stat.S_ISLNK(facts.st_mode):
-            if repair:
-                place.chmod(mode & 0o700)
-            yield Problem("permissions", f"{place.name} is open to others than you", "they may read it", repair)
+            place.chmod(mode & 0o700)
+            consequence = "who could reach it could read or change it; it is closed now"
+            yield Problem("permissions", f"{place.name} was open to others than you", consequence, True)
 
 
 def _looked_at(path: Path, seal: Seal, progress: Progress | None) -> tuple[Findings, Report]:

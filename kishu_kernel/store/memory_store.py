@@ -61,7 +61,7 @@ class MemoryStore:
                 manifests[key] = schema.marked(self._seal, "versions", key, body, payload.stream)
             written = record_size(checkpoint)
             written += sum(map(len, new.values())) + sum(map(len, manifests.values()))
-            kept = replace(checkpoint, written_bytes=written, trusted=True)
+            kept = replace(checkpoint, written_bytes=written)
             self._put_record(kept, refs)
             if not kept.outputs:  # a commit, unlike an amendment, replaces all
                 self._outputs.pop(kept.id, None)
@@ -118,7 +118,8 @@ class MemoryStore:
         with self._open():
             if checkpoint.id not in self._checkpoints:
                 raise KeyError(checkpoint.id)
-            self._put_record(checkpoint, refs)
+            before = self._decoded(checkpoint.id, self._checkpoints[checkpoint.id], b"")
+            self._put_record(replace(checkpoint, trusted=checkpoint.trusted and before.trusted), refs)
 
     def collect(
         self,
@@ -184,7 +185,8 @@ class MemoryStore:
     def _put_record(self, checkpoint: Checkpoint, refs: Refs) -> None:
         """All that can fail comes before the first assignment."""
         key = schema.checkpoint_key(checkpoint.id)
-        record = schema.marked(self._seal, "checkpoints", key, encode_checkpoint(checkpoint))
+        body = encode_checkpoint(checkpoint)
+        record = schema.marked(self._seal, "checkpoints", key, body) if checkpoint.trusted else body + schema.NO_MARK
         outputs = encode_outputs(checkpoint.outputs)
         self._refs = self._pointed(refs)
         self._checkpoints[checkpoint.id] = record

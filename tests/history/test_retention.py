@@ -200,8 +200,8 @@ def test_a_deleted_branch_goes_and_what_others_share_with_it_stays() -> None:
 def test_where_redo_leads_to_goes_late() -> None:
     history = [*chain(200), checkpoint(201, 10, [("x",)])]
     refs = {"head/s": named(201), "branch/main": named(200)}
-    assert numbers(retention(history, refs).thinning)[-1] != 11
-    assert numbers(retention(history, refs, last=[named(11)]).thinning)[-1] == 11
+    assert 11 not in numbers(retention(history, refs).thinning)[-30:]
+    assert 11 in numbers(retention(history, refs, last=[named(11)]).thinning)[-30:]
 
 
 def test_where_redo_leads_to_goes_with_its_branch() -> None:

@@ -245,13 +245,14 @@ def test_nothing_of_ours_marks_what_was_not(store: LmdbStore, pwned: Path) -> No
     store.collect([X1], reason="it was removed")
     assert store.checkpoint(checkpoint_id(1)).versions[0].reason == "it was removed"
     assert not store.checkpoint(checkpoint_id(1)).trusted
-    copy = MemoryStore()
-    transfer(store, copy)
-    assert not copy.checkpoint(checkpoint_id(1)).trusted
-    assert copy.checkpoint(checkpoint_id(2)).trusted
-    copy.amend(replace(seen, trusted=True), {})
-    assert not copy.checkpoint(checkpoint_id(1)).trusted
     place = Path(str(store.statistics().path))
+    for copy in (MemoryStore(), LmdbStore(place.parent / "copy")):
+        transfer(store, copy)
+        assert not copy.checkpoint(checkpoint_id(1)).trusted
+        assert copy.checkpoint(checkpoint_id(2)).trusted
+        copy.amend(replace(seen, trusted=True), {})
+        assert not copy.checkpoint(checkpoint_id(1)).trusted
+        copy.close()
     export_history(place, place.parent / "bundle", extract(store.checkpoint, checkpoint_id(2)))
     import_history(place.parent / "bundle", place.parent / "imported")
     imported = LmdbStore(place.parent / "imported")
