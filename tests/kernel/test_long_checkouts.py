@@ -1,0 +1,97 @@
+"""What takes long: the stop button is honoured at once and leaves everything whole; how far it is can be seen."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import pytest
+
+from .driver import Kernel
+
+BIG = "import numpy as np\na = np.zeros(12_000_000); b = [1]"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_interrupted_checkout_is_whole_or_nothing(shared: Kernel, seed: int) -> None:
+    kernel = shared
+    kernel.ok(BIG)
+    kernel.ok(f"a += {seed + 1}; b.append({seed})")
+    kernel.ok(f"a += {seed + 1}; b.append('more')")
+    there = (2 * (seed + 1), [1, seed, "more"])
+    request = kernel.send("kishu_request", {"operation": "undo", "steps": 2})
+    time.sleep(random.Random(seed).uniform(0, 0.15))
+    kernel.interrupt()
+    reply = kernel.reply(request)
+    assert reply["status"] == "ok" or reply["ename"] == "KeyboardInterrupt", reply
+    went = reply["status"] == "ok"
+    state = "int(a.min()), int(a.max()), b"
+    assert kernel.value(state) == ((0, 0, [1]) if went else (there[0], *there))
+    kernel.done("redo", steps=2) if went else kernel.done("undo")
+    kernel.done("checkout", target="In[{}]".format(kernel.done("log")["checkpoints"][0]["execution_count"]))
+    kernel.ok("a += 1; b.append('after')")
+    kernel.done("undo")
+    low, high, _ = kernel.value(state)
+    assert low == high
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_an_interrupted_checkpoint_is_made_up_for(shared: Kernel, seed: int) -> None:
+    kernel = shared
+    kernel.ok(BIG)
+    running = kernel.begin(f"a += {seed + 1}; b.append({seed})")
+    time.sleep(random.Random(seed).uniform(0.01, 0.08))
+    kernel.interrupt()
+    ran = kernel.end(running)
+    after = kernel.value("int(a.min()), int(a.max()), list(b)")
+    if ran.status == "ok":
+        assert after == (seed + 1, seed + 1, [1, seed])
+    kernel.ok("c = 1")
+    kernel.done("undo")
+    assert kernel.value("int(a.min()), int(a.max()), list(b)") == after
+    kernel.done("checkout", target="HEAD~1")
+    kernel.done("checkout", target=kernel.done("status")["branch"] or "main")
+
+
+def test_a_long_replay_says_how_far_it_is(kernel: Kernel) -> None:
+    kernel.ok("import time")
+    kernel.ok("time.sleep(1.5); gen = (i for i in [1, 2])")
+    kernel.ok("del gen")
+    ran = kernel.ok("%kishu undo")
+    told = [each["data"]["text/plain"] for each in ran.outputs if each["output_type"] == "display_data"]
+    assert told[0].startswith("[kishu] re-running cell 1 of 1")
+    assert "went to" in ran.stdout
+    assert kernel.value("list(gen)") == [1, 2]
+
+
+def test_what_is_quick_says_nothing(kernel: Kernel) -> None:
+    kernel.ok("x = [1]")
+    kernel.ok("x.append(2)")
+    ran = kernel.ok("%kishu undo")
+    assert [each["output_type"] for each in ran.outputs] == ["stream"]
+
+
+def test_the_line_is_gone_when_it_is_done(kernel: Kernel) -> None:
+    kernel.ok("import time")
+    kernel.ok("time.sleep(1.5); gen = (i for i in [1, 2])")
+    kernel.ok("del gen")
+    running = kernel.begin("%kishu undo")
+    kernel.reply(running)
+    updates = [content for kind, content in kernel.idle(running) if kind == "update_display_data"]
+    assert updates
+    assert updates[-1]["data"]["text/plain"] == ""
+
+
+def test_the_reply_does_not_wait_for_the_disk(kernel: Kernel) -> None:
+    kernel.ok("import numpy as np")
+    kernel.ok("big = np.random.default_rng(0).random(40_000_000)")
+    assert kernel.done("status")["pending"] is True  # 320 MB that do not compress
+    assert kernel.done("status", channel="control")["pending"] is True
+    kernel.ok("small = 1")  # touches nothing of it
+    while kernel.done("status")["pending"]:
+        time.sleep(0.05)
+    _, making, _ = kernel.done("log")["checkpoints"]
+    assert making["written_bytes"] >= making["payload_bytes"] >= 320_000_000
+    kernel.ok("total = big.sum(); big[:] = 0")
+    kernel.done("undo")
+    assert kernel.value("bool(big.sum() > 1e6)") is True
