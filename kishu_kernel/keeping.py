@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from kishu_kernel.model import Names
-from kishu_kernel.summaries import size
+from kishu_kernel.words import size
 
 _mro = type.__dict__["__mro__"].__get__
 _module = type.__dict__["__module__"].__get__

@@ -21,16 +21,6 @@ def describe(name: str, obj: Any, digest: Digest = Digest(b"")) -> VariableInfo:
     return VariableInfo(name, _type_name(type(obj)), _summary(obj)[:200], digest)
 
 
-def size(number: int) -> str:
-    """Bytes as a person writes them."""
-    amount = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    raise AssertionError
-
-
 def _type_name(kind: type) -> str:
     module, name = kind.__module__, kind.__qualname__
     return name if module in ("builtins", "__main__") else f"{module}.{name}"

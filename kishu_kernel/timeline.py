@@ -18,7 +18,7 @@ from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, resolv
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind import Failure, WriteBehind
-from kishu_kernel.summaries import size
+from kishu_kernel.words import size
 
 SPARE = 0.9
 """Of its limit the store occupies so much after old payloads were dropped, lest every checkpoint drops some."""

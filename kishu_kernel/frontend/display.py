@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from kishu_kernel.progress import Progress
-from kishu_kernel.summaries import size
+from kishu_kernel.words import size
 
 Reply = Mapping[str, Any]
 

@@ -13,8 +13,8 @@ from itertools import islice
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.model import Checkpoint
 from kishu_kernel.store.places import Place
-from kishu_kernel.summaries import size
 from kishu_kernel.timeline import Timeline
+from kishu_kernel.words import ago, counted, size
 
 Ways = tuple[tuple[str, str], ...]
 """Commands, and what they do."""
@@ -31,21 +31,20 @@ def notice(timeline: Timeline, place: Place | None = None, now: float | None = N
     """
     earlier = timeline.earlier()
     if earlier:
-        return _bundle(*_of_earlier(timeline, earlier, place, now))
+        return _bundle(*_of_earlier(timeline, earlier, place, time.time() if now is None else now))
     if place is not None and place.resembles is not None:
         ways = ((f"%kishu attach {place.resembles.name}", "gives this one the same history"),)
         return _bundle("This notebook looks like a copy of one that has a history.", ways)
     return None
 
 
-def _of_earlier(
-    timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float | None
-) -> tuple[str, Ways]:
+def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float) -> tuple[str, Ways]:
     last, *others = earlier
-    told = f"This notebook was here before. Its last session ended {age(last, now)}{_extent(timeline, last)}."
+    told = (
+        f"This notebook was here before. Its last session ended {ago(now - last.timestamp)}{_extent(timeline, last)}."
+    )
     if others:
-        several = f"one more, {age(others[0], now)}" if len(others) == 1 else f"{len(others)} more"
-        told += f" There is {several}." if len(others) == 1 else f" There are {several}."
+        told += f" Before it there {'was one' if len(others) == 1 else f'were {len(others)}'} more."
     if place is not None and place.previous:
         told += f" It was called {place.previous} then."
     if not last.trusted:
@@ -70,16 +69,6 @@ def _bundle(told: str, ways: Ways) -> Mapping[str, str]:
     }
 
 
-def age(checkpoint: Checkpoint, now: float | None = None) -> str:
-    """How long ago it was, as a person says it."""
-    seconds = max(0.0, (time.time() if now is None else now) - checkpoint.timestamp)
-    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= length:
-            count = round(seconds / length)
-            return f"{count} {unit}{'s' * (count != 1)} ago"
-    return "just now"
-
-
 def _extent(timeline: Timeline, last: Checkpoint) -> str:
     """How much there would be to bring back."""
     told = f" after In[{last.execution_count}]" if last.execution_count is not None else ""
@@ -88,4 +77,4 @@ def _extent(timeline: Timeline, last: Checkpoint) -> str:
         return told
     records = [timeline.lookup(made).record(names) for names, made in state_at(timeline.lookup, last.id).items()]
     variables = sum(len(record.names) for record in records)
-    return f"{told}, with {variables} variable{'s' * (variables != 1)} ({size(sum(each.size for each in records))})"
+    return f"{told}, with {counted(variables, 'variable')} ({size(sum(each.size for each in records))})"

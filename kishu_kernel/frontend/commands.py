@@ -1,0 +1,359 @@
+"""The console script `jupyter-kishu`, and so `jupyter kishu ...`: stores at rest, from a terminal.
+
+Law: nothing that reads a store is imported before a command needs it. No command writes where it only had to look.
+Neighbours: `named_stores` finds what is meant, `tables` makes the text, `terminal` says it, `store` does the work.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kishu_kernel import __version__
+from kishu_kernel.errors import StoreError
+from kishu_kernel.frontend import named_stores, tables
+from kishu_kernel.frontend.tables import visible
+from kishu_kernel.frontend.terminal import (
+    Bar,
+    Commands,
+    Each,
+    base_of,
+    complete_store,
+    directory_option,
+    examples,
+    json_option,
+    opened,
+    size_in_bytes,
+)
+
+if TYPE_CHECKING:
+    from kishu_kernel.store.bundle import Extract
+
+COMPLETE = "_JUPYTER_KISHU_COMPLETE"
+
+_DROPPED = "it was dropped to save space"
+
+_MEANING = """
+Nothing shows that you wrote what is not yours here. To accept it means that kernels load its values and re-run its
+cells as if you had written them, and both can run any program with all your rights. Accept it only if you know where
+it comes from, and would run a program from there."""
+
+_EPILOG = """\b
+Examples:
+  jupyter kishu stores                       what there is, and how big
+  jupyter kishu gc --dry-run --limit 5GB     what would go
+  jupyter kishu export analysis.ipynb analysis.kishu
+  jupyter kishu COMMAND --help               more of each
+
+\b
+Exit status: 0 all went well, 1 it did not (one sentence says why), 2 wrong usage.
+
+\b
+Completion, by a line in ~/.bashrc (zsh: zsh_source; fish: fish_source, piped into source):
+  eval "$(_JUPYTER_KISHU_COMPLETE=bash_source jupyter-kishu)"
+"""
+
+
+@click.group(
+    cls=Commands,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, "-V", "--version", message="kishu-kernel %(version)s")
+def commands() -> None:
+    """The histories of your notebooks, as the kernel "Python 3 (Kishu)" keeps them: each in a store of its own.
+
+    STORE is the path of a notebook, the name of a store as `stores` lists it (or how it begins), or a directory.
+    """
+
+
+@commands.command()
+@directory_option
+@json_option
+@click.pass_context
+def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> None:
+    """List the stores, the last used first.
+
+    A notebook marked "gone" was renamed, moved or deleted. Renamed and moved ones find their store again by
+    themselves when they are opened; `attach` helps where they do not.
+    """
+    base = base_of(ctx, directory)
+    from kishu_kernel.store.places import stores as listed
+
+    found = listed(base)
+    if for_programs:
+        click.echo(tables.as_json(tables.stores_json(found, base)))
+    else:
+        click.echo(tables.stores_table(found, base, time.time()))
+
+
+@commands.command(epilog=examples("jupyter kishu fsck", "jupyter kishu fsck analysis.ipynb --repair"))
+@click.argument("names", metavar="[STORE]...", nargs=-1, shell_complete=complete_store)
+@click.option("--repair", is_flag=True, help="Mend what can be mended; say what is lost.")
+@directory_option
+@json_option
+@click.pass_context
+def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Path | None, for_programs: bool) -> None:
+    """Check that stores are whole; all of them where none is named.
+
+    Reads every byte. Changes nothing without --repair, and with it only what cannot be used as it is: values that
+    are damaged are re-run when they are needed, or told as lost. What nobody shows to be yours is a problem, too.
+
+    Exit status: 0 all is well (by now), 1 problems are left, 2 wrong usage.
+    """
+    base = base_of(ctx, directory)
+    paths = named_stores.all_or(base, names)
+    from kishu_kernel.store.fsck import check
+
+    each = Each(paths, for_programs)
+    for path in each:
+        with each.attempt(path), Bar(f"Checking {path.name}") as bar:
+            report = check(path, repair, bar)
+            each.failed |= not report.clean
+            each.tell(tables.report_json(report), tables.report_text(report))
+    each.end(ctx, base)
+
+
+@commands.command(
+    epilog=examples("jupyter kishu gc --dry-run --limit 5GB", "jupyter kishu gc analysis.ipynb --limit 500MB --compact")
+)
+@click.argument("names", metavar="[STORE]...", nargs=-1, shell_complete=complete_store)
+@click.option("-n", "--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--limit", metavar="SIZE", callback=size_in_bytes, help="What each store may occupy: 500MB, 5GB, 1.5GiB.")
+@click.option("--compact", is_flag=True, help="Give the free space back to the disk. No kernel may use the store.")
+@directory_option
+@json_option
+@click.pass_context
+def gc(
+    ctx: click.Context,
+    names: tuple[str, ...],
+    dry_run: bool,
+    limit: int | None,
+    compact: bool,
+    directory: Path | None,
+    for_programs: bool,
+) -> None:
+    """Drop values that nobody needs, in these stores, or in all.
+
+    What a branch, a tag or the end of a session needs always stays, and so does the code of all cells: values that
+    were dropped are re-run when you go back there. Without --limit only what no branch, tag or session leads to goes.
+
+    The file keeps its size, and new checkpoints use the space; --compact gives it back to the disk.
+    """
+    if dry_run and compact:
+        raise click.UsageError("--compact cannot be tried out: leave out --dry-run, or --compact.", ctx)
+    base = base_of(ctx, directory)
+    paths = named_stores.all_or(base, names)
+    from kishu_kernel.timeline import collect
+
+    each = Each(paths, for_programs)
+    for path in each:
+        with each.attempt(path):
+            with opened(path, readonly=dry_run) as store:
+                collected = collect(store, limit, _DROPPED, dry_run=dry_run)
+            told = tables.collected_json(path, collected, dry_run)
+            each.tell(told, tables.collected_text(path, collected, dry_run))
+            if compact:
+                from kishu_kernel.store.compact import compact as compacted
+
+                before, after = compacted(path)
+                told["compacted"] = {"before": before, "after": after}
+                each.say(f"{visible(path.name)}: {tables.compacted_text(before, after)}")
+    each.end(ctx, base)
+
+
+@commands.command(
+    epilog=examples(
+        "jupyter kishu export analysis.ipynb analysis.kishu",
+        "jupyter kishu export analysis.ipynb model.kishu --target baseline",
+    )
+)
+@click.argument("name", metavar="STORE", shell_complete=complete_store)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--target", metavar="TARGET", help="One state only: an id or its beginning, a branch, a tag, HEAD~3.")
+@click.option("-f", "--force", is_flag=True, help="Replace FILE where there is one.")
+@directory_option
+@click.pass_context
+def export(ctx: click.Context, name: str, file: Path, target: str | None, force: bool, directory: Path | None) -> None:
+    """Write a history, or one state of it, to FILE, for another machine.
+
+    With --target the values of that state go along (and what re-running takes for those that could not be stored),
+    and the code of the cells on the way there. HEAD is where the last session stood.
+    """
+    base = base_of(ctx, directory)
+    path = named_stores.find(base, name)
+    if os.path.lexists(file) and not force:
+        raise StoreError(f"there is {file} already: --force replaces it")
+    from kishu_kernel.store.bundle import export_history
+
+    extract = _extract(path, target) if target else None
+    with Bar(f"Writing {file.name}") as bar:
+        content = export_history(path, file, extract, bar)
+    elsewhere = shlex.quote(visible(file.name))
+    click.echo(f"{visible(file)}: {tables.content_text(content)}. Elsewhere: jupyter kishu import {elsewhere}")
+
+
+@commands.command(
+    "import",
+    epilog=examples(
+        "jupyter kishu import analysis.kishu --notebook analysis.ipynb", "jupyter kishu import analysis.kishu"
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--notebook", metavar="NOTEBOOK", type=click.Path(dir_okay=False), help="Whose history it becomes.")
+@click.option(
+    "--to", metavar="DIRECTORY", type=click.Path(path_type=Path), help="Where to put the store instead; nothing yet."
+)
+@directory_option
+@click.pass_context
+def import_(ctx: click.Context, file: Path, notebook: str | None, to: Path | None, directory: Path | None) -> None:
+    """Make a store of a FILE that `export` wrote.
+
+    Nothing in it is run, and nothing of it is believed. What somebody else wrote (or you, on another machine) is only
+    to be read, until you accept it: see `trust`.
+    """
+    if notebook is not None and to is not None:
+        raise click.UsageError("--notebook and --to exclude each other.", ctx)
+    base = base_of(ctx, directory)
+    from kishu_kernel.store.receive import receive
+    from kishu_kernel.store.trust import trust_of
+    from kishu_kernel.store.unbundle import import_history
+
+    with Bar(f"Reading {file.name}") as bar:
+        if to is None:
+            path, content = receive(base, file, notebook, bar)
+        else:
+            path = Path(os.path.abspath(to.expanduser()))
+            content = import_history(file, path, bar)
+    shown = visible(path if to else path.name)
+    called = shlex.quote(shown)
+    click.echo(f"{shown}: {tables.content_text(content)}" + (f", for {visible(notebook)}" if notebook else ""))
+    if notebook is None and to is None:
+        click.echo(f"To give it to a notebook: jupyter kishu attach {called} NOTEBOOK")
+    if not trust_of(path).whole:
+        click.echo(
+            "It is untrusted: nothing shows that you wrote it, so it can be read, but nothing of it is loaded.\n"
+            f"If you know where it comes from: jupyter kishu trust {called}"
+        )
+
+
+@commands.command(epilog=examples("jupyter kishu trust analysis.ipynb --check", "jupyter kishu trust analysis.ipynb"))
+@click.argument("name", metavar="STORE", shell_complete=complete_store)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--check", is_flag=True, help="Only say how much of it is yours; exit status 1 unless all is.")
+@directory_option
+@json_option
+@click.pass_context
+def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path | None, for_programs: bool) -> None:
+    """Accept a store that nothing shows to be yours.
+
+    Loading a stored value can run any program, so kernels load only what carries the mark of your key (in Jupyter's
+    data directory, or where KISHU_KEY_FILE says). What was imported, copied from elsewhere, or made by an early
+    version of kishu-kernel, does not. Kernels that use the store see it when they start again.
+    """
+    if yes and check:
+        raise click.UsageError("--yes and --check exclude each other.", ctx)
+    if for_programs and not (yes or check):
+        raise click.UsageError("--json asks nothing: say --check or --yes, too.", ctx)
+    path = named_stores.find(base_of(ctx, directory), name)
+    from kishu_kernel.store import trust as trusting
+    from kishu_kernel.store.about import read_about
+
+    found = trusting.trust_of(path)
+    if not for_programs:
+        about = read_about(path)
+        with opened(path, readonly=True) as store:
+            checkpoints = list(store.checkpoints(outputs=False))
+        click.echo(tables.trust_text(path, about.notebook if about else None, checkpoints, found))
+    if not check and not found.whole:
+        if not yes:
+            click.echo(_MEANING)
+            click.confirm("Accept it?", abort=True)
+        _check_key()
+        found = trusting.trust(path)
+        if not for_programs:
+            click.echo("Accepted: all that can be read in it is yours now.")
+    elif not for_programs:
+        click.echo("All of it is yours." if found.whole else "Not all of it is yours.")
+    if for_programs:
+        click.echo(tables.as_json(tables.trust_json(path, found)))
+    ctx.exit(0 if found.whole else 1)
+
+
+@commands.command(
+    epilog=examples(
+        "jupyter kishu attach old-name.ipynb new-name.ipynb",
+        "jupyter kishu attach analysis-1f2e3d4c5b6a7988 copy.ipynb",
+    )
+)
+@click.argument("name", metavar="STORE", shell_complete=complete_store)
+@click.argument("notebook", type=click.Path(exists=True, dir_okay=False))
+@directory_option
+@click.pass_context
+def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None) -> None:
+    """Give NOTEBOOK the history in STORE.
+
+    Where the notebook that it belonged to is gone, the store becomes NOTEBOOK's. Else both go on with a copy of
+    their own.
+    """
+    base = base_of(ctx, directory)
+    path = named_stores.find(base, name)
+    from kishu_kernel.store.places import attach as attached
+
+    if path.parent != base:
+        raise StoreError(f"{path} is not in {base}: `export` it, and `import` it with --notebook {notebook}")
+    got = attached(base, path, notebook)
+    if got == path:
+        click.echo(f"{visible(path.name)} is the history of {visible(notebook)} now.")
+    else:
+        click.echo(f"{visible(notebook)} has a copy of {visible(path.name)} now, in {visible(got.name)}.")
+    click.echo("In the notebook, `%kishu resume` goes to where it ended.")
+
+
+def _extract(path: Path, target: str) -> Extract:
+    """What belongs to one state of a store."""
+    from kishu_kernel.bundles import extract
+    from kishu_kernel.history.targets import HEAD, resolve
+    from kishu_kernel.store.soundness import circles
+
+    mend = f"mend it with `jupyter kishu fsck --repair {path}` first"
+    with opened(path, readonly=True) as store:
+        known = {each.id: each for each in store.checkpoints(outputs=False)}
+        if circles({id: each.parent for id, each in known.items()}):
+            raise StoreError(f"the history in {path} has no beginning: {mend}")
+        refs = store.refs()
+        heads = [id for name, id in refs.items() if name.startswith(HEAD) and id in known]
+        head = max(heads, key=lambda id: known[id].timestamp, default=None)
+        try:
+            found = resolve(target, head=head, refs=refs, find=store.find, lookup=known.__getitem__)
+            return extract(known.__getitem__, found)
+        except KeyError as error:
+            raise StoreError(f"the history in {path} lacks checkpoint {error.args[0]}: {mend}") from error
+
+
+def _check_key() -> None:
+    """StoreError where a mark would be worth nothing as soon as this command ends."""
+    from kishu_kernel.store.seal import key_path, user_seal
+
+    if not user_seal().lasting:
+        raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")
+
+
+def main() -> None:
+    """What the console script calls."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # no alphabet is a reason to fail
+    # completion is of one word, and people type two
+    name = "jupyter-kishu" if COMPLETE in os.environ else "jupyter kishu"
+    commands.main(prog_name=name, complete_var=COMPLETE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Which store a person means on the command line: a directory, a notebook's path, a name among the stores.
+
+Law: nothing is guessed. What fits none, or several, is refused in one sentence that names the nearest.
+Neighbours: `commands` asks, `store.places` knows whose the stores are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kishu_kernel.errors import RequestError
+
+if TYPE_CHECKING:
+    from kishu_kernel.store.places import StoreListing
+
+SHORTEST = 3
+"""Letters of a name that may stand for all of it."""
+NAMED = 5
+"""Stores that a sentence names at most."""
+
+
+def base_of(directory: Path | None, insisted: bool) -> tuple[Path, str | None]:
+    """Where the stores are, and a sentence for the user where that is not where they were meant to be.
+
+    Args:
+        directory: None: the default.
+        insisted: there, whatever disk it is on.
+
+    Raises:
+        StoreError: there is no local directory to be had.
+    """
+    from kishu_kernel.store.filesystems import base_for
+    from kishu_kernel.store.locate import default_base
+
+    meant = Path(os.path.abspath(directory.expanduser())) if directory else default_base()
+    base, told = base_for(meant, force=insisted)
+    return base, told and f"{told}; --dir names another directory"
+
+
+def all_or(base: Path, names: Sequence[str]) -> list[Path]:
+    """The stores of these names, each once; all of them where there are no names.
+
+    Raises:
+        RequestError: as `find`.
+    """
+    from kishu_kernel.store.places import stores
+
+    if not names:
+        return [listing.path for listing in stores(base)]
+    return list(dict.fromkeys(find(base, name) for name in names))
+
+
+def find(base: Path, text: str) -> Path:
+    """The directory of the store that is meant. O(stores).
+
+    Raises:
+        RequestError: there is none, or there are several.
+    """
+    from kishu_kernel.store.places import stores
+
+    listings = stores(base)
+    named = next((listing.path for listing in listings if listing.path.name == text), None)
+    path = Path(os.path.abspath(os.path.expanduser(text)))
+    here = _at(path, listings)
+    if named and here and here != named:
+        raise RequestError(f"{text} is a store in {base}, and one here: write {os.path.join('.', text)} for this one")
+    found = named or here or _of_notebook(base, path, listings)
+    if found:
+        return found
+    if path.is_dir():
+        raise RequestError(f"there is no store in {path}: `jupyter kishu stores` lists those that there are")
+    begun = [listing for listing in listings if listing.path.name.startswith(text) and len(text) >= SHORTEST]
+    if len(begun) == 1:
+        return begun[0].path
+    if begun:
+        raise RequestError(f"{text} may be {_either(begun)}: write more of the name")
+    raise RequestError(_unknown(base, path, text, listings))
+
+
+def _at(path: Path, listings: Sequence[StoreListing]) -> Path | None:
+    """The store in this directory, as the list calls it where it is in there."""
+    from kishu_kernel.store.directory import DATA
+
+    if not os.path.lexists(path / DATA):
+        return None
+    real = os.path.realpath(path)
+    return next((each.path for each in listings if os.path.realpath(each.path) == real), path)
+
+
+def _of_notebook(base: Path, path: Path, listings: Sequence[StoreListing]) -> Path | None:
+    from kishu_kernel.model import SessionId
+    from kishu_kernel.store.places import find_place
+
+    if path.is_dir():
+        return None
+    place = find_place(base, str(path), SessionId(""))
+    known = {listing.path for listing in listings}
+    return place.path if place.found != "new" and place.path in known else None
+
+
+def _unknown(base: Path, path: Path, text: str, listings: Sequence[StoreListing]) -> str:
+    from kishu_kernel.model import SessionId
+    from kishu_kernel.store.places import find_place
+
+    if path.is_file():
+        resembles = find_place(base, str(path), SessionId("")).resembles
+        way = f"`jupyter kishu attach {resembles.name}` gives it that of the one it is a copy of" if resembles else ""
+        return f"{path} has no history in {base}: {way or '`jupyter kishu stores` lists those that there are'}"
+    nearest = _nearest(path.name, listings)
+    if not nearest:
+        return f"no store answers to {text}: `jupyter kishu stores` lists those that there are in {base}"
+    return f"no store answers to {text}: did you mean {_either(nearest)}?"
+
+
+def _nearest(text: str, listings: Sequence[StoreListing]) -> list[StoreListing]:
+    known: dict[str, list[StoreListing]] = {}
+    for listing in listings:
+        names = {listing.path.name, listing.path.name.rpartition("-")[0]}
+        if listing.notebook:
+            names |= {os.path.basename(listing.notebook), Path(listing.notebook).stem}
+        for name in names - {""}:
+            known.setdefault(name, []).append(listing)
+    close = get_close_matches(text, known, NAMED, 0.6)
+    return list({listing.path: listing for name in close for listing in known[name]}.values())
+
+
+def _either(listings: Sequence[StoreListing]) -> str:
+    told = [f"{each.path.name} ({each.notebook or 'no notebook'})" for each in listings[:NAMED]]
+    if len(listings) > NAMED:
+        told.append(f"{len(listings) - NAMED} more")
+    return " or ".join(filter(None, [", ".join(told[:-1]), told[-1]]))

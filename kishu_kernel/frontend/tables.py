@@ -1,0 +1,199 @@
+"""What the command line prints, as text and as JSON. Pure: no disk, no terminal.
+
+Law: what a store says of itself may be hostile, and a terminal obeys what it is sent. So whatever comes from a store,
+or from the disk, passes `visible`. JSON is ASCII, which does the same.
+Neighbour: `commands`, which prints it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kishu_kernel.words import ago, counted, size
+
+if TYPE_CHECKING:
+    from kishu_kernel.model import Checkpoint, Collected
+    from kishu_kernel.store.bundle import Content
+    from kishu_kernel.store.fsck import Report
+    from kishu_kernel.store.places import StoreListing
+    from kishu_kernel.store.trust import Trust
+
+Json = dict[str, Any]
+
+
+def visible(text: object) -> str:
+    r"""A text with what would steer a terminal, or hide there, written out: `\x1b`, `\u202e`, and the like."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in str(text))
+
+
+def as_json(value: Json) -> str:
+    """For programs."""
+    return json.dumps(value, indent=2)
+
+
+# --- stores
+
+
+def stores_json(listings: Sequence[StoreListing], base: Path) -> Json:
+    """As the reply to `stores` in the protocol."""
+    listed = [
+        {
+            "name": each.path.name,
+            "path": str(each.path),
+            "notebook": each.notebook,
+            "exists": each.exists,
+            "bytes": each.bytes,
+            "used": datetime.fromtimestamp(each.used, timezone.utc).isoformat(),
+        }
+        for each in listings
+    ]
+    return {"directory": str(base), "stores": listed}
+
+
+def stores_table(listings: Sequence[StoreListing], base: Path, now: float) -> str:
+    """One line for each store, and where they are."""
+    if not listings:
+        return f"There are no stores in {visible(base)}."
+    rows = [("NOTEBOOK", "", "SIZE", "LAST USED", "STORE")]
+    rows += [
+        (_notebook(each), _there(each), size(each.bytes), ago(now - each.used), visible(each.path.name))
+        for each in listings
+    ]
+    total = sum(each.bytes for each in listings)
+    return f"{_columns(rows, right={2})}\n\n{counted(len(listings), 'store')}, {size(total)}, in {visible(base)}"
+
+
+def _notebook(listing: StoreListing) -> str:
+    if listing.notebook is None:
+        return "(none)"
+    home = os.path.expanduser("~") + os.sep
+    path = listing.notebook
+    return visible(f"~{os.sep}{path[len(home) :]}" if path.startswith(home) and home != os.sep * 2 else path)
+
+
+def _there(listing: StoreListing) -> str:
+    return "" if listing.exists or listing.notebook is None else "gone"
+
+
+def _columns(rows: Sequence[Sequence[str]], right: set[int]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            if width
+        )
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+# --- checks
+
+
+def report_json(report: Report) -> Json:
+    """What a check found, and whether all is well by now."""
+    return {"name": report.path.name, "clean": report.clean, "error": None, **asdict(report), "path": str(report.path)}
+
+
+def report_text(report: Report) -> str:
+    """A line when all is well; else a paragraph."""
+    held = (
+        f"{counted(report.checkpoints, 'checkpoint')}, {counted(report.versions, 'payload')}, "
+        f"{counted(report.chunks, 'chunk')}, {size(report.bytes)}"
+    )
+    spare = f"; {size(report.orphan_bytes)} of it for nothing, which `gc` removes" if report.orphans else ""
+    name = visible(report.path.name)
+    if not report.problems:
+        return f"{name}: all is well ({held}{spare})"
+    left = sum(not problem.repaired for problem in report.problems)
+    repaired = len(report.problems) - left
+    found = [counted(left, "problem")] if left else []
+    found += [f"{repaired:,} repaired"] if repaired else []
+    lines = [f"{name}: {', '.join(found)} ({held}{spare})"]
+    for problem in report.problems:
+        mark = "repaired: " if problem.repaired else ""
+        lines += [f"  {mark}{visible(problem.what)}", f"      {visible(problem.consequence)}"]
+    return "\n".join(lines)
+
+
+# --- collections
+
+
+def collected_json(path: Path, collected: Collected, dry_run: bool) -> Json:
+    """What went, or would go, and what stays; `compacted` is put in later."""
+    amounts = {"removed": asdict(collected.removed), "kept": asdict(collected.kept)}
+    return {"name": path.name, "path": str(path), "dry_run": dry_run, **amounts, "compacted": None, "error": None}
+
+
+def collected_text(path: Path, collected: Collected, dry_run: bool) -> str:
+    """One line."""
+    removed, kept = collected.removed, collected.kept
+    held = f"{counted(kept.checkpoints, 'checkpoint')} with payloads, {size(kept.bytes)}"
+    name = visible(path.name)
+    if not removed.checkpoints and not removed.chunks:
+        return f"{name}: nothing to drop ({held})"
+    code = f", with the values of {counted(removed.checkpoints, 'checkpoint')}" if removed.checkpoints else ""
+    return f"{name}: {'would drop' if dry_run else 'dropped'} {size(removed.bytes)}{code}; {held}, stay"
+
+
+def compacted_text(before: int, after: int) -> str:
+    """What a compaction gave back."""
+    if after >= before:
+        return f"there is nothing to give back; the file has {size(after)}"
+    return f"gave {size(before - after)} back; the file has {size(after)}"
+
+
+# --- bundles
+
+
+def content_text(content: Content) -> str:
+    """What a bundle holds."""
+    return (
+        f"{counted(content.checkpoints, 'checkpoint')}, {counted(content.versions, 'payload')}, {size(content.bytes)}"
+    )
+
+
+# --- trust
+
+
+def trust_json(path: Path, trust: Trust) -> Json:
+    """How much of a store is this user's."""
+    return {"name": path.name, "path": str(path), "trusted": trust.whole, **asdict(trust)}
+
+
+def trust_text(path: Path, notebook: str | None, checkpoints: Sequence[Checkpoint], trust: Trust) -> str:
+    """What there is to know of a store before it is accepted. All but its path is what it says of itself."""
+    strange = trust.checkpoints - trust.trusted_checkpoints, trust.payloads - trust.trusted_payloads
+    rows = [
+        ("store", visible(path)),
+        ("notebook", visible(notebook or "(it names none)")),
+        ("written", _span(checkpoints)),
+        ("not yours", f"{strange[0]:,} of {counted(trust.checkpoints, 'checkpoint')}, "),
+    ]
+    rows[-1] = ("not yours", rows[-1][1] + f"{strange[1]:,} of {counted(trust.payloads, 'payload')}")
+    if trust.damaged:
+        rows.append(("damaged", f"{trust.damaged:,}, which nobody can accept: see `jupyter kishu fsck`"))
+    return _columns(rows, right=set())
+
+
+def _span(checkpoints: Sequence[Checkpoint]) -> str:
+    times = [checkpoint.timestamp for checkpoint in checkpoints]
+    if not times:
+        return "(it has no checkpoints)"
+    sessions = len({checkpoint.session for checkpoint in checkpoints})
+    first, last = _day(min(times)), _day(max(times))
+    return f"{first if first == last else f'{first} to {last}'}, in {counted(sessions, 'session')}"
+
+
+def _day(timestamp: float) -> str:
+    try:
+        return datetime.fromtimestamp(timestamp, timezone.utc).astimezone().strftime("%Y-%m-%d")
+    except (OverflowError, OSError, ValueError):  # no time that a clock ever showed
+        return "(no day)"
