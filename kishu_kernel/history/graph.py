@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State
 
 Lookup = Callable[[CheckpointId], Checkpoint]
@@ -14,10 +15,27 @@ Lookup = Callable[[CheckpointId], Checkpoint]
 
 
 def ancestry(lookup: Lookup, start: CheckpointId | None) -> Iterator[Checkpoint]:
-    """The way from a checkpoint, itself included, to its root."""
+    """The way from a checkpoint, itself included, to its root.
+
+    Raises:
+        KeyError: there is no such checkpoint.
+        StoreError: the way is broken, or goes in circles.
+    """
     at = start
+    passed: set[CheckpointId] = set()
     while at is not None:
-        checkpoint = lookup(at)
+        if at in passed:
+            raise StoreError(f"checkpoint {at} is its own ancestor: mend the store with `jupyter kishu fsck --repair`")
+        try:
+            checkpoint = lookup(at)
+        except KeyError:
+            if at == start:
+                raise
+            raise StoreError(
+                f"checkpoint {at}, which others descend from, is missing: mend the store with "
+                "`jupyter kishu fsck --repair`"
+            ) from None
+        passed.add(at)
         yield checkpoint
         at = checkpoint.parent
 

@@ -172,5 +172,3 @@ def _variable_info(name: str, kind: str, summary: str, digest: str = "") -> Vari
 def _without(record: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
     """The record less its defaults: an entry that says nothing costs nothing."""
     return {key: value for key, value in record.items() if key not in defaults or value != defaults[key]}
-
-

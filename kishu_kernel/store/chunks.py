@@ -75,9 +75,7 @@ def _cut_stream(stream: memoryview, take: Take) -> tuple[Piece, Piece]:
     return body, _piece((view[start:stop] for start, stop in fixed_spans(0, len(seams))), False, take)
 
 
-def _piece(
-    views: Iterable[memoryview], direct: bool, take: Take, item_bytes: int = 1, borrowed: bool = False
-) -> Piece:
+def _piece(views: Iterable[memoryview], direct: bool, take: Take, item_bytes: int = 1, borrowed: bool = False) -> Piece:
     digests = []
     size = 0
     for view in views:

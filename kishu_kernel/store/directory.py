@@ -168,10 +168,8 @@ def _unfinished(data: Path) -> bool:
         return False
     if not 0 < size < 2 * _PAGE:
         return False
-    if len(head) < _META.size:
-        return not any(head)
-    magic, last_page, transaction = _META.unpack(head)
-    return bool((magic == _MAGIC and last_page <= 1 and transaction == 0) or not any(head))
+    magic, last_page, transaction = _META.unpack(head.ljust(_META.size, b"\0"))
+    return not any(head) or (magic == _MAGIC and last_page <= 1 and transaction == 0)
 
 
 # --- the disk

@@ -11,7 +11,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,10 +60,15 @@ class Environment:
                 raise told(path, error) from error
             undo.callback(self._presence.close)
             wait_for(self._come_in, f"the store at {path} is being put in order by another process")
-            self._open(map_size)
-            undo.callback(lambda: self._env.close())
+            new = not self._data.exists()
+            env = self._opened(map_size)
+            undo.callback(env.close)
             self._turn = Turn(self._data)
             undo.callback(self._turn.close)
+            with nullcontext() if readonly else self._turn.taken():
+                self._use(env)
+            if new:
+                directory.sync_directory(path)
             # only now may others come in who expect the files in order
             wait_for(lambda: self._presence.try_lock(False), f"the store at {path} is being compacted by a process")
             undo.pop_all()
@@ -83,7 +88,8 @@ class Environment:
                     raise told(self.path, error) from error
         return alone or self._presence.try_lock(False)
 
-    def _open(self, map_size: int) -> None:
+    def _opened(self, map_size: int) -> lmdb.Environment:
+        """LMDB's environment, found in order."""
         directory.check_files(self.path)
         new = not self._data.exists()
         if self.readonly and new:
@@ -107,18 +113,26 @@ class Environment:
             needed = self._needed(env)  # before the size, which others grow first
             facts = self._data.stat()
             directory.check_size(self.path, needed, facts.st_size)
+            self._identity = facts.st_dev, facts.st_ino
             if not self.readonly:
                 directory.close_files(self.path, new)
             env.reader_check()  # a killed process's reader would keep its pages from reuse for ever
+        except BaseException as error:
+            env.close()
+            if isinstance(error, lmdb.Error | OSError):
+                raise told(self.path, error) from error
+            raise
+        return env
+
+    def _use(self, env: lmdb.Environment) -> None:
+        """Open the tables, and go on with this environment. It needs the writer's turn."""
+        try:
             self.tables = tables.open_to_read(env) if self.readonly else tables.open_all(env)
         except BaseException as error:
             env.close()
             if isinstance(error, lmdb.Error | OSError):
                 raise told(self.path, error) from error
             raise
-        if new:
-            directory.sync_directory(self.path)
-        self._identity = facts.st_dev, facts.st_ino
         self._env = env
 
     @contextmanager
@@ -169,7 +183,7 @@ class Environment:
         revived = False
         while True:
             if self._closed_at is not None:
-                self._reopen()
+                self._reopen(None, write)
             with ExitStack() as attempt:
                 attempt.enter_context(self._gate.shared())
                 env = self._env
@@ -189,7 +203,7 @@ class Environment:
                         raise
                     fatal = revived = True
             if fatal:  # LMDB could not write its first pages once, and refuses all since then
-                self._reopen(env)
+                self._reopen(env, write)
             else:
                 self._resize(0)
 
@@ -240,16 +254,17 @@ class Environment:
                 size = self._env.info()["map_size"]
                 self._env.close()
                 self._closed_at, self.readonly = size, False
-            self._reopen()
+            self._reopen(None, False)
 
-    def _reopen(self, broken: lmdb.Environment | None = None) -> None:
+    def _reopen(self, broken: lmdb.Environment | None, has_turn: bool) -> None:
         """Open what had to be closed; before that, close what turned out to be `broken`."""
-        with self._gate.alone():
+        with nullcontext() if has_turn else self._turn.taken(), self._gate.alone():
             if broken is not None and self._env is broken and self._closed_at is None:
                 self._closed_at = broken.info()["map_size"]
                 broken.close()
             if self._closed_at is not None:  # else another thread was faster
-                self._open(self._closed_at)
+                self._check_place()
+                self._use(self._opened(self._closed_at))
                 self._closed_at = None
 
     def _check_place(self) -> None:

@@ -4,7 +4,7 @@ Law: a check changes nothing, but that opening a store closes it to others, and 
 repair takes away what cannot be used, says so where it was, and invents nothing: what
 it leaves is a store in which every version is whole or told as lost, and every way to the root ends. It never makes
 trusted what was not. Neighbours: `image` looks at the file before LMDB does, `salvage` rescues what is in a broken
-one, `mending` repairs what this finds.
+one, `inspection` looks at what is stored, `mending` repairs it.
 """
 
 from __future__ import annotations
@@ -12,124 +12,25 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from kishu_kernel.errors import LoadError, StoreError
-from kishu_kernel.model import CheckpointId, Names, Version
-from kishu_kernel.store import chunks, directory, environment, schema
+from kishu_kernel.errors import StoreError
+from kishu_kernel.store import directory, environment, mending, salvage
 from kishu_kernel.store.directory import DATA, LOCK
 from kishu_kernel.store.image import SUPPORTED, Image
-from kishu_kernel.store.schema import Manifest, Piece
+from kishu_kernel.store.inspection import Findings, Look, Problem, Progress, Report
 from kishu_kernel.store.seal import Seal, user_seal
-from kishu_kernel.store.soundness import (
-    check_outputs,
-    circles,
-    raw_chunk,
-    sound_checkpoint,
-    sound_manifest,
-    sound_ref,
-)
 
-if TYPE_CHECKING:
-    from lmdb import Transaction
-
-Kind = Literal["permissions", "file", "record", "outputs", "chunk", "payload", "ref", "mark"]
-Progress = Callable[[int, int], None]
+__all__ = ["Problem", "Report", "check"]
 
 TOLD = 5
 """Damaged pages that are named one by one."""
 _LOOKS = 3
 """At a file that another process may be writing, before what looks like damage is believed."""
 _PAUSE = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Something that is not as it should be.
-
-    Attributes:
-        what: where it is.
-        consequence: what it means for the user; after a repair, what was done.
-    """
-
-    kind: Kind
-    what: str
-    consequence: str
-    repaired: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a check found.
-
-    Attributes:
-        chunks, bytes: of all chunks, as they are stored.
-        orphans, orphan_bytes: of chunks that nothing names. No problem: a collection removes them.
-        untrusted: records and payloads without the mark of this user.
-    """
-
-    path: Path
-    problems: tuple[Problem, ...]
-    checkpoints: int = 0
-    versions: int = 0
-    chunks: int = 0
-    bytes: int = 0
-    orphans: int = 0
-    orphan_bytes: int = 0
-    untrusted: int = 0
-
-    @property
-    def clean(self) -> bool:
-        """Whether all is well, or was made so."""
-        return all(problem.repaired for problem in self.problems)
-
-
-class Record(NamedTuple):
-    """What is remembered of a checkpoint while the rest is looked at."""
-
-    parent: CheckpointId | None
-    timestamp: float
-    trusted: bool
-    stored: dict[bytes, Names]
-
-
-@dataclass
-class Findings:
-    """What the tables hold, and which of it cannot stay.
-
-    Attributes:
-        snapshot: the transaction that all this is true of.
-        records: those that can be read.
-        broken_records: keys of those that cannot.
-        gone: checkpoints that others name, and that are not there or not readable, with the time of one of those.
-        circles: checkpoints that are their own ancestors, one of each circle.
-        payloads: those that are whole, with the names and whether they are marked.
-        lost: stored versions whose payloads are not whole, with the reason.
-        doomed: keys by table of what is to be removed.
-    """
-
-    snapshot: int = 0
-    problems: list[Problem] = field(default_factory=list)
-    records: dict[CheckpointId, Record] = field(default_factory=dict)
-    broken_records: set[bytes] = field(default_factory=set)
-    gone: dict[CheckpointId, float] = field(default_factory=dict)
-    circles: list[CheckpointId] = field(default_factory=list)
-    payloads: dict[bytes, tuple[Manifest, bool]] = field(default_factory=dict)
-    lost: dict[Version, str] = field(default_factory=dict)
-    doomed: dict[str, set[bytes]] = field(default_factory=dict)
-    sizes: dict[bytes, int] = field(default_factory=dict)
-    untrusted: int = 0
-
-    def doom(self, table: str, key: bytes) -> None:
-        """This cannot stay."""
-        self.doomed.setdefault(table, set()).add(key)
-
-    def tell(self, kind: Kind, what: str, consequence: str) -> None:
-        """This is a problem."""
-        self.problems.append(Problem(kind, what, consequence))
 
 
 def check(path: Path, repair: bool = False, progress: Progress | None = None, seal: Seal | None = None) -> Report:
@@ -143,8 +44,6 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, se
     Raises:
         StoreError: there is no store; it cannot be opened and not be mended; or others are in the way of a repair.
     """
-    from kishu_kernel.store import mending, salvage
-
     path = Path(os.path.realpath(path))
     if not (path / DATA).exists():
         raise StoreError(f"there is no store at {path}")
@@ -158,17 +57,19 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, se
         kept = salvage.rescue(path)
         consequence = f"what could still be read was put into a new file; the damaged one is {kept}"
         problems += [replace(problem, repaired=True) for problem in _pages(damage, consequence)]
-    findings, report = _looked_at(path, seal or user_seal(), progress)
-    if repair:
+    seal = seal or user_seal()
+    findings, report = _looked_at(path, seal, progress, repair)
+    if repair and findings.problems:
         for _ in range(_LOOKS):
-            if mending.mend(path, findings, seal or user_seal()):
+            if mending.mend(path, findings, seal):
                 break
-            findings, report = _looked_at(path, seal or user_seal(), progress)
+            findings, report = _looked_at(path, seal, progress, repair)
         else:
             raise StoreError(f"the store at {path} is being written: shut down the kernels that use it, and try again")
-        repaired = (replace(problem, repaired=problem.kind != "mark") for problem in findings.problems)
-        findings.problems = list(repaired)
-    return replace(report, problems=(*problems, *findings.problems))
+        problems += [replace(problem, repaired=problem.kind != "mark") for problem in findings.problems]
+    else:
+        problems += findings.problems
+    return replace(report, problems=tuple(problems))
 
 
 def structure(path: Path) -> list[str]:
@@ -206,205 +107,16 @@ def _permissions(path: Path) -> Iterator[Problem]:
             continue
         mode = stat.S_IMODE(facts.st_mode)
         if mode & 0o077 and not stat.S_ISLNK(facts.st_mode):
-            place.chmod(mode & 0o700)
-            consequence = "who could reach it could read or change it; it is closed now"
-            yield Problem("permissions", f"{place.name} was open to others than you", consequence, True)
+            closed = False
+            with suppress(OSError):
+                place.chmod(mode & 0o700)
+                closed = True
+            consequence = "who could reach it could read or change it" + ("; it is closed now" if closed else "")
+            yield Problem("permissions", f"{place.name} was open to others than you", consequence, closed)
 
 
-def _looked_at(path: Path, seal: Seal, progress: Progress | None) -> tuple[Findings, Report]:
-    with environment.opened(path) as store, store.reading() as txn:  # an old format is brought up to date
-        look = _Look(store, txn, seal, progress)
+def _looked_at(path: Path, seal: Seal, progress: Progress | None, write: bool) -> tuple[Findings, Report]:
+    # an old format is brought up to date, even to be read
+    with environment.opened(path, readonly=not write) as store, store.reading() as txn:
+        look = Look(store, txn, seal, progress)
         return look.findings, look.report()
-
-
-class _Look:
-    """One look at all tables, in one transaction."""
-
-    def __init__(
-        self,
-        store: environment.Environment,
-        txn: Transaction[memoryview],
-        seal: Seal,
-        progress: Progress | None,
-    ) -> None:
-        self._path = store.path
-        self._tables = store.tables
-        self._txn = txn
-        self._seal = seal
-        self._progress = progress
-        self.findings = Findings(snapshot=txn.id())
-        self._stored_bytes: dict[bytes, int] = {}
-        self._places: dict[bytes, str] = {}
-        self._needed: set[bytes] = set()
-        self._total = sum(
-            stat["psize"] * (stat["leaf_pages"] + stat["overflow_pages"])
-            for stat in (txn.stat(self._tables[table]) for table in ("chunks", "packed"))
-        )
-        self._done = 0
-        for table in ("chunks", "packed"):
-            self._chunks(table)
-        self._records()
-        self._manifests()
-        self._unstored()
-        self._outputs()
-        self._refs()
-        self._graph()
-        self._marks()
-
-    def report(self) -> Report:
-        orphans = self._stored_bytes.keys() - self._needed
-        counts = {table: self._txn.stat(self._tables[table])["entries"] for table in ("checkpoints", "versions")}
-        return Report(
-            path=self._path,
-            problems=(),
-            checkpoints=counts["checkpoints"],
-            versions=counts["versions"],
-            chunks=len(self._stored_bytes),
-            bytes=sum(self._stored_bytes.values()),
-            orphans=len(orphans),
-            orphan_bytes=sum(self._stored_bytes[digest] for digest in orphans),
-            untrusted=self.findings.untrusted,
-        )
-
-    def _rows(self, table: str) -> Iterator[tuple[bytes, memoryview]]:
-        with self._txn.cursor(db=self._tables[table]) as cursor:
-            for key, value in cursor:
-                yield bytes(key), value
-
-    def _chunks(self, table: str) -> None:
-        for key, value in self._rows(table):
-            try:
-                size = raw_chunk(table, key, value).nbytes
-            except LoadError as error:
-                self.findings.doom(table, key)
-                self.findings.tell("chunk", str(error), "what it was part of does not load")
-            else:
-                self.findings.sizes[key] = size
-                self._places[key] = table
-                self._stored_bytes[key] = len(value)
-            self._done += len(value)
-            if self._progress:
-                self._progress(min(self._done, self._total), self._total)
-
-    def _records(self) -> None:
-        for key, data in self._rows("checkpoints"):
-            value = bytes(data)
-            trusted = schema.trusted(self._seal, "checkpoints", key, value)
-            try:
-                checkpoint = sound_checkpoint(key, schema.unmarked(value))
-            except StoreError as error:
-                self.findings.broken_records.add(key)
-                self.findings.tell("record", str(error), "its code and what it did are not known any more")
-                continue
-            stored = {
-                schema.version_key(Version(record.names, checkpoint.id)): record.names
-                for record in checkpoint.versions
-                if record.stored
-            }
-            self.findings.records[checkpoint.id] = Record(checkpoint.parent, checkpoint.timestamp, trusted, stored)
-            self.findings.untrusted += not trusted
-
-    def _manifests(self) -> None:
-        for key, data in self._rows("versions"):
-            value = bytes(data)
-            try:
-                manifest = sound_manifest(key, schema.unmarked(value))
-            except LoadError:
-                self.findings.doom("versions", key)
-                self._lose(key, "the list of its chunks is damaged")
-                continue
-            self._needed |= manifest.digests
-            try:
-                stream = self._stream(manifest)
-            except LoadError as error:
-                self.findings.doom("versions", key)
-                self._lose(key, str(error), manifest.names)
-                continue
-            marked = schema.trusted(self._seal, "versions", key, value, stream)
-            self.findings.payloads[key] = manifest, marked
-            self.findings.untrusted += not marked
-
-    def _lose(self, key: bytes, reason: str, names: Names = ()) -> None:
-        if len(key) != schema.DIGEST_SIZE + schema.ID_SIZE:
-            return
-        id = schema.version_checkpoint(key)
-        record = self.findings.records.get(id)
-        names = names or (record.stored.get(key, ()) if record else ())
-        if record and key in record.stored:
-            self.findings.lost[Version(names, id)] = reason
-        label = ", ".join(names) or "a payload"
-        self.findings.tell(
-            "payload", f"{label} of checkpoint {id}: {reason}", "its cell has to be re-run, or it is lost"
-        )
-
-    def _stream(self, manifest: Manifest) -> bytes:
-        """The pickle stream. LoadError where the payload cannot be put together, be it for its buffers."""
-        sizes = self.findings.sizes
-        missing = sum(digest not in sizes for digest in manifest.digests)
-        if missing:
-            raise LoadError(f"{missing:,} of its {len(manifest.digests):,} chunks are damaged or missing")
-        if any(sum(sizes[digest] for digest in piece.digests) != piece.nbytes for piece in manifest.pieces):
-            raise LoadError("its chunks do not add up")
-        return chunks.stream_of(manifest, self._parts)
-
-    def _parts(self, piece: Piece) -> Iterator[memoryview]:
-        for digest in piece.digests:
-            table = self._places[digest]
-            yield raw_chunk(table, digest, self._txn.get(digest, b"", db=self._tables[table]))
-
-    def _unstored(self) -> None:
-        """Versions that a record says are stored, and of which there is nothing."""
-        for id, record in self.findings.records.items():
-            for key, names in record.stored.items():
-                version = Version(names, id)
-                if key not in self.findings.payloads and version not in self.findings.lost:
-                    self._lose(key, "nothing of it is there", names)
-
-    def _outputs(self) -> None:
-        for key, value in self._rows("outputs"):
-            try:
-                check_outputs(bytes(value))
-            except StoreError as error:
-                self.findings.doom("outputs", key)
-                self.findings.tell("outputs", f"{error}", "they are not shown any more")
-
-    def _refs(self) -> None:
-        for key, value in self._rows("refs"):
-            try:
-                name, id = sound_ref(key, bytes(value))
-            except StoreError as error:
-                self.findings.doom("refs", key)
-                self.findings.tell("ref", str(error), "it leads nowhere")
-                continue
-            if id not in self.findings.records and schema.checkpoint_key(id) not in self.findings.broken_records:
-                self.findings.doom("refs", key)
-                self.findings.tell("ref", f"{name} points to checkpoint {id}, which is not there", "it leads nowhere")
-
-    def _graph(self) -> None:
-        found = self.findings
-        for record in found.records.values():
-            if record.parent is not None and record.parent not in found.records:
-                found.gone[record.parent] = min(record.timestamp, found.gone.get(record.parent, record.timestamp))
-        for key in found.payloads:
-            if schema.version_checkpoint(key) not in found.records:
-                found.gone.setdefault(schema.version_checkpoint(key), 0.0)
-        for key in found.broken_records:
-            if len(key) == schema.ID_SIZE:
-                found.gone.setdefault(schema.checkpoint_id(key), 0.0)
-        for id in sorted(found.gone):
-            if schema.checkpoint_key(id) not in found.broken_records:
-                found.tell("record", f"checkpoint {id} is not there", "states after it cannot be told whole")
-        parents = {id: record.parent for id, record in found.records.items()}
-        found.circles = circles(parents)
-        for id in found.circles:
-            found.tell("record", f"checkpoint {id} is its own ancestor", "its history has no beginning")
-
-    def _marks(self) -> None:
-        count = self.findings.untrusted
-        if count:
-            total = len(self.findings.records) + len(self.findings.payloads)
-            self.findings.tell(
-                "mark",
-                f"{count:,} of {total:,} records and payloads do not carry your mark",
-                "somebody else may have written them, so they are only read: `jupyter kishu trust` accepts them",
-            )

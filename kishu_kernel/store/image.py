@@ -112,22 +112,26 @@ class Image:
             found = [meta for meta in (self._meta(place, size) for place in (0, size)) if meta is not None]
             if found:
                 self._page_size = size
-                return max(found)[1]
+                _, main, last = max(found)
+                if (last + 1) * size > self._size:
+                    self.damage.append("it was cut short")
+                return main
         self.damage.append("it has no beginning that LMDB would know")
         return None
 
-    def _meta(self, place: int, size: int) -> tuple[int, Tree] | None:
+    def _meta(self, place: int, size: int) -> tuple[int, Tree, int] | None:
+        """Transaction, main tree and last page, as one of the two first pages says."""
         try:
             magic, version, _, _ = _META.unpack(self._read(place + _PAGE.size, _META.size))
             trees = place + _PAGE.size + _META.size
             free = _TREE.unpack(self._read(trees, _TREE.size))
             main = _TREE.unpack(self._read(trees + _TREE.size, _TREE.size))
-            _, transaction = _META_END.unpack(self._read(trees + 2 * _TREE.size, _META_END.size))
+            last, transaction = _META_END.unpack(self._read(trees + 2 * _TREE.size, _META_END.size))
         except _Damage:
             return None
         if magic != _MAGIC or version != 1 or free[0] != size:
             return None
-        return transaction, Tree(main[7], main[6])
+        return transaction, Tree(main[7], main[6]), last
 
     def _items(self, where: str, tree: Tree, subtrees: bool = False) -> Iterator[Item]:
         pages = [] if tree.root == _NONE else [(tree.root, 1)]

@@ -155,8 +155,8 @@ class LmdbStore:
         stream = None if value.endswith(schema.NO_MARK) else chunks.stream_of(manifest, self._loader.parts)
         if stream is None or not schema.trusted(self._seal, "versions", key, value, stream):
             raise UntrustedError(
-                f"{', '.join(version.names)} of {version.checkpoint} is not loaded, since nothing shows that you stored "
-                f"it, and loading it could run anybody's code. If you know whose it is: "
+                f"{', '.join(version.names)} of {version.checkpoint} is not loaded: nothing shows that you stored it, "
+                f"and it could run anybody's code. If you know whose it is: "
                 f"`jupyter kishu trust {self._environment.path}`"
             )
         return chunks.stored(manifest, stream, made_by, self._loader.fill, arrived)
@@ -210,21 +210,6 @@ class LmdbStore:
             return sweep.collected
 
         return self._environment.write(work)
-
-    def reseal(self) -> int:
-        """Mark all that is stored as this user's own. O(bytes of the streams).
-
-        Returns:
-            How many checkpoints and versions were not trusted before, and now are. Damaged ones never are.
-        """
-        with self._reading() as txn:
-            rows = {table: _items(txn, self._tables[table]) for table in schema.MARKED}
-        resealed = 0
-        for table, items in rows.items():
-            for key, old in items:
-                with suppress(StoreError, LoadError):
-                    resealed += self._reseal(table, key, old)
-        return resealed
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`. `bytes` are pages in use: not the sparse map, not pages free for reuse."""
@@ -283,20 +268,6 @@ class LmdbStore:
             else:
                 txn.put(schema.ref_key(name), schema.checkpoint_key(id), db=table)
 
-    def _reseal(self, table: str, key: bytes, old: bytes) -> bool:
-        stream: tuple[bytes, ...] = ()
-        if table == "versions":
-            stream = (chunks.stream_of(schema.decode_manifest(schema.unmarked(old)), self._loader.parts),)
-        else:
-            self._decoded(key, old, b"")
-        new = schema.marked(self._seal, table, key, schema.unmarked(old), *stream)
-
-        def work(txn: Transaction[bytes]) -> bool:
-            there = txn.get(key, db=self._tables[table]) == old  # else somebody has just rewritten it
-            return there and txn.put(key, new, db=self._tables[table])
-
-        return new != old and self._environment.write(work)
-
     # --- collections
 
     def _holdings(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, collecting.Holding]:
@@ -325,8 +296,7 @@ class LmdbStore:
             for table in schema.CHUNK_TABLES:
                 txn.delete(digest, db=self._tables[table])
         if sweep.chunks:
-            removals = int(txn.get(schema.REMOVALS_KEY, b"0", db=self._tables["meta"])) + 1
-            txn.put(schema.REMOVALS_KEY, b"%d" % removals, db=self._tables["meta"])
+            schema.count_removal(txn, self._tables)
 
 
 def _check_refs(refs: Refs) -> None:

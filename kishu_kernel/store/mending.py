@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, VersionRecord
 from kishu_kernel.store import environment, schema
 from kishu_kernel.store.checkpoints import encode_checkpoint
-from kishu_kernel.store.fsck import Findings
+from kishu_kernel.store.inspection import Findings
 from kishu_kernel.store.seal import Seal
 from kishu_kernel.store.soundness import sound_checkpoint
 
@@ -46,6 +46,8 @@ class _Mending:
         for table, keys in found.doomed.items():
             for key in keys:
                 self._txn.delete(key, db=self._tables[table])
+        if any(found.doomed.get(table) for table in schema.CHUNK_TABLES):
+            schema.count_removal(self._txn, self._tables)
         for key in found.broken_records:
             self._txn.delete(key, db=self._tables["checkpoints"])
         self._note_lost()

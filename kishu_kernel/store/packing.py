@@ -9,9 +9,9 @@ A value in the table `packed`, byte by byte::
     1   4 bytes  length of the raw bytes, little-endian
     5            the frame
 
-Measured, on one core: LZ4 behind blosc2's shuffle takes 0.1 ms for a MiB of typed items, where it helps at all; zstd 1.5
-to 2.5 ms for a MiB of text or of few distinct values, where LZ4 often fails; LMDB 2.5 ms to store one. So both are
-tried on a sample, LZ4 is taken unless zstd is much better, and neither where it saves less than a fifth.
+Measured, on one core: LZ4 behind blosc2's shuffle takes 0.1 ms for a MiB of typed items, where it helps at all; zstd
+1.5 to 2.5 ms for a MiB of text or of few distinct values, where LZ4 often fails; LMDB 1 to 2.5 ms to store one. So both
+are tried on a sample, LZ4 is taken unless zstd is much better, and neither where it saves less than a fifth.
 """
 
 from __future__ import annotations
@@ -105,13 +105,22 @@ def unpack(value: bytes | memoryview, target: memoryview) -> None:
 
 
 def _best(data: memoryview, item_bytes: int) -> tuple[int, bytes]:
-    quick = _blosc2(data, item_bytes) if item_bytes > 1 else b""
+    quick = _blosc2(data, item_bytes) if _shuffles(data, item_bytes) else b""
     if quick and len(quick) <= data.nbytes // 8:
         return _BLOSC2, quick
     thorough = _zstd(data)
     if quick and (not thorough or len(thorough) > len(quick) * BETTER) and len(quick) <= data.nbytes * WORTH:
         return _BLOSC2, quick
     return _ZSTD, thorough
+
+
+def _shuffles(data: memoryview, item_bytes: int) -> bool:
+    """Whether blosc2 is worth a try: importing it, for arrays of noise, would cost more memory than a commit may."""
+    if item_bytes == 1 or "blosc2" in sys.modules:
+        return item_bytes > 1
+    items = bytes(data)
+    shuffled = b"".join(items[place::item_bytes] for place in range(min(item_bytes, 16)))
+    return len(_zstd(memoryview(shuffled))) < len(shuffled) * WORTH
 
 
 def _blosc2(data: memoryview, item_bytes: int) -> bytes:

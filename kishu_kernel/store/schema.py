@@ -55,7 +55,6 @@ TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "ref
 MARKED = ("checkpoints", "versions")
 CHUNK_TABLES = ("chunks", "packed")
 REMOVALS_KEY = b"removals"
-"""Who removes chunks counts it, in the same transaction: a commit that relies on them notices."""
 
 DIGEST_SIZE = 16
 ID_SIZE = 8
@@ -108,6 +107,12 @@ def migrate(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> None:
                 txn.put(key, value + NO_MARK, db=tables[table])
     if found < FORMAT:
         txn.put(FORMAT_KEY, b"%d" % FORMAT, db=tables["meta"])
+
+
+def count_removal(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> None:
+    """Who removes chunks says so, in the same transaction: a commit under way that relies on them looks again."""
+    before = txn.get(REMOVALS_KEY, b"", db=tables["meta"])
+    txn.put(REMOVALS_KEY, b"%d" % (int(before) + 1 if before.isdigit() else 1), db=tables["meta"])
 
 
 # --- marks

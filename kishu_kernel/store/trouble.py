@@ -18,6 +18,14 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
+_DAMAGED = (
+    lmdb.InvalidError,
+    lmdb.CorruptedError,
+    lmdb.PageNotFoundError,
+    lmdb.IncompatibleError,
+    lmdb.VersionMismatchError,
+)
+
 
 def told(path: Path, error: Exception) -> StoreError:
     """What went wrong with the store in this directory."""
@@ -28,7 +36,7 @@ def told(path: Path, error: Exception) -> StoreError:
         what = "has no room left on its disk: free some space there, and checkpoints resume"
     elif isinstance(error, lmdb.ReadonlyError | PermissionError) or code in _FORBIDDEN:
         what = "cannot be written: make it writable, or name another store directory"
-    elif isinstance(error, lmdb.InvalidError | lmdb.CorruptedError | lmdb.PageNotFoundError | lmdb.IncompatibleError):
+    elif isinstance(error, _DAMAGED):
         what = f"is damaged or is not a store ({error}): move it away, or name another directory"
     else:
         what = f"failed: {error}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import Lookup, advanced, ancestry, common_ancestor, state_at
 from kishu_kernel.model import Change, Checkpoint, CheckpointId, Delta, Digest, Names, SessionId, VersionRecord
 
@@ -131,6 +132,21 @@ def test_two_versions_of_one_checkpoint_do_not_hide_each_other() -> None:
 def test_an_unknown_checkpoint_is_an_error() -> None:
     with pytest.raises(KeyError):
         state_at(TREE, CheckpointId("nowhere"))
+
+
+@pytest.mark.timeout(20)
+def test_a_history_that_is_broken_says_so_and_ends() -> None:
+    """Such ones come from damaged stores, or from somebody else's."""
+    circle = graph(("a", "c"), ("b", "a"), ("c", "b"), ("d", "c"))
+    torn = graph(("b", "a"), ("c", "b"))
+    for lookup, start in ((circle, "d"), (circle, "a"), (torn, "c"), (torn, "b")):
+        for ask in (
+            lambda lookup, at: list(ancestry(lookup, at)),
+            state_at,
+            lambda lookup, at: common_ancestor(lookup, at, None),
+        ):
+            with pytest.raises(StoreError, match="fsck"):
+                ask(lookup, CheckpointId(start))
 
 
 def test_a_delta_advances_a_state() -> None:

@@ -118,7 +118,9 @@ def test_nothing_to_drop_removes_nothing(store: Store) -> None:
     assert read(store, version(1)) == noise(1)
 
 
-@pytest.mark.parametrize(("limit", "left"), [(0, []), (3 * CHUNK_SIZE, [4, 5]), (1 << 40, [1, 2, 3, 4, 5]), (None, [1, 2, 3, 4, 5])])
+@pytest.mark.parametrize(
+    ("limit", "left"), [(0, []), (3 * CHUNK_SIZE, [4, 5]), (1 << 40, [1, 2, 3, 4, 5]), (None, [1, 2, 3, 4, 5])]
+)
 def test_thinning_goes_on_until_the_limit_holds(store: Store, limit: int | None, left: list[int]) -> None:
     for number in range(1, 6):
         store.commit(made(number), [payload(b"s", noise(number))], {})

@@ -12,38 +12,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
+import lmdb
 import pytest
 
-from kishu_kernel.errors import StoreError
-from kishu_kernel.model import Version
-from kishu_kernel.store import LmdbStore
+from kishu_kernel.errors import KishuError, StoreError
+from kishu_kernel.store import LmdbStore, gate
 
+from . import workload
 from .faults import CONTROL, after_power_loss, build_shim, read_log, small_disk
-from .processes import HEAD, python, succeed
-from .values import checkpoint_id
+from .processes import HEAD, end, hear, python, succeed, tell
+from .values import checkpoint_id, payload, trivial
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="faults are injected by means of POSIX")
 
-WORKLOAD = """
-    def content(number):
-        import random
-        return random.Random(number).randbytes(random.Random(-number).choice([10, 5_000, 300_000, 1_500_000]))
-
-    def commit(store, number):
-        store.commit(trivial(number), [payload(b"stream %d" % number, content(number))], {"head/s": checkpoint_id(number)})
-
-    def check(store, numbers):
-        for number in numbers:
-            stored = store.load(Version(("x",), checkpoint_id(number)))
-            assert stored.stream == b"stream %d" % number
-            target = bytearray(stored.blobs[0].nbytes)
-            stored.blobs[0].readinto(memoryview(target))
-            assert target == content(number)
-        assert {c.id for c in store.checkpoints()} >= {checkpoint_id(number) for number in numbers}
-"""
+WORKLOAD = "\n    from store.workload import check, commit\n"
 
 
 @pytest.fixture
@@ -64,17 +50,10 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def whole(path: Path) -> None:
     """LMDB's own verifier finds nothing, where this LMDB has one."""
-    verify = pytest.importorskip("lmdb.verify") if sys.modules.get("lmdb.verify") else _verifier()
-    if verify is not None:
-        verify.verify(str(path))
+    with suppress(ImportError):
+        from lmdb.verify import verify
 
-
-def _verifier() -> object:
-    try:
-        import lmdb.verify as verify
-    except ImportError:
-        return None
-    return verify
+        verify(str(path))
 
 
 # --- full
@@ -165,15 +144,17 @@ def test_opening_on_a_full_disk_is_refused_not_fatal(disk: Path, there: str) -> 
     succeed(process)
 
 
-def test_what_a_full_disk_left_of_a_new_store_is_begun_anew(path: Path) -> None:
-    LmdbStore(path).close()
-    whole_file = (path / "data.mdb").read_bytes()
-    fresh = whole_file[:4096]
-    for left in (b"", bytes(4096), bytes(100), fresh):
-        if left is fresh and LmdbStore(path).statistics().checkpoints:
-            continue
-        (path / "data.mdb").write_bytes(left)
-        LmdbStore(path).close()
+@pytest.mark.parametrize("left", [0, 100, 4096])
+def test_what_a_full_disk_left_of_a_new_store_is_begun_anew(path: Path, left: int) -> None:
+    path.mkdir()
+    with lmdb.Environment(str(path)):
+        pass
+    content = (path / "data.mdb").read_bytes()[:left]
+    assert left < 4096 or any(content)
+    (path / "data.mdb").write_bytes(content)
+    store = LmdbStore(path)
+    commit(store, 1)
+    store.close()
 
 
 def test_a_file_that_may_not_grow_counts_as_full(path: Path) -> None:
@@ -393,25 +374,17 @@ def test_a_power_loss_is_noticed_by_this_test(path: Path, shim: Path, tmp_path: 
     place = tmp_path / "after"
     place.mkdir()
     (place / "data.mdb").write_bytes(after_power_loss(entries, Random(1)))
-    with pytest.raises((StoreError, AssertionError)):
+    with pytest.raises((KishuError, AssertionError)):
         check_and_go_on(place, 5)
 
 
 def check_and_go_on(place: Path, done: int) -> None:
-    workload: dict[str, object] = {"trivial": None}
-    from . import values
-
-    namespace = {**vars(values), "Version": Version}
-    import textwrap
-
-    exec(textwrap.dedent(WORKLOAD), namespace)
-    del workload
     store = LmdbStore(place)
     try:
-        namespace["check"](store, range(1, done + 1))
-        namespace["commit"](store, done + 1)
-        namespace["commit"](store, done + 2)
-        namespace["check"](store, range(1, done + 3))
+        workload.check(store, range(1, done + 1))
+        workload.commit(store, done + 1)
+        workload.commit(store, done + 2)
+        workload.check(store, range(1, done + 3))
     finally:
         store.close()
     whole(place)
@@ -423,14 +396,9 @@ def check_and_go_on(place: Path, done: int) -> None:
 def test_a_file_cut_short_is_refused(path: Path, tmp_path: Path) -> None:
     """LMDB opens such a file, and dies of the missing pages when it reads them."""
     store = LmdbStore(path)
-    store.commit_of = None  # type: ignore[attr-defined]
+    for number in range(1, 9):
+        workload.commit(store, number)
     store.close()
-    succeed(
-        python(
-            HEAD + WORKLOAD + "\n    store = LmdbStore(Path(sys.argv[1]))\n    [commit(store, n) for n in range(1, 9)]\n",
-            path,
-        )
-    )
     size = (path / "data.mdb").stat().st_size
     script = (
         HEAD
@@ -481,7 +449,7 @@ def test_a_file_cut_short_meanwhile_is_told(path: Path) -> None:
 @pytest.mark.parametrize("how", ["removed", "replaced", "moved"])
 def test_a_store_that_is_no_longer_there_is_noticed(path: Path, how: str) -> None:
     store = LmdbStore(path)
-    namespace_commit(store, 1)
+    commit(store, 1)
     if how == "removed":
         shutil.rmtree(path)
     elif how == "replaced":
@@ -491,18 +459,12 @@ def test_a_store_that_is_no_longer_there_is_noticed(path: Path, how: str) -> Non
     else:
         path.rename(path.with_name("elsewhere"))
     with pytest.raises(StoreError, match="replaced" if how == "replaced" else "removed"):
-        namespace_commit(store, 2)
+        commit(store, 2)
     assert store.contains(checkpoint_id(1))  # what is open can still be read
     if how == "moved":
         path.with_name("elsewhere").rename(path)
-        namespace_commit(store, 2)
+        commit(store, 2)
     store.close()
-
-
-def namespace_commit(store: LmdbStore, number: int) -> None:
-    from .values import payload, trivial
-
-    store.commit(trivial(number), [payload(b"s")], {})
 
 
 # --- others who write
@@ -513,6 +475,8 @@ HOLDER = (
     + """
     store = LmdbStore(Path(sys.argv[1]))
     store.commit(trivial(1), [payload(b"s")], {})
+    print("ready", flush=True)
+    sys.stdin.readline()
     def work(txn):
         print("in", flush=True)
         time.sleep(300)
@@ -521,37 +485,39 @@ HOLDER = (
 )
 
 
-def test_a_writer_that_does_not_finish_is_not_waited_for_forever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kishu_kernel.store import gate
+def commit(store: LmdbStore, number: int) -> None:
+    store.commit(trivial(number), [payload(b"s")], {})
 
-    process = python(HOLDER, path)
+
+def test_a_writer_that_does_not_finish_is_not_waited_for_forever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    holder = python(HOLDER, path)
+    assert hear(holder) == "ready"
+    store = LmdbStore(path)
+    tell(holder)
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "in\n"
-        store = LmdbStore(path)
+        assert hear(holder) == "in"
         monkeypatch.setattr(gate, "PATIENCE", 0.2)
         with pytest.raises(StoreError, match="another process"):
-            namespace_commit(store, 2)
+            commit(store, 2)
         assert store.contains(checkpoint_id(1))
     finally:
-        process.kill()
-        process.communicate()
-    namespace_commit(store, 2)  # the turn ended with the process
+        end(holder)
+    commit(store, 2)  # the turn ended with the process
     store.close()
 
 
 def test_waiting_for_another_writer_can_be_interrupted(path: Path) -> None:
-    process = python(HOLDER, path)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "in\n"
-        waiting = python(
-            HEAD
-            + """
+    holder = python(HOLDER, path)
+    assert hear(holder) == "ready"
+    waiting = python(
+        HEAD
+        + """
     import signal
     store = LmdbStore(Path(sys.argv[1]))
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    print("ready", flush=True)
+    sys.stdin.readline()
     signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
     try:
         store.commit(trivial(2), [], {})
     except KeyboardInterrupt:
@@ -562,33 +528,38 @@ def test_waiting_for_another_writer_can_be_interrupted(path: Path) -> None:
     sys.stdin.readline()
     store.commit(trivial(2), [], {})
     """,
-            path,
-        )
-        assert waiting.stdout is not None
-        assert waiting.stdout.readline() == "interrupted\n"
+        path,
+    )
+    assert hear(waiting) == "ready"
+    tell(holder)
+    try:
+        assert hear(holder) == "in"
+        tell(waiting)
+        assert hear(waiting) == "interrupted"
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        end(holder)
+    tell(waiting)
     succeed(waiting)
 
 
 def test_a_child_that_outlives_its_kernel_holds_up_nobody(path: Path) -> None:
     """A forked child has its parent's open files, and so would keep the writer's turn."""
-    process = python(
-        HOLDER.replace(
-            'print("in", flush=True)',
-            'child = os.fork()\n        if not child: time.sleep(60); os._exit(0)\n        print(child, flush=True)',
-        ),
-        path,
-    )
-    assert process.stdout is not None
-    child = int(process.stdout.readline())
+    fork = """
+        child = os.fork()
+        if not child:
+            os.close(1)
+            os.close(2)
+            time.sleep(60)
+            os._exit(0)
+        print(child, flush=True)"""
+    holder = python(HOLDER.replace('\n        print("in", flush=True)', fork), path)
+    assert hear(holder) == "ready"
+    tell(holder)
+    child = int(hear(holder))
     try:
-        process.kill()
-        process.wait(timeout=60)
+        end(holder)
         store = LmdbStore(path)
-        namespace_commit(store, 2)
+        commit(store, 2)
         store.close()
     finally:
         os.kill(child, signal.SIGKILL)
-        process.communicate()

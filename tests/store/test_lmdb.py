@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +15,9 @@ from kishu_kernel.errors import LoadError, StoreError, StoreFormatError, Untrust
 from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.store import LmdbStore, gate, schema
 from kishu_kernel.store.chunks import CHUNK_SIZE, digest
+from kishu_kernel.store.trust import trust
 
+from .processes import HEAD, python, succeed
 from .values import checkpoint_id, full, payload, trivial
 
 X1 = Version(("x",), checkpoint_id(1))
@@ -35,34 +34,6 @@ def store(path: Path) -> Iterator[LmdbStore]:
     store = LmdbStore(path)
     yield store
     store.close()
-
-
-def python(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Another process, which can import what this one can."""
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [*sys.path, HERE]))},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def succeed(*processes: subprocess.Popen[str]) -> None:
-    for process in processes:
-        out, err = process.communicate(timeout=60)
-        assert process.returncode == 0, out + err
-
-
-HERE = str(Path(__file__).parents[1])
-HEAD = """
-    import os, sys
-    from pathlib import Path
-    from kishu_kernel.errors import StoreError
-    from kishu_kernel.model import Version
-    from kishu_kernel.store import LmdbStore
-    from store.values import checkpoint_id, payload, trivial
-"""
 
 
 def read(store: LmdbStore, version: Version) -> bytes:
@@ -329,9 +300,7 @@ def test_a_chunk_that_does_not_fit_is_found(store: LmdbStore, path: Path) -> Non
         )
         key, body = schema.version_key(X1), schema.encode_manifest(wrong)
         value = schema.marked(store._seal, "versions", key, body, b"s")
-        store._environment.write(
-            lambda txn, key=key, value=value: txn.put(key, value, db=store._tables["versions"])
-        )
+        store._environment.write(lambda txn, key=key, value=value: txn.put(key, value, db=store._tables["versions"]))
         with pytest.raises(LoadError, match="add up"):
             read(store, X1)
 
@@ -385,7 +354,7 @@ def test_a_store_of_format_1_is_read(path: Path) -> None:
     assert not later.trusted
     with pytest.raises(UntrustedError, match="jupyter kishu trust"):
         store.load(Version(("x",), first))
-    assert store.reseal() == 4
+    assert trust(path).whole
     assert store.checkpoint(first).trusted
     assert store.load(Version(("x",), first)).stream == b"x stream"
     views = store.load(Version(("a", "b"), second))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import os
 import random
 import sys
 import threading
 import time
-import _thread
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
-from kishu_kernel.store import LmdbStore, loading, pages
+from kishu_kernel.store import LmdbStore, pages
 from kishu_kernel.store.chunks import CHUNK_SIZE, digest
 from kishu_kernel.store.loading import shelves, together
 
@@ -81,45 +82,36 @@ def test_an_error_ends_it(helpers: int) -> None:
 
 def test_after_an_interrupt_nobody_writes() -> None:
     """However often the stop button is pressed."""
-    for attempt in range(10):
-        writing, over = [], []
+    late: list[int] = []
+    for _ in range(10):
+        at_work: list[int] = []
+        over = threading.Event()
 
-        def work(job: int, writing: list[int] = writing, over: list[bool] = over) -> None:
-            assert not over, "written after the end"
-            writing.append(job)
-            if threading.current_thread() is not threading.main_thread():
-                time.sleep(0.01)
-                _thread.interrupt_main()
-            else:
+        def work(job: int, at_work: list[int] = at_work, over: threading.Event = over) -> None:
+            if threading.current_thread() is threading.main_thread():
                 time.sleep(0.001)
-            assert not over, "written after the end"
-            writing.remove(job)
+                return
+            at_work.append(job)
+            time.sleep(0.01)
+            _thread.interrupt_main()
+            if over.is_set():
+                late.append(job)
+            at_work.remove(job)
 
-        try:
+        with pytest.raises(KeyboardInterrupt):
             together(work, range(2000), 3)
-            pytest.fail("not interrupted")
-        except KeyboardInterrupt:
-            pass
-        while True:  # those that are still on their way
-            try:
-                time.sleep(0.002)
-                break
-            except KeyboardInterrupt:
-                continue
-        helpers = [job for job in writing if job % 1]
-        assert helpers == [], attempt
-        over.append(True)
-    time.sleep(0.05)
+        left = list(at_work)
+        over.set()
+        assert left == []
+    assert late == []
 
 
 def test_an_interrupted_load_leaves_the_store_usable(store: LmdbStore) -> None:
     (blob,) = store.load(X1, lambda count: _thread.interrupt_main() if count == CHUNK_SIZE else None).blobs
     with pytest.raises(KeyboardInterrupt):
         blob.readinto(memoryview(bytearray(blob.nbytes)))
-    try:
+    with contextlib.suppress(KeyboardInterrupt):  # of another chunk
         time.sleep(0.01)
-    except KeyboardInterrupt:
-        pass
     assert read(store) == BIG
     store.commit(trivial(2), [payload(b"s", os.urandom(5 << 20))], {})  # would wait for an open transaction
 

@@ -120,3 +120,17 @@ assert target == data
 assert not {"numpy", "blosc2"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
+
+
+def test_noise_does_not_import_blosc2() -> None:
+    code = """
+import sys
+import numpy
+from kishu_kernel.store.packing import packed
+draw = numpy.random.default_rng(0)
+for array in (draw.random(1 << 17), draw.integers(0, 256, 1 << 20, dtype="u1")):
+    assert packed(memoryview(array).cast("B"), array.itemsize) is None
+assert "blosc2" not in sys.modules
+assert packed(memoryview(numpy.arange(1 << 17)).cast("B"), 8)[0] == 1
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
