@@ -131,7 +131,7 @@ def test_garbage_is_told_and_left_alone(path: Path, content: bytes) -> None:
     path.mkdir(parents=True)
     (path / "data.mdb").write_bytes(content)
     for _ in range(2):
-        with pytest.raises(StoreError, match="is not a store|not supported"):
+        with pytest.raises(StoreError, match=r"is not a store|not supported"):
             LmdbStore(path)
     assert (path / "data.mdb").read_bytes() == content
 

@@ -542,20 +542,21 @@ def test_waiting_for_another_writer_can_be_interrupted(path: Path) -> None:
     succeed(waiting)
 
 
-def test_a_child_that_outlives_its_kernel_holds_up_nobody(path: Path) -> None:
+def test_a_child_that_outlives_its_kernel_holds_up_nobody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A forked child has its parent's open files, and so would keep the writer's turn."""
     fork = """
         child = os.fork()
         if not child:
             os.close(1)
             os.close(2)
-            time.sleep(60)
+            time.sleep(300)
             os._exit(0)
         print(child, flush=True)"""
     holder = python(HOLDER.replace('\n        print("in", flush=True)', fork), path)
     assert hear(holder) == "ready"
     tell(holder)
     child = int(hear(holder))
+    monkeypatch.setattr(gate, "PATIENCE", 10)
     try:
         end(holder)
         store = LmdbStore(path)

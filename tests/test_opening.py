@@ -1,0 +1,119 @@
+"""The store of a session: where it is, what it may occupy, and disks that come late."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from store.values import checkpoint_id, full, payload, trivial
+
+from kishu_kernel.frontend import opening
+from kishu_kernel.frontend.opening import MOST, SHARE, StoreOpener, Whereabouts
+from kishu_kernel.model import Buffer, Payload, SessionId, Version
+from kishu_kernel.store import LmdbStore, MemoryStore
+from kishu_kernel.store.seal import KEY_FILE
+from kishu_kernel.store.transfer import transfer
+from kishu_kernel.timeline import Timeline
+
+HERE = SessionId("here")
+
+
+class Opening:
+    """An opener, and what it told."""
+
+    def __init__(self, base: Path, limit: int | None = None) -> None:
+        self.told: list[str] = []
+        where = Whereabouts(base, limit=limit)
+        self.opener = StoreOpener(where, HERE, lambda: str(base.parent / "book.ipynb"), self.told.append)
+
+    def open(self) -> Timeline:
+        return self.opener.open()
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    return tmp_path / "stores"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "RETRY", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_could_not_be_kept_on_disk_goes_there_when_it_can(base: Path) -> None:
+    base.write_text("in the way")
+    made = Opening(base)
+    timeline = made.open()
+    assert timeline.store.statistics().path is None
+    [told] = made.told
+    assert str(base) in told
+    assert "memory" in told
+    block = bytes(range(256)) * 100
+    first = timeline.append(trivial(1), [Payload(("x",), "cloudpickle", b"s", (Buffer(memoryview(block)),))])
+    made.opener.retry(timeline)
+    assert timeline.store.statistics().path is None
+    base.unlink()
+    made.opener.retry(timeline)
+    second = timeline.append(trivial(2), [])
+    timeline.set_name("tag/", "good", first.id)
+    timeline.store.flush()
+    assert "on the disk" in made.told[-1]
+    assert made.opener.place is not None
+    later = LmdbStore(made.opener.place.path)
+    assert {each.id for each in later.checkpoints()} == {first.id, second.id}
+    assert later.refs() == {"branch/main": second.id, "head/here": second.id, "tag/good": first.id}
+    target = bytearray(len(block))
+    [blob] = later.load(Version(("x",), first.id)).blobs
+    blob.readinto(memoryview(target))
+    assert target == block
+    later.close()
+    timeline.store.close()
+
+
+def test_it_is_not_tried_at_every_cell(base: Path) -> None:
+    base.write_text("in the way")
+    made = Opening(base)
+    timeline = made.open()
+    base.unlink()
+    made.opener.retry(timeline)
+    assert timeline.store.statistics().path is None
+
+
+def test_the_limit_is_sensible_for_the_disk(base: Path) -> None:
+    timeline = Opening(base).open()
+    share = shutil.disk_usage(base).free // SHARE
+    assert timeline.limit is not None
+    assert timeline.limit <= MOST
+    assert timeline.limit == MOST or abs(timeline.limit - share) < share / 2
+    timeline.store.close()
+    for limit, expected in ((0, None), (5_000, 5_000)):
+        timeline = Opening(base, limit).open()
+        assert timeline.limit == expected
+        timeline.store.close()
+
+
+def test_a_key_that_cannot_be_kept_is_told(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(KEY_FILE, str(tmp_path / "file" / "key"))
+    made = Opening(base)
+    made.open().store.close()
+    [told] = made.told
+    assert "key" in told
+
+
+def test_a_transfer_is_whole(tmp_path: Path) -> None:
+    source, target = MemoryStore(), LmdbStore(tmp_path / "store")
+    source.commit(
+        replace(trivial(1), outputs=full(1).outputs), [payload(b"one", b"x" * 5000)], {"branch/main": checkpoint_id(1)}
+    )
+    source.commit(trivial(2), [payload(b"two")], {"branch/main": checkpoint_id(2)})
+    transfer(source, target)
+    assert target.refs() == source.refs()
+    assert [each.code for each in target.checkpoints()] == [each.code for each in source.checkpoints()]
+    assert target.checkpoint(checkpoint_id(1)).outputs == source.checkpoint(checkpoint_id(1)).outputs
+    for number, stream in ((1, b"one"), (2, b"two")):
+        assert target.load(Version(("x",), checkpoint_id(number))).stream == stream
+    target.close()
