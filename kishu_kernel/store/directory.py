@@ -117,13 +117,25 @@ def close_files(path: Path, new: bool) -> None:
                 file.chmod(wanted)
 
 
-def remove_unfinished(path: Path) -> None:
-    """Remove a data file that was begun, and that nothing was committed to. Only when nobody has it open.
+def has_data(path: Path) -> bool:
+    """Whether there is a data file in a directory that LMDB has begun to fill."""
+    with suppress(OSError):
+        return (path / DATA).stat().st_size > 0
+    return False
 
-    A full disk or a kill at the very first moment leaves such a one, and LMDB would refuse it for ever.
+
+def create_data(path: Path) -> None:
+    """Make an empty data file where there is none, or only one that was begun and that nothing was committed to.
+
+    Such a one is left by a full disk, or by a kill at the very first moment, and LMDB would refuse it for ever.
+    Only when nobody has it open. LMDB itself would make a file that the umask can keep it from opening again.
+
+    Raises:
+        OSError: the disk is full, or cannot be written.
     """
     if _unfinished(path / DATA):
         (path / DATA).unlink()
+    os.close(_opened(path / DATA))
 
 
 def reserve_lock(path: Path) -> None:
@@ -134,8 +146,7 @@ def reserve_lock(path: Path) -> None:
     Raises:
         OSError: the disk is full, or cannot be written.
     """
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path / LOCK, flags, 0o600)
+    descriptor = _opened(path / LOCK)
     try:
         if hasattr(os, "posix_fallocate"):
             _allocate(descriptor, 0, _LOCK_SIZE)
@@ -156,6 +167,18 @@ def check_size(path: Path, needed: int, size: int) -> None:
             f"the store at {path} was cut short: {DATA} has {size} bytes of {needed}. "
             "Put a whole copy in its place, or move the directory away to begin a new one"
         )
+
+
+def _opened(file: Path) -> int:
+    """Open a file, for this user only where it has to be made."""
+    flags = os.O_RDWR | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
+    try:
+        descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(file, flags)
+    if _POSIX:
+        os.fchmod(descriptor, 0o600)  # whatever the umask left of it
+    return descriptor
 
 
 def _unfinished(data: Path) -> bool:

@@ -60,7 +60,7 @@ class Environment:
                 raise told(path, error) from error
             undo.callback(self._presence.close)
             wait_for(self._come_in, f"the store at {path} is being put in order by another process")
-            new = not self._data.exists()
+            new = not directory.has_data(self.path)
             env = self._opened(map_size)
             undo.callback(env.close)
             self._turn = Turn(self._data)
@@ -80,8 +80,8 @@ class Environment:
             directory.check_files(self.path)
             try:
                 if not self.readonly:
-                    directory.remove_unfinished(self.path)
-                if not self.readonly or self._data.exists():
+                    directory.create_data(self.path)
+                if not self.readonly or directory.has_data(self.path):
                     directory.reserve_lock(self.path)
             except OSError as error:
                 if not self.readonly or error.errno != errno.EROFS:  # where LMDB does without
@@ -91,7 +91,7 @@ class Environment:
     def _opened(self, map_size: int) -> lmdb.Environment:
         """LMDB's environment, found in order."""
         directory.check_files(self.path)
-        new = not self._data.exists()
+        new = not directory.has_data(self.path)
         if self.readonly and new:
             raise StoreError(f"there is no store at {self.path}")
         try:

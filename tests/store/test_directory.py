@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -101,29 +102,27 @@ def test_what_others_could_exchange_is_refused(path: Path, tmp_path: Path) -> No
     os.chown(link, 12345, 12345, follow_symlinks=False)
     with pytest.raises(StoreError, match="belongs to another user"):
         LmdbStore(link)
-    for place in (tmp_path, path.parent.parent, path.parent):
-        place.chmod(0o755)
-    for place in tmp_path.resolve().parents:
-        if place.stat().st_uid == 0 and "pytest" in place.name:
-            place.chmod(0o755)
-    path.chmod(0o777)
-    os.chown(path, 12345, 12345)
-    process = python(
-        HEAD
-        + """
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        theirs = Path(place, "theirs")
+        theirs.mkdir()
+        theirs.chmod(0o777)
+        os.chown(theirs, 12345, 12345)
+        process = python(
+            HEAD
+            + """
     from kishu_kernel.store import directory
-    path = Path(sys.argv[1])
     os.setuid(65534)
     try:
-        directory.make_private(path)
+        directory.make_private(Path(sys.argv[1]))
     except StoreError as error:
         assert "belongs to another user" in str(error), error
     else:
         sys.exit("used")
     """,
-        path,
-    )
-    succeed(process)
+            theirs,
+        )
+        succeed(process)
 
 
 @pytest.mark.parametrize("content", [b"x", b"garbage" * 1000, bytes(16) + b"\xde\xc0\xef\xbe" * 3000, b"\xff" * 9000])
