@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from kishu_kernel.errors import RequestError, UnknownTargetError
@@ -29,6 +29,7 @@ class Timeline:
 
     Args:
         limit: bytes that the store may occupy; what nobody points to is dropped first to stay below it.
+        rested: called in the background after each checkpoint that was written, for what has time.
 
     Attributes:
         store: written behind; `flush` it to have on disk what was appended.
@@ -37,16 +38,33 @@ class Timeline:
         news: sentences for the user, of what was done in the background.
     """
 
-    def __init__(self, store: Store, session: SessionId, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        session: SessionId,
+        limit: int | None = None,
+        rested: Callable[[], None] = lambda: None,
+    ) -> None:
         self.store = WriteBehind(store, self._written)
         self.limit = limit
         self.news: deque[str] = deque(maxlen=10)
         self._crowded = limit
+        self._rested = rested
         self.session = session
         self.head: CheckpointId | None = None
         self.branch: str | None = None
         self._known: dict[CheckpointId, Checkpoint] = {}
         self._left: dict[CheckpointId | None, CheckpointId] = {}
+
+    def move_to(self, store: Store, limit: int | None, rested: Callable[[], None]) -> None:
+        """Goes on in another store, to which it brings all that there is.
+
+        Raises:
+            StoreError: the other one cannot be written; nothing has changed.
+        """
+        self.store.move_to(store)
+        self.limit = self._crowded = limit
+        self._rested = rested
 
     def lookup(self, id: CheckpointId) -> Checkpoint:
         """A checkpoint, without the outputs of its cell. KeyError where there is none."""
@@ -102,6 +120,7 @@ class Timeline:
         self._known[kept.id] = replace(kept, outputs=())
         if self._crowded is not None and self.store.statistics().bytes > self._crowded:
             self._make_room()
+        self._rested()
 
     def move(self, to: CheckpointId | None, branch: str | None = None) -> None:
         """Puts the head on another checkpoint. A full disk is no reason to refuse: the store notes it when it can.

@@ -30,8 +30,8 @@ from kishu_kernel.frontend.tables import visible
 from kishu_kernel.frontend.terminal import size_in_bytes
 from kishu_kernel.model import CheckpointId, SessionId, VariableInfo, Version
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.directory import DATA
-from kishu_kernel.store.places import take_place
+from kishu_kernel.store.disk.directory import DATA
+from kishu_kernel.store.places.finding import take_place
 from kishu_kernel.words import ago
 
 ROOT = Path(__file__).resolve().parents[1]

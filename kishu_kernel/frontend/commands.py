@@ -33,7 +33,7 @@ from kishu_kernel.frontend.terminal import (
 )
 
 if TYPE_CHECKING:
-    from kishu_kernel.store.bundle import Extract
+    from kishu_kernel.store.care.bundle import Extract
 
 COMPLETE = "_JUPYTER_KISHU_COMPLETE"
 
@@ -84,7 +84,7 @@ def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> No
     themselves when they are opened; `attach` helps where they do not.
     """
     base = base_of(ctx, directory)
-    from kishu_kernel.store.places import stores as listed
+    from kishu_kernel.store.places.finding import stores as listed
 
     found = listed(base)
     if for_programs:
@@ -109,7 +109,7 @@ def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Pa
     """
     base = base_of(ctx, directory)
     paths = named_stores.all_or(base, names)
-    from kishu_kernel.store.fsck import check
+    from kishu_kernel.store.care.fsck import check
 
     each = Each(paths, for_programs)
     for path in each:
@@ -160,7 +160,7 @@ def gc(
             told = tables.collected_json(path, collected, dry_run)
             each.tell(told, tables.collected_text(path, collected, dry_run))
             if compact:
-                from kishu_kernel.store.compact import compact as compacted
+                from kishu_kernel.store.disk.compact import compact as compacted
 
                 before, after = compacted(path)
                 told["compacted"] = {"before": before, "after": after}
@@ -190,7 +190,7 @@ def export(ctx: click.Context, name: str, file: Path, target: str | None, force:
     path = named_stores.find(base, name)
     if os.path.lexists(file) and not force:
         raise StoreError(f"there is {file} already: --force replaces it")
-    from kishu_kernel.store.bundle import export_history
+    from kishu_kernel.store.care.bundle import export_history
 
     extract = _extract(path, target) if target else None
     with Bar(f"Writing {file.name}") as bar:
@@ -221,9 +221,9 @@ def import_(ctx: click.Context, file: Path, notebook: str | None, to: Path | Non
     if notebook is not None and to is not None:
         raise click.UsageError("--notebook and --to exclude each other.", ctx)
     base = base_of(ctx, directory)
-    from kishu_kernel.store.receive import receive
-    from kishu_kernel.store.trust import trust_of
-    from kishu_kernel.store.unbundle import import_history
+    from kishu_kernel.store.care.trust import trust_of
+    from kishu_kernel.store.care.unbundle import import_history
+    from kishu_kernel.store.places.receive import receive
 
     with Bar(f"Reading {file.name}") as bar:
         if to is None:
@@ -262,8 +262,8 @@ def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path
     if for_programs and not (yes or check):
         raise click.UsageError("--json asks nothing: say --check or --yes, too.", ctx)
     path = named_stores.find(base_of(ctx, directory), name)
-    from kishu_kernel.store import trust as trusting
-    from kishu_kernel.store.about import read_about
+    from kishu_kernel.store.care import trust as trusting
+    from kishu_kernel.store.places.about import read_about
 
     found = trusting.trust_of(path)
     if not for_programs:
@@ -304,7 +304,7 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None)
     """
     base = base_of(ctx, directory)
     path = named_stores.find(base, name)
-    from kishu_kernel.store.places import attach as attached
+    from kishu_kernel.store.places.finding import attach as attached
 
     if path.parent != base:
         raise StoreError(f"{path} is not in {base}: `export` it, and `import` it with --notebook {notebook}")
@@ -320,7 +320,7 @@ def _extract(path: Path, target: str) -> Extract:
     """What belongs to one state of a store."""
     from kishu_kernel.bundles import extract
     from kishu_kernel.history.targets import HEAD, resolve
-    from kishu_kernel.store.soundness import circles
+    from kishu_kernel.store.format.soundness import circles
 
     mend = f"mend it with `jupyter kishu fsck --repair {path}` first"
     with opened(path, readonly=True) as store:
@@ -339,7 +339,7 @@ def _extract(path: Path, target: str) -> Extract:
 
 def _check_key() -> None:
     """StoreError where a mark would be worth nothing as soon as this command ends."""
-    from kishu_kernel.store.seal import key_path, user_seal
+    from kishu_kernel.store.format.seal import key_path, user_seal
 
     if not user_seal().lasting:
         raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")

@@ -20,7 +20,7 @@ from kishu_kernel.timeline import Timeline
 
 if TYPE_CHECKING:
     from kishu_kernel.store.lmdb_store import LmdbStore
-    from kishu_kernel.store.places import Place, StoreListing
+    from kishu_kernel.store.places.finding import Place, StoreListing
 
 MOST = 20 * 10**9
 SHARE = 10
@@ -78,7 +78,7 @@ class StoreOpener:
             self._warn(f"{error}. Until then this session's history is kept in memory only.")
             self._retry_at = time.monotonic() + RETRY
             return Timeline(MemoryStore(), self._session)
-        return Timeline(store, self._session, self._limit(store))
+        return Timeline(store, self._session, self._limit(store), self.refresh)
 
     def retry(self, timeline: Timeline) -> None:
         """Where the store could not be opened, and can be by now, the history goes there."""
@@ -90,18 +90,17 @@ class StoreOpener:
         except (StoreError, OSError):
             return
         try:
-            timeline.store.move_to(store)
+            timeline.move_to(store, self._limit(store), self.refresh)
         except StoreError:
             store.close()
             return
-        timeline.limit = self._limit(store)
         self._retry_at = None
         self._warn("The history of this session is on the disk now.")
 
     def base(self) -> Path:
         """The directory of all stores."""
-        from kishu_kernel.store.filesystems import base_for
-        from kishu_kernel.store.locate import default_base
+        from kishu_kernel.store.places.filesystems import base_for
+        from kishu_kernel.store.places.locate import default_base
 
         base, told = base_for(self._where.base or default_base(), self._where.network)
         if told:
@@ -110,13 +109,13 @@ class StoreOpener:
 
     def stores(self) -> list[StoreListing]:
         """All stores, the last used first."""
-        from kishu_kernel.store.places import stores
+        from kishu_kernel.store.places.finding import stores
 
         return stores(self.base())
 
     def attach(self, store: Path) -> Path:
         """Gives this notebook the history of another one, as in `places.attach`; nothing of its own may be open."""
-        from kishu_kernel.store.places import attach
+        from kishu_kernel.store.places.finding import attach
 
         notebook = self._notebook()
         if not notebook:
@@ -125,16 +124,16 @@ class StoreOpener:
 
     def refresh(self) -> None:
         """Remembers by which cells the notebook can be found again. Cheap; fails silently."""
-        from kishu_kernel.store.places import refresh
+        from kishu_kernel.store.places.finding import refresh
 
         notebook = self._notebook()
         if self.place is not None and notebook:
             refresh(self.place.path, notebook)
 
     def _open(self) -> LmdbStore:
+        from kishu_kernel.store.format.seal import key_path, user_seal
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places import take_place
-        from kishu_kernel.store.seal import key_path, user_seal
+        from kishu_kernel.store.places.finding import take_place
 
         seal = user_seal()
         place = take_place(self.base(), self._notebook(), self._session)

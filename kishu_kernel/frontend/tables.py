@@ -19,10 +19,10 @@ from kishu_kernel.words import ago, counted, size
 
 if TYPE_CHECKING:
     from kishu_kernel.model import Checkpoint, Collected
-    from kishu_kernel.store.bundle import Content
-    from kishu_kernel.store.fsck import Report
-    from kishu_kernel.store.places import StoreListing
-    from kishu_kernel.store.trust import Trust
+    from kishu_kernel.store.care.bundle import Content
+    from kishu_kernel.store.care.fsck import Report
+    from kishu_kernel.store.care.trust import Trust
+    from kishu_kernel.store.places.finding import StoreListing
 
 Json = dict[str, Any]
 

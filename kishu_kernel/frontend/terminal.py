@@ -101,7 +101,7 @@ def size_in_bytes(ctx: click.Context, param: click.Parameter, value: str | None)
 
 def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """For the shell: names of stores that begin so, with their notebooks; else files."""
-    from kishu_kernel.store.places import stores
+    from kishu_kernel.store.places.finding import stores
 
     try:
         base, _ = named_stores.base_of(ctx.params.get("directory"), _insisted(ctx))

@@ -12,7 +12,7 @@ from itertools import islice
 
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.model import Checkpoint
-from kishu_kernel.store.places import Place
+from kishu_kernel.store.places.finding import Place
 from kishu_kernel.timeline import Timeline
 from kishu_kernel.words import ago, counted, size
 

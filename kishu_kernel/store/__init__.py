@@ -6,7 +6,7 @@ Neighbours: `model` and `errors` below, `session` above. The other stages are no
 
 from kishu_kernel.store.base import Blob, Store, StoredPayload
 from kishu_kernel.store.lmdb_store import LmdbStore
-from kishu_kernel.store.locate import store_path
 from kishu_kernel.store.memory_store import MemoryStore
+from kishu_kernel.store.places.locate import store_path
 
 __all__ = ["Blob", "LmdbStore", "MemoryStore", "Store", "StoredPayload", "store_path"]

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Amount, Checkpoint, Collected, Digest, Version
-from kishu_kernel.store import schema
-from kishu_kernel.store.packing import room
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.packing import room
 
 
 class Holding(NamedTuple):

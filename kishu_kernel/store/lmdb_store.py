@@ -26,12 +26,14 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import chunks, collecting, environment, packing, schema
+from kishu_kernel.store import collecting
 from kishu_kernel.store.base import Arrived, Refs, StoredPayload
-from kishu_kernel.store.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
-from kishu_kernel.store.intake import Intake
-from kishu_kernel.store.loading import Loader, shelves
-from kishu_kernel.store.seal import Seal, user_seal
+from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk.intake import Intake
+from kishu_kernel.store.disk.loading import Loader, shelves
+from kishu_kernel.store.format import chunks, packing, schema
+from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.format.seal import Seal, user_seal
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database

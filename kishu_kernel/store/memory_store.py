@@ -22,12 +22,13 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import chunks, collecting, schema
+from kishu_kernel.store import collecting
 from kishu_kernel.store.base import Arrived, Refs, StoredPayload
-from kishu_kernel.store.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
-from kishu_kernel.store.packing import room
-from kishu_kernel.store.schema import Piece
-from kishu_kernel.store.seal import Seal
+from kishu_kernel.store.format import chunks, schema
+from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.format.packing import room
+from kishu_kernel.store.format.schema import Piece
+from kishu_kernel.store.format.seal import Seal
 
 
 class MemoryStore:

@@ -22,7 +22,8 @@ from kishu_kernel.model import (
     VariableInfo,
     VersionRecord,
 )
-from kishu_kernel.store import LmdbStore, chunks
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.format import chunks
 
 HERE = Path(__file__).parent / "store_v1"
 FIRST = CheckpointId("00000000000000a1")

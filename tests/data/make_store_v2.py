@@ -27,8 +27,9 @@ from kishu_kernel.model import (
     VariableInfo,
     VersionRecord,
 )
-from kishu_kernel.store import LmdbStore, cutting
-from kishu_kernel.store.seal import Seal
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.format import cutting
+from kishu_kernel.store.format.seal import Seal
 
 HERE = Path(__file__).parent / "store_v2"
 KEY = bytes(range(32))

@@ -24,11 +24,13 @@ from kishu_kernel.errors import StoreError, StoreFormatError, UntrustedError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Buffer, Checkpoint, CheckpointId, Digest, Payload, Version, VersionRecord
-from kishu_kernel.store import LmdbStore, schema, unbundle
-from kishu_kernel.store.bundle import ENTRIES, ROW, Content, export_history
-from kishu_kernel.store.chunks import digest
-from kishu_kernel.store.seal import Seal
-from kishu_kernel.store.unbundle import import_history
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.care import unbundle
+from kishu_kernel.store.care.bundle import ENTRIES, ROW, Content, export_history
+from kishu_kernel.store.care.unbundle import import_history
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.chunks import digest
+from kishu_kernel.store.format.seal import Seal
 
 from .values import checkpoint_id, full, payload, trivial
 
@@ -557,8 +559,8 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
 import os, resource, sys
 from pathlib import Path
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.bundle import export_history
-from kishu_kernel.store.unbundle import import_history
+from kishu_kernel.store.care.bundle import export_history
+from kishu_kernel.store.care.unbundle import import_history
 from store.values import payload, trivial
 place = Path(sys.argv[1])
 store = LmdbStore(place / "store", sync=False)

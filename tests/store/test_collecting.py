@@ -12,9 +12,10 @@ import pytest
 
 from kishu_kernel.errors import LoadError, StoreError, UntrustedError
 from kishu_kernel.model import Amount, Checkpoint, Names, Version
-from kishu_kernel.store import LmdbStore, MemoryStore, Store, intake
-from kishu_kernel.store.chunks import CHUNK_SIZE
-from kishu_kernel.store.seal import Seal
+from kishu_kernel.store import LmdbStore, MemoryStore, Store
+from kishu_kernel.store.disk import intake
+from kishu_kernel.store.format.chunks import CHUNK_SIZE
+from kishu_kernel.store.format.seal import Seal
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, full, payload, record, trivial
@@ -193,7 +194,7 @@ def test_what_a_killed_commit_wrote_ahead_is_removed(disk: LmdbStore, tmp_path: 
     killed = python(
         HEAD
         + """
-    from kishu_kernel.store import intake
+    from kishu_kernel.store.disk import intake
     write = intake.Intake._write_ahead
     def die(self):
         write(self)
@@ -270,7 +271,7 @@ def test_processes_commit_and_collect_at_once(disk: LmdbStore, tmp_path: Path) -
     committer = python(
         HEAD
         + """
-    from kishu_kernel.store import intake
+    from kishu_kernel.store.disk import intake
     intake.BATCH = 1 << 18
     store = LmdbStore(Path(sys.argv[1]))
     shared = os.urandom(1 << 20)
@@ -317,7 +318,7 @@ def test_figures_hold_when_others_write_between_looking_and_removing(
 
 
 def test_a_damaged_manifest_is_not_in_the_way(disk: LmdbStore) -> None:
-    from kishu_kernel.store import schema
+    from kishu_kernel.store.format import schema
 
     for number in (1, 2):
         disk.commit(made(number), [payload(b"s%d" % number)], {})

@@ -10,7 +10,8 @@ from random import Random
 import pytest
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store import LmdbStore, compact, environment
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.disk import compact, environment
 
 from . import workload
 from .faults import small_disk
@@ -102,7 +103,7 @@ def test_a_compaction_may_be_killed(path: Path) -> None:
             """
     import sys
     from pathlib import Path
-    from kishu_kernel.store import compact
+    from kishu_kernel.store.disk import compact
     print("ready", flush=True)
     while True:
         compact.compact(Path(sys.argv[1]))
@@ -126,7 +127,7 @@ def test_who_opens_meanwhile_waits(path: Path) -> None:
         python(
             HEAD
             + """
-    from kishu_kernel.store import compact
+    from kishu_kernel.store.disk import compact
     from store.workload import check
     done = 0
     for _ in range(40):

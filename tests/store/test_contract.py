@@ -14,7 +14,7 @@ import pytest
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Buffer, CheckpointId, Payload, SessionId, Version
 from kishu_kernel.store import Blob, LmdbStore, MemoryStore, Store
-from kishu_kernel.store.chunks import CHUNK_SIZE, ROW_SIZE
+from kishu_kernel.store.format.chunks import CHUNK_SIZE, ROW_SIZE
 
 from .values import checkpoint_id, full, payload, trivial
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kishu_kernel.model import Buffer
-from kishu_kernel.store import cutting
-from kishu_kernel.store.chunks import digest
-from kishu_kernel.store.cutting import LEAST, MOST, buffer_spans, content_chunks, joined, separate
+from kishu_kernel.store.format import cutting
+from kishu_kernel.store.format.chunks import digest
+from kishu_kernel.store.format.cutting import LEAST, MOST, buffer_spans, content_chunks, joined, separate
 
 
 class Thing:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store import LmdbStore, directory
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.disk import directory
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, payload, trivial
@@ -111,7 +112,7 @@ def test_what_others_could_exchange_is_refused(path: Path, tmp_path: Path) -> No
         process = python(
             HEAD
             + """
-    from kishu_kernel.store import directory
+    from kishu_kernel.store.disk import directory
     os.setuid(65534)
     try:
         directory.make_private(Path(sys.argv[1]))

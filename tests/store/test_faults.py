@@ -20,7 +20,8 @@ import lmdb
 import pytest
 
 from kishu_kernel.errors import KishuError, StoreError
-from kishu_kernel.store import LmdbStore, gate
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.disk import gate
 
 from . import workload
 from .faults import CONTROL, after_power_loss, build_shim, read_log, small_disk
@@ -204,7 +205,7 @@ def test_a_read_only_disk_is_told_and_can_be_read(disk: Path) -> None:
     process = python(
         HEAD
         + """
-    from kishu_kernel.store import environment
+    from kishu_kernel.store.disk import environment
     path = Path(sys.argv[1])
     for place in (path, path.parent / "new"):
         try:

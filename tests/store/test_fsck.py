@@ -19,11 +19,12 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version, VersionRecord
-from kishu_kernel.store import LmdbStore, schema
-from kishu_kernel.store.chunks import digest
-from kishu_kernel.store.fsck import Report, check
-from kishu_kernel.store.image import Image
-from kishu_kernel.store.seal import Seal
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.care.fsck import Report, check
+from kishu_kernel.store.care.image import Image
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.chunks import digest
+from kishu_kernel.store.format.seal import Seal
 
 from .values import checkpoint_id, payload, trivial
 
@@ -322,7 +323,7 @@ def test_what_a_stranger_put_beside_a_lost_record_does_not_become_ours(path: Pat
 
 
 def test_a_circle_is_opened_and_not_trusted(path: Path) -> None:
-    from kishu_kernel.store.checkpoints import encode_checkpoint
+    from kishu_kernel.store.format.checkpoints import encode_checkpoint
 
     circle = replace(cell(10), parent=checkpoint_id(15))
     put(path, "checkpoints", schema.checkpoint_key(circle.id), encode_checkpoint(circle) + schema.NO_MARK)
@@ -438,7 +439,7 @@ def test_pages_overwritten_anywhere(path: Path, seed: int) -> None:
 import sys
 from pathlib import Path
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.fsck import check
+from kishu_kernel.store.care.fsck import check
 from store.test_fsck import usable
 path = Path(sys.argv[1])
 found = check(path)

@@ -13,9 +13,11 @@ import pytest
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError, UntrustedError
 from kishu_kernel.model import CheckpointId, Version
-from kishu_kernel.store import LmdbStore, gate, schema
-from kishu_kernel.store.chunks import CHUNK_SIZE, digest
-from kishu_kernel.store.trust import trust
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.care.trust import trust
+from kishu_kernel.store.disk import gate
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.chunks import CHUNK_SIZE, digest
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, full, payload, trivial

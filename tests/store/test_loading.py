@@ -16,9 +16,10 @@ import pytest
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
-from kishu_kernel.store import LmdbStore, pages
-from kishu_kernel.store.chunks import CHUNK_SIZE, digest
-from kishu_kernel.store.loading import shelves, together
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.disk import pages
+from kishu_kernel.store.disk.loading import shelves, together
+from kishu_kernel.store.format.chunks import CHUNK_SIZE, digest
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, payload, trivial

@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.packing import HEADER_SIZE, LEAST, packed, raw_size, room, unpack
+from kishu_kernel.store.format.packing import HEADER_SIZE, LEAST, packed, raw_size, room, unpack
 
 BLOSC2, ZSTD = 1, 2
 draw = numpy.random.default_rng(0)
@@ -109,7 +109,7 @@ def test_damage_is_told(kind: str) -> None:
 def test_without_numpy_nothing_imports_it() -> None:
     code = """
 import sys
-from kishu_kernel.store.packing import packed, raw_size, unpack
+from kishu_kernel.store.format.packing import packed, raw_size, unpack
 import array
 data = memoryview(array.array("q", range(100_000))).cast("B")
 value = packed(data, 8)
@@ -126,7 +126,7 @@ def test_noise_does_not_import_blosc2() -> None:
     code = """
 import sys
 import numpy
-from kishu_kernel.store.packing import packed
+from kishu_kernel.store.format.packing import packed
 draw = numpy.random.default_rng(0)
 for array in (draw.random(1 << 17), draw.integers(0, 256, 1 << 20, dtype="u1")):
     assert packed(memoryview(array).cast("B"), array.itemsize) is None

@@ -16,8 +16,8 @@ import pytest
 from kishu_kernel.errors import RequestError, StoreError
 from kishu_kernel.model import SessionId
 from kishu_kernel.store import LmdbStore, store_path
-from kishu_kernel.store.about import About, notebook_cells, read_about, write_about
-from kishu_kernel.store.places import Place, attach, find_place, refresh, stores, take_place
+from kishu_kernel.store.places.about import About, notebook_cells, read_about, write_about
+from kishu_kernel.store.places.finding import Place, attach, find_place, refresh, stores, take_place
 
 from .values import checkpoint_id, payload, trivial
 

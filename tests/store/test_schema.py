@@ -8,10 +8,10 @@ import pytest
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import Checkpoint, Digest, VersionRecord
-from kishu_kernel.store import schema
-from kishu_kernel.store.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs
-from kishu_kernel.store.schema import Manifest, Piece
-from kishu_kernel.store.seal import Seal
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs
+from kishu_kernel.store.format.schema import Manifest, Piece
+from kishu_kernel.store.format.seal import Seal
 
 from .values import checkpoint_id, full, trivial
 

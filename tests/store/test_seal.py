@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.seal import KEY_FILE, KEY_SIZE, MARK_SIZE, Seal, key_path, user_seal
+from kishu_kernel.store.format.seal import KEY_FILE, KEY_SIZE, MARK_SIZE, Seal, key_path, user_seal
 
 posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 root = os.name != "nt" and os.geteuid() == 0
@@ -109,7 +109,7 @@ def test_it_lies_in_jupyters_data_directory_in_a_private_one(tmp_path: Path, mon
 def test_processes_that_start_at_once_end_with_one_key(key: Path) -> None:
     code = """
 import sys, time
-from kishu_kernel.store.seal import user_seal
+from kishu_kernel.store.format.seal import user_seal
 print("ready", flush=True)
 sys.stdin.read(1)
 seal = user_seal()
@@ -175,7 +175,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(key: Path) -> None:
 
 @pytest.mark.parametrize("size", [0, KEY_SIZE - 1, KEY_SIZE + 1, 1 << 20])
 def test_a_key_of_another_length_is_refused(key: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kishu_kernel.store.seal._PATIENCE", 0.05)
+    monkeypatch.setattr("kishu_kernel.store.format.seal._PATIENCE", 0.05)
     key.parent.mkdir(parents=True)
     key.write_bytes(bytes(size))
     with pytest.raises(StoreError, match="32 bytes"):
@@ -241,7 +241,7 @@ def test_as_somebody_who_may_not_write_there(tmp_path: Path, key: Path) -> None:
         place.chmod(0o755)
     code = """
 import os
-from kishu_kernel.store.seal import user_seal
+from kishu_kernel.store.format.seal import user_seal
 os.setgid(4242), os.setuid(4242)
 print(user_seal().lasting)
 """
@@ -256,7 +256,7 @@ def test_a_disk_that_cuts_a_key_short_leaves_none(key: Path) -> None:
     code = """
 import resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from kishu_kernel.store.seal import user_seal
+from kishu_kernel.store.format.seal import user_seal
 resource.setrlimit(resource.RLIMIT_FSIZE, (16, resource.RLIM_INFINITY))
 print(user_seal().lasting)
 """

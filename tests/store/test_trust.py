@@ -23,15 +23,16 @@ from kishu_kernel.bundles import extract
 from kishu_kernel.codec.pickling import decode
 from kishu_kernel.errors import LoadError, LostError, StoreError, UntrustedError
 from kishu_kernel.model import CheckpointId, SessionId, Version
-from kishu_kernel.store import LmdbStore, MemoryStore, schema
+from kishu_kernel.store import LmdbStore, MemoryStore
 from kishu_kernel.store.base import Store
-from kishu_kernel.store.bundle import export_history
-from kishu_kernel.store.checkpoints import encode_checkpoint
-from kishu_kernel.store.chunks import digest
-from kishu_kernel.store.seal import Seal
+from kishu_kernel.store.care.bundle import export_history
+from kishu_kernel.store.care.trust import Trust, trust, trust_of
+from kishu_kernel.store.care.unbundle import import_history
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.checkpoints import encode_checkpoint
+from kishu_kernel.store.format.chunks import digest
+from kishu_kernel.store.format.seal import Seal
 from kishu_kernel.store.transfer import transfer
-from kishu_kernel.store.trust import Trust, trust, trust_of
-from kishu_kernel.store.unbundle import import_history
 from kishu_kernel.timeline import Timeline
 
 from .values import checkpoint_id, payload, trivial
@@ -140,7 +141,7 @@ def test_a_stream_whose_digest_was_forged(
     manifest = schema.decode_manifest(schema.unmarked(got(store, "versions", schema.version_key(X1))))
     longer = manifest._replace(stream=manifest.stream._replace(nbytes=len(padded)))
     mark = got(store, "versions", schema.version_key(X1))[-16:]
-    for module in ("chunks", "loading"):
+    for module in ("format.chunks", "disk.loading"):
         real = sys.modules[f"kishu_kernel.store.{module}"].digest  # type: ignore[attr-defined]
         monkeypatch.setattr(
             f"kishu_kernel.store.{module}.digest", lambda data, real=real: name if bytes(data) == padded else real(data)

@@ -11,9 +11,10 @@ import pytest
 
 from kishu_kernel.errors import LoadError, StoreError, UntrustedError
 from kishu_kernel.model import Version
-from kishu_kernel.store import LmdbStore, schema
-from kishu_kernel.store.chunks import digest
-from kishu_kernel.store.seal import Seal
+from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.chunks import digest
+from kishu_kernel.store.format.seal import Seal
 
 from .values import checkpoint_id, full, payload, trivial
 

@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from kishu_kernel.store.directory import sync_directory
+from kishu_kernel.store.disk.directory import sync_directory
 
 ABOUT = "about.json"
 

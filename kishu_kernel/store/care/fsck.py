@@ -18,11 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store import directory, environment, mending, salvage
-from kishu_kernel.store.directory import DATA, LOCK
-from kishu_kernel.store.image import SUPPORTED, Image
-from kishu_kernel.store.inspection import Findings, Look, Problem, Progress, Report
-from kishu_kernel.store.seal import Seal, user_seal
+from kishu_kernel.store.care import mending, salvage
+from kishu_kernel.store.care.image import SUPPORTED, Image
+from kishu_kernel.store.care.inspection import Findings, Look, Problem, Progress, Report
+from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.disk.directory import DATA, LOCK
+from kishu_kernel.store.format.seal import Seal, user_seal
 
 __all__ = ["Problem", "Report", "check"]
 

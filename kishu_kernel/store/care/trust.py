@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import LoadError, StoreError
-from kishu_kernel.store import chunks, environment, schema
-from kishu_kernel.store.schema import Manifest, Piece
-from kishu_kernel.store.seal import Seal, user_seal
-from kishu_kernel.store.soundness import raw_chunk, sound_checkpoint, sound_manifest
+from kishu_kernel.store.disk import environment
+from kishu_kernel.store.format import chunks, schema
+from kishu_kernel.store.format.schema import Manifest, Piece
+from kishu_kernel.store.format.seal import Seal, user_seal
+from kishu_kernel.store.format.soundness import raw_chunk, sound_checkpoint, sound_manifest
 
 if TYPE_CHECKING:
     from lmdb import Transaction

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import lmdb
 
 from kishu_kernel.errors import KishuError, StoreError, StoreFormatError
-from kishu_kernel.store import directory, tables
-from kishu_kernel.store.directory import DATA, READERS
-from kishu_kernel.store.gate import FileLock, Gate, Turn, wait_for
-from kishu_kernel.store.trouble import told
+from kishu_kernel.store.disk import directory, tables
+from kishu_kernel.store.disk.directory import DATA, READERS
+from kishu_kernel.store.disk.gate import FileLock, Gate, Turn, wait_for
+from kishu_kernel.store.disk.trouble import told
 
 if TYPE_CHECKING:
     from lmdb import _Database

@@ -15,9 +15,9 @@ import xxhash
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Digest, Payload
-from kishu_kernel.store import schema
 from kishu_kernel.store.base import Arrived, StoredPayload
-from kishu_kernel.store.cutting import (
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.cutting import (
     CHUNK_SIZE,
     ROW_SIZE,
     WHOLE,
@@ -27,7 +27,7 @@ from kishu_kernel.store.cutting import (
     joined,
     separate,
 )
-from kishu_kernel.store.schema import NO_PIECE, Manifest, Piece
+from kishu_kernel.store.format.schema import NO_PIECE, Manifest, Piece
 
 __all__ = ["CHUNK_SIZE", "ROW_SIZE", "Chunk", "ChunkedBlob", "cut", "damaged", "digest", "flat", "missing", "stored"]
 

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kishu_kernel.model import Digest, Payload
-from kishu_kernel.store import schema
-from kishu_kernel.store.chunks import Chunk, cut
-from kishu_kernel.store.loading import shelves
-from kishu_kernel.store.packing import packed
-from kishu_kernel.store.schema import CHUNK_TABLES, Manifest
+from kishu_kernel.store.disk.loading import shelves
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.chunks import Chunk, cut
+from kishu_kernel.store.format.packing import packed
+from kishu_kernel.store.format.schema import CHUNK_TABLES, Manifest
 
 if TYPE_CHECKING:
     from lmdb import Transaction
 
-    from kishu_kernel.store.environment import Environment
+    from kishu_kernel.store.disk.environment import Environment
 
 BATCH = 16 << 20
 """Bytes of new chunks in one transaction, which LMDB holds in memory until its end. Measured: more is no faster."""

@@ -20,8 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.store import directory, environment, schema
-from kishu_kernel.store.bundle import (
+from kishu_kernel.store.care.bundle import (
     BUNDLE,
     BUNDLE_KEY,
     DEFLATED,
@@ -31,7 +30,9 @@ from kishu_kernel.store.bundle import (
     Progress,
     read_rows,
 )
-from kishu_kernel.store.soundness import (
+from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.soundness import (
     check_graph,
     check_outputs,
     raw_chunk,

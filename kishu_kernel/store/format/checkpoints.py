@@ -11,8 +11,8 @@ from typing import Any
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, VariableInfo, VersionRecord
-from kishu_kernel.store.schema import dump, load
-from kishu_kernel.store.seal import MARK_SIZE
+from kishu_kernel.store.format.schema import dump, load
+from kishu_kernel.store.format.seal import MARK_SIZE
 
 Outputs = tuple[Mapping[str, object], ...]
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store import directory, environment, schema
-from kishu_kernel.store.compact import alone
-from kishu_kernel.store.directory import DATA, LOCK
-from kishu_kernel.store.image import Image, Item, Tree
+from kishu_kernel.store.care.image import Image, Item, Tree
+from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.disk.compact import alone
+from kishu_kernel.store.disk.directory import DATA, LOCK
+from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:
     from lmdb import Transaction

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Digest
-from kishu_kernel.store import packing
 from kishu_kernel.store.base import Arrived
-from kishu_kernel.store.chunks import damaged, digest, misfit, missing
-from kishu_kernel.store.pages import Pages, Value
-from kishu_kernel.store.schema import Piece
+from kishu_kernel.store.disk.pages import Pages, Value
+from kishu_kernel.store.format import packing
+from kishu_kernel.store.format.chunks import damaged, digest, misfit, missing
+from kishu_kernel.store.format.schema import Piece
 
 if TYPE_CHECKING:
     from lmdb import Transaction
 
-    from kishu_kernel.store.environment import Environment
+    from kishu_kernel.store.disk.environment import Environment
 
 GROUP = 64 << 20
 SHARED = 16 << 20

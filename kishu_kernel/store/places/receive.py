@@ -12,13 +12,13 @@ from pathlib import Path
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.model import SessionId
-from kishu_kernel.store import compact
-from kishu_kernel.store.about import ABOUT, About, read_cells, seen, write_about
-from kishu_kernel.store.bundle import Content, Progress
-from kishu_kernel.store.directory import DATA
-from kishu_kernel.store.locate import slug
-from kishu_kernel.store.places import find_place
-from kishu_kernel.store.unbundle import import_history
+from kishu_kernel.store.care.bundle import Content, Progress
+from kishu_kernel.store.care.unbundle import import_history
+from kishu_kernel.store.disk import compact
+from kishu_kernel.store.disk.directory import DATA
+from kishu_kernel.store.places.about import ABOUT, About, read_cells, seen, write_about
+from kishu_kernel.store.places.finding import find_place
+from kishu_kernel.store.places.locate import slug
 
 
 def receive(

@@ -44,7 +44,7 @@ import xxhash
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId, CodecName, Digest, Names, Version
-from kishu_kernel.store.seal import MARK_SIZE, Seal
+from kishu_kernel.store.format.seal import MARK_SIZE, Seal
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database

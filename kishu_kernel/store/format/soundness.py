@@ -13,9 +13,9 @@ from typing import get_args
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellStatus, Checkpoint, CheckpointId, CodecName, Digest, Version, VersionRecord
-from kishu_kernel.store import chunks, packing, schema
-from kishu_kernel.store.checkpoints import decode_checkpoint
-from kishu_kernel.store.schema import Manifest
+from kishu_kernel.store.format import chunks, packing, schema
+from kishu_kernel.store.format.checkpoints import decode_checkpoint
+from kishu_kernel.store.format.schema import Manifest
 
 CHUNK_AT_MOST = 64 << 20
 """Bytes. Those that are written have a MiB, but a MiB of zeros can be packed into 37 bytes."""

@@ -14,10 +14,10 @@ from pathlib import Path
 import lmdb
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store import directory, environment
-from kishu_kernel.store.directory import DATA, LOCK
-from kishu_kernel.store.gate import FileLock
-from kishu_kernel.store.trouble import told
+from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.disk.directory import DATA, LOCK
+from kishu_kernel.store.disk.gate import FileLock
+from kishu_kernel.store.disk.trouble import told
 
 _NEW = DATA + ".new"
 

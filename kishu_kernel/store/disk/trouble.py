@@ -11,7 +11,7 @@ from pathlib import Path
 import lmdb
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.directory import DATA, refusal
+from kishu_kernel.store.disk.directory import DATA, refusal
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """A full disk, a quota, the longest file that the process or the file system may write."""

@@ -18,11 +18,11 @@ from typing import Literal
 
 from kishu_kernel.errors import RequestError, StoreError
 from kishu_kernel.model import SessionId
-from kishu_kernel.store import compact, directory
-from kishu_kernel.store.about import ABOUT, About, is_gone, read_about, read_cells, seen, write_about
-from kishu_kernel.store.directory import DATA
-from kishu_kernel.store.gate import FileLock, wait_for
-from kishu_kernel.store.locate import default_base, store_path
+from kishu_kernel.store.disk import compact, directory
+from kishu_kernel.store.disk.directory import DATA
+from kishu_kernel.store.disk.gate import FileLock, wait_for
+from kishu_kernel.store.places.about import ABOUT, About, is_gone, read_about, read_cells, seen, write_about
+from kishu_kernel.store.places.locate import default_base, store_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +225,8 @@ def _directories(base: Path) -> list[Path]:
     found = []
     with suppress(OSError), os.scandir(base) as entries:
         for entry in entries:
+            if entry.name.startswith("."):  # one that is being imported or copied
+                continue
             with suppress(OSError, StoreError):
                 directory.check_owner(Path(entry.path))
                 found.append(Path(entry.path))

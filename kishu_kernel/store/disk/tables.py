@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import lmdb
 
 from kishu_kernel.errors import StoreError, StoreFormatError
-from kishu_kernel.store import schema
+from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:
     from lmdb import _Database

@@ -34,12 +34,13 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version
-from kishu_kernel.store import environment, schema
-from kishu_kernel.store.checkpoints import encode_checkpoint
-from kishu_kernel.store.chunks import missing
 from kishu_kernel.store.collecting import without
-from kishu_kernel.store.seal import Seal, user_seal
-from kishu_kernel.store.soundness import (
+from kishu_kernel.store.disk import environment
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.checkpoints import encode_checkpoint
+from kishu_kernel.store.format.chunks import missing
+from kishu_kernel.store.format.seal import Seal, user_seal
+from kishu_kernel.store.format.soundness import (
     check_graph,
     check_outputs,
     raw_chunk,

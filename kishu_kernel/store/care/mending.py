@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, VersionRecord
-from kishu_kernel.store import environment, schema
-from kishu_kernel.store.checkpoints import encode_checkpoint
-from kishu_kernel.store.inspection import Findings
-from kishu_kernel.store.seal import Seal
-from kishu_kernel.store.soundness import sound_checkpoint
+from kishu_kernel.store.care.inspection import Findings
+from kishu_kernel.store.disk import environment
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.checkpoints import encode_checkpoint
+from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.soundness import sound_checkpoint
 
 if TYPE_CHECKING:
     from lmdb import Transaction

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CheckpointId, Names, Version
-from kishu_kernel.store import chunks, environment, schema
-from kishu_kernel.store.schema import Manifest, Piece
-from kishu_kernel.store.seal import Seal
-from kishu_kernel.store.soundness import (
+from kishu_kernel.store.disk import environment
+from kishu_kernel.store.format import chunks, schema
+from kishu_kernel.store.format.schema import Manifest, Piece
+from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.soundness import (
     check_outputs,
     circles,
     raw_chunk,

@@ -1,0 +1,1 @@
+"""Which store is whose, and on which disk it can lie."""
