@@ -948,3 +948,28 @@ def test_two_sessions_on_one_store(monkeypatch: pytest.MonkeyPatch) -> None:
     assert differences(state, second.describe()) == []
     assert second["f"]() is second["x"]
     assert "y" not in second.live
+
+
+def test_a_failure_that_comes_while_the_next_checkpoint_is_taken(notebook: Notebook) -> None:
+    notebook.ok("x = [1]")
+    notebook.store.gate.clear()
+    notebook.ok("x.append(2)")
+    notebook.store.commits = "all"
+
+    def fail_now(*_: object) -> None:
+        notebook.store.gate.set()
+        notebook.session.timeline.store.flush()
+        notebook.store.commits = "none"
+
+    ticket = notebook.begin("x.append(3)")
+    append = notebook.session.timeline.append
+    notebook.session.timeline.append = lambda *each: (fail_now(), append(*each))[1]  # type: ignore[method-assign]
+    kept = notebook.end(ticket, "x.append(3)")
+    assert kept is not None
+    assert kept.modified == ("x",)
+    assert len(notebook.warnings) == 1
+    lost = notebook.session.timeline.lookup(kept.parent)
+    assert lost.code == "x.append(2)"
+    assert lost.incomplete
+    notebook.session.undo(2)
+    assert notebook["x"] == [1]

@@ -59,6 +59,9 @@ class Attachment:
         self.shell = shell
         self.settings = settings
         self.warnings: list[str] = []
+        self._untold: list[str] = []
+        self._cells = 0
+        """Visible cells that run: what is printed now is seen."""
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
         self.progress = ProgressLine(shell)
@@ -80,12 +83,18 @@ class Attachment:
         self._greeted = False
 
     def warn(self, sentence: str) -> None:
-        """Tells the user, and not twice in a row; `status` keeps it."""
+        """Tells the user in the output of a cell, this one or the next, and not twice in a row; `status` keeps it."""
         if self.warnings[-1:] != [sentence]:
             if sentence in self.warnings:
                 self.warnings.remove(sentence)
             self.warnings.append(sentence)
-            print(f"[kishu] {sentence}", file=sys.stderr)
+            self._untold.append(sentence)
+        if self._cells:
+            self._tell()
+
+    def _tell(self) -> None:
+        while self._untold:
+            print(f"[kishu] {self._untold.pop(0)}", file=sys.stderr)
 
     async def around_cell(
         self,
@@ -104,20 +113,45 @@ class Attachment:
             expressions: `user_expressions`, which run after the cell.
             msg_id: of the request; its outputs have it as their parent.
         """
+        if hidden:
+            return await self._around_hidden(run, code, expressions, main)
+        self._cells += 1
+        try:
+            return await self._around_visible(run, code, expressions, msg_id, main)
+        finally:
+            self._cells -= 1
+
+    async def _around_hidden(
+        self, run: Callable[[], Awaitable[dict[str, Any]]], code: str, expressions: Mapping[str, str], main: bool
+    ) -> dict[str, Any]:
+        try:
+            ticket = self._begun(self._source(code, expressions), main)
+        except KeyboardInterrupt:
+            return _not_run(self.shell.execution_count)
+        try:
+            return await run()
+        finally:
+            if ticket is not None:
+                self.session.after_hidden(ticket)
+
+    async def _around_visible(
+        self,
+        run: Callable[[], Awaitable[dict[str, Any]]],
+        code: str,
+        expressions: Mapping[str, str],
+        msg_id: str,
+        main: bool,
+    ) -> dict[str, Any]:
         try:
             source = self._source(code, expressions)
-            if not hidden and not is_only_magic(source, "kishu"):
+            self._tell()
+            if not is_only_magic(source, "kishu"):
                 self._greet()
             ticket = self._begun(source, main)
         except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
             return _not_run(self.shell.execution_count)
         if ticket is None:
             return await run()
-        if hidden:
-            try:
-                return await run()
-            finally:
-                self.session.after_hidden(ticket)
         count = self.shell.execution_count
         self.recorder.begin(msg_id)
         started = time.perf_counter()

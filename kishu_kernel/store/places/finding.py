@@ -107,11 +107,14 @@ def take_place(base: Path | None, notebook: str | None, session: SessionId) -> P
         place = find_place(base, notebook, session)
         directory.make_private(place.path)
         if notebook:
-            about = read_about(place.path)
+            about, path = read_about(place.path), os.path.abspath(notebook)
+            renewed = _renewed(about, path)
             try:
-                write_about(place.path, _renewed(about, os.path.abspath(notebook)))
-            except OSError as error:
-                raise StoreError(f"the store directory {place.path} cannot be written ({error})") from error
+                if renewed != about:
+                    write_about(place.path, renewed)
+            except OSError as error:  # on a full disk what stands there does, as long as it names this notebook
+                if about is None or not _same(about.notebook, path):
+                    raise StoreError(f"the store directory {place.path} cannot be written ({error})") from error
         return place
 
 
