@@ -70,7 +70,9 @@ class Timeline:
         """A checkpoint, without the outputs of its cell. KeyError where there is none."""
         known = self._known.get(id)
         if known is None:
-            known = self._known[id] = replace(self.store.checkpoint(id), outputs=())
+            known = replace(self.store.checkpoint(id), outputs=())
+            if known.trusted:  # else the user may accept it at any moment, in a terminal
+                self._known[id] = known
         return known
 
     def resolve(self, target: str) -> CheckpointId:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import Start
-from .driver import Kernel, Ran
+from .driver import Kernel, Ran, environment_of
 
 CELLS = ["e5f1", "a7c2", "9b3d", "c4d8"]
 
@@ -215,6 +217,16 @@ def test_a_history_of_somebody_else_is_only_read(start: Start, tmp_path: Path, b
     kernel.done("resume", allow_lost=True)
     assert kernel.value("'x' in globals() or 'y' in globals()") is False
     assert not (tmp_path / "trace").exists()
+    accepted = subprocess.run(
+        [sys.executable, "-m", "kishu_kernel.frontend.commands", "trust", "--yes", str(book)],
+        env=environment_of(kernel.home, {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert accepted.returncode == 0, accepted.stderr
+    kernel.done("resume")  # at once, in the same kernel
+    assert kernel.value("x") == [1, 2]
 
 
 def test_gc_drops_what_a_deleted_branch_held(kernel: Kernel) -> None:
