@@ -40,11 +40,8 @@ def notice(timeline: Timeline, place: Place | None = None, now: float | None = N
 
 def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float) -> tuple[str, Ways]:
     last, *others = earlier
-    told = (
-        f"This notebook was here before. Its last session ended {ago(now - last.timestamp)}{_extent(timeline, last)}."
-    )
-    if others:
-        told += f" Before it there {'was one' if len(others) == 1 else f'were {len(others)}'} more."
+    told = f"This notebook has a history: its last session ended {ago(now - last.timestamp)}{_extent(timeline, last)}"
+    told += f", and there {'was one' if len(others) == 1 else f'were {len(others)}'} before it." if others else "."
     if place is not None and place.previous:
         told += f" It was called {place.previous} then."
     if not last.trusted:
@@ -58,13 +55,17 @@ def _trusting(place: Place | None) -> tuple[str, str]:
 
 
 def _bundle(told: str, ways: Ways) -> Mapping[str, str]:
-    plain = f"[kishu] {told}\n" + "\n".join(f"        {command:18} {what}" for command, what in ways)
-    rich = "<br>".join(f"<code>{html.escape(command)}</code> {html.escape(what)}" for command, what in ways)
+    width = max(len(command) for command, _ in ways)
+    plain = f"[kishu] {told}\n" + "\n".join(f"        {command:{width}}  {what}" for command, what in ways)
+    rows = "".join(
+        f'<div><code style="font-weight: 600">{html.escape(command)}</code>&ensp;{html.escape(what)}</div>'
+        for command, what in ways
+    )
     return {
         "text/plain": plain,
         "text/html": (
-            '<div style="border-left: 3px solid #6f5bd0; padding: 2px 10px; margin: 2px 0; font-size: 90%">'
-            f"{html.escape(told)}<br>{rich}</div>"
+            '<div style="border-left: 3px solid #7c6ae0; padding: 1px 12px; margin: 4px 0; line-height: 1.55">'
+            f"{html.escape(told)}{rows}</div>"
         ),
     }
 
