@@ -20,7 +20,9 @@ from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
 from kishu_kernel.store.transfer import transfer
 
 WAITING_BYTES = 32 << 20
-"""Of streams and outputs that wait to be written. Buffers are the user's memory and wait for nothing."""
+"""Of streams and outputs that wait to be written."""
+WAITING_BUFFERS = 1 << 30
+"""Bytes. Mostly they are the user's memory and cost nothing, but it may be let go of meanwhile."""
 WAITING_JOBS = 256
 COURTESY = 0.004
 """Seconds between a checkpoint's arrival and its writing, so that the cell's reply leaves first."""
@@ -38,6 +40,11 @@ class _Job:
         """Bytes that wait in memory because of it."""
         outputs = self.checkpoint.outputs if self.checkpoint else ()
         return sum(len(payload.stream) for payload in self.payloads) + sum(map(_output_weight, outputs))
+
+    @property
+    def held(self) -> int:
+        """Bytes that cannot be freed because of it."""
+        return sum(buffer.data.nbytes for payload in self.payloads for buffer in payload.buffers)
 
     @property
     def borrowed(self) -> frozenset[Names]:
@@ -65,7 +72,7 @@ class WriteBehind:
         self._pid = os.getpid()
         self._changed = threading.Condition()
         self._jobs: deque[_Job] = deque()
-        self._weights: deque[int] = deque()
+        self._weights: deque[tuple[int, int]] = deque()
         self._failure: Failure | None = None
         self._owed: dict[str, CheckpointId | None] = {}
         self._thread: threading.Thread | None = None
@@ -84,32 +91,32 @@ class WriteBehind:
             StoreError: an earlier one could not be written, and `take_failure` was not asked for it.
         """
         job = _Job(refs, checkpoint, tuple(payloads))
-        self._take(job, job.weight)
+        self._take(job, job.weight, job.held)
         return checkpoint
 
     def note(self, refs: Refs) -> None:
         """Takes refs to be set after what was taken before. If that fails, they are set with the next commit."""
-        self._take(_Job(refs), 0)
+        self._take(_Job(refs), 0, 0)
 
-    def _take(self, job: _Job, weight: int) -> None:
+    def _take(self, job: _Job, weight: int, held: int) -> None:
         with self._guarded():
             self._changed.wait_for(
-                lambda: (
-                    not self._jobs
-                    or self._failure
-                    or self._closed
-                    or (sum(self._weights) + weight <= WAITING_BYTES and len(self._jobs) < WAITING_JOBS)
-                )
+                lambda: not self._jobs or self._failure or self._closed or self._has_room(weight, held)
             )
             if self._failure:
                 raise StoreError(str(self._failure.error))
             self._check()
             self._jobs.append(job)
-            self._weights.append(weight)
+            self._weights.append((weight, held))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def _has_room(self, weight: int, held: int) -> bool:
+        waiting, borrowed = map(sum, zip(*self._weights, strict=True))
+        fits = waiting + weight <= WAITING_BYTES and borrowed + held <= WAITING_BUFFERS
+        return fits and len(self._jobs) < WAITING_JOBS
 
     def _run(self) -> None:
         while self._next():

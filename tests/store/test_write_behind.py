@@ -12,7 +12,7 @@ import pytest
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
-from kishu_kernel.store import MemoryStore
+from kishu_kernel.store import MemoryStore, write_behind
 from kishu_kernel.store.base import Refs
 from kishu_kernel.store.write_behind import WAITING_BYTES, WriteBehind
 
@@ -138,9 +138,13 @@ def test_refs_that_could_not_be_written_go_with_what_comes_next(store: WriteBehi
     assert disk.refs() == {"head/here": checkpoint_id(7), "branch/main": checkpoint_id(1)}
 
 
-def test_what_waits_is_bounded(store: WriteBehind, disk: GatedStore) -> None:
+@pytest.mark.parametrize("kind", ["streams", "buffers"])
+def test_what_waits_is_bounded(
+    store: WriteBehind, disk: GatedStore, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_behind, "WAITING_BUFFERS", WAITING_BYTES)
     disk.gate.clear()
-    heavy = payload(bytes(WAITING_BYTES))
+    heavy = payload(bytes(WAITING_BYTES)) if kind == "streams" else payload(b"s", bytes(WAITING_BYTES))
     store.commit(trivial(1), [heavy], {})
     second = in_thread(lambda: store.commit(trivial(2), [heavy], {}))
     assert waits(second)
