@@ -13,6 +13,7 @@ from typing import Any
 
 from kishu_kernel.codec.pickling import NotStored, encode
 from kishu_kernel.detect.covariables import Detector, Judgement
+from kishu_kernel.detect.familiar import Reunion, recogniser
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import advanced
 from kishu_kernel.interrupts import uninterrupted
@@ -121,7 +122,8 @@ class Ledger:
         refusal = self._rules.refusal(change.names, variables)
         if refusal:
             return NotStored(change.names, refusal)
-        encoded = encode(change.names, variables, self._table, judgement.opaque[change.names])
+        recognised = recogniser(judgement.known[change.names].familiar)
+        encoded = encode(change.names, variables, self._table, judgement.opaque[change.names], recognised)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
         return NotStored(change.names, refusal) if refusal else encoded
 
@@ -187,7 +189,11 @@ class Ledger:
 
     # -- travel ----------------------------------------------------------------------------------
 
-    def arrive(self, plan: Plan, found: Found, branch: str | None) -> None:
+    def reunion(self) -> Reunion:
+        """What the session holds that a checkout need not make anew."""
+        return Reunion(each for known in self._detector.knowledge().known.values() for each in known.familiar)
+
+    def arrive(self, plan: Plan, found: Found, branch: str | None, reunion: Reunion) -> None:
         """Rebinds the names that differ. The head moves last; if anything fails, nothing has moved."""
         timeline = self.timeline
         bind = {name: obj for objects in found.values() for name, obj in objects.items()}
@@ -195,7 +201,9 @@ class Ledger:
         gone = [names for names in self.state if names not in kept]
         unbind = {name for names in gone for name in names} - bind.keys()
         known = {
-            version.names: known_again(timeline.lookup(version.checkpoint).record(version.names), objects, self._table)
+            version.names: known_again(
+                timeline.lookup(version.checkpoint).record(version.names), objects, self._table, reunion.met(version)
+            )
             for version, objects in found.items()
         }
         aliases = timeline.lookup(plan.target).aliases if plan.target else dict.fromkeys(("_", "__", "___"), "")

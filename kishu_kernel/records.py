@@ -7,6 +7,7 @@ from typing import Any
 
 from kishu_kernel.codec.pickling import NotStored
 from kishu_kernel.detect.covariables import Judgement, Known
+from kishu_kernel.detect.familiar import Familiar
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.model import CellRun, Checkpoint, CheckpointId, Digest, Payload, SessionId, VersionRecord
 from kishu_kernel.reducers import ReductionTable
@@ -45,19 +46,25 @@ def version_records(
     )
 
 
-def known_again(record: VersionRecord, objects: Mapping[str, Any], table: ReductionTable) -> Known:
+def known_again(
+    record: VersionRecord, objects: Mapping[str, Any], table: ReductionTable, familiar: tuple[Familiar, ...] = ()
+) -> Known:
     """What the detector must know of a version that came back, as cheaply as can be.
 
     The stored digest is believed. Which code can run is not stored: where there is any, the objects are walked.
+
+    Args:
+        familiar: what was met when it was loaded.
     """
     digests = {info.name: info.digest or record.digest for info in record.variables}
-    prints = Fingerprinter(table)
+    prints = Fingerprinter(table, familiar)
     taken = [prints.take(objects[name]) for name in record.names] if record.calls else []
     return Known(
         record.digest,
         digests,
         frozenset().union(*(each.codes for each in taken)),
         any(each.dynamic for each in taken),
+        familiar=tuple(each for walked in taken for each in walked.familiar) if taken else familiar,
     )
 
 

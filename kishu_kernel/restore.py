@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kishu_kernel.codec.pickling import decode
+from kishu_kernel.detect.familiar import Meeting, Reunion
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
 from kishu_kernel.history.graph import Lookup
 from kishu_kernel.history.plan import UNTRUSTED, make_plan
@@ -63,6 +64,13 @@ class _Unloadable(Exception):
     trusted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Travel:
+    timeline: Timeline
+    progress: Reporter
+    reunion: Reunion
+
+
 class Restorer:
     """Brings back the versions of a plan.
 
@@ -85,70 +93,69 @@ class Restorer:
         *,
         allow_lost: bool,
         progress: Reporter | None = None,
+        reunion: Reunion | None = None,
     ) -> tuple[Plan, Found]:
         """The plan, and all objects that it brings back. Plans anew where a stored version does not load.
 
         Args:
             progress: is told how far it is.
+            reunion: what the session holds; learns what is loaded.
 
         Raises:
             LostError: versions are lost, and that is not allowed.
             ReplayError: a re-run failed.
         """
+        travel = _Travel(timeline, progress or Reporter(), reunion or Reunion())
         try:
-            return self._obtain(timeline, here, target, replay, allow_lost, progress or Reporter())
+            return self._obtain(travel, here, target, replay, allow_lost)
         except BaseException:
             self._names.come_back()
             self.rerunning = False
             raise
 
     def _obtain(
-        self,
-        timeline: Timeline,
-        here: State,
-        target: CheckpointId | None,
-        replay: ReplayMode,
-        allow_lost: bool,
-        progress: Reporter,
+        self, travel: _Travel, here: State, target: CheckpointId | None, replay: ReplayMode, allow_lost: bool
     ) -> tuple[Plan, Found]:
         unloadable: dict[Version, str] = {}
         doubted: set[CheckpointId] = set()
         loaded: Found = {}
         while True:
-            plan = make_plan(_doubting(timeline.lookup, doubted), here, target, replay, unloadable)
+            plan = make_plan(_doubting(travel.timeline.lookup, doubted), here, target, replay, unloadable)
             if plan.lost and not allow_lost:
                 raise LostError(_lost_sentence(plan))
             left = [step for step in plan.load if step.version not in loaded]
             inputs = [load for step in plan.replay for load in step.loads]
-            progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
+            travel.progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
             try:
                 for step in left:
-                    loaded[step.version] = self._load(timeline, step.version, progress)
-                again = self._replay(timeline, plan.replay, progress)
+                    loaded[step.version] = self._load(travel, step.version, step.version)
+                again = self._replay(travel, plan.replay)
                 return plan, {step.version: loaded[step.version] for step in plan.load} | again
             except _Unloadable as failed:
                 unloadable[failed.version] = failed.reason
                 if not failed.trusted:
                     doubted.add(failed.version.checkpoint)
 
-    def _load(self, timeline: Timeline, version: Version, progress: Reporter) -> dict[str, Any]:
+    def _load(self, travel: _Travel, version: Version, at: Version | None = None) -> dict[str, Any]:
+        """Fresh objects. What of them is familiar is remembered `at` this version, if any."""
         try:
-            return decode(timeline.store.load(version, progress.arrived), self._table.namespace)
+            stored = travel.timeline.store.load(version, travel.progress.arrived)
+            return decode(stored, self._table.namespace, Meeting(travel.reunion, at))
         except LoadError as error:
             raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error
 
-    def _replay(self, timeline: Timeline, steps: Sequence[ReplayStep], progress: Reporter) -> Found:
+    def _replay(self, travel: _Travel, steps: Sequence[ReplayStep]) -> Found:
         """Re-runs cells (paper 5.3). Each gets inputs of its own, since it may change them."""
         results: list[Found] = []
         for number, step in enumerate(steps):
             inputs: dict[str, Any] = {}
             for load in step.loads:
-                inputs.update(self._load(timeline, load.version, progress))
+                inputs.update(self._load(travel, load.version))
             for source in step.after:
                 for objects in results[source].values():
                     inputs.update(objects)
-            with progress.cell(number):
-                results.append(self._rerun_cell(timeline, step, inputs))
+            with travel.progress.cell(number):
+                results.append(self._rerun_cell(travel.timeline, step, inputs))
         handed_on = {index for step in steps for index in step.after}
         return {
             version: objects

@@ -166,7 +166,12 @@ class Session:
 
     def _checkpoint_or_warn(self, finished: _Finished) -> Checkpoint | None:
         try:
-            return self._checkpoint(finished)
+            try:
+                return self._checkpoint(finished)
+            except StoreError:
+                if self._recover() is None:
+                    raise
+                return self._checkpoint(finished)  # what it was to stand on had just been lost
         except (Exception, KeyboardInterrupt) as error:  # law 8: a kernel must not die of us
             self._pending |= finished.access | finished.carried
             reason = f"{type(error).__name__}: {error}"
@@ -349,14 +354,21 @@ class Session:
             self._pending = pending
             plan = make_plan(self.timeline.lookup, here, target, replay)
             return Outcome(previous, previous, plan, False, time.perf_counter() - started)
+        reunion = self._ledger.reunion()
         plan, found = self._restorer.obtain(
-            self.timeline, here, target, replay, allow_lost=allow_lost, progress=Reporter(self._show)
+            self.timeline,
+            here,
+            target,
+            replay,
+            allow_lost=allow_lost,
+            progress=Reporter(self._show),
+            reunion=reunion,
         )
         settled = self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
         if settled and (error := self.catch_up()):
             raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
         previous = self.timeline.head
-        self._ledger.arrive(plan, found, branch)
+        self._ledger.arrive(plan, found, branch, reunion)
         if target is not None and self.timeline.lookup(target).incomplete:
             self._warn(
                 f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "

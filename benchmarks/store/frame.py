@@ -3,12 +3,17 @@
 The strings have the dtype that pandas gives to lists of str here: `object` in pandas 2; in pandas 3 `str`, which is
 held by pyarrow where that is installed, else in arrays of Python objects. Where pyarrow is installed, frames of both
 kinds are measured.
+
+The undo is measured with free memory at hand, and after a pause. Virtual machines (balloons that report free pages)
+give back to their host what was freed some seconds ago, and pay dearly to have it again: on such a one NumPy alone
+needs 2 s to fill a new GB, and else 0.06 s.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import statistics
+import time
 from collections.abc import Mapping
 
 from benchmarks.harness import BenchmarkError, Figure, Result, added
@@ -18,6 +23,8 @@ ROWS = 5_000_000
 LOOKS = 8
 ROUNDS = 3
 COLUMN = ROWS * 8
+PAUSE = 4
+"""Seconds until a host has taken back what was freed."""
 MB = 1_000_000
 
 SESSION = f"""
@@ -30,13 +37,17 @@ df["few"] = pd.Series(list(kinds[np.random.default_rng(1).integers(0, 10, {ROWS}
 """
 READ = "print(df.head())"
 ADDS = [f'df["added{turn}"] = df["a"] * {turn + 2}' for turn in range(ROUNDS)]
-DROPS = [f'df.drop(columns=["{name}"], inplace=True)' for name in "bcd"]
+DROP = 'df.drop(columns=["{name}"], inplace=True)'
 DTYPE = "import pandas as pd; t = pd.Series(['a']DTYPE).dtype; print(t, getattr(t, 'storage', ''))"
 CONTENT = """
 print([(name, int(np.ascontiguousarray(df[name]).view("u8").sum())) for name in df if df[name].dtype == "f8"])
 for name in ("distinct", "few"):
     print(name, df[name].iloc[[0, 7, 1_234_567, -1]].tolist(), int(df[name].map(len).sum()))
 """
+AT_HAND = f"print(int(np.ones({ROWS} * 20).sum()))"
+"""Takes more memory than the frame needs, and frees it."""
+FILL = f"np.ones({ROWS} * 12); None"
+"""Takes the memory that the frame needs: for each string a reference."""
 
 
 def measure() -> Result:
@@ -58,7 +69,9 @@ def _measure(dtype: str, *, compared: bool) -> tuple[list[Figure], dict[str, obj
         read_bytes = ours.checkpoint()["payload_bytes"]
         adds = [_in_turns(both, turn, code) for turn, code in enumerate(ADDS)]
         add_bytes = ours.written()
-        drops, drop_bytes, undos = _drops(ours, plain)
+        drops, drop_bytes, undos = _drops(ours, plain, "bcd")
+        late_undos = _drops(ours, plain, "efg", PAUSE)[2]
+        fills = [_after_pause(plain, FILL) for _ in range(ROUNDS)]
     seconds = {"make": making[1], "read": _plain(reads), "add": _plain(adds), "drop": _plain(drops)}
     others = beside(lambda subject: _once(subject, session, seconds)) if compared else {}
     name = f"DataFrame 5M x 10 floats + 2 of strings ({kind})"
@@ -73,6 +86,8 @@ def _measure(dtype: str, *, compared: bool) -> tuple[list[Figure], dict[str, obj
         Figure(f"{name}: drop a column: bytes", max(drop_bytes) / MB, "MB", 1, column(others, "drop bytes")),
         Figure(f"{name}: drop a column: adds to the reply", _added(drops), "s", None, column(others, "drop")),
         Figure(f"{name}: undo of the drop", statistics.median(undos), "s", 0.3, column(others, "undo")),
+        Figure(f"{name}: undo of the drop, after {PAUSE} s", statistics.median(late_undos), "s"),
+        Figure(f"{name}: after {PAUSE} s, NumPy alone fills as many bytes in", statistics.median(fills), "s"),
         Figure(f"{name}: its first checkpoint adds", making[0] - making[1], "s", None, column(others, "make")),
     ]
     details = {
@@ -82,6 +97,8 @@ def _measure(dtype: str, *, compared: bool) -> tuple[list[Figure], dict[str, obj
         "drop, kishu and ipykernel": drops,
         "drop, bytes": drop_bytes,
         "undo": undos,
+        "undo after a pause": late_undos,
+        "filled by NumPy after a pause": fills,
         "others": others,
     }
     return figures, {kind: details}
@@ -96,6 +113,11 @@ def _in_turns(both: tuple[Ours, Plain], turn: int, code: str) -> tuple[float, fl
     return both[0].run(code).seconds, plain
 
 
+def _after_pause(plain: Plain, code: str) -> float:
+    time.sleep(PAUSE)
+    return plain.run(code).seconds
+
+
 def _added(pairs: list[tuple[float, float]]) -> float:
     ours, plain = zip(*pairs, strict=True)
     return added(ours, plain)
@@ -105,13 +127,18 @@ def _plain(pairs: list[tuple[float, float]]) -> float:
     return statistics.median(plain for _, plain in pairs)
 
 
-def _drops(ours: Ours, plain: Plain) -> tuple[list[tuple[float, float]], list[int], list[float]]:
-    """Drop, another column each time, and undo."""
+def _drops(
+    ours: Ours, plain: Plain, columns: str, pause: float = 0
+) -> tuple[list[tuple[float, float]], list[int], list[float]]:
+    """Drop one of the columns after the other, and undo that; in ipykernel they stay dropped."""
     seconds, written, undos = [], [], []
     before = ours.look(CONTENT)
-    for turn, code in enumerate(DROPS):
-        seconds.append(_in_turns((ours, plain), turn, code))
+    for turn, name in enumerate(columns):
+        if not pause:
+            ours.run(AT_HAND)
+        seconds.append(_in_turns((ours, plain), turn, DROP.format(name=name)))
         written.append(ours.written())
+        time.sleep(pause)
         undos.append(ours.undo())
         if ours.look(CONTENT) != before:
             raise BenchmarkError("undo did not bring the frame back")
@@ -129,7 +156,7 @@ def _once(subject: Dill | Old, session: str, plain: Mapping[str, float]) -> dict
     add("read", READ)
     add("add", ADDS[0])
     before = subject.look(CONTENT)
-    add("drop", DROPS[0])
+    add("drop", DROP.format(name="b"))
     found["undo"] = subject.undo()
     if subject.look(CONTENT) != before:
         raise BenchmarkError("undo did not bring the frame back")

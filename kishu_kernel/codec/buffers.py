@@ -1,8 +1,9 @@
 """Array memory: out of the pickle stream, and back into arrays that share it as they did.
 
 A numpy array gives its memory as an out-of-band buffer, without a copy, and is loaded straight into memory that
-it owns. Arrays of one payload that overlap come back as views of one allocation, so that a write through one
-still shows in the other; blocks of pandas objects are private (see `Reducer.private`) and never join one.
+it owns; a long array of strings gives its text (`strings`). Arrays of one payload that overlap come back as views of
+one allocation, so that a write through one still shows in the other; blocks of pandas objects are private (see
+`Reducer.private`) and never join one.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kishu_kernel.memory import address, bounds, memory_at
+from kishu_kernel.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
+from kishu_kernel.memory import address, address_of, bounds, memory_at
 from kishu_kernel.model import Buffer
-from kishu_kernel.rebuild import Source, load_array, load_view
+from kishu_kernel.rebuild import Source, load_array, load_strings, load_view
 
 IN_BAND = 2048
 """Bytes. Smaller arrays stay in the stream: a chunk of its own costs more than it can save."""
@@ -41,14 +43,17 @@ class Arrays:
     """Takes the arrays of one payload apart.
 
     Args:
-        homes: id of an array -> what it is a view of, as found by a first pass (`overlapping`).
+        recognised: knows arrays of strings.
+        first: a first pass over the same objects, kept alive, which has found what shares memory.
 
     Attributes:
         buffers: what the payload carries out of band, in the order of the stream.
     """
 
-    def __init__(self, homes: Mapping[int, Home] | None = None) -> None:
-        self._homes = homes or {}
+    def __init__(self, recognised: Recogniser = lambda _: None, first: Arrays | None = None) -> None:
+        self._homes: Mapping[int, Home] = first.overlapping() if first else {}
+        self._texts: dict[int, tuple[Text | None, Any]] = first._texts if first else {}
+        self._recognised = recognised
         self._direct: dict[int, tuple[pickle.PickleBuffer, int, int, Any]] = {}
         self._met: dict[int, Any] = {}
         self._apart: dict[int, Any] = {}
@@ -56,7 +61,7 @@ class Arrays:
         self.buffers: list[Buffer] = []
 
     def reduce(self, array: Any, private: bool) -> Any:
-        """The reduction of a `numpy.ndarray`, or NotImplemented for arrays of objects."""
+        """The reduction of a `numpy.ndarray`, or NotImplemented for arrays of objects that are not text."""
         home = self._homes.get(id(array))
         if home is not None and home is not array:
             return load_view, (home, *_layout(array, home))
@@ -64,7 +69,7 @@ class Arrays:
             self._met[id(array)] = array
             self._note_owner(array)
         if array.dtype.hasobject:
-            return NotImplemented
+            return self._reduce_objects(array)
         flags = array.flags
         if not (flags.c_contiguous or flags.f_contiguous):
             start, end = bounds(array)
@@ -73,6 +78,35 @@ class Arrays:
                 return load_view, (home, *_layout(array, home))
             return self._reduce_memory(array.copy(order="C"), flags.writeable)
         return self._reduce_memory(array, flags.writeable)
+
+    def _reduce_objects(self, array: Any) -> Any:
+        flags, dtype = array.flags, array.dtype
+        if dtype.char != "O" or dtype.metadata or (array.size < LONG and not holds_nan(array)):
+            return NotImplemented
+        contiguous = flags.c_contiguous or flags.f_contiguous
+        if id(array) not in self._texts:
+            whole = array if contiguous else array.copy(order="C")
+            self._texts[id(array)] = text_of(whole, self._recognised), array
+        text, _ = self._texts[id(array)]
+        if text is None:
+            return NotImplemented
+        lines = tuple(
+            (
+                None if line.codes is None else (self._beside(line.codes), line.codes.itemsize, line.codes.size),
+                tuple((each.count, self._beside(each.data), each.separator, each.masked) for each in line.blocks),
+            )
+            for line in text.lines
+        )
+        order = "C" if flags.c_contiguous or not contiguous else "F"
+        return load_strings, (text.content, text.missing, lines, array.shape, order, flags.writeable)
+
+    def _beside(self, data: Any) -> Any:
+        """Bytes, or a numpy array: out of band where they are many."""
+        view = memoryview(data)
+        if view.nbytes < IN_BAND:
+            return bytes(view)
+        # Not of `data` itself: pickle marks what cannot be written, and then wants a buffer back, and no `Source`.
+        return self._out(address_of(view), view.nbytes, 0, view.itemsize, data)
 
     def note_apart(self, subclassed: Any) -> None:
         """An array of a subclass stores a copy of its memory, and of its mask."""
@@ -172,11 +206,39 @@ class Arrays:
         return homes
 
 
-def materialized(source: Source) -> Any:
+def materialized(source: Source) -> bytearray:
     """A writable buffer with the bytes of `source`, for a reduction that is not ours."""
-    data = bytearray(source.nbytes)
+    data: bytearray = _unfilled(None, source.nbytes)
+    if len(data) >= _HUGE:
+        start = ctypes.addressof(ctypes.c_char.from_buffer(data))
+        page = -(-start // mmap.PAGESIZE) * mmap.PAGESIZE
+        _madvise(page, start + len(data) - page, _HUGE_PAGES)
     source.readinto(memoryview(data))
     return data
+
+
+_unfilled = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_char_p, ctypes.c_ssize_t)(
+    ("PyByteArray_FromStringAndSize", ctypes.pythonapi)
+)
+"""A bytearray with any content: `bytearray(size)` fills it with zeros first."""
+
+_HUGE = 4 << 20
+_HUGE_PAGES = getattr(mmap, "MADV_HUGEPAGE", 0)
+
+
+def _advise() -> Any:
+    """As NumPy does for large arrays: new memory in large pages is filled four times as fast."""
+    try:
+        advise = ctypes.CDLL(None).madvise if _HUGE_PAGES else None
+    except (OSError, AttributeError, TypeError):
+        advise = None
+    if advise is None:
+        return lambda *_: -1
+    advise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+    return advise
+
+
+_madvise = _advise()
 
 
 def _homes(cluster: list[tuple[int, int, Any]]) -> dict[int, Home]:

@@ -14,7 +14,7 @@ import importlib
 import io
 import pickle
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,9 +22,10 @@ import cloudpickle
 
 from kishu_kernel.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.codec.libraries_used import differences, library_versions
+from kishu_kernel.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
-from kishu_kernel.rebuild import Source, make_function
+from kishu_kernel.rebuild import Source, load_strings, make_function
 from kishu_kernel.reducers import Reducer, ReductionTable
 
 
@@ -57,7 +58,11 @@ class Stored(Protocol):
 
 
 def encode(
-    names: Names, variables: Mapping[str, Any], table: ReductionTable, opaque: tuple[type, ...] = ()
+    names: Names,
+    variables: Mapping[str, Any],
+    table: ReductionTable,
+    opaque: tuple[type, ...] = (),
+    recognised: Recogniser = lambda _: None,
 ) -> Payload | NotStored:
     """The payload of a co-variable.
 
@@ -65,6 +70,7 @@ def encode(
 
     Args:
         opaque: types in it that the fingerprint could not walk. Only dill may know how to store them.
+        recognised: knows arrays of strings, so that they are known again when they are loaded.
     """
     objects = {name: variables[name] for name in names}
     if opaque and not _dill_knows(opaque):
@@ -73,24 +79,28 @@ def encode(
     reason = ""
     for codec in codecs:
         try:
-            stream, arrays = _dump(codec, objects, table)
+            stream, arrays = _dump(codec, objects, table, recognised)
             return Payload(names, codec, stream, tuple(arrays.buffers), library_versions())
         except Exception as error:  # the user's objects may raise anything
             reason = reason or f"{type(error).__name__}: {error}"
     return NotStored(names, reason[:500])
 
 
-def decode(stored: Stored, namespace: dict[str, Any]) -> dict[str, Any]:
+def decode(stored: Stored, namespace: dict[str, Any], acquaintances: Acquaintances | None = None) -> dict[str, Any]:
     """Fresh objects for the names of a stored co-variable.
 
     Args:
         namespace: what functions of the notebook take as their globals.
+        acquaintances: arrays whose strings need not be made anew.
 
     Raises:
         LoadError: the payload cannot be loaded here and now; it says why.
     """
     loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
-    loader.namespace = namespace
+    loader.bound = {
+        make_function.__name__: functools.partial(make_function, namespace),
+        load_strings.__name__: functools.partial(load_strings, Recall(acquaintances)),
+    }
     loader.packages = set()
     try:
         objects = loader.load()
@@ -102,12 +112,13 @@ def decode(stored: Stored, namespace: dict[str, Any]) -> dict[str, Any]:
         raise LoadError(f"{', '.join(stored.names)}: the stored value does not load ({told})") from error
 
 
-def _dump(codec: CodecName, objects: dict[str, Any], table: ReductionTable) -> tuple[bytes, Arrays]:
-    arrays = Arrays()
+def _dump(
+    codec: CodecName, objects: dict[str, Any], table: ReductionTable, recognised: Recogniser
+) -> tuple[bytes, Arrays]:
+    arrays = Arrays(recognised)
     stream = _dump_once(codec, objects, table, arrays)
-    homes = arrays.overlapping()
-    if homes:  # now it is known which arrays are views of which
-        first, arrays = arrays, Arrays(homes)
+    if arrays.overlapping():  # now it is known which arrays are views of which
+        first, arrays = arrays, Arrays(recognised, arrays)
         stream = _dump_once(codec, objects, table, arrays)
         del first  # kept until here: a freed array's id must not name another one
     return stream, arrays
@@ -157,17 +168,17 @@ class _Unpickler(pickle.Unpickler):
     """Loads a stream.
 
     Attributes:
-        namespace: what functions of the notebook take as their globals.
+        bound: what of `rebuild` is bound to the live session on the way.
         packages: those that the stream has referred to so far.
     """
 
-    namespace: dict[str, Any]
+    bound: Mapping[str, Callable[..., Any]]
     packages: set[str]
 
     def find_class(self, module: str, name: str) -> Any:
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
-        if module == make_function.__module__ and name == make_function.__name__:
-            return functools.partial(make_function, self.namespace)
+        if module == make_function.__module__ and name in self.bound:
+            return self.bound[name]
         self.packages.add(module.partition(".")[0])
         if module == "__main__":
             raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")

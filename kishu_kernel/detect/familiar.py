@@ -7,7 +7,8 @@ Law: objects are compared by address, so those that are remembered are kept aliv
 lie where one of them lay. Addresses never enter a digest that leaves this module; what does is the content as the
 walk wrote it, the same in every process.
 
-Neighbours: `walk` asks, `covariables` keeps what was found as long as it knows the co-variable.
+Neighbours: `walk` asks, `covariables` keeps what was found as long as it knows the co-variable. What comes back from
+the store is made of the same objects where that can be (`Reunion`), so that it is familiar at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import ctypes
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,9 @@ MOST_BYTES = 1 << 30
 MOST_SHARE = 16
 """Of the machine's memory at most this part may be kept alive: a cell that lets go of a frame and loads the next
 one would else hold both."""
+
+TEXT = (b"S", b"N")
+"""How the walk begins what it writes of a long sequence of nothing but strings (`Walk.write_plain`)."""
 
 SAMPLE = 64
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
@@ -76,6 +80,76 @@ class Familiars:
         self._room -= weight
         found = self._known[key] = Familiar(key, objects, written, weight)
         return found
+
+
+class Reunion:
+    """What the session holds and a checkout loads: where the content is the same, the objects can be.
+
+    Args:
+        known: familiar to the session now.
+    """
+
+    def __init__(self, known: Iterable[Familiar] = ()) -> None:
+        known = tuple(known)
+        self.familiars = Familiars(known)
+        self._contents = {each.written: each.objects for each in known if not isinstance(each.objects, tuple)}
+        self._met: dict[Hashable, list[Familiar]] = {}
+
+    def with_objects(self, content: bytes) -> Any:
+        """An array with this content, not to be given away; None where there is none."""
+        return self._contents.get(content)
+
+    def remember(self, at: Hashable, found: Familiar) -> None:
+        """It was met there."""
+        self._met.setdefault(at, []).append(found)
+
+    def met(self, at: Hashable) -> tuple[Familiar, ...]:
+        """All that were met there."""
+        return tuple(self._met.get(at, ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """One place of a `Reunion`: the arrays of one payload.
+
+    Attributes:
+        at: None where nobody is to look for them afterwards.
+    """
+
+    reunion: Reunion
+    at: Hashable
+
+    def find(self, content: bytes) -> Any:
+        """A 1-D array with this content, not to be given away; None where there is none."""
+        return self.reunion.with_objects(content)
+
+    def met(self, content: bytes, array: Any) -> None:
+        """A contiguous 1-D array with this content was loaded: it is familiar from now on, where there is room."""
+        if self.at is None:
+            return
+        key = key_of_array(array)
+        known = self.reunion.familiars.recognised(key) or self.reunion.familiars.remember(key, array.copy(), content)
+        if known is not None:
+            self.reunion.remember(self.at, known)
+
+
+def recogniser(familiar: Iterable[Familiar]) -> Callable[[Any], tuple[bytes, Any, bool] | None]:
+    """Knows the objects of a contiguous 1-D array.
+
+    Returns:
+        A function of the array. It gives the content, an array (or None) of the same objects for reading, and
+        whether they are known to be strings, all of them; None where they are not familiar.
+    """
+    known = {each.key: each for each in familiar}
+
+    def recognised(array: Any) -> tuple[bytes, Any, bool] | None:
+        found = known.get(key_of_array(array)) if known else None
+        if found is None:
+            return None
+        objects = None if isinstance(found.objects, tuple) else found.objects
+        return found.written, objects, found.written.startswith(TEXT)
+
+    return recognised
 
 
 def key_of_array(array: Any) -> bytes:

@@ -218,6 +218,7 @@ class Walk:
                     self.text(b"N", array.array("q", map(len, items)).tobytes())
                 self.text(b"S", data)
             else:
+                items = [*items]  # whether they stand in a list or in a tuple is written elsewhere
                 self.text(b"R", repr(items).encode("utf-8", "surrogatepass"))
         except ValueError:  # an int of more than 4,300 digits has no repr
             return False
