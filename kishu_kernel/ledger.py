@@ -72,6 +72,16 @@ class Ledger:
         """What has changed since the last checkpoint, as in `Detector.judge`."""
         return self._detector.judge(access, variables, carried=carried, exempt=exempt)
 
+    def sift(self, touched: Access, variables: Mapping[str, Any]) -> Access:
+        """Of what may have been touched, what has changed."""
+        judgement = self.judge(Access(), variables, touched, Access())
+        delta = judgement.delta
+        if not delta:
+            self._detector.adopt(judgement)
+            return Access()
+        names = frozenset(name for each in delta.changes for name in each.names)
+        return Access(names.union(*delta.dropped))
+
     def after(self, delta: Delta, by: CheckpointId) -> State:
         """The state with this delta, as if it were that checkpoint's."""
         return advanced(self.state, delta, by)

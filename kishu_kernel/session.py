@@ -111,14 +111,17 @@ class Session:
 
     # -- the road -------------------------------------------------------------------------------
 
-    def before_cell(self, source: str, *, main: bool = True) -> Ticket:
+    def before_cell(self, source: str, *, main: bool = True, hidden: bool = False) -> Ticket:
         """A cell is about to run.
 
         Args:
             source: the cell as IPython transforms it.
+            hidden: it will take no checkpoint.
         """
         with self._gate:
             self._recover()
+            if not hidden:
+                self._sift()
             self._give_back(cell_access(source))
             ticket = Ticket(source, main, self._tracker.watch(source))
             self._running.append(ticket)
@@ -163,6 +166,15 @@ class Session:
     def note_unseen(self) -> None:
         """Something ran that nobody watched (a widget's callback, the debugger): check everything next time."""
         self._pending = ALL
+
+    def _sift(self) -> None:
+        """What something else than cells may have touched is looked at, so that the next cell answers for its own.
+
+        What did change is in the next checkpoint; re-running its cell will not give it back.
+        """
+        if self._pending == NOTHING or self._under_way() != NOTHING or self._background():
+            return
+        self._pending = self._ledger.sift(self._pending, self._names.variables())
 
     def _checkpoint_or_warn(self, finished: _Finished) -> Checkpoint | None:
         try:

@@ -118,9 +118,9 @@ class Notebook:
         assert checkpoint.incomplete is None
         return checkpoint
 
-    def begin(self, code: str, *, main: bool = True) -> Ticket:
+    def begin(self, code: str, *, main: bool = True, hidden: bool = False) -> Ticket:
         """A cell is about to run."""
-        return self.session.before_cell(code, main=main)
+        return self.session.before_cell(code, main=main, hidden=hidden)
 
     def end(self, ticket: Ticket, code: str) -> Checkpoint | None:
         """Runs the cell to its end."""
@@ -150,7 +150,7 @@ class Notebook:
 
     def hidden(self, code: str) -> None:
         """Runs code that gets no checkpoint of its own."""
-        ticket = self.begin(code)
+        ticket = self.begin(code, hidden=True)
         exec(code, self.live)
         self.session.after_hidden(ticket)
 

@@ -973,3 +973,48 @@ def test_a_failure_that_comes_while_the_next_checkpoint_is_taken(notebook: Noteb
     assert lost.incomplete
     notebook.session.undo(2)
     assert notebook["x"] == [1]
+
+
+@pytest.mark.parametrize("how", ["lost", "hidden", "unseen"])
+def test_what_something_else_did_is_not_the_next_cells(notebook: Notebook, how: str) -> None:
+    """Re-running the next cell would do only its own part."""
+    notebook.ok("a = [1]; g = (x for x in a); b = [1]; h = (x for x in b)")
+    if how == "lost":
+        notebook.store.commits = "all"
+        notebook.run("a.append(2)")
+        notebook.store.commits = "none"
+    elif how == "hidden":
+        notebook.hidden("a.append(2)")
+    else:
+        notebook["a"].append(2)
+        notebook.session.note_unseen()
+    notebook.ok("b.append(2)")
+    notebook.ok("a.append(3)")
+    notebook.ok("del a, g, b, h")
+    for back in (1, 2):
+        plan = notebook.session.undo(back, dry_run=True).plan
+        assert [lost.version.names for lost in plan.lost] == [("a", "g")]
+    with pytest.raises(LostError, match="a"):
+        notebook.session.undo()
+    notebook.session.undo(allow_lost=True)
+    assert notebook["b"] == [1, 2]  # of which nobody else has touched anything
+    assert list(notebook["h"]) == [1, 2]
+
+
+def test_a_cell_that_reads_what_something_else_did_cannot_be_run_again(notebook: Notebook) -> None:
+    notebook.ok("a = [1]; g = (x for x in a)")
+    notebook.hidden("a.append(2)")
+    notebook.ok("a.append(3); h = (x for x in [1])")
+    notebook.ok("del a, g, h")
+    plan = notebook.session.undo(dry_run=True).plan
+    assert {lost.version.names for lost in plan.lost} == {("a", "g"), ("h",)}
+
+
+def test_something_else_that_changed_nothing_spoils_nothing(notebook: Notebook) -> None:
+    notebook.ok("a = [1]; g = (x for x in a)")
+    notebook.hidden("len(a)")
+    notebook.session.note_unseen()
+    notebook.ok("a.append(3)")
+    notebook.ok("del a, g")
+    notebook.session.undo()
+    assert (notebook["a"], list(notebook["g"])) == ([1, 3], [1, 3])

@@ -105,7 +105,8 @@ class Detector:
         # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
         own = search.close(access, rebound=carried == Access())
         own |= search.sharing_labels(own)
-        candidates = (own | search.close(carried, rebound=True)) - spared
+        foreign = search.close(carried, rebound=False) if carried != Access() else frozenset()
+        candidates = (own | foreign | search.close(carried, rebound=True)) - spared
         if spared:
             candidates -= search.tied(spared, candidates)
         # What is opaque counts as changed when it was accessed, not on the mere suspicion that anything may have been.
@@ -129,7 +130,7 @@ class Detector:
                 tuple(each for name in names for each in prints[name].familiar),
             )
             if before is None or before.digest != digest or (types and not accessed.isdisjoint(names)):
-                changes.append(Change(names, digest, replayable=own.issuperset(names)))
+                changes.append(Change(names, digest, own.issuperset(names) and foreign.isdisjoint(names)))
                 opaque[names] = types
         inputs = _sorted(n for n in search.inputs(access) if n in self._home)
         if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):

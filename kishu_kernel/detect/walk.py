@@ -387,16 +387,18 @@ class Walk:
         """A generator or coroutine: opaque, but what its frame holds is shared with it."""
         prefix = "gi_" if hasattr(obj, "gi_code") else "cr_" if hasattr(obj, "cr_code") else "ag_"
         frame = getattr(obj, prefix + "frame")
-        self.give_up(obj)
+        self.note_opaque(type(obj))
+        # Looking at them makes a dictionary that the frame then refers to: it is not to be seen the next time.
+        inside = frame.f_locals if frame is not None else {}
         if frame is not None and frame.f_globals is self.reducer.namespace:
             self.codes.add(getattr(obj, prefix + "code"))
-        self.stack.extend(frame.f_locals.values() if frame is not None else ())
+        self.stack.extend(inside.values())
         if sys.version_info >= (3, 11):  # the iterators of its loops, too
             skipped = (types.FunctionType, types.ModuleType, types.CodeType, types.FrameType)
             self.stack.extend(
                 held
                 for held in gc.get_referents(obj)
-                if not isinstance(held, skipped) and held is not self.reducer.namespace
+                if not isinstance(held, skipped) and held is not self.reducer.namespace and held is not inside
             )
 
     # -- everything else ------------------------------------------------------------------------
@@ -524,11 +526,15 @@ class Walk:
         self.parts.append(b"r%d;" % len(children))
         self.stack.extend(reversed(children))
 
+    def note_opaque(self, kind: type) -> None:
+        """The digest knows the type only."""
+        self.opaque.append(kind)
+        self.text(b"?", f"{module_name(kind)}:{kind.__qualname__}".encode())
+
     def give_up(self, obj: Any) -> None:
         """`obj` is opaque: the digest knows its type only."""
         kind = type(obj)
-        self.opaque.append(kind)
-        self.text(b"?", f"{module_name(kind)}:{kind.__qualname__}".encode())
+        self.note_opaque(kind)
         state = getattr(obj, "__dict__", None)
         if type(state) is dict and module_name(kind) == "__main__":
             self.stack.extend((kind, state))

@@ -125,7 +125,7 @@ class Attachment:
         self, run: Callable[[], Awaitable[dict[str, Any]]], code: str, expressions: Mapping[str, str], main: bool
     ) -> dict[str, Any]:
         try:
-            ticket = self._begun(self._source(code, expressions), main)
+            ticket = self._begun(self._source(code, expressions), main, hidden=True)
         except KeyboardInterrupt:
             return _not_run(self.shell.execution_count)
         try:
@@ -167,9 +167,9 @@ class Attachment:
             else:
                 self._ended(ticket, ended, msg_id)
 
-    def _begun(self, source: str, main: bool) -> Ticket | None:
+    def _begun(self, source: str, main: bool, hidden: bool = False) -> Ticket | None:
         try:
-            return self.session.before_cell(source, main=main)
+            return self.session.before_cell(source, main=main, hidden=hidden)
         except Exception as error:  # law 8: the cell runs, whatever is wrong with us
             self.session.note_unseen()
             self.warn(f"Kishu could not watch a cell ({error!r}). The next checkpoint will make up for it.")
