@@ -126,7 +126,12 @@ class Ledger:
     def note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
         """A checkpoint that says that the cell ran, and not what it did."""
         blank = blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
-        return self._append(replace(blank, aliases=self._names.aliases(), incomplete=reason), [])
+        incomplete = replace(blank, aliases=self._names.aliases(), incomplete=reason)
+        try:
+            return self._append(incomplete, [])
+        except StoreError:  # later, then
+            self._recovery.put_off(incomplete)
+            raise
 
     def _encoded(self, change: Change, judgement: Judgement, variables: Mapping[str, Any]) -> Payload | NotStored:
         refusal = self._rules.refusal(change.names, variables)
@@ -139,12 +144,21 @@ class Ledger:
 
     def _append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
         """Hands a child of the head to the writer; before it, what is left of those that were lost."""
+        alone = True
+        while self._recovery.unsaved:
+            self._take(self._recovery.unsaved[0], ())
+            self._recovery.taken()
+            if alone:  # to see whether the disk takes anything at all
+                self.flush()
+                self.timeline.store.check()
+            alone = False
+        return self._take(checkpoint, payloads)
+
+    def _take(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
         timeline = self.timeline
-        for each, content in [*((lost, ()) for lost in self._recovery.unsaved()), (checkpoint, payloads)]:
-            before = Standing(timeline.head, timeline.branch, self.state, self._missing, self._detector.knowledge())
-            kept = timeline.append(each, content)
-            self._recovery.remember(kept.id, before, timeline.store.unwritten())
-        return kept
+        before = Standing(timeline.head, timeline.branch, self.state, self._missing, self._detector.knowledge())
+        self._recovery.remember(checkpoint.id, before, timeline.store.unwritten())
+        return timeline.append(checkpoint, payloads)
 
     # -- the writer ------------------------------------------------------------------------------
 
@@ -175,6 +189,11 @@ class Ledger:
         self._detector.recall(before.knowledge)
         return failure.error
 
+    @property
+    def behind(self) -> bool:
+        """Cells ran whose checkpoints were lost, and that was not made up for yet."""
+        return bool(self._recovery.unsaved)
+
     def made_up(self) -> bool:
         """Whether what could not be written has just been made up for. True once."""
         return self._timeline is not None and self._recovery.over(self._timeline.store.unwritten())
@@ -187,7 +206,7 @@ class Ledger:
     def let_go(self) -> bool:
         """Closes the store if nothing was taken for it; the next one who asks for the timeline opens it."""
         with self._opening:
-            if self._timeline is not None and self._timeline.head is None and not self._timeline.store.pending:
+            if self._timeline is not None and not self._timeline.used:
                 self._timeline.store.close()
                 self._timeline = None
             return self._timeline is None

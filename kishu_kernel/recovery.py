@@ -7,7 +7,7 @@ checkpoints were lost stay in the history as code.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from kishu_kernel.detect.covariables import Knowledge
@@ -33,26 +33,37 @@ class Recovery:
 
     def __init__(self) -> None:
         self._before: dict[CheckpointId, Standing] = {}
-        self._unsaved: deque[Checkpoint] = deque(maxlen=UNSAVED_AT_MOST)
+        self._unsaved: deque[Checkpoint] = deque()
         self._failing = False
 
     def remember(self, id: CheckpointId, before: Standing, unwritten: Collection[CheckpointId]) -> None:
-        """A checkpoint was taken; those that are written by now need no way back."""
+        """A checkpoint is about to be taken; those that are written by now need no way back."""
         self._before = {each: standing for each, standing in self._before.items() if each in unwritten}
         self._before[id] = before
 
-    def way_back(self, lost: Collection[Checkpoint], reason: str) -> Standing:
+    def way_back(self, lost: Sequence[Checkpoint], reason: str) -> Standing:
         """How the session stood before the first of these, oldest first, which could not be written."""
         first, *_ = lost
         self._failing = True
-        self._unsaved.extend(_as_code(each, reason) for each in lost)
+        # What was taken is older than what still waits. A settling between cells leaves no cell behind.
+        self._unsaved.extendleft(_as_code(each, reason) for each in reversed(lost) if each.code)
+        while len(self._unsaved) > UNSAVED_AT_MOST:
+            self._unsaved.popleft()
         return self._before[first.id]
 
-    def unsaved(self) -> list[Checkpoint]:
-        """Checkpoints to keep before the next one: the cells that ran, and not what they did."""
-        taken = list(self._unsaved)
-        self._unsaved.clear()
-        return taken
+    @property
+    def unsaved(self) -> Sequence[Checkpoint]:
+        """Checkpoints to keep before the next one, oldest first: the cells that ran, and not what they did."""
+        return self._unsaved
+
+    def taken(self) -> None:
+        """The oldest of them has been taken."""
+        self._unsaved.popleft()
+
+    def put_off(self, incomplete: Checkpoint) -> None:
+        """One more, which could not even be taken."""
+        self._failing = True
+        self._unsaved.append(incomplete)
 
     def over(self, unwritten: Collection[CheckpointId]) -> bool:
         """Whether what could not be written has just been made up for. True once."""

@@ -32,6 +32,7 @@ from kishu_kernel.restore import CellRunner, Restorer
 from kishu_kernel.timeline import Timeline
 
 NOTHING = Access()
+_NOT_STORED = "Kishu could not store what the last cells did: {}."
 UNSETTLED = CheckpointId("")
 """Stands for the checkpoint that what has changed since the last one would get."""
 
@@ -187,7 +188,10 @@ class Session:
         except (Exception, KeyboardInterrupt) as error:  # law 8: a kernel must not die of us
             self._pending |= finished.access | finished.carried
             reason = f"{type(error).__name__}: {error}"
-            self._warn(f"Kishu could not checkpoint this cell ({reason}). The next checkpoint will make up for it.")
+            if isinstance(error, StoreError):
+                self._warn(_NOT_STORED.format(error))
+            else:
+                self._warn(f"Kishu could not checkpoint this cell ({reason}). The next checkpoint will make up for it.")
             with suppress(Exception):
                 return self._ledger.note_incomplete(finished.run, reason)
             return None
@@ -221,7 +225,7 @@ class Session:
         error = self._ledger.recover()
         if error is not None:
             self._pending = ALL
-            self._warn(f"Kishu could not store what the last cells did: {error}.")
+            self._warn(_NOT_STORED.format(error))
         elif self._ledger.made_up():
             self._warn("Kishu stores checkpoints again, with all that changed meanwhile.")
         for sentence in self._ledger.news():
@@ -302,6 +306,9 @@ class Session:
         """Goes to the parent, so many times. The parent of the first checkpoint is the empty state."""
         with self._gate:
             self.catch_up()
+            if self._ledger.behind:  # the way back begins at what is left of the cells that were lost
+                self.settle()
+                self.catch_up()
             way = [checkpoint.id for checkpoint in ancestry(self.timeline.lookup, self.timeline.head)]
             if steps > len(way):
                 raise NothingToUndoError(f"there are {len(way)} cells to undo on the way to the start, not {steps}")
@@ -367,6 +374,7 @@ class Session:
             plan = make_plan(self.timeline.lookup, here, target, replay)
             return Outcome(previous, previous, plan, False, time.perf_counter() - started)
         reunion = self._ledger.reunion()
+        self.timeline.pinned = target
         plan, found = self._restorer.obtain(
             self.timeline,
             here,

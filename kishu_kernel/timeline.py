@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import count
 
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor
@@ -35,6 +36,8 @@ class Timeline:
         store: written behind; `flush` it to have on disk what was appended.
         head: the checkpoint that the session stands on; None before the first.
         branch: the branch that the next checkpoint continues; None where it will start one.
+        used: something was appended.
+        pinned: a checkpoint that is needed at the moment, though no ref points to it.
         news: sentences for the user, of what was done in the background.
     """
 
@@ -47,6 +50,8 @@ class Timeline:
     ) -> None:
         self.store = WriteBehind(store, self._written)
         self.limit = limit
+        self.used = False
+        self.pinned: CheckpointId | None = None
         self.news: deque[str] = deque(maxlen=10)
         self._crowded = limit
         self._rested = rested
@@ -62,7 +67,14 @@ class Timeline:
         Raises:
             StoreError: the other one cannot be written; nothing has changed.
         """
-        self.store.move_to(store)
+        theirs = store.refs()
+        names = {name: self._beside(name, theirs) for name in self.store.refs()}
+        self.store.move_to(store, {names[name]: id for name, id in self.store.refs().items()})
+        if self.branch is not None:
+            self.branch = names.get(BRANCH + self.branch, BRANCH + self.branch)[len(BRANCH) :]
+        renamed = [f"{old} is {new}" for old, new in names.items() if old != new]
+        if renamed:
+            self.news.append(f"The notebook has these names already, so that here {', '.join(renamed)}.")
         self.limit = self._crowded = limit
         self._rested = rested
 
@@ -101,6 +113,7 @@ class Timeline:
         except BaseException:
             del self._known[checkpoint.id]
             raise
+        self.used = True
         self.branch = branch
         self.head = kept.id
         return kept
@@ -183,7 +196,8 @@ class Timeline:
             )
 
     def _collect(self, limit: int | None, reason: str, dry_run: bool) -> Collected:
-        collected = collect(self.store, limit, reason, last=self._left.values(), dry_run=dry_run)
+        pinned = [] if self.pinned is None else [self.pinned]
+        collected = collect(self.store, limit, reason, last=self._left.values(), pinned=pinned, dry_run=dry_run)
         if not dry_run:
             self._known.clear()  # the records say now what is gone
         return collected
@@ -214,6 +228,12 @@ class Timeline:
         if kind == BRANCH and name == self.branch:
             self.branch = None
 
+    @staticmethod
+    def _beside(name: str, taken: Collection[str]) -> str:
+        """A ref's name, or one like it that is free."""
+        free = (name if number == 1 else f"{name}-{number}" for number in count(1))
+        return next(each for each in free if each not in taken)
+
     def _free_branch(self) -> str:
         taken = self.names(BRANCH)
         if "main" not in taken:
@@ -230,19 +250,22 @@ def collect(
     reason: str,
     *,
     last: Iterable[CheckpointId] = (),
+    pinned: Iterable[CheckpointId] = (),
     dry_run: bool = False,
 ) -> Collected:
     """Drops payloads that no head, branch or tag needs, as in `Store.collect`.
 
     Args:
         last: checkpoints that go with the recent ones (where `redo` leads to).
+        pinned: checkpoints that are kept as if they were tagged.
     """
     while True:  # what was committed between two looks would seem to be unreachable
         refs = store.refs()
         checkpoints = list(store.checkpoints(outputs=False))
         if store.refs() == refs:
             break
-    kinds = retention(checkpoints, refs, frozenset(last))
+    pins = {f"pinned/{number}": id for number, id in enumerate(pinned)}
+    kinds = retention(checkpoints, refs | pins, frozenset(last))
     return store.collect(kinds.unreachable, kinds.thinning, limit, reason=reason, dry_run=dry_run)
 
 

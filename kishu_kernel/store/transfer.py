@@ -13,10 +13,10 @@ from kishu_kernel.store.base import Store
 
 
 def transfer(source: Store, target: Store) -> None:
-    """Copies all checkpoints, payloads and refs. O(bytes).
+    """Copies all checkpoints and payloads; refs are for the caller, since the target may have some. O(bytes).
 
     Raises:
-        StoreError: the target cannot be written; what arrived until then stays there, with no ref that points to it.
+        StoreError: the target cannot be written; what arrived until then stays there.
     """
     for checkpoint in sorted(source.checkpoints(), key=lambda each: each.timestamp):
         found = [_payload(source, checkpoint, record) for record in checkpoint.versions]
@@ -25,7 +25,6 @@ def transfer(source: Store, target: Store) -> None:
             for record, payload in zip(checkpoint.versions, found, strict=True)
         )
         target.commit(replace(checkpoint, versions=records), [each for each in found if each], {})
-    target.update(source.refs())
 
 
 def _payload(source: Store, checkpoint: Checkpoint, record: VersionRecord) -> Payload | None:

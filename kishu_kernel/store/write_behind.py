@@ -78,6 +78,7 @@ class WriteBehind:
         self._thread: threading.Thread | None = None
         self._hurried = 0
         self._closed = False
+        self._paused = False
 
     # -- writing ---------------------------------------------------------------------------------
 
@@ -103,8 +104,7 @@ class WriteBehind:
             self._changed.wait_for(
                 lambda: not self._jobs or self._failure or self._closed or self._has_room(weight, held)
             )
-            if self._failure:
-                raise StoreError(str(self._failure.error))
+            self.check()
             self._check()
             self._jobs.append(job)
             self._weights.append((weight, held))
@@ -131,7 +131,7 @@ class WriteBehind:
 
     def _next(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._jobs or self._closed)
+            self._changed.wait_for(lambda: (self._jobs and not self._paused) or self._closed)
             if self._jobs:
                 self._changed.wait_for(lambda: self._hurried or self._closed or len(self._jobs) > 1, COURTESY)
             return bool(self._jobs)
@@ -168,8 +168,8 @@ class WriteBehind:
 
     @property
     def pending(self) -> bool:
-        """Something is still being written."""
-        return bool(self._jobs)
+        """Something is still being written, or could not be and nobody has asked for it yet."""
+        return bool(self._jobs) or self._failure is not None
 
     def borrowed(self) -> frozenset[Names]:
         """Co-variables whose live memory is still to be read."""
@@ -210,19 +210,24 @@ class WriteBehind:
         with self._changed:
             yield
 
-    def _flushed(self) -> None:
-        """Nothing is to be built on what could not be written."""
-        self.flush()
+    def check(self) -> None:
+        """Nothing is to be built on what could not be written. StoreError if something could not."""
         if self._failure:
             raise StoreError(str(self._failure.error))
+
+    def _flushed(self) -> None:
+        self.flush()
+        self.check()
 
     def _check(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
 
     def unwritten(self) -> frozenset[CheckpointId]:
-        """Checkpoints that are taken and not written."""
-        return frozenset(each.id for each in self._waiting())
+        """Checkpoints that are taken and not written, be it that they cannot be."""
+        with self._guarded():
+            lost = self._failure.checkpoints if self._failure else ()
+            return frozenset(each.id for each in (*self._waiting(), *lost))
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -300,16 +305,29 @@ class WriteBehind:
         """As in `Store`, of what is written: the caller flushes first, or is the writer."""
         return self._inner.collect(drop, thin, limit, reason=reason, dry_run=dry_run)
 
-    def move_to(self, target: Store) -> None:
+    def move_to(self, target: Store, refs: Refs) -> None:
         """Goes on with another store, to which it brings all that there is. The old one is closed.
+
+        What is taken meanwhile waits; nobody who reads does.
+
+        Args:
+            refs: to set there.
 
         Raises:
             StoreError: the other one cannot be written; nothing has changed.
         """
-        with self._guarded():
-            self._flushed()
+        self._flushed()
+        try:
+            with self._guarded():
+                self._paused = True
             transfer(self._inner, target)
-            before, self._inner = self._inner, target
+            target.update(refs)
+            with self._guarded():
+                before, self._inner = self._inner, target
+        finally:
+            with self._guarded():
+                self._paused = False
+                self._changed.notify_all()
         before.close()
 
     def close(self) -> None:
