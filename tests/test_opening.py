@@ -117,3 +117,27 @@ def test_a_transfer_is_whole(tmp_path: Path) -> None:
     for number, stream in ((1, b"one"), (2, b"two")):
         assert target.load(Version(("x",), checkpoint_id(number))).stream == stream
     target.close()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_late_disk_keeps_its_own_names(base: Path) -> None:
+    first = Opening(base).open()
+    kept = first.append(trivial(1), [])
+    first.set_name("tag/", "good", kept.id)
+    first.store.close()
+    aside = base.rename(base.with_name("aside"))
+    base.write_text("in the way")
+    made = Opening(base)
+    made.opener._session = SessionId("second")
+    timeline = made.open()
+    mine = timeline.append(trivial(2), [])
+    timeline.set_name("tag/", "good", mine.id)
+    base.unlink()
+    aside.rename(base)
+    made.opener.retry(timeline)
+    refs = timeline.store.refs()
+    assert (refs["branch/main"], refs["tag/good"], refs["head/here"]) == (kept.id,) * 3
+    assert (refs["branch/main-2"], refs["tag/good-2"], refs["head/second"]) == (mine.id,) * 3
+    assert timeline.branch == "main-2"
+    assert "main-2" in timeline.news[0]
+    timeline.store.close()

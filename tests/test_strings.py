@@ -17,6 +17,8 @@ from kishu_kernel.detect.walk import Walk
 
 MANY = 5000
 LOOK = "x; None"
+KNOWN_AGAIN = int(pd.__version__.partition(".")[0]) >= 3
+"""Where writes to a frame can show in another one, what was loaded counts as changed when it is first looked at."""
 
 MAKE = {
     "array": f"""
@@ -120,7 +122,9 @@ def test_there_and_back(kind: str, change: str) -> None:
         for target, expected in ((here, before), (there, after), (here, before)):
             notebook.session.checkout(target.id)
             assert state(notebook) == expected
-            assert notebook.run(look).modified == ()  # type: ignore[union-attr]
+            looked = notebook.run(look)  # which raises where there is no x
+            assert looked is not None
+            assert not looked.modified or (kind != "array" and not KNOWN_AGAIN)
             assert state(notebook) == expected
     again = notebook.ok(change)
     assert state(notebook) == after
@@ -153,7 +157,7 @@ def test_a_new_session_has_no_strings_to_use(kind: str) -> None:
     later = Notebook(store=store)
     later.session.checkout(made.id)
     assert state(later) == before
-    assert later.ok(LOOK).modified == ()
+    assert not later.ok(LOOK).modified or (kind != "array" and not KNOWN_AGAIN)
     later.ok(CHANGES[kind][0])
     later.session.undo()
     assert state(later) == before
@@ -183,12 +187,13 @@ def test_a_familiar_that_was_forgotten() -> None:
 
 
 def test_after_an_undo_no_string_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    drop = "x = x.drop(columns='n')"
     notebook = Notebook()
-    notebook.ok(MAKE["frame"])
-    strings = set(map(id, np.asarray(notebook["x"]["s"].array, object).tolist()))
-    notebook.ok("del x['m']")
+    notebook.ok(MAKE["frame of objects"])
+    strings = set(map(id, notebook["x"]["s"].tolist()))
+    notebook.ok(drop)
     notebook.session.undo()
-    assert set(map(id, np.asarray(notebook["x"]["s"].array, object).tolist())) == strings
+    assert set(map(id, notebook["x"]["s"].tolist())) == strings
     read: list[int] = []
     write_plain = Walk.write_plain
 
@@ -198,7 +203,7 @@ def test_after_an_undo_no_string_is_read_again(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Walk, "write_plain", noting)
     notebook.ok("x.shape")
-    notebook.ok("del x['m']")
+    notebook.ok(drop)
     notebook.session.undo()
     notebook.session.redo()
     notebook.session.undo()

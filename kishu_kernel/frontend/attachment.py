@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import secrets
 import sys
 import time
@@ -24,7 +25,6 @@ from kishu_kernel.model import CellRun, CellStatus, SessionId
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.session import Session, Ticket
-from kishu_kernel.store.memory_store import MemoryStore
 from kishu_kernel.timeline import Timeline
 
 _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
@@ -81,6 +81,7 @@ class Attachment:
         )
         self.opener = StoreOpener(settings.where, self._id, self._notebook, self.warn)
         self._greeted = False
+        atexit.register(self.close)  # `exit()` in a cell shuts nothing down
 
     def warn(self, sentence: str) -> None:
         """Tells the user in the output of a cell, this one or the next, and not twice in a row; `status` keeps it."""
@@ -171,7 +172,7 @@ class Attachment:
         try:
             return self.session.before_cell(source, main=main, hidden=hidden)
         except Exception as error:  # law 8: the cell runs, whatever is wrong with us
-            self.session.note_unseen()
+            self.session.before_unseen()
             self.warn(f"Kishu could not watch a cell ({error!r}). The next checkpoint will make up for it.")
             return None
 
@@ -190,11 +191,12 @@ class Attachment:
 
     def _greet(self) -> None:
         """Before its first cell a new session says that the notebook has a history, or takes it up."""
-        if self._greeted:
-            self.opener.retry(self.session.timeline)
-            return
-        self._greeted = True
         try:
+            if self._greeted:
+                self.opener.retry(self.session.timeline)
+                return
+            self._greeted = True
+            self.opener.reconsider(self.session.let_go)
             timeline = self.session.timeline
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return
@@ -217,7 +219,8 @@ class Attachment:
             self.shell.user_ns_hidden[name] = value
 
     def close(self) -> None:
-        """The kernel ends."""
+        """The kernel ends: what was taken is written."""
+        atexit.unregister(self.close)
         self.opener.refresh()
         self.session.close()
 
@@ -239,7 +242,7 @@ class Attachment:
         return source
 
     def _open(self) -> Timeline:
-        return Timeline(MemoryStore(), self._id) if self.settings.in_memory else self.opener.open()
+        return self.opener.in_memory() if self.settings.in_memory else self.opener.open()
 
     def _notebook(self) -> str | None:
         """The notebook's path, as the frontend told it: VS Code by a variable, Jupyter Server by another."""

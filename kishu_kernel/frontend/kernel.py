@@ -18,6 +18,15 @@ from kishu_kernel.frontend.messages import Requests
 from kishu_kernel.frontend.opening import Whereabouts
 from kishu_kernel.keeping import KeepRules
 
+_LOOKING = frozenset(
+    {
+        *("attach", "configurationDone", "debugInfo", "disconnect", "dumpCell", "exceptionInfo", "initialize"),
+        *("inspectVariables", "modules", "richInspectVariables", "scopes", "setBreakpoints", "source", "stackTrace"),
+        *("setExceptionBreakpoints", "threads", "variables"),
+    }
+)
+"""Commands of the debugger that assign to nothing."""
+
 
 class KishuKernel(IPythonKernel):
     """Everything that ipykernel does, and time travel."""
@@ -161,7 +170,7 @@ class KishuKernel(IPythonKernel):
 
     async def do_debug_request(self, msg: dict[str, Any]) -> Any:
         """A debugger can assign to variables."""
-        if self.attachment is None:
+        if self.attachment is None or msg.get("command") in _LOOKING:
             return await super().do_debug_request(msg)
         self.attachment.session.before_unseen()
         try:

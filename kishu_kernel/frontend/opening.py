@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,16 @@ SHARE = 10
 
 RETRY = 30.0
 """Seconds between two attempts to open a store that could not be opened."""
+
+
+MOST_IN_MEMORY = 2 * 10**9
+
+
+def memory_limit() -> int:
+    """What a history may occupy in memory: 2 GB, or a tenth of the machine's memory where that is less."""
+    import psutil
+
+    return min(MOST_IN_MEMORY, int(psutil.virtual_memory().total) // SHARE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,7 @@ class StoreOpener:
         self._notebook = notebook
         self._warn = warn
         self._retry_at: float | None = None
+        self._nameless = False
         self.place: Place | None = None
 
     def open(self) -> Timeline:
@@ -77,8 +89,27 @@ class StoreOpener:
         except (StoreError, OSError) as error:
             self._warn(f"{error}. Until then this session's history is kept in memory only.")
             self._retry_at = time.monotonic() + RETRY
-            return Timeline(MemoryStore(), self._session)
+            return self.in_memory()
         return Timeline(store, self._session, self._limit(store), self.refresh)
+
+    def in_memory(self) -> Timeline:
+        """A new timeline that ends with the process."""
+        limit = self._where.limit
+        return Timeline(MemoryStore(), self._session, memory_limit() if limit is None else limit or None)
+
+    def reconsider(self, let_go: Callable[[], bool]) -> None:
+        """Where a store was opened before it was known which notebook this is, the notebook's own is opened instead.
+
+        Args:
+            let_go: closes the store, if nothing of this session is in it.
+        """
+        if self.place is not None and self._nameless and self._notebook() and let_go():
+            from kishu_kernel.store.disk.compact import remove
+            from kishu_kernel.store.places.about import ABOUT
+
+            with suppress(StoreError):
+                remove(self.place.path, ABOUT)
+            self.place = None
 
     def retry(self, timeline: Timeline) -> None:
         """Where the store could not be opened, and can be by now, the history goes there."""
@@ -91,9 +122,12 @@ class StoreOpener:
             return
         try:
             timeline.move_to(store, self._limit(store), self.refresh)
-        except StoreError:
+        except BaseException as error:
+            self.place = None
             store.close()
-            return
+            if isinstance(error, Exception):  # it stays in memory
+                return
+            raise
         self._retry_at = None
         self._warn("The history of this session is on the disk now.")
 
@@ -136,7 +170,9 @@ class StoreOpener:
         from kishu_kernel.store.places.finding import take_place
 
         seal = user_seal()
-        place = take_place(self.base(), self._notebook(), self._session)
+        notebook = self._notebook()
+        self._nameless = not notebook
+        place = take_place(self.base(), notebook, self._session)
         store = LmdbStore(place.path, seal=seal)
         if not seal.lasting:
             self._warn(f"The key {key_path()} cannot be made: no later kernel will know that this history is yours.")

@@ -294,3 +294,31 @@ def test_what_the_user_excludes_is_re_run(start: Start) -> None:
     assert plan["load"] == [{"names": ["kept"], "bytes": plan["load"][0]["bytes"]}]
     kernel.done("undo")
     assert kernel.value("tmp_x, kept, bytes(buf), len(big)") == ([1], [2], b"ab", 200_000)
+
+
+def test_what_the_last_cell_did_is_there_after_exit(start: Start, book: Path) -> None:
+    kernel = start(environment=on(book))
+    kernel.ok("import numpy as np")
+    kernel.ok("a = np.random.default_rng(0).random(10_000_000)")
+    kernel.send("execute_request", {"code": "exit()", "silent": False, "store_history": True, "allow_stdin": False})
+    while kernel.manager.is_alive():
+        pass
+    kernel.close()
+    kernel = start(environment=on(book))
+    kernel.done("resume")
+    assert kernel.value("a.size") == 10_000_000
+
+
+def test_who_looks_before_the_notebook_is_known_loses_nothing(start: Start, book: Path) -> None:
+    """VS Code tells the path by a variable, after the kernel has started."""
+    kernel = start()
+    kernel.run(f"__vsc_ipynb_file__ = {str(book)!r}", store_history=False)
+    work(kernel)
+    kernel.close(gracefully=True)
+    kernel = start()
+    assert kernel.done("status")["head"] is None
+    kernel.run(f"__vsc_ipynb_file__ = {str(book)!r}", store_history=False)
+    assert notices(kernel.ok("z = 1")) != []
+    kernel.done("resume")
+    assert kernel.value("x") == [1, 2]
+    assert [each["notebook"] for each in kernel.done("stores")["stores"]] == [str(book)]

@@ -235,6 +235,11 @@ def test_a_directory_that_may_not_be_written_is_told() -> None:
             + """
     path = Path(sys.argv[1])
     if os.geteuid() == 0:
+        # what is imported on first use may lie where only root can read
+        os.environ.update(KISHU_KEY_FILE=sys.argv[2] + "/first-key")
+        store = LmdbStore(Path(sys.argv[2], "first"))
+        store.commit(trivial(1), [payload(b"s")], {})
+        store.close()
         path.parent.mkdir()
         os.chown(path.parent, 65534, 65534)
         os.setgroups([])

@@ -117,6 +117,8 @@ def _opened(path: Path) -> int:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.EMLINK):  # Linux and macOS; FreeBSD
             raise _refused(path, "is a link") from error
+        if error.errno == errno.ENOENT:  # at this moment: another process may be making it
+            raise
         with suppress(OSError):
             facts = os.lstat(path)
             _check(path, facts)
