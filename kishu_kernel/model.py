@@ -111,12 +111,13 @@ class Buffer:
     """An out-of-band piece of a payload.
 
     Attributes:
-        data: contiguous bytes. May be the user's live memory: valid until the next cell.
+        data: contiguous bytes. The user's live memory, unless `copied`: valid until the next cell.
         row_bytes: where the bytes are rows of a 2-D block, the length of one: chunks start anew at each.
         item_bytes: the length of one item, for compressors that know what to do with it.
         direct: the loader reads it straight into the object's own memory (see `Blob`);
             else the loader is handed a writable buffer.
         owner: keeps the memory alive.
+        copied: the memory is the payload's own.
     """
 
     data: memoryview
@@ -124,6 +125,7 @@ class Buffer:
     item_bytes: int = 1
     direct: bool = False
     owner: object = None
+    copied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

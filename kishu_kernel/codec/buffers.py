@@ -54,7 +54,7 @@ class Arrays:
         self._homes: Mapping[int, Home] = first.overlapping() if first else {}
         self._texts: dict[int, tuple[Text | None, Any]] = first._texts if first else {}
         self._recognised = recognised
-        self._direct: dict[int, tuple[pickle.PickleBuffer, int, int, Any]] = {}
+        self._direct: dict[int, tuple[pickle.PickleBuffer, int, int, Any, bool]] = {}
         self._met: dict[int, Any] = {}
         self._apart: dict[int, Any] = {}
         self._owners: dict[int, Any] = {}
@@ -76,7 +76,7 @@ class Arrays:
             if end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
                 home = Segment(start, array.nbytes, (array,))
                 return load_view, (home, *_layout(array, home))
-            return self._reduce_memory(array.copy(order="C"), flags.writeable)
+            return self._reduce_memory(array.copy(order="C"), flags.writeable, copied=True)
         return self._reduce_memory(array, flags.writeable)
 
     def _reduce_objects(self, array: Any) -> Any:
@@ -106,7 +106,7 @@ class Arrays:
         if view.nbytes < IN_BAND:
             return bytes(view)
         # Not of `data` itself: pickle marks what cannot be written, and then wants a buffer back, and no `Source`.
-        return self._out(address_of(view), view.nbytes, 0, view.itemsize, data)
+        return self._out(address_of(view), view.nbytes, 0, view.itemsize, data, copied=True)
 
     def note_apart(self, subclassed: Any) -> None:
         """An array of a subclass stores a copy of its memory, and of its mask."""
@@ -147,7 +147,7 @@ class Arrays:
                 raise TypeError(f"the memory that a {type(each).__name__} shares with another array cannot be stored")
             reach[apart] = max(reach[apart], end)
 
-    def _reduce_memory(self, array: Any, writeable: bool) -> Any:
+    def _reduce_memory(self, array: Any, writeable: bool, copied: bool = False) -> Any:
         order = "C" if array.flags.c_contiguous else "F"
         source: Any
         if array.nbytes < IN_BAND:
@@ -155,7 +155,7 @@ class Arrays:
         else:
             rows = array.shape[-1] if order == "F" else array.shape[0]
             row_bytes = array.nbytes // rows if array.ndim == 2 else 0
-            source = self._out(address(array), array.nbytes, row_bytes, array.dtype.itemsize, array)
+            source = self._out(address(array), array.nbytes, row_bytes, array.dtype.itemsize, array, copied)
         return load_array, (source, array.dtype, array.shape, order, writeable)
 
     def reduce_segment(self, segment: Segment) -> Any:
@@ -166,17 +166,19 @@ class Arrays:
         source = self._out(segment.start, segment.size, 0, sizes.pop() if len(sizes) == 1 else 1, segment)
         return load_array, (source, numpy.dtype("B"), (segment.size,), "C", True)
 
-    def _out(self, start: int, size: int, row_bytes: int, item_bytes: int, owner: Any) -> pickle.PickleBuffer:
+    def _out(
+        self, start: int, size: int, row_bytes: int, item_bytes: int, owner: Any, copied: bool = False
+    ) -> pickle.PickleBuffer:
         buffer = pickle.PickleBuffer(memory_at(start, size))
-        self._direct[id(buffer)] = (buffer, row_bytes, item_bytes, owner)
+        self._direct[id(buffer)] = (buffer, row_bytes, item_bytes, owner, copied)
         return buffer
 
     def take(self, buffer: pickle.PickleBuffer) -> bool:
         """The pickler's `buffer_callback`. True leaves the buffer in the stream."""
         known = self._direct.get(id(buffer))
         if known is not None:
-            _, row_bytes, item_bytes, owner = known
-            self.buffers.append(Buffer(buffer.raw(), row_bytes, item_bytes, direct=True, owner=owner))
+            _, row_bytes, item_bytes, owner, copied = known
+            self.buffers.append(Buffer(buffer.raw(), row_bytes, item_bytes, direct=True, owner=owner, copied=copied))
             return False
         try:
             data = buffer.raw()

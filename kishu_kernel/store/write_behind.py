@@ -20,7 +20,7 @@ from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
 from kishu_kernel.store.transfer import transfer
 
 WAITING_BYTES = 32 << 20
-"""Of streams and outputs that wait to be written."""
+"""Of streams, copies and outputs that wait to be written."""
 WAITING_BUFFERS = 1 << 30
 """Bytes. Mostly they are the user's memory and cost nothing, but it may be let go of meanwhile."""
 WAITING_JOBS = 256
@@ -39,7 +39,9 @@ class _Job:
     def weight(self) -> int:
         """Bytes that wait in memory because of it."""
         outputs = self.checkpoint.outputs if self.checkpoint else ()
-        return sum(len(payload.stream) for payload in self.payloads) + sum(map(_output_weight, outputs))
+        copies = (buffer.data.nbytes for payload in self.payloads for buffer in payload.buffers if buffer.copied)
+        streams = (len(payload.stream) for payload in self.payloads)
+        return sum(streams) + sum(copies) + sum(map(_output_weight, outputs))
 
     @property
     def held(self) -> int:
@@ -48,7 +50,10 @@ class _Job:
 
     @property
     def borrowed(self) -> frozenset[Names]:
-        return frozenset(payload.names for payload in self.payloads if payload.buffers)
+        """Co-variables whose live memory is to be read."""
+        return frozenset(
+            payload.names for payload in self.payloads if not all(buffer.copied for buffer in payload.buffers)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,13 +138,17 @@ def test_refs_that_could_not_be_written_go_with_what_comes_next(store: WriteBehi
     assert disk.refs() == {"head/here": checkpoint_id(7), "branch/main": checkpoint_id(1)}
 
 
-@pytest.mark.parametrize("kind", ["streams", "buffers"])
+@pytest.mark.parametrize("kind", ["streams", "buffers", "copies"])
 def test_what_waits_is_bounded(
     store: WriteBehind, disk: GatedStore, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(write_behind, "WAITING_BUFFERS", WAITING_BYTES)
+    if kind == "buffers":
+        monkeypatch.setattr(write_behind, "WAITING_BUFFERS", WAITING_BYTES)
     disk.gate.clear()
-    heavy = payload(bytes(WAITING_BYTES)) if kind == "streams" else payload(b"s", bytes(WAITING_BYTES))
+    heavy = payload(bytes(WAITING_BYTES))
+    if kind != "streams":
+        waiting = Buffer(memoryview(bytes(WAITING_BYTES)), copied=kind == "copies")
+        heavy = Payload(("x",), "cloudpickle", b"s", (waiting,))
     store.commit(trivial(1), [heavy], {})
     second = in_thread(lambda: store.commit(trivial(2), [heavy], {}))
     assert waits(second)
@@ -166,9 +170,11 @@ def test_only_what_is_touched_is_waited_for(store: WriteBehind, disk: GatedStore
     assert store.borrowed() == frozenset()
 
 
-def test_a_stream_alone_borrows_nothing(store: WriteBehind, disk: GatedStore) -> None:
+def test_streams_and_copies_borrow_nothing(store: WriteBehind, disk: GatedStore) -> None:
     disk.gate.clear()
     store.commit(trivial(1), [payload(b"s")], {})
+    copy = Buffer(memoryview(bytes(5000)), copied=True)
+    store.commit(trivial(2), [Payload(("x",), "cloudpickle", b"s", (copy,))], {})
     assert store.borrowed() == frozenset()
 
 
