@@ -48,7 +48,7 @@ _VALUE_TYPE_NAMES = {"dtype", "ExtensionDtype", "BaseOffset", "Timestamp", "Time
 _LABEL_TYPES = {"Index"}
 """pandas shares them between a frame and all that is made of it, and hardly ever changes them."""
 
-_UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "comm", "ipywidgets", "concurrent"}
+_UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "_asyncio", "comm", "ipywidgets", "concurrent"}
 
 _BY_REFERENCE = (
     type,
@@ -92,9 +92,85 @@ def is_label_type(kind: type) -> bool:
 
 
 def module_name(kind: type) -> str:
-    """`kind.__module__`, or the empty string where a class plays tricks with it."""
-    name = kind.__module__
+    """`kind.__module__`, or the empty string where a class plays tricks with it. Runs no code of a metaclass."""
+    try:
+        name = _module(kind)
+    except AttributeError:  # a class can delete it
+        return ""
     return name if isinstance(name, str) else ""
+
+
+def qualified_name(kind: type) -> str:
+    """`kind.__qualname__`. Runs no code of a metaclass."""
+    return str(_qualified(kind))
+
+
+_module = type.__dict__["__module__"].__get__
+_qualified = type.__dict__["__qualname__"].__get__
+
+
+def is_plain_class(kind: type) -> bool:
+    """It can be looked up, and tells its name, without running code of its metaclass."""
+    metaclass: Any = type(kind)
+    own = {name for base in metaclass.__mro__ if base not in (type, object) for name in vars(base)}
+    return own.isdisjoint(("__hash__", "__eq__", "__name__", "__qualname__"))
+
+
+def attributes(obj: Any) -> dict[str, Any] | None:
+    """The object's `__dict__`, if it has one and lets one look."""
+    try:
+        found = obj.__dict__
+    except Exception:  # a property of the user's
+        return None
+    return found if type(found) is dict else None
+
+
+def payload_of(obj: Any) -> list[Any]:
+    """What an untraversable object hands out that is the user's: never the loop, the kernel or their locks."""
+    return [held for name in _listed(_PAYLOADS, type(obj)) if (held := getattr(obj, name, None)) is not None]
+
+
+def observers_of(obj: Any) -> list[types.FunctionType]:
+    """Functions that an untraversable object calls when a cell does something to it."""
+    found: list[types.FunctionType] = []
+    todo: list[Any] = [getattr(obj, name, None) for name in _listed(_OBSERVERS, type(obj))]
+    while todo:
+        held = todo.pop()
+        if type(held) in (list, tuple):
+            todo.extend(held)
+        elif isinstance(held, dict):  # a widget keeps them by name and by kind
+            todo.extend(held.values())
+        elif type(held) is types.MethodType:
+            todo.append(held.__func__)
+        elif type(held) is types.FunctionType:
+            found.append(held)
+        elif held is not None and qualified_name(type(held)) == "CallbackDispatcher":
+            todo.append(getattr(held, "callbacks", None))
+    return found
+
+
+def _listed(table: Mapping[tuple[str, str], tuple[str, ...]], kind: type) -> list[str]:
+    keys = ((module_name(base).partition(".")[0], qualified_name(base)) for base in kind.__mro__)
+    return [name for key in keys for name in table.get(key, ())]
+
+
+_PAYLOADS = {
+    ("concurrent", "Future"): ("_result", "_exception"),
+    ("concurrent", "ThreadPoolExecutor"): ("_initargs",),
+    ("asyncio", "Future"): ("_result", "_exception"),
+    ("_asyncio", "Future"): ("_result", "_exception"),
+    ("asyncio", "Task"): ("_coro",),
+    ("_asyncio", "Task"): ("_coro",),
+    ("asyncio", "Queue"): ("_queue",),
+}
+"""By package and class, which attributes of instances hold the user's objects."""
+
+_OBSERVERS = {
+    ("concurrent", "Future"): ("_done_callbacks",),
+    ("concurrent", "ThreadPoolExecutor"): ("_initializer",),
+    ("ipywidgets", "Widget"): ("_trait_notifiers", "_click_handlers", "_submission_callbacks", "f"),
+}
+"""By package and class, which attributes of instances hold functions to be called."""
 
 
 def held_as(obj: Any) -> str | None:

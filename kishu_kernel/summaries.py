@@ -6,6 +6,7 @@ import reprlib
 import types
 from typing import Any
 
+from kishu_kernel.libraries import module_name, qualified_name
 from kishu_kernel.model import Digest, VariableInfo
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes)
@@ -22,7 +23,7 @@ def describe(name: str, obj: Any, digest: Digest = Digest(b"")) -> VariableInfo:
 
 
 def _type_name(kind: type) -> str:
-    module, name = kind.__module__, kind.__qualname__
+    module, name = module_name(kind), qualified_name(kind)
     return name if module in ("builtins", "__main__") else f"{module}.{name}"
 
 
@@ -33,16 +34,18 @@ def _summary(obj: Any) -> str:
             return _short.repr(obj)
         if kind in _CONTAINERS:
             return _container(obj)
-        if isinstance(obj, types.ModuleType):
+        if issubclass(kind, types.ModuleType):
             return f"module {obj.__name__}"
-        if isinstance(obj, type):
+        if issubclass(kind, type):
             return f"class {obj.__qualname__}"
-        if isinstance(obj, types.FunctionType):
+        if kind is types.FunctionType:
             arguments = obj.__code__.co_varnames[: obj.__code__.co_argcount]
             return f"{obj.__qualname__}({', '.join(arguments)})"
         return _shaped(obj)
-    except Exception:  # a value that cannot be described is described by its type
-        return kind.__qualname__
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a value that cannot be described is described by its type
+        return qualified_name(kind)
 
 
 def _container(obj: Any) -> str:
@@ -56,12 +59,12 @@ def _container(obj: Any) -> str:
 
 def _shaped(obj: Any) -> str:
     kind = type(obj)
-    root = kind.__module__.partition(".")[0]
+    root = module_name(kind).partition(".")[0]
     if root not in ("numpy", "pandas", "polars", "pyarrow", "torch", "scipy", "xarray"):
-        return kind.__qualname__
+        return qualified_name(kind)
     shape = getattr(obj, "shape", None)
     if not isinstance(shape, tuple):
-        return kind.__qualname__
+        return qualified_name(kind)
     text = " x ".join(f"{length:,}" for length in shape)
     columns = getattr(obj, "columns", None)
     if columns is not None and len(shape) == 2:

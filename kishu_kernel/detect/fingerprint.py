@@ -41,9 +41,11 @@ class Fingerprinter:
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
         kind = type(obj)
-        if kind in ATOMS:  # most variables of most sessions
-            return Fingerprint(digest(ATOMS[kind](obj)))
-        return Walk(self._shared).run(obj)
+        try:
+            atom = ATOMS.get(kind)  # most variables of most sessions
+        except Exception:  # a class that has no hash
+            atom = None
+        return Walk(self._shared).run(obj) if atom is None else Fingerprint(digest(atom(obj)))
 
 
 def combined(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:

@@ -24,11 +24,16 @@ from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
 from kishu_kernel.detect.familiar import LONG, READABLE, Familiar, Familiars, key_of_array, key_of_tuple
 from kishu_kernel.libraries import (
     VALUE_TYPES,
+    attributes,
     copies_on_write,
     is_label_type,
+    is_plain_class,
     is_untraversable,
     is_value_type,
     module_name,
+    observers_of,
+    payload_of,
+    qualified_name,
     static_objects,
 )
 from kishu_kernel.memory import address_of, bounds, memory_at, overlaps
@@ -133,25 +138,30 @@ class Walk:
         stack.append(root)
         while stack:
             obj = stack.pop()
-            kind = type(obj)
-            atom = ATOMS.get(kind)
-            if atom is not None:
-                parts.append(atom(obj))
-                continue
-            key = id(obj)
-            seen = memo.get(key)
-            if seen is not None:
-                parts.append(b"@%d;" % seen)
-                continue
-            if constants is not None and key in self.static and obj is not root:
-                parts.append(b"#")
-                constants.append(obj)
-                continue
-            memo[key] = len(memo)
-            handler = handlers.get(kind)
-            if handler is None:
-                handler = handlers[kind] = self.resolve(kind, obj)
-            handler(self, obj)
+            try:  # what raises is the user's: a property, a metaclass, a type made in C
+                kind = type(obj)
+                atom = ATOMS.get(kind)
+                if atom is not None:
+                    parts.append(atom(obj))
+                    continue
+                key = id(obj)
+                seen = memo.get(key)
+                if seen is not None:
+                    parts.append(b"@%d;" % seen)
+                    continue
+                if constants is not None and key in self.static and obj is not root:
+                    parts.append(b"#")
+                    constants.append(obj)
+                    continue
+                memo[key] = len(memo)
+                handler = handlers.get(kind)
+                if handler is None:
+                    handler = handlers[kind] = self.resolve(kind, obj)
+                handler(self, obj)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # extensions in Rust panic beside `Exception`
+                self.turn_away(obj)
 
     def sealed(self, obj: Any) -> bytes:
         """The digest of what is reachable from `obj`, which links nothing."""
@@ -206,7 +216,10 @@ class Walk:
 
     def write_plain(self, items: list[Any] | tuple[Any, ...]) -> bool:
         """Writes a sequence of plain atoms; False where it holds anything else."""
-        kinds = set(map(type, items))
+        try:
+            kinds = set(map(type, items))
+        except TypeError:  # a class that has no hash
+            return False
         if not kinds <= PLAIN:
             return False
         try:
@@ -526,38 +539,53 @@ class Walk:
         self.parts.append(b"r%d;" % len(children))
         self.stack.extend(reversed(children))
 
-    def note_opaque(self, kind: type) -> None:
-        """The digest knows the type only."""
-        self.opaque.append(kind)
-        self.text(b"?", f"{module_name(kind)}:{kind.__qualname__}".encode())
-
     def give_up(self, obj: Any) -> None:
-        """`obj` is opaque: the digest knows its type only."""
+        """`obj` is opaque: the digest knows its type only, and what it holds as far as that can be seen."""
         kind = type(obj)
         self.note_opaque(kind)
-        state = getattr(obj, "__dict__", None)
-        if type(state) is dict and module_name(kind) == "__main__":
+        state = attributes(obj) if module_name(kind) == "__main__" else None
+        if state is not None:
+            self.kept.append(state)  # a property may have made it
             self.stack.extend((kind, state))
         elif kind is memoryview:
             self.stack.append(obj.obj)
         elif issubclass(kind, weakref.ref):
-            self.stack.append(obj())
-        elif not is_untraversable(kind) and kind is not dict:
+            self.stack.append(weakref.ref.__call__(obj))
+        elif is_untraversable(kind):
+            self.stack.extend(payload_of(obj))
+            self.codes.update(each.__code__ for each in observers_of(obj) if self.reducer.is_notebook_function(each))
+        elif kind is not dict:
             self.stack.extend(filter(self._may_be_shared, self._behind(obj)))
+
+    def turn_away(self, obj: Any) -> None:
+        """`obj` raised while it was looked at: it is opaque. Asks nothing of it; runs none of its code."""
+        self.memo.setdefault(id(obj), len(self.memo))
+        self.note_opaque(type(obj))
+        if not is_untraversable(type(obj)) and obj is not self.reducer.namespace:
+            self.stack.extend(filter(self._may_be_shared, gc.get_referents(obj)))
+
+    def note_opaque(self, kind: type) -> None:
+        """Instances of this type could not be walked: the digest knows the type only."""
+        self.text(b"?", f"{module_name(kind)}:{qualified_name(kind)}".encode("utf-8", "surrogatepass"))
+        self.opaque.append(kind if is_plain_class(kind) else object)  # those who come later look it up, and name it
 
     def _behind(self, obj: Any) -> list[Any]:
         """What an opaque object holds on to, as far as that can be seen."""
         held = gc.get_referents(obj)
         for attribute in ("base", "operands") if module_name(type(obj)) == "numpy" else ():
-            held.append(getattr(obj, attribute, None))
+            try:
+                held.append(getattr(obj, attribute))
+            except Exception:  # a `nditer` that was closed is not even there to be asked
+                continue
         return held
 
     def _may_be_shared(self, held: Any) -> bool:
         """Not code, nor a module or what is in it."""
         if type(held) is dict:
-            module = sys.modules.get(str(held.get("__name__")))
+            name = held.get("__name__")
+            module = sys.modules.get(name) if type(name) is str else None
             return held is not self.reducer.namespace and (module is None or vars(module) is not held)
-        return not isinstance(held, (type, types.FunctionType, types.ModuleType, types.CodeType, types.FrameType))
+        return not issubclass(type(held), (type, types.FunctionType, types.ModuleType, types.CodeType, types.FrameType))
 
     def _walk_cached(self, obj: Any) -> None:
         """A function with `functools.lru_cache`: what it has cached can be changed through it."""
