@@ -31,7 +31,7 @@ from kishu_kernel.store.base import Arrived, Refs, StoredPayload
 from kishu_kernel.store.disk import environment
 from kishu_kernel.store.disk.intake import Intake
 from kishu_kernel.store.disk.loading import Loader, shelves
-from kishu_kernel.store.format import chunks, packing, schema
+from kishu_kernel.store.format import chunks, packing, schema, steady
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
 from kishu_kernel.store.format.seal import Seal, user_seal
 
@@ -73,35 +73,43 @@ class LmdbStore:
     def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
         """As in `Store`. O(bytes of the payloads) to hash them, then O(new bytes) to compress and write."""
         self._check()
-        size = record_size(checkpoint)  # what can be wrong is found before anything is written
+        record_size(checkpoint)  # what can be wrong is found before anything is written
         _check_refs(refs)
         made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
         intake = Intake(self._environment, payloads)
         try:
-            manifests = {}
+            manifests: dict[bytes, bytes] = {}
             for manifest, payload in zip(intake.take(), payloads, strict=True):
                 key = schema.version_key(Version(manifest.names, checkpoint.id))
                 body = schema.encode_manifest(manifest)
                 manifests[key] = schema.marked(self._seal, "versions", key, body, payload.stream)
 
             def work(txn: Transaction[bytes]) -> Checkpoint:
-                written = size + intake.finish(txn) + sum(map(len, manifests.values()))
+                added = intake.finish(txn)
+                changed = {schema.version_key(Version(each.names, checkpoint.id)) for each in intake.changed}
                 for key, value in made.items():
                     txn.put(key, value, db=self._tables["meta"], overwrite=False)
                 for key, value in manifests.items():
-                    txn.put(key, value, db=self._tables["versions"])
-                kept = replace(checkpoint, written_bytes=written)
+                    if key in changed:
+                        txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
+                    else:
+                        txn.put(key, value, db=self._tables["versions"])
+                        added += len(value)
+                kept = steady.without(checkpoint, intake.changed)
+                kept = replace(kept, written_bytes=added + record_size(kept))
                 txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
                 self._put_record(txn, kept, kept.trusted)  # a copy of what is not trusted is not either
                 self._point(txn, refs)
                 return kept
 
-            return self._environment.write(work, intake.waiting_bytes)
+            kept = self._environment.write(work, intake.waiting_bytes)
         except StoreError:
             if intake.written_ahead:  # on a full disk, it would stay full
-                with suppress(KishuError):
-                    self.collect((), reason="")
+                self._tidy()
             raise
+        if intake.left_behind:  # by code that writes all the time, the disk would be filled
+            self._tidy()
+        return kept
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`. StoreError where its record is damaged."""
@@ -271,6 +279,11 @@ class LmdbStore:
                 txn.put(schema.ref_key(name), schema.checkpoint_key(id), db=table)
 
     # --- collections
+
+    def _tidy(self) -> None:
+        """Remove the chunks that a commit left and nothing names. Where that fails, a later collection does it."""
+        with suppress(KishuError):
+            self.collect((), reason="")
 
     def _holdings(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, collecting.Holding]:
         return {key: collecting.holding(key, value) for key, value in _items(txn, self._tables["versions"])}

@@ -24,7 +24,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.store import collecting
 from kishu_kernel.store.base import Arrived, Refs, StoredPayload
-from kishu_kernel.store.format import chunks, schema
+from kishu_kernel.store.format import chunks, schema, steady
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
 from kishu_kernel.store.format.packing import room
 from kishu_kernel.store.format.schema import Piece
@@ -50,24 +50,38 @@ class MemoryStore:
         with self._open():
             new: dict[Digest, bytes] = {}
             manifests: dict[bytes, bytes] = {}
+            torn: set[Digest] = set()
+            changed: list[Payload] = []
 
             def take(chunk: chunks.Chunk) -> None:
                 if chunk.digest not in self._chunks and chunk.digest not in new:
-                    new[chunk.digest] = bytes(chunk.data)
+                    data = chunks.still(chunk)
+                    if data is None:
+                        torn.add(chunk.digest)
+                    else:
+                        new[chunk.digest] = bytes(data)
 
-            for payload in payloads:
-                manifest = chunks.cut(payload, take)
+            taken = [(payload, chunks.cut(payload, take)) for payload in payloads]
+            named: set[Digest] = set()
+            for payload, manifest in taken:
+                if not torn.isdisjoint(manifest.digests) or not steady.is_steady(payload, manifest):
+                    changed.append(payload)
+                    continue
+                named |= manifest.digests
                 key = schema.version_key(Version(manifest.names, checkpoint.id))
                 body = schema.encode_manifest(manifest)
                 manifests[key] = schema.marked(self._seal, "versions", key, body, payload.stream)
-            written = record_size(checkpoint)
-            written += sum(map(len, new.values())) + sum(map(len, manifests.values()))
-            kept = replace(checkpoint, written_bytes=written)
+            new = {digest: data for digest, data in new.items() if digest in named}
+            kept = steady.without(checkpoint, changed)
+            written = record_size(kept) + sum(map(len, new.values())) + sum(map(len, manifests.values()))
+            kept = replace(kept, written_bytes=written)
             self._put_record(kept, refs)
             if not kept.outputs:  # a commit, unlike an amendment, replaces all
                 self._outputs.pop(kept.id, None)
             self._made.update((made.key, made.value) for made in (schema.encode_made(p.made_by) for p in payloads))
             self._chunks.update(new)
+            for payload in changed:  # of an earlier commit of the same id
+                self._versions.pop(schema.version_key(Version(payload.names, checkpoint.id)), None)
             self._versions.update(manifests)
             return kept
 

@@ -1,8 +1,9 @@
 """Payloads in chunks, stored once under their digest: taking them apart and putting them together.
 
-Law: no byte is copied on the way in, and only into its final place on the way out; no byte leaves
-that does not have the digest it was stored under. Pure: where chunks live is the stores' affair.
-Neighbours: `cutting` says where to cut, `packing` what to compress.
+Law: live memory may change after it was hashed, so what is stored under a digest is `still`: a copy that has it. On the
+way out bytes are copied into their final place only; no byte leaves that does not have the digest it was stored
+under. Pure: where chunks live is the stores' affair.
+Neighbours: `cutting` says where to cut, `packing` what to compress, `steady` whether the chunks are of one moment.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import xxhash
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.model import Digest, Payload
+from kishu_kernel.model import Buffer, Digest, Payload
 from kishu_kernel.store.base import Arrived, StoredPayload
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.cutting import (
@@ -29,7 +30,20 @@ from kishu_kernel.store.format.cutting import (
 )
 from kishu_kernel.store.format.schema import NO_PIECE, Manifest, Piece
 
-__all__ = ["CHUNK_SIZE", "ROW_SIZE", "Chunk", "ChunkedBlob", "cut", "damaged", "digest", "flat", "missing", "stored"]
+__all__ = [
+    "CHUNK_SIZE",
+    "ROW_SIZE",
+    "Chunk",
+    "ChunkedBlob",
+    "cut",
+    "damaged",
+    "digest",
+    "flat",
+    "is_live",
+    "missing",
+    "still",
+    "stored",
+]
 
 Take = Callable[["Chunk"], None]
 Parts = Callable[[Piece], "Iterable[memoryview]"]
@@ -40,28 +54,29 @@ class Chunk(NamedTuple):
     """A piece of a payload, on its way into a store.
 
     Attributes:
+        data: a view of the payload's memory.
         item_bytes: length of the items that the bytes are; 1 where that says nothing.
-        borrowed: the bytes are the payload's own memory.
+        live: somebody may be writing to it.
     """
 
     digest: Digest
     data: memoryview
     item_bytes: int = 1
-    borrowed: bool = False
+    live: bool = False
 
 
 def cut(payload: Payload, take: Take) -> Manifest:
-    """Take a payload apart. O(bytes): all is hashed.
+    """Take a payload apart. O(bytes): all is hashed, nothing copied.
 
     Args:
-        take: is given the chunks one by one. Those of buffers are views of the payload's own memory.
+        take: is given the chunks one by one.
     """
     stream, seams = _cut_stream(memoryview(payload.stream), take)
     buffers = []
     for buffer in payload.buffers:
         data = flat(buffer.data)
         views = (data[start:stop] for start, stop in buffer_spans(buffer))
-        buffers.append(_piece(views, buffer.direct, take, buffer.item_bytes, True))
+        buffers.append(_piece(views, buffer.direct, take, buffer.item_bytes, is_live(buffer)))
     made = schema.encode_made(payload.made_by).short
     return Manifest(payload.names, payload.codec, stream, tuple(buffers), seams, made)
 
@@ -75,14 +90,27 @@ def _cut_stream(stream: memoryview, take: Take) -> tuple[Piece, Piece]:
     return body, _piece((view[start:stop] for start, stop in fixed_spans(0, len(seams))), False, take)
 
 
-def _piece(views: Iterable[memoryview], direct: bool, take: Take, item_bytes: int = 1, borrowed: bool = False) -> Piece:
+def _piece(views: Iterable[memoryview], direct: bool, take: Take, item_bytes: int = 1, live: bool = False) -> Piece:
     digests = []
     size = 0
     for view in views:
         digests.append(digest(view))
-        take(Chunk(digests[-1], view, item_bytes, borrowed))
+        take(Chunk(digests[-1], view, item_bytes, live))
         size += view.nbytes
     return Piece(size, direct, tuple(digests))
+
+
+def is_live(buffer: Buffer) -> bool:
+    """Whether somebody may write to this memory. Views that are only to be read may be of any."""
+    return not buffer.copied and not isinstance(buffer.data.obj, bytes)
+
+
+def still(chunk: Chunk) -> memoryview | None:
+    """The bytes that have the digest, where nobody writes to them. None where they have changed."""
+    if not chunk.live:
+        return chunk.data
+    copy = memoryview(bytes(chunk.data))
+    return copy if digest(copy) == chunk.digest else None
 
 
 def digest(data: memoryview) -> Digest:
