@@ -32,6 +32,7 @@ from kishu_kernel.restore import CellRunner, Restorer
 from kishu_kernel.timeline import Timeline
 
 NOTHING = Access()
+_CUT_SHORT = "Kishu could not checkpoint this cell ({}). The next checkpoint will make up for it."
 _NOT_STORED = "Kishu could not store what the last cells did: {}."
 UNSETTLED = CheckpointId("")
 """Stands for the checkpoint that what has changed since the last one would get."""
@@ -95,6 +96,7 @@ class Session:
         self._warn = warn
         self._background = background
         self._pending = NOTHING
+        self._cut_short = False
         self._running: list[Ticket] = []
         self._finished: list[_Finished] = []
         self._gate = threading.RLock()
@@ -122,6 +124,7 @@ class Session:
         with self._gate:
             self._recover()
             if not hidden:
+                self._make_up()
                 self._sift()
             self._give_back(cell_access(source))
             ticket = Ticket(source, main, self._tracker.watch(source))
@@ -141,10 +144,10 @@ class Session:
             on the main shell is still running (its end takes both).
         """
         with self._gate:
-            self._running.remove(ticket)
             self._recover()
             carried = ALL if ticket.traveled else NOTHING
             self._finished.append(_Finished(run, ticket.watch(), carried, outputs))
+            self._running.remove(ticket)
             if any(other.main for other in self._running):
                 return None
             finished, self._finished = self._finished, []
@@ -164,9 +167,31 @@ class Session:
                 self._running.remove(ticket)
                 ticket.watch()
 
+    def give_up(self, ticket: Ticket, run: CellRun, reason: str) -> Checkpoint | None:
+        """The cell has ended, and `after_cell` did not: what it changed is taken before the next one."""
+        with self._gate:
+            self.note_unseen()
+            self._cut_short = True
+            self._warn(_CUT_SHORT.format(reason))
+            if ticket not in self._running:  # cut short on the way out: that checkpoint is taken, or noted
+                return None
+            self.drop(ticket)
+            return self._note_incomplete(run, reason)
+
     def note_unseen(self) -> None:
         """Something ran that nobody watched (a widget's callback, the debugger): check everything next time."""
         self._pending = ALL
+
+    def _make_up(self) -> None:
+        """What a checkpoint left out that was cut short is taken before the next cell can change it further.
+
+        Tried once: what cut it short (an object that hangs, the stop button) may do so again.
+        """
+        if not self._cut_short:
+            return
+        self._cut_short = False
+        with suppress(Exception):
+            self.settle()
 
     def _sift(self) -> None:
         """What something else than cells may have touched is looked at, so that the next cell answers for its own.
@@ -191,10 +216,14 @@ class Session:
             if isinstance(error, StoreError):
                 self._warn(_NOT_STORED.format(error))
             else:
-                self._warn(f"Kishu could not checkpoint this cell ({reason}). The next checkpoint will make up for it.")
-            with suppress(Exception):
-                return self._ledger.note_incomplete(finished.run, reason)
-            return None
+                self._cut_short = True
+                self._warn(_CUT_SHORT.format(reason))
+            return self._note_incomplete(finished.run, reason)
+
+    def _note_incomplete(self, run: CellRun, reason: str) -> Checkpoint | None:
+        with suppress(Exception):
+            return self._ledger.note_incomplete(run, reason)
+        return None
 
     def _checkpoint(self, finished: _Finished) -> Checkpoint:
         variables = self._names.variables()

@@ -21,7 +21,7 @@ from kishu_kernel.errors import (
     UnknownTargetError,
 )
 from kishu_kernel.history.graph import ancestry
-from kishu_kernel.model import Checkpoint
+from kishu_kernel.model import CellRun, Checkpoint
 from kishu_kernel.restore import Rerun
 
 
@@ -528,7 +528,52 @@ def test_an_error_of_ours_does_not_reach_the_cell(notebook: Notebook, monkeypatc
         checkpoint = notebook.run("x.append(2)")
     assert checkpoint is not None
     assert checkpoint.incomplete == "ZeroDivisionError: division by zero"
-    assert touched(notebook.ok("pass")) == ("", "x", "")
+    after = notebook.ok("pass")
+    assert after.parent is not None
+    made_up = notebook.session.timeline.lookup(after.parent)
+    assert (made_up.code, made_up.parent, touched(made_up)) == ("", checkpoint.id, ("", "x", ""))
+
+
+def test_what_an_interrupted_checkpoint_left_out_comes_back(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    notebook.ok("x = [1]")
+    with monkeypatch.context() as patch:
+        patch.setattr(notebook.session._ledger, "keep", stop)
+        assert notebook.run("x.append(2)").incomplete  # type: ignore[union-attr]
+    notebook.ok("x.append(3)")
+    notebook.session.undo()
+    assert notebook["x"] == [1, 2]
+
+
+def test_a_checkpoint_that_could_not_even_begin_is_in_the_log(notebook: Notebook) -> None:
+    notebook.ok("x = [1]")
+    ticket = notebook.begin("x.append(2)")
+    notebook.live["x"].append(2)
+    given_up = notebook.session.give_up(ticket, CellRun("x.append(2)", 2, "ok", 0.0, 0.0), "KeyboardInterrupt")
+    assert given_up is not None
+    assert (given_up.code, given_up.incomplete) == ("x.append(2)", "KeyboardInterrupt")
+    notebook.ok("x.append(3)")
+    notebook.session.undo()
+    assert notebook["x"] == [1, 2]
+
+
+def test_what_cuts_every_checkpoint_short_stops_no_cell_twice(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    notebook.ok("x = [1]")
+    monkeypatch.setattr(notebook.session._ledger, "keep", stop)
+    notebook.run("x.append(2)")
+    with pytest.raises(KeyboardInterrupt):
+        notebook.begin("x.append(3)")
+    assert notebook.run("x.append(4)") is not None
+    assert notebook["x"] == [1, 2, 4]
 
 
 # -- lost --------------------------------------------------------------------------------------------

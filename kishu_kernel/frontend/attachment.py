@@ -185,9 +185,7 @@ class Attachment:
             outputs = self.recorder.take(msg_id)
             self.session.after_cell(ticket, ended, outputs)
         except (Exception, KeyboardInterrupt) as error:
-            self.session.note_unseen()
-            self.session.drop(ticket)
-            self.warn(f"Kishu could not checkpoint this cell ({error!r}). The next checkpoint will make up for it.")
+            self.session.give_up(ticket, ended, repr(error))
 
     def _greet(self) -> None:
         """Before its first cell a new session says that the notebook has a history, or takes it up."""
