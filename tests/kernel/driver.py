@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from ast import literal_eval
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -180,11 +180,18 @@ class Kernel:
 
     def until(self, running: str, text: str) -> None:
         """Waits until a running cell has printed `text`."""
+        self._until(running, lambda kind, content: kind == "stream" and text in content["text"])
+
+    def taken_up(self, request: str) -> None:
+        """Waits until the kernel has begun with a request: an interrupt before that would cost the request."""
+        self._until(request, lambda kind, content: kind == "status" and content["execution_state"] == "busy")
+
+    def _until(self, request: str, condition: Callable[[str, Content], bool]) -> None:
         seen: list[tuple[str, Content]] = []
-        for kind, content in self.heard(running):
+        for kind, content in self.heard(request):
             seen.append((kind, content))
-            if kind == "stream" and text in content["text"]:
-                self._iopub[running] = [*seen, *self._iopub.get(running, [])]
+            if condition(kind, content):
+                self._iopub[request] = [*seen, *self._iopub.get(request, [])]
                 return
 
     def hold(self, before: str = "", after: str = "", **how: Any) -> Held:
