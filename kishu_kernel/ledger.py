@@ -244,4 +244,4 @@ class Ledger:
             self.state = kept | {version.names: version.checkpoint for version in found}
             self._missing = tuple(lost.version.names for lost in plan.lost)
 
-        uninterrupted(turn)
+        uninterrupted(turn, last=True)

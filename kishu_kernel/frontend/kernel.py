@@ -16,6 +16,7 @@ from kishu_kernel.frontend.attachment import Attachment, Settings
 from kishu_kernel.frontend.magics import KishuMagics
 from kishu_kernel.frontend.messages import Requests
 from kishu_kernel.frontend.opening import Whereabouts
+from kishu_kernel.interrupts import answering
 from kishu_kernel.keeping import KeepRules
 
 _LOOKING = frozenset(
@@ -157,16 +158,17 @@ class KishuKernel(IPythonKernel):
         """Answers a request of the protocol, on the shell channel or the control channel, with one reply."""
         if not self.session:
             return
-        if self.attachment is None:
-            content = {
-                "status": "error",
-                "ename": "Disabled",
-                "evalue": "Kishu is switched off",
-                "traceback": [],
-            }
-        else:
-            content = self.requests.answer(parent.get("content"), may_change=self._on_main_thread())
-        self.session.send(stream, "kishu_reply", content, parent, ident)
+        with answering():
+            if self.attachment is None:
+                content = {
+                    "status": "error",
+                    "ename": "Disabled",
+                    "evalue": "Kishu is switched off",
+                    "traceback": [],
+                }
+            else:
+                content = self.requests.answer(parent.get("content"), may_change=self._on_main_thread())
+            self.session.send(stream, "kishu_reply", content, parent, ident)
 
     async def do_debug_request(self, msg: dict[str, Any]) -> Any:
         """A debugger can assign to variables."""

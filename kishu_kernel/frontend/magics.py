@@ -12,6 +12,7 @@ from IPython.display import display
 
 from kishu_kernel.frontend.display import as_text
 from kishu_kernel.frontend.messages import PROTOCOL, Requests
+from kishu_kernel.interrupts import answering
 
 
 @magics_class
@@ -55,13 +56,14 @@ class KishuMagics(Magics):
         arguments = [word for word in arguments if word != "--json"]
         request = vars(_parser().parse_args(arguments or ["status"]))
         listing = request in ({"operation": "branch"}, {"operation": "tag"})
-        reply = self._list(request["operation"]) if listing else self._requests.answer(request)
-        if as_json:
-            display({"application/json": reply}, raw=True)
-        elif reply["status"] == "error":
-            raise UsageError(reply["evalue"])
-        else:
-            print(as_text(reply))
+        with answering():
+            reply = self._list(request["operation"]) if listing else self._requests.answer(request)
+            if as_json:
+                display({"application/json": reply}, raw=True)
+            elif reply["status"] == "error":
+                raise UsageError(reply["evalue"])
+            else:
+                print(as_text(reply))
 
     def _list(self, kind: str) -> dict[str, Any]:
         log = self._requests.answer({"operation": "log", "limit": 0, "all": True})
