@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kishu_kernel.codec.pickling import decode
+from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.detect.familiar import Meeting, Reunion
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
 from kishu_kernel.history.graph import Lookup
@@ -31,6 +32,10 @@ from kishu_kernel.progress import Reporter
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.summaries import describe
 from kishu_kernel.timeline import Timeline
+from kishu_kernel.words import size
+
+COMPARED_AT_MOST = 1_000_000_000
+"""Bytes of a version that is loaded to be compared."""
 
 Found = dict[Version, dict[str, Any]]
 """Fresh objects by version, and in it by name."""
@@ -112,6 +117,30 @@ class Restorer:
             self._names.come_back()
             self.rerunning = False
             raise
+
+    def compared(self, timeline: Timeline, pairs: Mapping[str, tuple[Version, Version]]) -> dict[str, Comparison]:
+        """In what way variables differ between two versions each. Loads copies; re-runs nothing."""
+        travel = _Travel(timeline, Reporter(), Reunion())
+        loaded: Found = {}
+
+        def value(name: str, version: Version) -> object:
+            record = timeline.lookup(version.checkpoint).record(version.names)
+            if not record.stored:
+                raise LoadError(f"{name} was not stored: {record.reason}")
+            if record.size > COMPARED_AT_MOST:
+                raise LoadError(f"{name} is too large to compare: it weighs {size(record.size)}")
+            if version not in loaded:
+                loaded[version] = self._load(travel, version)
+            return loaded[version][name]
+
+        found = {}
+        for name, (before, after) in pairs.items():
+            try:
+                found[name] = compare(value(name, before), value(name, after))
+            except (LoadError, _Unloadable) as error:
+                reason = error.reason if isinstance(error, _Unloadable) else str(error)
+                found[name] = Comparison(note=f"Not compared: {reason}.")
+        return found
 
     def _obtain(
         self, travel: _Travel, here: State, target: CheckpointId | None, replay: ReplayMode, allow_lost: bool

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kishu_kernel.compare import Comparison
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Judgement
 from kishu_kernel.detect.trackers import Tracker, Watch
@@ -24,7 +25,7 @@ from kishu_kernel.history.graph import ancestry
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.keeping import KeepRules
 from kishu_kernel.ledger import Ledger, Outputs
-from kishu_kernel.model import Access, CellRun, Checkpoint, CheckpointId, Collected, Outcome, ReplayMode
+from kishu_kernel.model import Access, CellRun, Checkpoint, CheckpointId, Collected, Outcome, ReplayMode, Version
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.progress import Reporter, Show
 from kishu_kernel.reducers import ReductionTable
@@ -356,6 +357,12 @@ class Session:
         with self._gate:
             self.catch_up()
             return self._travel(self.timeline.last_head(session), None, dry_run, replay, allow_lost)
+
+    def compared(self, pairs: Mapping[str, tuple[Version, Version]]) -> dict[str, Comparison]:
+        """In what way variables differ, as in `Restorer.compared`."""
+        with self._gate:
+            self.catch_up()
+            return self._restorer.compared(self.timeline, pairs)
 
     def collect(self, *, dry_run: bool = False) -> Collected:
         """Drops what nobody needs, as in `Timeline.collect`."""

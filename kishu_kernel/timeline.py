@@ -25,7 +25,49 @@ SPARE = 0.9
 """Of its limit the store occupies so much after old payloads were dropped, lest every checkpoint drops some."""
 
 
-class Timeline:
+class History:
+    """The checkpoints of a store, seen from one of them. Read-only, and safe to read from any thread.
+
+    Attributes:
+        head: the checkpoint that it is seen from; None before the first.
+        branch: the branch that ends there, if any does.
+    """
+
+    def __init__(self, store: Store | WriteBehind, head: CheckpointId | None = None, branch: str | None = None) -> None:
+        self.store = store
+        self.head = head
+        self.branch = branch
+        self._known: dict[CheckpointId, Checkpoint] = {}
+
+    @classmethod
+    def at_rest(cls, store: Store) -> History:
+        """Seen from where the last session stood."""
+        refs = store.refs()
+        heads = [id for name, id in refs.items() if name.startswith(HEAD) and store.contains(id)]
+        head = max(heads, key=lambda id: store.checkpoint(id).timestamp, default=None)
+        ending = [name[len(BRANCH) :] for name, id in sorted(refs.items()) if name.startswith(BRANCH) and id == head]
+        return cls(store, head, ending[0] if len(ending) == 1 else None)
+
+    def lookup(self, id: CheckpointId) -> Checkpoint:
+        """A checkpoint, without the outputs of its cell. KeyError where there is none."""
+        known = self._known.get(id)
+        if known is None:
+            known = replace(self.store.checkpoint(id), outputs=())
+            if known.trusted:  # else the user may accept it at any moment, in a terminal
+                self._known[id] = known
+        return known
+
+    def resolve(self, target: str) -> CheckpointId:
+        """What a target means here. Raises `UnknownTargetError` or `AmbiguousTargetError`."""
+        return resolve(target, head=self.head, refs=self.store.refs(), find=self.store.find, lookup=self.lookup)
+
+    def names(self, kind: str) -> dict[str, CheckpointId]:
+        """Branches (`BRANCH`) or tags (`TAG`) of the notebook."""
+        refs = self.store.refs()
+        return {name[len(kind) :]: id for name, id in sorted(refs.items()) if name.startswith(kind)}
+
+
+class Timeline(History):
     """The checkpoints of a store as seen from one session.
 
     Args:
@@ -37,6 +79,7 @@ class Timeline:
         head: the checkpoint that the session stands on; None before the first.
         branch: the branch that the next checkpoint continues; None where it will start one.
         used: something was appended.
+        latest: what was appended last.
         pinned: a checkpoint that is needed at the moment, though no ref points to it.
         news: sentences for the user, of what was done in the background.
     """
@@ -48,17 +91,16 @@ class Timeline:
         limit: int | None = None,
         rested: Callable[[], None] = lambda: None,
     ) -> None:
-        self.store = WriteBehind(store, self._written)
+        super().__init__(WriteBehind(store, self._written))
+        self.store: WriteBehind
         self.limit = limit
         self.used = False
+        self.latest: CheckpointId | None = None
         self.pinned: CheckpointId | None = None
         self.news: deque[str] = deque(maxlen=10)
         self._crowded = limit
         self._rested = rested
         self.session = session
-        self.head: CheckpointId | None = None
-        self.branch: str | None = None
-        self._known: dict[CheckpointId, Checkpoint] = {}
         self._left: dict[CheckpointId | None, CheckpointId] = {}
 
     def move_to(self, store: Store, limit: int | None, rested: Callable[[], None]) -> None:
@@ -77,19 +119,6 @@ class Timeline:
             self.news.append(f"The notebook has these names already, so that here {', '.join(renamed)}.")
         self.limit = self._crowded = limit
         self._rested = rested
-
-    def lookup(self, id: CheckpointId) -> Checkpoint:
-        """A checkpoint, without the outputs of its cell. KeyError where there is none."""
-        known = self._known.get(id)
-        if known is None:
-            known = replace(self.store.checkpoint(id), outputs=())
-            if known.trusted:  # else the user may accept it at any moment, in a terminal
-                self._known[id] = known
-        return known
-
-    def resolve(self, target: str) -> CheckpointId:
-        """What a target means here. Raises `UnknownTargetError` or `AmbiguousTargetError`."""
-        return resolve(target, head=self.head, refs=self.store.refs(), find=self.store.find, lookup=self.lookup)
 
     def new_id(self) -> CheckpointId:
         """An id that no checkpoint has."""
@@ -114,6 +143,7 @@ class Timeline:
             del self._known[checkpoint.id]
             raise
         self.used = True
+        self.latest = kept.id
         self.branch = branch
         self.head = kept.id
         return kept
@@ -127,7 +157,7 @@ class Timeline:
 
     def rewind(self, head: CheckpointId | None, branch: str | None) -> None:
         """Stands where it stood before what could not be written."""
-        self.head = head
+        self.head = self.latest = head
         self.branch = branch
 
     def _written(self, kept: Checkpoint) -> None:
@@ -211,11 +241,6 @@ class Timeline:
         self.store.amend(checkpoint, {})
         self._known[checkpoint.id] = checkpoint
 
-    def names(self, kind: str) -> dict[str, CheckpointId]:
-        """Branches (`BRANCH`) or tags (`TAG`) of the notebook."""
-        refs = self.store.refs()
-        return {name[len(kind) :]: id for name, id in sorted(refs.items()) if name.startswith(kind)}
-
     def set_name(self, kind: str, name: str, to: CheckpointId) -> None:
         """Makes or moves a branch or a tag. Raises `RequestError` where it cannot be called so."""
         self.store.update({kind + checked_name(name): to})
@@ -269,4 +294,4 @@ def collect(
     return store.collect(kinds.unreachable, kinds.thinning, limit, reason=reason, dry_run=dry_run)
 
 
-__all__ = ["BRANCH", "TAG", "Timeline", "collect"]
+__all__ = ["BRANCH", "TAG", "History", "Timeline", "collect"]

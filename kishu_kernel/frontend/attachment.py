@@ -7,6 +7,7 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +61,7 @@ class Attachment:
         self.settings = settings
         self.warnings: list[str] = []
         self._untold: list[str] = []
+        self._subscribers: list[Callable[[], None]] = []
         self._cells = 0
         """Visible cells that run: what is printed now is seen."""
         self.recorder = OutputRecorder(settings.output_limit)
@@ -79,7 +81,7 @@ class Attachment:
             settings.rules,
             self.progress.show,
         )
-        self.opener = StoreOpener(settings.where, self._id, self._notebook, self.warn)
+        self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
         self._greeted = False
         atexit.register(self.close)  # `exit()` in a cell shuts nothing down
 
@@ -184,6 +186,7 @@ class Attachment:
             sys.stderr.flush()
             outputs = self.recorder.take(msg_id)
             self.session.after_cell(ticket, ended, outputs)
+            self._changed()
         except (Exception, KeyboardInterrupt) as error:
             self.session.give_up(ticket, ended, repr(error))
 
@@ -200,13 +203,28 @@ class Attachment:
                 return
             if self.settings.auto_resume and timeline.earlier():
                 outcome = self.session.resume(replay="never")
-                self.displayed_anew()
+                self.traveled()
                 found = {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}
             self.shell.display_pub.publish(dict(found))
         except Exception as error:
             self.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")
 
-    def displayed_anew(self) -> None:
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls it after each checkpoint and after each travel, on the thread that did it. Returns what ends that."""
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
+
+    def _changed(self) -> None:
+        for callback in list(self._subscribers):
+            with suppress(Exception):  # who only looks must not harm a cell
+                callback()
+
+    def traveled(self) -> None:
+        """The session is in another state."""
+        self._displayed_anew()
+        self._changed()
+
+    def _displayed_anew(self) -> None:
         """After a checkout: IPython goes on moving `_`, `__` and `___` only if they are where it left them.
 
         It looks in its display hook, and from 9 on among the hidden names. One that the user has bound stays theirs.
@@ -242,7 +260,7 @@ class Attachment:
     def _open(self) -> Timeline:
         return self.opener.in_memory() if self.settings.in_memory else self.opener.open()
 
-    def _notebook(self) -> str | None:
+    def notebook(self) -> str | None:
         """The notebook's path, as the frontend told it: VS Code by a variable, Jupyter Server by another."""
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
+from kishu_kernel.compare import Comparison
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
 
 Json = dict[str, Any]
@@ -74,6 +76,15 @@ def outcome_content(outcome: Outcome) -> Json:
         "plan": plan_content(outcome.plan),
         "applied": outcome.applied,
         "seconds": outcome.seconds,
+    }
+
+
+def comparison_content(comparison: Comparison) -> Json:
+    """In what way a variable differs."""
+    return {
+        "aspects": [asdict(each) for each in comparison.aspects],
+        "cells": [asdict(each) for each in comparison.cells],
+        "note": comparison.note,
     }
 
 

@@ -6,53 +6,24 @@ parameters are one error reply each, and nothing has changed. No string of a req
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime, timezone
+from itertools import takewhile
 from typing import Any
 
 from kishu_kernel.errors import AmbiguousTargetError, KishuError, RequestError
 from kishu_kernel.frontend.attachment import Attachment
-from kishu_kernel.frontend.content import Json, checkpoint_content, outcome_content, sendable
-from kishu_kernel.history.graph import ancestry, state_at
+from kishu_kernel.frontend.content import Json, comparison_content, outcome_content, sendable
+from kishu_kernel.frontend.operations import Operation, Parameter, checked
+from kishu_kernel.frontend.reading import Reader
+from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
-from kishu_kernel.model import Checkpoint, CheckpointId, Names, Outcome, VariableInfo
+from kishu_kernel.model import Outcome
 from kishu_kernel.timeline import Timeline
 
 PROTOCOL = 1
 _ECHO = 1000
 """Characters of an error's sentence, at most."""
-_REQUIRED: Any = object()
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What a request may say under one key.
-
-    Attributes:
-        default: `_REQUIRED` where there is none.
-        least: the smallest number allowed.
-    """
-
-    kind: type
-    default: Any = _REQUIRED
-    least: int | None = None
-    choices: tuple[str, ...] = ()
-    nullable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One operation: what it takes, and whether it changes anything.
-
-    Attributes:
-        patience: seconds that looking waits for what is still being written; what changes something waits longer.
-    """
-
-    answer: Callable[..., Json]
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    changes: bool = True
-    patience: float = 2.0
 
 
 class Requests:
@@ -61,6 +32,7 @@ class Requests:
     def __init__(self, attachment: Attachment) -> None:
         self._attachment = attachment
         self._session = attachment.session
+        self.reader = Reader(lambda: self._session.timeline, attachment.notebook)
 
     def answer(self, content: Any, *, may_change: bool = True) -> Json:
         """The reply to a request, fit to be sent as JSON.
@@ -76,13 +48,15 @@ class Requests:
 
     def _answer(self, content: Any, may_change: bool) -> Json:
         try:
-            name, operation, arguments = _checked(content)
+            name, operation, arguments = checked(content, OPERATIONS)
             if operation.changes and self._session.rerunning:
                 raise RequestError(f"a cell that is re-run for a checkout cannot {name}")
             if operation.changes and not may_change:
                 raise RequestError(
                     f"{name} changes the session and is answered on the shell channel, between cells: send it there"
                 )
+            if arguments.get("values") and not may_change:
+                raise RequestError(f"{name} with values loads them, between cells: send it on the shell channel")
             if may_change:  # else it must not wait
                 self._session.catch_up(None if operation.changes else operation.patience)
             return {
@@ -112,6 +86,7 @@ class Requests:
             "head": timeline.head,
             "branch": timeline.branch,
             "session": timeline.session,
+            "latest": timeline.latest,
             "pending": timeline.store.pending,
             "store": {
                 "path": statistics.path,
@@ -122,85 +97,17 @@ class Requests:
             "warnings": list(self._attachment.warnings),
         }
 
-    def log(self, limit: int, all: bool, since: str | None) -> Json:
-        """The way to the root, or all checkpoints; newest first."""
-        timeline = self._timeline
-        floor = None if since is None else timeline.lookup(timeline.resolve(since))
-        if all:
-            newest = sorted(timeline.store.checkpoints(outputs=False), key=_age)
-            chosen = [each for each in newest if floor is None or _age(each) < _age(floor)]
-        else:
-            chosen = []
-            for checkpoint in ancestry(timeline.lookup, timeline.head):
-                if floor is not None and checkpoint.id == floor.id:
-                    break
-                chosen.append(checkpoint)
-        shown = chosen[:limit] if limit else chosen
-        return {
-            "head": timeline.head,
-            "branch": timeline.branch,
-            "checkpoints": self._contents(shown),
-            "truncated": len(shown) < len(chosen),
-        }
-
-    def show(self, target: str) -> Json:
-        """A checkpoint, the outputs of its cell, and the variables of its state."""
-        timeline = self._timeline
-        checkpoint = timeline.store.checkpoint(timeline.resolve(target))
-        variables = []
-        for names, made in state_at(timeline.lookup, checkpoint.id).items():
-            record = timeline.lookup(made).record(names)
-            variables += [
-                {
-                    "name": info.name,
-                    "type": info.type,
-                    "summary": info.summary,
-                    "version": made,
-                    "covariable": list(names),
-                    "stored": record.stored,
-                    "bytes": record.size,
-                }
-                for info in record.variables
-            ]
-        return {
-            "checkpoint": self._contents([checkpoint])[0],
-            "outputs": list(checkpoint.outputs),
-            "variables": sorted(variables, key=lambda variable: str(variable["name"])),
-        }
-
-    def diff(self, target: str, base: str) -> Json:
-        """What is different at `target` from what it is at `base`."""
-        timeline = self._timeline
-        after = self._variables_at(timeline.resolve(target))
-        before = self._variables_at(timeline.resolve(base))
-        created = sorted(after.keys() - before.keys())
-        deleted = sorted(before.keys() - after.keys())
-        modified = sorted(name for name in before.keys() & after.keys() if before[name][0] != after[name][0])
-        return {
-            "created": created,
-            "modified": modified,
-            "deleted": deleted,
-            "details": [
-                {
-                    "name": name,
-                    "before": _one_line(before[name][1]) if name in before else None,
-                    "after": _one_line(after[name][1]) if name in after else None,
-                }
-                for name in sorted([*created, *modified, *deleted])
-            ],
-        }
-
-    def variable(self, name: str, limit: int) -> Json:
-        """The checkpoints on the way to the root that changed a variable; newest first."""
-        timeline = self._timeline
-        changed = [
-            each
-            for each in ancestry(timeline.lookup, timeline.head)
-            if name in each.created or name in each.modified or name in each.deleted
-        ]
-        if not changed:
-            raise RequestError(f"no cell on the way to here made a variable called {name!r}")
-        return {"checkpoints": self._contents(changed[:limit] if limit else changed)}
+    def diff(self, target: str, base: str, values: bool) -> Json:
+        """What is different at `target` from what it is at `base`, and on request in what way."""
+        content = self.reader.diff(target, base)
+        if values:
+            before, after = self.reader.variables_at(base), self.reader.variables_at(target)
+            pairs = {name: (before[name][2], after[name][2]) for name in content["modified"]}
+            compared = self._session.compared(pairs)
+            for detail in content["details"]:
+                found = compared.get(detail["name"])
+                detail["change"] = None if found is None else comparison_content(found)
+        return content
 
     # -- changing ------------------------------------------------------------------------------------
 
@@ -272,8 +179,20 @@ class Requests:
 
     def _traveled(self, outcome: Outcome) -> Json:
         if outcome.applied:
-            self._attachment.displayed_anew()
-        return outcome_content(outcome)
+            self._attachment.traveled()
+        return {**outcome_content(outcome), "ahead": self._ahead(outcome)}
+
+    def _ahead(self, outcome: Outcome) -> list[Json]:
+        """The cells of this session on the way that is left, oldest first: they do not match the state any more."""
+        lookup = self._timeline.lookup
+        target = outcome.head if outcome.applied else outcome.plan.target
+        meeting = common_ancestor(lookup, outcome.previous, target)
+        left = takewhile(lambda each: each.id != meeting, ancestry(lookup, outcome.previous))
+        told = [each for each in left if each.code and each.session == self._timeline.session]
+        return [
+            {"checkpoint": each.id, "execution_count": each.execution_count, "code": each.code}
+            for each in reversed(told)
+        ]
 
     def _rename(self, kind: str, name: str, target: str, delete: bool) -> None:
         timeline = self._timeline
@@ -281,57 +200,6 @@ class Requests:
             timeline.delete_name(kind, name)
         else:
             timeline.set_name(kind, name, timeline.resolve(target))
-
-    def _contents(self, checkpoints: list[Checkpoint]) -> list[Json]:
-        branches = _by_id(self._timeline.names(BRANCH))
-        tags = _by_id(self._timeline.names(TAG))
-        return [checkpoint_content(each, branches, tags) for each in checkpoints]
-
-    def _variables_at(self, at: CheckpointId) -> dict[str, tuple[object, VariableInfo]]:
-        """Each variable with what its equality hangs on: its digest, else its version."""
-        lookup = self._timeline.lookup
-        found: dict[str, tuple[object, VariableInfo]] = {}
-        state: dict[Names, CheckpointId] = state_at(lookup, at)
-        for names, made in state.items():
-            record = lookup(made).record(names)
-            for info in record.variables:
-                found[info.name] = (info.digest or record.digest, info)
-        return found
-
-
-def _checked(content: Any) -> tuple[str, Operation, dict[str, Any]]:
-    """The operation and all of its arguments, defaults filled in."""
-    if not isinstance(content, dict):
-        raise RequestError("the content of a kishu_request must be an object with an 'operation'")
-    name = content.get("operation")
-    if not isinstance(name, str) or name not in OPERATIONS:
-        raise RequestError(f"unknown operation {name!r}: there are {', '.join(OPERATIONS)}")
-    operation = OPERATIONS[name]
-    unknown = sorted(str(key) for key in content if key != "operation" and key not in operation.parameters)
-    if unknown:
-        takes = ", ".join(operation.parameters) or "no parameters"
-        raise RequestError(f"{name} does not know {', '.join(map(repr, unknown))}: it takes {takes}")
-    arguments = {}
-    for key, parameter in operation.parameters.items():
-        if key not in content and parameter.default is _REQUIRED:
-            raise RequestError(f"{name} needs {key!r}")
-        arguments[key] = content.get(key, parameter.default)
-        if key in content:
-            _check(name, key, content[key], parameter)
-    return name, operation, arguments
-
-
-def _check(name: str, key: str, value: Any, parameter: Parameter) -> None:
-    if value is None and parameter.nullable:
-        return
-    kind: type = type(value)
-    if kind is not parameter.kind:  # true is no whole number
-        wanted = {str: "a string", int: "a whole number", bool: "true or false"}[parameter.kind]
-        raise RequestError(f"{key!r} of {name} must be {wanted}, not {kind.__name__}")
-    if parameter.least is not None and value < parameter.least:
-        raise RequestError(f"{key!r} of {name} must be at least {parameter.least}")
-    if parameter.choices and value not in parameter.choices:
-        raise RequestError(f"{key!r} of {name} must be one of {', '.join(parameter.choices)}")
 
 
 def _error(error: BaseException) -> Json:
@@ -342,22 +210,6 @@ def _error(error: BaseException) -> Json:
     if len(text) > _ECHO:  # it quotes what the request said
         text = f"{text[: _ECHO - 200]} ... {text[-200:]}"
     return {"status": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
-
-
-def _age(checkpoint: Checkpoint) -> tuple[float, str]:
-    """Sorts the newest first."""
-    return -checkpoint.timestamp, checkpoint.id
-
-
-def _by_id(names: Mapping[str, CheckpointId]) -> dict[CheckpointId, list[str]]:
-    found: dict[CheckpointId, list[str]] = {}
-    for name, id in names.items():
-        found.setdefault(id, []).append(name)
-    return found
-
-
-def _one_line(info: VariableInfo) -> str:
-    return info.summary if info.summary.startswith(info.type) else f"{info.type}: {info.summary}"
 
 
 _TRAVEL = {
@@ -373,17 +225,30 @@ _NAMED = {
     "delete": Parameter(bool, False),
 }
 
+_SWITCH = Parameter(bool, False)
+_MAYBE = Parameter(str, None, nullable=True)
+
+
+def _reading(name: str, /, **parameters: Parameter) -> Operation:
+    """One of `Reader`'s."""
+
+    def answer(requests: Requests, **arguments: Any) -> Json:
+        content: Json = getattr(requests.reader, name)(**arguments)
+        return content
+
+    return Operation(answer, parameters, changes=False)
+
+
 OPERATIONS: dict[str, Operation] = {
     "status": Operation(Requests.status, changes=False, patience=0.05),
-    "log": Operation(
-        Requests.log,
-        {
-            "limit": _LIMIT,
-            "all": Parameter(bool, False),
-            "since": Parameter(str, None, nullable=True),
-        },
-        changes=False,
+    "log": _reading("log", limit=_LIMIT, all=_SWITCH, since=_MAYBE, graph=_SWITCH),
+    "show": _reading("show", target=Parameter(str)),
+    "diff": Operation(
+        Requests.diff, {"target": Parameter(str), "base": Parameter(str, "HEAD"), "values": _SWITCH}, changes=False
     ),
+    "variable": _reading("variable", name=Parameter(str), limit=_LIMIT),
+    "search": _reading("search", text=Parameter(str), limit=_LIMIT),
+    "export": _reading("export", target=Parameter(str, "HEAD"), path=_MAYBE, force=_SWITCH),
     "checkout": Operation(Requests.checkout, {"target": Parameter(str), **_TRAVEL}),
     "undo": Operation(Requests.undo, {"steps": _STEPS, **_TRAVEL}),
     "redo": Operation(Requests.redo, {"steps": _STEPS, **_TRAVEL}),
@@ -394,7 +259,4 @@ OPERATIONS: dict[str, Operation] = {
     "commit": Operation(Requests.commit, {"message": Parameter(str)}),
     "branch": Operation(Requests.branch, _NAMED),
     "tag": Operation(Requests.tag, _NAMED),
-    "show": Operation(Requests.show, {"target": Parameter(str)}, changes=False),
-    "diff": Operation(Requests.diff, {"target": Parameter(str), "base": Parameter(str, "HEAD")}, changes=False),
-    "variable": Operation(Requests.variable, {"name": Parameter(str), "limit": _LIMIT}, changes=False),
 }

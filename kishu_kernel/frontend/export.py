@@ -1,0 +1,97 @@
+"""Checkpoints as a notebook of their own: the cells in the order in which they ran, with their outputs.
+
+Law: what is there already is not overwritten unless the user says so, and the session's own notebook never.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from kishu_kernel.errors import RequestError
+from kishu_kernel.frontend.content import Json, sendable
+from kishu_kernel.model import Checkpoint
+
+_ENDED = {"error": "raises-exception", "interrupted": "raises-exception"}
+"""Tags that let a run of all cells go on where the first run went on."""
+
+
+def as_notebook(cells: Sequence[Checkpoint]) -> Json:
+    """A notebook in nbformat 4.5.
+
+    Args:
+        cells: in the order in which they ran, with their outputs.
+    """
+    notebook: Json = sendable(
+        {
+            "cells": [_cell(each) for each in cells],
+            "metadata": {
+                "kernelspec": {"display_name": "Python 3 (Kishu)", "language": "python", "name": "kishu"},
+                "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+    )
+    return notebook
+
+
+def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, force: bool) -> str:
+    """Writes it, whole or not at all. Returns the absolute path.
+
+    Raises:
+        RequestError: it is not to be written there.
+    """
+    target = Path(os.path.abspath(os.path.expanduser(path)))
+    if not target.suffix:
+        target = target.with_suffix(".ipynb")
+    if own is not None and _same(target, Path(own)):
+        raise RequestError(f"{target} is this notebook itself, which Kishu never writes: choose another name")
+    if target.is_dir():
+        raise RequestError(f"{target} is a directory: add a file name, like history.ipynb")
+    if target.exists() and not force:
+        raise RequestError(f"{target} is there already: choose another name, or say --force")
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        try:
+            with open(beside, "x", encoding="utf-8") as file:
+                json.dump(notebook, file, indent=1, ensure_ascii=False)
+                file.write("\n")
+            os.replace(beside, target)
+        finally:
+            with suppress(FileNotFoundError):
+                beside.unlink()
+    except OSError as error:
+        raise RequestError(f"{target} cannot be written: {error.strerror or error}") from error
+    return str(target)
+
+
+def _cell(each: Checkpoint) -> Json:
+    kept = {"checkpoint": each.id, "timestamp": each.timestamp}
+    if not each.code:
+        changed = ", ".join(f"`{name}`" for name in (*each.created, *each.modified, *each.deleted))
+        text = f"*Between the cells, something else changed {changed}.*"
+        return {"cell_type": "markdown", "id": each.id, "metadata": {"kishu": kept}, "source": text}
+    metadata: Json = {"kishu": kept}
+    if each.status in _ENDED:
+        metadata["tags"] = [_ENDED[each.status]]
+    return {
+        "cell_type": "code",
+        "execution_count": each.execution_count,
+        "id": each.id,
+        "metadata": metadata,
+        "outputs": list(each.outputs),
+        "source": each.code,
+    }
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return os.path.abspath(one) == os.path.abspath(other)
