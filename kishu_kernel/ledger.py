@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.codec.pickling import NotStored, encode
 from kishu_kernel.detect.covariables import Detector, Judgement
@@ -23,8 +23,10 @@ from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.records import blank_checkpoint, known_again, version_records
 from kishu_kernel.recovery import Recovery, Standing
 from kishu_kernel.reducers import ReductionTable
-from kishu_kernel.restore import Found
 from kishu_kernel.timeline import Timeline
+
+if TYPE_CHECKING:
+    from kishu_kernel.restore import Found
 
 Outputs = Sequence[Mapping[str, object]]
 

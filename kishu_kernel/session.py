@@ -14,23 +14,25 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.compare import Comparison
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Judgement
 from kishu_kernel.detect.trackers import Tracker, Watch
 from kishu_kernel.errors import CheckoutError, NothingToUndoError, StoreError
 from kishu_kernel.history.graph import ancestry
-from kishu_kernel.history.plan import make_plan
 from kishu_kernel.keeping import KeepRules
 from kishu_kernel.ledger import Ledger, Outputs
 from kishu_kernel.model import Access, CellRun, Checkpoint, CheckpointId, Collected, Outcome, ReplayMode, Version
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.progress import Reporter, Show
 from kishu_kernel.reducers import ReductionTable
-from kishu_kernel.restore import CellRunner, Restorer
 from kishu_kernel.timeline import Timeline
+
+if TYPE_CHECKING:  # the way back is imported when it is first gone: a kernel starts without it
+    from kishu_kernel.compare import Comparison
+    from kishu_kernel.restore import CellRunner, Restorer
 
 NOTHING = Access()
 _CUT_SHORT = "Kishu could not checkpoint this cell ({}). The next checkpoint will make up for it."
@@ -93,7 +95,8 @@ class Session:
         self._tracker = tracker
         self._ledger = Ledger(namespace, table, timeline, rules)
         self._show = show
-        self._restorer = Restorer(namespace, table, rerun)
+        self._table = table
+        self._rerun = rerun
         self._warn = warn
         self._background = background
         self._pending = NOTHING
@@ -111,7 +114,13 @@ class Session:
     @property
     def rerunning(self) -> bool:
         """A checkout is re-running a cell at this moment."""
-        return self._restorer.rerunning
+        return "_restorer" in vars(self) and self._restorer.rerunning
+
+    @cached_property
+    def _restorer(self) -> Restorer:
+        from kishu_kernel.restore import Restorer
+
+        return Restorer(self._names, self._table, self._rerun)
 
     # -- the road -------------------------------------------------------------------------------
 
@@ -407,6 +416,8 @@ class Session:
         here = self._ledger.after(judgement.delta, UNSETTLED)
         if dry_run:
             self._pending = pending
+            from kishu_kernel.history.plan import make_plan
+
             plan = make_plan(self.timeline.lookup, here, target, replay)
             return Outcome(previous, previous, plan, False, time.perf_counter() - started)
         reunion = self._ledger.reunion()

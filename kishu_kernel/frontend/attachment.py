@@ -14,8 +14,6 @@ from typing import Any
 from kishu_kernel.detect.access import is_only_magic
 from kishu_kernel.detect.trackers import TrackerKind, make_tracker
 from kishu_kernel.frontend.background import Background
-from kishu_kernel.frontend.content import outcome_content
-from kishu_kernel.frontend.display import as_text
 from kishu_kernel.frontend.opening import StoreOpener, Whereabouts
 from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.progress_line import ProgressLine
@@ -202,6 +200,9 @@ class Attachment:
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return
             if self.settings.auto_resume and timeline.earlier():
+                from kishu_kernel.frontend.content import outcome_content
+                from kishu_kernel.frontend.display import as_text
+
                 outcome = self.session.resume(replay="never")
                 self.traveled()
                 found = {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}

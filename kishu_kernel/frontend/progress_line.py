@@ -6,7 +6,6 @@ import secrets
 from dataclasses import asdict
 from typing import Any
 
-from kishu_kernel.frontend.display import progress_text
 from kishu_kernel.progress import Progress
 
 MIMETYPE = "application/vnd.kishu.progress+json"
@@ -22,6 +21,8 @@ class ProgressLine:
 
     def show(self, progress: Progress) -> None:
         """As in `progress.Show`."""
+        from kishu_kernel.frontend.display import progress_text
+
         first = self._id is None
         self._id = self._id or secrets.token_hex(8)
         self._publish({"text/plain": progress_text(progress), MIMETYPE: asdict(progress)}, update=not first)

@@ -9,11 +9,12 @@ import getpass
 import io
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from kishu_kernel.restore import Rerun
+if TYPE_CHECKING:
+    from kishu_kernel.restore import Rerun
 
 
 class ShellRunner:
@@ -24,6 +25,8 @@ class ShellRunner:
 
     def __call__(self, code: str) -> Rerun:
         """Runs the cell. Its exception is returned; an interrupt is raised."""
+        from kishu_kernel.restore import Rerun
+
         shown: list[Any] = []
         with self._captured(shown):
             result = self._run(code)
