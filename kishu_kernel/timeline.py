@@ -14,7 +14,6 @@ from itertools import count
 
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor
-from kishu_kernel.history.retention import retention
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, resolve
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId
 from kishu_kernel.store.base import Store
@@ -284,6 +283,8 @@ def collect(
         last: checkpoints that go with the recent ones (where `redo` leads to).
         pinned: checkpoints that are kept as if they were tagged.
     """
+    from kishu_kernel.history.retention import retention
+
     while True:  # what was committed between two looks would seem to be unreachable
         refs = store.refs()
         checkpoints = list(store.checkpoints(outputs=False))

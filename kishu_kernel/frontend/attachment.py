@@ -18,7 +18,6 @@ from kishu_kernel.frontend.opening import StoreOpener, Whereabouts
 from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
-from kishu_kernel.frontend.welcome import notice
 from kishu_kernel.keeping import KeepRules
 from kishu_kernel.model import CellRun, CellStatus, SessionId
 from kishu_kernel.namespace import UserNamespace
@@ -196,6 +195,8 @@ class Attachment:
                 return
             self._greeted = True
             self.opener.reconsider(self.session.let_go)
+            from kishu_kernel.frontend.welcome import notice
+
             timeline = self.session.timeline
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return

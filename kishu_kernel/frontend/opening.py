@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import SessionId
-from kishu_kernel.store.memory_store import MemoryStore
 from kishu_kernel.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -94,6 +93,8 @@ class StoreOpener:
 
     def in_memory(self) -> Timeline:
         """A new timeline that ends with the process."""
+        from kishu_kernel.store import MemoryStore
+
         limit = self._where.limit
         return Timeline(MemoryStore(), self._session, memory_limit() if limit is None else limit or None)
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
-from kishu_kernel.store.transfer import transfer
 
 WAITING_BYTES = 32 << 20
 """Of streams, copies and outputs that wait to be written."""
@@ -321,6 +320,8 @@ class WriteBehind:
         Raises:
             StoreError: the other one cannot be written; nothing has changed.
         """
+        from kishu_kernel.store.transfer import transfer
+
         self._flushed()
         try:
             with self._guarded():
