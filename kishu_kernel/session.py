@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Judgement
-from kishu_kernel.detect.trackers import Tracker, Watch
+from kishu_kernel.detect.trackers import Tracker
 from kishu_kernel.errors import CheckoutError, NothingToUndoError, StoreError
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.keeping import KeepRules
@@ -28,34 +28,19 @@ from kishu_kernel.model import Access, CellRun, Checkpoint, CheckpointId, Collec
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.progress import Reporter, Show
 from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.running import NOTHING, Running, Ticket
 from kishu_kernel.timeline import Timeline
 
 if TYPE_CHECKING:  # the way back is imported when it is first gone: a kernel starts without it
     from kishu_kernel.compare import Comparison
     from kishu_kernel.restore import CellRunner, Restorer
 
-NOTHING = Access()
 _CUT_SHORT = "Kishu could not checkpoint this cell ({}). The next checkpoint will make up for it."
 _NOT_STORED = "Kishu could not store what the last cells did: {}."
 UNSETTLED = CheckpointId("")
 """Stands for the checkpoint that what has changed since the last one would get."""
 
 Warn = Callable[[str], None]
-
-
-@dataclass(eq=False)
-class Ticket:
-    """A cell that is running.
-
-    Attributes:
-        main: on the main shell; else on a subshell.
-        traveled: the cell itself went to another state, so that its code alone does not say what it did.
-    """
-
-    source: str
-    main: bool
-    watch: Watch
-    traveled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +77,13 @@ class Session:
         show: Show | None = None,
     ) -> None:
         self._names = namespace
-        self._tracker = tracker
         self._ledger = Ledger(namespace, table, timeline, rules)
         self._show = show
         self._table = table
         self._rerun = rerun
         self._warn = warn
-        self._background = background
-        self._pending = NOTHING
+        self._cells = Running(tracker, background)
         self._cut_short = False
-        self._running: list[Ticket] = []
         self._finished: list[_Finished] = []
         self._gate = threading.RLock()
         """Held while a checkpoint or a checkout is under way: no cell starts meanwhile."""
@@ -137,9 +119,7 @@ class Session:
                 self._make_up()
                 self._sift()
             self._give_back(cell_access(source))
-            ticket = Ticket(source, main, self._tracker.watch(source))
-            self._running.append(ticket)
-            return ticket
+            return self._cells.begin(source, main=main)
 
     def before_unseen(self) -> None:
         """Something that nobody watches is about to run: it may touch anything, also what is still being read."""
@@ -157,8 +137,8 @@ class Session:
             self._recover()
             carried = ALL if ticket.traveled else NOTHING
             self._finished.append(_Finished(run, ticket.watch(), carried, outputs))
-            self._running.remove(ticket)
-            if any(other.main for other in self._running):
+            self._cells.end(ticket)
+            if self._cells.on_main:
                 return None
             finished, self._finished = self._finished, []
             checkpoints = [self._checkpoint_or_warn(each) for each in finished]
@@ -167,15 +147,12 @@ class Session:
     def after_hidden(self, ticket: Ticket) -> None:
         """An execution that takes no checkpoint has ended; what it changed is in the next one."""
         with self._gate:
-            self._running.remove(ticket)
-            self._pending |= ticket.watch()
+            self._cells.leave(ticket)
 
     def drop(self, ticket: Ticket) -> None:
         """The execution touched nothing of the user's. Dropping it again does nothing."""
         with self._gate:
-            if ticket in self._running:
-                self._running.remove(ticket)
-                ticket.watch()
+            self._cells.drop(ticket)
 
     def give_up(self, ticket: Ticket, run: CellRun, reason: str) -> Checkpoint | None:
         """The cell has ended, and `after_cell` did not: what it changed is taken before the next one."""
@@ -183,14 +160,13 @@ class Session:
             self.note_unseen()
             self._cut_short = True
             self._warn(_CUT_SHORT.format(reason))
-            if ticket not in self._running:  # cut short on the way out: that checkpoint is taken, or noted
+            if not self._cells.drop(ticket):  # cut short on the way out: that checkpoint is taken, or noted
                 return None
-            self.drop(ticket)
             return self._note_incomplete(run, reason)
 
     def note_unseen(self) -> None:
         """Something ran that nobody watched (a widget's callback, the debugger): check everything next time."""
-        self._pending = ALL
+        self._cells.pending = ALL
 
     def _make_up(self) -> None:
         """What a checkpoint left out that was cut short is taken before the next cell can change it further.
@@ -208,9 +184,10 @@ class Session:
 
         What did change is in the next checkpoint; re-running its cell will not give it back.
         """
-        if self._pending == NOTHING or self._under_way() != NOTHING or self._background():
+        cells = self._cells
+        if cells.pending == NOTHING or cells.on_subshell or cells.unwatched() != NOTHING:
             return
-        self._pending = self._ledger.sift(self._pending, self._names.variables())
+        cells.pending = self._ledger.sift(cells.pending, self._names.variables())
 
     def _checkpoint_or_warn(self, finished: _Finished) -> Checkpoint | None:
         try:
@@ -221,7 +198,7 @@ class Session:
                     raise
                 return self._checkpoint(finished)  # what it was to stand on had just been lost
         except (Exception, KeyboardInterrupt) as error:  # law 8: a kernel must not die of us
-            self._pending |= finished.access | finished.carried
+            self._cells.pending |= finished.access | finished.carried
             reason = f"{type(error).__name__}: {error}"
             if isinstance(error, StoreError):
                 self._warn(_NOT_STORED.format(error))
@@ -237,25 +214,14 @@ class Session:
 
     def _checkpoint(self, finished: _Finished) -> Checkpoint:
         variables = self._names.variables()
-        exempt = self._under_way()
-        unwatched = ALL if self._background() else NOTHING
-        carried = self._pending | finished.carried | unwatched
-        judgement = self._ledger.judge(finished.access, variables, carried, exempt)
+        unwatched = self._cells.unwatched()
+        carried = self._cells.pending | finished.carried | unwatched
+        judgement = self._ledger.judge(finished.access, variables, carried, self._cells.under_way())
         checkpoint = self._ledger.keep(finished.run, judgement, variables, finished.outputs)
-        # What a cell that still runs shares with this one was not looked at; what runs in the background goes on.
-        left = self._pending | finished.access | finished.carried if exempt != NOTHING else NOTHING
-        self._pending = left | unwatched
+        self._cells.looked(finished.access | finished.carried)
         if unwatched.dynamic:  # it goes on meanwhile
             self._give_back(ALL)
         return checkpoint
-
-    def _under_way(self) -> Access:
-        """What cells of subshells may be touching at this moment."""
-        access = NOTHING
-        for ticket in self._running:
-            if not ticket.main:  # one on the main shell has ended, or is the one that asks
-                access |= cell_access(ticket.source)
-        return access
 
     # -- the writer ------------------------------------------------------------------------------
 
@@ -263,7 +229,7 @@ class Session:
         """What could not be written is no part of the history: the next checkpoint makes up for it."""
         error = self._ledger.recover()
         if error is not None:
-            self._pending = ALL
+            self._cells.pending = ALL
             self._warn(_NOT_STORED.format(error))
         elif self._ledger.made_up():
             self._warn("Kishu stores checkpoints again, with all that changed meanwhile.")
@@ -273,7 +239,7 @@ class Session:
 
     def _give_back(self, access: Access) -> None:
         """Waits until what this may overwrite has been read by the writer."""
-        self._ledger.give_back(ALL if self._background() else access)
+        self._ledger.give_back(self._cells.unwatched() | access)
 
     def catch_up(self, timeout: float | None = None) -> StoreError | None:
         """Waits, at most so many seconds, until what was taken is written, or known to be lost: then why."""
@@ -298,8 +264,8 @@ class Session:
     def _unsettled(self) -> tuple[Judgement, Mapping[str, Any]]:
         """What has changed since the last checkpoint, and the variables as they are."""
         variables = self._names.variables()
-        carried = self._pending | (ALL if self._background() else NOTHING)
-        return self._ledger.judge(NOTHING, variables, carried, self._under_way()), variables
+        carried = self._cells.pending | self._cells.unwatched()
+        return self._ledger.judge(NOTHING, variables, carried, self._cells.under_way()), variables
 
     def _settle(
         self, judgement: Judgement, variables: Mapping[str, Any], message: str | None = None
@@ -308,8 +274,7 @@ class Session:
         if judgement.delta:
             run = CellRun("", None, "ok", time.time(), 0.0)
             checkpoint = self._ledger.keep(run, judgement, variables, message=message)
-        left = self._pending if self._under_way() != NOTHING else NOTHING
-        self._pending = left | (ALL if self._background() else NOTHING)
+        self._cells.looked()
         return checkpoint
 
     # -- travel ---------------------------------------------------------------------------------
@@ -408,14 +373,14 @@ class Session:
     ) -> Outcome:
         started = time.perf_counter()
         previous = self.timeline.head
-        if not dry_run and any(not ticket.main for ticket in self._running):
+        if not dry_run and self._cells.on_subshell:
             raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
-        pending = self._pending
-        self._touch_half_run_cell()
+        pending = self._cells.pending
+        self._cells.travel()
         judgement, variables = self._unsettled()
         here = self._ledger.after(judgement.delta, UNSETTLED)
         if dry_run:
-            self._pending = pending
+            self._cells.pending = pending
             from kishu_kernel.history.plan import make_plan
 
             plan = make_plan(self.timeline.lookup, here, target, replay)
@@ -442,12 +407,6 @@ class Session:
                 "This is the state before it."
             )
         return Outcome(target, previous, plan, True, time.perf_counter() - started)
-
-    def _touch_half_run_cell(self) -> None:
-        """A cell that travels itself (a magic): what it did so far is to stay reachable."""
-        for ticket in self._running:
-            ticket.traveled = True
-            self._pending |= cell_access(ticket.source)
 
     # -- names for points in time ----------------------------------------------------------------
 

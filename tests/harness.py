@@ -24,7 +24,8 @@ from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.restore import CellRunner, Rerun
-from kishu_kernel.session import Session, Ticket
+from kishu_kernel.running import Ticket
+from kishu_kernel.session import Session
 from kishu_kernel.store import MemoryStore
 from kishu_kernel.store.base import Refs, StoredPayload
 from kishu_kernel.timeline import Timeline
