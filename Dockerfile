@@ -5,7 +5,15 @@
 #
 # .ci/run executes every `RUN python -m pip` line below: keep each on one line, with relative paths.
 
+FROM node:22-slim AS node
+
+# Both images are Debian's: Node.js, which builds the JupyterLab extension, runs in the other one, too.
 FROM python:3.13-slim AS build
+COPY --from=node /usr/local/bin/node /usr/local/bin/node
+COPY --from=node /usr/local/lib/node_modules/npm /usr/local/lib/node_modules/npm
+RUN ln -s ../lib/node_modules/npm/bin/npm-cli.js /usr/local/bin/npm
+# An image without the extension is a mistake.
+ENV KISHU_LABEXTENSION=1
 WORKDIR /src
 COPY . .
 RUN python -m pip wheel --no-cache-dir --no-deps --wheel-dir dist .

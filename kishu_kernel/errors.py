@@ -12,8 +12,13 @@ Grouped by what the catcher does about it::
     │   └── ReplayError                 a cell that had to be re-run raised or gave something else
     ├── LoadError                   a stored version cannot be turned into objects: replay it instead
     │   └── UntrustedError              somebody else may have written it: neither load nor replay it
-    └── StoreError                  the disk failed us; the session goes on without new checkpoints
-        └── StoreFormatError            written by a newer kishu-kernel
+    ├── StoreError                  the disk failed us; the session goes on without new checkpoints
+    │   └── StoreFormatError            written by a newer kishu-kernel
+    └── KernelError                 asked from outside, a kernel did not do it: `client` raises these
+        ├── NoKernelError               none is live there, or it has ended meanwhile
+        ├── NotKishuError               it is one without Kishu
+        ├── NoReplyError                it lives, and did not answer in time
+        └── ReplyError                  something went wrong in it; `ename` and `evalue` are its words
 
 A user's object that does not pickle is a result (`NotStored`), not an exception.
 """
@@ -77,3 +82,33 @@ class StoreError(KishuError):
 
 class StoreFormatError(StoreError):
     """The store has a format version that this kishu-kernel does not know."""
+
+
+class KernelError(KishuError):
+    """A kernel that was asked from outside did not do it."""
+
+
+class NoKernelError(KernelError):
+    """No kernel is live there, or it ended before it answered."""
+
+
+class NotKishuError(KernelError):
+    """The kernel is one without Kishu."""
+
+
+class NoReplyError(KernelError):
+    """The kernel lives and did not answer in time. What was asked of it may still be done."""
+
+
+class ReplyError(KernelError):
+    """An error reply that none of the other exceptions stands for.
+
+    Attributes:
+        ename: the name of the exception in the kernel.
+        evalue: its text.
+    """
+
+    def __init__(self, ename: str, evalue: str) -> None:
+        super().__init__(evalue or ename)
+        self.ename = ename
+        self.evalue = evalue

@@ -65,6 +65,8 @@ def _shaped(obj: Any) -> str:
     shape = getattr(obj, "shape", None)
     if not isinstance(shape, tuple):
         return qualified_name(kind)
+    if shape == () and root == "numpy" and obj.dtype.kind in "biufcmMSU":
+        return f"{obj!s:.80}"
     text = " x ".join(f"{length:,}" for length in shape)
     columns = getattr(obj, "columns", None)
     if columns is not None and len(shape) == 2:

@@ -14,7 +14,7 @@ from itertools import count
 
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor
-from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, resolve
+from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, resolve
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind import Failure, WriteBehind
@@ -247,7 +247,9 @@ class Timeline(History):
     def delete_name(self, kind: str, name: str) -> None:
         """Deletes a branch or a tag; its checkpoints stay. Raises `RequestError` where there is none."""
         if name not in self.names(kind):
-            raise RequestError(f"there is no {kind[:-1]} called {name!r}")
+            meant = closest(name, self.names(kind))
+            hint = f": did you mean {meant!r}?" if meant else ""
+            raise RequestError(f"there is no {kind[:-1]} called {name!r}{hint}")
         self.store.update({kind + name: None})
         if kind == BRANCH and name == self.branch:
             self.branch = None

@@ -6,36 +6,44 @@ import configparser
 import importlib
 import json
 import os
-import random
 import re
 import stat
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commanding import (
+    LARGE,
+    ROOT,
+    environment,
+    fill,
+    in_json,
+    noise,
+    of,
+    ok,
+    program,
+    put,
+    refused,
+    run,
+    write_notebook,
+)
 from kernel.driver import Kernel, environment_of
-from store.values import checkpoint_id, payload, record, trivial
+from store.values import checkpoint_id
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import UntrustedError
 from kishu_kernel.frontend.commands import commands
 from kishu_kernel.frontend.tables import visible
 from kishu_kernel.frontend.terminal import size_in_bytes
-from kishu_kernel.model import CheckpointId, SessionId, VariableInfo, Version
+from kishu_kernel.model import SessionId, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.places.finding import take_place
 from kishu_kernel.words import ago
-
-ROOT = Path(__file__).resolve().parents[1]
-LARGE = 300_000
 
 
 @pytest.fixture
@@ -44,70 +52,6 @@ def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KISHU_STORE_DIR", str(path))
     monkeypatch.chdir(tmp_path)
     return path
-
-
-def run(*arguments: object, **how: Any) -> Result:
-    """A command, whatever becomes of it; a traceback is no answer."""
-    result = CliRunner().invoke(commands, [str(each) for each in arguments], **how)
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exc_info
-    return result
-
-
-def ok(*arguments: object, **how: Any) -> str:
-    """What a command says that must succeed."""
-    result = run(*arguments, **how)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def refused(*arguments: object, **how: Any) -> str:
-    """The one sentence of a command that must fail."""
-    result = run(*arguments, **how)
-    assert result.exit_code == 1, result.output
-    assert result.output.startswith("Error: "), result.output
-    assert result.output.count("\n") == 1, result.output
-    return result.output
-
-
-def in_json(*arguments: object, status: int = 0) -> Any:
-    result = run(*arguments, "--json")
-    assert result.exit_code == status, result.output
-    return json.loads(result.output[result.output.index("{") :])
-
-
-def write_notebook(path: Path, *cells: str) -> Path:
-    ids = cells or (f"{path.stem}-1", f"{path.stem}-2")
-    listed = [{"cell_type": "code", "id": id, "source": "", "metadata": {}, "outputs": []} for id in ids]
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"cells": listed, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
-    return path
-
-
-def noise(seed: int) -> bytes:
-    """Bytes that cannot be compressed, so that they stand in the file as they are."""
-    return random.Random(seed).randbytes(LARGE)
-
-
-def fill(path: Path, states: int = 3) -> Path:
-    """A history: each cell makes x anew; the second state has a tag, and a branch that is gone left another one."""
-    store = LmdbStore(path)
-    for number in range(1, states + 1):
-        put(store, number, {"branch/main": checkpoint_id(number), "head/s": checkpoint_id(number)})
-    store.update({"tag/second": checkpoint_id(2)})
-    put(store, 99, {}, parent=checkpoint_id(1))
-    store.close()
-    return path
-
-
-def put(store: LmdbStore, number: int, refs: Mapping[str, CheckpointId], **changes: Any) -> None:
-    made = replace(record(("x",), VariableInfo("x", "bytes", "...")), size=LARGE)
-    checkpoint = replace(trivial(number, f"x = noise({number})"), versions=(made,), **changes)
-    store.commit(checkpoint, [payload(noise(number))], refs)
-
-
-def of(notebook: Path, base: Path, states: int = 3) -> Path:
-    """The store of a notebook, with a history."""
-    return fill(take_place(base, str(notebook), SessionId("s")).path, states)
 
 
 @pytest.fixture
@@ -185,7 +129,7 @@ def test_no_stores(base: Path) -> None:
     assert not base.exists()
 
 
-def test_dir_is_taken_before_the_environment(base: Path, path: Path, tmp_path: Path) -> None:
+def test_dir_is_taken_before_theenvironment(base: Path, path: Path, tmp_path: Path) -> None:
     other = fill(tmp_path / "others" / "mine")
     assert "mine" in ok("stores", "--dir", tmp_path / "others")
     assert "mine: all is well" in ok("fsck", "mine", "--dir", "others")
@@ -486,7 +430,7 @@ def test_import_replaces_no_history(base: Path, path: Path, tmp_path: Path) -> N
     place = take_place(base, str(opened), SessionId("s")).path
     store = LmdbStore(place)  # a kernel was there, and no cell was run
     busy = [sys.executable, "-m", "kishu_kernel.frontend.commands", "import", "book.kishu", "--notebook", str(opened)]
-    done = subprocess.run(busy, env=_environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(busy, env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     assert "is in use: shut down the kernels" in done.stderr
     store.close()
@@ -530,15 +474,6 @@ def test_attach_of_a_store_elsewhere(base: Path, path: Path, tmp_path: Path) -> 
 # --- as a program
 
 
-def _environment(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
-
-
-def program(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "kishu_kernel.frontend.commands", *arguments]
-    return subprocess.run(command, env=_environment(**more), capture_output=True, text=True, timeout=60)
-
-
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from kishu_kernel.frontend.commands import main\n"
@@ -548,7 +483,7 @@ def test_help_imports_nothing_heavy() -> None:
         "heavy = ('lmdb', 'numpy', 'blosc2', 'zstandard', 'ipykernel', 'jupyter_core', 'cloudpickle', 'dill')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=_environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-2:] == ["0", "[]"], done.stderr
     assert "jupyter kishu gc --dry-run" in done.stdout
 
@@ -591,7 +526,7 @@ def test_who_watches_sees_how_far_it_is(base: Path, path: Path) -> None:
     )
     screen, terminal = os.openpty()
     command = [sys.executable, "-c", code, "fsck", "--json"]
-    done = subprocess.run(command, env=_environment(), stdout=subprocess.PIPE, stderr=terminal, timeout=60)
+    done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE, stderr=terminal, timeout=60)
     os.close(terminal)
     seen = "".join(read_all(screen))
     assert json.loads(done.stdout)["stores"][0]["clean"]
@@ -601,14 +536,14 @@ def test_who_watches_sees_how_far_it_is(base: Path, path: Path) -> None:
 
 def test_a_pipe_that_is_closed_is_no_error(base: Path, path: Path) -> None:
     command = f"{sys.executable} -m kishu_kernel.frontend.commands fsck --json | true"
-    done = subprocess.run(["sh", "-c", command], env=_environment(), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["sh", "-c", command], env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_names_of_any_alphabet_are_printed_on_any_terminal(base: Path, tmp_path: Path) -> None:
     of(write_notebook(tmp_path / "naïve-日本.ipynb"), base)
     command = [sys.executable, "-m", "kishu_kernel.frontend.commands", "stores"]
-    done = subprocess.run(command, env=_environment(PYTHONIOENCODING="latin-1"), capture_output=True, timeout=60)
+    done = subprocess.run(command, env=environment(PYTHONIOENCODING="latin-1"), capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "na\xefve-\\u65e5\\u672c.ipynb".encode("latin-1") in done.stdout
 

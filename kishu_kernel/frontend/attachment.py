@@ -6,12 +6,12 @@ import atexit
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kishu_kernel.detect.access import is_only_magic
+from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.trackers import TrackerKind, make_tracker
 from kishu_kernel.frontend.background import Background
 from kishu_kernel.frontend.opening import StoreOpener, Whereabouts
@@ -20,12 +20,17 @@ from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
 from kishu_kernel.keeping import KeepRules
 from kishu_kernel.model import CellRun, CellStatus, SessionId
-from kishu_kernel.namespace import UserNamespace
+from kishu_kernel.namespace import UserNamespace, is_frontends, is_result
 from kishu_kernel.reducers import ReductionTable
-from kishu_kernel.session import Session, Ticket
+from kishu_kernel.running import Ticket
+from kishu_kernel.session import Session
+from kishu_kernel.store.places.live import Announcement
 from kishu_kernel.timeline import Timeline
 
 _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
+
+CellEnd = Callable[[Mapping[str, Any]], None]
+"""Called with the reply of a cell: takes its checkpoint. Called again it does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +56,13 @@ class Settings:
 
 
 class Attachment:
-    """Time travel for a shell."""
+    """Time travel for a shell.
 
-    def __init__(self, shell: Any, settings: Settings) -> None:
+    Args:
+        late: cells may have run before.
+    """
+
+    def __init__(self, shell: Any, settings: Settings, late: bool = False) -> None:
         self.shell = shell
         self.settings = settings
         self.warnings: list[str] = []
@@ -61,6 +70,8 @@ class Attachment:
         self._subscribers: list[Callable[[], None]] = []
         self._cells = 0
         """Visible cells that run: what is printed now is seen."""
+        self._ends: list[CellEnd] = []
+        """What takes the checkpoints of these."""
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
         self.progress = ProgressLine(shell)
@@ -74,11 +85,13 @@ class Attachment:
             self._open,
             ShellRunner(shell),
             self.warn,
-            Background(live, self._hooks).is_running,
+            Background(live, self._hooks, late).is_running,
             settings.rules,
             self.progress.show,
         )
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
+        self._announcement = Announcement(self._id, _connection_file(shell))
+        self._announcement.tell(self.notebook(), None)
         self._greeted = False
         atexit.register(self.close)  # `exit()` in a cell shuts nothing down
 
@@ -124,15 +137,23 @@ class Attachment:
     async def _around_hidden(
         self, run: Callable[[], Awaitable[dict[str, Any]]], code: str, expressions: Mapping[str, str], main: bool
     ) -> dict[str, Any]:
+        source = self._source(code, expressions)
         try:
-            ticket = self._begun(self._source(code, expressions), main, hidden=True)
+            ticket = self._begun(source, main, hidden=True)
         except KeyboardInterrupt:
             return _not_run(self.shell.execution_count)
+        before = self._names.variables().keys() if is_frontends(code) else None
         try:
             return await run()
         finally:
+            if before is not None:
+                self._lend(self._names.variables().keys() - before, cell_access(source).names)
             if ticket is not None:
                 self.session.after_hidden(ticket)
+
+    def _lend(self, new: Set[str], spelled: Set[str]) -> None:
+        """A frontend's code bound these: what it does not spell, a cell of another shell may have bound meanwhile."""
+        self._names.lend({name for name in new if name in spelled or is_result(name)})
 
     async def _around_visible(
         self,
@@ -147,25 +168,60 @@ class Attachment:
             self._tell()
             if not is_only_magic(source, "kishu"):
                 self._greet()
-            ticket = self._begun(source, main)
+            end = self._visible(code, source, msg_id, main, self.shell.execution_count)
         except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
             return _not_run(self.shell.execution_count)
-        if ticket is None:
-            return await run()
-        count = self.shell.execution_count
-        self.recorder.begin(msg_id)
-        started = time.perf_counter()
         reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
         try:
             reply = await run()
             return reply
         finally:
+            end(reply)
+
+    def join(self, code: str, msg_id: str, main: bool) -> CellEnd:
+        """A visible cell runs already, and loads us: what it does from here on is watched.
+
+        Its checkpoint has all that there was before, as nobody's doing. Returns what ends the cell.
+        """
+        found = self._names.variables()
+        self.session.note_unseen()
+        self._greet(resume=not found)
+        count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
+        end = self._visible(code, self._source(code, {}), msg_id, main, count)
+        self._cells += 1
+        self._tell()
+
+        def ended(reply: Mapping[str, Any]) -> None:
+            try:
+                end(reply)
+            finally:
+                self._cells -= 1
+
+        return ended
+
+    def _visible(self, code: str, source: str, msg_id: str, main: bool, count: int) -> CellEnd:
+        """A visible cell begins; what is returned takes its checkpoint."""
+        if self._names.lends:
+            self._names.claim(cell_access(source))
+        ticket = self._begun(source, main)
+        if ticket is None:
+            return lambda reply: None
+        self.recorder.begin(msg_id)
+        started = time.perf_counter()
+
+        def end(reply: Mapping[str, Any]) -> None:
+            if end not in self._ends:
+                return
+            self._ends.remove(end)
             ended = _cell_run(code, count, reply, time.perf_counter() - started)
             if is_only_magic(source, "kishu"):
                 self.recorder.take(msg_id)
                 self.session.drop(ticket)
             else:
                 self._ended(ticket, ended, msg_id)
+
+        self._ends.append(end)
+        return end
 
     def _begun(self, source: str, main: bool, hidden: bool = False) -> Ticket | None:
         try:
@@ -183,12 +239,17 @@ class Attachment:
             sys.stderr.flush()
             outputs = self.recorder.take(msg_id)
             self.session.after_cell(ticket, ended, outputs)
+            self._announce()
             self._changed()
         except (Exception, KeyboardInterrupt) as error:
             self.session.give_up(ticket, ended, repr(error))
 
-    def _greet(self) -> None:
-        """Before its first cell a new session says that the notebook has a history, or takes it up."""
+    def _greet(self, resume: bool = True) -> None:
+        """Before its first cell a new session says that the notebook has a history, or takes it up.
+
+        Args:
+            resume: false where there are variables already, which would have to go.
+        """
         try:
             if self._greeted:
                 self.opener.retry(self.session.timeline)
@@ -200,7 +261,7 @@ class Attachment:
             timeline = self.session.timeline
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return
-            if self.settings.auto_resume and timeline.earlier():
+            if resume and self.settings.auto_resume and timeline.earlier():
                 from kishu_kernel.frontend.content import outcome_content
                 from kishu_kernel.frontend.display import as_text
 
@@ -236,9 +297,21 @@ class Attachment:
             setattr(self.shell.displayhook, name, value)
             self.shell.user_ns_hidden[name] = value
 
+    def _announce(self) -> None:
+        """For who looks for the kernel of a notebook: the path is known late, and the store opens late."""
+        place = self.opener.place
+        self._announcement.tell(self.notebook(), None if place is None else place.path)
+
+    def leave(self) -> None:
+        """The shell goes on without us: what running cells did until now is taken too."""
+        for end in list(self._ends):
+            end({"status": "ok"})
+        self.close()
+
     def close(self) -> None:
         """The kernel ends: what was taken is written."""
         atexit.unregister(self.close)
+        self._announcement.withdraw()
         self.opener.refresh()
         self.session.close()
 
@@ -267,6 +340,13 @@ class Attachment:
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
         return hint if isinstance(hint, str) and hint else None
+
+
+def _connection_file(shell: Any) -> str | None:
+    """By which others connect to the kernel; None where it is inside another process."""
+    application = getattr(getattr(shell, "kernel", None), "parent", None)
+    file = getattr(application, "abs_connection_file", None)
+    return file if isinstance(file, str) else None
 
 
 def _not_run(count: int) -> dict[str, Any]:

@@ -38,12 +38,15 @@ class Background:
     Args:
         namespace: the live namespace, which is the globals of such functions.
         hooks: what is called with every cell.
+        late: cells have run already: not every thread that there is now is the kernel's.
     """
 
-    def __init__(self, namespace: dict[str, Any], hooks: Callable[[], Iterable[Any]] = list) -> None:
+    def __init__(
+        self, namespace: dict[str, Any], hooks: Callable[[], Iterable[Any]] = list, late: bool = False
+    ) -> None:
         self._reach = Reach(namespace)
         self._hooks = hooks
-        self._ours = weakref.WeakSet(threading.enumerate())
+        self._ours = weakref.WeakSet([] if late else threading.enumerate())
         self._hidden = _thread._count() - _counted(threading.enumerate())
         self._loops: weakref.WeakSet[Any] = weakref.WeakSet()
 

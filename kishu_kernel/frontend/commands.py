@@ -1,7 +1,8 @@
-"""The console script `jupyter-kishu`, and so `jupyter kishu ...`: stores at rest, from a terminal.
+"""The console script `jupyter-kishu`, and so `jupyter kishu ...`: histories from a terminal; here, whole stores.
 
 Law: nothing that reads a store is imported before a command needs it. No command writes where it only had to look.
-Neighbours: `named_stores` finds what is meant, `tables` makes the text, `terminal` says it, `store` does the work.
+Neighbours: `commands_history` looks into one history, `commands_live` changes that of a live kernel; `named_stores`
+finds what is meant, `tables` makes the text, `terminal` says it, `store` does the work.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend import named_stores, tables
+from kishu_kernel.frontend import commands_history, commands_live, named_stores, tables
 from kishu_kernel.frontend.tables import visible
 from kishu_kernel.frontend.terminal import (
     Bar,
@@ -32,9 +32,6 @@ from kishu_kernel.frontend.terminal import (
     size_in_bytes,
 )
 
-if TYPE_CHECKING:
-    from kishu_kernel.store.care.bundle import Extract
-
 COMPLETE = "_JUPYTER_KISHU_COMPLETE"
 
 _DROPPED = "it was dropped to save space"
@@ -46,10 +43,13 @@ it comes from, and would run a program from there."""
 
 _EPILOG = """\b
 Examples:
-  jupyter kishu stores                       what there is, and how big
-  jupyter kishu gc --dry-run --limit 5GB     what would go
-  jupyter kishu export analysis.ipynb analysis.kishu
-  jupyter kishu COMMAND --help               more of each
+  jupyter kishu stores                         what there is, and how big
+  jupyter kishu log analysis.ipynb             which cells led to where it stands
+  jupyter kishu show analysis.ipynb In[7]      a cell as it was, and all variables after it
+  jupyter kishu undo analysis.ipynb            takes its last cell back, where it is open
+  jupyter kishu export analysis.ipynb way.ipynb --target baseline
+  jupyter kishu gc --dry-run --limit 5GB       what would go
+  jupyter kishu COMMAND --help                 more of each
 
 \b
 Exit status: 0 all went well, 1 it did not (one sentence says why), 2 wrong usage.
@@ -70,6 +70,10 @@ def commands() -> None:
     """The histories of your notebooks, as the kernel "Python 3 (Kishu)" keeps them: each in a store of its own.
 
     STORE is the path of a notebook, the name of a store as `stores` lists it (or how it begins), or a directory.
+    Where one history is looked into, it may also be the connection file of a kernel (kernel-....json).
+
+    While a kernel is live on it, the kernel is asked, also while it is busy; else the store is read as it lies there.
+    What changes a session (undo, redo, checkout, resume, commit, branch, tag, run) needs a live one.
     """
 
 
@@ -80,17 +84,19 @@ def commands() -> None:
 def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> None:
     """List the stores, the last used first.
 
-    A notebook marked "gone" was renamed, moved or deleted. Renamed and moved ones find their store again by
-    themselves when they are opened; `attach` helps where they do not.
+    A notebook marked "live" has a kernel; one marked "gone" was renamed, moved or deleted. Renamed and moved ones find
+    their store again by themselves when they are opened; `attach` helps where they do not.
     """
     base = base_of(ctx, directory)
     from kishu_kernel.store.places.finding import stores as listed
+    from kishu_kernel.store.places.live import live_kernels
 
     found = listed(base)
+    live = {Path(kernel.store) for kernel in live_kernels() if kernel.store is not None}
     if for_programs:
-        click.echo(tables.as_json(tables.stores_json(found, base)))
+        click.echo(tables.as_json(tables.stores_json(found, base, live)))
     else:
-        click.echo(tables.stores_table(found, base, time.time()))
+        click.echo(tables.stores_table(found, base, time.time(), live))
 
 
 @commands.command(epilog=examples("jupyter kishu fsck", "jupyter kishu fsck analysis.ipynb --repair"))
@@ -169,37 +175,6 @@ def gc(
 
 
 @commands.command(
-    epilog=examples(
-        "jupyter kishu export analysis.ipynb analysis.kishu",
-        "jupyter kishu export analysis.ipynb model.kishu --target baseline",
-    )
-)
-@click.argument("name", metavar="STORE", shell_complete=complete_store)
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--target", metavar="TARGET", help="One state only: an id or its beginning, a branch, a tag, HEAD~3.")
-@click.option("-f", "--force", is_flag=True, help="Replace FILE where there is one.")
-@directory_option
-@click.pass_context
-def export(ctx: click.Context, name: str, file: Path, target: str | None, force: bool, directory: Path | None) -> None:
-    """Write a history, or one state of it, to FILE, for another machine.
-
-    With --target the values of that state go along (and what re-running takes for those that could not be stored),
-    and the code of the cells on the way there. HEAD is where the last session stood.
-    """
-    base = base_of(ctx, directory)
-    path = named_stores.find(base, name)
-    if os.path.lexists(file) and not force:
-        raise StoreError(f"there is {file} already: --force replaces it")
-    from kishu_kernel.store.care.bundle import export_history
-
-    extract = _extract(path, target) if target else None
-    with Bar(f"Writing {file.name}") as bar:
-        content = export_history(path, file, extract, bar)
-    elsewhere = shlex.quote(visible(file.name))
-    click.echo(f"{visible(file)}: {tables.content_text(content)}. Elsewhere: jupyter kishu import {elsewhere}")
-
-
-@commands.command(
     "import",
     epilog=examples(
         "jupyter kishu import analysis.kishu --notebook analysis.ipynb", "jupyter kishu import analysis.kishu"
@@ -211,8 +186,11 @@ def export(ctx: click.Context, name: str, file: Path, target: str | None, force:
     "--to", metavar="DIRECTORY", type=click.Path(path_type=Path), help="Where to put the store instead; nothing yet."
 )
 @directory_option
+@json_option
 @click.pass_context
-def import_(ctx: click.Context, file: Path, notebook: str | None, to: Path | None, directory: Path | None) -> None:
+def import_(
+    ctx: click.Context, file: Path, notebook: str | None, to: Path | None, directory: Path | None, for_programs: bool
+) -> None:
     """Make a store of a FILE that `export` wrote.
 
     Nothing in it is run, and nothing of it is believed. What somebody else wrote (or you, on another machine) is only
@@ -231,12 +209,17 @@ def import_(ctx: click.Context, file: Path, notebook: str | None, to: Path | Non
         else:
             path = Path(os.path.abspath(to.expanduser()))
             content = import_history(file, path, bar)
+    trusted = trust_of(path).whole
+    if for_programs:
+        told = {"name": path.name, "path": str(path), "notebook": notebook, "trusted": trusted}
+        click.echo(tables.as_json({**told, **tables.content_json(content)}))
+        return
     shown = visible(path if to else path.name)
     called = shlex.quote(shown)
     click.echo(f"{shown}: {tables.content_text(content)}" + (f", for {visible(notebook)}" if notebook else ""))
     if notebook is None and to is None:
         click.echo(f"To give it to a notebook: jupyter kishu attach {called} NOTEBOOK")
-    if not trust_of(path).whole:
+    if not trusted:
         click.echo(
             "It is untrusted: nothing shows that you wrote it, so it can be read, but nothing of it is loaded.\n"
             f"If you know where it comes from: jupyter kishu trust {called}"
@@ -295,8 +278,9 @@ def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path
 @click.argument("name", metavar="STORE", shell_complete=complete_store)
 @click.argument("notebook", type=click.Path(exists=True, dir_okay=False))
 @directory_option
+@json_option
 @click.pass_context
-def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None) -> None:
+def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None, for_programs: bool) -> None:
     """Give NOTEBOOK the history in STORE.
 
     Where the notebook that it belonged to is gone, the store becomes NOTEBOOK's. Else both go on with a copy of
@@ -309,32 +293,15 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None)
     if path.parent != base:
         raise StoreError(f"{path} is not in {base}: `export` it, and `import` it with --notebook {notebook}")
     got = attached(base, path, notebook)
+    if for_programs:
+        told = {"name": got.name, "path": str(got), "notebook": os.path.abspath(notebook), "copied": got != path}
+        click.echo(tables.as_json(told))
+        return
     if got == path:
         click.echo(f"{visible(path.name)} is the history of {visible(notebook)} now.")
     else:
         click.echo(f"{visible(notebook)} has a copy of {visible(path.name)} now, in {visible(got.name)}.")
     click.echo("In the notebook, `%kishu resume` goes to where it ended.")
-
-
-def _extract(path: Path, target: str) -> Extract:
-    """What belongs to one state of a store."""
-    from kishu_kernel.bundles import extract
-    from kishu_kernel.history.targets import HEAD, resolve
-    from kishu_kernel.store.format.soundness import circles
-
-    mend = f"mend it with `jupyter kishu fsck --repair {path}` first"
-    with opened(path, readonly=True) as store:
-        known = {each.id: each for each in store.checkpoints(outputs=False)}
-        if circles({id: each.parent for id, each in known.items()}):
-            raise StoreError(f"the history in {path} has no beginning: {mend}")
-        refs = store.refs()
-        heads = [id for name, id in refs.items() if name.startswith(HEAD) and id in known]
-        head = max(heads, key=lambda id: known[id].timestamp, default=None)
-        try:
-            found = resolve(target, head=head, refs=refs, find=store.find, lookup=known.__getitem__)
-            return extract(known.__getitem__, found)
-        except KeyError as error:
-            raise StoreError(f"the history in {path} lacks checkpoint {error.args[0]}: {mend}") from error
 
 
 def _check_key() -> None:
@@ -343,6 +310,10 @@ def _check_key() -> None:
 
     if not user_seal().lasting:
         raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")
+
+
+for module in (commands_history, commands_live):
+    commands.add_section(module.SECTION, module.COMMANDS)
 
 
 def main() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.compare import Comparison
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
+
+if TYPE_CHECKING:  # the command line compares nothing
+    from kishu_kernel.compare import Comparison
 
 Json = dict[str, Any]
 
@@ -23,7 +25,7 @@ def checkpoint_content(
         "id": checkpoint.id,
         "parent": checkpoint.parent,
         "session": checkpoint.session,
-        "timestamp": datetime.fromtimestamp(checkpoint.timestamp, timezone.utc).isoformat(),
+        "timestamp": moment(checkpoint.timestamp),
         "execution_count": checkpoint.execution_count,
         "code": checkpoint.code,
         "status": checkpoint.status,
@@ -45,6 +47,7 @@ def checkpoint_content(
         "branches": list(branches.get(checkpoint.id, ())),
         "tags": list(tags.get(checkpoint.id, ())),
         "incomplete": checkpoint.incomplete,
+        "trusted": checkpoint.trusted,
     }
 
 
@@ -86,6 +89,14 @@ def comparison_content(comparison: Comparison) -> Json:
         "cells": [asdict(each) for each in comparison.cells],
         "note": comparison.note,
     }
+
+
+def moment(timestamp: float) -> str:
+    """A time as ISO 8601 in UTC. What no clock can have said (a store may be hostile) is the beginning of time."""
+    try:
+        return datetime.fromtimestamp(timestamp, timezone.utc).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, timezone.utc).isoformat()
 
 
 def sendable(value: Any) -> Any:

@@ -1,23 +1,55 @@
-"""Replies as plain text, for consoles and `%kishu`."""
+"""Replies for a person: as plain text, which every console shows, and as HTML where that says more.
+
+Pure: a reply in, text out. Neighbours: `text_log` draws the history, `html*` make the pages.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
+from kishu_kernel.frontend.html_diff import diff_page
+from kishu_kernel.frontend.html_log import log_page, search_page, variable_page
+from kishu_kernel.frontend.html_show import show_page
+from kishu_kernel.frontend.html_state import names_page, status_page, stores_page, travel_page
+from kishu_kernel.frontend.phrases import (
+    MARKS,
+    Reply,
+    View,
+    ahead,
+    cell,
+    changed,
+    checkpoints,
+    code_lines,
+    first_line,
+    fitted,
+    is_result,
+    lasted,
+    listed,
+    moment,
+    names_at,
+    notes,
+    padded,
+    short,
+)
+from kishu_kernel.frontend.tables import visible
+from kishu_kernel.frontend.text_log import log_text, search_text, variable_text
 from kishu_kernel.progress import Progress
 from kishu_kernel.words import size
 
-Reply = Mapping[str, Any]
-
-_RESULT = re.compile(r"_\d+")
+Rendering = Callable[[Reply, View], str]
 
 
-def as_text(reply: Reply) -> str:
+def as_text(reply: Reply, view: View | None = None) -> str:
     """The reply of an operation, for a person."""
-    return _TEXTS[reply["operation"]](reply)
+    return _TEXTS[reply["operation"]](reply, view or View())
+
+
+def as_bundle(reply: Reply, view: View) -> dict[str, Any]:
+    """The reply as what frontends display: text, and HTML where that says more."""
+    bundle = {"text/plain": as_text(reply, view)}
+    page = _PAGES.get(reply["operation"])
+    return {**bundle, "text/html": page(reply, view)} if page else bundle
 
 
 def progress_text(progress: Progress) -> str:
@@ -30,171 +62,148 @@ def progress_text(progress: Progress) -> str:
     return f"[kishu] {done}" + ("" if left is None else f", about {max(1, round(left))} s left")
 
 
-def _status(reply: Reply) -> str:
+def _status(reply: Reply, view: View) -> str:
     store = reply["store"]
     lines = [
-        f"head      {_short(reply['head'])}" + (f"  on branch {reply['branch']}" if reply["branch"] else ""),
+        f"head      {short(reply['head'])}" + (f"  on branch {visible(reply['branch'])}" if reply["branch"] else ""),
         f"session   {reply['session']}",
-        f"store     {store['checkpoints']} checkpoints, {size(store['bytes'])} in {store['path'] or 'memory'}",
+        f"store     {checkpoints(store['checkpoints'])}, {size(store['bytes'])} "
+        f"in {visible(store['path'] or 'memory')}",
+        *(f"warning   {visible(warning)}" for warning in reply["warnings"]),
     ]
-    return "\n".join([*lines, *(f"warning   {warning}" for warning in reply["warnings"])])
+    return "\n".join([*lines, "%kishu log shows the history, %kishu undo takes back a cell, %kishu help explains all"])
 
 
-def _log(reply: Reply) -> str:
-    if not reply["checkpoints"]:
-        return "no checkpoints yet: run a cell"
-    lines = []
-    for each in reply["checkpoints"]:
-        mark = "*" if each["id"] == reply["head"] else " "
-        lines.append(
-            f"{mark} {_short(each['id'])}  {_cell(each):8} {_first_line(each['code']):44.44}  {_changes(each)}"
-        )
-        named = [*each["branches"], *(f"tag {tag}" for tag in each["tags"])]
-        notes = [f"({', '.join(named)})"] if named else []
-        notes += [repr(each["message"])] if each["message"] else []
-        notes += ["incomplete"] if each["incomplete"] else []
-        notes += [f"not stored: {', '.join(lost['names'])}" for lost in each["not_stored"]]
-        if notes:
-            lines.append(f"{'':21}{'  '.join(notes)}")
-    if reply["truncated"]:
-        lines.append("  ... and older ones: %kishu log --limit 0 shows all")
-    return "\n".join(lines)
-
-
-def _travel(reply: Reply) -> str:
+def _travel(reply: Reply, view: View) -> str:
     plan = reply["plan"]
-    went = f"went to {_short(reply['head'])} in {reply['seconds']:.2f} s" if reply["applied"] else "would go there"
+    after = f", after {cell(view.at)}," if view.at and view.at["code"] else ""
+    went = f"went to {short(reply['head'])}{after} in {lasted(reply['seconds'])}"
     parts = [
-        _counted(plan["keep"], "kept as they are"),
+        f"{len(plan['keep'])} kept as they are" if plan["keep"] else "",
         _named("brought back", [name for step in plan["load"] for name in step["names"]]),
         _named("re-computed", [name for step in plan["replay"] for name in step["gives"]]),
         _named("removed", plan["delete"]),
         _named("lost", [name for lost in plan["lost"] for name in lost["names"]]),
     ]
-    lines = [f"{went}: " + ("; ".join(part for part in parts if part) or "nothing differs")]
+    lines = [
+        f"{went if reply['applied'] else 'would go there'}: "
+        + ("; ".join(part for part in parts if part) or "nothing differs")
+    ]
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
-    lines += [f"  lost: {', '.join(lost['names'])}: {lost['reason']}" for lost in plan["lost"]]
+    lines += [f"  lost: {listed(lost['names'])}: {visible(lost['reason'])}" for lost in plan["lost"]]
+    lines += [ahead(reply)] if ahead(reply) else []
     return "\n".join(lines)
 
 
 def _rerun(step: Reply, done: bool) -> str:
-    notes = [f"{step['seconds']:.1f} s when it first ran", *step["side_effects"]]
-    return f"  {'re-run' if done else 're-run needed'}: {_first_line(step['code'])} ({', '.join(notes)})"
+    told = [f"{step['seconds']:.1f} s when it first ran", *map(visible, step["side_effects"])]
+    return f"  {'re-run' if done else 're-run needed'}: {first_line(step['code'])} ({', '.join(told)})"
 
 
-def _show(reply: Reply) -> str:
+def _named(text: str, names: list[str]) -> str:
+    names = [name for name in names if not is_result(name)]
+    return f"{text}: {listed(names)}" if names else ""
+
+
+def _show(reply: Reply, view: View) -> str:
     each = reply["checkpoint"]
-    when = datetime.fromisoformat(each["timestamp"]).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    marked = " ".join(mark + name for mark, name in changed(each)) or "changed nothing"
     lines = [
-        f"{each['id']}  {_cell(each)}  {when}  {each['duration']:.2f} s  {each['status']}",
-        *(["  message: " + each["message"]] if each["message"] else []),
-        *(f"    {line}" for line in each["code"].splitlines()),
-        f"  {_changes(each)}",
+        f"{visible(each['id'])}  {cell(each)}  {moment(each['timestamp'])}  {lasted(each['duration'])}",
+        *([f"  {', '.join(names_at(each))}"] if names_at(each) else []),
+        *([f"  message: {visible(each['message'])}"] if each["message"] else []),
+        *(f"    {line}" for line in code_lines(each["code"])),
+        *(f"  {fitted(told, view.width - 2)}" for told in (marked, *notes(each))),
         "",
     ]
-    width = max((len(variable["name"]) for variable in reply["variables"]), default=0)
-    for variable in reply["variables"]:
-        note = "" if variable["stored"] else "  (not stored)"
-        lines.append(f"  {variable['name']:{width}}  {variable['type']:20.20}  {variable['summary']:.70}{note}")
+    rows = sorted(reply["variables"], key=lambda row: is_result(row["name"]))
+    name_width = min(30, max((len(visible(row["name"])) for row in rows), default=0))
+    type_width = min(24, max((len(visible(row["type"])) for row in rows), default=0))
+    room = max(20, view.width - name_width - type_width - 8 - 2 * 4)
+    for row in rows:
+        told = [
+            padded(visible(row["name"]), name_width),
+            padded(visible(row["type"]), type_width),
+            (size(row["bytes"]) if row["stored"] else "not stored").rjust(8),
+            fitted(visible(row["summary"]), room),
+        ]
+        lines.append("  " + "  ".join(told))
     return "\n".join(lines)
 
 
-def _diff(reply: Reply) -> str:
-    marks = {name: mark for key, mark in (("created", "+"), ("modified", "~"), ("deleted", "-")) for name in reply[key]}
+def _diff(reply: Reply, view: View) -> str:
+    marks = {name: mark for key, mark in MARKS.items() for name in reply[key]}
     if not marks:
         return "no difference"
-    lines = []
-    for detail in reply["details"]:
+    target, base = (visible(view.asked.get(key, "HEAD")) for key in ("target", "base"))
+    lines = [f"from {base} to {target}:"]
+    for detail in sorted(reply["details"], key=lambda each: is_result(each["name"])):
         before, after = detail["before"], detail["after"]
-        values = f"{before}  ->  {after}" if before and after else before or after
-        lines.append(f"{marks[detail['name']]} {detail['name']}  {values}")
+        values = f"{visible(before)}  ->  {visible(after)}" if before and after else visible(before or after)
+        lines.append(f"{marks[detail['name']]} {visible(detail['name'])}  {values}")
+        change = detail.get("change") or {"aspects": [], "cells": [], "note": None}
+        told = [(each["aspect"], each["before"], each["after"]) for each in change["aspects"]]
+        told += [(_place(each), each["before"], each["after"]) for each in change["cells"]]
+        name_width = min(24, max((len(visible(name)) for name, _, _ in told), default=0))
+        for name, one, other in told:
+            text = f"{padded(visible(name), name_width)}  {visible(one)}  ->  {visible(other)}"
+            lines.append("    " + fitted(text, max(40, view.width - 4)))
+        lines += [f"    {visible(change['note'])}"] if change["note"] else []
     return "\n".join(lines)
 
 
-def _variable(reply: Reply) -> str:
-    return "\n".join(
-        f"{_short(each['id'])}  {_cell(each):8} {_first_line(each['code']):44.44}  {_changes(each)}"
-        for each in reply["checkpoints"]
-    )
+def _place(each: Reply) -> str:
+    return f"row {each['row']}" + (f", {each['column']}" if each["column"] else "")
 
 
-def _commit(reply: Reply) -> str:
-    return f"{_short(reply['head'])} has the message"
+def _commit(reply: Reply, view: View) -> str:
+    return f"{short(reply['head'])} has the message"
 
 
-def _stores(reply: Reply) -> str:
+def _stores(reply: Reply, view: View) -> str:
     lines = []
     for each in reply["stores"]:
-        used = datetime.fromisoformat(each["used"]).astimezone().strftime("%Y-%m-%d %H:%M")
-        notebook = each["notebook"] or "(no notebook)"
+        notebook = visible(each["notebook"] or "(no notebook)")
         gone = "" if each["exists"] or not each["notebook"] else "  (no longer there)"
         mark = "*" if each["own"] else " "
-        lines.append(f"{mark} {each['name']}  {size(each['bytes']):>7}  {used}  {notebook}{gone}")
+        used = moment(each["used"])[:-3]
+        lines.append(f"{mark} {visible(each['name'])}  {size(each['bytes']):>7}  {used}  {notebook}{gone}")
     return "\n".join(lines) or "there are no stores yet"
 
 
-def _attach(reply: Reply) -> str:
-    return f"this notebook has the history in {reply['store']} now: `%kishu resume` goes to where it ended"
+def _attach(reply: Reply, view: View) -> str:
+    return f"this notebook has the history in {visible(reply['store'])} now: `%kishu resume` goes to where it ended"
 
 
-def _gc(reply: Reply) -> str:
+def _gc(reply: Reply, view: View) -> str:
     removed, kept = reply["removed"], reply["kept"]
+    held = f"{checkpoints(kept['checkpoints'])}, {size(kept['bytes'])}"
     if not removed["chunks"] and not removed["checkpoints"]:
-        return (
-            f"nothing to drop: {kept['checkpoints']} checkpoints, {size(kept['bytes'])}, are needed or below the limit"
-        )
+        return f"nothing to drop: {held}, are needed or below the limit"
     verb = "would drop" if reply["dry_run"] else "dropped"
     return (
-        f"{verb} {size(removed['bytes'])}: the variables of {removed['checkpoints']} checkpoints, whose code stays; "
-        f"{kept['checkpoints']} checkpoints, {size(kept['bytes'])}, are kept"
+        f"{verb} {size(removed['bytes'])}: the variables of {checkpoints(removed['checkpoints'])}, "
+        f"whose code stays; {held}, are kept"
     )
 
 
-def _names(key: str) -> Callable[[Reply], str]:
-    def text(reply: Reply) -> str:
-        return "\n".join(f"{name}  {_short(id)}" for name, id in reply[key].items()) or f"no {key}"
+def _export(reply: Reply, view: View) -> str:
+    cells = f"{reply['cells']} cell{'s' * (reply['cells'] != 1)}"
+    return f"wrote {cells} to {visible(reply['path'])}: open it with any Jupyter, and run it from the top"
+
+
+def _names(key: str) -> Rendering:
+    def text(reply: Reply, view: View) -> str:
+        here = view.branch if key == "branches" else None
+        lines = [f"{'*' if name == here else ' '} {visible(name)}  {short(id)}" for name, id in reply[key].items()]
+        return "\n".join(lines) or f"no {key}"
 
     return text
 
 
-def _short(id: str | None) -> str:
-    return id[:8] if id else "(start)"
-
-
-def _cell(each: Reply) -> str:
-    return f"In[{each['execution_count']}]" if each["execution_count"] is not None else "-"
-
-
-def _first_line(code: str) -> str:
-    lines = [line.strip() for line in code.splitlines() if line.strip()]
-    return (lines[0] + (" ..." if len(lines) > 1 else "")) if lines else "(changed between cells)"
-
-
-def _changes(each: Reply) -> str:
-    parts = [
-        f"{mark}{name}"
-        for key, mark in (("created", "+"), ("modified", "~"), ("deleted", "-"))
-        for name in each[key]
-        if not _RESULT.fullmatch(name)  # what was displayed: every other cell has one
-    ]
-    shown = " ".join(parts[:8]) + (f" and {len(parts) - 8} more" if len(parts) > 8 else "")
-    status = "" if each["status"] == "ok" else f" [{each['status']}]"
-    return (shown or "changed nothing") + (f"  {size(each['payload_bytes'])}" if each["payload_bytes"] else "") + status
-
-
-def _counted(items: list[Any], text: str) -> str:
-    return f"{len(items)} {text}" if items else ""
-
-
-def _named(text: str, names: list[str]) -> str:
-    names = list(dict.fromkeys(names))
-    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    return f"{text}: {shown}" if names else ""
-
-
-_TEXTS: dict[str, Callable[[Reply], str]] = {
+_TEXTS: dict[str, Rendering] = {
     "status": _status,
-    "log": _log,
+    "log": log_text,
     "checkout": _travel,
     "undo": _travel,
     "redo": _travel,
@@ -204,8 +213,26 @@ _TEXTS: dict[str, Callable[[Reply], str]] = {
     "gc": _gc,
     "show": _show,
     "diff": _diff,
-    "variable": _variable,
+    "variable": variable_text,
+    "search": search_text,
+    "export": _export,
     "commit": _commit,
     "branch": _names("branches"),
     "tag": _names("tags"),
+}
+
+_PAGES: dict[str, Rendering] = {
+    "status": status_page,
+    "log": log_page,
+    "checkout": travel_page,
+    "undo": travel_page,
+    "redo": travel_page,
+    "resume": travel_page,
+    "stores": stores_page,
+    "show": show_page,
+    "diff": diff_page,
+    "variable": variable_page,
+    "search": search_page,
+    "branch": names_page,
+    "tag": names_page,
 }

@@ -48,26 +48,30 @@ def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, f
         RequestError: it is not to be written there.
     """
     target = Path(os.path.abspath(os.path.expanduser(path)))
-    if not target.suffix:
-        target = target.with_suffix(".ipynb")
-    if own is not None and _same(target, Path(own)):
-        raise RequestError(f"{target} is this notebook itself, which Kishu never writes: choose another name")
-    if target.is_dir():
-        raise RequestError(f"{target} is a directory: add a file name, like history.ipynb")
-    if target.exists() and not force:
-        raise RequestError(f"{target} is there already: choose another name, or say --force")
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
+        if target.is_dir() or path.endswith(("/", os.sep)):
+            raise RequestError(f"{target} is a directory: add a file name, like history.ipynb")
+        if not target.suffix:
+            target = target.with_suffix(".ipynb")
+        if own is not None and _same(target, Path(own)):
+            raise RequestError(f"{target} is this notebook itself, which Kishu never writes: choose another name")
+        if target.is_dir():
+            raise RequestError(f"{target} is a directory: choose another name")
+        if os.path.lexists(target) and not force:
+            raise RequestError(f"{target} is there already: choose another name, or say --force")
+        beside = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             with open(beside, "x", encoding="utf-8") as file:
                 json.dump(notebook, file, indent=1, ensure_ascii=False)
                 file.write("\n")
             os.replace(beside, target)
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 beside.unlink()
     except OSError as error:
         raise RequestError(f"{target} cannot be written: {error.strerror or error}") from error
+    except ValueError as error:  # characters that no file name can have
+        raise RequestError(f"{str(target)!r} cannot be written: {error}") from error
     return str(target)
 
 

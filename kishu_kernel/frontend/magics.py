@@ -1,135 +1,142 @@
-"""`%kishu`: the operations of the protocol as a line magic, for frontends that cannot send messages."""
+"""`%kishu`: the operations of the protocol as a line magic, for people, and for frontends that cannot send messages."""
 
 from __future__ import annotations
 
-import argparse
 import shlex
-from typing import Any, NoReturn
+import shutil
+import time
+from typing import Any
 
-from IPython.core.error import UsageError
+from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.display import display
 
-from kishu_kernel.frontend.display import as_text
+from kishu_kernel.errors import RequestError
+from kishu_kernel.frontend.completion import install
 from kishu_kernel.frontend.messages import PROTOCOL, Requests
+from kishu_kernel.frontend.subcommands import help_page, help_text, parsed
 from kishu_kernel.interrupts import answering
+
+_TRAVELS = ("undo", "redo", "checkout", "resume")
+_WIDEST = 160
+_JSON = "application/json"
 
 
 @magics_class
 class KishuMagics(Magics):
-    """Registers `%kishu`."""
+    """Registers `%kishu`, and what completes it."""
 
     def __init__(self, shell: Any, requests: Requests) -> None:
         super().__init__(shell)
         self._requests = requests
+        install(shell, requests)
 
     @line_magic
     def kishu(self, line: str) -> None:
-        """Travel in time: go back to any earlier state of your variables.
+        """Travel in time: `%kishu help` tells how."""
+        words = _words(line)
+        as_json = "--json" in words
+        request = parsed([word for word in words if word != "--json"] or ["status"])
+        if request["operation"] == "help":
+            self._help(request.get("command"))
+        elif request["operation"] == "panel":
+            self._panel()
+        else:
+            self._perform(request, as_json)
 
-        ::
+    kishu.__doc__ = help_text()
 
-            %kishu log [--all] [--limit N] [--since ID]   the cells that led here, newest first
-            %kishu undo [N]                               take back the last N cells (1)
-            %kishu redo [N]                               and forth again
-            %kishu checkout TARGET                        go to any state
-            %kishu status                                 where you are, and what the store holds
-            %kishu show TARGET                            a cell: its code, what it changed, its variables
-            %kishu diff TARGET [BASE]                     what differs between two states (BASE: HEAD)
-            %kishu variable NAME                          the cells that changed a variable
-            %kishu commit MESSAGE                         give the present state a message
-            %kishu branch [NAME [TARGET]] [--delete]      make (or list) branches
-            %kishu tag [NAME [TARGET]] [--delete]         make (or list) tags
-            %kishu resume [SESSION]                       go to where an earlier session of this notebook ended
-            %kishu stores                                 the histories of all notebooks
-            %kishu attach STORE                           give this notebook the history of another one
-            %kishu gc [--dry-run]                         drop what no branch, tag or session needs
-
-        TARGET is an id from the log (4 characters are enough), a branch, a tag, HEAD, HEAD~3, or In[7].
-
-        undo, redo, checkout and resume take `--dry-run` (show the plan only), `--no-replay` (refuse rather than re-run
-        a cell) and `--allow-lost` (go there without what cannot be brought back).
-        `--json` anywhere displays the reply as JSON instead of text.
-        """
-        arguments = _words(line)
-        as_json = "--json" in arguments
-        arguments = [word for word in arguments if word != "--json"]
-        request = vars(_parser().parse_args(arguments or ["status"]))
-        listing = request in ({"operation": "branch"}, {"operation": "tag"})
+    def _perform(self, request: dict[str, Any], as_json: bool) -> None:
+        refusal = None
+        if request["operation"] in _TRAVELS and not request.pop("yes", False):
+            refusal = self._unapproved(request, ask=not as_json)
+        elif not as_json:
+            request |= {"log": {"graph": True}, "diff": {"values": True}}.get(request["operation"], {})
         with answering():
-            reply = self._list(request["operation"]) if listing else self._requests.answer(request)
-            if as_json:
-                display({"application/json": reply}, raw=True)
-            elif reply["status"] == "error":
-                raise UsageError(reply["evalue"])
+            if refusal is not None:
+                reply = {"status": "error", "ename": "NotApproved", "evalue": refusal, "traceback": [refusal]}
+            elif request in ({"operation": "branch"}, {"operation": "tag"}):
+                reply = self._names(request["operation"])
             else:
-                print(as_text(reply))
+                reply = self._requests.answer(request)
+            if as_json:
+                display({_JSON: reply}, raw=True)
+            else:
+                self._show(reply, request)
 
-    def _list(self, kind: str) -> dict[str, Any]:
-        log = self._requests.answer({"operation": "log", "limit": 0, "all": True})
+    def _show(self, reply: dict[str, Any], request: dict[str, Any]) -> None:
+        if reply["status"] == "error":
+            raise UsageError(_sentence(reply))
+        from kishu_kernel.frontend.display import as_bundle
+        from kishu_kernel.frontend.phrases import View
+
+        width = max(80, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
+        view = View(request, width, time.time(), self._elsewhere(reply, request), *self._here(reply))
+        display(as_bundle(reply, view), raw=True)
+        if reply["operation"] == "show":
+            from kishu_kernel.frontend.republish import republish
+
+            republish(self.shell, reply["outputs"], trusted=reply["checkpoint"].get("trusted", True))
+
+    def _elsewhere(self, reply: dict[str, Any], request: dict[str, Any]) -> int:
+        """Checkpoints that are not on the way to the root."""
+        if reply["operation"] != "log" or request.get("all") or request.get("since") or reply["truncated"]:
+            return 0
+        there = self._requests.answer({"operation": "status"})
+        return max(0, int(there["store"]["checkpoints"]) - len(reply["checkpoints"]))
+
+    def _here(self, reply: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
+        """The branch that the session is on, and the checkpoint, where the reply is about that."""
+        if reply["operation"] != "branch" and not reply.get("applied"):
+            return None, None
+        there = self._requests.answer({"operation": "log", "limit": 1})
+        return there["branch"], next(iter(there["checkpoints"]), None)
+
+    def _names(self, kind: str) -> dict[str, Any]:
         key = {"branch": "branches", "tag": "tags"}[kind]
-        if log["status"] == "error":
-            return log
-        named = {name: each["id"] for each in log["checkpoints"] for name in each[key]}
-        return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: dict(sorted(named.items()))}
+        return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: self._requests.reader.names()[kind]}
 
+    def _unapproved(self, request: dict[str, Any], *, ask: bool) -> str | None:
+        """Why it is not done: it would re-run cells with side effects, and nobody said yes."""
+        if request.get("dry_run") or request.get("replay") == "never":
+            return None
+        dry = self._requests.answer({**request, "dry_run": True})
+        steps = dry["plan"]["replay"] if dry["status"] == "ok" else []
+        if not any(step["side_effects"] for step in steps):
+            return None
+        from kishu_kernel.frontend.asking import prompt, refusal
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; %kishu? explains")
+        if not ask:
+            return refusal(steps)
+        try:
+            answer = input(prompt(steps))
+        except (StdinNotImplementedError, EOFError):
+            return refusal(steps)
+        return None if answer.strip().lower() in ("y", "yes") else "not done: nothing has changed"
+
+    def _help(self, name: str | None) -> None:
+        display({"text/plain": help_text(name), "text/html": help_page(name)}, raw=True)
+
+    def _panel(self) -> None:
+        from kishu_kernel.frontend.panel import panel
+
+        try:
+            shown = panel(self._requests, self.shell)
+        except RequestError as error:
+            raise UsageError(str(error)) from error
+        display(shown)
 
 
 def _words(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise UsageError(f"{error}; %kishu? explains") from error
+        raise UsageError(f"{error}: put quotes around the whole text, or a \\ before the one quote") from error
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="%kishu", add_help=False, argument_default=argparse.SUPPRESS)
-    commands = parser.add_subparsers(dest="operation", required=True, parser_class=_Parser)
+def _sentence(reply: dict[str, Any]) -> str:
+    """The error of a reply, in the words of the magic and on one line."""
+    from kishu_kernel.frontend.tables import visible
 
-    def command(name: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, add_help=False, argument_default=argparse.SUPPRESS)
-
-    command("status")
-    log = command("log")
-    log.add_argument("--all", action="store_true")
-    log.add_argument("--limit", type=int)
-    log.add_argument("--since")
-    checkout = command("checkout")
-    checkout.add_argument("target")
-    undo, redo = command("undo"), command("redo")
-    for each in (undo, redo):
-        each.add_argument("steps", type=int, nargs="?", default=1)  # argparse reads a text as the type
-    resume = command("resume")
-    resume.add_argument("session", nargs="?")
-    command("stores")
-    command("attach").add_argument("store")
-    command("gc").add_argument("--dry-run", action="store_true", dest="dry_run")
-    for each in (checkout, undo, redo, resume):
-        each.add_argument("--dry-run", action="store_true", dest="dry_run")
-        each.add_argument("--no-replay", action="store_const", const="never", dest="replay")
-        each.add_argument("--allow-lost", action="store_true", dest="allow_lost")
-    command("show").add_argument("target")
-    diff = command("diff")
-    diff.add_argument("target")
-    diff.add_argument("base", nargs="?")
-    variable = command("variable")
-    variable.add_argument("name")
-    variable.add_argument("--limit", type=int)
-    command("commit").add_argument("message", nargs="+", action=_Joined)
-    for name in ("branch", "tag"):
-        naming = command(name)
-        naming.add_argument("name", nargs="?")
-        naming.add_argument("target", nargs="?")
-        naming.add_argument("--delete", action="store_true")
-    return parser
-
-
-class _Joined(argparse.Action):
-    """A message may be written without quotes."""
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
-        setattr(namespace, self.dest, " ".join(values))
+    text = visible(" ".join(reply["evalue"].split()))
+    return text.replace("Ask with allow_lost to go there without them", "Add --allow-lost to go there without them")

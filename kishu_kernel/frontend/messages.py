@@ -34,6 +34,11 @@ class Requests:
         self._session = attachment.session
         self.reader = Reader(lambda: self._session.timeline, attachment.notebook)
 
+    @property
+    def attachment(self) -> Attachment:
+        """Whose session it is."""
+        return self._attachment
+
     def answer(self, content: Any, *, may_change: bool = True) -> Json:
         """The reply to a request, fit to be sent as JSON.
 

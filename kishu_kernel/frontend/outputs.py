@@ -30,9 +30,16 @@ class OutputRecorder:
         self._cells: dict[str, list[Output]] = {}
         self._clear_next: set[str] = set()
 
-    def listen(self, session: Any) -> None:
-        """Hears everything that this `jupyter_client.Session` sends from now on."""
-        session.send = self._heard(session.send)
+    def listen(self, session: Any) -> Callable[[], None]:
+        """Hears everything that this `jupyter_client.Session` sends from now on. Returns what ends that."""
+        plain = session.send
+        heard = session.send = self._heard(plain)
+
+        def stop() -> None:
+            if session.send is heard:  # else somebody else listens by now, before us: we hear, and note nothing
+                session.send = plain
+
+        return stop
 
     def begin(self, msg_id: str) -> None:
         """A cell starts whose messages have this parent."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from kishu_kernel.progress import Progress
+from kishu_kernel.progress import Progress, Show
 
 MIMETYPE = "application/vnd.kishu.progress+json"
 """For clients that draw it themselves: the fields of `progress.Progress`; `null` when it is over."""
@@ -18,9 +20,22 @@ class ProgressLine:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._id: str | None = None
+        self._elsewhere: Show | None = None
+
+    @contextmanager
+    def elsewhere(self, show: Show) -> Iterator[None]:
+        """Whoever asks in this block shows it in its own way: no display is made."""
+        self._elsewhere = show
+        try:
+            yield
+        finally:
+            self._elsewhere = None
 
     def show(self, progress: Progress) -> None:
         """As in `progress.Show`."""
+        if self._elsewhere is not None:
+            self._elsewhere(progress)
+            return
         from kishu_kernel.frontend.display import progress_text
 
         first = self._id is None

@@ -120,7 +120,7 @@ class Reach:
         """Whether it is a function, a class, or an instance of a class, of the notebook."""
         kind = type(obj)
         if kind is types.FunctionType:
-            return obj.__globals__ is self._namespace
+            return obj.__globals__ is self._namespace and not _is_frontends(obj.__code__)
         if issubclass(kind, type):
             return module_name(obj) == "__main__"
         if kind in _FRAMED:
@@ -129,7 +129,7 @@ class Reach:
 
     def runs(self, frame: types.FrameType | None) -> bool:
         """Whether this frame is the notebook's."""
-        return frame is not None and frame.f_globals is self._namespace
+        return frame is not None and frame.f_globals is self._namespace and not _is_frontends(frame.f_code)
 
     def _is_value(self, obj: Any) -> bool:
         kind = type(obj)
@@ -141,6 +141,17 @@ class Reach:
 
     def _values(self) -> set[int]:
         return {id(obj) for obj in dict.values(self._namespace) if _is_data(type(obj))}
+
+
+def _is_frontends(code: types.CodeType) -> bool:
+    """Whether VS Code runs it on a thread of its own, after each cell, to show variables: it changes nothing.
+
+    Before Python 3.11 a code object knows its own name only: the helpers of that code count as the notebook's.
+    """
+    qualified = getattr(code, "co_qualname", None)
+    if qualified is None:
+        return code.co_name in ("__jupyter_exec_background__", "bg_main", "do_implementation")
+    return str(qualified).partition(".")[0] == "__jupyter_exec_background__"
 
 
 def is_kernels(obj: Any) -> bool:

@@ -13,7 +13,7 @@ from kishu_kernel.frontend.export import as_notebook, write_notebook
 from kishu_kernel.frontend.operations import nearest
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.lanes import in_drawing_order, lanes
-from kishu_kernel.history.targets import BRANCH, TAG
+from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
 from kishu_kernel.timeline import History
 
@@ -163,6 +163,11 @@ class Reader:
         if path is None:
             return {**reply, "notebook": notebook}
         return {**reply, "path": write_notebook(notebook, path, self._own_notebook(), force=force)}
+
+    def names(self) -> dict[str, dict[str, CheckpointId]]:
+        """Branches, tags, and where each session stood last: by `branch`, `tag`, `session`."""
+        history = self._history()
+        return {kind[:-1].replace("head", "session"): history.names(kind) for kind in (BRANCH, TAG, HEAD)}
 
     def contents(self, checkpoints: Sequence[Checkpoint]) -> list[Json]:
         """Checkpoints as the protocol has them."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
+_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
+
 
 def visible(text: object) -> str:
     r"""A text with what would steer a terminal, or hide there, written out: `\x1b`, `\u202e`, and the like."""
@@ -40,14 +43,15 @@ def as_json(value: Json) -> str:
 # --- stores
 
 
-def stores_json(listings: Sequence[StoreListing], base: Path) -> Json:
-    """As the reply to `stores` in the protocol."""
+def stores_json(listings: Sequence[StoreListing], base: Path, live: Collection[Path]) -> Json:
+    """As the reply to `stores` in the protocol, and whether a kernel is live on each."""
     listed = [
         {
             "name": each.path.name,
             "path": str(each.path),
             "notebook": each.notebook,
             "exists": each.exists,
+            "live": each.path in live,
             "bytes": each.bytes,
             "used": datetime.fromtimestamp(each.used, timezone.utc).isoformat(),
         }
@@ -56,13 +60,13 @@ def stores_json(listings: Sequence[StoreListing], base: Path) -> Json:
     return {"directory": str(base), "stores": listed}
 
 
-def stores_table(listings: Sequence[StoreListing], base: Path, now: float) -> str:
+def stores_table(listings: Sequence[StoreListing], base: Path, now: float, live: Collection[Path]) -> str:
     """One line for each store, and where they are."""
     if not listings:
         return f"There are no stores in {visible(base)}."
     rows = [("NOTEBOOK", "", "SIZE", "LAST USED", "STORE")]
     rows += [
-        (_notebook(each), _there(each), size(each.bytes), ago(now - each.used), visible(each.path.name))
+        (_notebook(each), _there(each, live), size(each.bytes), ago(now - each.used), visible(each.path.name))
         for each in listings
     ]
     total = sum(each.bytes for each in listings)
@@ -77,7 +81,9 @@ def _notebook(listing: StoreListing) -> str:
     return visible(f"~{os.sep}{path[len(home) :]}" if path.startswith(home) and home != os.sep * 2 else path)
 
 
-def _there(listing: StoreListing) -> str:
+def _there(listing: StoreListing, live: Collection[Path]) -> str:
+    if listing.path in live:
+        return "live"
     return "" if listing.exists or listing.notebook is None else "gone"
 
 
@@ -150,7 +156,61 @@ def compacted_text(before: int, after: int) -> str:
     return f"gave {size(before - after)} back; the file has {size(after)}"
 
 
+# --- one history
+
+
+def status_text(reply: Json) -> str:
+    """Where a notebook stands."""
+    store = reply["store"]
+    checkpoints = counted(store["checkpoints"], "checkpoint")
+    rows = [
+        ("notebook", visible(reply["notebook"] or "(it is not known)")),
+        ("kernel", visible(reply["kernel"] or "(none is live: this is where the last session ended)")),
+        ("head", _head(reply)),
+        ("session", visible(reply["session"] or "(none)")),
+        ("store", f"{checkpoints}, {size(store['bytes'])}, in {visible(store['path'] or 'memory')}"),
+        *([("pending", "the last checkpoint is still being written")] if reply["pending"] else []),
+        *(("warning", visible(warning)) for warning in reply["warnings"]),
+    ]
+    return _columns(rows, right=set())
+
+
+def _head(reply: Json) -> str:
+    if not reply["head"]:
+        return "(start: no cell has run)"
+    return visible(reply["head"]) + (f", on branch {visible(reply['branch'])}" if reply["branch"] else "")
+
+
+def outputs_text(outputs: Sequence[Json], indent: str) -> str:
+    """Outputs of a cell as a terminal can show them: without colours and pictures."""
+    lines = [line for output in outputs for line in _output_lines(output)]
+    return "\n".join((indent + visible(_COLOUR.sub("", line).expandtabs(4))).rstrip() for line in lines)
+
+
+def _output_lines(output: Json) -> list[str]:
+    text: object = None
+    if output.get("output_type") == "stream":
+        text = output.get("text")
+    elif output.get("output_type") == "error":
+        traceback = output.get("traceback")
+        text = "\n".join(map(str, traceback)) if isinstance(traceback, list) else None
+        text = text or f"{output.get('ename')}: {output.get('evalue')}"
+    else:
+        data = output.get("data")
+        data = data if isinstance(data, dict) else {}
+        text = data.get("text/plain", f"({', '.join(map(str, data)) or 'nothing'})")
+    text = "".join(map(str, text)) if isinstance(text, list) else str(text)
+    # a line is what was left of it when it ended: progress bars write theirs again and again
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    return [line.rstrip("\r").rpartition("\r")[2] for line in lines]
+
+
 # --- bundles
+
+
+def content_json(content: Content) -> Json:
+    """What a bundle holds."""
+    return {"checkpoints": content.checkpoints, "versions": content.versions, "bytes": content.bytes}
 
 
 def content_text(content: Content) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,9 +25,18 @@ from kishu_kernel.frontend.tables import visible
 
 if TYPE_CHECKING:
     from kishu_kernel.store import LmdbStore
+    from kishu_kernel.timeline import History
 
 QUIET = 0.5
 """Seconds in which no progress is shown."""
+
+_WIDTH = 100
+"""Columns of a line where there is no terminal."""
+_OFFERED = 50
+"""Ids that a shell offers at most."""
+_PREFIX = re.compile(r"[0-9a-f]{2,16}")
+_PLAIN = str.maketrans("●○│├┤╯╰╮╭─┴┬…", "*o|++'`.,-++.")
+"""Lanes on a terminal that has no box characters."""
 
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(?:([kmgt]?)b?|([kmgt])ib?)", re.IGNORECASE)
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -37,12 +47,31 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 class Commands(click.Group):
     """A group of commands: what goes wrong in one of them is one sentence."""
 
+    def __init__(self, *arguments: Any, **how: Any) -> None:
+        super().__init__(*arguments, **how)
+        self._sections: dict[str, list[str]] = {}
+
+    def add_section(self, title: str, commands: Sequence[click.Command]) -> None:
+        """Adds commands that belong together; those that are in no section are about stores."""
+        self._sections[title] = [str(each.name) for each in commands]
+        for each in commands:
+            self.add_command(each)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help text, section by section."""
+        named = {name for names in self._sections.values() for name in names}
+        sections = {**self._sections, "Stores": [name for name in self.list_commands(ctx) if name not in named]}
+        for title, names in sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(70)) for name in names])
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
         except KishuError as error:
-            raise click.ClickException(visible(error)) from error
+            told = str(error).replace("`%kishu ", "`jupyter kishu ")  # as magics would say it
+            raise click.ClickException(visible(told)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe has gone: click ends quietly
                 raise
@@ -76,13 +105,23 @@ def json_option(command: Command) -> Command:
 
 def base_of(ctx: click.Context, directory: Path | None) -> Path:
     """Where the stores are. Told, where that is another place than was meant."""
-    base, told = named_stores.base_of(directory, _insisted(ctx))
+    base, told = named_stores.base_of(directory, insisted(ctx))
     if told:
-        click.echo(f"Note: {visible(told)}.", err=True)
+        note(told)
     return base
 
 
-def _insisted(ctx: click.Context) -> bool:
+def note(sentence: str, *, people: bool = False) -> None:
+    """Says something beside the answer.
+
+    Args:
+        people: only to those who watch.
+    """
+    if not people or sys.stderr.isatty():
+        click.echo(f"Note: {visible(sentence)}.", err=True)
+
+
+def insisted(ctx: click.Context) -> bool:
     """Whether --dir was given: what stands in the environment is for kernels, which keep away from networks."""
     return ctx.get_parameter_source("directory") is click.core.ParameterSource.COMMANDLINE
 
@@ -104,7 +143,7 @@ def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) 
     from kishu_kernel.store.places.finding import stores
 
     try:
-        base, _ = named_stores.base_of(ctx.params.get("directory"), _insisted(ctx))
+        base, _ = named_stores.base_of(ctx.params.get("directory"), insisted(ctx))
         begun = [each for each in stores(base) if each.path.name.startswith(incomplete)]
     except (KishuError, OSError):
         begun = []
@@ -114,6 +153,78 @@ def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) 
         if each.path.name.isprintable()
     ]
     return items or [CompletionItem(incomplete, type="file")]
+
+
+def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell: branches, tags and ids of the history that the line names."""
+
+    def find(history: History) -> list[CompletionItem]:
+        from kishu_kernel.history.targets import BRANCH, TAG
+
+        names = {"HEAD": "where it stands", **dict.fromkeys(history.names(BRANCH), "branch")}
+        names |= dict.fromkeys(history.names(TAG), "tag")
+        found = [CompletionItem(each, help=what) for each, what in names.items() if each.startswith(incomplete)]
+        ids = history.store.find(incomplete, _OFFERED) if _PREFIX.fullmatch(incomplete) else []
+        return found + [CompletionItem(id, help=visible(history.lookup(id).code[:60])) for id in ids]
+
+    return _completed(ctx, find)
+
+
+def complete_variable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell: variables of the history that the line names."""
+
+    def find(history: History) -> list[CompletionItem]:
+        from kishu_kernel.history.graph import ancestry
+
+        way = ancestry(history.lookup, history.head)
+        names = dict.fromkeys(name for each in way for name in (*each.created, *each.modified))
+        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+    return _completed(ctx, find)
+
+
+def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem]]) -> list[CompletionItem]:
+    """What is found in the history that the line names; nothing where there is none, or it cannot be read."""
+    from kishu_kernel.frontend.sources import store_of
+    from kishu_kernel.store import LmdbStore
+    from kishu_kernel.timeline import History
+
+    try:
+        path = store_of(ctx, ctx.params.get("directory"), ctx.params["name"])
+        if path is None:
+            return []
+        store = LmdbStore(path, readonly=True)
+        try:
+            return [each for each in find(History.at_rest(store)) if str(each.value).isprintable()]
+        finally:
+            store.close()
+    except (KishuError, OSError, LookupError, ValueError):
+        return []
+
+
+# --- replies of the protocol
+
+
+def say_reply(reply: tables.Json, asked: tables.Json, for_programs: bool) -> None:
+    """A reply of the protocol, as it is or as a person reads it.
+
+    Args:
+        asked: the parameters of the request.
+    """
+    if for_programs:
+        click.echo(tables.as_json(reply))
+        return
+    from kishu_kernel.frontend.display import as_text
+    from kishu_kernel.frontend.phrases import View
+
+    width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
+    text = as_text({**reply, "truncated": False}, View(asked, width, branch=reply.get("branch")))
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    try:
+        text.encode(encoding)
+    except (UnicodeError, LookupError):
+        text = text.translate(_PLAIN)  # what still cannot be shown is written out by `main`
+    click.echo(text)
 
 
 # --- stores, one after the other

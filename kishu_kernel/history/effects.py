@@ -33,6 +33,7 @@ _MODULES = {
     "shutil": "deletes or moves files",
     "smtplib": "talks to the network",
 }
+_OPEN_MODE = re.compile(r"[rwaxbt+U]{1,4}")
 _SHELL = re.compile(r"^\s*(?:[\w, ]+=\s*)?!|^\s*%(?:sx|system|bash|cd|rm|mv|cp|mkdir|pip|conda|run|writefile|store)\b")
 _SHELL_CELL = re.compile(r"\s*%%(?:bash|sh|script|cmd|writefile|perl|ruby|!)")
 _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w, ]+=\s*[!%].*|.*\?)$", re.MULTILINE)
@@ -69,7 +70,17 @@ def _of_call(call: ast.Call) -> set[str]:
 
 
 def _mode(call: ast.Call) -> object:
-    modes = [keyword.value for keyword in call.keywords if keyword.arg == "mode"] or call.args[1:2]
+    modes: list[ast.expr] = [keyword.value for keyword in call.keywords if keyword.arg == "mode"]
+    if not modes and isinstance(call.func, ast.Attribute):
+        # Of `path.open("a")` it is the first, of `gzip.open(path, "a")` the second.
+        modes = [each for each in call.args[:2] if _is_mode(each)][-1:]
+    elif not modes:
+        modes = call.args[1:2]
     if not modes:
         return "r"
     return modes[0].value if isinstance(modes[0], ast.Constant) else None
+
+
+def _is_mode(argument: ast.expr) -> bool:
+    value = argument.value if isinstance(argument, ast.Constant) else None
+    return isinstance(value, str) and _OPEN_MODE.fullmatch(value) is not None

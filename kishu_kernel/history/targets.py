@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 
 from kishu_kernel.errors import AmbiguousTargetError, RequestError, UnknownTargetError
 from kishu_kernel.history.graph import Lookup, ancestry
@@ -62,9 +63,17 @@ def resolve(
         )
     for id in meanings.values():
         return id
-    raise UnknownTargetError(
-        f"no checkpoint, branch or tag answers to {target!r}: see `%kishu log --all` for those that there are"
-    )
+    names = [name[len(kind) :] for kind in (BRANCH, TAG) for name in refs if name.startswith(kind)]
+    meant = closest(target, ["HEAD", *names])
+    hint = f"did you mean {meant!r}?" if meant else "see `%kishu log --all` for those that there are"
+    raise UnknownTargetError(f"no checkpoint, branch or tag answers to {target!r}: {hint}")
+
+
+def closest(meant: str, names: Iterable[str]) -> str | None:
+    """The name that is most like this one, whatever its capitals; None where none is."""
+    folded = {name.casefold(): name for name in names}
+    found = get_close_matches(meant.casefold(), folded, 1)
+    return folded[found[0]] if found else None
 
 
 def checked_name(name: str) -> str:
@@ -88,7 +97,11 @@ def _step_back(lookup: Lookup, base: CheckpointId, steps: int, target: str) -> C
 
 
 def _cell(lookup: Lookup, head: CheckpointId | None, number: int) -> CheckpointId:
+    there = []
     for checkpoint in ancestry(lookup, head):
         if checkpoint.execution_count == number:
             return checkpoint.id
-    raise UnknownTargetError(f"no checkpoint of In[{number}] on the way from here to the first cell")
+        there += [] if checkpoint.execution_count is None else [checkpoint.execution_count]
+    near = min(there, key=lambda count: abs(count - number), default=None)
+    hint = "" if near is None else f"; the nearest one is In[{near}]"
+    raise UnknownTargetError(f"no checkpoint of In[{number}] on the way from here to the first cell{hint}")

@@ -127,3 +127,20 @@ def test_names_that_can_be_given(name: str) -> None:
 def test_names_that_cannot_be_given(name: str) -> None:
     with pytest.raises(RequestError):
         checked_name(name)
+
+
+@pytest.mark.parametrize(
+    ("target", "hint"),
+    [
+        ("mian", "did you mean 'main'?"),
+        ("IDEA", "did you mean 'idea'?"),
+        ("head", "did you mean 'HEAD'?"),
+        ("goood~2", "did you mean 'good'?"),
+        ("zzz", "`%kishu log --all`"),
+        ("In[5]", "the nearest one is In[2]"),
+    ],
+)
+def test_what_may_have_been_meant(target: str, hint: str) -> None:
+    with pytest.raises(UnknownTargetError) as caught:
+        meaning(target)
+    assert hint in str(caught.value)

@@ -55,6 +55,12 @@ class Ran:
         """The mime bundles that were shown, results and displays alike."""
         return [each["data"] for each in self.outputs if "data" in each]
 
+    @property
+    def text(self) -> str:
+        """All that a console shows of it."""
+        shown = [each["text"] if "text" in each else each["data"].get("text/plain", "") for each in self.outputs]
+        return "\n".join(shown)
+
     def _stream(self, name: str) -> str:
         return "".join(each["text"] for each in self.outputs if each.get("name") == name)
 

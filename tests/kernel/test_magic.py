@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import nbformat
 import pytest
 
+from .conftest import Start
 from .driver import Content, Kernel, Ran
 
 
@@ -14,11 +16,22 @@ def ids(kernel: Kernel, **how: Any) -> list[str]:
 
 
 def text(kernel: Kernel, line: str) -> str:
-    """What a magic that succeeds prints; it displays nothing else."""
+    """What a console shows of a magic that succeeds: one display, and nothing else."""
+    shown: str = bundle(kernel, line)["text/plain"]
+    assert all(len(line) <= 80 for line in shown.splitlines() if "●" in line or "○" in line)
+    return shown
+
+
+def page(kernel: Kernel, line: str) -> str:
+    """What a notebook shows of it."""
+    shown: str = bundle(kernel, line)["text/html"]
+    return shown
+
+
+def bundle(kernel: Kernel, line: str) -> Content:
     ran = kernel.ok(f"%kishu {line}")
-    assert [each["output_type"] for each in ran.outputs] == ["stream"]
-    assert ran.stderr == ""
-    return ran.stdout
+    assert [each["output_type"] for each in ran.outputs] == ["display_data"]
+    return ran.results[0]
 
 
 def as_json(kernel: Kernel, line: str) -> Content:
@@ -62,7 +75,7 @@ def test_log(past: Kernel) -> None:
         assert id[:8] in line
         assert f"In[{number}]" in line
         assert code in line
-        assert line.startswith("*") is (id == third)
+        assert line.startswith("●" if id == third else "○")
     assert "~frame" in cells[0]
     assert "+total" in cells[1]
     assert "main" in "".join(lines)
@@ -109,19 +122,94 @@ def test_show(past: Kernel) -> None:
 
 def test_diff(past: Kernel) -> None:
     lines = text(past, "diff In[1]").splitlines()
-    assert [line.split()[:2] for line in lines] == [["~", "frame"], ["-", "total"]]
-    assert lines[0].endswith("dict of 1  ->  dict of 2")
-    assert lines[1].endswith("4")
-    assert [line.split()[:2] for line in text(past, "diff HEAD In[1]").splitlines()] == [["~", "frame"], ["+", "total"]]
+    assert lines[0] == "from HEAD to In[1]:"
+    variables = [line for line in lines[1:] if not line.startswith(" ")]
+    assert [line.split()[:2] for line in variables] == [["~", "frame"], ["-", "total"]]
+    assert variables[0].endswith("dict of 1  ->  dict of 2")
+    assert variables[1].endswith("4")
+    assert any(line.startswith("    ") for line in lines)  # in what way
+    lines = text(past, "diff HEAD In[1]").splitlines()
+    assert [line.split()[:2] for line in lines if line[0] in "+~-"] == [["~", "frame"], ["+", "total"]]
+    shown = page(past, "diff In[1]")
+    assert "at HEAD" in shown
+    assert "at In[1]" in shown
+    assert "not there" in shown  # total, at In[1]
     assert "no difference" in text(past, "diff HEAD")
     assert as_json(past, "diff In[1]") == past.request("diff", target="In[1]")
 
 
 def test_variable(past: Kernel) -> None:
-    lines = text(past, "variable frame").splitlines()
-    assert ["In[3]" in lines[0], "In[1]" in lines[1], len(lines)] == [True, True, 2]
+    changed, code, made, first = text(past, "variable frame").splitlines()
+    assert ["In[3]" in changed, "changed" in changed, "In[1]" in made, "made" in made] == [True] * 4
+    assert (code.strip(), first.strip()[:9]) == ("del frame['price']", "frame = {")
+    assert "When did" in page(past, "variable frame")
     assert as_json(past, "variable frame") == past.request("variable", name="frame")
     assert len(as_json(past, "variable frame --limit 1")["checkpoints"]) == 1
+
+
+def test_log_draws_branches(past: Kernel) -> None:
+    past.done("undo")
+    past.ok("other = 1")
+    assert "1 checkpoint on other branches" in text(past, "log")
+    lines = text(past, "log --all").splitlines()
+    assert [line[:3] for line in lines if "In[" in line] == ["●  ", "│ ○", "○  ", "○  "]
+    assert "├─╯" in [line.strip() for line in lines]
+    shown = page(past, "log --all")
+    assert shown.count("<svg") == 4
+    assert 'aria-current="true"' in shown
+    assert as_json(past, "log --all --graph")["graph"]["width"] == 2
+
+
+def test_show_has_the_outputs_as_they_were(kernel: Kernel) -> None:
+    kernel.ok(
+        "from IPython.display import HTML, display\nimport sys\nprint('hello')\n"
+        "print('careful', file=sys.stderr)\ndisplay(HTML('<b>bold</b>'))\n6 * 7"
+    )
+    kernel.run("1 / 0")
+    ran = kernel.ok("%kishu show In[1]")
+    assert [each["output_type"] for each in ran.outputs] == ["display_data", "stream", "stream", *["display_data"] * 2]
+    assert "6 * 7" in ran.results[0]["text/plain"]
+    assert "Its output, as it was" in ran.results[0]["text/html"]
+    assert (ran.stdout, ran.stderr) == ("hello\n", "careful\n")
+    assert (ran.results[1]["text/html"], ran.results[2]["text/plain"]) == ("<b>bold</b>", "42")
+    failed = kernel.ok("%kishu show In[2]")
+    assert "failed" in failed.results[0]["text/html"]
+    assert "ZeroDivisionError" in failed.stderr
+
+
+def test_show_has_plots(kernel: Kernel) -> None:
+    plotted = kernel.ok("%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]);")
+    [picture] = [each["image/png"] for each in plotted.results]
+    shown = kernel.ok("%kishu show HEAD")
+    assert shown.results[-1]["image/png"] == picture
+
+
+def test_a_dead_widget_is_shown_as_text(kernel: Kernel) -> None:
+    kernel.ok("import ipywidgets\nslider = ipywidgets.IntSlider()\nslider")
+    widget = "application/vnd.jupyter.widget-view+json"
+    assert widget in kernel.ok("%kishu show In[1]").results[-1]
+    kernel.ok("slider.close()")
+    assert list(kernel.ok("%kishu show In[1]").results[-1]) == ["text/plain"]
+
+
+def test_search(past: Kernel) -> None:
+    past.done("tag", name="sum-tag")
+    assert as_json(past, "search SUM") == past.request("search", text="SUM")
+    shown = text(past, "search SUM")
+    assert "total = sum(frame['price'])" in shown
+    assert "tag: sum-tag" in shown
+    assert "<mark>sum</mark>(frame" in page(past, "search SUM")
+    assert "nothing" in text(past, "search not there at all")
+
+
+def test_export(past: Kernel) -> None:
+    assert "wrote 3 cells" in text(past, "export way")
+    written = nbformat.read(past.home / "way.ipynb", as_version=4)
+    nbformat.validate(written)
+    assert [each["source"].split(" ")[0] for each in written.cells] == ["frame", "total", "del"]
+    assert "--force" in usage_error(past.run("%kishu export way"))
+    assert "wrote 1 cell to" in text(past, "export way In[1] --force")
+    assert as_json(past, "export way2 In[2]")["cells"] == 2
 
 
 # -- changing -----------------------------------------------------------------------------------------------------
@@ -154,6 +242,74 @@ def test_checkout(past: Kernel) -> None:
     assert (went["head"], went["from"]) == (third, first)
     dry = as_json(past, "checkout --dry-run HEAD~2")
     assert (dry["applied"], dry["plan"]) == (False, past.done("checkout", target=first, dry_run=True)["plan"])
+
+
+def test_cells_that_are_ahead_are_named(past: Kernel) -> None:
+    assert "In [2], In [3] are ahead of it" in text(past, "undo 2")
+    past.ok("n = 1")
+    assert "In [5] is ahead of it" in text(past, "checkout main --dry-run")
+    assert "In [5] is ahead of it" in page(past, "checkout main")
+    assert "ahead" not in text(past, "checkout HEAD")
+    assert "To return: <code>%kishu redo 2</code>" in page(past, "undo 2")
+
+
+ASKS = "from pathlib import Path\nnumbers = (i for i in range(3)); Path('ran').open('a').write('x')"
+
+
+@pytest.fixture
+def asking(kernel: Kernel) -> Kernel:
+    """A kernel in which an undo must run a cell again that writes a file."""
+    kernel.ok(ASKS)
+    kernel.ok("first = next(numbers)")
+    return kernel
+
+
+def ran_times(kernel: Kernel) -> int:
+    return len((kernel.home / "ran").read_text())
+
+
+@pytest.mark.parametrize(("answer", "times"), [("y", 2), ("YES ", 2), ("n", 1), ("", 1)])
+def test_side_effects_are_asked_about(asking: Kernel, answer: str, times: int) -> None:
+    ran = asking.run("%kishu undo", answers=[answer])
+    assert ran_times(asking) == times
+    if times == 2:
+        assert "re-computed: numbers" in ran.text
+    else:
+        assert "nothing has changed" in usage_error(ran)
+        assert asking.value("first") == 0
+
+
+def test_the_question_shows_the_plan(asking: Kernel) -> None:
+    running = asking.begin("%kishu undo", allow_stdin=True)
+    asked = asking.client.get_stdin_msg(timeout=30)["content"]
+    for fact in ("1 cell again", "from pathlib", "writes files", "[y/N]"):
+        assert fact in asked["prompt"]
+    asking.client.input("n")
+    asking.end(running)
+
+
+def test_side_effects_are_refused_where_nobody_can_be_asked(asking: Kernel) -> None:
+    for sentence in (
+        usage_error(asking.run("%kishu undo")),
+        as_json(asking, "undo")["evalue"],
+    ):
+        for fact in ("1 cell", "writes files", "--yes"):
+            assert fact in sentence
+    assert ran_times(asking) == 1
+    assert asking.value("first") == 0
+    assert "writes files" in text(asking, "undo --dry-run")
+    assert ran_times(asking) == 1
+
+
+@pytest.mark.parametrize("yes", ["--yes", "-y"])
+def test_yes_does_not_ask(asking: Kernel, yes: str) -> None:
+    assert "re-computed: numbers" in text(asking, f"undo {yes}")
+    assert ran_times(asking) == 2
+
+
+def test_the_message_reports_and_does_not_ask(asking: Kernel) -> None:
+    assert asking.done("undo")["plan"]["replay"][0]["side_effects"] == ["writes files"]
+    assert ran_times(asking) == 2
 
 
 def test_checkout_that_re_runs_tells_it(kernel: Kernel) -> None:
@@ -220,7 +376,58 @@ def test_question_mark_explains(kernel: Kernel) -> None:
         assert f"%kishu {word}" in help
     for option in ("--json", "--dry-run", "--all"):
         assert option in help
-    assert "%kishu" in kernel.message("complete_request", {"code": "%kis", "cursor_pos": 4})["matches"]
+    assert "%kishu" in matches(kernel, "%kis")
+
+
+def matches(kernel: Kernel, code: str, at: int | None = None) -> list[str]:
+    """What is offered, as the whole word that it would make."""
+    at = len(code) if at is None else at
+    reply = kernel.message("complete_request", {"code": code, "cursor_pos": at})
+    begun = code[: reply["cursor_start"]].rpartition("\n")[2].rpartition(" ")[2]
+    return [begun + each for each in reply["matches"]]
+
+
+@pytest.mark.parametrize("line", ["help", "--help"])
+def test_help(shared: Kernel, line: str) -> None:
+    assert "%kishu undo [N]" in text(shared, line)
+    assert "<code>%kishu undo [N]</code>" in page(shared, line)
+
+
+@pytest.mark.parametrize("line", ["help undo", "undo --help"])
+def test_help_of_one(shared: Kernel, line: str) -> None:
+    for option in ("--dry-run", "--yes", "--no-replay", "--allow-lost"):
+        assert option in text(shared, line)
+        assert option in page(shared, line)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [(), ("--Completer.use_jedi=False",), ("--IPythonKernel.use_experimental_completions=False",)],
+    ids=["jedi", "no jedi", "plain"],
+)
+def test_completion(start: Start, how: tuple[str, ...]) -> None:
+    kernel = start(*how)
+    kernel.ok("frame = 1")
+    kernel.ok("total = 2")
+    kernel.done("branch", name="try-this", target="In[1]")
+    kernel.done("tag", name="v1.0")
+    second, first = ids(kernel)
+    assert matches(kernel, "%kishu ch") == ["checkout"]
+    assert {"log", "undo", "help"} < {*matches(kernel, "%kishu ")}
+    assert matches(kernel, "%kishu re") == ["redo", "resume"]
+    targets = ["HEAD", "main", "try-this", "v1.0", "In[2]", "In[1]", second[:8], first[:8]]
+    assert matches(kernel, "%kishu checkout ") == targets
+    assert matches(kernel, "%kishu checkout try-") == ["try-this"]
+    assert matches(kernel, f"%kishu show {first[:3]}") == [first[:8]]
+    assert matches(kernel, "%kishu diff HEAD~") == ["HEAD~1"]
+    assert matches(kernel, "%kishu diff HEAD v1") == ["v1.0"]
+    assert matches(kernel, "%kishu show In[") == ["In[2]", "In[1]"]
+    assert matches(kernel, "%kishu log --a") == ["--all"]
+    assert matches(kernel, "%kishu log --since m") == ["main"]
+    assert matches(kernel, "%kishu variable ") == ["total", "frame"]
+    assert matches(kernel, "%kishu tag --delete ") == ["v1.0"]
+    assert matches(kernel, "x = 1\n%kishu undo --d\ny = 2", len("x = 1\n%kishu undo --d")) == ["--dry-run"]
+    assert matches(kernel, "kishu un") == ["undo"]  # automagic
 
 
 @pytest.mark.parametrize(
@@ -251,7 +458,17 @@ def test_question_mark_explains(kernel: Kernel) -> None:
         ("branch never_made --delete", "never_made"),
         ("tag --delete", "name"),
         ("commit 'open", "quotation"),
-        ("--help", ""),
+        ("search", "text"),
+        ("export", "path"),
+        ("chekout In[1]", "did you mean 'checkout'?"),
+        ("help chekout", "did you mean 'checkout'?"),
+        ("log --al", "did you mean '--all'?"),
+        ("checkout mian", "did you mean 'main'?"),
+        ("checkout MAIN", "did you mean 'main'?"),
+        ("branch mian --delete", "did you mean 'main'?"),
+        ("variable nn", "did you mean 'n'?"),
+        ("show In[99]", "nearest one is In["),
+        ("undo --yess", "did you mean '--yes'?"),
     ],
 )
 def test_errors_are_one_sentence_and_change_nothing(shared: Kernel, line: str, word: str) -> None:

@@ -89,6 +89,7 @@ TRAVEL = {
     "plan": PLAN,
     "applied": bool,
     "seconds": seconds,
+    "ahead": [{"checkpoint": checkpoint_id, "execution_count": (int, NoneType), "code": str}],
 }
 VARIABLE = {
     "name": str,
@@ -103,6 +104,7 @@ REPLIES: dict[str, Any] = {
         "head": (checkpoint_id, NoneType),
         "branch": (str, NoneType),
         "session": str,
+        "latest": (checkpoint_id, NoneType),
         "pending": bool,
         "store": {"path": (str, NoneType), "bytes": size, "checkpoints": size, "chunks": size},
         "warnings": [str],
@@ -116,6 +118,7 @@ REPLIES: dict[str, Any] = {
     "checkout": TRAVEL,
     "undo": TRAVEL,
     "redo": TRAVEL,
+    "resume": TRAVEL,
     "commit": {"head": checkpoint_id},
     "branch": {"branches": refs},
     "tag": {"tags": refs},
@@ -127,6 +130,19 @@ REPLIES: dict[str, Any] = {
         "details": [{"name": str, "before": (str, NoneType), "after": (str, NoneType)}],
     },
     "variable": {"checkpoints": [CHECKPOINT]},
+    "search": {
+        "checkpoints": [
+            {**CHECKPOINT, "found": [{"where": ("code", "message", "name", "branch", "tag"), "text": str}]}
+        ],
+        "truncated": bool,
+    },
+    "export": {"cells": size},
+}
+GRAPH = {"width": size, "rows": [{"id": checkpoint_id, "lane": size, "links": [[size]]}]}
+CHANGE = {
+    "aspects": [{"aspect": str, "before": str, "after": str}],
+    "cells": [{"row": str, "column": str, "before": str, "after": str}],
+    "note": (str, NoneType),
 }
 
 
@@ -235,6 +251,7 @@ def test_clients_can_know_before_they_ask(shared: Kernel) -> None:
 def test_status(shared: Kernel, past: dict[str, str]) -> None:
     status = checked(shared.request("status"))
     assert (status["head"], status["branch"]) == (past["late"], "main")
+    assert status["latest"] == past["aside"]  # what was made last, though the session stands elsewhere
     assert status["store"]["checkpoints"] == len(past)
     assert Path(status["store"]["path"]).is_dir()
     assert status["warnings"] == []
@@ -316,6 +333,86 @@ def test_log_since(shared: Kernel, past: dict[str, str]) -> None:
     assert ids(checked(shared.request("log", since=None))) == ids(shared.done("log"))
 
 
+def test_log_with_a_graph(shared: Kernel, past: dict[str, str]) -> None:
+    """A row for each checkpoint, in their order; the way of the head in lane 0, the other branch beside it."""
+    log = checked(shared.request("log", all=True, graph=True))
+    assert misfits(log["graph"], GRAPH) == []
+    assert [row["id"] for row in log["graph"]["rows"]] == ids(log)
+    lanes = {row["id"]: row["lane"] for row in log["graph"]["rows"]}
+    assert lanes == {id: int(word == "aside") for word, id in past.items()}
+    assert [row["links"] for row in log["graph"]["rows"]] == [
+        [[1, 1]],
+        *[[[0, 0], [1, 1]]] * 2,
+        [[0, 0], [1, 0]],
+        [[0, 0]],
+        [],
+    ]
+    assert log["graph"]["width"] == 2
+
+    way = checked(shared.request("log", graph=True))
+    assert [row["links"] for row in way["graph"]["rows"]] == [*[[[0, 0]]] * 4, []]
+    cut = checked(shared.request("log", all=True, graph=True, limit=2))
+    assert [row["id"] for row in cut["graph"]["rows"]] == [past["aside"], past["late"]]
+    assert cut["graph"]["rows"][1]["links"] == []  # it ends where the log is cut
+    later = checked(shared.request("log", all=True, graph=True, since=past["hold"]))
+    assert [row["id"] for row in later["graph"]["rows"]] == ids(later)
+    assert "graph" not in shared.done("log")
+    assert {**log, "graph": None} == {**shared.done("log", all=True), "graph": None}
+
+
+def test_a_graph_of_nothing(kernel: Kernel) -> None:
+    assert checked(kernel.request("log", graph=True))["graph"] == {"width": 0, "rows": []}
+
+
+def test_search(shared: Kernel, past: dict[str, str]) -> None:
+    def found(text: str, **how: Any) -> dict[str, list[tuple[str, str]]]:
+        words = {id: word for word, id in past.items()}
+        reply = checked(shared.request("search", text=text, **how))
+        return {
+            words[each["id"]]: [(hit["where"], hit["text"]) for hit in each["found"]] for each in reply["checkpoints"]
+        }
+
+    assert found("elseWHERE") == {"aside": [("code", "aside = 'elsewhere'")]}
+    assert list(found("xs")) == ["hold", "shared"]  # newest first
+    assert ("name", "xs") in found("xs")["shared"]
+    assert found("branch-1") == {"aside": [("branch", "branch-1")]}
+    assert found("kept") == {"first": [("tag", "kept")]}
+    assert found("no such text") == {}
+    assert found("(i for i") == {"late": [("code", "del n; maker = (i for i in range(3))")]}
+
+    first = checked(shared.request("search", text="xs", limit=1))
+    assert (ids(first), first["truncated"]) == ([past["hold"]], True)
+    assert checked(shared.request("search", text="xs", limit=0)) == checked(shared.request("search", text="xs"))
+    plain = shared.done("log", all=True)["checkpoints"]
+    assert all({**each, "found": None} in [{**one, "found": None} for one in plain] for each in first["checkpoints"])
+
+
+def test_search_in_messages_and_of_code_in_lines(kernel: Kernel) -> None:
+    kernel.ok("first = 1\n\n    \nsecond = 'Straße'")
+    kernel.done("commit", message="Before the Storm\nand after")
+    [hit] = kernel.done("search", text="storm")["checkpoints"]
+    assert hit["found"] == [{"where": "message", "text": "Before the Storm\nand after"}]
+    [hit] = kernel.done("search", text="STRASSE")["checkpoints"]
+    assert hit["found"] == [{"where": "code", "text": "second = 'Straße'"}]
+
+
+def test_export(shared: Kernel, past: dict[str, str]) -> None:
+    reply = checked(shared.request("export"))
+    assert reply["cells"] == 5
+    nbformat.validate(nbformat.from_dict(reply["notebook"]))
+    assert [each["source"] for each in reply["notebook"]["cells"]] == [
+        each["code"] for each in reversed(shared.done("log")["checkpoints"])
+    ]
+    aside = checked(shared.request("export", target="branch-1"))["notebook"]["cells"]
+    assert [each["metadata"]["kishu"]["checkpoint"] for each in aside] == [
+        past[w] for w in ("first", "shared", "aside")
+    ]
+    written = checked(shared.request("export", target="In[3]", path="sub.ipynb"))
+    assert (written["cells"], written["path"]) == (3, str(shared.home / "sub.ipynb"))
+    assert nbformat.read(written["path"], 4).cells[2].outputs[0]["text"] == "hi\n"
+    assert "notebook" not in written
+
+
 def test_show(shared: Kernel, past: dict[str, str]) -> None:
     shown = checked(shared.request("show", target=past["hold"]))
     assert shown["checkpoint"] == shared.done("log")["checkpoints"][2]
@@ -365,6 +462,41 @@ def test_diff(shared: Kernel, past: dict[str, str]) -> None:
         [],
     )
     assert checked(shared.request("diff", target="HEAD"))["details"] == []
+
+
+def test_diff_with_values(shared: Kernel, past: dict[str, str]) -> None:
+    """In what way each variable differs that is on both sides; the others have nothing to compare."""
+    there = checked(shared.request("diff", target=past["error"], base=past["shared"], values=True))
+    changes = {each["name"]: each["change"] for each in there["details"]}
+    assert all(misfits(each, CHANGE) == [] for each in changes.values() if each)
+    assert changes["_3"] is None
+    assert changes["n"]["aspects"] == [
+        {"aspect": "value", "before": "1", "after": "2"},
+        {"aspect": "difference", "before": "", "after": "+1 (+100 %)"},
+    ]
+    assert {"aspect": "added at [2]", "before": "", "after": "3"} in changes["xs"]["aspects"]
+    without = shared.done("diff", target=past["error"], base=past["shared"])
+    assert all("change" not in each for each in without["details"])
+    assert "shell" in refused(shared.request("diff", channel="control", target="HEAD~1", values=True))
+
+
+def test_diff_with_values_of_what_the_notebook_makes(kernel: Kernel) -> None:
+    """Functions by their lines, instances of its classes by their attributes, generators not at all."""
+    kernel.ok(
+        "class C:\n    def __repr__(self): 1 / 0\nc = C(); c.n = 1; df = None; f = lambda: 0; lazy = (i for i in '')"
+    )
+    kernel.ok("import pandas as pd\ndf = pd.DataFrame({'a': [1, 2], 'b': [3, 4]})\ndef f(x):\n    return x + 1")
+    kernel.ok("c.n = 2; df.loc[1, 'a'] = 7; del df['b']; lazy = (i for i in 'a')\ndef f(x):\n    return x + 2")
+    before = everything(kernel, "c.n, df.to_dict(), f(1)")
+    reply = checked(kernel.request("diff", target="HEAD", base="HEAD~1", values=True))
+    changes = {each["name"]: each["change"] for each in reply["details"]}
+    told = {name: [tuple(each.values()) for each in change["aspects"]] for name, change in changes.items() if change}
+    assert told["c"] == [("n", "1", "2")]
+    assert ("line 2", "    return x + 1", "    return x + 2") in told["f"]
+    assert ("columns removed", "b", "") in told["df"]
+    assert changes["df"]["cells"] == [{"row": "1", "column": "a", "before": "2", "after": "7"}]
+    assert "generator" in changes["lazy"]["note"]
+    assert everything(kernel, "c.n, df.to_dict(), f(1)") == before
 
 
 def test_variable(shared: Kernel, past: dict[str, str]) -> None:
@@ -572,6 +704,45 @@ def test_undo_and_redo(kernel: Kernel) -> None:
     assert kernel.value("n") == "other"
 
 
+def test_cells_that_are_left_ahead(kernel: Kernel) -> None:
+    """Those that were run on the way that is left, oldest first: what they did is not in the state any more."""
+    for code in ("a = 1", "b = 2", "c = 3"):
+        kernel.ok(code)
+    third, second, first = ids(kernel.done("log"))
+
+    def ahead(operation: str, **how: Any) -> list[tuple[Any, ...]]:
+        reply = checked(kernel.request(operation, **how))
+        return [(each["checkpoint"], each["execution_count"], each["code"]) for each in reply["ahead"]]
+
+    assert ahead("undo", steps=2, dry_run=True) == [(second, 2, "b = 2"), (third, 3, "c = 3")]
+    assert ahead("undo") == [(third, 3, "c = 3")]
+    assert ahead("redo") == []
+    assert ahead("checkout", target=third) == []
+    assert ahead("checkout", target=first) == [(second, 2, "b = 2"), (third, 3, "c = 3")]
+    kernel.ok("d = 4")
+    fourth = kernel.done("status")["head"]
+    assert ahead("checkout", target=second) == [(fourth, 4, "d = 4")]  # `first` is on both ways
+    assert ahead("checkout", target=fourth) == [(second, 2, "b = 2")]
+    kernel.ok("e = 5", silent=True)
+    assert ahead("undo") == [(fourth, 4, "d = 4")]  # what was changed between the cells is no cell
+    assert ahead("undo") == [(first, 1, "a = 1")]
+
+
+def test_cells_of_an_earlier_session_are_not_ahead(start: Start, tmp_path: Path) -> None:
+    """They were never run in this one: its notebook does not show that they were."""
+    named = {"JPY_SESSION_NAME": str(tmp_path / "same.ipynb")}
+    earlier = start(environment=named)
+    earlier.ok("a = 1")
+    earlier.ok("b = 2")
+    earlier.close(gracefully=True)
+    later = start(environment=named)
+    later.ok("own = 1")
+    own = later.done("status")["head"]
+    resumed = checked(later.request("resume"))
+    assert [each["checkpoint"] for each in resumed["ahead"]] == [own]
+    assert checked(later.request("undo"))["ahead"] == []
+
+
 def test_commit(kernel: Kernel) -> None:
     assert refused(kernel.request("commit", message="nothing yet"))
     kernel.ok("n = 1")
@@ -621,6 +792,9 @@ READ_ONLY: list[tuple[str, Content]] = [
     ("show", {"target": "HEAD"}),
     ("diff", {"target": "HEAD~1"}),
     ("variable", {"name": "xs"}),
+    ("log", {"all": True, "graph": True}),
+    ("search", {"text": "xs"}),
+    ("export", {}),
 ]
 CHANGING: list[tuple[str, Content]] = [
     ("checkout", {"target": "HEAD~1"}),
@@ -633,10 +807,10 @@ CHANGING: list[tuple[str, Content]] = [
 
 
 def test_control_reads_while_a_cell_runs(shared: Kernel, past: dict[str, str]) -> None:
-    idle = {name: shared.done(name, **how) for name, how in READ_ONLY}
+    idle = [shared.done(name, **how) for name, how in READ_ONLY]
     with shared.hold("xs.append('running')") as held:
-        for name, how in READ_ONLY:
-            assert checked(shared.request(name, channel="control", **how)) == idle[name]
+        for (name, how), reply in zip(READ_ONLY, idle, strict=True):
+            assert checked(shared.request(name, channel="control", **how)) == reply
         for name, how in CHANGING:
             assert "shell channel" in refused(shared.request(name, channel="control", **how))
         assert held.let_go().status == "ok"
@@ -758,6 +932,9 @@ BAD: list[Any] = [
     {"operation": "diff"},
     {"operation": "diff", "base": "HEAD"},
     {"operation": "variable"},
+    {"operation": "search"},
+    {"operation": "search", "text": ""},
+    {"operation": "search", "text": " \n\t"},
     # numbers
     *(
         {"operation": "log", "limit": each}
@@ -779,6 +956,9 @@ BAD: list[Any] = [
     {"operation": "undo", "dry_run": 1},
     {"operation": "log", "all": 1},
     {"operation": "log", "all": "yes"},
+    {"operation": "log", "graph": 1},
+    {"operation": "diff", "target": "HEAD~1", "values": 1},
+    {"operation": "export", "force": 1},
     {"operation": "branch", "name": "no", "delete": 1},
     {"operation": "tag", "name": "no", "delete": None},
     # choices
@@ -792,6 +972,17 @@ BAD: list[Any] = [
     {"operation": "variable", "name": None},
     {"operation": "variable", "name": "never_made"},
     {"operation": "variable", "name": ""},
+    {"operation": "search", "text": None},
+    {"operation": "search", "text": ["xs"]},
+    {"operation": "search", "text": "xs", "limit": -1},
+    {"operation": "export", "path": 5},
+    {"operation": "export", "path": "nowhere/to/be/found.ipynb"},
+    {"operation": "export", "path": ""},
+    {"operation": "export", "path": "/", "force": True},
+    {"operation": "export", "path": "\x00"},
+    {"operation": "export", "path": "a" * 100_000},
+    {"operation": "export", "target": "nowhere"},
+    {"operation": "export", "target": None},
     {"operation": "log", "since": 5},
     {"operation": "log", "since": "nowhere"},
     {"operation": "log", "since": ""},

@@ -81,7 +81,7 @@ def test_resume_brings_everything_back(start: Start, book: Path) -> None:
     work(kernel)
     kernel.restart(kill=True)
     kernel.ok("mine = 1")
-    said = kernel.ok("%kishu resume").stdout
+    said = kernel.ok("%kishu resume").text
     assert "brought back: x, y" in said
     assert kernel.value("x, y is x, 'mine' in globals()") == ([1, 2], True, False)
     kernel.ok("x.append(3)")
@@ -177,7 +177,7 @@ def test_a_copied_notebook_is_attached_by_hand(start: Start, book: Path) -> None
     [own] = [each for each in (book.parent / "stores").iterdir() if each.name.startswith("copy-")]
     shutil.rmtree(own)
     kernel = start(environment=on(copied))
-    assert "resume" in kernel.ok(f"%kishu attach {name}").stdout
+    assert "resume" in kernel.ok(f"%kishu attach {name}").text
     kernel.ok("%kishu resume")
     kernel.ok("x.append('copy')")
     assert kernel.value("x") == [1, 2, "copy"]
@@ -194,7 +194,7 @@ def test_stores_are_listed(start: Start, book: Path) -> None:
     [listed] = kernel.done("stores")["stores"]
     assert (listed["notebook"], listed["exists"], listed["own"]) == (str(book), True, True)
     assert listed["bytes"] > 1000
-    assert str(book) in kernel.ok("%kishu stores").stdout
+    assert str(book) in kernel.ok("%kishu stores").text
     assert kernel.request("attach", store="nothing like it")["ename"] == "RequestError"
 
 

@@ -1,0 +1,99 @@
+"""In what way two values of a variable differ, told to a person.
+
+Law: looking changes nothing, imports nothing, and ends soon. Of the user's code only that may run which a checkpoint
+runs too (how an object comes apart); no `__repr__`, no `__eq__`, no property. `findings` keeps the limits, `looking`
+knows single values, `facts` is what comes out; the other modules know one family of values each.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from kishu_kernel.compare import arrays, arrow_tables, code, objects, pandas_tables, plain
+from kishu_kernel.compare.facts import Aspect, CellDifference, Comparison
+from kishu_kernel.compare.findings import Findings
+from kishu_kernel.compare.looking import is_shown_whole, is_valued, named_alike, same, text, type_name
+from kishu_kernel.libraries import module_name
+
+__all__ = ["Aspect", "CellDifference", "Comparison", "compare"]
+
+_Is = Callable[[type], bool]
+_Compares = Callable[[Any, Any, Findings], None]
+
+_FAMILIES: tuple[tuple[_Is, _Compares], ...] = (
+    (pandas_tables.is_frame, pandas_tables.frames),
+    (pandas_tables.is_series, pandas_tables.series),
+    (pandas_tables.is_index, pandas_tables.indexes),
+    (arrow_tables.is_polars_frame, arrow_tables.polars_frames),
+    (arrow_tables.is_polars_series, arrow_tables.polars_series),
+    (arrow_tables.is_arrow_table, arrow_tables.arrow_tables),
+    (arrow_tables.is_arrow_array, arrow_tables.arrow_arrays),
+    (arrays.is_array, arrays.arrays),
+    (arrays.is_tensor, arrays.tensors),
+    (plain.is_number, plain.numbers),
+    (is_shown_whole, plain.words),
+    (plain.is_text, plain.texts),
+    (plain.is_bytes, plain.byte_strings),
+    (plain.is_mapping, plain.mappings),
+    (plain.is_set, plain.sets),
+    (plain.is_sequence, plain.sequences),
+    (code.is_function, code.functions),
+    (code.is_wrapped, code.wrapped),
+    (code.is_class, code.classes),
+    (objects.is_network, objects.networks),
+    (objects.is_estimator, objects.estimators),
+)
+"""The first family that both values belong to compares them."""
+
+_WITH_ATTRIBUTES = (plain.numbers, plain.texts, plain.byte_strings, plain.mappings, plain.sets, plain.sequences)
+"""Families whose derived classes can have attributes besides."""
+
+
+def compare(before: object, after: object) -> Comparison:
+    """How `after` differs from `before`. Never raises for what the values do.
+
+    Takes a few seconds at most, and says so where that was not enough.
+    """
+    findings = Findings(_examine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            findings.seen(before, after)
+            _examine(before, after, findings)
+            if not (findings.told or findings.cells or findings.hurried):
+                findings.note(_nothing_seen(before, after, findings))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # extensions in Rust panic beside `Exception`
+            findings.note(f"Not all of it could be compared: {type_name(type(error))}.")
+    return findings.comparison()
+
+
+def _examine(before: object, after: object, findings: Findings) -> None:
+    """Adds how two values, or two parts of values, differ."""
+    kind, other = type(before), type(after)
+    alike = named_alike(kind, other)
+    if not alike:
+        findings.add("type", type_name(kind), type_name(other))
+    for belongs, compares in _FAMILIES:
+        if belongs(kind) and belongs(other):
+            compares(before, after, findings)
+            if alike and compares in _WITH_ATTRIBUTES and module_name(kind) != "builtins" and not is_valued([before]):
+                objects.attributes(before, after, findings)
+            return
+    if alike:
+        found = findings.told
+        objects.instances(before, after, findings)
+        if findings.told > found:
+            return
+    findings.add("", text(before), text(after))
+
+
+def _nothing_seen(before: object, after: object, findings: Findings) -> str:
+    if same(before, after):
+        return "They are the same."
+    if findings.all_compared:
+        return "All values are the same; they only lie in memory in another way."
+    return "They look the same, but their contents differ."

@@ -1,0 +1,264 @@
+"""What is asked of a single value: what it looks like in a few words, whether it is the same as another, what it holds.
+
+Law: a class of the user's is not asked: its `__repr__`, `__eq__`, `__getattr__` and properties do not run. Only
+what a checkpoint asks for, too, is: how an object comes apart (`reducers`).
+"""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import enum
+import fractions
+import operator
+import pathlib
+import re
+import reprlib
+import sys
+import types
+import uuid
+from collections.abc import Callable, Hashable, Iterable
+from itertools import islice
+from typing import Any
+
+from kishu_kernel.detect.atoms import PLAIN
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.libraries import module_name, qualified_name
+from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.summaries import describe
+
+WIDTH = 80
+"""Characters of a value in one line."""
+
+SHOWN = 8
+"""Of many things of one kind, so many are named."""
+
+_LONGEST = 2000
+"""Bits of a number that is written out."""
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = WIDTH
+
+_SHOWN_BY_STR = (
+    datetime.date,
+    datetime.datetime,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+    fractions.Fraction,
+    uuid.UUID,
+)
+_SHOWN_BY_REPR = (range, re.Pattern, datetime.timezone)
+_PANDAS_SCALARS = {"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"}
+
+
+def text(value: object, depth: int = 0) -> str:
+    """The value in one line."""
+    try:
+        return cut(_text(value, depth))
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a library's, whose objects were taken apart by hand
+        return cut(type_name(type(value)))
+
+
+def label(value: object) -> str:
+    """A value as the name of a row or a column: text without its quotes."""
+    return cut(" ".join(value.split()) or repr(value)) if type(value) is str else text(value)
+
+
+def cut(line: str, width: int = WIDTH) -> str:
+    """The line, or what fits of it."""
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def type_name(kind: type) -> str:
+    """A class as a person knows it."""
+    module, name = module_name(kind), qualified_name(kind)
+    return cut(name if module in ("builtins", "__main__") else f"{module}.{name}")
+
+
+def listed(values: Iterable[object], total: int, name: Callable[[object], str] = text) -> str:
+    """`'a', 'b', 'c'`, or `'a', 'b', ... and 12 more`."""
+    shown = ", ".join(cut(name(value), 20 if total > 4 else 40) for value in islice(values, SHOWN))
+    return f"{shown} and {total - SHOWN:,} more" if total > SHOWN else shown
+
+
+def named_alike(one: type, other: type) -> bool:
+    """The same class, or two made by the same statement of the notebook: each load makes its own."""
+    return one is other or (module_name(one), qualified_name(one)) == (module_name(other), qualified_name(other))
+
+
+def is_kind(kind: type, module: str, *names: str) -> bool:
+    """A class of a library that is loaded, or one derived from it. Imports nothing."""
+    held = getattr(sys.modules.get(module), "__dict__", {})
+    found = [held.get(name) for name in names]
+    return any(isinstance(each, type) and type.__subclasscheck__(each, kind) for each in found)
+
+
+def same(one: object, other: object) -> bool:
+    """Nothing that can be seen tells them apart. What cannot be looked into counts as the same."""
+    if one is other:
+        return True
+    kind = type(one)
+    if kind is type(other) and kind in PLAIN:
+        return bool(one == other or (one != one and other != other))
+    if not named_alike(kind, type(other)):
+        return False
+    if kind in (list, tuple, dict) and kind is type(other):
+        quick = _quickly_same(one, other)
+        if quick is not None:
+            return quick
+    return fingerprint(one) == fingerprint(other)
+
+
+def _quickly_same(one: Any, other: Any) -> bool | None:
+    """Of containers of numbers, strings and the like; None where they hold anything else, or what is no number."""
+    if len(one) != len(other):
+        return False
+    if type(one) is dict:
+        one, other = [*one, *one.values()], [*other, *other.values()]
+    if not (is_plain(one) and is_plain(other)):
+        return None
+    if one == other:
+        return all(map(operator.is_, map(type, one), map(type, other)))
+    return None if any(each != each for each in one) else False
+
+
+def fingerprint(value: object) -> bytes:
+    """The digest of all that is reachable from a value."""
+    main = sys.modules.get("__main__")
+    return Fingerprinter(ReductionTable({} if main is None else vars(main))).take(value).digest
+
+
+def key_of(value: Any) -> Hashable:
+    """What stands for a value among the keys of a dictionary; no method of the user's is called for it."""
+    kind = type(value)
+    if kind in PLAIN:
+        return value if value == value else ("nan",)
+    if kind is tuple:
+        return tuple(map(key_of, value))
+    return ("object", module_name(kind), qualified_name(kind), fingerprint(value))
+
+
+def is_plain(values: Iterable[object]) -> bool:
+    """All of them are numbers, strings and the like: they can be compared without a method of the user's."""
+    try:
+        return set(map(type, values)) <= PLAIN
+    except Exception:  # a class that has no hash
+        return False
+
+
+def state_of(value: object) -> dict[str, object]:
+    """The attributes that an instance has of its own, in `__dict__` and in slots."""
+    state: dict[str, object] = {}
+    for base in mro_of(type(value)):
+        for name, member in members_of(base).items():
+            if type(member) is types.MemberDescriptorType and module_name(base) != "builtins":
+                try:
+                    state[name] = member.__get__(value)
+                except AttributeError:  # a slot that is empty
+                    continue
+    try:
+        own = object.__getattribute__(value, "__dict__")
+    except Exception:  # there is none
+        own = None
+    if type(own) is dict:
+        state.update((name, held) for name, held in own.items() if type(name) is str)
+    return state
+
+
+def is_valued(values: Iterable[object]) -> bool:
+    """The same of dates, and of numbers and dates of pandas and numpy."""
+    try:
+        kinds = set(map(type, values)) - PLAIN
+    except Exception:
+        return False
+    return all(kind in _SHOWN_BY_STR or _is_pandas_scalar(kind) or is_kind(kind, "numpy", "generic") for kind in kinds)
+
+
+def is_shown_whole(kind: type) -> bool:
+    """A value whose few words say everything: a date, a path, a range."""
+    return kind in (*_SHOWN_BY_STR, *_SHOWN_BY_REPR) or _is_path(kind) or _is_pandas_scalar(kind)
+
+
+def mro_of(kind: type) -> tuple[type, ...]:
+    """A class and its bases. Asks no metaclass."""
+    found: tuple[type, ...] = type.__dict__["__mro__"].__get__(kind)
+    return found
+
+
+def members_of(kind: type) -> dict[str, Any]:
+    """What a class itself defines. Asks no metaclass."""
+    return dict(type.__dict__["__dict__"].__get__(kind))
+
+
+def _text(value: Any, depth: int) -> str:
+    kind = type(value)
+    if kind is int and value.bit_length() > _LONGEST:
+        return f"int of {value.bit_length():,} bits"
+    if kind is bytes and len(value) > WIDTH:
+        return f"{value[:20]!r}… of {len(value):,} bytes"
+    if kind in PLAIN or value is Ellipsis:
+        return _short.repr(value)
+    if kind in (list, tuple, dict, set, frozenset):
+        return _container(value, depth)
+    if kind in _SHOWN_BY_STR or _is_path(kind) or _is_pandas_scalar(kind):
+        return str(value)
+    if is_kind(kind, "numpy", "dtype") or is_kind(kind, "pandas.api.extensions", "ExtensionDtype"):
+        return str(value)
+    if kind in _SHOWN_BY_REPR:
+        return repr(value)
+    if is_kind(kind, "numpy", "generic"):
+        return _numpy_scalar(value)
+    if issubclass(kind, enum.Enum):
+        return f"{qualified_name(kind)}.{state_of(value).get('_name_')}"
+    if kind is types.MethodType:
+        return f"{text(value.__func__)} of {type_name(type(value.__self__))}"
+    if isinstance(kind, type) and module_name(kind) == "__main__" and not issubclass(kind, type):
+        return _instance(value, depth)
+    return describe("", value).summary
+
+
+def _container(value: Any, depth: int) -> str:
+    kind = type(value)
+    if depth > 2 or len(value) > 6:
+        return f"{kind.__name__} of {len(value):,}"
+    inside = [text(item, depth + 1) for item in value]
+    if kind is dict:
+        inside = [f"{key}: {text(item, depth + 1)}" for key, item in zip(inside, value.values(), strict=True)]
+    if kind in (set, frozenset):
+        inside.sort()
+    line = ", ".join(inside)
+    if len(line) > WIDTH - 12:
+        return f"{kind.__name__} of {len(value):,}"
+    if kind is tuple:
+        return f"({line}{',' * (len(value) == 1)})"
+    if kind is frozenset:
+        return f"frozenset({{{line}}})" if value else "frozenset()"
+    if kind is set and not value:
+        return "set()"
+    return f"[{line}]" if kind is list else f"{{{line}}}"
+
+
+def _instance(value: object, depth: int) -> str:
+    name, state = type_name(type(value)), state_of(value)
+    if depth > 1 or not state or len(state) > 4:
+        return name
+    line = ", ".join(f"{key}={text(held, depth + 1)}" for key, held in state.items())
+    return f"{name}({line})" if len(line) <= WIDTH - 20 else name
+
+
+def _numpy_scalar(value: Any) -> str:
+    if value.dtype.kind in "Mmgcf" and value.dtype.char not in "dD":
+        return str(value)  # `item` would turn 0.1 of 32 bits into 0.10000000149011612
+    plain = value.item()
+    return text(plain) if type(plain) in PLAIN or type(plain) is tuple else str(value)
+
+
+def _is_path(kind: type) -> bool:
+    return issubclass(kind, pathlib.PurePath) and module_name(kind).partition(".")[0] == "pathlib"
+
+
+def _is_pandas_scalar(kind: type) -> bool:
+    return module_name(kind).partition(".")[0] == "pandas" and qualified_name(kind) in _PANDAS_SCALARS

@@ -1,0 +1,229 @@
+"""Commands that change the session of a live kernel, from outside: between its cells, as if a cell had said so.
+
+Neighbours: `commands` has the group, `sources` finds the kernel, `kishu_kernel.client` asks it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kishu_kernel.frontend import tables
+from kishu_kernel.frontend.commands_history import store_argument
+from kishu_kernel.frontend.sources import live_source, source
+from kishu_kernel.frontend.tables import Json
+from kishu_kernel.frontend.terminal import (
+    Command,
+    complete_target,
+    directory_option,
+    examples,
+    json_option,
+    say_reply,
+)
+
+_steps = click.argument("steps", type=click.IntRange(1), default=1)
+_timeout = click.option(
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait so long for a busy kernel.  [until it is free]"
+)
+
+
+def _travel_options(command: Command) -> Command:
+    """What all ways to travel take."""
+    for option in (
+        json_option,
+        directory_option,
+        _timeout,
+        click.option("--allow-lost", is_flag=True, help="Go there without what cannot be brought back."),
+        click.option("--no-replay", is_flag=True, help="Fail rather than run a cell again."),
+        click.option("-n", "--dry-run", is_flag=True, help="Only say what that would do."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(epilog=examples("jupyter kishu undo analysis.ipynb", "jupyter kishu undo analysis.ipynb 3 --dry-run"))
+@store_argument
+@_steps
+@_travel_options
+@click.pass_context
+def undo(ctx: click.Context, /, name: str, steps: int, **how: Any) -> None:
+    """Take back the last cell, or the last STEPS cells.
+
+    The variables are as they were before; the cell stays in the history, and `redo` brings it again.
+    """
+    _travel(ctx, name, "undo", {"steps": steps}, **how)
+
+
+@click.command(epilog=examples("jupyter kishu redo analysis.ipynb"))
+@store_argument
+@_steps
+@_travel_options
+@click.pass_context
+def redo(ctx: click.Context, /, name: str, steps: int, **how: Any) -> None:
+    """Take back an undo, or the last STEPS of them."""
+    _travel(ctx, name, "redo", {"steps": steps}, **how)
+
+
+@click.command(
+    epilog=examples("jupyter kishu checkout analysis.ipynb HEAD~3", "jupyter kishu checkout kernel-1a2b.json baseline")
+)
+@store_argument
+@click.argument("target", shell_complete=complete_target)
+@_travel_options
+@click.pass_context
+def checkout(ctx: click.Context, /, name: str, target: str, **how: Any) -> None:
+    """Go to any state.
+
+    TARGET is an id as in the log, or its first letters, a branch, a tag, HEAD~3, or In[7].
+    """
+    _travel(ctx, name, "checkout", {"target": target}, **how)
+
+
+@click.command(epilog=examples("jupyter kishu resume analysis.ipynb"))
+@store_argument
+@click.argument("session", required=False)
+@_travel_options
+@click.pass_context
+def resume(ctx: click.Context, /, name: str, session: str | None, **how: Any) -> None:
+    """Go to where the last session ended, or SESSION."""
+    _travel(ctx, name, "resume", {"session": session}, **how)
+
+
+@click.command(epilog=examples("jupyter kishu commit analysis.ipynb 'before the outliers went'"))
+@store_argument
+@click.argument("message")
+@_timeout
+@directory_option
+@json_option
+@click.pass_context
+def commit(
+    ctx: click.Context, name: str, message: str, timeout: float | None, directory: Path | None, for_programs: bool
+) -> None:
+    """Give the present state a message."""
+    with live_source(ctx, directory, name, timeout) as there:
+        reply = there.ask("commit", message=message)
+    say_reply(reply, {"message": message}, for_programs)
+
+
+def _naming(kind: str, listed: str) -> Callable[..., None]:
+    """The function of `branch`, or of `tag`."""
+
+    def change(
+        ctx: click.Context,
+        name: str,
+        called: str | None,
+        target: str,
+        delete: bool,
+        timeout: float | None,
+        directory: Path | None,
+        for_programs: bool,
+    ) -> None:
+        if called is None:
+            if delete:
+                raise click.UsageError(f"--delete needs the NAME of a {kind}.", ctx)
+            with source(ctx, directory, name) as there:
+                reply = _names(there.ask("log", limit=0, all=True), kind, listed)
+        else:
+            with live_source(ctx, directory, name, timeout) as there:
+                reply = there.ask(kind, name=called, target=target, delete=delete)
+        say_reply(reply, {}, for_programs)
+
+    change.__doc__ = f"""List the {listed}, or make, move or delete one.
+
+    With NAME, which needs a live kernel, it then stands on TARGET, or on HEAD where nothing is said. A state that a
+    {kind} stands on is never dropped.
+    """
+    return change
+
+
+def _names(log: Json, kind: str, listed: str) -> Json:
+    """As the reply to `branch` or `tag`, which are not to be asked without a name."""
+    found = {name: each["id"] for each in log["checkpoints"] for name in each[listed]}
+    known = {key: log[key] for key in ("status", "protocol", "branch")}
+    return {**known, "operation": kind, listed: dict(sorted(found.items()))}
+
+
+def _naming_command(kind: str, listed: str) -> click.Command:
+    command = _naming(kind, listed)
+    for option in (
+        click.pass_context,
+        json_option,
+        directory_option,
+        _timeout,
+        click.option("-d", "--delete", is_flag=True, help=f"Delete the {kind}; its checkpoints stay."),
+        click.argument("target", default="HEAD", shell_complete=complete_target),
+        click.argument("called", metavar="[NAME]", required=False),
+        store_argument,
+    ):
+        command = option(command)
+    lines = (f"jupyter kishu {kind} analysis.ipynb", f"jupyter kishu {kind} analysis.ipynb baseline In[7]")
+    return click.command(kind, epilog=examples(*lines))(command)
+
+
+@click.command(
+    epilog=examples("jupyter kishu run analysis.ipynb 'df.describe()'", "jupyter kishu run analysis.ipynb - < cell.py")
+)
+@store_argument
+@click.argument("code")
+@_timeout
+@directory_option
+@json_option
+@click.pass_context
+def run(
+    ctx: click.Context, name: str, code: str, timeout: float | None, directory: Path | None, for_programs: bool
+) -> None:
+    """Run a cell, and print what it shows.
+
+    It gets a checkpoint as any other; it does not appear in the document. CODE is read from stdin where it is -.
+
+    Exit status: 0 it ended well, 1 it raised, or could not be run, 2 wrong usage.
+    """
+    if code == "-":
+        code = sys.stdin.read()
+    with live_source(ctx, directory, name, timeout) as there:
+        try:
+            reply = there.client.run(code)
+        except KeyboardInterrupt:
+            there.client.interrupt()
+            raise
+    if for_programs:
+        click.echo(tables.as_json(reply))
+    elif reply["outputs"]:
+        click.echo(tables.outputs_text(reply["outputs"], ""))
+    ctx.exit(0 if reply["status"] == "ok" else 1)
+
+
+def _travel(
+    ctx: click.Context,
+    name: str,
+    operation: str,
+    where: Json,
+    *,
+    dry_run: bool,
+    no_replay: bool,
+    allow_lost: bool,
+    timeout: float | None,
+    directory: Path | None,
+    for_programs: bool,
+) -> None:
+    asked = {**where, "dry_run": dry_run, "replay": "never" if no_replay else "auto", "allow_lost": allow_lost}
+    with live_source(ctx, directory, name, timeout) as there:
+        reply = there.ask(operation, **asked)
+    say_reply(reply, asked, for_programs)
+
+
+SECTION = "In a live notebook"
+COMMANDS = (
+    undo,
+    redo,
+    checkout,
+    resume,
+    commit,
+    _naming_command("branch", "branches"),
+    _naming_command("tag", "tags"),
+    run,
+)

@@ -1,0 +1,161 @@
+"""Completion of `%kishu` lines: subcommands, options, and the names that the history knows.
+
+Law: it only looks, never waits for the writer, and says nothing where something is wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kishu_kernel.frontend.phrases import first_line
+from kishu_kernel.frontend.subcommands import BY_NAME, Argument, Kind, Subcommand
+
+if TYPE_CHECKING:
+    from kishu_kernel.frontend.messages import Requests
+
+_LINE = re.compile(r"\s*%?kishu\s+(.*)", re.DOTALL)
+_LATEST = 50
+"""Ids that are offered before anything of them is typed."""
+
+Words = list[tuple[str, str]]
+"""What is offered, and what it is."""
+
+
+def install(shell: Any, requests: Requests) -> None:
+    """From now on the completer of this shell knows `%kishu`."""
+    try:
+        from IPython.core.completer import SimpleCompletion, context_matcher
+    except ImportError:  # before IPython 8.6: hosted platforms have it
+        return
+    if getattr(shell, "Completer", None) is None:
+        return
+
+    @context_matcher(identifier="kishu", priority=200)  # type: ignore[untyped-decorator, unused-ignore]
+    def kishu_matcher(context: Any) -> Any:
+        fragment, words = completions(context.text_until_cursor, requests, shell.magics_manager.auto_magic)
+        offered = [SimpleCompletion(text, type=what) for text, what in words]
+        found = {"completions": offered, "suppress": bool(offered), "ordered": True}
+        # Not as the completer cuts words: `HEAD~3`, `--all` and `In[7]` are whole ones here.
+        return {**found, "matched_fragment": fragment} if offered else found
+
+    matchers = shell.Completer.custom_matchers
+    before = [each for each in matchers if getattr(each, "matcher_identifier", None) != "kishu"]
+    matchers[:] = [*before, kishu_matcher]
+
+
+def completions(line: str, requests: Requests, automagic: bool = False) -> tuple[str, Words]:
+    """The word at the end of a line, as far as it is typed, and what it may become."""
+    matched = _LINE.fullmatch(line)
+    if not matched or not (automagic or line.lstrip().startswith("%")):
+        return "", []
+    *before, fragment = matched[1].split(" ") if matched[1] else [""]
+    before = [word for word in before if word and word != "--json"]
+    try:
+        return fragment, [word for word in _offered(before, fragment, requests) if word[0].startswith(fragment)]
+    except Exception:  # a key was pressed: nobody wants to hear of it
+        return "", []
+
+
+def _offered(before: list[str], fragment: str, requests: Requests) -> Words:
+    if not before:
+        return [(each.name, "subcommand") for each in BY_NAME.values()] + _flags(("--json",), fragment)
+    command = BY_NAME.get(before[0])
+    if command is None:
+        return []
+    if fragment.startswith("-"):
+        used = set(before)
+        return _flags([each.flag for each in command.options if each.flag not in used] + ["--json"], fragment)
+    kind = _kind(command, before[1:])
+    return _NAMES[kind](requests, fragment) if kind in _NAMES else []
+
+
+def _flags(flags: Iterable[str], fragment: str) -> Words:
+    return [(flag, "option") for flag in flags] if fragment.startswith("-") else []
+
+
+def _kind(command: Subcommand, before: list[str]) -> Kind | None:
+    """What the next word of this subcommand stands for."""
+    taking = {each.flag: each.kind for each in command.options if each.kind}
+    if before and before[-1] in taking:
+        return taking[before[-1]]
+    places = 0
+    for at, word in enumerate(before):
+        if not word.startswith("-") and (not at or before[at - 1] not in taking):
+            places += 1
+    arguments: tuple[Argument, ...] = command.arguments
+    if arguments and arguments[-1].many:
+        places = min(places, len(arguments) - 1)
+    return arguments[places].kind if places < len(arguments) else None
+
+
+# --- the names
+
+
+def _looked(requests: Requests, **request: Any) -> dict[str, Any]:
+    """A reply that does not wait. KeyError, in whoever reads it, if it is an error."""
+    return requests.answer(request, may_change=False)
+
+
+def _named(kind: str) -> Callable[[Requests, str], Words]:
+    def names(requests: Requests, _: str) -> Words:
+        return [(name, kind) for name in requests.reader.names()[kind]]
+
+    return names
+
+
+def _targets(requests: Requests, fragment: str) -> Words:
+    """Names first; then cells; ids last, all of them only when one is begun."""
+    named = requests.reader.names()
+    words: Words = [("HEAD", "target")] + [(name, kind) for kind in ("branch", "tag") for name in named[kind]]
+    way = _looked(requests, operation="log", limit=200)["checkpoints"]
+    if fragment.startswith("HEAD~"):
+        return [(f"HEAD~{steps}", first_line(each["code"])) for steps, each in islice(enumerate(way), 1, None)]
+    cells = dict.fromkeys(each["execution_count"] for each in way if each["execution_count"] is not None)
+    words += [(f"In[{count}]", "cell") for count in cells]
+    everything = way
+    if re.fullmatch(r"[0-9a-f]+", fragment):
+        everything = _looked(requests, operation="log", limit=0, all=True)["checkpoints"]
+    ids = [(each["id"][:8], "checkpoint") for each in everything if each["id"].startswith(fragment)]
+    return words + ids[:_LATEST]
+
+
+def _variables(requests: Requests, _: str) -> Words:
+    way = _looked(requests, operation="log", limit=0)["checkpoints"]
+    known = dict.fromkeys(name for each in way for name in (*each["created"], *each["modified"]))
+    plain = [name for name in known if not re.fullmatch(r"_\d+", name)]
+    return [(name, "variable") for name in plain]
+
+
+def _stores(requests: Requests, _: str) -> Words:
+    return [(each["name"], "store") for each in _looked(requests, operation="stores")["stores"]]
+
+
+def _sessions(requests: Requests, _: str) -> Words:
+    return [(name, "session") for name in requests.reader.names()["session"]]
+
+
+def _files(requests: Requests, fragment: str) -> Words:
+    folder, slash, _ = fragment.rpartition("/")
+    there = sorted(Path(folder + slash).expanduser().iterdir())
+    folders = [(f"{folder}{slash}{each.name}/", "folder") for each in there if each.is_dir()]
+    return folders + [(f"{folder}{slash}{each.name}", "file") for each in there if each.suffix == ".ipynb"]
+
+
+def _commands(requests: Requests, _: str) -> Words:
+    return [(name, "subcommand") for name in BY_NAME]
+
+
+_NAMES: dict[Kind | None, Callable[[Requests, str], Words]] = {
+    "target": _targets,
+    "branch": _named("branch"),
+    "tag": _named("tag"),
+    "variable": _variables,
+    "store": _stores,
+    "session": _sessions,
+    "command": _commands,
+    "file": _files,
+}

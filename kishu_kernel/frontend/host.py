@@ -1,0 +1,127 @@
+"""What a kernel of ipykernel's does so that its session travels in time.
+
+Two kernels use it: our own (`kernel`) and a plain one that loads us (`extension`). Both call the same methods around
+their own; nothing here knows which of them it is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+from kishu_kernel.frontend.attachment import Attachment, Settings
+from kishu_kernel.frontend.magics import KishuMagics
+from kishu_kernel.frontend.messages import Requests
+from kishu_kernel.frontend.panel import is_own
+from kishu_kernel.interrupts import answering
+
+COMMS = ("comm_open", "comm_msg", "comm_close")
+
+_LOOKING = frozenset(
+    {
+        *("attach", "configurationDone", "debugInfo", "disconnect", "dumpCell", "exceptionInfo", "initialize"),
+        *("inspectVariables", "modules", "richInspectVariables", "scopes", "setBreakpoints", "source", "stackTrace"),
+        *("setExceptionBreakpoints", "threads", "variables"),
+    }
+)
+"""Commands of the debugger that assign to nothing."""
+
+Handler = Callable[..., Any]
+
+
+class Host:
+    """Time travel for a kernel.
+
+    Args:
+        late: cells may have run before.
+
+    Attributes:
+        attachment: the shell and the session.
+        requests: answers `kishu_request`.
+    """
+
+    def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
+        self._kernel = kernel
+        self.attachment = Attachment(kernel.shell, settings, late)
+        self._stop_listening = self.attachment.recorder.listen(kernel.session)
+        self.requests = Requests(self.attachment)
+        kernel.shell.register_magics(KishuMagics(kernel.shell, self.requests))
+
+    def info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
+        """The kernel's own info, with the feature `kishu`, so that a client knows before it sends."""
+        return {**plain, "supported_features": [*plain.get("supported_features", []), "kishu"]}
+
+    async def execute(
+        self,
+        run: Callable[[], Awaitable[dict[str, Any]]],
+        code: str,
+        *,
+        hidden: bool,
+        expressions: Mapping[str, str] | None,
+    ) -> dict[str, Any]:
+        """Runs a cell; its checkpoint is taken before the reply leaves."""
+        return await self.attachment.around_cell(
+            run,
+            code=code,
+            hidden=hidden,
+            expressions=expressions or {},
+            msg_id=parent_of(self._kernel),
+            main=on_main_thread(),
+        )
+
+    async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """Answers a `kishu_request`, on the shell channel or the control channel, with one reply."""
+        with answering():
+            content = self.requests.answer(parent.get("content"), may_change=on_main_thread())
+            self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
+
+    async def debug(self, plain: Callable[[dict[str, Any]], Awaitable[Any]], msg: dict[str, Any]) -> Any:
+        """A debugger can assign to variables."""
+        if msg.get("command") in _LOOKING:
+            return await plain(msg)
+        self.attachment.session.before_unseen()
+        try:
+            return await plain(msg)
+        finally:
+            self.attachment.session.note_unseen()  # a cell may have ended meanwhile
+
+    def comm_handlers(self, plain: Mapping[str, Handler]) -> dict[str, Handler]:
+        """Handlers of comm messages, in the place of the plain ones."""
+        return {name: partial(self._handle_comm, plain[name]) for name in COMMS}
+
+    def close(self) -> None:
+        """The kernel ends; the history stays."""
+        self.attachment.close()
+
+    def leave(self) -> None:
+        """The kernel goes on without us; the history stays."""
+        self.attachment.leave()
+        self._stop_listening()
+
+    def _handle_comm(self, handler: Handler, *args: Any) -> Any:
+        """A widget's callback may do anything; our own panel's changes nothing where it is called."""
+        if is_own(args[-1]["content"].get("comm_id")):
+            return handler(*args)
+        self.attachment.session.before_unseen()
+        try:
+            return handler(*args)
+        finally:
+            self.attachment.session.note_unseen()  # on a subshell, a cell may have ended meanwhile
+
+
+async def answer_disabled(session: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+    """Answers a `kishu_request` where nobody does."""
+    content = {"status": "error", "ename": "Disabled", "evalue": "Kishu is switched off", "traceback": []}
+    session.send(stream, "kishu_reply", content, parent, ident)
+
+
+def parent_of(kernel: Any) -> str:
+    """The id of the message that the kernel is dealing with."""
+    return str(kernel.get_parent().get("header", {}).get("msg_id", ""))
+
+
+def on_main_thread() -> bool:
+    """Else on a subshell, or on the control channel."""
+    return threading.current_thread() is threading.main_thread()

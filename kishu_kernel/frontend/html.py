@@ -1,0 +1,230 @@
+"""Pieces of the pages that `%kishu` displays.
+
+Law: no script, nothing from elsewhere, and every text escaped: names, code and messages may be hostile. A page reads
+well where a frontend takes its style or its drawings away, as some do with a notebook that they do not trust.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from kishu_kernel.frontend.phrases import (
+    Marked,
+    Reply,
+    cell,
+    changed,
+    code_lines,
+    first_line,
+    fitted,
+    is_result,
+    lately,
+    moment,
+    notes,
+)
+from kishu_kernel.frontend.tables import visible
+
+ROOT = "kishu-v1"
+"""Changes when the style does: a notebook keeps older pages, and frontends mix the styles of all."""
+
+_HOVER = 400
+"""Characters of a cell that are told where the pointer rests: each row repeats them."""
+
+# Text has the colour of its surroundings, and what is coloured shines through, so that it fits any theme.
+# (`prefers-color-scheme` would not do: it is the desktop's, and a light JupyterLab on a dark one is no rarity.)
+_STYLE = """
+@ {font: 13px/1.5 var(--jp-ui-font-family, var(--vscode-font-family, system-ui, sans-serif));
+ color: var(--jp-content-font-color1, var(--vscode-editor-foreground, inherit)); overflow-x: auto; margin: 2px 0 6px;
+ --k-mono: var(--jp-code-font-family, var(--vscode-editor-font-family, ui-monospace, Menlo, Consolas, monospace));
+ --k-accent: var(--jp-brand-color1, var(--vscode-textLink-foreground, #3f83e0));
+ --k-rule: rgba(128, 128, 128, .28)}
+@ table {border-collapse: collapse; border: 0; margin: 0; font-size: 13px; width: auto; table-layout: auto}
+@ caption, @ h4 {font: 600 14px/1.5 inherit; font-size: 14px; font-weight: 600; text-align: left; caption-side: top;
+ padding: 0; margin: 0 0 4px; color: inherit}
+@ th, @ td {text-align: left; vertical-align: middle; padding: 3px 14px 3px 0; border: 0; line-height: 1.5;
+ white-space: nowrap; background: none; color: inherit; max-width: none}
+@ thead th {font-size: 12px; font-weight: 400; opacity: .7; border-bottom: 1px solid var(--k-rule)}
+@ thead, @ thead tr {border: 0}
+@ tbody tr, @ tbody tr:nth-child(n), @ tbody tr:hover {background: none; border: 0}
+@ code, @ pre {font-family: var(--k-mono); font-size: 12px; background: none; color: inherit; padding: 0; border: 0}
+@ pre {margin: 6px 0; padding: 8px 12px; line-height: 1.5; white-space: pre; overflow-x: auto;
+ background: rgba(128, 128, 128, .1); border-radius: 4px}
+@ p {margin: 4px 0; max-width: 70em}
+@ details {margin: 6px 0} @ summary {cursor: pointer}
+@ .k-soft {opacity: .7}
+@ .k-right {text-align: right; font-variant-numeric: tabular-nums}
+@ .k-wrap {white-space: normal; overflow-wrap: anywhere; vertical-align: top; max-width: 34em}
+@ .k-top td, @ .k-top th {vertical-align: top}
+@ .k-line {max-width: 34em; overflow: hidden; text-overflow: ellipsis}
+@ .k-name {max-width: 16em; overflow: hidden; text-overflow: ellipsis}
+@ .k-chip, @ .k-ref {display: inline-block; padding: 0 6px; margin: 0 4px 0 0; border-radius: 4px;
+ font: 12px/18px var(--k-mono); max-width: 13em; overflow: hidden;
+ text-overflow: ellipsis; vertical-align: middle; white-space: nowrap}
+@ .k-add {background: rgba(46, 160, 67, .22)} @ .k-mod {background: rgba(210, 140, 0, .24)}
+@ .k-del {background: rgba(218, 54, 51, .22)} @ .k-bad {background: rgba(218, 54, 51, .22)}
+@ .k-note {background: rgba(128, 128, 128, .2)}
+@ .k-ref {border: 1px solid var(--k-accent); border-radius: 9px; line-height: 16px; font-weight: 600}
+@ .k-at {background: var(--k-accent); color: var(--jp-ui-inverse-font-color1, var(--vscode-editor-background, #fff))}
+@ .k-tag {border-style: dashed}
+@ .k-part th {padding-left: 14px; font-weight: 400; opacity: .8}
+@ .k-card {border-left: 3px solid var(--k-accent); padding: 2px 0 2px 12px}
+@ mark {background: rgba(255, 200, 0, .4); color: inherit; padding: 0}
+@ .k-kw {color: var(--jp-mirror-editor-keyword-color, var(--vscode-symbolIcon-keywordForeground, inherit));
+ font-weight: 600}
+@ .k-str {color: var(--jp-mirror-editor-string-color, var(--vscode-debugTokenExpression-string, inherit))}
+@ .k-num {color: var(--jp-mirror-editor-number-color, var(--vscode-debugTokenExpression-number, inherit))}
+@ .k-com {opacity: .7; font-style: italic}
+@ .k-lanes {padding: 0; line-height: 0} @ .k-lanes svg {display: block; overflow: visible}
+@ .k-log td, @ .k-log th {padding-top: 0; padding-bottom: 0} @ .k-log tbody td {height: 30px}
+@ .k-log .k-here td {background: rgba(128, 128, 128, .14)}
+"""
+SIGNS = {"+": "+", "~": "~", "-": "\N{MINUS SIGN}"}
+_KINDS = {"+": ("k-add", "created"), "~": ("k-mod", "modified"), "-": ("k-del", "deleted")}
+
+
+def _scoped(style: str) -> str:
+    """With more weight than what frontends say of all tables in an output."""
+    return re.sub(r"\s*\n\s*", " ", style.replace("@ ", f".{ROOT}.{ROOT}.{ROOT} ")).replace(
+        f".{ROOT}.{ROOT}.{ROOT} {{", f".{ROOT} {{"
+    )
+
+
+STYLE = f"<style>{_scoped(_STYLE).strip()}</style>"
+
+
+def page(*parts: str) -> str:
+    """A whole output."""
+    return f'<div class="{ROOT}">{STYLE}{"".join(parts)}</div>'
+
+
+def esc(text: object) -> str:
+    """A text that means nothing but itself, in HTML or in an attribute."""
+    return html.escape(visible(text))
+
+
+def told(text: str) -> str:
+    """A text of ours, in which commands stand between backticks."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+def table(head: Sequence[str], rows: Iterable[str], *, caption: str = "", kind: str = "") -> str:
+    """Rows under headings that a screen reader knows as such. Caption and rows are HTML, the headings are text."""
+    titled = f"<caption>{caption}</caption>" if caption else ""
+    headings = "".join(f'<th scope="col">{esc(each)}</th>' for each in head)
+    return f'<table class="{kind}">{titled}<thead><tr>{headings}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def chip(text: str, kind: str, title: str = "") -> str:
+    """A word on a coloured ground."""
+    hover = f' title="{esc(title)}"' if title else ""
+    return f'<span class="k-chip {kind}"{hover}>{esc(text)}</span>'
+
+
+def change_chips(marked: Sequence[Marked], most: int) -> str:
+    """One for each variable that changed; the rest as a number that tells their names."""
+    shown = "".join(
+        chip(SIGNS[mark] + name, _KINDS[mark][0], f"{_KINDS[mark][1]}: {name}") for mark, name in marked[:most]
+    )
+    rest = [mark + name for mark, name in marked[most:]]
+    return shown + (chip(f"{len(rest)} more", "k-note", " ".join(rest)[:_HOVER]) if rest else "")
+
+
+def name_chips(names: Iterable[str], mark: str) -> str:
+    """Variables that all fared the same."""
+    return change_chips([(mark, visible(name)) for name in dict.fromkeys(names) if not is_result(name)], 30)
+
+
+def refs(each: Reply, here: bool = False) -> str:
+    """The branches and tags on a checkpoint, and HEAD."""
+    labels = ['<span class="k-ref k-at" title="you are here">HEAD</span>'] if here else []
+    labels += [f'<span class="k-ref" title="branch">{esc(name)}</span>' for name in each["branches"]]
+    labels += [f'<span class="k-ref k-tag" title="tag">{esc(name)}</span>' for name in each["tags"]]
+    return "".join(labels)
+
+
+def note_chips(each: Reply) -> str:
+    """What is wrong with a checkpoint."""
+    hover = {"failed": each.get("error") or ""}
+    return "".join(chip(note, "k-bad" if note == "failed" else "k-note", hover.get(note, "")) for note in notes(each))
+
+
+def message(each: Reply) -> str:
+    """What the user said of it."""
+    said = each["message"]
+    return f'<em title="{esc(said[:_HOVER])}">{esc(fitted(visible(said), 40))}</em> ' if said else ""
+
+
+def ago(timestamp: str, now: float) -> str:
+    """How long ago, with the moment itself, since a page that is kept grows old."""
+    return f'<time datetime="{esc(timestamp)}" title="{esc(moment(timestamp))}">{esc(lately(timestamp, now))}</time>'
+
+
+def id_of(id: str | None) -> str:
+    """As much as a person needs of it."""
+    return f'<code title="{esc(id)}">{esc(id[:8])}</code>' if id else "<code>(start)</code>"
+
+
+def cell_of(each: Reply) -> str:
+    """`In[7]`."""
+    return f"<code>{esc(cell(each))}</code>"
+
+
+def code_line(each: Reply) -> str:
+    """The first line of its cell; all of it where the pointer rests."""
+    code = each["code"]
+    if not code.strip():
+        return f'<span class="k-soft">{esc(first_line(code))}</span>'
+    whole = html.escape("\n".join(code_lines(code[:_HOVER]))) + ("…" if len(code) > _HOVER else "")
+    return f'<code title="{whole}">{esc(first_line(code))}</code>'
+
+
+def code_block(code: str) -> str:
+    """A cell, with its words told apart as far as the theme has colours for them."""
+    if not code.strip():
+        return f'<p class="k-soft">{esc(first_line(code))}</p>'
+    return f"<pre><code>{_highlighted(code)}</code></pre>"
+
+
+def changes_of(each: Reply, room: int = 32) -> str:
+    """Chips of what a checkpoint changed: as many as about so many characters hold."""
+    marked = changed(each)
+    most = 1
+    while most < len(marked) and sum(3 + min(len(name), 18) for _, name in marked[: most + 1]) <= room:
+        most += 1
+    return change_chips(marked, most) or '<span class="k-soft">nothing</span>'
+
+
+def highlighted_search(text: str, wanted: str) -> str:
+    """A text in which what was looked for is marked."""
+    shown = visible(text)
+    parts = re.split(f"({re.escape(visible(wanted))})", shown, flags=re.IGNORECASE) if wanted else [shown]
+    return "".join(
+        f"<mark>{html.escape(part)}</mark>" if at % 2 else html.escape(part) for at, part in enumerate(parts)
+    )
+
+
+def _highlighted(code: str) -> str:
+    # IPython has it, and needs it before long.
+    from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped, unused-ignore]
+    from pygments.token import (  # type: ignore[import-untyped, unused-ignore]
+        Comment,
+        Keyword,
+        Number,
+        Operator,
+        String,
+    )
+
+    kinds: Mapping[object, str] = {
+        Keyword: "k-kw",
+        Operator.Word: "k-kw",
+        String: "k-str",
+        Number: "k-num",
+        Comment: "k-com",
+    }
+    text = "\n".join(code_lines(code))
+    pieces = []
+    for token, piece in PythonLexer(stripnl=False, ensurenl=False).get_tokens(text):
+        kind = next((name for family, name in kinds.items() if token in family), None)  # type: ignore[operator]
+        pieces.append(f'<span class="{kind}">{html.escape(piece)}</span>' if kind else html.escape(piece))
+    return "".join(pieces)

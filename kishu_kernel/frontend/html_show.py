@@ -1,0 +1,57 @@
+"""One checkpoint as a page: its code, what it changed, the variables as they were. Its outputs follow the page."""
+
+from __future__ import annotations
+
+from kishu_kernel.frontend.html import (
+    ago,
+    cell_of,
+    changes_of,
+    code_block,
+    esc,
+    id_of,
+    message,
+    note_chips,
+    page,
+    refs,
+    table,
+)
+from kishu_kernel.frontend.phrases import Reply, View, is_result, lasted, listed
+from kishu_kernel.words import counted, size
+
+_FOLDED = 12
+"""More variables than these are folded away."""
+
+
+def show_page(reply: Reply, view: View) -> str:
+    """A checkpoint."""
+    each = reply["checkpoint"]
+    told = (
+        f"ran {ago(each['timestamp'], view.now)}, took {lasted(each['duration'])}" if each["code"] else "between cells"
+    )
+    head = f"<h4>{cell_of(each)} {refs(each)}{message(each)}{note_chips(each)}</h4>"
+    facts = f'<p>{id_of(each["id"])} <span class="k-soft">{told}; changed</span> {changes_of(each, 120)}</p>'
+    lost = "".join(
+        f'<p class="k-soft">{esc(listed(one["names"]))} not stored: {esc(one["reason"])}</p>'
+        for one in each["not_stored"]
+    )
+    outputs = reply.get("outputs") or []
+    shown = '<p class="k-soft">Its output, as it was:</p>' if outputs else '<p class="k-soft">It had no output.</p>'
+    if outputs and not each.get("trusted", True):
+        shown = (
+            '<p class="k-soft">Its output as text and pictures only, since it cannot be shown that you wrote it:</p>'
+        )
+    return page(head, code_block(each["code"]), facts, lost, _variables(reply), shown if each["code"] else "")
+
+
+def _variables(reply: Reply) -> str:
+    rows = [
+        f'<tr><td class="k-name"><code>{esc(row["name"])}</code></td><td class="k-name">{esc(row["type"])}</td>'
+        f'<td class="k-right">{size(row["bytes"]) if row["stored"] else "not stored"}</td>'
+        f'<td class="k-line"><code title="{esc(row["summary"])}">{esc(row["summary"])}</code></td></tr>'
+        for row in sorted(reply["variables"], key=lambda each: is_result(each["name"]))
+    ]
+    if not rows:
+        return '<p class="k-soft">No variables.</p>'
+    told = f"{counted(len(rows), 'variable')} after it"
+    listing = table(("Name", "Type", "Size", "Value"), rows)
+    return f"<details{' open' if len(rows) <= _FOLDED else ''}><summary>{told}</summary>{listing}</details>"

@@ -1,0 +1,101 @@
+"""Where the session stands, and what a way to another state did, as pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kishu_kernel.frontend.html import ago, cell_of, chip, code_line, esc, id_of, name_chips, page, table
+from kishu_kernel.frontend.phrases import Reply, View, ahead, checkpoints, first_line, lasted, listed
+from kishu_kernel.words import size
+
+
+def status_page(reply: Reply, view: View) -> str:
+    """Where the session stands, and what the store holds."""
+    store = reply["store"]
+    branch = f' on branch <span class="k-ref">{esc(reply["branch"])}</span>' if reply["branch"] else ""
+    held = f"{checkpoints(store['checkpoints'])}, {size(store['bytes'])}"
+    where = f"<code>{esc(store['path'])}</code>" if store["path"] else "memory only, until the kernel ends"
+    facts = [("Head", f"{id_of(reply['head'])}{branch}"), ("Session", f"<code>{esc(reply['session'])}</code>")]
+    facts += [("Store", f"{held}, in {where}")]
+    facts += [("Warning", chip("!", "k-bad") + esc(warning)) for warning in reply["warnings"]]
+    rows = "".join(f'<tr><th scope="row">{name}</th><td class="k-wrap">{told}</td></tr>' for name, told in facts)
+    ways = (("log", "the history"), ("undo", "takes back the last cell"), ("help", "everything else"))
+    hints = " &middot; ".join(f"<code>%kishu {way}</code> {told}" for way, told in ways)
+    return page(f'<table class="k-top"><tbody>{rows}</tbody></table><p class="k-soft">{hints}</p>')
+
+
+def travel_page(reply: Reply, view: View) -> str:
+    """What going to another state did, or would do."""
+    plan = reply["plan"]
+    if reply["applied"]:
+        at = f", after {cell_of(view.at)} {code_line(view.at)}" if view.at and view.at["code"] else ""
+        took = f'<span class="k-soft">in {lasted(reply["seconds"])}</span>'
+        told = f'<p class="k-line"><b>Went to</b> {id_of(reply["head"])}{at} {took}</p>'
+    else:
+        told = "<p><b>Would go there</b>: nothing has been done.</p>"
+    parts = [
+        ("brought back", name_chips([name for step in plan["load"] for name in step["names"]], "~")),
+        ("re-computed", name_chips([name for step in plan["replay"] for name in step["gives"]], "~")),
+        ("removed", name_chips(plan["delete"], "-")),
+        ("lost", name_chips([name for lost in plan["lost"] for name in lost["names"]], "-")),
+    ]
+    kept = len(plan["keep"])
+    said = [f'<span class="k-soft">{name}</span> {chips}' for name, chips in parts if chips]
+    said += [f'<span class="k-soft">{kept} kept as they are</span>'] if kept and said else []
+    body = f"<p>{' '.join(said) or 'Nothing differs.'}</p>" + _reruns(plan["replay"], reply["applied"])
+    body += "".join(f"<p>Lost: {esc(listed(lost['names']))}: {esc(lost['reason'])}</p>" for lost in plan["lost"])
+    if left := ahead(reply):
+        body += f"<p>{esc(left)} (run, but not part of this state).</p>"
+    if reply["applied"]:
+        body += f'<p class="k-soft">To return: <code>{esc(_back(reply, view))}</code></p>' if reply["from"] else ""
+    return page(f'<div class="k-card">{told}{body}</div>')
+
+
+def _back(reply: Reply, view: View) -> str:
+    opposite = {"undo": "redo", "redo": "undo"}.get(reply["operation"])
+    if opposite is None:
+        return f"%kishu checkout {reply['from'][:8]}"
+    steps = view.asked.get("steps", 1)
+    return f"%kishu {opposite}" + (f" {steps}" if steps != 1 else "")
+
+
+def _reruns(steps: Sequence[Reply], done: bool) -> str:
+    rows = [
+        f'<tr><td class="k-line"><code>{esc(first_line(step["code"]))}</code></td>'
+        f'<td class="k-right">{lasted(step["seconds"])}</td>'
+        f"<td>{''.join(chip(effect, 'k-bad') for effect in step['side_effects'])}</td></tr>"
+        for step in steps
+    ]
+    caption = "Cells that were run again" if done else "Cells that would be run again"
+    return table((caption, "Took at first", "Side effects"), rows) if rows else ""
+
+
+def stores_page(reply: Reply, view: View) -> str:
+    """The histories of all notebooks."""
+    if not reply["stores"]:
+        return page("<p>There are no stores yet.</p>")
+    rows = []
+    for each in reply["stores"]:
+        notebook = esc(each["notebook"] or "(no notebook)")
+        gone = "" if each["exists"] or not each["notebook"] else chip("no longer there", "k-note")
+        own = '<span class="k-ref">this notebook</span>' if each["own"] else ""
+        rows.append(
+            f'<tr><td class="k-wrap">{own}{notebook} {gone}</td><td class="k-right">{size(each["bytes"])}</td>'
+            f"<td>{ago(each['used'], view.now)}</td><td><code>{esc(each['name'])}</code></td></tr>"
+        )
+    hint = '<p class="k-soft"><code>%kishu attach STORE</code> gives this notebook the history of another one.</p>'
+    return page(table(("Notebook", "Size", "Last used", "Store"), rows), hint)
+
+
+def names_page(reply: Reply, view: View) -> str:
+    """Branches or tags."""
+    kind = reply["operation"]
+    names = reply["branches" if kind == "branch" else "tags"]
+    if not names:
+        return page(f"<p>No {'branches' if kind == 'branch' else 'tags'} yet.</p>")
+    look = "k-ref" if kind == "branch" else "k-ref k-tag"
+    rows = []
+    for name, id in names.items():
+        here = ' <span class="k-soft">you are on it</span>' if kind == "branch" and name == view.branch else ""
+        rows.append(f'<tr><td><span class="{look}">{esc(name)}</span>{here}</td><td>{id_of(id)}</td></tr>')
+    return page(table((kind.capitalize(), "Checkpoint"), rows))

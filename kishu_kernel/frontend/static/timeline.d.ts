@@ -1,0 +1,53 @@
+/** The timeline of a notebook: its checkpoints as a graph, drawn by `timeline.js` and styled by `timeline.css`. */
+
+/** A content of the `kishu_request` protocol. */
+export interface Request {
+  operation: string;
+  [parameter: string]: unknown;
+}
+
+/** The reply to one: `status` is "ok", or "error" with `ename` and `evalue`. */
+export interface Reply {
+  status: 'ok' | 'error';
+  [field: string]: any;
+}
+
+/** How far a long checkout is. */
+export interface Progress {
+  what: 'loading' | 're-running';
+  done_bytes: number;
+  total_bytes: number;
+  step: number;
+  steps: number;
+  seconds_left: number | null;
+}
+
+/** The way to one kernel. */
+export interface Transport {
+  /** The reply, errors of the protocol included. Rejects where none will come: the kernel is gone. */
+  request(content: Request): Promise<Reply>;
+  /**
+   * Calls back when the history may have changed; with true where it is not only that a cell has run or the session has
+   * traveled (a branch, a tag, a message). Returns what ends that.
+   */
+  onChange(callback: (anew?: boolean) => void): () => void;
+  /** Calls back while a checkout of this client takes long; with null when it is over. Returns what ends that. */
+  onProgress?(callback: (progress: Progress | null) => void): () => void;
+}
+
+export interface Options {
+  /** Fill the element's height, as in a sidebar; otherwise a height of its own, which a person can change. */
+  fill?: boolean;
+  /** Called after each travel that this panel asked for, with the reply (`head`, `from`, `ahead`, ...). */
+  onTravel?(reply: Reply): void;
+}
+
+export interface Timeline {
+  /** Reads everything anew: another kernel, or labels that changed. */
+  refresh(): Promise<void>;
+  focusSearch(): void;
+  /** Ends all listening and empties the element. */
+  destroy(): void;
+}
+
+export function mount(element: HTMLElement, transport: Transport, options?: Options): Timeline;

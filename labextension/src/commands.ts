@@ -1,0 +1,176 @@
+/** The commands. Each works on the current notebook, and only where its kernel travels. */
+
+import { InputDialog } from '@jupyterlab/apputils';
+import type { CommandRegistry } from '@lumino/commands';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+
+import { chooseTarget } from './choose';
+import { timelineIcon, undoIcon } from './icons';
+import type { KernelLink } from './link';
+import type { Links } from './links';
+import { cellName, granted, type Checkpoint } from './protocol';
+import { acting } from './notices';
+import { travel, type MarkAhead, type Options } from './travel';
+
+export const Commands = {
+  undo: 'kishu:undo',
+  redo: 'kishu:redo',
+  checkout: 'kishu:checkout',
+  resume: 'kishu:resume',
+  commit: 'kishu:commit',
+  tag: 'kishu:tag',
+  branch: 'kishu:branch',
+  showLog: 'kishu:show-log',
+  clearMarks: 'kishu:clear-marks'
+} as const;
+
+/** Checkpoints from which one can be chosen; others by their id. */
+const CHOICES = 500;
+
+export type OptionsOf = (link: KernelLink) => Options;
+
+export function travelOptions(links: Links, markAhead: () => MarkAhead): OptionsOf {
+  return link => ({ link, marks: links.marksOf(link), markAhead: markAhead() });
+}
+
+export function addCommands(commands: CommandRegistry, links: Links, options: OptionsOf, showLog: () => void): void {
+  const supported = () => links.current?.supported ?? false;
+  const free = () => supported() && !links.current?.acting;
+
+  /** A command on the current notebook's kernel. */
+  const add = (
+    id: string,
+    { label, ...looks }: Partial<CommandRegistry.ICommandOptions>,
+    execute: (link: KernelLink, args: ReadonlyPartialJSONObject) => unknown
+  ) =>
+    commands.addCommand(id, {
+      // The palette shows all commands in one list.
+      label: args => (args.isPalette ? `Kishu: ${String(label)}` : String(label)),
+      isEnabled: free,
+      ...looks,
+      execute: args => {
+        const link = links.current;
+        return link?.supported ? execute(link, args) : undefined;
+      }
+    });
+
+  add(
+    Commands.undo,
+    {
+      label: 'Undo execution',
+      caption: 'Take the last cell back: the variables become what they were before it',
+      icon: args => (args.isPalette ? undoIcon : undefined)
+    },
+    link => travel({ operation: 'undo' }, 'Undo', options(link))
+  );
+  add(
+    Commands.redo,
+    { label: 'Redo', caption: 'Bring the cell back that was undone last' },
+    link => travel({ operation: 'redo' }, 'Redo', options(link))
+  );
+  add(
+    Commands.checkout,
+    { label: 'Check out...', caption: 'Go to any state: a branch, a tag, a cell' },
+    async (link, args) => {
+      const target = typeof args.target === 'string' ? args.target : await chosen(link);
+      if (target) {
+        await travel({ operation: 'checkout', target }, 'Check out', options(link));
+      }
+    }
+  );
+  add(
+    Commands.resume,
+    { label: 'Resume last session', caption: 'Go to where the last session of this notebook ended' },
+    link => travel({ operation: 'resume' }, 'Resume', options(link))
+  );
+  add(
+    Commands.commit,
+    { label: 'Commit...', caption: 'Give the present state a message' },
+    async (link, args) => {
+      const message = await word(args.message, 'Commit the present state', 'Message', 'Commit');
+      if (message) {
+        await acting(link, 'Commit', async notice => {
+          await granted(link.request({ operation: 'commit', message }));
+          notice.done(`${head(link)} has the message now.`);
+        });
+      }
+    }
+  );
+  add(
+    Commands.tag,
+    { label: 'Tag...', caption: 'Give the present state a name' },
+    async (link, args) => {
+      const name = await word(args.name, 'Tag the present state', 'Name of the tag', 'Tag');
+      if (name) {
+        await acting(link, 'Tag', async notice => {
+          await granted(link.request({ operation: 'tag', name }));
+          notice.done(`${head(link)} is tagged ${name} now.`);
+        });
+      }
+    }
+  );
+  add(
+    Commands.branch,
+    { label: 'Branch...', caption: 'Give a line of work a name, from the present state on' },
+    async (link, args) => {
+      const name = await word(args.name, 'A branch at the present state', 'Name of the branch', 'Branch');
+      if (name) {
+        const go = () => void commands.execute(Commands.checkout, { target: name });
+        await acting(link, 'Branch', async notice => {
+          await granted(link.request({ operation: 'branch', name }));
+          notice.done(`${head(link)} is where the branch ${name} begins now.`, {
+            label: `Continue on ${name}`,
+            callback: go
+          });
+        });
+      }
+    }
+  );
+  add(
+    Commands.showLog,
+    {
+      label: 'Show log',
+      caption: 'Show the history of this notebook in the sidebar',
+      icon: args => (args.isPalette ? timelineIcon : undefined),
+      isEnabled: supported
+    },
+    showLog
+  );
+  add(
+    Commands.clearMarks,
+    {
+      label: 'Remove marks of cells',
+      caption: 'Remove the marks of cells that are ahead of the state',
+      isEnabled: () => supported() && links.marksOf(links.current!).any
+    },
+    link => links.marksOf(link).clear()
+  );
+  links.changed.connect(() => {
+    for (const id of Object.values(Commands)) {
+      commands.notifyCommandChanged(id);
+    }
+  });
+}
+
+async function chosen(link: KernelLink): Promise<string | null> {
+  let checkpoints: Checkpoint[] | null = null;
+  await acting(link, 'Check out', async () => {
+    const request = { operation: 'log', limit: CHOICES, all: true };
+    checkpoints = (await granted<{ checkpoints: Checkpoint[] }>(link.request(request))).checkpoints;
+  });
+  return checkpoints && chooseTarget(checkpoints);
+}
+
+/** What a caller says, else what a person types; empty for nothing. */
+async function word(said: unknown, title: string, placeholder: string, okLabel: string): Promise<string> {
+  if (typeof said === 'string') {
+    return said;
+  }
+  const result = await InputDialog.getText({ title, placeholder, okLabel });
+  return result.button.accept ? (result.value ?? '').trim() : '';
+}
+
+function head(link: KernelLink): string {
+  const at = link.place?.checkpoint;
+  return at ? cellName(at) : 'the present state';
+}

@@ -1,0 +1,88 @@
+/**
+ * Kishu in JupyterLab and Notebook 7: commands, palette, toolbar button, sidebar, status bar.
+ *
+ * The menu and the shortcuts are in `schema/plugin.json`, where a person can change them. All of it speaks the kernel's
+ * own messages; nothing here needs the server's help, and no file is written.
+ */
+
+import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { ICommandPalette, IToolbarWidgetRegistry } from '@jupyterlab/apputils';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
+import { IStatusBar } from '@jupyterlab/statusbar';
+
+import { addCommands, Commands, travelOptions } from './commands';
+import { Links } from './links';
+import { Notice } from './notices';
+import type { Travel } from './protocol';
+import { Sidebar } from './sidebar';
+import { StatusItem } from './statusitem';
+import { UndoButton } from './toolbar';
+import { arrived, travel, type MarkAhead } from './travel';
+
+const PLUGIN = 'kishu-kernel:plugin';
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: PLUGIN,
+  description: 'Time travel for notebooks that run in the Kishu kernel.',
+  autoStart: true,
+  // Optional, all of them: Notebook 7 has pages without notebooks, and no status bar.
+  optional: [INotebookTracker, ICommandPalette, IToolbarWidgetRegistry, ISettingRegistry, ILayoutRestorer, IStatusBar],
+  activate
+};
+
+function activate(
+  app: JupyterFrontEnd,
+  tracker: INotebookTracker | null,
+  palette: ICommandPalette | null,
+  toolbars: IToolbarWidgetRegistry | null,
+  settings: ISettingRegistry | null,
+  restorer: ILayoutRestorer | null,
+  statusBar: IStatusBar | null
+): void {
+  if (!tracker) {
+    return;
+  }
+  const links = new Links(tracker);
+  const { commands, shell } = app;
+  let markAhead: MarkAhead = 'ask';
+  const options = travelOptions(links, () => markAhead);
+
+  const sidebar = new Sidebar(links, commands, (link, reply) =>
+    arrived(reply as unknown as Travel, '', options(link), new Notice())
+  );
+  shell.add(sidebar, 'left', { rank: 350 });
+  restorer?.add(sidebar, sidebar.id);
+
+  const showLog = () => shell.activateById(sidebar.id);
+  addCommands(commands, links, options, showLog);
+  for (const command of Object.values(Commands)) {
+    palette?.addItem({ command, category: 'Kishu', args: { isPalette: true } });
+  }
+  toolbars?.addFactory<NotebookPanel>(
+    'Notebook',
+    'kishu-undo',
+    panel => new UndoButton(links.of(panel), link => void travel({ operation: 'undo' }, 'Undo', options(link)))
+  );
+
+  if (statusBar) {
+    const item = new StatusItem(links, showLog);
+    statusBar.registerStatusItem(PLUGIN, {
+      item,
+      align: 'left',
+      rank: 900,
+      isActive: () => item.isActive,
+      activeStateChanged: links.changed
+    });
+  }
+
+  void settings?.load(PLUGIN).then(loaded => {
+    const read = () => {
+      markAhead = loaded.get('markAhead').composite as MarkAhead;
+    };
+    read();
+    loaded.changed.connect(read);
+  });
+}
+
+export default plugin;

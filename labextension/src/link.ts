@@ -1,0 +1,263 @@
+/**
+ * The way from one notebook to its kernel: what it can do, where it stands, and one reply to each request.
+ *
+ * Law: nothing is sent to a kernel that does not say "kishu" among its features. What only reads goes over the control
+ * channel, which answers while a cell runs; everything else over the shell channel, between cells.
+ */
+
+import { PageConfig } from '@jupyterlab/coreutils';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import { KernelMessage, type Kernel } from '@jupyterlab/services';
+import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
+import { Signal, type ISignal } from '@lumino/signaling';
+
+import { granted, onlyReads, travels, type Checkpoint, type Progress, type Reply, type Request, type Status } from './protocol';
+
+const FEATURE = 'kishu';
+const REQUEST = 'kishu_request';
+const PROGRESS = 'application/vnd.kishu.progress+json';
+/** Milliseconds: widgets may send many messages, and one in hundreds travels. */
+const PATIENCE = 500;
+
+/** Where a session stands. */
+export interface Place extends Status {
+  /** The checkpoint of the head; null before the first cell. */
+  checkpoint: Checkpoint | null;
+}
+
+export class KernelLink implements IDisposable {
+  constructor(readonly panel: NotebookPanel) {
+    const { sessionContext } = panel;
+    sessionContext.kernelChanged.connect(this._onKernel, this);
+    sessionContext.iopubMessage.connect(this._onMessage, this);
+    sessionContext.statusChanged.connect(this._onStatus, this);
+    panel.disposed.connect(this.dispose, this);
+    void this._meet();
+  }
+
+  /** What is shown of it has changed: whether it is supported, where it stands, whether an action is under way. */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /** The history may have changed; true where more than that a cell has run or the session has traveled. */
+  get moved(): ISignal<this, boolean> {
+    return this._moved;
+  }
+
+  /** How far a checkout of ours is; null when it is over. */
+  get progressed(): ISignal<this, Progress | null> {
+    return this._progressed;
+  }
+
+  /** Whether the kernel is one that travels. */
+  get supported(): boolean {
+    return this._kernel !== null;
+  }
+
+  /** Of the kernel; another one has another history. */
+  get id(): string {
+    return this._kernel?.id ?? '';
+  }
+
+  /** Whether a cell is running. */
+  get busy(): boolean {
+    return this._kernel?.status === 'busy';
+  }
+
+  /** Whether an action of ours waits or runs. */
+  get acting(): boolean {
+    return this._acting > 0;
+  }
+
+  /** As far as is known; null where nothing is. */
+  get place(): Place | null {
+    return this._place;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    if (!this._isDisposed) {
+      this._isDisposed = true;
+      this._kernel = null;
+      window.clearTimeout(this._timer);
+      Signal.clearData(this);
+    }
+  }
+
+  /** Says that an action of ours is under way, until disposed. */
+  act(): IDisposable {
+    this._acting += 1;
+    this._changed.emit();
+    return new DisposableDelegate(() => {
+      this._acting -= 1;
+      this._changed.emit();
+    });
+  }
+
+  /** The reply, errors of the protocol included. Rejects, with a sentence, where none will come. */
+  async request(content: Request): Promise<Reply> {
+    const kernel = this._kernel;
+    if (!kernel) {
+      throw new Error('The kernel of this notebook is not one that Kishu is part of.');
+    }
+    if (kernel.status === 'dead') {
+      throw new Error('The kernel has died: restart it first.');
+    }
+    const reply = await this._send(kernel, content);
+    if (!onlyReads(content)) {
+      await this._look(!travels(content));
+    }
+    return reply;
+  }
+
+  private _send(kernel: Kernel.IKernelConnection, content: Request): Promise<Reply> {
+    const channel = onlyReads(content) ? 'control' : 'shell';
+    // The types know Jupyter's own messages only.
+    const message = KernelMessage.createMessage({
+      msgType: REQUEST as 'execute_request',
+      channel: 'shell',
+      username: kernel.username,
+      session: kernel.clientId,
+      content: content as unknown as KernelMessage.IExecuteRequestMsg['content']
+    });
+    const future =
+      channel === 'shell'
+        ? kernel.sendShellMessage(message, true)
+        : kernel.sendControlMessage(
+            { ...message, channel } as unknown as KernelMessage.IControlMessage<'debug_request'>,
+            true
+          );
+    future.onIOPub = each => {
+      const shown = each.content as { data?: Record<string, unknown> };
+      if (shown.data && PROGRESS in shown.data) {
+        this._progressed.emit(shown.data[PROGRESS] as Progress | null);
+      }
+    };
+    return new Promise((resolve, reject) => {
+      future.onReply = (reply: KernelMessage.IMessage) => resolve(reply.content as unknown as Reply);
+      future.done.catch(() => reject(new Error('The kernel was restarted, or died, before it answered.')));
+    });
+  }
+
+  private _onKernel(): void {
+    void this._meet();
+  }
+
+  /** Learns what the kernel can do. */
+  private async _meet(): Promise<void> {
+    this._kernel = null;
+    this._place = null;
+    this._changed.emit();
+    const kernel = this.panel.sessionContext.session?.kernel ?? null;
+    const info = kernel && (await kernel.info.catch(() => null));
+    if (this._isDisposed || kernel !== (this.panel.sessionContext.session?.kernel ?? null)) {
+      return; // it was changed meanwhile
+    }
+    if (!info?.supported_features?.includes(FEATURE)) {
+      return;
+    }
+    untracked();
+    this._kernel = kernel;
+    this._changed.emit();
+    await this._look(true);
+  }
+
+  private _onStatus(_: unknown, status: Kernel.Status): void {
+    if (status === 'restarting' || status === 'autorestarting') {
+      this._restarted = true;
+    } else if (status === 'idle' && this._restarted) {
+      this._restarted = false;
+      this._later(0);
+    }
+  }
+
+  private _onMessage(_: unknown, message: KernelMessage.IMessage): void {
+    const kernel = this._kernel;
+    if (!kernel) {
+      return;
+    }
+    if (KernelMessage.isExecuteInputMsg(message as KernelMessage.IIOPubMessage)) {
+      // Names change no head.
+      this._forced ||= /kishu/.test((message as KernelMessage.IExecuteInputMsg).content.code);
+    } else if (KernelMessage.isStatusMsg(message) && message.content.execution_state === 'idle') {
+      const { msg_type: asked, session } = message.parent_header as Partial<KernelMessage.IHeader>;
+      if ((asked as string) === 'execute_request') {
+        this._later(0);
+      } else if ((asked as string) === REQUEST && session !== kernel.clientId) {
+        this._forced = true;
+        this._later(PATIENCE);
+      }
+    } else if (message.header.msg_type.startsWith('comm_')) {
+      this._later(PATIENCE);
+    }
+  }
+
+  private _later(milliseconds: number): void {
+    const due = Date.now() + milliseconds;
+    if (this._timer && due >= this._due) {
+      return;
+    }
+    window.clearTimeout(this._timer);
+    this._due = due;
+    this._timer = window.setTimeout(() => {
+      this._timer = 0;
+      const forced = this._forced;
+      this._forced = false;
+      void this._look(forced);
+    }, milliseconds);
+  }
+
+  /** Asks where the session stands, and tells if it is elsewhere. Never rejects: it is asked again after the next cell. */
+  private async _look(forced: boolean): Promise<void> {
+    const kernel = this._kernel;
+    if (!kernel || kernel.isDisposed) {
+      return;
+    }
+    try {
+      const status = await granted<Status>(this._send(kernel, { operation: 'status' }));
+      const before = this._place;
+      const stays = before?.head === status.head && before.latest === status.latest && before.branch === status.branch;
+      if (stays && !forced) {
+        return;
+      }
+      const checkpoint = status.head === null ? null : await this._checkpoint(kernel);
+      if (kernel === this._kernel) {
+        this._place = { head: status.head, branch: status.branch, latest: status.latest, checkpoint };
+        this._changed.emit();
+        this._moved.emit(forced);
+      }
+    } catch {
+      // The kernel ends, or is restarted.
+    }
+  }
+
+  private async _checkpoint(kernel: Kernel.IKernelConnection): Promise<Checkpoint | null> {
+    const log = await granted<{ checkpoints: Checkpoint[] }>(this._send(kernel, { operation: 'log', limit: 1 }));
+    return log.checkpoints[0] ?? null;
+  }
+
+  private _kernel: Kernel.IKernelConnection | null = null;
+  private _place: Place | null = null;
+  private _acting = 0;
+  private _forced = false;
+  private _restarted = false;
+  private _timer = 0;
+  private _due = 0;
+  private _isDisposed = false;
+  private _changed = new Signal<this, void>(this);
+  private _moved = new Signal<this, boolean>(this);
+  private _progressed = new Signal<this, Progress | null>(this);
+}
+
+/** Our questions, which are answered beside a running cell, must not make Lab show the kernel as idle. */
+function untracked(): void {
+  const option = 'untracked_message_types';
+  const types = JSON.parse(PageConfig.getOption(option) || '[]') as string[];
+  if (!types.includes(REQUEST)) {
+    PageConfig.setOption(option, JSON.stringify([...types, REQUEST]));
+  }
+}

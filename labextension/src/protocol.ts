@@ -1,0 +1,87 @@
+/**
+ * What the kernel says, as far as it is used here. A leaf: knows nobody but the shared timeline's types.
+ */
+
+import type { Reply, Request } from '../../kishu_kernel/frontend/static/timeline.js';
+
+export type { Progress, Reply, Request, Transport } from '../../kishu_kernel/frontend/static/timeline.js';
+
+export interface Status {
+  head: string | null;
+  branch: string | null;
+  latest: string | null;
+}
+
+export interface Checkpoint {
+  id: string;
+  execution_count: number | null;
+  code: string;
+  message: string | null;
+  branches: string[];
+  tags: string[];
+}
+
+export interface Plan {
+  replay: { code: string; seconds: number; side_effects: string[] }[];
+  lost: { names: string[]; reason: string }[];
+}
+
+/** A cell that was run on the way that was left: it does not match the state any more. */
+export interface Ahead {
+  checkpoint: string;
+  execution_count: number | null;
+  code: string;
+}
+
+/** A reply of `undo`, `redo`, `checkout`. */
+export interface Travel {
+  head: string | null;
+  from: string | null;
+  plan: Plan;
+  applied: boolean;
+  ahead: Ahead[];
+}
+
+/** An error reply of the kernel; its message is one sentence for a person. */
+export class Refusal extends Error {
+  constructor(reply: Reply) {
+    super(String(reply.evalue || reply.ename));
+    this.ename = String(reply.ename);
+  }
+
+  readonly ename: string;
+}
+
+/** The reply, which is none of an error. Throws `Refusal`. */
+export async function granted<T>(reply: Promise<Reply>): Promise<T> {
+  const content = await reply;
+  if (content.status !== 'ok') {
+    throw new Refusal(content);
+  }
+  return content as unknown as T;
+}
+
+const READING = new Set(['status', 'log', 'show', 'diff', 'variable', 'search', 'export', 'stores']);
+
+/** Whether the kernel answers it while a cell runs. */
+export function onlyReads(request: Request): boolean {
+  return READING.has(request.operation) && !request.values;
+}
+
+const TRAVELING = new Set(['checkout', 'undo', 'redo', 'resume']);
+
+/** Whether it goes to another state. */
+export function travels(request: Request): boolean {
+  return TRAVELING.has(request.operation);
+}
+
+/** How a person knows a cell: by its number. */
+export function cellName(cell: { execution_count: number | null; code: string }): string {
+  return cell.execution_count === null ? 'a state between cells' : `In [${cell.execution_count}]`;
+}
+
+/** The line that says most about a cell. */
+export function firstLine(code: string): string {
+  const lines = code.split('\n').map(line => line.trim());
+  return lines.find(line => line && !line.startsWith('#')) ?? lines[0] ?? '';
+}

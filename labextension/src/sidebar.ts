@@ -1,0 +1,126 @@
+/** The sidebar: the shared timeline, of the notebook that is current. */
+
+import type { CommandRegistry } from '@lumino/commands';
+import type { Message } from '@lumino/messaging';
+import { Widget } from '@lumino/widgets';
+
+import { mount, type Timeline } from '../../kishu_kernel/frontend/static/timeline.js';
+import { timelineIcon } from './icons';
+import type { KernelLink } from './link';
+import type { Links } from './links';
+import { travels, type Reply, type Transport } from './protocol';
+
+const CHANGE_KERNEL = 'notebook:change-kernel';
+
+export class Sidebar extends Widget {
+  constructor(
+    private readonly links: Links,
+    private readonly commands: CommandRegistry,
+    private readonly traveled: (link: KernelLink, reply: Reply) => void
+  ) {
+    super();
+    this.id = 'kishu-sidebar';
+    this.addClass('jp-kishu-sidebar');
+    this.title.icon = timelineIcon;
+    this.title.caption = 'Kishu: the history of this notebook';
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', 'Kishu');
+    links.changed.connect(this._follow, this);
+  }
+
+  override dispose(): void {
+    this._timeline?.destroy();
+    super.dispose();
+  }
+
+  /** Nothing is asked of a kernel for a sidebar that nobody sees. */
+  protected override onAfterShow(_: Message): void {
+    this._follow();
+  }
+
+  protected override onAfterAttach(_: Message): void {
+    this._follow();
+  }
+
+  protected override onActivateRequest(_: Message): void {
+    if (this._timeline) {
+      this._timeline.focusSearch();
+    } else {
+      this.node.querySelector('button')?.focus();
+    }
+  }
+
+  private _follow(): void {
+    if (!this.isVisible) {
+      return;
+    }
+    const link = this.links.current;
+    const shown = link?.supported ? link : null;
+    if (shown && shown === this._shown && shown.id === this._id) {
+      return;
+    }
+    this._timeline?.destroy();
+    this._timeline = null;
+    this._shown = shown;
+    this._id = shown?.id ?? '';
+    if (!shown) {
+      this.node.replaceChildren(this._nothing(link));
+      return;
+    }
+    const place = document.createElement('div');
+    place.className = 'jp-kishu-timeline';
+    this.node.replaceChildren(place);
+    this._timeline = mount(place, this._transport(shown), {
+      fill: true,
+      onTravel: reply => this.traveled(shown, reply)
+    });
+  }
+
+  private _transport(link: KernelLink): Transport {
+    return {
+      request: async content => {
+        const action = travels(content) && !content.dry_run ? link.act() : null;
+        try {
+          return await link.request(content);
+        } finally {
+          action?.dispose();
+        }
+      },
+      onChange: callback => {
+        const moved = (_: unknown, anew: boolean) => callback(anew);
+        link.moved.connect(moved);
+        return () => void link.moved.disconnect(moved);
+      },
+      onProgress: callback => {
+        const shown = (_: unknown, progress: Parameters<typeof callback>[0]) => callback(progress);
+        link.progressed.connect(shown);
+        return () => void link.progressed.disconnect(shown);
+      }
+    };
+  }
+
+  /** What a person sees who has no kernel that travels: why, and what to do. */
+  private _nothing(link: KernelLink | null): HTMLElement {
+    const box = document.createElement('div');
+    box.className = 'jp-kishu-nothing';
+    const told = document.createElement('p');
+    box.append(told);
+    if (!link) {
+      told.textContent = 'Open a notebook to see its history here.';
+      return box;
+    }
+    told.textContent = 'The history is kept by the kernel Python 3 (Kishu). This notebook runs in another one.';
+    if (this.commands.hasCommand(CHANGE_KERNEL)) {
+      const button = document.createElement('button');
+      button.className = 'jp-mod-styled jp-mod-accept';
+      button.textContent = 'Change kernel...';
+      button.addEventListener('click', () => void this.commands.execute(CHANGE_KERNEL));
+      box.append(button);
+    }
+    return box;
+  }
+
+  private _timeline: Timeline | null = null;
+  private _shown: KernelLink | null = null;
+  private _id = '';
+}

@@ -1,0 +1,156 @@
+/**
+ * Going to another state: asks before cells with effects are re-run or anything is lost, tells what was done, and offers
+ * to mark the cells that are ahead of the state then.
+ *
+ * Law: the first try re-runs nothing and loses nothing. What that refuses is shown as a plan, and done only when agreed to.
+ */
+
+import { Dialog, showDialog } from '@jupyterlab/apputils';
+import { Widget } from '@lumino/widgets';
+
+import type { KernelLink } from './link';
+import type { Marks } from './marks';
+import { acting, type Notice } from './notices';
+import { cellName, firstLine, granted, Refusal, type Ahead, type Plan, type Request, type Travel } from './protocol';
+
+/** Seconds of re-running that need no question. */
+const SHORT = 5;
+
+export type MarkAhead = 'ask' | 'always' | 'never';
+
+export interface Options {
+  link: KernelLink;
+  marks: Marks;
+  markAhead: MarkAhead;
+}
+
+/** Travels, and tells. Never rejects: what goes wrong is told, too. */
+export async function travel(request: Request, name: string, options: Options): Promise<void> {
+  await acting(options.link, name, async notice => {
+    const reply = await carriedOut(request, name, options.link, notice);
+    if (reply) {
+      arrived(reply, summary(request, reply, options.link), options, notice);
+    }
+  });
+}
+
+/** Tells what was done, if that is to be told, and offers marks. */
+export function arrived(reply: Travel, done: string, { marks, markAhead }: Options, notice: Notice): void {
+  const ahead = markAhead === 'never' ? [] : marks.fitting(reply.ahead);
+  const told = ahead.length ? `${named(ahead)} ${ahead.length === 1 ? 'is' : 'are'} ahead of the state.` : '';
+  const message = `${done} ${told}`.trim();
+  if (ahead.length && markAhead === 'ask') {
+    const label = ahead.length === 1 ? 'Mark the cell' : 'Mark the cells';
+    notice.done(message, { label, callback: () => marks.mark(ahead) });
+    return;
+  }
+  marks.mark(ahead);
+  if (message) {
+    notice.done(message);
+  }
+}
+
+async function carriedOut(request: Request, name: string, link: KernelLink, notice: Notice): Promise<Travel | null> {
+  try {
+    return await granted<Travel>(link.request({ ...request, replay: 'never' }));
+  } catch (error) {
+    if (!(error instanceof Refusal && error.ename === 'LostError')) {
+      throw error;
+    }
+  }
+  const { plan } = await granted<Travel>(link.request({ ...request, dry_run: true }));
+  notice.end(); // it waits for the person now
+  if (needsConsent(plan) && !(await consented(plan, name))) {
+    return null;
+  }
+  return granted<Travel>(link.request({ ...request, allow_lost: plan.lost.length > 0 }));
+}
+
+function needsConsent(plan: Plan): boolean {
+  const seconds = plan.replay.reduce((sum, step) => sum + step.seconds, 0);
+  return plan.lost.length > 0 || seconds > SHORT || plan.replay.some(step => step.side_effects.length > 0);
+}
+
+async function consented(plan: Plan, name: string): Promise<boolean> {
+  const label = plan.lost.length ? 'Go without them' : plan.replay.length === 1 ? 'Re-run it' : 'Re-run them';
+  const title = plan.lost.length ? `${name} cannot bring everything back` : `${name} re-runs ${cells(plan.replay.length)}`;
+  const result = await showDialog({
+    title,
+    body: new PlanBody(plan),
+    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label })],
+    defaultButton: 0
+  });
+  return result.button.accept;
+}
+
+/** What would be re-run, with its effects and cost, and what would be lost. */
+class PlanBody extends Widget {
+  constructor(plan: Plan) {
+    super();
+    this.addClass('jp-kishu-plan');
+    if (plan.replay.length) {
+      this._list(
+        'What was made here is not stored, and is made again:',
+        plan.replay.map(step => [firstLine(step.code), [cost(step.seconds), ...step.side_effects].join('; ')])
+      );
+    }
+    if (plan.lost.length) {
+      this._list(
+        'These variables would be gone:',
+        plan.lost.map(each => [each.names.join(', '), each.reason])
+      );
+    }
+  }
+
+  private _list(title: string, rows: string[][]): void {
+    const list = document.createElement('ul');
+    for (const [code = '', told = ''] of rows) {
+      const row = document.createElement('li');
+      const what = document.createElement('code');
+      what.textContent = code;
+      const why = document.createElement('div');
+      why.textContent = told;
+      row.append(what, why);
+      list.append(row);
+    }
+    const heading = document.createElement('p');
+    heading.textContent = title;
+    this.node.append(heading, list);
+  }
+}
+
+function cost(seconds: number): string {
+  const time = seconds < 0.1 ? 'no time' : seconds < 90 ? `${seconds.toFixed(1)} s` : `${Math.round(seconds / 60)} min`;
+  return `took ${time} when it first ran`;
+}
+
+/** What was done, as a sentence. */
+function summary(request: Request, reply: Travel, link: KernelLink): string {
+  const there = link.place?.checkpoint;
+  const now = there ? `now at ${cellName(there)}` : 'now at the empty state';
+  const again = reply.plan.replay.length;
+  const rerun = again ? `, ${cells(again)} re-run` : '';
+  const last = reply.ahead.at(-1);
+  if (request.operation === 'undo') {
+    return `Took back ${last ? cellName(last) : 'the last change'}: ${now}${rerun}.`;
+  }
+  if (request.operation === 'redo') {
+    return `Brought back ${there ? cellName(there) : 'the state'}${rerun}.`;
+  }
+  if (request.operation === 'resume') {
+    return `Resumed the last session: ${now}${rerun}.`;
+  }
+  if (there && request.target === reply.head) {
+    return `Went to ${cellName(there)}${rerun}.`; // nobody reads an id
+  }
+  return `Checked out ${String(request.target)}: ${now}${rerun}.`;
+}
+
+function cells(number: number): string {
+  return number === 1 ? 'one cell' : `${number} cells`;
+}
+
+function named(ahead: readonly Ahead[]): string {
+  const names = ahead.map(cellName);
+  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+}

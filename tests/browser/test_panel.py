@@ -1,0 +1,292 @@
+"""What a person sees and does in the panel of `%kishu panel`, in JupyterLab and Notebook 7."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright drives the browser")
+pytest.importorskip("jupyterlab", reason="the pages are JupyterLab's")
+
+from jupyter_client import BlockingKernelClient
+from playwright.sync_api import Locator, Page, expect
+
+from .conftest import OpenNotebook, Shoot
+from .lab import NotebookPage, Server
+
+FRAME = "import pandas as pd\ndf = pd.DataFrame({'price': [1, 2, 3], 'amount': [4, 5, 6]})\ndf"
+
+
+class Panel:
+    """The panel in a page."""
+
+    def __init__(self, notebook: NotebookPage) -> None:
+        self.notebook = notebook
+        self.page = notebook.page
+        notebook.run("%kishu panel")
+        self.region = self.page.get_by_role("region", name="Timeline of this notebook")
+        expect(self.region).to_be_visible()
+        self.list = self.region.get_by_role("listbox")
+        self.rows = self.region.get_by_role("option")
+        self.details = self.region.get_by_role("region", name="Details")
+
+    def button(self, name: str) -> Locator:
+        return self.region.get_by_role("button", name=name, exact=True)
+
+    def row(self, text: str) -> Locator:
+        return self.rows.filter(has_text=text)
+
+    def told(self, text: str | re.Pattern[str]) -> None:
+        """It says so."""
+        expect(self.region.locator(".kishu-notice")).to_contain_text(text)
+
+    @property
+    def here(self) -> Locator:
+        """The row that a person stands on."""
+        return self.rows.filter(has_text="you are here")
+
+    @property
+    def selected(self) -> Locator:
+        return self.region.locator("[role=option][aria-selected=true]")
+
+
+def test_a_column_comes_back_by_a_button(open_notebook: OpenNotebook, shoot: Shoot) -> None:
+    notebook = open_notebook()
+    notebook.run(FRAME)
+    notebook.run("df = df.drop(columns='price')")
+    panel = Panel(notebook)
+    expect(panel.rows).to_have_count(2)
+    expect(panel.here).to_contain_text("df = df.drop(columns='price')")
+    shoot("panel-first-look")
+
+    panel.button("Undo").click()
+    panel.told("You are at In [1] now.")
+    panel.told("In [2] is ahead of this state.")
+    expect(panel.here).to_contain_text("In [1]")
+    expect(panel.details.locator("tr", has_text="df").first).to_contain_text("3 x 2: price, amount")
+    assert "price" in notebook.run("print(list(df.columns))").inner_text()
+    shoot("panel-after-undo")
+
+
+def test_a_branch_is_made_left_and_taken_up_again(open_notebook: OpenNotebook, shoot: Shoot) -> None:
+    notebook = open_notebook()
+    notebook.run("x = 1")
+    notebook.run("x = 'kept'")
+    panel = Panel(notebook)
+    panel.row("x = 'kept'").click()
+    panel.button("Branch").click()
+    panel.page.keyboard.insert_text("idea")
+    panel.page.keyboard.press("Enter")
+    panel.told("In [2] is where the branch idea begins now.")
+    expect(panel.row("x = 'kept'")).to_contain_text("idea")
+
+    panel.row("x = 1").click()
+    panel.button("Go here").click()
+    panel.told("You are at In [1] now.")
+    notebook.run("x = 'other'")
+    expect(panel.here).to_contain_text("x = 'other'")
+    assert panel.row("x = 'kept'").get_attribute("aria-label").find("not part of the present state") > 0
+    shoot("panel-branches")
+
+    panel.row("x = 'kept'").click()
+    expect(panel.details.locator("tr", has_text="x").first).to_contain_text("'kept'")
+    panel.button("Go here").click()
+    panel.told("You are at In [2] now.")
+    assert "'kept'" in notebook.run("x").inner_text()
+
+
+def test_it_follows_new_cells_and_keeps_what_was_chosen(open_notebook: OpenNotebook) -> None:
+    notebook = open_notebook()
+    notebook.run("first = 1")
+    notebook.run("second = 2")
+    panel = Panel(notebook)
+    expect(panel.rows).to_have_count(2)
+    panel.row("first = 1").click()
+    expect(panel.selected).to_contain_text("first = 1")
+    notebook.run("third = 3")
+    expect(panel.rows).to_have_count(3)
+    expect(panel.here).to_contain_text("third = 3")
+    expect(panel.selected).to_contain_text("first = 1")
+    expect(panel.details).to_contain_text("In [1]")
+
+
+def test_it_can_be_used_by_keys_alone(open_notebook: OpenNotebook) -> None:
+    notebook = open_notebook()
+    for number in range(1, 5):
+        notebook.run(f"value_{number} = {number}")
+    panel = Panel(notebook)
+    press = panel.page.keyboard.press
+    cells = notebook.cells.count()
+    panel.list.focus()
+    press("Home")
+    press("ArrowDown")
+    expect(panel.selected).to_contain_text("value_3 = 3")
+    expect(panel.list).to_have_attribute("aria-activedescendant", panel.selected.get_attribute("id") or "")
+    press("End")
+    expect(panel.selected).to_contain_text("value_1 = 1")
+    press("Enter")
+    expect(panel.details).to_contain_text("value_1 = 1")
+    press("Escape")
+    expect(panel.details).to_be_hidden()
+    expect(panel.list).to_be_focused()
+
+    press("/")
+    expect(panel.region.get_by_role("searchbox")).to_be_focused()
+    panel.page.keyboard.insert_text("value_2")
+    expect(panel.rows).to_have_count(1)
+    press("ArrowDown")
+    expect(panel.selected).to_contain_text("value_2 = 2")
+    press("Escape")
+    expect(panel.rows).to_have_count(4)
+    assert notebook.cells.count() == cells  # no key was a command for the notebook
+
+
+def test_two_states_are_compared(open_notebook: OpenNotebook, shoot: Shoot) -> None:
+    notebook = open_notebook()
+    notebook.run(FRAME)
+    notebook.run("df = df.drop(columns='price'); extra = 7")
+    panel = Panel(notebook)
+    panel.button("Compare").first.click()
+    panel.row("In [2]").click()
+    panel.told("choose the second state")
+    panel.row("In [1]").click()
+    expect(panel.details).to_contain_text("From In [1] to In [2] (you are here)")
+    difference = panel.details.get_by_role("article").filter(has_text="df")
+    expect(difference).to_contain_text("3 x 2: price, amount")
+    expect(difference).to_contain_text("3 x 1: amount")
+    expect(difference.get_by_role("table").first).to_be_visible()  # the values have been loaded
+    expect(panel.details.get_by_role("article").filter(has_text="extra")).to_contain_text("created")
+    shoot("panel-compare")
+
+
+def test_nothing_is_run_again_unasked(open_notebook: OpenNotebook, shoot: Shoot) -> None:
+    notebook = open_notebook()
+    notebook.run("log = []")
+    notebook.run("written = open('written.txt', 'a'); written.write('once '); written.flush()")
+    notebook.run("del written")
+    panel = Panel(notebook)
+    panel.button("Undo").click()
+    question = panel.region.get_by_role("alertdialog")
+    expect(question).to_contain_text("1 cell must be re-run")
+    expect(question).to_contain_text("writes files")
+    shoot("panel-question")
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_have_count(0)
+    expect(panel.here).to_contain_text("In [3]")
+
+    panel.button("Undo").click()
+    question.get_by_role("button", name="Re-run and go").click()
+    panel.told("Re-ran 1 cell for written")
+    assert "once once" in notebook.run("print(open('written.txt').read())").inner_text().lower()
+
+
+def test_what_a_cell_displayed_is_shown_and_cannot_act(open_notebook: OpenNotebook, page: Page) -> None:
+    notebook = open_notebook()
+    notebook.run("harm = '<b>bold</b><img src=x onerror=\"top.harmed=1\"><script>top.harmed=1</script>'")
+    notebook.run("from IPython.display import HTML, display\ndisplay(HTML('<p>shown</p>')); harm")
+    page.evaluate("window.harmed = 0")
+    panel = Panel(notebook)
+    panel.row("In [2]").click()
+    frame = panel.details.locator("iframe")
+    assert frame.get_attribute("sandbox") == ""
+    expect(frame.content_frame.get_by_text("shown")).to_be_visible()
+    expect(panel.details.locator("tr", has_text="harm").first).to_contain_text("<b>bold</b>")
+    assert page.evaluate("window.harmed") == 0
+
+
+def test_a_thousand_states(open_notebook: OpenNotebook, server: Server, shoot: Shoot) -> None:
+    name = server.notebook()
+    server.start_kernel(name)
+    _run_many(server.connection_file(name), [f"value = {number}" for number in range(1001)])
+    panel = Panel(open_notebook(name))
+    expect(panel.region).to_contain_text("1,001 states")
+    assert panel.rows.count() < 40
+    panel.list.focus()
+    panel.page.keyboard.press("End")
+    expect(panel.selected).to_contain_text("value = 0")
+    expect(panel.selected).to_be_in_viewport()
+    assert panel.rows.count() < 40
+    shoot("panel-thousand")
+    panel.list.evaluate("list => { list.scrollTop = list.scrollHeight / 2 }")
+    expect(panel.row("value = 500")).to_be_visible()
+    took = panel.list.evaluate(
+        """async list => {
+            const started = performance.now();
+            for (let step = 0; step < 100; step++) {
+                list.scrollTop = step * 480;
+                await new Promise(requestAnimationFrame);
+            }
+            return (performance.now() - started) / 100;
+        }"""
+    )
+    print(f"{took:.1f} ms for each step of scrolling", file=sys.stderr)
+    assert took < 200  # a machine that does other things besides; alone it takes a frame
+    panel.notebook.run("value = 'last'")
+    expect(panel.region).to_contain_text("1,002 states")
+
+
+def test_the_dark_theme(open_notebook: OpenNotebook, server: Server, shoot: Shoot) -> None:
+    themes = "@jupyterlab/apputils-extension/themes"
+    server.set(themes, {"theme": "JupyterLab Dark"})
+    try:
+        notebook = open_notebook()
+        notebook.run(FRAME)
+        panel = Panel(notebook)
+        expect(panel.here).to_be_visible()
+        dark, light = panel.region.evaluate(
+            """root => {
+                const grey = (text) => {
+                    const [red, green, blue] = text.match(/[\\d.]+/g).map(Number);
+                    return (red + green + blue) / 3;
+                };
+                const style = getComputedStyle(root);
+                return [grey(style.backgroundColor), grey(style.color)];
+            }"""
+        )
+        assert dark < 80
+        assert light > 180
+        shoot("panel-dark")
+    finally:
+        server.set(themes, {})
+
+
+def test_in_notebook_7(open_notebook: OpenNotebook, shoot: Shoot) -> None:
+    pytest.importorskip("notebook", reason="Notebook 7 is another application")
+    notebook = open_notebook(inside="notebooks")
+    notebook.run("x = 'before'")
+    notebook.run("x = 'after'")
+    panel = Panel(notebook)
+    expect(panel.here).to_contain_text("x = 'after'")
+    panel.button("Undo").click()
+    panel.told("You are at In [1] now.")
+    expect(panel.details.locator("tr", has_text="x").first).to_contain_text("'before'")
+    assert "'before'" in notebook.run("x").inner_text()
+    expect(panel.here).to_contain_text("In [4]")
+    shoot("panel-notebook-7")
+
+
+def test_the_panel_says_that_its_kernel_is_gone(open_notebook: OpenNotebook, server: Server) -> None:
+    notebook = open_notebook()
+    notebook.run("x = 1")
+    panel = Panel(notebook)
+    expect(panel.rows).to_have_count(1)
+    notebook.page.evaluate("window.jupyterapp.commands.execute('kernelmenu:shutdown')")
+    notebook.wait(lambda: not server.sessions(notebook.name))
+    panel.row("x = 1").click()
+    panel.told("run %kishu panel again")
+
+
+def _run_many(connection_file: str, cells: list[str]) -> None:
+    client = BlockingKernelClient(connection_file=connection_file)
+    client.load_connection_file()
+    client.start_channels(hb=False)
+    try:
+        client.wait_for_ready(timeout=60)
+        for code in cells:
+            last = client.execute(code)
+        while client.get_shell_msg(timeout=60)["parent_header"]["msg_id"] != last:
+            pass
+    finally:
+        client.stop_channels()

@@ -1,0 +1,32 @@
+"""One line about a value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kishu_kernel.summaries import describe
+
+
+class Shouting:
+    def __repr__(self) -> str:
+        raise AssertionError("no code of the user's is run")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize(
+    ("value", "summary"),
+    [
+        (np.int64(6), "6"),
+        (np.float32(0.5), "0.5"),
+        (np.datetime64("2026-01-02"), "2026-01-02"),
+        (np.zeros((3, 4)), "3 x 4 float64"),
+        (np.array(7), "7"),
+        (np.array(Shouting(), dtype=object), " object"),
+    ],
+)
+def test_numpy(value: Any, summary: str) -> None:
+    assert describe("x", value).summary.strip() == summary.strip()
