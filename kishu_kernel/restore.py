@@ -134,7 +134,11 @@ class Restorer:
             return loaded[version][name]
 
         found = {}
-        for name, (before, after) in pairs.items():
+        for name, (before, after) in sorted(
+            pairs.items(), key=lambda pair: [(each.names, each.checkpoint) for each in pair[1]]
+        ):
+            for version in loaded.keys() - {before, after}:  # both sides of everything would not fit
+                del loaded[version]
             try:
                 found[name] = compare(value(name, before), value(name, after))
             except (LoadError, _Unloadable) as error:

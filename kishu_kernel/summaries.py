@@ -30,6 +30,8 @@ def _type_name(kind: type) -> str:
 def _summary(obj: Any) -> str:
     kind = type(obj)
     try:
+        if kind is bytes and len(obj) > _WIDTH:
+            return f"{_short.repr(obj[:_WIDTH])} of {len(obj):,} bytes"  # the text of all of it may be gigabytes
         if kind in _ATOMS:
             return _short.repr(obj)
         if kind in _CONTAINERS:

@@ -65,7 +65,8 @@ def test_changelog_does_not_lag_behind_the_version() -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     directory = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    without_extension = {**os.environ, "KISHU_LABEXTENSION": "0"}  # that is test_labextension's
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120, env=without_extension)
     (path,) = directory.glob("kishu_kernel-*.whl")
     with zipfile.ZipFile(path) as archive:
         yield archive
@@ -86,6 +87,9 @@ def test_wheel_carries_what_the_install_command_copies(wheel: zipfile.ZipFile) -
 def test_wheel_is_typed_and_holds_no_more_than_the_package(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     assert "kishu_kernel/py.typed" in names
+    assert {f"kishu_kernel/frontend/static/{file}" for file in ("timeline.js", "timeline.css", "widget.js")} <= set(
+        names
+    )
     tops = {name.split("/")[0] for name in names}
     assert all(top == "kishu_kernel" or re.match(r"kishu_kernel-[^/]+\.", top) for top in tops)
 

@@ -67,7 +67,7 @@ class Attachment:
         self.settings = settings
         self.warnings: list[str] = []
         self._untold: list[str] = []
-        self._subscribers: list[Callable[[], None]] = []
+        self._subscribers: list[Callable[[bool], None]] = []
         self._cells = 0
         """Visible cells that run: what is printed now is seen."""
         self._ends: list[CellEnd] = []
@@ -272,15 +272,22 @@ class Attachment:
         except Exception as error:
             self.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")
 
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Calls it after each checkpoint and after each travel, on the thread that did it. Returns what ends that."""
+    def subscribe(self, callback: Callable[[bool], None]) -> Callable[[], None]:
+        """Calls it after each checkpoint and each travel, on the thread that did it. Returns what ends that.
+
+        It is told whether checkpoints that were there before may look different now: other names, other payloads.
+        """
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
 
-    def _changed(self) -> None:
+    def _changed(self, anew: bool = False) -> None:
         for callback in list(self._subscribers):
             with suppress(Exception):  # who only looks must not harm a cell
-                callback()
+                callback(anew)
+
+    def relabelled(self) -> None:
+        """Checkpoints have other names or messages, or have become code only."""
+        self._changed(anew=True)
 
     def traveled(self) -> None:
         """The session is in another state."""

@@ -164,11 +164,14 @@ class Requests:
     def gc(self, dry_run: bool) -> Json:
         """Drops payloads that no head, branch or tag needs."""
         collected = self._session.collect(dry_run=dry_run)
+        self._attachment.relabelled()
         return {"removed": asdict(collected.removed), "kept": asdict(collected.kept), "dry_run": dry_run}
 
     def commit(self, message: str) -> Json:
         """Gives the present state a message."""
-        return {"head": self._session.commit(message).id}
+        committed = self._session.commit(message)
+        self._attachment.relabelled()
+        return {"head": committed.id}
 
     def branch(self, name: str, target: str, delete: bool) -> Json:
         """Makes, moves or deletes a branch."""
@@ -205,6 +208,7 @@ class Requests:
             timeline.delete_name(kind, name)
         else:
             timeline.set_name(kind, name, timeline.resolve(target))
+        self._attachment.relabelled()
 
 
 def _error(error: BaseException) -> Json:

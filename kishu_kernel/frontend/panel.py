@@ -23,8 +23,6 @@ from kishu_kernel.progress import Progress
 if TYPE_CHECKING:
     import anywidget
 
-_LABELS = frozenset({"attach", "branch", "commit", "gc", "tag"})
-"""Operations that change what is known of old checkpoints; of new ones, and of travels, the session tells."""
 _own: set[str] = set()
 """Ids of the comms of all panels."""
 _shown: dict[int, anywidget.AnyWidget] = {}
@@ -105,8 +103,6 @@ class Line:
         """Between cells, on the main thread."""
         with answering(), self._requests.attachment.progress.elsewhere(self._progress):
             self._reply(mark, self._requests.answer(request))
-        if request["operation"] in _LABELS:
-            self._changed(anew=True)
 
     def _reply(self, mark: Any, content: dict[str, Any]) -> None:
         self._send({"kind": "reply", "mark": mark, "content": content})
@@ -114,7 +110,7 @@ class Line:
     def _progress(self, progress: Progress | None) -> None:
         self._send({"kind": "progress", "told": None if progress is None else asdict(progress)})
 
-    def _changed(self, anew: bool = False) -> None:
+    def _changed(self, anew: bool) -> None:
         self._send({"kind": "changed", "told": anew})
 
 

@@ -39,8 +39,8 @@ class Reader:
         floor = None if since is None else history.lookup(history.resolve(since))
         way = list(ancestry(history.lookup, history.head)) if graph or not all else []
         if all:
-            ordered = in_drawing_order(list(history.store.checkpoints(outputs=False)))
-            chosen = [each for each in ordered if floor is None or _age(each) < _age(floor)]
+            found = history.store.checkpoints(outputs=False)
+            chosen = in_drawing_order([each for each in found if floor is None or _age(each) < _age(floor)])
         else:
             chosen = []
             for checkpoint in way:

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,16 @@ import nbformat
 import pytest
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
-from kernel.driver import environment_of
+from kernel.driver import Kernel, environment_of
 from nbclient import NotebookClient
 
 from .test_jupyter_kernel import KERNEL_NAME
 
 PLAIN_NAME = "plain-under-test"
 COMMANDS = {KERNEL_NAME: "kishu_kernel", PLAIN_NAME: "ipykernel_launcher"}
+
+PATIENCE = 30
+"""Times that a console is given two more seconds."""
 
 both = pytest.mark.parametrize("name", COMMANDS)
 """In our own kernel, and in a plain one that loads us."""
@@ -51,13 +55,26 @@ def loading(name: str) -> list[str]:
 # -- jupyter console ----------------------------------------------------------------------------------------------
 
 
-def console(name: str) -> list[str]:
+@pytest.fixture
+def kernel(tmp_path: Path, name: str) -> Iterator[Kernel]:
+    """A kernel that runs already, for a console to come to."""
+    with Kernel(tmp_path, command=(sys.executable, "-m", COMMANDS[name])) as kernel:
+        yield kernel
+
+
+def console(kernel: Kernel) -> list[str]:
     pytest.importorskip("jupyter_console")
-    return [sys.executable, "-m", "jupyter_console", "--kernel", name, "--ZMQTerminalInteractiveShell.banner="]
+    connection = str(kernel.manager.connection_file)
+    return [sys.executable, "-m", "jupyter_console", "--existing", connection]
+
+
+def nudge(kernel: Kernel) -> None:
+    """A console that is quicker than its subscription misses the end of its first cell, and waits for the next one."""
+    kernel.message("kernel_info_request")
 
 
 @both
-def test_a_console_in_a_pipe(tmp_path: Path, environment: dict[str, str], name: str) -> None:
+def test_a_console_in_a_pipe(tmp_path: Path, environment: dict[str, str], kernel: Kernel, name: str) -> None:
     lines = [
         *loading(name),
         "xs = [1]; ys = xs",
@@ -72,33 +89,52 @@ def test_a_console_in_a_pipe(tmp_path: Path, environment: dict[str, str], name: 
         "%kishu nonsense",
         "exit",
     ]
-    done = subprocess.run(
-        [*console(name), "--simple-prompt"],
-        input="\n".join(lines) + "\n",
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    printed = done.stdout + done.stderr
-    assert done.returncode == 0, printed
+    (tmp_path / "typed").write_text("\n".join(lines) + "\n", "utf-8")
+    with (tmp_path / "typed").open() as typed, (tmp_path / "printed").open("w") as writing:
+        client = subprocess.Popen(
+            [*console(kernel), "--simple-prompt"],
+            stdin=typed,
+            stdout=writing,
+            stderr=subprocess.STDOUT,
+            env={**environment, "PYTHONUTF8": "1"},
+            cwd=tmp_path,
+        )
+        try:
+            for _ in range(PATIENCE):
+                try:
+                    client.wait(timeout=2)
+                    break
+                except subprocess.TimeoutExpired:
+                    nudge(kernel)
+        finally:
+            client.kill()
+    printed = (tmp_path / "printed").read_text("utf-8")
+    assert client.returncode == 0, printed
     listed = [line for line in printed.splitlines() if re.search(r"In ?\[\d+\] +xs", line)]
     assert ["xs.append(2)" in line for line in listed[:2]] == [True, False]  # the newest first
     assert "undone [1] True" in printed
     assert "redone [1, 3]" in printed
     assert "UsageError" in printed
     assert "Traceback" not in printed
+    assert kernel.value("ys") == [1, 3]
 
 
 @both
 @pytest.mark.skipif(os.name == "nt", reason="pexpect needs a pseudo-terminal")
-def test_a_console_at_a_terminal(tmp_path: Path, environment: dict[str, str], name: str) -> None:
+def test_a_console_at_a_terminal(tmp_path: Path, environment: dict[str, str], kernel: Kernel, name: str) -> None:
     pexpect = pytest.importorskip("pexpect")
-    command, *arguments = console(name)
+    command, *arguments = console(kernel)
     terminal = pexpect.spawn(
-        command, arguments, env=environment, cwd=str(tmp_path), encoding="utf-8", timeout=60, dimensions=(50, 160)
+        command, arguments, env=environment, cwd=str(tmp_path), encoding="utf-8", dimensions=(50, 160)
     )
+
+    def expect(pattern: Any) -> None:
+        for _ in range(PATIENCE):
+            if terminal.expect([pattern, pexpect.TIMEOUT], timeout=2) == 0:
+                return
+            nudge(kernel)
+        raise AssertionError(f"no {pattern} in {terminal.before}")
+
     try:
         for line, expected in [
             *((line, "Every cell gets a checkpoint") for line in loading(name)),
@@ -109,13 +145,13 @@ def test_a_console_at_a_terminal(tmp_path: Path, environment: dict[str, str], na
             ("len(ys) * 111", "111"),
             ("%kishu log", r"In ?\[\d+\]"),
         ]:
-            terminal.expect(r"In \[")
+            expect(r"In \[")
             terminal.sendline(line)
             if expected:
-                terminal.expect(expected)
-        terminal.expect(r"In \[")
+                expect(expected)
+        expect(r"In \[")
         terminal.sendline("exit")
-        terminal.expect(pexpect.EOF)
+        expect(pexpect.EOF)
     finally:
         terminal.close(force=True)
 
