@@ -9,7 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.trackers import TrackerKind, make_tracker
@@ -26,6 +27,9 @@ from kishu_kernel.running import Ticket
 from kishu_kernel.session import Session
 from kishu_kernel.store.places.live import Announcement
 from kishu_kernel.timeline import Timeline
+
+if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
+    from kishu_kernel.frontend.messages import Requests
 
 _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
 
@@ -94,6 +98,13 @@ class Attachment:
         self._announcement.tell(self.notebook(), None)
         self._greeted = False
         atexit.register(self.close)  # `exit()` in a cell shuts nothing down
+
+    @cached_property
+    def requests(self) -> Requests:
+        """Answers what is asked of the session."""
+        from kishu_kernel.frontend.messages import Requests
+
+        return Requests(self)
 
     def warn(self, sentence: str) -> None:
         """Tells the user in the output of a cell, this one or the next, and not twice in a row; `status` keeps it."""

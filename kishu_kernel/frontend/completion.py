@@ -25,28 +25,6 @@ Words = list[tuple[str, str]]
 """What is offered, and what it is."""
 
 
-def install(shell: Any, requests: Requests) -> None:
-    """From now on the completer of this shell knows `%kishu`."""
-    try:
-        from IPython.core.completer import SimpleCompletion, context_matcher
-    except ImportError:  # before IPython 8.6: hosted platforms have it
-        return
-    if getattr(shell, "Completer", None) is None:
-        return
-
-    @context_matcher(identifier="kishu", priority=200)  # type: ignore[untyped-decorator, unused-ignore]
-    def kishu_matcher(context: Any) -> Any:
-        fragment, words = completions(context.text_until_cursor, requests, shell.magics_manager.auto_magic)
-        offered = [SimpleCompletion(text, type=what) for text, what in words]
-        found = {"completions": offered, "suppress": bool(offered), "ordered": True}
-        # Not as the completer cuts words: `HEAD~3`, `--all` and `In[7]` are whole ones here.
-        return {**found, "matched_fragment": fragment} if offered else found
-
-    matchers = shell.Completer.custom_matchers
-    before = [each for each in matchers if getattr(each, "matcher_identifier", None) != "kishu"]
-    matchers[:] = [*before, kishu_matcher]
-
-
 def completions(line: str, requests: Requests, automagic: bool = False) -> tuple[str, Words]:
     """The word at the end of a line, as far as it is typed, and what it may become."""
     matched = _LINE.fullmatch(line)

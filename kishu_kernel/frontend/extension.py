@@ -16,7 +16,6 @@ from weakref import WeakKeyDictionary
 from kishu_kernel.frontend.attachment import Attachment, CellEnd, Settings
 from kishu_kernel.frontend.host import Host, answer_disabled, on_main_thread, parent_of
 from kishu_kernel.frontend.magics import KishuMagics
-from kishu_kernel.frontend.messages import Requests
 from kishu_kernel.frontend.options import KishuOptions
 
 _LOADED = "Every cell gets a checkpoint from now on: %kishu undo takes the last one back, %kishu log lists them."
@@ -192,7 +191,7 @@ class _InTerminal(_Guest):
         super().__init__(shell, Attachment(shell, settings, late=True))
         self._run_plain = shell.run_cell
         self._depth = 0
-        shell.register_magics(KishuMagics(shell, Requests(self._attachment)))
+        shell.register_magics(KishuMagics(shell, self._attachment))
         self._changes.attribute(shell, "run_cell", self._run_cell)
 
     def _running(self) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ their own; nothing here knows which of them it is.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -13,8 +14,6 @@ from typing import Any
 
 from kishu_kernel.frontend.attachment import Attachment, Settings
 from kishu_kernel.frontend.magics import KishuMagics
-from kishu_kernel.frontend.messages import Requests
-from kishu_kernel.frontend.panel import is_own
 from kishu_kernel.interrupts import answering
 
 COMMS = ("comm_open", "comm_msg", "comm_close")
@@ -39,15 +38,13 @@ class Host:
 
     Attributes:
         attachment: the shell and the session.
-        requests: answers `kishu_request`.
     """
 
     def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
         self._kernel = kernel
         self.attachment = Attachment(kernel.shell, settings, late)
         self._stop_listening = self.attachment.recorder.listen(kernel.session)
-        self.requests = Requests(self.attachment)
-        kernel.shell.register_magics(KishuMagics(kernel.shell, self.requests))
+        kernel.shell.register_magics(KishuMagics(kernel.shell, self.attachment))
 
     def info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
         """The kernel's own info, with the feature `kishu`, so that a client knows before it sends."""
@@ -74,7 +71,7 @@ class Host:
     async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answers a `kishu_request`, on the shell channel or the control channel, with one reply."""
         with answering():
-            content = self.requests.answer(parent.get("content"), may_change=on_main_thread())
+            content = self.attachment.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
 
     async def debug(self, plain: Callable[[dict[str, Any]], Awaitable[Any]], msg: dict[str, Any]) -> Any:
@@ -102,7 +99,8 @@ class Host:
 
     def _handle_comm(self, handler: Handler, *args: Any) -> Any:
         """A widget's callback may do anything; our own panel's changes nothing where it is called."""
-        if is_own(args[-1]["content"].get("comm_id")):
+        panel = sys.modules.get("kishu_kernel.frontend.panel")
+        if panel is not None and panel.is_own(args[-1]["content"].get("comm_id")):
             return handler(*args)
         self.attachment.session.before_unseen()
         try:

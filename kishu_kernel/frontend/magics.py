@@ -5,35 +5,49 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.display import display
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.completion import install
-from kishu_kernel.frontend.messages import PROTOCOL, Requests
-from kishu_kernel.frontend.subcommands import help_page, help_text, parsed
 from kishu_kernel.interrupts import answering
+
+if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
+    from kishu_kernel.frontend.attachment import Attachment
+    from kishu_kernel.frontend.messages import Requests
 
 _TRAVELS = ("undo", "redo", "checkout", "resume")
 _WIDEST = 160
 _JSON = "application/json"
 
 
+def _getdoc() -> str:
+    """What `%kishu?` shows: IPython asks for it by this name."""
+    from kishu_kernel.frontend.subcommands import help_text
+
+    return help_text()
+
+
 @magics_class
 class KishuMagics(Magics):
     """Registers `%kishu`, and what completes it."""
 
-    def __init__(self, shell: Any, requests: Requests) -> None:
+    def __init__(self, shell: Any, attachment: Attachment) -> None:
         super().__init__(shell)
-        self._requests = requests
-        install(shell, requests)
+        self._attachment = attachment
+        _complete(shell, attachment)
+
+    @property
+    def _requests(self) -> Requests:
+        return self._attachment.requests
 
     @line_magic
     def kishu(self, line: str) -> None:
         """Travel in time: `%kishu help` tells how."""
+        from kishu_kernel.frontend.subcommands import parsed
+
         words = _words(line)
         as_json = "--json" in words
         request = parsed([word for word in words if word != "--json"] or ["status"])
@@ -44,7 +58,7 @@ class KishuMagics(Magics):
         else:
             self._perform(request, as_json)
 
-    kishu.__doc__ = help_text()
+    kishu.getdoc = _getdoc  # type: ignore[union-attr]
 
     def _perform(self, request: dict[str, Any], as_json: bool) -> None:
         refusal = None
@@ -93,6 +107,8 @@ class KishuMagics(Magics):
         return there["branch"], next(iter(there["checkpoints"]), None)
 
     def _names(self, kind: str) -> dict[str, Any]:
+        from kishu_kernel.frontend.messages import PROTOCOL
+
         key = {"branch": "branches", "tag": "tags"}[kind]
         return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: self._requests.reader.names()[kind]}
 
@@ -115,6 +131,8 @@ class KishuMagics(Magics):
         return None if answer.strip().lower() in ("y", "yes") else "not done: nothing has changed"
 
     def _help(self, name: str | None) -> None:
+        from kishu_kernel.frontend.subcommands import help_page, help_text
+
         display({"text/plain": help_text(name), "text/html": help_page(name)}, raw=True)
 
     def _panel(self) -> None:
@@ -125,6 +143,32 @@ class KishuMagics(Magics):
         except RequestError as error:
             raise UsageError(str(error)) from error
         display(shown)
+
+
+def _complete(shell: Any, attachment: Attachment) -> None:
+    """From now on the completer of this shell knows `%kishu`."""
+    try:
+        from IPython.core.completer import SimpleCompletion, context_matcher
+    except ImportError:  # before IPython 8.6: hosted platforms have it
+        return
+    if getattr(shell, "Completer", None) is None:
+        return
+
+    @context_matcher(identifier="kishu", priority=200)  # type: ignore[untyped-decorator, unused-ignore]
+    def kishu_matcher(context: Any) -> Any:
+        if "kishu" not in (line := context.text_until_cursor):
+            return {"completions": []}
+        from kishu_kernel.frontend.completion import completions
+
+        fragment, words = completions(line, attachment.requests, shell.magics_manager.auto_magic)
+        offered = [SimpleCompletion(text, type=what) for text, what in words]
+        found = {"completions": offered, "suppress": bool(offered), "ordered": True}
+        # Not as the completer cuts words: `HEAD~3`, `--all` and `In[7]` are whole ones here.
+        return {**found, "matched_fragment": fragment} if offered else found
+
+    matchers = shell.Completer.custom_matchers
+    before = [each for each in matchers if getattr(each, "matcher_identifier", None) != "kishu"]
+    matchers[:] = [*before, kishu_matcher]
 
 
 def _words(line: str) -> list[str]:

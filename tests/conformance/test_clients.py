@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import nbformat
 import pytest
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
-from kernel.driver import Kernel, environment_of
+from kernel.driver import Kernel, KernelDied, environment_of
 from nbclient import NotebookClient
 
 from .test_jupyter_kernel import KERNEL_NAME
@@ -70,7 +71,8 @@ def console(kernel: Kernel) -> list[str]:
 
 def nudge(kernel: Kernel) -> None:
     """A console that is quicker than its subscription misses the end of its first cell, and waits for the next one."""
-    kernel.message("kernel_info_request")
+    with suppress(KernelDied):  # the console's last word ends it
+        kernel.message("kernel_info_request")
 
 
 @both
@@ -116,7 +118,6 @@ def test_a_console_in_a_pipe(tmp_path: Path, environment: dict[str, str], kernel
     assert "redone [1, 3]" in printed
     assert "UsageError" in printed
     assert "Traceback" not in printed
-    assert kernel.value("ys") == [1, 3]
 
 
 @both
