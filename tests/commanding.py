@@ -15,7 +15,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 from store.values import checkpoint_id, payload, record, trivial
 
-from kishu_kernel.frontend.commands import commands
+from kishu_kernel.frontend.command.commands import commands
 from kishu_kernel.model import CheckpointId, SessionId, VariableInfo
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.places.finding import take_place
@@ -93,5 +93,5 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def program(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "kishu_kernel.frontend.commands", *arguments]
+    command = [sys.executable, "-m", "kishu_kernel.frontend.command.commands", *arguments]
     return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=60)

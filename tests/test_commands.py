@@ -36,9 +36,9 @@ from store.values import checkpoint_id
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import UntrustedError
-from kishu_kernel.frontend.commands import commands
-from kishu_kernel.frontend.tables import visible
-from kishu_kernel.frontend.terminal import size_in_bytes
+from kishu_kernel.frontend.command.commands import commands
+from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.command.terminal import size_in_bytes
 from kishu_kernel.model import SessionId, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk.directory import DATA
@@ -429,7 +429,15 @@ def test_import_replaces_no_history(base: Path, path: Path, tmp_path: Path) -> N
     opened = write_notebook(tmp_path / "opened.ipynb")
     place = take_place(base, str(opened), SessionId("s")).path
     store = LmdbStore(place)  # a kernel was there, and no cell was run
-    busy = [sys.executable, "-m", "kishu_kernel.frontend.commands", "import", "book.kishu", "--notebook", str(opened)]
+    busy = [
+        sys.executable,
+        "-m",
+        "kishu_kernel.frontend.command.commands",
+        "import",
+        "book.kishu",
+        "--notebook",
+        str(opened),
+    ]
     done = subprocess.run(busy, env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     assert "is in use: shut down the kernels" in done.stderr
@@ -476,7 +484,7 @@ def test_attach_of_a_store_elsewhere(base: Path, path: Path, tmp_path: Path) -> 
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from kishu_kernel.frontend.commands import main\n"
+        "import sys; from kishu_kernel.frontend.command.commands import main\n"
         "sys.argv[1:] = ['--help']\n"
         "try: main()\n"
         "except SystemExit as end: print(end.code)\n"
@@ -520,7 +528,7 @@ def read_all(screen: int) -> Iterator[str]:
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 def test_who_watches_sees_how_far_it_is(base: Path, path: Path) -> None:
     code = (
-        "from kishu_kernel.frontend import commands, terminal\n"
+        "from kishu_kernel.frontend.command import commands, terminal\n"
         "terminal.QUIET = -1\n"  # as if it took long
         "commands.main()"
     )
@@ -535,14 +543,14 @@ def test_who_watches_sees_how_far_it_is(base: Path, path: Path) -> None:
 
 
 def test_a_pipe_that_is_closed_is_no_error(base: Path, path: Path) -> None:
-    command = f"{sys.executable} -m kishu_kernel.frontend.commands fsck --json | true"
+    command = f"{sys.executable} -m kishu_kernel.frontend.command.commands fsck --json | true"
     done = subprocess.run(["sh", "-c", command], env=environment(), capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_names_of_any_alphabet_are_printed_on_any_terminal(base: Path, tmp_path: Path) -> None:
     of(write_notebook(tmp_path / "naïve-日本.ipynb"), base)
-    command = [sys.executable, "-m", "kishu_kernel.frontend.commands", "stores"]
+    command = [sys.executable, "-m", "kishu_kernel.frontend.command.commands", "stores"]
     done = subprocess.run(command, env=environment(PYTHONIOENCODING="latin-1"), capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "na\xefve-\\u65e5\\u672c.ipynb".encode("latin-1") in done.stdout
@@ -566,7 +574,7 @@ def test_the_wheel_makes_it_a_subcommand_of_jupyter(tmp_path: Path, base: Path, 
     (metadata,) = (tmp_path / "site").glob("kishu_kernel-*.dist-info")
     scripts = configparser.ConfigParser()
     scripts.read(metadata / "entry_points.txt")
-    assert dict(scripts["console_scripts"]) == {"jupyter-kishu": "kishu_kernel.frontend.commands:main"}
+    assert dict(scripts["console_scripts"]) == {"jupyter-kishu": "kishu_kernel.frontend.command.commands:main"}
     module, function = scripts["console_scripts"]["jupyter-kishu"].split(":")
     assert callable(getattr(importlib.import_module(module), function))
 
@@ -592,7 +600,7 @@ def test_variables_go_to_a_kernel_on_another_machine(tmp_path: Path) -> None:
         return tmp_path / name
 
     def kishu(home: Path, *arguments: str) -> str:
-        command = [sys.executable, "-m", "kishu_kernel.frontend.commands", *arguments]
+        command = [sys.executable, "-m", "kishu_kernel.frontend.command.commands", *arguments]
         done = subprocess.run(
             command, env=environment_of(home, {}), cwd=home, capture_output=True, text=True, timeout=60
         )

@@ -29,8 +29,8 @@ from commanding import (
 from kernel.driver import Kernel, environment_of
 from store.values import checkpoint_id, payload, record, trivial
 
-from kishu_kernel.frontend import sources
-from kishu_kernel.frontend.messages import PROTOCOL
+from kishu_kernel.frontend.answers.messages import PROTOCOL
+from kishu_kernel.frontend.command import sources
 from kishu_kernel.model import SessionId, VariableInfo
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk.directory import DATA
@@ -154,7 +154,7 @@ def test_the_log_draws_lanes(home: Path) -> None:
 
 
 def test_lanes_on_a_terminal_without_boxes(home: Path) -> None:
-    command = [sys.executable, "-m", "kishu_kernel.frontend.commands", "log", "book.ipynb", "--all"]
+    command = [sys.executable, "-m", "kishu_kernel.frontend.command.commands", "log", "book.ipynb", "--all"]
     how = {"capture_output": True, "timeout": 60, "cwd": home}
     done = subprocess.run(command, env=environment(PYTHONIOENCODING="latin-1"), **how)
     assert done.returncode == 0, done.stderr
@@ -345,7 +345,7 @@ def test_nothing_is_unpickled(base: Path, tmp_path: Path) -> None:
     commands.append(["export", "way.ipynb"])
     code = (
         "import json, sys\n"
-        "from kishu_kernel.frontend.commands import commands\n"
+        "from kishu_kernel.frontend.command.commands import commands\n"
         "for name, *more in json.loads(sys.argv[1]):\n"
         "    commands.main([name, 'book.ipynb', *more], standalone_mode=False)\n"
         "heavy = ('numpy', 'pandas', 'IPython', 'ipykernel', 'jupyter_client', 'cloudpickle', 'dill')\n"

@@ -29,7 +29,7 @@ from kishu_kernel.store.places.live import Announcement
 from kishu_kernel.timeline import Timeline
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
-    from kishu_kernel.frontend.messages import Requests
+    from kishu_kernel.frontend.answers.messages import Requests
 
 _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
 
@@ -102,7 +102,7 @@ class Attachment:
     @cached_property
     def requests(self) -> Requests:
         """Answers what is asked of the session."""
-        from kishu_kernel.frontend.messages import Requests
+        from kishu_kernel.frontend.answers.messages import Requests
 
         return Requests(self)
 
@@ -273,8 +273,8 @@ class Attachment:
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return
             if resume and self.settings.auto_resume and timeline.earlier():
-                from kishu_kernel.frontend.content import outcome_content
-                from kishu_kernel.frontend.display import as_text
+                from kishu_kernel.frontend.answers.content import outcome_content
+                from kishu_kernel.frontend.pages.display import as_text
 
                 outcome = self.session.resume(replay="never")
                 self.traveled()

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from kishu_kernel.frontend.attachment import Attachment, CellEnd, Settings
 from kishu_kernel.frontend.host import Host, answer_disabled, on_main_thread, parent_of
-from kishu_kernel.frontend.magics import KishuMagics
+from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.options import KishuOptions
 
 _LOADED = "Every cell gets a checkpoint from now on: %kishu undo takes the last one back, %kishu log lists them."

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from kishu_kernel.frontend.attachment import Attachment, Settings
-from kishu_kernel.frontend.magics import KishuMagics
+from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.interrupts import answering
 
 COMMS = ("comm_open", "comm_msg", "comm_close")

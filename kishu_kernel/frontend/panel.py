@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import RequestError
+from kishu_kernel.frontend.answers.messages import OPERATIONS, Requests
 from kishu_kernel.frontend.main_shell import MainShell
-from kishu_kernel.frontend.messages import OPERATIONS, Requests
 from kishu_kernel.interrupts import answering
 from kishu_kernel.progress import Progress
 

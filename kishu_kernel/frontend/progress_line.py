@@ -36,7 +36,7 @@ class ProgressLine:
         if self._elsewhere is not None:
             self._elsewhere(progress)
             return
-        from kishu_kernel.frontend.display import progress_text
+        from kishu_kernel.frontend.pages.display import progress_text
 
         first = self._id is None
         self._id = self._id or secrets.token_hex(8)

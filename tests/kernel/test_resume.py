@@ -218,7 +218,7 @@ def test_a_history_of_somebody_else_is_only_read(start: Start, tmp_path: Path, b
     assert kernel.value("'x' in globals() or 'y' in globals()") is False
     assert not (tmp_path / "trace").exists()
     accepted = subprocess.run(
-        [sys.executable, "-m", "kishu_kernel.frontend.commands", "trust", "--yes", str(book)],
+        [sys.executable, "-m", "kishu_kernel.frontend.command.commands", "trust", "--yes", str(book)],
         env=environment_of(kernel.home, {}),
         capture_output=True,
         text=True,

@@ -12,10 +12,10 @@ from itertools import takewhile
 from typing import Any
 
 from kishu_kernel.errors import AmbiguousTargetError, KishuError, RequestError
+from kishu_kernel.frontend.answers.content import Json, comparison_content, outcome_content, sendable
+from kishu_kernel.frontend.answers.operations import Operation, Parameter, checked
+from kishu_kernel.frontend.answers.reading import Reader
 from kishu_kernel.frontend.attachment import Attachment
-from kishu_kernel.frontend.content import Json, comparison_content, outcome_content, sendable
-from kishu_kernel.frontend.operations import Operation, Parameter, checked
-from kishu_kernel.frontend.reading import Reader
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Outcome

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kishu_kernel.frontend.tables import visible
+from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.words import counted
 
 Reply = Mapping[str, Any]

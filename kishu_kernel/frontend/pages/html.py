@@ -10,7 +10,8 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from kishu_kernel.frontend.phrases import (
+from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.pages.phrases import (
     Marked,
     Reply,
     cell,
@@ -23,7 +24,6 @@ from kishu_kernel.frontend.phrases import (
     moment,
     notes,
 )
-from kishu_kernel.frontend.tables import visible
 
 ROOT = "kishu-v1"
 """Changes when the style does: a notebook keeps older pages, and frontends mix the styles of all."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kishu_kernel.frontend.html import (
+from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.pages.html import (
     ago,
     cell_of,
     change_chips,
@@ -23,8 +24,7 @@ from kishu_kernel.frontend.html import (
     refs,
     table,
 )
-from kishu_kernel.frontend.phrases import Reply, View, changed, checkpoints, excerpt
-from kishu_kernel.frontend.tables import visible
+from kishu_kernel.frontend.pages.phrases import Reply, View, changed, checkpoints, excerpt
 from kishu_kernel.words import counted, size
 
 HEIGHT, STEP, DOT = 30, 14, 4

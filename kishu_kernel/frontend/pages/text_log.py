@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kishu_kernel.frontend.phrases import (
+from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.pages.phrases import (
     Reply,
     View,
     cell,
@@ -23,7 +24,6 @@ from kishu_kernel.frontend.phrases import (
     padded,
     short,
 )
-from kishu_kernel.frontend.tables import visible
 from kishu_kernel.words import counted, size
 
 HERE, THERE = "●", "○"

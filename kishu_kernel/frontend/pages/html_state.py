@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kishu_kernel.frontend.html import ago, cell_of, chip, code_line, esc, id_of, name_chips, page, table
-from kishu_kernel.frontend.phrases import Reply, View, ahead, checkpoints, first_line, lasted, listed
+from kishu_kernel.frontend.pages.html import ago, cell_of, chip, code_line, esc, id_of, name_chips, page, table
+from kishu_kernel.frontend.pages.phrases import Reply, View, ahead, checkpoints, first_line, lasted, listed
 from kishu_kernel.words import size
 
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from kishu_kernel.errors import KernelError, RequestError, StoreError
-from kishu_kernel.frontend.tables import Json
-from kishu_kernel.frontend.terminal import base_of, insisted, note, opened
+from kishu_kernel.frontend.command.tables import Json
+from kishu_kernel.frontend.command.terminal import base_of, insisted, note, opened
 
 if TYPE_CHECKING:
     from kishu_kernel.client import Client
@@ -52,7 +52,7 @@ class AtRest:
     """A store that is only read."""
 
     def __init__(self, path: Path, store: LmdbStore) -> None:
-        from kishu_kernel.frontend.reading import Reader
+        from kishu_kernel.frontend.answers.reading import Reader
         from kishu_kernel.store.places.about import read_about
         from kishu_kernel.timeline import History
 
@@ -66,7 +66,7 @@ class AtRest:
 
     def ask(self, operation: str, /, **parameters: object) -> Json:
         """As in `Source`. Only what looks, and loads nothing."""
-        from kishu_kernel.frontend.content import sendable
+        from kishu_kernel.frontend.answers.content import sendable
 
         if parameters.pop("values", False):
             raise RequestError("to compare values they must be loaded, which only a kernel does: open the notebook")
@@ -167,7 +167,7 @@ def store_of(ctx: click.Context, directory: Path | None, name: str) -> Path | No
 
 def _meant(ctx: click.Context, directory: Path | None, name: str) -> _Meant:
     from kishu_kernel.connection import connection_file, only
-    from kishu_kernel.frontend import named_stores
+    from kishu_kernel.frontend.command import named_stores
     from kishu_kernel.store.places import live
 
     file = connection_file(name)

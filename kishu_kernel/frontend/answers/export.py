@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.content import Json, sendable
+from kishu_kernel.frontend.answers.content import Json, sendable
 from kishu_kernel.model import Checkpoint
 
 _ENDED = {"error": "raises-exception", "interrupted": "raises-exception"}

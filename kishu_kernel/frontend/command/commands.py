@@ -1,7 +1,7 @@
 """The console script `jupyter-kishu`, and so `jupyter kishu ...`: histories from a terminal; here, whole stores.
 
 Law: nothing that reads a store is imported before a command needs it. No command writes where it only had to look.
-Neighbours: `commands_history` looks into one history, `commands_live` changes that of a live kernel; `named_stores`
+Neighbours: `history` looks into one history, `live` changes that of a live kernel; `named_stores`
 finds what is meant, `tables` makes the text, `terminal` says it, `store` does the work.
 """
 
@@ -17,9 +17,9 @@ import click
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend import commands_history, commands_live, named_stores, tables
-from kishu_kernel.frontend.tables import visible
-from kishu_kernel.frontend.terminal import (
+from kishu_kernel.frontend.command import history, live, named_stores, tables
+from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.command.terminal import (
     Bar,
     Commands,
     Each,
@@ -92,11 +92,11 @@ def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> No
     from kishu_kernel.store.places.live import live_kernels
 
     found = listed(base)
-    live = {Path(kernel.store) for kernel in live_kernels() if kernel.store is not None}
+    busy = {Path(kernel.store) for kernel in live_kernels() if kernel.store is not None}
     if for_programs:
-        click.echo(tables.as_json(tables.stores_json(found, base, live)))
+        click.echo(tables.as_json(tables.stores_json(found, base, busy)))
     else:
-        click.echo(tables.stores_table(found, base, time.time(), live))
+        click.echo(tables.stores_table(found, base, time.time(), busy))
 
 
 @commands.command(epilog=examples("jupyter kishu fsck", "jupyter kishu fsck analysis.ipynb --repair"))
@@ -312,7 +312,7 @@ def _check_key() -> None:
         raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")
 
 
-for module in (commands_history, commands_live):
+for module in (history, live):
     commands.add_section(module.SECTION, module.COMMANDS)
 
 

@@ -11,11 +11,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.frontend.phrases import first_line
-from kishu_kernel.frontend.subcommands import BY_NAME, Argument, Kind, Subcommand
+from kishu_kernel.frontend.magic.subcommands import BY_NAME, Argument, Kind, Subcommand
+from kishu_kernel.frontend.pages.phrases import first_line
 
 if TYPE_CHECKING:
-    from kishu_kernel.frontend.messages import Requests
+    from kishu_kernel.frontend.answers.messages import Requests
 
 _LINE = re.compile(r"\s*%?kishu\s+(.*)", re.DOTALL)
 _LATEST = 50

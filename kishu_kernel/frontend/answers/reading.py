@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.content import Json, checkpoint_content
-from kishu_kernel.frontend.export import as_notebook, write_notebook
-from kishu_kernel.frontend.operations import nearest
+from kishu_kernel.frontend.answers.content import Json, checkpoint_content
+from kishu_kernel.frontend.answers.export import as_notebook, write_notebook
+from kishu_kernel.frontend.answers.operations import nearest
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.lanes import in_drawing_order, lanes
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kishu_kernel.frontend.phrases import Reply, first_line, fitted, lasted
-from kishu_kernel.frontend.tables import visible
+from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.pages.phrases import Reply, first_line, fitted, lasted
 from kishu_kernel.words import counted
 
 

@@ -15,8 +15,8 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.interrupts import answering
 
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
+    from kishu_kernel.frontend.answers.messages import Requests
     from kishu_kernel.frontend.attachment import Attachment
-    from kishu_kernel.frontend.messages import Requests
 
 _TRAVELS = ("undo", "redo", "checkout", "resume")
 _WIDEST = 160
@@ -25,7 +25,7 @@ _JSON = "application/json"
 
 def _getdoc() -> str:
     """What `%kishu?` shows: IPython asks for it by this name."""
-    from kishu_kernel.frontend.subcommands import help_text
+    from kishu_kernel.frontend.magic.subcommands import help_text
 
     return help_text()
 
@@ -46,7 +46,7 @@ class KishuMagics(Magics):
     @line_magic
     def kishu(self, line: str) -> None:
         """Travel in time: `%kishu help` tells how."""
-        from kishu_kernel.frontend.subcommands import parsed
+        from kishu_kernel.frontend.magic.subcommands import parsed
 
         words = _words(line)
         as_json = "--json" in words
@@ -81,14 +81,14 @@ class KishuMagics(Magics):
     def _show(self, reply: dict[str, Any], request: dict[str, Any]) -> None:
         if reply["status"] == "error":
             raise UsageError(_sentence(reply))
-        from kishu_kernel.frontend.display import as_bundle
-        from kishu_kernel.frontend.phrases import View
+        from kishu_kernel.frontend.pages.display import as_bundle
+        from kishu_kernel.frontend.pages.phrases import View
 
         width = max(80, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
         view = View(request, width, time.time(), self._elsewhere(reply, request), *self._here(reply))
         display(as_bundle(reply, view), raw=True)
         if reply["operation"] == "show":
-            from kishu_kernel.frontend.republish import republish
+            from kishu_kernel.frontend.magic.republish import republish
 
             republish(self.shell, reply["outputs"], trusted=reply["checkpoint"].get("trusted", True))
 
@@ -107,7 +107,7 @@ class KishuMagics(Magics):
         return there["branch"], next(iter(there["checkpoints"]), None)
 
     def _names(self, kind: str) -> dict[str, Any]:
-        from kishu_kernel.frontend.messages import PROTOCOL
+        from kishu_kernel.frontend.answers.messages import PROTOCOL
 
         key = {"branch": "branches", "tag": "tags"}[kind]
         return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: self._requests.reader.names()[kind]}
@@ -120,7 +120,7 @@ class KishuMagics(Magics):
         steps = dry["plan"]["replay"] if dry["status"] == "ok" else []
         if not any(step["side_effects"] for step in steps):
             return None
-        from kishu_kernel.frontend.asking import prompt, refusal
+        from kishu_kernel.frontend.magic.asking import prompt, refusal
 
         if not ask:
             return refusal(steps)
@@ -131,7 +131,7 @@ class KishuMagics(Magics):
         return None if answer.strip().lower() in ("y", "yes") else "not done: nothing has changed"
 
     def _help(self, name: str | None) -> None:
-        from kishu_kernel.frontend.subcommands import help_page, help_text
+        from kishu_kernel.frontend.magic.subcommands import help_page, help_text
 
         display({"text/plain": help_text(name), "text/html": help_page(name)}, raw=True)
 
@@ -158,7 +158,7 @@ def _complete(shell: Any, attachment: Attachment) -> None:
     def kishu_matcher(context: Any) -> Any:
         if "kishu" not in (line := context.text_until_cursor):
             return {"completions": []}
-        from kishu_kernel.frontend.completion import completions
+        from kishu_kernel.frontend.magic.completion import completions
 
         fragment, words = completions(line, attachment.requests, shell.magics_manager.auto_magic)
         offered = [SimpleCompletion(text, type=what) for text, what in words]
@@ -180,7 +180,7 @@ def _words(line: str) -> list[str]:
 
 def _sentence(reply: dict[str, Any]) -> str:
     """The error of a reply, in the words of the magic and on one line."""
-    from kishu_kernel.frontend.tables import visible
+    from kishu_kernel.frontend.command.tables import visible
 
     text = visible(" ".join(reply["evalue"].split()))
     return text.replace("Ask with allow_lost to go there without them", "Add --allow-lost to go there without them")

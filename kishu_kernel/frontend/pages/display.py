@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.frontend.html_diff import diff_page
-from kishu_kernel.frontend.html_log import log_page, search_page, variable_page
-from kishu_kernel.frontend.html_show import show_page
-from kishu_kernel.frontend.html_state import names_page, status_page, stores_page, travel_page
-from kishu_kernel.frontend.phrases import (
+from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.pages.html_diff import diff_page
+from kishu_kernel.frontend.pages.html_log import log_page, search_page, variable_page
+from kishu_kernel.frontend.pages.html_show import show_page
+from kishu_kernel.frontend.pages.html_state import names_page, status_page, stores_page, travel_page
+from kishu_kernel.frontend.pages.phrases import (
     MARKS,
     Reply,
     View,
@@ -32,8 +33,7 @@ from kishu_kernel.frontend.phrases import (
     padded,
     short,
 )
-from kishu_kernel.frontend.tables import visible
-from kishu_kernel.frontend.text_log import log_text, search_text, variable_text
+from kishu_kernel.frontend.pages.text_log import log_text, search_text, variable_text
 from kishu_kernel.progress import Progress
 from kishu_kernel.words import size
 

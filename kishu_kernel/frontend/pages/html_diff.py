@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kishu_kernel.frontend.html import SIGNS, chip, esc, page, table
-from kishu_kernel.frontend.phrases import MARKS, Reply, View, is_result
+from kishu_kernel.frontend.pages.html import SIGNS, chip, esc, page, table
+from kishu_kernel.frontend.pages.phrases import MARKS, Reply, View, is_result
 
 _KINDS = {"created": "k-add", "modified": "k-mod", "deleted": "k-del"}
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kishu_kernel.frontend.phrases import code_lines
+from kishu_kernel.frontend.pages.phrases import code_lines
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _HARMLESS = ("text/plain", "image/png", "image/jpeg", "image/gif")

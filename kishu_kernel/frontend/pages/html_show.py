@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kishu_kernel.frontend.html import (
+from kishu_kernel.frontend.pages.html import (
     ago,
     cell_of,
     changes_of,
@@ -15,7 +15,7 @@ from kishu_kernel.frontend.html import (
     refs,
     table,
 )
-from kishu_kernel.frontend.phrases import Reply, View, is_result, lasted, listed
+from kishu_kernel.frontend.pages.phrases import Reply, View, is_result, lasted, listed
 from kishu_kernel.words import counted, size
 
 _FOLDED = 12

@@ -20,8 +20,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from kishu_kernel.errors import KishuError, StoreFormatError
-from kishu_kernel.frontend import named_stores, tables
-from kishu_kernel.frontend.tables import visible
+from kishu_kernel.frontend.command import named_stores, tables
+from kishu_kernel.frontend.command.tables import visible
 
 if TYPE_CHECKING:
     from kishu_kernel.store import LmdbStore
@@ -185,7 +185,7 @@ def complete_variable(ctx: click.Context, param: click.Parameter, incomplete: st
 
 def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem]]) -> list[CompletionItem]:
     """What is found in the history that the line names; nothing where there is none, or it cannot be read."""
-    from kishu_kernel.frontend.sources import store_of
+    from kishu_kernel.frontend.command.sources import store_of
     from kishu_kernel.store import LmdbStore
     from kishu_kernel.timeline import History
 
@@ -214,8 +214,8 @@ def say_reply(reply: tables.Json, asked: tables.Json, for_programs: bool) -> Non
     if for_programs:
         click.echo(tables.as_json(reply))
         return
-    from kishu_kernel.frontend.display import as_text
-    from kishu_kernel.frontend.phrases import View
+    from kishu_kernel.frontend.pages.display import as_text
+    from kishu_kernel.frontend.pages.phrases import View
 
     width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
     text = as_text({**reply, "truncated": False}, View(asked, width, branch=reply.get("branch")))

@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from kishu_kernel.frontend import tables
-from kishu_kernel.frontend.commands_history import store_argument
-from kishu_kernel.frontend.sources import live_source, source
-from kishu_kernel.frontend.tables import Json
-from kishu_kernel.frontend.terminal import (
+from kishu_kernel.frontend.command import tables
+from kishu_kernel.frontend.command.history import store_argument
+from kishu_kernel.frontend.command.sources import live_source, source
+from kishu_kernel.frontend.command.tables import Json
+from kishu_kernel.frontend.command.terminal import (
     Command,
     complete_target,
     directory_option,

@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn
 
 from IPython.core.error import UsageError
 
-from kishu_kernel.frontend.operations import nearest
+from kishu_kernel.frontend.answers.operations import nearest
 
 Kind = Literal["target", "branch", "tag", "variable", "session", "store", "file", "command", "text", "number"]
 """What a word stands for: decides what completes it."""
@@ -254,7 +254,7 @@ def help_text(name: str | None = None) -> str:
 
 def help_page(name: str | None = None) -> str:
     """The same as a page."""
-    from kishu_kernel.frontend.html import esc, page, table, told
+    from kishu_kernel.frontend.pages.html import esc, page, table, told
 
     if name is None:
         rows = [f"<tr><td><code>{esc(each.usage)}</code></td><td>{told(each.what)}</td></tr>" for each in SUBCOMMANDS]

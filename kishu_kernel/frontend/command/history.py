@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import click
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend import named_stores, tables
-from kishu_kernel.frontend.sources import source
-from kishu_kernel.frontend.tables import Json, visible
-from kishu_kernel.frontend.terminal import (
+from kishu_kernel.frontend.command import named_stores, tables
+from kishu_kernel.frontend.command.sources import source
+from kishu_kernel.frontend.command.tables import Json, visible
+from kishu_kernel.frontend.command.terminal import (
     Bar,
     base_of,
     complete_store,
@@ -219,7 +219,7 @@ def export(
 def _export_notebook(
     ctx: click.Context, directory: Path | None, name: str, file: Path, target: str, force: bool
 ) -> tuple[Json, str]:
-    from kishu_kernel.frontend.export import write_notebook
+    from kishu_kernel.frontend.answers.export import write_notebook
 
     with source(ctx, directory, name) as there:
         reply = there.ask("export", target=target)

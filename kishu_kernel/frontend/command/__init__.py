@@ -1,0 +1,1 @@
+"""`jupyter kishu`: histories from a terminal, with or without a kernel."""

@@ -1,0 +1,1 @@
+"""`%kishu`: the operations for people who type."""
