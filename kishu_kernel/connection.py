@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from inspect import iscoroutinefunction
 from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any, cast
@@ -116,9 +117,12 @@ class Connection:
     def arrived(self, channel: str, request: str, seconds: float) -> Json | None:
         """The content of the reply to a request, if it comes within so many seconds."""
         deadline = time.monotonic() + seconds
+        receive = self._channel(channel).get_msg
+        if iscoroutinefunction(receive):  # before jupyter_client 8
+            receive = getattr(self._client, f"get_{channel}_msg")
         with suppress(Empty):
             while True:
-                message = self._channel(channel).get_msg(timeout=max(0.0, deadline - time.monotonic()))
+                message = receive(timeout=max(0.0, deadline - time.monotonic()))
                 if message["parent_header"].get("msg_id") == request:
                     content: Json = message["content"]
                     return content

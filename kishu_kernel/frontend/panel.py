@@ -31,7 +31,7 @@ _shown: dict[int, anywidget.AnyWidget] = {}
 
 def is_own(comm_id: object) -> bool:
     """A message on this comm is one of a panel: it touches nothing of the user's."""
-    return comm_id in _own
+    return isinstance(comm_id, str) and comm_id in _own
 
 
 def panel(requests: Requests, shell: Any) -> anywidget.AnyWidget:
