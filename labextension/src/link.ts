@@ -148,12 +148,12 @@ export class KernelLink implements IDisposable {
   }
 
   /** Learns what the kernel can do. */
-  private async _meet(): Promise<void> {
+  private async _meet(anew = false): Promise<void> {
     this._kernel = null;
     this._place = null;
     this._changed.emit();
     const kernel = this.panel.sessionContext.session?.kernel ?? null;
-    const info = kernel && (await kernel.info.catch(() => null));
+    const info = kernel && (await (anew ? asked(kernel) : kernel.info).catch(() => null));
     if (this._isDisposed || kernel !== (this.panel.sessionContext.session?.kernel ?? null)) {
       return; // it was changed meanwhile
     }
@@ -178,6 +178,7 @@ export class KernelLink implements IDisposable {
   private _onMessage(_: unknown, message: KernelMessage.IMessage): void {
     const kernel = this._kernel;
     if (!kernel) {
+      this._onPlainMessage(message);
       return;
     }
     if (KernelMessage.isExecuteInputMsg(message as KernelMessage.IIOPubMessage)) {
@@ -193,6 +194,16 @@ export class KernelLink implements IDisposable {
       }
     } else if (message.header.msg_type.startsWith('comm_')) {
       this._later(PATIENCE);
+    }
+  }
+
+  /** A plain kernel becomes one that travels by `%load_ext kishu_kernel`. */
+  private _onPlainMessage(message: KernelMessage.IMessage): void {
+    if (KernelMessage.isExecuteInputMsg(message as KernelMessage.IIOPubMessage)) {
+      this._loading ||= /load_ext\s+kishu/.test((message as KernelMessage.IExecuteInputMsg).content.code);
+    } else if (this._loading && KernelMessage.isStatusMsg(message) && message.content.execution_state === 'idle') {
+      this._loading = false;
+      void this._meet(true);
     }
   }
 
@@ -245,12 +256,19 @@ export class KernelLink implements IDisposable {
   private _acting = 0;
   private _forced = false;
   private _restarted = false;
+  private _loading = false;
   private _timer = 0;
   private _due = 0;
   private _isDisposed = false;
   private _changed = new Signal<this, void>(this);
   private _moved = new Signal<this, boolean>(this);
   private _progressed = new Signal<this, Progress | null>(this);
+}
+
+/** What the kernel says of itself now; it is remembered as it was at the start. */
+async function asked(kernel: Kernel.IKernelConnection): Promise<KernelMessage.IInfoReply | null> {
+  const content = (await kernel.requestKernelInfo())?.content;
+  return content?.status === 'ok' ? content : null;
 }
 
 /** Our questions, which are answered beside a running cell, must not make Lab show the kernel as idle. */

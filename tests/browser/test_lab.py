@@ -237,6 +237,16 @@ def test_other_kernels_are_left_alone(lab: Open, shoot: Shoot) -> None:
     expect(notebook.dialog).to_contain_text("Select Kernel")
 
 
+def test_a_plain_kernel_that_loads_the_extension_is_followed(lab: Open) -> None:
+    notebook = lab(kernel="python3")
+    notebook.run("%load_ext kishu_kernel")
+    notebook.run("x = [1]")
+    notebook.run("x.append(2)")
+    expect(notebook.status).to_have_text("main · In [3]")
+    notebook.undo_button.click()
+    notebook.shows("x", "[1]")
+
+
 def test_marks_are_offered_and_never_written(lab: Open, server: Server, shoot: Shoot) -> None:
     notebook = lab()
     notebook.run(FRAME)
