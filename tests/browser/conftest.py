@@ -28,9 +28,9 @@ OpenNotebook = Callable[..., "NotebookPage"]
 Shoot = Callable[[str], None]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium. For this package only: while playwright is at hand, an event loop runs in this thread."""
     found = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if found is None:
         pytest.skip(f"no browser: none of {', '.join(_BROWSERS)} is installed")
@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A Jupyter server with JupyterLab and Notebook 7."""
     pytest.importorskip("jupyterlab", reason="the pages are JupyterLab's")
@@ -52,7 +52,7 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     running.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where screenshots are kept."""
     named = os.environ.get("KISHU_TEST_ARTIFACTS")
@@ -61,7 +61,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def profile(browser: Browser) -> Iterator[BrowserContext]:
     """One for all tests, so that JupyterLab is loaded once and then comes from the cache."""
     context = browser.new_context(viewport={"width": 1280, "height": 860})
