@@ -151,7 +151,7 @@ class Client:
         """
         if path is None:
             return self.request("export", target=target)
-        return self.request("export", target=target, path=os.path.abspath(path), force=force)
+        return self.request("export", target=target, path=os.path.abspath(os.path.expanduser(path)), force=force)
 
     def stores(self) -> Json:
         """All stores of this user."""

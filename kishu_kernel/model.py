@@ -223,6 +223,11 @@ class Checkpoint:
     outputs: tuple[Mapping[str, object], ...] = ()
     trusted: bool = True
 
+    @property
+    def changed(self) -> bool:
+        """The cell changed variables."""
+        return bool(self.created or self.modified or self.deleted)
+
     def record(self, names: Names) -> VersionRecord:
         """The record of the version of this co-variable made here. KeyError where there is none."""
         for record in self.versions:

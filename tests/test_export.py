@@ -292,3 +292,22 @@ def test_the_notebook_that_is_open_is_not_written(tmp_path: Path) -> None:
         assert (refusal["ename"], "unexpected" in refusal["evalue"]) == ("RequestError", False)
         assert "nowhere_made" in kernel.request("export", target="nowhere_made")["evalue"]
     assert own.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("code", "exported"),
+    [
+        ("%kishu undo\nn = 1", "pass  # %kishu undo\nn = 1"),
+        ("if 1:\n    %kishu tag x", "if 1:\n    pass  # %kishu tag x"),
+        ("x = '''\n%kishu undo\n'''", "x = '''\n%kishu undo\n'''"),
+        ("%time 1\n%kishu undo", "%time 1\npass  # %kishu undo"),
+    ],
+)
+def test_journeys_are_no_part_of_the_way(code: str, exported: str) -> None:
+    assert as_notebook([cell(code)])["cells"][0]["source"] == exported
+
+
+def test_numbers_that_json_has_not_are_null() -> None:
+    shown = {"output_type": "display_data", "data": {"application/json": {"a": float("nan")}}, "metadata": {}}
+    (exported,) = as_notebook([cell("1", outputs=[shown])])["cells"]
+    assert exported["outputs"][0]["data"] == {"application/json": {"a": None}}

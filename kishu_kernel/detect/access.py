@@ -87,14 +87,18 @@ def code_access(code: CodeType) -> Access:
 
 
 def is_only_magic(source: str, name: str) -> bool:
-    """The transformed `source` is nothing but line or cell magics called `name`."""
+    """The transformed `source` is nothing but line or cell magics called `name`, or asks for help on it."""
     try:
         with _own_warnings_hidden():
             body = _parse(source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     calls = [magic_call(node.value) if isinstance(node, ast.Expr) else None for node in body]
-    return bool(calls) and all(call is not None and call[0] == name for call in calls)
+    return bool(calls) and all(call is not None and (call[0] == name or _is_help(call, name)) for call in calls)
+
+
+def _is_help(call: MagicCall, name: str) -> bool:
+    return call[0] in ("pinfo", "pinfo2") and call[1].strip().lstrip("%") == name
 
 
 def _tree_access(tree: ast.Module) -> Access:

@@ -289,7 +289,12 @@ class Attachment:
         It is told whether checkpoints that were there before may look different now: other names, other payloads.
         """
         self._subscribers.append(callback)
-        return lambda: self._subscribers.remove(callback)
+
+        def end() -> None:
+            with suppress(ValueError):
+                self._subscribers.remove(callback)
+
+        return end
 
     def _changed(self, anew: bool = False) -> None:
         for callback in list(self._subscribers):

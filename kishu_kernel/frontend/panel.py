@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _own: set[str] = set()
 """Ids of the comms of all panels."""
-_shown: dict[int, anywidget.AnyWidget] = {}
-"""The panel of each `Requests`, by its id: shown again, it is the same one."""
+_shown: dict[int, tuple[anywidget.AnyWidget, Callable[[], None]]] = {}
+"""The panel of each `Requests`, by its id, and what closes it: shown again, it is the same one."""
 
 
 def is_own(comm_id: object) -> bool:
@@ -40,13 +40,15 @@ def panel(requests: Requests, shell: Any) -> anywidget.AnyWidget:
     Raises:
         RequestError: this is no notebook, or anywidget is not installed.
     """
-    shown = _shown.get(id(requests))
+    shown, close = _shown.get(id(requests), (None, None))
     if shown is None or shown.comm is None:
-        shown = _shown[id(requests)] = _made(requests, shell)
+        if close is not None:  # the user's code has closed the widget, and nobody told us
+            close()
+        shown, _ = _shown[id(requests)] = _made(requests, shell)
     return shown
 
 
-def _made(requests: Requests, shell: Any) -> anywidget.AnyWidget:
+def _made(requests: Requests, shell: Any) -> tuple[anywidget.AnyWidget, Callable[[], None]]:
     widget: anywidget.AnyWidget = _widget_class()()
     comms = [each.comm for each in (widget, widget.layout) if each.comm is not None]
     if not comms:
@@ -69,7 +71,7 @@ def _made(requests: Requests, shell: Any) -> anywidget.AnyWidget:
     widget.comm.handle_msg = widget._handle_msg
     widget.comm.on_close(close)
     widget.on_msg(lambda _widget, content, _buffers: line.heard(content))
-    return widget
+    return widget, close
 
 
 class Line:

@@ -63,7 +63,9 @@ async function carriedOut(request: Request, name: string, link: KernelLink, noti
   if (needsConsent(plan) && !(await consented(plan, name))) {
     return null;
   }
-  return granted<Travel>(link.request({ ...request, allow_lost: plan.lost.length > 0 }));
+  // No more than what was shown, whatever has happened meanwhile.
+  const replay = plan.replay.length ? 'auto' : 'never';
+  return granted<Travel>(link.request({ ...request, replay, allow_lost: plan.lost.length > 0 }));
 }
 
 function needsConsent(plan: Plan): boolean {

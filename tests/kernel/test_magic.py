@@ -614,3 +614,12 @@ def test_a_loop_of_travels(kernel: Kernel) -> None:
     assert kernel.value("n") == 0
     kernel.done("undo")
     assert kernel.value("n, 'step' in globals()") == (0, False)
+
+
+def test_who_asks_how_to_undo_undoes_their_slip_and_not_the_question(kernel: Kernel) -> None:
+    kernel.ok("x = [1]")
+    kernel.ok("x.append(2)")
+    kernel.ok("%kishu?")
+    kernel.ok("?kishu")
+    kernel.ok("%kishu undo")
+    assert kernel.value("x") == [1]

@@ -89,7 +89,7 @@ TRAVEL = {
     "plan": PLAN,
     "applied": bool,
     "seconds": seconds,
-    "ahead": [{"checkpoint": checkpoint_id, "execution_count": (int, NoneType), "code": str}],
+    "ahead": [{"checkpoint": checkpoint_id, "execution_count": (int, NoneType), "code": str, "session": str}],
 }
 VARIABLE = {
     "name": str,
@@ -705,7 +705,7 @@ def test_undo_and_redo(kernel: Kernel) -> None:
 
 
 def test_cells_that_are_left_ahead(kernel: Kernel) -> None:
-    """Those that were run on the way that is left, oldest first: what they did is not in the state any more."""
+    """Oldest first: what they did is not in the state any more, whether they are left now or were left before."""
     for code in ("a = 1", "b = 2", "c = 3"):
         kernel.ok(code)
     third, second, first = ids(kernel.done("log"))
@@ -716,20 +716,22 @@ def test_cells_that_are_left_ahead(kernel: Kernel) -> None:
 
     assert ahead("undo", steps=2, dry_run=True) == [(second, 2, "b = 2"), (third, 3, "c = 3")]
     assert ahead("undo") == [(third, 3, "c = 3")]
+    assert ahead("undo") == [(second, 2, "b = 2"), (third, 3, "c = 3")]
+    assert ahead("redo") == [(third, 3, "c = 3")]
     assert ahead("redo") == []
     assert ahead("checkout", target=third) == []
     assert ahead("checkout", target=first) == [(second, 2, "b = 2"), (third, 3, "c = 3")]
     kernel.ok("d = 4")
     fourth = kernel.done("status")["head"]
-    assert ahead("checkout", target=second) == [(fourth, 4, "d = 4")]  # `first` is on both ways
-    assert ahead("checkout", target=fourth) == [(second, 2, "b = 2")]
+    assert ahead("checkout", target=second) == [(third, 3, "c = 3"), (fourth, 4, "d = 4")]  # `first` is on both ways
+    assert ahead("checkout", target=fourth) == [(second, 2, "b = 2"), (third, 3, "c = 3")]
     kernel.ok("e = 5", silent=True)
     assert ahead("undo") == [(fourth, 4, "d = 4")]  # what was changed between the cells is no cell
-    assert ahead("undo") == [(first, 1, "a = 1")]
+    assert ahead("undo") == [(first, 1, "a = 1"), (fourth, 4, "d = 4")]
 
 
-def test_cells_of_an_earlier_session_are_not_ahead(start: Start, tmp_path: Path) -> None:
-    """They were never run in this one: its notebook does not show that they were."""
+def test_cells_of_an_earlier_session_can_be_ahead(start: Start, tmp_path: Path) -> None:
+    """The notebook still shows them."""
     named = {"JPY_SESSION_NAME": str(tmp_path / "same.ipynb")}
     earlier = start(environment=named)
     earlier.ok("a = 1")
@@ -740,7 +742,7 @@ def test_cells_of_an_earlier_session_are_not_ahead(start: Start, tmp_path: Path)
     own = later.done("status")["head"]
     resumed = checked(later.request("resume"))
     assert [each["checkpoint"] for each in resumed["ahead"]] == [own]
-    assert checked(later.request("undo"))["ahead"] == []
+    assert [each["code"] for each in checked(later.request("undo"))["ahead"]] == ["b = 2"]
 
 
 def test_commit(kernel: Kernel) -> None:

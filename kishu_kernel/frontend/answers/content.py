@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
@@ -100,9 +101,11 @@ def moment(timestamp: float) -> str:
 
 
 def sendable(value: Any) -> Any:
-    """Python text may hold lone surrogates, which JSON in UTF-8 cannot: they come out escaped."""
+    """What JSON can hold: lone surrogates of Python's texts come out escaped, numbers that are none as null."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float) and not isfinite(value):
+        return None
     if isinstance(value, Mapping):
         return {sendable(key): sendable(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):

@@ -5,8 +5,10 @@ Law: what is there already is not overwritten unless the user says so, and the s
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +19,7 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.answers.content import Json, sendable
 from kishu_kernel.model import Checkpoint
 
+_TRAVEL = re.compile(r"^(\s*)(%kishu\b.*)$")
 _ENDED = {"error": "raises-exception", "interrupted": "raises-exception"}
 """Tags that let a run of all cells go on where the first run went on."""
 
@@ -51,8 +54,8 @@ def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, f
     try:
         if target.is_dir() or path.endswith(("/", os.sep)):
             raise RequestError(f"{target} is a directory: add a file name, like history.ipynb")
-        if not target.suffix:
-            target = target.with_suffix(".ipynb")
+        if target.suffix != ".ipynb":
+            target = target.with_name(f"{target.name}.ipynb")
         if own is not None and _same(target, Path(own)):
             raise RequestError(f"{target} is this notebook itself, which Kishu never writes: choose another name")
         if target.is_dir():
@@ -62,7 +65,7 @@ def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, f
         beside = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             with open(beside, "x", encoding="utf-8") as file:
-                json.dump(notebook, file, indent=1, ensure_ascii=False)
+                json.dump(notebook, file, indent=1, ensure_ascii=False, allow_nan=False)
                 file.write("\n")
             os.replace(beside, target)
         finally:
@@ -90,8 +93,26 @@ def _cell(each: Checkpoint) -> Json:
         "id": each.id,
         "metadata": metadata,
         "outputs": list(each.outputs),
-        "source": each.code,
+        "source": _without_travel(each.code),
     }
+
+
+def _without_travel(code: str) -> str:
+    """The cell without its journeys: the notebook is the way that was left of them."""
+    lines = code.split("\n")
+    ours = [number for number, line in enumerate(lines) if _TRAVEL.match(line)]
+    if not ours:
+        return code
+    bare = [_TRAVEL.sub(r"\1pass", line) for line in lines]
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):  # where there are other magics, all are ours
+        texts = [
+            node for node in ast.walk(ast.parse("\n".join(bare))) if isinstance(node, (ast.Constant, ast.JoinedStr))
+        ]
+        quoted = {line for text in texts for line in range(text.lineno, text.end_lineno or text.lineno)}
+        ours = [number for number in ours if number not in quoted]  # a line of a text, and not its first
+    for number in ours:
+        lines[number] = _TRAVEL.sub(r"\1pass  # \2", lines[number])
+    return "\n".join(lines)
 
 
 def _same(one: Path, other: Path) -> bool:

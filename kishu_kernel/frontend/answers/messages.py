@@ -191,15 +191,25 @@ class Requests:
         return {**outcome_content(outcome), "ahead": self._ahead(outcome)}
 
     def _ahead(self, outcome: Outcome) -> list[Json]:
-        """The cells of this session on the way that is left, oldest first: they do not match the state any more."""
-        lookup = self._timeline.lookup
+        """The cells that do not match the state any more, oldest first.
+
+        Those on the way that is left, and those that `redo` would bring back from there, or from here.
+        """
+        timeline = self._timeline
         target = outcome.head if outcome.applied else outcome.plan.target
-        meeting = common_ancestor(lookup, outcome.previous, target)
-        left = takewhile(lambda each: each.id != meeting, ancestry(lookup, outcome.previous))
-        told = [each for each in left if each.code and each.session == self._timeline.session]
+        meeting = common_ancestor(timeline.lookup, outcome.previous, target)
+        way = takewhile(lambda each: each.id != meeting, ancestry(timeline.lookup, outcome.previous))
+        left = {each.id: each for each in way}
+        on_the_way = {each.id for each in ancestry(timeline.lookup, target)}
+        for start in (outcome.previous, target):
+            at = timeline.last_left(start)
+            while at is not None and at not in left and at not in on_the_way:
+                left[at] = timeline.lookup(at)
+                at = timeline.last_left(at)
+        told = [each for each in left.values() if each.code and (each.changed or each.accessed)]
         return [
-            {"checkpoint": each.id, "execution_count": each.execution_count, "code": each.code}
-            for each in reversed(told)
+            {"checkpoint": each.id, "execution_count": each.execution_count, "code": each.code, "session": each.session}
+            for each in sorted(told, key=lambda each: each.timestamp)
         ]
 
     def _rename(self, kind: str, name: str, target: str, delete: bool) -> None:

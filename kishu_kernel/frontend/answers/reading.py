@@ -39,8 +39,8 @@ class Reader:
         floor = None if since is None else history.lookup(history.resolve(since))
         way = list(ancestry(history.lookup, history.head)) if graph or not all else []
         if all:
-            found = history.store.checkpoints(outputs=False)
-            chosen = in_drawing_order([each for each in found if floor is None or _age(each) < _age(floor)])
+            found = list(history.store.checkpoints(outputs=False))
+            chosen = in_drawing_order(found if floor is None else _since(found, floor))
         else:
             chosen = []
             for checkpoint in way:
@@ -174,6 +174,21 @@ class Reader:
         branches = _by_id(self._history().names(BRANCH))
         tags = _by_id(self._history().names(TAG))
         return [checkpoint_content(each, branches, tags) for each in checkpoints]
+
+
+def _since(checkpoints: Sequence[Checkpoint], floor: Checkpoint) -> list[Checkpoint]:
+    """What descends from a checkpoint, whatever the clocks said, and what is newer elsewhere."""
+    children: dict[CheckpointId | None, list[Checkpoint]] = {}
+    for each in checkpoints:
+        children.setdefault(each.parent, []).append(each)
+    below = [floor]
+    descendants: dict[CheckpointId, Checkpoint] = {}
+    while below:
+        for child in children.get(below.pop().id, ()):
+            if child.id not in descendants:
+                descendants[child.id] = child
+                below.append(child)
+    return [each for each in checkpoints if each.id in descendants or _age(each) < _age(floor)]
 
 
 def _age(checkpoint: Checkpoint) -> tuple[float, str]:

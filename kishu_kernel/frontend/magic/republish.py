@@ -31,6 +31,8 @@ def republish(shell: Any, outputs: Sequence[Mapping[str, Any]], *, trusted: bool
                 for mimetype, value in output["data"].items()
                 if (trusted or mimetype in _HARMLESS) and (mimetype != _WIDGET or _lives(value))
             }
+            if not trusted and isinstance(text := data.get("text/plain"), str):
+                data["text/plain"] = "\n".join(code_lines(text))  # a terminal obeys what it is sent
             if data:
                 shell.display_pub.publish(data, output.get("metadata") or {})
 
