@@ -32,15 +32,20 @@ class MainShell:
     """
 
     def __init__(self, kernel: Any) -> None:
-        if not hasattr(kernel, "shell_main") or not hasattr(kernel, "shell_handlers"):
-            raise RequestError("the panel needs a notebook, and a kernel of ipykernel 7 or later")
+        if not hasattr(kernel, "shell_handlers"):
+            raise RequestError("the panel needs a notebook")
         self._kernel = kernel
+        self._only = not hasattr(kernel, "shell_main")
+        """Before ipykernel 7 there are no subshells: whatever comes, comes to the main shell, in its turn."""
         self._numbers = count(1)
         self._waiting: dict[int, Work] = {}
         kernel.shell_handlers[MESSAGE] = self._take_up
 
     def post(self, work: Work) -> None:
         """Runs it on the main thread when all that the shell was sent before is done. From any thread."""
+        if self._only:
+            work()
+            return
         number = next(self._numbers)
         self._waiting[number] = work
         session = self._kernel.session
