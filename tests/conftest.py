@@ -15,3 +15,8 @@ def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KEY_FILE, str(tmp_path_factory.mktemp("key") / "key"))
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in a browser come last: playwright has an event loop of its own in this thread."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
