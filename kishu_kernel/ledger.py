@@ -18,8 +18,21 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import advanced
 from kishu_kernel.interrupts import uninterrupted
 from kishu_kernel.keeping import KeepRules
-from kishu_kernel.model import Access, CellRun, Change, Checkpoint, CheckpointId, Delta, Names, Payload, Plan, State
+from kishu_kernel.model import (
+    Access,
+    CellRun,
+    Change,
+    Checkpoint,
+    CheckpointId,
+    Delta,
+    Names,
+    Payload,
+    Plan,
+    State,
+    Version,
+)
 from kishu_kernel.namespace import UserNamespace
+from kishu_kernel.recomputing import Recomputing
 from kishu_kernel.records import blank_checkpoint, known_again, version_records
 from kishu_kernel.recovery import Recovery, Standing
 from kishu_kernel.reducers import ReductionTable
@@ -57,6 +70,7 @@ class Ledger:
         self._rules = rules
         self._detector = Detector(table)
         self._recovery = Recovery()
+        self._recomputing = Recomputing()
         self._missing: tuple[Names, ...] = ()
         self.state: dict[Names, CheckpointId] = {}
 
@@ -99,6 +113,7 @@ class Ledger:
         """Stores what was judged; only then remembers it."""
         delta = judgement.delta
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
+        costs = self._recomputing.leave_out(run, delta, encoded, self.state, self._weight)
         payloads = [each for each in encoded if isinstance(each, Payload)]
         blank = blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
         checkpoint = replace(
@@ -108,7 +123,7 @@ class Ledger:
             deleted=delta.deleted,
             accessed=delta.accessed,
             inputs=delta.inputs,
-            versions=version_records(judgement, encoded, variables),
+            versions=version_records(judgement, encoded, variables, run.code),
             dropped=(*delta.dropped, *self._missing),
             aliases=self._names.aliases(),
             payload_bytes=sum(payload.size for payload in payloads),
@@ -121,6 +136,7 @@ class Ledger:
             self._detector.adopt(judgement)
             self._missing = ()
             self.state = advanced(self.state, delta, kept.id)
+            self._recomputing.remember(kept.id, costs)
 
         uninterrupted(remember)
         return kept
@@ -143,6 +159,9 @@ class Ledger:
         encoded = encode(change.names, variables, self._table, judgement.opaque[change.names], recognised)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
         return NotStored(change.names, refusal) if refusal else encoded
+
+    def _weight(self, version: Version) -> int:
+        return self.timeline.lookup(version.checkpoint).record(version.names).size
 
     def _append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
         """Hands a child of the head to the writer; before it, what is left of those that were lost."""

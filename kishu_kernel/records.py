@@ -9,6 +9,7 @@ from kishu_kernel.codec.pickling import NotStored
 from kishu_kernel.detect.covariables import Judgement, Known
 from kishu_kernel.detect.familiar import Familiar
 from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
 from kishu_kernel.model import CellRun, Checkpoint, CheckpointId, Digest, Payload, SessionId, VersionRecord
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.summaries import describe
@@ -37,11 +38,12 @@ def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: Ses
 
 
 def version_records(
-    judgement: Judgement, encoded: Sequence[Payload | NotStored], variables: Mapping[str, Any]
+    judgement: Judgement, encoded: Sequence[Payload | NotStored], variables: Mapping[str, Any], code: str
 ) -> tuple[VersionRecord, ...]:
-    """One for each change of the delta. `encoded` holds their payloads, in the same order."""
+    """One for each change of the delta. `encoded` holds their payloads, in the same order; `code` is the cell's."""
+    again = NO_REPLAY not in cell_annotations(code)
     return tuple(
-        _version_record(result, judgement.known[change.names], change.replayable, variables)
+        _version_record(result, judgement.known[change.names], change.replayable and again, variables)
         for change, result in zip(judgement.delta.changes, encoded, strict=True)
     )
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
 from kishu_kernel.history.effects import side_effects
 from kishu_kernel.history.graph import Lookup, ancestry, state_at
 from kishu_kernel.model import (
@@ -151,6 +152,8 @@ class _Replays:
         why = self._unloadable.get(version) or record.reason or "it was not stored"
         if self._mode == "never":
             return f"{why}; its cell would have to be re-run, and replay is 'never'"
+        if NO_REPLAY in cell_annotations(self._lookup(version.checkpoint).code):
+            return f"{why}; its cell says `# kishu: {NO_REPLAY}`"
         if not record.replayable:
             return f"{why}; it was made by something else than its cell"
         if self._lookup(version.checkpoint).status == "interrupted":
