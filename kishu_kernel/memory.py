@@ -12,6 +12,14 @@ def address(array: Any) -> int:
     return int(array.__array_interface__["data"][0])
 
 
+_WRITEABLE = 0x400
+
+
+def is_writeable(array: Any) -> bool:
+    """As `array.flags.writeable`, which warns of the results of `numpy.broadcast_arrays`."""
+    return bool(array.flags.num & _WRITEABLE)
+
+
 def bounds(array: Any) -> tuple[int, int]:
     """First address and end of a non-empty numpy array's memory, whatever its strides."""
     start = end = address(array)

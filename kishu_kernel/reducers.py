@@ -13,6 +13,7 @@ Reductions of our own:
   tracker, which hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
 - Blocks of pandas objects are noted as private: see `Reducer.private`.
+- What refers to objects of other processes (Ray's) is never stored.
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ class ReductionTable:
             return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
         if module == "ipykernel.zmqshell":
             return Reducer._shell
+        if module.partition(".")[0] == "ray" and kind.__name__ in _RAY_ENTRIES:
+            return _RAY_ENTRIES[kind.__name__]
         return Reducer._held if held_names(kind) else None
 
 
@@ -122,10 +125,12 @@ class Reducer:
         Raises:
             Exception: whatever the object's own reduction raises.
         """
+        kind = type(obj)
+        if self._table.entry(kind) is Reducer._remote:  # not stored, and yet known again
+            return _elsewhere, (obj.binary(),)
         reduction = self.reduce(obj)
         if reduction is not NotImplemented:
             return reduction
-        kind = type(obj)
         if kind is types.FunctionType or issubclass(kind, type):
             return obj.__qualname__
         reducer = cloudpickle.Pickler.dispatch_table.get(kind)  # chains copyreg's
@@ -269,6 +274,10 @@ class Reducer:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
         raise TypeError(f"{type(obj).__name__} objects cannot be stored")
 
+    def _remote(self, reference: Any) -> Reduction:
+        # It would come back, and what it refers to be gone: other processes hold that, and count who needs it.
+        raise TypeError(f"what a {type(reference).__name__} refers to is held by other processes")
+
     def _note_blocks(self, manager: Any) -> Reduction:
         # A Series' manager reduces to the values of its blocks, not to the blocks.
         for block in manager.blocks:
@@ -286,6 +295,10 @@ class Reducer:
             self.private[id(held)] = held  # kept: some are made on access
             held = getattr(held, "_ndarray", None)
         return NotImplemented
+
+
+def _elsewhere(name: bytes) -> None:
+    """Stands for what other processes hold."""
 
 
 def _is_in_base(cls: type, name: str, value: Any) -> bool:
@@ -326,6 +339,8 @@ _ENTRIES: dict[type, Entry] = {
     type(threading.Lock()): Reducer._lock,
     _RLOCK: Reducer._lock,
 }
+
+_RAY_ENTRIES: dict[str, Entry] = {"ObjectRef": Reducer._remote, "ActorHandle": Reducer._refuse}
 
 _PANDAS_ENTRIES: dict[str, Entry] = {
     "SingleBlockManager": Reducer._note_blocks,

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from kishu_kernel.collector import collector_waiting
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Judgement
 from kishu_kernel.detect.trackers import Tracker
@@ -141,7 +142,8 @@ class Session:
             if self._cells.on_main:
                 return None
             finished, self._finished = self._finished, []
-            checkpoints = [self._checkpoint_or_warn(each) for each in finished]
+            with collector_waiting():
+                checkpoints = [self._checkpoint_or_warn(each) for each in finished]
             return checkpoints[-1]
 
     def after_hidden(self, ticket: Ticket) -> None:

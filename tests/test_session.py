@@ -1134,3 +1134,27 @@ def test_what_a_checkout_goes_to_is_not_dropped_on_the_way(notebook: Notebook) -
     timeline.store.flush()
     assert notebook["n"] == 1
     assert notebook.store.checkpoint(there).record(("blob",)).stored
+
+
+def test_arrays_that_warn_when_their_flags_are_asked_for(notebook: Notebook) -> None:
+    notebook.ok("import numpy as np; rows, columns = np.broadcast_arrays([1, 2], [[1], [2]])")  # a warning would raise
+    notebook.ok("del rows")
+    notebook.session.undo()
+    assert notebook["rows"].tolist() == [[1, 2], [1, 2]]
+
+
+def test_references_to_what_other_processes_hold_are_made_anew() -> None:
+    ray = pytest.importorskip("ray")
+    notebook = Notebook()
+    notebook.ok("import ray; ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level='error')")
+    try:
+        made = notebook.ok("shared = [1]; reference = ray.put([1, 2, 3])")
+        assert not made.record(("reference",)).stored
+        assert not notebook.ok("ray.get(reference)").modified
+        notebook.ok("del reference")
+        notebook.session.undo()
+        assert notebook.reran == ["shared = [1]; reference = ray.put([1, 2, 3])"]
+        notebook.ok("got = ray.get(reference)")
+        assert notebook["got"] == [1, 2, 3]
+    finally:
+        ray.shutdown()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
-from kishu_kernel.memory import address, address_of, bounds, memory_at
+from kishu_kernel.memory import address, address_of, bounds, is_writeable, memory_at
 from kishu_kernel.model import Buffer
 from kishu_kernel.rebuild import Source, load_array, load_strings, load_view
 
@@ -76,8 +76,8 @@ class Arrays:
             if end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
                 home = Segment(start, array.nbytes, (array,))
                 return load_view, (home, *_layout(array, home))
-            return self._reduce_memory(array.copy(order="C"), flags.writeable, copied=True)
-        return self._reduce_memory(array, flags.writeable)
+            return self._reduce_memory(array.copy(order="C"), is_writeable(array), copied=True)
+        return self._reduce_memory(array, is_writeable(array))
 
     def _reduce_objects(self, array: Any) -> Any:
         flags, dtype = array.flags, array.dtype
@@ -98,7 +98,7 @@ class Arrays:
             for line in text.lines
         )
         order = "C" if flags.c_contiguous or not contiguous else "F"
-        return load_strings, (text.content, text.missing, lines, array.shape, order, flags.writeable)
+        return load_strings, (text.content, text.missing, lines, array.shape, order, is_writeable(array))
 
     def _beside(self, data: Any) -> Any:
         """Bytes, or a numpy array: out of band where they are many."""
@@ -268,4 +268,4 @@ def _root(array: Any) -> Any:
 
 def _layout(array: Any, home: Home) -> tuple[Any, ...]:
     start = home.start if isinstance(home, Segment) else address(home)
-    return array.dtype, array.shape, array.strides, address(array) - start, array.flags.writeable
+    return array.dtype, array.shape, array.strides, address(array) - start, is_writeable(array)

@@ -36,7 +36,7 @@ from kishu_kernel.libraries import (
     qualified_name,
     static_objects,
 )
-from kishu_kernel.memory import address_of, bounds, memory_at, overlaps
+from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
 from kishu_kernel.model import Digest
 from kishu_kernel.rebuild import module_attribute
 from kishu_kernel.reducers import Reducer, ReductionTable
@@ -281,7 +281,7 @@ class Walk:
         flags = obj.flags
         contiguous = flags.c_contiguous or flags.f_contiguous
         order = b"F" if flags.f_contiguous and not flags.c_contiguous else b"C"
-        self.text(b"a", repr((obj.dtype.str, obj.shape, flags.writeable)).encode() + order)
+        self.text(b"a", repr((obj.dtype.str, obj.shape, is_writeable(obj))).encode() + order)
         if obj.dtype.names is not None or obj.dtype.metadata:
             self.stack.append(obj.dtype)
         if obj.size == 0:

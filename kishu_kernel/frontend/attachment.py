@@ -5,11 +5,12 @@ from __future__ import annotations
 import atexit
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access, is_only_magic
@@ -19,8 +20,9 @@ from kishu_kernel.frontend.opening import StoreOpener, Whereabouts
 from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
+from kishu_kernel.frontend.visible_cell import VisibleCell, not_run
 from kishu_kernel.keeping import KeepRules
-from kishu_kernel.model import CellRun, CellStatus, SessionId
+from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.namespace import UserNamespace, is_frontends, is_result
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.running import Ticket
@@ -31,10 +33,14 @@ from kishu_kernel.timeline import Timeline
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
     from kishu_kernel.frontend.answers.messages import Requests
 
-_INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
-
 CellEnd = Callable[[Mapping[str, Any]], None]
 """Called with the reply of a cell: takes its checkpoint. Called again it does nothing."""
+
+Later = Callable[[Callable[[], None]], None]
+"""Calls it when the reply of the cell has left."""
+
+PATIENCE = 5.0
+"""Seconds that a thread waits, at most, for a checkpoint whose cell's reply has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +80,10 @@ class Attachment:
         self._subscribers: list[Callable[[bool], None]] = []
         self._cells = 0
         """Visible cells that run: what is printed now is seen."""
-        self._ends: list[CellEnd] = []
-        """What takes the checkpoints of these."""
+        self._running: list[VisibleCell] = []
+        """These, until their checkpoints are taken."""
+        self._taken = threading.Condition()
+        """Told when one is."""
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
         self.progress = ProgressLine(shell)
@@ -129,21 +137,42 @@ class Attachment:
         expressions: Mapping[str, str],
         msg_id: str,
         main: bool,
+        later: Later | None = None,
     ) -> dict[str, Any]:
-        """Runs a cell and takes its checkpoint, before its reply leaves.
+        """Runs a cell; its checkpoint is taken when its reply has left: nobody waits for it.
 
         Args:
             hidden: silent, or not to be stored in the history: no checkpoint of its own.
             expressions: `user_expressions`, which run after the cell.
             msg_id: of the request; its outputs have it as their parent.
+            later: None where nobody can tell when the reply leaves: the checkpoint is taken before.
         """
         if hidden:
             return await self._around_hidden(run, code, expressions, main)
+        cell: VisibleCell | None = None
         self._cells += 1
         try:
-            return await self._around_visible(run, code, expressions, msg_id, main)
+            source = self._source(code, expressions)
+            self._tell()
+            if not is_only_magic(source, "kishu"):
+                self._greet()
+            cell = self._visible(code, source, msg_id, main, self.shell.execution_count)
+        except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
+            return not_run(self.shell.execution_count)
         finally:
-            self._cells -= 1
+            if cell is None:
+                self._cells -= 1
+        reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
+        try:
+            reply = await run()
+            return reply
+        finally:
+            cell.stop(reply)
+            take = partial(self._take, cell)
+            if later is None:
+                take()
+            else:
+                later(take)
 
     async def _around_hidden(
         self, run: Callable[[], Awaitable[dict[str, Any]]], code: str, expressions: Mapping[str, str], main: bool
@@ -152,7 +181,7 @@ class Attachment:
         try:
             ticket = self._begun(source, main, hidden=True)
         except KeyboardInterrupt:
-            return _not_run(self.shell.execution_count)
+            return not_run(self.shell.execution_count)
         before = self._names.variables().keys() if is_frontends(code) else None
         try:
             return await run()
@@ -166,29 +195,6 @@ class Attachment:
         """A frontend's code bound these: what it does not spell, a cell of another shell may have bound meanwhile."""
         self._names.lend({name for name in new if name in spelled or is_result(name)})
 
-    async def _around_visible(
-        self,
-        run: Callable[[], Awaitable[dict[str, Any]]],
-        code: str,
-        expressions: Mapping[str, str],
-        msg_id: str,
-        main: bool,
-    ) -> dict[str, Any]:
-        try:
-            source = self._source(code, expressions)
-            self._tell()
-            if not is_only_magic(source, "kishu"):
-                self._greet()
-            end = self._visible(code, source, msg_id, main, self.shell.execution_count)
-        except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
-            return _not_run(self.shell.execution_count)
-        reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
-        try:
-            reply = await run()
-            return reply
-        finally:
-            end(reply)
-
     def join(self, code: str, msg_id: str, main: bool) -> CellEnd:
         """A visible cell runs already, and loads us: what it does from here on is watched.
 
@@ -198,41 +204,53 @@ class Attachment:
         self.session.note_unseen()
         self._greet(resume=not found)
         count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
-        end = self._visible(code, self._source(code, {}), msg_id, main, count)
         self._cells += 1
+        cell = self._visible(code, self._source(code, {}), msg_id, main, count)
         self._tell()
 
         def ended(reply: Mapping[str, Any]) -> None:
-            try:
-                end(reply)
-            finally:
-                self._cells -= 1
+            cell.stop(reply)
+            self._take(cell)
 
         return ended
 
-    def _visible(self, code: str, source: str, msg_id: str, main: bool, count: int) -> CellEnd:
-        """A visible cell begins; what is returned takes its checkpoint."""
+    def _visible(self, code: str, source: str, msg_id: str, main: bool, count: int) -> VisibleCell:
+        """A visible cell begins; `_take` takes its checkpoint."""
         if self._names.lends:
             self._names.claim(cell_access(source))
-        ticket = self._begun(source, main)
-        if ticket is None:
-            return lambda reply: None
-        self.recorder.begin(msg_id)
-        started = time.perf_counter()
+        cell = VisibleCell(code, source, msg_id, count, self._begun(source, main))
+        if cell.ticket is not None:
+            self.recorder.begin(msg_id)
+        self._running.append(cell)
+        return cell
 
-        def end(reply: Mapping[str, Any]) -> None:
-            if end not in self._ends:
-                return
-            self._ends.remove(end)
-            ended = _cell_run(code, count, reply, time.perf_counter() - started)
-            if is_only_magic(source, "kishu"):
-                self.recorder.take(msg_id)
-                self.session.drop(ticket)
+    def _take(self, cell: VisibleCell) -> None:
+        """A visible cell has ended. Done again it does nothing."""
+        if cell not in self._running or cell.run is None:
+            return
+        try:
+            if cell.ticket is None:  # it could not be watched
+                pass
+            elif is_only_magic(cell.source, "kishu"):
+                self.recorder.take(cell.msg_id)
+                self.session.drop(cell.ticket)
             else:
-                self._ended(ticket, ended, msg_id)
+                self._ended(cell.ticket, cell.run, cell.msg_id)
+        finally:
+            self._cells -= 1
+            with self._taken:
+                self._running.remove(cell)
+                self._taken.notify_all()
 
-        self._ends.append(end)
-        return end
+    @property
+    def owing(self) -> bool:
+        """A cell's reply may have left, and its checkpoint is not taken yet."""
+        return any(cell.run is not None for cell in self._running)
+
+    def caught_up(self, timeout: float = PATIENCE) -> bool:
+        """Waits, on another thread than the cells', until nothing is owed. False if that takes too long."""
+        with self._taken:
+            return self._taken.wait_for(lambda: not self.owing, timeout)
 
     def _begun(self, source: str, main: bool, hidden: bool = False) -> Ticket | None:
         try:
@@ -327,12 +345,15 @@ class Attachment:
 
     def leave(self) -> None:
         """The shell goes on without us: what running cells did until now is taken too."""
-        for end in list(self._ends):
-            end({"status": "ok"})
+        for cell in list(self._running):
+            cell.stop({"status": "ok"})
+            self._take(cell)
         self.close()
 
     def close(self) -> None:
         """The kernel ends: what was taken is written."""
+        if threading.current_thread() is not threading.main_thread():  # a client that needs only the reply
+            self.caught_up()
         atexit.unregister(self.close)
         self._announcement.withdraw()
         self.opener.refresh()
@@ -370,17 +391,3 @@ def _connection_file(shell: Any) -> str | None:
     application = getattr(getattr(shell, "kernel", None), "parent", None)
     file = getattr(application, "abs_connection_file", None)
     return file if isinstance(file, str) else None
-
-
-def _not_run(count: int) -> dict[str, Any]:
-    reply = {"status": "error", "ename": "KeyboardInterrupt", "evalue": "interrupted before the cell ran"}
-    return {**reply, "traceback": [], "execution_count": count, "user_expressions": {}, "payload": []}
-
-
-def _cell_run(code: str, count: int, reply: Mapping[str, Any], duration: float) -> CellRun:
-    status: CellStatus = "ok"
-    error = None
-    if reply.get("status") == "error":
-        error = str(reply.get("ename"))
-        status = "interrupted" if error in _INTERRUPTS else "error"
-    return CellRun(code, count, status, time.time(), duration, error)

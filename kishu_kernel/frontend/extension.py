@@ -123,10 +123,12 @@ class _InKernel(_Guest):
         self._execute = kernel.do_execute
         self._debug = kernel.do_debug_request
         self._shut_down = kernel.do_shutdown
+        self._handle = kernel.shell_handlers["execute_request"]
         put = self._changes
         put.attribute(kernel, "do_execute", self._do_execute)
         put.attribute(kernel, "do_debug_request", self._do_debug_request)
         put.attribute(kernel, "do_shutdown", self._do_shutdown)
+        put.item(kernel.shell_handlers, "execute_request", self._execute_request)
         for name, handler in host.comm_handlers(kernel.shell_handlers).items():
             put.item(kernel.shell_handlers, name, handler)
         for handlers in (kernel.shell_handlers, kernel.control_handlers):
@@ -145,6 +147,14 @@ class _InKernel(_Guest):
 
     def _leave(self) -> None:
         self._host.leave()
+
+    async def _execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        async def handle() -> None:
+            handled = self._handle(stream, ident, parent)
+            if inspect.isawaitable(handled):
+                await handled
+
+        await (self._host.reply_first(handle, stream) if self._here else handle())
 
     async def _do_execute(
         self,

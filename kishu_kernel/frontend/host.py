@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
@@ -28,6 +29,9 @@ _LOOKING = frozenset(
 """Commands of the debugger that assign to nothing."""
 
 Handler = Callable[..., Any]
+
+_owed: ContextVar[list[Callable[[], None]] | None] = ContextVar("kishu_owed", default=None)
+"""What the cell at hand leaves to be done after its reply."""
 
 
 class Host:
@@ -58,7 +62,8 @@ class Host:
         hidden: bool,
         expressions: Mapping[str, str] | None,
     ) -> dict[str, Any]:
-        """Runs a cell; its checkpoint is taken before the reply leaves."""
+        """Runs a cell; within `reply_first` its checkpoint is taken when the reply has left, else before."""
+        owed = _owed.get()
         return await self.attachment.around_cell(
             run,
             code=code,
@@ -66,10 +71,26 @@ class Host:
             expressions=expressions or {},
             msg_id=parent_of(self._kernel),
             main=on_main_thread(),
+            later=None if owed is None else owed.append,
         )
+
+    async def reply_first(self, handle: Callable[[], Awaitable[Any]], stream: Any) -> None:
+        """Handles an execute_request: what its cell owes is paid after its reply, in the user's think time."""
+        owed: list[Callable[[], None]] = []
+        token = _owed.set(owed)
+        try:
+            await handle()
+            if hasattr(stream, "flush"):  # one of tornado's; a plain socket has sent it already
+                stream.flush()
+        finally:
+            _owed.reset(token)
+            for pay in owed:
+                pay()
 
     async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answers a `kishu_request`, on the shell channel or the control channel, with one reply."""
+        if not on_main_thread():
+            self.attachment.caught_up()  # whoever has seen a cell's reply sees its checkpoint
         with answering():
             content = self.attachment.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)

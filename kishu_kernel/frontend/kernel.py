@@ -49,6 +49,11 @@ class KishuKernel(KishuOptions, IPythonKernel):
         info: dict[str, Any] = super().kernel_info
         return info if self.host is None else self.host.info(info)
 
+    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """As in `Host.reply_first`."""
+        handle = partial(super().execute_request, stream, ident, parent)
+        await (handle() if self.host is None else self.host.reply_first(handle, stream))
+
     async def do_execute(
         self,
         code: str,

@@ -611,6 +611,73 @@ def test_a_cell_that_waits_for_a_checkpoint_can_be_interrupted(kernel: Kernel, s
     assert "late" not in kernel.value("dir()")
 
 
+class Gate:
+    """Lets checkpoints of `Slow` objects pass, or holds them."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.file = kernel.home / "gate"
+        self.reached = kernel.home / "reached"
+        self.file.touch()
+        kernel.ok(
+            "import pathlib, time\nclass Slow:\n    def __reduce__(self):\n"
+            f"        pathlib.Path({str(self.reached)!r}).touch()\n"
+            f"        while not pathlib.Path({str(self.file)!r}).exists(): time.sleep(0.005)\n"
+            "        return Slow, ()"
+        )
+        self.file.unlink()
+
+    def open(self) -> None:
+        self.file.touch()
+
+
+def test_the_reply_does_not_wait_for_the_checkpoint(kernel: Kernel) -> None:
+    gate = Gate(kernel)
+    running = kernel.begin("slow = Slow()")
+    assert kernel.reply(running)["status"] == "ok"
+    status = kernel.done("status", channel="control")
+    assert status["pending"] is True
+    gate.open()
+    assert kernel.done("log")["checkpoints"][0]["created"] == ["slow"]
+
+
+def test_who_has_seen_the_reply_sees_the_checkpoint(kernel: Kernel) -> None:
+    gate = Gate(kernel)
+    running = kernel.begin("slow = Slow()")
+    kernel.reply(running)
+    asked = kernel.send("kishu_request", {"operation": "log"}, channel="control")
+    gate.open()
+    assert kernel.reply(asked, "control")["checkpoints"][0]["created"] == ["slow"]
+
+
+def test_a_shutdown_right_after_the_reply_loses_nothing(start: Start, tmp_path: Path) -> None:
+    kernel = start(environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")})
+    gate = Gate(kernel)
+    running = kernel.begin("slow = Slow(); n = 5")
+    kernel.reply(running)
+    shutdown = kernel.send("shutdown_request", {"restart": False}, channel="control")
+    gate.open()
+    assert kernel.reply(shutdown, "control")["status"] == "ok"
+    kernel.restart()
+    kernel.done("resume")
+    assert kernel.value("n") == 5
+
+
+def test_an_interrupt_after_the_reply(kernel: Kernel) -> None:
+    """The cell has ended well; what it did is taken before the next one."""
+    gate = Gate(kernel)
+    running = kernel.begin("slow = Slow(); n = 5")
+    while not gate.reached.exists():
+        time.sleep(0.005)
+    kernel.interrupt()
+    ran = kernel.end(running)
+    assert ran.status == "ok"
+    assert "could not checkpoint" in ran.stderr
+    gate.open()
+    kernel.ok("n = 6")
+    kernel.done("undo")
+    assert kernel.value("n, type(slow).__name__") == (5, "Slow")
+
+
 def test_requests_on_a_subshell_only_read(kernel: Kernel, subshell: str) -> None:
     kernel.ok("n = 1")
 

@@ -287,6 +287,8 @@ def test_bytes_are_those_on_disk(start: Start) -> None:
     kernel = start()
     before = checked(kernel.request("status"))["store"]
     kernel.ok("import os; data = os.urandom(3_000_000)")
+    while kernel.done("status")["pending"]:
+        time.sleep(0.02)
     after = checked(kernel.request("status"))["store"]
     assert 3_000_000 <= after["bytes"] - before["bytes"] < 3_600_000
     on_disk = sum(file.stat().st_blocks * 512 for file in Path(after["path"]).rglob("*") if file.is_file())
