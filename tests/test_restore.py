@@ -182,3 +182,14 @@ def test_what_a_rerun_would_need_of_it_is_doubted_too() -> None:
     with pytest.raises(CheckoutError):
         notebook.session.checkout(target)
     assert notebook.reran == []
+
+
+def test_what_was_split_off_is_made_anew_with_what_it_was_split_from() -> None:
+    notebook = Notebook()
+    notebook.ok("a = b = (n for n in range(3))")
+    notebook.ok("a = (n for n in range(5))")
+    notebook.ok("del b")
+    notebook.session.undo()
+    assert len(notebook.reran) == 2
+    notebook.ok("left = list(b), list(a)")
+    assert notebook["left"] == ([0, 1, 2], [0, 1, 2, 3, 4])

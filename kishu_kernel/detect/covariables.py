@@ -132,7 +132,16 @@ class Detector:
             if before is None or before.digest != digest or (types and not accessed.isdisjoint(names)):
                 changes.append(Change(names, digest, own.issuperset(names) and foreign.isdisjoint(names)))
                 opaque[names] = types
-        inputs = _sorted(n for n in search.inputs(access) if n in self._home)
+        # What was split off a co-variable is what it was: a re-run must find it, though the cell did not read it.
+        split = {
+            name
+            for change in changes
+            for name in change.names
+            if change.replayable
+            and self._home.get(name, change.names) != change.names
+            and self._bindings.get(name) == id(variables[name])
+        }
+        inputs = _sorted(n for n in search.inputs(access) | split if n in self._home)
         if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):
             # Something else wrote what the cell read: on the versions that are stored it would do other things.
             changes = [replace(change, replayable=False) for change in changes]
