@@ -16,13 +16,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from queue import Empty
 from typing import Any, TypeVar
 
+import psutil
 import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpec
@@ -47,7 +48,7 @@ class BenchmarkError(Exception):
 
 
 @dataclass(frozen=True)
-class System:
+class Launch:
     """A kernel as it is launched: `python -m` and these arguments.
 
     Attributes:
@@ -66,9 +67,9 @@ class System:
         return self.arguments[0] == "kishu_kernel"
 
 
-PLAIN = System("ipykernel", ("ipykernel_launcher",))
-KISHU = System("kishu", ("kishu_kernel",))
-PATCHED = System("kishu, patched namespace", ("kishu_kernel", "--KishuKernel.tracker=namespace"))
+PLAIN = Launch("ipykernel", ("ipykernel_launcher",))
+KISHU = Launch("kishu", ("kishu_kernel",))
+PATCHED = Launch("kishu, patched namespace", ("kishu_kernel", "--KishuKernel.tracker=namespace"))
 
 
 class _Manager(KernelManager):
@@ -86,10 +87,17 @@ class _Manager(KernelManager):
 
 @dataclass(frozen=True)
 class Run:
-    """A cell that ran. `seconds` from sending it to its reply; `stdout` is what it printed."""
+    """A cell that ran.
+
+    Attributes:
+        seconds: from sending it to its reply.
+        stdout: what it printed.
+        sent: when, by `time.perf_counter()`.
+    """
 
     seconds: float
     stdout: str
+    sent: float = 0.0
 
 
 class Kernel:
@@ -115,7 +123,9 @@ class Kernel:
 
     def restart(self) -> None:
         """A fresh process in its place; returns when it is up."""
+        leader = self._manager.provisioner.pid if self._manager.provisioner else None
         self._manager.restart_kernel(now=True)
+        _end_session(leader)
         self.wait()
 
     def first_replies(self) -> tuple[float, float]:
@@ -148,7 +158,7 @@ class Kernel:
         stdout = "".join(self._streams(request))
         if content["status"] != "ok":
             raise BenchmarkError(f"{code[:200]!r}: {content.get('ename')}: {content.get('evalue')}")
-        return Run(seconds, stdout)
+        return Run(seconds, stdout, sent)
 
     def value(self, expression: str) -> str:
         """The repr of an expression, without running a cell of the notebook."""
@@ -171,6 +181,16 @@ class Kernel:
         if reply["status"] != "ok":
             raise BenchmarkError(f"{operation}: {reply.get('ename')}: {reply.get('evalue')}")
         return reply, seconds
+
+    def ask(self, question: str) -> Any:
+        """What the agent of `benchmarks.inside` answers, if it was loaded. BenchmarkError if it cannot."""
+        message = self._client.session.msg("benchmark_request", {"ask": question})
+        self._client.shell_channel.send(message)
+        reply = self._reply(message["header"]["msg_id"])
+        self._streams(message["header"]["msg_id"])
+        if reply["status"] != "ok":
+            raise BenchmarkError(f"{question}: {reply.get('ename')}: {reply.get('evalue')}")
+        return reply["answer"]
 
     def settle(self) -> None:
         """Wait until the last checkpoint is written, as in a person's think time."""
@@ -213,7 +233,7 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def launched(system: System, place: Path) -> Iterator[Kernel]:
+def launched(system: Launch, place: Path) -> Iterator[Kernel]:
     """A kernel that was just launched and may not be up yet. It dies with the block."""
     zmq.Context.instance().setsockopt(zmq.RECONNECT_IVL, 5)  # else in steps of 100 ms
     # Named as servers name it: kishu 0.3.4 reads the kernel's id there.
@@ -229,11 +249,21 @@ def launched(system: System, place: Path) -> Iterator[Kernel]:
         yield Kernel(manager, client, started)
     finally:
         client.stop_channels()
+        leader = manager.provisioner.pid if manager.provisioner else None
         manager.shutdown_kernel(now=True)
+        _end_session(leader)
+
+
+def _end_session(leader: int | None) -> None:
+    """What a kernel has started (a cluster of Ray's, say) outlives it otherwise, and disturbs the next one."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if leader is not None and hasattr(os, "getsid") and os.getsid(process.pid) == leader:
+                process.kill()
 
 
 @contextmanager
-def running(*systems: System) -> Iterator[list[Kernel]]:
+def running(*systems: Launch) -> Iterator[list[Kernel]]:
     """A kernel of each system, up and idle, with a store of its own.
 
     Raises:
@@ -263,6 +293,9 @@ def _kernel_environment(place: Path) -> dict[str, str]:
         "IPYTHONDIR": str(place / "ipython"),
         "KISHU_STORE_DIR": str(place / "stores"),
         "PYTHONHASHSEED": "0",
+        # Two threads of a BLAS on two cores that others use, too, make times that nobody can compare.
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
         "PYTHONPATH": os.pathsep.join(path),
     }
 

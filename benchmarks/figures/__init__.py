@@ -1,0 +1,1 @@
+"""Benchmarks of what this kernel promises: each figure with its target."""
