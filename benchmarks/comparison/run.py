@@ -17,6 +17,11 @@ from benchmarks.harness import RESULTS, BenchmarkError, environment
 
 RUNS = RESULTS.parent / ".runs"
 """Where records are kept until the report is made of them: not committed."""
+SLOW = 40.0
+"""Seconds of a session that is not repeated, as is one that failed: a whole run is to end within an hour.
+
+What is that slow differs from ours by far more than one run from another; the report says how often each was run.
+"""
 
 
 def go_on(place: Path, tasks: Sequence[Task], *, fresh: bool) -> None:
@@ -31,7 +36,8 @@ def go_on(place: Path, tasks: Sequence[Task], *, fresh: bool) -> None:
     (place / "environment.txt").write_text(json.dumps(environment()), encoding="utf-8")
     _make_environments(tasks)
     progress = _Progress(len(tasks))
-    given_up: dict[tuple[str, str, str], str] = {}
+    given_up: set[tuple[str, str, str]] = set()
+    took: dict[tuple[str, str, str], float] = {}
     for task in tasks:
         record = records.SessionRecord(task.workload, task.system.name, task.round, task.parameters)
         path = records.file_of(place, record)
@@ -39,17 +45,19 @@ def go_on(place: Path, tasks: Sequence[Task], *, fresh: bool) -> None:
         if path.exists():
             record = next(each for each in records.read_all(place, path.name))
             progress.passed()
-        elif key in given_up:  # it failed in an earlier round: it would again
+        elif key in given_up:
             progress.passed()
             continue
         else:
             progress.begins(task)
             workload = workloads.load(task.workload, task.parameters)
+            began = time.monotonic()
             record = runner.run(task.system, workload, task.parameters, task.round, task.limit)
             records.write(place, record)
             progress.ended(record.error)
-        if record.error:
-            given_up[key] = record.error
+            took[key] = time.monotonic() - began
+        if record.error or took.get(key, 0) > SLOW:
+            given_up.add(key)
 
 
 def _make_environments(tasks: Sequence[Task]) -> None:

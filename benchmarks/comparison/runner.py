@@ -42,6 +42,7 @@ class _Session:
     Attributes:
         until: by `time.perf_counter()`, when its time is up.
         compare: whether states are described and compared.
+        restores: whether states are brought back.
         states: by the number of cells that had run.
     """
 
@@ -50,6 +51,7 @@ class _Session:
     record: SessionRecord
     until: float
     compare: bool
+    restores: bool
     states: dict[int, _State] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -61,7 +63,7 @@ class _Session:
                 self._probes()
             raise
         self._probes()
-        if self.subject.keeps:
+        if self.restores:
             self._undos()
             self._branches()
 
@@ -93,7 +95,7 @@ class _Session:
 
     def _kept(self) -> set[int]:
         """The states, as numbers of cells that have run, that are brought back later."""
-        if not self.subject.keeps:
+        if not self.restores:
             return set()
         kept = {len(self.workload.cells)}
         for index in self.workload.undos:
@@ -184,7 +186,9 @@ def run(system: System, workload: Workload, parameters: Mapping[str, Any], turn:
     _drop_page_cache()
     try:
         with scratch() as place, system.start(place) as subject:
-            _Session(subject, workload, record, time.perf_counter() + limit, compare=turn == 0).run()
+            until = time.perf_counter() + limit
+            restores = subject.keeps and not system.tracks_only
+            _Session(subject, workload, record, until, compare=turn == 0, restores=restores).run()
     except Exception as error:  # whatever it is: it is theirs, and the others' figures stand
         said = " ".join(str(error).split())[:300]
         record.error = said if isinstance(error, BenchmarkError) else f"{type(error).__name__}: {said}"

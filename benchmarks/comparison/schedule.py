@@ -13,7 +13,7 @@ from benchmarks.systems.base import System
 from benchmarks.systems.registry import SYSTEMS
 
 ROUNDS = 3
-LIMIT = 150.0
+LIMIT = 100.0
 """Seconds for one session, before it is stopped and told so."""
 QUICK_SYSTEMS = ("plain", "kishu", "dill")
 QUICK_SCALE = 0.02
