@@ -137,6 +137,31 @@ def module_attribute(module: str, name: str) -> Any:
     return getattr(sys.modules[module], name)
 
 
+def storage_array(storage: Any, dtype: Any) -> Any:
+    """A numpy array over the memory of an untyped storage of PyTorch's; its items are as long as those of the dtype."""
+    import torch  # type: ignore[import-not-found,unused-ignore]
+
+    numbers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    items = torch.empty(0, dtype=numbers.get(dtype.itemsize, torch.uint8))
+    return items.set_(storage).numpy()
+
+
+def load_storage(array: Any, dtype: Any) -> Any:
+    """A storage of PyTorch's over the memory of a numpy array."""
+    import torch
+
+    storage = torch.from_numpy(array.view("B")).untyped_storage()
+    return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
+
+
+def set_tensor_state(tensor: Any, state: tuple[Any, Any]) -> None:
+    """What a tensor's own reduction tells besides its values, and its gradient, which that leaves out."""
+    own, gradient = state
+    if own is not None:
+        tensor.__setstate__(own)
+    tensor.grad = gradient
+
+
 def load_array(source: Any, dtype: Any, shape: tuple[int, ...], order: str, writeable: bool) -> Any:
     """An array that owns its memory, filled from a `Source` or from bytes."""
     import numpy

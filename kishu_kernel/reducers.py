@@ -13,6 +13,7 @@ Reductions of our own:
   tracker, which hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
 - Blocks of pandas objects are noted as private: see `Reducer.private`.
+- Memory of PyTorch's tensors on the CPU goes as arrays do, so that it may be shared with them; gradients go along.
 - What refers to objects of other processes (Ray's) is never stored.
 """
 
@@ -35,6 +36,7 @@ from kishu_kernel.libraries import held_as, held_names, module_name
 from kishu_kernel.rebuild import (
     EMPTY_CELL,
     dict_view,
+    load_storage,
     make_cached,
     make_class,
     make_function,
@@ -43,6 +45,8 @@ from kishu_kernel.rebuild import (
     set_cell,
     set_enum_state,
     set_function_state,
+    set_tensor_state,
+    storage_array,
 )
 
 Reduction = Any
@@ -90,6 +94,10 @@ class ReductionTable:
             return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
         if module == "ipykernel.zmqshell":
             return Reducer._shell
+        if (module, kind.__name__) == ("torch.storage", "TypedStorage"):
+            return Reducer._storage
+        if any((module_name(base), base.__name__) == ("torch", "Tensor") for base in kind.__mro__):
+            return Reducer._tensor
         if module.partition(".")[0] == "ray" and kind.__name__ in _RAY_ENTRIES:
             return _RAY_ENTRIES[kind.__name__]
         return Reducer._held if held_names(kind) else None
@@ -98,16 +106,20 @@ class ReductionTable:
 class Reducer:
     """The reductions of one walk or one payload. Holds what must be remembered within it.
 
+    Args:
+        before: went the same way: what is made on the way is to be the same objects again.
+
     Attributes:
         private: blocks of pandas objects, by id. Their memory may be shared between frames
             under copy-on-write; nobody can tell, and the sharing does not survive storing.
     """
 
-    def __init__(self, table: ReductionTable) -> None:
+    def __init__(self, table: ReductionTable, before: Reducer | None = None) -> None:
         self._table = table
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
         self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
         self._shells: set[int] = set()
+        self._storages: dict[tuple[int, int, Any], Any] = {} if before is None else before._storages
         self.private: dict[int, Any] = {}
 
     def reduce(self, obj: Any) -> Reduction:
@@ -273,6 +285,23 @@ class Reducer:
     def _refuse(self, obj: Any) -> Reduction:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
         raise TypeError(f"{type(obj).__name__} objects cannot be stored")
+
+    def _storage(self, storage: Any) -> Reduction:
+        # Its own reduction copies it into the stream, and cuts what tensors and arrays share.
+        memory, dtype = storage._untyped_storage, storage.dtype  # asked for directly, it warns
+        if memory.device.type != "cpu" or not memory.nbytes():
+            return NotImplemented
+        key = memory.data_ptr(), memory.nbytes(), dtype
+        if key not in self._storages:
+            self._storages[key] = storage_array(memory, dtype)
+        return load_storage, (self._storages[key], dtype)
+
+    def _tensor(self, tensor: Any) -> Reduction:
+        if not tensor.is_leaf or tensor.grad is None:
+            return NotImplemented
+        # Its own reduction leaves the gradient out.
+        make, arguments, *rest = tensor.__reduce_ex__(5)
+        return make, arguments, (rest[0] if rest else None, tensor.grad), None, None, set_tensor_state
 
     def _remote(self, reference: Any) -> Reduction:
         # It would come back, and what it refers to be gone: other processes hold that, and count who needs it.

@@ -116,17 +116,17 @@ def _dump(
     codec: CodecName, objects: dict[str, Any], table: ReductionTable, recognised: Recogniser
 ) -> tuple[bytes, Arrays]:
     arrays = Arrays(recognised)
-    stream = _dump_once(codec, objects, table, arrays)
+    reducer = Reducer(table)
+    stream = _dump_once(codec, objects, reducer, arrays)
     if arrays.overlapping():  # now it is known which arrays are views of which
         first, arrays = arrays, Arrays(recognised, arrays)
-        stream = _dump_once(codec, objects, table, arrays)
+        stream = _dump_once(codec, objects, Reducer(table, reducer), arrays)
         del first  # kept until here: a freed array's id must not name another one
     return stream, arrays
 
 
-def _dump_once(codec: CodecName, objects: dict[str, Any], table: ReductionTable, arrays: Arrays) -> bytes:
+def _dump_once(codec: CodecName, objects: dict[str, Any], reducer: Reducer, arrays: Arrays) -> bytes:
     file = io.BytesIO()
-    reducer = Reducer(table)
     pickler = _Pickler(file, reducer, arrays) if codec == "cloudpickle" else _dill_pickler(file, reducer, arrays)
     pickler.dump(objects)
     arrays.check_sharing(pickler)

@@ -141,7 +141,7 @@ class Detector:
             and self._home.get(name, change.names) != change.names
             and self._bindings.get(name) == id(variables[name])
         }
-        inputs = _sorted(n for n in search.inputs(access) | split if n in self._home)
+        inputs = _sorted(n for n in split.union(search.inputs(access)) if n in self._home)
         if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):
             # Something else wrote what the cell read: on the versions that are stored it would do other things.
             changes = [replace(change, replayable=False) for change in changes]
