@@ -14,7 +14,7 @@ Reductions of our own:
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
 - Blocks of pandas objects are noted as private: see `Reducer.private`.
 - Memory of PyTorch's tensors on the CPU goes as arrays do, so that it may be shared with them; gradients go along.
-- What refers to objects of other processes (Ray's) is never stored.
+- What `library_reductions` knows of figures, tensors, references to other processes.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.libraries import held_as, held_names, module_name
+from kishu_kernel.library_reductions import is_reference, known_elsewhere, library_entry
 from kishu_kernel.rebuild import (
     EMPTY_CELL,
     dict_view,
@@ -45,7 +46,6 @@ from kishu_kernel.rebuild import (
     set_cell,
     set_enum_state,
     set_function_state,
-    set_tensor_state,
     storage_array,
 )
 
@@ -85,10 +85,6 @@ class ReductionTable:
         if issubclass(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
             return Reducer._refuse
         module = module_name(kind)
-        if (module, kind.__name__) == ("matplotlib.cbook", "CallbackRegistry"):
-            return Reducer._callbacks
-        if any((module_name(base), base.__name__) == ("matplotlib.figure", "Figure") for base in kind.__mro__):
-            return Reducer._figure
         if module.partition(".")[0] == "pandas":
             bases = {base.__name__ for base in kind.__mro__}
             return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
@@ -96,10 +92,11 @@ class ReductionTable:
             return Reducer._shell
         if (module, kind.__name__) == ("torch.storage", "TypedStorage"):
             return Reducer._storage
-        if any((module_name(base), base.__name__) == ("torch", "Tensor") for base in kind.__mro__):
-            return Reducer._tensor
-        if module.partition(".")[0] == "ray" and kind.__name__ in _RAY_ENTRIES:
-            return _RAY_ENTRIES[kind.__name__]
+        own = library_entry(kind)
+        if own is not None:
+            return lambda _, obj: own(obj)
+        if module.partition(".")[0] == "ray" and kind.__name__ == "ActorHandle":
+            return Reducer._refuse
         return Reducer._held if held_names(kind) else None
 
 
@@ -138,9 +135,12 @@ class Reducer:
             Exception: whatever the object's own reduction raises.
         """
         kind = type(obj)
-        if self._table.entry(kind) is Reducer._remote:  # not stored, and yet known again
-            return _elsewhere, (obj.binary(),)
-        reduction = self.reduce(obj)
+        try:
+            reduction = self.reduce(obj)
+        except TypeError:
+            if is_reference(kind):  # not stored, and yet known again
+                return known_elsewhere(obj)
+            raise
         if reduction is not NotImplemented:
             return reduction
         if kind is types.FunctionType or issubclass(kind, type):
@@ -262,17 +262,6 @@ class Reducer:
         behind = gc.get_referents(proxy)[0]  # cloudpickle would store a copy, which no longer follows
         return (types.MappingProxyType, (behind,)) if type(behind) is dict else NotImplemented
 
-    def _figure(self, figure: Any) -> Reduction:
-        # Left in, a load would open a window, and register a figure that nobody asked for.
-        make, arguments, state = figure.__reduce_ex__(5)[:3]
-        return make, arguments, {key: value for key, value in state.items() if key != "_restore_to_pylab"}
-
-    def _callbacks(self, registry: Any) -> Reduction:
-        # Its own reduction takes a number from a counter, so that no two are alike.
-        make, arguments, state = registry.__reduce_ex__(5)[:3]
-        used = [number for callbacks in state["callbacks"].values() for number in callbacks]
-        return make, arguments, {**state, "_cid_gen": max(used, default=-1) + 1}
-
     def _view(self, view: Any) -> Reduction:
         return dict_view, (gc.get_referents(view)[0], type(view).__name__)
 
@@ -296,17 +285,6 @@ class Reducer:
             self._storages[key] = storage_array(memory, dtype)
         return load_storage, (self._storages[key], dtype)
 
-    def _tensor(self, tensor: Any) -> Reduction:
-        if not tensor.is_leaf or tensor.grad is None:
-            return NotImplemented
-        # Its own reduction leaves the gradient out.
-        make, arguments, *rest = tensor.__reduce_ex__(5)
-        return make, arguments, (rest[0] if rest else None, tensor.grad), None, None, set_tensor_state
-
-    def _remote(self, reference: Any) -> Reduction:
-        # It would come back, and what it refers to be gone: other processes hold that, and count who needs it.
-        raise TypeError(f"what a {type(reference).__name__} refers to is held by other processes")
-
     def _note_blocks(self, manager: Any) -> Reduction:
         # A Series' manager reduces to the values of its blocks, not to the blocks.
         for block in manager.blocks:
@@ -324,10 +302,6 @@ class Reducer:
             self.private[id(held)] = held  # kept: some are made on access
             held = getattr(held, "_ndarray", None)
         return NotImplemented
-
-
-def _elsewhere(name: bytes) -> None:
-    """Stands for what other processes hold."""
 
 
 def _is_in_base(cls: type, name: str, value: Any) -> bool:
@@ -368,8 +342,6 @@ _ENTRIES: dict[type, Entry] = {
     type(threading.Lock()): Reducer._lock,
     _RLOCK: Reducer._lock,
 }
-
-_RAY_ENTRIES: dict[str, Entry] = {"ObjectRef": Reducer._remote, "ActorHandle": Reducer._refuse}
 
 _PANDAS_ENTRIES: dict[str, Entry] = {
     "SingleBlockManager": Reducer._note_blocks,

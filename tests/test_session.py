@@ -1158,3 +1158,14 @@ def test_references_to_what_other_processes_hold_are_made_anew() -> None:
         assert notebook["got"] == [1, 2, 3]
     finally:
         ray.shutdown()
+
+
+def test_figures_are_not_joined_by_the_colours_of_a_library(notebook: Notebook) -> None:
+    notebook.ok("import matplotlib; matplotlib.use('agg'); import matplotlib.pyplot as plt")
+    for name in "ab":
+        notebook.ok(f"{name}, axes = plt.subplots(); axes.imshow([[1, 2]], cmap='magma'); axes = None")
+    assert {("a",), ("b",)} <= notebook.covariables()
+    notebook.ok("a = None")
+    notebook.session.undo()
+    notebook.ok("colours = a.axes[0].images[0].cmap.colors is matplotlib.colormaps['magma'].colors")
+    assert notebook["colours"] is True
