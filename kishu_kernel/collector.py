@@ -1,6 +1,6 @@
-"""Python's garbage collector, kept waiting while a checkpoint is taken. A leaf: knows nobody.
+"""Python's garbage collector, kept waiting while a checkpoint is taken or a value loaded. A leaf: knows nobody.
 
-A checkpoint makes many objects and hardly any cycles. A collection in between would go through all that the session
+Both make many objects that stay, or hardly any cycles. A collection in between would go through all that the session
 holds: half a second for a million objects, and nothing found.
 """
 

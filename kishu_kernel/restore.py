@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kishu_kernel.codec.pickling import decode
+from kishu_kernel.collector import collector_waiting
 from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.detect.familiar import Meeting, Reunion
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
@@ -173,7 +174,8 @@ class Restorer:
         """Fresh objects. What of them is familiar is remembered `at` this version, if any."""
         try:
             stored = travel.timeline.store.load(version, travel.progress.arrived)
-            return decode(stored, self._table.namespace, Meeting(travel.reunion, at))
+            with collector_waiting():
+                return decode(stored, self._table.namespace, Meeting(travel.reunion, at))
         except LoadError as error:
             raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error
 
