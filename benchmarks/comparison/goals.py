@@ -1,7 +1,7 @@
 """The goals of the comparison, and whether they hold: each is judged by its worst case, and by every case.
 
-Law: where another system failed, there is nothing to compare with: that case is named, and not judged. Where ours
-failed, the goal is missed.
+Law: where another system failed on the way, both are compared as far as it came; where there is nothing to compare
+with, that case is named, and not judged. Where ours failed, the goal is missed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ LOOPS = ("module_loop", "function_loop")
 SHARED = "shared_list"
 UNDO_SECONDS = 0.3
 NOT_RUN = "was not run"
+FEWEST = 5
+"""Cells that a session must have run for what it did until then to be compared."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,13 @@ def _against(ours: str, other: str, system: str) -> Measure:
         if study.outcome(setting, OURS) is None:
             return
         value = beside.value(other) if beside else Value(None, mark=NOT_RUN)
-        yield Case(
-            study.label(setting), *compare(study.value(setting, OURS, ours), value, study.titles.get(system, system))
-        )
+        mine, where = study.value(setting, OURS, ours), study.label(setting)
+        outcome = study.outcome(setting, OURS)
+        if beside and outcome and beside.failure and not outcome.failure and beside.reached >= FEWEST:
+            # It failed on the way, or its time was up: both as far as it came.
+            value, mine = beside.up_to(beside.reached).value(other), outcome.up_to(beside.reached).value(ours)
+            where += f" to cell {beside.reached}"
+        yield Case(where, *compare(mine, value, study.titles.get(system, system)))
 
     return measure
 

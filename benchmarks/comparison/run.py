@@ -17,7 +17,7 @@ from benchmarks.harness import RESULTS, BenchmarkError, environment
 
 RUNS = RESULTS.parent / ".runs"
 """Where records are kept until the report is made of them: not committed."""
-SLOW = 40.0
+SLOW = 15.0
 """Seconds of a session that is not repeated, as is one that failed: a whole run is to end within an hour.
 
 What is that slow differs from ours by far more than one run from another; the report says how often each was run.

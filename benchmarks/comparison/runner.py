@@ -23,8 +23,14 @@ Description = Mapping[str, str]
 DROP_CACHES = Path("/proc/sys/vm/drop_caches")
 OTHER_SEED = Cell("SEED = 99")
 """Run first on the other branch: else its models would be the same to the last bit."""
+UNDO_SECONDS = 10.0
+"""What a session has left to undo cells, whose time was up on the way."""
 SHOWN = 5
 """Differences that a record keeps of a wrong state."""
+
+
+class _TimeUp(BenchmarkError):
+    """The session has lasted as long as it may."""
 
 
 @dataclass
@@ -55,12 +61,15 @@ class _Session:
     states: dict[int, _State] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Everything that the system can do of it."""
+        """Everything that the system can do of it; of what has no time for all cells, as much as it has run."""
         try:
             self._cells()
-        except Exception:
+        except Exception as error:
             with suppress(Exception):  # the kernel may be gone
                 self._probes()
+            if self.restores and isinstance(error, _TimeUp):
+                self.until = time.perf_counter() + UNDO_SECONDS
+                self._undos()
             raise
         self._probes()
         if self.restores:
@@ -81,9 +90,8 @@ class _Session:
             record.failed_at = index
             self._in_time(f"stopped at cell {index}")
             run = subject.run(cell)
-            replied = time.perf_counter()
             subject.settle()
-            background = time.perf_counter() - replied
+            background = time.perf_counter() - run.sent - run.seconds
             stored = subject.stored()
             record.cells.append(
                 CellRecord(run.seconds, 0.0, background, stored - before, None, sorted(cell.tags)),
@@ -131,6 +139,8 @@ class _Session:
 
     def _undos(self) -> None:
         for index in self.workload.undos:
+            if not {index, index + 1 if self.subject.in_place else index} <= self.states.keys():
+                continue  # it did not come to it
             self._in_time(f"stopped before the undo of cell {index}")
             if self.subject.in_place:
                 with suppress(BenchmarkError):  # then the undo begins elsewhere: it is told there
@@ -172,7 +182,7 @@ class _Session:
 
     def _in_time(self, told: str) -> None:
         if time.perf_counter() > self.until:
-            raise BenchmarkError(f"its time was up: {told}")
+            raise _TimeUp(f"its time was up: {told}")
 
 
 def run(system: System, workload: Workload, parameters: Mapping[str, Any], turn: int, limit: float) -> SessionRecord:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -160,6 +160,20 @@ class Outcome:
         return [
             each for each in self.sessions if each.error is None or (len(each.cells) >= self.length and _timed(each))
         ]
+
+    @property
+    def reached(self) -> int:
+        """How many cells it came through at best, and were timed."""
+        return max((len(each.cells) for each in self.sessions if _timed(each)), default=0)
+
+    def up_to(self, count: int) -> Outcome:
+        """As if the workload had only so many cells."""
+        sessions = [
+            replace(each, cells=each.cells[:count], error=None)
+            for each in self.sessions
+            if len(each.cells) >= count and _timed(each)
+        ]
+        return Outcome(sessions, self.base, count, self.tracks_only)
 
     @property
     def failure(self) -> str | None:
