@@ -91,6 +91,11 @@ def is_label_type(kind: type) -> bool:
     return any(base.__name__ in _LABEL_TYPES for base in kind.__mro__)
 
 
+def is_hub(kind: type) -> bool:
+    """Instances are what many objects lead to, and lead to all of these: a figure, from whatever is drawn in it."""
+    return any((module_name(base), qualified_name(base)) == ("matplotlib.figure", "Figure") for base in mro_of(kind))
+
+
 def module_name(kind: type) -> str:
     """`kind.__module__`, or the empty string where a class plays tricks with it. Runs no code of a metaclass."""
     try:
@@ -106,6 +111,7 @@ def qualified_name(kind: type) -> str:
 
 
 _module = type.__dict__["__module__"].__get__
+mro_of = type.__dict__["__mro__"].__get__
 _qualified = type.__dict__["__qualname__"].__get__
 
 

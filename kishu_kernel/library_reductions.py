@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.libraries import module_name
+from kishu_kernel.libraries import module_name, mro_of, qualified_name
 from kishu_kernel.rebuild import module_attribute, set_tensor_state
 
 Reduction = Any
@@ -17,16 +17,16 @@ Reduction = Any
 
 def library_entry(kind: type) -> Callable[[Any], Reduction] | None:
     """The reduction for this type, or None. It may answer NotImplemented, or raise where nothing can be stored."""
-    for base in kind.__mro__:
-        entry = _OF_SUBCLASSES.get((module_name(base), base.__name__))
+    for base in mro_of(kind):
+        entry = _OF_SUBCLASSES.get((module_name(base), qualified_name(base)))
         if entry is not None:
             return entry
-    return _reference if is_reference(kind) else _ENTRIES.get((module_name(kind), kind.__name__))
+    return _reference if is_reference(kind) else _ENTRIES.get((module_name(kind), qualified_name(kind)))
 
 
 def is_reference(kind: type) -> bool:
     """It names what other processes hold, for as long as somebody there needs it."""
-    return (module_name(kind).partition(".")[0], kind.__name__) == ("ray", "ObjectRef")
+    return (module_name(kind).partition(".")[0], qualified_name(kind)) == ("ray", "ObjectRef")
 
 
 def known_elsewhere(reference: Any) -> Reduction:

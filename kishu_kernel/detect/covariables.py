@@ -17,7 +17,7 @@ from typing import Any
 
 from kishu_kernel.detect.access import code_access
 from kishu_kernel.detect.familiar import Familiar
-from kishu_kernel.detect.fingerprint import Fingerprinter, combined
+from kishu_kernel.detect.fingerprint import Fingerprinter, combined, hubs_of
 from kishu_kernel.detect.walk import Fingerprint
 from kishu_kernel.model import Access, Change, Delta, Digest, Names, covariable
 from kishu_kernel.reducers import ReductionTable
@@ -329,6 +329,8 @@ class _Candidates:
 
 def _components(prints: Mapping[str, Fingerprint]) -> list[Names]:
     """Maximal sets of names whose reachable objects are connected."""
+    hubs = hubs_of(prints)
+    prints = {**prints, **hubs}
     parent = {name: name for name in prints}
 
     def root(name: str) -> str:
@@ -347,7 +349,7 @@ def _components(prints: Mapping[str, Fingerprint]) -> list[Names]:
         parent[root(one)] = root(other)
 
     groups: dict[str, list[str]] = {}
-    for name in prints:
+    for name in prints.keys() - hubs.keys():
         groups.setdefault(root(name), []).append(name)
     return sorted(map(covariable, groups.values()))
 

@@ -50,17 +50,25 @@ class Fingerprinter:
 
 def combined(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:
     """The digest of a co-variable: of its variables, and of what they share with each other."""
-    members = list(names)
+    members = {name: prints[name] for name in names}
+    members.update(hubs_of(members))
     if len(members) == 1:
-        return prints[members[0]].digest
+        [taken] = members.values()
+        return taken.digest
     owner: dict[int, tuple[int, int]] = {}
     parts = []
-    for position, name in enumerate(members):
-        taken = prints[name]
+    for position, (name, taken) in enumerate(members.items()):
         parts.append(name.encode() + b"=" + taken.digest)
         for key, number in taken.links.items():
             first = owner.setdefault(key, (position, number))
             if first[0] != position:
                 parts.append(b"%d:%d>%d;" % (number, *first))
-    parts.append(overlaps([extent for name in members for extent in prints[name].ranges]))
+    parts.append(overlaps([extent for taken in members.values() for extent in taken.ranges]))
     return digest(b"|".join(parts))
+
+
+def hubs_of(prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:
+    """What variables met by way of hubs that are no variables themselves, under names that no variable can have."""
+    known = {id(taken) for taken in prints.values()}
+    hubs = {id(hub): hub for taken in prints.values() for hub in taken.hubs if id(hub) not in known}
+    return {f"hub {number}": hub for number, hub in enumerate(hubs.values())}

@@ -26,6 +26,7 @@ from kishu_kernel.libraries import (
     VALUE_TYPES,
     attributes,
     copies_on_write,
+    is_hub,
     is_label_type,
     is_plain_class,
     is_untraversable,
@@ -59,6 +60,7 @@ class Fingerprint:
         dynamic: leads to the namespace itself, or to code that runs any code: everything may be touched.
         kept: temporaries whose ids are among the links; alive until the cell is judged.
         familiar: long sequences of atoms, to be recognised next time.
+        hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
     """
 
     digest: Digest
@@ -70,6 +72,7 @@ class Fingerprint:
     dynamic: bool = False
     kept: tuple[Any, ...] = ()
     familiar: tuple[Familiar, ...] = ()
+    hubs: tuple[Fingerprint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +83,14 @@ class Shared:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
         statics: for each type met, what its library holds (`static_objects`).
         familiars: long sequences of atoms that an earlier judgement has seen.
+        hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
     """
 
     table: ReductionTable
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     statics: dict[type, set[int]] = field(default_factory=dict)
     familiars: Familiars = field(default_factory=Familiars)
+    hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
 
 
 class Walk:
@@ -107,6 +112,7 @@ class Walk:
         self.dynamic = False
         self.kept: list[Any] = []
         self.familiar: list[Familiar] = []
+        self.hubs: dict[int, Fingerprint] = {}
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
         self.values: dict[type, bool] = {}
         self.handlers: dict[type, Callable[[Walk, Any], None]] = dict(_HANDLERS)
@@ -116,6 +122,16 @@ class Walk:
 
     def run(self, root: Any) -> Fingerprint:
         """Walks everything reachable from `root`."""
+        key = id(root)
+        if not is_hub(type(root)):
+            return self._run(root)
+        known = self.shared.hubs.get(key)
+        if known is None:
+            self.shared.hubs[key] = None
+            known = self.shared.hubs[key] = self._run(root)
+        return known
+
+    def _run(self, root: Any) -> Fingerprint:
         constants: list[Any] = []
         self._walk(root, constants)
         self.parts.append(overlaps(self.ranges))
@@ -130,11 +146,17 @@ class Walk:
         )
         for obj in constants:  # of libraries: what they hold counts, and links nothing
             self._walk(obj, None)
-        return replace(found, digest=digest(b"".join(self.parts)), kept=tuple(self.kept), familiar=tuple(self.familiar))
+        return replace(
+            found,
+            digest=digest(b"".join(self.parts)),
+            kept=tuple(self.kept),
+            familiar=tuple(self.familiar),
+            hubs=tuple(self.hubs.values()),
+        )
 
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
         """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
-        stack, memo, parts, handlers = self.stack, self.memo, self.parts, self.handlers
+        stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs
         stack.append(root)
         while stack:
             obj = stack.pop()
@@ -149,6 +171,9 @@ class Walk:
                 if seen is not None:
                     parts.append(b"@%d;" % seen)
                     continue
+                if hubs and (met := self.met(key)) is not None:
+                    parts.append(b"@%d,%d;" % met)
+                    continue
                 if constants is not None and key in self.static and obj is not root:
                     parts.append(b"#")
                     constants.append(obj)
@@ -162,6 +187,32 @@ class Walk:
                 raise
             except BaseException:  # extensions in Rust panic beside `Exception`
                 self.turn_away(obj)
+
+    def _walk_hub(self, obj: Any) -> None:
+        """Much leads to it, and it leads to all of that: walked once for all the variables of a judgement.
+
+        One that this walk began with, or that leads to another that leads back, is walked like any object.
+        """
+        known = self.shared.hubs.get(id(obj))
+        if known is None and id(obj) in self.shared.hubs:
+            self.reduction(obj)
+            return
+        known = known or Walk(self.shared).run(obj)
+        self.parts.append(b"h" + known.digest)
+        self.labels |= known.labels
+        self.codes |= known.codes
+        self.opaque.extend(known.opaque)
+        self.dynamic = self.dynamic or known.dynamic
+        self.familiar.extend(known.familiar)
+        self.hubs.update({id(each): each for each in (known, *known.hubs)})
+
+    def met(self, key: int) -> tuple[int, int] | None:
+        """Which of the hubs led to the object of this id, and its number there."""
+        for position, hub in enumerate(self.hubs.values()):
+            number = hub.links.get(key)
+            if number is not None:
+                return position, number
+        return None
 
     def sealed(self, obj: Any) -> bytes:
         """The digest of what is reachable from `obj`, which links nothing."""
@@ -431,6 +482,8 @@ class Walk:
             return Walk._walk_module
         if is_label_type(kind):
             return Walk._walk_label
+        if is_hub(kind):
+            return Walk._walk_hub
         if (module, kind.__name__) == ("functools", "_lru_list_elem"):
             return Walk._walk_node
         if any(module_name(base) == "_ctypes" for base in kind.__mro__):
