@@ -93,11 +93,14 @@ class Run:
         seconds: from sending it to its reply.
         stdout: what it printed.
         sent: when, by `time.perf_counter()`.
+        idle: from sending it until the kernel was idle again. Nobody waits for what comes after the reply, unless
+            there is a next cell at once.
     """
 
     seconds: float
     stdout: str
     sent: float = 0.0
+    idle: float = 0.0
 
 
 class Kernel:
@@ -156,9 +159,10 @@ class Kernel:
         content = self._reply(request)
         seconds = time.perf_counter() - sent
         stdout = "".join(self._streams(request))
+        idle = time.perf_counter() - sent
         if content["status"] != "ok":
             raise BenchmarkError(f"{code[:200]!r}: {content.get('ename')}: {content.get('evalue')}")
-        return Run(seconds, stdout, sent)
+        return Run(seconds, stdout, sent, idle)
 
     def value(self, expression: str) -> str:
         """The repr of an expression, without running a cell of the notebook."""

@@ -53,7 +53,7 @@ print([(name, int(np.ascontiguousarray(df[name]).view("u8").sum())) for name in 
 def measure() -> Result:
     """Look, in turns under both kernels; then drop and undo, in several fresh ones."""
     with running(KISHU, PLAIN) as kernels:
-        making = [kernel.run(SESSION).seconds for kernel in kernels]
+        making = [kernel.run(SESSION).idle for kernel in kernels]
         kernels[0].settle()
         in_turns(kernels, 1, _look)  # warms up
         ours, plain = in_turns(kernels, LOOKS, _look)
@@ -67,7 +67,7 @@ def measure() -> Result:
             Figure(f"{frame}: undo of {drop}", statistics.median(all_undos), "s", 0.5),
             Figure(f"{frame}: slowest of {len(all_undos)} such undos", max(all_undos), "s"),
             Figure("for comparison: NumPy fills as much new memory, at worst", max(fills), "s"),
-            Figure(f"{frame}: {drop}, to the reply", statistics.median(chain(*drops)), "s"),
+            Figure(f"{frame}: {drop}, until idle", statistics.median(chain(*drops)), "s"),
             Figure(f"{frame}: its first checkpoint adds", making[0] - making[1], "s"),
         ],
         {
@@ -81,7 +81,7 @@ def measure() -> Result:
 
 
 def _look(kernel: Kernel) -> float:
-    return kernel.run("df.head()").seconds
+    return kernel.run("df.head()").idle
 
 
 def _fresh_kernel() -> tuple[list[float], list[float], float]:
@@ -101,7 +101,7 @@ def _drop_and_undo(kernel: Kernel) -> tuple[float, float]:
     _, seconds = kernel.kishu("undo")
     if "'d'" in dropped.stdout or kernel.run(CONTENT).stdout != before:
         raise BenchmarkError("undo did not bring the frame back")
-    return dropped.seconds, seconds
+    return dropped.idle, seconds
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run the benchmarks and print the table: `python -m benchmarks.run [NAME ...] [--readme]`.
+"""Run the benchmarks and print the table: `python -m benchmarks figures [NAME ...] [--readme]`.
 
 Results stand in `benchmarks/results/`: a JSON file of each benchmark, and the table of all as
 `figures.json` and `figures.md`. Where only some are run, the table takes the others from there.
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         started = time.perf_counter()
         print(f"{name} ... ", end="", flush=True)
         try:
-            write(name, importlib.import_module(f"benchmarks.{name}").measure())
+            write(name, importlib.import_module(f"benchmarks.figures.{name}").measure())
         except BenchmarkError as error:
             print(f"failed: {error}")
             result_path(name).unlink(missing_ok=True)  # an old figure would pass for a new one
@@ -99,7 +99,7 @@ def _amount(value: float, unit: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks figures", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS], metavar="NAME")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md too")
     return parser

@@ -40,11 +40,11 @@ def measure() -> Result:
 
 
 def _read(kernel: Kernel) -> float:
-    return kernel.run(READ).seconds
+    return kernel.run(READ).idle
 
 
 def _append(kernel: Kernel) -> float:
-    seconds = kernel.run(APPEND).seconds
+    seconds = kernel.run(APPEND).idle
     if kernel.system == KISHU:
         kernel.settle()
     return seconds

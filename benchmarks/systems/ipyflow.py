@@ -33,5 +33,6 @@ IPYFLOW = System(
     "its kernel, with its defaults; its cost is all that it adds to plain ipykernel's cells",
     _start,
     ENVIRONMENT,
+    rounds=1,
     tracks_only=True,
 )

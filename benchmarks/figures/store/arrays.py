@@ -35,7 +35,7 @@ def measure() -> Result:
     return Result(
         [
             Figure(f"{name}: bytes written", max(written) / MB, "MB", 2, column(others, "written")),
-            Figure(f"{name}: adds to the reply", delay, "s", 0.05, column(others, "delay")),
+            Figure(f"{name}: adds until idle", delay, "s", 0.05, column(others, "delay")),
             Figure(f"{name}: undo", statistics.median(undos), "s", 0.4, column(others, "undo")),
         ],
         {"kishu": delays, "ipykernel": plain_seconds, "written": written, "undo": undos, "others": others},
@@ -48,7 +48,7 @@ def _turn(ours: Ours, plain: Plain, turn: int) -> tuple[float, int, float, float
     seconds = {}
     order: tuple[Ours | Plain, ...] = (ours, plain) if turn % 2 else (plain, ours)
     for subject in order:
-        seconds[subject] = subject.run(CHANGE.format(**place)).seconds
+        seconds[subject] = subject.run(CHANGE.format(**place)).idle
     written = ours.written()
     undo = ours.undo()
     if ours.look(CONTENT.format(**place)) != before or "-1.0" in before:
@@ -60,7 +60,7 @@ def _once(subject: Dill | Old, plain: float) -> dict[str, float]:
     place = _place(0)
     subject.run(SESSION)
     before = subject.look(CONTENT.format(**place))
-    seconds = subject.run(CHANGE.format(**place)).seconds
+    seconds = subject.run(CHANGE.format(**place)).idle
     written = subject.written()
     undo = subject.undo()
     if subject.look(CONTENT.format(**place)) != before:

@@ -43,9 +43,9 @@ def measure() -> Result:
     name = f"{CELLS} small cells"
     return Result(
         [
-            Figure(f"{name}: add to the reply, 95th percentile", _p95(delays), "s", 0.005, column(others, "p95")),
-            Figure(f"{name}: add to the reply, median", statistics.median(delays), "s", None, column(others, "median")),
-            Figure(f"{name}: add to the reply, the last ten", _last(delays), "s", None, column(others, "last")),
+            Figure(f"{name}: add until idle, 95th percentile", _p95(delays), "s", 0.005, column(others, "p95")),
+            Figure(f"{name}: add until idle, median", statistics.median(delays), "s", None, column(others, "median")),
+            Figure(f"{name}: add until idle, the last ten", _last(delays), "s", None, column(others, "last")),
             Figure(f"{name}: the store after them", used / KB, "KB", 400, column(others, "store")),
         ],
         {"added": delays, "others": others},
@@ -54,10 +54,10 @@ def measure() -> Result:
 
 def _pair(ours: Ours, plain: Plain, turn: int, code: str) -> tuple[float, float]:
     if turn % 2:
-        first = ours.run(code).seconds
-        return first, plain.run(code).seconds
-    other = plain.run(code).seconds
-    return ours.run(code).seconds, other
+        first = ours.run(code).idle
+        return first, plain.run(code).idle
+    other = plain.run(code).idle
+    return ours.run(code).idle, other
 
 
 def _all(subject: Dill | Old, plain: Sequence[float]) -> dict[str, float]:
@@ -65,7 +65,7 @@ def _all(subject: Dill | Old, plain: Sequence[float]) -> dict[str, float]:
     store = subject.written()
     delays = []
     for code, usual in zip(_cells(), plain, strict=True):
-        delays.append(subject.run(code).seconds - usual)
+        delays.append(subject.run(code).idle - usual)
         store += subject.written()
     return {
         "p95": _p95(delays),

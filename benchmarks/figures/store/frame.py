@@ -64,7 +64,7 @@ def _measure(dtype: str, *, compared: bool) -> tuple[list[Figure], dict[str, obj
     with ours_and_plain() as (ours, plain):
         both = (ours, plain)
         kind = "/".join(plain.run(DTYPE.replace("DTYPE", dtype)).stdout.split())
-        making = [each.run(session).seconds for each in both]
+        making = [each.run(session).idle for each in both]
         first, *reads = (_in_turns(both, turn, READ) for turn in range(LOOKS + 1))
         read_bytes = ours.checkpoint()["payload_bytes"]
         adds = [_in_turns(both, turn, code) for turn, code in enumerate(ADDS)]
@@ -76,15 +76,15 @@ def _measure(dtype: str, *, compared: bool) -> tuple[list[Figure], dict[str, obj
     others = beside(lambda subject: _once(subject, session, seconds)) if compared else {}
     name = f"DataFrame 5M x 10 floats + 2 of strings ({kind})"
     figures = [
-        Figure(f"{name}: print(df.head()) adds to the reply", _added(reads), "s", 0.15, column(others, "read")),
+        Figure(f"{name}: print(df.head()) adds until idle", _added(reads), "s", 0.15, column(others, "read")),
         Figure(f"{name}: payload bytes of that", read_bytes, "bytes", 0, column(others, "read bytes")),
         Figure(f"{name}: the first look after it was made adds", first[0] - first[1], "s"),
         Figure(
             f"{name}: add a column: bytes / the column's", add_bytes / COLUMN, "x", 1.1, column(others, "add bytes")
         ),
-        Figure(f"{name}: add a column: adds to the reply", _added(adds), "s", None, column(others, "add")),
+        Figure(f"{name}: add a column: adds until idle", _added(adds), "s", None, column(others, "add")),
         Figure(f"{name}: drop a column: bytes", max(drop_bytes) / MB, "MB", 1, column(others, "drop bytes")),
-        Figure(f"{name}: drop a column: adds to the reply", _added(drops), "s", None, column(others, "drop")),
+        Figure(f"{name}: drop a column: adds until idle", _added(drops), "s", None, column(others, "drop")),
         Figure(f"{name}: undo of the drop", statistics.median(undos), "s", 0.3, column(others, "undo")),
         Figure(f"{name}: undo of the drop, after {PAUSE} s", statistics.median(late_undos), "s"),
         Figure(f"{name}: after {PAUSE} s, NumPy alone fills as many bytes in", statistics.median(fills), "s"),
@@ -107,15 +107,15 @@ def _measure(dtype: str, *, compared: bool) -> tuple[list[Figure], dict[str, obj
 def _in_turns(both: tuple[Ours, Plain], turn: int, code: str) -> tuple[float, float]:
     """Seconds of one cell in both; who goes first changes."""
     if turn % 2:
-        ours = both[0].run(code).seconds
-        return ours, both[1].run(code).seconds
-    plain = both[1].run(code).seconds
-    return both[0].run(code).seconds, plain
+        ours = both[0].run(code).idle
+        return ours, both[1].run(code).idle
+    plain = both[1].run(code).idle
+    return both[0].run(code).idle, plain
 
 
 def _after_pause(plain: Plain, code: str) -> float:
     time.sleep(PAUSE)
-    return plain.run(code).seconds
+    return plain.run(code).idle
 
 
 def _added(pairs: list[tuple[float, float]]) -> float:
@@ -149,7 +149,7 @@ def _once(subject: Dill | Old, session: str, plain: Mapping[str, float]) -> dict
     found = {}
 
     def add(what: str, code: str) -> None:
-        found[what] = subject.run(code).seconds - plain[what]
+        found[what] = subject.run(code).idle - plain[what]
         found[f"{what} bytes"] = subject.written()
 
     add("make", session)
