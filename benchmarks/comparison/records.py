@@ -68,6 +68,7 @@ class SessionRecord:
         parameters: those of the workload, `SCALE` among them.
         error: why it ended early: the system failed, or the time was up. What was recorded before it stands.
         failed_at: the index of the cell at which it did.
+        wall: seconds of all of it, from the start of the kernel to its end.
         memory: the peak of the kernel's process.
         variables, covariables: of the last state.
         told: what the system itself said could not be kept.
@@ -82,6 +83,7 @@ class SessionRecord:
     restores: list[RestoreRecord] = field(default_factory=list)
     error: str | None = None
     failed_at: int | None = None
+    wall: float = 0.0
     memory: int | None = None
     variables: int | None = None
     covariables: int | None = None

@@ -37,7 +37,6 @@ def go_on(place: Path, tasks: Sequence[Task], *, fresh: bool) -> None:
     _make_environments(tasks)
     progress = _Progress(len(tasks))
     given_up: set[tuple[str, str, str]] = set()
-    took: dict[tuple[str, str, str], float] = {}
     for task in tasks:
         record = records.SessionRecord(task.workload, task.system.name, task.round, task.parameters)
         path = records.file_of(place, record)
@@ -51,12 +50,10 @@ def go_on(place: Path, tasks: Sequence[Task], *, fresh: bool) -> None:
         else:
             progress.begins(task)
             workload = workloads.load(task.workload, task.parameters)
-            began = time.monotonic()
             record = runner.run(task.system, workload, task.parameters, task.round, task.limit)
             records.write(place, record)
             progress.ended(record.error)
-            took[key] = time.monotonic() - began
-        if record.error or took.get(key, 0) > SLOW:
+        if record.error or record.wall > SLOW:
             given_up.add(key)
 
 

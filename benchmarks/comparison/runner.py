@@ -194,6 +194,7 @@ def run(system: System, workload: Workload, parameters: Mapping[str, Any], turn:
     """
     record = SessionRecord(workload.name, system.name, turn, dict(parameters))
     _drop_page_cache()
+    began = time.perf_counter()
     try:
         with scratch() as place, system.start(place) as subject:
             until = time.perf_counter() + limit
@@ -202,6 +203,7 @@ def run(system: System, workload: Workload, parameters: Mapping[str, Any], turn:
     except Exception as error:  # whatever it is: it is theirs, and the others' figures stand
         said = " ".join(str(error).split())[:300]
         record.error = said if isinstance(error, BenchmarkError) else f"{type(error).__name__}: {said}"
+    record.wall = time.perf_counter() - began
     gc.collect()
     return record
 
