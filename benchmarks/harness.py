@@ -44,6 +44,10 @@ class BenchmarkError(Exception):
     """A kernel did not do what the benchmark needs of it: there is no figure."""
 
 
+class NoReplyError(BenchmarkError):
+    """A kernel is still at work."""
+
+
 # --- systems
 
 
@@ -104,7 +108,13 @@ class Run:
 
 
 class Kernel:
-    """A running kernel and the client that talks to it."""
+    """A running kernel and the client that talks to it.
+
+    Attributes:
+        patience: seconds that a reply may take.
+    """
+
+    patience = TIMEOUT
 
     def __init__(self, manager: _Manager, client: BlockingKernelClient, started: float) -> None:
         self.system = manager.system
@@ -123,6 +133,10 @@ class Kernel:
             self._client.wait_for_ready(timeout=TIMEOUT)
         except RuntimeError as error:
             raise BenchmarkError(f"{self.system.name}: {error}") from error
+
+    def interrupt(self) -> None:
+        """What the stop button does."""
+        self._manager.interrupt_kernel()
 
     def restart(self) -> None:
         """A fresh process in its place; returns when it is up."""
@@ -209,11 +223,11 @@ class Kernel:
     def _reply(self, request: str) -> dict[str, Any]:
         try:
             while True:
-                message = self._client.get_shell_msg(timeout=TIMEOUT)
+                message = self._client.get_shell_msg(timeout=self.patience)
                 if message["parent_header"].get("msg_id") == request:
                     return dict(message["content"])
         except Empty:
-            raise BenchmarkError(f"no reply within {TIMEOUT:.0f} s") from None
+            raise NoReplyError(f"no reply within {self.patience:.0f} s") from None
 
     def _streams(self, request: str) -> list[str]:
         """What a request printed; returns when the kernel is idle again."""

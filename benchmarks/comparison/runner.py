@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison.records import CellRecord, Kind, RestoreRecord, SessionRecord
-from benchmarks.harness import BenchmarkError, scratch
+from benchmarks.harness import BenchmarkError, NoReplyError, scratch
 from benchmarks.systems.base import Subject, System
 from benchmarks.workloads import Cell, Workload
 
@@ -89,7 +89,13 @@ class _Session:
         for index, cell in enumerate(self.workload.cells):
             record.failed_at = index
             self._in_time(f"stopped at cell {index}")
-            run = subject.run(cell)
+            subject.kernel.patience = max(5.0, self.until - time.perf_counter() + 5.0)
+            try:
+                run = subject.run(cell)
+            except NoReplyError:
+                subject.kernel.interrupt()
+                subject.kernel.patience = UNDO_SECONDS
+                raise _TimeUp(f"its time was up: cell {index} did not end") from None
             subject.settle()
             background = time.perf_counter() - run.sent - run.seconds
             stored = subject.stored()
