@@ -58,7 +58,10 @@ def _callbacks(registry: Any) -> Reduction:
 
 
 def _tensor(tensor: Any) -> Reduction:
-    if not tensor.is_leaf or tensor.grad is None:
+    if not tensor.is_leaf:
+        # Its history cannot be stored: what comes back is the value, and says so when gradients are asked of it.
+        return tensor.detach().__reduce_ex__(5)
+    if tensor.grad is None:
         return NotImplemented
     # Its own reduction leaves the gradient out.
     make, arguments, *rest = tensor.__reduce_ex__(5)

@@ -22,7 +22,8 @@ Digest = NewType("Digest", bytes)
 
 CellStatus = Literal["ok", "error", "interrupted"]
 CodecName = Literal["cloudpickle", "dill"]
-ReplayMode = Literal["auto", "never"]
+ReplayMode = Literal["auto", "annotated", "never"]
+"""Which cells may be re-run: all; those that call themselves deterministic; none."""
 
 State = Mapping[Names, CheckpointId]
 """A session state (Definition 5): for each co-variable the checkpoint that made its version."""

@@ -138,19 +138,22 @@ def module_attribute(module: str, name: str) -> Any:
 
 
 def storage_array(storage: Any, dtype: Any) -> Any:
-    """A numpy array over the memory of an untyped storage of PyTorch's; its items are as long as those of the dtype."""
+    """A numpy array over the memory of an untyped storage of PyTorch's, its items as long as those of the dtype."""
     import torch  # type: ignore[import-not-found,unused-ignore]
 
-    numbers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
-    items = torch.empty(0, dtype=numbers.get(dtype.itemsize, torch.uint8))
+    numbers = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+    width = 1 if dtype is None else dtype.itemsize
+    items = torch.empty(0, dtype=numbers.get(width, torch.uint8), device="cpu")
     return items.set_(storage).numpy()
 
 
 def load_storage(array: Any, dtype: Any) -> Any:
-    """A storage of PyTorch's over the memory of a numpy array."""
+    """A storage of PyTorch's over the memory of a numpy array; an untyped one where there is no dtype."""
     import torch
 
     storage = torch.from_numpy(array.view("B")).untyped_storage()
+    if dtype is None:
+        return storage
     return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kishu_kernel.codec.pickling import NotStored
-from kishu_kernel.history.annotations import DETERMINISTIC, cell_annotations
+from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
 from kishu_kernel.history.effects import side_effects
 from kishu_kernel.model import CellRun, CheckpointId, Delta, Names, Payload, Version
 from kishu_kernel.words import size
@@ -20,20 +20,24 @@ WRITE_RATE = 300_000_000
 LOAD_RATE = 1_000_000_000
 """Bytes a second, as measured on a plain disk (`benchmarks/results`)."""
 
+MOST_STEPS = 20
+"""Cells to re-run for one version, at most: a plan may hold ten times as many for all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What re-running a cell costs, in seconds, and the versions of it that were left unstored."""
+    """What re-running a cell costs: seconds, and cells to re-run; and the versions of it that were left unstored."""
 
-    seconds: float
-    names: tuple[Names, ...]
+    seconds: float = 0.0
+    steps: int = 0
+    names: tuple[Names, ...] = ()
 
 
 class Recomputing:
     """Decides, and remembers what a re-run of what it left out costs."""
 
     def __init__(self) -> None:
-        self._costs: dict[Version, float] = {}
+        self._costs: dict[Version, Costs] = {}
 
     def leave_out(
         self,
@@ -50,11 +54,18 @@ class Recomputing:
             state: the one that the cell began with.
             weight: bytes of a version's payload; 0 where there is none.
         """
-        if DETERMINISTIC not in cell_annotations(run.code) or run.status != "ok" or side_effects(run.code):
-            return Costs(0.0, ())
+        said = cell_annotations(run.code)
+        if DETERMINISTIC not in said or NO_REPLAY in said or run.status != "ok" or side_effects(run.code):
+            return Costs()
         read = set(delta.inputs)
         inputs = [Version(names, at) for names, at in state.items() if not read.isdisjoint(names)]
-        cost = run.duration + sum(self._costs.get(each, weight(each) / LOAD_RATE) for each in inputs)
+        if any(each not in self._costs and not weight(each) for each in inputs):
+            return Costs()  # not stored for another reason, or before a restart: nobody knows what it costs
+        known = [self._costs.get(each) or Costs(weight(each) / LOAD_RATE) for each in inputs]
+        cost = run.duration + sum(each.seconds for each in known)
+        steps = 1 + sum(each.steps for each in known)
+        if steps > MOST_STEPS:
+            return Costs()
         left = []
         for index, (change, payload) in enumerate(zip(delta.changes, encoded, strict=True)):
             if not change.replayable or not isinstance(payload, Payload):
@@ -63,8 +74,8 @@ class Recomputing:
                 reason = f"its cell is deterministic, and quicker to re-run than {size(payload.size)} are to store"
                 encoded[index] = NotStored(change.names, reason)
                 left.append(change.names)
-        return Costs(cost, tuple(left))
+        return Costs(cost, steps, tuple(left))
 
     def remember(self, at: CheckpointId, costs: Costs) -> None:
         """The checkpoint was taken."""
-        self._costs.update({Version(names, at): costs.seconds for names in costs.names})
+        self._costs.update({Version(names, at): costs for names in costs.names})

@@ -90,7 +90,7 @@ class ReductionTable:
             return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
         if module == "ipykernel.zmqshell":
             return Reducer._shell
-        if (module, kind.__name__) == ("torch.storage", "TypedStorage"):
+        if module == "torch.storage" and kind.__name__ in ("TypedStorage", "UntypedStorage"):
             return Reducer._storage
         own = library_entry(kind)
         if own is not None:
@@ -277,12 +277,16 @@ class Reducer:
 
     def _storage(self, storage: Any) -> Reduction:
         # Its own reduction copies it into the stream, and cuts what tensors and arrays share.
-        memory, dtype = storage._untyped_storage, storage.dtype  # asked for directly, it warns
+        memory = getattr(storage, "_untyped_storage", storage)  # what is typed warns where it is asked
+        dtype = None if memory is storage else storage.dtype
         if memory.device.type != "cpu" or not memory.nbytes():
             return NotImplemented
         key = memory.data_ptr(), memory.nbytes(), dtype
         if key not in self._storages:
-            self._storages[key] = storage_array(memory, dtype)
+            try:
+                self._storages[key] = storage_array(memory, dtype)
+            except (RuntimeError, TypeError):  # a PyTorch without NumPy
+                return NotImplemented
         return load_storage, (self._storages[key], dtype)
 
     def _note_blocks(self, manager: Any) -> Reduction:

@@ -28,6 +28,13 @@ def test_a_comment_of_its_own_line(code: str, words: set[str]) -> None:
     assert cell_annotations(code) == words
 
 
+@pytest.fixture
+def notebook() -> Notebook:
+    notebook = Notebook()
+    notebook.ok(START)
+    return notebook
+
+
 def test_a_deterministic_cell_is_rerun_where_that_is_quicker_than_storing() -> None:
     notebook = Notebook()
     notebook.ok(START)
@@ -80,3 +87,22 @@ def test_no_replay() -> None:
     with pytest.raises(CheckoutError, match="its cell says `# kishu: no-replay`"):
         notebook.session.undo()
     assert notebook.reran == []
+
+
+def test_a_cell_that_is_never_to_be_rerun_is_stored_however_deterministic(notebook: Notebook) -> None:
+    assert notebook.ok(f"# kishu: no-replay\n{MAKE}").record(("big",)).stored
+
+
+def test_what_is_made_of_something_that_was_not_stored_is_stored(notebook: Notebook) -> None:
+    notebook.ok("numbers = (number for number in range(3))")
+    made = notebook.ok("# kishu: deterministic\nbig = np.full(8_000_000, next(numbers))")
+    assert made.record(("big",)).stored
+
+
+def test_no_chain_is_longer_than_a_plan_can_hold(notebook: Notebook) -> None:
+    notebook.ok("small = np.zeros(1_000_000)")
+    stored = [notebook.ok("# kishu: deterministic\nsmall[0] += 1").record(("small",)).stored for _ in range(30)]
+    assert sum(stored) >= 1
+    notebook.ok("small = None")
+    notebook.session.undo()
+    assert notebook["small"][0] == 30

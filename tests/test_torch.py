@@ -92,3 +92,39 @@ def test_a_large_tensor_is_stored_by_what_changes(notebook: Notebook) -> None:
     notebook.ok("big[5] = 2")
     notebook.session.timeline.store.flush()
     assert notebook.session.timeline.lookup(str(notebook.head)).written_bytes < 2_000_000
+
+
+def test_gradients_of_what_a_cell_does_not_name(notebook: Notebook) -> None:
+    notebook.ok("model = torch.nn.Linear(3, 1); loss = model(torch.ones(2, 3)).sum()")
+    assert "model" in notebook.ok("loss.backward()").modified
+    notebook.session.undo()
+    assert notebook["model"].weight.grad is None
+
+
+def test_a_step_of_a_computation_comes_back_as_its_value(notebook: Notebook) -> None:
+    notebook.ok("model = torch.nn.Linear(3, 1); loss = model(torch.ones(2, 3)).sum(); value = loss.item()")
+    notebook.ok("del loss")
+    notebook.session.undo()
+    notebook.ok("same = loss.item() == value, loss.requires_grad")
+    assert notebook["same"] == (True, False)
+
+
+def test_dtypes_of_which_torch_hands_out_the_bare_memory(notebook: Notebook) -> None:
+    notebook.ok("a = np.arange(10, dtype='uint32'); b = torch.from_numpy(a); c = b.untyped_storage()")
+    assert set(notebook.ok("a[0] = 5").modified) == {"a", "b", "c"}
+    notebook.ok("a = b = c = None")
+    notebook.session.undo()
+    notebook.ok("b[1] = 7; seen = int(a[1]), c[4]")
+    assert notebook["seen"] == (7, 7)
+
+
+def test_a_default_device_that_is_not_the_processor(notebook: Notebook) -> None:
+    notebook.ok("a = torch.arange(4.); torch.set_default_device('meta')")
+    try:
+        made = notebook.ok("a[0] = 9.0")
+        assert made.record(("a",)).stored
+    finally:
+        torch.set_default_device("cpu")
+    notebook.ok("a = None")
+    notebook.session.undo()
+    assert notebook["a"].tolist() == [9, 1, 2, 3]

@@ -39,6 +39,7 @@ _REACHING: frozenset[str] = frozenset().union(
     {"get_objects", "get_referrers", "get_referents"},
     {"set_trace", "post_mortem"},
     {"dump_session", "load_session", "dump_module", "load_module"},  # dill's
+    {"backward"},  # PyTorch's: gradients of whatever the tensor was computed from, by links that nobody can follow
 )
 
 # The shell's own, but common words on other objects: count where the code also mentions the shell.

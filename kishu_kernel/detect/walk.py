@@ -113,6 +113,8 @@ class Walk:
         self.kept: list[Any] = []
         self.familiar: list[Familiar] = []
         self.hubs: dict[int, Fingerprint] = {}
+        self.root = 0  # the hub that it began with
+        self.crossed = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
         self.values: dict[type, bool] = {}
         self.handlers: dict[type, Callable[[Walk, Any], None]] = dict(_HANDLERS)
@@ -127,6 +129,7 @@ class Walk:
             return self._run(root)
         known = self.shared.hubs.get(key)
         if known is None:
+            self.root = key
             self.shared.hubs[key] = None
             known = self.shared.hubs[key] = self._run(root)
         return known
@@ -193,11 +196,22 @@ class Walk:
 
         One that this walk began with, or that leads to another that leads back, is walked like any object.
         """
-        known = self.shared.hubs.get(id(obj))
-        if known is None and id(obj) in self.shared.hubs:
+        hubs = self.shared.hubs
+        known = hubs.get(id(obj))
+        if known is None and id(obj) in hubs:
+            self.crossed = self.crossed or id(obj) != self.root
             self.reduction(obj)
             return
-        known = known or Walk(self.shared).run(obj)
+        if known is None:
+            walk = Walk(self.shared)
+            known = walk.run(obj)
+            if walk.crossed:  # it says what it does only because this walk began elsewhere
+                del hubs[id(obj)]
+                self.reduction(obj)
+                return
+        elif self.root in known.links:  # each leads to the other: neither is told by the other
+            self.reduction(obj)
+            return
         self.parts.append(b"h" + known.digest)
         self.labels |= known.labels
         self.codes |= known.codes

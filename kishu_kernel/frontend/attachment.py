@@ -36,9 +36,6 @@ if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel sta
 CellEnd = Callable[[Mapping[str, Any]], None]
 """Called with the reply of a cell: takes its checkpoint. Called again it does nothing."""
 
-Later = Callable[[Callable[[], None]], None]
-"""Calls it when the reply of the cell has left."""
-
 PATIENCE = 5.0
 """Seconds that a thread waits, at most, for a checkpoint whose cell's reply has left."""
 
@@ -137,7 +134,7 @@ class Attachment:
         expressions: Mapping[str, str],
         msg_id: str,
         main: bool,
-        later: Later | None = None,
+        later: Callable[[Callable[[], None]], None] | None = None,
     ) -> dict[str, Any]:
         """Runs a cell; its checkpoint is taken when its reply has left: nobody waits for it.
 
@@ -145,13 +142,14 @@ class Attachment:
             hidden: silent, or not to be stored in the history: no checkpoint of its own.
             expressions: `user_expressions`, which run after the cell.
             msg_id: of the request; its outputs have it as their parent.
-            later: None where nobody can tell when the reply leaves: the checkpoint is taken before.
+            later: calls what it is given when the reply has left; None: the checkpoint is taken before.
         """
         if hidden:
             return await self._around_hidden(run, code, expressions, main)
         cell: VisibleCell | None = None
         self._cells += 1
         try:
+            self._others_settled()
             source = self._source(code, expressions)
             self._tell()
             if not is_only_magic(source, "kishu"):
@@ -179,6 +177,7 @@ class Attachment:
     ) -> dict[str, Any]:
         source = self._source(code, expressions)
         try:
+            self._others_settled()
             ticket = self._begun(source, main, hidden=True)
         except KeyboardInterrupt:
             return not_run(self.shell.execution_count)
@@ -226,8 +225,10 @@ class Attachment:
 
     def _take(self, cell: VisibleCell) -> None:
         """A visible cell has ended. Done again it does nothing."""
-        if cell not in self._running or cell.run is None:
-            return
+        with self._taken:
+            if cell.taken or cell.run is None:
+                return
+            cell.taken = True
         try:
             if cell.ticket is None:  # it could not be watched
                 pass
@@ -246,6 +247,12 @@ class Attachment:
     def owing(self) -> bool:
         """A cell's reply may have left, and its checkpoint is not taken yet."""
         return any(cell.run is not None for cell in self._running)
+
+    def _others_settled(self) -> None:
+        """Waits until all cells of other shells that have ended are checkpointed: without this one's doing."""
+        here = threading.get_ident()
+        with self._taken:
+            self._taken.wait_for(lambda: not any(cell.run and cell.thread != here for cell in self._running))
 
     def caught_up(self, timeout: float = PATIENCE) -> bool:
         """Waits, on another thread than the cells', until nothing is owed. False if that takes too long."""
@@ -294,7 +301,7 @@ class Attachment:
                 from kishu_kernel.frontend.answers.content import outcome_content
                 from kishu_kernel.frontend.pages.display import as_text
 
-                outcome = self.session.resume(replay="never")
+                outcome = self.session.resume(replay="annotated")
                 self.traveled()
                 found = {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}
             self.shell.display_pub.publish(dict(found))

@@ -6,14 +6,17 @@ their own; nothing here knows which of them it is.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from kishu_kernel.frontend.attachment import Attachment, Settings
+from kishu_kernel.frontend.attachment import PATIENCE, Attachment, Settings
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.interrupts import answering
 
@@ -30,8 +33,30 @@ _LOOKING = frozenset(
 
 Handler = Callable[..., Any]
 
-_owed: ContextVar[list[Callable[[], None]] | None] = ContextVar("kishu_owed", default=None)
-"""What the cell at hand leaves to be done after its reply."""
+_owed: ContextVar[_Owed | None] = ContextVar("kishu_owed", default=None)
+"""What the request at hand leaves to be done after its reply."""
+
+
+class _Owed:
+    """Work for after a reply. Tasks that a cell starts, and that outlive it, have it, too."""
+
+    def __init__(self) -> None:
+        self._work: list[Callable[[], None]] = []
+        self._left = False
+
+    def add(self, work: Callable[[], None]) -> None:
+        """To be done when the reply has left: now, if it has."""
+        if self._left:
+            work()
+        else:
+            self._work.append(work)
+
+    def pay(self) -> None:
+        """The reply has left: does all of it, whatever goes wrong with some of it."""
+        self._left = True
+        with ExitStack() as stack:
+            for each in reversed(self._work):
+                stack.callback(each)
 
 
 class Host:
@@ -71,12 +96,12 @@ class Host:
             expressions=expressions or {},
             msg_id=parent_of(self._kernel),
             main=on_main_thread(),
-            later=None if owed is None else owed.append,
+            later=None if owed is None else owed.add,
         )
 
     async def reply_first(self, handle: Callable[[], Awaitable[Any]], stream: Any) -> None:
         """Handles an execute_request: what its cell owes is paid after its reply, in the user's think time."""
-        owed: list[Callable[[], None]] = []
+        owed = _Owed()
         token = _owed.set(owed)
         try:
             await handle()
@@ -84,16 +109,23 @@ class Host:
                 stream.flush()
         finally:
             _owed.reset(token)
-            for pay in owed:
-                pay()
+            owed.pay()
 
     async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answers a `kishu_request`, on the shell channel or the control channel, with one reply."""
         if not on_main_thread():
-            self.attachment.caught_up()  # whoever has seen a cell's reply sees its checkpoint
+            await self._caught_up(parent.get("content"))
         with answering():
             content = self.attachment.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
+
+    async def _caught_up(self, content: Any) -> None:
+        """Whoever has seen a cell's reply sees its checkpoint; `status` tells that it is pending."""
+        if isinstance(content, dict) and content.get("operation") == "status":
+            return
+        deadline = time.monotonic() + PATIENCE
+        while self.attachment.owing and time.monotonic() < deadline:
+            await asyncio.sleep(0.005)
 
     async def debug(self, plain: Callable[[dict[str, Any]], Awaitable[Any]], msg: dict[str, Any]) -> Any:
         """A debugger can assign to variables."""

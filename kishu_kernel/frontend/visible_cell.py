@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ class VisibleCell:
         count: its number.
         ticket: None where it could not be watched.
         run: how it ended; None while it runs.
+        taken: its checkpoint is being taken, or was.
+        thread: the one that it runs on.
     """
 
     code: str
@@ -29,6 +32,8 @@ class VisibleCell:
     count: int
     ticket: Ticket | None
     run: CellRun | None = None
+    taken: bool = False
+    thread: int = field(default_factory=threading.get_ident)
     _started: float = field(default_factory=time.perf_counter)
 
     def stop(self, reply: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
+from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
 from kishu_kernel.history.effects import side_effects
 from kishu_kernel.history.graph import Lookup, ancestry, state_at
 from kishu_kernel.model import (
@@ -150,9 +150,10 @@ class _Replays:
             return UNTRUSTED
         record = self._record(version)
         why = self._unloadable.get(version) or record.reason or "it was not stored"
-        if self._mode == "never":
-            return f"{why}; its cell would have to be re-run, and replay is 'never'"
-        if NO_REPLAY in cell_annotations(self._lookup(version.checkpoint).code):
+        said = cell_annotations(self._lookup(version.checkpoint).code)
+        if self._mode == "never" or (self._mode == "annotated" and DETERMINISTIC not in said):
+            return f"{why}; its cell would have to be re-run, and replay is '{self._mode}'"
+        if NO_REPLAY in said:
             return f"{why}; its cell says `# kishu: {NO_REPLAY}`"
         if not record.replayable:
             return f"{why}; it was made by something else than its cell"

@@ -69,3 +69,9 @@ def test_a_new_name_changes_no_other(notebook: Notebook) -> None:
     assert notebook.ok("a = figure").modified == ()
     assert notebook.ok("del figure").modified == ()
     assert notebook.ok("b = line.axes").modified == ()
+
+
+def test_figures_that_lead_to_each_other_are_told_alike_wherever_one_begins(notebook: Notebook) -> None:
+    notebook.ok("second = plt.figure(); third = second.add_subplot(sharex=left)")
+    for look in ("second.axes;", "figure.axes;", "third.get_title();", "line.axes;"):
+        assert notebook.ok(look).modified == ()

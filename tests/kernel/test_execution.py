@@ -678,6 +678,23 @@ def test_an_interrupt_after_the_reply(kernel: Kernel) -> None:
     assert kernel.value("n, type(slow).__name__") == (5, "Slow")
 
 
+def test_a_cell_right_after_the_reply_to_one_on_another_shell(kernel: Kernel, subshell: str) -> None:
+    """Each checkpoint has its own cell's doing, however early the next cell comes."""
+    gate = Gate(kernel)
+    for first, second in ((subshell, None), (None, subshell)):
+        gate.file.unlink(missing_ok=True)
+        running = kernel.begin("slow, xs = Slow(), []", subshell=first)
+        kernel.reply(running)
+        later = kernel.begin("xs.append(1)", subshell=second)
+        time.sleep(0.2)
+        gate.open()
+        assert kernel.end(later).status == "ok"
+        kernel.done("undo")
+        assert kernel.value("xs") == []
+        kernel.done("redo")
+        assert kernel.value("xs") == [1]
+
+
 def test_requests_on_a_subshell_only_read(kernel: Kernel, subshell: str) -> None:
     kernel.ok("n = 1")
 
