@@ -600,6 +600,9 @@ class _Describer:
         if hasattr(obj, "spines"):
             children += [(f"{path}.spines.{name}", spine) for name, spine in obj.spines.items()]
         told = [f"zorder={obj.get_zorder()} visible={obj.get_visible()}"]
+        for name in ("_original_facecolor", "_original_edgecolor"):  # "white" in one figure, its numbers in its copy
+            if getattr(obj, name, None) is not None:
+                told.append(f"{name}={_colour(getattr(obj, name))}")
         drawn = _FOUND_BY_DRAWING.get(type(obj).__name__, frozenset())
         if getattr(obj, "_A", None) is not None:  # what its colours are made of is told
             drawn |= {"facecolor", "edgecolor"}
@@ -718,10 +721,7 @@ _SHARED_BY_LIBRARIES = frozenset({"matplotlib.colors.Colormap", "pandas._libs.ts
 """Constants in all but name: whether two objects of a library hold the same one is noticed by nobody."""
 
 _FOUND_BY_DRAWING = {"Spine": frozenset({"path"}), "_ColorbarSpine": frozenset({"path", "position"})}
-_KEPT_BY_AN_ARTIST = (
-    *("_colorbar", "_major_tick_kw", "_minor_tick_kw", "_original_facecolor", "_original_edgecolor"),
-    *("_loc_real", "_gridspecs"),
-)
+_KEPT_BY_AN_ARTIST = (*("_colorbar", "_major_tick_kw", "_minor_tick_kw", "_loc_real", "_gridspecs"),)
 _PARTS_OF_AN_ARTIST = (
     *("axes", "lines", "patches", "collections", "images", "texts", "artists", "tables", "child_axes", "containers"),
     *("legends", "legend_handles", "subfigs"),
@@ -901,6 +901,15 @@ def _preview(values: Any) -> str:
 
 
 # -- artists ---------------------------------------------------------------------------------------
+
+
+def _colour(value: Any) -> str:
+    """However it is spelled."""
+    colors = sys.modules["matplotlib.colors"]
+    try:
+        return str(tuple(map(float, colors.to_rgba(value))))
+    except (ValueError, TypeError):  # an array of colours
+        return _plain(value)
 
 
 def _plain(value: Any) -> str:
