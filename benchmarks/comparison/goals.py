@@ -138,7 +138,7 @@ def _stored_against_old(study: Study, setting: Setting) -> Iterator[Case]:
     old, dumps = study.outcome(setting, OLD), study.outcome(setting, DILL)
     if old and dumps and old.reached:
         cells = next(each.cells for each in old.sessions if len(each.cells) == old.reached)
-        dump = next((each.cells[len(cells) - 1].stored for each in dumps.sessions if len(each.cells) >= len(cells)), 0)
+        dump = max((cell.stored for each in dumps.sessions for cell in each.cells[: len(cells)]), default=0)
         if sum(cell.stored for cell in cells) < dump:
             yield Case(study.label(setting), None, "kishu 0.3.4 has stored less than one dump of the state weighs")
             return
