@@ -379,8 +379,8 @@ def write(name: str, result: Result) -> Path:
     content = {
         "benchmark": name,
         "environment": environment(),
-        "figures": [_rounded(asdict(figure)) | {"ok": figure.ok} for figure in result.figures],
-        "details": _rounded(result.details),
+        "figures": [rounded(asdict(figure)) | {"ok": figure.ok} for figure in result.figures],
+        "details": rounded(result.details),
     }
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
@@ -400,12 +400,12 @@ def read(name: str) -> list[Figure]:
     return [Figure(f["name"], f["measured"], f["unit"], f["target"], f.get("beside", {})) for f in kept]
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """To the microsecond: more digits only look exact."""
     if isinstance(value, Mapping):
-        return {key: _rounded(each) for key, each in value.items()}
+        return {key: rounded(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_rounded(each) for each in value]
+        return [rounded(each) for each in value]
     return round(value, 6) if isinstance(value, float) else value
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from benchmarks.comparison import formats, goals, sections, tables
 from benchmarks.comparison.records import read_all
 from benchmarks.comparison.summary import MEASURES, OURS, Outcome, Setting, Study
+from benchmarks.harness import rounded
 from benchmarks.systems.base import System
 
 NAME = "comparison"
@@ -163,12 +164,12 @@ def _told(study: Study) -> str:
 def _json(study: Study, verdicts: list[goals.Verdict], environment: Mapping[str, Any]) -> str:
     """A line of each measured pair: short in differences, and still to be read."""
     measured = [
-        json.dumps(_rounded(_outcome(study, setting, name, outcome)))
+        json.dumps(rounded(_outcome(study, setting, name, outcome)))
         for setting in study.settings
         for name in study.systems
         if (outcome := study.outcome(setting, name))
     ]
-    judged = [json.dumps(_rounded(_verdict(verdict))) for verdict in verdicts]
+    judged = [json.dumps(rounded(_verdict(verdict))) for verdict in verdicts]
     head = json.dumps(dict(environment), default=str)
     lines = [",\n  ".join(each) for each in (judged, measured)]
     return f'{{\n "environment": {head},\n "goals": [\n  {lines[0]}\n ],\n "measured": [\n  {lines[1]}\n ]\n}}\n'
@@ -220,12 +221,3 @@ def _cases(cases: Iterable[goals.Case]) -> dict[str, Any]:
         case.where: formats.said(case.why) if case.value is None or math.isinf(case.value) else case.value
         for case in cases
     }
-
-
-def _rounded(value: Any) -> Any:
-    """More than six digits after the point only look exact."""
-    if isinstance(value, Mapping):
-        return {key: _rounded(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_rounded(each) for each in value]
-    return round(value, 6) if isinstance(value, float) else value

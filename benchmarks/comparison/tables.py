@@ -237,7 +237,7 @@ def goals(verdicts: Sequence[Verdict]) -> str:
         allowed = f"≤ {verdict.goal.shown(verdict.goal.allowed)}" if verdict.goal.allowed else "0"
         beside = _measured(verdict, verdict.beside) if verdict.goal.scope is None else ""
         rows.append([verdict.goal.name, allowed, _measured(verdict, verdict.cases), _met(verdict.met), beside])
-    head = ["goal", "allowed", "measured: the worst case, and where", "met", "beyond the notebooks, for comparison"]
+    head = ["goal", "allowed", "measured: the worst case, and where", "met", "beyond the notebooks"]
     return markdown(head, rows, left=5)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from benchmarks.harness import ROOT, Kernel, Run
+from benchmarks.environments import python
+from benchmarks.harness import ROOT, Kernel, Launch, Run, launched
 from benchmarks.workloads import Cell
 
 AGENT = ROOT / "benchmarks" / "inside" / "agent.py"
@@ -97,6 +98,25 @@ class Subject:
     def memory(self) -> int:
         """The most bytes that the kernel's process has had in memory."""
         return int(self.kernel.ask("memory"))
+
+
+Some = TypeVar("Some", bound=Subject)
+
+IPYKERNEL = Launch("ipykernel", ("ipykernel_launcher",))
+
+
+@contextmanager
+def attached(environment: str, launch: Launch, place: Path, make: Callable[[Kernel], Some]) -> Iterator[Some]:
+    """A session: a kernel of an environment, up, and what the benchmark and the system need in it.
+
+    Raises:
+        BenchmarkError: it cannot be had.
+    """
+    with launched(replace(launch, python=python(environment)), place) as kernel:
+        kernel.wait()
+        subject = make(kernel)
+        subject.attach()
+        yield subject
 
 
 @dataclass(frozen=True)

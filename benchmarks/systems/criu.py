@@ -17,12 +17,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from queue import Empty
 
-from benchmarks.environments import python
-from benchmarks.harness import TIMEOUT, BenchmarkError, Kernel, Launch, Run, launched
-from benchmarks.systems.base import Subject, System
+from benchmarks.harness import TIMEOUT, BenchmarkError, Kernel, Run
+from benchmarks.systems.base import IPYKERNEL, Subject, System, attached
 from benchmarks.workloads import Cell
 
 OF_A_KERNEL = ("--tcp-established", "--ext-unix-sk", "--file-locks", "--shell-job", "--manage-cgroups=ignore")
@@ -141,10 +141,8 @@ def _starter(incremental: bool) -> Callable[[Path], AbstractContextManager[Subje
     @contextmanager
     def start(place: Path) -> Iterator[Subject]:
         criu = _found()
-        with launched(Launch("ipykernel", ("ipykernel_launcher",), python("kishu-kernel")), place) as kernel:
-            kernel.wait()
-            subject = Criu(kernel, criu, place / "images", incremental=incremental)
-            subject.attach()
+        make = partial(Criu, criu=criu, place=place / "images", incremental=incremental)
+        with attached("kishu-kernel", IPYKERNEL, place, make) as subject:
             try:
                 yield subject
             finally:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.environments import python
-from benchmarks.harness import BenchmarkError, Kernel, Launch, Run, launched
-from benchmarks.systems.base import Subject, System
+from benchmarks.harness import BenchmarkError, Kernel, Run
+from benchmarks.systems.base import IPYKERNEL, Subject, System, attached
 from benchmarks.workloads import Cell
 
 HOOK = """
@@ -78,10 +77,7 @@ class Dill(Subject):
 
 @contextmanager
 def _start(place: Path) -> Iterator[Subject]:
-    with launched(Launch("ipykernel", ("ipykernel_launcher",), python("kishu-kernel")), place) as kernel:
-        kernel.wait()
-        subject = Dill(kernel, place)
-        subject.attach()
+    with attached("kishu-kernel", IPYKERNEL, place, lambda kernel: Dill(kernel, place)) as subject:
         yield subject
 
 

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import python
-from benchmarks.harness import ROOT, BenchmarkError, Kernel, Launch, Run, launched
-from benchmarks.systems.base import LOAD, Subject, System
+from benchmarks.harness import ROOT, BenchmarkError, Kernel, Launch, Run
+from benchmarks.systems.base import LOAD, Subject, System, attached
 from benchmarks.workloads import Cell
 
 ENVIRONMENT = "elastic"
@@ -106,11 +105,8 @@ class Elastic(Subject):
 
 @contextmanager
 def _start(place: Path) -> Iterator[Subject]:
-    launch = Launch("ElasticNotebook", ("ipykernel_launcher",), python(ENVIRONMENT), {"PYTHONPATH": ""})
-    with launched(launch, place) as kernel:
-        kernel.wait()
-        subject = Elastic(kernel, place)
-        subject.attach()
+    launch = Launch("ElasticNotebook", ("ipykernel_launcher",), variables={"PYTHONPATH": ""})
+    with attached(ENVIRONMENT, launch, place, lambda kernel: Elastic(kernel, place)) as subject:
         yield subject
 
 

@@ -10,20 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.environments import python
-from benchmarks.harness import Launch, launched
-from benchmarks.systems.base import Subject, System
+from benchmarks.harness import Launch
+from benchmarks.systems.base import Subject, System, attached
 
 ENVIRONMENT = "ipyflow"
 
 
 @contextmanager
 def _start(place: Path) -> Iterator[Subject]:
-    launch = Launch("IPyFlow", ("ipyflow.kernel",), python(ENVIRONMENT), {"PYTHONPATH": ""})
-    with launched(launch, place) as kernel:
-        kernel.wait()
-        subject = Subject(kernel)
-        subject.attach()
+    launch = Launch("IPyFlow", ("ipyflow.kernel",), variables={"PYTHONPATH": ""})
+    with attached(ENVIRONMENT, launch, place, Subject) as subject:
         yield subject
 
 

@@ -16,9 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environments import python
-from benchmarks.harness import ROOT, BenchmarkError, Kernel, Launch, Run, launched
-from benchmarks.systems.base import LOAD, Subject, System
+from benchmarks.harness import ROOT, BenchmarkError, Kernel, Launch, Run
+from benchmarks.systems.base import LOAD, Subject, System, attached
 from benchmarks.workloads import Cell
 
 ENVIRONMENT = "kishu-0.3.4"
@@ -111,11 +110,8 @@ def old_kishu(place: Path, *, experimental: bool = False) -> Iterator[OldKishu]:
     empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     notebook.write_text(json.dumps(empty), encoding="utf-8")
     variables = {"KISHU_PATH_ROOT": str(place), "PYTHONPATH": ""}
-    launch = Launch("kishu 0.3.4", ("ipykernel_launcher",), python(ENVIRONMENT), variables)
-    with launched(launch, place) as kernel:
-        kernel.wait()
-        subject = OldKishu(kernel, notebook)
-        subject.attach()
+    launch = Launch("kishu 0.3.4", ("ipykernel_launcher",), variables=variables)
+    with attached(ENVIRONMENT, launch, place, lambda kernel: OldKishu(kernel, notebook)) as subject:
         yield subject
 
 

@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from benchmarks.environments import python
-from benchmarks.harness import ROOT, Kernel, Launch, Run, launched
-from benchmarks.systems.base import LOAD, Subject, System
+from benchmarks.harness import ROOT, Kernel, Launch, Run
+from benchmarks.systems.base import LOAD, Subject, System, attached
 from benchmarks.workloads import Cell
 
 PROBE = ROOT / "benchmarks" / "inside" / "ours.py"
@@ -83,10 +82,8 @@ class Ours(Subject):
 @contextmanager
 def _session(place: Path, *, tracker: str = "code", annotated: bool = False) -> Iterator[Subject]:
     arguments = ("kishu_kernel", f"--KishuKernel.tracker={tracker}")
-    with launched(Launch("kishu-kernel", arguments, python("kishu-kernel")), place) as kernel:
-        kernel.wait()
-        subject = Ours(kernel, annotated=annotated)
-        subject.attach()
+    make = partial(Ours, annotated=annotated)
+    with attached("kishu-kernel", Launch("kishu-kernel", arguments), place, make) as subject:
         yield subject
 
 

@@ -19,9 +19,8 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from benchmarks.environments import python
-from benchmarks.harness import BenchmarkError, Kernel, Launch, launched
-from benchmarks.systems.base import Subject, System
+from benchmarks.harness import BenchmarkError, Kernel
+from benchmarks.systems.base import IPYKERNEL, Subject, System, attached
 
 PAGE = 4096
 AT_ONCE = 4096
@@ -120,10 +119,7 @@ def _read(file: int, length: int, start: int) -> memoryview:
 def _start(place: Path) -> Iterator[Subject]:
     if not Path("/proc/self/pagemap").exists():
         raise BenchmarkError("it reads /proc, which only Linux has")
-    with launched(Launch("ipykernel", ("ipykernel_launcher",), python("kishu-kernel")), place) as kernel:
-        kernel.wait()
-        subject = PageModel(kernel)
-        subject.attach()
+    with attached("kishu-kernel", IPYKERNEL, place, PageModel) as subject:
         yield subject
 
 

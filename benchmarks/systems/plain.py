@@ -6,17 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.environments import python
-from benchmarks.harness import Launch, launched
-from benchmarks.systems.base import Subject, System
+from benchmarks.systems.base import IPYKERNEL, Subject, System, attached
 
 
 @contextmanager
 def _start(place: Path) -> Iterator[Subject]:
-    with launched(Launch("ipykernel", ("ipykernel_launcher",), python("kishu-kernel")), place) as kernel:
-        kernel.wait()
-        subject = Subject(kernel)
-        subject.attach()
+    with attached("kishu-kernel", IPYKERNEL, place, Subject) as subject:
         yield subject
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from benchmarks import workloads
 from benchmarks.figures.store.systems import Dill, Old, Ours, Plain, beside, column, ours_and_plain
 from benchmarks.harness import Figure, Result
 
@@ -12,18 +13,7 @@ CELLS = 200
 KB = 1_000
 
 IMPORTS = "import math, random\nimport numpy as np\nimport pandas as pd\nrows = []\ncounts = {}"
-KINDS = (
-    "n{i} = {i}",
-    "rows.append({i})",
-    "text{i} = f'cell {i}, ' + str(len(rows))",
-    "counts['cell {i}'] = {i} * 2",
-    "def f{i}(x, by={i}):\n    return math.sqrt(x) * by",
-    "print(sum(rows), len(counts))",
-    "values{i} = [random.random() for _ in range(20)]",
-    "array = np.arange({i}, {i} + 50) * 0.5",
-    "small = pd.DataFrame({{'a': range({i}, {i} + 10), 'b': list('abcdefghij')}})",
-    "len(rows) + {i}",
-)
+KINDS = workloads.KINDS[:10]
 
 
 def _cells() -> list[str]:
