@@ -152,9 +152,10 @@ class Connection:
 
         try:
             deadline = time.monotonic() + PATIENCE
+            asked: set[str] = set()  # what is heard may be of one before the last: to wait for the last may never end
             while True:  # a subscription takes a moment: it is there when something is heard of a request
-                request = self.send("control", "kernel_info_request", {})
-                if any(message["parent_header"].get("msg_id") == request for message in heard(0.1)):
+                asked.add(self.send("control", "kernel_info_request", {}))
+                if any(message["parent_header"].get("msg_id") in asked for message in heard(0.1)):
                     break
                 self.check(deadline, "it publishes nothing")
             yield heard

@@ -405,6 +405,29 @@ def test_who_waits_for_a_kernel_that_starts(start: Start) -> None:
     kernel._connect()
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nothing stops a process for a while here")
+def test_a_kernel_that_is_heard_late(kernel: Kernel) -> None:
+    """What it publishes comes when the next question was asked already: it is heard all the same."""
+    pid = kernel.manager.provisioner.process.pid
+    over = threading.Event()
+
+    def hinder() -> None:
+        while not over.is_set():
+            os.kill(pid, signal.SIGSTOP)
+            time.sleep(0.25)
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.01)
+
+    with connect("book.ipynb", timeout=60) as k:
+        hindering = threading.Thread(target=hinder)
+        hindering.start()
+        try:
+            assert k.run("6 * 7")["outputs"][0]["data"]["text/plain"] == "42"
+        finally:
+            over.set()
+            hindering.join()
+
+
 def test_no_connection_file(tmp_path: Path, start: Start) -> None:
     for content in ("", "[]", "{}", '{"shell_port": 1}', "\0" * 100_000):
         (tmp_path / "wrong.json").write_text(content)
