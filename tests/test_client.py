@@ -422,7 +422,8 @@ def test_a_kernel_that_is_heard_late(kernel: Kernel) -> None:
         hindering = threading.Thread(target=hinder)
         hindering.start()
         try:
-            assert k.run("6 * 7")["outputs"][0]["data"]["text/plain"] == "42"
+            for _ in range(3):
+                assert k.run("6 * 7")["outputs"][0]["data"]["text/plain"] == "42"
         finally:
             over.set()
             hindering.join()
