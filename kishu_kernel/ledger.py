@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kishu_kernel.ambient.keeper import AmbientState, Move
 from kishu_kernel.codec.pickling import NotStored, encode
 from kishu_kernel.detect.covariables import Detector, Judgement
 from kishu_kernel.detect.familiar import Reunion, recogniser
@@ -53,6 +54,7 @@ class Ledger:
 
     Attributes:
         state: the session state at the last checkpoint.
+        ambient: the state outside the namespace.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Ledger:
         self._recomputing = Recomputing()
         self._missing: tuple[Names, ...] = ()
         self.state: dict[Names, CheckpointId] = {}
+        self.ambient = AmbientState(table)
 
     @property
     def timeline(self) -> Timeline:
@@ -115,6 +118,7 @@ class Ledger:
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
         costs = self._recomputing.leave_out(run, delta, encoded, self.state, self._weight)
         payloads = [each for each in encoded if isinstance(each, Payload)]
+        ambient = self.ambient.records()
         blank = blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
         checkpoint = replace(
             blank,
@@ -126,6 +130,8 @@ class Ledger:
             versions=version_records(judgement, encoded, variables, run.code),
             dropped=(*delta.dropped, *self._missing),
             aliases=self._names.aliases(),
+            ambient=ambient.after,
+            ambient_before=ambient.before,
             payload_bytes=sum(payload.size for payload in payloads),
             message=message,
             outputs=tuple(outputs),
@@ -136,6 +142,7 @@ class Ledger:
             self._detector.adopt(judgement)
             self._missing = ()
             self.state = advanced(self.state, delta, kept.id)
+            self.ambient.remember(kept.id, ambient)
             self._recomputing.remember(kept.id, costs)
 
         uninterrupted(remember)
@@ -177,7 +184,8 @@ class Ledger:
 
     def _take(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
         timeline = self.timeline
-        before = Standing(timeline.head, timeline.branch, self.state, self._missing, self._detector.knowledge())
+        knowledge = self._detector.knowledge()
+        before = Standing(timeline.head, timeline.branch, self.state, self._missing, knowledge, self.ambient.known)
         self._recovery.remember(checkpoint.id, before, timeline.store.unwritten())
         return timeline.append(checkpoint, payloads)
 
@@ -208,6 +216,7 @@ class Ledger:
         self.state = dict(before.state)
         self._missing = before.missing
         self._detector.recall(before.knowledge)
+        self.ambient.known = before.ambient
         return failure.error
 
     @property
@@ -243,8 +252,11 @@ class Ledger:
         """What the session holds that a checkout need not make anew."""
         return Reunion(each for known in self._detector.knowledge().known.values() for each in known.familiar)
 
-    def arrive(self, plan: Plan, found: Found, branch: str | None, reunion: Reunion) -> None:
-        """Rebinds the names that differ. The head moves last; if anything fails, nothing has moved."""
+    def arrive(self, plan: Plan, found: Found, ambient: Move, branch: str | None, reunion: Reunion) -> None:
+        """Rebinds the names that differ, and sets what differs outside the namespace.
+
+        The head moves last; if anything fails, nothing has moved.
+        """
         timeline = self.timeline
         bind = {name: obj for objects in found.values() for name, obj in objects.items()}
         kept = {version.names: version.checkpoint for version in plan.keep}
@@ -259,7 +271,7 @@ class Ledger:
         aliases = timeline.lookup(plan.target).aliases if plan.target else dict.fromkeys(("_", "__", "___"), "")
 
         def turn() -> None:
-            with self._names.rebound(bind, unbind, aliases):
+            with self._names.rebound(bind, unbind, aliases), self.ambient.moved(ambient):
                 timeline.move(plan.target, branch)
             self._detector.replace(gone, known, bind)
             self.state = kept | {version.names: version.checkpoint for version in found}

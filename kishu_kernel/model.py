@@ -46,6 +46,7 @@ class CellRun:
         timestamp: end of the run, seconds since the epoch.
         duration: seconds.
         error: the exception's class name, where the cell raised.
+        effects: what it was seen to do to the world; None where nobody looked.
     """
 
     code: str
@@ -54,6 +55,7 @@ class CellRun:
     timestamp: float
     duration: float
     error: str | None = None
+    effects: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,10 @@ class Checkpoint:
         timestamp: seconds since the epoch.
         duration: of the cell, seconds.
         aliases: IPython's moving names (`_`, `__`, `___`) -> the name that holds the same object.
+        ambient: what the cell left of the state outside the namespace, where it is other than at the parent; encoded.
+        ambient_before: what of it was other than at the parent when the cell began.
+        effects: what the cell was seen to do to the world, a phrase each; None where nobody looked.
+        audited: after it, the variables that its code cannot have touched were looked at, too.
         payload_bytes: what the new versions weigh.
         written_bytes: what they added to the store.
         incomplete: why the delta may not be whole (an error of ours), or None.
@@ -217,6 +223,10 @@ class Checkpoint:
     versions: tuple[VersionRecord, ...]
     dropped: tuple[Names, ...]
     aliases: Mapping[str, str] = field(default_factory=dict)
+    ambient: Mapping[str, bytes] = field(default_factory=dict)
+    ambient_before: Mapping[str, bytes] = field(default_factory=dict)
+    effects: tuple[str, ...] | None = None
+    audited: bool = False
     payload_bytes: int = 0
     written_bytes: int = 0
     message: str | None = None
@@ -280,6 +290,7 @@ class Plan:
         load: versions to read from the store.
         delete: names to unbind. Sorted.
         replay: cells to re-run, in this order.
+        ambient: what will be set of the state outside the namespace. Sorted.
         lost: versions of the target that will be missing.
     """
 
@@ -289,6 +300,7 @@ class Plan:
     delete: tuple[str, ...]
     replay: tuple[ReplayStep, ...]
     lost: tuple[Lost, ...]
+    ambient: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: Ses
         inputs=(),
         versions=(),
         dropped=(),
+        effects=run.effects,
     )
 
 

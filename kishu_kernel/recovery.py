@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from kishu_kernel.ambient.keeper import Known
 from kishu_kernel.detect.covariables import Knowledge
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, State
 
@@ -26,6 +27,7 @@ class Standing:
     state: State
     missing: tuple[Names, ...]
     knowledge: Knowledge
+    ambient: Known
 
 
 class Recovery:
@@ -82,6 +84,8 @@ def _as_code(lost: Checkpoint, reason: str) -> Checkpoint:
         inputs=(),
         versions=(),
         dropped=(),
+        ambient={},
+        ambient_before={},
         payload_bytes=0,
         incomplete=lost.incomplete or reason,
     )

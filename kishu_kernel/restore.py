@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from kishu_kernel.ambient.keeper import AmbientState, Move
 from kishu_kernel.codec.pickling import decode
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.compare import Comparison, compare
@@ -84,9 +85,12 @@ class Restorer:
         rerunning: a cell is being re-run right now.
     """
 
-    def __init__(self, namespace: UserNamespace, table: ReductionTable, rerun: CellRunner) -> None:
+    def __init__(
+        self, namespace: UserNamespace, table: ReductionTable, rerun: CellRunner, ambient: AmbientState
+    ) -> None:
         self._names = namespace
         self._table = table
+        self._ambient = ambient
         self._rerun = rerun
         self.rerunning = False
 
@@ -96,6 +100,7 @@ class Restorer:
         here: State,
         target: CheckpointId | None,
         replay: ReplayMode,
+        ambient: Move,
         *,
         allow_lost: bool,
         progress: Reporter | None = None,
@@ -104,6 +109,7 @@ class Restorer:
         """The plan, and all objects that it brings back. Plans anew where a stored version does not load.
 
         Args:
+            ambient: part of the plan; not carried out here.
             progress: is told how far it is.
             reunion: what the session holds; learns what is loaded.
 
@@ -113,7 +119,7 @@ class Restorer:
         """
         travel = _Travel(timeline, progress or Reporter(), reunion or Reunion())
         try:
-            return self._obtain(travel, here, target, replay, allow_lost)
+            return self._obtain(travel, here, target, replay, ambient, allow_lost)
         except BaseException:
             self._names.come_back()
             self.rerunning = False
@@ -148,13 +154,20 @@ class Restorer:
         return found
 
     def _obtain(
-        self, travel: _Travel, here: State, target: CheckpointId | None, replay: ReplayMode, allow_lost: bool
+        self,
+        travel: _Travel,
+        here: State,
+        target: CheckpointId | None,
+        replay: ReplayMode,
+        ambient: Move,
+        allow_lost: bool,
     ) -> tuple[Plan, Found]:
         unloadable: dict[Version, str] = {}
         doubted: set[CheckpointId] = set()
         loaded: Found = {}
         while True:
-            plan = make_plan(_doubting(travel.timeline.lookup, doubted), here, target, replay, unloadable)
+            lookup = _doubting(travel.timeline.lookup, doubted)
+            plan = with_ambient(make_plan(lookup, here, target, replay, unloadable), ambient)
             if plan.lost and not allow_lost:
                 raise LostError(_lost_sentence(plan))
             left = [step for step in plan.load if step.version not in loaded]
@@ -204,17 +217,26 @@ class Restorer:
         if not checkpoint.trusted:  # no plan has such a step
             raise ReplayError(f"the cell of checkpoint {checkpoint.id} is not re-run: {UNTRUSTED}")
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
-        with self._names.swapped(inputs, aliases) as live:
+        ambient = self._ambient.as_before(timeline.lookup, checkpoint)
+        with self._names.swapped(inputs, aliases) as live, ambient as unlike:
             self.rerunning = True
             try:
                 ended = self._rerun(step.code)
             finally:
                 self.rerunning = False
+            different = unlike()
             if ended.result and checkpoint.execution_count is not None:
                 live[f"_{checkpoint.execution_count}"] = ended.result[0]
             found = {version: _picked(live, version.names) for version in step.gives}
         _check_rerun(checkpoint, ended, found)
+        if different:
+            raise ReplayError(f"the cell of checkpoint {checkpoint.id} {different} when it was re-run")
         return found
+
+
+def with_ambient(plan: Plan, ambient: Move) -> Plan:
+    """The plan, with what is done outside the namespace."""
+    return replace(plan, ambient=tuple(sorted(ambient.values)), lost=(*plan.lost, *ambient.lost))
 
 
 def _doubting(lookup: Lookup, doubted: Collection[CheckpointId]) -> Lookup:

@@ -72,6 +72,11 @@ class Running:
         return True
 
     @property
+    def any(self) -> bool:
+        """A cell is running."""
+        return bool(self._tickets)
+
+    @property
     def on_main(self) -> bool:
         """A cell is running on the main shell."""
         return any(ticket.main for ticket in self._tickets)

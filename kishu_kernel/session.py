@@ -103,7 +103,7 @@ class Session:
     def _restorer(self) -> Restorer:
         from kishu_kernel.restore import Restorer
 
-        return Restorer(self._names, self._table, self._rerun)
+        return Restorer(self._names, self._table, self._rerun, self._ledger.ambient)
 
     # -- the road -------------------------------------------------------------------------------
 
@@ -119,6 +119,8 @@ class Session:
             if not hidden:
                 self._make_up()
                 self._sift()
+                if not self._cells.any:
+                    self._ledger.ambient.begin()
             self._give_back(cell_access(source))
             return self._cells.begin(source, main=main)
 
@@ -381,11 +383,13 @@ class Session:
         self._cells.travel()
         judgement, variables = self._unsettled()
         here = self._ledger.after(judgement.delta, UNSETTLED)
+        ambient = self._ledger.ambient.move(self.timeline.lookup, target)
         if dry_run:
             self._cells.pending = pending
             from kishu_kernel.history.plan import make_plan
+            from kishu_kernel.restore import with_ambient
 
-            plan = make_plan(self.timeline.lookup, here, target, replay)
+            plan = with_ambient(make_plan(self.timeline.lookup, here, target, replay), ambient)
             return Outcome(previous, previous, plan, False, time.perf_counter() - started)
         reunion = self._ledger.reunion()
         self.timeline.pinned = target
@@ -394,6 +398,7 @@ class Session:
             here,
             target,
             replay,
+            ambient,
             allow_lost=allow_lost,
             progress=Reporter(self._show),
             reunion=reunion,
@@ -402,7 +407,7 @@ class Session:
         if settled and (error := self.catch_up()):
             raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
         previous = self.timeline.head
-        self._ledger.arrive(plan, found, branch, reunion)
+        self._ledger.arrive(plan, found, ambient, branch, reunion)
         if target is not None and self.timeline.lookup(target).incomplete:
             self._warn(
                 f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "

@@ -100,6 +100,7 @@ PLAN = {
     "load": [{"names": [EVIL], "bytes": 3}],
     "delete": [EVIL],
     "replay": [{"checkpoint": "a", "code": EVIL, "seconds": 1.0, "gives": [EVIL], "side_effects": [EVIL]}],
+    "ambient": [EVIL],
     "lost": [{"names": [EVIL], "reason": EVIL}],
 }
 TRAVEL = {"head": "ab" * 8, "from": "cd" * 8, "plan": PLAN, "applied": True, "seconds": 0.5}

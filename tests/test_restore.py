@@ -38,8 +38,9 @@ def obtain(
 ) -> tuple[Plan, Found]:
     timeline = notebook.session.timeline
     here = state_at(timeline.lookup, timeline.head)
-    restorer = notebook.session._restorer
-    return restorer.obtain(timeline, here, CheckpointId(target), "auto", allow_lost=allow_lost, progress=progress)
+    ambient = notebook.session._ledger.ambient.move(timeline.lookup, CheckpointId(target))
+    obtaining = notebook.session._restorer.obtain
+    return obtaining(timeline, here, CheckpointId(target), "auto", ambient, allow_lost=allow_lost, progress=progress)
 
 
 def travelled() -> tuple[Notebook, str]:

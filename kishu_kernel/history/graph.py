@@ -59,6 +59,18 @@ def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointI
     return state
 
 
+def ambient_at(lookup: Lookup, at: CheckpointId | None) -> dict[str, CheckpointId]:
+    """For each kind of ambient state the checkpoint that holds what it was at this one.
+
+    O(checkpoints on the way to the root).
+    """
+    found: dict[str, CheckpointId] = {}
+    for checkpoint in ancestry(lookup, at):
+        for name in checkpoint.ambient:
+            found.setdefault(name, checkpoint.id)
+    return found
+
+
 def common_ancestor(lookup: Lookup, one: CheckpointId | None, other: CheckpointId | None) -> CheckpointId | None:
     """The lowest common ancestor of two checkpoints; None where only the empty state is."""
     # In turns, so that the cost is that of the shorter distance, not of the whole history.

@@ -47,6 +47,8 @@ def checkpoint_content(
         "message": checkpoint.message,
         "branches": list(branches.get(checkpoint.id, ())),
         "tags": list(tags.get(checkpoint.id, ())),
+        "ambient": sorted(checkpoint.ambient),
+        "audited": checkpoint.audited,
         "incomplete": checkpoint.incomplete,
         "trusted": checkpoint.trusted,
     }
@@ -68,6 +70,7 @@ def plan_content(plan: Plan) -> Json:
             }
             for step in plan.replay
         ],
+        "ambient": list(plan.ambient),
         "lost": [{"names": list(lost.version.names), "reason": lost.reason} for lost in plan.lost],
     }
 

@@ -83,6 +83,7 @@ def _travel(reply: Reply, view: View) -> str:
         _named("brought back", [name for step in plan["load"] for name in step["names"]]),
         _named("re-computed", [name for step in plan["replay"] for name in step["gives"]]),
         _named("removed", plan["delete"]),
+        _named("set", plan["ambient"]),
         _named("lost", [name for lost in plan["lost"] for name in lost["names"]]),
     ]
     lines = [

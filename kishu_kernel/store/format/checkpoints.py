@@ -5,6 +5,7 @@ Law: as in `schema`, of which this is a part: what an older reader would misread
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,10 @@ _RECORD_DEFAULTS: dict[str, object] = {
     "versions": [],
     "dropped": (),
     "aliases": {},
+    "ambient": {},
+    "ambient_before": {},
+    "effects": None,
+    "audited": False,
     "payload_bytes": 0,
     "written_bytes": 0,
     "message": None,
@@ -46,7 +51,7 @@ _VERSION_DEFAULTS: dict[str, object] = {
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    """The record: the fields of `model.Checkpoint` under their own names, digests in hex.
+    """The record: the fields of `model.Checkpoint` under their own names, digests in hex, ambient state in base64.
 
     `versions` is an array of such objects, each with `variables`: arrays [name, type, summary] and,
     where the variable has a digest of its own, that.
@@ -68,6 +73,10 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
         "versions": [_version_object(version) for version in checkpoint.versions],
         "dropped": checkpoint.dropped,
         "aliases": dict(checkpoint.aliases),
+        "ambient": _texts(checkpoint.ambient),
+        "ambient_before": _texts(checkpoint.ambient_before),
+        "effects": checkpoint.effects,
+        "audited": checkpoint.audited,
         "payload_bytes": checkpoint.payload_bytes,
         "written_bytes": checkpoint.written_bytes,
         "message": checkpoint.message,
@@ -123,6 +132,10 @@ def _checkpoint(id: CheckpointId, stored: dict[str, Any], outputs: list[Any], tr
         versions=tuple(_version_record(version) for version in record["versions"]),
         dropped=tuple(tuple(names) for names in record["dropped"]),
         aliases=dict(record["aliases"]),
+        ambient=_blobs(record["ambient"]),
+        ambient_before=_blobs(record["ambient_before"]),
+        effects=None if record["effects"] is None else tuple(record["effects"]),
+        audited=record["audited"],
         payload_bytes=record["payload_bytes"],
         written_bytes=record["written_bytes"],
         message=record["message"],
@@ -130,6 +143,14 @@ def _checkpoint(id: CheckpointId, stored: dict[str, Any], outputs: list[Any], tr
         outputs=tuple(outputs),
         trusted=trusted,
     )
+
+
+def _texts(blobs: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: b64encode(blob).decode() for name, blob in blobs.items()}
+
+
+def _blobs(texts: dict[str, str]) -> dict[str, bytes]:
+    return {name: b64decode(text, validate=True) for name, text in texts.items()}
 
 
 def _version_object(version: VersionRecord) -> dict[str, object]:

@@ -1,0 +1,27 @@
+"""State outside the namespace that is part of what "as it was" means: random numbers, the working directory, settings.
+
+Each kind of it has a `Provider`, which reads it and writes it. One of your own:
+
+    from kishu_kernel.ambient import Provider, register
+
+    class Precision(Provider):
+        name = "precision of decimal"
+        module = "decimal"
+
+        def read(self):
+            return decimal.getcontext().prec
+
+        def write(self, value):
+            decimal.getcontext().prec = value
+
+    register(Precision())
+
+From the next cell on every checkpoint keeps what `read` gave, where it changed; a checkout calls `write` with it.
+
+Law: what `read` gives is a value, which does not change any more. Nothing is imported for it: a provider is asked
+only where the session has imported its module.
+"""
+
+from kishu_kernel.ambient.provider import LEFT_ALONE, Provider, register
+
+__all__ = ["LEFT_ALONE", "Provider", "register"]

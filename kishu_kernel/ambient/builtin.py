@@ -1,0 +1,241 @@
+"""The providers that are always there. Each is asked after every cell: a few microseconds at most.
+
+What another kernel, another machine or another day has of its own is kept as the difference from it: environment
+variables and the working directory from what the kernel started with, settings of libraries from their defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+import warnings
+from typing import Any
+
+from kishu_kernel.ambient.provider import Provider
+
+
+class _Random(Provider):
+    name = "random numbers"
+    drawn = True
+
+    def read(self) -> Any:
+        return random.getstate()
+
+    def write(self, value: Any) -> None:
+        random.setstate(value)
+
+
+class _NumPyRandom(Provider):
+    name = "random numbers of NumPy"
+    module = "numpy"
+    drawn = True
+
+    def read(self) -> Any:
+        # It is imported when it is first used, and seeds itself from the clock: too late to know what a cell drew from.
+        kind, key, position, has_gauss, gauss = sys.modules["numpy"].random.get_state()
+        return kind, key.tobytes(), position, has_gauss, gauss
+
+    def write(self, value: Any) -> None:
+        numpy = sys.modules["numpy"]
+        kind, key, *rest = value
+        numpy.random.set_state((kind, numpy.frombuffer(key, dtype=numpy.uint32), *rest))
+
+
+class _TorchRandom(Provider):
+    name = "random numbers of PyTorch"
+    module = "torch"
+    drawn = True
+
+    def read(self) -> Any:
+        state = sys.modules["torch"].get_rng_state()
+        return state.numpy().tobytes() if "numpy" in sys.modules else bytes(state.tolist())
+
+    def write(self, value: Any) -> None:
+        torch = sys.modules["torch"]
+        torch.set_rng_state(torch.tensor(list(value), dtype=torch.uint8))
+
+
+class _WorkingDirectory(Provider):
+    name = "working directory"
+
+    def __init__(self) -> None:
+        self._first = _working_directory()
+
+    def read(self) -> Any:
+        now = os.getcwd()
+        return None if now == self._first else now
+
+    def write(self, value: Any) -> None:
+        os.chdir(self._first if value is None else value)
+
+    def obstacle(self, value: Any) -> str | None:
+        path = self._first if value is None else value
+        return None if os.access(path, os.X_OK) and os.path.isdir(path) else f"the directory {path} is not there"
+
+
+class _Environment(Provider):
+    name = "environment variables"
+
+    def __init__(self) -> None:
+        self._first = dict(os.environ)
+
+    def read(self) -> Any:
+        now = dict(os.environ)
+        if now == self._first:
+            return {}
+        changed = {name: value for name, value in now.items() if self._first.get(name) != value}
+        return changed | dict.fromkeys(self._first.keys() - now.keys())
+
+    def write(self, value: Any) -> None:
+        wanted: dict[str, str | None] = {**self._first, **value}
+        for name, text in wanted.items():
+            if text is None:
+                os.environ.pop(name, None)
+            elif os.environ.get(name) != text:
+                os.environ[name] = text
+        for name in os.environ.keys() - wanted.keys():
+            del os.environ[name]
+
+
+class _Warnings(Provider):
+    """Classes go by their names, so that a filter for a library that is not imported needs no import."""
+
+    name = "warning filters"
+
+    def __init__(self) -> None:
+        self._seen: tuple[Any, ...] = ()
+        self._value: tuple[Any, ...] = ()
+
+    def read(self) -> Any:
+        now = tuple(warnings.filters)
+        if now != self._seen:
+            self._seen, self._value = now, tuple(map(_filter_value, now))
+        return self._value
+
+    def write(self, value: Any) -> None:
+        filters = [found for each in value if (found := _filter(*each)) is not None]
+        warnings.filters[:] = filters  # type: ignore[index]
+        with warnings.catch_warnings():  # entered and left, it makes known that they have changed
+            pass
+
+
+class _Matplotlib(Provider):
+    name = "settings of matplotlib"
+    module = "matplotlib"
+
+    _OWN = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "webagg.port", "webagg.open_in_browser"})
+    """Follow from where the kernel runs; to set them can open windows."""
+
+    def read(self) -> Any:
+        matplotlib = sys.modules["matplotlib"]
+        usual = matplotlib.rcParamsDefault
+        items = dict.items(matplotlib.rcParams)  # its own would settle on a backend
+        return {name: _frozen(value) for name, value in items if name not in self._OWN and _is_not(usual, name, value)}
+
+    def write(self, value: Any) -> None:
+        matplotlib = sys.modules["matplotlib"]
+        usual = dict(dict.items(matplotlib.rcParamsDefault))
+        now = self.read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some are deprecated, and are set all the same
+            for name in now.keys() - value.keys():
+                matplotlib.rcParams[name] = usual[name]
+            for name, each in value.items():
+                if name in usual:
+                    matplotlib.rcParams[name] = each
+
+    def initial(self) -> Any:
+        return {}
+
+
+class _Pandas(Provider):
+    name = "options of pandas"
+    module = "pandas._config.config"
+
+    def read(self) -> Any:
+        config = sys.modules[self.module]
+        options = {key: option.defval for key, option in config._registered_options.items()}
+        return {key: now for key, usual in options.items() if _differs(now := _option(config, key), usual)}
+
+    def write(self, value: Any) -> None:
+        config = sys.modules[self.module]
+        known = config._registered_options
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for key in self.read().keys() - value.keys():
+                config.set_option(key, known[key].defval)
+            for key, each in value.items():
+                if key in known and _differs(_option(config, key), each):
+                    config.set_option(key, each)
+
+    def initial(self) -> Any:
+        return {}
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody deleted it
+        return os.path.expanduser("~")
+
+
+def _filter_value(entry: tuple[Any, ...]) -> tuple[Any, ...]:
+    action, message, category, module, line = entry
+    return action, _pattern_value(message), category.__module__, category.__qualname__, _pattern_value(module), line
+
+
+def _filter(action: Any, message: Any, home: str, category: str, module: Any, line: int) -> tuple[Any, ...] | None:
+    found: Any = sys.modules.get(home)
+    for part in category.split("."):
+        found = getattr(found, part, None)
+    return None if found is None else (action, _pattern(message), found, _pattern(module), line)
+
+
+def _pattern_value(pattern: Any) -> Any:
+    return (pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else pattern
+
+
+def _pattern(value: Any) -> Any:
+    return re.compile(*value) if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Any:
+    return list(value) if isinstance(value, list) else value
+
+
+def _is_not(usual: Any, name: str, value: Any) -> bool:
+    return _differs(dict.get(usual, name, _frozen), value)
+
+
+def _differs(one: Any, other: Any) -> bool:
+    if one is other:
+        return False
+    try:
+        return bool(one != other)
+    except Exception:  # nobody can tell
+        return True
+
+
+def _option(config: Any, key: str) -> Any:
+    *path, last = key.split(".")
+    at = config._global_config
+    for each in path:
+        at = at[each]
+    return at[last]
+
+
+BUILTIN: dict[str, Provider] = {
+    each.name: each
+    for each in (
+        _Random(),
+        _NumPyRandom(),
+        _TorchRandom(),
+        _WorkingDirectory(),
+        _Environment(),
+        _Warnings(),
+        _Matplotlib(),
+        _Pandas(),
+    )
+}

@@ -1,0 +1,280 @@
+"""A session's ambient state: which values its checkpoints know, and giving it those of another one.
+
+Law: what a provider raises costs its own kind of state and nothing else. Values travel inside the checkpoint's record;
+one that cannot be stored is told when it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from kishu_kernel.ambient.provider import LEFT_ALONE, Provider, providers
+from kishu_kernel.codec.pickling import decode, encode
+from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
+from kishu_kernel.history.graph import Lookup, ambient_at
+from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, Version
+from kishu_kernel.reducers import ReductionTable
+
+UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the checkpoints know at one moment.
+
+    Attributes:
+        at: for each kind of ambient state the checkpoint that holds what it is.
+        values: and the value, as it was read.
+    """
+
+    at: Mapping[str, CheckpointId] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What a checkpoint is to write down.
+
+    Attributes:
+        after: what is other than the last checkpoint says, now that the cell has run; encoded.
+        before: what was other when it began, and is other again.
+        values: those of `after`, as they were read.
+    """
+
+    after: Mapping[str, bytes]
+    before: Mapping[str, bytes]
+    values: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """From the ambient state here to that of another checkpoint.
+
+    Attributes:
+        values: what is to be written.
+        known: what the checkpoints know then.
+        lost: what cannot be had; it stays what it is.
+    """
+
+    values: Values
+    known: Known
+    lost: tuple[Lost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Blob:
+    names: tuple[str, ...]
+    stream: bytes
+    blobs: tuple[Any, ...] = ()
+    made_by: Mapping[str, str] = field(default_factory=dict)
+
+
+class AmbientState:
+    """The ambient state of this process, as a session's history knows it.
+
+    Args:
+        table: the reductions; what is stored may be of the notebook.
+    """
+
+    def __init__(self, table: ReductionTable) -> None:
+        self._table = table
+        self._first = self._read()
+        self._begun: dict[str, Any] = {}
+        self.known = Known()
+
+    # -- what a checkpoint keeps -------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """A cell is about to run: what something else changed since the last checkpoint is not its doing."""
+        self._begun = self._changed()
+
+    def records(self) -> Records:
+        """What the checkpoint of the cell that has ended is to keep."""
+        changed = self._changed()
+        began = {name: value for name, value in self._begun.items() if name in changed}
+        before = {name: value for name, value in began.items() if not _equal(value, changed[name])}
+        return Records(self._encoded(changed), self._encoded(before), changed)
+
+    def remember(self, id: CheckpointId, records: Records) -> None:
+        """The checkpoint stands."""
+        self._begun = {}
+        self.known = Known(
+            {**self.known.at, **dict.fromkeys(records.after, id)}, {**self.known.values, **records.values}
+        )
+
+    # -- going elsewhere ---------------------------------------------------------------------------
+
+    def move(self, lookup: Lookup, target: CheckpointId | None) -> Move:
+        """What has to be written to have it as it was at a checkpoint. Changes nothing."""
+        there = ambient_at(lookup, target)
+        now = self._read()
+        values: dict[str, Any] = {}
+        at: dict[str, CheckpointId] = {}
+        lost: list[Lost] = []
+        for name, id in there.items():
+            if self.known.at.get(name) == id and name in now and _equal(self.known.values[name], now[name]):
+                at[name] = id
+                continue
+            try:
+                value = self._decoded(lookup(id), name)
+            except LoadError as error:
+                lost.append(Lost(Version((name,), id), str(error)))
+                continue
+            at[name] = id
+            values[name] = value
+        if there or target is None:
+            for name, provider in self._present().items():
+                value = self._before_all(name, provider, target)
+                if name not in there and value is not LEFT_ALONE and not _equal(value, now.get(name, LEFT_ALONE)):
+                    values[name] = value
+        kept = {name: values[name] if name in values else self.known.values[name] for name in at}
+        return Move(values, Known(at, kept), tuple(lost))
+
+    @contextmanager
+    def moved(self, move: Move) -> Iterator[None]:
+        """Writes it; if the block raises, everything is as it was.
+
+        Raises:
+            CheckoutError: something cannot be written.
+        """
+        before = self._read()
+        known = self.known
+        try:
+            self._write(move.values)
+            self.known = move.known
+            self._begun = {}
+            yield
+        except BaseException:
+            self.known = known
+            self._put_back(before)
+            raise
+
+    @contextmanager
+    def as_before(self, lookup: Lookup, checkpoint: Checkpoint) -> Iterator[Callable[[], str | None]]:
+        """For a block that runs its cell again: the ambient state that it first began with. Then as it is now.
+
+        What is given says, after the cell has run, what it did not leave as it did then; None where nothing tells.
+
+        Raises:
+            ReplayError: it cannot be made what it was.
+        """
+        after = self._all_decoded(lookup, ambient_at(lookup, checkpoint.id))
+        # What nothing is known of before is taken to be what it left: if the cell draws from it, it will not match.
+        before = {**after, **self._all_decoded(lookup, ambient_at(lookup, checkpoint.parent))}
+        for name in checkpoint.ambient_before:
+            before[name] = self._value_or_none(checkpoint, name, before.get(name))
+        now = self._read()
+        try:
+            try:
+                self._write({name: value for name, value in before.items() if value is not None})
+            except CheckoutError as error:
+                raise ReplayError(
+                    f"the cell of checkpoint {checkpoint.id} cannot be re-run as it was: {error}"
+                ) from error
+            yield lambda: self._drawn_otherwise(after)
+        finally:
+            self._put_back(now)
+
+    # -- values ------------------------------------------------------------------------------------
+
+    def _present(self) -> dict[str, Provider]:
+        return {name: each for name, each in providers().items() if each.present}
+
+    def _read(self) -> dict[str, Any]:
+        found = {}
+        for name, provider in self._present().items():
+            try:
+                found[name] = provider.read()
+            except Exception:  # a directory that was deleted, a library in the middle of its import
+                continue
+        return found
+
+    def _changed(self) -> dict[str, Any]:
+        known = self.known.values
+        return {name: now for name, now in self._read().items() if name not in known or not _equal(known[name], now)}
+
+    def _before_all(self, name: str, provider: Provider, target: CheckpointId | None) -> Any:
+        if target is None and name in self._first:
+            return self._first[name]
+        try:
+            return provider.initial()
+        except Exception:
+            return LEFT_ALONE
+
+    def _write(self, values: Values) -> None:
+        present = self._present()
+        for name, value in values.items():
+            if name not in present:  # its module will be what it is when somebody imports it
+                continue
+            try:
+                present[name].write(value)
+            except Exception as error:
+                raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
+
+    def _put_back(self, before: Values) -> None:
+        present = self._present()
+        now = self._read()
+        for name, value in before.items():
+            if name in present and not _equal(value, now.get(name, LEFT_ALONE)):
+                try:
+                    present[name].write(value)
+                except Exception:  # all the others are put back
+                    continue
+
+    def _drawn_otherwise(self, after: Values) -> str | None:
+        now = self._read()
+        for name, provider in self._present().items():
+            if provider.drawn and after.get(name) is not None and not _equal(after[name], now.get(name)):
+                return f"drew other {name}"
+        return None
+
+    # -- records -----------------------------------------------------------------------------------
+
+    def _encoded(self, values: Values) -> dict[str, bytes]:
+        return {name: self._blob(name, value) for name, value in values.items()}
+
+    def _blob(self, name: str, value: Any) -> bytes:
+        encoded = encode((name,), {name: value}, self._table)
+        return encoded.stream if isinstance(encoded, Payload) and not encoded.buffers else b""
+
+    def _decoded(self, checkpoint: Checkpoint, name: str, blobs: Mapping[str, bytes] | None = None) -> Any:
+        """A value of a checkpoint that can be written now. LoadError, which says why, where there is none."""
+        if not checkpoint.trusted:
+            raise LoadError(UNTRUSTED)
+        blob = (checkpoint.ambient if blobs is None else blobs)[name]
+        if not blob:
+            raise LoadError("it could not be stored")
+        value = decode(_Blob((name,), blob), self._table.namespace)[name]
+        provider = providers().get(name)
+        if provider is None:
+            raise LoadError("nobody is registered who keeps it")
+        if provider.present and (obstacle := provider.obstacle(value)):
+            raise LoadError(obstacle)
+        return value
+
+    def _value_or_none(self, checkpoint: Checkpoint, name: str, otherwise: Any) -> Any:
+        try:
+            return self._decoded(checkpoint, name, checkpoint.ambient_before)
+        except LoadError:
+            return otherwise
+
+    def _all_decoded(self, lookup: Lookup, at: Mapping[str, CheckpointId]) -> dict[str, Any]:
+        found = {}
+        for name, id in at.items():
+            try:
+                found[name] = self._decoded(lookup(id), name)
+            except LoadError:  # a re-run that needs it fails, or shows that it does not
+                continue
+        return found
+
+
+def _equal(one: Any, other: Any) -> bool:
+    try:
+        return one is other or bool(one == other)
+    except Exception:  # nobody can tell
+        return False

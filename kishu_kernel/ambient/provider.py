@@ -1,0 +1,65 @@
+"""What a provider of ambient state promises, and those that there are. See the package for an example."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+LEFT_ALONE: Any = object()
+"""Stands for a value that nobody knows: what it is now stays."""
+
+
+class Provider:
+    """One kind of state outside the namespace.
+
+    Attributes:
+        name: what people read of it, and what its values are kept under.
+        module: asked only where this is imported; empty: always.
+        drawn: code that runs again on the same variables leaves the same, or it was not the same run.
+    """
+
+    name: str = ""
+    module: str = ""
+    drawn: bool = False
+
+    def read(self) -> Any:
+        """What it is now: comparable by `==`, storable, and no part of what changes later."""
+        raise NotImplementedError
+
+    def write(self, value: Any) -> None:
+        """Makes it what `read` gave once, in this kernel or in an earlier one."""
+        raise NotImplementedError
+
+    def initial(self) -> Any:
+        """What it is where nothing was recorded, because the session had not imported the module."""
+        return LEFT_ALONE
+
+    def obstacle(self, value: Any) -> str | None:
+        """Why it cannot be made this, as a clause for a person; None where it can. Changes nothing."""
+        return None
+
+    @property
+    def present(self) -> bool:
+        """The session has imported what it belongs to."""
+        return not self.module or self.module in sys.modules
+
+
+_registered: dict[str, Provider] = {}
+
+
+def register(provider: Provider) -> None:
+    """Makes it part of every checkpoint from the next cell on. One of the same name is replaced.
+
+    Raises:
+        TypeError: it is no provider, or has no name.
+    """
+    if not isinstance(provider, Provider) or not provider.name:
+        raise TypeError("what is registered is an instance of a subclass of `Provider`, with a name")
+    _registered[provider.name] = provider
+
+
+def providers() -> dict[str, Provider]:
+    """Those of the package and those of the user, by name."""
+    from kishu_kernel.ambient.builtin import BUILTIN
+
+    return {**BUILTIN, **_registered}

@@ -1,0 +1,237 @@
+"""State outside the namespace goes back with the variables; a cell that runs again finds what it first had."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .conftest import Start
+from .driver import Kernel
+
+WAYS = {
+    "random numbers": ("import random", "random.random()", "random.random()"),
+    "a seed": ("import random; random.seed(1)", "random.random(); random.seed(2)", "random.random()"),
+    "numpy": ("import numpy as np", "np.random.rand(3)", "np.random.rand(3).tolist()"),
+    "working directory": ("import os", "os.mkdir('sub'); os.chdir('sub')", "os.getcwd()"),
+    "environment, added": ("import os", "os.environ['KISHU_TRY'] = 'a'", "os.environ.get('KISHU_TRY')"),
+    "environment, removed": ("import os", "del os.environ['PATH']", "os.environ.get('PATH')"),
+    "matplotlib": ("import matplotlib.pyplot as plt", "plt.rcParams['figure.dpi'] = 42", "plt.rcParams['figure.dpi']"),
+    "matplotlib, a style": (
+        "import matplotlib.pyplot as plt",
+        "plt.style.use('ggplot')",
+        "plt.rcParams['axes.edgecolor']",
+    ),
+    "pandas": ("import pandas as pd", "pd.options.display.max_rows = 7", "pd.options.display.max_rows"),
+    "pandas, a function": (
+        "import pandas as pd",
+        "pd.options.display.float_format = lambda x: f'<{x}>'",
+        "pd.Series([0.5]).to_string()",
+    ),
+    "warnings": (
+        "import warnings",
+        "class Mine(UserWarning): pass\nwarnings.filterwarnings('ignore', 'x', Mine)",
+        "[(each[0], each[2].__name__) for each in warnings.filters]",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_there_and_back(kernel: Kernel, way: str) -> None:
+    """What is asked is no part of the history, also where it draws a number."""
+    prepare, change, look = WAYS[way]
+    kernel.ok(prepare)
+    before = kernel.done("log", limit=1)["head"]
+    first = kernel.value(f"repr({look})")
+    kernel.done("checkout", target=before)
+    kernel.ok(change)
+    after = kernel.done("log", limit=1)["head"]
+    second = kernel.value(f"repr({look})")
+    assert first != second
+    for target, expected in ((before, first), (after, second), (before, first)):
+        reply = kernel.done("checkout", target=target)
+        assert reply["applied"], reply
+        assert kernel.value(f"repr({look})") == expected
+
+
+NEW = ["a seed", "numpy", "environment, added", "matplotlib", "pandas, a function", "warnings"]
+
+
+@pytest.mark.parametrize("way", NEW)
+def test_in_a_new_kernel(start: Start, tmp_path: Path, way: str) -> None:
+    prepare, change, look = WAYS[way]
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    with start(environment=notebook) as kernel:
+        kernel.ok(prepare)
+        kernel.ok(change)
+        kernel.done("log")  # what was taken is written
+        expected = kernel.value(f"repr({look})")
+    again = start(environment=notebook)
+    again.done("resume")
+    assert again.value(f"repr({look})") == expected
+
+
+def test_what_did_not_change_is_not_stored_again(kernel: Kernel) -> None:
+    kernel.ok("import random")
+    kernel.ok("x = 1")
+    kernel.ok("x = random.random()")
+    drawn, plain, first = kernel.done("log")["checkpoints"]
+    assert drawn["ambient"] == ["random numbers"]
+    assert plain["ambient"] == []
+    assert {"random numbers", "working directory", "environment variables"} <= set(first["ambient"])
+
+
+def test_the_plan_tells(kernel: Kernel) -> None:
+    kernel.ok("import os; x = 1")
+    kernel.ok("os.environ['KISHU_TRY'] = 'a'")
+    planned = kernel.done("undo", dry_run=True)
+    assert planned["plan"]["ambient"] == ["environment variables"]
+    assert kernel.value("os.environ['KISHU_TRY']") == "a"
+    assert "set: environment variables" in str(kernel.ok("%kishu undo").outputs)
+
+
+def test_undoing_everything(kernel: Kernel) -> None:
+    """Before the first cell it was as the kernel began."""
+    before = kernel.value("__import__('os').getcwd()")
+    kernel.ok("import os, tempfile; os.chdir(tempfile.mkdtemp()); os.environ['KISHU_TRY'] = 'a'")
+    kernel.done("undo")
+    assert kernel.value("__import__('os').getcwd()") == before
+    assert kernel.value("__import__('os').environ.get('KISHU_TRY')") is None
+
+
+def test_settings_of_before_the_import(kernel: Kernel) -> None:
+    """Whoever takes back the cell that imported it, and imports it again, finds it as it comes."""
+    kernel.ok("x = 1")
+    kernel.ok("import matplotlib as mpl; mpl.rcParams['figure.dpi'] = 42")
+    kernel.done("undo")
+    kernel.ok("import matplotlib as mpl")
+    assert kernel.value("mpl.rcParams['figure.dpi']") != 42
+
+
+def test_a_directory_that_is_gone(kernel: Kernel) -> None:
+    """Told before anything is applied; and there is a way without it."""
+    kernel.ok("import os, tempfile; here = os.getcwd(); x = [1]; os.chdir(tempfile.mkdtemp())")
+    kernel.ok("there = os.getcwd(); os.chdir(here); os.rmdir(there); x.append(2)")
+    refused = kernel.request("undo")
+    assert refused["ename"] == "LostError"
+    assert "working directory" in refused["evalue"]
+    assert kernel.value("x") == [1, 2]
+    reply = kernel.done("undo", allow_lost=True)
+    assert [lost["names"] for lost in reply["plan"]["lost"]] == [["working directory"]]
+    assert kernel.value("x") == [1]
+    assert kernel.value("os.getcwd() == here")
+    kernel.ok("x.append(3)")
+    kernel.done("undo", allow_lost=True)
+    assert kernel.value("x") == [1]
+
+
+# --- cells that run again
+
+
+def test_a_replay_draws_the_same(kernel: Kernel) -> None:
+    """Nobody gave a seed."""
+    kernel.ok("import random")
+    kernel.ok("g = (x for x in [random.random(), random.random()])")
+    kernel.ok("drawn = list(g); then = random.random()")
+    expected = kernel.value("drawn, then")
+    reply = kernel.done("undo")
+    assert [step["gives"] for step in reply["plan"]["replay"]] == [["g"]]
+    assert kernel.value("list(g), random.random()") == expected
+
+
+def test_a_replay_in_a_new_kernel_draws_the_same(start: Start, tmp_path: Path) -> None:
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    with start(environment=notebook) as kernel:
+        kernel.ok("import random; g = (x for x in [random.random(), random.random()])")
+        target = kernel.done("log")["head"]
+        kernel.ok("drawn = list(g)")
+        expected = kernel.value("drawn")
+    again = start(environment=notebook)
+    again.done("checkout", target=target)
+    assert again.value("list(g)") == expected
+
+
+def test_a_replay_in_the_directory_of_then(kernel: Kernel, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    kernel.ok("import os; os.chdir('one')")
+    kernel.ok("g = (x for x in [os.getcwd()])")
+    kernel.ok("os.chdir('..'); list(g)")
+    here = kernel.value("os.getcwd()")
+    kernel.done("undo")
+    assert kernel.value("list(g)") == [os.path.join(here, "one")]
+
+
+def test_a_replay_that_draws_other_numbers_is_an_error(kernel: Kernel) -> None:
+    """A seed from the clock: nobody would see that it is not what it was."""
+    kernel.ok("import random")
+    kernel.ok("random.seed(); g = (x for x in [random.random()])")
+    kernel.ok("list(g)")
+    refused = kernel.request("undo")
+    assert refused["ename"] == "ReplayError"
+    assert "drew other random numbers when it was re-run" in refused["evalue"]
+
+
+def test_what_a_replay_does_to_it_is_undone(kernel: Kernel) -> None:
+    kernel.ok("import os, random; x = [1]")
+    kernel.ok("os.environ['KISHU_TRY'] = 'a'; g = (i for i in x)")
+    kernel.ok("os.environ['KISHU_TRY'] = 'b'; list(g)")
+    kernel.done("branch", name="b")
+    kernel.ok("del g")
+    kernel.done("checkout", target="HEAD~2")
+    assert kernel.value("os.environ['KISHU_TRY']") == "a"
+    kernel.done("checkout", target="b")
+    assert kernel.value("os.environ['KISHU_TRY']") == "b"
+
+
+def test_what_changed_between_cells_is_what_the_next_cell_found(kernel: Kernel) -> None:
+    kernel.ok("import random")
+    kernel.ok("random.random()", store_history=False)
+    kernel.ok("g = (x for x in [random.random()])")
+    kernel.ok("drawn = list(g)")
+    expected = kernel.value("drawn")
+    kernel.done("undo")
+    assert kernel.value("list(g)") == expected
+
+
+# --- providers of one's own
+
+
+PROVIDER = """
+import decimal
+from kishu_kernel.ambient import Provider, register
+
+class Precision(Provider):
+    name = "precision of decimal"
+    module = "decimal"
+    def read(self):
+        return decimal.getcontext().prec
+    def write(self, value):
+        decimal.getcontext().prec = value
+
+register(Precision())
+"""
+
+
+def test_a_provider_of_the_users(kernel: Kernel) -> None:
+    kernel.ok("import decimal; prec = lambda: decimal.getcontext().prec")
+    kernel.ok(PROVIDER)
+    kernel.ok("decimal.getcontext().prec = 5")
+    assert kernel.done("log", limit=1)["checkpoints"][0]["ambient"] == ["precision of decimal"]
+    kernel.done("undo")
+    assert kernel.value("decimal.getcontext().prec") == 28
+
+
+@pytest.mark.parametrize("broken", ["read", "write"])
+def test_a_provider_that_fails(kernel: Kernel, broken: str) -> None:
+    """What it keeps is not kept; all else is."""
+    kernel.ok(PROVIDER.replace(f"def {broken}(self", f"def {broken}(self, *_): 1 / 0\n    def other_{broken}(self"))
+    kernel.ok("x = [1]")
+    kernel.ok("decimal.getcontext().prec = 5; x.append(2)")
+    if broken == "read":
+        kernel.done("undo")
+        assert kernel.value("x") == [1]
+    else:
+        refused = kernel.request("undo")
+        assert "the precision of decimal cannot be set (ZeroDivisionError" in refused["evalue"]
+        assert kernel.value("x") == [1, 2]
