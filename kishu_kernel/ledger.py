@@ -7,6 +7,7 @@ Neighbours: `session`, which says when; `detect`, `codec` and `timeline`, which 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import advanced
 from kishu_kernel.interrupts import uninterrupted
 from kishu_kernel.keeping import KeepRules
+from kishu_kernel.libraries import module_name, qualified_name
 from kishu_kernel.model import (
     Access,
     CellRun,
@@ -34,7 +36,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.recomputing import Recomputing
-from kishu_kernel.records import blank_checkpoint, known_again, version_records
+from kishu_kernel.records import blank_checkpoint, extended, known_again, version_records
 from kishu_kernel.recovery import Recovery, Standing
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.timeline import Timeline
@@ -73,6 +75,7 @@ class Ledger:
         self._detector = Detector(table)
         self._recovery = Recovery()
         self._recomputing = Recomputing()
+        self._distrusted: dict[tuple[str, str], str] = {}
         self._missing: tuple[Names, ...] = ()
         self.state: dict[Names, CheckpointId] = {}
         self.ambient = AmbientState(table)
@@ -159,13 +162,18 @@ class Ledger:
             raise
 
     def _encoded(self, change: Change, judgement: Judgement, variables: Mapping[str, Any]) -> Payload | NotStored:
-        refusal = self._rules.refusal(change.names, variables)
+        refusal = self._rules.refusal(change.names, variables) or self._distrust(change.names, variables)
         if refusal:
             return NotStored(change.names, refusal)
         recognised = recogniser(judgement.known[change.names].familiar)
         encoded = encode(change.names, variables, self._table, judgement.opaque[change.names], recognised)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
         return NotStored(change.names, refusal) if refusal else encoded
+
+    def _distrust(self, names: Names, variables: Mapping[str, Any]) -> str | None:
+        kinds = (type(variables[name]) for name in names) if self._distrusted else ()
+        found = (self._distrusted.get((module_name(kind), qualified_name(kind))) for kind in kinds)
+        return next(filter(None, found), None)
 
     def _weight(self, version: Version) -> int:
         return self.timeline.lookup(version.checkpoint).record(version.names).size
@@ -188,6 +196,61 @@ class Ledger:
         before = Standing(timeline.head, timeline.branch, self.state, self._missing, knowledge, self.ambient.known)
         self._recovery.remember(checkpoint.id, before, timeline.store.unwritten())
         return timeline.append(checkpoint, payloads)
+
+    # -- in think time ---------------------------------------------------------------------------
+
+    def same(self, names: Names, variables: Mapping[str, Any], hurried: Callable[[], bool]) -> bool:
+        """Whether a co-variable is what its version says, as in `Detector.same`."""
+        return self._detector.same(names, variables, hurried)
+
+    def correct(self, names: Names, variables: Mapping[str, Any]) -> None:
+        """As in `Detector.correct`."""
+        self._detector.correct(names, variables)
+
+    def make_up(self, names: Names, variables: Mapping[str, Any]) -> None:
+        """What the last cell changed, though its code does not show it, becomes part of its checkpoint.
+
+        Where the two cannot be put together, it gets a checkpoint of its own.
+        """
+        judgement = self.judge(Access(), variables, Access(frozenset(names)), Access())
+        delta = judgement.delta
+        head = self.timeline.head
+        if not delta or head is None:
+            self._detector.adopt(judgement)
+            return
+        checkpoint = self.timeline.store.checkpoint(head)
+        made = {name for record in checkpoint.versions for name in record.names}
+        if not made.isdisjoint(name for each in (*delta.changes,) for name in each.names):
+            self.keep(CellRun("", None, "ok", time.time(), 0.0), judgement, variables)
+            return
+        encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
+        payloads = [each for each in encoded if isinstance(each, Payload)]
+        records = version_records(judgement, encoded, variables, checkpoint.code)
+        self._extend(extended(checkpoint, delta, records, payloads), payloads)
+
+        def remember() -> None:
+            self._detector.adopt(judgement)
+            self.state = advanced(self.state, delta, head)
+
+        uninterrupted(remember)
+
+    def audited(self) -> None:
+        """All variables have been looked at since the last checkpoint."""
+        if self.timeline.head is not None:
+            self.timeline.amend(replace(self.timeline.lookup(self.timeline.head), audited=True))
+
+    def distrust(self, version: Version, reason: str, kind: tuple[str, str] | None) -> None:
+        """The payload of a version is not what the version was: it is for replay, as all of this type are."""
+        self.timeline.forget(version, reason)
+        if kind is not None:
+            self._distrusted[kind] = reason
+
+    def _extend(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> None:
+        timeline = self.timeline
+        knowledge = self._detector.knowledge()
+        before = Standing(timeline.head, timeline.branch, self.state, self._missing, knowledge, self.ambient.known)
+        self._recovery.remember(checkpoint.id, before, timeline.store.unwritten())
+        timeline.extend(checkpoint, payloads)
 
     # -- the writer ------------------------------------------------------------------------------
 

@@ -1,16 +1,29 @@
 """How objects of particular libraries come apart, where what they themselves tell will not do. Part of the table.
 
+Three kinds of entries: what is stored in another way than its library would have it; what is stored as it is, since its
+library's own way makes something else of it; and what cannot be stored, but can be seen: the fingerprint knows whether
+it changed, and it comes back by running cells again.
+
 Each is found by the names of its class: nothing is imported that the session has not imported.
 """
 
 from __future__ import annotations
 
+import contextlib
+import operator
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.libraries import module_name, mro_of, qualified_name
-from kishu_kernel.rebuild import module_attribute, set_tensor_state
+from kishu_kernel.libraries import attributes, module_name, mro_of, qualified_name
+from kishu_kernel.rebuild import (
+    make_instance,
+    module_attribute,
+    set_instance_state,
+    set_state_and_attributes,
+    set_tensor_state,
+)
 
 Reduction = Any
 
@@ -21,17 +34,38 @@ def library_entry(kind: type) -> Callable[[Any], Reduction] | None:
         entry = _OF_SUBCLASSES.get((module_name(base), qualified_name(base)))
         if entry is not None:
             return entry
-    return _reference if is_reference(kind) else _ENTRIES.get((module_name(kind), qualified_name(kind)))
+    key = (module_name(kind), qualified_name(kind))
+    if key in _ENTRIES:
+        return _ENTRIES[key]
+    if is_only_seen(kind):
+        return _refuse
+    return _with_attributes if _forgets_attributes(kind) else None
 
 
-def is_reference(kind: type) -> bool:
-    """It names what other processes hold, for as long as somebody there needs it."""
-    return (module_name(kind).partition(".")[0], qualified_name(kind)) == ("ray", "ObjectRef")
+def is_only_seen(kind: type) -> bool:
+    """Its instances cannot be stored, and yet tell what they are."""
+    return _seeing(kind) is not None
 
 
-def known_elsewhere(reference: Any) -> Reduction:
-    """For the fingerprint: the same reference is the same. Never stored."""
-    return _elsewhere, (reference.binary(),)
+def seen(obj: Any) -> Reduction:
+    """For the fingerprint: what an object is made of that cannot be stored.
+
+    Raises:
+        Exception: whatever looking at it raises: this one cannot be seen either.
+    """
+    look = _seeing(type(obj))
+    return _elsewhere, (type(obj), *look(obj)) if look is not None else ()
+
+
+def _seeing(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
+    for base in mro_of(kind):
+        look = _SEEN.get((module_name(base).partition(".")[0], qualified_name(base)))
+        if look is not None:
+            return look
+    return None
+
+
+# -- stored in another way -----------------------------------------------------------------------------
 
 
 def _figure(figure: Any) -> Reduction:
@@ -54,6 +88,7 @@ def _callbacks(registry: Any) -> Reduction:
     # Its own reduction takes a number from a counter, so that no two are alike.
     make, arguments, state = registry.__reduce_ex__(5)[:3]
     used = [number for callbacks in state["callbacks"].values() for number in callbacks]
+    del state["_cid_gen"]  # a load puts it last
     return make, arguments, {**state, "_cid_gen": max(used, default=-1) + 1}
 
 
@@ -68,9 +103,103 @@ def _tensor(tensor: Any) -> Reduction:
     return make, arguments, (rest[0] if rest else None, tensor.grad), None, None, set_tensor_state
 
 
-def _reference(reference: Any) -> Reduction:
-    # It would come back, and what it refers to be gone: other processes hold that, and count who needs it.
-    raise TypeError(f"what a {type(reference).__name__} refers to is held by other processes")
+def _of_parser(obj: Any) -> Reduction:
+    # `argparse.SUPPRESS` is a string that is known by its identity: a copy of it is a default like any other.
+    make, arguments, state, *rest = obj.__reduce_ex__(5)
+    if type(state) is not dict:
+        return NotImplemented
+    marker = sys.modules["argparse"].SUPPRESS
+    known = {name: ModuleAttribute("argparse", "SUPPRESS") for name, value in state.items() if value is marker}
+    return make, arguments, {**state, **known}, *rest
+
+
+def _match(match: Any) -> Reduction:
+    for way in ("match", "search", "fullmatch"):
+        again = operator.methodcaller(way, match.string, match.pos, match.endpos)
+        if (found := again(match.re)) is not None and found.regs == match.regs:
+            return again, (match.re,)
+    return _refuse(match)  # one of several that were found
+
+
+def _struct(struct: Any) -> Reduction:
+    return type(struct), (struct.format,)
+
+
+def _with_attributes(obj: Any) -> Reduction:
+    # What was written in C knows nothing of the attributes that a class in Python, or its user, adds.
+    own = attributes(obj)
+    if not own:
+        return NotImplemented
+    make, arguments, *rest = obj.__reduce_ex__(5)
+    state, items, pairs = [*rest, None, None, None][:3]
+    told = state if isinstance(state, tuple) else (state,)
+    if any(isinstance(each, dict) and own.keys() <= each.keys() for each in told) or len(rest) > 3:
+        return NotImplemented
+    return make, arguments, (state, own), items, pairs, set_state_and_attributes
+
+
+def _forgets_attributes(kind: type) -> bool:
+    """Its instances have attributes, but how they are pickled was written in C, for a class that has none."""
+    if not kind.__dictoffset__ or issubclass(kind, (type, types.ModuleType, BaseException)):
+        return False
+    for base in mro_of(kind)[:-1]:
+        ways = [vars(base)[name] for name in ("__reduce_ex__", "__reduce__", "__getstate__") if name in vars(base)]
+        if ways:
+            in_c = not any(isinstance(way, (types.FunctionType, staticmethod, classmethod)) for way in ways)
+            return in_c and not base.__dictoffset__ and module_name(base) != "builtins"
+    return False
+
+
+# -- stored as it is -----------------------------------------------------------------------------------
+
+
+def _as_it_is(obj: Any) -> Reduction:
+    own = attributes(obj)
+    if own is None or any(qualified_name(base) == "HasTraits" for base in mro_of(type(obj))):
+        return NotImplemented
+    return make_instance, (type(obj),), (own, {}), None, None, set_instance_state
+
+
+# -- seen only -----------------------------------------------------------------------------------------
+
+
+def _refuse(obj: Any) -> Reduction:
+    # Of a reference: it would come back, and what it refers to be gone, which other processes hold.
+    raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
+
+
+def _attributes_but(*left_out: str) -> Callable[[Any], tuple[Any, ...]]:
+    def look(obj: Any) -> tuple[Any, ...]:
+        return ({name: value for name, value in vars(obj).items() if name not in left_out},)
+
+    return look
+
+
+def _answers(*methods: str) -> Callable[[Any], tuple[Any, ...]]:
+    def look(obj: Any) -> tuple[Any, ...]:
+        return tuple(getattr(obj, name)() for name in methods)
+
+    return look
+
+
+def _xgboost_matrix(matrix: Any) -> tuple[Any, ...]:
+    data = matrix.get_data()
+    fields = (matrix.get_label(), matrix.get_weight(), matrix.get_base_margin())
+    return (data.data, data.indices, data.indptr, data.shape, *fields, matrix.feature_names, matrix.feature_types)
+
+
+def _digest(hasher: Any) -> tuple[Any, ...]:
+    with contextlib.suppress(TypeError):
+        return hasher.name, hasher.digest()
+    return hasher.name, hasher.digest(64)  # of those that can be as long as one likes
+
+
+def _memory(view: memoryview) -> tuple[Any, ...]:
+    return view.obj, view.format, view.shape, view.strides, view.readonly, view.tobytes()
+
+
+def _found(match: Any) -> tuple[Any, ...]:
+    return match.re, match.string, match.pos, match.endpos, match.regs
 
 
 class ModuleAttribute:
@@ -83,8 +212,8 @@ class ModuleAttribute:
         return module_attribute, self._where
 
 
-def _elsewhere(name: bytes) -> None:
-    """Stands for what other processes hold."""
+def _elsewhere(*_: Any) -> None:
+    """Stands for what is only seen. Never stored."""
 
 
 _COLOURS = ("matplotlib._cm_listed", "seaborn.cm")
@@ -92,9 +221,35 @@ _COLOURS = ("matplotlib._cm_listed", "seaborn.cm")
 _ENTRIES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("matplotlib.cbook", "CallbackRegistry"): _callbacks,
     ("matplotlib.colors", "ListedColormap"): _colours,
+    ("re", "Match"): _match,
+    ("_struct", "Struct"): _struct,
 }
 
 _OF_SUBCLASSES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("matplotlib.figure", "Figure"): _figure,
     ("torch", "Tensor"): _tensor,
+    ("argparse", "Action"): _of_parser,
+    ("argparse", "_ActionsContainer"): _of_parser,
+    ("plotly.basedatatypes", "BaseFigure"): _as_it_is,  # else: arrays become text, what was first comes last
+    ("plotly.basedatatypes", "BasePlotlyType"): _as_it_is,
+    ("numpy.polynomial._polybase", "ABCPolyBase"): _as_it_is,  # else: what is the class's becomes the instance's
+    ("joblib.logger", "Logger"): _as_it_is,  # else: when it was made is forgotten
 }
+
+_SEEN: dict[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
+    ("ray", "ObjectRef"): _answers("binary"),
+    ("xgboost", "DMatrix"): _xgboost_matrix,
+    ("lightgbm", "Dataset"): _attributes_but("_handle"),
+    ("_catboost", "_PoolBase"): _answers(
+        "get_features", "get_label", "get_weight", "get_baseline", "get_feature_names"
+    ),
+    ("scipy", "_Qhull"): lambda _: (),  # who holds it tells of what it was made
+    ("builtins", "memoryview"): _memory,
+    ("re", "Match"): _found,
+    ("_hashlib", "HASH"): _digest,
+    ("_hashlib", "HASHXOF"): _digest,
+    ("_hashlib", "HMAC"): _digest,
+    ("_blake2", "blake2b"): _digest,
+    ("_blake2", "blake2s"): _digest,
+}
+"""By package and class, what can be asked of those that cannot be stored."""

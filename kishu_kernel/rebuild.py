@@ -1,12 +1,15 @@
 """The other way: what payload streams call when they are loaded.
 
 Law: the names in this module are part of the stored format. None may be renamed or moved, and none may take other
-arguments, without a new version of the format. Nothing here runs the user's code or touches the world.
+arguments, without a new version of the format. Nothing here runs the user's code, or touches the world:
+only a file that a variable held open is opened again, where it is still the same one, and never to be made or truncated.
 """
 
 from __future__ import annotations
 
 import functools
+import io
+import os
 import sys
 import types
 import weakref
@@ -135,6 +138,111 @@ def module_attribute(module: str, name: str) -> Any:
     """The object that a module holds under this name."""
     __import__(module)
     return getattr(sys.modules[module], name)
+
+
+def make_instance(cls: Any) -> Any:
+    """An instance of a class of the notebook, before it has its state. Runs none of the class's code."""
+    return object.__new__(cls)
+
+
+def set_instance_state(obj: Any, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
+    """Gives it its attributes, past whatever its class says of them: what stands in slots apart."""
+    attributes, slots = state
+    if attributes is not None:
+        object.__getattribute__(obj, "__dict__").update(attributes)
+    for name, value in slots.items():
+        object.__setattr__(obj, name, value)
+
+
+def set_state_and_attributes(obj: Any, state: tuple[Any, dict[str, Any]]) -> None:
+    """What its own reduction tells, and the attributes that this leaves out."""
+    own, attributes = state
+    if own is not None:
+        obj.__setstate__(own)
+    obj.__dict__.update(attributes)
+
+
+def make_reference(target: Any, callback: Any) -> Any:
+    """A weak reference. What it refers to must be held by something else that was loaded with it."""
+    return weakref.ref(target, callback)
+
+
+def dead_reference() -> Any:
+    """A weak reference to what is gone."""
+    return weakref.ref(type("Gone", (), {})())
+
+
+def set_exception_state(error: BaseException, state: tuple[Any, Any, Any, bool]) -> None:
+    """What its own reduction tells of an exception, and what it came from."""
+    own, cause, context, suppressed = state
+    if own is not None:
+        error.__setstate__(own)
+    error.__cause__ = cause
+    error.__context__ = context
+    error.__suppress_context__ = suppressed
+
+
+def open_again(where: str, name: Any, mode: str, identity: tuple[int, int], position: int) -> io.FileIO:
+    """An open file as it was: the same one on this disk, at its offset. It is neither made nor truncated.
+
+    Raises:
+        FileNotFoundError: there is another one at its place, or none.
+    """
+
+    def opener(_: Any, flags: int) -> int:
+        return os.open(where, flags & ~(os.O_CREAT | os.O_TRUNC | os.O_EXCL))
+
+    file = io.FileIO(name, mode, opener=opener)
+    found = os.fstat(file.fileno())
+    if (found.st_dev, found.st_ino) != identity:
+        file.close()
+        raise FileNotFoundError(f"{where} is another file than the one that was open")
+    file.seek(position)
+    return file
+
+
+def make_buffered(kind: str, raw: io.FileIO, position: int) -> Any:
+    """The buffered face of an open file: `kind` is `BufferedReader` or another of `io`'s."""
+    file = getattr(io, kind)(raw)
+    file.seek(position)
+    return file
+
+
+def make_text(
+    buffer: Any,
+    mode: str | None,
+    newline: str | None,
+    encoding: str,
+    errors: str,
+    line_buffering: bool,
+    write_through: bool,
+    position: int,
+) -> io.TextIOWrapper:
+    """The text face of an open file. `position` is what its `tell` has told."""
+    file = io.TextIOWrapper(buffer, encoding, errors, newline, line_buffering, write_through)
+    if mode is not None:
+        file.mode = mode
+    file.seek(position)
+    return file
+
+
+def make_closed(kind: str, name: Any, raw_mode: str, mode: str | None = None, *settings: Any) -> Any:
+    """A file that is closed, and still tells what it was. No file is opened for it but the null device.
+
+    Args:
+        kind: `raw`, or the class of `io` that buffers it.
+        settings: of a text file: encoding, errors, line_buffering, write_through.
+    """
+    raw = io.FileIO(os.open(os.devnull, os.O_RDWR), raw_mode)
+    raw.name = name
+    file = raw if kind == "raw" else getattr(io, kind)(raw)
+    if settings:
+        encoding, errors, *how = settings
+        file = io.TextIOWrapper(file, encoding, errors, None, *how)
+        if mode is not None:
+            file.mode = mode
+    file.close()
+    return file
 
 
 def storage_array(storage: Any, dtype: Any) -> Any:

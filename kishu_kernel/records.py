@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kishu_kernel.codec.pickling import NotStored
@@ -10,7 +11,7 @@ from kishu_kernel.detect.covariables import Judgement, Known
 from kishu_kernel.detect.familiar import Familiar
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
-from kishu_kernel.model import CellRun, Checkpoint, CheckpointId, Digest, Payload, SessionId, VersionRecord
+from kishu_kernel.model import CellRun, Checkpoint, CheckpointId, Delta, Digest, Payload, SessionId, VersionRecord
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.summaries import describe
 
@@ -35,6 +36,28 @@ def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: Ses
         versions=(),
         dropped=(),
         effects=run.effects,
+    )
+
+
+def extended(
+    checkpoint: Checkpoint, delta: Delta, records: tuple[VersionRecord, ...], payloads: Sequence[Payload]
+) -> Checkpoint:
+    """A checkpoint to which it has come out that its cell changed more, of other co-variables."""
+
+    def both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted({*one, *other}))
+
+    found = (*delta.created, *delta.modified, *delta.deleted)
+    return replace(
+        checkpoint,
+        created=both(checkpoint.created, delta.created),
+        modified=both(checkpoint.modified, delta.modified),
+        deleted=both(checkpoint.deleted, delta.deleted),
+        accessed=both(checkpoint.accessed, found),
+        inputs=both(checkpoint.inputs, tuple(name for name in found if name not in delta.created)),
+        versions=(*checkpoint.versions, *records),
+        dropped=(*checkpoint.dropped, *delta.dropped),
+        payload_bytes=checkpoint.payload_bytes + sum(payload.size for payload in payloads),
     )
 
 

@@ -47,11 +47,16 @@ class Recovery:
         """How the session stood before the first of these, oldest first, which could not be written."""
         first, *_ = lost
         self._failing = True
-        # What was taken is older than what still waits. A settling between cells leaves no cell behind.
-        self._unsaved.extendleft(_as_code(each, reason) for each in reversed(lost) if each.code)
+        # What was taken is older than what still waits. A settling between cells leaves no cell behind, and one that
+        # could only not be extended is there.
+        gone = [each for each in lost if each.code and not self._extends(each.id)]
+        self._unsaved.extendleft(_as_code(each, reason) for each in reversed(gone))
         while len(self._unsaved) > UNSAVED_AT_MOST:
             self._unsaved.popleft()
         return self._before[first.id]
+
+    def _extends(self, id: CheckpointId) -> bool:
+        return id in self._before and self._before[id].head == id
 
     @property
     def unsaved(self) -> Sequence[Checkpoint]:

@@ -9,16 +9,20 @@ Reductions of our own:
 
 - A function of the notebook comes back bound to the *live* namespace, with its closure cells shared as they
   were. cloudpickle alone would freeze copies of the globals that it names, and split shared cells.
+- An instance of a class of the notebook comes back with the attributes that it had, whatever its `__getstate__`,
+  `__reduce__` or `__setstate__` would leave out.
 - A class of the notebook comes back as a new class, one for all instances in the payload. cloudpickle's class
   tracker, which hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
 - Blocks of pandas objects are noted as private: see `Reducer.private`.
 - Memory of PyTorch's tensors on the CPU goes as arrays do, so that it may be shared with them; gradients go along.
-- What `library_reductions` knows of figures, tensors, references to other processes.
+- What `library_reductions` knows of figures, tensors, references to other processes, and `handles` of open files,
+  threads, processes, weak references.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import io
@@ -32,8 +36,9 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
+from kishu_kernel.handles import handle_entry
 from kishu_kernel.libraries import held_as, held_names, module_name
-from kishu_kernel.library_reductions import is_reference, known_elsewhere, library_entry
+from kishu_kernel.library_reductions import is_only_seen, library_entry, seen
 from kishu_kernel.rebuild import (
     EMPTY_CELL,
     dict_view,
@@ -41,11 +46,13 @@ from kishu_kernel.rebuild import (
     make_cached,
     make_class,
     make_function,
+    make_instance,
     make_module_function,
     module_attribute,
     set_cell,
     set_enum_state,
     set_function_state,
+    set_instance_state,
     storage_array,
 )
 
@@ -72,12 +79,17 @@ class ReductionTable:
         try:
             return self._entries[kind]
         except KeyError:
-            found = self._entries[kind] = self._find(kind)
+            found = self._find(kind)
+            if found is not None or kind.__module__ != "__main__":  # the notebook can give its classes other methods
+                self._entries[kind] = found
             return found
 
     def _find(self, kind: type) -> Entry | None:
         if kind in _ENTRIES:
             return _ENTRIES[kind]
+        handle = handle_entry(kind)
+        if handle is not None:
+            return lambda _, obj: handle(obj)
         if issubclass(kind, type):
             return Reducer._class
         if issubclass(kind, types.ModuleType):
@@ -85,6 +97,8 @@ class ReductionTable:
         if issubclass(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
             return Reducer._refuse
         module = module_name(kind)
+        if module == "__main__" and pickles_its_own_way(kind):
+            return Reducer._instance
         if module.partition(".")[0] == "pandas":
             bases = {base.__name__ for base in kind.__mro__}
             return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
@@ -138,8 +152,8 @@ class Reducer:
         try:
             reduction = self.reduce(obj)
         except TypeError:
-            if is_reference(kind):  # not stored, and yet known again
-                return known_elsewhere(obj)
+            if is_only_seen(kind):  # not stored, and yet known again
+                return seen(obj)
             raise
         if reduction is not NotImplemented:
             return reduction
@@ -254,6 +268,12 @@ class Reducer:
 
         return (get_ipython, ()) if shell is get_ipython() else NotImplemented
 
+    def _instance(self, obj: Any) -> Reduction:
+        # Its own way may leave out, or make up, what only pickling is not to see. It is asked, since it may say that
+        # the object cannot be stored; what is stored is what the object is.
+        obj.__reduce_ex__(5)
+        return make_instance, (type(obj),), instance_state(obj), None, None, set_instance_state
+
     def _held(self, obj: Any) -> Reduction:
         name = held_as(obj)
         return NotImplemented if name is None else (module_attribute, (module_name(type(obj)), name))
@@ -308,6 +328,35 @@ class Reducer:
         return NotImplemented
 
 
+_PICKLING = (
+    *("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"),
+    "__new__",
+)
+
+
+def pickles_its_own_way(cls: type) -> bool:
+    """A class of the notebook whose instances are attributes and nothing else, and which says how to pickle them."""
+    own = [base for base in cls.__mro__ if base is not object and module_name(base) not in _BARE]
+    if any(module_name(base) != "__main__" for base in own) or not cls.__flags__ & _HEAP_TYPE:
+        return False
+    return issubclass(type(cls), type) and any(name in vars(base) for base in own for name in _PICKLING)
+
+
+def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """All attributes of an instance: its `__dict__`, and what stands in slots."""
+    try:
+        attributes = object.__getattribute__(obj, "__dict__")
+    except AttributeError:
+        attributes = None
+    slots = {}
+    for base in type(obj).__mro__:
+        for name, member in vars(base).items():
+            if type(member) is types.MemberDescriptorType and name not in slots:
+                with contextlib.suppress(AttributeError):  # nothing stands in it
+                    slots[name] = member.__get__(obj)
+    return attributes, slots
+
+
 def _is_in_base(cls: type, name: str, value: Any) -> bool:
     return name != "__module__" and any(vars(base).get(name, EMPTY_CELL) is value for base in cls.__mro__[1:])
 
@@ -331,6 +380,10 @@ def _cell_content(cell: types.CellType) -> Any:
 
 
 _SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
+
+_BARE = frozenset({"abc", "typing", "collections.abc"})
+"""Modules of classes that add nothing to an instance."""
+_HEAP_TYPE = 1 << 9
 
 _RLOCK = type(threading.RLock())
 

@@ -21,6 +21,7 @@ from kishu_kernel.collector import collector_waiting
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Judgement
 from kishu_kernel.detect.trackers import Tracker
+from kishu_kernel.detect.walk import GivenUp
 from kishu_kernel.errors import CheckoutError, NothingToUndoError, StoreError
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.keeping import KeepRules
@@ -30,6 +31,7 @@ from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.progress import Reporter, Show
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.running import NOTHING, Running, Ticket
+from kishu_kernel.thinking import Thinking
 from kishu_kernel.timeline import Timeline
 
 if TYPE_CHECKING:  # the way back is imported when it is first gone: a kernel starts without it
@@ -40,6 +42,9 @@ _CUT_SHORT = "Kishu could not checkpoint this cell ({}). The next checkpoint wil
 _NOT_STORED = "Kishu could not store what the last cells did: {}."
 UNSETTLED = CheckpointId("")
 """Stands for the checkpoint that what has changed since the last one would get."""
+
+HASTE = 0.05
+"""Seconds that a checkout takes for what is left of the audit: what it does not find stays as it is."""
 
 Warn = Callable[[str], None]
 
@@ -84,6 +89,7 @@ class Session:
         self._rerun = rerun
         self._warn = warn
         self._cells = Running(tracker, background)
+        self._thinking = Thinking(self._ledger, table, warn)
         self._cut_short = False
         self._finished: list[_Finished] = []
         self._gate = threading.RLock()
@@ -146,6 +152,8 @@ class Session:
             finished, self._finished = self._finished, []
             with collector_waiting():
                 checkpoints = [self._checkpoint_or_warn(each) for each in finished]
+            if checkpoints[-1] is not None and not checkpoints[-1].incomplete:
+                self._thinking.after(checkpoints[-1])
             return checkpoints[-1]
 
     def after_hidden(self, ticket: Ticket) -> None:
@@ -226,6 +234,39 @@ class Session:
         if unwatched.dynamic:  # it goes on meanwhile
             self._give_back(ALL)
         return checkpoint
+
+    @property
+    def thoughts(self) -> int:
+        """How often thinking has changed what a checkpoint says."""
+        return self._thinking.found
+
+    # -- think time ------------------------------------------------------------------------------
+
+    def think(self, hurried: Callable[[], bool]) -> bool:
+        """Does a piece of what is for the user's think time (`Thinking`), if no cell is running.
+
+        Args:
+            hurried: asked now and then whether somebody waits.
+
+        Returns:
+            Whether there is more to do.
+        """
+        with self._gate:
+            cells, thinking = self._cells, self._thinking
+            if cells.any or cells.pending != NOTHING or self._cut_short or not thinking.left:
+                return False
+            if cells.unwatched() != NOTHING:
+                return False
+            if self.timeline.store.pending:
+                return True
+            try:
+                with collector_waiting():
+                    thinking.piece(self._names.variables(), hurried)
+            except GivenUp:
+                return True
+            except (Exception, KeyboardInterrupt):  # whatever it was, it is not the user's cell that suffers
+                thinking.skip()
+            return thinking.left
 
     # -- the writer ------------------------------------------------------------------------------
 
@@ -380,6 +421,8 @@ class Session:
         if not dry_run and self._cells.on_subshell:
             raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
         pending = self._cells.pending
+        if not self._cells.any and pending == NOTHING:
+            self._thinking.hasten(self._names.variables(), HASTE)
         self._cells.travel()
         judgement, variables = self._unsettled()
         here = self._ledger.after(judgement.delta, UNSETTLED)
@@ -408,6 +451,7 @@ class Session:
             raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
         previous = self.timeline.head
         self._ledger.arrive(plan, found, ambient, branch, reunion)
+        self._thinking.arrived(found)
         if target is not None and self.timeline.lookup(target).incomplete:
             self._warn(
                 f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "

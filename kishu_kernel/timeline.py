@@ -15,7 +15,7 @@ from itertools import count
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, resolve
-from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId
+from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId, Version
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind import Failure, WriteBehind
 from kishu_kernel.words import size
@@ -146,6 +146,23 @@ class Timeline(History):
         self.branch = branch
         self.head = kept.id
         return kept
+
+    def extend(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> None:
+        """Writes a checkpoint again that is written, with more versions."""
+        before = self._known.get(checkpoint.id)
+        self._known[checkpoint.id] = replace(checkpoint, outputs=())
+        try:
+            self.store.commit(checkpoint, payloads, {})
+        except BaseException:
+            if before is not None:
+                self._known[checkpoint.id] = before
+            raise
+
+    def forget(self, version: Version, reason: str) -> None:
+        """Drops the payload of one version; its record says why."""
+        self.store.flush()
+        self.store.collect([version], reason=reason)
+        self._known.pop(version.checkpoint, None)
 
     def take_failure(self) -> Failure | None:
         """What could not be written since this was last asked. It is no part of the history any more."""

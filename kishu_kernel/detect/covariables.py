@@ -10,7 +10,7 @@ no other co-variable can have changed, so a new link can only form among candida
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from types import CodeType
 from typing import Any
@@ -179,6 +179,21 @@ class Detector:
     def reach(self, access: Access) -> frozenset[str]:
         """Names that the code may touch, of those that are known: nothing is fingerprinted."""
         return _Candidates(self, Fingerprinter(self._table), {}).close(access, rebound=False)
+
+    def same(self, names: Names, variables: Mapping[str, Any], hurried: Callable[[], bool]) -> bool:
+        """Whether a co-variable is still what is known of it. Raises `GivenUp` where somebody is in a hurry."""
+        known = self._known[names]
+        if any(name not in variables or self._bindings.get(name) != id(variables[name]) for name in names):
+            return False
+        prints = Fingerprinter(self._table, known.familiar, hurried)
+        return combined(names, {name: prints.take(variables[name]) for name in names}) == known.digest
+
+    def correct(self, names: Names, variables: Mapping[str, Any]) -> None:
+        """What was believed of a co-variable is known now: it is taken to be as it is."""
+        prints = Fingerprinter(self._table, self._known[names].familiar)
+        taken = {name: prints.take(variables[name]) for name in names}
+        digests = {name: taken[name].digest for name in names}
+        self._known[names] = replace(self._known[names], digest=combined(names, taken), variables=digests)
 
     def knowledge(self) -> Knowledge:
         """What it remembers now. O(names), without looking at a value."""

@@ -17,12 +17,12 @@ Written for speed where sessions are large: homogeneous lists and small dicts of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.familiar import Familiar, Familiars
-from kishu_kernel.detect.walk import Fingerprint, Shared, Walk
+from kishu_kernel.detect.walk import Census, Fingerprint, Shared, Walk
 from kishu_kernel.memory import overlaps
 from kishu_kernel.model import Digest
 from kishu_kernel.reducers import ReductionTable
@@ -33,10 +33,18 @@ class Fingerprinter:
 
     Args:
         familiar: what earlier fingerprints give to be recognised.
+        hurried: whether they are to be given up; `take` then raises `GivenUp`.
+        census: where attributes are counted.
     """
 
-    def __init__(self, table: ReductionTable, familiar: Iterable[Familiar] = ()) -> None:
-        self._shared = Shared(table, familiars=Familiars(familiar))
+    def __init__(
+        self,
+        table: ReductionTable,
+        familiar: Iterable[Familiar] = (),
+        hurried: Callable[[], bool] | None = None,
+        census: Census | None = None,
+    ) -> None:
+        self._shared = Shared(table, familiars=Familiars(familiar), hurried=hurried, census=census)
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""

@@ -16,6 +16,7 @@ import pickle
 import sys
 import types
 import weakref
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -43,6 +44,12 @@ from kishu_kernel.rebuild import module_attribute
 from kishu_kernel.reducers import Reducer, ReductionTable
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
+
+_OWN_WAYS = ("__reduce_ex__", "__reduce__", "__getstate__")
+_MADE_IN_C = 1 << 8
+"""A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
+_LOOKS = 1023
+"""After so many objects a walk that may be given up asks whether it is to be."""
 
 _FRAMED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 
@@ -75,6 +82,11 @@ class Fingerprint:
     hubs: tuple[Fingerprint, ...] = ()
 
 
+Census = Counter[tuple[str, str, str]]
+"""How many objects of a type (by module and qualified name) have an attribute of this name; how many there are, under
+no name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shared:
     """What the walks of one judgement share.
@@ -84,6 +96,8 @@ class Shared:
         statics: for each type met, what its library holds (`static_objects`).
         familiars: long sequences of atoms that an earlier judgement has seen.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
+        hurried: whether the walks are to be given up.
+        census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
     """
 
     table: ReductionTable
@@ -91,6 +105,12 @@ class Shared:
     statics: dict[type, set[int]] = field(default_factory=dict)
     familiars: Familiars = field(default_factory=Familiars)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
+    hurried: Callable[[], bool] | None = None
+    census: Census | None = None
+
+
+class GivenUp(BaseException):
+    """A walk was given up: somebody has more important things to do. No error of the user's objects."""
 
 
 class Walk:
@@ -160,6 +180,7 @@ class Walk:
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
         """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
         stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs
+        hurried = self.shared.hurried
         stack.append(root)
         while stack:
             obj = stack.pop()
@@ -186,7 +207,9 @@ class Walk:
                 if handler is None:
                     handler = handlers[kind] = self.resolve(kind, obj)
                 handler(self, obj)
-            except KeyboardInterrupt:
+                if hurried is not None and not len(memo) & _LOOKS and hurried():
+                    raise GivenUp
+            except (KeyboardInterrupt, GivenUp):
                 raise
             except BaseException:  # extensions in Rust panic beside `Exception`
                 self.turn_away(obj)
@@ -575,6 +598,8 @@ class Walk:
 
     def reduction(self, obj: Any) -> None:
         """Walks what a pickler would store. What raises is opaque."""
+        kind = type(obj)
+        hidden = self._left_out(kind, obj) if module_name(kind) == "__main__" else None
         try:
             reduced = self.reducer.decompose(obj)
             if isinstance(reduced, str):
@@ -586,10 +611,11 @@ class Walk:
                 return
             children = list(reduced)
             children[3:5] = [None if items is None else list(items) for items in children[3:5]]
+            if len(children) > 2 and type(children[2]) is dict and not children[2]:
+                children[2] = None  # an empty `__dict__` is made when somebody asks for it
         except Exception:
             self.give_up(obj)
             return
-        kind = type(obj)
         if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and getattr(obj, "__dict__", None):
             self.give_up(obj)  # the notebook's own, of a base whose reduction leaves out what it adds
             return
@@ -604,7 +630,17 @@ class Walk:
             self.unlink(obj)
         self.kept.append(children)
         self.parts.append(b"r%d;" % len(children))
+        if self.shared.census is not None and not kind.__flags__ & _MADE_IN_C:
+            self.shared.census.update(_counted(kind, attributes(obj)))
+        if hidden is not None:
+            self.kept.append(hidden)
+            self.stack.append(hidden)
         self.stack.extend(reversed(children))
+
+    def _left_out(self, kind: type, obj: Any) -> dict[str, Any] | None:
+        """The attributes of an instance of the notebook's whose own way to be pickled may leave some out."""
+        own = any(name in vars(base) for base in kind.__mro__ if module_name(base) == "__main__" for name in _OWN_WAYS)
+        return attributes(obj) if own else None
 
     def give_up(self, obj: Any) -> None:
         """`obj` is opaque: the digest knows its type only, and what it holds as far as that can be seen."""
@@ -662,6 +698,14 @@ class Walk:
     def _walk_node(self, obj: Any) -> None:
         """Of the list that `functools.lru_cache` keeps."""
         self.stack.extend(filter(self._may_be_shared, gc.get_referents(obj)))
+
+
+def _counted(kind: type, held: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+    """The attributes that count: what a library calls private is its own business (caches, locks)."""
+    module, name = module_name(kind), qualified_name(kind)
+    own = module == "__main__"
+    counted = (str(each) for each in held or () if own or not str(each).startswith("_"))
+    return [(module, name, each) for each in ("", *counted)]
 
 
 _HANDLERS: dict[type, Callable[[Walk, Any], None]] = {

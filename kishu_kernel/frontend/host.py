@@ -18,6 +18,7 @@ from typing import Any
 
 from kishu_kernel.frontend.attachment import PATIENCE, Attachment, Settings
 from kishu_kernel.frontend.magic.magics import KishuMagics
+from kishu_kernel.frontend.think_time import ThinkTime
 from kishu_kernel.interrupts import answering
 
 COMMS = ("comm_open", "comm_msg", "comm_close")
@@ -72,6 +73,7 @@ class Host:
     def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
         self._kernel = kernel
         self.attachment = Attachment(kernel.shell, settings, late)
+        self._think_time = ThinkTime(self.attachment.think)
         self._stop_listening = self.attachment.recorder.listen(kernel.session)
         kernel.shell.register_magics(KishuMagics(kernel.shell, self.attachment))
 
@@ -110,6 +112,7 @@ class Host:
         finally:
             _owed.reset(token)
             owed.pay()
+            self._think_time.begin()
 
     async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Answers a `kishu_request`, on the shell channel or the control channel, with one reply."""
@@ -118,6 +121,11 @@ class Host:
         with answering():
             content = self.attachment.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
+        self._think_time.begin()
+
+    def hurry(self) -> None:
+        """A message has come in for the shell; called on any thread."""
+        self._think_time.hurry()
 
     async def _caught_up(self, content: Any) -> None:
         """Whoever has seen a cell's reply sees its checkpoint; `status` tells that it is pending."""
@@ -143,10 +151,12 @@ class Host:
 
     def close(self) -> None:
         """The kernel ends; the history stays."""
+        self._think_time.end()
         self.attachment.close()
 
     def leave(self) -> None:
         """The kernel goes on without us; the history stays."""
+        self._think_time.end()
         self.attachment.leave()
         self._stop_listening()
 

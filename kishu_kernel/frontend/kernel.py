@@ -69,6 +69,12 @@ class KishuKernel(KishuOptions, IPythonKernel):
             return dict(await run())
         return await self.host.execute(run, code, hidden=silent or not store_history, expressions=user_expressions)
 
+    async def shell_channel_thread_main(self, msg: Any) -> None:
+        """As in `Host.hurry`: on the thread that hears of shell messages first, if this ipykernel has one."""
+        if self.host is not None:
+            self.host.hurry()
+        await super().shell_channel_thread_main(msg)
+
     async def kishu_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """As in `Host.answer`."""
         if not self.session:

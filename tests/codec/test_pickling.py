@@ -656,17 +656,31 @@ def test_subclasses_of_builtins(cells: Cells) -> None:
     assert list(back["o"]) == ["z"]
 
 
-def test_what_an_instance_says_of_itself_is_heard(cells: Cells) -> None:
+def test_an_instance_comes_back_as_it_was_whatever_it_says_of_itself(cells: Cells) -> None:
+    """What only pickling leaves out was there, and is there again; none of the class's code makes it."""
     cells.run(
         "class C:\n    def __init__(self, n):\n        self.n, self.cache = n, 'full'\n"
         "    def __getstate__(self):\n        return {'n': self.n}\n    def __setstate__(self, state):\n"
         "        self.n, self.cache = state['n'], None\n"
         "class R:\n    def __init__(self, n):\n        self.n = n\n    def __reduce__(self):\n"
-        "        return R, (self.n,)\nc, r = C(1), R(2)"
+        "        return R, (self.n,)\n"
+        "class S:\n    __slots__ = ('n', 'm', '__weakref__')\n    def __new__(cls, n):\n        return object.__new__(cls)\n"
+        "    def __init__(self, n):\n        self.n = n\n    def __getstate__(self):\n        return None\n"
+        "    def __setattr__(self, name, value):\n        object.__setattr__(self, name, value * 2)\n"
+        "c, r, s = C(1), R(2), S(3)\nr.more = c"
     )
-    back = cells.back("C", "R", "c", "r")
-    assert (back["c"].n, back["c"].cache, back["r"].n) == (1, None, 2)
-    assert type(back["r"]) is back["R"]
+    back = cells.back("C", "R", "S", "c", "r", "s")
+    assert (back["c"].n, back["c"].cache, back["r"].n, back["s"].n) == (1, "full", 2, 6)
+    assert back["r"].more is back["c"]
+    assert not hasattr(back["s"], "m")
+    assert (type(back["r"]), type(back["s"])) == (back["R"], back["S"])
+
+
+def test_an_instance_that_says_that_it_cannot_be_stored(cells: Cells) -> None:
+    cells.run("class C:\n    def __reduce__(self):\n        raise TypeError('not me')\nc = C()")
+    result = cells.encode("C", "c")
+    assert isinstance(result, NotStored)
+    assert "C objects cannot be stored" in result.reason
 
 
 def test_a_class_in_a_function(cells: Cells) -> None:

@@ -1,0 +1,87 @@
+"""When a session may think (`Session.think`): on the main thread, between messages, while nobody waits.
+
+Law: the main thread is taken for a piece at a time. A message that comes meanwhile hurries it; the stop button ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+FIRST = 0.3
+"""Seconds after a reply: who runs cells one after the other is not held up."""
+NEXT = 0.005
+"""Seconds between two pieces, in which messages are handled."""
+LATER = 0.2
+"""Seconds after a message came in between."""
+
+
+class ThinkTime:
+    """Has a session think, on the event loop of a kernel's main thread.
+
+    Args:
+        think: does a piece, and says whether there is more to do.
+    """
+
+    def __init__(self, think: Callable[[Callable[[], bool]], bool]) -> None:
+        self._think = think
+        self._next: asyncio.TimerHandle | None = None
+        self._came = False
+        self._over = False
+
+    def begin(self) -> None:
+        """There is something to think about. Does nothing on another thread, or where there is no event loop."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        self._came = False
+        self._at(loop, FIRST)
+
+    def hurry(self) -> None:
+        """A message has come. Safe from any thread."""
+        self._came = True
+
+    def end(self) -> None:
+        """No more thinking."""
+        self._over = True
+        if self._next is not None:
+            self._next.cancel()
+
+    def _at(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next = None if self._over else loop.call_later(seconds, self._piece, loop)
+
+    def _piece(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._next = None
+        if self._came:  # it is handled first
+            self._came = False
+            self._at(loop, LATER)
+            return
+        more = False
+        with _interruptible():
+            more = self._think(lambda: self._came)
+        if more:
+            self._at(loop, LATER if self._came else NEXT)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """The stop button is heard: a kernel ignores it between cells, and what is looked at may be the user's code."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    except ValueError:  # not the main thread's interpreter
+        yield
+        return
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,156 @@
+"""What the kernel finds in the user's think time: changes that no code shows, and what does not come back as it was."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Start
+from .driver import Kernel
+
+
+def thought(kernel: Kernel) -> dict[str, Any]:
+    """The newest checkpoint, when there is nothing more to find out about it."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        [newest] = kernel.done("log", channel="control", limit=1)["checkpoints"]
+        if newest["audited"]:
+            return dict(newest)
+        time.sleep(0.05)
+    raise AssertionError("nobody looked")
+
+
+WAYS = {
+    "what a module holds": ("import collections; x = [1]; collections.held = x", "collections.held.append(2)"),
+    "a handler": (
+        "import logging\nx = [1]\nclass H(logging.Handler):\n    def emit(self, record): x.append(2)\n"
+        "logging.getLogger('try').addHandler(H()); del H",
+        "logging.getLogger('try').error('now')",
+    ),
+    "a method that was put into a library": (
+        "import fractions; x = [1]\ndef add(self): x.append(2)\nfractions.Fraction.add = add; del add",
+        "fractions.Fraction(1).add()",
+    ),
+    "a hook": (
+        "import sys\nx = [1]\nsys.audit_me = lambda: x.append(2)",
+        "getattr(sys, 'audit' + '_me')()",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_change_that_no_code_shows(kernel: Kernel, way: str) -> None:
+    """It belongs to the cell that made it, and goes with it."""
+    prepare, change = WAYS[way]
+    kernel.ok(prepare)
+    before = thought(kernel)["id"]
+    kernel.ok(change)
+    newest = thought(kernel)
+    assert newest["modified"] == ["x"]
+    assert newest["code"] == change
+    kernel.done("undo")
+    assert kernel.value("x") == [1]
+    assert kernel.done("log", limit=1)["head"] == before
+    kernel.done("redo")
+    assert kernel.value("x") == [1, 2]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_undo_at_once(kernel: Kernel, way: str) -> None:
+    """Before anybody had time to think."""
+    prepare, change = WAYS[way]
+    kernel.ok(prepare)
+    kernel.ok(change)
+    kernel.done("undo")
+    assert kernel.value("x") == [1]
+
+
+def test_what_was_found_is_there_in_a_new_kernel(start: Start, tmp_path: Path) -> None:
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    prepare, change = WAYS["what a module holds"]
+    with start(environment=notebook) as kernel:
+        kernel.ok(prepare)
+        kernel.ok(change)
+        thought(kernel)
+    again = start(environment=notebook)
+    again.done("resume")
+    assert again.value("x") == [1, 2]
+
+
+def test_nothing_is_found_where_nothing_changed(kernel: Kernel) -> None:
+    kernel.ok(
+        "import numpy as np, pandas as pd, matplotlib.pyplot as plt\n"
+        "a = np.arange(9); b = a[2:5]; df = pd.DataFrame({'x': a}); fig, ax = plt.subplots(); ax.plot(a)\n"
+        "class C:\n    def __init__(self): self.others = [self]\nc = C(); g = (i for i in a); f = lambda: c"
+    )
+    [lost] = thought(kernel)["not_stored"]
+    assert "generator" in lost["reason"]
+    kernel.ok("1 + 1")
+    newest = thought(kernel)
+    assert (newest["modified"], newest["deleted"]) == ([], [])
+    kernel.ok("z = 1")
+    assert thought(kernel)["modified"] == []
+    assert kernel.done("status")["warnings"] == []
+
+
+# --- what does not come back as it was
+
+
+LOSSY = """
+class Lossy(dict):
+    def __init__(self):
+        self.own = [1]
+    def __reduce__(self):
+        return Lossy, ()
+x = Lossy()
+x.own.append(2)
+y = [1]
+"""
+
+
+def test_what_loses_something_on_the_way_is_run_again(kernel: Kernel) -> None:
+    kernel.ok(LOSSY)
+    newest = thought(kernel)
+    [lost] = newest["not_stored"]
+    assert "x" in lost["names"]
+    assert "Lossy objects do not come back from storage as they were" in lost["reason"]
+    assert any("Lossy" in warning for warning in kernel.done("status")["warnings"])
+    kernel.ok("x.own.append(3)")
+    [lost] = kernel.done("log", limit=1)["checkpoints"][0]["not_stored"]
+    assert "Lossy" in lost["reason"], "from now on it is not even stored"
+    plan = kernel.done("undo")["plan"]
+    assert [step["code"] for step in plan["replay"]] == [LOSSY]
+    assert kernel.value("x.own") == [1, 2]
+    assert kernel.value("y") == [1]
+
+
+def test_a_trial_touches_nothing(kernel: Kernel, tmp_path: Path) -> None:
+    """What opens a file when it is loaded is not loaded to be looked at."""
+    (tmp_path / "precious.txt").write_text("precious")
+    kernel.ok(
+        "class Opening(dict):\n"
+        "    def __reduce__(self): return Opening, (), {}\n"
+        "    def __setstate__(self, state): open('precious.txt', 'w').close()\n"
+        "x = Opening()"
+    )
+    thought(kernel)
+    assert (tmp_path / "precious.txt").read_text() == "precious"
+
+
+def test_what_hangs_when_it_is_tried_can_be_stopped(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.ok(
+        "import time, pathlib\n"
+        "class Slow(dict):\n"
+        "    def __reduce__(self): return Slow, (), {}\n"
+        "    def __setstate__(self, state):\n        globals()['pathlib']; time.sleep(600)\n"
+        "x = Slow()"
+    )
+    time.sleep(2)  # it is being tried
+    running = kernel.begin("1 + 1")
+    time.sleep(0.2)
+    kernel.interrupt()
+    kernel.end(running)
+    assert kernel.value("x") == {}
