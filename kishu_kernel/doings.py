@@ -30,13 +30,13 @@ from typing import Any
 
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.errors import KishuError
-from kishu_kernel.world import PHRASES, READS, STARTS_PROCESSES, STARTS_THREADS, Doing
+from kishu_kernel.world import PHRASES, READS, SIGNALS, STARTS_PROCESSES, STARTS_THREADS, Doing, is_to_write
 
 MOST_DETAILS = 3
 """Paths, hosts or programs that are named for one kind of doing."""
 
-_MOST_LOOKS = 1000
-"""Events of one kind that are looked at in a cell, once there is something to tell of it."""
+MOST_TIMES = 1000
+"""The same event is looked at so often in a cell, whatever it is about."""
 
 _KERNELS = frozenset(
     {
@@ -55,12 +55,16 @@ class Recording:
     """What is done from here on by the thread that made it, and by threads that are not the kernel's.
 
     Made by `begin`. Recordings may overlap: what nobody can tell apart is in all of them.
+
+    Attributes:
+        heard_enough: events that would add nothing to what is told.
     """
 
     def __init__(self) -> None:
         self.thread = get_ident()
+        self.heard_enough: set[str] = set()
         self._found: dict[str, dict[str, None]] = {}
-        self._looks: dict[str, int] = {}
+        self._times: dict[str, int] = {}
         self._threads = weakref.WeakSet(threading.enumerate())
         self._processes = _made_processes()
         self._told: tuple[str, ...] | None = None
@@ -76,22 +80,18 @@ class Recording:
                 self._found.setdefault(STARTS_THREADS, {})
             if _made_processes() > self._processes:
                 self._found.setdefault(STARTS_PROCESSES, {})
+            if STARTS_PROCESSES in self._found:
+                self._found.pop(SIGNALS, None)  # to its own
             self._told = tuple(sorted(_told(phrase, list(details)) for phrase, details in self._found.items()))
         return self._told
 
-    def satisfied(self, phrase: str) -> bool:
-        """There is nothing more to note of this kind: who asks saves looking where the event came from."""
-        found = self._found.get(phrase)
-        if found is None:
-            return False
-        self._looks[phrase] = self._looks.get(phrase, 0) + 1
-        return len(found) > MOST_DETAILS or self._looks[phrase] > _MOST_LOOKS
-
-    def note(self, doing: Doing) -> None:
-        """Something was done."""
+    def note(self, event: str, doing: Doing) -> None:
+        """Something was done, and the notebook did it."""
         details = self._found.setdefault(doing.phrase, {})
-        if doing.detail:
-            details[doing.detail] = None
+        details[doing.detail] = None
+        self._times[event] = self._times.get(event, 0) + 1
+        if len(details) > MOST_DETAILS or self._times[event] > MOST_TIMES:
+            self.heard_enough.add(event)
 
 
 class Guard:
@@ -181,16 +181,16 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     if guard is not None:
         _refuse(guard, event, arguments)
     try:
-        own = [each for each in _recordings if each.thread == thread]
-        recordings = own or ([] if _is_kernels(thread) else _recordings)
-        kind = PHRASES.get(event)
-        doing = kind(arguments) if kind is not None and recordings else None
-        if doing is None:
+        if event == "open" and not is_to_write(arguments):  # the most frequent of those that are listened for
             return
-        open_ones = [each for each in recordings if not each.satisfied(doing.phrase)]
-        if open_ones and _is_the_users(sys._getframe(2)):
-            for each in open_ones:
-                each.note(doing)
+        own = tuple(each for each in _recordings if each.thread == thread)
+        recordings = own or (() if _is_kernels(thread) else _recordings)
+        if event not in PHRASES or all(event in each.heard_enough for each in recordings):
+            return
+        doing = PHRASES[event](arguments)
+        if doing is not None and _is_the_users(sys._getframe(2)):
+            for each in recordings:
+                each.note(event, doing)
     except Exception:  # what is recorded goes on, whatever is wrong with us
         pass
 
@@ -291,10 +291,11 @@ def _made_processes() -> int:
     """How many `multiprocessing.Process` were made here. Those that are spawned raise no event."""
     module = sys.modules.get("multiprocessing.process")
     digits = "".join(filter(str.isdigit, repr(getattr(module, "_process_counter", ""))))
-    return int(digits or 0)
+    return int(digits or 1)  # where it counts from
 
 
 def _told(phrase: str, details: list[str]) -> str:
+    details = list(filter(None, details))
     if not details:
         return phrase
     more = ", ..." if len(details) > MOST_DETAILS else ""

@@ -1,4 +1,4 @@
-"""How objects come apart that hold on to something outside of memory, or that only seem to be values. Part of the table.
+"""How objects come apart that hold on to something outside of memory, or only seem to be values. Part of the table.
 
 Law: what comes back must be what was there, and a load must not be harmful. So most of these are refused, and come back
 by re-running cells: pickling a `Popen` gives a process id that another process may have by then, a capsule an address
@@ -18,6 +18,7 @@ import io
 import operator
 import os
 import stat
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -90,7 +91,7 @@ def _is_pending(file: Any) -> bool:
 
 
 def _text(file: io.TextIOWrapper) -> Reduction:
-    buffer = file.buffer
+    buffer: Any = file.buffer
     if type(buffer) not in (io.BufferedReader, io.BufferedWriter, io.BufferedRandom) or vars(file).keys() - {"mode"}:
         raise HeldOutsideError("a text over something else than a file cannot be stored")
     settings = (file.encoding, file.errors, file.line_buffering, file.write_through)
@@ -114,9 +115,9 @@ def _hidden(file: io.TextIOWrapper) -> tuple[str | None, bool]:
     held = [each for each in gc.get_referents(file) if not any(each is one for one in known)]
     texts = [each for each in held if type(each) in (str, bytes, list)]
     if not file.readable():
-        if texts == [""]:
+        if texts == [""] and os.linesep == "\n":  # or the user wrote nothing, and no newline was told: the same, then
             return "", False
-        return None, bool(texts)  # what is a line's end, and was it just written? Taken for the latter
+        return None, bool(texts)  # an end of lines, or one that was just written? Taken for the latter
     if not any(type(each) is io.IncrementalNewlineDecoder for each in held):
         return texts[0], False  # else it would have one
     was_read = any(type(each) is tuple for each in held)
@@ -155,9 +156,17 @@ def _reference(reference: Any) -> Reduction:
     return make_reference, (target, reference.__callback__)
 
 
+def _proxy(proxy: Any) -> Reduction:
+    target = proxy.__sizeof__.__self__
+    if weakref.proxy(target) is not proxy:  # there is one without a callback for all, and a callback it does not tell
+        raise HeldOutsideError("a weak proxy with a callback cannot be stored")
+    return weakref.proxy, (target,)
+
+
 def _exception(error: BaseException) -> Reduction:
     # Its own reduction leaves out what it came from. Of all of them the tracebacks stay out: they hold frames.
-    make, arguments, *rest = error.__reduce_ex__(5)
+    reduced: Any = error.__reduce_ex__(5)
+    make, arguments, *rest = reduced
     if len(rest) > 1 or not (error.__cause__ or error.__context__ or error.__suppress_context__):
         return NotImplemented
     came_from = (error.__cause__, error.__context__, error.__suppress_context__)
@@ -186,6 +195,8 @@ _FILES: dict[type, Callable[[Any], Reduction]] = {
 _ENTRIES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("logging", "Logger"): _logger,
     ("weakref", "ReferenceType"): _reference,
+    ("weakref", "ProxyType"): _proxy,
+    ("weakref", "CallableProxyType"): _proxy,
     ("_ctypes", "PyCArrayType"): _array_type,
     ("random", "SystemRandom"): _of_no_state,
     ("builtins", "BaseException"): _exception,
@@ -213,8 +224,6 @@ _OUTSIDE = {
     ("logging", "Handler"): "its place among the handlers of the process",
     ("weakref", "ReferenceType"): "what a subclass of weak references keeps",
     ("weakref", "finalize"): "its place among what is done at the end",
-    ("weakref", "ProxyType"): "what it stands for",
-    ("weakref", "CallableProxyType"): "what it stands for",
     ("builtins", "PyCapsule"): "an address",
     ("ctypes", "CDLL"): "a loaded library",
     ("builtins", "dict_keyiterator"): _COPY,

@@ -48,7 +48,7 @@ _VALUE_TYPE_NAMES = {"dtype", "ExtensionDtype", "BaseOffset", "Timestamp", "Time
 _LABEL_TYPES = {"Index"}
 """pandas shares them between a frame and all that is made of it, and hardly ever changes them."""
 
-_UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "_asyncio", "comm", "ipywidgets", "concurrent"}
+_UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "_asyncio", "comm", "concurrent"}
 
 _BY_REFERENCE = (
     type,
@@ -200,6 +200,35 @@ def held_names(kind: type) -> tuple[str, ...]:
         known = tuple(name for name, value in list(vars(module).items()) if type(value) is kind)
         _held_names[kind] = known
     return known
+
+
+def home_of_sentinel(obj: object) -> tuple[str, str] | None:
+    """The module that holds an `object()`, and its name there; the notebook's own are nobody's."""
+    if _sentinels.modules != len(sys.modules):
+        _sentinels.look()
+    return _sentinels.homes.get(id(obj))
+
+
+class _Sentinels:
+    """Every `object()` that a module holds, by its id: modules hold them as long as the process lives."""
+
+    def __init__(self) -> None:
+        self.modules = 0
+        self.homes: dict[int, tuple[str, str]] = {}
+
+    def look(self) -> None:
+        """Looks into all modules, shorter names first: who imported one is not its home."""
+        homes: dict[int, tuple[str, str]] = {}
+        for name, module in sorted(list(sys.modules.items()), key=lambda item: (len(item[0]), item[0])):
+            if name != "__main__" and type(module) is types.ModuleType:
+                for attribute, value in list(vars(module).items()):
+                    if type(value) is object:
+                        homes.setdefault(id(value), (name, attribute))
+        self.modules, self.homes = len(sys.modules), homes
+
+
+_sentinels = _Sentinels()
+
 
 
 _held_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()

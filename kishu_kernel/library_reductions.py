@@ -16,10 +16,13 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.libraries import attributes, module_name, mro_of, qualified_name
+from kishu_kernel.libraries import attributes, home_of_sentinel, module_name, mro_of, observers_of, qualified_name
 from kishu_kernel.rebuild import (
     make_instance,
     module_attribute,
+    new_name,
+    set_array_state,
+    set_content,
     set_instance_state,
     set_state_and_attributes,
     set_tensor_state,
@@ -30,16 +33,16 @@ Reduction = Any
 
 def library_entry(kind: type) -> Callable[[Any], Reduction] | None:
     """The reduction for this type, or None. It may answer NotImplemented, or raise where nothing can be stored."""
-    for base in mro_of(kind):
-        entry = _OF_SUBCLASSES.get((module_name(base), qualified_name(base)))
-        if entry is not None:
-            return entry
     key = (module_name(kind), qualified_name(kind))
     if key in _ENTRIES:
         return _ENTRIES[key]
     if is_only_seen(kind):
         return _refuse
-    return _with_attributes if _forgets_attributes(kind) else None
+    for base in mro_of(kind):
+        entry = _OF_SUBCLASSES.get((module_name(base), qualified_name(base)))
+        if entry is not None:
+            return entry
+    return next((entry for is_such, entry in _BY_NATURE if is_such(kind)), None)
 
 
 def is_only_seen(kind: type) -> bool:
@@ -113,6 +116,38 @@ def _of_parser(obj: Any) -> Reduction:
     return make, arguments, {**state, **known}, *rest
 
 
+def _sentinel(obj: object) -> Reduction:
+    # All that it is is that it is the one that a library's module holds.
+    where = home_of_sentinel(obj)
+    return NotImplemented if where is None else (module_attribute, where)
+
+
+def _image(image: Any) -> Reduction:
+    # Its own reduction knows its pixels, and nothing of what else stood in a file.
+    make, arguments, state, *_ = image.__reduce_ex__(5)
+    told = {name: value for name, value in vars(image).items() if name not in _PARTS_OF_AN_IMAGE}
+    return make, arguments, (state, {k: v for k, v in told.items() if _is_plain(v)}), None, None, set_state_and_attributes
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (dict, list, tuple):
+        return all(map(_is_plain, [*value, *value.values()] if type(value) is dict else value))
+    return value is None or isinstance(value, (bool, int, float, str, bytes))
+
+
+def _made_of(*names: str) -> Callable[[Any], Reduction]:
+    """What takes these attributes, in this order, to be made."""
+    return lambda obj: (type(obj), tuple(getattr(obj, name) for name in names))
+
+
+def _key_point(point: Any) -> Reduction:
+    return type(point), (*point.pt, point.size, point.angle, point.response, point.octave, point.class_id)
+
+
+def _span(span: Any) -> Reduction:
+    return type(span), (span.doc, span.start, span.end, span.label, None, None, span.kb_id, span.id)
+
+
 def _match(match: Any) -> Reduction:
     for way in ("match", "search", "fullmatch"):
         again = operator.methodcaller(way, match.string, match.pos, match.endpos)
@@ -123,6 +158,21 @@ def _match(match: Any) -> Reduction:
 
 def _struct(struct: Any) -> Reduction:
     return type(struct), (struct.format,)
+
+
+def _labelled(obj: Any) -> Reduction:
+    # Who looks at its attributes, as a pickler does, makes them: then as now there are none.
+    make, arguments, state, *rest = obj.__reduce_ex__(5)
+    if not (isinstance(state, tuple) and isinstance(state[1], dict)):
+        return NotImplemented
+    made = {name: {} for name in ("_attrs", "_encoding") if name in state[1] and state[1][name] is None}
+    return make, arguments, (state[0], {**state[1], **made}), *rest
+
+
+def _compiled(function: Any) -> Reduction:
+    # Loaded under its own name, it would be the very object that lives in this session.
+    make, (parts,) = function.__reduce__()
+    return make, (type(parts)(parts.ctor, {**parts.states, "uuid": _NewName()}),)
 
 
 def _with_attributes(obj: Any) -> Reduction:
@@ -136,6 +186,36 @@ def _with_attributes(obj: Any) -> Reduction:
     if any(isinstance(each, dict) and own.keys() <= each.keys() for each in told) or len(rest) > 3:
         return NotImplemented
     return make, arguments, (state, own), items, pairs, set_state_and_attributes
+
+
+def _array(array: Any) -> Reduction:
+    # Of a class of a library's or the notebook's: numpy forgets that nobody may write to it.
+    reduced = _with_attributes(array) if _forgets_attributes(type(array)) else NotImplemented
+    if array.flags.writeable:
+        return reduced
+    make, arguments, state, *_ = array.__reduce_ex__(5)
+    own = None if reduced is NotImplemented else attributes(array)
+    return make, arguments, (state, own), None, None, set_array_state
+
+
+def _container(obj: Any) -> Reduction:
+    # What it does to each item that is put into it was done when it was put there.
+    make, arguments, state, items, pairs = (*obj.__reduce_ex__(5), None, None, None)[:5]
+    content = (None if items is None else list(items), None if pairs is None else dict(pairs))
+    return make, arguments, (state, *content), None, None, set_content
+
+
+def _does_something_to_items(kind: type) -> bool:
+    """A list or a dict whose own way to take items up a load would go again."""
+    if kind.__reduce_ex__ is not object.__reduce_ex__ or kind.__reduce__ is not object.__reduce__:
+        return False
+    if issubclass(kind, list):
+        return kind.append is not list.append or kind.extend is not list.extend
+    return issubclass(kind, dict) and kind.__setitem__ is not dict.__setitem__
+
+
+def _is_subclassed_array(kind: type) -> bool:
+    return any((module_name(base), qualified_name(base)) == ("numpy", "ndarray") for base in mro_of(kind)[1:])
 
 
 def _forgets_attributes(kind: type) -> bool:
@@ -155,8 +235,10 @@ def _forgets_attributes(kind: type) -> bool:
 
 def _as_it_is(obj: Any) -> Reduction:
     own = attributes(obj)
-    if own is None or any(qualified_name(base) == "HasTraits" for base in mro_of(type(obj))):
-        return NotImplemented
+    return NotImplemented if own is None else _instance(obj, own)
+
+
+def _instance(obj: Any, own: dict[str, Any]) -> Reduction:
     return make_instance, (type(obj),), (own, {}), None, None, set_instance_state
 
 
@@ -188,6 +270,28 @@ def _xgboost_matrix(matrix: Any) -> tuple[Any, ...]:
     return (data.data, data.indices, data.indptr, data.shape, *fields, matrix.feature_names, matrix.feature_types)
 
 
+def _getters(obj: Any) -> tuple[Any, ...]:
+    """All that OpenCV says of an algorithm: what it was told."""
+    names = [name for name in dir(obj) if name.startswith("get") and name != "getDefaultName"]
+    return ({name: getattr(obj, name)() for name in names},)
+
+
+def _what_can_be_set(obj: Any) -> tuple[Any, ...]:
+    names = [name for name in dir(obj) if not name.startswith("_")]
+    return ({name: value for name in names if not callable(value := getattr(obj, name))},)
+
+
+def _pixels(core: Any) -> tuple[Any, ...]:
+    return core.mode, core.size, sys.modules["PIL.Image"].Image()._new(core).tobytes()
+
+
+def _widget(widget: Any) -> tuple[Any, ...]:
+    # Its comm leads into the kernel. What it calls may touch what it names.
+    values = {name: value for name, value in widget._trait_values.items() if name not in ("comm", "log", "keys")}
+    own = {name: value for name, value in vars(widget).items() if not name.startswith("_")}
+    return values, own, observers_of(widget)
+
+
 def _digest(hasher: Any) -> tuple[Any, ...]:
     with contextlib.suppress(TypeError):
         return hasher.name, hasher.digest()
@@ -200,6 +304,13 @@ def _memory(view: memoryview) -> tuple[Any, ...]:
 
 def _found(match: Any) -> tuple[Any, ...]:
     return match.re, match.string, match.pos, match.endpos, match.regs
+
+
+class _NewName:
+    """Stands for a name that nobody has when it is loaded."""
+
+    def __reduce__(self) -> Reduction:
+        return new_name, ()
 
 
 class ModuleAttribute:
@@ -223,28 +334,58 @@ _ENTRIES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("matplotlib.colors", "ListedColormap"): _colours,
     ("re", "Match"): _match,
     ("_struct", "Struct"): _struct,
+    ("builtins", "object"): _sentinel,
+    ("cv2", "KeyPoint"): _key_point,
+    ("cv2", "DMatch"): _made_of("queryIdx", "trainIdx", "imgIdx", "distance"),
+    ("cv2", "UMat"): lambda matrix: (type(matrix), (matrix.get(),)),
+    ("spacy.tokens.span", "Span"): _span,
+    ("spacy.tokens.token", "Token"): lambda token: (operator.getitem, (token.doc, token.i)),
+    ("numba.core.registry", "CPUDispatcher"): _compiled,
 }
 
 _OF_SUBCLASSES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("matplotlib.figure", "Figure"): _figure,
     ("torch", "Tensor"): _tensor,
+    ("PIL.Image", "Image"): _image,
     ("argparse", "Action"): _of_parser,
     ("argparse", "_ActionsContainer"): _of_parser,
+    ("xarray.core.dataset", "Dataset"): _labelled,
+    ("xarray.namedarray.core", "NamedArray"): _labelled,
     ("plotly.basedatatypes", "BaseFigure"): _as_it_is,  # else: arrays become text, what was first comes last
     ("plotly.basedatatypes", "BasePlotlyType"): _as_it_is,
     ("numpy.polynomial._polybase", "ABCPolyBase"): _as_it_is,  # else: what is the class's becomes the instance's
     ("joblib.logger", "Logger"): _as_it_is,  # else: when it was made is forgotten
 }
 
+_BY_NATURE: tuple[tuple[Callable[[type], bool], Callable[[Any], Reduction]], ...] = (
+    (_is_subclassed_array, _array),
+    (_forgets_attributes, _with_attributes),
+    (_does_something_to_items, _container),
+)
+"""By what a class is like, whoever made it."""
+
+_PARTS_OF_AN_IMAGE = frozenset(
+    {"_im", "im", "_mode", "_size", "info", "palette", "readonly", "pyaccess"}  # told by its own reduction
+    | {"fp", "_fp", "_exclusive_fp", "_close_exclusive_fp_after_loading", "png", "map", "tile", "decoderconfig"}
+    | {"decodermaxblock"}  # of the file, which was read
+)
+
 _SEEN: dict[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
     ("ray", "ObjectRef"): _answers("binary"),
+    ("ipywidgets", "Widget"): _widget,
     ("xgboost", "DMatrix"): _xgboost_matrix,
     ("lightgbm", "Dataset"): _attributes_but("_handle"),
     ("_catboost", "_PoolBase"): _answers(
         "get_features", "get_label", "get_weight", "get_baseline", "get_feature_names"
     ),
+    ("cv2", "Feature2D"): _getters,
+    ("cv2", "CLAHE"): _getters,
+    ("cv2", "KalmanFilter"): _what_can_be_set,
+    ("PIL", "ImagingCore"): _pixels,
+    ("PIL", "ImagingDraw"): lambda _: (),  # draws in an image that the one beside it holds
     ("scipy", "_Qhull"): lambda _: (),  # who holds it tells of what it was made
     ("builtins", "memoryview"): _memory,
+    ("mmap", "mmap"): lambda held: (held.tell(), held[:]),
     ("re", "Match"): _found,
     ("_hashlib", "HASH"): _digest,
     ("_hashlib", "HASHXOF"): _digest,

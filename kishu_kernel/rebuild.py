@@ -1,8 +1,8 @@
 """The other way: what payload streams call when they are loaded.
 
 Law: the names in this module are part of the stored format. None may be renamed or moved, and none may take other
-arguments, without a new version of the format. Nothing here runs the user's code, or touches the world:
-only a file that a variable held open is opened again, where it is still the same one, and never to be made or truncated.
+arguments, without a new version of the format. Nothing here runs the user's code, or touches the world: only a file
+that a variable held open is opened again, where it is still the same one, and never to be made or truncated.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import types
+import uuid
 import weakref
 from typing import Any, Protocol
 
@@ -157,9 +158,42 @@ def set_instance_state(obj: Any, state: tuple[dict[str, Any] | None, dict[str, A
 def set_state_and_attributes(obj: Any, state: tuple[Any, dict[str, Any]]) -> None:
     """What its own reduction tells, and the attributes that this leaves out."""
     own, attributes = state
-    if own is not None:
-        obj.__setstate__(own)
+    _set_state(obj, own)
     obj.__dict__.update(attributes)
+
+
+def set_array_state(array: Any, state: tuple[Any, dict[str, Any] | None]) -> None:
+    """Of an array of a class derived from numpy's that cannot be written to."""
+    own, attributes = state
+    _set_state(array, own)
+    if attributes is not None:
+        array.__dict__.update(attributes)
+    array.flags.writeable = False
+
+
+def set_content(obj: Any, content: tuple[Any, list[Any] | None, dict[Any, Any] | None]) -> None:
+    """State and items of a list or a dict of a derived class, past whatever that does with each item."""
+    state, items, pairs = content
+    if items is not None:
+        list.extend(obj, items)
+    if pairs is not None:
+        dict.update(obj, pairs)
+    _set_state(obj, state)
+
+
+def _set_state(obj: Any, state: Any) -> None:
+    """As `pickle` does."""
+    setstate = getattr(obj, "__setstate__", None)
+    if state is None:
+        return
+    if setstate is not None:
+        setstate(state)
+        return
+    own, slots = state if isinstance(state, tuple) else (state, None)
+    if own:
+        obj.__dict__.update(own)
+    for name, value in (slots or {}).items():
+        setattr(obj, name, value)
 
 
 def make_reference(target: Any, callback: Any) -> Any:
@@ -217,9 +251,9 @@ def make_text(
     line_buffering: bool,
     write_through: bool,
     position: int,
-) -> io.TextIOWrapper:
+) -> Any:
     """The text face of an open file. `position` is what its `tell` has told."""
-    file = io.TextIOWrapper(buffer, encoding, errors, newline, line_buffering, write_through)
+    file: Any = io.TextIOWrapper(buffer, encoding, errors, newline, line_buffering, write_through)
     if mode is not None:
         file.mode = mode
     file.seek(position)
@@ -235,7 +269,7 @@ def make_closed(kind: str, name: Any, raw_mode: str, mode: str | None = None, *s
     """
     raw = io.FileIO(os.open(os.devnull, os.O_RDWR), raw_mode)
     raw.name = name
-    file = raw if kind == "raw" else getattr(io, kind)(raw)
+    file: Any = raw if kind == "raw" else getattr(io, kind)(raw)
     if settings:
         encoding, errors, *how = settings
         file = io.TextIOWrapper(file, encoding, errors, None, *how)
@@ -243,6 +277,11 @@ def make_closed(kind: str, name: Any, raw_mode: str, mode: str | None = None, *s
             file.mode = mode
     file.close()
     return file
+
+
+def new_name() -> str:
+    """A name that nobody has, for what would else be taken for the one of this name that lives here."""
+    return str(uuid.uuid4())
 
 
 def storage_array(storage: Any, dtype: Any) -> Any:

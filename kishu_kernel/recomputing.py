@@ -55,7 +55,7 @@ class Recomputing:
             weight: bytes of a version's payload; 0 where there is none.
         """
         said = cell_annotations(run.code)
-        if DETERMINISTIC not in said or NO_REPLAY in said or run.status != "ok" or side_effects(run.code):
+        if DETERMINISTIC not in said or NO_REPLAY in said or run.status != "ok" or side_effects(run.code, run.effects):
             return Costs()
         read = set(delta.inputs)
         inputs = [Version(names, at) for names, at in state.items() if not read.isdisjoint(names)]

@@ -28,6 +28,7 @@ import gc
 import io
 import sys
 import threading
+import time
 import types
 import weakref
 from collections.abc import Callable
@@ -60,6 +61,9 @@ Reduction = Any
 """What `__reduce_ex__` may return: a tuple of 2 to 6, or a string that names a global."""
 
 
+HANGS = 1.0
+"""Seconds after which a reduction that the user interrupts is taken to be what hung."""
+
 Entry = Callable[["Reducer", Any], Reduction]
 
 
@@ -73,6 +77,7 @@ class ReductionTable:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
         self._entries: weakref.WeakKeyDictionary[type, Entry | None] = weakref.WeakKeyDictionary()
+        self._refused: weakref.WeakSet[type] = weakref.WeakSet()
 
     def entry(self, kind: type) -> Entry | None:
         """Our own reduction for this type, or None."""
@@ -84,7 +89,14 @@ class ReductionTable:
                 self._entries[kind] = found
             return found
 
+    def refuse(self, kind: type) -> None:
+        """Instances of this type are not stored from here on."""
+        self._refused.add(kind)
+        self._entries.pop(kind, None)
+
     def _find(self, kind: type) -> Entry | None:
+        if kind in self._refused:
+            return Reducer._refuse
         if kind in _ENTRIES:
             return _ENTRIES[kind]
         handle = handle_entry(kind)
@@ -162,7 +174,17 @@ class Reducer:
         reducer = cloudpickle.Pickler.dispatch_table.get(kind)  # chains copyreg's
         if reducer is not None:
             return reducer(obj)
-        return obj.__reduce_ex__(5)
+        return self._own(obj)
+
+    def _own(self, obj: Any) -> Reduction:
+        """Its own reduction. One that hangs, until the user interrupts it, is not asked again in this session."""
+        started = time.monotonic()
+        try:
+            return obj.__reduce_ex__(5)
+        except KeyboardInterrupt:
+            if time.monotonic() - started > HANGS:
+                self._table.refuse(type(obj))
+            raise
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -271,7 +293,7 @@ class Reducer:
     def _instance(self, obj: Any) -> Reduction:
         # Its own way may leave out, or make up, what only pickling is not to see. It is asked, since it may say that
         # the object cannot be stored; what is stored is what the object is.
-        obj.__reduce_ex__(5)
+        self._own(obj)
         return make_instance, (type(obj),), instance_state(obj), None, None, set_instance_state
 
     def _held(self, obj: Any) -> Reduction:

@@ -16,6 +16,7 @@ from kishu_kernel.codec.pickling import decode
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.detect.familiar import Meeting, Reunion
+from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
 from kishu_kernel.history.graph import Lookup
 from kishu_kernel.history.plan import UNTRUSTED, make_plan
@@ -83,6 +84,7 @@ class Restorer:
 
     Attributes:
         rerunning: a cell is being re-run right now.
+        unlike: co-variables that were re-computed for the last plan, and are of the same types and not the same.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Restorer:
         self._ambient = ambient
         self._rerun = rerun
         self.rerunning = False
+        self.unlike: list[Names] = []
 
     def obtain(
         self,
@@ -118,6 +121,7 @@ class Restorer:
             ReplayError: a re-run failed.
         """
         travel = _Travel(timeline, progress or Reporter(), reunion or Reunion())
+        self.unlike = []
         try:
             return self._obtain(travel, here, target, replay, ambient, allow_lost)
         except BaseException:
@@ -231,7 +235,12 @@ class Restorer:
         _check_rerun(checkpoint, ended, found)
         if different:
             raise ReplayError(f"the cell of checkpoint {checkpoint.id} {different} when it was re-run")
+        self.unlike += [each.names for each, objects in found.items() if self._is_unlike(checkpoint, each, objects)]
         return found
+
+    def _is_unlike(self, checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> bool:
+        digests = [digest_of(objects, self._table) for _ in range(2)]
+        return digests[0] == digests[1] != checkpoint.record(version.names).digest
 
 
 def with_ambient(plan: Plan, ambient: Move) -> Plan:

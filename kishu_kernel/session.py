@@ -40,6 +40,10 @@ if TYPE_CHECKING:  # the way back is imported when it is first gone: a kernel st
 
 _CUT_SHORT = "Kishu could not checkpoint this cell ({}). The next checkpoint will make up for it."
 _NOT_STORED = "Kishu could not store what the last cells did: {}."
+_UNLIKE = (
+    "{}: re-computed by running cells again, and not the same as before: "
+    "what these cells do depends on more than variables, random numbers and settings."
+)
 UNSETTLED = CheckpointId("")
 """Stands for the checkpoint that what has changed since the last one would get."""
 
@@ -452,6 +456,9 @@ class Session:
         previous = self.timeline.head
         self._ledger.arrive(plan, found, ambient, branch, reunion)
         self._thinking.arrived(found)
+        if self._restorer.unlike:
+            names = ", ".join(name for each in self._restorer.unlike for name in each)
+            self._warn(_UNLIKE.format(names))
         if target is not None and self.timeline.lookup(target).incomplete:
             self._warn(
                 f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "

@@ -37,9 +37,14 @@ class Doing:
 Meaning = Callable[[tuple[Any, ...]], "Doing | None"]
 
 
+def is_to_write(arguments: tuple[Any, ...]) -> bool:
+    """Of the event `open`: the file is opened for more than to be read."""
+    return bool(arguments[2] & _WRITING)
+
+
 def _opened(arguments: tuple[Any, ...]) -> Doing | None:
-    path, _, flags = arguments
-    if type(flags) is not int or not flags & _WRITING or _is_nowhere(path):
+    path = arguments[0]
+    if not is_to_write(arguments) or _is_nowhere(path):
         return None
     return None if os.path.isdir(path) else Doing(WRITES_FILES, _path(path))  # in one: a file without a name
 

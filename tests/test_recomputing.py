@@ -9,7 +9,7 @@ from kishu_kernel.errors import CheckoutError
 from kishu_kernel.history.annotations import cell_annotations
 
 START = "import numpy as np\nfrom time import sleep\nstart = 3"
-MAKE = "# kishu: deterministic\nbig = np.arange(8_000_000) * start"
+MAKE = "# kishu: deterministic\nbig = np.zeros(8_000_000); big[:9] = start"
 SLOW = f"{MAKE}\nsleep(0.5)"
 SMALL = "# kishu: deterministic\nsmall = start + 1"
 

@@ -148,11 +148,12 @@ class Detector:
         changed = {change.names for change in changes}
         touched = {self._home[name] for name in candidates if name in self._home}
         dropped = sorted(names for names in touched if names in changed or names not in known)
+        unsure = {name for name in accessed if name in prints and prints[name].opaque}
         delta = Delta(
             changes=tuple(changes),
             dropped=tuple(dropped),
             created=_sorted(n for names in changed for n in names if n not in self._home),
-            modified=_sorted(self._modified(changed, known, variables)),
+            modified=_sorted(self._modified(changed, known, variables, unsure)),
             deleted=_sorted(n for names in dropped for n in names if n not in variables),
             accessed=_sorted(n for n in own if n in variables or n in self._home),
             inputs=inputs,
@@ -216,17 +217,22 @@ class Detector:
         self._home.update(dict.fromkeys(names, names))
 
     def _modified(
-        self, changed: Iterable[Names], known: Mapping[Names, Known], variables: Mapping[str, Any]
+        self, changed: Iterable[Names], known: Mapping[Names, Known], variables: Mapping[str, Any], unsure: Set[str]
     ) -> Iterator[str]:
         """Names that were there before and whose own objects changed.
 
         Where only the sharing between names changed, no single name explains it: then all of them.
+
+        Args:
+            unsure: names whose objects may have changed though their digests did not.
         """
         different: dict[Names, list[str]] = {}
         for names in changed:
             now = known[names].variables
             old = [name for name in names if name in self._home]
-            different[names] = [n for n in old if self._known[self._home[n]].variables.get(n) != now[n]]
+            different[names] = [
+                n for n in old if n in unsure or self._known[self._home[n]].variables.get(n) != now[n]
+            ]
         explained = {self._home[name] for names in different.values() for name in names}
         # A name came or went: that is why the co-variable is another one.
         explained |= {home for home in self._known if not variables.keys() >= set(home)}

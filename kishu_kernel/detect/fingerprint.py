@@ -75,6 +75,12 @@ def combined(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:
     return digest(b"|".join(parts))
 
 
+def digest_of(objects: Mapping[str, Any], table: ReductionTable) -> Digest:
+    """The digest of these variables as one co-variable."""
+    prints = Fingerprinter(table)
+    return combined(objects, {name: prints.take(obj) for name, obj in objects.items()})
+
+
 def hubs_of(prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:
     """What variables met by way of hubs that are no variables themselves, under names that no variable can have."""
     known = {id(taken) for taken in prints.values()}

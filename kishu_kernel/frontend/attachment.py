@@ -205,6 +205,7 @@ class Attachment:
         count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
         self._cells += 1
         cell = self._visible(code, self._source(code, {}), msg_id, main, count)
+        cell.whole = False
         self._tell()
 
         def ended(reply: Mapping[str, Any]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kishu_kernel.doings import Recording, begin
 from kishu_kernel.model import CellRun, CellStatus
 from kishu_kernel.running import Ticket
 
@@ -23,6 +24,7 @@ class VisibleCell:
         ticket: None where it could not be watched.
         run: how it ended; None while it runs.
         taken: its checkpoint is being taken, or was.
+        whole: it was watched from its beginning on.
         thread: the one that it runs on.
     """
 
@@ -33,13 +35,18 @@ class VisibleCell:
     ticket: Ticket | None
     run: CellRun | None = None
     taken: bool = False
+    whole: bool = True
     thread: int = field(default_factory=threading.get_ident)
+    _recording: Recording = field(default_factory=begin)
     _started: float = field(default_factory=time.perf_counter)
 
     def stop(self, reply: Mapping[str, Any]) -> None:
         """It has ended. Stopped again it stays as it was."""
         if self.run is None:
-            self.run = _cell_run(self.code, self.count, reply, time.perf_counter() - self._started)
+            duration = time.perf_counter() - self._started
+            effects = self._recording.end()
+            run = _cell_run(self.code, self.count, reply, duration)
+            self.run = replace(run, effects=effects if self.whole else None)
 
 
 def not_run(count: int) -> dict[str, Any]:

@@ -1,6 +1,9 @@
-"""What re-running a cell might do to the world, read from its code.
+"""What re-running a cell might do to the world: what it did when it ran, and what its code lets suspect besides.
 
-A guess from names, made to warn and not to decide: it misses what a function hides, and suspects what is harmless.
+What was recorded while it ran (`doings`) is a fact, and takes the place of a guess of the same kind. A guess from the
+names in the code is made to warn and not to decide: it misses what a function hides, and suspects what is harmless. So
+where a recording exists, a guess stands only if nobody could have heard the doing: what compiled code writes by itself
+(Arrow, HDF5, OpenCV), what goes through a file or a connection that was open before, a question to the user.
 """
 
 from __future__ import annotations
@@ -14,9 +17,14 @@ _CALLS = {
         *("to_csv", "to_parquet", "to_excel", "to_pickle", "to_json", "to_hdf", "to_feather", "to_html"),
         *("savefig", "savez", "savetxt", "save", "save_model", "save_pretrained", "imsave", "imwrite", "write_text"),
         *("write_bytes", "write_csv", "write_parquet", "dump", "mkdir", "makedirs", "touch", "writestr"),
+        *("write", "writelines", "writerow", "writerows"),
     },
     "deletes or moves files": {"remove", "unlink", "rmtree", "rename", "replace_file", "rmdir", "move", "copyfile"},
-    "talks to the network": {"urlopen", "urlretrieve", "Session", "create_connection", "read_sql", "to_sql", "commit"},
+    "talks to the network": {
+        *("urlopen", "urlretrieve", "Session", "create_connection", "read_sql", "to_sql", "commit"),
+        *("sendall", "post"),
+    },
+    "talks to a database": {"execute", "executemany", "executescript"},
     "starts processes": {"Popen", "check_call", "check_output", "system", "fork", "Process", "ProcessPoolExecutor"},
     "starts threads": {"Thread", "ThreadPoolExecutor", "Timer"},
     "asks for input": {"input", "getpass"},
@@ -33,6 +41,22 @@ _MODULES = {
     "shutil": "deletes or moves files",
     "smtplib": "talks to the network",
 }
+_HEARD_ALWAYS = frozenset(
+    {
+        *_CALLS["deletes or moves files"],
+        *_CALLS["starts processes"],
+        *_CALLS["starts threads"],
+        *("open", "write_text", "write_bytes", "mkdir", "makedirs", "touch", "urlopen", "urlretrieve", "Session"),
+        *("create_connection",),
+    }
+)
+"""Functions that cannot do what they are suspected of without a recording of it."""
+
+_GIVE_TEXT = frozenset({"to_csv", "to_json", "to_html"})
+"""They give their text to the caller where they are told of no file, by its name or open already."""
+
+_HEARD_MODULES = _MODULES.keys() - {"sqlalchemy"}
+
 _OPEN_MODE = re.compile(r"[rwaxbt+U]{1,4}")
 _SHELL = re.compile(r"^\s*(?:[\w, ]+=\s*)?!|^\s*%(?:sx|system|bash|cd|rm|mv|cp|mkdir|pip|conda|run|writefile|store)\b")
 _SHELL_CELL = re.compile(r"\s*%%(?:bash|sh|script|cmd|writefile|perl|ruby|!)")
@@ -40,33 +64,73 @@ _MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w, ]+=\s*[!%].*|.*\?)$", re.MULTILINE)
 
 
 @functools.lru_cache(maxsize=512)
-def side_effects(code: str) -> tuple[str, ...]:
-    """What the cell may do besides binding names, one phrase each, sorted; empty where nothing is suspected."""
+def side_effects(code: str, recorded: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """What the cell may do besides binding names, one phrase each, sorted; empty where nothing is suspected.
+
+    Args:
+        recorded: what it did when it ran, as `doings.Recording` tells it; None where nobody listened.
+    """
+    facts = {} if recorded is None else {kind_of(fact): fact for fact in recorded}
+    guesses = _guessed(code, unheard_only=recorded is not None)
+    return tuple(sorted({**{guess: guess for guess in guesses}, **facts}.values()))
+
+
+def kind_of(effect: str) -> str:
+    """The phrase without the details that a recording adds to it."""
+    return effect.partition(" (")[0]
+
+
+def _guessed(code: str, *, unheard_only: bool) -> set[str]:
     found = set()
     if _SHELL_CELL.match(code) or any(map(_SHELL.match, code.splitlines())):
         found.add("runs commands of the shell")
     try:
         tree = ast.parse(_MAGIC.sub(r"\1pass", code))
     except (SyntaxError, ValueError):
-        return tuple(sorted(found))
+        return found
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            found |= _of_call(node)
-    return tuple(sorted(found))
+            found |= _of_call(node, unheard_only)
+    return found
 
 
-def _of_call(call: ast.Call) -> set[str]:
+def _of_call(call: ast.Call, unheard_only: bool) -> set[str]:
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    found = {effect for effect, names in _CALLS.items() if name in names}
+    found: set[str] = set()
     root = function
     while isinstance(root, ast.Attribute):
         root = root.value
-    if isinstance(root, ast.Name) and root.id in _MODULES:
-        found.add(_MODULES[root.id])
-    if name == "open" and _mode(call) not in ("r", "rb", "rt"):
+    module = root.id if isinstance(root, ast.Name) else ""
+    if not (unheard_only and _is_heard(name, module, call)):
+        found |= {effect for effect, names in _CALLS.items() if name in names and not _is_harmless(name, function)}
+    if module in _MODULES and not (unheard_only and module in _HEARD_MODULES):
+        found.add(_MODULES[module])
+    if name == "open" and not unheard_only and _mode(call) not in ("r", "rb", "rt"):
+        found.add("writes files")
+    if name == "print" and any(keyword.arg == "file" and not _is_standard(keyword.value) for keyword in call.keywords):
         found.add("writes files")
     return found
+
+
+def _is_heard(name: str, module: str, call: ast.Call) -> bool:
+    """Whether a recording would tell if this call had done what it is suspected of."""
+    if name in _HEARD_ALWAYS or (module in _HEARD_MODULES and module != "sqlite3"):
+        return True
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return name in _GIVE_TEXT and all(
+        isinstance(each, ast.Constant) and type(each.value) is not str for each in arguments
+    )
+
+
+def _is_harmless(name: str, function: ast.expr) -> bool:
+    """What it writes is shown to the user."""
+    return name in ("write", "writelines") and isinstance(function, ast.Attribute) and _is_standard(function.value)
+
+
+def _is_standard(stream: ast.expr) -> bool:
+    name = stream.attr if isinstance(stream, ast.Attribute) else getattr(stream, "id", "")
+    return name in ("stdout", "stderr")
 
 
 def _mode(call: ast.Call) -> object:

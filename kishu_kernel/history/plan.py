@@ -131,7 +131,7 @@ class _Replays:
                 tuple(gives),
                 tuple(loads),
                 tuple(after),
-                side_effects(checkpoint.code),
+                side_effects(checkpoint.code, checkpoint.effects),
             )
         )
         return None

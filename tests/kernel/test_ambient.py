@@ -235,3 +235,13 @@ def test_a_provider_that_fails(kernel: Kernel, broken: str) -> None:
         refused = kernel.request("undo")
         assert "the precision of decimal cannot be set (ZeroDivisionError" in refused["evalue"]
         assert kernel.value("x") == [1, 2]
+
+
+def test_a_replay_that_gives_something_else_is_told(kernel: Kernel) -> None:
+    """Of the same type, so that it is given; but nobody is to take it for what it was."""
+    kernel.ok("import time, threading")
+    kernel.ok("x = [time.time_ns(), (i for i in 'ab')]; y = [1, (i for i in 'ab')]")
+    kernel.ok("x = y = None")
+    kernel.done("undo")
+    [warning] = kernel.done("status")["warnings"]
+    assert warning.startswith("x: re-computed by running cells again, and not the same as before")

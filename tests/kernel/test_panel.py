@@ -186,7 +186,7 @@ def test_new_checkpoints_and_travels_are_told(panel: Panel) -> None:
 def test_the_stop_button_ends_a_checkout_of_the_panel(panel: Panel, where: str | None) -> None:
     kernel = panel.kernel
     kernel.ok(
-        "import time\nclass Slow:\n    def __reduce__(self):\n        return _slow, ()\n"
+        "import time\nclass Slow(dict):\n    def __reduce__(self):\n        return _slow, ()\n"
         "def _slow():\n    open('loading', 'w').close()\n    time.sleep(30)\n    return Slow()"
     )
     kernel.ok("slow = Slow()")

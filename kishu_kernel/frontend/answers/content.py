@@ -48,6 +48,7 @@ def checkpoint_content(
         "branches": list(branches.get(checkpoint.id, ())),
         "tags": list(tags.get(checkpoint.id, ())),
         "ambient": sorted(checkpoint.ambient),
+        "effects": None if checkpoint.effects is None else list(checkpoint.effects),
         "audited": checkpoint.audited,
         "incomplete": checkpoint.incomplete,
         "trusted": checkpoint.trusted,
