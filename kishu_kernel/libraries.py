@@ -230,7 +230,6 @@ class _Sentinels:
 _sentinels = _Sentinels()
 
 
-
 _held_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 

@@ -126,7 +126,14 @@ def _image(image: Any) -> Reduction:
     # Its own reduction knows its pixels, and nothing of what else stood in a file.
     make, arguments, state, *_ = image.__reduce_ex__(5)
     told = {name: value for name, value in vars(image).items() if name not in _PARTS_OF_AN_IMAGE}
-    return make, arguments, (state, {k: v for k, v in told.items() if _is_plain(v)}), None, None, set_state_and_attributes
+    return (
+        make,
+        arguments,
+        (state, {k: v for k, v in told.items() if _is_plain(v)}),
+        None,
+        None,
+        set_state_and_attributes,
+    )
 
 
 def _is_plain(value: Any) -> bool:
@@ -238,6 +245,14 @@ def _as_it_is(obj: Any) -> Reduction:
     return NotImplemented if own is None else _instance(obj, own)
 
 
+def _keras(obj: Any) -> Reduction:
+    # Its own way is an archive of a model: who holds a layer of it would hold another, and a metric would be as new.
+    own = attributes(obj)
+    if own is None:
+        return NotImplemented
+    return _instance(obj, {name: None if name in _COMPILED_BY_KERAS else value for name, value in own.items()})
+
+
 def _instance(obj: Any, own: dict[str, Any]) -> Reduction:
     return make_instance, (type(obj),), (own, {}), None, None, set_instance_state
 
@@ -327,6 +342,7 @@ def _elsewhere(*_: Any) -> None:
     """Stands for what is only seen. Never stored."""
 
 
+_COMPILED_BY_KERAS = ("train_function", "test_function", "predict_function")
 _COLOURS = ("matplotlib._cm_listed", "seaborn.cm")
 
 _ENTRIES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
@@ -354,6 +370,7 @@ _OF_SUBCLASSES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("plotly.basedatatypes", "BaseFigure"): _as_it_is,  # else: arrays become text, what was first comes last
     ("plotly.basedatatypes", "BasePlotlyType"): _as_it_is,
     ("numpy.polynomial._polybase", "ABCPolyBase"): _as_it_is,  # else: what is the class's becomes the instance's
+    ("keras.src.saving.keras_saveable", "KerasSaveable"): _keras,
     ("joblib.logger", "Logger"): _as_it_is,  # else: when it was made is forgotten
 }
 

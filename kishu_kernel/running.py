@@ -76,6 +76,10 @@ class Running:
         """A cell is running."""
         return bool(self._tickets)
 
+    def stirred(self) -> bool:
+        """Something may have run since the last cell that was no cell."""
+        return not self._tickets and (self.pending != NOTHING or self.unwatched() != NOTHING)
+
     @property
     def on_main(self) -> bool:
         """A cell is running on the main shell."""

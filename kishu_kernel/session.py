@@ -127,10 +127,10 @@ class Session:
         with self._gate:
             self._recover()
             if not hidden:
+                stirred = self._cells.stirred()
                 self._make_up()
                 self._sift()
-                if not self._cells.any:
-                    self._ledger.ambient.begin()
+                self._ledger.ambient.begin(stirred)
             self._give_back(cell_access(source))
             return self._cells.begin(source, main=main)
 

@@ -40,7 +40,7 @@ BUDGET = 2.0
 _CLASS_OR_FUNCTION = b"\x93"
 """The opcode of pickle without which a stream holds nothing but containers of atoms."""
 
-_PLAIN = frozenset({"__main__", "builtins", "collections", "datetime", "decimal", "fractions", "numpy", "pandas"})
+_PLAIN = frozenset({"__main__", "builtins", "collections", "datetime", "decimal", "fractions"})
 """Packages whose objects come back with the same digest, if they come back as they were."""
 
 
@@ -212,7 +212,9 @@ class Thinking:
     ) -> _Different | None:
         before: Census = Counter()
         after: Census = Counter()
-        if self._digest(live, hurried, before) != record.digest:  # no two walks of it are alike: nothing can be said
+        if self._digest(live, hurried, before) != record.digest:
+            # It keeps for later what somebody asked of it, be it for a summary. Or no two walks of it are alike.
+            self._ledger.correct(record.names, live)
             return None
         digest = self._digest(loaded, hurried, after)
         left_out = {key for key in before if key[2] and after[key] < before[key]}

@@ -80,13 +80,17 @@ class _Environment(Provider):
 
     def __init__(self) -> None:
         self._first = dict(os.environ)
+        self._seen: Any = None
+        self._value: dict[str, str | None] = {}
 
     def read(self) -> Any:
-        now = dict(os.environ)
-        if now == self._first:
-            return {}
-        changed = {name: value for name, value in now.items() if self._first.get(name) != value}
-        return changed | dict.fromkeys(self._first.keys() - now.keys())
+        raw = getattr(os.environ, "_data", None)  # to decode all of them each time takes longer than all the rest
+        if raw is None or raw != self._seen:
+            now = dict(os.environ)
+            changed: dict[str, str | None] = {n: text for n, text in now.items() if self._first.get(n) != text}
+            self._value = changed | dict.fromkeys(self._first.keys() - now.keys())
+            self._seen = dict(raw) if isinstance(raw, dict) else None
+        return self._value
 
     def write(self, value: Any) -> None:
         wanted: dict[str, str | None] = {**self._first, **value}
@@ -128,11 +132,22 @@ class _Matplotlib(Provider):
     _OWN = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "webagg.port", "webagg.open_in_browser"})
     """Follow from where the kernel runs; to set them can open windows."""
 
+    def __init__(self) -> None:
+        self._seen: dict[str, Any] = {}
+        self._value: dict[str, Any] = {}
+
     def read(self) -> Any:
         matplotlib = sys.modules["matplotlib"]
-        usual = matplotlib.rcParamsDefault
-        items = dict.items(matplotlib.rcParams)  # its own would settle on a backend
-        return {name: _frozen(value) for name, value in items if name not in self._OWN and _is_not(usual, name, value)}
+        if dict.__ne__(matplotlib.rcParams, self._seen):  # its own way would settle on a backend
+            usual = matplotlib.rcParamsDefault
+            now = dict(dict.items(matplotlib.rcParams))
+            self._seen = {name: _frozen(value) for name, value in now.items()}
+            self._value = {
+                name: value
+                for name, value in self._seen.items()
+                if name not in self._OWN and _differs(dict.get(usual, name, _frozen), value)
+            }
+        return self._value
 
     def write(self, value: Any) -> None:
         matplotlib = sys.modules["matplotlib"]
@@ -154,10 +169,17 @@ class _Pandas(Provider):
     name = "options of pandas"
     module = "pandas._config.config"
 
+    def __init__(self) -> None:
+        self._seen: dict[str, Any] = {}
+        self._value: dict[str, Any] = {}
+
     def read(self) -> Any:
         config = sys.modules[self.module]
-        options = {key: option.defval for key, option in config._registered_options.items()}
-        return {key: now for key, usual in options.items() if _differs(now := _option(config, key), usual)}
+        if config._global_config != self._seen:
+            self._seen = _copied(config._global_config)
+            options = {key: option.defval for key, option in config._registered_options.items()}
+            self._value = {key: now for key, usual in options.items() if _differs(now := _option(config, key), usual)}
+        return self._value
 
     def write(self, value: Any) -> None:
         config = sys.modules[self.module]
@@ -205,8 +227,8 @@ def _frozen(value: Any) -> Any:
     return list(value) if isinstance(value, list) else value
 
 
-def _is_not(usual: Any, name: str, value: Any) -> bool:
-    return _differs(dict.get(usual, name, _frozen), value)
+def _copied(tree: dict[str, Any]) -> dict[str, Any]:
+    return {key: _copied(each) if isinstance(each, dict) else each for key, each in tree.items()}
 
 
 def _differs(one: Any, other: Any) -> bool:

@@ -89,9 +89,14 @@ class AmbientState:
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
-    def begin(self) -> None:
-        """A cell is about to run: what something else changed since the last checkpoint is not its doing."""
-        self._begun = self._changed()
+    def begin(self, stirred: bool) -> None:
+        """A cell is about to run.
+
+        Args:
+            stirred: something else has run since the last checkpoint: what it changed is not the cell's doing.
+        """
+        if stirred or not self.known.values:
+            self._begun = self._changed()
 
     def records(self) -> Records:
         """What the checkpoint of the cell that has ended is to keep."""

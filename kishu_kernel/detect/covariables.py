@@ -230,9 +230,7 @@ class Detector:
         for names in changed:
             now = known[names].variables
             old = [name for name in names if name in self._home]
-            different[names] = [
-                n for n in old if n in unsure or self._known[self._home[n]].variables.get(n) != now[n]
-            ]
+            different[names] = [n for n in old if n in unsure or self._known[self._home[n]].variables.get(n) != now[n]]
         explained = {self._home[name] for names in different.values() for name in names}
         # A name came or went: that is why the co-variable is another one.
         explained |= {home for home in self._known if not variables.keys() >= set(home)}

@@ -565,6 +565,8 @@ class Walk:
 
     def _walk_simple(self, obj: Any) -> None:
         state = obj.__dict__
+        if self.shared.census is not None:  # all its attributes are in the digest
+            self.shared.census[module_name(type(obj)), qualified_name(type(obj)), ""] += 1
         self.parts.append(b"o%d;" % len(state))
         self.stack.append(type(obj))  # walked after the attributes
         self.items(state)
