@@ -101,6 +101,11 @@ _KEPT_TO_BE_FASTER: dict[str, frozenset[str]] = {
         | {"predict_start", "predict_end", "predict_dates"}  # of the last forecast, for its index
     ),
     "matplotlib": frozenset({"_lut", "_isinit"}),  # a colour map's colours, when it is first used
+    "sympy": frozenset({"_mhash", "_assumptions"}),  # hashes, and what was deduced so far of what is known of a symbol
+    "catboost": frozenset({"_canonized_params"}),
+    "nltk": frozenset({"_N"}),
+    "bokeh": frozenset({"_owners"}),  # who is to be told of changes in a list: who holds it
+    "joblib": frozenset({"_func_code_id"}),  # the address of a code that was found to be the one that is cached
 }
 """Attributes that libraries fill when something is asked for. They follow from the others, and come and go by use."""
 
@@ -164,8 +169,9 @@ def differences(was: Description, now: Description) -> list[str]:
 
 
 class _Describer:
-    def __init__(self, namespace: Mapping[str, Any]) -> None:
+    def __init__(self, namespace: Mapping[str, Any], around: frozenset[int] = frozenset()) -> None:
         self.namespace = namespace
+        self.around = around  # sets that hold what is described, and are told by others
         self.told: Description = {}
         self.paths: dict[int, str] = {}
         self.stack: list[tuple[str, Any]] = []
@@ -198,6 +204,8 @@ class _Describer:
             path = path if len(path) <= _LONG else _short(path)
             if obj is self.namespace:
                 self.told[path] = "the namespace"
+            elif id(obj) in self.around:
+                self.told[path] = "a set that holds it"
             elif id(obj) in self.paths:
                 self.told[path] = f"-> {self.paths[id(obj)]}"
             else:
@@ -248,6 +256,7 @@ class _Describer:
         return _Kind(
             self.way(kind),
             is_value,
+            is_mine=kind.__module__ == "__main__",
             is_flat=kind in _FLAT or of_pandas or (self.scalar != () and issubclass(kind, self.scalar)),
             slots=tuple(_slots(kind)),
             left_out=_left_out(kind),
@@ -271,6 +280,8 @@ class _Describer:
             "ray": self.of_ray,
         }
         ways = [tell for library, tell in libraries.items() if library in roots and library in sys.modules]
+        names = {_name(base) for base in kind.__mro__}
+        ways += [functools.partial(tell, self) for name, tell in _BY_PROPERTIES.items() if name in names]
 
         def tell(path: str, obj: Any) -> str:
             for way in ways:
@@ -320,8 +331,10 @@ class _Describer:
         items = list(obj)
         if self.flat(items):
             return _short("{" + ", ".join(sorted(map(repr, items))) + "}")
+        around = self.around | {id(obj)}
         alone = sorted(
-            (repr(sorted(_Describer(self.namespace).run({"": item}).items())), n) for n, item in enumerate(items)
+            (repr(sorted(_Describer(self.namespace, around).run({"": item}).items())), n)
+            for n, item in enumerate(items)
         )
         self.then((f"{path}{{{n}}}", items[index]) for n, (_, index) in enumerate(alone))
         return f"of {len(obj)}"
@@ -417,8 +430,10 @@ class _Describer:
         kind = self.kind(type(obj))
         state = getattr(obj, "__dict__", None)
         attributes = [(name, value) for name, value in dict.items(state) if name not in kind.left_out] if state else []
+        if not kind.is_mine:
+            attributes.sort(key=lambda each: str(each[0]))  # a library's own order of them is noticed by nobody
         names = _short(", ".join(str(name) for name, _ in attributes))
-        attributes += _held_in(kind.slots, obj)
+        attributes += ((name, value) for name, value in _held_in(kind.slots, obj) if name not in kind.left_out)
         held = self.builtin(path, obj)
         parts: list[tuple[str, Any]] = []
         known_as = self.known_as(obj)
@@ -520,7 +535,7 @@ class _Describer:
             about = sorted((name, str(value)) for name, value in obj.kwds.items() if name != "calendar")
             return f"{_name(type(obj))} {obj.n} {obj.normalize} {_short(repr(about))}"  # the calendar: of the others
         if isinstance(obj, extensions.ExtensionDtype):
-            return f"dtype {obj!r}"
+            return f"dtype {_name(type(obj))} {obj}"
         if isinstance(obj, extensions.ExtensionArray):
             return self.column(path, obj, obj)
         if isinstance(obj, pandas.RangeIndex):
@@ -555,7 +570,7 @@ class _Describer:
         """Values of one dtype. Their memory is pandas' own affair."""
         numpy = sys.modules["numpy"]
         categories = getattr(values.dtype, "categories", None)
-        dtype = repr(values.dtype) if categories is None else f"category ordered={values.ordered}"
+        dtype = _address_free(values.dtype) if categories is None else f"category ordered={values.ordered}"
         about = f"{_name(type(owner))} {dtype} of {len(values)}"
         text = getattr(values, "_pa_array", None)
         if text is not None and str(text.type) in ("string", "large_string"):
@@ -684,6 +699,7 @@ class _Kind:
     Attributes:
         tell: how its objects are told.
         is_value: who holds the same one shares nothing.
+        is_mine: a class of the notebook.
         is_flat: their repr says all.
         slots: names and descriptors.
         left_out: attributes that are not told.
@@ -693,12 +709,52 @@ class _Kind:
 
     tell: Callable[[str, Any], str]
     is_value: bool
+    is_mine: bool
     is_flat: bool
     slots: tuple[tuple[str, Any], ...]
     left_out: frozenset[str]
     hides: bool
     is_unknown: bool
 
+
+def _widget(self: _Describer, path: str, obj: Any) -> str:
+    """What the frontend is sent; not under which names it knows the widget."""
+    self.then((f"{path}.{name}", getattr(obj, name)) for name in sorted(obj.keys) if name not in _NOT_OF_A_WIDGET)
+    return f"widget {_name(type(obj))}"
+
+
+def _bokeh_model(self: _Describer, path: str, obj: Any) -> str:
+    """Its properties: what the browser is sent. Its number comes from a counter."""
+    self.then((f"{path}.{name}", value) for name, value in sorted(obj.properties_with_values().items()))
+    return f"model {_name(type(obj))}"
+
+
+def _bokeh_document(self: _Describer, path: str, obj: Any) -> str:
+    self.then([(f"{path}.title", obj.title), *((f"{path}.roots[{n}]", root) for n, root in enumerate(obj.roots))])
+    return f"document of {len(obj.roots)}"
+
+
+def _image(self: _Describer, path: str, obj: Any) -> str:
+    """Pixels, colours, what it says of itself; not the file that it may still be read from."""
+    pixels = _hashed(obj.tobytes())  # reads them
+    known = {name: value for name, value in vars(obj).items() if not name.startswith("_")}
+    self.then((f"{path}.{name}", known[name]) for name in sorted(known.keys() - _NOT_OF_AN_IMAGE))
+    colours = None if obj.palette is None else bytes(obj.getpalette(obj.palette.mode))
+    palette = _hashed(colours) if colours else None
+    return f"{_name(type(obj))} {obj.mode} {obj.size} {obj.format} {pixels} {palette}"
+
+
+_NOT_OF_AN_IMAGE = frozenset(
+    {"fp", "png", "map", "tile", "im", "palette", "readonly", "pyaccess", "decoderconfig", "decodermaxblock"}
+)
+_NOT_OF_A_WIDGET = frozenset({"comm", "_msg_callbacks"})
+_BY_PROPERTIES: dict[str, Callable[[_Describer, str, Any], str]] = {
+    "ipywidgets.widgets.widget.Widget": _widget,
+    "PIL.Image.Image": _image,
+    "bokeh.model.model.Model": _bokeh_model,
+    "bokeh.document.document.Document": _bokeh_document,
+}
+"""Libraries that say themselves what their objects are made of; the rest is how they go about it."""
 
 _NOT_OF_AN_OPTIMIZER = frozenset(
     {"_zero_grad_profile_name", "_warned_capturable_if_run_uncaptured"}  # for the profiler, and to warn once
@@ -894,6 +950,12 @@ def _share(one: Any, other: Any) -> bool:
         return bool(numpy.shares_memory(one, other, max_work=100_000))
     except Exception:  # too hard to tell
         return True
+
+
+def _address_free(dtype: Any) -> str:
+    """The repr of a dtype, or its name where that says at which address it lies."""
+    text = repr(dtype)
+    return f"{_name(type(dtype))} {dtype}" if " object at 0x" in text else text
 
 
 def _preview(values: Any) -> str:

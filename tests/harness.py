@@ -28,6 +28,7 @@ from kishu_kernel.running import Ticket
 from kishu_kernel.session import Session
 from kishu_kernel.store import MemoryStore
 from kishu_kernel.store.base import Refs, StoredPayload
+from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.timeline import Timeline
 
 
@@ -79,7 +80,9 @@ class Notebook:
         rerunner: what re-runs them.
     """
 
-    def __init__(self, tracker: TrackerKind = "code", store: FailingStore | None = None) -> None:
+    def __init__(
+        self, tracker: TrackerKind = "code", store: FailingStore | LmdbStore | None = None, session: str = "here"
+    ) -> None:
         self.module = types.ModuleType("__main__")
         self.live: dict[str, Any] = PatchedNamespace() if tracker == "namespace" else vars(self.module)
         out: dict[int, Any] = {}
@@ -95,7 +98,7 @@ class Notebook:
             self.names,
             ReductionTable(self.live),
             make_tracker(tracker, self.live),
-            lambda: Timeline(self.store, SessionId("here")),
+            lambda: Timeline(self.store, SessionId(session)),
             self._rerun,
             self.warnings.append,
         )
@@ -144,7 +147,7 @@ class Notebook:
 
     def _written(self, checkpoint: Checkpoint) -> bool:
         """As after some think time: the checkpoint is on the disk, or it is known that it cannot be."""
-        if not self.store.gate.is_set():  # the user is faster than the disk
+        if isinstance(self.store, FailingStore) and not self.store.gate.is_set():  # the user is faster than the disk
             return True
         self.session.timeline.store.flush()
         return self.store.contains(checkpoint.id)
@@ -152,8 +155,10 @@ class Notebook:
     def hidden(self, code: str) -> None:
         """Runs code that gets no checkpoint of its own."""
         ticket = self.begin(code, hidden=True)
-        exec(code, self.live)
-        self.session.after_hidden(ticket)
+        try:
+            exec(code, self.live)
+        finally:
+            self.session.after_hidden(ticket)
 
     @property
     def head(self) -> str | None:

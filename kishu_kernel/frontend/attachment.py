@@ -51,6 +51,7 @@ class Settings:
         output_limit: bytes of outputs kept with each checkpoint.
         rules: what is not to be stored.
         auto_resume: a new session begins where the last one of this notebook ended.
+        audit: pauses are used to check (`thinking`).
     """
 
     where: Whereabouts = field(default_factory=Whereabouts)
@@ -60,6 +61,7 @@ class Settings:
     output_limit: int = 1_000_000
     rules: KeepRules = field(default_factory=KeepRules)
     auto_resume: bool = False
+    audit: bool = True
 
 
 class Attachment:
@@ -353,7 +355,7 @@ class Attachment:
 
     def think(self, hurried: Callable[[], bool]) -> bool:
         """As in `Session.think`. Who watches is told when checkpoints look different for it."""
-        if self._cells:
+        if self._cells or not self.settings.audit:
             return False
         before = self.session.thoughts
         more = self.session.think(hurried)

@@ -48,6 +48,9 @@ class KishuOptions(Configurable):
     exclude_types = List(
         Unicode(), help="Patterns on types that are not stored, like torch.Tensor: they are re-run instead."
     ).tag(config=True)
+    audit = Bool(
+        True, help="Use pauses to look for changes that no code shows, and to try whether what was stored comes back."
+    ).tag(config=True)
     network_store = Bool(
         False, help="Keep the store where it is, even on a network file system, where it can be damaged."
     ).tag(config=True)
@@ -83,6 +86,7 @@ class KishuOptions(Configurable):
             output_limit=self.output_limit,
             rules=KeepRules(tuple(self.exclude), tuple(self.exclude_types), self.version_limit or None),
             auto_resume=self.auto_resume,
+            audit=self.audit,
         )
 
 

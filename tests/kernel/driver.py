@@ -99,6 +99,7 @@ class Kernel:
         environment: further variables; None removes one.
         cwd: the working directory; `home` where not told.
         command: what to start; the kernel of this checkout where not told.
+        patience: seconds after which it is taken for hung if it does not answer. Can be changed while it runs.
     """
 
     def __init__(
@@ -108,8 +109,10 @@ class Kernel:
         environment: dict[str, str | None] | None = None,
         cwd: Path | None = None,
         command: Sequence[str] = (sys.executable, "-m", "kishu_kernel"),
+        patience: float = PATIENCE,
     ) -> None:
         self.home = home
+        self.patience = patience
         self.stores = home / "stores"
         specs = _OneSpec([*command, "-f", "{connection_file}", *arguments])
         self.manager = KernelManager(
@@ -302,7 +305,7 @@ class Kernel:
         self.client.session.pack = _packed
         self.client.start_channels(hb=False)
         try:
-            self.client.wait_for_ready(timeout=PATIENCE)
+            self.client.wait_for_ready(timeout=self.patience)
         except BaseException:
             self.close()
             raise
@@ -321,14 +324,14 @@ class Kernel:
             self._iopub.setdefault(of, []).append((message["msg_type"], message["content"]))
 
     def _get(self, channel: Any) -> Any:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             try:
                 return channel.get_msg(timeout=1)
             except Empty:
                 if not self.manager.is_alive():
                     raise KernelDied("the kernel died") from None
-        raise AssertionError(f"the kernel did not answer within {PATIENCE:.0f} s")
+        raise AssertionError(f"the kernel did not answer within {self.patience:.0f} s")
 
 
 def environment_of(home: Path, further: dict[str, str | None]) -> dict[str, str]:

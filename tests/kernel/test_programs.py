@@ -1,0 +1,147 @@
+"""Random programs on real kernels: a restart is another process, and IPython does what it does.
+
+Few, since each takes kernels of its own; `test_differential.py` runs thousands in this process. One that fails here is
+not made shorter: play it there first (`programs.play`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import describer
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from made_programs import ARRAYS, CLASSES, CONTAINERS, FRAMES, FUNCTIONS, programs
+from programs import Model, Target
+
+from .driver import Kernel, environment_of
+
+PROGRAMS = int(os.environ.get("KISHU_PROGRAMS", "2000")) // 200
+SEED = int(os.environ.get("KISHU_SEED", "0"))
+AFTERWARDS = ("%restart", "%resume", "%checkout 9", "%redo", "%checkout 20", "%start", "%checkout")
+THEMES = (CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS)
+
+
+@dataclass
+class RealPlayer:
+    """Runs the lines of `programs` on a kernel; its model knows the whole description of each state."""
+
+    kernel: Kernel
+    model: Model = field(default_factory=Model)
+    states: dict[Target, describer.Description] = field(default_factory=dict)
+    tags: dict[str, Target] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    compared: int = 0
+    refused: int = 0
+
+    def __post_init__(self) -> None:
+        self.states[None] = self.look()
+
+    def look(self) -> describer.Description:
+        return json.loads(self.kernel.value(describer.IN_KERNEL))  # type: ignore[no-any-return]
+
+    def run(self, line: str) -> None:
+        self.told.append(line)
+        word, _, rest = line.partition(" ")
+        if not line.startswith("%"):
+            ran = self.kernel.run(line)
+            self.told[-1] += f"        # {ran.reply.get('ename')}" if ran.status != "ok" else ""
+            self.add(self.kernel.done("status")["head"], self.look())
+        elif word == "%restart":
+            self.restart()
+        elif word in ("%branch", "%tag"):
+            if self.model.head is not None:
+                self.kernel.done(word[1:], name=rest, target=self.model.head)
+                self.tags.update({rest: self.model.head} if word == "%tag" else {})
+        else:
+            self.travel(word, rest.split())
+
+    def add(self, id: Any, state: describer.Description) -> None:
+        self.check(id not in self.states, "a cell took no checkpoint")
+        self.model.parents[id] = self.model.head
+        self.model.made.append(id)
+        self.model.heads[-1] = id
+        self.states[id] = state
+
+    def restart(self) -> None:
+        while self.kernel.done("status")["pending"]:
+            pass
+        self.kernel.restart(kill=len(self.model.heads) % 2 == 1)
+        self.model.restart()
+        self.check(self.look() == self.states[None], "a new kernel is not empty")
+
+    def travel(self, word: str, words: list[str]) -> None:
+        operation, expected = self.meant(word, words)
+        before = self.look()
+        reply = self.kernel.request(**operation)
+        if reply["status"] != "ok":
+            self.told.append(f"    # refused: {reply['evalue']}")
+            self.check(not expected or bool(reply["evalue"]), "it does not say why")
+            self.check(self.look() == before, "a refused checkout changed something")
+            self.refused += bool(expected)
+            return
+        self.check([reply["head"]] == expected, "it leads elsewhere")
+        self.model.move(reply["head"])
+        self.told += [f"    # re-run: {step['code']!r}" for step in reply["plan"]["replay"]]
+        wrong = describer.differences(self.states[reply["head"]], self.look())
+        self.check(not wrong, "\n".join(["this is not the state that it was", *wrong]))
+        self.compared += 1
+
+    def meant(self, word: str, words: list[str]) -> tuple[dict[str, Any], list[Target]]:
+        model, number = self.model, int(words[0]) if words else 1
+        if word == "%undo":
+            return {"operation": "undo", "steps": number}, model.undone(number)
+        if word == "%start":
+            steps = len(model.ancestry(model.head)) - 1
+            return {"operation": "undo", "steps": steps}, [None] if steps else []
+        if word == "%redo":
+            return {"operation": "redo", "steps": number}, model.redone(number)
+        if word == "%resume":
+            return {"operation": "resume"}, model.resumed()
+        if word == "%goto" and self.tags:
+            name = sorted(self.tags)[number % len(self.tags)]
+            return {"operation": "checkout", "target": name}, [self.tags[name]]
+        if word == "%goto" or not model.made:
+            return {"operation": "checkout", "target": "nowhere"}, []
+        target = model.made[-1 - (number - 1) % len(model.made)]
+        replay = "never" if "never" in words else "auto"
+        return {"operation": "checkout", "target": target, "replay": replay}, [target]
+
+    def check(self, holds: bool, sentence: str) -> None:
+        if not holds:
+            raise AssertionError("\n".join(["", *self.told, "", sentence]))
+
+
+@pytest.mark.timeout(900)
+def test_every_state_comes_back_in_real_kernels(tmp_path: Path) -> None:
+    library = environment_of(tmp_path, {})["PYTHONPATH"] + os.pathsep + str(Path(describer.__file__).parent)
+    players: list[RealPlayer] = []
+
+    @seed(SEED)
+    @settings(
+        max_examples=PROGRAMS,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(programs(THEMES, longest=60))
+    def judge(program: list[str]) -> None:
+        home = tmp_path / f"home-{len(players)}"
+        home.mkdir()
+        environment = {"PYTHONPATH": library, "JPY_SESSION_NAME": str(home / "book.ipynb")}
+        with Kernel(home, environment=environment) as kernel:
+            player = RealPlayer(kernel)
+            players.append(player)
+            for line in [*program, *AFTERWARDS]:
+                player.run(line)
+            assert kernel.done("status")["warnings"] == []
+
+    judge()
+    assert sum(player.compared for player in players) > 5 * PROGRAMS
+    assert sum(player.refused for player in players) < PROGRAMS
+    assert sum(len(player.model.heads) - 1 for player in players) >= PROGRAMS
