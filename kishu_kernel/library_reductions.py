@@ -24,6 +24,7 @@ from kishu_kernel.rebuild import (
     set_array_state,
     set_content,
     set_instance_state,
+    set_optimizer_state,
     set_state_and_attributes,
     set_tensor_state,
 )
@@ -57,7 +58,7 @@ def seen(obj: Any) -> Reduction:
         Exception: whatever looking at it raises: this one cannot be seen either.
     """
     look = _seeing(type(obj))
-    return _elsewhere, (type(obj), *look(obj)) if look is not None else ()
+    return elsewhere, (type(obj), *look(obj)) if look is not None else ()
 
 
 def _seeing(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
@@ -250,7 +251,17 @@ def _keras(obj: Any) -> Reduction:
     own = attributes(obj)
     if own is None:
         return NotImplemented
-    return _instance(obj, {name: None if name in _COMPILED_BY_KERAS else value for name, value in own.items()})
+    state = {name: None if name in _COMPILED_BY_KERAS else value for name, value in own.items()}
+    numbers = state.pop("_trainable_variables_indices", None)
+    if numbers is None:
+        return _instance(obj, state)
+    # An optimizer's: by names that variables have for as long as they live.
+    known = [(each, numbers[obj._var_key(each)]) for each in own["_trainable_variables"]]
+    return make_instance, (type(obj),), (state, type(numbers), known), None, None, set_optimizer_state
+
+
+def _wrapped(proxy: Any) -> Reduction:
+    return type(proxy), (proxy.__wrapped__,)
 
 
 def _instance(obj: Any, own: dict[str, Any]) -> Reduction:
@@ -303,8 +314,19 @@ def _pixels(core: Any) -> tuple[Any, ...]:
 def _widget(widget: Any) -> tuple[Any, ...]:
     # Its comm leads into the kernel. What it calls may touch what it names.
     values = {name: value for name, value in widget._trait_values.items() if name not in ("comm", "log", "keys")}
-    own = {name: value for name, value in vars(widget).items() if not name.startswith("_")}
-    return values, own, observers_of(widget)
+    own = {name: value for name, value in vars(widget).items() if not name.startswith("_") and not callable(value)}
+    return values, own, [each.__code__ for each in observers_of(widget)]
+
+
+def _only(*names: str) -> Callable[[Any], tuple[Any, ...]]:
+    return lambda obj: tuple(getattr(obj, name) for name in names)
+
+
+def _of_spark(obj: Any) -> tuple[Any, ...]:
+    # The JVM's own objects never change, where these refer to them: another plan is another object.
+    told = {name: value for name, value in vars(obj).items() if name not in _SPARKS_OWN}
+    numbers = {name: value._target_id for name, value in told.items() if hasattr(type(value), "_get_object_id")}
+    return ({**told, **numbers},)
 
 
 def _digest(hasher: Any) -> tuple[Any, ...]:
@@ -338,10 +360,11 @@ class ModuleAttribute:
         return module_attribute, self._where
 
 
-def _elsewhere(*_: Any) -> None:
+def elsewhere(*_: Any) -> None:
     """Stands for what is only seen. Never stored."""
 
 
+_SPARKS_OWN = ("ctx", "_sc", "_session", "_sql_ctx", "_schema", "_jrdd_val", "_jrdd_deserializer", "_broadcast")
 _COMPILED_BY_KERAS = ("train_function", "test_function", "predict_function")
 _COLOURS = ("matplotlib._cm_listed", "seaborn.cm")
 
@@ -371,6 +394,8 @@ _OF_SUBCLASSES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("plotly.basedatatypes", "BasePlotlyType"): _as_it_is,
     ("numpy.polynomial._polybase", "ABCPolyBase"): _as_it_is,  # else: what is the class's becomes the instance's
     ("keras.src.saving.keras_saveable", "KerasSaveable"): _keras,
+    ("tensorflow.python.trackable.data_structures", "_DictWrapper"): _wrapped,  # else: a plain one
+    ("tensorflow.python.trackable.data_structures", "_TupleWrapper"): _wrapped,
     ("joblib.logger", "Logger"): _as_it_is,  # else: when it was made is forgotten
 }
 
@@ -390,6 +415,12 @@ _PARTS_OF_AN_IMAGE = frozenset(
 _SEEN: dict[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
     ("ray", "ObjectRef"): _answers("binary"),
     ("ipywidgets", "Widget"): _widget,
+    ("distributed", "Future"): _only("key"),
+    ("pyspark", "Accumulator"): _only("aid", "value"),
+    ("pyspark", "DataFrame"): _of_spark,
+    ("pyspark", "Column"): _of_spark,
+    ("pyspark", "RDD"): _of_spark,
+    ("pyspark", "JavaWrapper"): _of_spark,
     ("xgboost", "DMatrix"): _xgboost_matrix,
     ("lightgbm", "Dataset"): _attributes_but("_handle"),
     ("_catboost", "_PoolBase"): _answers(

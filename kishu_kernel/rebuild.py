@@ -279,6 +279,13 @@ def make_closed(kind: str, name: Any, raw_mode: str, mode: str | None = None, *s
     return file
 
 
+def set_optimizer_state(obj: Any, state: tuple[dict[str, Any], Any, list[tuple[Any, int]]]) -> None:
+    """Of an optimizer of Keras': its attributes, and the numbers of its variables, which it finds by their own keys."""
+    attributes, kind, numbers = state
+    obj.__dict__.update(attributes)
+    obj.__dict__["_trainable_variables_indices"] = kind({obj._var_key(each): number for each, number in numbers})
+
+
 def new_name() -> str:
     """A name that nobody has, for what would else be taken for the one of this name that lives here."""
     return str(uuid.uuid4())

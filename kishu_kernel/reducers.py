@@ -118,6 +118,8 @@ class ReductionTable:
             return Reducer._shell
         if module == "torch.storage" and kind.__name__ in ("TypedStorage", "UntypedStorage"):
             return Reducer._storage
+        if "numpy" in sys.modules and issubclass(kind, sys.modules["numpy"].ndarray) and module != "numpy":
+            return Reducer._subclassed_array
         own = library_entry(kind)
         if own is not None:
             return lambda _, obj: own(obj)
@@ -242,6 +244,9 @@ class Reducer:
             if reduction[0] is _cloud._make_skeleton_class and "__slots__" in vars(cls) and not named_tuple:
                 # cloudpickle leaves them out: instances would come back with a `__dict__` in their place.
                 arguments = (*arguments[:3], {**arguments[3], "__slots__": vars(cls)["__slots__"]}, *arguments[4:])
+            if reduction[0] is _cloud._make_skeleton_class:
+                # Else a class in a class, or in a function, would come back under its bare name.
+                arguments = (*arguments[:3], {**arguments[3], "__qualname__": cls.__qualname__}, *arguments[4:])
             attributes, slots = reduction[2]
             # cloudpickle leaves out what is the same object in a base: but it would then follow the base.
             own = {name: value for name, value in vars(cls).items() if _is_in_base(cls, name, value)}
@@ -301,7 +306,11 @@ class Reducer:
         return NotImplemented if name is None else (module_attribute, (module_name(type(obj)), name))
 
     def _proxy(self, proxy: types.MappingProxyType[Any, Any]) -> Reduction:
+        if proxy is getattr(sys.modules.get("dataclasses"), "_EMPTY_METADATA", None):  # of each field that has none
+            return module_attribute, ("dataclasses", "_EMPTY_METADATA")
         behind = gc.get_referents(proxy)[0]  # cloudpickle would store a copy, which no longer follows
+        if "__module__" in behind and "__doc__" in behind:
+            raise TypeError("the attributes of a class cannot be stored by themselves")
         return (types.MappingProxyType, (behind,)) if type(behind) is dict else NotImplemented
 
     def _view(self, view: Any) -> Reduction:
@@ -330,6 +339,11 @@ class Reducer:
             except (RuntimeError, TypeError):  # a PyTorch without NumPy
                 return NotImplemented
         return load_storage, (self._storages[key], dtype)
+
+    def _subclassed_array(self, array: Any) -> Reduction:
+        if not array.flags.writeable:  # its own reduction leaves that out
+            raise TypeError(f"{type(array).__name__} objects that cannot be written cannot be stored")
+        return NotImplemented
 
     def _note_blocks(self, manager: Any) -> Reduction:
         # A Series' manager reduces to the values of its blocks, not to the blocks.

@@ -17,6 +17,7 @@ from kishu_kernel.collector import collector_waiting
 from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.detect.familiar import Meeting, Reunion
 from kishu_kernel.detect.fingerprint import digest_of
+from kishu_kernel.doings import untouched_world
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
 from kishu_kernel.history.graph import Lookup
 from kishu_kernel.history.plan import UNTRUSTED, make_plan
@@ -141,7 +142,10 @@ class Restorer:
             if record.size > COMPARED_AT_MOST:
                 raise LoadError(f"{name} is too large to compare: it weighs {size(record.size)}")
             if version not in loaded:
-                loaded[version] = self._load(travel, version)
+                with untouched_world() as guard:
+                    loaded[version] = self._load(travel, version)
+                if guard.refused is not None:
+                    raise LoadError(f"{name} is not loaded to be looked at: that {guard.refused}")
             return loaded[version][name]
 
         found = {}

@@ -188,16 +188,14 @@ class Thinking:
         stored = self._ledger.timeline.store.load(version)
         if _CLASS_OR_FUNCTION not in stored.stream:
             return
+        live = {name: variables[name] for name in record.names}
         with untouched_world() as guard, collector_waiting():
             try:
-                loaded = decode(stored, self._table.namespace)
+                found = self._different(record, live, decode(stored, self._table.namespace), hurried)
             except LoadError:  # told when it is needed
                 return
-        if guard.refused is not None:
-            return
-        live = {name: variables[name] for name in record.names}
-        found = self._different(record, live, loaded, hurried)
-        if found is not None:
+        # What was loaded is gone again, within the guard: it may do something when it goes.
+        if found is not None and guard.refused is None:
             self._ledger.distrust(version, found.clause, found.kind)
             self.found += 1
             self._tell(f"Kishu found that {found.clause}: the cells that make them will be re-run instead.")

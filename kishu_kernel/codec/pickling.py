@@ -4,7 +4,8 @@ cloudpickle first (the C pickler), dill where that fails, else "not stored", whi
 (paper 6.1). Both picklers read the table of `reducers`, so that what the fingerprint saw is what is stored, and so
 that neither of them takes its own shortcuts with files, functions and classes of the notebook.
 
-A load touches nothing but memory: what would open a file, a socket or a process is never stored.
+A load touches nothing but memory, and files that a variable held open (`handles`): what would open a socket or start a
+process is never stored.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from kishu_kernel.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.codec.libraries_used import differences, library_versions
 from kishu_kernel.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.errors import KishuError, LoadError
+from kishu_kernel.libraries import module_name
 from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.rebuild import Source, load_strings, make_function
 from kishu_kernel.reducers import Reducer, ReductionTable
@@ -72,7 +74,8 @@ def encode(
         opaque: types in it that the fingerprint could not walk. Only dill may know how to store them.
         recognised: knows arrays of strings, so that they are known again when they are loaded.
     """
-    objects = {name: variables[name] for name in names}
+    # What is a variable's own array is met before it is met as a block of pandas', which would be private.
+    objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
     if opaque and not _dill_knows(opaque):
         return NotStored(names, f"{_listed(opaque)} objects cannot be stored")
     codecs: tuple[CodecName, ...] = ("dill",) if opaque else ("cloudpickle", "dill")
@@ -84,6 +87,11 @@ def encode(
         except Exception as error:  # the user's objects may raise anything
             reason = reason or f"{type(error).__name__}: {error}"
     return NotStored(names, reason[:500])
+
+
+def _rank(obj: Any) -> int:
+    root = module_name(type(obj)).partition(".")[0]
+    return 0 if root == "numpy" else 2 if root == "pandas" else 1
 
 
 def decode(stored: Stored, namespace: dict[str, Any], acquaintances: Acquaintances | None = None) -> dict[str, Any]:

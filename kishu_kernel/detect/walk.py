@@ -38,6 +38,7 @@ from kishu_kernel.libraries import (
     qualified_name,
     static_objects,
 )
+from kishu_kernel.library_reductions import elsewhere
 from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
 from kishu_kernel.model import Digest
 from kishu_kernel.rebuild import module_attribute
@@ -50,6 +51,8 @@ _MADE_IN_C = 1 << 8
 """A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
 _LOOKS = 1023
 """After so many objects a walk that may be given up asks whether it is to be."""
+
+_ITEM_ITERATORS: tuple[type, ...] = (type(iter({}.items())), type(reversed({}.items())))
 
 _FRAMED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
 
@@ -406,7 +409,11 @@ class Walk:
             self.stack.extend(reversed(self.kept[-1]))
 
     def _walk_subclassed_array(self, obj: Any) -> None:
-        """By its reduction, which copies its memory and its mask; but others may see them too."""
+        """By its reduction, which copies its memory and its mask; but others may see them too.
+
+        It leaves out whether they can be written.
+        """
+        self.text(b"w", bytes([is_writeable(obj)]))
         parts: tuple[Any, ...] = (obj, getattr(obj, "_mask", None))
         for held in parts:
             if getattr(held, "strides", None) and held.size:
@@ -630,6 +637,8 @@ class Walk:
             or (id(obj) in self.reducer.private and copies_on_write())
         ):
             self.unlink(obj)
+        if children[0] is elsewhere:  # what it calls may touch what it names, and joins nothing
+            self.codes.update(each.__code__ for each in observers_of(obj) if self.reducer.is_notebook_function(each))
         self.kept.append(children)
         self.parts.append(b"r%d;" % len(children))
         if self.shared.census is not None and not kind.__flags__ & _MADE_IN_C:
@@ -652,6 +661,10 @@ class Walk:
         if state is not None:
             self.kept.append(state)  # a property may have made it
             self.stack.extend((kind, state))
+            # What its base holds for it besides, which may be made in C.
+            self.stack.extend(held for held in filter(self._may_be_shared, self._behind(obj)) if held is not state)
+        elif kind in weakref.ProxyTypes:
+            self.stack.append(obj.__sizeof__.__self__)
         elif kind is memoryview:
             self.stack.append(obj.obj)
         elif issubclass(kind, weakref.ref):
@@ -677,6 +690,8 @@ class Walk:
     def _behind(self, obj: Any) -> list[Any]:
         """What an opaque object holds on to, as far as that can be seen."""
         held = gc.get_referents(obj)
+        if type(obj) in _ITEM_ITERATORS:  # beside the dictionary, the pair that it gives next time
+            held = [each for each in held if isinstance(each, dict)]
         for attribute in ("base", "operands") if module_name(type(obj)) == "numpy" else ():
             try:
                 held.append(getattr(obj, attribute))

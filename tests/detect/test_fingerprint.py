@@ -283,7 +283,6 @@ def test_overlap_between_variables_is_in_their_common_digest(main: Namespace) ->
     [
         "x = (i for i in [1])",
         "x = [(i for i in [1])]",
-        "x = memoryview(b'abc')",
         "import sys\nx = sys._getframe()",
         "class C:\n    def __reduce_ex__(self, protocol):\n        raise ValueError\nx = [C()]",
         "class C:\n    def __getstate__(self):\n        raise ValueError\nx = C()",

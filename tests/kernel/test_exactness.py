@@ -35,7 +35,11 @@ SHARING: dict[str, Scenario] = {
         "c.n = 2",
         "both[0].n += 1; assert both[1].n == c.n == 2",
     ),
-    "a cycle": ("a = [1]; a.append(a)", "a[1].append(2)", "assert a[1] is a; a.append(3); assert a[1][2] == 3 == len(a)"),
+    "a cycle": (
+        "a = [1]; a.append(a)",
+        "a[1].append(2)",
+        "assert a[1] is a; a.append(3); assert a[1][2] == 3 == len(a)",
+    ),
     "parents and children": (
         "class Node:\n    def __init__(self, up=None):\n        self.up, self.down = up, []\n"
         "        if up: up.down.append(self)\n"
@@ -112,7 +116,11 @@ MEMORY: dict[str, Scenario] = {
         "b = b.copy()",
         "assert not b.flags.writeable and a.flags.writeable; a[2] = 9; assert b[0] == 9",
     ),
-    "a buffer and its view": ("buf = bytearray(b'abc'); m = memoryview(buf)", "m[0] = 120", "m[1] = 122; assert buf == b'azc'"),
+    "a buffer and its view": (
+        "buf = bytearray(b'abc'); m = memoryview(buf)",
+        "m[0] = 120",
+        "m[1] = 122; assert buf == b'azc'",
+    ),
     "an array over a buffer": (
         "import numpy as np; buf = bytearray(8); a = np.frombuffer(buf, 'u1')",
         "buf[0] = 7",
@@ -192,8 +200,16 @@ MEMORY: dict[str, Scenario] = {
 CODE: dict[str, Scenario] = {
     "live globals": ("n = 1\ndef f(): return n", "n = 2", "assert f() == 1; n = 5; assert f() == 5"),
     "a new function sees live globals": ("n = 1\ndef f(): return n", "def f(): return -n", "n = 5; assert f() == 5"),
-    "a global that a function binds": ("n = 1\ndef f():\n    global n\n    n += 1", "f()", "assert n == 1; f(); assert n == 2"),
-    "a variable that the cell does not name": ("xs = []\ndef f(): xs.append(1)", "f()", "assert xs == []; f(); assert xs == [1]"),
+    "a global that a function binds": (
+        "n = 1\ndef f():\n    global n\n    n += 1",
+        "f()",
+        "assert n == 1; f(); assert n == 2",
+    ),
+    "a variable that the cell does not name": (
+        "xs = []\ndef f(): xs.append(1)",
+        "f()",
+        "assert xs == []; f(); assert xs == [1]",
+    ),
     "through three functions and a method": (
         "xs = []\nclass C:\n    def go(self): f()\ndef f(): g()\ndef g(): globals()['xs'].append(1)\nc = C()",
         "c.go()",
@@ -223,8 +239,16 @@ CODE: dict[str, Scenario] = {
     ),
     "a default that is changed": ("def f(x=[]): x.append(1); return x", "f()", "assert f() == [1]"),
     "a keyword's default": ("def f(*, x={}): return x", "f()['k'] = 1", "assert f() == {} and f() is f()"),
-    "a default that is also a variable": ("xs = []\ndef f(x=xs): return x", "f().append(1)", "f().append(2); assert xs == [2]"),
-    "attributes of a function": ("def f(): pass\nf.seen = [1]", "f.seen.append(2); f.more = 1", "assert vars(f) == {'seen': [1]}"),
+    "a default that is also a variable": (
+        "xs = []\ndef f(x=xs): return x",
+        "f().append(1)",
+        "f().append(2); assert xs == [2]",
+    ),
+    "attributes of a function": (
+        "def f(): pass\nf.seen = [1]",
+        "f.seen.append(2); f.more = 1",
+        "assert vars(f) == {'seen': [1]}",
+    ),
     "code of a function": ("def f(): return 1\ndef g(): return 2", "f.__code__ = g.__code__", "assert f() == 1"),
     "a partial": (
         "import functools; xs = [1]; p = functools.partial(xs.insert, 0)",
@@ -307,7 +331,11 @@ CODE: dict[str, Scenario] = {
         "assert C.made == []; add(5); assert C.made == [5] and type(C.make()) is C",
     ),
     "a class attribute changed": ("class C: n = [1]\nc = C()", "C.n = [2]", "assert c.n == [1] == C.n"),
-    "a class attribute changed inside": ("class C: n = [1]\nc = C()", "c.n.append(2)", "assert C.n == [1] and c.n is C.n"),
+    "a class attribute changed inside": (
+        "class C: n = [1]\nc = C()",
+        "c.n.append(2)",
+        "assert C.n == [1] and c.n is C.n",
+    ),
     "a class attribute added": ("class C: pass\nc = C()", "C.n = 1", "assert not hasattr(c, 'n')"),
     "a class attribute deleted": ("class C: n = 1\nc = C()", "del C.n", "assert c.n == 1"),
     "a method replaced": ("class C:\n    def f(self): return 1\nc = C()", "C.f = lambda self: 2", "assert c.f() == 1"),
@@ -321,7 +349,11 @@ CODE: dict[str, Scenario] = {
         "B.__bases__ = (Z,)",
         "assert b.n == 1 and isinstance(b, A)",
     ),
-    "a class of another": ("class A: n = 1\nclass B: n = 2\na = A()", "a.__class__ = B", "assert a.n == 1 and type(a) is A"),
+    "a class of another": (
+        "class A: n = 1\nclass B: n = 2\na = A()",
+        "a.__class__ = B",
+        "assert a.n == 1 and type(a) is A",
+    ),
     "a class made anew": (
         "class C:\n    def f(self): return 1\nold = C()",
         "class C:\n    def f(self): return 2",
@@ -416,7 +448,10 @@ HIDDEN: dict[str, Scenario] = {
         ("a match", "match [5]:\n    case [n]: pass"),
         ("an await", "import asyncio\nasync def f(): xs.append(1)\nawait f()"),
         ("a task", "import asyncio\nasync def f(): xs.append(1)\nawait asyncio.create_task(f())"),
-        ("a thread that is waited for", "import threading; t = threading.Thread(target=lambda: xs.append(1)); t.start(); t.join()"),
+        (
+            "a thread that is waited for",
+            "import threading; t = threading.Thread(target=lambda: xs.append(1)); t.start(); t.join()",
+        ),
         ("a pool", "import concurrent.futures as c\nwith c.ThreadPoolExecutor() as p: list(p.map(xs.append, [1]))"),
         ("a frame", "import sys\ndef f(): sys._getframe(1).f_globals['x' + 's'].append(1)\nf()"),
         ("inspect", "import inspect; inspect.currentframe().f_globals['n'] = 2"),
@@ -446,7 +481,10 @@ HIDDEN: dict[str, Scenario] = {
         ("%store -r", "n = 2\n%store n\nn = 3\n%store -r n\n%store -d n"),
         ("push", "get_ipython().push({'n': 2})"),
         ("user_ns", "get_ipython().user_ns['xs'].append(1)"),
-        ("garbage collector", "import gc; next(d for d in gc.get_objects() if type(d) is dict and d.get('xs') is xs)['n'] = 2"),
+        (
+            "garbage collector",
+            "import gc; next(d for d in gc.get_objects() if type(d) is dict and d.get('xs') is xs)['n'] = 2",
+        ),
     )
 } | {
     "a query": (
@@ -483,9 +521,21 @@ NAMES: dict[str, Scenario] = {
         "assert list == [1] and sum == 5 and id['k'] is list",
     ),
     "builtins uncovered": ("x = 1", "len = 5; max = 6", "assert len('ab') == 2 and max(1, 2) == 2"),
-    "IPython's own covered": ("x = 1", "display = 1; open = 2; quit = 3", "assert callable(display) and callable(open) and callable(quit)"),
-    "names of all letters": ("größe = [1]; 变量 = größe; ℌ = 3", "größe.append(2)", "assert 变量 == [1] and 变量 is größe and H == 3"),
-    "names that are no identifiers": ("globals()['a b'] = [1]", "globals()['a b'].append(2)", "assert globals()['a b'] == [1]"),
+    "IPython's own covered": (
+        "x = 1",
+        "display = 1; open = 2; quit = 3",
+        "assert callable(display) and callable(open) and callable(quit)",
+    ),
+    "names of all letters": (
+        "größe = [1]; 变量 = größe; ℌ = 3",
+        "größe.append(2)",
+        "assert 变量 == [1] and 变量 is größe and H == 3",
+    ),
+    "names that are no identifiers": (
+        "globals()['a b'] = [1]",
+        "globals()['a b'].append(2)",
+        "assert globals()['a b'] == [1]",
+    ),
     "thousands": (
         "for i in range(3000): globals()[f'name_{i}'] = [i]",
         "name_1234.append(1)\nfor i in range(2000, 3000): del globals()[f'name_{i}']",

@@ -281,13 +281,7 @@ def session(shared: Kernel) -> Kernel:
     return shared
 
 
-FOLLOWED_BADLY = pytest.mark.xfail(strict=True, reason="the walk does not see what C holds for a class of `__main__`")
-
-
-@pytest.mark.parametrize(
-    "thing",
-    [pytest.param(each, id=each.name, marks=[FOLLOWED_BADLY] * (each.name == "pointer")) for each in THINGS],
-)
+@pytest.mark.parametrize("thing", THINGS, ids=lambda thing: thing.name)
 def test_it_comes_back_or_is_told(session: Kernel, thing: Thing) -> None:
     """In a list of its own, too: what holds it is spoiled with it, and nothing else is."""
     session.ok(thing.make + "\nholder = [x]")

@@ -81,7 +81,9 @@ class _Batch:
             self.end()
             for entry, record in zip(self.entries, records, strict=True):
                 if record.get("created"):
-                    self.attempt(record, "fresh", lambda entry=entry, record=record: self.try_fresh(entry, record), entry)
+                    self.attempt(
+                        record, "fresh", lambda entry=entry, record=record: self.try_fresh(entry, record), entry
+                    )
         finally:
             self.end()
         for record in records:

@@ -55,7 +55,9 @@ def verdict(record: dict[str, Any]) -> Verdict:
         return Verdict(FAIL, undone, fresh, reasons[0])
     back = [record[phase] for phase in ("undo", "fresh")]
     if WRONG in (undone, fresh):
-        return Verdict(PICKLE_ERROR, undone, fresh, next(each["differences"][0] for each in back if each.get("differences")))
+        return Verdict(
+            PICKLE_ERROR, undone, fresh, next(each["differences"][0] for each in back if each.get("differences"))
+        )
     told = next((each["told"] for each in back if "told" in each), "")
     if set(record["touched"]["modified"]) & set(record["variables"]):
         return Verdict(FALSE_POSITIVE, undone, fresh, told)

@@ -26,9 +26,16 @@ ENTRIES = (
         "x['b'].append(2)",
         "(dict(x), x.default_factory)",
     ),
-    python("collections.Counter", "from collections import Counter; x = Counter('abca')", "x.update('bb')", "x.most_common()"),
+    python(
+        "collections.Counter",
+        "from collections import Counter; x = Counter('abca')",
+        "x.update('bb')",
+        "x.most_common()",
+    ),
     python("collections.deque", "from collections import deque; x = deque([1, 2, 3], maxlen=3)", "x.append(4)", "x"),
-    python("collections.ChainMap", "from collections import ChainMap; x = ChainMap({'a': 1}, {'b': 2})", "x['b'] = 3", "x"),
+    python(
+        "collections.ChainMap", "from collections import ChainMap; x = ChainMap({'a': 1}, {'b': 2})", "x['b'] = 3", "x"
+    ),
     python(
         "collections.namedtuple",
         "from collections import namedtuple; Point = namedtuple('Point', 'at values'); x = Point(1, [2])",
@@ -61,8 +68,12 @@ ENTRIES = (
     ),
     python("uuid.UUID", "import uuid; x = uuid.uuid4()", "x = uuid.uuid4()", "x"),
     python("pathlib.Path", "from pathlib import Path; x = Path('a') / 'b'", "x = x / 'c'", "x"),
-    python("re.Pattern", "import re; x = re.compile('a+', re.I)", "x = re.compile('a+')", "(x.findall('AaB'), x.flags)"),
-    python("re.Match", "import re; x = re.match('(a+)(b*)', 'aab')", "x = re.match('(a+)', 'aa')", "(x.groups(), x.span())"),
+    python(
+        "re.Pattern", "import re; x = re.compile('a+', re.I)", "x = re.compile('a+')", "(x.findall('AaB'), x.flags)"
+    ),
+    python(
+        "re.Match", "import re; x = re.match('(a+)(b*)', 'aab')", "x = re.match('(a+)', 'aa')", "(x.groups(), x.span())"
+    ),
     python("random.Random", "import random; x = random.Random(7)", "x.random()", "x.getstate()"),
     python(
         "argparse.ArgumentParser",
@@ -84,7 +95,10 @@ ENTRIES = (
         "(x.name, x is logging.getLogger(x.name))",
     ),
     python(
-        "logging.Formatter", "import logging; x = logging.Formatter('%(message)s')", "x.datefmt = '%H'", "(x._fmt, x.datefmt)"
+        "logging.Formatter",
+        "import logging; x = logging.Formatter('%(message)s')",
+        "x.datefmt = '%H'",
+        "(x._fmt, x.datefmt)",
     ),
     python(
         "threading.Lock",
@@ -99,7 +113,9 @@ ENTRIES = (
         "x.is_set()",
     ),
     python("queue.Queue", "import queue; x = queue.Queue(); x.put(1)", "x.put(2)", "list(x.queue)"),
-    python("io.StringIO", "import io; x = io.StringIO('ab'); _ = x.seek(2)", "x.write('cd')", "(x.getvalue(), x.tell())"),
+    python(
+        "io.StringIO", "import io; x = io.StringIO('ab'); _ = x.seek(2)", "x.write('cd')", "(x.getvalue(), x.tell())"
+    ),
     python("io.BytesIO", "import io; x = io.BytesIO(b'abcd')", "x.read(2)", "(x.getvalue(), x.tell())"),
     python(
         "open file (reading)",
@@ -125,40 +141,114 @@ ENTRIES = (
         "_ = x.execute('insert into t values (7)')",
         "x.execute('select * from t').fetchall()",
     ),
-    python("functools.partial", "import functools; x = functools.partial(sorted, key=abs)", "x.keywords['reverse'] = True", "x([1, -3, 2])"),
+    python(
+        "functools.partial",
+        "import functools; x = functools.partial(sorted, key=abs)",
+        "x.keywords['reverse'] = True",
+        "x([1, -3, 2])",
+    ),
     python(
         "functools.lru_cache",
         "import functools\n@functools.lru_cache(maxsize=8)\ndef x(n):\n    return n * factor\nfactor = 2; x(1)",
         "x.tag = 1",
         "(x.cache_parameters(), x(4), vars(x).get('tag'))",
     ),
-    python("types.SimpleNamespace", "from types import SimpleNamespace; x = SimpleNamespace(a=[1])", "x.a.append(2)", "x"),
-    python("types.MappingProxyType", "from types import MappingProxyType; d = {1: 2}; x = MappingProxyType(d)", "d[3] = 4", "dict(x)"),
-    python("weakref.ref", "import weakref\nclass Node: pass\nn = Node(); x = weakref.ref(n)", "n.mark = 1", "(x() is n, vars(x()))"),
+    python(
+        "types.SimpleNamespace", "from types import SimpleNamespace; x = SimpleNamespace(a=[1])", "x.a.append(2)", "x"
+    ),
+    python(
+        "types.MappingProxyType",
+        "from types import MappingProxyType; d = {1: 2}; x = MappingProxyType(d)",
+        "d[3] = 4",
+        "dict(x)",
+    ),
+    python(
+        "weakref.ref",
+        "import weakref\nclass Node: pass\nn = Node(); x = weakref.ref(n)",
+        "n.mark = 1",
+        "(x() is n, vars(x()))",
+    ),
     python(
         "weakref.WeakValueDictionary",
         "import weakref\nclass Node: pass\nn = Node(); x = weakref.WeakValueDictionary(a=n)",
         "x['b'] = n",
         "sorted((key, value is n) for key, value in x.items())",
     ),
-    python("contextvars.ContextVar", "import contextvars; x = contextvars.ContextVar('v', default=[1])", "x.set([2]);", "x.get()"),
-    python("struct.Struct", "import struct; x = struct.Struct('<hd')", "x = struct.Struct('<hh')", "(x.format, x.size)"),
+    python(
+        "contextvars.ContextVar",
+        "import contextvars; x = contextvars.ContextVar('v', default=[1])",
+        "x.set([2]);",
+        "x.get()",
+    ),
+    python(
+        "struct.Struct", "import struct; x = struct.Struct('<hd')", "x = struct.Struct('<hh')", "(x.format, x.size)"
+    ),
     python(
         "xml.etree.ElementTree.Element",
         "import xml.etree.ElementTree as ET; x = ET.fromstring('<a><b k=\"1\"/>t</a>')",
         "x[0].set('k', '2')",
         "ET.tostring(x)",
     ),
-    python("string.Template", "from string import Template; x = Template('$a b')", "x.template = '$a c'", "x.substitute(a=1)"),
-    python("email.message.EmailMessage", "from email.message import EmailMessage; x = EmailMessage(); x['To'] = 'a'; x.set_content('hi')", "x['Cc'] = 'b'", "x.as_string()"),
-    python("statistics.NormalDist", "from statistics import NormalDist; x = NormalDist(3, 1)", "x = x + 2", "(x.mean, x.cdf(4))"),
-    python("graphlib.TopologicalSorter", "from graphlib import TopologicalSorter; x = TopologicalSorter({'b': {'a'}})", "x.add('c', 'b')", "sorted(x._node2info)"),
-    python("heapq of tuples", "import heapq; x = [(3, 'c'), (1, 'a')]; heapq.heapify(x)", "heapq.heappush(x, (0, 'z'))", "x"),
-    python("ipaddress.IPv4Network", "import ipaddress; x = [ipaddress.ip_network('10.0.0.0/8')]", "x.append(ipaddress.ip_network('10.1.0.0/16'))", "x"),
-    python("zoneinfo.ZoneInfo", "import zoneinfo; x = [zoneinfo.ZoneInfo('Europe/Paris')]", "x.append(zoneinfo.ZoneInfo('UTC'))", "[zone.key for zone in x]"),
-    python("ctypes.Structure", "import ctypes\nclass Pair(ctypes.Structure):\n    _fields_ = [('a', ctypes.c_int), ('b', ctypes.c_double)]\nx = Pair(1, 2.5)", "x.a = 5", "(x.a, x.b)"),
-    python("concurrent.futures.ThreadPoolExecutor", "from concurrent.futures import ThreadPoolExecutor; x = ThreadPoolExecutor(2)", "x.shutdown()", "(x._max_workers, x._shutdown)"),
+    python(
+        "string.Template",
+        "from string import Template; x = Template('$a b')",
+        "x.template = '$a c'",
+        "x.substitute(a=1)",
+    ),
+    python(
+        "email.message.EmailMessage",
+        "from email.message import EmailMessage; x = EmailMessage(); x['To'] = 'a'; x.set_content('hi')",
+        "x['Cc'] = 'b'",
+        "x.as_string()",
+    ),
+    python(
+        "statistics.NormalDist",
+        "from statistics import NormalDist; x = NormalDist(3, 1)",
+        "x = x + 2",
+        "(x.mean, x.cdf(4))",
+    ),
+    python(
+        "graphlib.TopologicalSorter",
+        "from graphlib import TopologicalSorter; x = TopologicalSorter({'b': {'a'}})",
+        "x.add('c', 'b')",
+        "sorted(x._node2info)",
+    ),
+    python(
+        "heapq of tuples",
+        "import heapq; x = [(3, 'c'), (1, 'a')]; heapq.heapify(x)",
+        "heapq.heappush(x, (0, 'z'))",
+        "x",
+    ),
+    python(
+        "ipaddress.IPv4Network",
+        "import ipaddress; x = [ipaddress.ip_network('10.0.0.0/8')]",
+        "x.append(ipaddress.ip_network('10.1.0.0/16'))",
+        "x",
+    ),
+    python(
+        "zoneinfo.ZoneInfo",
+        "import zoneinfo; x = [zoneinfo.ZoneInfo('Europe/Paris')]",
+        "x.append(zoneinfo.ZoneInfo('UTC'))",
+        "[zone.key for zone in x]",
+    ),
+    python(
+        "ctypes.Structure",
+        "import ctypes\nclass Pair(ctypes.Structure):\n    _fields_ = [('a', ctypes.c_int), ('b', ctypes.c_double)]\nx = Pair(1, 2.5)",
+        "x.a = 5",
+        "(x.a, x.b)",
+    ),
+    python(
+        "concurrent.futures.ThreadPoolExecutor",
+        "from concurrent.futures import ThreadPoolExecutor; x = ThreadPoolExecutor(2)",
+        "x.shutdown()",
+        "(x._max_workers, x._shutdown)",
+    ),
     python("ast.Module", "import ast; x = ast.parse('a = 1')", "x.body[0].value.value = 2", "ast.unparse(x)"),
-    python("subprocess.CompletedProcess", "import subprocess; x = subprocess.run(['true'])", "x.args.append('more')", "(x.args, x.returncode)"),
+    python(
+        "subprocess.CompletedProcess",
+        "import subprocess; x = subprocess.run(['true'])",
+        "x.args.append('more')",
+        "(x.args, x.returncode)",
+    ),
     python("tempfile.TemporaryDirectory", "import tempfile; x = [tempfile.mkdtemp()]", "x.append(1)", "len(x)"),
 )
