@@ -53,7 +53,15 @@ def python(name: str) -> str:
     """
     if name == OURS and _here:
         return sys.executable
-    wanted = requirements(name)
+    return made(name, requirements(name))
+
+
+def made(name: str, wanted: list[str]) -> str:
+    """The interpreter of an environment of this name that has what is wanted, a line each.
+
+    Raises:
+        BenchmarkError: it cannot be made.
+    """
     version = f"{platform.python_implementation().lower()}{platform.python_version()}"
     place = _cache() / f"{name}-{version}"
     interpreter = place / ("Scripts" if os.name == "nt" else "bin") / "python"
@@ -70,12 +78,13 @@ def requirements(name: str) -> list[str]:
     """What is installed, a line each: the system's own ones replace those of the workloads."""
     if name not in NAMES:
         raise ValueError(f"no environment {name}")
-    own = _dependencies() if name == OURS else _lines(f"{name}.txt")
+    own = dependencies() if name == OURS else _lines(f"{name}.txt")
     pinned = {_project(line) for line in own if "==" in line}
     return [*own, *(line for line in _lines(COMMON) if _project(line) not in pinned)]
 
 
-def _dependencies() -> list[str]:
+def dependencies() -> list[str]:
+    """Those of this project, a line each."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         return list(tomllib.load(file)["project"]["dependencies"])
 

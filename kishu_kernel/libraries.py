@@ -206,7 +206,8 @@ def home_of_sentinel(obj: object) -> tuple[str, str] | None:
     """The module that holds an `object()`, and its name there; the notebook's own are nobody's."""
     if _sentinels.modules != len(sys.modules):
         _sentinels.look()
-    return _sentinels.homes.get(id(obj))
+    module, name = _sentinels.homes.get(id(obj), ("", ""))
+    return (module, name) if getattr(sys.modules.get(module), name, None) is obj else None
 
 
 class _Sentinels:

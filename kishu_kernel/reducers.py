@@ -39,7 +39,8 @@ import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.handles import handle_entry
 from kishu_kernel.libraries import held_as, held_names, module_name
-from kishu_kernel.library_reductions import is_only_seen, library_entry, seen
+from kishu_kernel.library_looks import is_only_seen, seen
+from kishu_kernel.library_reductions import library_entry
 from kishu_kernel.rebuild import (
     EMPTY_CELL,
     dict_view,

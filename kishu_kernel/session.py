@@ -5,6 +5,8 @@
 
 Law: nothing that goes wrong here may reach the user's cell. Knows no IPython: a frontend says which cells run,
 and how to re-run one (`restore.CellRunner`).
+
+Longer than a module should be: everything that may change the session stands here, under one gate.
 """
 
 from __future__ import annotations
@@ -72,6 +74,7 @@ class Session:
         background: whether code of the notebook is running outside of cells (threads, tasks).
         rules: what is not to be stored.
         show: shows how far a checkout is that takes long.
+        trials: what was stored is tried in think time, for which the interpreter is listened to (`doings`).
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Session:
         background: Callable[[], bool] = lambda: False,
         rules: KeepRules = KeepRules(),  # noqa: B008 -- frozen
         show: Show | None = None,
+        trials: bool = True,
     ) -> None:
         self._names = namespace
         self._ledger = Ledger(namespace, table, timeline, rules)
@@ -93,7 +97,7 @@ class Session:
         self._rerun = rerun
         self._warn = warn
         self._cells = Running(tracker, background)
-        self._thinking = Thinking(self._ledger, table, warn)
+        self._thinking = Thinking(self._ledger, table, warn, trials)
         self._cut_short = False
         self._finished: list[_Finished] = []
         self._gate = threading.RLock()

@@ -59,11 +59,15 @@ class _Different:
 class Thinking:
     """Knows what is left to be done after the last checkpoint.
 
+    Args:
+        trials: whether what was stored is tried.
+
     Attributes:
         found: how often something has come out that changed a checkpoint.
     """
 
-    def __init__(self, ledger: Ledger, table: ReductionTable, tell: Callable[[str], None]) -> None:
+    def __init__(self, ledger: Ledger, table: ReductionTable, tell: Callable[[str], None], trials: bool) -> None:
+        self._with_trials = trials
         self._ledger = ledger
         self._table = table
         self._tell = tell
@@ -84,7 +88,7 @@ class Thinking:
         state = self._ledger.state
         self._checkpoint = checkpoint.id
         self._spent = 0.0
-        self._trials = deque(record for record in checkpoint.versions if record.stored)
+        self._trials = deque(record for record in checkpoint.versions if record.stored and self._with_trials)
         self._looked = {names: look for names, look in self._looked.items() if names in state}
         self._audits = deque(sorted(state.keys() - made, key=lambda names: (self._looked.get(names, 0), names)))
         self._arrived = {names: id for names, id in self._arrived.items() if state.get(names) == id}

@@ -103,6 +103,7 @@ _KEPT_TO_BE_FASTER: dict[str, frozenset[str]] = {
     "matplotlib": frozenset({"_lut", "_isinit"}),  # a colour map's colours, when it is first used
     "sympy": frozenset({"_mhash", "_assumptions"}),  # hashes, and what was deduced so far of what is known of a symbol
     "catboost": frozenset({"_canonized_params"}),
+    "dask": frozenset({"_division_info"}),
     "nltk": frozenset({"_N"}),
     "bokeh": frozenset({"_owners"}),  # who is to be told of changes in a list: who holds it
     "joblib": frozenset({"_func_code_id"}),  # the address of a code that was found to be the one that is cached

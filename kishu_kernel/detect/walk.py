@@ -38,7 +38,7 @@ from kishu_kernel.libraries import (
     qualified_name,
     static_objects,
 )
-from kishu_kernel.library_reductions import elsewhere
+from kishu_kernel.library_looks import elsewhere
 from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
 from kishu_kernel.model import Digest
 from kishu_kernel.rebuild import module_attribute

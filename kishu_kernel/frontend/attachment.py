@@ -9,19 +9,19 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access, is_only_magic
-from kishu_kernel.detect.trackers import TrackerKind, make_tracker
+from kishu_kernel.detect.trackers import make_tracker
+from kishu_kernel.doings import begin
 from kishu_kernel.frontend.background import Background
-from kishu_kernel.frontend.opening import StoreOpener, Whereabouts
+from kishu_kernel.frontend.opening import StoreOpener
 from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
+from kishu_kernel.frontend.settings import Settings
 from kishu_kernel.frontend.visible_cell import VisibleCell, not_run
-from kishu_kernel.keeping import KeepRules
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.namespace import UserNamespace, is_frontends, is_result
 from kishu_kernel.reducers import ReductionTable
@@ -38,30 +38,6 @@ CellEnd = Callable[[Mapping[str, Any]], None]
 
 PATIENCE = 5.0
 """Seconds that a thread waits, at most, for a checkpoint whose cell's reply has left."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a person can choose.
-
-    Attributes:
-        where: where stores lie, and how much they may occupy.
-        in_memory: keep everything in memory and nothing on disk.
-        notebook: the notebook's path, where the environment does not tell it.
-        output_limit: bytes of outputs kept with each checkpoint.
-        rules: what is not to be stored.
-        auto_resume: a new session begins where the last one of this notebook ended.
-        audit: pauses are used to check (`thinking`).
-    """
-
-    where: Whereabouts = field(default_factory=Whereabouts)
-    in_memory: bool = False
-    tracker: TrackerKind = "code"
-    notebook: str | None = None
-    output_limit: int = 1_000_000
-    rules: KeepRules = field(default_factory=KeepRules)
-    auto_resume: bool = False
-    audit: bool = True
 
 
 class Attachment:
@@ -99,6 +75,7 @@ class Attachment:
             Background(live, self._hooks, late).is_running,
             settings.rules,
             self.progress.show,
+            trials=settings.effects,
         )
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
         self._announcement = Announcement(self._id, _connection_file(shell))
@@ -220,7 +197,8 @@ class Attachment:
         """A visible cell begins; `_take` takes its checkpoint."""
         if self._names.lends:
             self._names.claim(cell_access(source))
-        cell = VisibleCell(code, source, msg_id, count, self._begun(source, main))
+        ticket = self._begun(source, main)
+        cell = VisibleCell(code, source, msg_id, count, ticket, begin() if self.settings.effects else None)
         if cell.ticket is not None:
             self.recorder.begin(msg_id)
         self._running.append(cell)

@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from kishu_kernel.frontend.attachment import Attachment, CellEnd, Settings
+from kishu_kernel.frontend.attachment import Attachment, CellEnd
 from kishu_kernel.frontend.host import Host, answer_disabled, on_main_thread, parent_of
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.options import KishuOptions
+from kishu_kernel.frontend.settings import Settings
 
 _LOADED = "Every cell gets a checkpoint from now on: %kishu undo takes the last one back, %kishu log lists them."
 

@@ -16,8 +16,9 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from kishu_kernel.frontend.attachment import PATIENCE, Attachment, Settings
+from kishu_kernel.frontend.attachment import PATIENCE, Attachment
 from kishu_kernel.frontend.magic.magics import KishuMagics
+from kishu_kernel.frontend.settings import Settings
 from kishu_kernel.frontend.think_time import ThinkTime
 from kishu_kernel.interrupts import answering
 

@@ -10,8 +10,8 @@ from traitlets import Bool, Enum, Int, List, Unicode, default
 from traitlets.config import Configurable
 
 from kishu_kernel.detect.trackers import TrackerKind
-from kishu_kernel.frontend.attachment import Settings
 from kishu_kernel.frontend.opening import Whereabouts
+from kishu_kernel.frontend.settings import Settings
 from kishu_kernel.keeping import KeepRules
 
 
@@ -51,6 +51,11 @@ class KishuOptions(Configurable):
     audit = Bool(
         True, help="Use pauses to look for changes that no code shows, and to try whether what was stored comes back."
     ).tag(config=True)
+    effects = Bool(
+        True,
+        help="Record what cells do to files, the network and processes, for the day when they are to be re-run. "
+        "It makes each call of id() 0.1 microseconds slower, and so copy.deepcopy. Off, there are no trial loads either.",
+    ).tag(config=True)
     network_store = Bool(
         False, help="Keep the store where it is, even on a network file system, where it can be damaged."
     ).tag(config=True)
@@ -87,6 +92,7 @@ class KishuOptions(Configurable):
             rules=KeepRules(tuple(self.exclude), tuple(self.exclude_types), self.version_limit or None),
             auto_resume=self.auto_resume,
             audit=self.audit,
+            effects=self.effects,
         )
 
 

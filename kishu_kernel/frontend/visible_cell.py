@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kishu_kernel.doings import Recording, begin
+from kishu_kernel.doings import Recording
 from kishu_kernel.model import CellRun, CellStatus
 from kishu_kernel.running import Ticket
 
@@ -22,6 +22,7 @@ class VisibleCell:
     Attributes:
         count: its number.
         ticket: None where it could not be watched.
+        recording: of what it does to the world outside; None where nobody listens.
         run: how it ended; None while it runs.
         taken: its checkpoint is being taken, or was.
         whole: it was watched from its beginning on.
@@ -33,18 +34,18 @@ class VisibleCell:
     msg_id: str
     count: int
     ticket: Ticket | None
+    recording: Recording | None
     run: CellRun | None = None
     taken: bool = False
     whole: bool = True
     thread: int = field(default_factory=threading.get_ident)
-    _recording: Recording = field(default_factory=begin)
     _started: float = field(default_factory=time.perf_counter)
 
     def stop(self, reply: Mapping[str, Any]) -> None:
         """It has ended. Stopped again it stays as it was."""
         if self.run is None:
             duration = time.perf_counter() - self._started
-            effects = self._recording.end()
+            effects = None if self.recording is None else self.recording.end()
             run = _cell_run(self.code, self.count, reply, duration)
             self.run = replace(run, effects=effects if self.whole else None)
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
-from typing import Any
+from typing import IO, Any
 
 from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.jsonutil import json_default
@@ -100,6 +100,7 @@ class Kernel:
         cwd: the working directory; `home` where not told.
         command: what to start; the kernel of this checkout where not told.
         patience: seconds after which it is taken for hung if it does not answer. Can be changed while it runs.
+        output: an open file for what the process itself writes; that of this process where not told.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class Kernel:
         cwd: Path | None = None,
         command: Sequence[str] = (sys.executable, "-m", "kishu_kernel"),
         patience: float = PATIENCE,
+        output: IO[bytes] | None = None,
     ) -> None:
         self.home = home
         self.patience = patience
@@ -119,7 +121,8 @@ class Kernel:
             kernel_spec_manager=specs,
             connection_file=str(home / f"kernel-{uuid.uuid4()}.json"),
         )
-        self.manager.start_kernel(env=environment_of(home, environment or {}), cwd=str(cwd or home))
+        written = {} if output is None else {"stdout": output, "stderr": output}
+        self.manager.start_kernel(env=environment_of(home, environment or {}), cwd=str(cwd or home), **written)
         self._connect()
 
     def __enter__(self) -> Kernel:

@@ -617,7 +617,7 @@ def test_it_comes_back(exact: Kernel, name: str) -> None:
     assert holds(exact, check), exact.run(check).reply
     exact.run(change)
     if name in FOUND_IN_THINK_TIME:
-        while not exact.done("log", limit=1)["checkpoints"][0]["audited"]:
+        while not exact.done("log", "control", limit=1)["checkpoints"][0]["audited"]:
             time.sleep(0.05)
     changed = exact.done("status")["head"]
     assert changed != made

@@ -23,8 +23,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import kishu_kernel
 from kernel.driver import Content, Kernel
+
+import kishu_kernel
 from matrix.entry import HERE, Entry
 
 Record = dict[str, Any]
@@ -107,6 +108,9 @@ class _Batch:
     def try_here(self, entry: Entry, record: Record) -> None:
         """Make it, leave it alone, change it, undo."""
         self.go_to(self.base)
+        if entry.before:
+            record["step"] = "before"
+            self.cell(entry.before)
         record["step"] = "create"
         made = self.cell(entry.create)
         record["created"] = made["id"]
@@ -152,12 +156,14 @@ class _Batch:
             return
         paths = os.pathsep.join([str(HERE.parent), str(Path(kishu_kernel.__file__).resolve().parents[1])])
         environment = {"PYTHONPATH": paths, "MPLBACKEND": "agg", "PYTHONWARNINGS": "ignore"}
-        self.kernel = Kernel(
-            self.home,
-            environment={**environment, "KISHU_NOTEBOOK": str(self.home / "book.ipynb")},
-            command=(self.python, "-m", "kishu_kernel"),
-            patience=entry.seconds,
-        )
+        with (self.home / "kernel.log").open("ab") as log:
+            self.kernel = Kernel(
+                self.home,
+                environment={**environment, "KISHU_NOTEBOOK": str(self.home / "book.ipynb")},
+                command=(self.python, "-m", "kishu_kernel"),
+                patience=entry.seconds,
+                output=log,
+            )
         if not self.base:
             self.base = self.cell("None")["id"]
 

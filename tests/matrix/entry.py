@@ -39,6 +39,7 @@ class Entry:
         create: a cell that makes `x`, imports included.
         change: a cell that changes `x`, or what it leads to.
         look: an expression for what users see of `x`. It changes nothing.
+        before: a cell that is run first, as notebooks begin: a session with what does the work.
         needs: the modules without which it cannot be tried, if not named as the library.
         variables: whose descriptions are compared.
         described: whether the describer can tell such an object; else `look` says all.
@@ -51,6 +52,7 @@ class Entry:
     create: str
     change: str
     look: str = ""
+    before: str = ""
     needs: tuple[str, ...] = ()
     variables: tuple[str, ...] = ("x",)
     described: bool = True

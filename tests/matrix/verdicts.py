@@ -46,7 +46,7 @@ class Verdict:
 
 
 def verdict(record: dict[str, Any]) -> Verdict:
-    """Of one record. The worst counts: what is missed, then what is silently wrong, then what is reported for nothing."""
+    """Of one record. The worst counts: what was missed, what is silently wrong, what was reported for nothing."""
     if "not_run" in record:
         return Verdict(NOT_RUN, reason=record["not_run"])
     undone, fresh = _way(record.get("undo")), _way(record.get("fresh"))

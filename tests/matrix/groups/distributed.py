@@ -10,16 +10,16 @@ pyspark = library(DISTRIBUTED, "pyspark")
 optuna = library(DISTRIBUTED, "optuna")
 
 _RAY = "import ray\nif not ray.is_initialized():\n    _ = ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level='ERROR')\n"
-_SPARK = "from pyspark.sql import SparkSession, functions as F\nspark = SparkSession.builder.master('local[1]').config('spark.ui.enabled', 'false').getOrCreate()\n"
+_SPARK = "import os, sys; os.environ['PYSPARK_PYTHON'] = sys.executable\nfrom pyspark.sql import SparkSession, functions as F\nspark = SparkSession.builder.master('local[1]').config('spark.ui.enabled', 'false').getOrCreate()\n"
 _STUDY = "import optuna\noptuna.logging.set_verbosity(optuna.logging.ERROR)\nx = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=1))\nx.optimize(lambda trial: trial.suggest_float('v', 0, 1) ** 2, n_trials=3)\n"
 
 
 def on_ray(kind: str, create: str, change: str, look: str) -> object:
-    return ray(kind, _RAY + create, change, look, described=False, seconds=240)
+    return ray(kind, create, change, look, before=_RAY, described=False, seconds=240)
 
 
 def on_spark(kind: str, create: str, change: str, look: str) -> object:
-    return pyspark(kind, _SPARK + create, change, look, described=False, seconds=240)
+    return pyspark(kind, create, change, look, before=_SPARK, described=False, seconds=240)
 
 
 ENTRIES = (

@@ -38,7 +38,7 @@ ENTRIES = (
     tf(
         "tf.function",
         "@tf.function\ndef x(n):\n    return n * factor\nfactor = 2",
-        "factor = 5",
+        "@tf.function\ndef x(n):\n    return n + factor",
         "int(x(tf.constant(3)))",
     ),
     tf(
@@ -48,12 +48,6 @@ ENTRIES = (
         "(float(x.w), len(x.trainable_variables))",
     ),
     tf("tf.TensorShape", "x = tf.TensorShape([None, 3])", "x = x.concatenate([4])", "x.as_list()"),
-    tf(
-        "tf.GradientTape",
-        "v = tf.Variable(3.0)\nwith tf.GradientTape(persistent=True) as x:\n    y = v * v",
-        "x = [x]",
-        "float((x[0] if isinstance(x, list) else x).gradient(y, v))",
-    ),
     tf(
         "tf.lookup.StaticHashTable",
         "x = tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(['a'], [1]), -1)",
