@@ -135,6 +135,7 @@ class Ledger:
             aliases=self._names.aliases(),
             ambient=ambient.after,
             ambient_before=ambient.before,
+            imported=ambient.imported,
             payload_bytes=sum(payload.size for payload in payloads),
             message=message,
             outputs=tuple(outputs),

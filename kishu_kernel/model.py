@@ -197,6 +197,7 @@ class Checkpoint:
         aliases: IPython's moving names (`_`, `__`, `___`) -> the name that holds the same object.
         ambient: what the cell left of the state outside the namespace, where it is other than at the parent; encoded.
         ambient_before: what of it was other than at the parent when the cell began.
+        imported: modules were imported while the cell ran, for the first time in their process.
         effects: what the cell was seen to do to the world, a phrase each; None where nobody looked.
         audited: after it, the variables that its code cannot have touched were looked at, too.
         payload_bytes: what the new versions weigh.
@@ -225,6 +226,7 @@ class Checkpoint:
     aliases: Mapping[str, str] = field(default_factory=dict)
     ambient: Mapping[str, bytes] = field(default_factory=dict)
     ambient_before: Mapping[str, bytes] = field(default_factory=dict)
+    imported: bool = False
     effects: tuple[str, ...] | None = None
     audited: bool = False
     payload_bytes: int = 0

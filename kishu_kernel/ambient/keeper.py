@@ -6,6 +6,7 @@ one that cannot be stored is told when it is needed.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,11 +45,13 @@ class Records:
         after: what is other than the last checkpoint says, now that the cell has run; encoded.
         before: what was other when it began, and is other again.
         values: those of `after`, as they were read.
+        imported: modules were imported since the cell began.
     """
 
     after: Mapping[str, bytes]
     before: Mapping[str, bytes]
     values: Values
+    imported: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class AmbientState:
         self._table = table
         self._first = self._read()
         self._begun: dict[str, Any] = {}
+        self._modules = len(sys.modules)
         self.known = Known()
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
@@ -95,6 +99,7 @@ class AmbientState:
         Args:
             stirred: something else has run since the last checkpoint: what it changed is not the cell's doing.
         """
+        self._modules = len(sys.modules)
         if stirred or not self.known.values:
             self._begun = self._changed()
 
@@ -103,7 +108,8 @@ class AmbientState:
         changed = self._changed()
         began = {name: value for name, value in self._begun.items() if name in changed}
         before = {name: value for name, value in began.items() if not _equal(value, changed[name])}
-        return Records(self._encoded(changed), self._encoded(before), changed)
+        imported = len(sys.modules) > self._modules
+        return Records(self._encoded(changed), self._encoded(before), changed, imported)
 
     def remember(self, id: CheckpointId, records: Records) -> None:
         """The checkpoint stands."""
@@ -181,7 +187,8 @@ class AmbientState:
                 raise ReplayError(
                     f"the cell of checkpoint {checkpoint.id} cannot be re-run as it was: {error}"
                 ) from error
-            yield lambda: self._drawn_otherwise(after)
+            # What is imported for the first time may draw numbers, and does not do so again.
+            yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
             self._put_back(now)
 

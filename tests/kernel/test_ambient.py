@@ -172,6 +172,15 @@ def test_a_replay_that_draws_other_numbers_is_an_error(kernel: Kernel) -> None:
     assert "drew other random numbers when it was re-run" in refused["evalue"]
 
 
+def test_an_import_may_draw_numbers(kernel: Kernel, tmp_path: Path) -> None:
+    """It does so once in a process: that it does not the second time is no reason to refuse."""
+    (tmp_path / "drawing.py").write_text("import random\nrandom.random()")
+    kernel.ok("import drawing; g = (x for x in 'ab')")
+    kernel.ok("list(g)")
+    kernel.done("undo")
+    assert kernel.value("list(g)") == ["a", "b"]
+
+
 def test_what_a_replay_does_to_it_is_undone(kernel: Kernel) -> None:
     kernel.ok("import os, random; x = [1]")
     kernel.ok("os.environ['KISHU_TRY'] = 'a'; g = (i for i in x)")

@@ -74,6 +74,7 @@ def full(number: int) -> Checkpoint:
         aliases={"_": "Out"},
         ambient={"random numbers": b"\x00\xff", "of the user's": b""},
         ambient_before={"random numbers": b"\x01"},
+        imported=True,
         effects=("writes files",),
         audited=True,
         payload_bytes=1 << 40,

@@ -16,7 +16,7 @@ _WEIGHTS = "[weight.tolist() for weight in x.get_weights()]"
 
 
 def tf(kind: str, create: str, change: str, look: str) -> object:
-    return tensorflow(kind, f"import tensorflow as tf\n{create}", change, look, described=False, seconds=180)
+    return tensorflow(kind, create, change, look, before="import tensorflow as tf", described=False, seconds=180)
 
 
 def kr(kind: str, create: str, change: str, look: str) -> object:
