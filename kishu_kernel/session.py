@@ -151,6 +151,7 @@ class Session:
             on the main shell is still running (its end takes both).
         """
         with self._gate:
+            self._ledger.ambient.end()
             self._recover()
             carried = ALL if ticket.traveled else NOTHING
             self._finished.append(_Finished(run, ticket.watch(), carried, outputs))

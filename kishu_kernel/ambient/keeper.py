@@ -89,6 +89,7 @@ class AmbientState:
         self._first = self._read()
         self._begun: dict[str, Any] = {}
         self._modules = len(sys.modules)
+        self._imported = False
         self.known = Known()
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
@@ -103,13 +104,16 @@ class AmbientState:
         if stirred or not self.known.values:
             self._begun = self._changed()
 
+    def end(self) -> None:
+        """The cell has ended; what is imported from here on is the kernel's."""
+        self._imported = len(sys.modules) > self._modules
+
     def records(self) -> Records:
         """What the checkpoint of the cell that has ended is to keep."""
         changed = self._changed()
         began = {name: value for name, value in self._begun.items() if name in changed}
         before = {name: value for name, value in began.items() if not _equal(value, changed[name])}
-        imported = len(sys.modules) > self._modules
-        return Records(self._encoded(changed), self._encoded(before), changed, imported)
+        return Records(self._encoded(changed), self._encoded(before), changed, self._imported)
 
     def remember(self, id: CheckpointId, records: Records) -> None:
         """The checkpoint stands."""
