@@ -34,6 +34,8 @@ TRIED_AT_MOST = 64_000_000
 """Bytes of a version that is loaded for a trial. What is larger is mostly arrays, which are their bytes."""
 LONG = 0.1
 """Seconds. A co-variable whose trial takes longer is tried again only when it is of other types."""
+TRIALS_AT_MOST = 500
+"""Versions that wait for a trial; the oldest are given up."""
 BUDGET = 2.0
 """Seconds of thinking after one checkpoint. Who was not looked at comes first after the next one."""
 
@@ -73,7 +75,7 @@ class Thinking:
         self._tell = tell
         self._checkpoint: CheckpointId | None = None
         self._spent = 0.0
-        self._trials: deque[VersionRecord] = deque()
+        self._trials: deque[tuple[Version, VersionRecord]] = deque(maxlen=TRIALS_AT_MOST)
         self._audits: deque[Names] = deque()
         self._arrived: dict[Names, CheckpointId] = {}
         """Loaded by a checkout; their digests are believed."""
@@ -83,12 +85,14 @@ class Thinking:
         self.found = 0
 
     def after(self, checkpoint: Checkpoint) -> None:
-        """A checkpoint was taken: what is left of the one before is not done any more."""
+        """A checkpoint was taken: the audit begins anew."""
         made = {record.names for record in checkpoint.versions}
         state = self._ledger.state
         self._checkpoint = checkpoint.id
         self._spent = 0.0
-        self._trials = deque(record for record in checkpoint.versions if record.stored and self._with_trials)
+        if self._with_trials:  # those of cells before it, which had no time, come after its own
+            made_now = [(Version(each.names, checkpoint.id), each) for each in checkpoint.versions if each.stored]
+            self._trials.extendleft(reversed(made_now))
         self._looked = {names: look for names, look in self._looked.items() if names in state}
         self._audits = deque(sorted(state.keys() - made, key=lambda names: (self._looked.get(names, 0), names)))
         self._arrived = {names: id for names, id in self._arrived.items() if state.get(names) == id}
@@ -118,9 +122,7 @@ class Thinking:
             self._verify(Version(names, id), variables, hurried)
             self._arrived.pop(names, None)
         elif self._trials:
-            assert self._checkpoint is not None
-            record = self._trials[0]
-            self._try(Version(record.names, self._checkpoint), record, variables, hurried)
+            self._try(*self._trials[0], variables, hurried)
             self._trials.popleft()
         elif self._audits:
             self._audit(self._audits[0], variables, hurried)
@@ -186,13 +188,12 @@ class Thinking:
         known = self._tried.get(record.names)
         if record.size > TRIED_AT_MOST or (known and known.seconds > LONG and known.types == types):
             return
-        if self._ledger.state.get(record.names) != version.checkpoint or not variables.keys() >= set(record.names):
-            return
         started = time.perf_counter()
         stored = self._ledger.timeline.store.load(version)
         if _CLASS_OR_FUNCTION not in stored.stream:
             return
-        live = {name: variables[name] for name in record.names}
+        here = self._ledger.state.get(record.names) == version.checkpoint and variables.keys() >= set(record.names)
+        live = {name: variables[name] for name in record.names} if here else None
         with untouched_world() as guard, collector_waiting():
             try:
                 found = self._different(record, live, decode(stored, self._table.namespace), hurried)
@@ -208,24 +209,26 @@ class Thinking:
     def _different(
         self,
         record: VersionRecord,
-        live: Mapping[str, Any],
+        live: Mapping[str, Any] | None,
         loaded: Mapping[str, Any],
         hurried: Callable[[], bool],
     ) -> _Different | None:
+        """In what way what was loaded is not what it was. Where that lives no more, only the digest is left of it."""
         before: Census = Counter()
         after: Census = Counter()
-        if self._digest(live, hurried, before) != record.digest:
+        if live is not None and self._digest(live, hurried, before) != record.digest:
             # It keeps for later what somebody asked of it, be it for a summary. Or no two walks of it are alike.
             self._ledger.correct(record.names, live)
             return None
         digest = self._digest(loaded, hurried, after)
+        before = before or after
         left_out = {key for key in before if key[2] and after[key] < before[key]}
         # What a library makes of its own objects when they are loaded is its business, as long as nothing is missing.
         of_libraries = any(module.partition(".")[0] not in _PLAIN for module, _, _ in before)
         if not left_out and (digest == record.digest or of_libraries):
             return None
         kinds = [(module, name) for module, name, _ in left_out]
-        kinds += [(module_name(type(obj)), qualified_name(type(obj))) for obj in live.values()]
+        kinds += [(module_name(type(obj)), qualified_name(type(obj))) for obj in loaded.values()]
         kind = next((each for each in kinds if each[0] != "builtins"), None)
         what = f"{kind[1]} objects" if kind else f"the contents of {', '.join(record.names)}"
         return _Different(f"{what} do not come back from storage as they were", kind)

@@ -154,3 +154,14 @@ def test_what_hangs_when_it_is_tried_can_be_stopped(kernel: Kernel, tmp_path: Pa
     kernel.interrupt()
     kernel.end(running)
     assert kernel.value("x") == {}
+
+
+def test_cells_that_leave_no_pause_are_tried_in_the_next_one(kernel: Kernel) -> None:
+    """As in "Run All": also what has changed again since."""
+    running = [kernel.begin(LOSSY), kernel.begin("x.own.append(3)"), kernel.begin("1 + 1")]
+    for each in running:
+        kernel.end(each)
+    thought(kernel)
+    _, changed, made = kernel.done("log")["checkpoints"]
+    assert "Lossy" in made["not_stored"][0]["reason"]
+    assert "Lossy" in changed["not_stored"][0]["reason"]
