@@ -113,6 +113,13 @@ def _image(image: Any) -> Reduction:
     )
 
 
+def _boosted(model: Any) -> Reduction:
+    # Its own reduction knows its trees and parameters, and nothing of what it was fitted to.
+    make, arguments, state, *_ = model.__reduce_ex__(5)
+    own = {name: value for name, value in vars(model).items() if name != "_object"}
+    return make, arguments, (state, own), None, None, set_state_and_attributes
+
+
 def _is_plain(value: Any) -> bool:
     if type(value) in (dict, list, tuple):
         return all(map(_is_plain, [*value, *value.values()] if type(value) is dict else value))
@@ -290,6 +297,7 @@ _OF_SUBCLASSES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("matplotlib.figure", "Figure"): _figure,
     ("torch", "Tensor"): _tensor,
     ("PIL.Image", "Image"): _image,
+    ("catboost.core", "_CatBoostBase"): _boosted,
     ("argparse", "Action"): _of_parser,
     ("argparse", "_ActionsContainer"): _of_parser,
     ("xarray.core.dataset", "Dataset"): _labelled,

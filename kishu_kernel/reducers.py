@@ -119,8 +119,6 @@ class ReductionTable:
             return Reducer._shell
         if module == "torch.storage" and kind.__name__ in ("TypedStorage", "UntypedStorage"):
             return Reducer._storage
-        if "numpy" in sys.modules and issubclass(kind, sys.modules["numpy"].ndarray) and module != "numpy":
-            return Reducer._subclassed_array
         own = library_entry(kind)
         if own is not None:
             return lambda _, obj: own(obj)
@@ -340,11 +338,6 @@ class Reducer:
             except (RuntimeError, TypeError):  # a PyTorch without NumPy
                 return NotImplemented
         return load_storage, (self._storages[key], dtype)
-
-    def _subclassed_array(self, array: Any) -> Reduction:
-        if not array.flags.writeable:  # its own reduction leaves that out
-            raise TypeError(f"{type(array).__name__} objects that cannot be written cannot be stored")
-        return NotImplemented
 
     def _note_blocks(self, manager: Any) -> Reduction:
         # A Series' manager reduces to the values of its blocks, not to the blocks.

@@ -37,7 +37,7 @@ def travel_page(reply: Reply, view: View) -> str:
         ("brought back", name_chips([name for step in plan["load"] for name in step["names"]], "~")),
         ("re-computed", name_chips([name for step in plan["replay"] for name in step["gives"]], "~")),
         ("removed", name_chips(plan["delete"], "-")),
-        ("set", name_chips(plan["ambient"], "~")),
+        ("set", esc(listed(plan["ambient"]))),
         ("lost", name_chips([name for lost in plan["lost"] for name in lost["names"]], "-")),
     ]
     kept = len(plan["keep"])

@@ -656,7 +656,7 @@ function consequences(plan) {
       step.side_effects.map((effect) => h('span.chip.lost', {}, effect))))));
   }
   if (plan.lost.length) {
-    parts.push(h('p', {}, 'These variables cannot be brought back:'));
+    parts.push(h('p', {}, 'These cannot be brought back:'));
     parts.push(h('ul', {}, plan.lost.map((lost) => h('li', {}, h('code', {}, lost.names.join(', ')), `: ${lost.reason}`))));
   }
   return h('div', {}, parts);
@@ -669,6 +669,7 @@ function done(plan, seconds) {
     loaded.length && `Brought back ${listed(loaded)} (${size(plan.load.reduce((sum, step) => sum + step.bytes, 0))})`,
     plan.replay.length && `re-ran ${counted(plan.replay.length, 'cell')} for ${listed(names(plan.replay, 'gives'))}`,
     plan.delete.some((name) => !RESULT.test(name)) && `removed ${listed(plan.delete.filter((name) => !RESULT.test(name)))}`,
+    plan.ambient.length && `set ${listed(plan.ambient)}`,
     plan.lost.length && `went without ${listed(names(plan.lost, 'names'))}`,
   ].filter(Boolean);
   const said = parts.length ? parts.join('; ') : 'no variable had to change';
