@@ -103,6 +103,7 @@ _KEPT_TO_BE_FASTER: dict[str, frozenset[str]] = {
     "matplotlib": frozenset({"_lut", "_isinit"}),  # a colour map's colours, when it is first used
     "sympy": frozenset({"_mhash", "_assumptions"}),  # hashes, and what was deduced so far of what is known of a symbol
     "catboost": frozenset({"_canonized_params"}),
+    "xarray": frozenset({"_attrs", "_encoding"}),  # made when somebody looks for any; told by the library's own words
     "dask": frozenset({"_division_info"}),
     "nltk": frozenset({"_N"}),
     "bokeh": frozenset({"_owners"}),  # who is to be told of changes in a list: who holds it

@@ -618,7 +618,6 @@ OPAQUE = Theme(
         "$a.note = $i",
         "$a = memoryview(b'abc')",
         "$a = type($v)",
-        "$a = open(__import__('os').devnull)",
         "$a.close()",
         "$a = $g",
         "$g = $v",

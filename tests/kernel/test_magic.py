@@ -308,7 +308,7 @@ def test_yes_does_not_ask(asking: Kernel, yes: str) -> None:
 
 
 def test_the_message_reports_and_does_not_ask(asking: Kernel) -> None:
-    assert asking.done("undo")["plan"]["replay"][0]["side_effects"] == ["writes files"]
+    assert asking.done("undo")["plan"]["replay"][0]["side_effects"] == ["writes files (ran)"]
     assert ran_times(asking) == 2
 
 
