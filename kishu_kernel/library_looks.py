@@ -43,13 +43,6 @@ def elsewhere(*_: Any) -> None:
     """Stands for what is only seen. Never stored."""
 
 
-def _attributes_but(*left_out: str) -> Callable[[Any], tuple[Any, ...]]:
-    def look(obj: Any) -> tuple[Any, ...]:
-        return ({name: value for name, value in vars(obj).items() if name not in left_out},)
-
-    return look
-
-
 def _answers(*methods: str) -> Callable[[Any], tuple[Any, ...]]:
     def look(obj: Any) -> tuple[Any, ...]:
         return tuple(getattr(obj, name)() for name in methods)
@@ -59,8 +52,16 @@ def _answers(*methods: str) -> Callable[[Any], tuple[Any, ...]]:
 
 def _xgboost_matrix(matrix: Any) -> tuple[Any, ...]:
     data = matrix.get_data()
-    fields = (matrix.get_label(), matrix.get_weight(), matrix.get_base_margin())
-    return (data.data, data.indices, data.indptr, data.shape, *fields, matrix.feature_names, matrix.feature_types)
+    fields = {name: matrix.get_float_info(name) for name in _FIELDS_OF_XGBOOST}
+    groups = matrix.get_uint_info("group_ptr")
+    names = (matrix.feature_names, matrix.feature_types)
+    return (data.data, data.indices, data.indptr, data.shape, fields, groups, *names)
+
+
+def _lightgbm_data(dataset: Any) -> tuple[Any, ...]:
+    own = {name: value for name, value in vars(dataset).items() if name != "_handle"}
+    made = vars(dataset).get("_handle") is not None
+    return own, {name: dataset.get_field(name) for name in ("label", "weight", "init_score", "group") if made}
 
 
 def _getters(obj: Any) -> tuple[Any, ...]:
@@ -81,7 +82,7 @@ def _pixels(core: Any) -> tuple[Any, ...]:
 def _widget(widget: Any) -> tuple[Any, ...]:
     # Its comm leads into the kernel. What it calls may touch what it names.
     values = {name: value for name, value in widget._trait_values.items() if name not in ("comm", "log", "keys")}
-    own = {name: value for name, value in vars(widget).items() if not name.startswith("_") and not callable(value)}
+    own = {name: value for name, value in vars(widget).items() if name not in _WIDGETS_OWN and not callable(value)}
     return values, own, [each.__code__ for each in observers_of(widget)]
 
 
@@ -94,6 +95,24 @@ def _of_spark(obj: Any) -> tuple[Any, ...]:
     told = {name: value for name, value in vars(obj).items() if name not in _SPARKS_OWN}
     numbers = {name: value._target_id for name, value in told.items() if hasattr(type(value), "_get_object_id")}
     return ({**told, **numbers},)
+
+
+def _reader(reader: Any) -> tuple[Any, ...]:
+    return reader.tell(), reader.read_at(reader.size(), 0)
+
+
+def _tables(context: Any) -> tuple[Any, ...]:
+    return ({name: context.execute(f'SELECT * FROM "{name}"', eager=False) for name in context.tables()},)
+
+
+def _variant(tensor: Any) -> tuple[Any, ...]:
+    if tensor.dtype.name != "variant":  # a resource may change
+        raise TypeError(f"what stands behind a tensor of type {tensor.dtype.name} cannot be seen")
+    return (tensor._id,)  # of a plan; another one is another tensor
+
+
+def _context_variable(variable: Any) -> tuple[Any, ...]:
+    return variable.name, variable.get(None)
 
 
 def _digest(hasher: Any) -> tuple[Any, ...]:
@@ -110,6 +129,12 @@ def _found(match: Any) -> tuple[Any, ...]:
     return match.re, match.string, match.pos, match.endpos, match.regs
 
 
+_FIELDS_OF_XGBOOST = (*("label", "weight", "base_margin", "label_lower_bound", "label_upper_bound", "feature_weights"),)
+_WIDGETS_OWN = frozenset(
+    {"_trait_values", "_trait_notifiers", "_trait_validators", "_cross_validation_lock", "_model_id", "comm"}
+    | {"_click_handlers", "_display_callbacks", "_msg_callbacks", "_submission_callbacks", "_property_lock"}
+    | {"_states_to_send", "_holding_sync"}
+)
 _SPARKS_OWN = ("ctx", "_sc", "_session", "_sql_ctx", "_schema", "_jrdd_val", "_jrdd_deserializer", "_broadcast")
 
 _SEEN: dict[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
@@ -119,20 +144,26 @@ _SEEN: dict[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
     ("pyspark", "Accumulator"): _only("aid", "value"),
     ("pyspark", "DataFrame"): _of_spark,
     ("pyspark", "Column"): _of_spark,
-    ("pyspark", "RDD"): _of_spark,
-    ("pyspark", "JavaWrapper"): _of_spark,
+    ("pyspark", "JavaParams"): _of_spark,
     ("xgboost", "DMatrix"): _xgboost_matrix,
-    ("lightgbm", "Dataset"): _attributes_but("_handle"),
-    ("_catboost", "_PoolBase"): _answers(
-        "get_features", "get_label", "get_weight", "get_baseline", "get_feature_names"
-    ),
+    ("lightgbm", "Dataset"): _lightgbm_data,
     ("cv2", "Feature2D"): _getters,
     ("cv2", "CLAHE"): _getters,
     ("cv2", "KalmanFilter"): _what_can_be_set,
     ("builtins", "ImagingCore"): _pixels,
     ("builtins", "ImagingDraw"): lambda _: (),  # draws in an image that the one beside it holds
     ("scipy", "_Qhull"): lambda _: (),  # who holds it tells of what it was made
+    ("pyarrow", "BufferReader"): _reader,
+    ("polars", "SQLContext"): _tables,
+    ("torch", "ScriptModule"): _answers("save_to_buffer"),
+    ("tensorflow", "EagerTensor"): _variant,
+    ("tensorflow", "DatasetV2"): _only("_variant_tensor", "element_spec"),
+    ("tensorflow", "StaticHashTable"): _answers("export"),
+    ("tensorflow", "MutableHashTable"): _answers("export"),
+    ("_contextvars", "ContextVar"): _context_variable,
     ("builtins", "memoryview"): _memory,
+    ("weakref", "KeyedRef"): lambda reference: (reference(), reference.key),
+    ("_ctypes", "CField"): lambda field: (repr(field),),
     ("mmap", "mmap"): lambda held: (held.tell(), held[:]),
     ("re", "Match"): _found,
     ("_hashlib", "HASH"): _digest,

@@ -1,7 +1,7 @@
 """How objects of particular libraries come apart, where what they themselves tell will not do. Part of the table.
 
-Two kinds of entries: what is stored in another way than its library would have it, and what is stored as it is, since its
-library's own way makes something else of it. What cannot be stored, and can be seen, is in `library_looks`.
+Two kinds of entries: what is stored in another way than its library would have it, and what is stored as it is, since
+its library's own way makes something else of it. What cannot be stored, and can be seen, is in `library_looks`.
 
 Each is found by the names of its class: nothing is imported that the session has not imported.
 """
@@ -259,6 +259,12 @@ def _refuse(obj: Any) -> Reduction:
     raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
 
 
+def _eager(tensor: Any) -> Reduction:
+    if tensor.dtype.name in ("variant", "resource"):
+        return _refuse(tensor)
+    return NotImplemented
+
+
 class _NewName:
     """Stands for a name that nobody has when it is loaded."""
 
@@ -290,6 +296,7 @@ _ENTRIES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("cv2", "UMat"): lambda matrix: (type(matrix), (matrix.get(),)),
     ("spacy.tokens.span", "Span"): _span,
     ("spacy.tokens.token", "Token"): lambda token: (operator.getitem, (token.doc, token.i)),
+    ("tensorflow.python.framework.ops", "EagerTensor"): _eager,
     ("numba.core.registry", "CPUDispatcher"): _compiled,
 }
 

@@ -4,6 +4,8 @@ A cell is a template: `$a` stands for a name of the theme's pool that begins so,
 What a cell does to what the others made is left to chance; many raise, as users' cells do. No cell may run for ever.
 """
 
+# ruff: noqa: E501 -- cells, whole
+
 from __future__ import annotations
 
 import re
@@ -112,6 +114,9 @@ CONTAINERS = Theme(
         "eval('$a.append($i)')",
         "globals()['$a'] = [$i]",
         "globals()['$a'].append($i)",
+        "globals()[chr(96 + $k)].append($i)",
+        "exec(chr(96 + $k) + '.append($i)')",
+        "vars()[chr(96 + $k)] = [$i]",
         "globals().update($a=$v)",
         "globals().pop('$a')",
         "vars()['$a'] = $v",
@@ -234,7 +239,7 @@ ARRAYS = Theme(
         "del $x",
         "class Labelled(np.ndarray):\n    label = 'none'",
         "$x = $x.view(Labelled)",
-        "$x.label = [$v]",
+        "if type($x) is Labelled: $x.label = [$v]",
         "def scale(by=$i): $x.__imul__(by)",
         "scale()",
     ),
@@ -662,7 +667,7 @@ TRAVELLING = (
     *("%undo", "%undo", "%undo $k", "%redo", "%redo $k"),
     *("%checkout $j never", "%checkout $j lost"),
     *("%branch topic$k", "%tag mark$k", "%goto $j", "%goto $j"),
-    *("%restart", "%resume", "%resume", "%start"),
+    *("%restart", "%restart", "%restart", "%resume", "%resume", "%start"),
 )
 NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
 
@@ -684,7 +689,7 @@ _WHICH = {length: st.integers(0, length - 1) for length in range(1, 200)}
 
 
 @st.composite
-def programs(draw: st.DrawFn, themes: tuple[Theme, ...] = THEMES, longest: int = 28) -> list[str]:
+def programs(draw: st.DrawFn, themes: tuple[Theme, ...] = THEMES, longest: int = 24) -> list[str]:
     """Lines for `programs.play`. They become shorter by lines that are left out."""
 
     def one_of(choices: tuple[str, ...]) -> str:

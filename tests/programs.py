@@ -21,12 +21,13 @@ import contextlib
 import gc
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from describer import Description, describe, differences
+from describer import Description, _Describer, differences
 from harness import FailingStore, Notebook
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
@@ -64,10 +65,8 @@ class Tally:
     needless: int = 0
     """Variables that were told to have changed though their description did not. No mistake: doubt means changed."""
 
-    def __iadd__(self, other: Tally) -> Tally:
-        for name, count in vars(other).items():
-            setattr(self, name, getattr(self, name) + count)
-        return self
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(**{name: count + getattr(other, name) for name, count in vars(self).items()})
 
 
 class CarriedStore(FailingStore):
@@ -176,10 +175,11 @@ class Player:
         live, variables = self.notebook.live, self.notebook.variables
         frames = {f"frame of {name}": _frame(obj) for name, obj in variables.items() if _frame(obj)}
         shown = {name: live.get(name) for name in ("_", "__", "___")}
-        whole = describe({**variables, **shown, "Out": dict(live["Out"]), **frames}, live)
+        together = {**variables, **shown, "Out": dict(live["Out"]), **frames}
+        whole, *each = _described([together, *({name: obj} for name, obj in variables.items())], live)
         whole = dict(filter(None, (_without_gaps(*item) for item in whole.items())))
-        alone = {name: describe({name: obj}, live) for name, obj in variables.items()}
-        del variables, frames, shown
+        alone = dict(zip(variables, each, strict=True))
+        del variables, frames, shown, together
         self.collect()  # a describer holds what it has described, and weak references tell
         return State(whole, alone)
 
@@ -355,9 +355,19 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
     return player.tally
 
 
+def _described(groups: Sequence[dict[str, Any]], live: dict[str, Any]) -> Iterator[Description]:
+    """Describes each group as `describe` does, by one describer: it need not learn of each type anew."""
+    describer = _Describer(live)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for group in groups:
+            describer.paths, describer.alive, describer.arrays, describer.layouts = {}, [], [], {}
+            yield describer.everything(group)
+
+
 def _frame(obj: object) -> dict[str, Any]:
     """What a generator has come to, which the describer leaves out."""
-    if not isinstance(obj, types.GeneratorType) or obj.gi_frame is None:
+    if type(obj) is not types.GeneratorType or obj.gi_frame is None:
         return {}
     return {"at": obj.gi_frame.f_lasti, **obj.gi_frame.f_locals}
 

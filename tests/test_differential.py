@@ -19,9 +19,15 @@ from programs import Tally, play
 
 from kishu_kernel.detect.trackers import TrackerKind
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"  # of the programs' own generators and finalizers
+)
+
 PROGRAMS = int(os.environ.get("KISHU_PROGRAMS", "2000"))
 SEED = int(os.environ.get("KISHU_SEED", "0"))
 BLOCKS = 10
+
+TOGETHER: dict[int, Tally] = {}
 
 ALL_TRACKED = 5
 """One in so many programs is judged without looking at its code, one in so many with its store on a disk."""
@@ -51,14 +57,15 @@ def judged(number: int, programs_of: int, tracker: TrackerKind, disk: Path | Non
 
 
 def assert_says_something(tally: Tally, number: int) -> None:
-    """The programs did what they are for."""
+    """The programs did what they are for; some do more of one thing, some of another."""
     assert tally.programs >= number
-    assert tally.compared > 2 * number
+    assert tally.compared > 1.5 * number
     assert tally.refused < tally.compared / 5
-    assert tally.loaded > 2 * number
+    assert tally.loaded > 1.5 * number
     assert tally.kept > 5 * number
-    assert tally.replayed > number / 10
-    assert tally.restarts > number / 10
+    assert tally.replayed > 0
+    assert tally.restarts > number / 20
+    assert tally.untouched > number / 20
     assert tally.raised < tally.cells * 0.6
 
 
@@ -66,7 +73,7 @@ def assert_says_something(tally: Tally, number: int) -> None:
 def test_every_state_comes_back(block: int) -> None:
     number = PROGRAMS * (ALL_TRACKED - 1) // ALL_TRACKED // BLOCKS
     tally = judged(number, block, "code")
-    print(tally)
+    TOGETHER[block] = tally
     assert_says_something(tally, number)
 
 
@@ -74,7 +81,6 @@ def test_every_state_comes_back(block: int) -> None:
 def test_every_state_comes_back_when_everything_is_looked_at(block: int) -> None:
     number = PROGRAMS // ALL_TRACKED // (BLOCKS // 2)
     tally = judged(number, BLOCKS + block, "all")
-    print(tally)
     assert_says_something(tally, number)
 
 
@@ -82,3 +88,13 @@ def test_every_state_comes_back_from_a_disk(tmp_path: Path) -> None:
     number = PROGRAMS // 20
     tally = judged(number, 2 * BLOCKS, "code", tmp_path)
     assert_says_something(tally, number)
+
+
+def test_together_they_say_much() -> None:
+    if len(TOGETHER) < BLOCKS:
+        pytest.skip("only some of the programs ran")
+    tally = sum(TOGETHER.values(), Tally())
+    assert tally.compared > 2.5 * tally.programs
+    assert tally.replayed > tally.programs / 5
+    assert tally.restarts > tally.programs / 10
+    assert tally.left_behind + tally.refused > 0

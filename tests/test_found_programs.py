@@ -42,7 +42,8 @@ FOUND: dict[str, list[str]] = {
     ],
     "a weak set goes on forgetting": [
         "import weakref\nclass Held: pass\nheld = Held(); weak = weakref.ref(held)",
-        "a = weakref.WeakSet([held])\nb = weakref.WeakValueDictionary(k=held)\nc = weakref.WeakKeyDictionary({held: 1})",
+        "a = weakref.WeakSet([held])",
+        "b = weakref.WeakValueDictionary(k=held); c = weakref.WeakKeyDictionary({held: 1})",
         "held = weak = a = b = c = 0",
         "%undo",
         "del held",

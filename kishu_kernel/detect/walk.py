@@ -530,7 +530,7 @@ class Walk:
             return Walk._walk_hub
         if (module, kind.__name__) == ("functools", "_lru_list_elem"):
             return Walk._walk_node
-        if any(module_name(base) == "_ctypes" for base in kind.__mro__):
+        if any((module_name(base), qualified_name(base)) == ("_ctypes", "_CData") for base in kind.__mro__):
             return Walk._walk_foreign
         if root == "numpy" and issubclass(kind, sys.modules["numpy"].generic):
             return Walk._walk_scalar

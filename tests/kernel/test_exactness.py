@@ -1,9 +1,11 @@
 """What must hold, line by line, on a real kernel: sharing, array memory, functions and classes, hidden ways, names.
 
 A scenario makes something, and changes it by its last cell. Its check is a cell that ends well on what was made and
-badly on what was changed; it may write, since it is undone. The change is undone and the check ends well again, then once
-more after a redo and an undo; and in a kernel that was started anew, where nothing is left but the store.
+badly on what was changed; it may write, since it is undone. The change is undone and the check ends well again, then
+once more after a redo and an undo; and in a kernel that was started anew, where nothing is left but the store.
 """
+
+# ruff: noqa: E501, RUF001 -- cells, whole, and names of all letters
 
 from __future__ import annotations
 

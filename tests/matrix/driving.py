@@ -63,6 +63,10 @@ def drive(
             yield record
 
 
+class _NotMade(Exception):
+    """The library, as it is here, does not make such an object."""
+
+
 class _Batch:
     """Entries of one library."""
 
@@ -98,9 +102,11 @@ class _Batch:
         try:
             self.begin(entry)
             action()
+        except _NotMade as error:
+            record["not_run"] = str(error)[:300]
         except Exception as error:
             record["errors"].append(f"{phase}, {record.get('step', 'start')}: {type(error).__name__}: {error}"[:600])
-            self.end()
+            self.end(kill=True)
         record["seconds"][phase] = round(time.monotonic() - began, 2)
 
     # -- the two halves ----------------------------------------------------------------------------
@@ -108,11 +114,12 @@ class _Batch:
     def try_here(self, entry: Entry, record: Record) -> None:
         """Make it, leave it alone, change it, undo."""
         self.go_to(self.base)
-        if entry.before:
-            record["step"] = "before"
-            self.cell(entry.before)
         record["step"] = "create"
-        made = self.cell(entry.create)
+        for code in filter(None, (entry.before, entry.create)):
+            ran = self.kernel_now.run(code)
+            if ran.status != "ok":
+                raise _NotMade(f"{ran.reply.get('ename')}: {ran.reply.get('evalue')}")
+        made = self.checkpoint(entry.create)
         record["created"] = made["id"]
         record["stored"] = made["not_stored"] or "yes"
         record["version"] = self.version(entry)
@@ -167,12 +174,12 @@ class _Batch:
         if not self.base:
             self.base = self.cell("None")["id"]
 
-    def end(self) -> None:
+    def end(self, *, kill: bool = False) -> None:
         """The process is gone; its store stays."""
         kernel, self.kernel = self.kernel, None
         if kernel is not None:
             with suppress(Exception):
-                kernel.close(gracefully=kernel.manager.is_alive())
+                kernel.close(gracefully=not kill)
 
     @property
     def kernel_now(self) -> Kernel:
@@ -185,6 +192,10 @@ class _Batch:
         ran = self.kernel_now.run(code)
         if ran.status != "ok":
             raise _Gone(f"{ran.reply.get('ename')}: {ran.reply.get('evalue')}")
+        return self.checkpoint(code)
+
+    def checkpoint(self, code: str) -> Content:
+        """That of the cell that ran last."""
         log = self.kernel_now.done("log", limit=1)
         checkpoint: Content = log["checkpoints"][0]
         if checkpoint["code"].strip() != code.strip():

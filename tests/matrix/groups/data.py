@@ -480,5 +480,6 @@ ENTRIES = (
         "import duckdb; x = duckdb.sql('select 42 as n')",
         "x = x.filter('n > 50')",
         "x.fetchall()",
+        described=False,
     ),
 )

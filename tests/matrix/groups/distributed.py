@@ -96,7 +96,7 @@ ENTRIES = (
     on_ray(
         "ray RemoteFunction",
         "@ray.remote\ndef x(n):\n    return n * factor\nfactor = 2",
-        "x = x.options(num_cpus=0)",
+        "@ray.remote\ndef x(n):\n    return n + factor",
         "ray.get(x.remote(4))",
     ),
     on_ray(
