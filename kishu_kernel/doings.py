@@ -130,20 +130,28 @@ def untouched_world() -> Iterator[Guard]:
     before = _guards.get(thread)
     threads = set(threading.enumerate())
     writes_none = sys.dont_write_bytecode
-    _guards[thread] = guard
-    sys.dont_write_bytecode = True
-    try:
-        with collector_waiting():  # others' garbage is to be freed as it wants to be
-            yield guard
-    finally:
+
+    def leave() -> None:
         if not threads.issuperset(threading.enumerate()):
             guard.refused = guard.refused or STARTS_THREADS
         sys.dont_write_bytecode = writes_none
         if before is None:
-            del _guards[thread]
+            _guards.pop(thread, None)
         else:
             before.refused = before.refused or guard.refused
             _guards[thread] = before
+
+    try:
+        _guards[thread] = guard
+        sys.dont_write_bytecode = True
+        with collector_waiting():  # others' garbage is to be freed as it wants to be
+            yield guard
+    finally:
+        try:
+            leave()
+        except KeyboardInterrupt:  # else nothing could be opened any more
+            leave()
+            raise
 
 
 _recordings: tuple[Recording, ...] = ()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from kishu_kernel.ambient.keeper import AmbientState, Move
 from kishu_kernel.codec.pickling import NotStored, encode
@@ -20,7 +21,6 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import advanced
 from kishu_kernel.interrupts import uninterrupted
 from kishu_kernel.keeping import KeepRules
-from kishu_kernel.libraries import module_name, qualified_name
 from kishu_kernel.model import (
     Access,
     CellRun,
@@ -75,7 +75,7 @@ class Ledger:
         self._detector = Detector(table)
         self._recovery = Recovery()
         self._recomputing = Recomputing()
-        self._distrusted: dict[tuple[str, str], str] = {}
+        self._distrusted: WeakKeyDictionary[type, str] = WeakKeyDictionary()
         self._missing: tuple[Names, ...] = ()
         self.state: dict[Names, CheckpointId] = {}
         self.ambient = AmbientState(table)
@@ -173,8 +173,7 @@ class Ledger:
 
     def _distrust(self, names: Names, variables: Mapping[str, Any]) -> str | None:
         kinds = (type(variables[name]) for name in names) if self._distrusted else ()
-        found = (self._distrusted.get((module_name(kind), qualified_name(kind))) for kind in kinds)
-        return next(filter(None, found), None)
+        return next(filter(None, map(self._distrusted.get, kinds)), None)
 
     def _weight(self, version: Version) -> int:
         return self.timeline.lookup(version.checkpoint).record(version.names).size
@@ -219,9 +218,10 @@ class Ledger:
         if not delta or head is None:
             self._detector.adopt(judgement)
             return
+        self.flush()  # what is written twice is to be written in its order
         checkpoint = self.timeline.store.checkpoint(head)
         made = {name for record in checkpoint.versions for name in record.names}
-        if not made.isdisjoint(name for each in (*delta.changes,) for name in each.names):
+        if not made.isdisjoint(name for each in delta.changes for name in each.names):
             self.keep(CellRun("", None, "ok", time.time(), 0.0), judgement, variables)
             return
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
@@ -240,11 +240,10 @@ class Ledger:
         if self.timeline.head is not None:
             self.timeline.amend(replace(self.timeline.lookup(self.timeline.head), audited=True))
 
-    def distrust(self, version: Version, reason: str, kind: tuple[str, str] | None) -> None:
-        """The payload of a version is not what the version was: it is for replay, as all of this type are."""
+    def distrust(self, version: Version, reason: str, kinds: Iterable[type]) -> None:
+        """The payload of a version is not what the version was: it is for replay, as all of these types are."""
         self.timeline.forget(version, reason)
-        if kind is not None:
-            self._distrusted[kind] = reason
+        self._distrusted.update(dict.fromkeys(kinds, reason))
 
     def _extend(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> None:
         timeline = self.timeline

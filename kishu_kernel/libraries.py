@@ -48,7 +48,7 @@ _VALUE_TYPE_NAMES = {"dtype", "ExtensionDtype", "BaseOffset", "Timestamp", "Time
 _LABEL_TYPES = {"Index"}
 """pandas shares them between a frame and all that is made of it, and hardly ever changes them."""
 
-_UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "_asyncio", "comm", "concurrent"}
+_UNTRAVERSABLE = {"ipykernel", "zmq", "tornado", "asyncio", "_asyncio", "comm", "ipywidgets", "concurrent"}
 
 _BY_REFERENCE = (
     type,
@@ -67,7 +67,9 @@ def is_untraversable(kind: type) -> bool:
     module = module_name(kind)
     if module == "ipykernel.zmqshell":
         return False  # the shell goes by reference
-    return module.partition(".")[0] in _UNTRAVERSABLE or module.startswith("kishu_kernel.frontend")
+    if module.partition(".")[0] in _UNTRAVERSABLE or module.startswith("kishu_kernel.frontend"):
+        return True
+    return any(module_name(base) == "ipywidgets.widgets.widget" for base in mro_of(kind)) and module != "__main__"
 
 
 def is_value_type(kind: type) -> bool:
@@ -220,7 +222,8 @@ class _Sentinels:
     def look(self) -> None:
         """Looks into all modules, shorter names first: who imported one is not its home."""
         homes: dict[int, tuple[str, str]] = {}
-        for name, module in sorted(list(sys.modules.items()), key=lambda item: (len(item[0]), item[0])):
+        modules = list(sys.modules.items())
+        for name, module in sorted(modules, key=lambda item: (len(item[0]), item[0])):
             if name != "__main__" and type(module) is types.ModuleType:
                 for attribute, value in list(vars(module).items()):
                     if type(value) is object:

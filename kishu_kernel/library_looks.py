@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.libraries import module_name, mro_of, observers_of, qualified_name
+from kishu_kernel.libraries import module_name, mro_of, qualified_name
 
 
 def is_only_seen(kind: type) -> bool:
@@ -28,7 +28,7 @@ def seen(obj: Any) -> tuple[Any, ...]:
         Exception: whatever looking at it raises: this one cannot be seen either.
     """
     look = _seeing(type(obj))
-    return elsewhere, (type(obj), *look(obj)) if look is not None else ()
+    return _elsewhere, (type(obj), *look(obj)) if look is not None else ()
 
 
 def _seeing(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
@@ -39,7 +39,7 @@ def _seeing(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
     return None
 
 
-def elsewhere(*_: Any) -> None:
+def _elsewhere(*_: Any) -> None:
     """Stands for what is only seen. Never stored."""
 
 
@@ -77,13 +77,6 @@ def _what_can_be_set(obj: Any) -> tuple[Any, ...]:
 
 def _pixels(core: Any) -> tuple[Any, ...]:
     return core.mode, core.size, sys.modules["PIL.Image"].Image()._new(core).tobytes()
-
-
-def _widget(widget: Any) -> tuple[Any, ...]:
-    # Its comm leads into the kernel. What it calls may touch what it names.
-    values = {name: value for name, value in widget._trait_values.items() if name not in ("comm", "log", "keys")}
-    own = {name: value for name, value in vars(widget).items() if name not in _WIDGETS_OWN and not callable(value)}
-    return values, own, [each.__code__ for each in observers_of(widget)]
 
 
 def _only(*names: str) -> Callable[[Any], tuple[Any, ...]]:
@@ -130,16 +123,10 @@ def _found(match: Any) -> tuple[Any, ...]:
 
 
 _FIELDS_OF_XGBOOST = (*("label", "weight", "base_margin", "label_lower_bound", "label_upper_bound", "feature_weights"),)
-_WIDGETS_OWN = frozenset(
-    {"_trait_values", "_trait_notifiers", "_trait_validators", "_cross_validation_lock", "_model_id", "comm"}
-    | {"_click_handlers", "_display_callbacks", "_msg_callbacks", "_submission_callbacks", "_property_lock"}
-    | {"_states_to_send", "_holding_sync"}
-)
 _SPARKS_OWN = ("ctx", "_sc", "_session", "_sql_ctx", "_schema", "_jrdd_val", "_jrdd_deserializer", "_broadcast")
 
 _SEEN: dict[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
     ("ray", "ObjectRef"): _answers("binary"),
-    ("ipywidgets", "Widget"): _widget,
     ("distributed", "Future"): _only("key"),
     ("pyspark", "Accumulator"): _only("aid", "value"),
     ("pyspark", "DataFrame"): _of_spark,

@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.libraries import attributes, home_of_sentinel, module_name, mro_of, qualified_name
+from kishu_kernel.libraries import attributes, home_of_sentinel, is_untraversable, module_name, mro_of, qualified_name
 from kishu_kernel.library_looks import is_only_seen
 from kishu_kernel.rebuild import (
     make_instance,
@@ -229,7 +229,7 @@ def _forgets_attributes(kind: type) -> bool:
 
 def _as_it_is(obj: Any) -> Reduction:
     own = attributes(obj)
-    return NotImplemented if own is None else _instance(obj, own)
+    return NotImplemented if own is None or is_untraversable(type(obj)) else _instance(obj, own)
 
 
 def _keras(obj: Any) -> Reduction:

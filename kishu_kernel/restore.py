@@ -244,7 +244,7 @@ class Restorer:
 
     def _is_unlike(self, checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> bool:
         digests = [digest_of(objects, self._table) for _ in range(2)]
-        return digests[0] == digests[1] != checkpoint.record(version.names).digest
+        return digests[0] is not None and digests[0] == digests[1] != checkpoint.record(version.names).digest
 
 
 def with_ambient(plan: Plan, ambient: Move) -> Plan:

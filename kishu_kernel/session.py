@@ -23,7 +23,6 @@ from kishu_kernel.collector import collector_waiting
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Judgement
 from kishu_kernel.detect.trackers import Tracker
-from kishu_kernel.detect.walk import GivenUp
 from kishu_kernel.errors import CheckoutError, NothingToUndoError, StoreError
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.keeping import KeepRules
@@ -33,7 +32,7 @@ from kishu_kernel.namespace import UserNamespace
 from kishu_kernel.progress import Reporter, Show
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.running import NOTHING, Running, Ticket
-from kishu_kernel.thinking import Thinking
+from kishu_kernel.thinking import LATER, SOON, Thinking
 from kishu_kernel.timeline import Timeline
 
 if TYPE_CHECKING:  # the way back is imported when it is first gone: a kernel starts without it
@@ -99,6 +98,7 @@ class Session:
         self._cells = Running(tracker, background)
         self._thinking = Thinking(self._ledger, table, warn, trials)
         self._cut_short = False
+        self._travelling = False
         self._finished: list[_Finished] = []
         self._gate = threading.RLock()
         """Held while a checkpoint or a checkout is under way: no cell starts meanwhile."""
@@ -251,31 +251,26 @@ class Session:
 
     # -- think time ------------------------------------------------------------------------------
 
-    def think(self, hurried: Callable[[], bool]) -> bool:
+    def think(self, hurried: Callable[[], bool]) -> float | None:
         """Does a piece of what is for the user's think time (`Thinking`), if no cell is running.
 
         Args:
             hurried: asked now and then whether somebody waits.
 
         Returns:
-            Whether there is more to do.
+            Seconds until the next piece; None where there is nothing more to do.
         """
         with self._gate:
             cells, thinking = self._cells, self._thinking
-            if cells.any or cells.pending != NOTHING or self._cut_short or not thinking.left:
-                return False
+            if cells.any or cells.pending != NOTHING or self._cut_short or self._travelling or not thinking.left:
+                return None
             if cells.unwatched() != NOTHING:
-                return False
+                return None
             if self.timeline.store.pending:
-                return True
-            try:
-                with collector_waiting():
-                    thinking.piece(self._names.variables(), hurried)
-            except GivenUp:
-                return True
-            except (Exception, KeyboardInterrupt):  # whatever it was, it is not the user's cell that suffers
-                thinking.skip()
-            return thinking.left
+                return None if self._recover() else LATER
+            with collector_waiting(), suppress(Exception, KeyboardInterrupt):  # it is not the user's cell that suffers
+                thinking.piece(self._names.variables(), hurried)
+            return SOON if thinking.left else None
 
     # -- the writer ------------------------------------------------------------------------------
 
@@ -445,18 +440,23 @@ class Session:
             return Outcome(previous, previous, plan, False, time.perf_counter() - started)
         reunion = self._ledger.reunion()
         self.timeline.pinned = target
-        plan, found = self._restorer.obtain(
-            self.timeline,
-            here,
-            target,
-            replay,
-            ambient,
-            allow_lost=allow_lost,
-            progress=Reporter(self._show),
-            reunion=reunion,
-        )
+        self._travelling = True  # a cell that is run again may let others run
+        try:
+            with self._ledger.ambient.kept():  # a load may draw numbers
+                plan, found = self._restorer.obtain(
+                    self.timeline,
+                    here,
+                    target,
+                    replay,
+                    ambient,
+                    allow_lost=allow_lost,
+                    progress=Reporter(self._show),
+                    reunion=reunion,
+                )
+        finally:
+            self._travelling = False
         settled = self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
-        if settled and (error := self.catch_up()):
+        if (settled or self.timeline.store.pending) and (error := self.catch_up()):
             raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
         previous = self.timeline.head
         self._ledger.arrive(plan, found, ambient, branch, reunion)

@@ -5,25 +5,32 @@
 - **Audit**: the variables that a cell's code cannot have touched are looked at, too. What did change all the same (by a
   thread, a C extension, through a library) becomes part of that cell's checkpoint.
 
-Law: a trial touches nothing but memory (`doings.untouched_world`). Nothing is done while a cell runs or waits: a piece
-is short, or is given up when somebody is in a hurry.
+Law: a trial touches nothing but memory (`doings.untouched_world`), and leaves random numbers and settings as they were.
+Nothing is done while a cell runs or waits: a piece is short, or is given up when somebody is in a hurry.
+
+What a trial finds is what is *missing*: attributes that the loaded objects do not have, or, of classes of the notebook
+that are pickled in a way of their own, have otherwise. Digests do not decide: a set comes back in another order, a
+figure stale.
 Neighbours: `session`, which holds its gate around each piece; `frontend.think_time`, which says when.
 """
 
 from __future__ import annotations
 
+import io
 import time
+import warnings
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kishu_kernel.codec.pickling import decode
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined
 from kishu_kernel.detect.walk import Census, GivenUp
-from kishu_kernel.doings import untouched_world
+from kishu_kernel.doings import Guard, untouched_world
 from kishu_kernel.errors import LoadError
 from kishu_kernel.ledger import Ledger
 from kishu_kernel.libraries import module_name, qualified_name
@@ -32,6 +39,8 @@ from kishu_kernel.reducers import ReductionTable
 
 TRIED_AT_MOST = 64_000_000
 """Bytes of a version that is loaded for a trial. What is larger is mostly arrays, which are their bytes."""
+STREAM_AT_MOST = 2_000_000
+"""Bytes of a pickle stream that is: nothing can hurry a load."""
 LONG = 0.1
 """Seconds. A co-variable whose trial takes longer is tried again only when it is of other types."""
 TRIALS_AT_MOST = 500
@@ -39,23 +48,19 @@ TRIALS_AT_MOST = 500
 BUDGET = 2.0
 """Seconds of thinking after one checkpoint. Who was not looked at comes first after the next one."""
 
+SOON, LATER = 0.005, 0.2
+"""Seconds until the next piece: when messages that came in between are handled; when something is in the way."""
+
 _CLASS_OR_FUNCTION = b"\x93"
 """The opcode of pickle without which a stream holds nothing but containers of atoms."""
 
-_PLAIN = frozenset({"__main__", "builtins", "collections", "datetime", "decimal", "fractions"})
-"""Packages whose objects come back with the same digest, if they come back as they were."""
+Hurried = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
     seconds: float
     types: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Different:
-    clause: str
-    kind: tuple[str, str] | None
 
 
 class Thinking:
@@ -77,11 +82,14 @@ class Thinking:
         self._spent = 0.0
         self._trials: deque[tuple[Version, VersionRecord]] = deque(maxlen=TRIALS_AT_MOST)
         self._audits: deque[Names] = deque()
+        self._given_up = False
         self._arrived: dict[Names, CheckpointId] = {}
         """Loaded by a checkout; their digests are believed."""
         self._tried: dict[Names, _Tried] = {}
         self._looked: dict[Names, int] = {}
         self._looks = 0
+        self._inexact: set[str] = set()
+        """Types that were found not to come back, as records name them."""
         self.found = 0
 
     def after(self, checkpoint: Checkpoint) -> None:
@@ -90,6 +98,7 @@ class Thinking:
         state = self._ledger.state
         self._checkpoint = checkpoint.id
         self._spent = 0.0
+        self._given_up = False
         if self._with_trials:  # those of cells before it, which had no time, come after its own
             made_now = [(Version(each.names, checkpoint.id), each) for each in checkpoint.versions if each.stored]
             self._trials.extendleft(reversed(made_now))
@@ -108,28 +117,29 @@ class Thinking:
         """Something is left to be done, and there is time for it."""
         return self._spent < BUDGET and (self._checkpoint is not None or bool(self._arrived))
 
-    def piece(self, variables: Mapping[str, Any], hurried: Callable[[], bool]) -> None:
-        """Does the next piece. Where it is given up (`GivenUp`) it is the next one again; what fails is left out."""
+    def piece(self, variables: Mapping[str, Any], hurried: Hurried) -> None:
+        """Does the next piece, or what there is time for of it: what takes too long, or fails, is left out."""
         started = time.perf_counter()
+        work = self._next(variables, hurried)
         try:
-            self._piece(variables, hurried)
+            work()
+        except GivenUp:
+            self._given_up = True
         finally:
             self._spent += time.perf_counter() - started
 
-    def _piece(self, variables: Mapping[str, Any], hurried: Callable[[], bool]) -> None:
+    def _next(self, variables: Mapping[str, Any], hurried: Hurried) -> Callable[[], None]:
+        """The next piece, which is then no longer among those that are left."""
         if self._arrived and self._checkpoint is None:
-            names, id = next(iter(self._arrived.items()))
-            self._verify(Version(names, id), variables, hurried)
-            self._arrived.pop(names, None)
-        elif self._trials:
-            self._try(*self._trials[0], variables, hurried)
-            self._trials.popleft()
-        elif self._audits:
-            self._audit(self._audits[0], variables, hurried)
-            self._audits.popleft()
-        elif self._checkpoint is not None:
-            self._ledger.audited()
-            self._checkpoint = None
+            return partial(self._verify, Version(*self._arrived.popitem()), variables, hurried)
+        if self._trials:
+            return partial(self._try, *self._trials.popleft(), variables, hurried)
+        if self._audits:
+            return partial(self._audit, self._audits.popleft(), variables, hurried)
+        checkpoint, self._checkpoint = self._checkpoint, None
+        return self._ledger.audited if checkpoint is not None and not self._given_up else lambda: None
+
+    # -- the audit -------------------------------------------------------------------------------
 
     def hasten(self, variables: Mapping[str, Any], seconds: float) -> None:
         """As much of the audit as can be done in this time, the lightest first: the session is about to leave.
@@ -144,95 +154,105 @@ class Thinking:
         self._audits = deque(sorted(sizes, key=lambda names: sizes[names]))
         with suppress(GivenUp):
             while self._audits and time.perf_counter() < deadline:
-                self._audit(self._audits[0], variables, lambda: time.perf_counter() > deadline)
-                self._audits.popleft()
+                self._audit(self._audits.popleft(), variables, lambda: time.perf_counter() > deadline)
 
-    def skip(self) -> None:
-        """The next piece cannot be done."""
-        if self._arrived and self._checkpoint is None:
-            self._arrived.pop(next(iter(self._arrived)))
-        elif self._trials:
-            self._trials.popleft()
-        elif self._audits:
-            self._audits.popleft()
-        else:
-            self._checkpoint = None
-
-    # -- the audit -------------------------------------------------------------------------------
-
-    def _audit(self, names: Names, variables: Mapping[str, Any], hurried: Callable[[], bool]) -> None:
+    def _audit(self, names: Names, variables: Mapping[str, Any], hurried: Hurried) -> None:
         if names not in self._ledger.state:  # an earlier piece has joined it to others
             return
-        if names in self._arrived:  # what came back is as it came back
-            self._ledger.correct(names, variables)
-            del self._arrived[names]
-        elif not self._ledger.same(names, variables, hurried):
-            self._ledger.make_up(names, variables)
-            self.found += 1
+        came_back = self._arrived.pop(names, None)
         self._looks += 1
         self._looked[names] = self._looks
+        if self._ledger.same(names, variables, hurried):
+            return
+        if came_back is not None and self._is_as_it_comes(Version(names, came_back), variables, hurried):
+            self._ledger.correct(names, variables)
+            return
+        self._ledger.make_up(names, variables)
+        self.found += 1
 
-    # -- trials ----------------------------------------------------------------------------------
+    def _is_as_it_comes(self, version: Version, variables: Mapping[str, Any], hurried: Hurried) -> bool:
+        """It is what it is whenever it is loaded, whatever it was when it was stored."""
+        if not self._ledger.timeline.lookup(version.checkpoint).record(version.names).stored:
+            return False
+        stored = self._ledger.timeline.store.load(version)
+        with self._apart():
+            loaded = self._digest(decode(stored, self._table.namespace), hurried)
+        return loaded == self._digest({name: variables[name] for name in version.names}, hurried)
 
-    def _verify(self, version: Version, variables: Mapping[str, Any], hurried: Callable[[], bool]) -> None:
-        """What a checkout has loaded is what it was, or that is told: late, and only where no trial was made."""
+    def _verify(self, version: Version, variables: Mapping[str, Any], hurried: Hurried) -> None:
+        """What a checkout has loaded may have another digest than it had: from now on it is that which counts."""
         if self._ledger.state.get(version.names) != version.checkpoint:
             return
         if not self._ledger.same(version.names, variables, hurried):
             self._ledger.correct(version.names, variables)
 
-    def _try(
-        self, version: Version, record: VersionRecord, variables: Mapping[str, Any], hurried: Callable[[], bool]
-    ) -> None:
+    # -- trials ----------------------------------------------------------------------------------
+
+    def _try(self, version: Version, record: VersionRecord, variables: Mapping[str, Any], hurried: Hurried) -> None:
         types = tuple(info.type for info in record.variables)
         known = self._tried.get(record.names)
         if record.size > TRIED_AT_MOST or (known and known.seconds > LONG and known.types == types):
             return
-        started = time.perf_counter()
-        stored = self._ledger.timeline.store.load(version)
-        if _CLASS_OR_FUNCTION not in stored.stream:
-            return
         here = self._ledger.state.get(record.names) == version.checkpoint and variables.keys() >= set(record.names)
-        live = {name: variables[name] for name in record.names} if here else None
-        with untouched_world() as guard, collector_waiting():
-            try:
-                found = self._different(record, live, decode(stored, self._table.namespace), hurried)
-            except LoadError:  # told when it is needed
-                return
-        # What was loaded is gone again, within the guard: it may do something when it goes.
-        if found is not None and guard.refused is None:
-            self._ledger.distrust(version, found.clause, found.kind)
-            self.found += 1
-            self._tell(f"Kishu found that {found.clause}: the cells that make them will be re-run instead.")
-        self._tried[record.names] = _Tried(time.perf_counter() - started, types)
-
-    def _different(
-        self,
-        record: VersionRecord,
-        live: Mapping[str, Any] | None,
-        loaded: Mapping[str, Any],
-        hurried: Callable[[], bool],
-    ) -> _Different | None:
-        """In what way what was loaded is not what it was. Where that lives no more, only the digest is left of it."""
+        if not here:  # there is nothing left to compare it with
+            found = next((kind for kind in types if kind in self._inexact), None)
+            if found is not None:
+                self._distrust(version, record, found, ())
+            return
+        stored = self._ledger.timeline.store.load(version)
+        if _CLASS_OR_FUNCTION not in stored.stream or len(stored.stream) > STREAM_AT_MOST:
+            return
+        started = time.perf_counter()
+        self._tried[record.names] = _Tried(LONG * 2, types)  # unless it comes to an end
+        live = {name: variables[name] for name in record.names}
         before: Census = Counter()
         after: Census = Counter()
-        if live is not None and self._digest(live, hurried, before) != record.digest:
+        if self._digest(live, hurried, before) != record.digest:
             # It keeps for later what somebody asked of it, be it for a summary. Or no two walks of it are alike.
-            self._ledger.correct(record.names, live)
-            return None
-        digest = self._digest(loaded, hurried, after)
-        before = before or after
-        left_out = {key for key in before if key[2] and after[key] < before[key]}
-        # What a library makes of its own objects when they are loaded is its business, as long as nothing is missing.
-        of_libraries = any(module.partition(".")[0] not in _PLAIN for module, _, _ in before)
-        if not left_out and (digest == record.digest or of_libraries):
-            return None
-        kinds = [(module, name) for module, name, _ in left_out]
-        kinds += [(module_name(type(obj)), qualified_name(type(obj))) for obj in loaded.values()]
-        kind = next((each for each in kinds if each[0] != "builtins"), None)
-        what = f"{kind[1]} objects" if kind else f"the contents of {', '.join(record.names)}"
-        return _Different(f"{what} do not come back from storage as they were", kind)
+            if version.checkpoint == self._checkpoint:
+                self._ledger.correct(record.names, live)
+            return
+        with self._apart() as guard:
+            try:
+                self._digest(decode(stored, self._table.namespace), hurried, after)
+            except LoadError:  # told when it is needed
+                return
+        self._tried[record.names] = _Tried(time.perf_counter() - started, types)
+        missing = [key for key in before if key[2] and after[key] < before[key]]
+        if guard.refused is None and missing:
+            named = {(module, name) for module, name, _ in missing}
+            kinds = tuple(
+                {type(obj) for obj in live.values() if (module_name(type(obj)), qualified_name(type(obj))) in named}
+            )
+            self._distrust(version, record, missing[0][1], kinds)
+        elif guard.refused is None:
+            self._inexact.difference_update(types)
 
-    def _digest(self, objects: Mapping[str, Any], hurried: Callable[[], bool], census: Census) -> Digest:
+    def _distrust(self, version: Version, record: VersionRecord, name: str, kinds: tuple[type, ...]) -> None:
+        clause = f"{name} objects do not come back from storage as they were"
+        if record.replayable:
+            self._ledger.distrust(version, clause, kinds)
+            self._inexact.update(info.type for info in record.variables if info.type == name)
+            self.found += 1
+            self._tell(f"Kishu found that {clause}: the cells that make them will be re-run instead.")
+        else:
+            self._tell(f"Kishu found that {clause}, and the cells that make them are not to be re-run.")
+
+    @contextmanager
+    def _apart(self) -> Iterator[Guard]:
+        """For loads that nobody asked for: nothing is seen of them, in the process or out of it."""
+        nowhere = io.StringIO()
+        with (
+            self._ledger.ambient.kept(),
+            untouched_world() as guard,
+            collector_waiting(),
+            warnings.catch_warnings(),
+            redirect_stdout(nowhere),
+            redirect_stderr(nowhere),
+        ):
+            warnings.simplefilter("ignore")
+            yield guard
+
+    def _digest(self, objects: Mapping[str, Any], hurried: Hurried, census: Census | None = None) -> Digest:
         prints = Fingerprinter(self._table, hurried=hurried, census=census)
         return combined(objects, {name: prints.take(obj) for name, obj in objects.items()})

@@ -178,7 +178,8 @@ class Timeline(History):
 
     def _written(self, kept: Checkpoint) -> None:
         """On the writer's thread: now it is known what the checkpoint added."""
-        self._known[kept.id] = replace(kept, outputs=())
+        if kept.id not in self.store.unwritten():  # else it is to be extended, and what is known is newer
+            self._known[kept.id] = replace(kept, outputs=())
         if self._crowded is not None and self.store.statistics().bytes > self._crowded:
             self._make_room()
         self._rested()

@@ -455,7 +455,7 @@ CLASSES = Theme(
         "exec('class C:\\n    z = $i')",
         "$c.__qualname__ = 'Other'",
         "@functools.total_ordering\nclass P:\n    n = $i\n    def __lt__(self, other): return self.n < other.n",
-        "@functools.singledispatch\ndef show(it): return [$v]\n@show.register\ndef _(it: int): $a.append(it)",
+        "@functools.singledispatch\ndef show(it): return [$v]\n@show.register\ndef of_int(it: int): $a.append(it)",
         "show($i)",
     ),
 )
@@ -588,7 +588,6 @@ OPAQUE = Theme(
         "$a = weakref.WeakValueDictionary(k=held)",
         "$a = weakref.WeakKeyDictionary({held: [$v]})",
         "$a = weakref.WeakSet([held])",
-        "$a = weakref.proxy(held)",
         "held.weak = weakref.ref(held)",
         "del held",
         "lock = threading.Lock()",

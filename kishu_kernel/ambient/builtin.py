@@ -34,12 +34,21 @@ class _NumPyRandom(Provider):
 
     def read(self) -> Any:
         # It is imported when it is first used, and seeds itself from the clock: too late to know what a cell drew from.
-        kind, key, position, has_gauss, gauss = sys.modules["numpy"].random.get_state()
+        random = sys.modules["numpy"].random
+        generator = random.mtrand._rand._bit_generator
+        if type(generator).__name__ != "MT19937":  # the user has put another one there
+            return type(generator).__name__, repr(generator.state), generator.state
+        kind, key, position, has_gauss, gauss = random.get_state()
         return kind, key.tobytes(), position, has_gauss, gauss
 
     def write(self, value: Any) -> None:
         numpy = sys.modules["numpy"]
         kind, key, *rest = value
+        if type(numpy.random.mtrand._rand._bit_generator).__name__ != kind:
+            numpy.random.set_bit_generator(getattr(numpy.random, kind)())
+        if kind != "MT19937":
+            numpy.random.mtrand._rand._bit_generator.state = rest[0]
+            return
         numpy.random.set_state((kind, numpy.frombuffer(key, dtype=numpy.uint32), *rest))
 
 
@@ -63,6 +72,9 @@ class _WorkingDirectory(Provider):
     def __init__(self) -> None:
         self._first = _working_directory()
 
+    def start(self) -> None:
+        self._first = _working_directory()
+
     def read(self) -> Any:
         now = os.getcwd()
         return None if now == self._first else now
@@ -82,6 +94,9 @@ class _Environment(Provider):
         self._first = dict(os.environ)
         self._seen: Any = None
         self._value: dict[str, str | None] = {}
+
+    def start(self) -> None:
+        self._first, self._seen = dict(os.environ), None
 
     def read(self) -> Any:
         raw = getattr(os.environ, "_data", None)  # to decode all of them each time takes longer than all the rest
@@ -162,7 +177,13 @@ class _Matplotlib(Provider):
                     matplotlib.rcParams[name] = each
 
     def initial(self) -> Any:
-        return {}
+        matplotlib = sys.modules["matplotlib"]
+        usual, own = matplotlib.rcParamsDefault, matplotlib.rcParamsOrig  # as the user's `matplotlibrc` has it
+        return {
+            name: _frozen(value)
+            for name, value in dict.items(own)
+            if name not in self._OWN and _differs(dict.get(usual, name, _frozen), value)
+        }
 
 
 class _Pandas(Provider):

@@ -7,8 +7,8 @@ one that cannot be stored is told when it is needed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,11 +86,19 @@ class AmbientState:
 
     def __init__(self, table: ReductionTable) -> None:
         self._table = table
-        self._first = self._read()
+        self._first: dict[str, Any] | None = None
         self._begun: dict[str, Any] = {}
         self._modules = len(sys.modules)
         self._imported = False
         self.known = Known()
+
+    def _start(self) -> None:
+        """The first cell is about to run, or a state to be taken up: from here on it is the session's doing."""
+        if self._first is None:
+            for provider in self._present().values():
+                with suppress(Exception):
+                    provider.start()
+            self._first = self._read()
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
@@ -100,9 +108,9 @@ class AmbientState:
         Args:
             stirred: something else has run since the last checkpoint: what it changed is not the cell's doing.
         """
+        self._start()
         self._modules = len(sys.modules)
-        if stirred or not self.known.values:
-            self._begun = self._changed()
+        self._begun = self._changed(None if stirred else self.known.values.keys())
 
     def end(self) -> None:
         """The cell has ended; what is imported from here on is the kernel's."""
@@ -126,6 +134,7 @@ class AmbientState:
 
     def move(self, lookup: Lookup, target: CheckpointId | None) -> Move:
         """What has to be written to have it as it was at a checkpoint. Changes nothing."""
+        self._start()
         there = ambient_at(lookup, target)
         now = self._read()
         values: dict[str, Any] = {}
@@ -170,6 +179,15 @@ class AmbientState:
             raise
 
     @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Whatever the block does to it, it is as it was afterwards."""
+        now = self._read()
+        try:
+            yield
+        finally:
+            self._put_back(now)
+
+    @contextmanager
     def as_before(self, lookup: Lookup, checkpoint: Checkpoint) -> Iterator[Callable[[], str | None]]:
         """For a block that runs its cell again: the ambient state that it first began with. Then as it is now.
 
@@ -178,19 +196,22 @@ class AmbientState:
         Raises:
             ReplayError: it cannot be made what it was.
         """
+        label = f"the cell of checkpoint {checkpoint.id} cannot be re-run as it first ran"
         after = self._all_decoded(lookup, ambient_at(lookup, checkpoint.id))
         # What nothing is known of before is taken to be what it left: if the cell draws from it, it will not match.
         before = {**after, **self._all_decoded(lookup, ambient_at(lookup, checkpoint.parent))}
         for name in checkpoint.ambient_before:
-            before[name] = self._value_or_none(checkpoint, name, before.get(name))
+            before[name] = self._decoded_or_told(checkpoint, name, checkpoint.ambient_before)
+        for name, value in before.items():
+            provider = providers().get(name)
+            if isinstance(value, LoadError) and not (provider is not None and provider.drawn):
+                raise ReplayError(f"{label}: {name}: {value}")
         now = self._read()
         try:
             try:
-                self._write({name: value for name, value in before.items() if value is not None})
+                self._write({name: value for name, value in before.items() if not isinstance(value, LoadError)})
             except CheckoutError as error:
-                raise ReplayError(
-                    f"the cell of checkpoint {checkpoint.id} cannot be re-run as it was: {error}"
-                ) from error
+                raise ReplayError(f"{label}: {error}") from error
             # What is imported for the first time may draw numbers, and does not do so again.
             yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
@@ -201,21 +222,25 @@ class AmbientState:
     def _present(self) -> dict[str, Provider]:
         return {name: each for name, each in providers().items() if each.present}
 
-    def _read(self) -> dict[str, Any]:
+    def _read(self, without: Collection[str] = ()) -> dict[str, Any]:
         found = {}
         for name, provider in self._present().items():
+            if name in without:
+                continue
             try:
                 found[name] = provider.read()
             except Exception:  # a directory that was deleted, a library in the middle of its import
                 continue
         return found
 
-    def _changed(self) -> dict[str, Any]:
+    def _changed(self, trusted: Collection[str] | None = None) -> dict[str, Any]:
+        """What is other than the checkpoints know; these are trusted not to be, and not asked."""
         known = self.known.values
-        return {name: now for name, now in self._read().items() if name not in known or not _equal(known[name], now)}
+        found = self._read(trusted or ())
+        return {name: now for name, now in found.items() if name not in known or not _equal(known[name], now)}
 
     def _before_all(self, name: str, provider: Provider, target: CheckpointId | None) -> Any:
-        if target is None and name in self._first:
+        if target is None and self._first is not None and name in self._first:
             return self._first[name]
         try:
             return provider.initial()
@@ -233,19 +258,28 @@ class AmbientState:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
 
     def _put_back(self, before: Values) -> None:
-        present = self._present()
-        now = self._read()
-        for name, value in before.items():
-            if name in present and not _equal(value, now.get(name, LEFT_ALONE)):
-                try:
-                    present[name].write(value)
-                except Exception:  # all the others are put back
-                    continue
+        """An interrupt meanwhile is raised when it is done."""
+
+        def put_back() -> None:
+            present = self._present()
+            now = self._read()
+            for name, value in before.items():
+                if name in present and not _equal(value, now.get(name, LEFT_ALONE)):
+                    with suppress(Exception):  # all the others are put back
+                        present[name].write(value)
+
+        try:
+            put_back()
+        except KeyboardInterrupt:
+            put_back()
+            raise
 
     def _drawn_otherwise(self, after: Values) -> str | None:
         now = self._read()
         for name, provider in self._present().items():
-            if provider.drawn and after.get(name) is not None and not _equal(after[name], now.get(name)):
+            value = after.get(name)
+            known = value is not None and not isinstance(value, LoadError)
+            if provider.drawn and known and not _equal(value, now.get(name)):
                 return f"drew other {name}"
         return None
 
@@ -273,20 +307,16 @@ class AmbientState:
             raise LoadError(obstacle)
         return value
 
-    def _value_or_none(self, checkpoint: Checkpoint, name: str, otherwise: Any) -> Any:
+    def _decoded_or_told(self, checkpoint: Checkpoint, name: str, blobs: Mapping[str, bytes]) -> Any:
+        """The value, or the `LoadError` that says why there is none."""
         try:
-            return self._decoded(checkpoint, name, checkpoint.ambient_before)
-        except LoadError:
-            return otherwise
+            return self._decoded(checkpoint, name, blobs)
+        except LoadError as error:
+            return error
 
     def _all_decoded(self, lookup: Lookup, at: Mapping[str, CheckpointId]) -> dict[str, Any]:
-        found = {}
-        for name, id in at.items():
-            try:
-                found[name] = self._decoded(lookup(id), name)
-            except LoadError:  # a re-run that needs it fails, or shows that it does not
-                continue
-        return found
+        checkpoints = {name: lookup(id) for name, id in at.items()}
+        return {name: self._decoded_or_told(each, name, each.ambient) for name, each in checkpoints.items()}
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -30,6 +30,9 @@ class Provider:
         """Makes it what `read` gave once, in this kernel or in an earlier one."""
         raise NotImplementedError
 
+    def start(self) -> None:
+        """The session begins: what it is now is the kernel's, and not the notebook's doing."""
+
     def initial(self) -> Any:
         """What it is where nothing was recorded, because the session had not imported the module."""
         return LEFT_ALONE

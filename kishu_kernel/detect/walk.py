@@ -17,7 +17,7 @@ import sys
 import types
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,7 +38,6 @@ from kishu_kernel.libraries import (
     qualified_name,
     static_objects,
 )
-from kishu_kernel.library_looks import elsewhere
 from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
 from kishu_kernel.model import Digest
 from kishu_kernel.rebuild import module_attribute
@@ -88,6 +87,9 @@ class Fingerprint:
 Census = Counter[tuple[str, str, str]]
 """How many objects of a type (by module and qualified name) have an attribute of this name; how many there are, under
 no name."""
+
+UNORDERED = ("builtins", "set", "")
+"""Counts sets whose order depends on where their items lie: two of the same content may have different digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +185,14 @@ class Walk:
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
         """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
         stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs
-        hurried = self.shared.hurried
+        hurried, steps = self.shared.hurried, 0
         stack.append(root)
         while stack:
             obj = stack.pop()
+            if hurried is not None:
+                steps += 1
+                if not steps & _LOOKS and hurried():
+                    raise GivenUp
             try:  # what raises is the user's: a property, a metaclass, a type made in C
                 kind = type(obj)
                 atom = ATOMS.get(kind)
@@ -210,8 +216,6 @@ class Walk:
                 if handler is None:
                     handler = handlers[kind] = self.resolve(kind, obj)
                 handler(self, obj)
-                if hurried is not None and not len(memo) & _LOOKS and hurried():
-                    raise GivenUp
             except (KeyboardInterrupt, GivenUp):
                 raise
             except BaseException:  # extensions in Rust panic beside `Exception`
@@ -338,6 +342,8 @@ class Walk:
                 return
             except ValueError:
                 pass
+        if self.shared.census is not None:
+            self.shared.census[UNORDERED] += 1
         self.stack.extend(obj)
 
     def _walk_dict(self, obj: dict[Any, Any]) -> None:
@@ -392,7 +398,8 @@ class Walk:
             self.parts.append(self.hashed(start, end - start))
         else:
             gapless = end - start == obj.nbytes  # it comes back with its strides; others come back contiguous
-            self.text(b"v", repr(obj.strides).encode() if gapless else b"")
+            if gapless:
+                self.text(b"v", repr(obj.strides).encode())
             self.parts.append(digest(obj.tobytes()))
 
     def _walk_objects(self, flat: Any) -> None:
@@ -637,12 +644,13 @@ class Walk:
             or (id(obj) in self.reducer.private and copies_on_write())
         ):
             self.unlink(obj)
-        if children[0] is elsewhere:  # what it calls may touch what it names, and joins nothing
-            self.codes.update(each.__code__ for each in observers_of(obj) if self.reducer.is_notebook_function(each))
         self.kept.append(children)
         self.parts.append(b"r%d;" % len(children))
         if self.shared.census is not None and not kind.__flags__ & _MADE_IN_C:
-            self.shared.census.update(_counted(kind, attributes(obj)))
+            if hidden is None:
+                self.shared.census.update(_counted(kind, attributes(obj)))
+            else:
+                self.shared.census.update(self._told(kind, hidden))
         if hidden is not None:
             self.kept.append(hidden)
             self.stack.append(hidden)
@@ -652,6 +660,13 @@ class Walk:
         """The attributes of an instance of the notebook's whose own way to be pickled may leave some out."""
         own = any(name in vars(base) for base in kind.__mro__ if module_name(base) == "__main__" for name in _OWN_WAYS)
         return attributes(obj) if own else None
+
+    def _told(self, kind: type, held: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """Attributes that pickling may leave out, with what they are."""
+        yield module_name(kind), qualified_name(kind), ""
+        for name, value in held.items():
+            content = Walk(replace(self.shared, census=None)).run(value).digest.hex()
+            yield module_name(kind), qualified_name(kind), f"{name}: {content}"
 
     def give_up(self, obj: Any) -> None:
         """`obj` is opaque: the digest knows its type only, and what it holds as far as that can be seen."""

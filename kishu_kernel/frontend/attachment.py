@@ -331,15 +331,15 @@ class Attachment:
         place = self.opener.place
         self._announcement.tell(self.notebook(), None if place is None else place.path)
 
-    def think(self, hurried: Callable[[], bool]) -> bool:
+    def think(self, hurried: Callable[[], bool]) -> float | None:
         """As in `Session.think`. Who watches is told when checkpoints look different for it."""
         if self._cells or not self.settings.audit:
-            return False
+            return None
         before = self.session.thoughts
-        more = self.session.think(hurried)
+        wait = self.session.think(hurried)
         if self.session.thoughts != before:
             self._changed(anew=True)
-        return more
+        return wait
 
     def leave(self) -> None:
         """The shell goes on without us: what running cells did until now is taken too."""

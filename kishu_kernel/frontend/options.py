@@ -54,7 +54,7 @@ class KishuOptions(Configurable):
     effects = Bool(
         True,
         help="Record what cells do to files, the network and processes, for the day when they are to be re-run. "
-        "It makes each call of id() 0.1 microseconds slower, and so copy.deepcopy. Off, there are no trial loads either.",
+        "It makes each call of id() 0.1 microseconds slower, and so copy.deepcopy. Off, there are no trials either.",
     ).tag(config=True)
     network_store = Bool(
         False, help="Keep the store where it is, even on a network file system, where it can be damaged."

@@ -8,26 +8,28 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 FIRST = 0.3
 """Seconds after a reply: who runs cells one after the other is not held up."""
-NEXT = 0.005
-"""Seconds between two pieces, in which messages are handled."""
 LATER = 0.2
 """Seconds after a message came in between."""
+PIECE, BLIND = 0.5, 0.05
+"""Seconds that a piece may take, at most: where messages hurry it; where nobody hears of them while it lasts."""
 
 
 class ThinkTime:
     """Has a session think, on the event loop of a kernel's main thread.
 
     Args:
-        think: does a piece, and says whether there is more to do.
+        think: does a piece, and says when to do the next one.
     """
 
-    def __init__(self, think: Callable[[Callable[[], bool]], bool]) -> None:
+    def __init__(self, think: Callable[[Callable[[], bool]], float | None]) -> None:
         self._think = think
+        self._longest = BLIND
         self._next: asyncio.TimerHandle | None = None
         self._came = False
         self._over = False
@@ -46,6 +48,7 @@ class ThinkTime:
     def hurry(self) -> None:
         """A message has come. Safe from any thread."""
         self._came = True
+        self._longest = PIECE
 
     def end(self) -> None:
         """No more thinking."""
@@ -64,11 +67,12 @@ class ThinkTime:
             self._came = False
             self._at(loop, LATER)
             return
-        more = False
+        deadline = time.monotonic() + self._longest
+        wait: float | None = None
         with _interruptible():
-            more = self._think(lambda: self._came)
-        if more:
-            self._at(loop, LATER if self._came else NEXT)
+            wait = self._think(lambda: self._came or time.monotonic() > deadline)
+        if wait is not None:
+            self._at(loop, LATER if self._came else wait)
 
 
 @contextmanager
@@ -76,7 +80,7 @@ def _interruptible() -> Iterator[None]:
     """The stop button is heard: a kernel ignores it between cells, and what is looked at may be the user's code."""
     try:
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    except ValueError:  # not the main thread's interpreter
+    except (ValueError, KeyboardInterrupt):  # not the main thread's interpreter
         yield
         return
     try:
@@ -84,4 +88,7 @@ def _interruptible() -> Iterator[None]:
     except KeyboardInterrupt:
         pass
     finally:
-        signal.signal(signal.SIGINT, before)
+        try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN if before is None else before)
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN if before is None else before)

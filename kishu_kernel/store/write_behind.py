@@ -237,7 +237,7 @@ class WriteBehind:
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`."""
-        for each in self._waiting():
+        for each in reversed(self._waiting()):  # one can be written twice
             if each.id == id:
                 return each
         return self._inner.checkpoint(id)

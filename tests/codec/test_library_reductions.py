@@ -136,17 +136,6 @@ SEEN = {
         "import contextvars; x = contextvars.ContextVar('x'); _ = x.set([1])",
         "x.get().append(2)",
     ),
-    "a slider": ("ipywidgets", "import ipywidgets; x = ipywidgets.IntSlider(3)", "x.value = 4"),
-    "what a slider calls": (
-        "ipywidgets",
-        "import ipywidgets; x = ipywidgets.IntSlider(3)",
-        "x.observe(lambda change: None)",
-    ),
-    "a slider of the notebook's": (
-        "ipywidgets",
-        "import ipywidgets\nclass Slider(ipywidgets.IntSlider):\n    _seen = None\nx = Slider(); x._seen = [1]",
-        "x._seen.append(2)",
-    ),
     "a frame that SQL is asked of": (
         "polars",
         "import polars as pl; x = pl.SQLContext(t=pl.DataFrame({'a': [1]}))",

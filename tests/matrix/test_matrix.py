@@ -22,9 +22,10 @@ LIGHT = ("core", "data", "plots", "learning", "vision")
 HERE = [(group, entry) for group in LIGHT for entry in entries_of(group) if entry.missing() is None]
 
 OPAQUE = frozenset(
-    {"generator", "sqlite3.Connection", "concurrent.futures.ThreadPoolExecutor", "ctypes.Structure"}
+    {"generator", "sqlite3.Connection", "concurrent.futures.ThreadPoolExecutor"}
     | {"pyarrow.dataset.Dataset", "numba.typed.List", "duckdb.DuckDBPyConnection", "duckdb.DuckDBPyRelation"}
-    | {"cv2.VideoWriter", "cv2.BackgroundSubtractorMOG2"}
+    | {"ipywidgets.IntSlider", "ipywidgets.VBox", "ipywidgets.interactive", "ipywidgets.Output", "go.FigureWidget"}
+    | {"catboost.Pool", "cv2.VideoWriter", "cv2.BackgroundSubtractorMOG2"}
 )
 """Whose state nobody can ask for: they count as changed when a cell may have touched them."""
 
