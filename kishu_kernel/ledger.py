@@ -78,7 +78,7 @@ class Ledger:
         self._distrusted: WeakKeyDictionary[type, str] = WeakKeyDictionary()
         self._missing: tuple[Names, ...] = ()
         self.state: dict[Names, CheckpointId] = {}
-        self.ambient = AmbientState(table)
+        self.ambient = AmbientState(table, lambda: self.timeline.session)
 
     @property
     def timeline(self) -> Timeline:

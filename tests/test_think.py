@@ -138,8 +138,6 @@ def test_a_hidden_change_that_cannot_be_written(notebook: Notebook) -> None:
     notebook.store.commits = "all"
     with pytest.raises(Exception, match="could not be stored"):
         notebook.session.undo()
-    assert notebook["x"] == [1]
-    notebook.session.redo()
     assert notebook["x"] == [1, 2]
     notebook.store.commits = "none"
     notebook.ok("y = 1")

@@ -11,6 +11,7 @@ import random
 import re
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.ambient.provider import Provider
@@ -88,12 +89,14 @@ class _WorkingDirectory(Provider):
 
 
 class _Environment(Provider):
+    """Two dictionaries: what was changed, and of that what a library seems to tell its own processes (`RAY_...`)."""
+
     name = "environment variables"
 
     def __init__(self) -> None:
         self._first = dict(os.environ)
         self._seen: Any = None
-        self._value: dict[str, str | None] = {}
+        self._value: tuple[dict[str, str | None], dict[str, str | None]] = ({}, {})
 
     def start(self) -> None:
         self._first, self._seen = dict(os.environ), None
@@ -103,12 +106,20 @@ class _Environment(Provider):
         if raw is None or raw != self._seen:
             now = dict(os.environ)
             changed: dict[str, str | None] = {n: text for n, text in now.items() if self._first.get(n) != text}
-            self._value = changed | dict.fromkeys(self._first.keys() - now.keys())
+            changed |= dict.fromkeys(self._first.keys() - now.keys())
+            theirs = {name for name in changed if name.partition("_")[0].lower() in sys.modules}
+            own = {name: text for name, text in changed.items() if name not in theirs}
+            self._value = own, {name: text for name, text in changed.items() if name in theirs}
             self._seen = dict(raw) if isinstance(raw, dict) else None
         return self._value
 
+    def elsewhere(self, value: Any, spelled: Callable[[str], bool]) -> Any:
+        own, theirs = value  # the processes of another kernel have nothing to do with those of this one
+        return own, {name: text for name, text in theirs.items() if spelled(name)}
+
     def write(self, value: Any) -> None:
-        wanted: dict[str, str | None] = {**self._first, **value}
+        own, theirs = value
+        wanted: dict[str, str | None] = {**self._first, **own, **theirs}
         for name, text in wanted.items():
             if text is None:
                 os.environ.pop(name, None)

@@ -15,8 +15,8 @@ from typing import Any
 from kishu_kernel.ambient.provider import LEFT_ALONE, Provider, providers
 from kishu_kernel.codec.pickling import decode, encode
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
-from kishu_kernel.history.graph import Lookup, ambient_at
-from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, Version
+from kishu_kernel.history.graph import Lookup, ambient_at, ancestry
+from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
 from kishu_kernel.reducers import ReductionTable
 
 UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
@@ -82,10 +82,12 @@ class AmbientState:
 
     Args:
         table: the reductions; what is stored may be of the notebook.
+        session: the one whose process this is.
     """
 
-    def __init__(self, table: ReductionTable) -> None:
+    def __init__(self, table: ReductionTable, session: Callable[[], SessionId]) -> None:
         self._table = table
+        self._session = session
         self._first: dict[str, Any] | None = None
         self._begun: dict[str, Any] = {}
         self._modules = len(sys.modules)
@@ -145,7 +147,7 @@ class AmbientState:
                 at[name] = id
                 continue
             try:
-                value = self._decoded(lookup(id), name)
+                value = self._decoded(lookup, lookup(id), name)
             except LoadError as error:
                 lost.append(Lost(Version((name,), id), str(error)))
                 continue
@@ -201,7 +203,7 @@ class AmbientState:
         # What nothing is known of before is taken to be what it left: if the cell draws from it, it will not match.
         before = {**after, **self._all_decoded(lookup, ambient_at(lookup, checkpoint.parent))}
         for name in checkpoint.ambient_before:
-            before[name] = self._decoded_or_told(checkpoint, name, checkpoint.ambient_before)
+            before[name] = self._decoded_or_told(lookup, checkpoint, name, checkpoint.ambient_before)
         for name, value in before.items():
             provider = providers().get(name)
             if isinstance(value, LoadError) and not (provider is not None and provider.drawn):
@@ -292,7 +294,9 @@ class AmbientState:
         encoded = encode((name,), {name: value}, self._table)
         return encoded.stream if isinstance(encoded, Payload) and not encoded.buffers else b""
 
-    def _decoded(self, checkpoint: Checkpoint, name: str, blobs: Mapping[str, bytes] | None = None) -> Any:
+    def _decoded(
+        self, lookup: Lookup, checkpoint: Checkpoint, name: str, blobs: Mapping[str, bytes] | None = None
+    ) -> Any:
         """A value of a checkpoint that can be written now. LoadError, which says why, where there is none."""
         if not checkpoint.trusted:
             raise LoadError(UNTRUSTED)
@@ -303,20 +307,24 @@ class AmbientState:
         provider = providers().get(name)
         if provider is None:
             raise LoadError("nobody is registered who keeps it")
+        if checkpoint.session != self._session():
+            value = provider.elsewhere(
+                value, lambda text: any(text in each.code for each in ancestry(lookup, checkpoint.id))
+            )
         if provider.present and (obstacle := provider.obstacle(value)):
             raise LoadError(obstacle)
         return value
 
-    def _decoded_or_told(self, checkpoint: Checkpoint, name: str, blobs: Mapping[str, bytes]) -> Any:
+    def _decoded_or_told(self, lookup: Lookup, checkpoint: Checkpoint, name: str, blobs: Mapping[str, bytes]) -> Any:
         """The value, or the `LoadError` that says why there is none."""
         try:
-            return self._decoded(checkpoint, name, blobs)
+            return self._decoded(lookup, checkpoint, name, blobs)
         except LoadError as error:
             return error
 
     def _all_decoded(self, lookup: Lookup, at: Mapping[str, CheckpointId]) -> dict[str, Any]:
         checkpoints = {name: lookup(id) for name, id in at.items()}
-        return {name: self._decoded_or_told(each, name, each.ambient) for name, each in checkpoints.items()}
+        return {name: self._decoded_or_told(lookup, each, name, each.ambient) for name, each in checkpoints.items()}
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 LEFT_ALONE: Any = object()
@@ -36,6 +37,14 @@ class Provider:
     def initial(self) -> Any:
         """What it is where nothing was recorded, because the session had not imported the module."""
         return LEFT_ALONE
+
+    def elsewhere(self, value: Any, spelled: Callable[[str], bool]) -> Any:
+        """What of a value is worth bringing into another process than the one in which it was read.
+
+        Args:
+            spelled: whether a text stands in the code of a cell on the way there.
+        """
+        return value
 
     def obstacle(self, value: Any) -> str | None:
         """Why it cannot be made this, as a clause for a person; None where it can. Changes nothing."""

@@ -126,6 +126,41 @@ def test_a_directory_that_is_gone(kernel: Kernel) -> None:
     assert kernel.value("x") == [1]
 
 
+def test_the_kernels_own_environment(kernel: Kernel) -> None:
+    """What the kernel sets for itself when it starts is none of the notebook's doing."""
+    before = kernel.value("__import__('os').environ.get('MPLBACKEND')")
+    assert before is not None
+    kernel.ok("x = 1")
+    kernel.done("undo")
+    assert kernel.value("__import__('os').environ.get('MPLBACKEND')") == before
+
+
+def test_a_matplotlibrc_of_the_users(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("lines.linewidth: 7")
+    kernel = start()
+    kernel.ok("x = 1")
+    kernel.ok("import matplotlib as mpl; mpl.rcParams['lines.linewidth'] = 3")
+    kernel.done("undo")
+    kernel.ok("import matplotlib as mpl")
+    assert kernel.value("mpl.rcParams['lines.linewidth']") == 7
+
+
+def test_a_librarys_own_variables_stay_with_its_process(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "settinglib.py").write_text("import os\nos.environ['SETTINGLIB_TOKEN'] = os.environ['OTHER'] = 'a'")
+    look = "[__import__('os').environ.get(name) for name in ('SETTINGLIB_TOKEN', 'SETTINGLIB_LEVEL', 'OTHER')]"
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    with start(environment=notebook) as kernel:
+        kernel.ok("import os; x = 1")
+        kernel.ok("__import__('settinglib'); os.environ['SETTINGLIB_LEVEL'] = '3'")
+        kernel.done("undo")
+        assert kernel.value(look) == [None, None, None]
+        kernel.done("redo")
+        assert kernel.value(look) == ["a", "3", "a"]
+    again = start(environment=notebook)
+    again.done("resume")
+    assert again.value(look) == [None, "3", "a"]
+
+
 # --- cells that run again
 
 
@@ -179,6 +214,28 @@ def test_an_import_may_draw_numbers(kernel: Kernel, tmp_path: Path) -> None:
     kernel.ok("list(g)")
     kernel.done("undo")
     assert kernel.value("list(g)") == ["a", "b"]
+
+
+def test_a_replay_whose_directory_is_gone_is_an_error(kernel: Kernel, tmp_path: Path) -> None:
+    """In another one it would read other files, and nobody would know."""
+    kernel.ok("import os, tempfile; here = os.getcwd(); os.chdir(tempfile.mkdtemp())")
+    kernel.ok("g = (x for x in [os.getcwd()])")
+    kernel.ok("there = os.getcwd(); os.chdir(here); os.rmdir(there)")
+    kernel.ok("list(g)")
+    refused = kernel.request("undo")
+    assert refused["ename"] == "ReplayError"
+    assert "working directory" in refused["evalue"]
+
+
+def test_a_replay_after_the_import_was_undone(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    kernel.ok("import numpy as np; y = np.random.rand()")
+    kernel.done("undo")
+    kernel.ok("import numpy as np; g = (i for i in np.random.rand(3).tolist())")
+    kernel.ok("drawn = list(g)")
+    expected = kernel.value("drawn")
+    kernel.done("undo")
+    assert kernel.value("list(g)") == expected
 
 
 def test_what_a_replay_does_to_it_is_undone(kernel: Kernel) -> None:

@@ -22,7 +22,7 @@ LIGHT = ("core", "data", "plots", "learning", "vision")
 HERE = [(group, entry) for group in LIGHT for entry in entries_of(group) if entry.missing() is None]
 
 OPAQUE = frozenset(
-    {"generator", "sqlite3.Connection", "concurrent.futures.ThreadPoolExecutor"}
+    {"generator", "sqlite3.Connection", "concurrent.futures.ThreadPoolExecutor", "np.nditer"}
     | {"pyarrow.dataset.Dataset", "numba.typed.List", "duckdb.DuckDBPyConnection", "duckdb.DuckDBPyRelation"}
     | {"ipywidgets.IntSlider", "ipywidgets.VBox", "ipywidgets.interactive", "ipywidgets.Output", "go.FigureWidget"}
     | {"catboost.Pool", "cv2.VideoWriter", "cv2.BackgroundSubtractorMOG2"}
