@@ -156,6 +156,8 @@ def test_a_librarys_own_variables_stay_with_its_process(start: Start, tmp_path: 
         assert kernel.value(look) == [None, None, None]
         kernel.done("redo")
         assert kernel.value(look) == ["a", "3", "a"]
+        kernel.ok("x = 2")
+        kernel.done("log")  # what was taken is written
     again = start(environment=notebook)
     again.done("resume")
     assert again.value(look) == [None, "3", "a"]
