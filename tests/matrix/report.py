@@ -57,7 +57,9 @@ def _brief(record: Record) -> Record:
 
 
 def _about(environment: dict[str, Any]) -> str:
-    return " · ".join(f"{name}: {value}" for name, value in environment.items()) + "\n"
+    told = " · ".join(f"{name}: {value}" for name, value in environment.items() if not isinstance(value, dict))
+    versions = environment.get("versions", {})
+    return f"{told} · with {', '.join(f'{name} {value}' for name, value in versions.items())}\n"
 
 
 def _summary(judged: Sequence[tuple[Record, Verdict]]) -> str:
