@@ -16,7 +16,7 @@ FIRST = 0.3
 """Seconds after a reply: who runs cells one after the other is not held up."""
 LATER = 0.2
 """Seconds after a message came in between."""
-PIECE, BLIND = 0.5, 0.05
+PIECE, BLIND = 2.0, 0.05
 """Seconds that a piece may take, at most: where messages hurry it; where nobody hears of them while it lasts."""
 
 
