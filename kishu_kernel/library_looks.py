@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.libraries import module_name, mro_of, qualified_name
+from kishu_kernel.libraries import module_name, mro_of, observers_of, qualified_name
 
 
 def is_only_seen(kind: type) -> bool:
@@ -41,6 +41,13 @@ def _seeing(kind: type) -> Callable[[Any], tuple[Any, ...]] | None:
 
 def _elsewhere(*_: Any) -> None:
     """Stands for what is only seen. Never stored."""
+
+
+def _widget(widget: Any) -> tuple[Any, ...]:
+    """Its traits, what was hung on it, and whom it calls: nothing that leads into the kernel."""
+    traits = {name: value for name, value in widget._trait_values.items() if name not in _WIDGETS_OWN}
+    own = {name: value for name, value in vars(widget).items() if name not in _WIDGETS_OWN}
+    return traits, own, [called.__code__ for called in observers_of(widget)]  # not themselves: they are not its own
 
 
 def _answers(*methods: str) -> Callable[[Any], tuple[Any, ...]]:
@@ -123,9 +130,16 @@ def _found(match: Any) -> tuple[Any, ...]:
 
 
 _FIELDS_OF_XGBOOST = (*("label", "weight", "base_margin", "label_lower_bound", "label_upper_bound", "feature_weights"),)
+_WIDGETS_OWN = frozenset(
+    {
+        *("comm", "keys", "_property_lock", "_cross_validation_lock", "_trait_values", "_trait_notifiers"),
+        *("_trait_validators", "_msg_callbacks", "_click_handlers", "_submission_callbacks", "_display_callbacks"),
+    }
+)
 _SPARKS_OWN = ("ctx", "_sc", "_session", "_sql_ctx", "_schema", "_jrdd_val", "_jrdd_deserializer", "_broadcast")
 
 _SEEN: dict[tuple[str, str], Callable[[Any], tuple[Any, ...]]] = {
+    ("ipywidgets", "Widget"): _widget,
     ("ray", "ObjectRef"): _answers("binary"),
     ("distributed", "Future"): _only("key"),
     ("pyspark", "Accumulator"): _only("aid", "value"),

@@ -129,7 +129,12 @@ class Detector:
                 frozenset().union(*(prints[name].labels for name in names)),
                 tuple(each for name in names for each in prints[name].familiar),
             )
-            if before is None or before.digest != digest or (types and not accessed.isdisjoint(names)):
+            touched_itself = not accessed.isdisjoint(names)
+            # A widget that was moved on the screen stays as it is: brought back, it would be another than is shown.
+            differs = before is None or (
+                before.digest != digest and (touched_itself or not any(prints[name].moved for name in names))
+            )
+            if differs or (types and touched_itself):
                 changes.append(Change(names, digest, own.issuperset(names) and foreign.isdisjoint(names)))
                 opaque[names] = types
         # What was split off a co-variable is what it was: a re-run must find it, though the cell did not read it.

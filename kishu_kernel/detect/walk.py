@@ -38,6 +38,7 @@ from kishu_kernel.libraries import (
     qualified_name,
     static_objects,
 )
+from kishu_kernel.library_looks import is_only_seen
 from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
 from kishu_kernel.model import Digest
 from kishu_kernel.rebuild import module_attribute
@@ -70,6 +71,7 @@ class Fingerprint:
         kept: temporaries whose ids are among the links; alive until the cell is judged.
         familiar: long sequences of atoms, to be recognised next time.
         hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
+        moved: holds a widget, which a person moves on the screen.
     """
 
     digest: Digest
@@ -82,6 +84,7 @@ class Fingerprint:
     kept: tuple[Any, ...] = ()
     familiar: tuple[Familiar, ...] = ()
     hubs: tuple[Fingerprint, ...] = ()
+    moved: bool = False
 
 
 Census = Counter[tuple[str, str, str]]
@@ -138,6 +141,7 @@ class Walk:
         self.kept: list[Any] = []
         self.familiar: list[Familiar] = []
         self.hubs: dict[int, Fingerprint] = {}
+        self.moved = False
         self.root = 0  # the hub that it began with
         self.crossed = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
@@ -180,6 +184,7 @@ class Walk:
             kept=tuple(self.kept),
             familiar=tuple(self.familiar),
             hubs=tuple(self.hubs.values()),
+            moved=self.moved,
         )
 
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
@@ -526,7 +531,7 @@ class Walk:
         module = module_name(kind)
         root = module.partition(".")[0]
         if is_untraversable(kind):
-            return Walk.give_up
+            return Walk._walk_widget if is_only_seen(kind) else Walk.give_up
         if issubclass(kind, type):
             return Walk._walk_class
         if issubclass(kind, types.ModuleType):
@@ -686,9 +691,17 @@ class Walk:
             self.stack.append(weakref.ref.__call__(obj))
         elif is_untraversable(kind):
             self.stack.extend(payload_of(obj))
-            self.codes.update(each.__code__ for each in observers_of(obj) if self.reducer.is_notebook_function(each))
+            self._note_observers(obj)
         elif kind is not dict:
             self.stack.extend(filter(self._may_be_shared, self._behind(obj)))
+
+    def _walk_widget(self, obj: Any) -> None:
+        self.moved = True
+        self._note_observers(obj)
+        self.reduction(obj)
+
+    def _note_observers(self, obj: Any) -> None:
+        self.codes.update(each.__code__ for each in observers_of(obj) if self.reducer.is_notebook_function(each))
 
     def turn_away(self, obj: Any) -> None:
         """`obj` raised while it was looked at: it is opaque. Asks nothing of it; runs none of its code."""

@@ -212,3 +212,23 @@ def test_widgets_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     notebook.ok("import ipywidgets; v = ipywidgets.IntSlider(); w = ipywidgets.IntSlider(); b = ipywidgets.Button()")
     notebook.ok("def f(change): pass\nv.observe(f); w.observe(f)")
     assert {("v",), ("w",), ("b",), ("f",)} <= notebook.covariables()
+
+
+def test_a_widget_changes_when_a_cell_changes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when it is named, nor when it is moved on the screen; a box changes with what is in it."""
+    pytest.importorskip("ipywidgets")
+    notebook = Notebook.as_main(monkeypatch)
+    notebook.ok("import ipywidgets; s = ipywidgets.IntSlider(); box = ipywidgets.VBox([s]); b = ipywidgets.Button()")
+    assert ("box", "s") in notebook.covariables()
+    assert notebook.ok("x = s.value, len(box.children), b.description").modified == ()
+    assert notebook.ok("s.value = 5").modified == ("box", "s")
+    assert notebook.ok("b.mine = [1]").modified == ("b",)
+    assert notebook.ok("b.mine.append(2)").modified == ("b",)
+    assert notebook.ok("def f(button): pass\nb.on_click(f)").modified == ("b",)
+    notebook["s"].value = 7
+    notebook.session.note_unseen()
+    assert notebook.ok("now = s.value").modified == ()
+    notebook.session.undo()
+    assert notebook["s"].value == 7
+    notebook.session.undo(4)
+    assert notebook["s"].value == 0
