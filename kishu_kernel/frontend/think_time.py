@@ -5,12 +5,13 @@ Law: the main thread is taken for a piece at a time. A message that comes meanwh
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 FIRST = 0.3
 """Seconds after a reply: who runs cells one after the other is not held up."""
@@ -30,6 +31,8 @@ class ThinkTime:
     def __init__(self, think: Callable[[Callable[[], bool]], float | None]) -> None:
         self._think = think
         self._longest = BLIND
+        self._inside = False
+        self._entering = threading.Lock()
         self._next: asyncio.TimerHandle | None = None
         self._came = False
         self._over = False
@@ -46,15 +49,26 @@ class ThinkTime:
         self._at(loop, FIRST)
 
     def hurry(self) -> None:
-        """A message has come. Safe from any thread."""
+        """A message has come. Safe from any thread.
+
+        A piece that is under way gives up when it asks; code that does not ask (a load that takes long) is interrupted.
+        """
         self._came = True
         self._longest = PIECE
+        with self._entering:
+            if self._inside:
+                _interrupt_main()
 
     def end(self) -> None:
         """No more thinking."""
         self._over = True
         if self._next is not None:
             self._next.cancel()
+
+    def _leave(self) -> None:
+        while self._inside:
+            with suppress(KeyboardInterrupt), self._entering:
+                self._inside = False
 
     def _at(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         if self._next is not None:
@@ -70,9 +84,24 @@ class ThinkTime:
         deadline = time.monotonic() + self._longest
         wait: float | None = None
         with _interruptible():
-            wait = self._think(lambda: self._came or time.monotonic() > deadline)
+            try:
+                with self._entering:
+                    self._inside = True
+                wait = self._think(lambda: self._came or time.monotonic() > deadline)
+            finally:
+                self._leave()
+            self._leave()  # nobody interrupts from here on: what is on its way arrives here
+        self._leave()  # where an interrupt has left the above early
         if wait is not None:
             self._at(loop, LATER if self._came else wait)
+
+
+def _interrupt_main() -> None:
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(main, signal.SIGINT)  # it may sleep
+    else:
+        _thread.interrupt_main()
 
 
 @contextmanager
