@@ -123,8 +123,10 @@ class Thinking:
         work = self._next(variables, hurried)
         try:
             work()
-        except GivenUp:
+        except BaseException as error:
             self._given_up = True
+            if not isinstance(error, GivenUp):
+                raise
         finally:
             self._spent += time.perf_counter() - started
 
