@@ -8,6 +8,7 @@ swapped back. What somebody else may have written is neither loaded nor re-run.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -142,10 +143,7 @@ class Restorer:
             if record.size > COMPARED_AT_MOST:
                 raise LoadError(f"{name} is too large to compare: it weighs {size(record.size)}")
             if version not in loaded:
-                with untouched_world() as guard:
-                    loaded[version] = self._load(travel, version)
-                if guard.refused is not None:
-                    raise LoadError(f"{name} is not loaded to be looked at: that {guard.refused}")
+                loaded[version] = self._load(travel, version, only_looking=True)
             return loaded[version][name]
 
         found = {}
@@ -191,12 +189,21 @@ class Restorer:
                 if not failed.trusted:
                     doubted.add(failed.version.checkpoint)
 
-    def _load(self, travel: _Travel, version: Version, at: Version | None = None) -> dict[str, Any]:
-        """Fresh objects. What of them is familiar is remembered `at` this version, if any."""
+    def _load(
+        self, travel: _Travel, version: Version, at: Version | None = None, *, only_looking: bool = False
+    ) -> dict[str, Any]:
+        """Fresh objects. What of them is familiar is remembered `at` this version, if any.
+
+        Args:
+            only_looking: nothing outside memory is to be touched for it.
+        """
         try:
             stored = travel.timeline.store.load(version, travel.progress.arrived)
-            with collector_waiting():
-                return decode(stored, self._table.namespace, Meeting(travel.reunion, at))
+            with untouched_world() if only_looking else nullcontext() as guard, collector_waiting():
+                objects = decode(stored, self._table.namespace, Meeting(travel.reunion, at))
+            if guard is not None and guard.refused is not None:
+                raise LoadError(f"{', '.join(version.names)}: to load this {guard.refused}")
+            return objects
         except LoadError as error:
             raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error
 
