@@ -164,7 +164,9 @@ def test_two_states_are_compared(open_notebook: OpenNotebook, shoot: Shoot) -> N
 def test_nothing_is_run_again_unasked(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     notebook = open_notebook()
     notebook.run("log = []")
-    notebook.run("written = open('written.txt', 'a'); written.write('once '); written.flush()")
+    notebook.run(
+        "with open('written.txt', 'a') as file: file.write('once ')\nwritten = (each for each in 'ab'); del file"
+    )
     notebook.run("del written")
     panel = Panel(notebook)
     panel.button("Undo").click()
