@@ -81,7 +81,9 @@ class Thinking:
         self._checkpoint: CheckpointId | None = None
         self._spent = 0.0
         self._trials: deque[tuple[Version, VersionRecord]] = deque(maxlen=TRIALS_AT_MOST)
-        self._audits: deque[Names] = deque()
+        self._audits: deque[Names] | None = deque()
+        """Made when there is time for it."""
+        self._made: frozenset[Names] = frozenset()
         self._given_up = False
         self._arrived: dict[Names, CheckpointId] = {}
         """Loaded by a checkout; their digests are believed."""
@@ -94,17 +96,24 @@ class Thinking:
 
     def after(self, checkpoint: Checkpoint) -> None:
         """A checkpoint was taken: the audit begins anew."""
-        made = {record.names for record in checkpoint.versions}
-        state = self._ledger.state
+        self._made = frozenset(record.names for record in checkpoint.versions)
+        self._audits = None
         self._checkpoint = checkpoint.id
         self._spent = 0.0
         self._given_up = False
         if self._with_trials:  # those of cells before it, which had no time, come after its own
             made_now = [(Version(each.names, checkpoint.id), each) for each in checkpoint.versions if each.stored]
             self._trials.extendleft(reversed(made_now))
-        self._looked = {names: look for names, look in self._looked.items() if names in state}
-        self._audits = deque(sorted(state.keys() - made, key=lambda names: (self._looked.get(names, 0), names)))
-        self._arrived = {names: id for names, id in self._arrived.items() if state.get(names) == id}
+
+    def _left(self) -> deque[Names]:
+        """Co-variables that the last cell has not made, and nobody has looked at since."""
+        if self._audits is None:
+            state = self._ledger.state
+            self._looked = {names: look for names, look in self._looked.items() if names in state}
+            self._arrived = {names: id for names, id in self._arrived.items() if state.get(names) == id}
+            order = sorted(state.keys() - self._made, key=lambda names: (self._looked.get(names, 0), names))
+            self._audits = deque(order)
+        return self._audits
 
     def arrived(self, loaded: Iterable[Version]) -> None:
         """The session is in another state, and these were loaded for it."""
@@ -136,8 +145,8 @@ class Thinking:
             return partial(self._verify, Version(*self._arrived.popitem()), variables, hurried)
         if self._trials:
             return partial(self._try, *self._trials.popleft(), variables, hurried)
-        if self._audits:
-            return partial(self._audit, self._audits.popleft(), variables, hurried)
+        if audits := self._left():
+            return partial(self._audit, audits.popleft(), variables, hurried)
         checkpoint, self._checkpoint = self._checkpoint, None
         return self._ledger.audited if checkpoint is not None and not self._given_up else lambda: None
 
@@ -148,15 +157,15 @@ class Thinking:
 
         What is not looked at is taken to be what it was.
         """
-        if self._checkpoint is None or not self._audits:
+        if self._checkpoint is None or not self._left():
             return
         deadline = time.perf_counter() + seconds
         lookup, state = self._ledger.timeline.lookup, self._ledger.state
-        sizes = {names: lookup(state[names]).record(names).size for names in self._audits if names in state}
-        self._audits = deque(sorted(sizes, key=lambda names: sizes[names]))
+        sizes = {names: lookup(state[names]).record(names).size for names in self._left() if names in state}
+        self._audits = audits = deque(sorted(sizes, key=lambda names: sizes[names]))
         with suppress(GivenUp):
-            while self._audits and time.perf_counter() < deadline:
-                self._audit(self._audits.popleft(), variables, lambda: time.perf_counter() > deadline)
+            while audits and time.perf_counter() < deadline:
+                self._audit(audits.popleft(), variables, lambda: time.perf_counter() > deadline)
 
     def _audit(self, names: Names, variables: Mapping[str, Any], hurried: Hurried) -> None:
         if names not in self._ledger.state:  # an earlier piece has joined it to others
