@@ -24,7 +24,6 @@ HERE = [(group, entry) for group in LIGHT for entry in entries_of(group) if entr
 OPAQUE = frozenset(
     {"generator", "sqlite3.Connection", "concurrent.futures.ThreadPoolExecutor", "np.nditer"}
     | {"pyarrow.dataset.Dataset", "numba.typed.List", "duckdb.DuckDBPyConnection", "duckdb.DuckDBPyRelation"}
-    | {"go.FigureWidget"}
     | {"catboost.Pool", "cv2.VideoWriter", "cv2.BackgroundSubtractorMOG2"}
 )
 """Whose state nobody can ask for: they count as changed when a cell may have touched them."""
