@@ -46,8 +46,16 @@ def _elsewhere(*_: Any) -> None:
 def _widget(widget: Any) -> tuple[Any, ...]:
     """Its traits, what was hung on it, and whom it calls: nothing that leads into the kernel."""
     traits = {name: value for name, value in widget._trait_values.items() if name not in _WIDGETS_OWN}
-    own = {name: value for name, value in vars(widget).items() if name not in _WIDGETS_OWN}
-    return traits, own, [called.__code__ for called in observers_of(widget)]  # not themselves: they are not its own
+    return (
+        traits,
+        hung_on(widget),
+        [called.__code__ for called in observers_of(widget)],
+    )  # not themselves: they are not its own
+
+
+def hung_on(widget: Any) -> dict[str, Any]:
+    """Attributes of a widget that are no traits: what code alone changes."""
+    return {name: value for name, value in vars(widget).items() if name not in _WIDGETS_OWN}
 
 
 def _answers(*methods: str) -> Callable[[Any], tuple[Any, ...]]:

@@ -7,6 +7,7 @@ swapped back. What somebody else may have written is neither loaded nor re-run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -18,10 +19,11 @@ from kishu_kernel.collector import collector_waiting
 from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.detect.familiar import Meeting, Reunion
 from kishu_kernel.detect.fingerprint import digest_of
+from kishu_kernel.detect.walk import UNORDERED, Census
 from kishu_kernel.doings import untouched_world
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
-from kishu_kernel.history.graph import Lookup
-from kishu_kernel.history.plan import UNTRUSTED, make_plan
+from kishu_kernel.history.graph import UNTRUSTED, Lookup
+from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
@@ -250,8 +252,10 @@ class Restorer:
         return found
 
     def _is_unlike(self, checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> bool:
-        digests = [digest_of(objects, self._table) for _ in range(2)]
-        return digests[0] is not None and digests[0] == digests[1] != checkpoint.record(version.names).digest
+        census: Census = Counter()
+        digests = [digest_of(objects, self._table, census=census) for _ in range(2)]
+        tells = digests[0] == digests[1] and not census[UNORDERED]
+        return tells and digests[0] != checkpoint.record(version.names).digest
 
 
 def with_ambient(plan: Plan, ambient: Move) -> Plan:

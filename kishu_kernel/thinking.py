@@ -28,13 +28,13 @@ from typing import Any
 
 from kishu_kernel.codec.pickling import decode
 from kishu_kernel.collector import collector_waiting
-from kishu_kernel.detect.fingerprint import Fingerprinter, combined
+from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk import Census, GivenUp
 from kishu_kernel.doings import Guard, untouched_world
 from kishu_kernel.errors import LoadError
 from kishu_kernel.ledger import Ledger
 from kishu_kernel.libraries import module_name, qualified_name
-from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Names, Version, VersionRecord
+from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.reducers import ReductionTable
 
 TRIED_AT_MOST = 64_000_000
@@ -187,8 +187,8 @@ class Thinking:
             return False
         stored = self._ledger.timeline.store.load(version)
         with self._apart():
-            loaded = self._digest(decode(stored, self._table.namespace), hurried)
-        return loaded == self._digest({name: variables[name] for name in version.names}, hurried)
+            loaded = digest_of(decode(stored, self._table.namespace), self._table, hurried)
+        return loaded == digest_of({name: variables[name] for name in version.names}, self._table, hurried)
 
     def _verify(self, version: Version, variables: Mapping[str, Any], hurried: Hurried) -> None:
         """What a checkout has loaded may have another digest than it had: from now on it is that which counts."""
@@ -218,14 +218,14 @@ class Thinking:
         live = {name: variables[name] for name in record.names}
         before: Census = Counter()
         after: Census = Counter()
-        if self._digest(live, hurried, before) != record.digest:
+        if digest_of(live, self._table, hurried, before) != record.digest:
             # It keeps for later what somebody asked of it, be it for a summary. Or no two walks of it are alike.
             if version.checkpoint == self._checkpoint:
                 self._ledger.correct(record.names, live)
             return
         with self._apart() as guard:
             try:
-                self._digest(decode(stored, self._table.namespace), hurried, after)
+                digest_of(decode(stored, self._table.namespace), self._table, hurried, after)
             except LoadError:  # told when it is needed
                 return
         self._tried[record.names] = _Tried(time.perf_counter() - started, types)
@@ -263,7 +263,3 @@ class Thinking:
         ):
             warnings.simplefilter("ignore")
             yield guard
-
-    def _digest(self, objects: Mapping[str, Any], hurried: Hurried, census: Census | None = None) -> Digest:
-        prints = Fingerprinter(self._table, hurried=hurried, census=census)
-        return combined(objects, {name: prints.take(obj) for name, obj in objects.items()})

@@ -15,11 +15,9 @@ from typing import Any
 from kishu_kernel.ambient.provider import LEFT_ALONE, Provider, providers
 from kishu_kernel.codec.pickling import decode, encode
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
-from kishu_kernel.history.graph import Lookup, ambient_at, ancestry
+from kishu_kernel.history.graph import UNTRUSTED, Lookup, ambient_at, ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
 from kishu_kernel.reducers import ReductionTable
-
-UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
 
 Values = Mapping[str, Any]
 

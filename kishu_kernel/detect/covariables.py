@@ -19,6 +19,7 @@ from kishu_kernel.detect.access import code_access
 from kishu_kernel.detect.familiar import Familiar
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined, hubs_of
 from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.libraries import is_untraversable
 from kishu_kernel.model import Access, Change, Delta, Digest, Names, covariable
 from kishu_kernel.reducers import ReductionTable
 
@@ -41,6 +42,7 @@ class Known:
         dynamic: through it everything may be touched.
         labels: objects in it that others may share and see changing, without being one co-variable with it.
         familiar: long sequences of atoms in it, to be recognised when it is looked at again.
+        still: of the widgets in it, what a person cannot move on the screen.
     """
 
     digest: Digest
@@ -49,6 +51,7 @@ class Known:
     dynamic: bool = False
     labels: frozenset[int] = frozenset()
     familiar: tuple[Familiar, ...] = ()
+    still: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +131,11 @@ class Detector:
                 any(prints[name].dynamic for name in names),
                 frozenset().union(*(prints[name].labels for name in names)),
                 tuple(each for name in names for each in prints[name].familiar),
+                b"".join(prints[name].still for name in names),
             )
             touched_itself = not accessed.isdisjoint(names)
-            # A widget that was moved on the screen stays as it is: brought back, it would be another than is shown.
             differs = before is None or (
-                before.digest != digest and (touched_itself or not any(prints[name].moved for name in names))
+                before.digest != digest and (touched_itself or not _only_moved(before, known[names], names, variables))
             )
             if differs or (types and touched_itself):
                 changes.append(Change(names, digest, own.issuperset(names) and foreign.isdisjoint(names)))
@@ -199,7 +202,8 @@ class Detector:
         prints = Fingerprinter(self._table, self._known[names].familiar)
         taken = {name: prints.take(variables[name]) for name in names}
         digests = {name: taken[name].digest for name in names}
-        self._known[names] = replace(self._known[names], digest=combined(names, taken), variables=digests)
+        still = b"".join(taken[name].still for name in names)
+        self._known[names] = replace(self._known[names], digest=combined(names, taken), variables=digests, still=still)
 
     def knowledge(self) -> Knowledge:
         """What it remembers now. O(names), without looking at a value."""
@@ -349,6 +353,14 @@ class _Candidates:
         if not MOVING.isdisjoint(read):
             found |= {name for name in everything if _RESULT.fullmatch(name)}
         return set(found)
+
+
+def _only_moved(before: Known, now: Known, names: Names, variables: Mapping[str, Any]) -> bool:
+    """They are widgets, and a person has moved them: brought back, they would be others than are shown.
+
+    What callbacks keep beside widgets, or on them, changes as anything does.
+    """
+    return before.still == now.still != b"" and all(is_untraversable(type(variables[name])) for name in names)
 
 
 def _components(prints: Mapping[str, Fingerprint]) -> list[Names]:

@@ -17,13 +17,12 @@ Written for speed where sessions are large: homogeneous lists and small dicts of
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.familiar import Familiar, Familiars
-from kishu_kernel.detect.walk import UNORDERED, Census, Fingerprint, Shared, Walk
+from kishu_kernel.detect.walk import Census, Fingerprint, Shared, Walk
 from kishu_kernel.memory import overlaps
 from kishu_kernel.model import Digest
 from kishu_kernel.reducers import ReductionTable
@@ -76,12 +75,15 @@ def combined(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:
     return digest(b"|".join(parts))
 
 
-def digest_of(objects: Mapping[str, Any], table: ReductionTable) -> Digest | None:
-    """The digest of these variables as one co-variable; None where another one of the same content may have another."""
-    census: Census = Counter()
-    prints = Fingerprinter(table, census=census)
-    digest = combined(objects, {name: prints.take(obj) for name, obj in objects.items()})
-    return None if census[UNORDERED] else digest
+def digest_of(
+    objects: Mapping[str, Any],
+    table: ReductionTable,
+    hurried: Callable[[], bool] | None = None,
+    census: Census | None = None,
+) -> Digest:
+    """The digest of these variables as one co-variable; the arguments are those of `Fingerprinter`."""
+    prints = Fingerprinter(table, hurried=hurried, census=census)
+    return combined(objects, {name: prints.take(obj) for name, obj in objects.items()})
 
 
 def hubs_of(prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:

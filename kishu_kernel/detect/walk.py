@@ -38,7 +38,7 @@ from kishu_kernel.libraries import (
     qualified_name,
     static_objects,
 )
-from kishu_kernel.library_looks import is_only_seen
+from kishu_kernel.library_looks import hung_on, is_only_seen
 from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
 from kishu_kernel.model import Digest
 from kishu_kernel.rebuild import module_attribute
@@ -71,7 +71,7 @@ class Fingerprint:
         kept: temporaries whose ids are among the links; alive until the cell is judged.
         familiar: long sequences of atoms, to be recognised next time.
         hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
-        moved: holds a widget, which a person moves on the screen.
+        still: of the widgets in it, what a person cannot move on the screen.
     """
 
     digest: Digest
@@ -84,7 +84,7 @@ class Fingerprint:
     kept: tuple[Any, ...] = ()
     familiar: tuple[Familiar, ...] = ()
     hubs: tuple[Fingerprint, ...] = ()
-    moved: bool = False
+    still: bytes = b""
 
 
 Census = Counter[tuple[str, str, str]]
@@ -141,7 +141,7 @@ class Walk:
         self.kept: list[Any] = []
         self.familiar: list[Familiar] = []
         self.hubs: dict[int, Fingerprint] = {}
-        self.moved = False
+        self.still: list[bytes] = []
         self.root = 0  # the hub that it began with
         self.crossed = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
@@ -184,7 +184,7 @@ class Walk:
             kept=tuple(self.kept),
             familiar=tuple(self.familiar),
             hubs=tuple(self.hubs.values()),
-            moved=self.moved,
+            still=b"".join(self.still),
         )
 
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
@@ -696,7 +696,7 @@ class Walk:
             self.stack.extend(filter(self._may_be_shared, self._behind(obj)))
 
     def _walk_widget(self, obj: Any) -> None:
-        self.moved = True
+        self.still.append(self.sealed(hung_on(obj)))
         self._note_observers(obj)
         self.reduction(obj)
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State
 
+UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
+"""Why nothing of a checkpoint is used."""
+
 Lookup = Callable[[CheckpointId], Checkpoint]
 """Gives a checkpoint. KeyError where there is none."""
 

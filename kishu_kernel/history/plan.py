@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
 from kishu_kernel.history.effects import side_effects
-from kishu_kernel.history.graph import Lookup, ancestry, state_at
+from kishu_kernel.history.graph import UNTRUSTED, Lookup, ancestry, state_at
 from kishu_kernel.model import (
     CheckpointId,
     LoadStep,
@@ -27,8 +27,6 @@ from kishu_kernel.model import (
     Version,
     VersionRecord,
 )
-
-UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
 
 MOST_STEPS = 200
 """More cells than this are not re-run for one checkout."""

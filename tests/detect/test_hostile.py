@@ -232,3 +232,20 @@ def test_a_widget_changes_when_a_cell_changes_it(monkeypatch: pytest.MonkeyPatch
     assert notebook["s"].value == 7
     notebook.session.undo(4)
     assert notebook["s"].value == 0
+
+
+def test_what_a_widgets_callback_keeps_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it keeps the widget with it, so that both are one co-variable."""
+    pytest.importorskip("ipywidgets")
+    notebook = Notebook.as_main(monkeypatch)
+    notebook.ok("import ipywidgets; s = ipywidgets.IntSlider(); hits = []; s.mine = []")
+    notebook.ok("def f(change): hits.append(change); s.mine.append(1)\ns.observe(f, 'value')")
+    notebook.ok("s.value = 1")
+    assert ("hits", "s") in notebook.covariables()
+    notebook["s"].value = 2
+    notebook.session.note_unseen()
+    assert "hits" in notebook.ok("1").modified
+    notebook.ok("hits = None")
+    notebook["s"].mine.append(2)
+    notebook.session.note_unseen()
+    assert notebook.ok("1").modified == ("s",)
