@@ -25,8 +25,8 @@ _MARKED = re.compile(r"(<!-- attacks -->\n).*(<!-- /attacks -->)", re.DOTALL)
 
 def names() -> list[str]:
     """All attacks that there are."""
-    modules = (each.name for each in pkgutil.iter_modules(attack.__path__))
-    return sorted(name for name in modules if hasattr(importlib.import_module(f"attack.{name}"), "attack"))
+    modules = (each.name for each in pkgutil.iter_modules(attack.__path__) if not each.name.startswith("_"))
+    return sorted(name for name in modules if hasattr(importlib.import_module(f"attack.{name}"), "TIMES"))
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
