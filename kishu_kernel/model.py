@@ -205,6 +205,7 @@ class Checkpoint:
         incomplete: why the delta may not be whole (an error of ours), or None.
         outputs: outputs of the cell, as nbformat v4 dictionaries.
         trusted: false where the store cannot show that this user wrote it: its code is only to be read.
+        outputs_trusted: the same of the outputs; not known where those were left out.
     """
 
     id: CheckpointId
@@ -235,6 +236,7 @@ class Checkpoint:
     incomplete: str | None = None
     outputs: tuple[Mapping[str, object], ...] = ()
     trusted: bool = True
+    outputs_trusted: bool = True
 
     @property
     def changed(self) -> bool:

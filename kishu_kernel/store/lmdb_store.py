@@ -29,10 +29,12 @@ from kishu_kernel.model import (
 from kishu_kernel.store import collecting
 from kishu_kernel.store.base import Arrived, Refs, StoredPayload
 from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk.binding import Binding
 from kishu_kernel.store.disk.intake import Intake
 from kishu_kernel.store.disk.loading import Loader, shelves
 from kishu_kernel.store.format import chunks, packing, schema, steady
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.format.marks import Marks
 from kishu_kernel.store.format.seal import Seal, user_seal
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class LmdbStore:
         seal: Seal | None = None,
         readonly: bool = False,
     ) -> None:
-        self._seal = seal or user_seal()
+        self._binding = Binding(seal or user_seal())
         self._environment = environment.acquire(path, sync, map_size, readonly)
         self._closed = False
         self._loader = Loader(self._environment, lambda: self._reading(LoadError))
@@ -79,26 +81,27 @@ class LmdbStore:
         intake = Intake(self._environment, payloads)
         try:
             manifests: dict[bytes, bytes] = {}
-            for manifest, payload in zip(intake.take(), payloads, strict=True):
+            for manifest in intake.take():
                 key = schema.version_key(Version(manifest.names, checkpoint.id))
-                body = schema.encode_manifest(manifest)
-                manifests[key] = schema.marked(self._seal, "versions", key, body, payload.stream)
+                manifests[key] = schema.encode_manifest(manifest)
 
             def work(txn: Transaction[bytes]) -> Checkpoint:
                 added = intake.finish(txn)
+                marks = self._binding.settled(txn, self._tables)
                 changed = {schema.version_key(Version(each.names, checkpoint.id)) for each in intake.changed}
                 for key, value in made.items():
                     txn.put(key, value, db=self._tables["meta"], overwrite=False)
-                for key, value in manifests.items():
+                for key, body in manifests.items():
                     if key in changed:
                         txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
                     else:
+                        value = marks.marked("versions", key, body)
                         txn.put(key, value, db=self._tables["versions"])
                         added += len(value)
                 kept = steady.without(checkpoint, intake.changed)
                 kept = replace(kept, written_bytes=added + record_size(kept))
                 txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
-                self._put_record(txn, kept, kept.trusted)  # a copy of what is not trusted is not either
+                self._put_record(txn, marks, kept)  # a copy of what is not trusted is not either
                 self._point(txn, refs)
                 return kept
 
@@ -119,7 +122,8 @@ class LmdbStore:
             if record is None:
                 raise KeyError(id)
             outputs = txn.get(key, b"", db=self._tables["outputs"])
-            return self._decoded(key, bytes(record), bytes(outputs))
+            marks = self._binding.marks(txn, self._tables)
+            return _decoded(marks, key, bytes(record), bytes(outputs))
 
     def contains(self, id: CheckpointId) -> bool:
         """As in `Store`."""
@@ -143,7 +147,8 @@ class LmdbStore:
         with self._reading() as txn:
             records = _items(txn, self._tables["checkpoints"])
             extras = dict(_items(txn, self._tables["outputs"])) if outputs else {}
-        return self._sound(records, extras)
+            marks = self._binding.marks(txn, self._tables)
+        return _sound(marks, records, extras)
 
     def damaged(self) -> list[CheckpointId]:
         """The checkpoints whose records cannot be read. O(checkpoints)."""
@@ -162,8 +167,9 @@ class LmdbStore:
             manifest = schema.decode_manifest(schema.unmarked(value))
             made = txn.get(schema.made_key(manifest.made), db=self._tables["meta"])
             made_by = schema.decode_made(None if made is None else bytes(made))
+            marks = self._binding.marks(txn, self._tables)
         stream = None if value.endswith(schema.NO_MARK) else chunks.stream_of(manifest, self._loader.parts)
-        if stream is None or not schema.trusted(self._seal, "versions", key, value, stream):
+        if stream is None or not marks.vouches(key, value, manifest, stream):
             raise UntrustedError(
                 f"{', '.join(version.names)} of {version.checkpoint} is not loaded: nothing shows that you stored it, "
                 f"and it could run anybody's code. If you know whose it is: "
@@ -189,11 +195,14 @@ class LmdbStore:
         key = schema.checkpoint_key(checkpoint.id)
 
         def work(txn: Transaction[bytes]) -> None:
+            marks = self._binding.settled(txn, self._tables)
             value = txn.get(key, db=self._tables["checkpoints"])
             if value is None:
                 raise KeyError(checkpoint.id)
-            trusted = checkpoint.trusted and schema.trusted(self._seal, "checkpoints", key, value)
-            self._put_record(txn, checkpoint, trusted)
+            outputs = txn.get(key, b"", db=self._tables["outputs"])
+            trusted = checkpoint.trusted and marks.trusted("checkpoints", key, value)
+            shown = checkpoint.outputs_trusted and (not outputs or marks.trusted("outputs", key, outputs))
+            self._put_record(txn, marks, replace(checkpoint, trusted=trusted, outputs_trusted=shown))
             self._point(txn, refs)
 
         self._environment.write(work)
@@ -250,25 +259,14 @@ class LmdbStore:
 
     # --- records
 
-    def _decoded(self, key: bytes, value: bytes, outputs: bytes) -> Checkpoint:
-        trusted = schema.trusted(self._seal, "checkpoints", key, value)
-        return decode_checkpoint(schema.checkpoint_id(key), schema.unmarked(value), outputs, trusted)
-
-    def _sound(self, records: list[tuple[bytes, bytes]], outputs: Mapping[bytes, bytes]) -> Iterator[Checkpoint]:
-        for key, value in records:
-            try:
-                checkpoint = self._decoded(key, value, outputs.get(key, b""))
-            except StoreError:
-                continue
-            yield checkpoint
-
-    def _put_record(self, txn: Transaction[bytes], checkpoint: Checkpoint, trusted: bool) -> None:
+    def _put_record(self, txn: Transaction[bytes], marks: Marks, checkpoint: Checkpoint) -> None:
         key = schema.checkpoint_key(checkpoint.id)
-        body = encode_checkpoint(checkpoint)
-        value = schema.marked(self._seal, "checkpoints", key, body) if trusted else body + schema.NO_MARK
-        txn.put(key, value, db=self._tables["checkpoints"])
+        values = {"checkpoints": (encode_checkpoint(checkpoint), checkpoint.trusted)}
         if outputs := encode_outputs(checkpoint.outputs):
-            txn.put(key, outputs, db=self._tables["outputs"])
+            values["outputs"] = outputs, checkpoint.outputs_trusted
+        for table, (body, trusted) in values.items():
+            value = marks.marked(table, key, body) if trusted else body + schema.NO_MARK
+            txn.put(key, value, db=self._tables[table])
 
     def _point(self, txn: Transaction[bytes], refs: Refs) -> None:
         table = self._tables["refs"]
@@ -300,18 +298,38 @@ class LmdbStore:
     def _remove(self, txn: Transaction[bytes], sweep: collecting.Sweep, reason: str) -> None:
         for key in sweep.versions:
             txn.delete(key, db=self._tables["versions"])
+        marks = self._binding.settled(txn, self._tables) if sweep.versions else None
         for id in {schema.version_checkpoint(key) for key in sweep.versions}:
             key = schema.checkpoint_key(id)
             value = txn.get(key, db=self._tables["checkpoints"])
             with suppress(StoreError):  # a damaged record stays as it is
-                if value is not None:
-                    checkpoint = collecting.without(self._decoded(key, value, b""), sweep.versions, reason)
-                    self._put_record(txn, checkpoint, checkpoint.trusted)
+                if value is not None and marks is not None:
+                    checkpoint = _decoded(marks, key, value, b"")
+                    self._put_record(txn, marks, collecting.without(checkpoint, sweep.versions, reason))
         for digest in sweep.chunks:
             for table in schema.CHUNK_TABLES:
                 txn.delete(digest, db=self._tables[table])
         if sweep.chunks:
             schema.count_removal(txn, self._tables)
+
+
+def _decoded(marks: Marks, key: bytes, value: bytes, outputs: bytes) -> Checkpoint:
+    return decode_checkpoint(
+        schema.checkpoint_id(key),
+        schema.unmarked(value),
+        schema.unmarked(outputs),
+        marks.trusted("checkpoints", key, value),
+        not outputs or marks.trusted("outputs", key, outputs),
+    )
+
+
+def _sound(marks: Marks, records: list[tuple[bytes, bytes]], outputs: Mapping[bytes, bytes]) -> Iterator[Checkpoint]:
+    for key, value in records:
+        try:
+            checkpoint = _decoded(marks, key, value, outputs.get(key, b""))
+        except StoreError:
+            continue
+        yield checkpoint
 
 
 def _check_refs(refs: Refs) -> None:

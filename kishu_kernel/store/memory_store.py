@@ -26,6 +26,7 @@ from kishu_kernel.store import collecting
 from kishu_kernel.store.base import Arrived, Refs, StoredPayload
 from kishu_kernel.store.format import chunks, schema, steady
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.format.marks import Marks
 from kishu_kernel.store.format.packing import room
 from kishu_kernel.store.format.schema import Piece
 from kishu_kernel.store.format.seal import Seal
@@ -36,7 +37,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._seal = Seal(os.urandom(32))
+        self._marks = Marks(Seal(os.urandom(32)), os.urandom(16))
         self._checkpoints: dict[CheckpointId, bytes] = {}
         self._outputs: dict[CheckpointId, bytes] = {}
         self._versions: dict[bytes, bytes] = {}
@@ -70,7 +71,7 @@ class MemoryStore:
                 named |= manifest.digests
                 key = schema.version_key(Version(manifest.names, checkpoint.id))
                 body = schema.encode_manifest(manifest)
-                manifests[key] = schema.marked(self._seal, "versions", key, body, payload.stream)
+                manifests[key] = self._marks.marked("versions", key, body)
             new = {digest: data for digest, data in new.items() if digest in named}
             kept = steady.without(checkpoint, changed)
             written = record_size(kept) + sum(map(len, new.values())) + sum(map(len, manifests.values()))
@@ -133,8 +134,12 @@ class MemoryStore:
         with self._open():
             if checkpoint.id not in self._checkpoints:
                 raise KeyError(checkpoint.id)
-            before = self._decoded(checkpoint.id, self._checkpoints[checkpoint.id], b"")
-            self._put_record(replace(checkpoint, trusted=checkpoint.trusted and before.trusted), refs)
+            before = self._decoded(
+                checkpoint.id, self._checkpoints[checkpoint.id], self._outputs.get(checkpoint.id, b"")
+            )
+            trusted = checkpoint.trusted and before.trusted
+            shown = checkpoint.outputs_trusted and before.outputs_trusted
+            self._put_record(replace(checkpoint, trusted=trusted, outputs_trusted=shown), refs)
 
     def collect(
         self,
@@ -176,8 +181,10 @@ class MemoryStore:
             yield
 
     def _decoded(self, id: CheckpointId, value: bytes, outputs: bytes) -> Checkpoint:
-        trusted = schema.trusted(self._seal, "checkpoints", schema.checkpoint_key(id), value)
-        return decode_checkpoint(id, schema.unmarked(value), outputs, trusted)
+        key = schema.checkpoint_key(id)
+        trusted = self._marks.trusted("checkpoints", key, value)
+        shown = not outputs or self._marks.trusted("outputs", key, outputs)
+        return decode_checkpoint(id, schema.unmarked(value), schema.unmarked(outputs), trusted, shown)
 
     def _fill(self, piece: Piece, target: memoryview, arrived: Arrived | None) -> None:
         with self._open():
@@ -200,13 +207,15 @@ class MemoryStore:
     def _put_record(self, checkpoint: Checkpoint, refs: Refs) -> None:
         """All that can fail comes before the first assignment."""
         key = schema.checkpoint_key(checkpoint.id)
-        body = encode_checkpoint(checkpoint)
-        record = schema.marked(self._seal, "checkpoints", key, body) if checkpoint.trusted else body + schema.NO_MARK
+        record = self._marked("checkpoints", key, encode_checkpoint(checkpoint), checkpoint.trusted)
         outputs = encode_outputs(checkpoint.outputs)
         self._refs = self._pointed(refs)
         self._checkpoints[checkpoint.id] = record
         if outputs:
-            self._outputs[checkpoint.id] = outputs
+            self._outputs[checkpoint.id] = self._marked("outputs", key, outputs, checkpoint.outputs_trusted)
+
+    def _marked(self, table: str, key: bytes, body: bytes, trusted: bool) -> bytes:
+        return self._marks.marked(table, key, body) if trusted else body + schema.NO_MARK
 
     def _pointed(self, refs: Refs) -> dict[bytes, bytes]:
         pointed = dict(self._refs)

@@ -300,7 +300,7 @@ def manifest(names: tuple[str, ...] = ("x",), **changes: object) -> tuple[bytes,
 GOOD: dict[str, bytes] = {
     "format": json.dumps({"kishu-kernel bundle": 1, "store": schema.FORMAT}).encode(),
     "checkpoints": rows((KEY, record())),
-    "outputs": rows((KEY, b'[{"output_type":"stream"}]')),
+    "outputs": rows((KEY, b'[{"output_type":"stream"}]' + schema.NO_MARK)),
     "versions": rows(manifest()),
     "refs": rows((b"branch/main", KEY)),
     "made": b"",

@@ -13,7 +13,7 @@ import pytest
 from kishu_kernel.errors import StoreFormatError, UntrustedError
 from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.store import Blob, LmdbStore
-from kishu_kernel.store.care.trust import trust
+from kishu_kernel.store.care.trust import Trust, trust, trust_of
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.seal import Seal
 
@@ -51,8 +51,15 @@ def check_the_first_two(store: LmdbStore) -> None:
     assert [read(blob) for blob in views.blobs] == [bytes(range(256)) * 12, b"0123456789"]
 
 
-def test_format_2_is_read(tmp_path: Path) -> None:
-    store = LmdbStore(fixture(tmp_path / "store", "store_v2"), seal=SEAL)
+@pytest.mark.parametrize("name", ["store_v2", "store_v3"])
+def test_it_is_read(tmp_path: Path, name: str) -> None:
+    store = LmdbStore(fixture(tmp_path / "store", name), seal=SEAL)
+    check_all(store)
+    assert store.checkpoint(SECOND).outputs_trusted == (name == "store_v3")
+    store.close()
+
+
+def check_all(store: LmdbStore) -> None:
     assert store.refs() == {"branch/main": THIRD, "tag/good": FIRST}
     assert [(each.id, each.trusted) for each in store.checkpoints()] == [(FIRST, True), (SECOND, True), (THIRD, True)]
     check_the_first_two(store)
@@ -61,11 +68,52 @@ def test_format_2_is_read(tmp_path: Path) -> None:
     last = store.load(Version(("lines", "n"), THIRD))
     assert pickle.loads(last.stream) == [f"{number}: {number * number % 7919}" for number in range(12_000)]
     assert read(last.blobs[0]) == numpy.arange(2000, dtype="<i8").tobytes()
+
+
+def test_marks_of_format_2_are_made_anew_by_the_first_write(tmp_path: Path) -> None:
+    path = fixture(tmp_path / "store", "store_v2")
+    assert trust_of(path, SEAL) == Trust(3, 3, 3, 3, 1, 0)
+    before = rows(path, "versions")
+    store = LmdbStore(path, seal=SEAL)
+    assert store.commit(trivial(1), [payload(b"s")], {"branch/main": THIRD}).trusted
+    check_all_but_the_new_one(store)
     store.close()
+    assert trust_of(path, SEAL) == Trust(4, 4, 4, 4, 1, 0)
+    assert trust(path, SEAL) == Trust(4, 4, 4, 4, 1, 1)
+    put(path, before)  # the old marks are worth nothing from here on
+    assert trust_of(path, SEAL) == Trust(4, 4, 4, 1, 1, 1)
 
 
-def test_the_fixture_of_format_2_has_all_kinds_of_values(tmp_path: Path) -> None:
-    store = LmdbStore(fixture(tmp_path / "store", "store_v2"), seal=SEAL)
+def check_all_but_the_new_one(store: LmdbStore) -> None:
+    assert [each.trusted for each in store.checkpoints()] == [True] * 4
+    check_the_first_two(store)
+    assert store.load(Version(("lines", "n"), THIRD)).made_by == {"numpy": "2.4.0", "python": "3.11.4"}
+
+
+def test_a_stranger_who_writes_takes_over_nothing(tmp_path: Path) -> None:
+    path = fixture(tmp_path / "store", "store_v2")
+    stranger = Seal(b"s" * 32)
+    store = LmdbStore(path, seal=stranger)
+    store.commit(trivial(1), [payload(b"s")], {})
+    store.close()
+    assert trust_of(path, stranger) == Trust(4, 1, 4, 1, 1, 0)
+    assert trust_of(path, SEAL) == Trust(4, 3, 4, 3, 1, 0)
+
+
+def rows(path: Path, table: str) -> dict[bytes, bytes]:
+    with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(db=env.open_db(table.encode())) as txn:
+        return dict(txn.cursor())
+
+
+def put(path: Path, versions: dict[bytes, bytes]) -> None:
+    with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(write=True) as txn:
+        for key, value in versions.items():
+            txn.put(key, value, db=env.open_db(b"versions", txn=txn))
+
+
+@pytest.mark.parametrize("name", ["store_v2", "store_v3"])
+def test_the_fixture_has_all_kinds_of_values(tmp_path: Path, name: str) -> None:
+    store = LmdbStore(fixture(tmp_path / "store", name), seal=SEAL)
     with store._environment.reading() as txn:
         count = {table: txn.stat(store._tables[table])["entries"] for table in schema.TABLES}
         with txn.cursor(db=store._tables["packed"]) as cursor:
@@ -78,13 +126,13 @@ def test_the_fixture_of_format_2_has_all_kinds_of_values(tmp_path: Path) -> None
     assert manifest.seams.nbytes
 
 
-@pytest.mark.parametrize("name", ["store_v1", "store_v2"])
+@pytest.mark.parametrize("name", ["store_v1", "store_v2", "store_v3"])
 def test_an_edit_finds_what_an_earlier_release_stored(tmp_path: Path, name: str) -> None:
     """Chunks of today have the digests of those of then."""
     store = LmdbStore(fixture(tmp_path / "store", name), seal=SEAL)
     lines = [f"{number}: {number * number % 7919}" for number in range(12_000)]
     kept = store.commit(trivial(9), [payload(pickle.dumps(["new", *lines], 5))], {})
-    assert (kept.written_bytes < 30_000) == (name == "store_v2")
+    assert (kept.written_bytes < 30_000) == (name != "store_v1")
     store.close()
 
 
@@ -103,12 +151,12 @@ def test_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
     assert store.commit(trivial(1), [payload(b"s")], {}).trusted
     store.close()
     with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(db=env.open_db(b"meta")) as txn:
-        assert txn.get(schema.FORMAT_KEY) == b"2"
+        assert txn.get(schema.FORMAT_KEY) == b"3"
 
 
 def test_a_migration_that_dies_leaves_format_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fixture(tmp_path / "store", "store_v1")
-    monkeypatch.setattr(schema, "MARKED", ("checkpoints", "no such table"))
+    monkeypatch.setattr(schema, "MARKED", {"checkpoints": 2, "no such table": 2})
     with pytest.raises(KeyError):
         LmdbStore(path, seal=SEAL)
     monkeypatch.undo()
@@ -117,7 +165,7 @@ def test_a_migration_that_dies_leaves_format_1(tmp_path: Path, monkeypatch: pyte
     store.close()
 
 
-@pytest.mark.parametrize("value", [b"3", b"99", b"two"])
+@pytest.mark.parametrize("value", [b"4", b"99", b"two"])
 def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path, value: bytes) -> None:
     path = fixture(tmp_path / "store", "store_v2")
     with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(write=True) as txn:

@@ -364,7 +364,7 @@ def test_refs_that_lead_nowhere(path: Path) -> None:
 def test_marks_that_are_missing_are_told_and_not_made(path: Path) -> None:
     report = check(path, seal=Seal(b"s" * 32))
     assert kinds(report) == ["mark"]
-    assert report.untrusted == 2 * LAST
+    assert report.untrusted == 3 * LAST
     assert "jupyter kishu trust" in report.problems[0].consequence
     again = check(path, repair=True, seal=Seal(b"s" * 32))
     assert not again.clean

@@ -18,6 +18,7 @@ from kishu_kernel.store.care.trust import trust
 from kishu_kernel.store.disk import gate
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, digest
+from kishu_kernel.store.format.marks import Marks, cover
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, full, payload, trivial
@@ -291,17 +292,22 @@ def test_rotten_and_lost_chunks_are_found(store: LmdbStore, path: Path) -> None:
     again.close()
 
 
+def marks_of(store: LmdbStore) -> Marks:
+    with store._environment.reading() as txn:
+        return store._binding.marks(txn, store._tables)
+
+
 def test_a_chunk_that_does_not_fit_is_found(store: LmdbStore, path: Path) -> None:
     store.commit(trivial(1), [payload(b"s", b"1234")], {})
     for nbytes in (3, 5):
         wrong = schema.Manifest(
             ("x",),
             "cloudpickle",
-            schema.Piece(1, False, (digest(memoryview(b"s")),)),
+            schema.Piece(1, False, (digest(memoryview(b"s")),), cover(b"s")),
             (schema.Piece(nbytes, False, (digest(memoryview(b"1234")),)),),
         )
         key, body = schema.version_key(X1), schema.encode_manifest(wrong)
-        value = schema.marked(store._seal, "versions", key, body, b"s")
+        value = marks_of(store).marked("versions", key, body)
         store._environment.write(lambda txn, key=key, value=value: txn.put(key, value, db=store._tables["versions"]))
         with pytest.raises(LoadError, match="add up"):
             read(store, X1)

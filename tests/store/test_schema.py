@@ -10,6 +10,7 @@ from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import Checkpoint, Digest, VersionRecord
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs
+from kishu_kernel.store.format.marks import Marks, cover, identity, identity_key, new_identity
 from kishu_kernel.store.format.schema import Manifest, Piece
 from kishu_kernel.store.format.seal import Seal
 
@@ -18,7 +19,7 @@ from .values import checkpoint_id, full, trivial
 MANIFEST = Manifest(
     ("a", "b"),
     "dill",
-    Piece(1500, False, (Digest(b"0" * 16), Digest(b"1" * 16))),
+    Piece(1500, False, (Digest(b"0" * 16), Digest(b"1" * 16)), b"c" * 16),
     (Piece(0, False, ()), Piece(7, True, (Digest(b"2" * 16),))),
     Piece(24, False, (Digest(b"3" * 16),)),
     "12ab34cd",
@@ -27,7 +28,7 @@ MANIFEST = Manifest(
 
 def round_trip(checkpoint: Checkpoint) -> Checkpoint:
     record, outputs = encode_checkpoint(checkpoint), encode_outputs(checkpoint.outputs)
-    return decode_checkpoint(checkpoint.id, record, outputs, checkpoint.trusted)
+    return decode_checkpoint(checkpoint.id, record, outputs, checkpoint.trusted, checkpoint.outputs_trusted)
 
 
 @pytest.mark.parametrize("checkpoint", [full(1), trivial(2)], ids=["full", "trivial"])
@@ -110,26 +111,52 @@ def test_a_damaged_manifest_is_told() -> None:
 
 def test_formats() -> None:
     assert schema.check_format(b"1") == 1
-    assert schema.check_format(b"2") == 2
-    for newer in (b"3", b"x", b"", b"-1", b"0"):
+    assert schema.check_format(b"3") == 3
+    for newer in (b"4", b"x", b"", b"-1", b"0"):
         with pytest.raises(StoreFormatError, match=rf"format {newer.decode()} .* newer kishu-kernel"):
             schema.check_format(newer)
 
 
-def test_a_mark_is_of_one_place_and_one_content() -> None:
+def test_a_mark_is_of_one_store_one_place_and_one_content() -> None:
     seal = Seal(b"k" * 32)
-    value = schema.marked(seal, "versions", b"key", b"body", b"stream")
+    marks = Marks(seal, b"i" * 16)
+    value = marks.marked("versions", b"key", b"body")
     assert schema.unmarked(value) == b"body"
-    assert schema.trusted(seal, "versions", b"key", value, b"stream")
-    assert not schema.trusted(Seal(b"o" * 32), "versions", b"key", value, b"stream")
-    assert not schema.trusted(seal, "checkpoints", b"key", value, b"stream")
-    assert not schema.trusted(seal, "versions", b"other", value, b"stream")
-    assert not schema.trusted(seal, "versions", b"key", value, b"Stream")
-    assert not schema.trusted(seal, "versions", b"key", value)
-    assert not schema.trusted(seal, "versions", b"key", b"B" + value[1:], b"stream")
-    assert not schema.trusted(seal, "versions", b"key", b"body" + schema.NO_MARK, b"stream")
+    assert marks.trusted("versions", b"key", value)
+    assert not Marks(Seal(b"o" * 32), b"i" * 16).trusted("versions", b"key", value)
+    assert not Marks(seal, b"j" * 16).trusted("versions", b"key", value)
+    assert not Marks(seal, None).trusted("versions", b"key", value)
+    assert not marks.trusted("versions", b"key", Marks(seal, None).marked("versions", b"key", b"body"))
+    assert not marks.trusted("checkpoints", b"key", value)
+    assert not marks.trusted("versions", b"other", value)
+    assert not marks.trusted("versions", b"key", b"B" + value[1:])
+    assert not marks.trusted("versions", b"key", b"body" + schema.NO_MARK)
     for short in (b"", b"body", value[-15:]):
-        assert not schema.trusted(seal, "versions", b"key", short, b"stream")
+        assert not marks.trusted("versions", b"key", short)
+
+
+@pytest.mark.parametrize("identity", [b"i" * 16, None])
+def test_a_manifest_is_vouched_for_with_its_stream(identity: bytes | None) -> None:
+    marks = Marks(Seal(b"k" * 32), identity)
+    manifest = MANIFEST._replace(stream=MANIFEST.stream._replace(cover=cover(b"stream")))
+    body = schema.encode_manifest(manifest)
+    old = body + Seal(b"k" * 32).mark(b"versions", b"key", body, b"stream")
+    value = marks.marked("versions", b"key", body) if identity else old
+    assert marks.vouches(b"key", value, manifest, b"stream")
+    assert not marks.vouches(b"key", value, manifest, b"Stream")
+    assert not marks.vouches(b"yek", value, manifest, b"stream")
+    assert not marks.vouches(b"key", body + schema.NO_MARK, manifest, b"stream")
+    assert marks.vouches(b"key", old, manifest, b"stream") == (identity is None)
+
+
+def test_an_identity_is_believed_from_its_user_only() -> None:
+    seal, other = Seal(b"k" * 32), Seal(b"o" * 32)
+    value = new_identity(seal)
+    assert identity(seal, value) == value[:16]
+    assert new_identity(seal) != value
+    assert identity_key(seal) != identity_key(other)
+    for wrong in (None, b"", value[:31], bytes(32), value + b"0", new_identity(other)):
+        assert identity(seal, wrong) is None
 
 
 def test_what_made_a_payload_has_a_short_name() -> None:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from kishu_kernel.model import CheckpointId, SessionId, Version
 from kishu_kernel.store import LmdbStore, MemoryStore
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.care.bundle import export_history
-from kishu_kernel.store.care.trust import Trust, trust, trust_of
+from kishu_kernel.store.care.trust import Trust, make_own, trust, trust_of
 from kishu_kernel.store.care.unbundle import import_history
+from kishu_kernel.store.disk import compact
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
 from kishu_kernel.store.format.chunks import digest
@@ -331,7 +333,7 @@ def test_a_store_of_format_1_is_a_log_until_it_is_accepted(path: Path) -> None:
     path.mkdir()
     shutil.copy(DATA / "store_v1" / "data.mdb", path)
     first = Version(("x",), CheckpointId("00000000000000a1"))
-    assert trust_of(path) == Trust(2, 0, 2, 0)
+    assert trust_of(path) == Trust(2, 0, 2, 0, 1, 0)
     store = LmdbStore(path)
     with pytest.raises(UntrustedError):
         store.load(first)
@@ -362,6 +364,185 @@ def test_accepting_nothing(path: Path) -> None:
         with pytest.raises(StoreError, match="no store"):
             act(path)
     assert not path.exists()
+
+
+# --- another store of the same user's
+
+
+@pytest.fixture
+def other(tmp_path: Path, pwned: Path, bomb: bytes) -> Iterator[LmdbStore]:
+    """Of another notebook, whose cells and values do what may not happen here."""
+    store = LmdbStore(tmp_path / "other")
+    outputs = ({"output_type": "display_data", "data": {"text/html": "<script>"}, "metadata": {}},)
+    for number in (1, 2):
+        made = replace(trivial(number, code=evil(pwned)), outputs=outputs)
+        store.commit(made, [payload(bomb)], {"branch/main": checkpoint_id(number)})
+    yield store
+    store.close()
+
+
+def transplant(source: LmdbStore, target: LmdbStore, *tables: str) -> None:
+    """All rows of these tables."""
+    for table in tables:
+        with source._environment.reading() as txn, txn.cursor(db=source._tables[table]) as cursor:
+            rows = [(bytes(key), bytes(value)) for key, value in cursor]
+        for key, value in rows:
+            put(target, table, key, value)
+
+
+def test_a_record_of_another_notebook_is_not_run(store: LmdbStore, other: LmdbStore, pwned: Path) -> None:
+    assert other.checkpoint(checkpoint_id(1)).trusted
+    transplant(other, store, "checkpoints")
+    assert [each.trusted for each in store.checkpoints()] == [False, False]
+    put(store, "versions", schema.version_key(X1), b"")
+    refused(store, X1, pwned)
+
+
+def test_a_value_of_another_notebook_is_not_loaded(store: LmdbStore, other: LmdbStore, pwned: Path) -> None:
+    transplant(other, store, "versions", "chunks")
+    with pytest.raises(UntrustedError):
+        store.load(X1)
+    refused(store, X1, pwned)
+
+
+def test_outputs_of_another_notebook_are_not_ours(store: LmdbStore, other: LmdbStore) -> None:
+    assert other.checkpoint(checkpoint_id(1)).outputs_trusted
+    transplant(other, store, "outputs")
+    assert not store.checkpoint(checkpoint_id(1)).outputs_trusted
+
+
+def test_its_identity_brings_its_records_and_loses_ours(store: LmdbStore, other: LmdbStore, path: Path) -> None:
+    """Who exchanges that as well has put one whole store in the place of another, and our own rows show it."""
+    transplant(other, store, "meta")
+    assert [each.trusted for each in store.checkpoints()] == [False, False]
+    assert trust_of(path) == Trust(2, 0, 2, 0)
+
+
+def test_no_identity_is_believed_that_was_there_before_us(tmp_path: Path, other: LmdbStore) -> None:
+    new = LmdbStore(tmp_path / "new")
+    transplant(other, new, "meta")
+    new.commit(trivial(1), [payload(b"s")], {})
+    assert new.checkpoint(checkpoint_id(1)).trusted
+    transplant(other, new, "checkpoints")
+    assert [each.trusted for each in new.checkpoints()] == [False, False]
+    new.close()
+
+
+@pytest.mark.parametrize("what", ["copied", "moved", "exported"])
+def test_a_store_goes_on_elsewhere(store: LmdbStore, path: Path, tmp_path: Path, what: str) -> None:
+    there = tmp_path / "there"
+    if what == "exported":
+        export_history(path, tmp_path / "bundle")
+        import_history(tmp_path / "bundle", there)
+    store.close()
+    if what == "copied":
+        shutil.copytree(path, there)
+    if what == "moved":
+        path.rename(there)
+    again = LmdbStore(there)
+    assert loaded(again, X2) == {"x": 2}
+    assert again.commit(trivial(3), [payload(pickle.dumps({"x": 3}))], {}).trusted
+    assert trust_of(there) == Trust(3, 3, 3, 3)
+    again.close()
+
+
+def test_marks_hold_when_a_bundle_comes_back(store: LmdbStore, path: Path, tmp_path: Path) -> None:
+    """Another user has written to it meanwhile."""
+    export_history(path, tmp_path / "there")
+    import_history(tmp_path / "there", tmp_path / "theirs")
+    theirs = LmdbStore(tmp_path / "theirs", seal=STRANGER)
+    theirs.commit(trivial(3), [payload(b"s")], {})
+    theirs.close()
+    export_history(tmp_path / "theirs", tmp_path / "back", seal=STRANGER)
+    import_history(tmp_path / "back", tmp_path / "ours")
+    assert trust_of(tmp_path / "ours") == Trust(3, 2, 3, 2)
+    assert trust_of(tmp_path / "ours", STRANGER) == Trust(3, 1, 3, 1)
+
+
+def test_a_copy_can_be_told_apart(store: LmdbStore, path: Path, tmp_path: Path) -> None:
+    """As `attach` makes one: what is written to one of them from here on is nothing to the other."""
+    compact.copy(path, tmp_path / "copy")
+    make_own(tmp_path / "copy")
+    twin = LmdbStore(tmp_path / "copy")
+    assert trust_of(tmp_path / "copy") == Trust(2, 2, 2, 2)
+    twin.commit(trivial(3), [payload(b"s")], {})
+    store.commit(trivial(3, "x = 9"), [payload(b"s")], {})
+    transplant(twin, store, "checkpoints")
+    assert [each.trusted for each in store.checkpoints()] == [False] * 3
+    twin.close()
+
+
+def test_a_copy_is_told_apart_with_what_is_not_trusted_in_it(store: LmdbStore, path: Path) -> None:
+    key = schema.checkpoint_key(checkpoint_id(1))
+    put(store, "checkpoints", key, encode_checkpoint(trivial(1, "x = 9")) + schema.NO_MARK)
+    make_own(path)
+    assert trust_of(path) == Trust(2, 1, 2, 1)  # no record vouches for the value
+
+
+# --- outputs
+
+
+OUTPUTS = ({"output_type": "stream", "name": "stdout", "text": "mine"},)
+
+
+def test_outputs_that_were_exchanged_are_not_ours(store: LmdbStore, path: Path) -> None:
+    for number in (1, 2):
+        text = {**OUTPUTS[0], "text": f"number {number}"}
+        store.commit(replace(trivial(number), outputs=(text,)), [], {})
+    one, two = (schema.checkpoint_key(checkpoint_id(number)) for number in (1, 2))
+    first, second = got(store, "outputs", one), got(store, "outputs", two)
+    assert trust_of(path).trusted_outputs == 2
+    script = b'[{"output_type":"display_data","data":{"text/html":"<script>"},"metadata":{}}]'
+    record = got(store, "checkpoints", one)
+    for forged in (
+        *(script + first[-16:], script + schema.NO_MARK, script),
+        *(second, first[:-16] + second[-16:], first[:-16] + record[-16:]),
+        *(script + STRANGER.mark(b"outputs", one, script), first[:-1], b"[]", first + b" "),
+    ):
+        put(store, "outputs", one, forged)
+        with suppress(StoreError):  # those that are no JSON without their last 16 bytes
+            seen = store.checkpoint(checkpoint_id(1))
+            assert (seen.trusted, seen.outputs_trusted) == (True, False)
+        assert trust_of(path).trusted_outputs == 1
+    put(store, "outputs", one, first)
+    assert store.checkpoint(checkpoint_id(1)).outputs_trusted
+
+
+def test_nothing_of_ours_marks_outputs_that_were_not(store: LmdbStore, path: Path) -> None:
+    key = schema.checkpoint_key(checkpoint_id(1))
+    put(store, "outputs", key, schema.dump(OUTPUTS) + schema.NO_MARK)
+    seen = store.checkpoint(checkpoint_id(1))
+    assert seen.outputs == OUTPUTS
+    store.amend(replace(seen, message="looks good"), {})
+    store.amend(replace(seen, outputs_trusted=True), {})
+    store.collect([X1], reason="it was removed")
+    assert not store.checkpoint(checkpoint_id(1)).outputs_trusted
+    for target in (MemoryStore(), LmdbStore(path.parent / "another")):
+        transfer(store, target)
+        assert not target.checkpoint(checkpoint_id(1)).outputs_trusted
+        target.amend(replace(seen, outputs_trusted=True), {})
+        assert not target.checkpoint(checkpoint_id(1)).outputs_trusted
+        target.close()
+    export_history(path, path.parent / "bundle")
+    import_history(path.parent / "bundle", path.parent / "imported")
+    assert trust_of(path.parent / "imported") == Trust(2, 2, 1, 1, 1, 0)
+    assert trust(path).whole
+    assert store.checkpoint(checkpoint_id(1)).outputs_trusted
+
+
+# --- array memory
+
+
+def test_a_small_array_is_covered(store: LmdbStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """xxh3 is no cryptographic digest: as if somebody had found other bytes that have it."""
+    array, forged = bytes(range(256)) * 4, bytes(1024)
+    store.commit(trivial(3), [payload(b"s", bytearray(array))], {})
+    name = digest(memoryview(array))
+    put(store, "chunks", name, forged)
+    store._environment.write(lambda txn: txn.delete(name, db=store._tables["packed"]))
+    monkeypatch.setattr("kishu_kernel.store.disk.loading.digest", lambda data: name)
+    with pytest.raises(LoadError, match="damaged"):
+        store.load(Version(("x",), checkpoint_id(3))).blobs[0].readinto(memoryview(bytearray(1024)))
 
 
 # --- somebody else's bundle

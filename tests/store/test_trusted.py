@@ -30,7 +30,11 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def theirs(path: Path) -> Iterator[LmdbStore]:
     store = LmdbStore(path, seal=Seal(b"t" * 32))
-    store.commit(replace(full(1), trusted=True), [payload(STREAM, b"data")], {"branch/main": checkpoint_id(1)})
+    store.commit(
+        replace(full(1), trusted=True, outputs_trusted=True),
+        [payload(STREAM, b"data")],
+        {"branch/main": checkpoint_id(1)},
+    )
     store.commit(trivial(2), [payload(b"s")], {})
     yield store
     store.close()
@@ -55,7 +59,8 @@ def test_what_another_user_stored_is_a_log(theirs: LmdbStore, ours: LmdbStore) -
     assert [each.trusted for each in theirs.checkpoints()] == [True, True]
     assert [each.trusted for each in ours.checkpoints()] == [False, False]
     seen = ours.checkpoint(checkpoint_id(1))
-    assert replace(seen, trusted=True) == theirs.checkpoint(checkpoint_id(1))
+    assert not seen.outputs_trusted
+    assert replace(seen, trusted=True, outputs_trusted=True) == theirs.checkpoint(checkpoint_id(1))
     assert ours.refs() == {"branch/main": checkpoint_id(1)}
     with pytest.raises(UntrustedError, match=r"x of 0+1 is not loaded.*`jupyter kishu trust"):
         ours.load(X1)

@@ -86,6 +86,7 @@ def full(number: int) -> Checkpoint:
             {"output_type": "display_data", "data": {"a": [1, None, 2.5]}, "metadata": {}},
         ),
         trusted=False,
+        outputs_trusted=False,
     )
 
 

@@ -11,7 +11,7 @@ A bundle is a zip archive with these entries, in this order, no others; none is 
     outputs
     versions
     refs
-    made         rows of "meta": those whose keys begin with "made/"
+    made         rows of "meta": those whose keys begin with "identity/" or "made/"
     chunks
     packed
 
@@ -36,9 +36,11 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version
 from kishu_kernel.store.collecting import without
 from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk.binding import Binding
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
 from kishu_kernel.store.format.chunks import missing
+from kishu_kernel.store.format.marks import IDENTITY
 from kishu_kernel.store.format.seal import Seal, user_seal
 from kishu_kernel.store.format.soundness import (
     check_graph,
@@ -144,7 +146,7 @@ class _Export:
         self._txn = txn
         self._archive = archive
         self._extract = extract
-        self._seal = seal
+        self._marks = Binding(seal).marks(txn, store.tables)
         self._progress = progress
         self._keys: set[bytes] | None = None
         self._versions: set[bytes] | None = None
@@ -199,13 +201,18 @@ class _Export:
             return value
         changed = without(checkpoint, stored - self._versions, LEFT_OUT)
         body = encode_checkpoint(changed)
-        trusted = schema.trusted(self._seal, "checkpoints", key, value)
-        return schema.marked(self._seal, "checkpoints", key, body) if trusted else body + schema.NO_MARK
+        return self._rewritten("checkpoints", key, value, body)
+
+    def _rewritten(self, table: str, key: bytes, value: bytes, body: bytes) -> bytes:
+        """A value with another body: with a mark only if it had one."""
+        trusted = self._marks.trusted(table, key, value)
+        return self._marks.marked(table, key, body) if trusted else body + schema.NO_MARK
 
     def _outputs(self) -> Iterator[tuple[bytes, bytes | memoryview]]:
         for key, value in self._rows("outputs", self._keys):
-            check_outputs(bytes(value))
-            yield key, value if len(value) <= MOST_BYTES else schema.dump(_TOO_MUCH)
+            check_outputs(schema.unmarked(bytes(value)))
+            fits = len(value) <= MOST_BYTES
+            yield key, value if fits else self._rewritten("outputs", key, bytes(value), schema.dump(_TOO_MUCH))
 
     def _manifests(self) -> Iterator[tuple[bytes, memoryview]]:
         for key, value in self._rows("versions", self._versions):
@@ -225,7 +232,7 @@ class _Export:
                 yield key, value
 
     def _makers(self) -> Iterator[tuple[bytes, memoryview]]:
-        return self._rows("meta", self._made)
+        return ((key, value) for key, value in self._rows("meta") if key in self._made or key.startswith(IDENTITY))
 
     def _chunks(self) -> int:
         """Writes the chunks that the manifests name; how many bytes they are."""

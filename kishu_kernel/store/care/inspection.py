@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CheckpointId, Names, Version
 from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk.binding import Binding
 from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece
 from kishu_kernel.store.format.seal import Seal
@@ -54,7 +55,7 @@ class Report:
     Attributes:
         chunks, bytes: of all chunks, as they are stored.
         orphans, orphan_bytes: of chunks that nothing names. No problem: a collection removes them.
-        untrusted: records and payloads without the mark of this user.
+        untrusted: records, payloads and outputs without the mark of this user.
     """
 
     path: Path
@@ -107,6 +108,7 @@ class Findings:
     lost: dict[Version, str] = field(default_factory=dict)
     doomed: dict[str, set[bytes]] = field(default_factory=dict)
     sizes: dict[bytes, int] = field(default_factory=dict)
+    outputs: int = 0
     untrusted: int = 0
 
     def doom(self, table: str, key: bytes) -> None:
@@ -131,7 +133,7 @@ class Look:
         self._path = store.path
         self._tables = store.tables
         self._txn = txn
-        self._seal = seal
+        self._marks = Binding(seal).marks(txn, store.tables)
         self._progress = progress
         self.findings = Findings(snapshot=txn.id())
         self._stored_bytes: dict[bytes, int] = {}
@@ -150,7 +152,7 @@ class Look:
         self._outputs()
         self._refs()
         self._graph()
-        self._marks()
+        self._unmarked()
 
     def report(self) -> Report:
         """The figures; the problems are among the findings."""
@@ -193,7 +195,7 @@ class Look:
     def _records(self) -> None:
         for key, data in self._rows("checkpoints"):
             value = bytes(data)
-            trusted = schema.trusted(self._seal, "checkpoints", key, value)
+            trusted = self._marks.trusted("checkpoints", key, value)
             try:
                 checkpoint = sound_checkpoint(key, schema.unmarked(value))
             except StoreError as error:
@@ -224,7 +226,7 @@ class Look:
                 self.findings.doom("versions", key)
                 self._lose(key, str(error), manifest.names)
                 continue
-            marked = schema.trusted(self._seal, "versions", key, value, stream)
+            marked = self._marks.vouches(key, value, manifest, stream)
             self.findings.payloads[key] = manifest, marked
             self.findings.untrusted += not marked
 
@@ -265,9 +267,12 @@ class Look:
                     self._lose(key, "nothing of it is there", names)
 
     def _outputs(self) -> None:
-        for key, value in self._rows("outputs"):
+        for key, data in self._rows("outputs"):
+            value = bytes(data)
             try:
-                check_outputs(bytes(value))
+                check_outputs(schema.unmarked(value))
+                self.findings.outputs += 1
+                self.findings.untrusted += not self._marks.trusted("outputs", key, value)
             except StoreError as error:
                 self.findings.doom("outputs", key)
                 self.findings.tell("outputs", f"{error}", "they are not shown any more")
@@ -303,12 +308,12 @@ class Look:
         for id in found.circles:
             found.tell("record", f"checkpoint {id} is its own ancestor", "its history has no beginning")
 
-    def _marks(self) -> None:
+    def _unmarked(self) -> None:
         count = self.findings.untrusted
         if count:
-            total = len(self.findings.records) + len(self.findings.payloads)
+            total = len(self.findings.records) + len(self.findings.payloads) + self.findings.outputs
             self.findings.tell(
                 "mark",
-                f"{count:,} of {total:,} records and payloads do not carry your mark",
+                f"{count:,} of {total:,} records, payloads and outputs do not carry your mark",
                 "somebody else may have written them, so they are only read: `jupyter kishu trust` accepts them",
             )

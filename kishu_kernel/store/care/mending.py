@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, VersionRecord
 from kishu_kernel.store.care.inspection import Findings
 from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk.binding import Binding
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
 from kishu_kernel.store.format.seal import Seal
@@ -38,12 +39,13 @@ class _Mending:
         self._tables = store.tables
         self._txn = txn
         self._findings = findings
-        self._seal = seal
+        self._binding = Binding(seal)
 
     def run(self) -> bool:
         found = self._findings
         if self._txn.id() != found.snapshot + 1:
             return False
+        self._marks = self._binding.settled(self._txn, self._tables)
         for table, keys in found.doomed.items():
             for key in keys:
                 self._txn.delete(key, db=self._tables[table])
@@ -106,12 +108,12 @@ class _Mending:
         key = schema.checkpoint_key(id)
         value = self._txn.get(key, db=self._tables["checkpoints"])
         assert value is not None
-        body, trusted = schema.unmarked(value), schema.trusted(self._seal, "checkpoints", key, value)
+        body, trusted = schema.unmarked(value), self._marks.trusted("checkpoints", key, value)
         return sound_checkpoint(key, body, trusted=trusted)
 
     def _put(self, checkpoint: Checkpoint) -> None:
         """A record, with a mark only where it had one. What stands for one that is gone says nothing to distrust."""
         key = schema.checkpoint_key(checkpoint.id)
         body = encode_checkpoint(checkpoint)
-        value = schema.marked(self._seal, "checkpoints", key, body) if checkpoint.trusted else body + schema.NO_MARK
+        value = self._marks.marked("checkpoints", key, body) if checkpoint.trusted else body + schema.NO_MARK
         self._txn.put(key, value, db=self._tables["checkpoints"])

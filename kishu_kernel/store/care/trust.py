@@ -10,14 +10,15 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.store.disk import environment
-from kishu_kernel.store.format import chunks, schema
-from kishu_kernel.store.format.schema import Manifest, Piece
+from kishu_kernel.store.disk.binding import Binding, covered, stream_of
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.marks import Marks
 from kishu_kernel.store.format.seal import Seal, user_seal
-from kishu_kernel.store.format.soundness import raw_chunk, sound_checkpoint, sound_manifest
+from kishu_kernel.store.format.soundness import check_outputs, sound_checkpoint, sound_manifest
 
 if TYPE_CHECKING:
     from lmdb import Transaction
@@ -32,19 +33,23 @@ class Trust:
     """How much of a store is this user's.
 
     Attributes:
-        damaged: records and payloads that cannot be read, whoever wrote them.
+        outputs: of cells, each cell's counted once.
+        damaged: records, payloads and outputs that cannot be read, whoever wrote them.
     """
 
     checkpoints: int = 0
     trusted_checkpoints: int = 0
     payloads: int = 0
     trusted_payloads: int = 0
+    outputs: int = 0
+    trusted_outputs: int = 0
     damaged: int = 0
 
     @property
     def whole(self) -> bool:
         """Whether all that can be read is this user's."""
-        return (self.checkpoints, self.payloads) == (self.trusted_checkpoints, self.trusted_payloads)
+        found = self.checkpoints, self.payloads, self.outputs
+        return found == (self.trusted_checkpoints, self.trusted_payloads, self.trusted_outputs)
 
 
 def trust_of(path: Path, seal: Seal | None = None) -> Trust:
@@ -54,14 +59,14 @@ def trust_of(path: Path, seal: Seal | None = None) -> Trust:
         StoreError: there is no store, or it cannot be read.
     """
     with environment.opened(path, readonly=True) as store, store.reading() as txn:
-        return _Marks(store, txn, seal or user_seal()).count()
+        return _Rows(store, txn, Binding(seal or user_seal()).marks(txn, store.tables)).count()
 
 
 def trust(path: Path, seal: Seal | None = None) -> Trust:
     """Accept the store at `path`: whatever can be read in it gets this user's mark. O(bytes of the pickle streams).
 
-    From here on its payloads are loaded and its cells re-run, with all that they do. Sessions that have it open
-    see it when they open it again.
+    From here on its payloads are loaded, its cells re-run and its outputs shown, with all that they do. Sessions that
+    have it open see it when they open it again.
 
     Returns:
         What is trusted now.
@@ -69,76 +74,86 @@ def trust(path: Path, seal: Seal | None = None) -> Trust:
     Raises:
         StoreError: there is no store, or it cannot be written. What was marked until then stays so.
     """
-    seal = seal or user_seal()
+    binding = Binding(seal or user_seal())
     with environment.opened(path) as store:
         for table in schema.MARKED:
             with store.reading() as txn, txn.cursor(db=store.tables[table]) as cursor:
                 keys = [bytes(key) for key in cursor.iternext(values=False)]
             for start in range(0, len(keys), BATCH):
-                work = functools.partial(_mark, store, seal, table, keys[start : start + BATCH])
+                work = functools.partial(_mark, store, binding, table, keys[start : start + BATCH])
                 store.write(work, _PAGE * BATCH)
         with store.reading() as txn:
-            return _Marks(store, txn, seal).count()
+            return _Rows(store, txn, binding.marks(txn, store.tables)).count()
 
 
-def _mark(store: environment.Environment, seal: Seal, table: str, keys: list[bytes], txn: Transaction[bytes]) -> None:
-    marks = _Marks(store, txn, seal)
+def make_own(path: Path, seal: Seal | None = None) -> None:
+    """Tell a copy apart from the store that it is of: from here on, records of one are not trusted in the other.
+
+    What was trusted stays so, and nothing else becomes it. O(records).
+
+    Raises:
+        StoreError: there is no store, or it cannot be written. It is as it was.
+    """
+    binding = Binding(seal or user_seal())
+    with environment.opened(path) as store:
+        store.write(lambda txn: binding.renewed(txn, store.tables))
+
+
+def _mark(
+    store: environment.Environment, binding: Binding, table: str, keys: list[bytes], txn: Transaction[bytes]
+) -> None:
+    marks = binding.settled(txn, store.tables)
+    rows = _Rows(store, txn, marks)
     for key in keys:
         value = txn.get(key, db=store.tables[table])
-        if value is None:
-            continue
-        more = marks.covered(table, key, value)
-        if more is not None and not schema.trusted(seal, table, key, value, *more):
-            txn.put(key, schema.marked(seal, table, key, schema.unmarked(value), *more), db=store.tables[table])
+        body, trusted = (None, False) if value is None else rows.look(table, key, value)
+        if body is not None and not trusted:
+            txn.put(key, marks.marked(table, key, body), db=store.tables[table])
 
 
-class _Marks:
-    """The marks of a store, as one transaction sees them."""
+class _Rows:
+    """What a store holds that can have a mark, as one transaction sees it."""
 
-    def __init__(
-        self, store: environment.Environment, txn: Transaction[bytes] | Transaction[memoryview], seal: Seal
-    ) -> None:
+    def __init__(self, store: environment.Environment, txn: Transaction[Any], marks: Marks) -> None:
         self._tables = store.tables
         self._txn = txn
-        self._seal = seal
+        self._marks = marks
 
     def count(self) -> Trust:
+        """All of it."""
         counts = {table: [0, 0, 0] for table in schema.MARKED}
-        for table, (total, trusted, damaged) in counts.items():
-            for key, value in self._rows(table):
-                more = self.covered(table, key, value)
-                total += more is not None
-                damaged += more is None
-                trusted += more is not None and schema.trusted(self._seal, table, key, value, *more)
-            counts[table] = [total, trusted, damaged]
-        checkpoints, versions = (counts[table] for table in ("checkpoints", "versions"))
-        return Trust(checkpoints[0], checkpoints[1], versions[0], versions[1], checkpoints[2] + versions[2])
+        for table, found in counts.items():
+            for key, value in self._all(table):
+                body, trusted = self.look(table, key, value)
+                found[0] += body is not None
+                found[1] += trusted
+                found[2] += body is None
+        (records, trusted_records, _), (payloads, trusted_payloads, _), (outputs, trusted_outputs, _) = counts.values()
+        damaged = sum(found[2] for found in counts.values())
+        return Trust(records, trusted_records, payloads, trusted_payloads, outputs, trusted_outputs, damaged)
 
-    def covered(self, table: str, key: bytes, value: bytes) -> list[bytes] | None:
-        """What the mark of a row covers besides it; None where the row is damaged and can have no mark."""
+    def look(self, table: str, key: bytes, value: bytes) -> tuple[bytes | None, bool]:
+        """What of a row would get a mark (None where it is damaged and can have none), and whether it has it."""
         body = schema.unmarked(value)
         try:
-            if table == "checkpoints":
-                sound_checkpoint(key, body)
-                return []
-            return [self._stream(sound_manifest(key, body))]
-        except (StoreError, LoadError):
-            return None
-
-    def _stream(self, manifest: Manifest) -> bytes:
-        return chunks.stream_of(manifest, self._parts)
-
-    def _parts(self, piece: Piece) -> Iterator[memoryview]:
-        for digest in piece.digests:
-            for table in ("chunks", "packed"):
-                value = self._txn.get(digest, db=self._tables[table])
-                if value is not None:
-                    yield raw_chunk(table, digest, value)
-                    break
+            if table == "versions":
+                return self._payload(key, value)
+            if table == "outputs":
+                check_outputs(body)
             else:
-                raise chunks.missing(digest)
+                sound_checkpoint(key, body)
+            return body, self._marks.trusted(table, key, value)
+        except (StoreError, LoadError):
+            return None, False
 
-    def _rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+    def _payload(self, key: bytes, value: bytes) -> tuple[bytes, bool]:
+        """A manifest with what covers its payload as it is now."""
+        manifest = sound_manifest(key, schema.unmarked(value))
+        stream = stream_of(self._txn, self._tables, manifest)
+        body = schema.encode_manifest(covered(self._txn, self._tables, manifest, stream))
+        return body, self._marks.vouches(key, value, manifest, stream)
+
+    def _all(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         with self._txn.cursor(db=self._tables[table]) as cursor:
             for key, value in cursor:
                 yield bytes(key), bytes(value)

@@ -32,6 +32,8 @@ from kishu_kernel.store.care.bundle import (
 )
 from kishu_kernel.store.disk import directory, environment
 from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.marks import IDENTITY, IDENTITY_SIZE
+from kishu_kernel.store.format.seal import MARK_SIZE
 from kishu_kernel.store.format.soundness import (
     check_graph,
     check_outputs,
@@ -162,6 +164,7 @@ class _Import:
         self._missing: Digests = set()
         self._counts: dict[str, int] = {}
         self._bytes = 0
+        self._format = schema.FORMAT
 
     def run(self) -> Content:
         self._check_head()
@@ -204,6 +207,7 @@ class _Import:
             )
         if versions[1] < 2:  # bundles are younger than that
             raise _Refusal("it is no bundle of kishu-kernel")
+        self._format = versions[1]
 
     def _fill(
         self, store: environment.Environment, table: str, check: Callable[[bytes, bytes], None], entry: str = ""
@@ -219,6 +223,8 @@ class _Import:
 
         with self._archive.open(info) as stream:
             for key, value in read_rows(stream, info.file_size):
+                if self._format < schema.MARKED.get(table, 0):  # as `schema.migrate` does it
+                    value += schema.NO_MARK
                 try:
                     check(key, value)
                 except (StoreError, LoadError) as error:
@@ -250,7 +256,7 @@ class _Import:
 
     def _output(self, key: bytes, value: bytes) -> None:
         self._known(schema.checkpoint_id(key))
-        check_outputs(value)
+        check_outputs(schema.unmarked(value))
 
     def _manifest(self, key: bytes, value: bytes) -> None:
         manifest = sound_manifest(key, schema.unmarked(value))
@@ -262,7 +268,10 @@ class _Import:
         self._known(id)
 
     def _made(self, key: bytes, value: bytes) -> None:
-        if schema.encode_made(schema.decode_made(value)).key != key:
+        if key.startswith(IDENTITY):
+            if (len(key), len(value)) != (len(IDENTITY) + 2 * MARK_SIZE, IDENTITY_SIZE + MARK_SIZE):
+                raise _Refusal("what it says of whose it is is damaged")
+        elif schema.encode_made(schema.decode_made(value)).key != key:
             raise _Refusal("what it says of the libraries that made it is damaged")
 
     def _chunk(self, table: str, key: bytes, value: bytes) -> None:

@@ -87,31 +87,35 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
     return dump(_without(record, _RECORD_DEFAULTS))
 
 
-def decode_checkpoint(id: CheckpointId, record: bytes, outputs: bytes, trusted: bool = True) -> Checkpoint:
+def decode_checkpoint(
+    id: CheckpointId, record: bytes, outputs: bytes, trusted: bool = True, outputs_trusted: bool = True
+) -> Checkpoint:
     """The checkpoint of this id.
 
     Args:
-        record: without its mark.
-        trusted: whether the mark is the user's.
+        record, outputs: without their marks.
+        trusted, outputs_trusted: whether those are the user's.
 
     Raises:
         StoreError: the record is damaged.
     """
     try:
-        return _checkpoint(id, load(record), load(outputs) if outputs else [], trusted)
+        made = _checkpoint(id, load(record), load(outputs) if outputs else [], trusted)
+        return made if outputs_trusted else replace(made, outputs_trusted=False)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"the record of checkpoint {id} is damaged ({error!r})") from error
 
 
 def encode_outputs(outputs: Outputs) -> bytes:
-    """The value in `outputs`; empty where there are none and none is stored."""
+    """The value in `outputs`, less its mark; empty where there are none and none is stored."""
     return dump(outputs) if outputs else b""
 
 
 def record_size(checkpoint: Checkpoint) -> int:
-    """Bytes of record, mark and outputs, before `written_bytes`, which counts them, is known."""
+    """Bytes of record, outputs and their marks, before `written_bytes`, which counts them, is known."""
     bare = encode_checkpoint(replace(checkpoint, written_bytes=0))
-    return len(bare) + MARK_SIZE + len(encode_outputs(checkpoint.outputs))
+    outputs = encode_outputs(checkpoint.outputs)
+    return len(bare) + MARK_SIZE + (len(outputs) + MARK_SIZE if outputs else 0)
 
 
 def _checkpoint(id: CheckpointId, stored: dict[str, Any], outputs: list[Any], trusted: bool) -> Checkpoint:

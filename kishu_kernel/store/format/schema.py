@@ -1,4 +1,4 @@
-"""The stored format, version 2: what stands under which key, byte by byte.
+"""The stored format, version 3: what stands under which key, byte by byte.
 
 Law: whatever is stored is encoded and decoded here, in `checkpoints` and in `packing`, and nowhere else. Reading
 ignores keys that it does not know; what an older reader would misread gets a new FORMAT and a fixture in `tests/data`.
@@ -10,8 +10,10 @@ A store is six tables and a meta table (named sub-databases of one LMDB environm
                  "made/" and 8 hex digits              JSON object: the versions of Python and of libraries that
                  (xxh3-64 of the value, cut)           payloads were made with; manifests name it by the digits
                  "removals"                            ASCII digits: how often chunks were removed
+                 "identity/" and 32 hex digits         16 random bytes, 16 bytes mark: which store this is to the
+                 (of a user: see `marks`)              user whose key makes the digits
     checkpoints  checkpoint id: 8 bytes                JSON object, see `checkpoints`; then 16 bytes mark
-    outputs      checkpoint id: 8 bytes                JSON array of nbformat v4 outputs, if any
+    outputs      checkpoint id: 8 bytes                JSON array of nbformat v4 outputs, if any; then 16 bytes mark
     versions     16 bytes xxh3-128 of the JSON array   manifest, see `encode_manifest`; then 16 bytes mark
                  of the names, 8 bytes checkpoint id
     chunks       16 bytes xxh3-128 of the value        the bytes of a chunk
@@ -23,10 +25,13 @@ The id of a checkpoint stands for its timestamp, so `versions` has the key (co-v
 JSON is UTF-8 without blanks. Lone surrogates, which Python code can hold, are encoded as they are.
 Outputs stand apart from the record: they can be large, and reading the graph does not need them.
 
-A mark (see `seal`) shows that this user wrote the value: HMAC-SHA256 under the user's key, cut to 16 bytes, over the
-name of the table, the key, and the value before the mark; of a manifest, also over the bytes of the pickle stream,
-since the stream is what executes and xxh3 is no cryptographic digest. 16 zero bytes mark what nobody vouches for.
+A mark (see `seal`, `marks`) shows that this user wrote the value, for this store: HMAC-SHA256 under the user's key, cut
+to 16 bytes, over the identity of the store, the name of the table, the key, and the value before the mark. 16 zero
+bytes mark what nobody vouches for. xxh3 is no cryptographic digest: what must not be exchanged has another one in the
+manifest, a `cover`: the pickle stream, since it is what executes, and small buffers.
 
+Format 2 had no identities, no covers, and no marks of outputs; the mark of a manifest was also over the bytes of the
+stream. `migrate` appends marks of zeros to outputs; the other marks are made anew when their user first writes.
 Format 1 had no marks, no `packed`, no "made/", and streams that were not taken apart (see `cutting`): its pieces read
 as those of format 2. `migrate` appends marks of zeros.
 """
@@ -44,15 +49,16 @@ import xxhash
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId, CodecName, Digest, Names, Version
-from kishu_kernel.store.format.seal import MARK_SIZE, Seal
+from kishu_kernel.store.format.seal import MARK_SIZE
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
 
-FORMAT = 2
+FORMAT = 3
 FORMAT_KEY = b"format"
 TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "refs")
-MARKED = ("checkpoints", "versions")
+MARKED = {"checkpoints": 2, "versions": 2, "outputs": 3}
+"""The tables whose values end with a mark, and since which format."""
 CHUNK_TABLES = ("chunks", "packed")
 REMOVALS_KEY = b"removals"
 
@@ -99,12 +105,11 @@ def migrate(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> None:
         StoreFormatError: a newer kishu-kernel wrote it.
     """
     found = check_format(txn.get(FORMAT_KEY, b"", db=tables["meta"]))
-    if found < 2:
-        for table in MARKED:
-            with txn.cursor(db=tables[table]) as cursor:
-                rows = [(bytes(key), bytes(value)) for key, value in cursor]
-            for key, value in rows:
-                txn.put(key, value + NO_MARK, db=tables[table])
+    for table in (table for table, since in MARKED.items() if found < since):
+        with txn.cursor(db=tables[table]) as cursor:
+            rows = [(bytes(key), bytes(value)) for key, value in cursor]
+        for key, value in rows:
+            txn.put(key, value + NO_MARK, db=tables[table])
     if found < FORMAT:
         txn.put(FORMAT_KEY, b"%d" % FORMAT, db=tables["meta"])
 
@@ -118,19 +123,9 @@ def count_removal(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> N
 # --- marks
 
 
-def marked(seal: Seal, table: str, key: bytes, body: bytes, *more: bytes | memoryview) -> bytes:
-    """A value with the user's mark. `more` is what the mark covers besides: the stream of a manifest."""
-    return body + seal.mark(table.encode(), key, body, *more)
-
-
 def unmarked(value: bytes) -> bytes:
     """A value without its mark."""
     return value[:-MARK_SIZE]
-
-
-def trusted(seal: Seal, table: str, key: bytes, value: bytes, *more: bytes | memoryview) -> bool:
-    """Whether a value carries the user's mark."""
-    return seal.holds(value[-MARK_SIZE:], table.encode(), key, unmarked(value), *more)
 
 
 # --- keys
@@ -214,11 +209,16 @@ def decode_made(value: bytes | None) -> dict[str, str]:
 
 
 class Piece(NamedTuple):
-    """A stream or a buffer, as a manifest names it."""
+    """A stream or a buffer, as a manifest names it.
+
+    Attributes:
+        cover: a cryptographic digest of all its bytes (of a stream with its seams); empty where it has none.
+    """
 
     nbytes: int
     direct: bool
     digests: tuple[Digest, ...]
+    cover: bytes = b""
 
 
 NO_PIECE = Piece(0, False, ())
@@ -258,7 +258,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
         0       4 bytes  n, little-endian
         4       n bytes  JSON object {"names", "stream": PIECE, "codec", "buffers": [PIECE], "seams": PIECE, "made"}
-                         PIECE is [bytes, number of chunks, 1 if direct else 0]
+                         PIECE is [bytes, number of chunks, 1 if direct else 0], and its cover in hex where it has one
                          no "codec" is "cloudpickle", no "buffers" is none, no "seams" is none
         4 + n   16 bytes per chunk: the stream's, then the buffers', in order, then the seams'
     """
@@ -288,10 +288,11 @@ def decode_manifest(data: bytes) -> Manifest:
         place = _HEADER.size + size
         header = load(data[_HEADER.size : place])
         pieces = []
-        for nbytes, count, direct in (header["stream"], *header.get("buffers", ()), header.get("seams", (0, 0, 0))):
+        shapes = (header["stream"], *header.get("buffers", ()), header.get("seams", (0, 0, 0)))
+        for nbytes, count, direct, *cover in shapes:
             stop = place + count * DIGEST_SIZE
             digests = (data[at : at + DIGEST_SIZE] for at in range(place, stop, DIGEST_SIZE))
-            pieces.append(Piece(nbytes, bool(direct), tuple(map(Digest, digests))))
+            pieces.append(Piece(nbytes, bool(direct), tuple(map(Digest, digests)), bytes.fromhex("".join(cover))))
             place = stop
         if place != len(data):
             raise ValueError(f"{len(data)} bytes where {place} are announced")
@@ -302,8 +303,9 @@ def decode_manifest(data: bytes) -> Manifest:
         raise LoadError(f"a manifest in the store is damaged ({error!r})") from error
 
 
-def _shape(piece: Piece) -> tuple[int, int, int]:
-    return piece.nbytes, len(piece.digests), int(piece.direct)
+def _shape(piece: Piece) -> tuple[int | str, ...]:
+    cover = (piece.cover.hex(),) if piece.cover else ()
+    return piece.nbytes, len(piece.digests), int(piece.direct), *cover
 
 
 # --- JSON

@@ -15,6 +15,7 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellStatus, Checkpoint, CheckpointId, CodecName, Digest, Version, VersionRecord
 from kishu_kernel.store.format import chunks, packing, schema
 from kishu_kernel.store.format.checkpoints import decode_checkpoint
+from kishu_kernel.store.format.marks import COVER_SIZE
 from kishu_kernel.store.format.schema import Manifest
 
 CHUNK_AT_MOST = 64 << 20
@@ -71,6 +72,7 @@ def sound_manifest(key: bytes, body: bytes) -> Manifest:
         and isinstance(manifest.made, str)
         and all(_count(piece.nbytes) and bool(piece.nbytes) == bool(piece.digests) for piece in manifest.pieces)
         and all(len(digest) == schema.DIGEST_SIZE for digest in manifest.digests)
+        and all(len(piece.cover) in (0, COVER_SIZE) for piece in manifest.pieces)
     )
     if not fits:
         raise LoadError("a manifest in the store is damaged: it is not the one of its key")
