@@ -313,27 +313,25 @@ def test_results_say_little() -> None:
     assert "_1" not in shown
 
 
-def outputs_shown(outputs: list[dict[str, Any]], *, trusted: bool) -> list[dict[str, Any]]:
+def test_outputs_are_shown_again_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
     shell = SimpleNamespace(display_pub=CapturingDisplayPublisher())
-    republish(shell, outputs, trusted=trusted)
-    return [each["data"] for each in shell.display_pub.outputs]
-
-
-def test_outputs_that_somebody_else_may_have_written_are_text_and_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     script = {"text/html": "<script>alert(1)</script>", "application/javascript": "alert(1)"}
     outputs = [
         {"output_type": "display_data", "data": script, "metadata": {}},
-        {"output_type": "execute_result", "data": {**script, "text/plain": "3", "image/png": "aa"}, "metadata": {}},
         {"output_type": "stream", "name": "stdout", "text": "\x1b[2Jgone\n"},
         {"output_type": "error", "ename": "E", "evalue": "e", "traceback": ["\x1b[31mE: e"]},
     ]
-    assert outputs_shown(outputs, trusted=False) == [{"text/plain": "3", "image/png": "aa"}]
+    republish(shell, outputs)
+    assert [each["data"] for each in shell.display_pub.outputs] == [script]
     printed = capsys.readouterr()
-    assert (printed.out, printed.err) == ("\\x1b[2Jgone\n", "\\x1b[31mE: e\n")
-    assert outputs_shown(outputs, trusted=True)[0] == script
-    assert capsys.readouterr().out == "\x1b[2Jgone\n"
-    told = as_bundle({**REPLIES[4], "outputs": outputs, "checkpoint": {**checkpoint(), "trusted": False}}, View())
-    assert "text and pictures only" in told["text/html"]
+    assert (printed.out, printed.err) == ("\x1b[2Jgone\n", "\x1b[31mE: e\n")
+
+
+def test_it_is_said_where_they_are_not_shown_as_they_were() -> None:
+    note = "Outputs are shown as text only: `jupyter kishu trust <b>` shows them."
+    told = as_bundle({**REPLIES[4], "outputs": [{"output_type": "stream"}], "outputs_note": note}, View())
+    assert "<code>jupyter kishu trust &lt;b&gt;</code>" in told["text/html"]
+    assert note in told["text/plain"]
 
 
 def test_help_names_everything() -> None:

@@ -1,11 +1,13 @@
 """Checkpoints as a notebook of their own: the cells in the order in which they ran, with their outputs.
 
-Law: what is there already is not overwritten unless the user says so, and the session's own notebook never.
+Law: what is there already is not overwritten unless the user says so, and the session's own notebook never. A notebook
+that is opened runs nothing that somebody else wrote: outputs come through the gate, and no name becomes HTML.
 """
 
 from __future__ import annotations
 
 import ast
+import html
 import json
 import os
 import re
@@ -17,22 +19,27 @@ from typing import Any
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.answers.content import Json, sendable
+from kishu_kernel.frontend.answers.outputs import shown
+from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.model import Checkpoint
 
 _TRAVEL = re.compile(r"^(\s*)(%kishu\b.*)$")
+_NOTE = "kishu-note"
 _ENDED = {"error": "raises-exception", "interrupted": "raises-exception"}
 """Tags that let a run of all cells go on where the first run went on."""
 
 
-def as_notebook(cells: Sequence[Checkpoint]) -> Json:
+def as_notebook(cells: Sequence[Checkpoint], note: str | None = None) -> Json:
     """A notebook in nbformat 4.5.
 
     Args:
         cells: in the order in which they ran, with their outputs.
+        note: what is to be said before them.
     """
+    said = [_text(_NOTE, {}, _marked_up(note))] if note else []
     notebook: Json = sendable(
         {
-            "cells": [_cell(each) for each in cells],
+            "cells": [*said, *map(_cell, cells)],
             "metadata": {
                 "kernelspec": {"display_name": "Python 3 (Kishu)", "language": "python", "name": "kishu"},
                 "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
@@ -64,7 +71,7 @@ def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, f
             raise RequestError(f"{target} is there already: choose another name, or say --force")
         beside = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            with open(beside, "x", encoding="utf-8") as file:
+            with open(beside, "x", encoding="utf-8", opener=_private) as file:
                 json.dump(notebook, file, indent=1, ensure_ascii=False, allow_nan=False)
                 file.write("\n")
             os.replace(beside, target)
@@ -78,12 +85,19 @@ def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, f
     return str(target)
 
 
+def _private(path: str, flags: int) -> int:
+    """Opens a new file for this user only, whatever the umask would take or leave."""
+    descriptor = os.open(path, flags, 0o600)
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
 def _cell(each: Checkpoint) -> Json:
     kept = {"checkpoint": each.id, "timestamp": each.timestamp}
     if not each.code:
-        changed = ", ".join(f"`{name}`" for name in (*each.created, *each.modified, *each.deleted))
-        text = f"*Between the cells, something else changed {changed}.*"
-        return {"cell_type": "markdown", "id": each.id, "metadata": {"kishu": kept}, "source": text}
+        changed = ", ".join(map(_name, (*each.created, *each.modified, *each.deleted)))
+        return _text(each.id, {"kishu": kept}, f"*Between the cells, something else changed {changed}.*")
     metadata: Json = {"kishu": kept}
     if each.status in _ENDED:
         metadata["tags"] = [_ENDED[each.status]]
@@ -92,9 +106,30 @@ def _cell(each: Checkpoint) -> Json:
         "execution_count": each.execution_count,
         "id": each.id,
         "metadata": metadata,
-        "outputs": list(each.outputs),
+        "outputs": shown(each),
         "source": _without_travel(each.code),
     }
+
+
+def _text(id: str, metadata: Json, text: str) -> Json:
+    return {"cell_type": "markdown", "id": id, "metadata": metadata, "source": text}
+
+
+def _name(name: str) -> str:
+    """The name of a variable, in Markdown. One that Python has not is somebody's who wants to be read as HTML."""
+    return f"`{name}`" if name.isidentifier() else f"`{_unmarked(name)}`"
+
+
+def _marked_up(text: str) -> str:
+    """A sentence with a command between backticks, in Markdown."""
+    before, *command = text.split("`", 1)
+    inside, _, after = "".join(command).rpartition("`")
+    return f"**{_unmarked(before)}** `{_unmarked(inside)}` **{_unmarked(after)}**" if command else _unmarked(text)
+
+
+def _unmarked(text: str) -> str:
+    """Nothing in it ends a piece of code, or begins HTML."""
+    return html.escape(visible(text).replace("`", "'"), quote=False)
 
 
 def _without_travel(code: str) -> str:

@@ -11,6 +11,7 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.answers.content import Json, checkpoint_content
 from kishu_kernel.frontend.answers.export import as_notebook, write_notebook
 from kishu_kernel.frontend.answers.operations import nearest
+from kishu_kernel.frontend.answers.outputs import note, shown
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.lanes import in_drawing_order, lanes
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
@@ -82,7 +83,8 @@ class Reader:
             ]
         return {
             "checkpoint": self.contents([checkpoint])[0],
-            "outputs": list(checkpoint.outputs),
+            "outputs": shown(checkpoint),
+            "outputs_note": note([checkpoint], history.store.statistics().path),
             "variables": sorted(variables, key=lambda variable: str(variable["name"])),
         }
 
@@ -158,8 +160,8 @@ class Reader:
         history = self._history()
         way = [each.id for each in ancestry(history.lookup, history.resolve(target))]
         cells = [history.store.checkpoint(id) for id in reversed(way)]
-        notebook = as_notebook(cells)
-        reply: Json = {"cells": len(notebook["cells"])}
+        notebook = as_notebook(cells, note(cells, history.store.statistics().path))
+        reply: Json = {"cells": len(cells)}
         if path is None:
             return {**reply, "notebook": notebook}
         return {**reply, "path": write_notebook(notebook, path, self._own_notebook(), force=force)}

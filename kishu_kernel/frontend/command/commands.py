@@ -37,9 +37,9 @@ COMPLETE = "_JUPYTER_KISHU_COMPLETE"
 _DROPPED = "it was dropped to save space"
 
 _MEANING = """
-Nothing shows that you wrote what is not yours here. To accept it means that kernels load its values and re-run its
-cells as if you had written them, and both can run any program with all your rights. Accept it only if you know where
-it comes from, and would run a program from there."""
+Nothing shows that you wrote what is not yours here. To accept it means that kernels load its values, re-run its cells
+and show its outputs as if they were your own, and all of that can run any program with all your rights. Accept it only
+if you know where it comes from, and would run a program from there."""
 
 _EPILOG = """\b
 Examples:
@@ -209,7 +209,8 @@ def import_(
         else:
             path = Path(os.path.abspath(to.expanduser()))
             content = import_history(file, path, bar)
-    trusted = trust_of(path).whole
+    found = trust_of(path)
+    trusted = found.whole
     if for_programs:
         told = {"name": path.name, "path": str(path), "notebook": notebook, "trusted": trusted}
         click.echo(tables.as_json({**told, **tables.content_json(content)}))
@@ -220,10 +221,7 @@ def import_(
     if notebook is None and to is None:
         click.echo(f"To give it to a notebook: jupyter kishu attach {called} NOTEBOOK")
     if not trusted:
-        click.echo(
-            "It is untrusted: nothing shows that you wrote it, so it can be read, but nothing of it is loaded.\n"
-            f"If you know where it comes from: jupyter kishu trust {called}"
-        )
+        click.echo(f"{tables.untrusted_text(found)}\nIf you know where it comes from: jupyter kishu trust {called}")
 
 
 @commands.command(epilog=examples("jupyter kishu trust analysis.ipynb --check", "jupyter kishu trust analysis.ipynb"))
@@ -237,8 +235,9 @@ def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path
     """Accept a store that nothing shows to be yours.
 
     Loading a stored value can run any program, so kernels load only what carries the mark of your key (in Jupyter's
-    data directory, or where KISHU_KEY_FILE says). What was imported, copied from elsewhere, or made by an early
-    version of kishu-kernel, does not. Kernels that use the store see it when they start again.
+    data directory, or where KISHU_KEY_FILE says), and show other outputs as text and pictures only. What was imported,
+    put here from another notebook's store, or made by an early version of kishu-kernel, does not have it. Kernels that
+    use the store see it when they start again.
     """
     if yes and check:
         raise click.UsageError("--yes and --check exclude each other.", ctx)

@@ -230,17 +230,31 @@ def trust_json(path: Path, trust: Trust) -> Json:
 
 def trust_text(path: Path, notebook: str | None, checkpoints: Sequence[Checkpoint], trust: Trust) -> str:
     """What there is to know of a store before it is accepted. All but its path is what it says of itself."""
-    strange = trust.checkpoints - trust.trusted_checkpoints, trust.payloads - trust.trusted_payloads
     rows = [
         ("store", visible(path)),
         ("notebook", visible(notebook or "(it names none)")),
         ("written", _span(checkpoints)),
-        ("not yours", f"{strange[0]:,} of {counted(trust.checkpoints, 'checkpoint')}, "),
+        ("not yours", ", ".join(_strange(trust))),
     ]
-    rows[-1] = ("not yours", rows[-1][1] + f"{strange[1]:,} of {counted(trust.payloads, 'payload')}")
     if trust.damaged:
         rows.append(("damaged", f"{trust.damaged:,}, which nobody can accept: see `jupyter kishu fsck`"))
     return _columns(rows, right=set())
+
+
+def untrusted_text(trust: Trust) -> str:
+    """What follows for a history that is not all of this user's."""
+    if (trust.checkpoints, trust.payloads) == (trust.trusted_checkpoints, trust.trusted_payloads):
+        return "Nothing shows that its outputs are yours: they are shown as text and pictures only."
+    return "It is untrusted: nothing shows that you wrote it, so it can be read, but nothing of it is loaded."
+
+
+def _strange(trust: Trust) -> list[str]:
+    found = (
+        (trust.checkpoints, trust.trusted_checkpoints, "checkpoint"),
+        (trust.payloads, trust.trusted_payloads, "payload"),
+        (trust.outputs, trust.trusted_outputs, "output"),
+    )
+    return [f"{total - own:,} of {counted(total, what)}" for total, own, what in found]
 
 
 def _span(checkpoints: Sequence[Checkpoint]) -> str:

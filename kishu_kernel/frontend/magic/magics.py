@@ -90,7 +90,7 @@ class KishuMagics(Magics):
         if reply["operation"] == "show":
             from kishu_kernel.frontend.magic.republish import republish
 
-            republish(self.shell, reply["outputs"], trusted=reply["checkpoint"].get("trusted", True))
+            republish(self.shell, reply["outputs"])
 
     def _elsewhere(self, reply: dict[str, Any], request: dict[str, Any]) -> int:
         """Checkpoints that are not on the way to the root."""

@@ -129,6 +129,8 @@ def _show(reply: Reply, view: View) -> str:
             fitted(visible(row["summary"]), room),
         ]
         lines.append("  " + "  ".join(told))
+    if reply.get("outputs_note"):
+        lines += ["", visible(reply["outputs_note"])]
     return "\n".join(lines)
 
 

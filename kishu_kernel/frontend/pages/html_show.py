@@ -15,6 +15,7 @@ from kishu_kernel.frontend.pages.html import (
     refs,
     table,
 )
+from kishu_kernel.frontend.pages.html import told as told_of
 from kishu_kernel.frontend.pages.phrases import Reply, View, is_result, lasted, listed
 from kishu_kernel.words import counted, size
 
@@ -36,10 +37,8 @@ def show_page(reply: Reply, view: View) -> str:
     )
     outputs = reply.get("outputs") or []
     shown = '<p class="k-soft">Its output, as it was:</p>' if outputs else '<p class="k-soft">It had no output.</p>'
-    if outputs and not each.get("trusted", True):
-        shown = (
-            '<p class="k-soft">Its output as text and pictures only, since it cannot be shown that you wrote it:</p>'
-        )
+    if reply.get("outputs_note"):
+        shown = f'<p class="k-card">{told_of(reply["outputs_note"])}</p>'
     return page(head, code_block(each["code"]), facts, lost, _variables(reply), shown if each["code"] else "")
 
 

@@ -199,6 +199,9 @@ function output(each, root) {
   return h('p.quiet', {}, `An output of type ${Object.keys(data).join(', ') || 'unknown'}.`);
 }
 
+/** A sentence in which commands stand between backticks. */
+const withCode = (text) => text.split('`').map((part, index) => (index % 2 ? h('code', {}, part) : part));
+
 const alternative = (data) => joined(data['text/plain']) || 'image that the cell displayed';
 
 function plain(text, kind = '') {
@@ -744,7 +747,7 @@ class Details {
         button('Tag', () => this.panel.nameState('tag', each), { image: 'tag', title: 'Give this state a name' })));
   }
 
-  state({ checkpoint, outputs, variables }) {
+  state({ checkpoint, outputs, outputs_note: note, variables }) {
     const changed = new Map(changes(checkpoint).map(([how, name]) => [name, how]));
     const order = (each) => (changed.has(each.name) ? 0 : RESULT.test(each.name) ? 3 : each.type === 'module' ? 2 : 1);
     const sorted = [...variables].sort((one, other) => order(one) - order(other));
@@ -753,7 +756,8 @@ class Details {
       checkpoint.incomplete ? h('p.quiet', {}, 'What this cell changed was kept with the next one.') : null,
       checkpoint.not_stored.map((each) => h('p.note', {}, h('code', {}, each.names.join(', ')), ` not stored: ${each.reason}`)),
       changed.size ? chips({ ...checkpoint, not_stored: [] }, '', 40) : null,
-      outputs.length ? [h('h4', {}, 'Output'), h('div.outputs', {}, outputs.map((each) => output(each, this.panel.root)))] : null,
+      note ? [h('h4', {}, 'Output'), h('p.note', {}, withCode(note))] : outputs.length ? h('h4', {}, 'Output') : null,
+      outputs.length ? h('div.outputs', {}, outputs.map((each) => output(each, this.panel.root))) : null,
       h('h4', {}, variables.length ? `Variables (${variables.length})` : 'No variables yet'),
       variables.length ? this.table(sorted, changed) : null);
   }
