@@ -193,16 +193,57 @@ def test_the_key_of_another_user_is_refused(key: Path) -> None:
 
 
 @posix
-@pytest.mark.parametrize("open_to", [0o602, 0o666, 0o777])
-def test_a_key_that_anybody_could_have_chosen_is_refused(key: Path, open_to: int) -> None:
-    user_seal()
+@pytest.mark.parametrize("open_to", [0o602, 0o666, 0o777, 0o620, 0o660, 0o664])
+def test_a_key_that_others_could_have_chosen_is_refused(key: Path, open_to: int) -> None:
+    before = user_seal()
     key.chmod(open_to)
-    with pytest.raises(StoreError, match="written by anybody"):
+    who = "anybody" if open_to & 0o002 else "a group"
+    with pytest.raises(StoreError, match=f"may be written by {who}, .*`chmod 600 .*jupyter kishu trust"):
         user_seal()
+    assert mode(key) == open_to  # the user decides
+    key.chmod(0o600)
+    assert same(before, user_seal())
 
 
 @posix
-@pytest.mark.parametrize("open_to", [0o640, 0o644, 0o660, 0o604])
+@pytest.mark.parametrize("open_to", [0o702, 0o777, 0o720, 0o770, 0o775])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_key_that_others_could_exchange_is_refused(key: Path, open_to: int, there: bool) -> None:
+    key.parent.mkdir(parents=True)
+    if there:
+        user_seal()
+    key.parent.chmod(open_to)
+    who = "anybody" if open_to & 0o002 else "a group"
+    with pytest.raises(StoreError, match=f"in a directory that may be written by {who}, .*`chmod go-w "):
+        user_seal()
+    assert os.listdir(key.parent) == ["key"] * there
+    key.parent.chmod(0o755)
+    assert user_seal().lasting
+
+
+@posix
+def test_where_nobody_may_touch_what_others_put_a_key_is_safe(key: Path) -> None:
+    """As in /tmp."""
+    key.parent.mkdir(parents=True)
+    key.parent.chmod(0o1777)
+    assert same(user_seal(), user_seal())
+
+
+@posix
+@pytest.mark.skipif(not root, reason="only root can give files away")
+def test_a_key_in_the_directory_of_another_user_is_refused(key: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user_seal()
+    os.chown(key, 4242, 4242)
+    os.chown(key.parent, 4243, 4243)
+    monkeypatch.setattr(os, "geteuid", lambda: 4242)
+    with pytest.raises(StoreError, match="lies in a directory of another user"):
+        user_seal()
+    os.chown(key.parent, 4242, 4242)
+    assert user_seal().lasting
+
+
+@posix
+@pytest.mark.parametrize("open_to", [0o640, 0o644, 0o604])
 def test_a_key_that_was_opened_is_made_private_again(key: Path, open_to: int) -> None:
     before = user_seal()
     key.chmod(open_to)

@@ -27,7 +27,7 @@ from kishu_kernel.model import CheckpointId, SessionId, Version
 from kishu_kernel.store import LmdbStore, MemoryStore
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.care.bundle import export_history
-from kishu_kernel.store.care.trust import Trust, make_own, trust, trust_of
+from kishu_kernel.store.care.trust import Trust, tell_apart, trust, trust_of
 from kishu_kernel.store.care.unbundle import import_history
 from kishu_kernel.store.disk import compact
 from kishu_kernel.store.format import schema
@@ -462,7 +462,7 @@ def test_marks_hold_when_a_bundle_comes_back(store: LmdbStore, path: Path, tmp_p
 def test_a_copy_can_be_told_apart(store: LmdbStore, path: Path, tmp_path: Path) -> None:
     """As `attach` makes one: what is written to one of them from here on is nothing to the other."""
     compact.copy(path, tmp_path / "copy")
-    make_own(tmp_path / "copy")
+    tell_apart(tmp_path / "copy")
     twin = LmdbStore(tmp_path / "copy")
     assert trust_of(tmp_path / "copy") == Trust(2, 2, 2, 2)
     twin.commit(trivial(3), [payload(b"s")], {})
@@ -475,7 +475,7 @@ def test_a_copy_can_be_told_apart(store: LmdbStore, path: Path, tmp_path: Path) 
 def test_a_copy_is_told_apart_with_what_is_not_trusted_in_it(store: LmdbStore, path: Path) -> None:
     key = schema.checkpoint_key(checkpoint_id(1))
     put(store, "checkpoints", key, encode_checkpoint(trivial(1, "x = 9")) + schema.NO_MARK)
-    make_own(path)
+    tell_apart(path)
     assert trust_of(path) == Trust(2, 1, 2, 1)  # no record vouches for the value
 
 

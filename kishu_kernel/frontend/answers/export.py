@@ -12,6 +12,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -72,6 +73,8 @@ def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, f
         beside = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
             with open(beside, "x", encoding="utf-8", opener=_private) as file:
+                with suppress(OSError):  # who replaces a file means it to be open to whom it was
+                    os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
                 json.dump(notebook, file, indent=1, ensure_ascii=False, allow_nan=False)
                 file.write("\n")
             os.replace(beside, target)

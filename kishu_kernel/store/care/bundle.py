@@ -35,7 +35,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version
 from kishu_kernel.store.collecting import without
-from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk import directory, environment
 from kishu_kernel.store.disk.binding import Binding
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
@@ -278,8 +278,7 @@ class _replacing:
     def __enter__(self) -> zipfile.ZipFile:
         descriptor, name = tempfile.mkstemp(prefix=f".{self._file.name[:100]}-", dir=self._file.parent)
         self._name = name
-        if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, 0o600)
+        directory.make_file_private(descriptor)
         self._stream = os.fdopen(descriptor, "w+b")
         self._archive = zipfile.ZipFile(self._stream, "w", allowZip64=True)
         return self._archive

@@ -86,7 +86,7 @@ def trust(path: Path, seal: Seal | None = None) -> Trust:
             return _Rows(store, txn, binding.marks(txn, store.tables)).count()
 
 
-def make_own(path: Path, seal: Seal | None = None) -> None:
+def tell_apart(path: Path, seal: Seal | None = None) -> None:
     """Tell a copy apart from the store that it is of: from here on, records of one are not trusted in the other.
 
     What was trusted stays so, and nothing else becomes it. O(records).

@@ -144,6 +144,7 @@ def _complete(new: Path) -> Iterator[int]:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     file = os.open(new, flags, 0o600)
     try:
+        directory.make_file_private(file)
         yield file
         os.fsync(file)
     finally:

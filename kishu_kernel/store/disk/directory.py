@@ -45,10 +45,7 @@ def make_private(path: Path) -> None:
         StoreError: it cannot be created, or is somebody else's.
     """
     try:
-        missing = [place for place in (path, *path.parents) if not place.exists()]
-        for place in reversed(missing):
-            place.mkdir(0o700, exist_ok=True)  # another process may be doing the same
-            place.chmod(0o700)  # whatever the umask left of it
+        for place in make_missing(path):
             sync_directory(place.parent)
         check_owner(path)
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -57,6 +54,26 @@ def make_private(path: Path) -> None:
                 path.chmod(mode & 0o700)
     except OSError as error:
         raise StoreError(f"the store directory {path} cannot be created ({error})") from error
+
+
+def make_missing(path: Path) -> list[Path]:
+    """Create a directory and its parents where they are missing, for this user only; which were made.
+
+    Raises:
+        OSError: one cannot be created.
+    """
+    missing = [place for place in (path, *path.parents) if not place.exists()][::-1]
+    for place in missing:
+        place.mkdir(0o700, exist_ok=True)  # another process may be doing the same
+        place.chmod(0o700)  # whatever the umask left of it
+    return missing
+
+
+def make_file_private(descriptor: int) -> None:
+    """A file that was just made is for this user, and for nobody else, whatever the umask left of it."""
+    if hasattr(os, "fchmod"):
+        with suppress(OSError):  # there are file systems without permissions
+            os.fchmod(descriptor, 0o600)
 
 
 def check_owner(path: Path) -> None:
@@ -176,8 +193,7 @@ def _opened(file: Path) -> int:
         descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return os.open(file, flags)
-    if _POSIX:
-        os.fchmod(descriptor, 0o600)  # whatever the umask left of it
+    make_file_private(descriptor)
     return descriptor
 
 

@@ -4,9 +4,10 @@ Law: loading a payload runs code, so nothing is loaded that does not carry a mar
 its file and this process's memory: not in a store, a bundle, a message or a `repr`.
 
 The key is 32 random bytes in `<Jupyter data directory>/kishu/key`, or where the environment variable KISHU_KEY_FILE
-says. A key that somebody else could have chosen is refused: a link, a file of another user, one that anybody may
-write. One that is merely open to more than its owner is made private again, as nbformat does with its own: backups,
-copies and the volumes of container platforms open files to a group all the time, and whoever doubts a key deletes it.
+says. A key that somebody else could have chosen is refused: a link, a file of another user, one that others than its
+user may write, be they a group, or that lies where others may exchange it. One that others may merely read is made
+private again, as nbformat does with its own: backups and copies open files to readers all the time, and whoever doubts
+a key deletes it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from kishu_kernel.errors import StoreError
 KEY_SIZE = 32
 MARK_SIZE = 16
 KEY_FILE = "KISHU_KEY_FILE"
+
+_WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 _PATIENCE = 2.0
 """Seconds for another process to finish writing a key, where the file system has no links."""
@@ -102,6 +105,7 @@ def _read(path: Path) -> bytes:
     try:
         facts = os.fstat(descriptor)  # of what is open: the path may name something else by now
         _check(path, facts)
+        _check_place(path)
         if os.name != "nt" and facts.st_mode & 0o077:
             os.fchmod(descriptor, 0o600)
         return _content(path, descriptor)
@@ -132,8 +136,24 @@ def _check(path: Path, facts: os.stat_result) -> None:
         raise _refused(path, "is no plain file")
     if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
         raise _refused(path, "belongs to another user")
-    if os.name != "nt" and facts.st_mode & stat.S_IWOTH:
-        raise _refused(path, "may be written by anybody")
+    if os.name != "nt" and facts.st_mode & _WRITERS:
+        raise _refused(path, _may_be_written(facts), f"if you know that it is yours, `chmod 600 {path}`; else ")
+
+
+def _check_place(path: Path) -> None:
+    """StoreError where somebody else may put another file in the place of this one."""
+    facts = path.parent.stat()
+    if os.name == "nt":
+        return
+    if facts.st_mode & _WRITERS and not facts.st_mode & stat.S_ISVTX:
+        why = f"lies in a directory that {_may_be_written(facts)}"
+        raise _refused(path, why, f"if you know that it is yours, `chmod go-w {path.parent}`; else ")
+    if os.geteuid() != 0 and facts.st_uid not in (os.geteuid(), 0):  # root works in directories of others
+        raise _refused(path, "lies in a directory of another user")
+
+
+def _may_be_written(facts: os.stat_result) -> str:
+    return "may be written by anybody" if facts.st_mode & stat.S_IWOTH else "may be written by a group"
 
 
 def _content(path: Path, descriptor: int) -> bytes:
@@ -147,9 +167,9 @@ def _content(path: Path, descriptor: int) -> bytes:
         time.sleep(0.01)
 
 
-def _refused(path: Path, why: str) -> StoreError:
+def _refused(path: Path, why: str, mending: str = "") -> StoreError:
     return StoreError(
-        f"the key {path} {why}, so it is not used: remove it, and a new one is made, after which "
+        f"the key {path} {why}, so it is not used: {mending}remove it, and a new one is made, after which "
         f"`jupyter kishu trust` accepts the stores that you know; or name another file in {KEY_FILE}"
     )
 
@@ -158,8 +178,14 @@ def _refused(path: Path, why: str) -> StoreError:
 
 
 def _make(path: Path) -> None:
-    """Make a key where there is none yet; whoever is first, wins. OSError where it cannot be written."""
+    """Make a key where there is none yet; whoever is first, wins.
+
+    Raises:
+        OSError: it cannot be written.
+        StoreError: there somebody else could exchange it.
+    """
     _make_directory(path)
+    _check_place(path)
     descriptor, name = tempfile.mkstemp(prefix=".key-", dir=path.parent)
     try:
         try:

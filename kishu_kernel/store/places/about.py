@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from kishu_kernel.store.disk.directory import sync_directory
+from kishu_kernel.store.disk.directory import make_file_private, sync_directory
 
 ABOUT = "about.json"
 
@@ -79,8 +79,9 @@ def write_about(store: Path, about: About) -> None:
         "created": about.created or datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seen": about.seen,
     }
-    descriptor, name = tempfile.mkstemp(prefix=ABOUT, dir=store)  # 0600, and never through a link
+    descriptor, name = tempfile.mkstemp(prefix=ABOUT, dir=store)  # never through a link
     try:
+        make_file_private(descriptor)
         with open(descriptor, "w", encoding="ascii") as file:
             json.dump(value, file)
             file.flush()

@@ -174,11 +174,11 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
             write_about(target, _renewed(None, path))  # taken, while others look for places again
         except OSError as error:
             raise StoreError(f"the stores in {base} cannot be written ({error})") from error
-    from kishu_kernel.store.care.trust import make_own
+    from kishu_kernel.store.care.trust import tell_apart
 
     try:
         compact.copy(store, target)
-        make_own(target)
+        tell_apart(target)
     except BaseException:
         with suppress(OSError):
             (target / ABOUT).unlink()

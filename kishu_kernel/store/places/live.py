@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kishu_kernel.store.disk.directory import make_file_private, make_missing
+
 _PREFIX = "kishu-live-"
 _AT_MOST = 1 << 16
 """Bytes of such a file, or of a connection file."""
@@ -181,9 +183,10 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 def _write(file: Path, said: Mapping[str, Any]) -> None:
     """For this user only, whole or not at all. Need not outlive a power failure."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_missing(file.parent)
     descriptor, beside = tempfile.mkstemp(prefix=".kishu-live-", dir=file.parent)
     try:
+        make_file_private(descriptor)
         with open(descriptor, "w", encoding="ascii") as content:
             json.dump(said, content)
         os.replace(beside, file)
