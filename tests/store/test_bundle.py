@@ -332,6 +332,22 @@ def test_the_pattern_of_the_hostile_ones_is_good(file: Path, tmp_path: Path) -> 
         LmdbStore(tmp_path / "new").load(X1)
 
 
+def test_a_bundle_of_format_2_has_outputs_without_marks(file: Path, tmp_path: Path) -> None:
+    older = json.dumps({"kishu-kernel bundle": 1, "store": 2}).encode()
+    import_history(bundle(file, format=older, outputs=rows((KEY, b'[{"output_type":"stream"}]'))), tmp_path / "new")
+    store = LmdbStore(tmp_path / "new")
+    seen = store.checkpoint(checkpoint_id(1))
+    assert (seen.outputs, seen.outputs_trusted) == (({"output_type": "stream"},), False)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "row", [(b"identity/", b""), (b"identity/" + b"0" * 32, bytes(31)), (b"identity/x", bytes(32))]
+)
+def test_an_identity_that_is_none_is_refused(file: Path, tmp_path: Path, row: tuple[bytes, bytes]) -> None:
+    refused(bundle(file, made=rows(row)), tmp_path, "is not used: what it says of whose it is is damaged")
+
+
 def test_a_place_with_something_in_it_is_refused(path: Path, file: Path, tmp_path: Path) -> None:
     export_history(path, file)
     before = contents(path)

@@ -37,7 +37,7 @@ def as_notebook(cells: Sequence[Checkpoint], note: str | None = None) -> Json:
         cells: in the order in which they ran, with their outputs.
         note: what is to be said before them.
     """
-    said = [_text(_NOTE, {}, _marked_up(note))] if note else []
+    said = [_text(_NOTE, {}, f"> **Outputs.** {_marked_up(note)}")] if note else []
     notebook: Json = sendable(
         {
             "cells": [*said, *map(_cell, cells)],
@@ -127,7 +127,7 @@ def _marked_up(text: str) -> str:
     """A sentence with a command between backticks, in Markdown."""
     before, *command = text.split("`", 1)
     inside, _, after = "".join(command).rpartition("`")
-    return f"**{_unmarked(before)}** `{_unmarked(inside)}` **{_unmarked(after)}**" if command else _unmarked(text)
+    return f"{_unmarked(before)}`{_unmarked(inside)}`{_unmarked(after)}" if command else _unmarked(text)
 
 
 def _unmarked(text: str) -> str:

@@ -58,8 +58,8 @@ def note(checkpoints: Sequence[Checkpoint], store: str | None) -> str | None:
     if all(is_own(each) or not each.outputs for each in checkpoints):
         return None
     return (
-        "Outputs are shown as text and pictures only: nothing shows that you wrote this history, and outputs can run "
-        f"scripts. If you know whose it is: `jupyter kishu trust {visible(store or 'STORE')}` shows them as they were."
+        "Shown as text and pictures only: nothing shows that you made these outputs, and outputs can run scripts. "
+        f"If you know whose they are: `jupyter kishu trust {visible(store or 'STORE')}` shows them as they were."
     )
 
 

@@ -16,7 +16,9 @@ from kishu_kernel.store.format.schema import dump, load
 from kishu_kernel.store.format.seal import MARK_SIZE
 
 Outputs = tuple[Mapping[str, object], ...]
-
+_UNREADABLE: Outputs = (
+    {"output_type": "stream", "name": "stderr", "text": "(what this cell showed is damaged in the store)\n"},
+)
 
 _RECORD_DEFAULTS: dict[str, object] = {
     "parent": None,
@@ -100,10 +102,19 @@ def decode_checkpoint(
         StoreError: the record is damaged.
     """
     try:
-        made = _checkpoint(id, load(record), load(outputs) if outputs else [], trusted)
-        return made if outputs_trusted else replace(made, outputs_trusted=False)
+        made = _checkpoint(id, load(record), trusted)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"the record of checkpoint {id} is damaged ({error!r})") from error
+    return replace(made, outputs=_outputs(outputs), outputs_trusted=outputs_trusted) if outputs else made
+
+
+def _outputs(outputs: bytes) -> Outputs:
+    """What the cell showed; that it cannot be read is no reason to do without the cell."""
+    try:
+        found = load(outputs)
+    except (ValueError, RecursionError):
+        found = None
+    return tuple(found) if isinstance(found, list) and all(isinstance(each, dict) for each in found) else _UNREADABLE
 
 
 def encode_outputs(outputs: Outputs) -> bytes:
@@ -118,7 +129,7 @@ def record_size(checkpoint: Checkpoint) -> int:
     return len(bare) + MARK_SIZE + (len(outputs) + MARK_SIZE if outputs else 0)
 
 
-def _checkpoint(id: CheckpointId, stored: dict[str, Any], outputs: list[Any], trusted: bool) -> Checkpoint:
+def _checkpoint(id: CheckpointId, stored: dict[str, Any], trusted: bool) -> Checkpoint:
     record: dict[str, Any] = {**_RECORD_DEFAULTS, **stored}
     return Checkpoint(
         id=id,
@@ -147,7 +158,6 @@ def _checkpoint(id: CheckpointId, stored: dict[str, Any], outputs: list[Any], tr
         written_bytes=record["written_bytes"],
         message=record["message"],
         incomplete=record["incomplete"],
-        outputs=tuple(outputs),
         trusted=trusted,
     )
 
