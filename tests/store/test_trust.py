@@ -417,14 +417,28 @@ def test_its_identity_brings_its_records_and_loses_ours(store: LmdbStore, other:
     assert trust_of(path) == Trust(2, 0, 2, 0)
 
 
-def test_no_identity_is_believed_that_was_there_before_us(tmp_path: Path, other: LmdbStore) -> None:
+@pytest.mark.parametrize("record", [None, b"{" + bytes(16), encode_checkpoint(trivial(9)) + STRANGER.mark(b"x")])
+def test_no_identity_is_believed_that_was_there_before_us(
+    tmp_path: Path, other: LmdbStore, record: bytes | None
+) -> None:
     new = LmdbStore(tmp_path / "new")
     transplant(other, new, "meta")
+    if record:
+        put(new, "checkpoints", schema.checkpoint_key(checkpoint_id(9)), record)
     new.commit(trivial(1), [payload(b"s")], {})
     assert new.checkpoint(checkpoint_id(1)).trusted
     transplant(other, new, "checkpoints")
-    assert [each.trusted for each in new.checkpoints()] == [False, False]
+    assert not any(each.trusted for each in new.checkpoints())
     new.close()
+
+
+def test_two_processes_that_begin_a_store_have_one_identity(tmp_path: Path) -> None:
+    one, other = LmdbStore(tmp_path / "new"), LmdbStore(tmp_path / "new")
+    for number, store in enumerate((one, other, one), 1):
+        store.commit(trivial(number), [payload(b"s")], {})
+    assert trust_of(tmp_path / "new") == Trust(3, 3, 3, 3)
+    one.close()
+    other.close()
 
 
 @pytest.mark.parametrize("what", ["copied", "moved", "exported"])
@@ -475,7 +489,7 @@ def test_a_copy_is_told_apart_with_what_is_not_trusted_in_it(store: LmdbStore, p
     key = schema.checkpoint_key(checkpoint_id(1))
     put(store, "checkpoints", key, encode_checkpoint(trivial(1, "x = 9")) + schema.NO_MARK)
     tell_apart(path)
-    assert trust_of(path) == Trust(2, 1, 2, 1)  # no record vouches for the value
+    assert trust_of(path) == Trust(2, 1, 2, 2)
 
 
 # --- outputs

@@ -1,7 +1,7 @@
 """The identity of a store to its user: looked for, made at his first write, given anew to a copy.
 
-Law: an identity is never believed where no checkpoint stands on it: who could write to a new store before its user did
-could have put there the identity of another store of his, and so make records of that one good here.
+Law: an identity is never written with where no checkpoint of its user stands on it: who could write to a store before
+he did could have put there the identity of another store of his, and so make records of that one good here.
 Neighbours: `marks` says what is bound to an identity; whoever reads or writes values with marks asks here.
 """
 
@@ -30,6 +30,7 @@ class Binding:
         self._seal = seal
         self._key = identity_key(seal)
         self._known: tuple[bytes | None, Marks] = (None, Marks(seal, None))
+        self._stood_on: bytes | None = None
 
     def marks(self, txn: Transaction[Any], tables: Tables) -> Marks:
         """As a transaction sees the store. O(1)."""
@@ -42,11 +43,15 @@ class Binding:
         return marks
 
     def settled(self, txn: Transaction[bytes], tables: Tables) -> Marks:
-        """The same, for who is about to write. O(1), but at this user's first write to a store of an older format."""
+        """The same, for who is about to write. O(1), but at the first time, and where the store has an older format."""
         marks = self.marks(txn, tables)
-        if marks.identity is not None and txn.stat(tables["checkpoints"])["entries"]:
-            return marks
-        return self.renewed(txn, tables)
+        if marks.identity is None:
+            return self.renewed(txn, tables)
+        if marks.identity != self._stood_on:
+            if not _is_stood_on(txn, tables, marks):
+                return self.renewed(txn, tables)
+            self._stood_on = marks.identity
+        return marks
 
     def renewed(self, txn: Transaction[bytes], tables: Tables) -> Marks:
         """Give the store a new identity, and to all that is this user's new marks. O(records, bytes of the streams)."""
@@ -54,6 +59,7 @@ class Binding:
         txn.put(self._key, new_identity(self._seal), db=tables["meta"])
         marks = self.marks(txn, tables)
         _mark_anew(txn, tables, before, marks)
+        self._stood_on = marks.identity  # which nobody else can have known before
         return marks
 
 
@@ -67,6 +73,11 @@ def covered(txn: Transaction[Any], tables: Tables, manifest: Manifest, stream: b
     return chunks.covered(manifest, stream, lambda piece: _parts(txn, tables, piece))
 
 
+def _is_stood_on(txn: Transaction[bytes], tables: Tables, marks: Marks) -> bool:
+    with txn.cursor(db=tables["checkpoints"]) as cursor:
+        return any(marks.trusted("checkpoints", bytes(key), bytes(value)) for key, value in cursor)
+
+
 def _mark_anew(txn: Transaction[bytes], tables: Tables, before: Marks, after: Marks) -> None:
     trusted = set()
     for table in ("checkpoints", "outputs"):
@@ -75,8 +86,8 @@ def _mark_anew(txn: Transaction[bytes], tables: Tables, before: Marks, after: Ma
                 txn.put(key, after.marked(table, key, schema.unmarked(value)), db=tables[table])
                 trusted.add((table, key))
     for key, value in _rows(txn, tables["versions"]):
-        # without its record no payload is loaded: a foreign history is not read through
-        if ("checkpoints", key[schema.DIGEST_SIZE :]) in trusted:
+        # without its record no payload is loaded: streams of a foreign history of format 2 are not read through
+        if before.identity is not None or ("checkpoints", key[schema.DIGEST_SIZE :]) in trusted:
             body = _body(txn, tables, before, key, value)
             if body is not None:
                 txn.put(key, after.marked("versions", key, body), db=tables["versions"])
