@@ -26,7 +26,7 @@ from kishu_kernel.store.format.seal import Seal
 
 from .tally import Tally, Times
 
-TIMES = Times(quick=60, whole=5000)
+TIMES = Times(quick=60, whole=2000)
 SEAL = Seal(b"k" * 32)
 TABLES = ("checkpoints", "outputs", "versions", "chunks", "meta", "refs")
 CELLS = 6
