@@ -18,8 +18,9 @@ from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, resolve
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId, Version
 from kishu_kernel.store.base import Store
+from kishu_kernel.store.jobs import Failure
 from kishu_kernel.store.promise import unwritten
-from kishu_kernel.store.write_behind import Failure, WriteBehind
+from kishu_kernel.store.write_behind import WriteBehind
 from kishu_kernel.words import size
 
 SPARE = 0.9

@@ -256,11 +256,13 @@ class Attachment:
                 return
             self._greeted = True
             self.opener.reconsider(self.session.let_go)
-            from kishu_kernel.frontend.welcome import notice
+            from kishu_kernel.frontend.welcome import cut_short, notice
 
             timeline = self.session.timeline
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return
+            if (earlier := timeline.earlier()) and (short := cut_short(timeline, earlier[0])):
+                self.warnings.append(short)  # the notice tells it, and `status` keeps it
             if resume and self.settings.auto_resume and timeline.earlier():
                 from kishu_kernel.frontend.answers.content import outcome_content
                 from kishu_kernel.frontend.pages.display import as_text

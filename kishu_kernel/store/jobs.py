@@ -31,6 +31,7 @@ class Job:
         announced: its record, or its refs, are written already, with nothing of its payloads.
         refused: they could not be.
         written: all of it is written.
+        kept: the checkpoint as the store keeps it, where that was before its turn.
     """
 
     refs: Refs
@@ -39,6 +40,7 @@ class Job:
     announced: bool = False
     refused: bool = False
     written: bool = False
+    kept: Checkpoint | None = None
 
     @property
     def extends(self) -> bool:
@@ -76,6 +78,14 @@ class Job:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What was taken and could not be written: the first, and all that came after it, oldest first."""
+
+    error: StoreError
+    checkpoints: tuple[Checkpoint, ...]
+
+
 class Stopped(Exception):
     """A job is not to be written any further."""
 
@@ -100,7 +110,7 @@ def unannounced(jobs: Sequence[Job], behind: bool) -> list[Job]:
 
 
 def announce(job: Job, store: Store, owed: Refs) -> None:
-    """Writes the record of a checkpoint, or refs, in a small transaction. Where that fails, nothing is lost.
+    """Writes, in a small transaction, the record of a heavy checkpoint; all of what is light. It may fail.
 
     Args:
         owed: refs to be set before those of the job.
@@ -109,12 +119,15 @@ def announce(job: Job, store: Store, owed: Refs) -> None:
     try:
         if job.checkpoint is None:
             store.update(refs)
+        elif not job.heavy:
+            job.kept = store.commit(job.checkpoint, job.payloads, refs)
         elif not job.extends:
             store.commit(_promised(job, UNWRITTEN), (), refs)
     except Exception:
         job.refused = True
     else:
         job.announced = True
+        job.written = job.checkpoint is not None and not job.heavy
 
 
 def correct(job: Job, store: Store, error: StoreError) -> None:

@@ -14,12 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
-from kishu_kernel.store.jobs import Job, Stopped, announce, correct, unannounced, worth
+from kishu_kernel.store.jobs import Failure, Job, Stopped, announce, correct, unannounced, worth
 
 WAITING_BYTES = 32 << 20
 """Of streams, copies and outputs that wait to be written."""
@@ -28,14 +28,6 @@ WAITING_BUFFERS = 1 << 30
 WAITING_JOBS = 256
 COURTESY = 0.004
 """Seconds between a checkpoint's arrival and its writing, so that the cell's reply leaves first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What was taken and could not be written: the first, and all that came after it, oldest first."""
-
-    error: StoreError
-    checkpoints: tuple[Checkpoint, ...]
 
 
 class WriteBehind:
@@ -52,6 +44,7 @@ class WriteBehind:
         self._changed = threading.Condition()
         self._jobs: deque[Job] = deque()
         self._weights: dict[Job, tuple[int, int]] = {}
+        self._arriving: list[Job] = []
         self._begun: Job | None = None
         self._last = False
         self._failure: Failure | None = None
@@ -82,9 +75,16 @@ class WriteBehind:
 
     def _take(self, job: Job, weight: int, held: int) -> None:
         with self._guarded():
-            self._changed.wait_for(
-                lambda: not self._jobs or self._failure or self._closed or self._has_room(weight, held)
-            )
+            self._arriving.append(job)  # while it waits for room its record can go before it
+            try:
+                self._changed.wait_for(
+                    lambda: not self._jobs or self._failure or self._closed or self._has_room(weight, held)
+                )
+            except KeyboardInterrupt:
+                if not job.announced:  # else it comes too late
+                    raise
+            finally:
+                self._arriving.remove(job)
             self.check()
             self._check()
             self._jobs.append(job)
@@ -148,6 +148,8 @@ class WriteBehind:
     def _write(self, job: Job) -> Checkpoint | None:
         if job.heavy or self._last:
             self._announce()
+        if job.written:
+            return job.kept
         refs = {**self._owed, **({} if job.announced else job.refs)}
         if job.checkpoint is None:
             if refs:
@@ -181,11 +183,10 @@ class WriteBehind:
 
     def _announce(self) -> None:
         """Whatever takes long from here on: the store has a record of it first."""
-        for job in unannounced(tuple(self._jobs), self._last):
+        for job in unannounced((*self._jobs, *self._arriving), self._last):
             announce(job, self._inner, self._owed)
             if job.announced:
                 self._owed.clear()
-        if self._last:
             with self._changed:
                 self._changed.notify_all()
 
@@ -204,13 +205,12 @@ class WriteBehind:
         with self._hurrying():
             self._last = True
             self._changed.wait_for(lambda: all(job.announced or job.refused for job in self._jobs), patience)
-            jobs = [job for job in self._jobs if job.announced and job.checkpoint is not None]
+            jobs = [job for job in self._jobs if job.announced and not job.written and job.checkpoint is not None]
         if not jobs or not take(jobs):
             return not self._jobs
         with self._hurrying():
-            for job in jobs:
-                if job in self._weights:
-                    self._drop(job)
+            for job in self._weights.keys() & set(jobs):
+                self._drop(job)
             self._changed.wait_for(lambda: self._begun is None, patience)
         return not self._jobs
 
@@ -228,7 +228,7 @@ class WriteBehind:
     def borrowed(self) -> frozenset[Names]:
         """Co-variables whose live memory is still to be read."""
         with self._guarded():
-            return frozenset().union(*(job.borrowed for job in self._jobs))
+            return frozenset().union(*(job.borrowed for job in self._jobs if not job.written))
 
     def flush(self, timeout: float | None = None) -> bool:
         """Waits until all that was taken is written or has failed. False where the time was too short."""
@@ -238,7 +238,7 @@ class WriteBehind:
     def give_back(self, touched: Callable[[Names], bool]) -> None:
         """Waits until the memory of the co-variables that are touched has been read."""
         with self._hurrying():
-            self._changed.wait_for(lambda: not any(touched(names) for job in self._jobs for names in job.borrowed))
+            self._changed.wait_for(lambda: not any(map(touched, self.borrowed())))
 
     def take_failure(self) -> Failure | None:
         """What could not be written since this was last asked; then commits are taken again."""
@@ -311,9 +311,7 @@ class WriteBehind:
     def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
         """As in `Store`. Waits until the version is written."""
         with self._hurrying():
-            self._changed.wait_for(
-                lambda: not any(job.checkpoint and job.checkpoint.id == version.checkpoint for job in self._jobs)
-            )
+            self._changed.wait_for(lambda: not any(each.id == version.checkpoint for each in self._waiting()))
         return self._inner.load(version, arrived) if arrived else self._inner.load(version)
 
     def refs(self) -> dict[str, CheckpointId]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kernel.conftest import Start
