@@ -81,11 +81,28 @@ def _let_be(number: int) -> None:
         faulthandler.unregister(number)
 
 
+# --- a forked child is nobody's kernel. A signal that comes to it before it knows is not to be heard by its parent.
+
+_masks: dict[int, set[signal.Signals] | set[int]] = {}
+
+
+def _hold() -> None:
+    if _listening:
+        _masks[_thread.get_ident()] = signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+
+
+def _go_on() -> None:
+    mask = _masks.pop(_thread.get_ident(), None)
+    if mask is not None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _forget() -> None:
-    """A forked child is nobody's kernel."""
     for number in list(_listening):
         _let_be(number)
+    _go_on()
+    _masks.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(before=_hold, after_in_parent=_go_on, after_in_child=_forget)

@@ -18,6 +18,7 @@ from kishu_kernel.store.promise import UNWRITTEN, promise
 
 HEAVY = 8 << 20
 """Bytes of payloads that take so long to write that a record goes before them."""
+LIGHT = 1 << 20
 
 _SAMPLE = 1 << 14
 
@@ -56,6 +57,12 @@ class Job:
     def size(self) -> int:
         """Bytes of its payloads."""
         return sum(payload.size for payload in self.payloads)
+
+    @property
+    def light(self) -> tuple[Payload, ...]:
+        """Those of its payloads that can go with its record."""
+        small = tuple(payload for payload in self.payloads if payload.size <= LIGHT)
+        return small if sum(payload.size for payload in small) <= HEAVY else ()
 
     @property
     def weight(self) -> int:
@@ -122,7 +129,7 @@ def announce(job: Job, store: Store, owed: Refs) -> None:
         elif not job.heavy:
             job.kept = store.commit(job.checkpoint, job.payloads, refs)
         elif not job.extends:
-            store.commit(_promised(job, UNWRITTEN), (), refs)
+            store.commit(_promised(job, UNWRITTEN), job.light, refs)
     except Exception:
         job.refused = True
     else:
@@ -134,12 +141,13 @@ def correct(job: Job, store: Store, error: StoreError) -> None:
     """What was announced could not be written, and the process goes on."""
     if job.announced and job.checkpoint is not None and not job.extends:
         with suppress(Exception):  # a disk can be full: then it says what would be true after an end
-            store.commit(_promised(job, f"it could not be written: {error}"), (), {})
+            store.commit(_promised(job, f"it could not be written: {error}"), job.light, {})
 
 
 def _promised(job: Job, reason: str) -> Checkpoint:
     assert job.checkpoint is not None
-    return promise(job.checkpoint, {payload.names for payload in job.payloads}, reason)
+    light = {payload.names for payload in job.light}
+    return promise(job.checkpoint, {payload.names for payload in job.payloads} - light, reason)
 
 
 # --- in which order
