@@ -1,7 +1,7 @@
 """Kernels that are ended while much waits to be written: by signals, by a client, at the end of a batch run.
 
-Within the bound nothing may be lost, and beyond it everything is to be named: by the next kernel's greeting, in its log,
-and in what `resume` says.
+Within the bound nothing may be lost, and beyond it everything is to be named: by the next kernel's greeting, and in
+what `resume` says.
 """
 
 from __future__ import annotations
@@ -119,10 +119,6 @@ ENDS: dict[str, End] = {
     "a session deleted": _delete,
     "nbclient": _batch,
 }
-
-
-def _now() -> float:
-    return time.monotonic()
 
 
 def _written(home: Path) -> float:

@@ -140,8 +140,8 @@ def test_children_are_ended_as_ever(kernel: Kernel) -> None:
 
 def test_ignored_by_who_started_the_kernel(start: Start) -> None:
     """As `nohup` does it."""
-    ignoring = "import os, signal, sys; signal.signal(1, signal.SIG_IGN); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    kernel = start(command=(sys.executable, "-c", ignoring, "-m", "kishu_kernel"))
+    ignoring = "import os, signal, sys; signal.signal(1, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+    kernel = start(command=(sys.executable, "-c", ignoring, sys.executable, "-m", "kishu_kernel"))
     send(kernel, signal.SIGHUP)
     assert kernel.ok("1").text == "1"
 
