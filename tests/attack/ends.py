@@ -104,7 +104,7 @@ def _batch(home: Path, cells: list[str]) -> float:
     manager = KernelManager(kernel_spec_manager=specs, connection_file=str(home / "kernel.json"))
     ended: list[float] = []
     client = NotebookClient(
-        notebook, km=manager, timeout=int(SLOW), on_notebook_complete=lambda **_: ended.append(_now())
+        notebook, km=manager, timeout=int(SLOW), on_notebook_complete=lambda **_: ended.append(time.monotonic())
     )
     client.execute(env=environment_of(home, _book(home)), cwd=str(home))
     shown = str([cell.outputs for cell in notebook.cells])
