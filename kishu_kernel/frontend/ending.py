@@ -13,6 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kishu_kernel.signals import Listener
@@ -55,42 +56,56 @@ class Ending:
 
     def asked(self) -> None:
         """A client has asked for it, and will not wait long. Called on any thread."""
-        if not self._begin(self._seconds):
-            return
-        other = threading.current_thread() is not threading.main_thread()
-        whole = self._attachment.stop_cells(RUNNING) if other else True
-        self._write_or_give(QUICK)
-        if other:
-            self._attachment.cells.caught_up(min(OWING, self._left()))
-        if whole:
-            self._attachment.session.make_up_within(self._left())
-        self._write_or_give(QUICK)
-        self._write(self._left())
-        self._close()
+        if self._begin(self._seconds):
+            with suppress(Exception):  # the kernel ends, whatever is wrong with us
+                self._write_in_time()
+            self._close()
 
     def ended(self) -> None:
         """The process ends by itself, and nobody hurries it: all is written."""
         if self._begin(float("inf")):
-            self._attachment.session.make_up_within(self._seconds)
-            self._attachment.session.flush_within(None)
+            with suppress(Exception):
+                self._attachment.session.make_up_within(self._seconds)
+                self._attachment.session.flush_within(None)
             self._close()
+
+    def leave(self) -> None:
+        """The process goes on without the session."""
+        self.ended()
+        self._signals.stop()
+
+    def _write_in_time(self) -> None:
+        """What waits is safe before anything is waited for: a cell, a checkpoint that takes long."""
+        attachment = self._attachment
+        on_main = threading.current_thread() is threading.main_thread()  # where cells cannot be waited for
+        whole = on_main or attachment.stop_cells(RUNNING)
+        self._write_or_give(QUICK)
+        if not on_main:
+            attachment.cells.caught_up(min(OWING, self._left()))
+        if whole:
+            attachment.session.make_up_within(self._left())
+        self._write_or_give(QUICK)
+        attachment.session.flush_within(self._left())
 
     def _signalled(self, number: int) -> None:
         """Somebody else ends it. On a thread of the listener's."""
         sure = threading.Timer(self._seconds + 1, self._signals.end, (number,))
         sure.daemon = True
         sure.start()
-        try:
+        with suppress(Exception):
             if self._begin(self._seconds):
-                self._attachment.cells.caught_up(min(OWING, self._left()))
-                with self._attachment.session.standing_still(self._left()):
-                    if self._attachment.stop_cells(0):
-                        self._attachment.session.make_up_within(self._left())
-                    self._write(self._left())
-                    self._close()
-                    self._signals.end(number)
+                self._stand_still_and_end(number)
             self._over.wait(self._seconds)
-        finally:
+        self._signals.end(number)
+
+    def _stand_still_and_end(self, number: int) -> None:
+        session = self._attachment.session
+        self._attachment.cells.caught_up(min(OWING, self._left()))
+        with session.standing_still(self._left()):  # to the very end: a cell that begins now would be lost
+            if self._attachment.stop_cells(0):
+                session.make_up_within(self._left())
+            session.flush_within(self._left())
+            self._close()
             self._signals.end(number)
 
     def _begin(self, seconds: float) -> bool:
@@ -109,21 +124,14 @@ class Ending:
     def _left(self) -> float:
         return max(0.0, self._deadline - time.monotonic())
 
-    def _write(self, seconds: float) -> bool:
-        """Whether all is written."""
-        return not self._attachment.session.flush_within(seconds)
-
     def _write_or_give(self, seconds: float) -> None:
-        if not self._write(min(seconds, self._left())):
-            self._attachment.session.hand_over(self._attachment.opener.key, RECORDS, self._left())
+        session = self._attachment.session
+        if session.flush_within(min(seconds, self._left())):
+            session.hand_over(self._attachment.opener.key, RECORDS, self._left())
 
     def _close(self) -> None:
         """Lets go of everything."""
         atexit.unregister(self.ended)
-        self._attachment.let_go()
+        with suppress(Exception):
+            self._attachment.let_go()
         self._over.set()
-
-    def leave(self) -> None:
-        """The process goes on without the session."""
-        self.ended()
-        self._signals.stop()
