@@ -103,12 +103,16 @@ def _batch(home: Path, cells: list[str]) -> float:
     specs = OneSpec([sys.executable, "-m", "kishu_kernel", "-f", "{connection_file}"])
     manager = KernelManager(kernel_spec_manager=specs, connection_file=str(home / "kernel.json"))
     ended: list[float] = []
-    client = NotebookClient(
-        notebook, km=manager, timeout=int(SLOW), on_notebook_complete=lambda **_: ended.append(time.monotonic())
-    )
+
+    def complete(**_: object) -> None:
+        ended.append(time.monotonic())
+
+    client = NotebookClient(notebook, km=manager, timeout=int(SLOW), on_notebook_complete=complete)
+    client.owns_km = True  # as where it makes the manager itself: it ends what it has started
     client.execute(env=environment_of(home, _book(home)), cwd=str(home))
     shown = str([cell.outputs for cell in notebook.cells])
     assert "kishu" not in shown.lower(), f"in its outputs: {shown}"
+    assert not manager.has_kernel
     return _written(home) - ended[0]
 
 
