@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 from kernel.conftest import Start
-from kernel.driver import Kernel
+from kernel.driver import Kernel, environment_of
 from kernel.test_execution import Gate
 from kernel.test_extension import PLAIN
 
@@ -232,6 +233,26 @@ def test_a_shutdown_takes_what_nothing_has_looked_at_yet(book: Book) -> None:
     kernel = book()
     kernel.done("resume")
     assert kernel.value("xs") == [1, 2]
+
+
+def test_a_closed_terminal(tmp_path: Path) -> None:
+    """IPython without a kernel, that loaded us."""
+    home = {"KISHU_NOTEBOOK": str(tmp_path / "study.py")}
+    command = [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
+    how: Any = {"env": environment_of(tmp_path, dict(home)), "cwd": tmp_path, "text": True, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, **how) as shell:
+        assert shell.stdin is not None
+        assert shell.stdout is not None
+        shell.stdin.write("%load_ext kishu_kernel\n" + heavy("x", 32) + "\nn = 7\nprint('re' + 'ady')\n")
+        shell.stdin.flush()
+        for line in shell.stdout:
+            if "ready" in line:
+                break
+        shell.send_signal(signal.SIGHUP)
+        assert shell.wait(30) == -signal.SIGHUP
+    lines = "%load_ext kishu_kernel\n%kishu resume\nprint('again', n, len(x))\nexit\n"
+    done = subprocess.run(command, input=lines, timeout=60, check=True, **how)
+    assert f"again 7 {32 << 20}" in done.stdout
 
 
 # -- nobody is asked --------------------------------------------------------------------------------------------------
