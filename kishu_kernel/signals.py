@@ -18,6 +18,7 @@ import os
 import select
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 
 HEARD = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -35,12 +36,16 @@ class Listener:
         self._heard = heard
         self._pid = os.getpid()
         self._pipes: dict[int, tuple[int, int]] = {}
-        if hasattr(faulthandler, "register"):
+        if not hasattr(faulthandler, "register"):
+            return
+        with suppress(OSError, RuntimeError, ValueError):  # no descriptors, no threads: the process goes on as ever
+            self._wake = os.pipe()
             for number in HEARD:
                 self._register(number)
-        if self._pipes:
-            self._wake = os.pipe()
-            _thread.start_new_thread(self._listen, ())
+            if self._pipes:
+                _thread.start_new_thread(self._listen, ())
+            return
+        self._let_be()
 
     def _register(self, number: int) -> None:
         if signal.getsignal(number) is not signal.SIG_DFL or number in _listening:

@@ -1,9 +1,9 @@
-"""How a session ends, whoever ends its process: `shutdown_request`, a signal, `exit()`.
+"""How a session ends, whoever ends its process: `shutdown_request`, a signal, `exit()`, the death of its server.
 
 Law: what was done is written, in this process or by one that outlives it (`store.handover`), within a bound; then the
 process ends as it would have. From the beginning of the end on nothing of ours is told in any cell's outputs: the
 next session says what is missing.
-Neighbours: `attachment` is what ends; `signals` hears who ends it.
+Neighbours: `attachment` is what ends; `signals` and `orphan` hear who ends it.
 """
 
 from __future__ import annotations
@@ -87,18 +87,25 @@ class Ending:
         self._write_or_give(QUICK)
         attachment.session.flush_within(self._left())
 
+    def orphaned(self) -> None:
+        """Who started the process is gone. Does not return."""
+        self._end_by(lambda: os._exit(1))  # as ipykernel does it
+
     def _signalled(self, number: int) -> None:
         """Somebody else ends it. On a thread of the listener's."""
-        sure = threading.Timer(self._seconds + 1, self._signals.end, (number,))
+        self._end_by(lambda: self._signals.end(number))
+
+    def _end_by(self, end: Callable[[], None]) -> None:
+        sure = threading.Timer(self._seconds + 1, end)
         sure.daemon = True
         sure.start()
         with suppress(Exception):
             if self._begin(self._seconds):
-                self._stand_still_and_end(number)
+                self._stand_still_and(end)
             self._over.wait(self._seconds)
-        self._signals.end(number)
+        end()
 
-    def _stand_still_and_end(self, number: int) -> None:
+    def _stand_still_and(self, end: Callable[[], None]) -> None:
         session = self._attachment.session
         self._attachment.cells.caught_up(min(OWING, self._left()))
         with session.standing_still(self._left()):  # to the very end: a cell that begins now would be lost
@@ -106,7 +113,7 @@ class Ending:
                 session.make_up_within(self._left())
             session.flush_within(self._left())
             self._close()
-            self._signals.end(number)
+            end()
 
     def _begin(self, seconds: float) -> bool:
         """False where it has ended, or is about to."""

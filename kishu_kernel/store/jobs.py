@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Names, Payload
 from kishu_kernel.store.base import Refs, Store
-from kishu_kernel.store.format.chunks import flat
 from kishu_kernel.store.promise import UNWRITTEN, promise
 
 HEAVY = 8 << 20
@@ -177,6 +176,8 @@ _FOR_EVER = 1e6
 
 def _expected(buffer: Buffer) -> float:
     """Bytes that a buffer will occupy, judged by a little of its middle."""
+    from kishu_kernel.store.format.chunks import flat  # a kernel starts without it
+
     data = flat(buffer.data)
     start = max(0, (data.nbytes - _SAMPLE) // 2)
     sample = data[start : start + _SAMPLE]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from kernel.conftest import Start
 from kernel.driver import Kernel, environment_of
@@ -253,6 +254,25 @@ def test_a_closed_terminal(tmp_path: Path) -> None:
     lines = "%load_ext kishu_kernel\n%kishu resume\nprint('again', n, len(x))\nexit\n"
     done = subprocess.run(command, input=lines, timeout=60, check=True, **how)
     assert f"again 7 {32 << 20}" in done.stdout
+
+
+def test_a_server_that_died(book: Book, tmp_path: Path) -> None:
+    """ipykernel ends its kernels within a second then."""
+    server = tmp_path / "server.py"
+    server.write_text(
+        "import os, sys\nfrom pathlib import Path\nfrom kernel.driver import Kernel\nhome = Path(sys.argv[1])\n"
+        "kernel = Kernel(home, environment={'JPY_SESSION_NAME': str(home / 'book.ipynb')})\n"
+        f"kernel.ok({heavy('x', 64)!r}); kernel.ok('n = 7')\n"
+        "print(kernel.manager.provisioner.pid, flush=True); os._exit(0)"
+    )
+    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
+    run: Any = {"env": {**os.environ, "PYTHONPATH": path}, "text": True, "timeout": 90}
+    pid = int(subprocess.run([sys.executable, server, tmp_path], stdout=subprocess.PIPE, check=True, **run).stdout)
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    whole(book(), "n, len(x)", (7, 64 << 20))
 
 
 # -- nobody is asked --------------------------------------------------------------------------------------------------
