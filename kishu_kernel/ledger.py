@@ -265,6 +265,11 @@ class Ledger:
         self.flush(seconds)
         return frozenset() if self._timeline is None else self._timeline.store.unwritten()
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What was taken and is not written."""
+        return 0 if self._timeline is None else self._timeline.store.waiting_bytes
+
     def hasten_writing(self) -> None:
         """The process ends: what is worth most is written first."""
         if self._timeline is not None:

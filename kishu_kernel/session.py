@@ -350,6 +350,11 @@ class Session:
         """
         return self._ledger.flush_within(seconds)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What was taken and is not written."""
+        return self._ledger.waiting_bytes
+
     def hasten_writing(self) -> None:
         """The process ends: what is worth most is written first."""
         self._ledger.hasten_writing()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 QUICK = 1.5
 """Seconds after which what is not written goes to another process. Jupyter's clients send SIGTERM after 2.5 seconds."""
+MUCH = 256 << 20
+"""Bytes that are not written within that time anyhow."""
 RUNNING = 1.0
 """Seconds that a cell has to end, which was interrupted when the shutdown was asked for."""
 OWING = 5.0
@@ -79,12 +81,12 @@ class Ending:
         attachment = self._attachment
         on_main = threading.current_thread() is threading.main_thread()  # where cells cannot be waited for
         whole = on_main or attachment.stop_cells(RUNNING)
-        self._write_or_give(QUICK)
+        self._write_or_give()
         if not on_main:
             attachment.cells.caught_up(min(OWING, self._left()))
         if whole:
             attachment.session.make_up_within(self._left())
-        self._write_or_give(QUICK)
+        self._write_or_give()
         attachment.session.flush_within(self._left())
 
     def orphaned(self) -> None:
@@ -131,9 +133,10 @@ class Ending:
     def _left(self) -> float:
         return max(0.0, self._deadline - time.monotonic())
 
-    def _write_or_give(self, seconds: float) -> None:
+    def _write_or_give(self) -> None:
         session = self._attachment.session
-        if session.flush_within(min(seconds, self._left())):
+        patience = QUICK if session.waiting_bytes < MUCH else 0.0  # else the copies come too late
+        if session.flush_within(min(patience, self._left())):
             session.hand_over(self._attachment.opener.key, RECORDS, self._left())
 
     def _close(self) -> None:

@@ -214,6 +214,11 @@ class WriteBehind:
             self._changed.wait_for(lambda: self._begun is None, patience)
         return not self._jobs
 
+    @property
+    def waiting_bytes(self) -> int:
+        """What of payloads is not written."""
+        return sum(job.size for job in tuple(self._jobs) if not job.written)
+
     def last(self) -> None:
         """The process ends: from now on all is announced, and what is worth most is written first."""
         self._last = True
