@@ -152,6 +152,13 @@ def _promised(job: Job, reason: str) -> Checkpoint:
 # --- in which order
 
 
+def first(jobs: Sequence[Job], last: bool) -> Job:
+    """The oldest; in the end, where not all may be written, the one that is worth most."""
+    if not last or not all(job.announced for job in jobs):
+        return jobs[0]
+    return max(jobs, key=worth)
+
+
 def worth(job: Job) -> float:
     """How much is saved by each byte that is written, where not all can be. Highest first."""
     if job.checkpoint is None or not job.payloads:

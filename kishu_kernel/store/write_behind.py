@@ -19,7 +19,7 @@ from dataclasses import replace
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
-from kishu_kernel.store.jobs import Failure, Job, Stopped, announce, correct, unannounced, worth
+from kishu_kernel.store.jobs import Failure, Job, Stopped, announce, correct, first, unannounced
 
 WAITING_BYTES = 32 << 20
 """Of streams, copies and outputs that wait to be written."""
@@ -118,14 +118,8 @@ class WriteBehind:
             if self._jobs:
                 self._changed.wait_for(lambda: self._hurried or self._closed or len(self._jobs) > 1, COURTESY)
             if self._jobs:
-                self._begun = self._chosen()
+                self._begun = first(self._jobs, self._last)
             return self._begun is not None
-
-    def _chosen(self) -> Job:
-        """The oldest; in the end, where not all may be written, the one that is worth most."""
-        if not self._last or not all(job.announced for job in self._jobs):
-            return self._jobs[0]
-        return max(self._jobs, key=worth)
 
     def _attempt(self) -> StoreError | None:
         """Writes the job that was begun."""
@@ -202,8 +196,8 @@ class WriteBehind:
         Returns:
             Whether nothing waits any more.
         """
+        self.last()
         with self._hurrying():
-            self._last = True
             self._changed.wait_for(lambda: all(job.announced or job.refused for job in self._jobs), patience)
             jobs = [job for job in self._jobs if job.announced and not job.written and job.checkpoint is not None]
         if not jobs or not take(jobs):
@@ -216,11 +210,11 @@ class WriteBehind:
 
     @property
     def waiting_bytes(self) -> int:
-        """What of payloads is not written."""
+        """Of payloads that are not written."""
         return sum(job.size for job in tuple(self._jobs) if not job.written)
 
     def last(self) -> None:
-        """The process ends: from now on all is announced, and what is worth most is written first."""
+        """The process ends: all is announced, and what is worth most is written first."""
         self._last = True
 
     # -- waiting ---------------------------------------------------------------------------------
@@ -316,7 +310,7 @@ class WriteBehind:
     def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
         """As in `Store`. Waits until the version is written."""
         with self._hurrying():
-            self._changed.wait_for(lambda: not any(each.id == version.checkpoint for each in self._waiting()))
+            self._changed.wait_for(lambda: version.checkpoint not in {each.id for each in self._waiting()})
         return self._inner.load(version, arrived) if arrived else self._inner.load(version)
 
     def refs(self) -> dict[str, CheckpointId]:

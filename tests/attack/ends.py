@@ -73,7 +73,7 @@ def _attempt(tally: Tally, what: str, end: End, home: Path, chance: random.Rando
         tally.wrong(f"{what}: {said}")
 
 
-# -- ends: how many seconds there were to write; where a client ended that with SIGKILL, as many as can be --------------------------------------------------------------------
+# -- ends: seconds that there were to write; where a client ended that with SIGKILL, as many as can be --------------
 
 
 def _signal(number: int) -> End:
