@@ -105,19 +105,22 @@ def _batch(home: Path, cells: list[str]) -> float:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     specs = OneSpec([sys.executable, "-m", "kishu_kernel", "-f", "{connection_file}"])
     manager = KernelManager(kernel_spec_manager=specs, connection_file=str(home / "kernel.json"))
-    ended: list[Any] = []
+    seen: dict[str, Any] = {}
 
-    def complete(**_: object) -> None:
-        ended.extend((time.monotonic(), manager.provisioner.process))
+    def started(**_: object) -> None:
+        seen["process"] = manager.provisioner.process
 
-    client = NotebookClient(notebook, km=manager, timeout=int(SLOW), on_notebook_complete=complete)
+    def ran(**_: object) -> None:
+        seen["ended"] = time.monotonic()
+
+    hooks = {"on_notebook_start": started, "on_cell_executed": ran}
+    client = NotebookClient(notebook, km=manager, timeout=int(SLOW), **hooks)
     client.owns_km = True  # as where it makes the manager itself: it ends what it has started
     client.execute(env=environment_of(home, _book(home)), cwd=str(home))
     shown = str([cell.outputs for cell in notebook.cells])
     assert "kishu" not in shown.lower(), f"in its outputs: {shown}"
     assert not manager.has_kernel
-    began, process = ended
-    return _written(home, process.returncode) - began
+    return _written(home, seen["process"].returncode) - seen["ended"]
 
 
 End = Callable[[Path, list[str]], float]
