@@ -13,10 +13,11 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import xxhash
 
@@ -30,6 +31,8 @@ from kishu_kernel.store.jobs import Job
 SIGN = "unwritten-"
 """Begins the names of the files, in a store's directory, that stand for who is still writing."""
 
+_STEP = 8 << 20
+_THREADS = 6
 _SPARE = 1.3
 """Times the bytes that are copied must be free in memory."""
 
@@ -202,55 +205,90 @@ def _at(place: Sequence[int], memory: memoryview) -> memoryview:
 
 
 def _pack(jobs: Sequence[Job], path: Path, key: Path, deadline: float, memory: int) -> None:
-    writer = _Writer(memory)
+    copies = _Copies(memory)
+    packed = [[(payload, _described(payload, copies)) for payload in job.payloads] for job in jobs]
+    torn = copies.make()
     said = {
         "path": str(path.resolve()),
         "key": str(key.resolve()),
         "deadline": deadline,
-        "jobs": [_packed(job, writer) for job in jobs],
+        "jobs": [_whole(job, payloads, torn, copies) for job, payloads in zip(jobs, packed, strict=True)],
     }
-    writer.put(_PLACE.pack(*writer.put(schema.dump(said))))
+    copies.append(_PLACE.pack(*copies.append(schema.dump(said))))
 
 
-def _packed(job: Job, writer: _Writer) -> dict[str, Any]:
-    assert job.checkpoint is not None
-    packed = {payload.names: _packed_payload(payload, writer) for payload in job.payloads}
-    changed = [payload for payload in job.payloads if packed[payload.names] is None]
-    return {
-        "id": job.checkpoint.id,
-        "record": writer.put(encode_checkpoint(steady.without(job.checkpoint, changed))),
-        "payloads": [each for each in packed.values() if each is not None],
-    }
-
-
-def _packed_payload(payload: Payload, writer: _Writer) -> dict[str, Any] | None:
-    """None where its memory changed while it was copied."""
-    buffers = []
-    for buffer in payload.buffers:
-        before = xxhash.xxh3_128_digest(flat(buffer.data)) if is_live(buffer) else b""
-        buffers.append((writer.put(flat(buffer.data)), buffer.row_bytes, buffer.item_bytes, buffer.direct))
-        if is_live(buffer) and before != xxhash.xxh3_128_digest(flat(buffer.data)):
-            return None
+def _described(payload: Payload, copies: _Copies) -> dict[str, Any]:
     return {
         "names": payload.names,
         "codec": payload.codec,
-        "stream": writer.put(payload.stream),
-        "buffers": buffers,
+        "stream": copies.add(memoryview(payload.stream), live=False),
+        "buffers": [
+            (copies.add(flat(each.data), is_live(each)), each.row_bytes, each.item_bytes, each.direct)
+            for each in payload.buffers
+        ],
         "made_by": dict(payload.made_by),
     }
 
 
-class _Writer:
+def _whole(
+    job: Job, payloads: Sequence[tuple[Payload, dict[str, Any]]], torn: Container[int], copies: _Copies
+) -> dict[str, Any]:
+    """What is said of a job: without the payloads whose memory changed while it was copied."""
+    assert job.checkpoint is not None
+    changed = [payload for payload, said in payloads if any(place[0] in torn for place, *_ in said["buffers"])]
+    return {
+        "id": job.checkpoint.id,
+        "record": copies.append(encode_checkpoint(steady.without(job.checkpoint, changed))),
+        "payloads": [said for payload, said in payloads if all(payload is not each for each in changed)],
+    }
+
+
+class _Piece(NamedTuple):
+    """Of something that is to stand at `start`."""
+
+    start: int
+    at: int
+    data: memoryview
+    live: bool
+
+
+class _Copies:
+    """Copies, one behind the other. By several threads: a machine that is busy gives a share to each."""
+
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._end = 0
+        self._pieces: list[_Piece] = []
 
-    def put(self, data: bytes | memoryview) -> tuple[int, int]:
-        """Where it stands, and its length."""
-        view = memoryview(data)
+    def add(self, data: memoryview, live: bool) -> tuple[int, int]:
+        """Where it will stand, and its length."""
         start = self._end
+        for at in range(0, data.nbytes, _STEP):
+            self._pieces.append(_Piece(start, start + at, data[at : at + _STEP], live))
+        self._end += data.nbytes
+        return start, data.nbytes
+
+    def make(self) -> frozenset[int]:
+        """Makes them, then looks again at all that is live. Returns where those stand that are not of one moment."""
+        with ThreadPoolExecutor(_THREADS) as pool:
+            before = list(pool.map(self._copy, self._pieces))
+            after = list(pool.map(_digest, self._pieces))
+        pieces = zip(self._pieces, before, after, strict=True)
+        return frozenset(piece.start for piece, one, other in pieces if one != other)
+
+    def append(self, data: bytes) -> tuple[int, int]:
+        """One more, at once."""
+        place = self.add(memoryview(data), live=False)
+        self._copy(self._pieces[-1])
+        return place
+
+    def _copy(self, piece: _Piece) -> bytes:
+        digest, at, view = _digest(piece), piece.at, piece.data
         while view.nbytes:
-            written = os.write(self._memory, view)
-            self._end += written
-            view = view[written:]
-        return start, self._end - start
+            written = os.pwrite(self._memory, view, at)
+            at, view = at + written, view[written:]
+        return digest
+
+
+def _digest(piece: _Piece) -> bytes:
+    return xxhash.xxh3_128_digest(piece.data) if piece.live else b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import threading
 import time
@@ -213,6 +214,7 @@ def test_what_is_quick_to_have_again_or_compresses_badly_comes_last() -> None:
     assert values[2] > values[3]
 
 
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="nothing is given away")
 def test_all_that_waits_is_given_to_another_process(tmp_path: Path) -> None:
     class Stuck(LmdbStore):
         def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, *pause: Any) -> Checkpoint:
@@ -247,6 +249,32 @@ def test_all_that_waits_is_given_to_another_process(tmp_path: Path) -> None:
     after.close()
     assert not list(path.glob("unwritten-*"))
     assert check(path).clean
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="nothing is given away")
+def test_what_changes_while_it_is_copied_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all the rest there is a copy of one moment."""
+    live = bytearray(os.urandom(20 << 20))
+    x = Payload(("x",), "cloudpickle", b"x", (Buffer(memoryview(live)),))
+    y = value("y", 20 << 20)
+    plain = handover._Copies._copy
+
+    def copy(self: handover._Copies, piece: handover._Piece) -> bytes:
+        digest = plain(self, piece)
+        live[-1] ^= 1
+        return digest
+
+    monkeypatch.setattr(handover._Copies, "_copy", copy)
+    memory = os.memfd_create("test")
+    handover._pack([Job({}, made(1, x, y), (x, y))], Path("/store"), Path("/key"), 1.0, memory)
+    parcel = handover.Parcel(memoryview(mmap.mmap(memory, 0)))
+    os.close(memory)
+    [(checkpoint, [payload])] = parcel.jobs
+    assert payload.names == ("y",)
+    assert payload.buffers[0].data == y.buffers[0].data
+    assert payload.stream == y.stream
+    assert [(each.names, each.stored) for each in checkpoint.versions] == [(("x",), False), (("y",), True)]
+    assert (parcel.path, parcel.key, parcel.deadline) == (Path("/store"), Path("/key"), 1.0)
 
 
 def test_what_was_written_until_the_end_is_there() -> None:
