@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -258,6 +259,41 @@ class Ledger:
         """Waits until what was taken is written, or known to be lost."""
         if self._timeline is not None:
             self._timeline.store.flush(timeout)
+
+    def flush_within(self, seconds: float | None) -> frozenset[CheckpointId]:
+        """As `flush`. Returns the checkpoints of which not everything is written."""
+        self.flush(seconds)
+        return frozenset() if self._timeline is None else self._timeline.store.unwritten()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was taken and is not written."""
+        return 0 if self._timeline is None else self._timeline.store.waiting_bytes
+
+    def hasten_writing(self) -> None:
+        """The process ends: what is worth most is written first."""
+        if self._timeline is not None:
+            self._timeline.store.last()
+
+    def hand_over(self, key: Path | None, patience: float, seconds: float) -> bool:
+        """Gives what waits for the writer to a process that outlives this one.
+
+        Args:
+            key: the file of the key that marks what is written; None: nothing can be marked elsewhere.
+            patience: seconds to wait for the records of it.
+            seconds: that the other process has.
+
+        Returns:
+            Whether nothing waits any more.
+        """
+        if self._timeline is None:
+            return True
+        from kishu_kernel.store.handover import hand_over
+
+        store, path = self._timeline.store, self._timeline.store.statistics().path
+        if path is None or key is None:
+            return not store.pending
+        return store.hand_over(lambda jobs: hand_over(jobs, Path(path), key, seconds), patience)
 
     def give_back(self, access: Access) -> None:
         """Waits until what this may overwrite has been read by the writer."""

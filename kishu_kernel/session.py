@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.collector import collector_waiting
@@ -50,6 +51,11 @@ UNSETTLED = CheckpointId("")
 
 HASTE = 0.05
 """Seconds that a checkout takes for what is left of the audit: what it does not find stays as it is."""
+
+CUT_OFF = "the kernel was ended while this cell ran"
+
+ARRIVALS = 60.0
+"""Seconds to wait, at most, for what a kernel that has ended gave to another process; that ends sooner by itself."""
 
 Warn = Callable[[str], None]
 
@@ -305,6 +311,58 @@ class Session:
         """Writes what was taken. The history stays."""
         self._ledger.close()
 
+    # -- the end ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def standing_still(self, seconds: float) -> Iterator[bool]:
+        """No cell begins meanwhile, and no checkpoint: true. False where one is under way that takes longer."""
+        held = self._gate.acquire(timeout=seconds)
+        try:
+            yield held
+        finally:
+            if held:
+                self._gate.release()
+
+    def cut_off(self, ticket: Ticket, run: CellRun, seconds: float) -> None:
+        """The process ends while this cell runs: that it ran is kept, and nothing of what it did so far."""
+        with self.standing_still(seconds) as still:
+            if still and self._cells.drop(ticket):
+                self._note_incomplete(run, CUT_OFF)
+
+    def make_up_within(self, seconds: float) -> None:
+        """Takes what no checkpoint has yet: what one left out that was interrupted, or something unseen has changed.
+
+        Not where a cell runs: it would be half of what it does.
+
+        Args:
+            seconds: to wait for a checkpoint that is under way.
+        """
+        with self.standing_still(seconds) as still, collector_waiting(), suppress(Exception, KeyboardInterrupt):
+            if still and not self._cells.any and (self._cut_short or self._cells.stirred()):
+                self._cut_short = False
+                self.settle()
+
+    def flush_within(self, seconds: float | None) -> frozenset[CheckpointId]:
+        """Waits, at most so many seconds, until what was taken is written.
+
+        Returns:
+            The checkpoints of which not everything is.
+        """
+        return self._ledger.flush_within(seconds)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What was taken and is not written."""
+        return self._ledger.waiting_bytes
+
+    def hasten_writing(self) -> None:
+        """The process ends: what is worth most is written first."""
+        self._ledger.hasten_writing()
+
+    def hand_over(self, key: Path | None, patience: float, seconds: float) -> bool:
+        """Gives what is not written to a process that outlives this one, as in `Ledger.hand_over`."""
+        return self._ledger.hand_over(key, patience, seconds)
+
     def settle(self, message: str | None = None) -> Checkpoint | None:
         """A checkpoint of what has changed since the last one, if anything has."""
         with self._gate:
@@ -344,6 +402,7 @@ class Session:
         """
         with self._gate:
             self.catch_up()
+            self._await_arrivals()
             id = self.timeline.resolve(target)
             branch = target if target in self.timeline.names("branch/") else None
             return self._travel(id, branch, dry_run, replay, allow_lost)
@@ -379,6 +438,7 @@ class Session:
         """Goes to where the last of the notebook's other sessions stood, or the one whose name begins so."""
         with self._gate:
             self.catch_up()
+            self._await_arrivals()
             return self._travel(self.timeline.last_head(session), None, dry_run, replay, allow_lost)
 
     def compared(self, pairs: Mapping[str, tuple[Version, Version]]) -> dict[str, Comparison]:
@@ -411,6 +471,11 @@ class Session:
                     raise NothingToUndoError(f"there are {done} undone cells to redo, not {steps}")
                 at = child
             return self._travel(at, None, dry_run, replay, allow_lost)
+
+    def _await_arrivals(self) -> None:
+        """What the last kernel could not write in time may still be on its way."""
+        if not self.timeline.await_arrivals(ARRIVALS):
+            self._warn("What the last kernel left to be written is still not written: it is taken for missing.")
 
     def _travel(
         self,
@@ -465,10 +530,9 @@ class Session:
             names = ", ".join(name for each in self._restorer.unlike for name in each)
             self._warn(_UNLIKE.format(names))
         if target is not None and self.timeline.lookup(target).incomplete:
-            self._warn(
-                f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "
-                "This is the state before it."
-            )
+            cut_off = self.timeline.lookup(target).incomplete == CUT_OFF
+            told = CUT_OFF if cut_off else "what its cell changed was kept with the next one"
+            self._warn(f"Checkpoint {target} is incomplete: {told}. This is the state before it.")
         return Outcome(target, previous, plan, True, time.perf_counter() - started)
 
     # -- names for points in time ----------------------------------------------------------------

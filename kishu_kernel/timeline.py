@@ -11,13 +11,16 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, resolve
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId, Version
 from kishu_kernel.store.base import Store
-from kishu_kernel.store.write_behind import Failure, WriteBehind
+from kishu_kernel.store.jobs import Failure
+from kishu_kernel.store.promise import unwritten
+from kishu_kernel.store.write_behind import WriteBehind
 from kishu_kernel.words import size
 
 SPARE = 0.9
@@ -52,7 +55,8 @@ class History:
         known = self._known.get(id)
         if known is None:
             known = replace(self.store.checkpoint(id), outputs=())
-            if known.trusted:  # else the user may accept it at any moment, in a terminal
+            # What is not trusted the user may accept at any moment, in a terminal; what is promised may come.
+            if known.trusted and not unwritten(known):
                 self._known[id] = known
         return known
 
@@ -100,6 +104,8 @@ class Timeline(History):
         self._crowded = limit
         self._rested = rested
         self.session = session
+        self._again: str | None = None
+        """A branch that was begun with what could not be written."""
         self._left: dict[CheckpointId | None, CheckpointId] = {}
 
     def move_to(self, store: Store, limit: int | None, rested: Callable[[], None]) -> None:
@@ -132,7 +138,7 @@ class Timeline(History):
         What cannot be written comes back by `take_failure`, and so does all that was appended after it.
         """
         checkpoint = replace(checkpoint, parent=self.head)
-        branch = self.branch or self._free_branch()
+        branch = self.branch or self._again or self._free_branch()
         refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id}
         # A little later the store knows more of it (`_written`): this must not overwrite that.
         kept = self._known[checkpoint.id] = replace(checkpoint, outputs=())
@@ -143,7 +149,7 @@ class Timeline(History):
             raise
         self.used = True
         self.latest = kept.id
-        self.branch = branch
+        self.branch, self._again = branch, None
         self.head = kept.id
         return kept
 
@@ -173,6 +179,7 @@ class Timeline(History):
 
     def rewind(self, head: CheckpointId | None, branch: str | None) -> None:
         """Stands where it stood before what could not be written."""
+        self._again = self.branch if branch is None else None
         self.head = self.latest = head
         self.branch = branch
 
@@ -199,8 +206,15 @@ class Timeline(History):
                 break
             self._left[checkpoint.parent] = checkpoint.id
         self.head = to
-        self.branch = branch
+        self.branch, self._again = branch, None
         self.store.note({HEAD + self.session: to})
+
+    def await_arrivals(self, seconds: float) -> bool:
+        """Waits for what a kernel that has ended gave to another process to be written. False if that takes longer."""
+        from kishu_kernel.store.handover import wait
+
+        path = self.store.statistics().path
+        return path is None or wait(Path(path), seconds)
 
     def earlier(self) -> list[Checkpoint]:
         """Where the other sessions of this notebook stood last, the latest first."""

@@ -54,11 +54,11 @@ class FailingStore(MemoryStore):
         self.gate = threading.Event()
         self.gate.set()
 
-    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
+    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, *pause: Any) -> Checkpoint:
         assert self.gate.wait(60)
         if self.commits == "all" or (self.commits == "payloads" and payloads):
             raise StoreError("the disk is full")
-        return super().commit(checkpoint, payloads, refs)
+        return super().commit(checkpoint, payloads, refs, *pause)
 
     def update(self, refs: Refs) -> None:
         if self.updates:

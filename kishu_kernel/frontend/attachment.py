@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import secrets
 import sys
-import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Set
 from contextlib import suppress
@@ -16,12 +14,13 @@ from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.trackers import make_tracker
 from kishu_kernel.doings import begin
 from kishu_kernel.frontend.background import Background
+from kishu_kernel.frontend.ending import Ending
 from kishu_kernel.frontend.opening import StoreOpener
 from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
 from kishu_kernel.frontend.settings import Settings
-from kishu_kernel.frontend.visible_cell import VisibleCell, not_run
+from kishu_kernel.frontend.visible_cell import VisibleCell, VisibleCells, not_run
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.namespace import UserNamespace, is_frontends, is_result
 from kishu_kernel.reducers import ReductionTable
@@ -36,8 +35,8 @@ if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel sta
 CellEnd = Callable[[Mapping[str, Any]], None]
 """Called with the reply of a cell: takes its checkpoint. Called again it does nothing."""
 
-PATIENCE = 5.0
-"""Seconds that a thread waits, at most, for a checkpoint whose cell's reply has left."""
+MOMENT = 0.1
+"""Seconds between an interrupt and the shutdown that it may be the beginning of."""
 
 
 class Attachment:
@@ -53,12 +52,11 @@ class Attachment:
         self.warnings: list[str] = []
         self._untold: list[str] = []
         self._subscribers: list[Callable[[bool], None]] = []
+        self._taking = False
+        """A checkpoint is being taken: what there is to say waits for its end."""
         self._cells = 0
         """Visible cells that run: what is printed now is seen."""
-        self._running: list[VisibleCell] = []
-        """These, until their checkpoints are taken."""
-        self._taken = threading.Condition()
-        """Told when one is."""
+        self.cells = VisibleCells()
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
         self.progress = ProgressLine(shell)
@@ -81,7 +79,7 @@ class Attachment:
         self._announcement = Announcement(self._id, _connection_file(shell))
         self._announcement.tell(self.notebook(), None)
         self._greeted = False
-        atexit.register(self.close)  # `exit()` in a cell shuts nothing down
+        self.ending = Ending(self, settings.end_timeout)
 
     @cached_property
     def requests(self) -> Requests:
@@ -97,11 +95,11 @@ class Attachment:
                 self.warnings.remove(sentence)
             self.warnings.append(sentence)
             self._untold.append(sentence)
-        if self._cells:
+        if self._cells and not self._taking:
             self._tell()
 
     def _tell(self) -> None:
-        while self._untold:
+        while self._untold and not self.ending.begun.is_set():
             print(f"[kishu] {self._untold.pop(0)}", file=sys.stderr)
 
     async def around_cell(
@@ -128,7 +126,7 @@ class Attachment:
         cell: VisibleCell | None = None
         self._cells += 1
         try:
-            self._others_settled()
+            self.cells.others_settled()
             source = self._source(code, expressions)
             self._tell()
             if not is_only_magic(source, "kishu"):
@@ -156,7 +154,7 @@ class Attachment:
     ) -> dict[str, Any]:
         source = self._source(code, expressions)
         try:
-            self._others_settled()
+            self.cells.others_settled()
             ticket = self._begun(source, main, hidden=True)
         except KeyboardInterrupt:
             return not_run(self.shell.execution_count)
@@ -201,15 +199,13 @@ class Attachment:
         cell = VisibleCell(code, source, msg_id, count, ticket, begin() if self.settings.effects else None)
         if cell.ticket is not None:
             self.recorder.begin(msg_id)
-        self._running.append(cell)
+        self.cells.begin(cell)
         return cell
 
     def _take(self, cell: VisibleCell) -> None:
         """A visible cell has ended. Done again it does nothing."""
-        with self._taken:
-            if cell.taken or cell.run is None:
-                return
-            cell.taken = True
+        if cell.run is None or not self.cells.take(cell):
+            return
         try:
             if cell.ticket is None:  # it could not be watched
                 pass
@@ -220,25 +216,7 @@ class Attachment:
                 self._ended(cell.ticket, cell.run, cell.msg_id)
         finally:
             self._cells -= 1
-            with self._taken:
-                self._running.remove(cell)
-                self._taken.notify_all()
-
-    @property
-    def owing(self) -> bool:
-        """A cell's reply may have left, and its checkpoint is not taken yet."""
-        return any(cell.run is not None for cell in self._running)
-
-    def _others_settled(self) -> None:
-        """Waits until all cells of other shells that have ended are checkpointed: without this one's doing."""
-        here = threading.get_ident()
-        with self._taken:
-            self._taken.wait_for(lambda: not any(cell.run and cell.thread != here for cell in self._running))
-
-    def caught_up(self, timeout: float = PATIENCE) -> bool:
-        """Waits, on another thread than the cells', until nothing is owed. False if that takes too long."""
-        with self._taken:
-            return self._taken.wait_for(lambda: not self.owing, timeout)
+            self.cells.taken(cell)
 
     def _begun(self, source: str, main: bool, hidden: bool = False) -> Ticket | None:
         try:
@@ -251,6 +229,7 @@ class Attachment:
     def _ended(self, ticket: Ticket, ended: CellRun, msg_id: str) -> None:
         """Takes the checkpoint. An interrupt here must not cost the user the reply."""
         outputs: list[Output] = []
+        self._taking = True
         try:
             sys.stdout.flush()  # what was printed is on its way, and so with the recorder
             sys.stderr.flush()
@@ -260,6 +239,10 @@ class Attachment:
             self._changed()
         except (Exception, KeyboardInterrupt) as error:
             self.session.give_up(ticket, ended, repr(error))
+        finally:
+            self._taking = False
+            if self._untold and not self.ending.begun.wait(MOMENT):  # was it interrupted by who ends the kernel?
+                self._tell()
 
     def _greet(self, resume: bool = True) -> None:
         """Before its first cell a new session says that the notebook has a history, or takes it up.
@@ -273,11 +256,13 @@ class Attachment:
                 return
             self._greeted = True
             self.opener.reconsider(self.session.let_go)
-            from kishu_kernel.frontend.welcome import notice
+            from kishu_kernel.frontend.welcome import cut_short, notice
 
             timeline = self.session.timeline
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return
+            if (earlier := timeline.earlier()) and (short := cut_short(timeline, earlier[0])):
+                self.warnings.append(short)  # the notice tells it, and `status` keeps it
             if resume and self.settings.auto_resume and timeline.earlier():
                 from kishu_kernel.frontend.answers.content import outcome_content
                 from kishu_kernel.frontend.pages.display import as_text
@@ -343,19 +328,28 @@ class Attachment:
 
     def leave(self) -> None:
         """The shell goes on without us: what running cells did until now is taken too."""
-        for cell in list(self._running):
+        for cell in self.cells:
             cell.stop({"status": "ok"})
             self._take(cell)
-        self.close()
+        self.ending.leave()
 
-    def close(self) -> None:
-        """The kernel ends: what was taken is written."""
-        if threading.current_thread() is not threading.main_thread():  # a client that needs only the reply
-            self.caught_up()
-        atexit.unregister(self.close)
+    def stop_cells(self, seconds: float) -> bool:
+        """The process ends: cells have so many seconds to end; of one that has not, it is kept that it ran.
+
+        Called on another thread than the cells'. Returns whether all have ended.
+        """
+        cut_off = self.cells.stop(seconds)
+        for cell in cut_off:
+            if cell.ticket is not None and not is_only_magic(cell.source, "kishu"):
+                self.session.cut_off(cell.ticket, cell.cut_off(), seconds)
+        return not cut_off
+
+    def let_go(self) -> None:
+        """The process ends, and what could be written is."""
         self._announcement.withdraw()
         self.opener.refresh()
-        self.session.close()
+        if not self.session.flush_within(0):
+            self.session.close()
 
     def _hooks(self) -> list[Any]:
         """What IPython calls before and after each cell."""

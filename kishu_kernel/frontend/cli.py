@@ -59,6 +59,7 @@ def launch(argv: list[str]) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     from kishu_kernel.frontend.kernel import KishuKernel
+    from kishu_kernel.frontend.orphan import made_patient
 
     # `launch_instance` in its three steps, because --help-all and config files know only the
     # options of classes that stand in `classes`.
@@ -66,6 +67,8 @@ def launch(argv: list[str]) -> None:
     app.classes = [KishuKernel, *app.classes]
     app.version = __version__
     app.initialize(argv)
+    if (attachment := app.kernel.attachment) is not None:
+        app.poller = made_patient(app.poller, attachment.ending.orphaned)
     app.start()
 
 

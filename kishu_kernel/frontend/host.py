@@ -16,11 +16,14 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from kishu_kernel.frontend.attachment import PATIENCE, Attachment
+from kishu_kernel.frontend.attachment import Attachment
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.settings import Settings
 from kishu_kernel.frontend.think_time import ThinkTime
 from kishu_kernel.interrupts import answering
+
+PATIENCE = 5.0
+"""Seconds that a thread waits, at most, for a checkpoint whose cell's reply has left."""
 
 COMMS = ("comm_open", "comm_msg", "comm_close")
 
@@ -75,6 +78,7 @@ class Host:
         self._kernel = kernel
         self.attachment = Attachment(kernel.shell, settings, late)
         self._think_time = ThinkTime(self.attachment.think)
+        self.attachment.ending.before = self._think_time.leave
         self._stop_listening = self.attachment.recorder.listen(kernel.session)
         kernel.shell.register_magics(KishuMagics(kernel.shell, self.attachment))
 
@@ -133,7 +137,7 @@ class Host:
         if isinstance(content, dict) and content.get("operation") == "status":
             return
         deadline = time.monotonic() + PATIENCE
-        while self.attachment.owing and time.monotonic() < deadline:
+        while self.attachment.cells.owing and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
 
     async def debug(self, plain: Callable[[dict[str, Any]], Awaitable[Any]], msg: dict[str, Any]) -> Any:
@@ -152,8 +156,7 @@ class Host:
 
     def close(self) -> None:
         """The kernel ends; the history stays."""
-        self._think_time.end()
-        self.attachment.close()
+        self.attachment.ending.asked()
 
     def leave(self) -> None:
         """The kernel goes on without us; the history stays."""

@@ -64,6 +64,7 @@ class StoreOpener:
 
     Attributes:
         place: where the store is; None before it is open, and while it is in memory.
+        key: the file of the key that marks what is stored; None where no other process has that.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class StoreOpener:
         self._retry_at: float | None = None
         self._nameless = False
         self.place: Place | None = None
+        self.key: Path | None = None
 
     def open(self) -> Timeline:
         """A new timeline. Where the disk does not allow for it, one in memory: `retry` brings it to the disk."""
@@ -177,7 +179,7 @@ class StoreOpener:
         store = LmdbStore(place.path, seal=seal)
         if not seal.lasting:
             self._warn(f"The key {key_path()} cannot be made: no later kernel will know that this history is yours.")
-        self.place = place
+        self.place, self.key = place, key_path() if seal.lasting else None
         return store
 
     def _limit(self, store: LmdbStore) -> int | None:

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import cast
 
-from traitlets import Bool, Enum, Int, List, Unicode, default
+from traitlets import Bool, Enum, Float, Int, List, Unicode, default
 from traitlets.config import Configurable
 
 from kishu_kernel.detect.trackers import TrackerKind
 from kishu_kernel.frontend.opening import Whereabouts
-from kishu_kernel.frontend.settings import Settings
+from kishu_kernel.frontend.settings import END_TIMEOUT, Settings
 from kishu_kernel.keeping import KeepRules
 
 
@@ -63,6 +63,19 @@ class KishuOptions(Configurable):
         help="Begin where the last session of the notebook ended, unless cells must be re-run. [KISHU_AUTO_RESUME]"
     ).tag(config=True)
 
+    end_timeout = Float(
+        min=0.0,
+        help="Seconds that writing may take when the kernel is asked to end (a shutdown, SIGTERM, SIGHUP). What is not "
+        "written by then is re-run, or told. Default: 10. [KISHU_END_TIMEOUT]",
+    ).tag(config=True)
+
+    @default("end_timeout")
+    def _default_end_timeout(self) -> float:
+        try:
+            return max(0.0, float(os.environ.get("KISHU_END_TIMEOUT", "")))
+        except ValueError:
+            return END_TIMEOUT
+
     @default("enabled")
     def _default_enabled(self) -> bool:
         return _switched("KISHU_ENABLED", "1")
@@ -93,6 +106,7 @@ class KishuOptions(Configurable):
             auto_resume=self.auto_resume,
             audit=self.audit,
             effects=self.effects,
+            end_timeout=self.end_timeout,
         )
 
 

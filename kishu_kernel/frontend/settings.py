@@ -8,6 +8,8 @@ from kishu_kernel.detect.trackers import TrackerKind
 from kishu_kernel.frontend.opening import Whereabouts
 from kishu_kernel.keeping import KeepRules
 
+END_TIMEOUT = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -22,6 +24,7 @@ class Settings:
         auto_resume: a new session begins where the last one of this notebook ended.
         audit: pauses are used to check (`thinking`).
         effects: what cells do to the world outside is recorded.
+        end_timeout: seconds that writing may take when the kernel is asked to end.
     """
 
     where: Whereabouts = field(default_factory=Whereabouts)
@@ -33,3 +36,4 @@ class Settings:
     auto_resume: bool = False
     audit: bool = True
     effects: bool = True
+    end_timeout: float = END_TIMEOUT

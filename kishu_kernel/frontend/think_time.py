@@ -65,6 +65,11 @@ class ThinkTime:
         if self._next is not None:
             self._next.cancel()
 
+    def leave(self) -> None:
+        """No more thinking, and what is under way gives up. Safe from any thread."""
+        self._over = True
+        self.hurry()
+
     def _leave(self) -> None:
         while self._inside:
             with suppress(KeyboardInterrupt), self._entering:
@@ -77,6 +82,8 @@ class ThinkTime:
 
     def _piece(self, loop: asyncio.AbstractEventLoop) -> None:
         self._next = None
+        if self._over:
+            return
         if self._came:  # it is handled first
             self._came = False
             self._at(loop, LATER)

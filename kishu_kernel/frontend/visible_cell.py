@@ -1,10 +1,10 @@
-"""A cell that takes part in the history: what is known of it while it runs, and how it ended."""
+"""Cells that take part in the history: what is known of one while it runs, how it ended, and who waits for that."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,6 +48,64 @@ class VisibleCell:
             effects = None if self.recording is None else self.recording.end()
             run = _cell_run(self.code, self.count, reply, duration)
             self.run = replace(run, effects=effects if self.whole else None)
+
+    def cut_off(self) -> CellRun:
+        """How it will have ended, where the process ends before it does."""
+        return CellRun(self.code, self.count, "interrupted", time.time(), time.perf_counter() - self._started)
+
+
+class VisibleCells:
+    """Those that run, until their checkpoints are taken. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._running: list[VisibleCell] = []
+        self._changed = threading.Condition()
+
+    def __iter__(self) -> Iterator[VisibleCell]:
+        return iter(list(self._running))
+
+    def begin(self, cell: VisibleCell) -> None:
+        """It runs."""
+        self._running.append(cell)
+
+    def take(self, cell: VisibleCell) -> bool:
+        """Whether its checkpoint is to be taken now: it has ended, and this was not asked before."""
+        with self._changed:
+            if cell.taken or cell.run is None:
+                return False
+            cell.taken = True
+            return True
+
+    def taken(self, cell: VisibleCell) -> None:
+        """Its checkpoint is."""
+        with self._changed:
+            self._running.remove(cell)
+            self._changed.notify_all()
+
+    @property
+    def owing(self) -> bool:
+        """A cell's reply may have left, and its checkpoint is not taken yet."""
+        return any(cell.run is not None for cell in self._running)
+
+    def others_settled(self) -> None:
+        """Waits until all cells of other threads that have ended are checkpointed: without this one's doing."""
+        here = threading.get_ident()
+        with self._changed:
+            self._changed.wait_for(lambda: not any(cell.run and cell.thread != here for cell in self._running))
+
+    def caught_up(self, timeout: float) -> bool:
+        """Waits, on another thread than the cells', until nothing is owed. False if that takes too long."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self.owing, timeout)
+
+    def stop(self, seconds: float) -> list[VisibleCell]:
+        """Waits, on another thread than the cells', for them to end; takes away those that do not."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, seconds)
+            running = [cell for cell in self._running if cell.run is None and not cell.taken]
+            for cell in running:
+                cell.taken = True
+            return running
 
 
 def not_run(count: int) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from itertools import islice
 
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.model import Checkpoint
+from kishu_kernel.session import CUT_OFF
 from kishu_kernel.store.places.finding import Place
+from kishu_kernel.store.promise import is_unwritten
 from kishu_kernel.timeline import Timeline
 from kishu_kernel.words import ago, counted, size
 
@@ -21,6 +23,10 @@ Ways = tuple[tuple[str, str], ...]
 
 FAR = 1000
 """Checkpoints that are looked at to say how much there is; where there are more, it is not said."""
+
+
+NAMED = 10
+"""Variables that a sentence names at most."""
 
 
 def notice(timeline: Timeline, place: Place | None = None, now: float | None = None) -> Mapping[str, str] | None:
@@ -38,12 +44,41 @@ def notice(timeline: Timeline, place: Place | None = None, now: float | None = N
     return None
 
 
+def cut_short(timeline: Timeline, last: Checkpoint) -> str | None:
+    """What the session that stood there last could not write before its kernel ended, in a sentence or two."""
+    told = []
+    way = list(islice(ancestry(timeline.lookup, last.id), FAR))
+    if (name := last.execution_count) is not None and last.incomplete == CUT_OFF:
+        told.append(f"Its kernel was ended while In[{name}] ran: what that cell did is not stored.")
+    state = state_at(timeline.lookup, last.id) if len(way) < FAR else {}
+    names = [
+        each for names, made in state.items() if is_unwritten(timeline.lookup(made).record(names)) for each in names
+    ]
+    if names and timeline.await_arrivals(0):
+        told.append(
+            f"Its kernel ended before {_listed(sorted(names))} {'was' if len(names) == 1 else 'were'} written: "
+            "resuming runs the cells again that made them, where that gives them back."
+        )
+    elif names:
+        told.append(
+            f"{_listed(sorted(names))} {'is' if len(names) == 1 else 'are'} still being written: resuming waits."
+        )
+    return " ".join(told) or None
+
+
+def _listed(names: list[str]) -> str:
+    shown = names[:NAMED] + ([f"{len(names) - NAMED} more"] if len(names) > NAMED else [])
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+
+
 def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float) -> tuple[str, Ways]:
     last, *others = earlier
     told = f"This notebook has a history: its last session ended {ago(now - last.timestamp)}{_extent(timeline, last)}"
     told += f", and there {'was one' if len(others) == 1 else f'were {len(others)}'} before it." if others else "."
     if place is not None and place.previous:
         told += f" It was called {place.previous} then."
+    if short := cut_short(timeline, last):
+        told += f" {short}"
     if not last.trusted:
         told += " It cannot be shown that you wrote that history, so it is only to be read."
         return told, (("%kishu log --all", "shows what was done"), _trusting(place))

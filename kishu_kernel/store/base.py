@@ -24,6 +24,9 @@ from kishu_kernel.model import (
 Arrived = Callable[[int], None]
 """Told how many bytes have just been read. Called from any thread."""
 
+Pause = Callable[[], None]
+"""Called now and then, on the same thread, while bytes are written. What it raises ends the commit."""
+
 Refs = Mapping[str, CheckpointId | None]
 """Ref names, like `branch/main` or `head/<session>` -> where they shall point; None deletes."""
 
@@ -68,10 +71,11 @@ class Store(Protocol):
     Every method raises `StoreError` when the disk fails, after `close`, and in a forked process.
     """
 
-    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
+    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, pause: Pause = ...) -> Checkpoint:
         """Keep a checkpoint, its payloads and the refs: all of it or, with a StoreError, nothing.
 
         Chunks that the store holds already cost no bytes. Committing the same id again replaces it.
+        Within `pause`, which is called between transactions, the store may be written.
 
         Returns:
             The checkpoint as kept: `written_bytes` is what was new in chunks, manifests and record.

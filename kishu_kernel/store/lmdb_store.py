@@ -27,7 +27,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.store import collecting
-from kishu_kernel.store.base import Arrived, Refs, StoredPayload
+from kishu_kernel.store.base import Arrived, Pause, Refs, StoredPayload
 from kishu_kernel.store.disk import environment
 from kishu_kernel.store.disk.binding import Binding
 from kishu_kernel.store.disk.intake import Intake
@@ -72,13 +72,15 @@ class LmdbStore:
         self._closed = False
         self._loader = Loader(self._environment, lambda: self._reading(LoadError))
 
-    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
+    def commit(
+        self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, pause: Pause = lambda: None
+    ) -> Checkpoint:
         """As in `Store`. O(bytes of the payloads) to hash them, then O(new bytes) to compress and write."""
         self._check()
         record_size(checkpoint)  # what can be wrong is found before anything is written
         _check_refs(refs)
         made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
-        intake = Intake(self._environment, payloads)
+        intake = Intake(self._environment, payloads, pause)
         try:
             manifests: dict[bytes, bytes] = {}
             for manifest in intake.take():

@@ -23,7 +23,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.store import collecting
-from kishu_kernel.store.base import Arrived, Refs, StoredPayload
+from kishu_kernel.store.base import Arrived, Pause, Refs, StoredPayload
 from kishu_kernel.store.format import chunks, schema, steady
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
 from kishu_kernel.store.format.marks import Marks
@@ -46,8 +46,11 @@ class MemoryStore:
         self._made: dict[bytes, bytes] = {}
         self._closed = False
 
-    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
+    def commit(
+        self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, pause: Pause = lambda: None
+    ) -> Checkpoint:
         """As in `Store`. O(bytes of the payloads)."""
+        pause()
         with self._open():
             new: dict[Digest, bytes] = {}
             manifests: dict[bytes, bytes] = {}

@@ -1,8 +1,10 @@
 """Commits in the user's think time: a store in front of a store, and the thread that writes.
 
 Law: what was taken is written in the order it came, or given back as failed, with all that came after it. Readers
-see what was taken as if it were written. Memory that waits is bounded: who brings more waits.
-Neighbours: `base.Store` behind it; `timeline` in front of it, which says what a failure means.
+see what was taken as if it were written. Memory that waits is bounded: who brings more waits. What takes long is
+announced first (`promise`): whatever ends the process then, the next one knows what is missing.
+Neighbours: `base.Store` behind it; `timeline` in front of it, which says what a failure means; `handover`, which takes
+what waits when the process ends.
 """
 
 from __future__ import annotations
@@ -10,13 +12,14 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
+from kishu_kernel.store.jobs import Failure, Job, Stopped, announce, correct, first, unannounced
 
 WAITING_BYTES = 32 << 20
 """Of streams, copies and outputs that wait to be written."""
@@ -25,42 +28,6 @@ WAITING_BUFFERS = 1 << 30
 WAITING_JOBS = 256
 COURTESY = 0.004
 """Seconds between a checkpoint's arrival and its writing, so that the cell's reply leaves first."""
-
-
-@dataclass(eq=False)
-class _Job:
-    refs: Refs
-    checkpoint: Checkpoint | None = None
-    payloads: tuple[Payload, ...] = ()
-    written: bool = False
-
-    @property
-    def weight(self) -> int:
-        """Bytes that wait in memory because of it."""
-        outputs = self.checkpoint.outputs if self.checkpoint else ()
-        copies = (buffer.data.nbytes for payload in self.payloads for buffer in payload.buffers if buffer.copied)
-        streams = (len(payload.stream) for payload in self.payloads)
-        return sum(streams) + sum(copies) + sum(map(_output_weight, outputs))
-
-    @property
-    def held(self) -> int:
-        """Bytes that cannot be freed because of it."""
-        return sum(buffer.data.nbytes for payload in self.payloads for buffer in payload.buffers)
-
-    @property
-    def borrowed(self) -> frozenset[Names]:
-        """Co-variables whose live memory is to be read."""
-        return frozenset(
-            payload.names for payload in self.payloads if not all(buffer.copied for buffer in payload.buffers)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What was taken and could not be written: the first, and all that came after it, oldest first."""
-
-    error: StoreError
-    checkpoints: tuple[Checkpoint, ...]
 
 
 class WriteBehind:
@@ -75,8 +42,11 @@ class WriteBehind:
         self._written = written
         self._pid = os.getpid()
         self._changed = threading.Condition()
-        self._jobs: deque[_Job] = deque()
-        self._weights: deque[tuple[int, int]] = deque()
+        self._jobs: deque[Job] = deque()
+        self._weights: dict[Job, tuple[int, int]] = {}
+        self._arriving: list[Job] = []
+        self._begun: Job | None = None
+        self._last = False
         self._failure: Failure | None = None
         self._owed: dict[str, CheckpointId | None] = {}
         self._thread: threading.Thread | None = None
@@ -95,30 +65,37 @@ class WriteBehind:
         Raises:
             StoreError: an earlier one could not be written, and `take_failure` was not asked for it.
         """
-        job = _Job(refs, checkpoint, tuple(payloads))
+        job = Job(refs, checkpoint, tuple(payloads))
         self._take(job, job.weight, job.held)
         return checkpoint
 
     def note(self, refs: Refs) -> None:
         """Takes refs to be set after what was taken before. If that fails, they are set with the next commit."""
-        self._take(_Job(refs), 0, 0)
+        self._take(Job(refs), 0, 0)
 
-    def _take(self, job: _Job, weight: int, held: int) -> None:
+    def _take(self, job: Job, weight: int, held: int) -> None:
         with self._guarded():
-            self._changed.wait_for(
-                lambda: not self._jobs or self._failure or self._closed or self._has_room(weight, held)
-            )
+            self._arriving.append(job)  # while it waits for room its record can go before it
+            try:
+                self._changed.wait_for(
+                    lambda: not self._jobs or self._failure or self._closed or self._has_room(weight, held)
+                )
+            except KeyboardInterrupt:
+                if not job.announced:  # else it comes too late
+                    raise
+            finally:
+                self._arriving.remove(job)
             self.check()
             self._check()
             self._jobs.append(job)
-            self._weights.append((weight, held))
+            self._weights[job] = weight, held
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
     def _has_room(self, weight: int, held: int) -> bool:
-        waiting, borrowed = map(sum, zip(*self._weights, strict=True))
+        waiting, borrowed = map(sum, zip(*self._weights.values(), strict=True))
         fits = waiting + weight <= WAITING_BYTES and borrowed + held <= WAITING_BUFFERS
         return fits and len(self._jobs) < WAITING_JOBS
 
@@ -126,11 +103,13 @@ class WriteBehind:
         while self._next():
             error = self._attempt()  # its frame is gone before anybody learns that the job is done:
             with self._changed:  # an idle thread must not keep the user's objects alive
-                if error is None:
-                    self._jobs.popleft()
-                    self._weights.popleft()
-                else:
-                    self._give_up(error)
+                job, self._begun = self._begun, None
+                if job in self._weights:  # else it is somebody else's by now
+                    if error is None:
+                        self._drop(job)
+                    else:
+                        self._give_up(job, error)
+                del job
                 self._changed.notify_all()
 
     def _next(self) -> bool:
@@ -138,35 +117,105 @@ class WriteBehind:
             self._changed.wait_for(lambda: (self._jobs and not self._paused) or self._closed)
             if self._jobs:
                 self._changed.wait_for(lambda: self._hurried or self._closed or len(self._jobs) > 1, COURTESY)
-            return bool(self._jobs)
+            if self._jobs:
+                self._begun = first(self._jobs, self._last)
+            return self._begun is not None
 
     def _attempt(self) -> StoreError | None:
-        """Writes the oldest job."""
-        job = self._jobs[0]
-        refs = {**self._owed, **job.refs}
+        """Writes the job that was begun."""
+        job = self._begun
+        assert job is not None
         try:
-            if job.checkpoint is None:
-                self._inner.update(refs)
-            else:
-                kept = self._inner.commit(job.checkpoint, job.payloads, refs)
+            kept = self._write(job)
         except BaseException as error:  # whatever it is, the thread lives on
-            return StoreError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
+            told = StoreError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
+            if job in self._weights:
+                correct(job, self._inner, told)
+            return told
         job.written = True
         self._owed.clear()
-        if job.checkpoint is not None:
+        if kept is not None:
             with suppress(Exception):  # what is written is written
                 self._written(kept)
         return None
 
-    def _give_up(self, error: StoreError) -> None:
-        if self._jobs[0].checkpoint is None:  # nothing of the user's is lost: it goes with the next one
-            self._owed.update(self._jobs.popleft().refs)
-            self._weights.popleft()
+    def _write(self, job: Job) -> Checkpoint | None:
+        if job.heavy or self._last:
+            self._announce()
+        if job.written:
+            return job.kept
+        refs = {**self._owed, **({} if job.announced else job.refs)}
+        if job.checkpoint is None:
+            if refs:
+                self._inner.update(refs)
+            return None
+        if not job.heavy:
+            return self._inner.commit(job.checkpoint, job.payloads, refs)
+        return self._inner.commit(job.checkpoint, job.payloads, refs, self._meanwhile)
+
+    def _drop(self, job: Job) -> None:
+        self._jobs.remove(job)
+        del self._weights[job]
+
+    def _give_up(self, job: Job, error: StoreError) -> None:
+        if job.checkpoint is None:  # nothing of the user's is lost: it goes with the next one
+            self._owed.update(job.refs)
+            self._drop(job)
             return
-        lost = tuple(job.checkpoint for job in self._jobs if job.checkpoint is not None)
-        self._failure = Failure(error, lost)
-        self._jobs.clear()
-        self._weights.clear()
+        failed = [job] if self._last else list(self._jobs)
+        lost = tuple(each.checkpoint for each in failed if each.checkpoint is not None)
+        before = self._failure.checkpoints if self._failure else ()
+        self._failure = Failure(error, (*before, *lost))
+        for each in failed:
+            self._drop(each)
+
+    def _meanwhile(self) -> None:
+        """Between two pieces of a heavy payload. `Stopped` where somebody else is to write it."""
+        if self._begun not in self._weights:
+            raise Stopped
+        self._announce()
+
+    def _announce(self) -> None:
+        """Whatever takes long from here on: the store has a record of it first."""
+        for job in unannounced((*self._jobs, *self._arriving), self._last):
+            announce(job, self._inner, self._owed)
+            if job.announced:
+                self._owed.clear()
+            with self._changed:
+                self._changed.notify_all()
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    def hand_over(self, take: Callable[[Sequence[Job]], bool], patience: float) -> bool:
+        """The process ends: what waits is given to somebody else, when the store has a record of all of it.
+
+        Args:
+            take: copies the jobs, which are checkpoints; false where it cannot.
+            patience: seconds to wait for the records.
+
+        Returns:
+            Whether nothing waits any more.
+        """
+        self.last()
+        with self._hurrying():
+            self._changed.wait_for(lambda: all(job.announced or job.refused for job in self._jobs), patience)
+            jobs = [job for job in self._jobs if job.announced and not job.written and job.checkpoint is not None]
+        if not jobs or not take(jobs):
+            return not self._jobs
+        with self._hurrying():
+            for job in self._weights.keys() & set(jobs):
+                self._drop(job)
+            self._changed.wait_for(lambda: self._begun is None, patience)
+        return not self._jobs
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Of payloads that are not written."""
+        return sum(job.size for job in tuple(self._jobs) if not job.written)
+
+    def last(self) -> None:
+        """The process ends: all is announced, and what is worth most is written first."""
+        self._last = True
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -178,7 +227,7 @@ class WriteBehind:
     def borrowed(self) -> frozenset[Names]:
         """Co-variables whose live memory is still to be read."""
         with self._guarded():
-            return frozenset().union(*(job.borrowed for job in self._jobs))
+            return frozenset().union(*(job.borrowed for job in self._jobs if not job.written))
 
     def flush(self, timeout: float | None = None) -> bool:
         """Waits until all that was taken is written or has failed. False where the time was too short."""
@@ -188,7 +237,7 @@ class WriteBehind:
     def give_back(self, touched: Callable[[Names], bool]) -> None:
         """Waits until the memory of the co-variables that are touched has been read."""
         with self._hurrying():
-            self._changed.wait_for(lambda: not any(touched(names) for job in self._jobs for names in job.borrowed))
+            self._changed.wait_for(lambda: not any(map(touched, self.borrowed())))
 
     def take_failure(self) -> Failure | None:
         """What could not be written since this was last asked; then commits are taken again."""
@@ -261,9 +310,7 @@ class WriteBehind:
     def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
         """As in `Store`. Waits until the version is written."""
         with self._hurrying():
-            self._changed.wait_for(
-                lambda: not any(job.checkpoint and job.checkpoint.id == version.checkpoint for job in self._jobs)
-            )
+            self._changed.wait_for(lambda: version.checkpoint not in {each.id for each in self._waiting()})
         return self._inner.load(version, arrived) if arrived else self._inner.load(version)
 
     def refs(self) -> dict[str, CheckpointId]:
@@ -277,7 +324,8 @@ class WriteBehind:
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`; checkpoints count as soon as they are taken."""
-        waiting = len(self._waiting())
+        with self._guarded():
+            waiting = sum(job.checkpoint is not None and not job.written and not job.announced for job in self._jobs)
         found = self._inner.statistics()
         return replace(found, checkpoints=found.checkpoints + waiting)
 
@@ -347,9 +395,3 @@ class WriteBehind:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         self._inner.close()
-
-
-def _output_weight(output: Mapping[str, object]) -> int:
-    data = output.get("data")
-    parts = data.values() if isinstance(data, Mapping) else (output.get("text"),)
-    return sum(len(part) for part in parts if isinstance(part, (str, bytes)))

@@ -116,7 +116,7 @@ class Kernel:
         self.home = home
         self.patience = patience
         self.stores = home / "stores"
-        specs = _OneSpec([*command, "-f", "{connection_file}", *arguments])
+        specs = OneSpec([*command, "-f", "{connection_file}", *arguments])
         self.manager = KernelManager(
             kernel_spec_manager=specs,
             connection_file=str(home / f"kernel-{uuid.uuid4()}.json"),
@@ -366,7 +366,7 @@ def _packed(content: Any) -> bytes:
     return json.dumps(content, default=json_default).encode("ascii")
 
 
-class _OneSpec(KernelSpecManager):
+class OneSpec(KernelSpecManager):
     """Knows one kernel, by whatever name."""
 
     def __init__(self, argv: list[str]) -> None:

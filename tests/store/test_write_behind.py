@@ -7,6 +7,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,9 @@ class GatedStore(MemoryStore):
         self.gate.set()
         self.full = False
 
-    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
+    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, *pause: Any) -> Checkpoint:
         self._turn()
-        return super().commit(checkpoint, payloads, refs)
+        return super().commit(checkpoint, payloads, refs, *pause)
 
     def update(self, refs: Refs) -> None:
         self._turn()

@@ -92,7 +92,7 @@ class Requests:
             "branch": timeline.branch,
             "session": timeline.session,
             "latest": timeline.latest,
-            "pending": timeline.store.pending or self._attachment.owing,
+            "pending": timeline.store.pending or self._attachment.cells.owing,
             "store": {
                 "path": statistics.path,
                 "bytes": statistics.bytes,

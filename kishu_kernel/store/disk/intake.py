@@ -10,7 +10,7 @@ change, so a transaction that is run again puts the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kishu_kernel.model import Digest, Payload
@@ -42,9 +42,16 @@ class _Value(NamedTuple):
 
 
 class Intake:
-    """The payloads of one commit on their way in. For one thread."""
+    """The payloads of one commit on their way in. For one thread.
 
-    def __init__(self, environment: Environment, payloads: Sequence[Payload]) -> None:
+    Args:
+        pause: called now and then, between transactions; what it raises ends `take`.
+    """
+
+    def __init__(
+        self, environment: Environment, payloads: Sequence[Payload], pause: Callable[[], None] = lambda: None
+    ) -> None:
+        self._pause = pause
         self._environment = environment
         self._payloads = payloads
         self._manifests: list[Manifest] = []
@@ -136,6 +143,7 @@ class Intake:
         """Of the group, keep what the store does not hold."""
         if not self._group:
             return
+        self._pause()
         with shelves(self._environment, self._environment.reading) as there:
             new = [chunk for chunk in self._group if not there.holds(chunk.digest)]
         self._group, self._group_bytes = [], 0

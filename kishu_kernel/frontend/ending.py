@@ -1,0 +1,147 @@
+"""How a session ends, whoever ends its process: `shutdown_request`, a signal, `exit()`, the death of its server.
+
+Law: what was done is written, in this process or by one that outlives it (`store.handover`), within a bound; then the
+process ends as it would have. From the beginning of the end on nothing of ours is told in any cell's outputs: the
+next session says what is missing.
+Neighbours: `attachment` is what ends; `signals` and `orphan` hear who ends it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from kishu_kernel.signals import Listener
+
+if TYPE_CHECKING:
+    from kishu_kernel.frontend.attachment import Attachment
+
+QUICK = 1.5
+"""Seconds after which what is not written goes to another process. Jupyter's clients send SIGTERM after 2.5 seconds."""
+MUCH = 256 << 20
+"""Bytes that are not written within that time anyhow."""
+RUNNING = 1.0
+"""Seconds that a cell has to end, which was interrupted when the shutdown was asked for."""
+OWING = 5.0
+"""Seconds that a checkpoint has whose cell's reply has left."""
+RECORDS = 1.0
+"""Seconds to wait for the records of what waits."""
+
+
+class Ending:
+    """The end of an attachment.
+
+    Args:
+        seconds: the bound for all that is done when the process is asked to end.
+
+    Attributes:
+        begun: nothing is told any more.
+        before: called first.
+    """
+
+    def __init__(self, attachment: Attachment, seconds: float) -> None:
+        self._attachment = attachment
+        self._seconds = seconds
+        self._deadline = float("inf")
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self.begun = threading.Event()
+        self._over = threading.Event()
+        self.before: Callable[[], None] = lambda: None
+        self._signals = Listener(self._signalled)
+        atexit.register(self.ended)  # `exit()` in a cell shuts nothing down
+
+    def asked(self) -> None:
+        """A client has asked for it, and will not wait long. Called on any thread."""
+        if self._begin(self._seconds):
+            with suppress(Exception):  # the kernel ends, whatever is wrong with us
+                self._write_in_time()
+            self._close()
+
+    def ended(self) -> None:
+        """The process ends by itself, and nobody hurries it: all is written."""
+        if self._begin(float("inf")):
+            with suppress(Exception):
+                self._attachment.session.make_up_within(self._seconds)
+                self._attachment.session.flush_within(None)
+            self._close()
+
+    def leave(self) -> None:
+        """The process goes on without the session."""
+        self.ended()
+        self._signals.stop()
+
+    def _write_in_time(self) -> None:
+        """What waits is safe before anything is waited for: a cell, a checkpoint that takes long."""
+        attachment = self._attachment
+        on_main = threading.current_thread() is threading.main_thread()  # where cells cannot be waited for
+        whole = on_main or attachment.stop_cells(RUNNING)
+        self._write_or_give()
+        if not on_main:
+            attachment.cells.caught_up(min(OWING, self._left()))
+        if whole:
+            attachment.session.make_up_within(self._left())
+        self._write_or_give()
+        attachment.session.flush_within(self._left())
+
+    def orphaned(self) -> None:
+        """Who started the process is gone. Does not return."""
+        self._end_by(lambda: os._exit(1))  # as ipykernel does it
+
+    def _signalled(self, number: int) -> None:
+        """Somebody else ends it. On a thread of the listener's."""
+        self._end_by(lambda: self._signals.end(number))
+
+    def _end_by(self, end: Callable[[], None]) -> None:
+        sure = threading.Timer(self._seconds + 1, end)
+        sure.daemon = True
+        sure.start()
+        with suppress(Exception):
+            if self._begin(self._seconds):
+                self._stand_still_and(end)
+            self._over.wait(self._seconds)
+        end()
+
+    def _stand_still_and(self, end: Callable[[], None]) -> None:
+        session = self._attachment.session
+        self._attachment.cells.caught_up(min(OWING, self._left()))
+        with session.standing_still(self._left()):  # to the very end: a cell that begins now would be lost
+            if self._attachment.stop_cells(0):
+                session.make_up_within(self._left())
+            session.flush_within(self._left())
+            self._close()
+            end()
+
+    def _begin(self, seconds: float) -> bool:
+        """False where it has ended, or is about to."""
+        if os.getpid() != self._pid:
+            return False
+        with self._lock:
+            if self.begun.is_set():
+                return False
+            self.begun.set()
+        self._deadline = time.monotonic() + seconds
+        self._attachment.session.hasten_writing()
+        self.before()
+        return True
+
+    def _left(self) -> float:
+        return max(0.0, self._deadline - time.monotonic())
+
+    def _write_or_give(self) -> None:
+        session = self._attachment.session
+        patience = QUICK if session.waiting_bytes < MUCH else 0.0  # else the copies come too late
+        if session.flush_within(min(patience, self._left())):
+            session.hand_over(self._attachment.opener.key, RECORDS, self._left())
+
+    def _close(self) -> None:
+        """Lets go of everything."""
+        atexit.unregister(self.ended)
+        with suppress(Exception):
+            self._attachment.let_go()
+        self._over.set()
