@@ -44,6 +44,9 @@ from kishu_kernel.timeline import Timeline
 if TYPE_CHECKING:
     from kishu_kernel.restore import Found
 
+UNWRITTEN = CheckpointId("")
+"""Stands for a checkpoint that has no id yet."""
+
 Outputs = Sequence[Mapping[str, object]]
 
 
@@ -132,6 +135,7 @@ class Ledger:
             inputs=delta.inputs,
             versions=version_records(judgement, encoded, variables, run.code),
             dropped=(*delta.dropped, *self._missing),
+            population=_population(advanced(self.state, delta, UNWRITTEN)),
             aliases=self._names.aliases(),
             ambient=ambient.after,
             ambient_before=ambient.before,
@@ -227,7 +231,8 @@ class Ledger:
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
         payloads = [each for each in encoded if isinstance(each, Payload)]
         records = version_records(judgement, encoded, variables, checkpoint.code)
-        self._extend(extended(checkpoint, delta, records, payloads), payloads)
+        population = _population(advanced(self.state, delta, head))
+        self._extend(replace(extended(checkpoint, delta, records, payloads), population=population), payloads)
 
         def remember() -> None:
             self._detector.adopt(judgement)
@@ -338,6 +343,11 @@ class Ledger:
                 timeline.move(plan.target, branch)
             self._detector.replace(gone, known, bind)
             self.state = kept | {version.names: version.checkpoint for version in found}
-            self._missing = tuple(lost.version.names for lost in plan.lost)
+            self._missing = tuple(lost.version.names for lost in plan.lost if lost.version.names)
 
         uninterrupted(turn, last=True)
+
+
+def _population(state: State) -> int:
+    """How many variables there are."""
+    return sum(map(len, state))

@@ -45,6 +45,10 @@ _UNLIKE = (
     "{}: re-computed by running cells again, and not the same as before: "
     "what these cells do depends on more than variables, random numbers and settings."
 )
+_INCOMPLETE = (
+    "Checkpoint {} is incomplete: what its cell changed was kept with the next one. "
+    "This is the state before it, without what it changed."
+)
 UNSETTLED = CheckpointId("")
 """Stands for the checkpoint that what has changed since the last one would get."""
 
@@ -376,10 +380,17 @@ class Session:
         replay: ReplayMode = "auto",
         allow_lost: bool = False,
     ) -> Outcome:
-        """Goes to where the last of the notebook's other sessions stood, or the one whose name begins so."""
+        """Goes to where the last of the notebook's other sessions stood, or the one whose name begins so.
+
+        A session that has run no cell has nothing to lose by going: it brings all that can be brought, and the plan
+        lists the rest. Of what somebody else may have written nothing can be.
+        """
         with self._gate:
             self.catch_up()
-            return self._travel(self.timeline.last_head(session), None, dry_run, replay, allow_lost)
+            timeline = self.timeline
+            target = timeline.last_head(session)
+            fresh = timeline.head is None and not timeline.used and timeline.lookup(target).trusted
+            return self._travel(target, None, dry_run, replay, allow_lost or fresh)
 
     def compared(self, pairs: Mapping[str, tuple[Version, Version]]) -> dict[str, Comparison]:
         """In what way variables differ, as in `Restorer.compared`."""
@@ -464,11 +475,9 @@ class Session:
         if self._restorer.unlike:
             names = ", ".join(name for each in self._restorer.unlike for name in each)
             self._warn(_UNLIKE.format(names))
-        if target is not None and self.timeline.lookup(target).incomplete:
-            self._warn(
-                f"Checkpoint {target} is incomplete: what its cell changed was kept with the next one. "
-                "This is the state before it."
-            )
+        at = self.timeline.lookup(target) if target is not None else None
+        if at is not None and at.incomplete and at.severed is None:
+            self._warn(_INCOMPLETE.format(target))
         return Outcome(target, previous, plan, True, time.perf_counter() - started)
 
     # -- names for points in time ----------------------------------------------------------------

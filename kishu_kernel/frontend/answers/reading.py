@@ -11,7 +11,7 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.answers.content import Json, checkpoint_content
 from kishu_kernel.frontend.answers.export import as_notebook, write_notebook
 from kishu_kernel.frontend.answers.operations import nearest
-from kishu_kernel.history.graph import ancestry, state_at
+from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
 from kishu_kernel.history.lanes import in_drawing_order, lanes
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
@@ -62,11 +62,12 @@ class Reader:
         return reply
 
     def show(self, target: str) -> Json:
-        """A checkpoint, the outputs of its cell, and the variables of its state."""
+        """A checkpoint, the outputs of its cell, the variables of its state, and which of those nothing is known of."""
         history = self._history()
         checkpoint = history.store.checkpoint(history.resolve(target))
+        known = known_state_at(history.lookup, checkpoint.id)
         variables = []
-        for names, made in state_at(history.lookup, checkpoint.id).items():
+        for names, made in known.versions.items():
             record = history.lookup(made).record(names)
             variables += [
                 {
@@ -84,6 +85,7 @@ class Reader:
             "checkpoint": self.contents([checkpoint])[0],
             "outputs": list(checkpoint.outputs),
             "variables": sorted(variables, key=lambda variable: str(variable["name"])),
+            "unknown": _unknown(known.gap),
         }
 
     def diff(self, target: str, base: str = "HEAD") -> Json:
@@ -201,6 +203,11 @@ def _by_id(names: Mapping[str, CheckpointId]) -> dict[CheckpointId, list[str]]:
     for name, id in names.items():
         found.setdefault(id, []).append(name)
     return found
+
+
+def _unknown(gap: Gap | None) -> Json | None:
+    """Names that may be there, beside others that nobody can name, and why."""
+    return None if gap is None else {"names": list(gap.names), "reason": gap.reason}
 
 
 def _one_line(info: VariableInfo) -> str:

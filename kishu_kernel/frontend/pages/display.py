@@ -27,6 +27,7 @@ from kishu_kernel.frontend.pages.phrases import (
     is_result,
     lasted,
     listed,
+    losses,
     moment,
     names_at,
     notes,
@@ -91,7 +92,7 @@ def _travel(reply: Reply, view: View) -> str:
         + ("; ".join(part for part in parts if part) or "nothing differs")
     ]
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
-    lines += [f"  lost: {listed(lost['names'])}: {visible(lost['reason'])}" for lost in plan["lost"]]
+    lines += [f"  lost: {names}: {visible(reason)}" for names, reason in losses(plan)]
     lines += [ahead(reply)] if ahead(reply) else []
     return "\n".join(lines)
 

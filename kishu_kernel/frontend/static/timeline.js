@@ -657,7 +657,7 @@ function consequences(plan) {
   }
   if (plan.lost.length) {
     parts.push(h('p', {}, 'These cannot be brought back:'));
-    parts.push(h('ul', {}, plan.lost.map((lost) => h('li', {}, h('code', {}, lost.names.join(', ')), `: ${lost.reason}`))));
+    parts.push(h('ul', {}, plan.lost.map((lost) => h('li', {}, h('code', {}, lost.names.join(', ') || 'other variables'), `: ${lost.reason}`))));
   }
   return h('div', {}, parts);
 }
