@@ -310,10 +310,12 @@ def _doubting(lookup: Lookup, doubted: Collection[CheckpointId]) -> Lookup:
 def _wanted(steps: Sequence[ReplayStep], handed_on: Collection[int], again: Found) -> set[int]:
     """The steps that are to be run: those whose versions are not there, and whose results they work on."""
     wanted: set[int] = set()
+    asked: set[int] = set()
     for number in reversed(range(len(steps))):
         final = number not in handed_on and not again.keys() >= set(steps[number].gives)
-        if final or any(number in steps[each].after for each in wanted):
+        if final or number in asked:
             wanted.add(number)
+            asked.update(steps[number].after)
     return wanted
 
 

@@ -109,7 +109,8 @@ class Timeline(History):
             StoreError: the other one cannot be written; nothing has changed.
         """
         theirs = store.refs()
-        names = {name: self._beside(name, theirs) for name in self.store.refs()}
+        mine = self.store.refs().items()
+        names = {name: name if self._goes_on(theirs.get(name), id) else self._beside(name, theirs) for name, id in mine}
         self.store.move_to(store, {names[name]: id for name, id in self.store.refs().items()})
         if self.branch is not None:
             self.branch = names.get(BRANCH + self.branch, BRANCH + self.branch)[len(BRANCH) :]
@@ -290,6 +291,10 @@ class Timeline(History):
         self.store.update({kind + name: None})
         if kind == BRANCH and name == self.branch:
             self.branch = None
+
+    def _goes_on(self, there: CheckpointId | None, here: CheckpointId) -> bool:
+        """Whether what is here descends from what is there, so that nothing there is left."""
+        return there is None or any(each.id == there for each in ancestry(self.lookup, here))
 
     @staticmethod
     def _beside(name: str, taken: Collection[str]) -> str:

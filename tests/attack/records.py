@@ -19,6 +19,7 @@ from attack.tally import Tally, Times
 from kishu_kernel.store.care.fsck import check
 from kishu_kernel.store.disk import environment
 from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.seal import KEY_FILE, key_path
 
 TIMES = Times(quick=30, whole=1500)
 """States that are gone to."""
@@ -85,7 +86,7 @@ def attack(times: int, seed: int, work: Path) -> Tally:
 
 def opened(home: Path) -> Kernel:
     """A kernel on the one notebook there."""
-    return Kernel(home, environment={"JPY_SESSION_NAME": str(home / "book.ipynb")})
+    return Kernel(home, environment={"JPY_SESSION_NAME": str(home / "book.ipynb"), KEY_FILE: str(key_path())})
 
 
 def make(home: Path) -> Made:
