@@ -156,15 +156,26 @@ class Ledger:
         uninterrupted(remember)
         return kept
 
-    def note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
-        """A checkpoint that says that the cell ran, and not what it did."""
+    def note_incomplete(self, run: CellRun, reason: str, access: Access) -> Checkpoint:
+        """A checkpoint that says that the cell ran, and what it may have touched, and not what it did."""
         blank = blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
-        incomplete = replace(blank, aliases=self._names.aliases(), incomplete=reason)
+        touched = self._may_have_touched(access)
+        incomplete = replace(blank, aliases=self._names.aliases(), accessed=touched, incomplete=reason)
         try:
             return self._append(incomplete, [])
         except StoreError:  # later, then
             self._recovery.put_off(incomplete)
             raise
+
+    def _may_have_touched(self, access: Access) -> tuple[str, ...]:
+        there = {name for names in self.state for name in names} | self._names.variables().keys()
+        if access.dynamic:
+            return tuple(sorted(there))
+        try:
+            reached = self._detector.reach(access)
+        except (Exception, KeyboardInterrupt):  # what cut the checkpoint short may do so again
+            return tuple(sorted(there))
+        return tuple(sorted(there & {*reached, *access.names}))
 
     def _encoded(self, change: Change, judgement: Judgement, variables: Mapping[str, Any]) -> Payload | NotStored:
         refusal = self._rules.refusal(change.names, variables) or self._distrust(change.names, variables)

@@ -187,7 +187,7 @@ class Session:
             self._warn(_CUT_SHORT.format(reason))
             if not self._cells.drop(ticket):  # cut short on the way out: that checkpoint is taken, or noted
                 return None
-            return self._note_incomplete(run, reason)
+            return self._note_incomplete(run, reason, cell_access(ticket.source))
 
     def note_unseen(self) -> None:
         """Something ran that nobody watched (a widget's callback, the debugger): check everything next time."""
@@ -230,11 +230,11 @@ class Session:
             else:
                 self._cut_short = True
                 self._warn(_CUT_SHORT.format(reason))
-            return self._note_incomplete(finished.run, reason)
+            return self._note_incomplete(finished.run, reason, finished.access | finished.carried)
 
-    def _note_incomplete(self, run: CellRun, reason: str) -> Checkpoint | None:
+    def _note_incomplete(self, run: CellRun, reason: str, access: Access) -> Checkpoint | None:
         with suppress(Exception):
-            return self._ledger.note_incomplete(run, reason)
+            return self._ledger.note_incomplete(run, reason, access)
         return None
 
     def _checkpoint(self, finished: _Finished) -> Checkpoint:

@@ -40,10 +40,12 @@ class History:
 
     @classmethod
     def at_rest(cls, store: Store) -> History:
-        """Seen from where the last session stood."""
+        """Seen from where the last session stood; from one that had something, where there is such a one."""
         refs = store.refs()
-        heads = [id for name, id in refs.items() if name.startswith(HEAD) and store.contains(id)]
-        head = max(heads, key=lambda id: store.checkpoint(id).timestamp, default=None)
+        heads = {id for name, id in refs.items() if name.startswith(HEAD) and store.contains(id)}
+        latest = sorted(heads, key=lambda id: store.checkpoint(id).timestamp, reverse=True)
+        had = (id for id in latest if not is_bare(store.checkpoint, id))
+        head = next(had, next(iter(latest), None))
         ending = [name[len(BRANCH) :] for name, id in sorted(refs.items()) if name.startswith(BRANCH) and id == head]
         return cls(store, head, ending[0] if len(ending) == 1 else None)
 

@@ -400,18 +400,19 @@ def test_a_re_run_that_draws_other_numbers(start: Start, book: Path) -> None:
 
 
 def test_cells_that_came_back_are_not_run_twice(start: Start, book: Path, tmp_path: Path) -> None:
-    trace = tmp_path / "trace"
-    kernel = start(environment={**on(book), "KISHU_TEST_RUN_1": "1"})
+    trace, once = tmp_path / "trace", tmp_path / "once"
+    kernel = start(environment=on(book))
     kernel.ok(f"good = (i for i in [open({str(trace)!r}, 'a').write('x')])")
-    kernel.ok(
-        "import os; bad = (i for i in [os.environ['KISHU_TEST_NOT_THERE']]) if 'HOME_' in os.environ else iter([])"
-    )
-    kernel.ok("os.environ['HOME_'] = '1'; bad = (i for i in [1]); os.environ.pop('HOME_');")
+    kernel.ok(f"bad = (i for i in [open({str(once)!r}, 'x').close()])")
+    kernel.ok(f"worse = (i for i in [bad, open({str(trace)!r}, 'a').write('y')])")
     written(kernel)
     kernel.close(gracefully=True)
     trace.unlink()
     kernel = start(environment=on(book))
-    assert "KeyError" in losses(kernel.done("resume"))["bad"]
+    told = losses(kernel.done("resume"))
+    assert set(told) == {"bad", "worse"}
+    assert all("FileExistsError" in reason for reason in told.values())
+    assert kernel.value("next(good)") == 1
     assert trace.read_text() == "x"
 
 
