@@ -136,7 +136,7 @@ def _damages(ids: Sequence[str], chance: random.Random) -> Iterator[tuple[tuple[
     chance.shuffle(pairs)
     singles = [(id,) for id in ids]
     chance.shuffle(singles)
-    hows = ["flipped", "gone", "gone with its payloads", "cut"]
+    hows = ["flipped", "gone", "gone with its payloads", "cut", "only its payloads"]
     for number, broken in enumerate(chain(singles, pairs * 50)):
         yield broken, hows[number % len(hows)]
 
@@ -149,7 +149,9 @@ def damage(path: Path, broken: Sequence[str], how: str) -> None:
             for id in broken:
                 key = bytes.fromhex(id)
                 value = txn.get(key, db=store.tables["checkpoints"])
-                if how.startswith("gone"):
+                if how.startswith("only"):
+                    pass
+                elif how.startswith("gone"):
                     txn.delete(key, db=store.tables["checkpoints"])
                 else:
                     put = value[: len(value) // 2] if how == "cut" else b"\xff" + value[1:]

@@ -5,7 +5,7 @@ Law: nothing here changes anything, loads a value, or waits for a cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.answers.content import Json, checkpoint_content
@@ -85,14 +85,16 @@ class Reader:
             "checkpoint": self.contents([checkpoint])[0],
             "outputs": list(checkpoint.outputs),
             "variables": sorted(variables, key=lambda variable: str(variable["name"])),
-            "unknown": _unknown(known.gap),
+            "unknown": _unknown(known.gap, known.gap.names if known.gap else ()),
         }
 
     def diff(self, target: str, base: str = "HEAD") -> Json:
         """What is different at `target` from what it is at `base`."""
         before, after = self.variables_at(base), self.variables_at(target)
-        created = sorted(after.keys() - before.keys())
-        deleted = sorted(before.keys() - after.keys())
+        gaps = [self._gap_at(each) for each in (base, target)]
+        unknown = {name for gap in gaps if gap for name in gap.names}
+        created = sorted(after.keys() - before.keys() - unknown)
+        deleted = sorted(before.keys() - after.keys() - unknown)
         modified = sorted(name for name in before.keys() & after.keys() if before[name][0] != after[name][0])
         return {
             "created": created,
@@ -106,7 +108,12 @@ class Reader:
                 }
                 for name in sorted([*created, *modified, *deleted])
             ],
+            "unknown": _unknown(next(filter(None, gaps), None), unknown),
         }
+
+    def _gap_at(self, target: str) -> Gap | None:
+        history = self._history()
+        return known_state_at(history.lookup, history.resolve(target)).gap
 
     def variables_at(self, target: str) -> dict[str, At]:
         """The variables of a state, by name."""
@@ -205,9 +212,9 @@ def _by_id(names: Mapping[str, CheckpointId]) -> dict[CheckpointId, list[str]]:
     return found
 
 
-def _unknown(gap: Gap | None) -> Json | None:
+def _unknown(gap: Gap | None, names: Iterable[str]) -> Json | None:
     """Names that may be there, beside others that nobody can name, and why."""
-    return None if gap is None else {"names": list(gap.names), "reason": gap.reason}
+    return None if gap is None else {"names": sorted(names), "reason": gap.reason}
 
 
 def _one_line(info: VariableInfo) -> str:
