@@ -28,6 +28,7 @@ from kishu_kernel.frontend.pages.phrases import (
     lasted,
     listed,
     losses,
+    lost_names,
     moment,
     names_at,
     notes,
@@ -85,7 +86,7 @@ def _travel(reply: Reply, view: View) -> str:
         _named("re-computed", [name for step in plan["replay"] for name in step["gives"]]),
         _named("removed", plan["delete"]),
         _named("set", plan["ambient"]),
-        _named("lost", [name for lost in plan["lost"] for name in lost["names"]]),
+        _named("lost", lost_names(plan)),
     ]
     lines = [
         f"{went if reply['applied'] else 'would go there'}: "

@@ -105,6 +105,11 @@ def listed(names: Iterable[str], most: int = 10) -> str:
     return ", ".join(once[:most]) + (f" and {len(once) - most} more" if len(once) > most else "")
 
 
+def lost_names(plan: Reply) -> list[str]:
+    """What is lost, by name as far as it has one."""
+    return [name for each in plan["lost"] for name in each["names"] or ["other variables"]]
+
+
 def losses(plan: Reply) -> list[tuple[str, str]]:
     """What is lost, and why: each reason once, after the names that it is of."""
     names: dict[str, list[str]] = {}

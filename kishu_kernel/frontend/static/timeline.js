@@ -670,7 +670,7 @@ function done(plan, seconds) {
     plan.replay.length && `re-ran ${counted(plan.replay.length, 'cell')} for ${listed(names(plan.replay, 'gives'))}`,
     plan.delete.some((name) => !RESULT.test(name)) && `removed ${listed(plan.delete.filter((name) => !RESULT.test(name)))}`,
     plan.ambient.length && `set ${listed(plan.ambient)}`,
-    plan.lost.length && `went without ${listed(names(plan.lost, 'names'))}`,
+    plan.lost.length && `went without ${listed(names(plan.lost, 'names')) || 'other variables'}`,
   ].filter(Boolean);
   const said = parts.length ? parts.join('; ') : 'no variable had to change';
   return `${said[0].toUpperCase()}${said.slice(1)}, in ${lasting(seconds)}.`;
