@@ -16,4 +16,4 @@ def extract(lookup: Lookup, target: CheckpointId) -> Extract:
     """
     way = list(ancestry(lookup, target))
     kept = retention(way, {"branch/main": target})
-    return Extract(target, tuple(checkpoint.id for checkpoint in way), kept.protected)
+    return Extract(target, way[0].session, tuple(checkpoint.id for checkpoint in way), kept.protected)

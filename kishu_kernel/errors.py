@@ -13,7 +13,8 @@ Grouped by what the catcher does about it::
     ├── LoadError                   a stored version cannot be turned into objects: replay it instead
     │   └── UntrustedError              somebody else may have written it: neither load nor replay it
     ├── StoreError                  the disk failed us; the session goes on without new checkpoints
-    │   └── StoreFormatError            written by a newer kishu-kernel
+    │   ├── StoreFormatError            written by a newer kishu-kernel
+    │   └── UnwritableError             it may be there to be read
     └── KernelError                 asked from outside, a kernel did not do it: `client` raises these
         ├── NoKernelError               none is live there, or it has ended meanwhile
         ├── NotKishuError               it is one without Kishu
@@ -82,6 +83,10 @@ class StoreError(KishuError):
 
 class StoreFormatError(StoreError):
     """The store has a format version that this kishu-kernel does not know."""
+
+
+class UnwritableError(StoreError):
+    """The disk, or who owns it, does not let us write there."""
 
 
 class KernelError(KishuError):

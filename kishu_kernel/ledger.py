@@ -45,6 +45,9 @@ from kishu_kernel.timeline import Timeline
 if TYPE_CHECKING:
     from kishu_kernel.restore import Found
 
+UNWRITTEN = CheckpointId("")
+"""Stands for a checkpoint that has no id yet."""
+
 Outputs = Sequence[Mapping[str, object]]
 
 
@@ -133,6 +136,7 @@ class Ledger:
             inputs=delta.inputs,
             versions=version_records(judgement, encoded, variables, run.code),
             dropped=(*delta.dropped, *self._missing),
+            population=_population(advanced(self.state, delta, UNWRITTEN)),
             aliases=self._names.aliases(),
             ambient=ambient.after,
             ambient_before=ambient.before,
@@ -153,15 +157,26 @@ class Ledger:
         uninterrupted(remember)
         return kept
 
-    def note_incomplete(self, run: CellRun, reason: str) -> Checkpoint:
-        """A checkpoint that says that the cell ran, and not what it did."""
+    def note_incomplete(self, run: CellRun, reason: str, access: Access) -> Checkpoint:
+        """A checkpoint that says that the cell ran, and what it may have touched, and not what it did."""
         blank = blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
-        incomplete = replace(blank, aliases=self._names.aliases(), incomplete=reason)
+        touched = self._may_have_touched(access)
+        incomplete = replace(blank, aliases=self._names.aliases(), accessed=touched, incomplete=reason)
         try:
             return self._append(incomplete, [])
         except StoreError:  # later, then
             self._recovery.put_off(incomplete)
             raise
+
+    def _may_have_touched(self, access: Access) -> tuple[str, ...]:
+        there = {name for names in self.state for name in names} | self._names.variables().keys()
+        if access.dynamic:
+            return tuple(sorted(there))
+        try:
+            reached = self._detector.reach(access)
+        except (Exception, KeyboardInterrupt):  # what cut the checkpoint short may do so again
+            return tuple(sorted(there))
+        return tuple(sorted(there & {*reached, *access.names}))
 
     def _encoded(self, change: Change, judgement: Judgement, variables: Mapping[str, Any]) -> Payload | NotStored:
         refusal = self._rules.refusal(change.names, variables) or self._distrust(change.names, variables)
@@ -228,7 +243,8 @@ class Ledger:
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
         payloads = [each for each in encoded if isinstance(each, Payload)]
         records = version_records(judgement, encoded, variables, checkpoint.code)
-        self._extend(extended(checkpoint, delta, records, payloads), payloads)
+        population = _population(advanced(self.state, delta, head))
+        self._extend(replace(extended(checkpoint, delta, records, payloads), population=population), payloads)
 
         def remember() -> None:
             self._detector.adopt(judgement)
@@ -374,6 +390,11 @@ class Ledger:
                 timeline.move(plan.target, branch)
             self._detector.replace(gone, known, bind)
             self.state = kept | {version.names: version.checkpoint for version in found}
-            self._missing = tuple(lost.version.names for lost in plan.lost)
+            self._missing = tuple(lost.version.names for lost in plan.lost if lost.version.names)
 
         uninterrupted(turn, last=True)
+
+
+def _population(state: State) -> int:
+    """How many variables there are."""
+    return sum(map(len, state))

@@ -202,7 +202,11 @@ class Checkpoint:
         audited: after it, the variables that its code cannot have touched were looked at, too.
         payload_bytes: what the new versions weigh.
         written_bytes: what they added to the store.
-        incomplete: why the delta may not be whole (an error of ours), or None.
+        incomplete: why the delta may not be whole (an error of ours), or None. What it lacks is in the delta of the
+            next one that is not.
+        severed: where its record was damaged, or the way to its parent: the names that may have been there, and of
+            which nothing is known any more. None everywhere else.
+        population: how many variables there were after it; None where nobody counted.
         outputs: outputs of the cell, as nbformat v4 dictionaries.
         trusted: false where the store cannot show that this user wrote it: its code is only to be read.
         outputs_trusted: the same of the outputs; not known where those were left out.
@@ -234,6 +238,8 @@ class Checkpoint:
     written_bytes: int = 0
     message: str | None = None
     incomplete: str | None = None
+    severed: tuple[str, ...] | None = None
+    population: int | None = None
     outputs: tuple[Mapping[str, object], ...] = ()
     trusted: bool = True
     outputs_trusted: bool = True
@@ -278,7 +284,10 @@ class ReplayStep:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A version of the target that cannot be brought back."""
+    """A version of the target that cannot be brought back.
+
+    A version without names stands for variables of which not even the names are known.
+    """
 
     version: Version
     reason: str

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from kishu_kernel.ambient.keeper import Known
 from kishu_kernel.detect.covariables import Knowledge
-from kishu_kernel.model import Checkpoint, CheckpointId, Names, State
+from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Names, State, VersionRecord
 
 UNSAVED_AT_MOST = 1000
 """Cells whose checkpoints were lost are remembered up to this many; a disk can be full for a long time."""
@@ -80,17 +80,29 @@ class Recovery:
 
 
 def _as_code(lost: Checkpoint, reason: str) -> Checkpoint:
+    """What is left of it: which co-variables and settings its cell changed, and nothing of what they were.
+
+    The next complete checkpoint compares with what was before this one, and has a deleted name only where that was
+    there: here it is one more that nothing is known of.
+    """
+    made = {name for record in lost.versions for name in record.names}
+    gone = tuple(names for names in lost.dropped if names and made.isdisjoint(names))
+    versions = (*map(_unstored, lost.versions), *(_nothing_of(names) for names in gone))
     return replace(
         lost,
-        created=(),
-        modified=(),
-        deleted=(),
-        accessed=(),
-        inputs=(),
-        versions=(),
+        versions=tuple(replace(record, reason=f"it could not be stored: {reason}") for record in versions),
         dropped=(),
-        ambient={},
+        ambient=dict.fromkeys(lost.ambient, b""),
         ambient_before={},
+        population=None if lost.population is None else lost.population + sum(map(len, gone)),
         payload_bytes=0,
         incomplete=lost.incomplete or reason,
     )
+
+
+def _unstored(record: VersionRecord) -> VersionRecord:
+    return replace(record, size=0, stored=False, replayable=False)
+
+
+def _nothing_of(names: Names) -> VersionRecord:
+    return VersionRecord(names, Digest(b""), 0, False, None, False, ())

@@ -27,6 +27,7 @@ from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
+    Lost,
     Names,
     Plan,
     ReplayMode,
@@ -76,6 +77,13 @@ class _Unloadable(Exception):
     trusted: bool
 
 
+@dataclass
+class _Unobtainable(Exception):
+    """A re-run did not give these back."""
+
+    reasons: Mapping[Version, str]
+
+
 @dataclass(frozen=True, slots=True)
 class _Travel:
     timeline: Timeline
@@ -113,7 +121,9 @@ class Restorer:
         progress: Reporter | None = None,
         reunion: Reunion | None = None,
     ) -> tuple[Plan, Found]:
-        """The plan, and all objects that it brings back. Plans anew where a stored version does not load.
+        """The plan, and all objects that it brings back.
+
+        Plans anew where a stored version does not load and, where that is allowed, without what a re-run did not give.
 
         Args:
             ambient: part of the plan; not carried out here.
@@ -122,7 +132,7 @@ class Restorer:
 
         Raises:
             LostError: versions are lost, and that is not allowed.
-            ReplayError: a re-run failed.
+            ReplayError: a re-run failed, and going without what it was to give is not allowed.
         """
         travel = _Travel(timeline, progress or Reporter(), reunion or Reunion())
         self.unlike = []
@@ -171,11 +181,13 @@ class Restorer:
         allow_lost: bool,
     ) -> tuple[Plan, Found]:
         unloadable: dict[Version, str] = {}
+        unobtainable: dict[Version, str] = {}
         doubted: set[CheckpointId] = set()
         loaded: Found = {}
+        again: Found = {}
         while True:
             lookup = _doubting(travel.timeline.lookup, doubted)
-            plan = with_ambient(make_plan(lookup, here, target, replay, unloadable), ambient)
+            plan = with_ambient(make_plan(lookup, here, target, replay, unloadable, unobtainable), ambient)
             if plan.lost and not allow_lost:
                 raise LostError(_lost_sentence(plan))
             left = [step for step in plan.load if step.version not in loaded]
@@ -184,12 +196,18 @@ class Restorer:
             try:
                 for step in left:
                     loaded[step.version] = self._load(travel, step.version, step.version)
-                again = self._replay(travel, plan.replay)
-                return plan, {step.version: loaded[step.version] for step in plan.load} | again
+                self._replay(travel, plan.replay, again)
+                given = {version for step in plan.replay for version in step.gives} & again.keys()
+                in_hand = loaded | {version: again[version] for version in given}
+                return plan, {version: in_hand[version] for version in (*(s.version for s in plan.load), *given)}
             except _Unloadable as failed:
                 unloadable[failed.version] = failed.reason
                 if not failed.trusted:
                     doubted.add(failed.version.checkpoint)
+            except _Unobtainable as failed:
+                if not allow_lost:
+                    raise ReplayError(_failed_sentence(failed.reasons)) from None
+                unobtainable.update(failed.reasons)
 
     def _load(
         self, travel: _Travel, version: Version, at: Version | None = None, *, only_looking: bool = False
@@ -209,10 +227,18 @@ class Restorer:
         except LoadError as error:
             raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error
 
-    def _replay(self, travel: _Travel, steps: Sequence[ReplayStep]) -> Found:
-        """Re-runs cells (paper 5.3). Each gets inputs of its own, since it may change them."""
-        results: list[Found] = []
+    def _replay(self, travel: _Travel, steps: Sequence[ReplayStep], again: Found) -> None:
+        """Re-runs cells (paper 5.3). Each gets inputs of its own, since it may change them.
+
+        Args:
+            again: what re-runs gave already, before a plan was made anew; what is given now is put there.
+        """
+        results: dict[int, Found] = {}
+        handed_on = {index for step in steps for index in step.after}
+        wanted = _wanted(steps, handed_on, again)
         for number, step in enumerate(steps):
+            if number not in wanted:
+                continue
             inputs: dict[str, Any] = {}
             for load in step.loads:
                 inputs.update(self._load(travel, load.version))
@@ -220,36 +246,44 @@ class Restorer:
                 for objects in results[source].values():
                     inputs.update(objects)
             with travel.progress.cell(number):
-                results.append(self._rerun_cell(travel.timeline, step, inputs))
-        handed_on = {index for step in steps for index in step.after}
-        return {
-            version: objects
-            for index, result in enumerate(results)
-            if index not in handed_on
-            for version, objects in result.items()
-        }
+                results[number], failed = self._rerun_cell(travel.timeline, step, inputs)
+            if number not in handed_on:
+                again.update(results[number])
+            if failed:
+                raise _Unobtainable(failed)
 
-    def _rerun_cell(self, timeline: Timeline, step: ReplayStep, inputs: Mapping[str, Any]) -> Found:
+    def _rerun_cell(
+        self, timeline: Timeline, step: ReplayStep, inputs: Mapping[str, Any]
+    ) -> tuple[Found, dict[Version, str]]:
+        """What the cell gave, and for what it did not give the reason."""
         checkpoint = timeline.lookup(step.checkpoint)
+        label = f"the cell of checkpoint {checkpoint.id}"
         if not checkpoint.trusted:  # no plan has such a step
-            raise ReplayError(f"the cell of checkpoint {checkpoint.id} is not re-run: {UNTRUSTED}")
+            return {}, dict.fromkeys(step.gives, f"{label} is not re-run: {UNTRUSTED}")
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
         ambient = self._ambient.as_before(timeline.lookup, checkpoint)
-        with self._names.swapped(inputs, aliases) as live, ambient as unlike:
-            self.rerunning = True
-            try:
-                ended = self._rerun(step.code)
-            finally:
-                self.rerunning = False
-            different = unlike()
-            if ended.result and checkpoint.execution_count is not None:
-                live[f"_{checkpoint.execution_count}"] = ended.result[0]
-            found = {version: _picked(live, version.names) for version in step.gives}
-        _check_rerun(checkpoint, ended, found)
-        if different:
-            raise ReplayError(f"the cell of checkpoint {checkpoint.id} {different} when it was re-run")
-        self.unlike += [each.names for each, objects in found.items() if self._is_unlike(checkpoint, each, objects)]
-        return found
+        try:
+            with self._names.swapped(inputs, aliases) as live, ambient as unlike:
+                self.rerunning = True
+                try:
+                    ended = self._rerun(step.code)
+                finally:
+                    self.rerunning = False
+                different = unlike()
+                if ended.result and checkpoint.execution_count is not None:
+                    live[f"_{checkpoint.execution_count}"] = ended.result[0]
+                found = {version: _picked(live, version.names) for version in step.gives}
+        except ReplayError as error:
+            return {}, dict.fromkeys(step.gives, str(error))
+        ending = _ended_otherwise(checkpoint, ended) or (different and f"{different} when it was re-run")
+        if ending:
+            return {}, dict.fromkeys(step.gives, f"{label} {ending}")
+        failed = {
+            version: f"{label} {why}" for version in found if (why := _amiss(checkpoint, version, found[version]))
+        }
+        given = {version: objects for version, objects in found.items() if version not in failed}
+        self.unlike += [each.names for each, objects in given.items() if self._is_unlike(checkpoint, each, objects)]
+        return given, failed
 
     def _is_unlike(self, checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> bool:
         census: Census = Counter()
@@ -273,28 +307,61 @@ def _doubting(lookup: Lookup, doubted: Collection[CheckpointId]) -> Lookup:
     return doubting
 
 
-def _check_rerun(checkpoint: Checkpoint, ended: Rerun, found: Found) -> None:
-    """The re-run ended as the cell first ended, and gave what it gave. Raises `ReplayError` if not."""
-    label = f"the cell of checkpoint {checkpoint.id}"
+def _wanted(steps: Sequence[ReplayStep], handed_on: Collection[int], again: Found) -> set[int]:
+    """The steps that are to be run: those whose versions are not there, and whose results they work on."""
+    wanted: set[int] = set()
+    asked: set[int] = set()
+    for number in reversed(range(len(steps))):
+        final = number not in handed_on and not again.keys() >= set(steps[number].gives)
+        if final or number in asked:
+            wanted.add(number)
+            asked.update(steps[number].after)
+    return wanted
+
+
+def _ended_otherwise(checkpoint: Checkpoint, ended: Rerun) -> str | None:
+    """In what way a re-run did not end as the cell first ended, as a clause."""
     raised = None if ended.error is None else type(ended.error).__name__
-    if raised != checkpoint.error:
-        before = f"raised {checkpoint.error}" if checkpoint.error else "ended well"
-        now = f"raised {raised}: {ended.error}" if raised else "ended well"
-        raise ReplayError(f"{label} {before} when it first ran and {now} when it was re-run") from ended.error
-    for version, objects in found.items():
-        recorded = {info.name: info.type for info in checkpoint.record(version.names).variables}
-        for name in version.names:
-            if name not in objects:
-                raise ReplayError(f"{label} did not give {name} when it was re-run")
-            kind = describe(name, objects[name]).type
-            if kind != recorded.get(name, kind):
-                raise ReplayError(f"{label} gave {name} as {kind}, not as {recorded[name]}, when it was re-run")
+    if raised == checkpoint.error:
+        return None
+    before = f"raised {checkpoint.error}" if checkpoint.error else "ended well"
+    now = f"raised {raised}: {ended.error}" if raised else "ended well"
+    return f"{before} when it first ran and {now} when it was re-run"
+
+
+def _amiss(checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> str | None:
+    """In what way a re-run did not give what the cell gave, as a clause."""
+    recorded = {info.name: info.type for info in checkpoint.record(version.names).variables}
+    for name in version.names:
+        if name not in objects:
+            return f"did not give {name} when it was re-run"
+        kind = describe(name, objects[name]).type
+        if kind != recorded.get(name, kind):
+            return f"gave {name} as {kind}, not as {recorded[name]}, when it was re-run"
+    return None
 
 
 def _picked(live: Mapping[str, Any], names: Names) -> dict[str, Any]:
     return {name: live[name] for name in names if name in live}
 
 
+_WITHOUT = "Ask with allow_lost to go there without them"
+
+
 def _lost_sentence(plan: Plan) -> str:
-    told = "; ".join(f"{', '.join(lost.version.names)} ({lost.reason})" for lost in plan.lost)
-    return f"this state cannot be brought back whole: {told}. Ask with allow_lost to go there without them"
+    return f"this state cannot be brought back whole: {_told(plan.lost)}. {_WITHOUT}"
+
+
+def _failed_sentence(reasons: Mapping[Version, str]) -> str:
+    """The reasons are about cells, of which several versions can come."""
+    told = "; ".join(dict.fromkeys(reasons.values()))
+    names = ", ".join(name for version in reasons for name in version.names)
+    return f"{told}: {names} cannot be brought back. {_WITHOUT}"
+
+
+def _told(lost: Sequence[Lost]) -> str:
+    """Each reason once, after the names that it is of."""
+    names: dict[str, list[str]] = {}
+    for each in lost:
+        names.setdefault(each.reason, []).extend(each.version.names or ("other variables",))
+    return "; ".join(f"{', '.join(of)} ({reason})" for reason, of in names.items())

@@ -46,6 +46,7 @@ _UNLIKE = (
     "{}: re-computed by running cells again, and not the same as before: "
     "what these cells do depends on more than variables, random numbers and settings."
 )
+_INCOMPLETE = "Checkpoint {} is incomplete: {}. This is the state before it, without what it changed."
 UNSETTLED = CheckpointId("")
 """Stands for the checkpoint that what has changed since the last one would get."""
 
@@ -189,7 +190,7 @@ class Session:
             self._warn(_CUT_SHORT.format(reason))
             if not self._cells.drop(ticket):  # cut short on the way out: that checkpoint is taken, or noted
                 return None
-            return self._note_incomplete(run, reason)
+            return self._note_incomplete(run, reason, cell_access(ticket.source))
 
     def note_unseen(self) -> None:
         """Something ran that nobody watched (a widget's callback, the debugger): check everything next time."""
@@ -232,11 +233,11 @@ class Session:
             else:
                 self._cut_short = True
                 self._warn(_CUT_SHORT.format(reason))
-            return self._note_incomplete(finished.run, reason)
+            return self._note_incomplete(finished.run, reason, finished.access | finished.carried)
 
-    def _note_incomplete(self, run: CellRun, reason: str) -> Checkpoint | None:
+    def _note_incomplete(self, run: CellRun, reason: str, access: Access) -> Checkpoint | None:
         with suppress(Exception):
-            return self._ledger.note_incomplete(run, reason)
+            return self._ledger.note_incomplete(run, reason, access)
         return None
 
     def _checkpoint(self, finished: _Finished) -> Checkpoint:
@@ -327,7 +328,7 @@ class Session:
         """The process ends while this cell runs: that it ran is kept, and nothing of what it did so far."""
         with self.standing_still(seconds) as still:
             if still and self._cells.drop(ticket):
-                self._note_incomplete(run, CUT_OFF)
+                self._note_incomplete(run, CUT_OFF, cell_access(ticket.source))
 
     def make_up_within(self, seconds: float) -> None:
         """Takes what no checkpoint has yet: what one left out that was interrupted, or something unseen has changed.
@@ -435,11 +436,18 @@ class Session:
         replay: ReplayMode = "auto",
         allow_lost: bool = False,
     ) -> Outcome:
-        """Goes to where the last of the notebook's other sessions stood, or the one whose name begins so."""
+        """Goes to where the last of the notebook's other sessions stood, or the one whose name begins so.
+
+        A session that has run no cell has nothing to lose by going: it brings all that can be brought, and the plan
+        lists the rest. Of what somebody else may have written nothing can be.
+        """
         with self._gate:
             self.catch_up()
             self._await_arrivals()
-            return self._travel(self.timeline.last_head(session), None, dry_run, replay, allow_lost)
+            timeline = self.timeline
+            target = timeline.last_head(session)
+            fresh = timeline.head is None and not timeline.used and timeline.lookup(target).trusted
+            return self._travel(target, None, dry_run, replay, allow_lost or fresh)
 
     def compared(self, pairs: Mapping[str, tuple[Version, Version]]) -> dict[str, Comparison]:
         """In what way variables differ, as in `Restorer.compared`."""
@@ -529,10 +537,10 @@ class Session:
         if self._restorer.unlike:
             names = ", ".join(name for each in self._restorer.unlike for name in each)
             self._warn(_UNLIKE.format(names))
-        if target is not None and self.timeline.lookup(target).incomplete:
-            cut_off = self.timeline.lookup(target).incomplete == CUT_OFF
-            told = CUT_OFF if cut_off else "what its cell changed was kept with the next one"
-            self._warn(f"Checkpoint {target} is incomplete: {told}. This is the state before it.")
+        at = self.timeline.lookup(target) if target is not None else None
+        if at is not None and at.incomplete and at.severed is None:
+            told = CUT_OFF if at.incomplete == CUT_OFF else "what its cell changed was kept with the next one"
+            self._warn(_INCOMPLETE.format(target, told))
         return Outcome(target, previous, plan, True, time.perf_counter() - started)
 
     # -- names for points in time ----------------------------------------------------------------

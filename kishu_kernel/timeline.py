@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from kishu_kernel.errors import RequestError, UnknownTargetError
-from kishu_kernel.history.graph import ancestry, common_ancestor
+from kishu_kernel.history.graph import ancestry, common_ancestor, is_bare
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, resolve
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId, Version
 from kishu_kernel.store.base import Store
@@ -43,10 +43,12 @@ class History:
 
     @classmethod
     def at_rest(cls, store: Store) -> History:
-        """Seen from where the last session stood."""
+        """Seen from where the last session stood; from one that had something, where there is such a one."""
         refs = store.refs()
-        heads = [id for name, id in refs.items() if name.startswith(HEAD) and store.contains(id)]
-        head = max(heads, key=lambda id: store.checkpoint(id).timestamp, default=None)
+        heads = {id for name, id in refs.items() if name.startswith(HEAD) and store.contains(id)}
+        latest = sorted(heads, key=lambda id: store.checkpoint(id).timestamp, reverse=True)
+        had = (id for id in latest if not is_bare(store.checkpoint, id))
+        head = next(had, next(iter(latest), None))
         ending = [name[len(BRANCH) :] for name, id in sorted(refs.items()) if name.startswith(BRANCH) and id == head]
         return cls(store, head, ending[0] if len(ending) == 1 else None)
 
@@ -115,7 +117,8 @@ class Timeline(History):
             StoreError: the other one cannot be written; nothing has changed.
         """
         theirs = store.refs()
-        names = {name: self._beside(name, theirs) for name in self.store.refs()}
+        mine = self.store.refs().items()
+        names = {name: name if self._goes_on(theirs.get(name), id) else self._beside(name, theirs) for name, id in mine}
         self.store.move_to(store, {names[name]: id for name, id in self.store.refs().items()})
         if self.branch is not None:
             self.branch = names.get(BRANCH + self.branch, BRANCH + self.branch)[len(BRANCH) :]
@@ -218,17 +221,36 @@ class Timeline(History):
 
     def earlier(self) -> list[Checkpoint]:
         """Where the other sessions of this notebook stood last, the latest first."""
-        heads = {name[len(HEAD) :]: id for name, id in self.store.refs().items() if name.startswith(HEAD)}
-        found = [self.lookup(id) for name, id in heads.items() if name != self.session and self.store.contains(id)]
+        ends = self._ends()
+        found = [self.lookup(id) for name, id in ends.items() if name != self.session and self.store.contains(id)]
         return sorted(found, key=lambda each: each.timestamp, reverse=True)
 
+    def resumable(self) -> Checkpoint | None:
+        """Where the latest of them stood that has something to bring back; if none has, the latest of all."""
+        earlier = self.earlier()
+        return next((each for each in earlier if not is_bare(self.lookup, each.id)), next(iter(earlier), None))
+
+    def _ends(self) -> dict[str, CheckpointId]:
+        """Where each session stood last. Of one that has left no head (in a bundle), the end of its branch."""
+        refs = self.store.refs()
+        ends = {name[len(HEAD) :]: id for name, id in refs.items() if name.startswith(HEAD)}
+        for name, id in refs.items():
+            if name.startswith(BRANCH) and id not in ends.values() and self.store.contains(id):
+                ends.setdefault(self.lookup(id).session, id)
+        return ends
+
     def last_head(self, session: str | None = None) -> CheckpointId:
-        """Where the last of the other sessions stood, or the one that is named. UnknownTargetError if there is none."""
+        """Where the last of the other sessions stood that has something to bring back, or the one that is named.
+
+        Raises:
+            UnknownTargetError: there is none.
+        """
         if session is None:
-            for checkpoint in self.earlier():
-                return checkpoint.id
-            raise UnknownTargetError("this notebook has no earlier session to resume")
-        heads = {name[len(HEAD) :]: id for name, id in self.store.refs().items() if name.startswith(HEAD)}
+            last = self.resumable()
+            if last is None:
+                raise UnknownTargetError("this notebook has no earlier session to resume")
+            return last.id
+        heads = self._ends()
         found = {name: id for name, id in heads.items() if name.startswith(session) and session}
         if len(found) != 1:
             there = ", ".join(sorted(heads.keys() - {self.session})) or "none"
@@ -285,6 +307,10 @@ class Timeline(History):
         self.store.update({kind + name: None})
         if kind == BRANCH and name == self.branch:
             self.branch = None
+
+    def _goes_on(self, there: CheckpointId | None, here: CheckpointId) -> bool:
+        """Whether what is here descends from what is there, so that nothing there is left."""
+        return there is None or any(each.id == there for each in ancestry(self.lookup, here))
 
     @staticmethod
     def _beside(name: str, taken: Collection[str]) -> str:

@@ -414,8 +414,12 @@ def test_an_incomplete_checkpoint_says_so(notebook: Notebook) -> None:
     assert [each.code for each in lost] == ["x.append(3)", "x.append(2)"]
     for each in lost:
         assert "the disk is full" in str(each.incomplete)
-        assert (each.versions, each.dropped) == ((), ())
+        assert [(record.names, record.stored) for record in each.versions] == [(("x",), False)]
+        assert each.dropped == ()
     assert lost[-1].parent == first
+    with pytest.raises(LostError, match=r"x \(it could not be stored: the disk is full\)"):
+        notebook.session.undo()
+    assert notebook["x"] == [1, 2, 3, 4]
     notebook.session.undo(3)
     assert notebook["x"] == [1]
     notebook.session.redo(3)
@@ -1115,8 +1119,11 @@ def test_an_undo_after_a_loss_goes_no_further_than_asked(notebook: Notebook) -> 
     notebook.run("x = 4")
     notebook.run("x = 5")
     notebook.store.commits = "none"
-    notebook.session.undo()
-    assert notebook["x"] == 3  # 4 is lost
+    with pytest.raises(LostError, match="the disk is full"):
+        notebook.session.undo()
+    assert notebook["x"] == 5
+    notebook.session.undo(allow_lost=True)
+    assert "x" not in notebook.variables  # 4 is lost
     assert "incomplete" in notebook.warnings[-1]
     notebook.session.redo()
     assert notebook["x"] == 5

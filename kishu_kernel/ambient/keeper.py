@@ -15,7 +15,7 @@ from typing import Any
 from kishu_kernel.ambient.provider import LEFT_ALONE, Provider, providers
 from kishu_kernel.codec.pickling import decode, encode
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
-from kishu_kernel.history.graph import UNTRUSTED, Lookup, ambient_at, ancestry
+from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
 from kishu_kernel.reducers import ReductionTable
 
@@ -151,7 +151,11 @@ class AmbientState:
                 continue
             at[name] = id
             values[name] = value
-        if there or target is None:
+        severed = severed_at(lookup, target)
+        if severed is not None:
+            unknown = [name for name in self._present() if name not in there]
+            lost += [Lost(Version((name,), severed), SEVERED.format(severed)) for name in unknown]
+        elif there or target is None:
             for name, provider in self._present().items():
                 value = self._before_all(name, provider, target)
                 if name not in there and value is not LEFT_ALONE and not _equal(value, now.get(name, LEFT_ALONE)):
@@ -300,7 +304,8 @@ class AmbientState:
             raise LoadError(UNTRUSTED)
         blob = (checkpoint.ambient if blobs is None else blobs)[name]
         if not blob:
-            raise LoadError("it could not be stored")
+            severed = checkpoint.severed is not None
+            raise LoadError(SEVERED.format(checkpoint.id) if severed else "it could not be stored")
         value = decode(_Blob((name,), blob), self._table.namespace)[name]
         provider = providers().get(name)
         if provider is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.trackers import make_tracker
 from kishu_kernel.doings import begin
+from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.background import Background
 from kishu_kernel.frontend.ending import Ending
 from kishu_kernel.frontend.opening import StoreOpener
@@ -264,15 +265,23 @@ class Attachment:
             if (earlier := timeline.earlier()) and (short := cut_short(timeline, earlier[0])):
                 self.warnings.append(short)  # the notice tells it, and `status` keeps it
             if resume and self.settings.auto_resume and timeline.earlier():
-                from kishu_kernel.frontend.answers.content import outcome_content
-                from kishu_kernel.frontend.pages.display import as_text
-
-                outcome = self.session.resume(replay="annotated")
-                self.traveled()
-                found = {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}
+                found = self._resumed() or found
             self.shell.display_pub.publish(dict(found))
         except Exception as error:
             self.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")
+
+    def _resumed(self) -> Mapping[str, str] | None:
+        """Takes the history up; what to show of it, or None, and then it is said why."""
+        from kishu_kernel.frontend.answers.content import outcome_content
+        from kishu_kernel.frontend.pages.display import as_text
+
+        try:
+            outcome = self.session.resume(replay="annotated")
+        except KishuError as error:
+            self.warn(f"Kishu brought nothing back of this notebook's last session: {error}.")
+            return None
+        self.traveled()
+        return {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}
 
     def subscribe(self, callback: Callable[[bool], None]) -> Callable[[], None]:
         """Calls it after each checkpoint and each travel, on the thread that did it. Returns what ends that.

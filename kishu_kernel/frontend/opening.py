@@ -6,6 +6,7 @@ as soon as it can.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kishu_kernel.errors import StoreError
+from kishu_kernel.errors import StoreError, UnwritableError
 from kishu_kernel.model import SessionId
 from kishu_kernel.timeline import Timeline
 
@@ -88,9 +89,13 @@ class StoreOpener:
         try:
             store = self._open()
         except (StoreError, OSError) as error:
-            self._warn(f"{error}. Until then this session's history is kept in memory only.")
             self._retry_at = time.monotonic() + RETRY
-            return self.in_memory()
+            read = self._to_read() if isinstance(error, UnwritableError) else None
+            if read is None:
+                self._warn(f"{error}. Until then this session's history is kept in memory only.")
+                return self.in_memory()
+            self._warn(f"{error}. Until then it is read, and what this session adds is kept in memory only.")
+            return read
         return Timeline(store, self._session, self._limit(store), self.refresh)
 
     def in_memory(self) -> Timeline:
@@ -119,6 +124,8 @@ class StoreOpener:
         if self._retry_at is None or time.monotonic() < self._retry_at:
             return
         self._retry_at = time.monotonic() + RETRY
+        if self.place is not None and not os.access(self.place.path, os.W_OK):
+            return
         try:
             store = self._open()
         except (StoreError, OSError):
@@ -126,7 +133,6 @@ class StoreOpener:
         try:
             timeline.move_to(store, self._limit(store), self.refresh)
         except BaseException as error:
-            self.place = None
             store.close()
             if isinstance(error, Exception):  # it stays in memory
                 return
@@ -181,6 +187,23 @@ class StoreOpener:
             self._warn(f"The key {key_path()} cannot be made: no later kernel will know that this history is yours.")
         self.place, self.key = place, key_path() if seal.lasting else None
         return store
+
+    def _to_read(self) -> Timeline | None:
+        """A timeline over a store that cannot be written; None where there is none to be read either."""
+        from kishu_kernel.store import MemoryStore
+        from kishu_kernel.store.layered_store import LayeredStore
+        from kishu_kernel.store.lmdb_store import LmdbStore
+        from kishu_kernel.store.places.finding import find_place
+
+        try:
+            place = find_place(self.base(), self._notebook(), self._session)
+            below = LmdbStore(place.path, readonly=True)
+        except (StoreError, OSError):
+            return None
+        self.place = place
+        limit = memory_limit() if self._where.limit is None else self._where.limit
+        room = below.statistics().bytes + limit if limit else None
+        return Timeline(LayeredStore(below, MemoryStore()), self._session, room)
 
     def _limit(self, store: LmdbStore) -> int | None:
         if self._where.limit is not None:

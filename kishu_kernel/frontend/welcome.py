@@ -72,7 +72,8 @@ def _listed(names: list[str]) -> str:
 
 
 def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float) -> tuple[str, Ways]:
-    last, *others = earlier
+    last = timeline.resumable() or earlier[0]
+    others = [each for each in earlier if each.id != last.id]
     told = f"This notebook has a history: its last session ended {ago(now - last.timestamp)}{_extent(timeline, last)}"
     told += f", and there {'was one' if len(others) == 1 else f'were {len(others)}'} before it." if others else "."
     if place is not None and place.previous:

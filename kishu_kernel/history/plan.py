@@ -7,6 +7,9 @@ versions that the cell had, which may need re-running in turn; what even that ca
 What a checkpoint says that somebody else may have written is only to be read: its versions are neither loaded nor
 recomputed, not as inputs either. Nor is a cell re-run whose inputs such a checkpoint could have chosen, by standing
 between them and the cell.
+
+Of some states not all is known: a record was damaged, or a cell's checkpoint could not be taken. What may have been
+there is lost as well, by name where a name is known, and as "other variables"; no cell is re-run on what is not known.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Mapping
 
 from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
 from kishu_kernel.history.effects import side_effects
-from kishu_kernel.history.graph import UNTRUSTED, Lookup, ancestry, state_at
+from kishu_kernel.history.graph import UNTRUSTED, Gap, KnownState, Lookup, ancestry, known_state_at
 from kishu_kernel.model import (
     CheckpointId,
     LoadStep,
@@ -38,17 +41,20 @@ def make_plan(
     target: CheckpointId | None,
     replay: ReplayMode = "auto",
     unloadable: Mapping[Version, str] | None = None,
+    unobtainable: Mapping[Version, str] | None = None,
 ) -> Plan:
     """The plan that brings a session from the state `here` to that of `target`.
 
     Args:
         unloadable: versions whose load has failed, with the reason; as good as not stored.
+        unobtainable: versions that a re-run of their cell did not give back, with the reason.
     """
-    there = state_at(lookup, target)
+    known = known_state_at(lookup, target)
+    there = known.versions
     keep = tuple(Version(n, at) for n, at in sorted(there.items()) if here.get(n) == at)
     needed = [Version(n, at) for n, at in sorted(there.items()) if here.get(n) != at]
     names_there = {name for names in there for name in names}
-    replays = _Replays(lookup, replay, unloadable or {})
+    replays = _Replays(lookup, replay, unloadable or {}, unobtainable or {})
     loads, missing = replays.sorted_out(needed)
     replays.give(missing)
     return Plan(
@@ -57,8 +63,15 @@ def make_plan(
         load=tuple(loads),
         delete=tuple(sorted({name for names in here for name in names} - names_there)),
         replay=tuple(replays.steps),
-        lost=tuple(replays.lost),
+        lost=(*replays.lost, *_unknown(known.gap)),
     )
+
+
+def _unknown(gap: Gap | None) -> list[Lost]:
+    """What may be there, and nobody knows of; at the end what has no name."""
+    if gap is None:
+        return []
+    return [Lost(Version(names, gap.at), gap.reason) for names in (*((name,) for name in gap.names), ())]
 
 
 class _Replays:
@@ -67,11 +80,18 @@ class _Replays:
     A re-run changes what it is given, so each one gets inputs of its own: none is handed to two.
     """
 
-    def __init__(self, lookup: Lookup, mode: ReplayMode, unloadable: Mapping[Version, str]) -> None:
+    def __init__(
+        self,
+        lookup: Lookup,
+        mode: ReplayMode,
+        unloadable: Mapping[Version, str],
+        unobtainable: Mapping[Version, str],
+    ) -> None:
         self._lookup = lookup
         self._mode = mode
         self._unloadable = unloadable
-        self._states: dict[CheckpointId | None, dict[tuple[str, ...], CheckpointId]] = {}
+        self._unobtainable = unobtainable
+        self._states: dict[CheckpointId | None, KnownState] = {}
         self.steps: list[ReplayStep] = []
         self.lost: list[Lost] = []
 
@@ -108,6 +128,9 @@ class _Replays:
         checkpoint = self._lookup(at)
         if checkpoint.inputs and not all(each.trusted for each in ancestry(self._lookup, checkpoint.parent)):
             return f"what its cell had to work on cannot be told: {UNTRUSTED}"
+        before = self._before(at)
+        if before.gap is not None and before.lacks(checkpoint.inputs):
+            return f"what its cell had to work on cannot be told: {before.gap.reason}"
         loads, missing = self.sorted_out(self._inputs(at))
         after = []
         for source, versions in _by_checkpoint(missing).items():
@@ -136,23 +159,30 @@ class _Replays:
 
     def _inputs(self, at: CheckpointId) -> list[Version]:
         """The versions that a cell read, as its parent left them."""
-        checkpoint = self._lookup(at)
-        if checkpoint.parent not in self._states:
-            self._states[checkpoint.parent] = state_at(self._lookup, checkpoint.parent)
-        read = set(checkpoint.inputs)
-        state = self._states[checkpoint.parent]
+        read = set(self._lookup(at).inputs)
+        state = self._before(at).versions
         return [Version(names, made) for names, made in sorted(state.items()) if not read.isdisjoint(names)]
+
+    def _before(self, at: CheckpointId) -> KnownState:
+        parent = self._lookup(at).parent
+        if parent not in self._states:
+            self._states[parent] = known_state_at(self._lookup, parent)
+        return self._states[parent]
 
     def _refusal(self, version: Version) -> str | None:
         if not self._trusted(version):
             return UNTRUSTED
         record = self._record(version)
         why = self._unloadable.get(version) or record.reason or "it was not stored"
+        if version in self._unobtainable:
+            return f"{why}; {self._unobtainable[version]}"
         said = cell_annotations(self._lookup(version.checkpoint).code)
         if self._mode == "never" or (self._mode == "annotated" and DETERMINISTIC not in said):
             return f"{why}; its cell would have to be re-run, and replay is '{self._mode}'"
         if NO_REPLAY in said:
             return f"{why}; its cell says `# kishu: {NO_REPLAY}`"
+        if self._lookup(version.checkpoint).incomplete:
+            return why
         if not record.replayable:
             return f"{why}; it was made by something else than its cell"
         if self._lookup(version.checkpoint).status == "interrupted":

@@ -167,6 +167,9 @@ class _StateWalk:
 
     def enter(self, checkpoint: Checkpoint) -> None:
         """From the state of the parent to that of the checkpoint."""
+        if checkpoint.incomplete and checkpoint.severed is None:  # what follows builds on what was before it
+            self._pass_over(checkpoint)
+            return
         read = [self._state[name] for name in checkpoint.inputs if name in self._state]
         gone = self._superseded(checkpoint)
         for version in gone:
@@ -179,6 +182,12 @@ class _StateWalk:
             self._put_in(version)
         self._lowest.add(self._turns[checkpoint.id])
         self._undo.append((gone, made))
+
+    def _pass_over(self, checkpoint: Checkpoint) -> None:
+        """The state stays that of the parent."""
+        self.needed.update({Version(record.names, checkpoint.id): _NEVER for record in checkpoint.versions})
+        self._lowest.add(self._turns[checkpoint.id])
+        self._undo.append(([], []))
 
     def leave(self) -> None:
         """Back to the state of the parent."""

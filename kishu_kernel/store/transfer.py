@@ -13,18 +13,24 @@ from kishu_kernel.store.base import Store
 
 
 def transfer(source: Store, target: Store) -> None:
-    """Copies all checkpoints and payloads; refs are for the caller, since the target may have some. O(bytes).
+    """Copies what is not there yet of checkpoints and payloads; refs are for the caller. O(bytes).
 
     Raises:
         StoreError: the target cannot be written; what arrived until then stays there.
     """
     for checkpoint in sorted(source.checkpoints(), key=lambda each: each.timestamp):
+        if target.contains(checkpoint.id) and _same(checkpoint, target.checkpoint(checkpoint.id)):
+            continue
         found = [_payload(source, checkpoint, record) for record in checkpoint.versions]
         records = tuple(
             record if payload or not record.stored else replace(record, stored=False, reason="it could not be read")
             for record, payload in zip(checkpoint.versions, found, strict=True)
         )
         target.commit(replace(checkpoint, versions=records), [each for each in found if each], {})
+
+
+def _same(one: Checkpoint, other: Checkpoint) -> bool:
+    return replace(one, written_bytes=0) == replace(other, written_bytes=0)
 
 
 def _payload(source: Store, checkpoint: Checkpoint, record: VersionRecord) -> Payload | None:

@@ -99,7 +99,7 @@ class PlanBody extends Widget {
     if (plan.lost.length) {
       this._list(
         'These variables would be gone:',
-        plan.lost.map(each => [each.names.join(', '), each.reason])
+        plan.lost.map(each => [each.names.join(', ') || 'other variables', each.reason])
       );
     }
   }

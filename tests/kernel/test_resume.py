@@ -135,7 +135,7 @@ def test_auto_resume_re_runs_nothing(start: Start, book: Path) -> None:
     kernel.ok("gen = (i for i in [1])")
     written(kernel)
     kernel.restart()
-    assert "gen" in kernel.ok("z = 1").stderr
+    assert "gen" in kernel.ok("z = 1").text
     assert kernel.value("'gen' in globals(), z") == (False, 1)
 
 

@@ -245,7 +245,8 @@ def test_one_state_takes_what_it_needs_and_no_more(branching: Path, file: Path, 
     import_history(file, tmp_path / "there")
     store = LmdbStore(tmp_path / "there")
     assert [each.id for each in store.checkpoints()] == [checkpoint_id(number) for number in (1, 2, 3)]
-    assert store.refs() == {"branch/main": checkpoint_id(3)}
+    session = store.checkpoint(checkpoint_id(3)).session
+    assert store.refs() == {"branch/main": checkpoint_id(3), f"head/{session}": checkpoint_id(3)}
     for names, number in (("x", 3), ("y", 3), ("x", 1)):  # the last one is what re-running the generator takes
         assert store.load(Version((names,), checkpoint_id(number))).stream == f"{names} of {number}".encode()
     first = store.checkpoint(checkpoint_id(1))

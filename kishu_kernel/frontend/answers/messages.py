@@ -11,7 +11,17 @@ from datetime import datetime, timezone
 from itertools import takewhile
 from typing import Any
 
-from kishu_kernel.errors import AmbiguousTargetError, KishuError, RequestError
+from kishu_kernel.errors import (
+    AmbiguousTargetError,
+    CheckoutError,
+    KishuError,
+    LostError,
+    NothingToUndoError,
+    ReplayError,
+    RequestError,
+    StoreError,
+    UnknownTargetError,
+)
 from kishu_kernel.frontend.answers.content import Json, comparison_content, outcome_content, sendable
 from kishu_kernel.frontend.answers.operations import Operation, Parameter, checked
 from kishu_kernel.frontend.answers.reading import Reader
@@ -221,6 +231,21 @@ class Requests:
         self._attachment.relabelled()
 
 
+_HINTS: dict[type[BaseException], str] = {
+    LostError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
+    ReplayError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
+    CheckoutError: "Nothing has changed: mend what the sentence names, and ask again.",
+    AmbiguousTargetError: "Name more of the id.",
+    UnknownTargetError: "Ask for the log of all branches and sessions to see what there is.",
+    NothingToUndoError: "Ask for the log to see how far it goes.",
+    RequestError: "Nothing has changed: mend the request as the sentence says.",
+    StoreError: "Check the store with `jupyter kishu fsck`.",
+    KeyboardInterrupt: "Ask again.",
+    BaseException: "Nothing was done: ask again, and look at the kernel's log if it comes back.",
+}
+"""What to do instead, by the nearest kind of error."""
+
+
 def _error(error: BaseException) -> Json:
     name = type(error).__name__
     text = str(error)
@@ -228,7 +253,8 @@ def _error(error: BaseException) -> Json:
         text = f"unexpected {name}: {text}"
     if len(text) > _ECHO:  # it quotes what the request said
         text = f"{text[: _ECHO - 200]} ... {text[-200:]}"
-    return {"status": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"]}
+    hint = next(_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS)
+    return {"status": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"], "hint": hint}
 
 
 _TRAVEL = {

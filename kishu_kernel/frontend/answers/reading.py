@@ -5,14 +5,14 @@ Law: nothing here changes anything, loads a value, or waits for a cell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.answers.content import Json, checkpoint_content
 from kishu_kernel.frontend.answers.export import as_notebook, write_notebook
 from kishu_kernel.frontend.answers.operations import nearest
 from kishu_kernel.frontend.answers.outputs import note, shown
-from kishu_kernel.history.graph import ancestry, state_at
+from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
 from kishu_kernel.history.lanes import in_drawing_order, lanes
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
@@ -63,11 +63,12 @@ class Reader:
         return reply
 
     def show(self, target: str) -> Json:
-        """A checkpoint, the outputs of its cell, and the variables of its state."""
+        """A checkpoint, the outputs of its cell, the variables of its state, and which of those nothing is known of."""
         history = self._history()
         checkpoint = history.store.checkpoint(history.resolve(target))
+        known = known_state_at(history.lookup, checkpoint.id)
         variables = []
-        for names, made in state_at(history.lookup, checkpoint.id).items():
+        for names, made in known.versions.items():
             record = history.lookup(made).record(names)
             variables += [
                 {
@@ -86,13 +87,16 @@ class Reader:
             "outputs": shown(checkpoint),
             "outputs_note": note([checkpoint], history.store.statistics().path),
             "variables": sorted(variables, key=lambda variable: str(variable["name"])),
+            "unknown": _unknown(known.gap, known.gap.names if known.gap else ()),
         }
 
     def diff(self, target: str, base: str = "HEAD") -> Json:
         """What is different at `target` from what it is at `base`."""
         before, after = self.variables_at(base), self.variables_at(target)
-        created = sorted(after.keys() - before.keys())
-        deleted = sorted(before.keys() - after.keys())
+        gaps = [self._gap_at(each) for each in (base, target)]
+        unknown = {name for gap in gaps if gap for name in gap.names}
+        created = sorted(after.keys() - before.keys() - unknown)
+        deleted = sorted(before.keys() - after.keys() - unknown)
         modified = sorted(name for name in before.keys() & after.keys() if before[name][0] != after[name][0])
         return {
             "created": created,
@@ -106,7 +110,12 @@ class Reader:
                 }
                 for name in sorted([*created, *modified, *deleted])
             ],
+            "unknown": _unknown(next(filter(None, gaps), None), unknown),
         }
+
+    def _gap_at(self, target: str) -> Gap | None:
+        history = self._history()
+        return known_state_at(history.lookup, history.resolve(target)).gap
 
     def variables_at(self, target: str) -> dict[str, At]:
         """The variables of a state, by name."""
@@ -203,6 +212,11 @@ def _by_id(names: Mapping[str, CheckpointId]) -> dict[CheckpointId, list[str]]:
     for name, id in names.items():
         found.setdefault(id, []).append(name)
     return found
+
+
+def _unknown(gap: Gap | None, names: Iterable[str]) -> Json | None:
+    """Names that may be there, beside others that nobody can name, and why."""
+    return None if gap is None else {"names": sorted(names), "reason": gap.reason}
 
 
 def _one_line(info: VariableInfo) -> str:

@@ -27,6 +27,8 @@ from kishu_kernel.frontend.pages.phrases import (
     is_result,
     lasted,
     listed,
+    losses,
+    lost_names,
     moment,
     names_at,
     notes,
@@ -84,14 +86,14 @@ def _travel(reply: Reply, view: View) -> str:
         _named("re-computed", [name for step in plan["replay"] for name in step["gives"]]),
         _named("removed", plan["delete"]),
         _named("set", plan["ambient"]),
-        _named("lost", [name for lost in plan["lost"] for name in lost["names"]]),
+        _named("lost", lost_names(plan)),
     ]
     lines = [
         f"{went if reply['applied'] else 'would go there'}: "
         + ("; ".join(part for part in parts if part) or "nothing differs")
     ]
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
-    lines += [f"  lost: {listed(lost['names'])}: {visible(lost['reason'])}" for lost in plan["lost"]]
+    lines += [f"  lost: {names}: {visible(reason)}" for names, reason in losses(plan)]
     lines += [ahead(reply)] if ahead(reply) else []
     return "\n".join(lines)
 

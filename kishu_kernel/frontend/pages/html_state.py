@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kishu_kernel.frontend.pages.html import ago, cell_of, chip, code_line, esc, id_of, name_chips, page, table
-from kishu_kernel.frontend.pages.phrases import Reply, View, ahead, checkpoints, first_line, lasted, listed
+from kishu_kernel.frontend.pages.phrases import (
+    Reply,
+    View,
+    ahead,
+    checkpoints,
+    first_line,
+    lasted,
+    listed,
+    losses,
+    lost_names,
+)
 from kishu_kernel.words import size
 
 
@@ -38,13 +48,13 @@ def travel_page(reply: Reply, view: View) -> str:
         ("re-computed", name_chips([name for step in plan["replay"] for name in step["gives"]], "~")),
         ("removed", name_chips(plan["delete"], "-")),
         ("set", esc(listed(plan["ambient"]))),
-        ("lost", name_chips([name for lost in plan["lost"] for name in lost["names"]], "-")),
+        ("lost", name_chips(lost_names(plan), "-")),
     ]
     kept = len(plan["keep"])
     said = [f'<span class="k-soft">{name}</span> {chips}' for name, chips in parts if chips]
     said += [f'<span class="k-soft">{kept} kept as they are</span>'] if kept and said else []
     body = f"<p>{' '.join(said) or 'Nothing differs.'}</p>" + _reruns(plan["replay"], reply["applied"])
-    body += "".join(f"<p>Lost: {esc(listed(lost['names']))}: {esc(lost['reason'])}</p>" for lost in plan["lost"])
+    body += "".join(f"<p>Lost: {esc(names)}: {esc(reason)}</p>" for names, reason in losses(plan))
     if left := ahead(reply):
         body += f"<p>{esc(left)} (run, but not part of this state).</p>"
     if reply["applied"]:

@@ -105,6 +105,19 @@ def listed(names: Iterable[str], most: int = 10) -> str:
     return ", ".join(once[:most]) + (f" and {len(once) - most} more" if len(once) > most else "")
 
 
+def lost_names(plan: Reply) -> list[str]:
+    """What is lost, by name as far as it has one."""
+    return [name for each in plan["lost"] for name in each["names"] or ["other variables"]]
+
+
+def losses(plan: Reply) -> list[tuple[str, str]]:
+    """What is lost, and why: each reason once, after the names that it is of."""
+    names: dict[str, list[str]] = {}
+    for each in plan["lost"]:
+        names.setdefault(each["reason"], []).extend(each["names"] or ["other variables"])
+    return [(listed(of), reason) for reason, of in names.items()]
+
+
 def ahead(reply: Reply, most: int = 8) -> str:
     """`In [7], In [9] are ahead of it`: cells that were run and no longer match the state. Empty if there are none."""
     left: Sequence[Reply] = reply.get("ahead") or ()

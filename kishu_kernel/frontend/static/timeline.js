@@ -660,7 +660,7 @@ function consequences(plan) {
   }
   if (plan.lost.length) {
     parts.push(h('p', {}, 'These cannot be brought back:'));
-    parts.push(h('ul', {}, plan.lost.map((lost) => h('li', {}, h('code', {}, lost.names.join(', ')), `: ${lost.reason}`))));
+    parts.push(h('ul', {}, plan.lost.map((lost) => h('li', {}, h('code', {}, lost.names.join(', ') || 'other variables'), `: ${lost.reason}`))));
   }
   return h('div', {}, parts);
 }
@@ -673,7 +673,7 @@ function done(plan, seconds) {
     plan.replay.length && `re-ran ${counted(plan.replay.length, 'cell')} for ${listed(names(plan.replay, 'gives'))}`,
     plan.delete.some((name) => !RESULT.test(name)) && `removed ${listed(plan.delete.filter((name) => !RESULT.test(name)))}`,
     plan.ambient.length && `set ${listed(plan.ambient)}`,
-    plan.lost.length && `went without ${listed(names(plan.lost, 'names'))}`,
+    plan.lost.length && `went without ${listed(names(plan.lost, 'names')) || 'other variables'}`,
   ].filter(Boolean);
   const said = parts.length ? parts.join('; ') : 'no variable had to change';
   return `${said[0].toUpperCase()}${said.slice(1)}, in ${lasting(seconds)}.`;

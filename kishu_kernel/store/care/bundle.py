@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
-from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version
+from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, Version
 from kishu_kernel.store.collecting import without
 from kishu_kernel.store.disk import directory, environment
 from kishu_kernel.store.disk.binding import Binding
@@ -81,11 +81,13 @@ class Extract(NamedTuple):
 
     Attributes:
         head: where the branch of the bundle ends.
+        session: the one that it was taken in, which stands there.
         checkpoints: which go along. The parent of each is among them.
         versions: whose payloads go along.
     """
 
     head: CheckpointId
+    session: SessionId
     checkpoints: Collection[CheckpointId]
     versions: Collection[Version]
 
@@ -224,7 +226,8 @@ class _Export:
 
     def _refs(self) -> Iterator[tuple[bytes, bytes | memoryview]]:
         if self._extract:
-            yield schema.ref_key("branch/main"), schema.checkpoint_key(self._extract.head)
+            for name in ("branch/main", f"head/{self._extract.session}"):
+                yield schema.ref_key(name), schema.checkpoint_key(self._extract.head)
             return
         for key, value in self._rows("refs"):
             _, id = sound_ref(key, bytes(value))

@@ -29,6 +29,12 @@ from kishu_kernel.store.format.soundness import (
 if TYPE_CHECKING:
     from lmdb import Transaction
 
+_MOMENT = 0.001
+"""Seconds by which a checkpoint is younger than the one before it, at least."""
+
+_ENDS = ("head/", "branch/")
+"""Refs that were moved to a checkpoint when it was taken."""
+
 Kind = Literal["permissions", "file", "record", "outputs", "chunk", "payload", "ref", "mark"]
 Progress = Callable[[int, int], None]
 
@@ -75,12 +81,22 @@ class Report:
 
 
 class Record(NamedTuple):
-    """What is remembered of a checkpoint while the rest is looked at."""
+    """What is remembered of a checkpoint while the rest is looked at.
+
+    Attributes:
+        names: of variables that it made, read or removed.
+        created: those of them that had not been there.
+        ambient: the kinds of ambient state that it changed.
+    """
 
     parent: CheckpointId | None
+    session: str
     timestamp: float
     trusted: bool
     stored: dict[bytes, Names]
+    names: frozenset[str]
+    created: frozenset[str]
+    ambient: frozenset[str]
 
 
 @dataclass
@@ -138,6 +154,7 @@ class Look:
         self.findings = Findings(snapshot=txn.id())
         self._stored_bytes: dict[bytes, int] = {}
         self._places: dict[bytes, str] = {}
+        self._ends: dict[CheckpointId, float] = {}
         self._needed: set[bytes] = set()
         self._total = sum(
             stat["psize"] * (stat["leaf_pages"] + stat["overflow_pages"])
@@ -207,7 +224,16 @@ class Look:
                 for record in checkpoint.versions
                 if record.stored
             }
-            self.findings.records[checkpoint.id] = Record(checkpoint.parent, checkpoint.timestamp, trusted, stored)
+            self.findings.records[checkpoint.id] = Record(
+                checkpoint.parent,
+                checkpoint.session,
+                checkpoint.timestamp,
+                trusted,
+                stored,
+                frozenset(checkpoint.inputs).union(*(each.names for each in checkpoint.versions), *checkpoint.dropped),
+                frozenset(checkpoint.created),
+                frozenset(checkpoint.ambient),
+            )
             self.findings.untrusted += not trusted
 
     def _manifests(self) -> None:
@@ -285,15 +311,26 @@ class Look:
                 self.findings.doom("refs", key)
                 self.findings.tell("ref", str(error), "it leads nowhere")
                 continue
-            if id not in self.findings.records and schema.checkpoint_key(id) not in self.findings.broken_records:
+            if id in self.findings.records:
+                continue
+            if name.startswith(_ENDS):  # of a branch or a session: there was something, whatever it was
+                self._ends[id] = max(self._ends.get(id, 0.0), self._end_of(name))
+            elif schema.checkpoint_key(id) not in self.findings.broken_records:
                 self.findings.doom("refs", key)
                 self.findings.tell("ref", f"{name} points to checkpoint {id}, which is not there", "it leads nowhere")
+
+    def _end_of(self, name: str) -> float:
+        """When a session's last checkpoint was taken, as far as the others of it tell; of a branch nobody knows."""
+        times = (record.timestamp for record in self.findings.records.values() if f"head/{record.session}" == name)
+        return max((time + _MOMENT for time in times), default=0.0)
 
     def _graph(self) -> None:
         found = self.findings
         for record in found.records.values():
             if record.parent is not None and record.parent not in found.records:
                 found.gone[record.parent] = min(record.timestamp, found.gone.get(record.parent, record.timestamp))
+        for id, timestamp in self._ends.items():
+            found.gone.setdefault(id, timestamp)
         for key in found.payloads:
             if schema.version_checkpoint(key) not in found.records:
                 found.gone.setdefault(schema.version_checkpoint(key), 0.0)

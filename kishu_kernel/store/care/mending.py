@@ -2,8 +2,8 @@
 
 Law: what cannot be read is removed, and what needed it says so; no word of a record is invented. A checkpoint whose
 record is gone becomes a place in the graph and no more: no code, no parent (nobody knows it), and of what it made the
-payloads that carry this user's mark. So the ways of its descendants end there, and what was made before it is no
-part of their states any more.
+payloads that carry this user's mark. So the ways of its descendants end there, and it says so (`severed`), with the
+names that older records have: plans tell these as lost, where nothing later says what became of them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,17 @@ class _Mending:
         self._note_lost()
         for id in found.circles:
             checkpoint = self._checkpoint(id)
-            self._put(replace(checkpoint, parent=None, incomplete=checkpoint.incomplete or GONE, trusted=False))
+            names, ambient = self._before(id, checkpoint.timestamp)
+            self._put(
+                replace(
+                    checkpoint,
+                    parent=None,
+                    incomplete=checkpoint.incomplete or GONE,
+                    severed=tuple(sorted(names)),
+                    ambient={**dict.fromkeys(ambient, b""), **checkpoint.ambient},
+                    trusted=False,
+                )
+            )
         for id, timestamp in found.gone.items():
             self._put(self._place(id, timestamp))
         return True
@@ -79,6 +89,7 @@ class _Mending:
     def _place(self, id: CheckpointId, timestamp: float) -> Checkpoint:
         """What stands for a checkpoint whose record is gone."""
         made = []
+        names, ambient = self._before(id, timestamp)
         for key, (manifest, marked) in self._findings.payloads.items():
             if marked and schema.version_checkpoint(key) == id:
                 size = sum(piece.nbytes for piece in manifest.pieces)
@@ -100,9 +111,28 @@ class _Mending:
             inputs=(),
             versions=tuple(made),
             dropped=(),
+            ambient=dict.fromkeys(sorted(ambient), b""),
             payload_bytes=sum(record.size for record in made),
             incomplete=GONE,
+            severed=tuple(sorted(names)),
         )
+
+    def _before(self, id: CheckpointId, timestamp: float) -> tuple[set[str], set[str]]:
+        """Names of variables, and kinds of ambient state, that there may have been at a checkpoint of that time.
+
+        Args:
+            timestamp: the checkpoint is not younger; 0.0: nobody knows.
+        """
+        records = self._findings.records
+        older = [each for each in records.values() if not timestamp or each.timestamp < timestamp]
+        younger = [each for each in records.values() if timestamp and each.timestamp >= timestamp]
+        names = {name for each in younger for name in each.names}
+        names -= {name for each in younger for name in each.created}
+        names.update(name for each in older for name in each.names)
+        for key, (manifest, marked) in self._findings.payloads.items():
+            if marked and schema.version_checkpoint(key) not in records:
+                names.update(manifest.names)
+        return names, {kind for each in older for kind in each.ambient}
 
     def _checkpoint(self, id: CheckpointId) -> Checkpoint:
         key = schema.checkpoint_key(id)

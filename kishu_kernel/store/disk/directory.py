@@ -15,7 +15,7 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-from kishu_kernel.errors import StoreError
+from kishu_kernel.errors import StoreError, UnwritableError
 
 DATA = "data.mdb"
 LOCK = "lock.mdb"
@@ -32,10 +32,18 @@ _MAGIC = 0xBEEFC0DE
 _PAGE = 4096
 """The smallest page that LMDB uses."""
 
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
 _POSIX = os.name != "nt"
 
 
 # --- the directory
+
+
+def is_forbidden(error: BaseException) -> bool:
+    """Whether this says that a disk or a directory may only be read."""
+    code = getattr(error, "errno", None) or getattr(error, "code", None)
+    return isinstance(error, PermissionError) or code in _FORBIDDEN
 
 
 def make_private(path: Path) -> None:
@@ -53,7 +61,8 @@ def make_private(path: Path) -> None:
             with suppress(PermissionError):  # not ours, but root's: file systems without owners look like that
                 path.chmod(mode & 0o700)
     except OSError as error:
-        raise StoreError(f"the store directory {path} cannot be created ({error})") from error
+        kind = UnwritableError if is_forbidden(error) else StoreError
+        raise kind(f"the store directory {path} cannot be created ({error})") from error
 
 
 def make_missing(path: Path) -> list[Path]:

@@ -7,7 +7,6 @@ Neighbours: `directory` judges the files before LMDB sees them, `gate` says whos
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -84,7 +83,7 @@ class Environment:
                 if not self.readonly or directory.has_data(self.path):
                     directory.reserve_lock(self.path)
             except OSError as error:
-                if not self.readonly or error.errno != errno.EROFS:  # where LMDB does without
+                if not self.readonly or not directory.is_forbidden(error):  # where LMDB does without
                     raise told(self.path, error) from error
         return alone or self._presence.try_lock(False)
 
@@ -95,17 +94,12 @@ class Environment:
         if self.readonly and new:
             raise StoreError(f"there is no store at {self.path}")
         try:
-            env = lmdb.Environment(
-                str(self.path),
-                map_size=map_size,
-                mode=0o600,
-                max_dbs=TABLES_AT_MOST,
-                max_readers=READERS,
-                max_spare_txns=0,  # a cached one would outlive a resize, and keep a reader's slot
-                sync=self._sync,
-                readonly=self.readonly,
-                create=not self.readonly,
-            )
+            try:
+                env = self._mapped(map_size, lock=True)
+            except (lmdb.Error, OSError) as error:
+                if not (self.readonly and directory.is_forbidden(error)):
+                    raise
+                env = self._mapped(map_size, lock=False)  # who may not write there cannot take part in its locks
         except (lmdb.Error, OSError) as error:
             raise told(self.path, error) from error
         try:
@@ -123,6 +117,20 @@ class Environment:
                 raise told(self.path, error) from error
             raise
         return env
+
+    def _mapped(self, map_size: int, *, lock: bool) -> lmdb.Environment:
+        return lmdb.Environment(
+            str(self.path),
+            map_size=map_size,
+            mode=0o600,
+            max_dbs=TABLES_AT_MOST,
+            max_readers=READERS,
+            max_spare_txns=0,  # a cached one would outlive a resize, and keep a reader's slot
+            sync=self._sync,
+            readonly=self.readonly,
+            create=not self.readonly,
+            lock=lock,
+        )
 
     def _use(self, env: lmdb.Environment) -> None:
         """Open the tables, and go on with this environment. It needs the writer's turn."""
@@ -254,7 +262,11 @@ class Environment:
                 size = self._env.info()["map_size"]
                 self._env.close()
                 self._closed_at, self.readonly = size, False
-            self._reopen(None, False)
+            try:
+                self._reopen(None, False)
+            except BaseException:
+                self.readonly = True  # as before; the next who reads opens it
+                raise
 
     def _reopen(self, broken: lmdb.Environment | None, has_turn: bool) -> None:
         """Open what had to be closed; before that, close what turned out to be `broken`."""

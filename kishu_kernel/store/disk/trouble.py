@@ -10,13 +10,11 @@ from pathlib import Path
 
 import lmdb
 
-from kishu_kernel.errors import StoreError
-from kishu_kernel.store.disk.directory import DATA, refusal
+from kishu_kernel.errors import StoreError, UnwritableError
+from kishu_kernel.store.disk.directory import DATA, is_forbidden, refusal
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """A full disk, a quota, the longest file that the process or the file system may write."""
-
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 _DAMAGED = (
     lmdb.InvalidError,
@@ -34,8 +32,9 @@ def told(path: Path, error: Exception) -> StoreError:
         code = refusal(path / DATA) or code
     if code in _FULL or isinstance(error, lmdb.DiskError):
         what = "has no room left on its disk: free some space there, and checkpoints resume"
-    elif isinstance(error, lmdb.ReadonlyError | PermissionError) or code in _FORBIDDEN:
+    elif isinstance(error, lmdb.ReadonlyError) or is_forbidden(error):
         what = "cannot be written: make it writable, or name another store directory"
+        return UnwritableError(f"the store at {path} {what}")
     elif isinstance(error, _DAMAGED):
         what = f"is damaged or is not a store ({error}): move it away, or name another directory"
     else:

@@ -42,7 +42,11 @@ _RECORD_DEFAULTS: dict[str, object] = {
     "written_bytes": 0,
     "message": None,
     "incomplete": None,
+    "severed": None,
+    "population": None,
 }
+_LOST_SESSION = "lost"
+"""What repairs up to 0.4 wrote where a record was gone, without the word `severed`."""
 _VERSION_DEFAULTS: dict[str, object] = {
     "size": 0,
     "stored": True,
@@ -85,6 +89,8 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
         "written_bytes": checkpoint.written_bytes,
         "message": checkpoint.message,
         "incomplete": checkpoint.incomplete,
+        "severed": checkpoint.severed,
+        "population": checkpoint.population,
     }
     return dump(_without(record, _RECORD_DEFAULTS))
 
@@ -158,8 +164,16 @@ def _checkpoint(id: CheckpointId, stored: dict[str, Any], trusted: bool) -> Chec
         written_bytes=record["written_bytes"],
         message=record["message"],
         incomplete=record["incomplete"],
+        severed=_severed(record),
+        population=record["population"],
         trusted=trusted,
     )
+
+
+def _severed(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if record["severed"] is not None:
+        return tuple(record["severed"])
+    return () if record["session"] == _LOST_SESSION else None
 
 
 def _texts(blobs: Mapping[str, bytes]) -> dict[str, str]:

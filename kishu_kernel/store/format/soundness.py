@@ -188,5 +188,7 @@ _FIELDS: dict[str, Callable[..., bool]] = {
     "written_bytes": _count,
     "message": _maybe_text,
     "incomplete": _maybe_text,
+    "severed": lambda value: value is None or _texts(value),
+    "population": lambda value: value is None or _count(value),
     "outputs": lambda value: all(isinstance(output, dict) for output in value),
 }

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
-from kishu_kernel.errors import RequestError, StoreError
+from kishu_kernel.errors import RequestError, StoreError, UnwritableError
 from kishu_kernel.model import SessionId
 from kishu_kernel.store.disk import compact, directory
 from kishu_kernel.store.disk.directory import DATA
@@ -114,7 +114,8 @@ def take_place(base: Path | None, notebook: str | None, session: SessionId) -> P
                     write_about(place.path, renewed)
             except OSError as error:  # on a full disk what stands there does, as long as it names this notebook
                 if about is None or not _same(about.notebook, path):
-                    raise StoreError(f"the store directory {place.path} cannot be written ({error})") from error
+                    kind = UnwritableError if directory.is_forbidden(error) else StoreError
+                    raise kind(f"the store directory {place.path} cannot be written ({error})") from error
         return place
 
 

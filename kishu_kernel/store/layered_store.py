@@ -1,0 +1,125 @@
+"""A store that can only be read, and one above it that takes what is new.
+
+Law: the one below is never written. What is said above of what is below (a message, another branch, a payload that is
+not to be trusted) holds as long as this store is open, and goes along where it is brought to a disk (`transfer`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import chain
+
+from kishu_kernel.errors import LoadError
+from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
+from kishu_kernel.store.base import Arrived, Pause, Refs, Store, StoredPayload
+
+
+class LayeredStore:
+    """A `Store` of two: `below` is read, `above` is written."""
+
+    def __init__(self, below: Store, above: Store) -> None:
+        self._below = below
+        self._above = above
+        self._deleted: set[str] = set()
+        self._forgotten: dict[Version, str] = {}
+
+    def commit(
+        self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, pause: Pause = lambda: None
+    ) -> Checkpoint:
+        """As in `Store`."""
+        kept = self._above.commit(checkpoint, payloads, _set(refs), pause)
+        self._unset(refs)
+        return kept
+
+    def checkpoint(self, id: CheckpointId) -> Checkpoint:
+        """As in `Store`."""
+        if not self._above.contains(id):
+            return self._below.checkpoint(id)
+        found = self._above.checkpoint(id)
+        if not found.outputs and self._below.contains(id):  # amended: those stay where they are
+            return replace(found, outputs=self._below.checkpoint(id).outputs)
+        return found
+
+    def contains(self, id: CheckpointId) -> bool:
+        """As in `Store`."""
+        return self._above.contains(id) or self._below.contains(id)
+
+    def find(self, prefix: str, limit: int) -> list[CheckpointId]:
+        """As in `Store`."""
+        return sorted({*self._above.find(prefix, limit), *self._below.find(prefix, limit)})[:limit]
+
+    def checkpoints(self, *, outputs: bool = True) -> Iterator[Checkpoint]:
+        """As in `Store`."""
+        below = self._below.checkpoints(outputs=outputs)
+        above = [self.checkpoint(each.id) for each in self._above.checkpoints(outputs=False)]
+        ids = {each.id for each in above}
+        mine = (each if outputs else replace(each, outputs=()) for each in above)
+        return chain(mine, (each for each in below if each.id not in ids))
+
+    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+        """As in `Store`."""
+        if version in self._forgotten:
+            raise LoadError(f"{', '.join(version.names)} of {version.checkpoint}: {self._forgotten[version]}")
+        if self._above.contains(version.checkpoint):
+            with suppress(LoadError):
+                return self._above.load(version, arrived)
+        return self._below.load(version, arrived)
+
+    def refs(self) -> dict[str, CheckpointId]:
+        """As in `Store`."""
+        below = {name: id for name, id in self._below.refs().items() if name not in self._deleted}
+        return {**below, **self._above.refs()}
+
+    def update(self, refs: Refs) -> None:
+        """As in `Store`."""
+        self._above.update(refs)
+        self._unset(refs)
+
+    def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
+        """As in `Store`. What is below is said anew above."""
+        if not self._above.contains(checkpoint.id):
+            self._above.commit(self._below.checkpoint(checkpoint.id), (), {})
+        self._above.amend(checkpoint, refs)
+        self._unset(refs)
+
+    def collect(
+        self,
+        drop: Collection[Version],
+        thin: Sequence[Version] = (),
+        limit: int | None = None,
+        *,
+        reason: str,
+        dry_run: bool = False,
+    ) -> Collected:
+        """As in `Store`, of what is above. What is below stays there, and what is to go of it is not loaded."""
+        if not dry_run:
+            self._forgotten.update(dict.fromkeys(drop, reason))
+        return self._above.collect(drop, thin, limit, reason=reason, dry_run=dry_run)
+
+    def statistics(self) -> StoreStatistics:
+        """As in `Store`. Where it is, is where the one below is."""
+        below, above = self._below.statistics(), self._above.statistics()
+        again = sum(self._below.contains(each.id) for each in self._above.checkpoints(outputs=False))
+        return StoreStatistics(
+            below.path,
+            below.bytes + above.bytes,
+            below.checkpoints + above.checkpoints - again,
+            below.chunks + above.chunks,
+        )
+
+    def close(self) -> None:
+        """As in `Store`."""
+        self._above.close()
+        self._below.close()
+
+    def _unset(self, refs: Refs) -> None:
+        """Remembers which refs are no more: the one below goes on having them."""
+        self._deleted |= {name for name, id in refs.items() if id is None}
+        self._deleted -= _set(refs).keys()
+        self._above.update({name: None for name, id in refs.items() if id is None})
+
+
+def _set(refs: Refs) -> dict[str, CheckpointId]:
+    return {name: id for name, id in refs.items() if id is not None}
