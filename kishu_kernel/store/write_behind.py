@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
+from kishu_kernel.spent import let_go
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
 
 WAITING_BYTES = 32 << 20
@@ -25,6 +26,9 @@ WAITING_BUFFERS = 1 << 30
 WAITING_JOBS = 256
 COURTESY = 0.004
 """Seconds between a checkpoint's arrival and its writing, so that the cell's reply leaves first."""
+
+QUIET = 0.5
+"""Seconds without anything to write, after which there is time to put the store in order."""
 
 
 @dataclass(eq=False)
@@ -134,11 +138,25 @@ class WriteBehind:
                 self._changed.notify_all()
 
     def _next(self) -> bool:
+        self._rest()
         with self._changed:
             self._changed.wait_for(lambda: (self._jobs and not self._paused) or self._closed)
             if self._jobs:
                 self._changed.wait_for(lambda: self._hurried or self._closed or len(self._jobs) > 1, COURTESY)
             return bool(self._jobs)
+
+    def _rest(self) -> None:
+        """Removes what a commit that was cut short has left in the store, when there is nothing else to do."""
+        with suppress(StoreError):
+            if self._inner.tidy:
+                return
+            with self._changed:
+                wanted = self._changed.wait_for(self._wanted, QUIET)
+            if not wanted:
+                self._inner.sweep(self._wanted)
+
+    def _wanted(self) -> bool:
+        return bool(self._jobs) or self._closed or self._paused
 
     def _attempt(self) -> StoreError | None:
         """Writes the oldest job."""
@@ -150,7 +168,9 @@ class WriteBehind:
             else:
                 kept = self._inner.commit(job.checkpoint, job.payloads, refs)
         except BaseException as error:  # whatever it is, the thread lives on
-            return StoreError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
+            said = str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}"
+            let_go(error)  # its frames hold the payloads
+            return StoreError(said)
         job.written = True
         self._owed.clear()
         if job.checkpoint is not None:
