@@ -6,10 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+_SHELL = {"exit", "quit", "open", "get_ipython"}
+"""What a shell binds itself."""
+
 
 def words_of(namespace: Mapping[str, Any]) -> dict[str, str]:
     """What the names of small letters are bound to: the type, and a digest of the content."""
-    return {name: _word(value) for name, value in namespace.items() if name.islower() and name[0] != "_"} | {}
+    names = [name for name in namespace if name.islower() and name[0] != "_" and name not in _SHELL]
+    return {name: _word(namespace[name]) for name in names}
 
 
 def _word(value: Any) -> str:

@@ -34,10 +34,18 @@ class LockLostError(StoreError):
 
 
 class _Seen(NamedTuple):
-    """The newest state that the data file claims to hold, and what the file system says of it."""
+    """The newest state that the data file claims to hold, and what the file system says of it.
+
+    Attributes:
+        heads: what its two first pages say, the newer one first.
+        start: the same as it stands there.
+        needed: bytes up to the end of the last page that was given out.
+    """
 
     transaction: int
-    head: bytes
+    heads: tuple[bytes, bytes]
+    start: tuple[bytes, bytes]
+    needed: int
     size: int
     modified: int
 
@@ -58,7 +66,8 @@ class Watch:
         self._turn = turn
         self._changing = threading.Lock()
         self._refused: tuple[_Seen, str] | None = None
-        self._lock = _facts(path / LOCK)
+        self._lock_file = os.fspath(path / LOCK)
+        self._lock = _facts(self._lock_file)
         self._identity = _identity(turn.facts())
         self._least = 0
         self._known = self._now()
@@ -141,10 +150,10 @@ class Watch:
 
     def mend_lock(self) -> None:
         """Make it safe to close LMDB, which looks into the lock file once more."""
-        facts = _facts(self._path / LOCK)
+        facts = _facts(self._lock_file)
         if self._lock is not None and facts is not None and facts.st_size < self._lock.st_size:
             with suppress(OSError):  # by name: closing a descriptor of it would end LMDB's own locks
-                os.truncate(self._path / LOCK, self._lock.st_size)
+                os.truncate(self._lock_file, self._lock.st_size)
 
     def remember(self, tidy: bool) -> None:
         """That the data file is whole, for who opens it next: nobody but LMDB has written to it."""
@@ -155,7 +164,7 @@ class Watch:
 
     def _lock_lost(self, before: os.stat_result) -> bool:
         """Whether what LMDB has mapped is no longer there, or others who open this store would have another one."""
-        now = _facts(self._path / LOCK)
+        now = _facts(self._lock_file)
         if now is not None and _identity(now) == _identity(before):
             return now.st_size < before.st_size
         data = _facts(self._path / DATA)
@@ -171,29 +180,35 @@ class Watch:
 
     def _once(self) -> tuple[_Seen, _Seen]:
         before = self._known  # first: another thread may finish a transaction at any moment
-        now = self._now()
+        now = self._now(before)
         if now.transaction < before.transaction:
             raise self._other("an older copy of it")
-        if now.transaction == before.transaction and now.head != before.head:
+        if now.transaction == before.transaction and now.heads[0] != before.heads[0]:
             raise self._other("another one")
         return before, now
 
-    def _now(self) -> _Seen:
+    def _now(self, before: _Seen | None = None) -> _Seen:
+        """What is there now. Cheap where the first pages are as they were `before`."""
         try:
-            facts, start = self._turn.facts(), self._turn.start(self._page_size + layout.META_SIZE)
+            facts, begin = self._turn.facts(), self._turn.start(self._page_size + layout.META_SIZE)
         except OSError as error:
             raise told(self._path, error) from error
-        pages = start[: self._page_size], start[self._page_size :]
-        found = [layout.meta(data, number, self._page_size) for number, data in enumerate(pages)]
-        newest = max((each for each in found if each is not None), default=None)
-        if facts.st_size >= 2 * self._page_size and None in found:
-            raise self._other("something else")
+        start = begin[: layout.META_SIZE], begin[self._page_size :]
+        if before is None or start != before.start:
+            before = self._parsed(start, facts.st_size)
         # pages at its end that are free again may never have been written: so it is no shorter than it was
-        needed = min(self._least, (newest.last + 1) * self._page_size) if newest else 2 * self._page_size
-        directory.check_size(self._path, needed, facts.st_size)
-        assert newest is not None
-        head = pages[found.index(newest)][: layout.META_SIZE]
-        return _Seen(newest.transaction, head, facts.st_size, facts.st_mtime_ns)
+        directory.check_size(self._path, min(self._least, before.needed), facts.st_size)
+        return before._replace(size=facts.st_size, modified=facts.st_mtime_ns)
+
+    def _parsed(self, start: tuple[bytes, bytes], size: int) -> _Seen:
+        found = [layout.meta(data, number, self._page_size) for number, data in enumerate(start)]
+        directory.check_size(self._path, 2 * self._page_size, size)
+        first, second = found
+        if first is None or second is None:
+            raise self._other("something else")
+        newest = max(first, second)
+        heads = start if newest is first else start[::-1]
+        return _Seen(newest.transaction, heads, start, (newest.last + 1) * self._page_size, 0, 0)
 
     def _note(self) -> None:
         now = self._now()
@@ -211,8 +226,8 @@ def _identity(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _facts(path: Path) -> os.stat_result | None:
+def _facts(path: str | Path) -> os.stat_result | None:
     try:
-        return path.stat()
+        return os.stat(path)
     except OSError:
         return None
