@@ -66,7 +66,7 @@ class Reference:
             self.old = (store / "data.mdb").read_bytes()
             kernel.done("tag", name="kept")
             ids = list(self.states)
-            kernel.done("checkout", target=ids[4])
+            kernel.done("checkout", target=ids[5])
             self._run(kernel, FURTHER[:2])
             kernel.done("checkout", target=ids[-1])
             self._run(kernel, FURTHER)
@@ -76,7 +76,7 @@ class Reference:
     def _run(self, kernel: Kernel, cells: tuple[str, ...]) -> None:
         for code in cells:
             kernel.ok(code)
-            while kernel.done("status", channel="control")["pending"]:
+            while kernel.done("status")["pending"]:
                 pass
             [newest] = kernel.done("log", limit=1)["checkpoints"]
             words = "__import__('attack._states', fromlist=['words_of']).words_of(globals())"

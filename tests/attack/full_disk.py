@@ -126,7 +126,7 @@ def _in_memory(kernel: Kernel) -> bool:
 
 def _settle(kernel: Kernel) -> None:
     deadline = time.monotonic() + PATIENCE
-    while kernel.done("status", channel="control")["pending"]:
+    while kernel.done("status")["pending"]:
         assert time.monotonic() < deadline, "it writes for ever"
 
 

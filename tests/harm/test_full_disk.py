@@ -32,7 +32,7 @@ def full(start: Start, tmp_path: Path) -> Iterator[Kernel]:
 def settled(kernel: Kernel) -> None:
     """As after some think time."""
     deadline = time.monotonic() + PATIENCE
-    while kernel.done("status", channel="control")["pending"]:
+    while kernel.done("status")["pending"]:
         assert time.monotonic() < deadline, "it is still writing"
 
 
