@@ -110,7 +110,8 @@ class Environment:
         self.tidy = new or survey.known_tidy(self.path)
         if not new and not survey.known_whole(self.path):
             with nullcontext() if has_turn else self._turn.taken():
-                self._examine()
+                survey.examine(self.path)
+            survey.remember(self.path, self.tidy)
         try:
             env = lmdb.Environment(
                 str(self.path),
@@ -136,14 +137,6 @@ class Environment:
                 raise told(self.path, error) from error
             raise
         return env
-
-    def _examine(self) -> None:
-        """Walk the file before LMDB does: StoreDamagedError where that would crash."""
-        try:
-            survey.examine(self.path)
-        except OSError as error:
-            raise told(self.path, error) from error
-        survey.remember(self.path, self.tidy)
 
     def _use(self, env: lmdb.Environment) -> None:
         """Open the tables, and go on with this environment. It needs the writer's turn."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from kishu_kernel.errors import StoreDamagedError
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.disk.image import SUPPORTED, Image
+from kishu_kernel.store.disk.trouble import told
 
 MARK = "whole.json"
 
@@ -55,9 +56,12 @@ def examine(path: Path, looks: int = _LOOKS) -> None:
 
     Raises:
         StoreDamagedError: LMDB would crash on it, or could.
-        OSError: it cannot be read.
+        StoreError: it cannot be read.
     """
-    damage = structure(path, looks)
+    try:
+        damage = structure(path, looks)
+    except OSError as error:
+        raise told(path, error) from error
     if damage:
         more = f", and {len(damage) - 1:,} more places" if len(damage) > 1 else ""
         raise StoreDamagedError(

@@ -110,8 +110,6 @@ class Watch:
         except StoreDamagedError as error:
             self._refused = self._now(), str(error)
             raise
-        except OSError as error:
-            raise told(self._path, error) from error
         self._note()
 
     @contextmanager
