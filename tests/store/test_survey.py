@@ -127,6 +127,18 @@ def test_no_page_that_was_damaged_kills(path: Path, tmp_path: Path, how: str) ->
     succeed(python(script, path, tmp_path / "work", how, *places))
 
 
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("bit", [0, 2, 3, 20, 63])
+def test_a_beginning_that_claims_to_be_of_another_time(path: Path, number: int, bit: int) -> None:
+    """Else the state of one transaction before would be taken for the newest: a cell is missing, and nobody says so."""
+    place = number * PAGE + 16 + 24 + 2 * 48 + 8
+    data = bytearray((path / "data.mdb").read_bytes()[place : place + 8])
+    data[bit // 8] ^= 1 << bit % 8
+    changed(path, place, bytes(data))
+    with pytest.raises(StoreDamagedError, match="belong together"):
+        LmdbStore(path)
+
+
 def test_what_was_closed_in_peace_is_not_walked(path: Path, walks: list[Path]) -> None:
     for _ in range(2):
         store = LmdbStore(path)

@@ -102,6 +102,8 @@ class Image:
                 newest = max(found)
                 if len(found) < 2:
                     self._tell("one of its two beginnings is damaged")
+                elif not layout.belong_together(found[0], found[1]):
+                    self._tell("its two beginnings do not belong together")
                 return newest
         self._tell("it has no beginning that LMDB would know")
         return None

@@ -120,6 +120,13 @@ def meta(data: bytes, number: int, size: int) -> Meta | None:
     return Meta(transaction, last, Tree(*free), Tree(*main), size)
 
 
+def belong_together(first: Meta, second: Meta) -> bool:
+    """Whether these are of two transactions, one right after the other, as they always are: each writes one in turn."""
+    if first.transaction == second.transaction == 0:  # nothing was written yet
+        return True
+    return first.transaction % 2 == 0 and abs(first.transaction - second.transaction) == 1
+
+
 def tree(value: bytes) -> Tree:
     """What the list of tables says of one."""
     try:
