@@ -219,3 +219,22 @@ def test_a_load_that_fails_keeps_nothing_alive(store: LmdbStore) -> None:
         target.clear()  # BufferError where somebody has a view of it
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("helpers", [0, 2])
+def test_an_error_of_a_job_keeps_no_job_alive(helpers: int) -> None:
+    target = bytearray(1000)
+
+    def work(part: memoryview) -> None:
+        raise ValueError(f"{part.nbytes} bytes cannot be had")
+
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            together(work, [memoryview(target)[n::4] for n in range(4)], helpers)
+        deadline = time.monotonic() + 30
+        while threading.active_count() > 1 and time.monotonic() < deadline:
+            time.sleep(0.001)  # a helper that comes too late has looked once
+        target.clear()  # BufferError where somebody has a view of it
+    finally:
+        gc.enable()
