@@ -74,26 +74,26 @@ def attack(times: int, seed: int, work: Path) -> Tally:
     tally = Tally()
     for number in range(times):
         draw = random.Random(seed * 1000 + number)
-        kilobytes = 60 + (12_000 * number + draw.randrange(12_000)) // times
+        sizes = [draw.choice([1000, 300_000, 1_000_000, 3_000_000]) for _ in range(CELLS)]
+        kilobytes = 60 + int(0.95 * sum(sizes) * (number + draw.random()) / times) // 1024
         place = work / str(number)
         place.mkdir()
         try:
             with disk(place / "disk", kilobytes) as small:
-                tally.well(_notebook(place, small, draw))
+                tally.well(_notebook(place, small, sizes, draw))
         except (AssertionError, subprocess.SubprocessError) as error:
             tally.wrong(f"disk {number} of seed {seed}, {kilobytes} KB: {error or type(error).__name__}")
         shutil.rmtree(place, ignore_errors=True)
     return tally
 
 
-def _notebook(home: Path, disk: Disk, draw: random.Random) -> str:
+def _notebook(home: Path, disk: Disk, sizes: list[int], draw: random.Random) -> str:
     """A session on that disk; how it ended."""
     places = {"KISHU_STORE_DIR": str(disk.place / "stores"), "JPY_SESSION_NAME": str(home / "book.ipynb")}
     with Kernel(home, "--KishuKernel.store_limit=0", environment=places, patience=PATIENCE) as kernel:
         kernel.ok(PREPARE)
         _settle(kernel)
         disk.fill(kernel)
-        sizes = [draw.choice([1000, 300_000, 1_000_000, 3_000_000]) for _ in range(CELLS)]
         for seed, size in enumerate(sizes):
             kernel.ok(f"a{seed} = fresh({seed}, {size}); xs.append({seed})")
             if draw.random() < 0.7:
