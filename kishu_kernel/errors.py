@@ -13,6 +13,7 @@ Grouped by what the catcher does about it::
     ├── LoadError                   a stored version cannot be turned into objects: replay it instead
     │   └── UntrustedError              somebody else may have written it: neither load nor replay it
     ├── StoreError                  the disk failed us; the session goes on without new checkpoints
+    │   ├── StoreDamagedError           its file is broken: `fsck --repair` saves what can be read
     │   ├── StoreFormatError            written by a newer kishu-kernel
     │   └── UnwritableError             it may be there to be read
     └── KernelError                 asked from outside, a kernel did not do it: `client` raises these
@@ -79,6 +80,10 @@ class UntrustedError(LoadError):
 
 class StoreError(KishuError):
     """The store cannot be opened, read or written."""
+
+
+class StoreDamagedError(StoreError):
+    """The file of a store is not one that LMDB could follow; it was not opened."""
 
 
 class StoreFormatError(StoreError):

@@ -141,3 +141,61 @@ def test_a_late_disk_keeps_its_own_names(base: Path) -> None:
     assert timeline.branch == "main-2"
     assert "main-2" in timeline.news[0]
     timeline.store.close()
+
+
+def broken(store: Path) -> bytes:
+    """Makes the store in a directory one that LMDB would crash on; what it was."""
+    whole = (store / "data.mdb").read_bytes()
+    (store / "data.mdb").write_bytes(whole[:8192] + bytes(len(whole) - 8192))
+    return whole
+
+
+@pytest.mark.usefixtures("impatient")
+def test_beside_a_damaged_store_another_one_is_begun(base: Path) -> None:
+    before = Opening(base)
+    timeline = before.open()
+    first = timeline.append(trivial(1), [payload(b"one")])
+    timeline.store.close()
+    assert before.opener.place is not None
+    own = before.opener.place.path
+    whole = broken(own)
+    made = Opening(base)
+    timeline = made.open()
+    [told] = made.told
+    assert "damaged" in told
+    assert "fsck --repair" in told
+    beside = Path(str(timeline.store.statistics().path))
+    assert str(beside) in told
+    assert beside != own
+    second = timeline.append(trivial(2), [payload(b"two")])
+    made.opener.retry(timeline)
+    timeline.store.close()
+
+    again = Opening(base)  # the same one, as long as the notebook's own is damaged
+    timeline = again.open()
+    assert timeline.store.statistics().path == str(beside)
+    assert timeline.store.contains(second.id)
+    again.opener.retry(timeline)
+    assert timeline.store.statistics().path == str(beside)
+    (own / "data.mdb").write_bytes(whole)  # repaired
+    again.opener.retry(timeline)
+    assert timeline.store.statistics().path == str(own)
+    assert timeline.store.contains(first.id)
+    assert timeline.store.contains(second.id)
+    assert timeline.store.load(Version(("x",), second.id)).stream == b"two"
+    assert "now" in again.told[-1]
+    timeline.store.close()
+    assert Opening(base).open().store.contains(second.id)
+
+
+def test_the_one_beside_can_be_damaged_too(base: Path) -> None:
+    places = []
+    for number in range(1, 4):
+        made = Opening(base)
+        timeline = made.open()
+        timeline.append(trivial(number), [])
+        timeline.store.close()
+        assert made.opener.place is not None
+        places.append(made.opener.place.path)
+        broken(places[-1])
+    assert len(set(places)) == 3

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kishu_kernel.errors import StoreError, UnwritableError
+from kishu_kernel.errors import StoreDamagedError, StoreError, UnwritableError
 from kishu_kernel.model import SessionId
 from kishu_kernel.timeline import Timeline
 
@@ -81,6 +81,7 @@ class StoreOpener:
         self._warn = warn
         self._retry_at: float | None = None
         self._nameless = False
+        self._damaged: tuple[Path, object] | None = None
         self.place: Place | None = None
         self.key: Path | None = None
 
@@ -91,11 +92,15 @@ class StoreOpener:
         except (StoreError, OSError) as error:
             self._retry_at = time.monotonic() + RETRY
             read = self._to_read() if isinstance(error, UnwritableError) else None
-            if read is None:
-                self._warn(f"{error}. Until then this session's history is kept in memory only.")
+            if read is not None:
+                self._warn(f"{error}. Until then it is read, and what this session adds is kept in memory only.")
+                return read
+            beside = self._open_beside(error)
+            where = "in memory only" if beside is None else f"in {beside.statistics().path}"
+            self._warn(f"{error}. Until then this session's history is kept {where}.")
+            if beside is None:
                 return self.in_memory()
-            self._warn(f"{error}. Until then it is read, and what this session adds is kept in memory only.")
-            return read
+            store = beside
         return Timeline(store, self._session, self._limit(store), self.refresh)
 
     def in_memory(self) -> Timeline:
@@ -126,6 +131,9 @@ class StoreOpener:
         self._retry_at = time.monotonic() + RETRY
         if self.place is not None and not os.access(self.place.path, os.W_OK):
             return
+        if self._damaged is not None and self._damaged[1] == _facts(self._damaged[0]):
+            return
+        meanwhile = self.place
         try:
             store = self._open()
         except (StoreError, OSError):
@@ -133,12 +141,13 @@ class StoreOpener:
         try:
             timeline.move_to(store, self._limit(store), self.refresh)
         except BaseException as error:
+            self.place = meanwhile
             store.close()
             if isinstance(error, Exception):  # it stays in memory
                 return
             raise
-        self._retry_at = None
-        self._warn("The history of this session is on the disk now.")
+        self._retry_at = self._damaged = None
+        self._warn(f"The history of this session is on the disk now, in {store.statistics().path}.")
 
     def base(self) -> Path:
         """The directory of all stores."""
@@ -182,7 +191,11 @@ class StoreOpener:
         notebook = self._notebook()
         self._nameless = not notebook
         place = take_place(self.base(), notebook, self._session)
-        store = LmdbStore(place.path, seal=seal)
+        try:
+            store = LmdbStore(place.path, seal=seal)
+        except StoreDamagedError:
+            self._damaged = place.path, _facts(place.path)
+            raise
         if not seal.lasting:
             self._warn(f"The key {key_path()} cannot be made: no later kernel will know that this history is yours.")
         self.place, self.key = place, key_path() if seal.lasting else None
@@ -205,6 +218,27 @@ class StoreOpener:
         room = below.statistics().bytes + limit if limit else None
         return Timeline(LayeredStore(below, MemoryStore()), self._session, room)
 
+    def _open_beside(self, error: Exception) -> LmdbStore | None:
+        """A store on the disk for as long as the notebook's own is damaged; None where that is not what is wrong."""
+        from kishu_kernel.store.format.seal import key_path, user_seal
+        from kishu_kernel.store.lmdb_store import LmdbStore
+        from kishu_kernel.store.places.finding import take_beside
+
+        if not isinstance(error, StoreDamagedError) or self._damaged is None:
+            return None
+        damaged, seal = {self._damaged[0]}, user_seal()
+        with suppress(StoreError, OSError):
+            while True:
+                place = take_beside(self.base(), self._notebook(), self._session, damaged)
+                try:
+                    store = LmdbStore(place.path, seal=seal)
+                except StoreDamagedError:
+                    damaged.add(place.path)
+                else:
+                    self.place, self.key = place, key_path() if seal.lasting else None
+                    return store
+        return None
+
     def _limit(self, store: LmdbStore) -> int | None:
         if self._where.limit is not None:
             return self._where.limit or None
@@ -214,3 +248,13 @@ class StoreOpener:
         except OSError:
             return MOST
         return min(MOST, (free + statistics.bytes) // SHARE)
+
+
+def _facts(store: Path) -> object:
+    """What changes when somebody repairs a store, or puts another one in its place."""
+    from kishu_kernel.store.disk.directory import DATA
+
+    with suppress(OSError):
+        facts = (store / DATA).stat()
+        return facts.st_ino, facts.st_size, facts.st_mtime_ns
+    return None

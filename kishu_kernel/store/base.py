@@ -142,6 +142,17 @@ class Store(Protocol):
             dry_run: only count.
         """
 
+    @property
+    def tidy(self) -> bool:
+        """Whether no commit that was cut short can have left chunks that nothing names."""
+
+    def sweep(self, busy: Callable[[], bool]) -> bool:
+        """Remove such chunks, in pieces of some milliseconds, until somebody is in the way. Whether it came to its end.
+
+        Args:
+            busy: asked between the pieces, whether there is something better to do.
+        """
+
     def statistics(self) -> StoreStatistics:
         """How much there is. O(1)."""
 

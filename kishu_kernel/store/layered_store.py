@@ -6,7 +6,7 @@ not to be trusted) holds as long as this store is open, and goes along where it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -97,6 +97,15 @@ class LayeredStore:
         if not dry_run:
             self._forgotten.update(dict.fromkeys(drop, reason))
         return self._above.collect(drop, thin, limit, reason=reason, dry_run=dry_run)
+
+    @property
+    def tidy(self) -> bool:
+        """As in `Store`, of what is written."""
+        return self._above.tidy
+
+    def sweep(self, busy: Callable[[], bool]) -> bool:
+        """As in `Store`, of what is written."""
+        return self._above.sweep(busy)
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`. Where it is, is where the one below is."""

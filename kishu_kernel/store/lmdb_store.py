@@ -9,7 +9,7 @@ and go out through `loading`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from itertools import islice, takewhile
@@ -32,6 +32,7 @@ from kishu_kernel.store.disk import environment
 from kishu_kernel.store.disk.binding import Binding
 from kishu_kernel.store.disk.intake import Intake
 from kishu_kernel.store.disk.loading import Loader, shelves
+from kishu_kernel.store.disk.sweeping import sweep
 from kishu_kernel.store.format import chunks, packing, schema, steady
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
 from kishu_kernel.store.format.marks import Marks
@@ -232,6 +233,18 @@ class LmdbStore:
 
         return self._environment.write(work)
 
+    @property
+    def tidy(self) -> bool:
+        """As in `Store`. So is what was closed in peace, and what was swept since."""
+        return self._environment.tidy
+
+    def sweep(self, busy: Callable[[], bool]) -> bool:
+        """As in `Store`. Chunks that another process has just written ahead may go; its commit puts them again."""
+        self._check()
+        if not self.tidy:
+            self._environment.tidy = sweep(self._environment, busy)
+        return self.tidy
+
     def statistics(self) -> StoreStatistics:
         """As in `Store`. `bytes` are pages in use: not the sparse map, not pages free for reuse."""
         with self._reading() as txn:
@@ -281,9 +294,11 @@ class LmdbStore:
     # --- collections
 
     def _tidy(self) -> None:
-        """Remove the chunks that a commit left and nothing names. Where that fails, a later collection does it."""
+        """Remove the chunks that a commit left and nothing names. Where that fails, a later sweep does it."""
+        self._environment.tidy = False
         with suppress(KishuError):
             self.collect((), reason="")
+            self._environment.tidy = True
 
     def _holdings(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, collecting.Holding]:
         return {key: collecting.holding(key, value) for key, value in _items(txn, self._tables["versions"])}

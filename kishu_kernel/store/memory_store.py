@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -161,6 +161,15 @@ class MemoryStore:
             if not dry_run:
                 self._remove(sweep, reason)
             return sweep.collected
+
+    @property
+    def tidy(self) -> bool:
+        """As in `Store`: always, a commit here is whole or nothing."""
+        return True
+
+    def sweep(self, busy: Callable[[], bool]) -> bool:
+        """As in `Store`: there is nothing to remove."""
+        return True
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`, but O(chunks). `bytes` are those of the values held."""

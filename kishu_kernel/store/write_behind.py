@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
+from kishu_kernel.spent import let_go
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
 from kishu_kernel.store.jobs import Failure, Job, Stopped, announce, correct, first, unannounced
 
@@ -28,6 +29,9 @@ WAITING_BUFFERS = 1 << 30
 WAITING_JOBS = 256
 COURTESY = 0.004
 """Seconds between a checkpoint's arrival and its writing, so that the cell's reply leaves first."""
+
+QUIET = 0.5
+"""Seconds without anything to write, after which there is time to put the store in order."""
 
 
 class WriteBehind:
@@ -113,6 +117,7 @@ class WriteBehind:
                 self._changed.notify_all()
 
     def _next(self) -> bool:
+        self._rest()
         with self._changed:
             self._changed.wait_for(lambda: (self._jobs and not self._paused) or self._closed)
             if self._jobs:
@@ -120,6 +125,19 @@ class WriteBehind:
             if self._jobs:
                 self._begun = first(self._jobs, self._last)
             return self._begun is not None
+
+    def _rest(self) -> None:
+        """Removes what a commit that was cut short has left in the store, when there is nothing else to do."""
+        with suppress(StoreError):
+            if self._inner.tidy:
+                return
+            with self._changed:
+                wanted = self._changed.wait_for(self._wanted, QUIET)
+            if not wanted:
+                self._inner.sweep(self._wanted)
+
+    def _wanted(self) -> bool:
+        return bool(self._jobs) or self._closed or self._paused
 
     def _attempt(self) -> StoreError | None:
         """Writes the job that was begun."""
@@ -129,6 +147,7 @@ class WriteBehind:
             kept = self._write(job)
         except BaseException as error:  # whatever it is, the thread lives on
             told = StoreError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
+            let_go(error)  # its frames hold the payloads
             if job in self._weights:
                 correct(job, self._inner, told)
             return told

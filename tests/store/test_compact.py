@@ -50,7 +50,7 @@ def test_free_space_is_given_back(path: Path) -> None:
     assert before > 20 << 20
     assert after < before - (19 << 20)
     assert after == os.stat(path / "data.mdb").st_blocks * 512
-    assert sorted(file.name for file in path.iterdir()) == ["data.mdb", "lock.mdb"]
+    assert sorted(file.name for file in path.iterdir()) == ["data.mdb", "lock.mdb", "whole.json"]
     assert (path / "data.mdb").stat().st_mode & 0o777 == 0o600
     intact(path)
 
@@ -117,7 +117,7 @@ def test_a_compaction_may_be_killed(path: Path) -> None:
         workload.check(store, range(1, 5))
         store.close()
     compact.compact(path)
-    assert sorted(file.name for file in path.iterdir()) == ["data.mdb", "lock.mdb"]
+    assert sorted(file.name for file in path.iterdir()) == ["data.mdb", "lock.mdb", "whole.json"]
     intact(path)
 
 
@@ -160,7 +160,7 @@ def test_no_room_to_compact(tmp_path: Path) -> None:
         (disk / "other").write_bytes(bytes(os.statvfs(disk).f_bavail * 4096 - 8192))
         with pytest.raises(StoreError, match="no room"):
             compact.compact(path)
-        assert sorted(file.name for file in path.iterdir()) == ["data.mdb", "lock.mdb"]
+        assert sorted(file.name for file in path.iterdir()) == ["data.mdb", "lock.mdb", "whole.json"]
         (disk / "other").unlink()
         intact(path)
 

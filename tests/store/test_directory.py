@@ -28,7 +28,7 @@ def modes(path: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mode & 0o777 for file in [path, *path.iterdir()]}
 
 
-PRIVATE = {"notebook": 0o700, "data.mdb": 0o600, "lock.mdb": 0o600}
+PRIVATE = {"notebook": 0o700, "data.mdb": 0o600, "lock.mdb": 0o600, "whole.json": 0o600}
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o277, 0o377, 0o777])

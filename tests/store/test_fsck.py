@@ -21,7 +21,7 @@ from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version, VersionRecord
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.care.fsck import Report, check
-from kishu_kernel.store.care.image import Image
+from kishu_kernel.store.disk.image import Image
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
 from kishu_kernel.store.format.seal import Seal

@@ -124,6 +124,7 @@ def test_nobody_else_may_look(path: Path, umask: int) -> None:
     assert {file.name: file.stat().st_mode & 0o777 for file in path.iterdir()} == {
         "data.mdb": 0o600,
         "lock.mdb": 0o600,
+        "whole.json": 0o600,
     }
 
 

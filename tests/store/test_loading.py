@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import gc
 import os
 import random
 import sys
@@ -199,3 +200,41 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
         "noise",
     )
     succeed(process)
+
+
+def test_a_load_that_fails_keeps_nothing_alive(store: LmdbStore) -> None:
+    """By several threads at once, and without a collection."""
+    content = [os.urandom(CHUNK_SIZE) for _ in range(40)]
+    store.commit(trivial(1), [payload(b"s", b"".join(content))], {})
+    for wrong in (content[7], content[30]):
+        key = digest(memoryview(wrong))
+        store._environment.write(lambda txn, key=key: txn.put(key, bytes(CHUNK_SIZE), db=store._tables["chunks"]))
+    target = bytearray(40 * CHUNK_SIZE)
+    [blob] = store.load(Version(("x",), checkpoint_id(1))).blobs
+    gc.disable()
+    try:
+        with contextlib.suppress(LoadError):
+            blob.readinto(memoryview(target))
+            raise AssertionError("it was loaded")
+        target.clear()  # BufferError where somebody has a view of it
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("helpers", [0, 2])
+def test_an_error_of_a_job_keeps_no_job_alive(helpers: int) -> None:
+    target = bytearray(1000)
+
+    def work(part: memoryview) -> None:
+        raise ValueError(f"{part.nbytes} bytes cannot be had")
+
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            together(work, [memoryview(target)[n::4] for n in range(4)], helpers)
+        deadline = time.monotonic() + 30
+        while threading.active_count() > 1 and time.monotonic() < deadline:
+            time.sleep(0.001)  # a helper that comes too late has looked once
+        target.clear()  # BufferError where somebody has a view of it
+    finally:
+        gc.enable()

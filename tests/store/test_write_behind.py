@@ -244,3 +244,45 @@ def test_a_forked_child_writes_nothing_and_harms_nothing(store: WriteBehind, dis
     disk.gate.set()
     store.flush()
     assert [each.id for each in disk.checkpoints()] == [checkpoint_id(1)]
+
+
+class KnottyStore(MemoryStore):
+    """Its errors hold themselves, and all that led to them, as those of context managers do."""
+
+    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
+        try:
+            try:
+                self._fails(payloads)
+            except StoreError as error:
+                held = error
+                raise StoreError("so") from held
+        except StoreError as error:
+            again = error  # in the frame that it passes through: a cycle
+            raise OSError("at last") from again
+
+    def _fails(self, payloads: Sequence[Payload]) -> None:
+        views = [memoryview(buffer.data) for payload in payloads for buffer in payload.buffers]
+        error = StoreError(f"{len(views)} of them")
+        raise error
+
+
+def test_a_failure_keeps_nothing_of_the_user_alive() -> None:
+    store = WriteBehind(KnottyStore())
+    block = Block(1000)
+    gone = weakref.ref(block)
+    gc.disable()
+    try:
+        store.commit(trivial(1), [Payload(("x",), "cloudpickle", b"s", (Buffer(memoryview(block)),))], {})
+        store.flush()
+        failure = store.take_failure()
+        assert failure is not None
+        assert "at last" in str(failure.error)
+        del block
+        assert gone() is None
+    finally:
+        gc.enable()
+        store.close()
+
+
+class Block(bytearray):
+    """Memory that can be waited for."""

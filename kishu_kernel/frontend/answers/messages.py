@@ -28,7 +28,7 @@ from kishu_kernel.frontend.answers.reading import Reader
 from kishu_kernel.frontend.attachment import Attachment
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
-from kishu_kernel.model import Outcome
+from kishu_kernel.model import Outcome, StoreStatistics
 from kishu_kernel.timeline import Timeline
 
 PROTOCOL = 1
@@ -96,7 +96,7 @@ class Requests:
     def status(self) -> Json:
         """Where the session stands, and what the store holds."""
         timeline = self._timeline
-        statistics = timeline.store.statistics()
+        statistics, trouble = self._statistics()
         return {
             "head": timeline.head,
             "branch": timeline.branch,
@@ -109,8 +109,16 @@ class Requests:
                 "checkpoints": statistics.checkpoints,
                 "chunks": statistics.chunks,
             },
-            "warnings": list(self._attachment.warnings),
+            "warnings": [*self._attachment.warnings, *trouble],
         }
+
+    def _statistics(self) -> tuple[StoreStatistics, list[str]]:
+        """What the store holds; nothing, and why, where it cannot be read: the session goes on without it."""
+        try:
+            return self._timeline.store.statistics(), []
+        except StoreError as error:
+            place = self._attachment.opener.place
+            return StoreStatistics(None if place is None else str(place.path), 0, 0, 0), [str(error)]
 
     def diff(self, target: str, base: str, values: bool) -> Json:
         """What is different at `target` from what it is at `base`, and on request in what way."""

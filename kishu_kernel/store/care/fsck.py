@@ -3,7 +3,7 @@
 Law: a check changes nothing, but that opening a store closes it to others, and brings an old format up to date. A
 repair takes away what cannot be used, says so where it was, and invents nothing: what
 it leaves is a store in which every version is whole or told as lost, and every way to the root ends. It never makes
-trusted what was not. Neighbours: `image` looks at the file before LMDB does, `salvage` rescues what is in a broken
+trusted what was not. Neighbours: `disk.image` looks at the file before LMDB does, `salvage` rescues what is in a broken
 one, `inspection` looks at what is stored, `mending` repairs it.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -19,9 +18,8 @@ from pathlib import Path
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.care import mending, salvage
-from kishu_kernel.store.care.image import SUPPORTED, Image
 from kishu_kernel.store.care.inspection import Findings, Look, Problem, Progress, Report
-from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.disk import directory, environment, survey
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.format.seal import Seal, user_seal
 
@@ -30,8 +28,7 @@ __all__ = ["Problem", "Report", "check"]
 TOLD = 5
 """Damaged pages that are named one by one."""
 _LOOKS = 3
-"""At a file that another process may be writing, before what looks like damage is believed."""
-_PAUSE = 0.3
+"""At a store that another process may be writing, before a repair gives up."""
 
 
 def check(path: Path, repair: bool = False, progress: Progress | None = None, seal: Seal | None = None) -> Report:
@@ -50,7 +47,7 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, se
         raise StoreError(f"there is no store at {path}")
     directory.check_files(path)
     problems = list(_permissions(path))
-    damage = structure(path)
+    damage = survey.structure(path)
     if damage and not repair:
         consequence = "what stands there cannot be read, and LMDB may crash on it: --repair saves the rest"
         return Report(path, (*problems, *_pages(damage, consequence)))
@@ -71,24 +68,6 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, se
     else:
         problems += findings.problems
     return replace(report, problems=tuple(problems))
-
-
-def structure(path: Path) -> list[str]:
-    """What is wrong with the file as LMDB's, one clause each."""
-    if not SUPPORTED:
-        return []
-    damage: list[str] = []
-    for look in range(_LOOKS):
-        if look:
-            time.sleep(_PAUSE)
-        with Image(path / DATA) as image:
-            for name, tree in image.tables().items():
-                for _ in image.items(name, tree):
-                    pass
-            damage = image.damage
-        if not damage:
-            break
-    return damage
 
 
 def _pages(damage: list[str], consequence: str) -> Iterator[Problem]:

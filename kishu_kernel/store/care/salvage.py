@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.care.image import Image, Item, Tree
 from kishu_kernel.store.disk import directory, environment
 from kishu_kernel.store.disk.compact import alone
 from kishu_kernel.store.disk.directory import DATA, LOCK
+from kishu_kernel.store.disk.image import Image, Item, Tree
 from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:

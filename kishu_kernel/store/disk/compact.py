@@ -14,7 +14,7 @@ from pathlib import Path
 import lmdb
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.disk import directory, environment, survey
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.disk.gate import FileLock
 from kishu_kernel.store.disk.trouble import told
@@ -37,6 +37,7 @@ def compact(path: Path) -> tuple[int, int]:
         before = directory.disk_bytes(data)
         new.unlink(missing_ok=True)  # of a compaction that was killed
         try:
+            survey.examine(place)
             directory.reserve_lock(place)
             env = lmdb.Environment(
                 str(place),
@@ -46,8 +47,6 @@ def compact(path: Path) -> tuple[int, int]:
                 max_readers=directory.READERS,
             )
             try:
-                needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-                directory.check_size(place, needed, data.stat().st_size)
                 with _complete(new) as file:
                     env.copyfd(file, compact=True)
             finally:
@@ -111,6 +110,7 @@ def remove(path: Path, *others: str) -> None:
     with alone(path) as place:
         for name in (DATA, LOCK, _NEW, *others):
             (place / name).unlink(missing_ok=True)
+        survey.forget(place)
         with suppress(OSError):
             place.rmdir()
 

@@ -11,16 +11,18 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import lmdb
 
 from kishu_kernel.errors import KishuError, StoreError, StoreFormatError
-from kishu_kernel.store.disk import directory, tables
-from kishu_kernel.store.disk.directory import DATA, READERS
+from kishu_kernel.store.disk import directory, survey, tables
+from kishu_kernel.store.disk.directory import DATA, LOCK, READERS
 from kishu_kernel.store.disk.gate import FileLock, Gate, Turn, wait_for
 from kishu_kernel.store.disk.trouble import told
+from kishu_kernel.store.disk.watch import LockLostError, Watch
 
 if TYPE_CHECKING:
     from lmdb import _Database
@@ -39,6 +41,7 @@ class Environment:
     Attributes:
         tables: by their names. One opened for reading lacks those that the store does not have yet.
         readonly: nothing can be written.
+        tidy: no commit that was cut short can have left anything in it.
     """
 
     tables: dict[str, _Database]
@@ -60,14 +63,15 @@ class Environment:
             undo.callback(self._presence.close)
             wait_for(self._come_in, f"the store at {path} is being put in order by another process")
             new = not directory.has_data(self.path)
-            env = self._opened(map_size)
-            undo.callback(env.close)
-            self._turn = Turn(self._data)
+            self._turn = self._queue()
             undo.callback(self._turn.close)
+            env = self._opened(map_size, False)
+            undo.callback(env.close)
             with nullcontext() if readonly else self._turn.taken():
                 self._use(env)
             if new:
                 directory.sync_directory(path)
+                survey.remember(path, True)  # from now on, an empty file is no new one
             # only now may others come in who expect the files in order
             wait_for(lambda: self._presence.try_lock(False), f"the store at {path} is being compacted by a process")
             undo.pop_all()
@@ -77,6 +81,7 @@ class Environment:
         alone = self._presence.try_lock(True)
         if alone:
             directory.check_files(self.path)
+            survey.check_not_emptied(self.path)
             try:
                 if not self.readonly:
                     directory.create_data(self.path)
@@ -87,12 +92,25 @@ class Environment:
                     raise told(self.path, error) from error
         return alone or self._presence.try_lock(False)
 
-    def _opened(self, map_size: int) -> lmdb.Environment:
+    def _queue(self) -> Turn:
+        """Where those queue up who want to write: at the data file."""
+        directory.check_files(self.path)
+        if self.readonly and not directory.has_data(self.path):
+            raise StoreError(f"there is no store at {self.path}")
+        try:
+            return Turn(self._data)
+        except OSError as error:
+            raise told(self.path, error) from error
+
+    def _opened(self, map_size: int, has_turn: bool) -> lmdb.Environment:
         """LMDB's environment, found in order."""
         directory.check_files(self.path)
         new = not directory.has_data(self.path)
-        if self.readonly and new:
-            raise StoreError(f"there is no store at {self.path}")
+        self.tidy = new or survey.known_tidy(self.path)
+        if not new and not survey.known_whole(self.path):
+            with nullcontext() if has_turn else self._turn.taken():
+                survey.examine(self.path)
+            survey.remember(self.path, self.tidy)
         try:
             try:
                 env = self._mapped(map_size, lock=True)
@@ -103,11 +121,7 @@ class Environment:
         except (lmdb.Error, OSError) as error:
             raise told(self.path, error) from error
         try:
-            self._page = env.stat()["psize"]
-            needed = self._needed(env)  # before the size, which others grow first
-            facts = self._data.stat()
-            directory.check_size(self.path, needed, facts.st_size)
-            self._identity = facts.st_dev, facts.st_ino
+            self._watch = Watch(self.path, env.stat()["psize"], self._turn)
             if not self.readonly:
                 directory.close_files(self.path, new)
             env.reader_check()  # a killed process's reader would keep its pages from reuse for ever
@@ -172,8 +186,7 @@ class Environment:
         self.check()
         if self.readonly:
             raise StoreError(f"the store at {self.path} was opened for reading only")
-        with self._turn.taken():
-            self._check_place()
+        with self._turn.taken(), self._watch.writing():
             while True:
                 size = 0
                 try:
@@ -195,25 +208,27 @@ class Environment:
             with ExitStack() as attempt:
                 attempt.enter_context(self._gate.shared())
                 env = self._env
-                needed = self._needed(env)  # before the size, which others grow first
-                facts = self._turn.facts()
-                if facts is not None:  # of what is open, even if it was deleted meanwhile
-                    directory.check_size(self.path, needed, facts.st_size)
                 try:
-                    begun: lmdb.Transaction[Any] = env.begin(write=True) if write else env.begin(buffers=True)
-                    txn = attempt.enter_context(begun)
-                    inside.push(attempt.pop_all())
-                    return txn
+                    strange = self._watch.look() and not write and not self._turn.held
+                    if not strange:
+                        begun: lmdb.Transaction[Any] = env.begin(write=True) if write else env.begin(buffers=True)
+                        txn = attempt.enter_context(begun)
+                        inside.push(attempt.pop_all())
+                        return txn
+                    then = self._look_again
                 except lmdb.MapResizedError:
-                    fatal = False
-                except lmdb.PanicError:
+                    then = partial(self._resize, 0)
+                except (lmdb.PanicError, LockLostError):
+                    # LMDB could not write its first pages once, and refuses all since then; or its lock file is gone
                     if revived:
                         raise
-                    fatal = revived = True
-            if fatal:  # LMDB could not write its first pages once, and refuses all since then
-                self._reopen(env, write)
-            else:
-                self._resize(0)
+                    then, revived = partial(self._reopen, env, write), True
+            then()
+
+    def _look_again(self) -> None:
+        """Find out what was written to the data file, when nobody of ours writes."""
+        with self._turn.taken():
+            self._watch.examine()
 
     def copy(self, file: int) -> None:
         """Write all that is stored, without free space, to an open, empty file.
@@ -221,7 +236,8 @@ class Environment:
         Raises:
             StoreError: it cannot be read, or the file not be written.
         """
-        self.check()
+        with self.reading():  # what cannot be read cannot be copied
+            pass
         try:
             with self._gate.shared():
                 self._env.copyfd(file, compact=True)
@@ -247,7 +263,10 @@ class Environment:
     def close(self) -> None:
         """Wait for this process's transactions, then close."""
         with self._gate.alone():
+            self._watch.mend_lock()
             self._env.close()
+            if self._sync:
+                self._watch.remember(self.tidy)
             self.abandon()
 
     def abandon(self) -> None:
@@ -258,6 +277,7 @@ class Environment:
     def allow_writing(self) -> None:
         """Open anew what was opened for reading only."""
         if self.readonly:
+            self._watch.look()
             with self._gate.alone():
                 size = self._env.info()["map_size"]
                 self._env.close()
@@ -272,33 +292,16 @@ class Environment:
         """Open what had to be closed; before that, close what turned out to be `broken`."""
         with nullcontext() if has_turn else self._turn.taken(), self._gate.alone():
             if broken is not None and self._env is broken and self._closed_at is None:
+                self._watch.mend_lock()
                 self._closed_at = broken.info()["map_size"]
                 broken.close()
             if self._closed_at is not None:  # else another thread was faster
-                self._check_place()
-                self._use(self._opened(self._closed_at))
+                self._watch.check_place()
+                if not (self.path / LOCK).exists():
+                    self._come_in()
+                    self._presence.try_lock(False)
+                self._use(self._opened(self._closed_at, True))
                 self._closed_at = None
-
-    def _check_place(self) -> None:
-        """Raise StoreError where the data file is no more, or another one: commits would go where nobody finds them."""
-        try:
-            facts = self._data.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            found = None
-        except OSError as error:
-            raise told(self.path, error) from error
-        else:
-            found = facts.st_dev, facts.st_ino
-        if found != self._identity:
-            what = "replaced" if found else "removed"
-            raise StoreError(
-                f"the store at {self.path} was {what} while it was open: "
-                "put back what was there, or restart the kernel to go on with what is there now"
-            )
-
-    def _needed(self, env: lmdb.Environment) -> int:
-        """Bytes that the data file must have at least."""
-        return int(env.info()["last_pgno"] + 1) * self._page
 
     def _grow(self, size: int, incoming: int) -> None:
         """Double the map, found full at `size` bytes, until `incoming` fits into what is new."""

@@ -101,9 +101,11 @@ class FileLock:
         if sys.platform != "win32" or path.is_file():  # Windows opens no directories
             self._descriptor = os.open(path, sum(flags))
 
-    def facts(self) -> os.stat_result | None:
-        """Of what is open, whatever the path names by now."""
-        return None if self._descriptor is None else os.fstat(self._descriptor)
+    def descriptor(self) -> int:
+        """Of what is open, whatever the path names by now. OSError where nothing is."""
+        if self._descriptor is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._descriptor
 
     def try_lock(self, exclusive: bool) -> bool:
         """Lock, or change the kind of lock, if nobody is in the way."""
@@ -129,9 +131,22 @@ class Turn:
         self._lock = FileLock(file)
         self._thread = threading.Lock()
 
-    def facts(self) -> os.stat_result | None:
+    @property
+    def held(self) -> bool:
+        """Whether a thread of this process has it."""
+        return self._thread.locked()
+
+    def facts(self) -> os.stat_result:
         """Of the file that was opened."""
-        return self._lock.facts()
+        return os.fstat(self._lock.descriptor())
+
+    def start(self, length: int) -> bytes:
+        """The first bytes of the file that was opened."""
+        descriptor = self._lock.descriptor()
+        if hasattr(os, "pread"):
+            return os.pread(descriptor, length, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return os.read(descriptor, length)
 
     @contextmanager
     def taken(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kishu_kernel.errors import LoadError
@@ -84,6 +85,11 @@ class Shelves:
         if size != found.size:
             raise damaged(found.digest)
         return found._replace(value=Value(view.nbytes, view, 0))
+
+    def keys(self, table: str, start: bytes, most: int) -> list[bytes]:
+        """The next keys of one of the two tables from `start` on. O(most)."""
+        cursor = self._packed if table == "packed" else self._raw
+        return [key for key, _ in islice(self.pages.sizes(cursor, start), most)]
 
     def sizes(self) -> dict[Digest, int]:
         """All chunks, with the bytes that they occupy. O(chunks)."""
@@ -197,8 +203,12 @@ def together(work: Callable[[Job], None], jobs: Sequence[Job], helpers: int) -> 
         crew.work()
     finally:
         crew.finish()
-    if crew.error is not None:
-        raise crew.error
+    error, crew.error = crew.error, None
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error  # this frame is in its traceback
 
 
 class _Crew:

@@ -82,9 +82,9 @@ class Pages:
         """The value under a key; None where there is none."""
         return self._value(cursor) if cursor.set_key(key) else None
 
-    def sizes(self, cursor: Cursor[memoryview]) -> Iterator[tuple[bytes, int]]:
-        """All keys of a table, with the lengths of their values."""
-        there = cursor.first()
+    def sizes(self, cursor: Cursor[memoryview], start: bytes = b"") -> Iterator[tuple[bytes, int]]:
+        """All keys of a table from `start` on, with the lengths of their values."""
+        there = cursor.set_range(start) if start else cursor.first()
         while there:
             yield bytes(cursor.key()), self._value(cursor).size
             there = cursor.next()

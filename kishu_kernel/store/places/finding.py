@@ -9,7 +9,7 @@ Neighbours: `locate` names directories, `about` says whose they are, `compact` c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
@@ -117,6 +117,34 @@ def take_place(base: Path | None, notebook: str | None, session: SessionId) -> P
                     kind = UnwritableError if directory.is_forbidden(error) else StoreError
                     raise kind(f"the store directory {place.path} cannot be written ({error})") from error
         return place
+
+
+def take_beside(base: Path | None, notebook: str | None, session: SessionId, damaged: Collection[Path]) -> Place:
+    """A place for a notebook whose own store cannot be opened: one that it was given for that before, or a new one.
+
+    Args:
+        damaged: stores that cannot be opened.
+
+    Raises:
+        StoreError: it cannot be created or written.
+    """
+    base = base or default_base()
+    with _deciding(base):
+        path = notebook and os.path.abspath(notebook)
+        known = [
+            (place, about) for place in _directories(base) if place not in damaged and (about := read_about(place))
+        ]
+        its = [place for place, about in known if path and _same(about.notebook, path) and _has_store(place)]
+        if its:
+            return Place(max(its, key=_used), "attached")
+        place = _free(store_path(base, notebook, session))
+        directory.make_private(place)
+        if path:
+            try:
+                write_about(place, _renewed(None, path))
+            except OSError as error:
+                raise StoreError(f"the store directory {place} cannot be written ({error})") from error
+        return Place(place, "new")
 
 
 def refresh(store: Path, notebook: str) -> None:
