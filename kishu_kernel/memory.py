@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from typing import Any
 
 
@@ -31,11 +30,20 @@ def bounds(array: Any) -> tuple[int, int]:
     return start, end + array.itemsize
 
 
-def memory_at(start: int, size: int, owner: Any = None) -> memoryview:
-    """The bytes at an address. They keep `owner` alive; without one the caller sees to it."""
+def block_at(start: int, size: int, owner: Any = None) -> Any:
+    """The bytes at an address, as an object that has a buffer. It keeps `owner` alive; without one the caller does.
+
+    What is to be a `PickleBuffer` must be of this and not of a view: CPython before 3.13 crashes when the collector
+    clears a view of a `PickleBuffer` of a view.
+    """
     block = (ctypes.c_char * size).from_address(start)
     block.owner = owner  # type: ignore[attr-defined]
-    return memoryview(block).cast("B")
+    return block
+
+
+def memory_at(start: int, size: int, owner: Any = None) -> memoryview:
+    """The bytes at an address. They keep `owner` alive; without one the caller sees to it."""
+    return memoryview(block_at(start, size, owner)).cast("B")
 
 
 def overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
@@ -66,9 +74,25 @@ def overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
     return b"".join(parts)
 
 
-def address_of(view: memoryview) -> int:
-    """Where the bytes of a view lie."""
-    if not view.readonly:
-        return ctypes.addressof(ctypes.c_char.from_buffer(view))
-    numpy = sys.modules.get("numpy")
-    return numpy.frombuffer(view, "B").__array_interface__["data"][0] if numpy else id(view.obj)
+class _PyBuffer(ctypes.Structure):
+    """`Py_buffer` of the stable ABI, as far as it is read here."""
+
+    _fields_ = (
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("rest", ctypes.c_void_p * 5),
+    )
+
+
+def address_of(view: Any) -> int:
+    """Where the bytes of a contiguous view lie, or of anything that has a buffer. TypeError where it has none."""
+    found = _PyBuffer()
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(found), 0)
+    try:
+        return int(found.buf or 0)
+    finally:
+        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(found))

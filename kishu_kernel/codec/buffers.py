@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
-from kishu_kernel.memory import address, address_of, bounds, is_writeable, memory_at
+from kishu_kernel.memory import address, address_of, block_at, bounds, is_writeable
 from kishu_kernel.model import Buffer
 from kishu_kernel.rebuild import Source, load_array, load_strings, load_view
 
@@ -54,7 +54,7 @@ class Arrays:
         self._homes: Mapping[int, Home] = first.overlapping() if first else {}
         self._texts: dict[int, tuple[Text | None, Any]] = first._texts if first else {}
         self._recognised = recognised
-        self._direct: dict[int, tuple[pickle.PickleBuffer, int, int, Any, bool]] = {}
+        self._direct: dict[int, tuple[pickle.PickleBuffer, Buffer]] = {}
         self._met: dict[int, Any] = {}
         self._apart: dict[int, Any] = {}
         self._owners: dict[int, Any] = {}
@@ -169,24 +169,22 @@ class Arrays:
     def _out(
         self, start: int, size: int, row_bytes: int, item_bytes: int, owner: Any, copied: bool = False
     ) -> pickle.PickleBuffer:
-        buffer = pickle.PickleBuffer(memory_at(start, size))
-        self._direct[id(buffer)] = (buffer, row_bytes, item_bytes, owner, copied)
+        block = block_at(start, size, owner)
+        buffer = pickle.PickleBuffer(block)
+        data = memoryview(block).cast("B")  # not of the buffer: see `block_at`
+        self._direct[id(buffer)] = buffer, Buffer(data, row_bytes, item_bytes, True, owner, copied)
         return buffer
 
     def take(self, buffer: pickle.PickleBuffer) -> bool:
         """The pickler's `buffer_callback`. True leaves the buffer in the stream."""
         known = self._direct.get(id(buffer))
         if known is not None:
-            _, row_bytes, item_bytes, owner, copied = known
-            self.buffers.append(Buffer(buffer.raw(), row_bytes, item_bytes, direct=True, owner=owner, copied=copied))
+            self.buffers.append(known[1])
             return False
-        try:
-            data = buffer.raw()
-        except BufferError:  # not contiguous
+        found = _foreign(buffer)
+        if found is None:
             return True
-        if data.nbytes < IN_BAND:
-            return True
-        self.buffers.append(Buffer(data, item_bytes=memoryview(buffer).itemsize, owner=buffer))
+        self.buffers.append(found)
         return False
 
     def overlapping(self) -> dict[int, Home]:
@@ -206,6 +204,32 @@ class Arrays:
             end = max(end, item[1])
         homes.update(_homes(cluster))
         return homes
+
+
+def _foreign(buffer: pickle.PickleBuffer) -> Buffer | None:
+    """The memory of a buffer that a library has made; None where it is to stay in the stream."""
+    try:
+        with buffer.raw() as data, memoryview(buffer) as view:
+            if data.nbytes < IN_BAND:
+                return None
+            own = _view_of(data.obj, address_of(data), data.nbytes)
+            copied = own is None
+            return Buffer(memoryview(bytes(data)) if own is None else own, item_bytes=view.itemsize, copied=copied)
+    except BufferError:  # not contiguous
+        return None
+
+
+def _view_of(holder: Any, start: int, size: int) -> memoryview | None:
+    """A view of who holds this memory, so that the buffer need not be kept (see `block_at`). None where there is none.
+
+    It is the holder's to know: a bytearray must not be resized meanwhile.
+    """
+    try:
+        whole = memoryview(holder).cast("B")
+        offset = start - address_of(whole)
+    except (TypeError, BufferError):
+        return None
+    return whole[offset : offset + size] if 0 <= offset <= whole.nbytes - size else None
 
 
 def materialized(source: Source) -> bytearray:
