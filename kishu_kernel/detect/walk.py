@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
-from kishu_kernel.detect.familiar import LONG, READABLE, Familiar, Familiars, key_of_array, key_of_tuple
+from kishu_kernel.detect.familiar import LONG, READABLE, Familiar, Familiars, key_of_array, key_of_tuple, root_of
 from kishu_kernel.libraries import (
     VALUE_TYPES,
     attributes,
@@ -295,21 +295,24 @@ class Walk:
         items = tuple(items)  # nothing can change it between its key and its content
         return self.write_familiar(key_of_tuple(items), items)
 
-    def write_familiar(self, key: bytes, objects: Any) -> bool:
+    def write_familiar(self, key: bytes, objects: Any, owner: Any = None, settled: bool = False) -> bool:
         """Writes a tuple or an array of plain atoms, as it was written when it was seen before.
 
         Args:
             key: of the objects.
             objects: nobody else can write to it.
+            owner, settled: as of `Familiar`.
         """
         known = self.shared.familiars.recognised(key)
         if known is not None:
             self.parts.append(known.written)
+            if owner is not None:
+                known.met_in(owner)
         else:
             start = len(self.parts)
             if not self.write_plain(objects if type(objects) is tuple else objects.tolist()):
                 return False
-            known = self.shared.familiars.remember(key, objects, b"".join(self.parts[start:]))
+            known = self.shared.familiars.remember(key, objects, b"".join(self.parts[start:]), owner, settled)
         if known is not None:
             self.familiar.append(known)
         return True
@@ -394,7 +397,7 @@ class Walk:
             self.unlink(obj)
         self.ranges.append((start, end, private))
         if obj.dtype.char == "O" and contiguous and obj.size >= LONG:
-            self._walk_objects(obj.ravel(order="A"))
+            self._walk_objects(obj.ravel(order="A"), root_of(obj), private)
         elif obj.dtype.hasobject:
             # The same objects that the elements are; a record gives its fields as a tuple.
             self.kept.append(obj.ravel(order="A").tolist())  # its id must not be another's while we judge
@@ -407,7 +410,7 @@ class Walk:
                 self.text(b"v", repr(obj.strides).encode())
             self.parts.append(digest(obj.tobytes()))
 
-    def _walk_objects(self, flat: Any) -> None:
+    def _walk_objects(self, flat: Any, owner: Any, private: bool) -> None:
         """The elements of a long array of objects, as if they stood in a list."""
         self.kept.append([])
         self.memo[id(self.kept[-1])] = len(self.memo)
@@ -416,7 +419,7 @@ class Walk:
         if self.shared.familiars.recognised(key) is None:
             flat = flat.copy()  # of what is read, and not of what a thread of the user's is writing
             key = key_of_array(flat)
-        if not self.write_familiar(key, flat):
+        if not self.write_familiar(key, flat, owner, private):
             self.kept.append(flat.tolist())
             self.stack.extend(reversed(self.kept[-1]))
 
