@@ -122,10 +122,18 @@ FREED: dict[str, Cells] = {
     "rebound": [f"L = {STRINGS}", "len(L)", "mark()\nL = None\nprint(freed(90_000))"],
     "deleted": [f"L = {STRINGS}", "len(L)", "mark()\ndel L\nprint(freed(90_000))"],
     "seen after the cell": [f"L = {STRINGS}", "len(L)", "mark()", "L = None", "print(freed(90_000))"],
-    "by a function": [f"L = {STRINGS}\ndef f():\n    global L\n    L = 5", "len(L)", "mark()\nf()\nprint(freed(90_000))"],
+    "by a function": [
+        f"L = {STRINGS}\ndef f():\n    global L\n    L = 5",
+        "len(L)",
+        "mark()\nf()\nprint(freed(90_000))",
+    ],
     "by a method": [f"L = {STRINGS}", "len(L)", "mark()\nL.clear()\nprint(freed(90_000))"],
     "as an item": [f"D = dict(a={STRINGS})", "len(D)", "mark()\nD['a'] = 5\nprint(freed(90_000))"],
-    "as an attribute": [f"class C: pass\nc = C()\nc.a = {STRINGS}", "len(c.a)", "mark()\ndel c.a\nprint(freed(90_000))"],
+    "as an attribute": [
+        f"class C: pass\nc = C()\nc.a = {STRINGS}",
+        "len(c.a)",
+        "mark()\ndel c.a\nprint(freed(90_000))",
+    ],
     "by exec": [f"L = {STRINGS}", "len(L)", "mark()\nexec('L = None')\nprint(freed(90_000))"],
     "by a magic": [f"L = {STRINGS}", "len(L)", "mark()\n%xdel L\nprint(freed(90_000))"],
     "a tuple": [f"L = tuple({STRINGS})", "len(L)", "mark()\nL = None\nprint(freed(90_000))"],
@@ -143,7 +151,13 @@ FREED: dict[str, Cells] = {
         "len(F)",
         "mark()\ndel F['s']\nprint(freed(90_000))",
     ],
-    "after an undo": [f"L = {STRINGS}", "L = L[:-1]", "%kishu undo", "len(L)", "mark()\nL = None\nprint(freed(90_000))"],
+    "after an undo": [
+        f"L = {STRINGS}",
+        "L = L[:-1]",
+        "%kishu undo",
+        "len(L)",
+        "mark()\nL = None\nprint(freed(90_000))",
+    ],
 }
 
 SETUP = "import numpy, pandas, witness\nfrom witness import watch, living, mark, freed"
