@@ -30,6 +30,30 @@ def bounds(array: Any) -> tuple[int, int]:
     return start, end + array.itemsize
 
 
+def is_folded(array: Any) -> bool:
+    """A view that shows the same memory more than once, or may: its shape says nothing of what it occupies."""
+    start, end = bounds(array)
+    reach = array.itemsize
+    if end - start < array.nbytes:
+        return True
+    for stride, length in sorted((abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1):
+        if stride < reach:
+            return True
+        reach += (length - 1) * stride
+    return False
+
+
+def root_of(array: Any) -> Any:
+    """The array whose memory a numpy array shows, as far as there are arrays of the same type behind it."""
+    while True:
+        base = array.base
+        if type(base).__name__ == "DummyArray":  # what `as_strided` puts between the two
+            base = base.base
+        if type(base) is not type(array):
+            return array
+        array = base
+
+
 def block_at(start: int, size: int, owner: Any = None) -> Any:
     """The bytes at an address, as an object that has a buffer. It keeps `owner` alive; without one the caller does.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
-from kishu_kernel.memory import address, address_of, block_at, bounds, is_writeable
+from kishu_kernel.memory import address, address_of, block_at, bounds, is_folded, is_writeable, memory_at, root_of
 from kishu_kernel.model import Buffer
 from kishu_kernel.rebuild import Source, load_array, load_strings, load_view
 
@@ -68,16 +68,25 @@ class Arrays:
         if not private and array.size:
             self._met[id(array)] = array
             self._note_owner(array)
-        if array.dtype.hasobject:
-            return self._reduce_objects(array)
         flags = array.flags
-        if not (flags.c_contiguous or flags.f_contiguous):
+        contiguous = flags.c_contiguous or flags.f_contiguous
+        folded = not contiguous and is_folded(array)
+        if array.dtype.hasobject:
+            return self._reduce_folded_objects(array) if folded else self._reduce_objects(array)
+        if not contiguous:
             start, end = bounds(array)
-            if end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
-                home = Segment(start, array.nbytes, (array,))
+            if folded or end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
+                home = Segment(start, end - start, (array,))
                 return load_view, (home, *_layout(array, home))
             return self._reduce_memory(array.copy(order="C"), is_writeable(array), copied=True)
         return self._reduce_memory(array, is_writeable(array))
+
+    def _reduce_folded_objects(self, array: Any) -> Any:
+        """A view of the array that holds the objects."""
+        home = root_of(array)
+        if home is array or home.dtype != array.dtype or not (home.flags.c_contiguous or home.flags.f_contiguous):
+            raise TypeError("an array that shows the same objects many times, and none holds, cannot be stored")
+        return load_view, (home, *_layout(array, home))
 
     def _reduce_objects(self, array: Any) -> Any:
         flags, dtype = array.flags, array.dtype
@@ -163,7 +172,11 @@ class Arrays:
         import numpy
 
         sizes = {array.dtype.itemsize for array in segment.arrays}
-        source = self._out(segment.start, segment.size, 0, sizes.pop() if len(sizes) == 1 else 1, segment)
+        source: Any
+        if segment.size < IN_BAND:
+            source = bytes(memory_at(segment.start, segment.size, segment))
+        else:
+            source = self._out(segment.start, segment.size, 0, sizes.pop() if len(sizes) == 1 else 1, segment)
         return load_array, (source, numpy.dtype("B"), (segment.size,), "C", True)
 
     def _out(
@@ -278,16 +291,10 @@ def _homes(cluster: list[tuple[int, int, Any]]) -> dict[int, Home]:
         if (low, high) == (start, end) and owns:
             home = array
     if home is None and any(array.dtype.hasobject for *_, array in cluster):
-        home = _root(cluster[0][2])
+        home = root_of(cluster[0][2])
     if home is None:
         home = Segment(start, end - start, tuple(array for *_, array in cluster))
     return {id(array): home for *_, array in cluster}
-
-
-def _root(array: Any) -> Any:
-    while type(array.base) is type(array):
-        array = array.base
-    return array
 
 
 def _layout(array: Any, home: Home) -> tuple[Any, ...]:

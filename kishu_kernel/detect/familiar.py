@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 
 from kishu_kernel.detect.atoms import digest
-from kishu_kernel.memory import address, memory_at
+from kishu_kernel.memory import address, memory_at, root_of
 
 LONG = 2048
 """Shorter ones are read as fast as they are recognised."""
@@ -201,13 +201,6 @@ def recogniser(familiar: Iterable[Familiar]) -> Callable[[Any], tuple[bytes, Any
         return found.written, None if isinstance(objects, tuple) else objects, found.written.startswith(TEXT)
 
     return recognised
-
-
-def root_of(array: Any) -> Any:
-    """The array that owns the memory of a numpy array of objects."""
-    while type(array.base) is type(array):
-        array = array.base
-    return array
 
 
 def key_of_array(array: Any) -> bytes:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
-from kishu_kernel.detect.familiar import LONG, READABLE, Familiar, Familiars, key_of_array, key_of_tuple, root_of
+from kishu_kernel.detect.familiar import LONG, READABLE, Familiar, Familiars, key_of_array, key_of_tuple
 from kishu_kernel.libraries import (
     VALUE_TYPES,
     attributes,
@@ -39,7 +39,7 @@ from kishu_kernel.libraries import (
     static_objects,
 )
 from kishu_kernel.library_looks import hung_on, is_only_seen
-from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
+from kishu_kernel.memory import address, address_of, bounds, is_folded, is_writeable, memory_at, overlaps, root_of
 from kishu_kernel.model import Digest
 from kishu_kernel.rebuild import module_attribute
 from kishu_kernel.reducers import Reducer, ReductionTable
@@ -398,17 +398,28 @@ class Walk:
         self.ranges.append((start, end, private))
         if obj.dtype.char == "O" and contiguous and obj.size >= LONG:
             self._walk_objects(obj.ravel(order="A"), root_of(obj), private)
+        elif obj.dtype.hasobject and not contiguous and is_folded(obj):
+            self._walk_folded_objects(obj)
         elif obj.dtype.hasobject:
             # The same objects that the elements are; a record gives its fields as a tuple.
             self.kept.append(obj.ravel(order="A").tolist())  # its id must not be another's while we judge
             self.stack.append(self.kept[-1])
         elif contiguous:
             self.parts.append(self.hashed(start, end - start))
-        else:
-            gapless = end - start == obj.nbytes  # it comes back with its strides; others come back contiguous
-            if gapless:
-                self.text(b"v", repr(obj.strides).encode())
+        elif end - start == obj.nbytes or is_folded(obj):  # it comes back with its strides
+            self.text(b"v", repr((obj.strides, address(obj) - start)).encode())
+            self.parts.append(self.hashed(start, end - start))
+        else:  # it comes back contiguous
             self.parts.append(digest(obj.tobytes()))
+
+    def _walk_folded_objects(self, obj: Any) -> None:
+        """As a view of the array that holds the objects: it may show each of them any number of times."""
+        root = root_of(obj)
+        if root is obj or root.dtype != obj.dtype or not (root.flags.c_contiguous or root.flags.f_contiguous):
+            self.give_up(obj)
+            return
+        self.text(b"v", repr((obj.strides, address(obj) - address(root))).encode())
+        self.stack.append(root)
 
     def _walk_objects(self, flat: Any, owner: Any, private: bool) -> None:
         """The elements of a long array of objects, as if they stood in a list."""
