@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
+import os
+import sys
 from typing import Any
+
+LARGE = 64 << 20
+"""Bytes. Who wants to read more asks first what there is to read."""
 
 
 def address(array: Any) -> int:
@@ -52,6 +58,107 @@ def root_of(array: Any) -> Any:
         if type(base) is not type(array):
             return array
         array = base
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether the memory of a numpy array is a `mmap`'s: a file's, mostly."""
+    owner = array
+    while getattr(owner, "base", None) is not None:
+        owner = owner.base
+    return isinstance(owner.obj if isinstance(owner, memoryview) else owner, mmap.mmap)
+
+
+def file_at(start: int, end: int) -> tuple[object, ...] | None:
+    """What identifies the content of memory that is a file's and that nobody can write to.
+
+    Returns:
+        The file, when it was changed last, and the place in it. None where it is no file's, or where it can be
+        written to through this memory, or where the system does not tell.
+    """
+    for first, last, how, place, name in _mappings():
+        if first <= start and end <= last and "w" not in how and name.startswith("/"):
+            try:
+                found = os.stat(name)
+            except OSError:
+                return None
+            return name, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, place + start - first
+    return None
+
+
+class Blank:
+    """Knows which parts of some memory were never touched: they are zeros, and to read them would take time, and pages.
+
+    Args:
+        start: the address; the memory is looked at now.
+    """
+
+    def __init__(self, start: int, size: int) -> None:
+        self._start = start % mmap.PAGESIZE
+        self._touched = _touched_pages(start, size) if size >= LARGE else None
+
+    def covers(self, place: int, length: int) -> bool:
+        """Whether these bytes, counted from the start, are all untouched. False where nobody knows."""
+        if self._touched is None or not length:
+            return False
+        first = (self._start + place) // mmap.PAGESIZE
+        last = (self._start + place + length - 1) // mmap.PAGESIZE
+        return not self._touched[first : last + 1].any()
+
+
+def _touched_pages(start: int, size: int) -> Any:
+    """An array of whether the pages of anonymous memory are there or swapped out; None where nobody knows."""
+    numpy = sys.modules.get("numpy")
+    first, last = start // mmap.PAGESIZE, (start + size - 1) // mmap.PAGESIZE
+    if numpy is None or not _is_anonymous(first * mmap.PAGESIZE, (last + 1) * mmap.PAGESIZE):
+        return None
+    try:
+        with open("/proc/self/pagemap", "rb", buffering=0) as file:
+            touched = numpy.empty(last + 1 - first, bool)
+            for place in range(0, touched.size, _PAGES):
+                count = min(_PAGES, touched.size - place)
+                entries = numpy.frombuffer(os.pread(file.fileno(), count * 8, (first + place) * 8), "<u8")
+                touched[place : place + count] = entries >> 61 != 0  # there, swapped out, or of a file
+    except (OSError, ValueError):  # not on every system, or not for everybody
+        return None
+    return touched
+
+
+_PAGES = 1 << 16
+
+
+def _is_anonymous(start: int, end: int) -> bool:
+    """Whether all of this memory is the process's own, and no file's."""
+    for first, last, how, _, name in _mappings():
+        if first <= start < last:
+            if not how.endswith("p") or not how.startswith("rw") or (name and name != "[heap]"):
+                return False
+            start = last
+            if start >= end:
+                return True
+    return False
+
+
+def zeros(length: int) -> memoryview:
+    """So many bytes of zeros; not more than `SPREAD`."""
+    return _ZEROS[:length]
+
+
+SPREAD = 1 << 20
+_ZEROS = memoryview(bytes(SPREAD))
+
+
+def _mappings() -> list[tuple[int, int, str, int, str]]:
+    """Where this process has its memory from: first address and end, what may be done, place in the file, its name."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.rstrip("\n").split(None, 5) for line in file]
+    except OSError:  # not on every system
+        return []
+    found = []
+    for span, how, place, _, _, *name in lines:
+        first, last = (int(each, 16) for each in span.split("-"))
+        found.append((first, last, how, int(place, 16), name[0] if name else ""))
+    return found
 
 
 def block_at(start: int, size: int, owner: Any = None) -> Any:

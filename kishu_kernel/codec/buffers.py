@@ -17,7 +17,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
-from kishu_kernel.memory import address, address_of, block_at, bounds, is_folded, is_writeable, memory_at, root_of
+from kishu_kernel.memory import (
+    LARGE,
+    address,
+    address_of,
+    block_at,
+    bounds,
+    is_folded,
+    is_writeable,
+    memory_at,
+    root_of,
+)
 from kishu_kernel.model import Buffer
 from kishu_kernel.rebuild import Source, load_array, load_strings, load_view
 
@@ -122,6 +132,8 @@ class Arrays:
         parts: tuple[Any, ...] = (subclassed, getattr(subclassed, "_mask", None))
         for held in parts:
             if getattr(held, "strides", None) and held.size:
+                if held.nbytes > LARGE and is_folded(held):
+                    raise TypeError(f"a {type(subclassed).__name__} that shows the same memory many times has no copy")
                 self._apart[id(held)] = held
                 self._note_owner(held)
 

@@ -35,7 +35,7 @@ MOST_SHARE = 16
 """Of the machine's memory at most this part may be kept alive: a cell that lets go of a frame and loads the next
 one would else hold both."""
 
-TEXT = (b"S", b"N")
+TEXT = (b"S", b"N", b"K")
 """How the walk begins what it writes of a long sequence of nothing but strings (`Walk.write_plain`)."""
 
 SAMPLE = 64

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from harm.driving import thought
 from kernel.driver import Kernel
+
+from harm.driving import thought
 
 WITNESS = '''
 """Knows what lives, from outside of the notebook's variables."""
