@@ -90,6 +90,7 @@ class Ledger:
         if self._timeline is None:
             with self._opening:
                 self._timeline = self._timeline or self._open()
+                self._timeline.stands = self._recovery.written
         return self._timeline
 
     # -- changes become checkpoints --------------------------------------------------------------
@@ -312,7 +313,8 @@ class Ledger:
         return store.hand_over(lambda jobs: hand_over(jobs, Path(path), key, seconds), patience)
 
     def give_back(self, access: Access) -> None:
-        """Waits until what this may overwrite has been read by the writer."""
+        """Waits until what this may overwrite has been read by the writer. What it may free is free to go."""
+        self._detector.let_go(access)
         if self._timeline is None or not self._timeline.store.borrowed():
             return
         touched = None if access.dynamic else self._detector.reach(access)

@@ -66,14 +66,24 @@ class Access:
         names: names that the code may get, set or delete. They need not exist.
         inputs: those of them that may be read before the code itself has bound them.
         dynamic: the code can reach names that it does not spell; every variable counts as touched.
+        frees: those names that it may bind or delete, so that what they stood for can be freed.
+        thins: it may let go of parts of what it touches.
     """
 
     names: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()
     dynamic: bool = False
+    frees: frozenset[str] = frozenset()
+    thins: bool = False
 
     def __or__(self, other: Access) -> Access:
-        return Access(self.names | other.names, self.inputs | other.inputs, self.dynamic or other.dynamic)
+        return Access(
+            self.names | other.names,
+            self.inputs | other.inputs,
+            self.dynamic or other.dynamic,
+            self.frees | other.frees,
+            self.thins or other.thins,
+        )
 
 
 @dataclass(frozen=True, slots=True)

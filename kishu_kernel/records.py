@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from kishu_kernel.codec.pickling import NotStored
-from kishu_kernel.detect.covariables import Judgement, Known
+from kishu_kernel.detect.covariables import Judgement, Known, late_access
 from kishu_kernel.detect.familiar import Familiar
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
@@ -88,7 +88,7 @@ def known_again(
     return Known(
         record.digest,
         digests,
-        frozenset().union(*(each.codes for each in taken)),
+        late_access(taken),
         any(each.dynamic for each in taken),
         familiar=tuple(each for walked in taken for each in walked.familiar) if taken else familiar,
     )
@@ -108,5 +108,5 @@ def _version_record(
         variables=tuple(
             describe(name, variables[name], Digest(b"") if alone else known.variables[name]) for name in result.names
         ),
-        calls=bool(known.codes) or known.dynamic,
+        calls=bool(known.late) or known.dynamic,
     )

@@ -40,8 +40,12 @@ class Recovery:
 
     def remember(self, id: CheckpointId, before: Standing, unwritten: Collection[CheckpointId]) -> None:
         """A checkpoint is about to be taken; those that are written by now need no way back."""
-        self._before = {each: standing for each, standing in self._before.items() if each in unwritten}
+        self._before = {each: standing for each, standing in list(self._before.items()) if each in unwritten}
         self._before[id] = before
+
+    def written(self, id: CheckpointId) -> None:
+        """It stands: what was known before it is not kept any longer. Safe from the writer's thread."""
+        self._before.pop(id, None)
 
     def way_back(self, lost: Sequence[Checkpoint], reason: str) -> Standing:
         """How the session stood before the first of these, oldest first, which could not be written."""
@@ -53,7 +57,9 @@ class Recovery:
         self._unsaved.extendleft(_as_code(each, reason) for each in reversed(gone))
         while len(self._unsaved) > UNSAVED_AT_MOST:
             self._unsaved.popleft()
-        return self._before[first.id]
+        before = self._before[first.id]
+        self._before = {}
+        return before
 
     def _extends(self, id: CheckpointId) -> bool:
         return id in self._before and self._before[id].head == id

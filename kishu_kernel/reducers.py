@@ -349,7 +349,8 @@ class Reducer:
         return self._note(block.values)
 
     def _note_index(self, index: Any) -> Reduction:
-        return self._note(getattr(index, "_data", None))
+        # Not by `getattr`: a `RangeIndex` makes all its numbers when it is asked, and keeps them.
+        return self._note(vars(index).get("_data"))
 
     def _note(self, held: Any) -> Reduction:
         while held is not None:  # an extension array, and what is in it

@@ -87,6 +87,7 @@ class Timeline(History):
         latest: what was appended last.
         pinned: a checkpoint that is needed at the moment, though no ref points to it.
         news: sentences for the user, of what was done in the background.
+        stands: told, on the writer's thread, of each checkpoint that is written and needs no way back.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class Timeline(History):
         self.latest: CheckpointId | None = None
         self.pinned: CheckpointId | None = None
         self.news: deque[str] = deque(maxlen=10)
+        self.stands: Callable[[CheckpointId], None] = lambda _: None
         self._crowded = limit
         self._rested = rested
         self.session = session
@@ -190,6 +192,7 @@ class Timeline(History):
         """On the writer's thread: now it is known what the checkpoint added."""
         if kept.id not in self.store.unwritten():  # else it is to be extended, and what is known is newer
             self._known[kept.id] = replace(kept, outputs=())
+            self.stands(kept.id)
         if self._crowded is not None and self.store.statistics().bytes > self._crowded:
             self._make_room()
         self._rested()

@@ -17,7 +17,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
-from kishu_kernel.memory import address, address_of, bounds, is_writeable, memory_at
+from kishu_kernel.memory import (
+    LARGE,
+    address,
+    address_of,
+    block_at,
+    bounds,
+    is_folded,
+    is_writeable,
+    memory_at,
+    root_of,
+)
 from kishu_kernel.model import Buffer
 from kishu_kernel.rebuild import Source, load_array, load_strings, load_view
 
@@ -54,7 +64,7 @@ class Arrays:
         self._homes: Mapping[int, Home] = first.overlapping() if first else {}
         self._texts: dict[int, tuple[Text | None, Any]] = first._texts if first else {}
         self._recognised = recognised
-        self._direct: dict[int, tuple[pickle.PickleBuffer, int, int, Any, bool]] = {}
+        self._direct: dict[int, tuple[pickle.PickleBuffer, Buffer]] = {}
         self._met: dict[int, Any] = {}
         self._apart: dict[int, Any] = {}
         self._owners: dict[int, Any] = {}
@@ -68,16 +78,25 @@ class Arrays:
         if not private and array.size:
             self._met[id(array)] = array
             self._note_owner(array)
-        if array.dtype.hasobject:
-            return self._reduce_objects(array)
         flags = array.flags
-        if not (flags.c_contiguous or flags.f_contiguous):
+        contiguous = flags.c_contiguous or flags.f_contiguous
+        folded = not contiguous and is_folded(array)
+        if array.dtype.hasobject:
+            return self._reduce_folded_objects(array) if folded else self._reduce_objects(array)
+        if not contiguous:
             start, end = bounds(array)
-            if end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
-                home = Segment(start, array.nbytes, (array,))
+            if folded or end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
+                home = Segment(start, end - start, (array,))
                 return load_view, (home, *_layout(array, home))
             return self._reduce_memory(array.copy(order="C"), is_writeable(array), copied=True)
         return self._reduce_memory(array, is_writeable(array))
+
+    def _reduce_folded_objects(self, array: Any) -> Any:
+        """A view of the array that holds the objects."""
+        home = root_of(array)
+        if home is array or home.dtype != array.dtype or not (home.flags.c_contiguous or home.flags.f_contiguous):
+            raise TypeError("an array that shows the same objects many times, and none holds, cannot be stored")
+        return load_view, (home, *_layout(array, home))
 
     def _reduce_objects(self, array: Any) -> Any:
         flags, dtype = array.flags, array.dtype
@@ -113,6 +132,8 @@ class Arrays:
         parts: tuple[Any, ...] = (subclassed, getattr(subclassed, "_mask", None))
         for held in parts:
             if getattr(held, "strides", None) and held.size:
+                if held.nbytes > LARGE and is_folded(held):
+                    raise TypeError(f"a {type(subclassed).__name__} that shows the same memory many times has no copy")
                 self._apart[id(held)] = held
                 self._note_owner(held)
 
@@ -163,30 +184,32 @@ class Arrays:
         import numpy
 
         sizes = {array.dtype.itemsize for array in segment.arrays}
-        source = self._out(segment.start, segment.size, 0, sizes.pop() if len(sizes) == 1 else 1, segment)
+        source: Any
+        if segment.size < IN_BAND:
+            source = bytes(memory_at(segment.start, segment.size, segment))
+        else:
+            source = self._out(segment.start, segment.size, 0, sizes.pop() if len(sizes) == 1 else 1, segment)
         return load_array, (source, numpy.dtype("B"), (segment.size,), "C", True)
 
     def _out(
         self, start: int, size: int, row_bytes: int, item_bytes: int, owner: Any, copied: bool = False
     ) -> pickle.PickleBuffer:
-        buffer = pickle.PickleBuffer(memory_at(start, size))
-        self._direct[id(buffer)] = (buffer, row_bytes, item_bytes, owner, copied)
+        block = block_at(start, size, owner)
+        buffer = pickle.PickleBuffer(block)
+        data = memoryview(block).cast("B")  # not of the buffer: see `block_at`
+        self._direct[id(buffer)] = buffer, Buffer(data, row_bytes, item_bytes, True, owner, copied)
         return buffer
 
     def take(self, buffer: pickle.PickleBuffer) -> bool:
         """The pickler's `buffer_callback`. True leaves the buffer in the stream."""
         known = self._direct.get(id(buffer))
         if known is not None:
-            _, row_bytes, item_bytes, owner, copied = known
-            self.buffers.append(Buffer(buffer.raw(), row_bytes, item_bytes, direct=True, owner=owner, copied=copied))
+            self.buffers.append(known[1])
             return False
-        try:
-            data = buffer.raw()
-        except BufferError:  # not contiguous
+        found = _foreign(buffer)
+        if found is None:
             return True
-        if data.nbytes < IN_BAND:
-            return True
-        self.buffers.append(Buffer(data, item_bytes=memoryview(buffer).itemsize, owner=buffer))
+        self.buffers.append(found)
         return False
 
     def overlapping(self) -> dict[int, Home]:
@@ -206,6 +229,32 @@ class Arrays:
             end = max(end, item[1])
         homes.update(_homes(cluster))
         return homes
+
+
+def _foreign(buffer: pickle.PickleBuffer) -> Buffer | None:
+    """The memory of a buffer that a library has made; None where it is to stay in the stream."""
+    try:
+        with buffer.raw() as data, memoryview(buffer) as view:
+            if data.nbytes < IN_BAND:
+                return None
+            own = _view_of(data.obj, address_of(data), data.nbytes)
+            copied = own is None
+            return Buffer(memoryview(bytes(data)) if own is None else own, item_bytes=view.itemsize, copied=copied)
+    except BufferError:  # not contiguous
+        return None
+
+
+def _view_of(holder: Any, start: int, size: int) -> memoryview | None:
+    """A view of who holds this memory, so that the buffer need not be kept (see `block_at`). None where there is none.
+
+    It is the holder's to know: a bytearray must not be resized meanwhile.
+    """
+    try:
+        whole = memoryview(holder).cast("B")
+        offset = start - address_of(whole)
+    except (TypeError, BufferError):
+        return None
+    return whole[offset : offset + size] if 0 <= offset <= whole.nbytes - size else None
 
 
 def materialized(source: Source) -> bytearray:
@@ -254,16 +303,10 @@ def _homes(cluster: list[tuple[int, int, Any]]) -> dict[int, Home]:
         if (low, high) == (start, end) and owns:
             home = array
     if home is None and any(array.dtype.hasobject for *_, array in cluster):
-        home = _root(cluster[0][2])
+        home = root_of(cluster[0][2])
     if home is None:
         home = Segment(start, end - start, tuple(array for *_, array in cluster))
     return {id(array): home for *_, array in cluster}
-
-
-def _root(array: Any) -> Any:
-    while type(array.base) is type(array):
-        array = array.base
-    return array
 
 
 def _layout(array: Any, home: Home) -> tuple[Any, ...]:

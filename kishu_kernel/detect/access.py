@@ -16,13 +16,14 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from dataclasses import replace
 from types import CodeType
 from typing import TextIO
 
 from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
 from kishu_kernel.detect.flow import bound_first, magic_call
 from kishu_kernel.detect.magics import read_magic, readings
+from kishu_kernel.detect.remembered import of_code
 from kishu_kernel.model import Access
 
 # Builtins that reach the namespace by text or as a whole. As attributes they are other things:
@@ -45,6 +46,14 @@ _REACHING: frozenset[str] = frozenset().union(
 # The shell's own, but common words on other objects: count where the code also mentions the shell.
 _OF_SHELL = frozenset({"push", "reset", "magic"})
 _COMMANDS = frozenset({"system", "getoutput", "getoutput_split"})
+
+# What lets go of a part of an object, as a method of it or as a function that is given it.
+_THINNING: frozenset[str] = frozenset().union(
+    {"clear", "pop", "popitem", "popleft", "remove", "discard", "update", "drop", "truncate", "delete", "reset"},
+    {"get_nowait", "close", "release", "replace", "setattr", "delattr", "delitem", "setitem", "__dict__"},
+    {"heappop", "heapreplace", "heappushpop", "__delitem__", "__setitem__", "__setattr__", "__delattr__"},
+    {"__setstate__", "__init__", "exec_module", "reload"},
+)
 
 _FILENAME = "<kishu>"
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -71,11 +80,11 @@ def cell_access(source: str) -> Access:
         return _EVERYTHING
 
 
-@lru_cache(maxsize=4096)
+@of_code
 def code_access(code: CodeType) -> Access:
     """What a function or method with this code may touch when it is called. All names are inputs.
 
-    Cached; code objects refer to no objects of the user's, so the cache keeps no variable alive.
+    Remembered as long as the code lives.
     """
     mentions = Mentions()
     mentions.add(code)
@@ -84,7 +93,7 @@ def code_access(code: CodeType) -> Access:
             access = _judge(mentions)
     except (RecursionError, MemoryError):
         return _EVERYTHING
-    return Access(access.names, access.names, access.dynamic)
+    return replace(access, inputs=access.names)
 
 
 def is_only_magic(source: str, name: str) -> bool:
@@ -113,7 +122,7 @@ def _tree_access(tree: ast.Module) -> Access:
         bound = bound_first(tree.body, _nested_names, _magic_access)
     except (RecursionError, SyntaxError, ValueError):
         bound = set()  # doubt means input
-    return Access(access.names, access.names - bound, access.dynamic)
+    return replace(access, inputs=access.names - bound)
 
 
 def _judge(mentions: Mentions) -> Access:
@@ -139,17 +148,18 @@ def _judge(mentions: Mentions) -> Access:
         or (shell and not _COMMANDS.isdisjoint(attributes) and _reaches(mentions.words))
     )
     spelled = frozenset(loads | mentions.binds | mentions.words)
-    access = Access(spelled, spelled, dynamic)
+    thins = mentions.parts or not _THINNING.isdisjoint(loads | looked_up)
+    access = Access(spelled, spelled, dynamic, frozenset(mentions.binds), thins)
     for call in mentions.magics:
         access |= _magic_access(call)
-    return Access(access.names, access.names, access.dynamic)
+    return replace(access, inputs=access.names)
 
 
 def _magic_access(call: MagicCall) -> Access:
     magic = read_magic(call)
     words = _words(magic.text)
     # IPython evaluates what stands in braces in a magic's line.
-    access = Access(words, words, magic.dynamic or ("{" in magic.text and _reaches(words)))
+    access = Access(words, words, magic.dynamic or ("{" in magic.text and _reaches(words)), words)  # `%xdel`
     for text in magic.code:
         access |= _text_access(text)
     return access

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
-from types import CodeType
 from typing import Any
 
 from kishu_kernel.detect.access import code_access
@@ -38,7 +37,7 @@ class Known:
 
     Attributes:
         variables: digest of each name alone, where it is known.
-        codes: code that can run when the co-variable is used, so that what it names is touched too.
+        late: what the code may touch that can run when the co-variable is used. The code itself is the user's to drop.
         dynamic: through it everything may be touched.
         labels: objects in it that others may share and see changing, without being one co-variable with it.
         familiar: long sequences of atoms in it, to be recognised when it is looked at again.
@@ -47,7 +46,7 @@ class Known:
 
     digest: Digest
     variables: Mapping[str, Digest] = field(default_factory=dict)
-    codes: frozenset[CodeType] = frozenset()
+    late: frozenset[Access] = frozenset()
     dynamic: bool = False
     labels: frozenset[int] = frozenset()
     familiar: tuple[Familiar, ...] = ()
@@ -127,7 +126,7 @@ class Detector:
             known[names] = Known(
                 digest,
                 {name: prints[name].digest for name in names},
-                frozenset().union(*(prints[name].codes for name in names)),
+                late_access(prints[name] for name in names),
                 any(prints[name].dynamic for name in names),
                 frozenset().union(*(prints[name].labels for name in names)),
                 tuple(each for name in names for each in prints[name].familiar),
@@ -188,6 +187,22 @@ class Detector:
     def reach(self, access: Access) -> frozenset[str]:
         """Names that the code may touch, of those that are known: nothing is fingerprinted."""
         return _Candidates(self, Fingerprinter(self._table), {}).close(access, rebound=False)
+
+    def let_go(self, access: Access) -> None:
+        """Code with this access is about to run: what it may let go of is kept alive by no knowledge of ours."""
+        held = [(names, each) for names, known in self._known.items() for each in known.familiar]
+        if not held:
+            return
+        search = _Candidates(self, Fingerprinter(self._table), {})
+        reached = search.close(access, rebound=False)
+        freed = access.frees.union(*(each.frees for each in search.late))
+        thinned = any(each.thins or each.dynamic for each in (access, *search.late)) or self._leads_anywhere(reached)
+        for names, familiar in held:
+            if not (reached if thinned else freed).isdisjoint(names):
+                familiar.let_go(thinned=thinned)
+
+    def _leads_anywhere(self, names: Iterable[str]) -> bool:
+        return any(self._known[self._home[name]].dynamic for name in names if name in self._home)
 
     def same(self, names: Names, variables: Mapping[str, Any], hurried: Callable[[], bool]) -> bool:
         """Whether a co-variable is still what is known of it. Raises `GivenUp` where somebody is in a hurry."""
@@ -259,6 +274,8 @@ class _Candidates:
         self._take = prints.take
         self._variables = variables
         self.prints: dict[str, Fingerprint] = {}
+        self.late: set[Access] = set()
+        """Of the code that was passed on the way."""
 
     def close(self, access: Access, *, rebound: bool) -> frozenset[str]:
         """All names, there before or now, that `access` may have touched."""
@@ -286,7 +303,7 @@ class _Candidates:
         found = self._spelled(access.inputs, access.inputs, self._home.keys())
         for name in self._spread(self._home.keys() & found, self._home.keys()):
             known = self._known.get(self._home.get(name, ()))
-            late = [code_access(code) for code in known.codes] if known else []
+            late = known.late if known else ()
             if (known and known.dynamic) or any(each.dynamic for each in late):
                 return self._home.keys()
             for each in late:
@@ -322,7 +339,7 @@ class _Candidates:
     def _spread(self, start: Iterable[str], everything: Set[str]) -> frozenset[str]:
         """Whole co-variables, and what their functions may touch, to a fixpoint."""
         found: set[str] = set()
-        seen: set[CodeType] = set()
+        seen: set[Access] = set()
         todo = list(start)
         while todo:
             name = todo.pop()
@@ -330,20 +347,21 @@ class _Candidates:
                 continue
             found.add(name)
             known = self._known.get(self._home.get(name, ()))
-            codes = set(known.codes) if known else set()
+            late = set(known.late) if known else set()
             dynamic = known.dynamic if known else False
             todo.extend(self._home.get(name, ()))
             if name in self._variables:
                 if name not in self.prints:
                     self.prints[name] = self._take(self._variables[name])
-                codes |= self.prints[name].codes
+                late |= late_access([self.prints[name]])
                 dynamic = dynamic or self.prints[name].dynamic
-            late = [code_access(code) for code in codes - seen]
-            seen |= codes
+            late -= seen
+            seen |= late
             if dynamic or any(each.dynamic for each in late):
                 todo.extend(everything)
             for each in late:
                 todo.extend(self._spelled(each.names, each.names, everything))
+        self.late |= seen
         return frozenset(found)
 
     @staticmethod
@@ -353,6 +371,11 @@ class _Candidates:
         if not MOVING.isdisjoint(read):
             found |= {name for name in everything if _RESULT.fullmatch(name)}
         return set(found)
+
+
+def late_access(prints: Iterable[Fingerprint]) -> frozenset[Access]:
+    """What code that was met may touch when it runs."""
+    return frozenset(code_access(code) for each in prints for code in each.codes)
 
 
 def _only_moved(before: Known, now: Known, names: Names, variables: Mapping[str, Any]) -> bool:

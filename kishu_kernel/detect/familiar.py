@@ -4,8 +4,9 @@ Atoms cannot change. A sequence that holds the same objects as before, in the sa
 had, and nobody needs to read a million strings, each at its own place in memory, to know that.
 
 Law: objects are compared by address, so those that are remembered are kept alive: else another object could come to
-lie where one of them lay. Addresses never enter a digest that leaves this module; what does is the content as the
-walk wrote it, the same in every process.
+lie where one of them lay. They are kept no longer than the user keeps them: those of an array go with the array, all
+others before a cell runs that may let go of them (`Familiar.let_go`). Addresses never enter a digest that leaves this
+module; what does is the content as the walk wrote it, the same in every process.
 
 Neighbours: `walk` asks, `covariables` keeps what was found as long as it knows the co-variable. What comes back from
 the store is made of the same objects where that can be (`Reunion`), so that it is familiar at once.
@@ -17,12 +18,14 @@ import ctypes
 import os
 import sys
 import sysconfig
+import weakref
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kishu_kernel.detect.atoms import digest
-from kishu_kernel.memory import address, memory_at
+from kishu_kernel.memory import address, memory_at, root_of
 
 LONG = 2048
 """Shorter ones are read as fast as they are recognised."""
@@ -32,28 +35,68 @@ MOST_SHARE = 16
 """Of the machine's memory at most this part may be kept alive: a cell that lets go of a frame and loads the next
 one would else hold both."""
 
-TEXT = (b"S", b"N")
+TEXT = (b"S", b"N", b"K")
 """How the walk begins what it writes of a long sequence of nothing but strings (`Walk.write_plain`)."""
 
 SAMPLE = 64
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Familiar:
     """A sequence of atoms, as it was seen once.
 
+    Args:
+        owner: the array that owns the memory in which the sequence stands; None where it stands in no array.
+        settled: nobody writes to the array but who replaces it, as pandas does with its blocks.
+
     Attributes:
         key: says which objects it holds, as long as they live.
-        objects: a tuple or a numpy array of them; keeps them alive.
+        objects: a tuple or a numpy array of them; keeps them alive. None after they were let go of.
         written: the content, as the walk writes it.
         weight: bytes that live on if the user lets go of the sequence.
     """
 
-    key: bytes
-    objects: Any
-    written: bytes
-    weight: int
+    __slots__ = ("__weakref__", "_owners", "_settled", "key", "objects", "weight", "written")
+
+    def __init__(self, key: bytes, objects: Any, written: bytes, owner: Any = None, settled: bool = False) -> None:
+        self.key = key
+        self.objects = objects
+        self.written = written
+        self.weight = _weight(objects)
+        self._settled = settled
+        self._owners: list[weakref.ref[Any]] = []
+        if owner is not None:
+            self.met_in(owner)
+
+    def met_in(self, owner: Any) -> None:
+        """An array holds the same objects: they are kept as long as one of these arrays lives."""
+        if all(each() is not owner for each in self._owners):
+            # The callback knows no more of this than it must: it is to go when the session forgets it.
+            self._owners.append(weakref.ref(owner, partial(_without, weakref.ref(self))))
+
+    def without_dead(self) -> None:
+        """Lets go of the objects if none of the arrays lives."""
+        self._owners = [each for each in self._owners if each() is not None]
+        if not self._owners:
+            self._drop()
+
+    def let_go(self, *, thinned: bool) -> None:
+        """Code is about to run that may let go of the sequence.
+
+        Args:
+            thinned: not only of the whole, but of single objects in it.
+        """
+        if not self._owners or (thinned and not self._settled):
+            self._drop()
+
+    def _drop(self) -> None:
+        self.objects, self.weight = None, 0
+
+
+def _without(familiar: weakref.ref[Familiar], _: object) -> None:
+    found = familiar()
+    if found is not None:
+        found.without_dead()
 
 
 class Familiars:
@@ -66,19 +109,23 @@ class Familiars:
 
     def recognised(self, key: bytes) -> Familiar | None:
         """The one that holds these objects, if it was seen before."""
-        return self._known.get(key)
+        found = self._known.get(key)
+        return None if found is None or found.objects is None else found
 
-    def remember(self, key: bytes, objects: Any, written: bytes) -> Familiar | None:
+    def remember(
+        self, key: bytes, objects: Any, written: bytes, owner: Any = None, settled: bool = False
+    ) -> Familiar | None:
         """Keeps it for the next time. None where there is no room.
 
         Args:
             objects: a tuple, or an array that nobody else can write to, of nothing but atoms; `key` is its key.
+            owner, settled: as of `Familiar`.
         """
-        weight = _weight(objects)
-        if weight + len(written) > self._room:
+        found = Familiar(key, objects, written, owner, settled)
+        if found.weight + len(written) > self._room:
             return None
-        self._room -= weight
-        found = self._known[key] = Familiar(key, objects, written, weight)
+        self._room -= found.weight
+        self._known[key] = found
         return found
 
 
@@ -92,7 +139,8 @@ class Reunion:
     def __init__(self, known: Iterable[Familiar] = ()) -> None:
         known = tuple(known)
         self.familiars = Familiars(known)
-        self._contents = {each.written: each.objects for each in known if not isinstance(each.objects, tuple)}
+        held = [(each.written, each.objects) for each in known]
+        self._contents = {key: found for key, found in held if found is not None and not isinstance(found, tuple)}
         self._met: dict[Hashable, list[Familiar]] = {}
 
     def with_objects(self, content: bytes) -> Any:
@@ -128,8 +176,11 @@ class Meeting:
         if self.at is None:
             return
         key = key_of_array(array)
-        known = self.reunion.familiars.recognised(key) or self.reunion.familiars.remember(key, array.copy(), content)
+        known, owner = self.reunion.familiars.recognised(key), root_of(array)
+        if known is None:
+            known = self.reunion.familiars.remember(key, array.copy(), content, owner, settled=True)
         if known is not None:
+            known.met_in(owner)
             self.reunion.remember(self.at, known)
 
 
@@ -144,10 +195,10 @@ def recogniser(familiar: Iterable[Familiar]) -> Callable[[Any], tuple[bytes, Any
 
     def recognised(array: Any) -> tuple[bytes, Any, bool] | None:
         found = known.get(key_of_array(array)) if known else None
-        if found is None:
+        objects = None if found is None else found.objects
+        if found is None or objects is None:
             return None
-        objects = None if isinstance(found.objects, tuple) else found.objects
-        return found.written, objects, found.written.startswith(TEXT)
+        return found.written, None if isinstance(objects, tuple) else objects, found.written.startswith(TEXT)
 
     return recognised
 

@@ -39,7 +39,21 @@ from kishu_kernel.libraries import (
     static_objects,
 )
 from kishu_kernel.library_looks import hung_on, is_only_seen
-from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
+from kishu_kernel.memory import (
+    LARGE,
+    Blank,
+    address,
+    address_of,
+    bounds,
+    file_at,
+    is_folded,
+    is_mapped,
+    is_writeable,
+    memory_at,
+    overlaps,
+    root_of,
+    zeros,
+)
 from kishu_kernel.model import Digest
 from kishu_kernel.rebuild import module_attribute
 from kishu_kernel.reducers import Reducer, ReductionTable
@@ -49,6 +63,8 @@ _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 _OWN_WAYS = ("__reduce_ex__", "__reduce__", "__getstate__")
 _MADE_IN_C = 1 << 8
 """A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
+_PART = 1 << 20
+_OFTEN = (1 << 26) - 1
 _LOOKS = 1023
 """After so many objects a walk that may be given up asks whether it is to be."""
 
@@ -295,21 +311,24 @@ class Walk:
         items = tuple(items)  # nothing can change it between its key and its content
         return self.write_familiar(key_of_tuple(items), items)
 
-    def write_familiar(self, key: bytes, objects: Any) -> bool:
+    def write_familiar(self, key: bytes, objects: Any, owner: Any = None, settled: bool = False) -> bool:
         """Writes a tuple or an array of plain atoms, as it was written when it was seen before.
 
         Args:
             key: of the objects.
             objects: nobody else can write to it.
+            owner, settled: as of `Familiar`.
         """
         known = self.shared.familiars.recognised(key)
         if known is not None:
             self.parts.append(known.written)
+            if owner is not None:
+                known.met_in(owner)
         else:
             start = len(self.parts)
             if not self.write_plain(objects if type(objects) is tuple else objects.tolist()):
                 return False
-            known = self.shared.familiars.remember(key, objects, b"".join(self.parts[start:]))
+            known = self.shared.familiars.remember(key, objects, b"".join(self.parts[start:]), owner, settled)
         if known is not None:
             self.familiar.append(known)
         return True
@@ -322,6 +341,8 @@ class Walk:
             return False
         if not kinds <= PLAIN:
             return False
+        if kinds <= _COUNTED and _looks_heavy(items) and self._write_repeated(items, kinds):
+            return True
         try:
             if kinds == {float}:
                 self.text(b"F", array.array("d", items).tobytes())
@@ -335,6 +356,21 @@ class Walk:
                 self.text(b"R", repr(items).encode("utf-8", "surrogatepass"))
         except ValueError:  # an int of more than 4,300 digits has no repr
             return False
+        return True
+
+    def _write_repeated(self, items: list[Any] | tuple[Any, ...], kinds: set[type]) -> bool:
+        """Writes few atoms that stand in many places: each once, and where. False where they are many.
+
+        Goes by equality and not by identity: equal content is written in the same way.
+        """
+        alike = len(kinds) == 1
+        keys = items if alike else [*zip(map(type, items), items, strict=True)]  # True is equal to 1
+        numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        if len(numbers) * 4 > len(items):
+            return False
+        self.text(b"K" if kinds == {str} else b"k", array.array("Q", map(numbers.__getitem__, keys)).tobytes())
+        for each in numbers if alike else (key[1] for key in numbers):
+            self.parts.append(ATOMS[type(each)](each))
         return True
 
     def _walk_set(self, obj: set[Any] | frozenset[Any]) -> None:
@@ -393,21 +429,50 @@ class Walk:
         if private:
             self.unlink(obj)
         self.ranges.append((start, end, private))
+        if obj.base is not None and is_mapped(obj) and self._walk_mapped(obj):
+            return
         if obj.dtype.char == "O" and contiguous and obj.size >= LONG:
-            self._walk_objects(obj.ravel(order="A"))
+            self._walk_objects(obj.ravel(order="A"), root_of(obj), private)
+        elif obj.dtype.hasobject and not contiguous and is_folded(obj):
+            self._walk_folded_objects(obj)
         elif obj.dtype.hasobject:
             # The same objects that the elements are; a record gives its fields as a tuple.
             self.kept.append(obj.ravel(order="A").tolist())  # its id must not be another's while we judge
             self.stack.append(self.kept[-1])
         elif contiguous:
             self.parts.append(self.hashed(start, end - start))
-        else:
-            gapless = end - start == obj.nbytes  # it comes back with its strides; others come back contiguous
-            if gapless:
-                self.text(b"v", repr(obj.strides).encode())
+        elif end - start == obj.nbytes or is_folded(obj):  # it comes back with its strides
+            self.text(b"v", repr((obj.strides, address(obj) - start)).encode())
+            self.parts.append(self.hashed(start, end - start))
+        else:  # it comes back contiguous
             self.parts.append(digest(obj.tobytes()))
 
-    def _walk_objects(self, flat: Any) -> None:
+    def _walk_mapped(self, obj: Any) -> bool:
+        """An array over a file: by which file it is, where nobody can write to it through this array.
+
+        Returns:
+            False where it is small, and to be read. A large one that can be written to is opaque: to read it would
+            take as long as the file is.
+        """
+        start, end = bounds(obj)
+        identity = file_at(start, end)
+        if identity is None and end - start <= LARGE:
+            return False
+        if identity is None:
+            self.note_opaque(type(obj))
+        self.text(b"M", repr((identity, obj.dtype.str, obj.shape, obj.strides)).encode("utf-8", "surrogatepass"))
+        return True
+
+    def _walk_folded_objects(self, obj: Any) -> None:
+        """As a view of the array that holds the objects: it may show each of them any number of times."""
+        root = root_of(obj)
+        if root is obj or root.dtype != obj.dtype or not (root.flags.c_contiguous or root.flags.f_contiguous):
+            self.give_up(obj)
+            return
+        self.text(b"v", repr((obj.strides, address(obj) - address(root))).encode())
+        self.stack.append(root)
+
+    def _walk_objects(self, flat: Any, owner: Any, private: bool) -> None:
         """The elements of a long array of objects, as if they stood in a list."""
         self.kept.append([])
         self.memo[id(self.kept[-1])] = len(self.memo)
@@ -416,7 +481,7 @@ class Walk:
         if self.shared.familiars.recognised(key) is None:
             flat = flat.copy()  # of what is read, and not of what a thread of the user's is writing
             key = key_of_array(flat)
-        if not self.write_familiar(key, flat):
+        if not self.write_familiar(key, flat, owner, private):
             self.kept.append(flat.tolist())
             self.stack.extend(reversed(self.kept[-1]))
 
@@ -427,9 +492,13 @@ class Walk:
         """
         self.text(b"w", bytes([is_writeable(obj)]))
         parts: tuple[Any, ...] = (obj, getattr(obj, "_mask", None))
-        for held in parts:
-            if getattr(held, "strides", None) and held.size:
-                self.ranges.append((*bounds(held), False))
+        views = [held for held in parts if getattr(held, "strides", None) and held.size]
+        self.ranges += [(*bounds(held), False) for held in views]
+        if views and is_mapped(obj) and self._walk_mapped(obj):
+            return
+        if any(held.nbytes > LARGE and is_folded(held) for held in views):
+            self.give_up(obj)  # its reduction would be as large as it seems to be
+            return
         self.reduction(obj)
 
     def _walk_python_array(self, obj: array.array[Any]) -> None:
@@ -471,8 +540,19 @@ class Walk:
         """The digest of memory, taken once a judgement."""
         key = (start, size)
         if key not in self.hashes:
-            self.hashes[key] = digest(memory_at(start, size))
+            self.hashes[key] = digest(memory_at(start, size)) if size < LARGE else self._hashed_in_parts(start, size)
         return self.hashes[key]
+
+    def _hashed_in_parts(self, start: int, size: int) -> bytes:
+        """The same of large memory: what was never touched is zeros, and is not read."""
+        blank = Blank(start, size)
+        parts = []
+        for place in range(0, size, _PART):
+            if not place & _OFTEN and self.shared.hurried is not None and self.shared.hurried():
+                raise GivenUp
+            length = min(_PART, size - place)
+            parts.append(digest(zeros(length) if blank.covers(place, length) else memory_at(start + place, length)))
+        return digest(b"".join(parts))
 
     def _walk_pickle_buffer(self, obj: pickle.PickleBuffer) -> None:
         with obj.raw() as view:
@@ -743,6 +823,17 @@ class Walk:
     def _walk_node(self, obj: Any) -> None:
         """Of the list that `functools.lru_cache` keeps."""
         self.stack.extend(filter(self._may_be_shared, gc.get_referents(obj)))
+
+
+_COUNTED = frozenset({str, bytes, int, bool, type(None)})
+"""Plain atoms that are equal only where they are the same, type by type."""
+
+
+def _looks_heavy(items: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether the items would make a very long text. Judged by some of them, by their content alone."""
+    sample = items[:: max(1, len(items) // 64)]
+    size = sum(each.bit_length() >> 3 if isinstance(each, int) else len(each or b"") for each in sample)
+    return size * len(items) > LARGE * len(sample)
 
 
 def _counted(kind: type, held: dict[str, Any] | None) -> list[tuple[str, str, str]]:

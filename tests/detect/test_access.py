@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import builtins
 import dis
+import gc
 import importlib
 import sys
 import threading
 import types
 import warnings
+import weakref
 from types import CodeType
 from typing import Any
 from unittest.mock import patch
@@ -398,10 +400,40 @@ def test_code_access(source: str, names: str, dynamic: bool) -> None:
     assert found.dynamic == dynamic
 
 
-def test_code_access_is_cached_and_bounded() -> None:
+def test_code_access_is_remembered_as_long_as_the_code_lives() -> None:
     code = function("def f():\n    return x")
     assert code_access(code) is code_access(code)
-    assert code_access.cache_info().maxsize is not None
+    witness = weakref.ref(code)
+    del code
+    gc.collect()
+    assert witness() is None
+
+
+FREES = {
+    "x = None": ("x", False),
+    "del x": ("x", False),
+    "def f():\n    global x\n    x = 1": ("f x", False),
+    "print(x)": ("", False),
+    "x[0] = 1": ("", True),
+    "del x[0]": ("", True),
+    "x.a = 1": ("", True),
+    "del x.a": ("", True),
+    "x[1:2] = []": ("", True),
+    "x.clear()": ("", True),
+    "getattr(x, 'pop')()": ("", True),
+    "heapq.heappop(x)": ("", True),
+    "get_ipython().run_line_magic('xdel', 'x')": ("x", False),
+    "get_ipython().run_line_magic('time', 'x = 1')": ("x", False),
+    "for x in y: pass": ("x", False),
+    "import x": ("x", False),
+    "f(z := 1)": ("z", False),
+}
+
+
+@pytest.mark.parametrize(("cell", "expected"), FREES.items(), ids=FREES)
+def test_what_code_may_let_go_of(cell: str, expected: tuple[str, bool]) -> None:
+    found = cell_access(cell)
+    assert (" ".join(sorted(found.frees)), found.thins) == expected
 
 
 @pytest.mark.parametrize(

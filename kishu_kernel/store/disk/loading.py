@@ -15,11 +15,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kishu_kernel.errors import LoadError
+from kishu_kernel.memory import LARGE, Blank, address_of
 from kishu_kernel.model import Digest
 from kishu_kernel.store.base import Arrived
 from kishu_kernel.store.disk.pages import Pages, Value
 from kishu_kernel.store.format import packing
-from kishu_kernel.store.format.chunks import damaged, digest, misfit, missing
+from kishu_kernel.store.format.chunks import damaged, digest, misfit, missing, zeros_digest
 from kishu_kernel.store.format.schema import Piece
 
 if TYPE_CHECKING:
@@ -117,11 +118,17 @@ class Loader:
     def fill(self, piece: Piece, target: memoryview, arrived: Arrived | None = None) -> None:
         """Put a piece together in `target`, of single bytes. LoadError where it is not what was stored."""
         start = 0
+        # Zeros need not be written over zeros: memory that was never touched stays so.
+        blank = Blank(address_of(target), target.nbytes) if target.nbytes >= LARGE else None
         with closing(self._groups(piece)) as groups:
             for shelves, group in groups:
                 jobs = []
                 for found in group:
-                    jobs.append((found, target[start : start + found.size]))
+                    untouched = blank is not None and found.digest == zeros_digest(found.size)
+                    if blank is None or not (untouched and blank.covers(start, found.size)):
+                        jobs.append((found, target[start : start + found.size]))
+                    elif arrived:
+                        arrived(found.size)
                     start += found.size
                 _fill(shelves, jobs, arrived)
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import xxhash
 
 from kishu_kernel.errors import LoadError
+from kishu_kernel.memory import LARGE, SPREAD, Blank, address_of, zeros
 from kishu_kernel.model import Buffer, Digest, Payload
 from kishu_kernel.store.base import Arrived, StoredPayload
 from kishu_kernel.store.format import schema
@@ -46,6 +48,8 @@ __all__ = [
     "missing",
     "still",
     "stored",
+    "views_of",
+    "zeros_digest",
 ]
 
 COVERED = 16 << 10
@@ -82,14 +86,21 @@ def cut(payload: Payload, take: Take) -> Manifest:
     buffers = []
     for buffer in payload.buffers:
         data = flat(buffer.data)
-        views = (data[start:stop] for start, stop in buffer_spans(buffer))
-        piece = _piece(views, buffer.direct, take, buffer.item_bytes, is_live(buffer))
+        piece = _piece(views_of(buffer, data), buffer.direct, take, buffer.item_bytes, is_live(buffer))
         # memory that changes between the two digests is not stored: see `steady`
         buffers.append(piece._replace(cover=cover(data)) if 0 < data.nbytes <= COVERED else piece)
     made = schema.encode_made(payload.made_by).short
     return Manifest(
         payload.names, payload.codec, stream._replace(cover=cover(payload.stream)), tuple(buffers), seams, made
     )
+
+
+def views_of(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
+    """The chunks of a buffer. What was never touched is zeros: it stays untouched."""
+    blank = Blank(address_of(data), data.nbytes) if data.nbytes >= LARGE and is_live(buffer) else None
+    for start, stop in buffer_spans(buffer):
+        untouched = blank is not None and stop - start <= SPREAD and blank.covers(start, stop - start)
+        yield zeros(stop - start) if untouched else data[start:stop]
 
 
 def _cut_stream(stream: memoryview, take: Take) -> tuple[Piece, Piece]:
@@ -127,6 +138,12 @@ def still(chunk: Chunk) -> memoryview | None:
 def digest(data: memoryview) -> Digest:
     """The name of a chunk."""
     return Digest(xxhash.xxh3_128_digest(data))
+
+
+@lru_cache(maxsize=64)
+def zeros_digest(length: int) -> Digest | None:
+    """The name of a chunk of so many zeros; None where no chunk of zeros is so long."""
+    return digest(zeros(length)) if length <= SPREAD else None
 
 
 def flat(data: memoryview) -> memoryview:

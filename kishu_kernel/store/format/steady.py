@@ -16,7 +16,6 @@ from dataclasses import replace
 
 from kishu_kernel.model import Checkpoint, Payload
 from kishu_kernel.store.format import chunks
-from kishu_kernel.store.format.cutting import buffer_spans
 from kishu_kernel.store.format.schema import Manifest
 
 CHANGED = "it changed while it was being stored"
@@ -28,8 +27,8 @@ def is_steady(payload: Payload, manifest: Manifest) -> bool:
         if not chunks.is_live(buffer):
             continue
         data = chunks.flat(buffer.data)
-        for (start, stop), expected in zip(buffer_spans(buffer), piece.digests, strict=True):
-            if chunks.digest(data[start:stop]) != expected:
+        for view, expected in zip(chunks.views_of(buffer, data), piece.digests, strict=True):
+            if chunks.digest(view) != expected:
                 return False
     return True
 
