@@ -8,9 +8,8 @@
 Law: a trial touches nothing but memory (`doings.untouched_world`), and leaves random numbers and settings as they were.
 Nothing is done while a cell runs or waits: a piece is short, or is given up when somebody is in a hurry.
 
-What a trial finds is what is *missing*: attributes that the loaded objects do not have, or, of classes of the notebook
-that are pickled in a way of their own, have otherwise. Digests do not decide: a set comes back in another order, a
-figure stale.
+What a trial finds is what is *missing*: attributes that the loaded objects do not have. Digests do not decide: a set
+comes back in another order, a figure stale.
 Neighbours: `session`, which holds its gate around each piece; `frontend.think_time`, which says when.
 """
 
