@@ -242,7 +242,8 @@ class Thinking:
         clause = f"{name} objects do not come back from storage as they were"
         if record.replayable:
             self._ledger.distrust(version, clause, kinds)
-            self._inexact.update(info.type for info in record.variables if info.type == name)
+            types = {info.type for info in record.variables}
+            self._inexact.update(each for each in types if each == name or each.endswith(f".{name}"))
             self.found += 1
             self._tell(f"Kishu found that {clause}: the cells that make them will be re-run instead.")
         else:
