@@ -200,6 +200,23 @@ def _array_type(kind: Any) -> Reduction:
     return operator.mul, (kind._type_, kind._length_)
 
 
+def _function_type(kind: Any) -> Reduction:
+    # Found by no name either: one for each signature, which a call of ours finds again.
+    import ctypes
+
+    if ctypes.CFUNCTYPE(kind._restype_, *kind._argtypes_) is not kind:
+        raise HeldOutsideError("a type of C functions that `ctypes.CFUNCTYPE` does not know cannot be stored")
+    return ctypes.CFUNCTYPE, (kind._restype_, *kind._argtypes_)
+
+
+def _pointer_type(kind: Any) -> Reduction:
+    import ctypes
+
+    if ctypes.POINTER(kind._type_) is not kind:
+        return NotImplemented
+    return ctypes.POINTER, (kind._type_,)
+
+
 def _foreign(obj: Any) -> Reduction:
     # A copy of an address is a second owner of what stands there, or leads nowhere in another process.
     import ctypes
@@ -236,6 +253,8 @@ _ENTRIES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("weakref", "ProxyType"): _proxy,
     ("weakref", "CallableProxyType"): _proxy,
     ("_ctypes", "PyCArrayType"): _array_type,
+    ("_ctypes", "PyCFuncPtrType"): _function_type,
+    ("_ctypes", "PyCPointerType"): _pointer_type,
     ("_ctypes", "_CData"): _foreign,
     ("random", "SystemRandom"): _of_no_state,
     ("builtins", "BaseException"): _exception,

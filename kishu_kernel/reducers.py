@@ -113,7 +113,7 @@ class ReductionTable:
             way = way_of(kind, self.namespace)
         way = way or handle_entry(kind)
         if way is not None:
-            return lambda _, obj: way(obj)
+            return _held_or(way) if held_names(kind) else lambda _, obj: way(obj)
         if derives(kind, type):
             return Reducer._class
         if derives(kind, types.ModuleType):
@@ -369,6 +369,16 @@ class Reducer:
             self.private[id(held)] = held  # kept: some are made on access
             held = getattr(held, "_ndarray", None)
         return NotImplemented
+
+
+def _held_or(way: Callable[[Any], Reduction]) -> Entry:
+    """By reference, where the module of its class holds it (`ctypes.pythonapi`); else this way."""
+
+    def take_apart(reducer: Reducer, obj: Any) -> Reduction:
+        held = reducer._held(obj)
+        return way(obj) if held is NotImplemented else held
+
+    return take_apart
 
 
 def _stands_for_another(kind: type) -> bool:
