@@ -5,7 +5,6 @@ Every entry here costs a line and saves users from co-variables that join half o
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import decimal
 import enum
@@ -161,13 +160,17 @@ def attributes(obj: Any) -> dict[str, Any] | None:
 
     On CPython 3.11 and 3.12 it is made where there was none: what is faster to leave alone is not to be asked.
     """
-    for base in mro_of(type(obj)):
-        member = contents_of(base).get("__dict__")
-        if type(member) is types.GetSetDescriptorType:
-            with contextlib.suppress(AttributeError, TypeError):
-                found = member.__get__(obj)
-                return found if type(found) is dict else None
+    for base in mro_of(type(obj))[:-1]:
+        contents = contents_of(base)
+        if type(contents.get("__class__")) is types.GetSetDescriptorType:  # a proxy made in C hands out the attributes of what it stands for, and makes it
             return None
+        member = contents.get("__dict__")
+        if type(member) is types.GetSetDescriptorType:
+            try:
+                found = member.__get__(obj)
+            except Exception:
+                return None
+            return found if type(found) is dict else None
     return None
 
 

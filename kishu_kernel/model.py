@@ -66,14 +66,28 @@ class Access:
         names: names that the code may get, set or delete. They need not exist.
         inputs: those of them that may be read before the code itself has bound them.
         dynamic: the code can reach names that it does not spell; every variable counts as touched.
+        looked: those of the names at which the code only looks: what cannot be seen into is what it was.
     """
 
     names: frozenset[str] = frozenset()
     inputs: frozenset[str] = frozenset()
     dynamic: bool = False
+    looked: frozenset[str] = frozenset()
 
     def __or__(self, other: Access) -> Access:
-        return Access(self.names | other.names, self.inputs | other.inputs, self.dynamic or other.dynamic)
+        names = self.names | other.names
+        looked = self.looked | other.looked
+        if looked:
+            looked = names - (self.names - self.looked) - (other.names - other.looked)
+        return Access(names, self.inputs | other.inputs, self.dynamic or other.dynamic, looked)
+
+    def looking(self) -> Access:
+        """The same, by code that only looks."""
+        return Access(self.names, self.inputs, self.dynamic, self.names)
+
+    def touching(self) -> Access:
+        """Without what is only looked at."""
+        return Access(self.names - self.looked, self.inputs - self.looked, self.dynamic) if self.looked else self
 
 
 @dataclass(frozen=True, slots=True)
