@@ -5,6 +5,7 @@ Every entry here costs a line and saves users from co-variables that join half o
 
 from __future__ import annotations
 
+import abc
 import datetime
 import decimal
 import enum
@@ -150,6 +151,35 @@ def is_strange(kind: type) -> bool:
     )
 
 
+def strange_ones_live() -> bool:
+    """There is a metaclass such that `is_strange`. Some microseconds, where no metaclass has come or gone."""
+    derived = [type.__subclasses__(each) for each in (type, abc.ABCMeta, enum.EnumMeta)]
+    seen = tuple((len(each), id(each[-1]) if each else 0) for each in derived)
+    if _strange.seen != seen:
+        _strange.seen, _strange.live = seen, _look_for_strange_ones()
+    return _strange.live
+
+
+class _Strange:
+    """What was found when metaclasses were last looked at."""
+
+    seen: tuple[tuple[int, int], ...] = ()
+    live = False
+
+
+_strange = _Strange()
+
+
+def _look_for_strange_ones() -> bool:
+    todo = list(type.__subclasses__(type))
+    while todo:
+        metaclass = todo.pop()
+        if is_notebooks(metaclass) and not contents_of(metaclass).keys().isdisjoint(_TO_BE_LOOKED_UP):
+            return True
+        todo.extend(type.__subclasses__(metaclass))
+    return False
+
+
 def module_contents(module: Any) -> Mapping[str, Any]:
     """As `vars(module)`; a module that is loaded when it is first asked stays as it is. Empty for what is none."""
     return _contents_of_module(module) if issubclass(type(module), types.ModuleType) else {}
@@ -162,8 +192,8 @@ def attributes(obj: Any) -> dict[str, Any] | None:
     """
     for base in mro_of(type(obj))[:-1]:
         contents = contents_of(base)
-        if type(contents.get("__class__")) is types.GetSetDescriptorType:  # a proxy made in C hands out the attributes of what it stands for, and makes it
-            return None
+        if type(contents.get("__class__")) is types.GetSetDescriptorType:
+            return None  # a proxy made in C hands out the attributes of what it stands for, and makes it for that
         member = contents.get("__dict__")
         if type(member) is types.GetSetDescriptorType:
             try:

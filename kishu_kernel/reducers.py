@@ -257,7 +257,11 @@ class Reducer:
             named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")  # makes its own
             if reduction[0] is _cloud._make_skeleton_class and "__slots__" in contents_of(cls) and not named_tuple:
                 # cloudpickle leaves them out: instances would come back with a `__dict__` in their place.
-                arguments = (*arguments[:3], {**arguments[3], "__slots__": contents_of(cls)["__slots__"]}, *arguments[4:])
+                arguments = (
+                    *arguments[:3],
+                    {**arguments[3], "__slots__": contents_of(cls)["__slots__"]},
+                    *arguments[4:],
+                )
             if reduction[0] is _cloud._make_skeleton_class:
                 # Else a class in a class, or in a function, would come back under its bare name.
                 arguments = (*arguments[:3], {**arguments[3], "__qualname__": cls.__qualname__}, *arguments[4:])
@@ -336,7 +340,9 @@ class Reducer:
         raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored")
 
     def _refuse_proxy(self, obj: Any) -> Reduction:
-        raise TypeError(f"a {qualified_name(type(obj))} stands for another object, which looking at it may make or move")
+        raise TypeError(
+            f"a {qualified_name(type(obj))} stands for another object, which looking at it may make or move"
+        )
 
     def _storage(self, storage: Any) -> Reduction:
         # Its own reduction copies it into the stream, and cuts what tensors and arrays share.
@@ -382,7 +388,7 @@ def _held_or(way: Callable[[Any], Reduction]) -> Entry:
 
 
 def _stands_for_another(kind: type) -> bool:
-    """A proxy of a library's: it says that it is of another class, or answers for another object whatever it is asked."""
+    """A proxy of a library's: it says that it is of another class, or forwards all that it is asked."""
     for base in mro_of(kind)[:-1]:
         contents = contents_of(base)
         if "__class__" in contents:

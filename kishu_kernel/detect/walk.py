@@ -17,7 +17,7 @@ import sys
 import types
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,6 +42,7 @@ from kishu_kernel.libraries import (
     payload_of,
     qualified_name,
     static_objects,
+    strange_ones_live,
 )
 from kishu_kernel.library_looks import hung_on, is_only_seen
 from kishu_kernel.memory import address_of, bounds, is_writeable, memory_at, overlaps
@@ -113,6 +114,7 @@ class Shared:
         familiars: long sequences of atoms that an earlier judgement has seen.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         hurried: whether the walks are to be given up.
+        wary: classes may not be looked up without asking whether that runs code of the notebook's.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
     """
 
@@ -122,6 +124,7 @@ class Shared:
     familiars: Familiars = field(default_factory=Familiars)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     hurried: Callable[[], bool] | None = None
+    wary: bool = field(default_factory=strange_ones_live)
     census: Census | None = None
 
 
@@ -338,10 +341,7 @@ class Walk:
 
     def write_plain(self, items: list[Any] | tuple[Any, ...]) -> bool:
         """Writes a sequence of plain atoms; False where it holds anything else."""
-        try:
-            kinds = set(map(type, items))
-        except TypeError:  # a class that has no hash
-            return False
+        kinds = self.kinds(items)
         if not kinds <= PLAIN:
             return False
         try:
@@ -359,9 +359,18 @@ class Walk:
             return False
         return True
 
+    def kinds(self, items: Iterable[Any]) -> set[type]:
+        """The types of these; `type` stands for those that are not to be looked up."""
+        if self.shared.wary:
+            return {kind if type(kind) is type else type for kind in map(type, items)}
+        try:
+            return set(map(type, items))
+        except TypeError:  # a class of a library's that has no hash
+            return {type}
+
     def _walk_set(self, obj: set[Any] | frozenset[Any]) -> None:
         self.parts.append(b"%b%d;" % (b"u" if type(obj) is set else b"z", len(obj)))
-        if set(map(type, obj)) <= PLAIN:
+        if self.kinds(obj) <= PLAIN:
             try:
                 self.text(b"R", "\0".join(sorted(map(repr, obj))).encode("utf-8", "surrogatepass"))
                 if type(obj) is frozenset:
@@ -728,7 +737,8 @@ class Walk:
         state = attributes(obj)
         inside = set(map(id, state.values())) if state else set()
         held = [each for each in gc.get_referents(obj) if each is not state and id(each) not in inside]
-        if any(type(obj) is each for each in _ITEM_ITERATORS):  # beside the dictionary, the pair that it gives next time
+        # Beside the dictionary there is the pair that it gives next time.
+        if any(type(obj) is each for each in _ITEM_ITERATORS):
             held = [each for each in held if issubclass(type(each), dict)]
         for attribute in ("base", "operands") if module_name(type(obj)) == "numpy" else ():
             try:
