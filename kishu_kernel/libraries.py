@@ -195,7 +195,7 @@ def attributes(obj: Any) -> dict[str, Any] | None:
         if type(contents.get("__class__")) is types.GetSetDescriptorType:
             return None  # a proxy made in C hands out the attributes of what it stands for, and makes it for that
         member = contents.get("__dict__")
-        if type(member) is types.GetSetDescriptorType:
+        if type(member) in PLACES:
             try:
                 found = member.__get__(obj)
             except Exception:
@@ -209,8 +209,11 @@ def hides_attributes(kind: type) -> bool:
     if not _dict_offset(kind):
         return False
     members = (contents_of(base).get("__dict__") for base in mro_of(kind))
-    return not any(type(member) is types.GetSetDescriptorType for member in members)
+    return not any(type(member) in PLACES for member in members)
 
+
+PLACES = (types.GetSetDescriptorType, types.MemberDescriptorType)
+"""Types of what was made in C to reach a place in an instance."""
 
 _contents_of_module = types.ModuleType.__dict__["__dict__"].__get__
 

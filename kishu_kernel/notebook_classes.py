@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kishu_kernel.libraries import (
+    PLACES,
     attributes,
     contents_of,
     derives,
@@ -28,6 +29,7 @@ from kishu_kernel.libraries import (
     hides_attributes,
     is_notebooks,
     is_strange,
+    module_name,
     mro_of,
     qualified_name,
 )
@@ -115,7 +117,8 @@ def _own_ways(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
         contents = contents_of(base)
         notebooks = is_notebooks(base)
         for name in _WAYS & contents.keys() - found.keys():
-            if notebooks or _is_notebooks_code(contents[name], namespace):
+            made_by_python = name == "__dict__" and type(contents[name]) in PLACES
+            if (notebooks and not made_by_python) or _is_notebooks_code(contents[name], namespace):
                 found[name] = contents[name]
     for base in mro_of(type(kind)):
         if is_notebooks(base) and not contents_of(base).keys().isdisjoint(_OF_METACLASS):
@@ -171,7 +174,7 @@ def _is_bare(kind: type) -> bool:
 
 
 def _is_named(kind: type, module: str, name: str) -> bool:
-    return qualified_name(kind) == name and contents_of(kind).get("__module__", "builtins") == module
+    return qualified_name(kind) == name and module_name(kind) == module
 
 
 def _nothing(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
@@ -243,7 +246,7 @@ def _array(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
 def _is_place(base: type, name: str) -> bool:
     """It stands in the object, and not among its attributes."""
     members = (contents_of(each).get(name) for each in mro_of(base))
-    return any(type(each) in (types.MemberDescriptorType, types.GetSetDescriptorType) for each in members)
+    return any(type(each) in PLACES for each in members)
 
 
 _HIDDEN = "its attributes can only be had by running code of the notebook"
@@ -259,7 +262,7 @@ _IN_ORDER = (("__reduce_ex__",), ("__reduce__",), ("__getnewargs_ex__", "__getne
 _WAYS = frozenset(
     {
         *("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"),
-        *("__new__", "__getattribute__", "__getattr__", "__setattr__", "__class__"),
+        *("__new__", "__getattribute__", "__getattr__", "__setattr__", "__class__", "__dict__"),
     }
 )
 """What a pickler, or who loads what it wrote, asks of an instance or of its class."""

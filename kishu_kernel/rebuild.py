@@ -166,15 +166,16 @@ def set_instance_state(obj: Any, state: tuple[dict[str, Any] | None, dict[str, A
     """Gives it its attributes, past whatever its class says of them: what stands in slots apart."""
     attributes, slots = state
     if attributes:
-        _member(obj, "__dict__", types.GetSetDescriptorType).__get__(obj).update(attributes)
+        _place(obj, "__dict__").__get__(obj).update(attributes)
     for name, value in slots.items():
-        _member(obj, name, types.MemberDescriptorType).__set__(obj, value)
+        _place(obj, name).__set__(obj, value)
 
 
-def _member(obj: Any, name: str, kind: type) -> Any:
+def _place(obj: Any, name: str) -> Any:
     """What Python made to reach a place in an instance; a class may have put something else before it."""
     contents = (vars_of(base).get(name) for base in mro_of(type(obj)))
-    found = next((each for each in contents if type(each) is kind), None)
+    made_in_c = (types.GetSetDescriptorType, types.MemberDescriptorType)
+    found = next((each for each in contents if type(each) in made_in_c), None)
     if found is None:
         raise AttributeError(f"{type(obj).__qualname__} objects have no place for {name} any more")
     return found

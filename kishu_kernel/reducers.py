@@ -37,6 +37,7 @@ import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.handles import handle_entry, refusal
 from kishu_kernel.libraries import (
+    attributes,
     contents_of,
     derives,
     held_as,
@@ -192,6 +193,8 @@ class Reducer:
 
     def _own(self, obj: Any) -> Reduction:
         """Its own reduction. One that hangs, until the user interrupts it, is not asked again in this session."""
+        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(attributes(obj) or ()):
+            raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
         started = time.monotonic()
         try:
             return obj.__reduce_ex__(5)
@@ -422,6 +425,7 @@ def _cell_content(cell: types.CellType) -> Any:
 
 _SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 
+_ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
 _FORWARDED = frozenset({"__setattr__", "__delattr__"})
 _RLOCK = type(threading.RLock())
 

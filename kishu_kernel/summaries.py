@@ -65,7 +65,7 @@ def _container(obj: Any) -> str:
 def _is_from_elsewhere(kind: type) -> bool:
     """It says that it is of a library, and the library does not hold it."""
     held = module_contents(sys.modules.get(module_name(kind)))
-    return held.get(qualified_name(kind).partition(".")[0]) is None
+    return held.get(qualified_name(kind)) is not kind
 
 
 def _is_atom(obj: Any) -> bool:

@@ -577,9 +577,10 @@ class Walk:
             return Walk._walk_node
         if any((module_name(base), qualified_name(base)) == ("_ctypes", "_CData") for base in mro_of(kind)):
             return Walk._walk_foreign
-        if root == "numpy" and issubclass(kind, sys.modules["numpy"].generic):
+        numpy = sys.modules.get("numpy") if root == "numpy" else None  # a class may say that it is of any module
+        if numpy is not None and issubclass(kind, numpy.generic):
             return Walk._walk_scalar
-        if root == "numpy" and issubclass(kind, sys.modules["numpy"].dtype):
+        if numpy is not None and issubclass(kind, numpy.dtype):
             return Walk._walk_dtype
         if "numpy" in sys.modules and issubclass(kind, sys.modules["numpy"].ndarray):
             return Walk._walk_subclassed_array
