@@ -151,6 +151,15 @@ def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
     return getattr(mapping, kind.removeprefix("dict_"))()
 
 
+def load_module(name: str) -> Any:
+    """A module. One that is there is not imported again: that would load one that is loaded when it is asked."""
+    module = sys.modules.get(name)
+    if module is not None:
+        return module
+    __import__(name)
+    return sys.modules[name]
+
+
 def module_attribute(module: str, name: str) -> Any:
     """The object that a module holds under this name."""
     __import__(module)
