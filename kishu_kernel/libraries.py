@@ -17,7 +17,7 @@ import sys
 import types
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 VALUE_TYPES: tuple[type, ...] = (
@@ -194,7 +194,7 @@ def attributes(obj: Any) -> dict[str, Any] | None:
         contents = contents_of(base)
         if type(contents.get("__class__")) is types.GetSetDescriptorType:
             return None  # a proxy made in C hands out the attributes of what it stands for, and makes it for that
-        member = contents.get("__dict__")
+        member: Any = contents.get("__dict__")
         if type(member) in PLACES:
             try:
                 found = member.__get__(obj)
@@ -208,14 +208,14 @@ def hides_attributes(kind: type) -> bool:
     """Its instances have a `__dict__`, and all that leads to it is code of somebody's."""
     if not _dict_offset(kind):
         return False
-    members = (contents_of(base).get("__dict__") for base in mro_of(kind))
+    members: Iterator[Any] = (contents_of(base).get("__dict__") for base in mro_of(kind))
     return not any(type(member) in PLACES for member in members)
 
 
 PLACES = (types.GetSetDescriptorType, types.MemberDescriptorType)
 """Types of what was made in C to reach a place in an instance."""
 
-_contents_of_module = types.ModuleType.__dict__["__dict__"].__get__
+_contents_of_module: Any = vars(types.ModuleType)["__dict__"].__get__
 
 _HEAP_TYPE = 1 << 9
 """A flag of types that are not part of Python's own, or of a library's, compiled code."""

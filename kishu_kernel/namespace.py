@@ -182,7 +182,7 @@ class UserNamespace:
         _become(self._out(), {number: shown[number] for number in sorted(shown)}, ordered=True)
 
     def _out(self) -> dict[Any, Any]:
-        out = dict.get(self.live, "_oh")
+        out: Any = dict.get(self.live, "_oh")
         return out if issubclass(type(out), dict) else {}
 
     def _is_injected(self, name: str, obj: Any) -> bool:

@@ -233,7 +233,7 @@ def _fill_ordered(obj: Any, content: tuple[list[Any], list[Any]]) -> None:
 
 def _fill_default(obj: Any, content: tuple[list[Any], list[Any], Any]) -> None:
     keys, values, factory = content
-    collections.defaultdict.default_factory.__set__(obj, factory)  # type: ignore[attr-defined]
+    vars_of(collections.defaultdict)["default_factory"].__set__(obj, factory)
     dict.update(obj, zip(keys, values, strict=True))
 
 

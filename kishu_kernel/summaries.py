@@ -80,7 +80,7 @@ def _shaped(obj: Any) -> str:
         return qualified_name(kind)
     if _is_from_elsewhere(kind):
         return qualified_name(kind)
-    shape = getattr(obj, "shape", None)
+    shape: Any = getattr(obj, "shape", None)
     if not issubclass(type(shape), tuple):
         return qualified_name(kind)
     if shape == () and root == "numpy" and obj.dtype.kind in "biufcmMSU":

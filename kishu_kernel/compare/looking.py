@@ -99,7 +99,7 @@ def named_alike(one: type, other: type) -> bool:
 def is_kind(kind: type, module: str, *names: str) -> bool:
     """A class of a library that is loaded, or one derived from it. Imports nothing."""
     held = module_contents(sys.modules.get(module))
-    found = [held.get(name) for name in names]
+    found: list[Any] = [held.get(name) for name in names]
     return any(issubclass(type(each), type) and type.__subclasscheck__(each, kind) for each in found)
 
 
