@@ -22,8 +22,9 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.libraries import module_name, mro_of, qualified_name
+from kishu_kernel.libraries import contents_of, module_name, mro_of, qualified_name
 from kishu_kernel.rebuild import (
+    addresses,
     dead_reference,
     make_buffered,
     make_closed,
@@ -50,7 +51,26 @@ def handle_entry(kind: type) -> Callable[[Any], Reduction] | None:
             return _ENTRIES[key]
         if key in _OUTSIDE:
             return _refusing(_OUTSIDE[key])
+    return _refusing("an object of C++'s by its address") if _is_swigs(kind) else None
+
+
+def refusal(kind: type) -> Callable[[Any], Reduction] | None:
+    """The reduction for this type where it can do nothing but refuse; None where it may be stored."""
+    for base in mro_of(kind):
+        key = (module_name(base), qualified_name(base))
+        if key in _ENTRIES and (base is kind or key not in _EXACTLY):
+            return None
+        if key in _OUTSIDE:
+            return _refusing(_OUTSIDE[key])
     return None
+
+
+def _is_swigs(kind: type) -> bool:
+    """A class that SWIG made, and that nobody has told how to be pickled."""
+    known: set[str] = set()
+    for base in mro_of(kind)[:-1]:
+        known |= contents_of(base).keys()
+    return not known.isdisjoint(("__swig_destroy__", "thisown")) and known.isdisjoint(_PICKLING)
 
 
 def _refusing(what: str) -> Callable[[Any], Reduction]:
@@ -180,6 +200,41 @@ def _array_type(kind: Any) -> Reduction:
     return operator.mul, (kind._type_, kind._length_)
 
 
+def _function_type(kind: Any) -> Reduction:
+    # Found by no name either: one for each signature, which a call of ours finds again.
+    import ctypes
+
+    if ctypes.CFUNCTYPE(kind._restype_, *kind._argtypes_) is not kind:
+        raise HeldOutsideError("a type of C functions that `ctypes.CFUNCTYPE` does not know cannot be stored")
+    return ctypes.CFUNCTYPE, (kind._restype_, *kind._argtypes_)
+
+
+def _pointer_type(kind: Any) -> Reduction:
+    import ctypes
+
+    if ctypes.POINTER(kind._type_) is not kind:
+        return NotImplemented
+    return ctypes.POINTER, (kind._type_,)
+
+
+def _foreign(obj: Any) -> Reduction:
+    # A copy of an address is a second owner of what stands there, or leads nowhere in another process.
+    import ctypes
+
+    start = ctypes.addressof(obj)
+    if any(ctypes.string_at(start + one, other - one).strip(b"\0") for one, other in addresses(type(obj))):
+        raise HeldOutsideError(f"a {type(obj).__name__} holds an address, and cannot be stored")
+    told = {name: member.__get__(obj) for name, member in _of_ctypes(obj).items()}
+    if not told["_b_needsfree_"] and told["_b_base_"] is None and told["_objects"] is None:
+        raise HeldOutsideError(f"the memory of a {type(obj).__name__} belongs to somebody else, and cannot be stored")
+    return NotImplemented
+
+
+def _of_ctypes(obj: Any) -> dict[str, Any]:
+    [base] = (each for each in mro_of(type(obj)) if qualified_name(each) == "_CData")
+    return {name: contents_of(base)[name] for name in ("_b_needsfree_", "_b_base_", "_objects")}
+
+
 def _of_no_state(obj: Any) -> Reduction:
     return type(obj), ()
 
@@ -198,11 +253,16 @@ _ENTRIES: dict[tuple[str, str], Callable[[Any], Reduction]] = {
     ("weakref", "ProxyType"): _proxy,
     ("weakref", "CallableProxyType"): _proxy,
     ("_ctypes", "PyCArrayType"): _array_type,
+    ("_ctypes", "PyCFuncPtrType"): _function_type,
+    ("_ctypes", "PyCPointerType"): _pointer_type,
+    ("_ctypes", "_CData"): _foreign,
     ("random", "SystemRandom"): _of_no_state,
     ("builtins", "BaseException"): _exception,
 }
 _EXACTLY = frozenset({("weakref", "ReferenceType")})
 """What is known of these says nothing of their subclasses."""
+
+_PICKLING = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
 
 _COPY = "a dictionary or a set that it goes through"
 _OUTSIDE = {
@@ -226,6 +286,16 @@ _OUTSIDE = {
     ("weakref", "finalize"): "its place among what is done at the end",
     ("builtins", "PyCapsule"): "an address",
     ("ctypes", "CDLL"): "a loaded library",
+    ("_ctypes", "CFuncPtr"): "the address of a function",
+    ("_ctypes", "_Pointer"): "an address",
+    ("builtins", "CArgObject"): "an address",
+    ("_ctypes", "CArgObject"): "an address",
+    ("_cffi_backend", "_CDataBase"): "an address",
+    ("_cffi_backend", "Lib"): "a loaded library",
+    ("_cffi_backend", "Library"): "a loaded library",
+    ("builtins", "SwigPyObject"): "an address",
+    ("builtins", "SwigPyPacked"): "an address",
+    ("builtins", "PyCObject"): "an address",
     ("builtins", "dict_keyiterator"): _COPY,
     ("builtins", "dict_valueiterator"): _COPY,
     ("builtins", "dict_itemiterator"): _COPY,

@@ -22,6 +22,7 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import advanced
 from kishu_kernel.interrupts import uninterrupted
 from kishu_kernel.keeping import KeepRules
+from kishu_kernel.libraries import is_strange
 from kishu_kernel.model import (
     Access,
     CellRun,
@@ -190,7 +191,8 @@ class Ledger:
 
     def _distrust(self, names: Names, variables: Mapping[str, Any]) -> str | None:
         kinds = (type(variables[name]) for name in names) if self._distrusted else ()
-        return next(filter(None, map(self._distrusted.get, kinds)), None)
+        known = (self._distrusted.get(kind) for kind in kinds if not is_strange(kind))
+        return next(filter(None, known), None)
 
     def _weight(self, version: Version) -> int:
         return self.timeline.lookup(version.checkpoint).record(version.names).size

@@ -5,6 +5,7 @@ Every entry here costs a line and saves users from co-variables that join half o
 
 from __future__ import annotations
 
+import abc
 import datetime
 import decimal
 import enum
@@ -16,7 +17,7 @@ import sys
 import types
 import uuid
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 VALUE_TYPES: tuple[type, ...] = (
@@ -76,9 +77,9 @@ def is_value_type(kind: type) -> bool:
     """Sharing an instance cannot matter: it does not link the variables that hold it."""
     if issubclass(kind, VALUE_TYPES) or module_name(kind) in _VALUE_MODULES:
         return True
-    if isinstance(kind, enum.EnumMeta) and module_name(kind) != "__main__":
+    if derives(type(kind), enum.EnumMeta) and module_name(kind) != "__main__":
         return True
-    if any(base.__name__ in _VALUE_TYPE_NAMES for base in kind.__mro__):
+    if any(_name(base) in _VALUE_TYPE_NAMES for base in mro_of(kind)):
         return module_name(kind).partition(".")[0] in ("numpy", "pandas")
     return False
 
@@ -90,7 +91,7 @@ def is_label_type(kind: type) -> bool:
     """
     if module_name(kind).partition(".")[0] != "pandas":
         return False
-    return any(base.__name__ in _LABEL_TYPES for base in kind.__mro__)
+    return any(_name(base) in _LABEL_TYPES for base in mro_of(kind))
 
 
 def is_hub(kind: type) -> bool:
@@ -113,24 +114,118 @@ def qualified_name(kind: type) -> str:
 
 
 _module = type.__dict__["__module__"].__get__
-mro_of = type.__dict__["__mro__"].__get__
+_name = type.__dict__["__name__"].__get__
 _qualified = type.__dict__["__qualname__"].__get__
+mro_of: Callable[[type], tuple[type, ...]] = type.__dict__["__mro__"].__get__
+contents_of: Callable[[type], Mapping[str, Any]] = type.__dict__["__dict__"].__get__
+flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
+"""As `kind.__mro__`, `vars(kind)`, `kind.__flags__`. They run no code of a metaclass."""
+
+
+def derives(kind: type, base: type) -> bool:
+    """As `issubclass`, without asking either of them."""
+    return type.__subclasscheck__(base, kind)
+
+
+def is_notebooks(kind: type) -> bool:
+    """The class was made by the notebook. Runs no code of a metaclass."""
+    return module_name(kind) == "__main__" and bool(flags_of(kind) & _HEAP_TYPE)
 
 
 def is_plain_class(kind: type) -> bool:
     """It can be looked up, and tells its name, without running code of its metaclass."""
     metaclass: Any = type(kind)
-    own = {name for base in metaclass.__mro__ if base not in (type, object) for name in vars(base)}
-    return own.isdisjoint(("__hash__", "__eq__", "__name__", "__qualname__"))
+    bases = [base for base in mro_of(metaclass) if base is not type and base is not object]
+    return all(contents_of(base).keys().isdisjoint(_TO_BE_KNOWN) for base in bases)
+
+
+def is_strange(kind: type) -> bool:
+    """To look it up, or to ask it for anything, runs code of the notebook: of its metaclass."""
+    metaclass: Any = type(kind)
+    if metaclass is type:
+        return False
+    if type(metaclass) is not type and is_strange(metaclass):
+        return True
+    return any(
+        is_notebooks(base) and not contents_of(base).keys().isdisjoint(_TO_BE_LOOKED_UP) for base in mro_of(metaclass)
+    )
+
+
+def strange_ones_live() -> bool:
+    """There is a metaclass such that `is_strange`. Some microseconds, where no metaclass has come or gone."""
+    derived = [type.__subclasses__(each) for each in (type, abc.ABCMeta, enum.EnumMeta)]
+    seen = tuple((len(each), id(each[-1]) if each else 0) for each in derived)
+    if _strange.seen != seen:
+        _strange.seen, _strange.live = seen, _look_for_strange_ones()
+    return _strange.live
+
+
+class _Strange:
+    """What was found when metaclasses were last looked at."""
+
+    seen: tuple[tuple[int, int], ...] = ()
+    live = False
+
+
+_strange = _Strange()
+
+
+def _look_for_strange_ones() -> bool:
+    todo = list(type.__subclasses__(type))
+    while todo:
+        metaclass = todo.pop()
+        if is_notebooks(metaclass) and not contents_of(metaclass).keys().isdisjoint(_TO_BE_LOOKED_UP):
+            return True
+        todo.extend(type.__subclasses__(metaclass))
+    return False
+
+
+def module_contents(module: Any) -> Mapping[str, Any]:
+    """As `vars(module)`; a module that is loaded when it is first asked stays as it is. Empty for what is none."""
+    return _contents_of_module(module) if issubclass(type(module), types.ModuleType) else {}
 
 
 def attributes(obj: Any) -> dict[str, Any] | None:
-    """The object's `__dict__`, if it has one and lets one look."""
-    try:
-        found = obj.__dict__
-    except Exception:  # a property of the user's
-        return None
-    return found if type(found) is dict else None
+    """The object's `__dict__`, if it has one that can be had without running code of a property's or a proxy's.
+
+    On CPython 3.11 and 3.12 it is made where there was none: what is faster to leave alone is not to be asked.
+    """
+    for base in mro_of(type(obj))[:-1]:
+        contents = contents_of(base)
+        if type(contents.get("__class__")) is types.GetSetDescriptorType:
+            return None  # a proxy made in C hands out the attributes of what it stands for, and makes it for that
+        member: Any = contents.get("__dict__")
+        if type(member) in PLACES:
+            try:
+                found = member.__get__(obj)
+            except Exception:
+                return None
+            return found if type(found) is dict else None
+    return None
+
+
+def hides_attributes(kind: type) -> bool:
+    """Its instances have a `__dict__`, and all that leads to it is code of somebody's."""
+    if not _dict_offset(kind):
+        return False
+    members: Iterator[Any] = (contents_of(base).get("__dict__") for base in mro_of(kind))
+    return not any(type(member) in PLACES for member in members)
+
+
+PLACES = (types.GetSetDescriptorType, types.MemberDescriptorType)
+"""Types of what was made in C to reach a place in an instance."""
+
+_contents_of_module: Any = vars(types.ModuleType)["__dict__"].__get__
+
+_HEAP_TYPE = 1 << 9
+"""A flag of types that are not part of Python's own, or of a library's, compiled code."""
+_dict_offset = type.__dict__["__dictoffset__"].__get__
+
+_TO_BE_KNOWN = ("__hash__", "__eq__", "__name__", "__qualname__")
+_TO_BE_LOOKED_UP = (
+    *(*_TO_BE_KNOWN, "__getattribute__", "__class__", "__mro__", "__bases__"),
+    *("__reduce_ex__", "__reduce__", "__flags__", "__basicsize__", "__dictoffset__"),
+)
 
 
 def payload_of(obj: Any) -> list[Any]:
@@ -158,7 +253,7 @@ def observers_of(obj: Any) -> list[types.FunctionType]:
 
 
 def _listed(table: Mapping[tuple[str, str], tuple[str, ...]], kind: type) -> list[str]:
-    keys = ((module_name(base).partition(".")[0], qualified_name(base)) for base in kind.__mro__)
+    keys = ((module_name(base).partition(".")[0], qualified_name(base)) for base in mro_of(kind))
     return [name for key in keys for name in table.get(key, ())]
 
 
@@ -189,7 +284,8 @@ def held_as(obj: Any) -> str | None:
     """
     kind = type(obj)
     holder = sys.modules.get(module_name(kind))
-    return next((name for name in held_names(kind) if getattr(holder, name, None) is obj), None)
+    names = held_names(kind)
+    return next((name for name in names if module_contents(holder).get(name) is obj), None)
 
 
 def held_names(kind: type) -> tuple[str, ...]:
@@ -199,7 +295,7 @@ def held_names(kind: type) -> tuple[str, ...]:
         return ()
     known = _held_names.get(kind)
     if known is None:
-        known = tuple(name for name, value in list(vars(module).items()) if type(value) is kind)
+        known = tuple(name for name, value in list(module_contents(module).items()) if type(value) is kind)
         _held_names[kind] = known
     return known
 
@@ -209,7 +305,7 @@ def home_of_sentinel(obj: object) -> tuple[str, str] | None:
     if _sentinels.modules != len(sys.modules):
         _sentinels.look()
     module, name = _sentinels.homes.get(id(obj), ("", ""))
-    return (module, name) if getattr(sys.modules.get(module), name, None) is obj else None
+    return (module, name) if module_contents(sys.modules.get(module)).get(name) is obj else None
 
 
 class _Sentinels:
@@ -245,13 +341,14 @@ def static_objects(kind: type) -> set[int]:
     if module_name(kind) in ("", "builtins", "__main__"):
         return set()
     holders: list[Mapping[str, Any]] = [
-        vars(base) for base in kind.__mro__ if module_name(base) not in ("builtins", "__main__")
+        contents_of(base) for base in mro_of(kind) if module_name(base) not in ("builtins", "__main__")
     ]
-    holders += [vars(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
+    holders += [module_contents(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
     root = module_name(kind).partition(".")[0]
     if root == "matplotlib":
         holders.append(dict(getattr(sys.modules.get(root), "rcParams", {})))
-    return {id(value) for holder in holders for value in list(holder.values()) if not isinstance(value, _BY_REFERENCE)}
+    values = (value for holder in holders for value in list(holder.values()))
+    return {id(value) for value in values if not issubclass(type(value), _BY_REFERENCE)}
 
 
 def copies_on_write() -> bool:

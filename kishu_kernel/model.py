@@ -7,7 +7,7 @@ Words are those of the paper (definitions 1-6): co-variable, version, checkpoint
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NewType
 
 CheckpointId = NewType("CheckpointId", str)
@@ -68,6 +68,7 @@ class Access:
         dynamic: the code can reach names that it does not spell; every variable counts as touched.
         frees: those names that it may bind or delete, so that what they stood for can be freed.
         thins: it may let go of parts of what it touches.
+        looked: those of the names at which the code only looks: what cannot be seen into is what it was.
     """
 
     names: frozenset[str] = frozenset()
@@ -75,15 +76,31 @@ class Access:
     dynamic: bool = False
     frees: frozenset[str] = frozenset()
     thins: bool = False
+    looked: frozenset[str] = frozenset()
 
     def __or__(self, other: Access) -> Access:
+        names = self.names | other.names
+        looked = self.looked | other.looked
+        if looked:
+            looked = names - (self.names - self.looked) - (other.names - other.looked)
         return Access(
-            self.names | other.names,
+            names,
             self.inputs | other.inputs,
             self.dynamic or other.dynamic,
             self.frees | other.frees,
             self.thins or other.thins,
+            looked,
         )
+
+    def looking(self) -> Access:
+        """The same, by code that only looks."""
+        return replace(self, looked=self.names)
+
+    def touching(self) -> Access:
+        """Without what is only looked at."""
+        if not self.looked:
+            return self
+        return replace(self, names=self.names - self.looked, inputs=self.inputs - self.looked, looked=frozenset())
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,14 +72,18 @@ class UserNamespace:
 
     def variables(self) -> dict[str, Any]:
         """The user's variables, as they are now."""
-        found = {
-            str(name): obj  # a name may be of a subclass
-            for name, obj in dict.items(self.live)
-            if isinstance(name, str) and not self._is_injected(name, obj)
-        }
+        found = {name: obj for name, obj in self._bound() if not self._is_injected(name, obj)}
         for name in self.aliases():
             found.pop(name, None)
         return found
+
+    def _bound(self) -> Iterator[tuple[str, Any]]:
+        """All names and what they are bound to. A name may be of a class of the notebook's: it is not asked."""
+        for name, obj in list(dict.items(self.live)):
+            if type(name) is str:
+                yield name, obj
+            elif issubclass(type(name), str):
+                yield str.__str__(name), obj
 
     def lend(self, names: Iterable[str]) -> None:
         """A frontend has bound these, which were not there before, to serve itself (`import os`)."""
@@ -101,7 +105,7 @@ class UserNamespace:
         found = {
             name: NOTHING_DISPLAYED for name, obj in moving.items() if type(obj) is str and obj == NOTHING_DISPLAYED
         }
-        results = {id(obj): str(name) for name, obj in dict.items(self.live) if is_result(name)}
+        results = {id(obj): name for name, obj in self._bound() if is_result(name)}
         for name, obj in moving.items():
             if id(obj) in results:
                 found[name] = results[id(obj)]
@@ -174,12 +178,12 @@ class UserNamespace:
                     self.live[name] = first[name]
         for name, result in aliases.items():
             self.live[name] = self.live.get(result, NOTHING_DISPLAYED)
-        shown = {int(name[1:]): obj for name, obj in dict.items(self.live) if is_result(name)}
+        shown = {int(name[1:]): obj for name, obj in self._bound() if is_result(name)}
         _become(self._out(), {number: shown[number] for number in sorted(shown)}, ordered=True)
 
     def _out(self) -> dict[Any, Any]:
-        out = dict.get(self.live, "_oh")
-        return out if isinstance(out, dict) else {}
+        out: Any = dict.get(self.live, "_oh")
+        return out if issubclass(type(out), dict) else {}
 
     def _is_injected(self, name: str, obj: Any) -> bool:
         if name in self._lent and self._lent[name] is obj and name not in self._claimed:
@@ -195,7 +199,7 @@ class UserNamespace:
 
 def is_result(name: object) -> bool:
     """Whether it is one of `_1`, `_2`, ..."""
-    return isinstance(name, str) and name[:1] == "_" and _RESULT.fullmatch(name) is not None
+    return type(name) is str and name[:1] == "_" and _RESULT.fullmatch(name) is not None
 
 
 def _become(target: dict[Any, Any], contents: Mapping[Any, Any], *, ordered: bool = False) -> None:

@@ -7,6 +7,8 @@ that a variable held open is opened again, where it is still the same one, and n
 
 from __future__ import annotations
 
+import abc
+import collections
 import functools
 import io
 import os
@@ -14,6 +16,7 @@ import sys
 import types
 import uuid
 import weakref
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import cloudpickle.cloudpickle as _cloud
@@ -88,6 +91,19 @@ def make_class(metaclass: type, name: str, bases: tuple[Any, ...], namespace: di
     return cls
 
 
+def set_class_state(cls: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> Any:
+    """Second half of a class, past what a metaclass of the notebook does when an attribute is set."""
+    if not any(each in _made and "__setattr__" in vars_of(each) for each in mro_of(type(cls))):
+        return _cloud._class_setstate(cls, state)
+    attributes = dict(state[0])
+    registry = attributes.pop("_abc_impl", None)
+    for name, value in attributes.items():
+        type.__setattr__(cls, name, value)
+    for each in registry or ():
+        abc.ABCMeta.register(cls, each)
+    return cls
+
+
 def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, Any]]) -> None:
     """Second half of an enum: its attributes, and those of its members."""
     members, of_class = state
@@ -135,6 +151,15 @@ def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
     return getattr(mapping, kind.removeprefix("dict_"))()
 
 
+def load_module(name: str) -> Any:
+    """A module. One that is there is not imported again: that would load one that is loaded when it is asked."""
+    module = sys.modules.get(name)
+    if module is not None:
+        return module
+    __import__(name)
+    return sys.modules[name]
+
+
 def module_attribute(module: str, name: str) -> Any:
     """The object that a module holds under this name."""
     __import__(module)
@@ -149,10 +174,82 @@ def make_instance(cls: Any) -> Any:
 def set_instance_state(obj: Any, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
     """Gives it its attributes, past whatever its class says of them: what stands in slots apart."""
     attributes, slots = state
-    if attributes is not None:
-        object.__getattribute__(obj, "__dict__").update(attributes)
+    if attributes:
+        _place(obj, "__dict__").__get__(obj).update(attributes)
     for name, value in slots.items():
-        object.__setattr__(obj, name, value)
+        _place(obj, name).__set__(obj, value)
+
+
+def _place(obj: Any, name: str) -> Any:
+    """What Python made to reach a place in an instance; a class may have put something else before it."""
+    contents = (vars_of(base).get(name) for base in mro_of(type(obj)))
+    made_in_c = (types.GetSetDescriptorType, types.MemberDescriptorType)
+    found = next((each for each in contents if type(each) in made_in_c), None)
+    if found is None:
+        raise AttributeError(f"{type(obj).__qualname__} objects have no place for {name} any more")
+    return found
+
+
+mro_of = type.__dict__["__mro__"].__get__
+vars_of = type.__dict__["__dict__"].__get__
+
+
+def make_derived(base: type, cls: Any, *arguments: Any) -> Any:
+    """An instance of a class of the notebook that derives from one of Python's, before it has its state.
+
+    Runs none of the class's code.
+    """
+    return base.__new__(cls, *arguments)
+
+
+def set_derived_state(obj: Any, state: tuple[type, Any, dict[str, Any] | None, dict[str, Any]]) -> None:
+    """Gives it what its base keeps for it, and its attributes, past whatever its class does with either."""
+    base, content, attributes, slots = state
+    if issubclass(base, BaseException):
+        _set_exception(base, obj, *content)
+    elif base.__name__ == "ndarray":
+        own, writeable = content
+        base.__setstate__(obj, own)  # type: ignore[attr-defined]
+        base.flags.__get__(obj).writeable = writeable  # type: ignore[attr-defined]
+    elif base in _FILLED:
+        _FILLED[base](obj, content)
+    set_instance_state(obj, (attributes, slots))
+
+
+def _set_exception(
+    base: Any, error: BaseException, arguments: Any, told: dict[str, Any], cause: Any, context: Any, suppressed: bool
+) -> None:
+    base.__init__(error, *arguments)
+    for name, value in told.items():
+        next(vars_of(each)[name] for each in mro_of(base) if name in vars_of(each)).__set__(error, value)
+    for name, value in (("__cause__", cause), ("__context__", context), ("__suppress_context__", suppressed)):
+        BaseException.__dict__[name].__set__(error, value)
+
+
+def _fill_ordered(obj: Any, content: tuple[list[Any], list[Any]]) -> None:
+    for key, value in zip(*content, strict=True):
+        collections.OrderedDict.__setitem__(obj, key, value)
+
+
+def _fill_default(obj: Any, content: tuple[list[Any], list[Any], Any]) -> None:
+    keys, values, factory = content
+    vars_of(collections.defaultdict)["default_factory"].__set__(obj, factory)
+    dict.update(obj, zip(keys, values, strict=True))
+
+
+def _fill_queue(obj: Any, content: tuple[list[Any], int | None]) -> None:
+    collections.deque.__init__(obj, *content)
+
+
+_FILLED: dict[type, Callable[[Any, Any], object]] = {
+    list: list.extend,
+    dict: lambda obj, content: dict.update(obj, zip(*content, strict=True)),
+    collections.OrderedDict: _fill_ordered,
+    collections.defaultdict: _fill_default,
+    set: set.update,
+    bytearray: bytearray.extend,
+    collections.deque: _fill_queue,
+}
 
 
 def set_state_and_attributes(obj: Any, state: tuple[Any, dict[str, Any]]) -> None:
@@ -194,6 +291,40 @@ def _set_state(obj: Any, state: Any) -> None:
         obj.__dict__.update(own)
     for name, value in (slots or {}).items():
         setattr(obj, name, value)
+
+
+def make_foreign(kind: Any, state: tuple[dict[str, Any], bytes]) -> Any:
+    """An object of ctypes', as `_ctypes._unpickle` makes it, unless its bytes hold an address.
+
+    Raises:
+        TypeError: they do: it was another process's, or is another object's.
+    """
+    import _ctypes
+
+    if any(state[1][start:end].strip(b"\0") for start, end in addresses(kind)):
+        raise TypeError(f"a {kind.__name__} holds an address, which leads nowhere any more")
+    return _ctypes._unpickle(kind, state)  # type: ignore[attr-defined]
+
+
+def addresses(kind: Any) -> Iterator[tuple[int, int]]:
+    """Where in an object of ctypes' addresses stand: from, to."""
+    import ctypes
+
+    if issubclass(kind, ctypes._SimpleCData):
+        if kind._type_ in "PzZOsX":
+            yield 0, ctypes.sizeof(kind)
+    elif issubclass(kind, ctypes.Array):
+        size = ctypes.sizeof(kind._type_)
+        inside = list(addresses(kind._type_)) if kind._length_ else []
+        for at in range(kind._length_ if inside else 0):
+            yield from ((at * size + start, at * size + end) for start, end in inside)
+    elif issubclass(kind, (ctypes.Structure, ctypes.Union)):
+        for base in mro_of(kind):
+            for name, held, *bits in vars_of(base).get("_fields_", ()):
+                start = vars_of(base)[name].offset if not bits else 0
+                yield from ((start + one, start + other) for one, other in ([] if bits else addresses(held)))
+    else:
+        yield 0, ctypes.sizeof(kind)
 
 
 def make_reference(target: Any, callback: Any) -> Any:

@@ -9,8 +9,7 @@ Reductions of our own:
 
 - A function of the notebook comes back bound to the *live* namespace, with its closure cells shared as they
   were. cloudpickle alone would freeze copies of the globals that it names, and split shared cells.
-- An instance of a class of the notebook comes back with the attributes that it had, whatever its `__getstate__`,
-  `__reduce__` or `__setstate__` would leave out.
+- An instance of a class of the notebook is what it is made of (`notebook_classes`): none of its own code is asked.
 - A class of the notebook comes back as a new class, one for all instances in the payload. cloudpickle's class
   tracker, which hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
@@ -22,7 +21,6 @@ Reductions of our own:
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import io
@@ -37,10 +35,22 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.handles import handle_entry
-from kishu_kernel.libraries import held_as, held_names, module_name
+from kishu_kernel.handles import handle_entry, refusal
+from kishu_kernel.libraries import (
+    attributes,
+    contents_of,
+    derives,
+    held_as,
+    held_names,
+    is_strange,
+    module_contents,
+    module_name,
+    mro_of,
+    qualified_name,
+)
 from kishu_kernel.library_looks import is_only_seen, seen
 from kishu_kernel.library_reductions import library_entry
+from kishu_kernel.notebook_classes import way_of
 from kishu_kernel.rebuild import (
     EMPTY_CELL,
     dict_view,
@@ -48,13 +58,12 @@ from kishu_kernel.rebuild import (
     make_cached,
     make_class,
     make_function,
-    make_instance,
     make_module_function,
     module_attribute,
     set_cell,
+    set_class_state,
     set_enum_state,
     set_function_state,
-    set_instance_state,
     storage_array,
 )
 
@@ -86,7 +95,7 @@ class ReductionTable:
             return self._entries[kind]
         except KeyError:
             found = self._find(kind)
-            if found is not None or kind.__module__ != "__main__":  # the notebook can give its classes other methods
+            if found is not None or module_name(kind) != "__main__":  # the notebook can give its classes other methods
                 self._entries[kind] = found
             return found
 
@@ -100,30 +109,33 @@ class ReductionTable:
             return Reducer._refuse
         if kind in _ENTRIES:
             return _ENTRIES[kind]
-        handle = handle_entry(kind)
-        if handle is not None:
-            return lambda _, obj: handle(obj)
-        if issubclass(kind, type):
+        way = refusal(kind)
+        if way is None and not derives(kind, type):
+            way = way_of(kind, self.namespace)
+        way = way or handle_entry(kind)
+        if way is not None:
+            return _held_or(way) if held_names(kind) else lambda _, obj: way(obj)
+        if derives(kind, type):
             return Reducer._class
-        if issubclass(kind, types.ModuleType):
+        if derives(kind, types.ModuleType):
             return Reducer._module
-        if issubclass(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
+        if derives(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
             return Reducer._refuse
         module = module_name(kind)
-        if module == "__main__" and pickles_its_own_way(kind):
-            return Reducer._instance
         if module.partition(".")[0] == "pandas":
-            bases = {base.__name__ for base in kind.__mro__}
+            bases = {qualified_name(base) for base in mro_of(kind)}
             return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
         if module == "ipykernel.zmqshell":
             return Reducer._shell
-        if module == "torch.storage" and kind.__name__ in ("TypedStorage", "UntypedStorage"):
+        if module == "torch.storage" and qualified_name(kind) in ("TypedStorage", "UntypedStorage"):
             return Reducer._storage
         own = library_entry(kind)
         if own is not None:
             return lambda _, obj: own(obj)
-        if module.partition(".")[0] == "ray" and kind.__name__ == "ActorHandle":
+        if module.partition(".")[0] == "ray" and qualified_name(kind) == "ActorHandle":
             return Reducer._refuse
+        if _stands_for_another(kind):
+            return Reducer._refuse_proxy
         return Reducer._held if held_names(kind) else None
 
 
@@ -170,8 +182,10 @@ class Reducer:
             raise
         if reduction is not NotImplemented:
             return reduction
-        if kind is types.FunctionType or issubclass(kind, type):
+        if kind is types.FunctionType:
             return obj.__qualname__
+        if derives(kind, type):
+            return qualified_name(obj)
         reducer = cloudpickle.Pickler.dispatch_table.get(kind)  # chains copyreg's
         if reducer is not None:
             return reducer(obj)
@@ -179,6 +193,8 @@ class Reducer:
 
     def _own(self, obj: Any) -> Reduction:
         """Its own reduction. One that hangs, until the user interrupts it, is not asked again in this session."""
+        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(attributes(obj) or ()):
+            raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
         started = time.monotonic()
         try:
             return obj.__reduce_ex__(5)
@@ -235,26 +251,32 @@ class Reducer:
         return types.CellType, (), _cell_content(cell), None, None, set_cell
 
     def _class(self, cls: type) -> Reduction:
+        if is_strange(cls):
+            raise TypeError("a class cannot be stored whose metaclass runs code whenever it is looked at")
         reduction = self._cloud.reducer_override(cls)
         if isinstance(reduction, tuple) and reduction[0] in _SKELETONS:
             # (..., class_tracker_id, extra): without an id the class is made anew, and only this payload has it.
             arguments = (*reduction[1][:-2], None, reduction[1][-1])
             named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")  # makes its own
-            if reduction[0] is _cloud._make_skeleton_class and "__slots__" in vars(cls) and not named_tuple:
+            if reduction[0] is _cloud._make_skeleton_class and "__slots__" in contents_of(cls) and not named_tuple:
                 # cloudpickle leaves them out: instances would come back with a `__dict__` in their place.
-                arguments = (*arguments[:3], {**arguments[3], "__slots__": vars(cls)["__slots__"]}, *arguments[4:])
+                arguments = (
+                    *arguments[:3],
+                    {**arguments[3], "__slots__": contents_of(cls)["__slots__"]},
+                    *arguments[4:],
+                )
             if reduction[0] is _cloud._make_skeleton_class:
                 # Else a class in a class, or in a function, would come back under its bare name.
                 arguments = (*arguments[:3], {**arguments[3], "__qualname__": cls.__qualname__}, *arguments[4:])
             attributes, slots = reduction[2]
             # cloudpickle leaves out what is the same object in a base: but it would then follow the base.
-            own = {name: value for name, value in vars(cls).items() if _is_in_base(cls, name, value)}
+            own = {name: value for name, value in contents_of(cls).items() if _is_in_base(cls, name, value)}
             state = {**own, **attributes}
             state.pop("__slotnames__", None)  # what `copyreg` notes when an instance is taken apart
             make = make_class if reduction[0] is _cloud._make_skeleton_class else reduction[0]
             if make is _cloud._make_skeleton_enum:
                 return self._enum(cls, arguments, state)
-            return (make, arguments, (state, slots), *reduction[3:])
+            return make, arguments, (state, slots), None, None, set_class_state
         return reduction
 
     def _enum(self, cls: Any, arguments: tuple[Any, ...], state: dict[str, Any]) -> Reduction:
@@ -285,20 +307,15 @@ class Reducer:
         return make_cached, (wrapped, parameters["maxsize"], parameters["typed"])
 
     def _module(self, module: types.ModuleType) -> Reduction:
-        if sys.modules.get(module.__name__) is module:
-            return _cloud.subimport, (module.__name__,)
+        name = module_contents(module).get("__name__")  # to ask one that is loaded when it is asked would load it
+        if type(name) is str and sys.modules.get(name) is module:
+            return _cloud.subimport, (name,)
         return NotImplemented
 
     def _shell(self, shell: Any) -> Reduction:
         from IPython.core.getipython import get_ipython
 
         return (get_ipython, ()) if shell is get_ipython() else NotImplemented
-
-    def _instance(self, obj: Any) -> Reduction:
-        # Its own way may leave out, or make up, what only pickling is not to see. It is asked, since it may say that
-        # the object cannot be stored; what is stored is what the object is.
-        self._own(obj)
-        return make_instance, (type(obj),), instance_state(obj), None, None, set_instance_state
 
     def _held(self, obj: Any) -> Reduction:
         name = held_as(obj)
@@ -323,7 +340,12 @@ class Reducer:
 
     def _refuse(self, obj: Any) -> Reduction:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
-        raise TypeError(f"{type(obj).__name__} objects cannot be stored")
+        raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored")
+
+    def _refuse_proxy(self, obj: Any) -> Reduction:
+        raise TypeError(
+            f"a {qualified_name(type(obj))} stands for another object, which looking at it may make or move"
+        )
 
     def _storage(self, storage: Any) -> Reduction:
         # Its own reduction copies it into the stream, and cuts what tensors and arrays share.
@@ -359,37 +381,29 @@ class Reducer:
         return NotImplemented
 
 
-_PICKLING = (
-    *("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"),
-    "__new__",
-)
+def _held_or(way: Callable[[Any], Reduction]) -> Entry:
+    """By reference, where the module of its class holds it (`ctypes.pythonapi`); else this way."""
+
+    def take_apart(reducer: Reducer, obj: Any) -> Reduction:
+        held = reducer._held(obj)
+        return way(obj) if held is NotImplemented else held
+
+    return take_apart
 
 
-def pickles_its_own_way(cls: type) -> bool:
-    """A class of the notebook whose instances are attributes and nothing else, and which says how to pickle them."""
-    own = [base for base in cls.__mro__ if base is not object and module_name(base) not in _BARE]
-    if any(module_name(base) != "__main__" for base in own) or not cls.__flags__ & _HEAP_TYPE:
-        return False
-    return issubclass(type(cls), type) and any(name in vars(base) for base in own for name in _PICKLING)
-
-
-def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """All attributes of an instance: its `__dict__`, and what stands in slots."""
-    try:
-        attributes = object.__getattribute__(obj, "__dict__")
-    except AttributeError:
-        attributes = None
-    slots = {}
-    for base in type(obj).__mro__:
-        for name, member in vars(base).items():
-            if type(member) is types.MemberDescriptorType and name not in slots:
-                with contextlib.suppress(AttributeError):  # nothing stands in it
-                    slots[name] = member.__get__(obj)
-    return attributes, slots
+def _stands_for_another(kind: type) -> bool:
+    """A proxy of a library's: it says that it is of another class, or forwards all that it is asked."""
+    for base in mro_of(kind)[:-1]:
+        contents = contents_of(base)
+        if "__class__" in contents:
+            return True
+        if type(contents.get("__getattribute__")) is types.FunctionType and contents.keys() >= _FORWARDED:
+            return True
+    return False
 
 
 def _is_in_base(cls: type, name: str, value: Any) -> bool:
-    return name != "__module__" and any(vars(base).get(name, EMPTY_CELL) is value for base in cls.__mro__[1:])
+    return name != "__module__" and any(contents_of(base).get(name, EMPTY_CELL) is value for base in mro_of(cls)[1:])
 
 
 def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
@@ -412,10 +426,8 @@ def _cell_content(cell: types.CellType) -> Any:
 
 _SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 
-_BARE = frozenset({"abc", "typing", "collections.abc"})
-"""Modules of classes that add nothing to an instance."""
-_HEAP_TYPE = 1 << 9
-
+_ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
+_FORWARDED = frozenset({"__setattr__", "__delattr__"})
 _RLOCK = type(threading.RLock())
 
 _ENTRIES: dict[type, Entry] = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL
+from kishu_kernel.detect.looking import only_looks
 from kishu_kernel.detect.trackers import Tracker, Watch
 from kishu_kernel.model import Access
 
@@ -61,7 +62,8 @@ class Running:
     def leave(self, ticket: Ticket) -> None:
         """It has ended without a checkpoint: what it touched is for the next one."""
         self._tickets.remove(ticket)
-        self.pending |= ticket.watch()
+        access = ticket.watch()
+        self.pending |= access.looking() if only_looks(ticket.source) else access
 
     def drop(self, ticket: Ticket) -> bool:
         """It touched nothing. False where it had ended before."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import reprlib
+import sys
 import types
 from typing import Any
 
-from kishu_kernel.libraries import module_name, qualified_name
+from kishu_kernel.libraries import derives, is_strange, module_contents, module_name, qualified_name
 from kishu_kernel.model import Digest, VariableInfo
 
-_ATOMS = (type(None), bool, int, float, complex, str, bytes)
-_CONTAINERS = (list, tuple, dict, set, frozenset)
+_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _WIDTH = 80
 
 _short = reprlib.Repr()
@@ -32,14 +33,16 @@ def _summary(obj: Any) -> str:
     try:
         if kind is bytes and len(obj) > _WIDTH:
             return f"{_short.repr(obj[:_WIDTH])} of {len(obj):,} bytes"  # the text of all of it may be gigabytes
+        if derives(kind, types.ModuleType):
+            return f"module {module_contents(obj).get('__name__')}"
+        if derives(kind, type):
+            return f"class {qualified_name(obj)}"
+        if type(kind) is not type:  # to look it up may run code of its metaclass
+            return qualified_name(kind) if is_strange(kind) else _shaped(obj)
         if kind in _ATOMS:
             return _short.repr(obj)
         if kind in _CONTAINERS:
             return _container(obj)
-        if issubclass(kind, types.ModuleType):
-            return f"module {obj.__name__}"
-        if issubclass(kind, type):
-            return f"class {obj.__qualname__}"
         if kind is types.FunctionType:
             arguments = obj.__code__.co_varnames[: obj.__code__.co_argcount]
             return f"{obj.__qualname__}({', '.join(arguments)})"
@@ -52,11 +55,22 @@ def _summary(obj: Any) -> str:
 
 def _container(obj: Any) -> str:
     items = [*obj, *obj.values()] if type(obj) is dict else obj
-    if len(obj) <= 6 and all(type(item) in _ATOMS for item in items):
+    if len(obj) <= 6 and all(map(_is_atom, items)):
         text = _short.repr(obj)
         if len(text) <= _WIDTH:
             return text
     return f"{type(obj).__name__} of {len(obj):,}"
+
+
+def _is_from_elsewhere(kind: type) -> bool:
+    """It says that it is of a library, and the library does not hold it."""
+    held = module_contents(sys.modules.get(module_name(kind)))
+    return held.get(qualified_name(kind)) is not kind
+
+
+def _is_atom(obj: Any) -> bool:
+    kind = type(obj)
+    return type(kind) is type and kind in _ATOMS
 
 
 def _shaped(obj: Any) -> str:
@@ -64,15 +78,17 @@ def _shaped(obj: Any) -> str:
     root = module_name(kind).partition(".")[0]
     if root not in ("numpy", "pandas", "polars", "pyarrow", "torch", "scipy", "xarray"):
         return qualified_name(kind)
-    shape = getattr(obj, "shape", None)
-    if not isinstance(shape, tuple):
+    if _is_from_elsewhere(kind):
+        return qualified_name(kind)
+    shape: Any = getattr(obj, "shape", None)
+    if not issubclass(type(shape), tuple):
         return qualified_name(kind)
     if shape == () and root == "numpy" and obj.dtype.kind in "biufcmMSU":
         return f"{obj!s:.80}"
     text = " x ".join(f"{length:,}" for length in shape)
     columns = getattr(obj, "columns", None)
     if columns is not None and len(shape) == 2:
-        shown = ", ".join(str(column) for column in list(columns)[:8] if isinstance(column, (str, int)))
+        shown = ", ".join(str(column) for column in list(columns)[:8] if issubclass(type(column), (str, int)))
         return f"{text}: {shown}{', ...' if len(columns) > 8 else ''}"
     dtype = getattr(obj, "dtype", None)
     return f"{text} {dtype}" if dtype is not None else text

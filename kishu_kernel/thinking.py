@@ -8,9 +8,8 @@
 Law: a trial touches nothing but memory (`doings.untouched_world`), and leaves random numbers and settings as they were.
 Nothing is done while a cell runs or waits: a piece is short, or is given up when somebody is in a hurry.
 
-What a trial finds is what is *missing*: attributes that the loaded objects do not have, or, of classes of the notebook
-that are pickled in a way of their own, have otherwise. Digests do not decide: a set comes back in another order, a
-figure stale.
+What a trial finds is what is *missing*: attributes that the loaded objects do not have. Digests do not decide: a set
+comes back in another order, a figure stale.
 Neighbours: `session`, which holds its gate around each piece; `frontend.think_time`, which says when.
 """
 
@@ -243,7 +242,8 @@ class Thinking:
         clause = f"{name} objects do not come back from storage as they were"
         if record.replayable:
             self._ledger.distrust(version, clause, kinds)
-            self._inexact.update(info.type for info in record.variables if info.type == name)
+            types = {info.type for info in record.variables}
+            self._inexact.update(each for each in types if each == name or each.endswith(f".{name}"))
             self.found += 1
             self._tell(f"Kishu found that {clause}: the cells that make them will be re-run instead.")
         else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+import types
 
 import pytest
 from harness import Notebook
@@ -111,21 +113,30 @@ def test_who_hurries_is_not_made_to_wait(notebook: Notebook) -> None:
     assert not notebook.session.timeline.lookup(head).audited
 
 
-def test_what_cannot_be_re_run_is_kept(notebook: Notebook) -> None:
+LOSSY = "class L(dict):\n    def __reduce__(self): return L, ()\n"
+
+
+def library(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """A module called `lossy`, with this in it."""
+    module = types.ModuleType("lossy")
+    monkeypatch.setitem(sys.modules, "lossy", module)
+    exec(source, vars(module))
+
+
+def test_what_cannot_be_re_run_is_kept(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     """Better what is not quite what it was than nothing; and it is told."""
-    notebook.ok(
-        "# kishu: no-replay\nclass L(dict):\n    def __init__(self): self.own = [1]\n"
-        "    def __reduce__(self): return L, ()\nx = L(); x.own.append(2)"
-    )
+    library(monkeypatch, LOSSY)
+    notebook.ok("# kishu: no-replay\nimport lossy\nx = lossy.L(); x.own = [1]")
     assert all(record.stored for record in think(notebook).versions)
     assert "L objects do not come back from storage as they were" in notebook.warnings[0]
 
 
-def test_a_class_that_was_mended_is_trusted_again(notebook: Notebook) -> None:
-    lossy = "class L(dict):\n    def __init__(self): self.own = [1]\n    def __reduce__(self): return L, ()\n"
-    notebook.ok(lossy + "x = L(); x.own.append(2)")
+def test_a_class_that_was_mended_is_trusted_again(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    library(monkeypatch, LOSSY)
+    notebook.ok("import lossy\nx = lossy.L(); x.own = [1]")
     assert not any(record.stored for record in think(notebook).versions if "x" in record.names)
-    notebook.ok("class L(dict):\n    pass\nx = L(); x.own = [1]")
+    library(monkeypatch, "class L(dict):\n    pass\n")
+    notebook.ok("import lossy\nx = lossy.L(); x.own = [1]")
     assert all(record.stored for record in think(notebook).versions)
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import ctypes
 import mmap
 import pickle
+import sys
 from array import array as python_array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
+from kishu_kernel.libraries import attributes
 from kishu_kernel.memory import (
     LARGE,
     address,
@@ -129,9 +131,11 @@ class Arrays:
 
     def note_apart(self, subclassed: Any) -> None:
         """An array of a subclass stores a copy of its memory, and of its mask."""
-        parts: tuple[Any, ...] = (subclassed, getattr(subclassed, "_mask", None))
+        plain = sys.modules["numpy"].ndarray
+        own = plain.view(subclassed, plain)  # what its class says of its own attributes may be the notebook's code
+        parts: tuple[Any, ...] = (own, (attributes(subclassed) or {}).get("_mask"))
         for held in parts:
-            if getattr(held, "strides", None) and held.size:
+            if issubclass(type(held), plain) and held.strides and held.size:
                 if held.nbytes > LARGE and is_folded(held):
                     raise TypeError(f"a {type(subclassed).__name__} that shows the same memory many times has no copy")
                 self._apart[id(held)] = held
@@ -139,10 +143,10 @@ class Arrays:
 
     def _note_owner(self, view: Any) -> None:
         owner = view
-        while getattr(owner, "base", None) is not None:
+        while issubclass(type(owner), sys.modules["numpy"].ndarray) and owner.base is not None:
             owner = owner.base
-        owner = owner.obj if isinstance(owner, memoryview) else owner
-        if isinstance(owner, mmap.mmap):
+        owner = owner.obj if type(owner) is memoryview else owner
+        if issubclass(type(owner), mmap.mmap):
             raise TypeError("an array over a file cannot be stored")
         self._owners[id(owner)] = owner
 

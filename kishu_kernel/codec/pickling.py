@@ -25,9 +25,9 @@ from kishu_kernel.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.codec.libraries_used import differences, library_versions
 from kishu_kernel.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.errors import KishuError, LoadError
-from kishu_kernel.libraries import module_name
+from kishu_kernel.libraries import module_name, qualified_name
 from kishu_kernel.model import CodecName, Names, Payload
-from kishu_kernel.rebuild import Source, load_strings, make_function
+from kishu_kernel.rebuild import Source, load_module, load_strings, make_foreign, make_function
 from kishu_kernel.reducers import Reducer, ReductionTable
 
 
@@ -145,7 +145,7 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is not None and type(obj) is numpy.ndarray:
         return arrays.reduce(obj, id(obj) in reducer.private)
-    if numpy is not None and isinstance(obj, numpy.ndarray):
+    if numpy is not None and issubclass(type(obj), numpy.ndarray):
         arrays.note_apart(obj)
     if type(obj) is Segment:
         return arrays.reduce_segment(obj)
@@ -188,9 +188,23 @@ class _Unpickler(pickle.Unpickler):
         if module == make_function.__module__ and name in self.bound:
             return self.bound[name]
         self.packages.add(module.partition(".")[0])
+        if (module, name) in _INSTEAD:
+            return _INSTEAD[module, name]
+        if (module.partition(".")[0], name) in _ADDRESSES:
+            raise LoadError("it holds an address, which leads nowhere any more")
         if module == "__main__":
             raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")
         return super().find_class(module, name)
+
+
+_INSTEAD: dict[tuple[str, str], Callable[..., Any]] = {
+    ("_ctypes", "_unpickle"): make_foreign,
+    ("cloudpickle.cloudpickle", "subimport"): load_module,
+}
+"""What is done instead of what streams name: it looks first."""
+
+_ADDRESSES = frozenset({("dill", "_create_capsule"), ("_ctypes", "PyObj_FromPtr")})
+"""What makes something of an address, by package and name: older stores may hold such payloads."""
 
 
 def _sources(blobs: Sequence[Source]) -> Iterator[Any]:
@@ -200,4 +214,4 @@ def _sources(blobs: Sequence[Source]) -> Iterator[Any]:
 
 
 def _listed(kinds: tuple[type, ...]) -> str:
-    return ", ".join(dict.fromkeys(kind.__name__ for kind in kinds))
+    return ", ".join(dict.fromkeys(map(qualified_name, kinds)))

@@ -23,7 +23,14 @@ from typing import Any
 
 from kishu_kernel.detect.atoms import PLAIN
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.libraries import module_name, qualified_name
+from kishu_kernel.libraries import (
+    attributes,
+    is_strange,
+    module_contents,
+    module_name,
+    qualified_name,
+    strange_ones_live,
+)
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.summaries import describe
 
@@ -91,9 +98,9 @@ def named_alike(one: type, other: type) -> bool:
 
 def is_kind(kind: type, module: str, *names: str) -> bool:
     """A class of a library that is loaded, or one derived from it. Imports nothing."""
-    held = getattr(sys.modules.get(module), "__dict__", {})
-    found = [held.get(name) for name in names]
-    return any(isinstance(each, type) and type.__subclasscheck__(each, kind) for each in found)
+    held = module_contents(sys.modules.get(module))
+    found: list[Any] = [held.get(name) for name in names]
+    return any(issubclass(type(each), type) and type.__subclasscheck__(each, kind) for each in found)
 
 
 def same(one: object, other: object) -> bool:
@@ -101,6 +108,8 @@ def same(one: object, other: object) -> bool:
     if one is other:
         return True
     kind = type(one)
+    if is_strange(kind) or is_strange(type(other)):
+        return named_alike(kind, type(other))
     if kind is type(other) and kind in PLAIN:
         return bool(one == other or (one != one and other != other))
     if not named_alike(kind, type(other)):
@@ -134,6 +143,8 @@ def fingerprint(value: object) -> bytes:
 def key_of(value: Any) -> Hashable:
     """What stands for a value among the keys of a dictionary; no method of the user's is called for it."""
     kind = type(value)
+    if is_strange(kind):
+        return ("object", module_name(kind), qualified_name(kind))
     if kind in PLAIN:
         return value if value == value else ("nan",)
     if kind is tuple:
@@ -143,6 +154,8 @@ def key_of(value: Any) -> Hashable:
 
 def is_plain(values: Iterable[object]) -> bool:
     """All of them are numbers, strings and the like: they can be compared without a method of the user's."""
+    if strange_ones_live() and not all(type(type(each)) is type for each in values):
+        return False
     try:
         return set(map(type, values)) <= PLAIN
     except Exception:  # a class that has no hash
@@ -159,17 +172,16 @@ def state_of(value: object) -> dict[str, object]:
                     state[name] = member.__get__(value)
                 except AttributeError:  # a slot that is empty
                     continue
-    try:
-        own = object.__getattribute__(value, "__dict__")
-    except Exception:  # there is none
-        own = None
-    if type(own) is dict:
-        state.update((name, held) for name, held in own.items() if type(name) is str)
+    own = attributes(value) or {}
+    state.update((name, held) for name, held in own.items() if type(name) is str)
     return state
 
 
 def is_valued(values: Iterable[object]) -> bool:
     """The same of dates, and of numbers and dates of pandas and numpy."""
+    values = list(values)
+    if strange_ones_live() and any(is_strange(type(each)) for each in values):
+        return False
     try:
         kinds = set(map(type, values)) - PLAIN
     except Exception:
@@ -195,6 +207,8 @@ def members_of(kind: type) -> dict[str, Any]:
 
 def _text(value: Any, depth: int) -> str:
     kind = type(value)
+    if is_strange(kind):
+        return type_name(kind)
     if kind is int and value.bit_length() > _LONGEST:
         return f"int of {value.bit_length():,} bits"
     if kind is bytes and len(value) > WIDTH:

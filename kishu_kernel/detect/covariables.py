@@ -17,6 +17,7 @@ from typing import Any
 from kishu_kernel.detect.access import code_access
 from kishu_kernel.detect.familiar import Familiar
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined, hubs_of
+from kishu_kernel.detect.looking import LOOKING
 from kishu_kernel.detect.walk import Fingerprint
 from kishu_kernel.libraries import is_untraversable
 from kishu_kernel.model import Access, Change, Delta, Digest, Names, covariable
@@ -107,12 +108,17 @@ class Detector:
         # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
         own = search.close(access, rebound=carried == Access())
         own |= search.sharing_labels(own)
-        foreign = search.close(carried, rebound=False) if carried != Access() else frozenset()
+        if not LOOKING.isdisjoint(carried.looked & variables.keys()):
+            carried = replace(carried, looked=frozenset())  # what it called is a function of the notebook's
+        touching = carried.touching()
+        foreign = search.close(touching, rebound=False) if carried != Access() else frozenset()
         candidates = (own | foreign | search.close(carried, rebound=True)) - spared
         if spared:
             candidates -= search.tied(spared, candidates)
         # What is opaque counts as changed when it was accessed, not on the mere suspicion that anything may have been.
         accessed = own | search.rebound() if carried.dynamic else candidates
+        if carried.looked and not carried.dynamic:
+            accessed &= own | search.close(touching, rebound=True)
         prints = {name: search.prints[name] for name in candidates if name in variables}
 
         groups = _components(prints)

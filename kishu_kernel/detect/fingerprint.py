@@ -49,8 +49,8 @@ class Fingerprinter:
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
         kind = type(obj)
-        try:
-            atom = ATOMS.get(kind)  # most variables of most sessions
+        try:  # most variables of most sessions are atoms; what its metaclass says of a class is not asked
+            atom = ATOMS.get(kind) if type(kind) is type else None
         except Exception:  # a class that has no hash
             atom = None
         return Walk(self._shared).run(obj) if atom is None else Fingerprint(digest(atom(obj)))

@@ -17,7 +17,7 @@ import sys
 import types
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,16 +27,22 @@ from kishu_kernel.libraries import (
     VALUE_TYPES,
     attributes,
     copies_on_write,
+    derives,
+    flags_of,
     is_hub,
     is_label_type,
     is_plain_class,
+    is_strange,
     is_untraversable,
     is_value_type,
+    module_contents,
     module_name,
+    mro_of,
     observers_of,
     payload_of,
     qualified_name,
     static_objects,
+    strange_ones_live,
 )
 from kishu_kernel.library_looks import hung_on, is_only_seen
 from kishu_kernel.memory import (
@@ -55,12 +61,15 @@ from kishu_kernel.memory import (
     zeros,
 )
 from kishu_kernel.model import Digest
-from kishu_kernel.rebuild import module_attribute
+from kishu_kernel.rebuild import make_derived, make_instance, module_attribute
 from kishu_kernel.reducers import Reducer, ReductionTable
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 
-_OWN_WAYS = ("__reduce_ex__", "__reduce__", "__getstate__")
+_HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
+_ON_INSTANCES = frozenset(_HOOKS)
+_WHOLE = (make_instance, make_derived)
+"""What makes instances of which nothing was left out."""
 _MADE_IN_C = 1 << 8
 """A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
 _PART = 1 << 20
@@ -121,6 +130,7 @@ class Shared:
         familiars: long sequences of atoms that an earlier judgement has seen.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         hurried: whether the walks are to be given up.
+        wary: classes may not be looked up without asking whether that runs code of the notebook's.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
     """
 
@@ -130,6 +140,7 @@ class Shared:
     familiars: Familiars = field(default_factory=Familiars)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     hurried: Callable[[], bool] | None = None
+    wary: bool = field(default_factory=strange_ones_live)
     census: Census | None = None
 
 
@@ -162,6 +173,7 @@ class Walk:
         self.crossed = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
         self.values: dict[type, bool] = {}
+        self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Callable[[Walk, Any], None]] = dict(_HANDLERS)
         numpy = sys.modules.get("numpy")
         if numpy is not None and hasattr(numpy, "ndarray"):  # half-imported: no arrays yet
@@ -216,6 +228,9 @@ class Walk:
                     raise GivenUp
             try:  # what raises is the user's: a property, a metaclass, a type made in C
                 kind = type(obj)
+                if type(kind) is not type and self.is_strange(kind):
+                    self.turn_away(obj)
+                    continue
                 atom = ATOMS.get(kind)
                 if atom is not None:
                     parts.append(atom(obj))
@@ -241,6 +256,16 @@ class Walk:
                 raise
             except BaseException:  # extensions in Rust panic beside `Exception`
                 self.turn_away(obj)
+
+    def is_strange(self, kind: type) -> bool:
+        """As in `libraries`, asked once a metaclass."""
+        metaclass = type(kind)
+        if type(metaclass) is not type:
+            return is_strange(kind)
+        known = self.metaclasses.get(metaclass)
+        if known is None:
+            known = self.metaclasses[metaclass] = is_strange(kind)
+        return known
 
     def _walk_hub(self, obj: Any) -> None:
         """Much leads to it, and it leads to all of that: walked once for all the variables of a judgement.
@@ -335,10 +360,7 @@ class Walk:
 
     def write_plain(self, items: list[Any] | tuple[Any, ...]) -> bool:
         """Writes a sequence of plain atoms; False where it holds anything else."""
-        try:
-            kinds = set(map(type, items))
-        except TypeError:  # a class that has no hash
-            return False
+        kinds = self.kinds(items)
         if not kinds <= PLAIN:
             return False
         if kinds <= _COUNTED and _looks_heavy(items) and self._write_repeated(items, kinds):
@@ -373,9 +395,18 @@ class Walk:
             self.parts.append(ATOMS[type(each)](each))
         return True
 
+    def kinds(self, items: Iterable[Any]) -> set[type]:
+        """The types of these; `type` stands for those that are not to be looked up."""
+        if self.shared.wary:
+            return {kind if type(kind) is type else type for kind in map(type, items)}
+        try:
+            return set(map(type, items))
+        except TypeError:  # a class of a library's that has no hash
+            return {type}
+
     def _walk_set(self, obj: set[Any] | frozenset[Any]) -> None:
         self.parts.append(b"%b%d;" % (b"u" if type(obj) is set else b"z", len(obj)))
-        if set(map(type, obj)) <= PLAIN:
+        if self.kinds(obj) <= PLAIN:
             try:
                 self.text(b"R", "\0".join(sorted(map(repr, obj))).encode("utf-8", "surrogatepass"))
                 if type(obj) is frozenset:
@@ -429,7 +460,7 @@ class Walk:
         if private:
             self.unlink(obj)
         self.ranges.append((start, end, private))
-        if obj.base is not None and is_mapped(obj) and self._walk_mapped(obj):
+        if obj.base is not None and is_mapped(obj) and self._walk_mapped(obj, type(obj)):
             return
         if obj.dtype.char == "O" and contiguous and obj.size >= LONG:
             self._walk_objects(obj.ravel(order="A"), root_of(obj), private)
@@ -447,7 +478,7 @@ class Walk:
         else:  # it comes back contiguous
             self.parts.append(digest(obj.tobytes()))
 
-    def _walk_mapped(self, obj: Any) -> bool:
+    def _walk_mapped(self, obj: Any, kind: type) -> bool:
         """An array over a file: by which file it is, where nobody can write to it through this array.
 
         Returns:
@@ -459,7 +490,7 @@ class Walk:
         if identity is None and end - start <= LARGE:
             return False
         if identity is None:
-            self.note_opaque(type(obj))
+            self.note_opaque(kind)
         self.text(b"M", repr((identity, obj.dtype.str, obj.shape, obj.strides)).encode("utf-8", "surrogatepass"))
         return True
 
@@ -490,11 +521,13 @@ class Walk:
 
         It leaves out whether they can be written.
         """
-        self.text(b"w", bytes([is_writeable(obj)]))
-        parts: tuple[Any, ...] = (obj, getattr(obj, "_mask", None))
-        views = [held for held in parts if getattr(held, "strides", None) and held.size]
+        plain = sys.modules["numpy"].ndarray
+        array = plain.view(obj, plain)  # what its class says of its own attributes may be the notebook's code
+        self.text(b"w", bytes([is_writeable(array)]))
+        parts: tuple[Any, ...] = (array, (attributes(obj) or {}).get("_mask"))
+        views = [held for held in parts if issubclass(type(held), plain) and held.strides and held.size]
         self.ranges += [(*bounds(held), False) for held in views]
-        if views and is_mapped(obj) and self._walk_mapped(obj):
+        if views and is_mapped(array) and self._walk_mapped(array, type(obj)):
             return
         if any(held.nbytes > LARGE and is_folded(held) for held in views):
             self.give_up(obj)  # its reduction would be as large as it seems to be
@@ -574,13 +607,13 @@ class Walk:
 
     def _walk_builtin(self, obj: types.BuiltinFunctionType) -> None:
         owner = obj.__self__
-        if owner is None or isinstance(owner, types.ModuleType):
+        if owner is None or derives(type(owner), types.ModuleType):
             self.unlink(obj)
             self.dynamic = self.dynamic or obj in _RUNS_CODE
             self.text(b"g", f"{obj.__module__}:{obj.__qualname__}".encode())
         else:
             self.reduction(obj)
-            if isinstance(owner, type):
+            if derives(type(owner), type):
                 self.unlink(obj)
 
     def _walk_framed(self, obj: Any) -> None:
@@ -598,7 +631,7 @@ class Walk:
             self.stack.extend(
                 held
                 for held in gc.get_referents(obj)
-                if not isinstance(held, skipped) and held is not self.reducer.namespace and held is not inside
+                if not issubclass(type(held), skipped) and held is not self.reducer.namespace and held is not inside
             )
 
     # -- everything else ------------------------------------------------------------------------
@@ -612,21 +645,22 @@ class Walk:
         root = module.partition(".")[0]
         if is_untraversable(kind):
             return Walk._walk_widget if is_only_seen(kind) else Walk.give_up
-        if issubclass(kind, type):
+        if derives(kind, type):
             return Walk._walk_class
-        if issubclass(kind, types.ModuleType):
+        if derives(kind, types.ModuleType):
             return Walk._walk_module
         if is_label_type(kind):
             return Walk._walk_label
         if is_hub(kind):
             return Walk._walk_hub
-        if (module, kind.__name__) == ("functools", "_lru_list_elem"):
+        if (module, qualified_name(kind)) == ("functools", "_lru_list_elem"):
             return Walk._walk_node
-        if any((module_name(base), qualified_name(base)) == ("_ctypes", "_CData") for base in kind.__mro__):
+        if any((module_name(base), qualified_name(base)) == ("_ctypes", "_CData") for base in mro_of(kind)):
             return Walk._walk_foreign
-        if root == "numpy" and issubclass(kind, sys.modules["numpy"].generic):
+        numpy = sys.modules.get("numpy") if root == "numpy" else None  # a class may say that it is of any module
+        if numpy is not None and issubclass(kind, numpy.generic):
             return Walk._walk_scalar
-        if root == "numpy" and issubclass(kind, sys.modules["numpy"].dtype):
+        if numpy is not None and issubclass(kind, numpy.dtype):
             return Walk._walk_dtype
         if "numpy" in sys.modules and issubclass(kind, sys.modules["numpy"].ndarray):
             return Walk._walk_subclassed_array
@@ -638,17 +672,11 @@ class Walk:
 
     def is_simple(self, kind: type, obj: Any) -> bool:
         """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else."""
-        hooks = (
-            "__reduce_ex__",
-            "__reduce__",
-            "__getstate__",
-            "__getnewargs__",
-            "__getnewargs_ex__",
-        )
         if (
-            not kind.__dictoffset__
-            or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in hooks)
-            or self.reducer.is_special(kind)
+            self.reducer.is_special(kind)  # first: what the notebook has made of its class is not asked
+            or not kind.__dictoffset__
+            or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in _HOOKS)
+            or not _ON_INSTANCES.isdisjoint(attributes(obj) or ())
         ):
             return False
         try:
@@ -664,6 +692,9 @@ class Walk:
 
     def _walk_simple(self, obj: Any) -> None:
         state = obj.__dict__
+        if "__getstate__" in state or "__reduce_ex__" in state:  # a pickler would call them, though no class has them
+            self.give_up(obj)
+            return
         if self.shared.census is not None:  # all its attributes are in the digest
             self.shared.census[module_name(type(obj)), qualified_name(type(obj)), ""] += 1
         self.parts.append(b"o%d;" % len(state))
@@ -671,20 +702,24 @@ class Walk:
         self.items(state)
 
     def _walk_class(self, obj: type) -> None:
+        if is_strange(obj):
+            self.note_opaque(type(obj))
+            return
         reference = self.references.get(obj)
         if reference is None and self.reducer.by_value(obj):
             self.reduction(obj)
             return
         if reference is None:
-            reference = self.references[obj] = f"c{obj.__module__}:{obj.__qualname__};".encode()
+            reference = self.references[obj] = f"c{module_name(obj)}:{qualified_name(obj)};".encode()
         self.unlink(obj)
         self.parts.append(reference)
 
     def _walk_module(self, obj: types.ModuleType) -> None:
-        if sys.modules.get(obj.__name__) is obj:
-            self.dynamic = self.dynamic or obj.__name__ == "__main__"
+        name = module_contents(obj).get("__name__")
+        if type(name) is str and sys.modules.get(name) is obj:
+            self.dynamic = self.dynamic or name == "__main__"
             self.unlink(obj)
-            self.text(b"m", obj.__name__.encode())
+            self.text(b"m", name.encode())
         else:
             self.reduction(obj)
 
@@ -700,7 +735,6 @@ class Walk:
     def reduction(self, obj: Any) -> None:
         """Walks what a pickler would store. What raises is opaque."""
         kind = type(obj)
-        hidden = self._left_out(kind, obj) if module_name(kind) == "__main__" else None
         try:
             reduced = self.reducer.decompose(obj)
             if isinstance(reduced, str):
@@ -717,53 +751,30 @@ class Walk:
         except Exception:
             self.give_up(obj)
             return
-        if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and getattr(obj, "__dict__", None):
+        whole = any(children[0] is each for each in _WHOLE)
+        if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and not whole and attributes(obj):
             self.give_up(obj)  # the notebook's own, of a base whose reduction leaves out what it adds
             return
         self.dynamic = self.dynamic or module_name(kind) == "ipykernel.zmqshell"
         if kind not in self.values:
             self.values[kind] = is_value_type(kind)
         if (
-            self.values[kind]
+            (self.values[kind] and not (whole and attributes(obj)))
             or children[0] is module_attribute
             or (id(obj) in self.reducer.private and copies_on_write())
         ):
             self.unlink(obj)
         self.kept.append(children)
         self.parts.append(b"r%d;" % len(children))
-        if self.shared.census is not None and not kind.__flags__ & _MADE_IN_C:
-            if hidden is None:
-                self.shared.census.update(_counted(kind, attributes(obj)))
-            else:
-                self.shared.census.update(self._told(kind, hidden))
-        if hidden is not None:
-            self.kept.append(hidden)
-            self.stack.append(hidden)
+        if self.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
+            self.shared.census.update(_counted(kind, attributes(obj)))
         self.stack.extend(reversed(children))
-
-    def _left_out(self, kind: type, obj: Any) -> dict[str, Any] | None:
-        """The attributes of an instance of the notebook's whose own way to be pickled may leave some out."""
-        own = any(name in vars(base) for base in kind.__mro__ if module_name(base) == "__main__" for name in _OWN_WAYS)
-        return attributes(obj) if own else None
-
-    def _told(self, kind: type, held: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
-        """Attributes that pickling may leave out, with what they are."""
-        yield module_name(kind), qualified_name(kind), ""
-        for name, value in held.items():
-            content = Walk(replace(self.shared, census=None)).run(value).digest.hex()
-            yield module_name(kind), qualified_name(kind), f"{name}: {content}"
 
     def give_up(self, obj: Any) -> None:
         """`obj` is opaque: the digest knows its type only, and what it holds as far as that can be seen."""
         kind = type(obj)
         self.note_opaque(kind)
-        state = attributes(obj) if module_name(kind) == "__main__" else None
-        if state is not None:
-            self.kept.append(state)  # a property may have made it
-            self.stack.extend((kind, state))
-            # What its base holds for it besides, which may be made in C.
-            self.stack.extend(held for held in filter(self._may_be_shared, self._behind(obj)) if held is not state)
-        elif kind in weakref.ProxyTypes:
+        if any(kind is each for each in weakref.ProxyTypes):
             self.stack.append(obj.__sizeof__.__self__)
         elif kind is memoryview:
             self.stack.append(obj.obj)
@@ -773,7 +784,9 @@ class Walk:
             self.stack.extend(payload_of(obj))
             self._note_observers(obj)
         elif kind is not dict:
-            self.stack.extend(filter(self._may_be_shared, self._behind(obj)))
+            if module_name(kind) == "__main__":
+                self.stack.append(kind)
+            self.stack.extend(self._behind(obj))
 
     def _walk_widget(self, obj: Any) -> None:
         self.still.append(self.sealed(hung_on(obj)))
@@ -788,31 +801,39 @@ class Walk:
         self.memo.setdefault(id(obj), len(self.memo))
         self.note_opaque(type(obj))
         if not is_untraversable(type(obj)) and obj is not self.reducer.namespace:
-            self.stack.extend(filter(self._may_be_shared, gc.get_referents(obj)))
+            self.stack.extend(self._behind(obj))
 
     def note_opaque(self, kind: type) -> None:
         """Instances of this type could not be walked: the digest knows the type only."""
         self.text(b"?", f"{module_name(kind)}:{qualified_name(kind)}".encode("utf-8", "surrogatepass"))
-        self.opaque.append(kind if is_plain_class(kind) else object)  # those who come later look it up, and name it
+        known = is_plain_class(kind) and not is_strange(kind)
+        self.opaque.append(kind if known else object)  # those who come later look it up, and name it
 
     def _behind(self, obj: Any) -> list[Any]:
-        """What an opaque object holds on to, as far as that can be seen."""
-        held = gc.get_referents(obj)
-        if type(obj) in _ITEM_ITERATORS:  # beside the dictionary, the pair that it gives next time
-            held = [each for each in held if isinstance(each, dict)]
+        """What an opaque object holds on to, as far as that can be seen.
+
+        The same, whether its `__dict__` was asked for before or not: the interpreter makes that then, and refers to it
+        instead of what is in it. It is made here, where it was not.
+        """
+        state = attributes(obj)
+        inside = set(map(id, state.values())) if state else set()
+        held = [each for each in gc.get_referents(obj) if each is not state and id(each) not in inside]
+        # Beside the dictionary there is the pair that it gives next time.
+        if any(type(obj) is each for each in _ITEM_ITERATORS):
+            held = [each for each in held if issubclass(type(each), dict)]
         for attribute in ("base", "operands") if module_name(type(obj)) == "numpy" else ():
             try:
                 held.append(getattr(obj, attribute))
             except Exception:  # a `nditer` that was closed is not even there to be asked
                 continue
-        return held
+        return [*([state] if state else ()), *filter(self._may_be_shared, held)]
 
     def _may_be_shared(self, held: Any) -> bool:
         """Not code, nor a module or what is in it."""
         if type(held) is dict:
             name = held.get("__name__")
             module = sys.modules.get(name) if type(name) is str else None
-            return held is not self.reducer.namespace and (module is None or vars(module) is not held)
+            return held is not self.reducer.namespace and (module is None or module_contents(module) is not held)
         return not issubclass(type(held), (type, types.FunctionType, types.ModuleType, types.CodeType, types.FrameType))
 
     def _walk_cached(self, obj: Any) -> None:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kishu_kernel.frontend.reach import Reach, is_kernels
+from kishu_kernel.libraries import attributes
 
 _handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal
 """As `signal.getsignal`, which looks each number up in an enumeration: that takes 20 times as long."""
@@ -97,12 +98,12 @@ class Background:
         """Whether what the thread was made for is the notebook's, though no function of the notebook is running."""
         if self._reach.owns(thread):
             return True
-        state = vars(thread)
+        state = attributes(thread) or {}
         target = state.get("_target") or state.get("function")
         arguments = (*(state.get("_args") or ()), *(state.get("_kwargs") or {}).values())
         if target is state.get("function"):  # a timer
             arguments = (*(state.get("args") or ()), *(state.get("kwargs") or {}).values())
-        home = getattr(target, "__module__", None)
+        home = target.__module__ if type(target) is types.FunctionType else None
         if home == "concurrent.futures.thread":
             return _is_busy(arguments)
         if home == "multiprocessing.pool":

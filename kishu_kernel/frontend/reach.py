@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kishu_kernel.libraries import module_name
+from kishu_kernel.libraries import is_strange, module_name
 
 _MOST = 100
 """Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""
@@ -103,6 +103,8 @@ class Reach:
                 return False
             obj = todo.popleft()
             kind = type(obj)
+            if type(kind) is not type and is_strange(kind):  # the notebook's, and not to be looked up
+                return True
             if kind in _ATOMS or id(obj) in seen or obj is self._namespace:
                 continue
             seen.add(id(obj))

@@ -152,6 +152,10 @@ class Kernel:
         assert ran.status == "ok", "\n".join(ran.reply.get("traceback", [])) or ran.reply
         return ran
 
+    def library(self, name: str, source: str) -> None:
+        """A module that cells can import: its code is not the notebook's."""
+        (self.home / f"{name}.py").write_text(source)
+
     def value(self, expression: str) -> Any:
         """The value of a literal, by its repr. Hidden from the history; changes nothing."""
         ran = self.ok("", silent=True, user_expressions={"value": expression})

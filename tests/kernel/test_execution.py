@@ -591,12 +591,14 @@ def test_an_interrupt_ends_the_main_cell_only(kernel: Kernel, subshell: str) -> 
 def test_a_cell_that_waits_for_a_checkpoint_can_be_interrupted(kernel: Kernel, subshell: str) -> None:
     """It does not run, and its reply comes."""
     reducing, gate = kernel.home / "reducing", kernel.home / "gate"
-    kernel.ok(
+    kernel.library(
+        "slowly",
         "import pathlib, time\nclass Slow:\n    def __reduce__(self):\n"
         f"        pathlib.Path({str(reducing)!r}).touch()\n"
         f"        while not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.005)\n"
-        "        return Slow, ()"
+        "        return Slow, ()",
     )
+    kernel.ok("from slowly import Slow")
     on_subshell = kernel.begin("slow = Slow()", subshell=subshell)
     while not reducing.exists():  # its checkpoint is under way
         time.sleep(0.005)
@@ -618,12 +620,14 @@ class Gate:
         self.file = kernel.home / "gate"
         self.reached = kernel.home / "reached"
         self.file.touch()
-        kernel.ok(
+        kernel.library(
+            "slowly",
             "import pathlib, time\nclass Slow:\n    def __reduce__(self):\n"
             f"        pathlib.Path({str(self.reached)!r}).touch()\n"
             f"        while not pathlib.Path({str(self.file)!r}).exists(): time.sleep(0.005)\n"
-            "        return Slow, ()"
+            "        return Slow, ()",
         )
+        kernel.ok("from slowly import Slow")
         self.file.unlink()
 
     def open(self) -> None:

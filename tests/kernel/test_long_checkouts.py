@@ -11,10 +11,11 @@ from .driver import Kernel
 
 BIG = "import numpy as np\na = np.zeros(12_000_000); b = [1]"
 SLOW = """
+import time
+
 class Slow:
     "Takes its time to be stored: 0.2 s for twenty."
     def __reduce__(self):
-        import time
         time.sleep(0.01)
         return Slow, ()
 """
@@ -47,7 +48,8 @@ def test_an_interrupted_checkout_is_whole_or_nothing(shared: Kernel, seed: int) 
 @pytest.mark.parametrize("seed", range(6))
 def test_an_interrupted_checkpoint_is_made_up_for(shared: Kernel, seed: int) -> None:
     kernel = shared
-    kernel.ok(BIG + SLOW)
+    kernel.library("slowly", SLOW)
+    kernel.ok(BIG + "\nfrom slowly import Slow")
     running = kernel.begin(f"a += {seed + 1}; b.append({seed}); slow = [Slow() for _ in range(20)]; print('ran')")
     kernel.until(running, "ran")  # what is printed is sent on the way into the checkpoint
     time.sleep(random.Random(seed).uniform(0, 0.15))

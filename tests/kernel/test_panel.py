@@ -185,10 +185,12 @@ def test_new_checkpoints_and_travels_are_told(panel: Panel) -> None:
 
 def test_the_stop_button_ends_a_checkout_of_the_panel(panel: Panel, where: str | None) -> None:
     kernel = panel.kernel
-    kernel.ok(
+    kernel.library(
+        "slowly",
         "import time\nclass Slow(dict):\n    def __reduce__(self):\n        return _slow, ()\n"
-        "def _slow():\n    open('loading', 'w').close()\n    time.sleep(30)\n    return Slow()"
+        "def _slow():\n    open('loading', 'w').close()\n    time.sleep(30)\n    return Slow()",
     )
+    kernel.ok("from slowly import Slow")
     kernel.ok("slow = Slow()")
     kernel.ok("del slow")
     sent = panel.send({"operation": "undo"}, subshell=where)

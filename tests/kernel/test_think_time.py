@@ -99,26 +99,38 @@ def test_nothing_is_found_where_nothing_changed(kernel: Kernel) -> None:
 # --- what does not come back as it was
 
 
-LOSSY = """
+LIBRARY = """
+import time
+
 class Lossy(dict):
-    def __init__(self):
-        self.own = [1]
     def __reduce__(self):
-        return Lossy, ()
+        return Lossy, (), None, None, iter(self.items())
+
+class Opening(dict):
+    def __reduce__(self): return Opening, (), {}
+    def __setstate__(self, state): open('precious.txt', 'w').close()
+
+class Slow(dict):
+    def __reduce__(self): return Slow, (), {}
+    def __setstate__(self, state): time.sleep(600)
+"""
+LOSSY = """
+from library import Lossy
 x = Lossy()
-x.own.append(2)
+x.own = [1, 2]
 y = [1]
 """
 
 
 def test_what_loses_something_on_the_way_is_run_again(kernel: Kernel) -> None:
+    kernel.library("library", LIBRARY)
     kernel.ok(LOSSY)
     newest = thought(kernel)
     [lost] = newest["not_stored"]
     assert "x" in lost["names"]
     assert "Lossy objects do not come back from storage as they were" in lost["reason"]
     assert any("Lossy" in warning for warning in kernel.done("status")["warnings"])
-    kernel.ok("x.own.append(3)")
+    kernel.ok("x.own.append(3); x[3] = 3")
     [lost] = kernel.done("log", limit=1)["checkpoints"][0]["not_stored"]
     assert "Lossy" in lost["reason"], "from now on it is not even stored"
     plan = kernel.done("undo")["plan"]
@@ -130,24 +142,15 @@ def test_what_loses_something_on_the_way_is_run_again(kernel: Kernel) -> None:
 def test_a_trial_touches_nothing(kernel: Kernel, tmp_path: Path) -> None:
     """What opens a file when it is loaded is not loaded to be looked at."""
     (tmp_path / "precious.txt").write_text("precious")
-    kernel.ok(
-        "class Opening(dict):\n"
-        "    def __reduce__(self): return Opening, (), {}\n"
-        "    def __setstate__(self, state): open('precious.txt', 'w').close()\n"
-        "x = Opening()"
-    )
+    kernel.library("library", LIBRARY)
+    kernel.ok("from library import Opening\nx = Opening()")
     thought(kernel)
     assert (tmp_path / "precious.txt").read_text() == "precious"
 
 
 def test_what_hangs_when_it_is_tried_holds_up_no_cell(kernel: Kernel) -> None:
-    kernel.ok(
-        "import time\n"
-        "class Slow(dict):\n"
-        "    def __reduce__(self): return Slow, (), {}\n"
-        "    def __setstate__(self, state): time.sleep(600)\n"
-        "x = Slow()"
-    )
+    kernel.library("library", LIBRARY)
+    kernel.ok("from library import Slow\nx = Slow()")
     time.sleep(2)  # it is being tried
     kernel.ok("1 + 1")
     assert kernel.value("x") == {}
@@ -155,7 +158,8 @@ def test_what_hangs_when_it_is_tried_holds_up_no_cell(kernel: Kernel) -> None:
 
 def test_cells_that_leave_no_pause_are_tried_in_the_next_one(kernel: Kernel) -> None:
     """As in "Run All": also what has changed again since."""
-    running = [kernel.begin(LOSSY), kernel.begin("x.own.append(3)"), kernel.begin("1 + 1")]
+    kernel.library("library", LIBRARY)
+    running = [kernel.begin(LOSSY), kernel.begin("x.own.append(3); x[3] = 3"), kernel.begin("1 + 1")]
     for each in running:
         kernel.end(each)
     thought(kernel)

@@ -318,10 +318,12 @@ def test_what_must_not_be_re_run_is_told_as_lost_before_anything_is_done(session
 def test_an_object_that_hangs_while_it_is_taken_apart_is_interrupted_once(start: Start) -> None:
     kernel = start()
     gate = kernel.home / "hangs"
-    kernel.ok(
-        "import pathlib, time\nnear = [1]\nclass Hangs:\n    def __reduce_ex__(self, protocol):\n"
-        f"        pathlib.Path({str(gate)!r}).touch()\n        time.sleep(600)"
+    kernel.library(
+        "hanging",
+        "import pathlib, time\nclass Hangs:\n    def __reduce_ex__(self, protocol):\n"
+        f"        pathlib.Path({str(gate)!r}).touch()\n        time.sleep(600)",
     )
+    kernel.ok("from hanging import Hangs\nnear = [1]")
     running = kernel.begin("x = Hangs(); near.append(2)")
     kernel.reply(running)  # nobody waits for what comes now
     while not gate.exists():
