@@ -9,6 +9,7 @@ Reductions of our own:
 
 - A function of the notebook comes back bound to the *live* namespace, with its closure cells shared as they
   were. cloudpickle alone would freeze copies of the globals that it names, and split shared cells.
+- Code keeps its file name and its lines, so that its source is found again (`cell_sources`).
 - An instance of a class of the notebook comes back with the attributes that it had, whatever its `__getstate__`,
   `__reduce__` or `__setstate__` would leave out.
 - A class of the notebook comes back as a new class, one for all instances in the payload. cloudpickle's class
@@ -47,6 +48,7 @@ from kishu_kernel.rebuild import (
     load_storage,
     make_cached,
     make_class,
+    make_code,
     make_function,
     make_instance,
     make_module_function,
@@ -228,6 +230,10 @@ class Reducer:
             state["type_params"] = function.__type_params__  # type: ignore[attr-defined]
         arguments = (*home, function.__code__, function.__name__, cells)
         return maker, arguments, state, None, None, set_function_state
+
+    def _code(self, code: types.CodeType) -> Reduction:
+        # cloudpickle gives it another file name from 3.1.3 on: tracebacks and `inspect` would not find the source.
+        return make_code, (sys.implementation.cache_tag, *(getattr(code, field) for field in _CODE_FIELDS))
 
     def _cell(self, cell: types.CellType) -> Reduction:
         if id(cell) in self._shells:
@@ -411,6 +417,15 @@ def _cell_content(cell: types.CellType) -> Any:
 
 _SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 
+_NEWER = sys.version_info >= (3, 11)
+
+_CODE_FIELDS = (
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_nlocals", "co_stacksize", "co_flags", "co_code"),
+    *("co_consts", "co_names", "co_varnames", "co_filename", "co_name", *(("co_qualname",) if _NEWER else ())),
+    *("co_firstlineno", "co_linetable", *(("co_exceptiontable",) if _NEWER else ()), "co_freevars", "co_cellvars"),
+)
+"""In the order in which the constructor takes them."""
+
 _BARE = frozenset({"abc", "typing", "collections.abc"})
 """Modules of classes that add nothing to an instance."""
 _HEAP_TYPE = 1 << 9
@@ -419,6 +434,7 @@ _RLOCK = type(threading.RLock())
 
 _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
+    types.CodeType: Reducer._code,
     types.CellType: Reducer._cell,
     functools._lru_cache_wrapper: Reducer._cached,
     type({}.keys()): Reducer._view,

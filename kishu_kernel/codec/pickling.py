@@ -15,12 +15,14 @@ import importlib
 import io
 import pickle
 import sys
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cloudpickle
 
+from kishu_kernel.cell_sources import expect
 from kishu_kernel.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.codec.libraries_used import differences, library_versions
 from kishu_kernel.codec.strings import Acquaintances, Recall, Recogniser
@@ -106,7 +108,7 @@ def decode(stored: Stored, namespace: dict[str, Any], acquaintances: Acquaintanc
     """
     loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
     loader.bound = {
-        make_function.__name__: functools.partial(make_function, namespace),
+        make_function.__name__: functools.partial(_made_function, namespace),
         load_strings.__name__: functools.partial(load_strings, Recall(acquaintances)),
     }
     loader.packages = set()
@@ -191,6 +193,11 @@ class _Unpickler(pickle.Unpickler):
         if module == "__main__":
             raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")
         return super().find_class(module, name)
+
+
+def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) -> types.FunctionType:
+    expect(code.co_filename)
+    return make_function(namespace, code, *rest)
 
 
 def _sources(blobs: Sequence[Source]) -> Iterator[Any]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from kishu_kernel.cell_sources import tell_by
 from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.trackers import make_tracker
 from kishu_kernel.doings import begin
@@ -21,6 +22,7 @@ from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
 from kishu_kernel.frontend.settings import Settings
+from kishu_kernel.frontend.sources import CellFinder
 from kishu_kernel.frontend.visible_cell import VisibleCell, not_run
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.namespace import UserNamespace, is_frontends, is_result
@@ -81,6 +83,7 @@ class Attachment:
         self._announcement = Announcement(self._id, _connection_file(shell))
         self._announcement.tell(self.notebook(), None)
         self._greeted = False
+        self._forget_sources = tell_by(CellFinder(shell, lambda: self.session.timeline))
         atexit.register(self.close)  # `exit()` in a cell shuts nothing down
 
     @cached_property
@@ -353,6 +356,7 @@ class Attachment:
         if threading.current_thread() is not threading.main_thread():  # a client that needs only the reply
             self.caught_up()
         atexit.unregister(self.close)
+        self._forget_sources()
         self._announcement.withdraw()
         self.opener.refresh()
         self.session.close()

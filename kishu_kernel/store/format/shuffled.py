@@ -80,7 +80,7 @@ class Library:
         calls.blosc2_init()
 
     def compress(self, data: memoryview, item_bytes: int) -> bytes:
-        """A frame that is shorter than the data; empty where there is none, or the environment asks for other codecs."""
+        """A frame shorter than the data; empty where there is none, or the environment asks for other codecs."""
         wanted = _Compression.from_buffer_copy(self._usual)
         wanted.codec, wanted.level, wanted.typesize = _LZ4, _LEVEL, min(item_bytes, 255)
         target = ctypes.create_string_buffer(data.nbytes)
