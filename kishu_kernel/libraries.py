@@ -250,7 +250,8 @@ def static_objects(kind: type) -> set[int]:
     holders += [vars(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
     root = module_name(kind).partition(".")[0]
     if root == "matplotlib":
-        holders.append(dict(getattr(sys.modules.get(root), "rcParams", {})))
+        # Its own way to go through them changes the filters of warnings, and sets a backend.
+        holders.append(dict(dict.items(getattr(sys.modules.get(root), "rcParams", {}))))
     return {id(value) for holder in holders for value in list(holder.values()) if not isinstance(value, _BY_REFERENCE)}
 
 
