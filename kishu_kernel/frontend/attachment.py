@@ -23,9 +23,12 @@ from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
 from kishu_kernel.frontend.settings import Settings
 from kishu_kernel.frontend.sources import CellFinder
+from kishu_kernel.frontend.transforming import known, transformed
 from kishu_kernel.frontend.visible_cell import VisibleCell, not_run
+from kishu_kernel.libraries import module_name
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.namespace import UserNamespace, is_frontends, is_result
+from kishu_kernel.quiet import warnings_hidden
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.running import Ticket
 from kishu_kernel.session import Session
@@ -132,7 +135,8 @@ class Attachment:
         self._cells += 1
         try:
             self._others_settled()
-            source = self._source(code, expressions)
+            text = transformed(self.shell, code)
+            source = _source(text or code, expressions)
             self._tell()
             if not is_only_magic(source, "kishu"):
                 self._greet()
@@ -144,7 +148,8 @@ class Attachment:
                 self._cells -= 1
         reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
         try:
-            reply = await run()
+            with known(self.shell, code, text):
+                reply = await run()
             return reply
         finally:
             cell.stop(reply)
@@ -157,7 +162,8 @@ class Attachment:
     async def _around_hidden(
         self, run: Callable[[], Awaitable[dict[str, Any]]], code: str, expressions: Mapping[str, str], main: bool
     ) -> dict[str, Any]:
-        source = self._source(code, expressions)
+        text = transformed(self.shell, code)
+        source = _source(text or code, expressions)
         try:
             self._others_settled()
             ticket = self._begun(source, main, hidden=True)
@@ -165,7 +171,8 @@ class Attachment:
             return not_run(self.shell.execution_count)
         before = self._names.variables().keys() if is_frontends(code) else None
         try:
-            return await run()
+            with known(self.shell, code, text):
+                return await run()
         finally:
             if before is not None:
                 self._lend(self._names.variables().keys() - before, cell_access(source).names)
@@ -186,7 +193,7 @@ class Attachment:
         self._greet(resume=not found)
         count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
         self._cells += 1
-        cell = self._visible(code, self._source(code, {}), msg_id, main, count)
+        cell = self._visible(code, transformed(self.shell, code) or code, msg_id, main, count)
         cell.whole = False
         self._tell()
 
@@ -255,8 +262,7 @@ class Attachment:
         """Takes the checkpoint. An interrupt here must not cost the user the reply."""
         outputs: list[Output] = []
         try:
-            sys.stdout.flush()  # what was printed is on its way, and so with the recorder
-            sys.stderr.flush()
+            _flush_the_kernels(sys.stdout, sys.stderr)  # what was printed is on its way, and so with the recorder
             outputs = self.recorder.take(msg_id)
             self.session.after_cell(ticket, ended, outputs)
             self._announce()
@@ -365,19 +371,6 @@ class Attachment:
         """What IPython calls before and after each cell."""
         return [hook for hooks in self.shell.events.callbacks.values() for hook in hooks]
 
-    def _source(self, code: str, expressions: Mapping[str, str]) -> str:
-        try:
-            source = str(self.shell.transform_cell(code))
-        except Exception:  # IPython reports it when the cell runs
-            source = code
-        for expression in expressions.values():
-            try:
-                compile(expression, "<user_expression>", "eval")
-            except (SyntaxError, ValueError, TypeError):
-                continue
-            source += f"\n({expression}\n)"
-        return source
-
     def _open(self) -> Timeline:
         return self.opener.in_memory() if self.settings.in_memory else self.opener.open()
 
@@ -386,6 +379,22 @@ class Attachment:
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
         return hint if isinstance(hint, str) and hint else None
+
+
+def _source(text: str, expressions: Mapping[str, str]) -> str:
+    """All that runs: the cell, and `user_expressions` after it."""
+    for expression in expressions.values():
+        with suppress(SyntaxError, ValueError, TypeError), warnings_hidden():
+            compile(expression, "<user_expression>", "eval")
+            text += f"\n({expression}\n)"
+    return text
+
+
+def _flush_the_kernels(*streams: Any) -> None:
+    """One that the user has put there is not touched: it may do anything."""
+    for stream in streams:
+        if module_name(type(stream)).startswith("ipykernel."):
+            stream.flush()
 
 
 def _connection_file(shell: Any) -> str | None:

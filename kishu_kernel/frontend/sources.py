@@ -37,7 +37,7 @@ class CellFinder:
                 self._named.add(each.id)
                 self._codes[self._name(each.code)] = each.code
         code = self._codes.get(_last(file))
-        return None if code is None else str(self._shell.transform_cell(code))
+        return None if code is None else str(self._shell.input_transformer_manager.transform_cell(code))
 
     def _name(self, code: str) -> str:
         return _last(self._shell.compile.get_code_name(code, code, 0))
