@@ -129,12 +129,10 @@ def untouched_world() -> Iterator[Guard]:
     thread = get_ident()
     before = _guards.get(thread)
     threads = set(threading.enumerate())
-    writes_none = sys.dont_write_bytecode
 
     def leave() -> None:
         if not threads.issuperset(threading.enumerate()):
             guard.refused = guard.refused or STARTS_THREADS
-        sys.dont_write_bytecode = writes_none
         if before is None:
             _guards.pop(thread, None)
         else:
@@ -143,7 +141,6 @@ def untouched_world() -> Iterator[Guard]:
 
     try:
         _guards[thread] = guard
-        sys.dont_write_bytecode = True
         with collector_waiting():  # others' garbage is to be freed as it wants to be
             yield guard
     finally:
@@ -208,6 +205,8 @@ def _refuse(guard: Guard, event: str, arguments: tuple[Any, ...]) -> None:
         doing = _touch(event, arguments)
     except Exception:  # arguments that we do not know: assume the worst
         doing = Doing(event)
+    if doing is not None and _is_import_system(sys._getframe(3)):
+        raise TouchedWorldError("no byte code is written now")  # it does without
     if doing is not None:
         guard.refused = guard.refused or _told(doing.phrase, [doing.detail] if doing.detail else [])
         raise TouchedWorldError(f"this {guard.refused}, which is not to be done now")

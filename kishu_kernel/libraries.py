@@ -346,7 +346,8 @@ def static_objects(kind: type) -> set[int]:
     holders += [module_contents(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
     root = module_name(kind).partition(".")[0]
     if root == "matplotlib":
-        holders.append(dict(getattr(sys.modules.get(root), "rcParams", {})))
+        # Its own way to go through them changes the filters of warnings, and sets a backend.
+        holders.append(dict(dict.items(getattr(sys.modules.get(root), "rcParams", {}))))
     values = (value for holder in holders for value in list(holder.values()))
     return {id(value) for value in values if not issubclass(type(value), _BY_REFERENCE)}
 

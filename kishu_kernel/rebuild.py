@@ -60,6 +60,17 @@ class Recall(Protocol):
         """A 1-D array with this content was loaded."""
 
 
+def make_code(python: str, *fields: Any) -> types.CodeType:
+    """Compiled code: what its own constructor takes, in this version of Python.
+
+    Raises:
+        TypeError: another one has compiled it, whose instructions mean something else here.
+    """
+    if python != sys.implementation.cache_tag:
+        raise TypeError(f"its code was compiled by {python}, and this is {sys.implementation.cache_tag}")
+    return types.CodeType(*fields)
+
+
 def make_function(
     namespace: dict[str, Any], code: types.CodeType, name: str, cells: tuple[types.CellType, ...]
 ) -> types.FunctionType:

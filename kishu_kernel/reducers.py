@@ -10,6 +10,7 @@ Reductions of our own:
 - A function of the notebook comes back bound to the *live* namespace, with its closure cells shared as they
   were. cloudpickle alone would freeze copies of the globals that it names, and split shared cells.
 - An instance of a class of the notebook is what it is made of (`notebook_classes`): none of its own code is asked.
+- Code keeps its file name and its lines, so that its source is found again (`cell_sources`).
 - A class of the notebook comes back as a new class, one for all instances in the payload. cloudpickle's class
   tracker, which hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
@@ -57,6 +58,7 @@ from kishu_kernel.rebuild import (
     load_storage,
     make_cached,
     make_class,
+    make_code,
     make_function,
     make_module_function,
     module_attribute,
@@ -245,6 +247,10 @@ class Reducer:
         arguments = (*home, function.__code__, function.__name__, cells)
         return maker, arguments, state, None, None, set_function_state
 
+    def _code(self, code: types.CodeType) -> Reduction:
+        # cloudpickle gives it another file name from 3.1.3 on: tracebacks and `inspect` would not find the source.
+        return make_code, (sys.implementation.cache_tag, *(getattr(code, field) for field in _CODE_FIELDS))
+
     def _cell(self, cell: types.CellType) -> Reduction:
         if id(cell) in self._shells:
             return types.CellType, ()
@@ -426,12 +432,22 @@ def _cell_content(cell: types.CellType) -> Any:
 
 _SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 
+_NEWER = sys.version_info >= (3, 11)
+
+_CODE_FIELDS = (
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_nlocals", "co_stacksize", "co_flags", "co_code"),
+    *("co_consts", "co_names", "co_varnames", "co_filename", "co_name", *(("co_qualname",) if _NEWER else ())),
+    *("co_firstlineno", "co_linetable", *(("co_exceptiontable",) if _NEWER else ()), "co_freevars", "co_cellvars"),
+)
+"""In the order in which the constructor takes them."""
+
 _ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
 _FORWARDED = frozenset({"__setattr__", "__delattr__"})
 _RLOCK = type(threading.RLock())
 
 _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
+    types.CodeType: Reducer._code,
     types.CellType: Reducer._cell,
     functools._lru_cache_wrapper: Reducer._cached,
     type({}.keys()): Reducer._view,

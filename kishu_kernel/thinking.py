@@ -15,12 +15,10 @@ Neighbours: `session`, which holds its gate around each piece; `frontend.think_t
 
 from __future__ import annotations
 
-import io
 import time
-import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -34,6 +32,7 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.ledger import Ledger
 from kishu_kernel.libraries import module_name, qualified_name
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
+from kishu_kernel.quiet import unseen
 from kishu_kernel.reducers import ReductionTable
 
 TRIED_AT_MOST = 64_000_000
@@ -252,14 +251,5 @@ class Thinking:
     @contextmanager
     def _apart(self) -> Iterator[Guard]:
         """For loads that nobody asked for: nothing is seen of them, in the process or out of it."""
-        nowhere = io.StringIO()
-        with (
-            self._ledger.ambient.kept(),
-            untouched_world() as guard,
-            collector_waiting(),
-            warnings.catch_warnings(),
-            redirect_stdout(nowhere),
-            redirect_stderr(nowhere),
-        ):
-            warnings.simplefilter("ignore")
+        with self._ledger.ambient.kept(), untouched_world() as guard, collector_waiting(), unseen():
             yield guard

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.ambient.provider import Provider
+from kishu_kernel.quiet import warnings_hidden
 
 
 class _Random(Provider):
@@ -179,13 +180,12 @@ class _Matplotlib(Provider):
         matplotlib = sys.modules["matplotlib"]
         usual = dict(dict.items(matplotlib.rcParamsDefault))
         now = self.read()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # some are deprecated, and are set all the same
-            for name in now.keys() - value.keys():
-                matplotlib.rcParams[name] = usual[name]
-            for name, each in value.items():
-                if name in usual:
-                    matplotlib.rcParams[name] = each
+        # They were valid once; asked again, matplotlib would warn of those that are deprecated.
+        for name in now.keys() - value.keys():
+            dict.__setitem__(matplotlib.rcParams, name, _frozen(usual[name]))
+        for name, each in value.items():
+            if name in usual:
+                dict.__setitem__(matplotlib.rcParams, name, _frozen(each))
 
     def initial(self) -> Any:
         matplotlib = sys.modules["matplotlib"]
@@ -216,8 +216,7 @@ class _Pandas(Provider):
     def write(self, value: Any) -> None:
         config = sys.modules[self.module]
         known = config._registered_options
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings_hidden():
             for key in self.read().keys() - value.keys():
                 config.set_option(key, known[key].defval)
             for key, each in value.items():

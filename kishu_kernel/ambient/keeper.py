@@ -213,7 +213,8 @@ class AmbientState:
         now = self._read()
         try:
             try:
-                self._write({name: value for name, value in before.items() if not isinstance(value, LoadError)})
+                others = {name: value for name, value in before.items() if not _equal(value, now.get(name, LEFT_ALONE))}
+                self._write({name: value for name, value in others.items() if not isinstance(value, LoadError)})
             except CheckoutError as error:
                 raise ReplayError(f"{label}: {error}") from error
             # What is imported for the first time may draw numbers, and does not do so again.

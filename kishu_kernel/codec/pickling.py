@@ -11,17 +11,20 @@ process is never stored.
 from __future__ import annotations
 
 import functools
-import importlib
 import io
 import pickle
 import sys
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cloudpickle
 
+from kishu_kernel.cell_sources import expect
 from kishu_kernel.codec.buffers import Arrays, Segment, materialized
+from kishu_kernel.codec.dill_apart import lent
 from kishu_kernel.codec.libraries_used import differences, library_versions
 from kishu_kernel.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.errors import KishuError, LoadError
@@ -106,7 +109,7 @@ def decode(stored: Stored, namespace: dict[str, Any], acquaintances: Acquaintanc
     """
     loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
     loader.bound = {
-        make_function.__name__: functools.partial(make_function, namespace),
+        make_function.__name__: functools.partial(_made_function, namespace),
         load_strings.__name__: functools.partial(load_strings, Recall(acquaintances)),
     }
     loader.packages = set()
@@ -135,8 +138,13 @@ def _dump(
 
 def _dump_once(codec: CodecName, objects: dict[str, Any], reducer: Reducer, arrays: Arrays) -> bytes:
     file = io.BytesIO()
-    pickler = _Pickler(file, reducer, arrays) if codec == "cloudpickle" else _dill_pickler(file, reducer, arrays)
-    pickler.dump(objects)
+    with ExitStack() as borrowed:
+        if codec == "cloudpickle":
+            pickler: Any = _Pickler(file, reducer, arrays)
+        else:
+            pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
+            pickler.reducer_override = functools.partial(_override, reducer, arrays)
+        pickler.dump(objects)
     arrays.check_sharing(pickler)
     return file.getvalue()
 
@@ -158,18 +166,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.reducer_override = functools.partial(_override, reducer, arrays)
 
 
-def _dill_pickler(file: io.BytesIO, reducer: Reducer, arrays: Arrays) -> Any:
-    dill = importlib.import_module("dill")  # slow to import, seldom needed
-    pickler = dill.Pickler(file, protocol=5, buffer_callback=arrays.take)
-    pickler.reducer_override = functools.partial(_override, reducer, arrays)
-    return pickler
-
-
 def _dill_knows(kinds: tuple[type, ...]) -> bool:
     if dict in kinds:  # the namespace itself; dill would note its name
         return False
-    dispatch = importlib.import_module("dill").Pickler.dispatch
-    return all(kind in dispatch for kind in kinds)
+    with lent() as dill:
+        return all(kind in dill.Pickler.dispatch for kind in kinds)
 
 
 class _Unpickler(pickle.Unpickler):
@@ -187,14 +188,21 @@ class _Unpickler(pickle.Unpickler):
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
         if module == make_function.__module__ and name in self.bound:
             return self.bound[name]
-        self.packages.add(module.partition(".")[0])
+        package = module.partition(".")[0]
+        self.packages.add(package)
         if (module, name) in _INSTEAD:
             return _INSTEAD[module, name]
-        if (module.partition(".")[0], name) in _ADDRESSES:
+        if (package, name) in _ADDRESSES:
             raise LoadError("it holds an address, which leads nowhere any more")
         if module == "__main__":
             raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")
-        return super().find_class(module, name)
+        with lent() if package == "dill" else nullcontext():
+            return super().find_class(module, name)
+
+
+def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) -> types.FunctionType:
+    expect(code.co_filename)
+    return make_function(namespace, code, *rest)
 
 
 _INSTEAD: dict[tuple[str, str], Callable[..., Any]] = {

@@ -7,7 +7,6 @@ knows single values, `facts` is what comes out; the other modules know one famil
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from kishu_kernel.compare.facts import Aspect, CellDifference, Comparison
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import is_shown_whole, is_valued, named_alike, same, text, type_name
 from kishu_kernel.libraries import is_strange, module_name
+from kishu_kernel.quiet import warnings_hidden
 
 __all__ = ["Aspect", "CellDifference", "Comparison", "compare"]
 
@@ -57,8 +57,7 @@ def compare(before: object, after: object) -> Comparison:
     Takes a few seconds at most, and says so where that was not enough.
     """
     findings = Findings(_examine)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings_hidden():
         try:
             findings.seen(before, after)
             _examine(before, after, findings)

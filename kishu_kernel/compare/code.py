@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import linecache
 import os
 import types
 from collections.abc import Sequence
 from typing import Any
 
+from kishu_kernel.cell_sources import known_lines
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import label, members_of, same, text, type_name
 from kishu_kernel.compare.plain import differing_lines
@@ -117,10 +117,7 @@ def _signature(function: Any) -> str:
 
 def _source(code: types.CodeType) -> Sequence[str]:
     """The lines of a function, as its cell had them; none where the session does not know them."""
-    known = linecache.cache.get(code.co_filename)
-    if known is None or len(known) < 3 or os.path.exists(code.co_filename):
-        return ()
-    lines = known[2]
+    lines = () if os.path.exists(code.co_filename) else known_lines(code.co_filename)
     try:
         return [line.rstrip("\n") for line in inspect.getblock(lines[code.co_firstlineno - 1 :])]
     except Exception:  # not Python after all

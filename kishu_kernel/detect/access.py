@@ -257,4 +257,5 @@ def _own_warnings_hidden() -> Iterator[None]:
         try:
             yield
         finally:
-            warnings.showwarning = show
+            if warnings.showwarning is show_others:
+                warnings.showwarning = show

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from kishu_kernel.cell_sources import tell_by
 from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.trackers import make_tracker
 from kishu_kernel.doings import begin
@@ -21,9 +22,13 @@ from kishu_kernel.frontend.outputs import Output, OutputRecorder
 from kishu_kernel.frontend.progress_line import ProgressLine
 from kishu_kernel.frontend.rerun import ShellRunner
 from kishu_kernel.frontend.settings import Settings
+from kishu_kernel.frontend.sources import CellFinder
+from kishu_kernel.frontend.transforming import known, transformed
 from kishu_kernel.frontend.visible_cell import VisibleCell, VisibleCells, not_run
+from kishu_kernel.libraries import module_name
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.namespace import UserNamespace, is_frontends, is_result
+from kishu_kernel.quiet import warnings_hidden
 from kishu_kernel.reducers import ReductionTable
 from kishu_kernel.running import Ticket
 from kishu_kernel.session import Session
@@ -80,6 +85,7 @@ class Attachment:
         self._announcement = Announcement(self._id, _connection_file(shell))
         self._announcement.tell(self.notebook(), None)
         self._greeted = False
+        self._forget_sources = tell_by(CellFinder(shell, lambda: self.session.timeline))
         self.ending = Ending(self, settings.end_timeout)
 
     @cached_property
@@ -128,7 +134,8 @@ class Attachment:
         self._cells += 1
         try:
             self.cells.others_settled()
-            source = self._source(code, expressions)
+            text = transformed(self.shell, code)
+            source = _source(text or code, expressions)
             self._tell()
             if not is_only_magic(source, "kishu"):
                 self._greet()
@@ -140,7 +147,8 @@ class Attachment:
                 self._cells -= 1
         reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
         try:
-            reply = await run()
+            with known(self.shell, code, text):
+                reply = await run()
             return reply
         finally:
             cell.stop(reply)
@@ -153,7 +161,8 @@ class Attachment:
     async def _around_hidden(
         self, run: Callable[[], Awaitable[dict[str, Any]]], code: str, expressions: Mapping[str, str], main: bool
     ) -> dict[str, Any]:
-        source = self._source(code, expressions)
+        text = transformed(self.shell, code)
+        source = _source(text or code, expressions)
         try:
             self.cells.others_settled()
             ticket = self._begun(source, main, hidden=True)
@@ -161,7 +170,8 @@ class Attachment:
             return not_run(self.shell.execution_count)
         before = self._names.variables().keys() if is_frontends(code) else None
         try:
-            return await run()
+            with known(self.shell, code, text):
+                return await run()
         finally:
             if before is not None:
                 self._lend(self._names.variables().keys() - before, cell_access(source).names)
@@ -182,7 +192,7 @@ class Attachment:
         self._greet(resume=not found)
         count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
         self._cells += 1
-        cell = self._visible(code, self._source(code, {}), msg_id, main, count)
+        cell = self._visible(code, transformed(self.shell, code) or code, msg_id, main, count)
         cell.whole = False
         self._tell()
 
@@ -232,8 +242,7 @@ class Attachment:
         outputs: list[Output] = []
         self._taking = True
         try:
-            sys.stdout.flush()  # what was printed is on its way, and so with the recorder
-            sys.stderr.flush()
+            _flush_the_kernels(sys.stdout, sys.stderr)  # what was printed is on its way, and so with the recorder
             outputs = self.recorder.take(msg_id)
             self.session.after_cell(ticket, ended, outputs)
             self._announce()
@@ -355,6 +364,7 @@ class Attachment:
 
     def let_go(self) -> None:
         """The process ends, and what could be written is."""
+        self._forget_sources()
         self._announcement.withdraw()
         self.opener.refresh()
         if not self.session.flush_within(0):
@@ -364,19 +374,6 @@ class Attachment:
         """What IPython calls before and after each cell."""
         return [hook for hooks in self.shell.events.callbacks.values() for hook in hooks]
 
-    def _source(self, code: str, expressions: Mapping[str, str]) -> str:
-        try:
-            source = str(self.shell.transform_cell(code))
-        except Exception:  # IPython reports it when the cell runs
-            source = code
-        for expression in expressions.values():
-            try:
-                compile(expression, "<user_expression>", "eval")
-            except (SyntaxError, ValueError, TypeError):
-                continue
-            source += f"\n({expression}\n)"
-        return source
-
     def _open(self) -> Timeline:
         return self.opener.in_memory() if self.settings.in_memory else self.opener.open()
 
@@ -385,6 +382,22 @@ class Attachment:
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
         return hint if isinstance(hint, str) and hint else None
+
+
+def _source(text: str, expressions: Mapping[str, str]) -> str:
+    """All that runs: the cell, and `user_expressions` after it."""
+    for expression in expressions.values():
+        with suppress(SyntaxError, ValueError, TypeError), warnings_hidden():
+            compile(expression, "<user_expression>", "eval")
+            text += f"\n({expression}\n)"
+    return text
+
+
+def _flush_the_kernels(*streams: Any) -> None:
+    """One that the user has put there is not touched: it may do anything."""
+    for stream in streams:
+        if module_name(type(stream)).startswith("ipykernel."):
+            stream.flush()
 
 
 def _connection_file(shell: Any) -> str | None:

@@ -6,12 +6,13 @@ import asyncio
 import builtins
 import contextlib
 import getpass
-import io
 import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
+
+from kishu_kernel.quiet import unseen
 
 if TYPE_CHECKING:
     from kishu_kernel.restore import Rerun
@@ -67,8 +68,7 @@ class ShellRunner:
         builtins.input = getpass.getpass = _refuse_input
         try:
             with (
-                contextlib.redirect_stdout(io.StringIO()),
-                contextlib.redirect_stderr(io.StringIO()),
+                unseen(started=True),
                 _display_hook(shell, lambda value: None if value is None else shown.append(value), active),
             ):
                 yield

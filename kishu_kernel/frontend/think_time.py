@@ -115,8 +115,12 @@ def _interrupt_main() -> None:
 def _interruptible() -> Iterator[None]:
     """The stop button is heard: a kernel ignores it between cells, and what is looked at may be the user's code."""
     try:
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        before = signal.getsignal(signal.SIGINT)
+        if before is not None:  # else it is one of C's, which nobody could put back
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     except (ValueError, KeyboardInterrupt):  # not the main thread's interpreter
+        before = None
+    if before is None:
         yield
         return
     try:
@@ -125,6 +129,6 @@ def _interruptible() -> Iterator[None]:
         pass
     finally:
         try:
-            signal.signal(signal.SIGINT, signal.SIG_IGN if before is None else before)
+            signal.signal(signal.SIGINT, before)
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN if before is None else before)
+            signal.signal(signal.SIGINT, before)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import lmdb
 import numpy
 import pytest
 
 from kishu_kernel.errors import LoadError
+from kishu_kernel.store.format import shuffled
 from kishu_kernel.store.format.packing import HEADER_SIZE, LEAST, packed, raw_size, room, unpack
 
 BLOSC2, ZSTD = 1, 2
@@ -113,7 +117,7 @@ from kishu_kernel.store.format.packing import packed, raw_size, unpack
 import array
 data = memoryview(array.array("q", range(100_000))).cast("B")
 value = packed(data, 8)
-assert value[0] == 2 and len(value) < len(data) // 2
+assert value[0] == 1 and len(value) < len(data) // 100
 target = bytearray(raw_size(value))
 unpack(value, memoryview(target))
 assert target == data
@@ -122,15 +126,124 @@ assert not {"numpy", "blosc2"} & set(sys.modules)
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
 
 
-def test_noise_does_not_import_blosc2() -> None:
-    code = """
-import sys
+BY_ITSELF = """
+import os, random, sys
+sys.path[:0] = os.environ["BESIDE"].split(":")
+random.seed(1)
+before = random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path)
+from kishu_kernel.store.format.packing import packed, raw_size, unpack
+"""
+
+
+def by_itself(code: str, *beside: Path) -> None:
+    """Runs this in a process of its own, with these folders first on its path."""
+    environment = {"PYTHONPATH": ":".join(filter(None, sys.path)), "BESIDE": ":".join(map(str, beside))}
+    subprocess.run([sys.executable, "-c", BY_ITSELF + code], check=True, env=environment)
+
+
+def test_packing_moves_nothing() -> None:
+    by_itself("""
 import numpy
-from kishu_kernel.store.format.packing import packed
 draw = numpy.random.default_rng(0)
 for array in (draw.random(1 << 17), draw.integers(0, 256, 1 << 20, dtype="u1")):
     assert packed(memoryview(array).cast("B"), array.itemsize) is None
-assert "blosc2" not in sys.modules
-assert packed(memoryview(numpy.arange(1 << 17)).cast("B"), 8)[0] == 1
-"""
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": ":".join(filter(None, sys.path))})
+value = packed(memoryview(numpy.arange(1 << 17)).cast("B"), 8)
+assert value[0] == 1
+unpack(value, memoryview(bytearray(raw_size(value))))
+assert not {"blosc2", "rich", "numexpr"} & set(sys.modules)
+assert before == (random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path))
+""")
+
+
+@pytest.mark.parametrize("library", ["none", "another", "damaged"])
+def test_without_the_library_zstd_writes_and_the_package_reads(tmp_path: Path, library: str) -> None:
+    """What the package imports may draw and set whatever it likes: as it does today."""
+    package = tmp_path / "blosc2"
+    (package / "lib").mkdir(parents=True)
+    (package / "__init__.py").write_text(
+        "import os, random\nrandom.random()\nos.environ['BLOSC2_WAS_HERE'] = ''\n"
+        "def decompress2(frame, dst, nthreads): dst[:] = bytes(8 * 131072)"
+    )
+    if library == "another":
+        shutil.copy(next(Path(lmdb.__file__).parent.glob("*.so")), package / "lib" / "libblosc2.so")
+    elif library == "damaged":
+        (package / "lib" / "libblosc2.so").write_bytes(b"\x7fELF")
+    value = packed(memoryview(bytes(8 * 131072)), 8)
+    assert value is not None
+    by_itself(
+        f"""
+import threading
+assert packed(memoryview(bytes(8 * 131072)), 8)[0] == 2
+value = {value!r}
+errors = []
+def elsewhere():
+    try:
+        unpack(value, memoryview(bytearray(raw_size(value))))
+    except Exception as error:
+        errors.append(str(error))
+thread = threading.Thread(target=elsewhere)
+thread.start()
+thread.join()
+assert "between two cells" in errors[0], errors
+unpack(value, memoryview(bytearray(raw_size(value))))
+assert sys.modules["blosc2"].__file__.startswith({str(tmp_path)!r})
+assert before == (random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path))
+""",
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_frames_are_those_of_the_package(kind: str) -> None:
+    """Each reads what the other wrote."""
+    blosc2 = pytest.importorskip("blosc2")
+    array = ARRAYS[kind]
+    data, width = raw(array.view("B")), array.dtype.itemsize
+    theirs = blosc2.compress2(
+        data, codec=blosc2.Codec.LZ4, clevel=3, filters=[blosc2.Filter.SHUFFLE], typesize=width, nthreads=1
+    )
+    assert unpacked(bytes([BLOSC2]) + data.nbytes.to_bytes(4, "little") + theirs) == data
+    library = shuffled.library()
+    assert library is not None
+    ours = library.compress(data, width)
+    assert len(ours) <= len(theirs) * 1.01
+    target = bytearray(data.nbytes)
+    blosc2.decompress2(ours, dst=target)
+    assert target == data
+
+
+def test_an_environment_that_asks_for_other_codecs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """blosc2 would obey, and what it wrote could not be read."""
+    monkeypatch.setenv("BLOSC_COMPRESSOR", "zstd")
+    data = raw(ARRAYS["counting"])
+    value = packed(data, 8)
+    assert value is not None
+    assert value[0] == ZSTD
+    assert unpacked(value) == data
+
+
+@pytest.mark.parametrize(
+    ("platform", "folder", "name"),
+    [
+        ("linux", "site/blosc2/lib", "libblosc2.so"),
+        ("linux", "site/lib", "libblosc2.so"),
+        ("darwin", "site/blosc2/lib", "libblosc2.dylib"),
+        ("darwin", "site/lib", "libblosc2.dylib"),
+        ("win32", "site/blosc2/lib", "libblosc2.dll"),
+        ("win32", "site/bin", "libblosc2.dll"),
+        ("linux", "prefix/lib", "libblosc2.so"),
+        ("win32", "prefix/Library/bin", "libblosc2.dll"),
+    ],
+)
+def test_where_the_library_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, folder: str, name: str
+) -> None:
+    """Wheels of 3.3 and 4, for each system; conda."""
+    for each in ("site/blosc2", folder):
+        (tmp_path / each).mkdir(parents=True, exist_ok=True)
+    (tmp_path / "site/blosc2/__init__.py").touch()
+    (tmp_path / folder / name).touch()
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
+    monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
+    assert list(shuffled._candidates()) == [tmp_path / folder / name]
