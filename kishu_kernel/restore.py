@@ -8,20 +8,23 @@ swapped back. What somebody else may have written is neither loaded nor re-run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kishu_kernel.ambient.keeper import AmbientState, Move
-from kishu_kernel.codec.pickling import decode
+from kishu_kernel.checker.asking import Checker, NoAnswerError
+from kishu_kernel.codec.pickling import Stored, decode
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.compare import Comparison, compare
+from kishu_kernel.copies import Copies
 from kishu_kernel.detect.familiar import Meeting, Reunion
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk import UNORDERED, Census
-from kishu_kernel.doings import untouched_world
+from kishu_kernel.doings import Guard, untouched_world
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
+from kishu_kernel.harmless import Admission, StrangeError
 from kishu_kernel.history.graph import UNTRUSTED, Lookup
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import (
@@ -86,18 +89,32 @@ class _Travel:
 class Restorer:
     """Brings back the versions of a plan.
 
+    Args:
+        checker: makes copies that are only looked at.
+        tell: shows a sentence to the user.
+
     Attributes:
         rerunning: a cell is being re-run right now.
         unlike: co-variables that were re-computed for the last plan, and are of the same types and not the same.
     """
 
     def __init__(
-        self, namespace: UserNamespace, table: ReductionTable, rerun: CellRunner, ambient: AmbientState
+        self,
+        namespace: UserNamespace,
+        table: ReductionTable,
+        rerun: CellRunner,
+        ambient: AmbientState,
+        checker: Checker,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._names = namespace
         self._table = table
         self._ambient = ambient
         self._rerun = rerun
+        self._checker = checker
+        self._tell = tell
+        self._copies = Copies(tell)
+        self._inputs = Copies(tell)
         self.rerunning = False
         self.unlike: list[Names] = []
 
@@ -115,6 +132,8 @@ class Restorer:
     ) -> tuple[Plan, Found]:
         """The plan, and all objects that it brings back. Plans anew where a stored version does not load.
 
+        The caller says who gets them: `handing_over`.
+
         Args:
             ambient: part of the plan; not carried out here.
             progress: is told how far it is.
@@ -126,40 +145,72 @@ class Restorer:
         """
         travel = _Travel(timeline, progress or Reporter(), reunion or Reunion())
         self.unlike = []
+        self._copies, self._inputs = Copies(self._tell), Copies(self._tell)
         try:
             return self._obtain(travel, here, target, replay, ambient, allow_lost)
-        except BaseException:
+        except BaseException as error:
             self._names.come_back()
             self.rerunning = False
+            self._give_up(error)
             raise
+
+    @contextmanager
+    def handing_over(self, found: Found) -> Iterator[None]:
+        """The block gives names to what was obtained. Where it fails, all of that ends without doing anything."""
+        try:
+            yield
+        except BaseException as error:
+            for objects in found.values():
+                self._copies.note(objects.values())
+                objects.clear()
+            self._give_up(error)
+            raise
+        self._copies.hand_over()
+
+    def _give_up(self, error: BaseException) -> None:
+        self._inputs.failed(error)
+        self._copies.failed(error)
 
     def compared(self, timeline: Timeline, pairs: Mapping[str, tuple[Version, Version]]) -> dict[str, Comparison]:
         """In what way variables differ between two versions each. Loads copies; re-runs nothing."""
-        travel = _Travel(timeline, Reporter(), Reunion())
-        loaded: Found = {}
-
-        def value(name: str, version: Version) -> object:
-            record = timeline.lookup(version.checkpoint).record(version.names)
-            if not record.stored:
-                raise LoadError(f"{name} was not stored: {record.reason}")
-            if record.size > COMPARED_AT_MOST:
-                raise LoadError(f"{name} is too large to compare: it weighs {size(record.size)}")
-            if version not in loaded:
-                loaded[version] = self._load(travel, version, only_looking=True)
-            return loaded[version][name]
-
-        found = {}
-        for name, (before, after) in sorted(
-            pairs.items(), key=lambda pair: [(each.names, each.checkpoint) for each in pair[1]]
-        ):
-            for version in loaded.keys() - {before, after}:  # both sides of everything would not fit
-                del loaded[version]
+        together: dict[tuple[Version, Version], list[str]] = {}
+        for name, pair in sorted(pairs.items()):
+            together.setdefault(pair, []).append(name)
+        found: dict[str, Comparison] = {}
+        for pair, names in together.items():
             try:
-                found[name] = compare(value(name, before), value(name, after))
-            except (LoadError, _Unloadable) as error:
-                reason = error.reason if isinstance(error, _Unloadable) else str(error)
-                found[name] = Comparison(note=f"Not compared: {reason}.")
-        return found
+                stored = [self._comparable(timeline, version, names[0]) for version in pair]
+                found.update(self._compared(stored, names))
+            except LoadError as error:
+                found.update(dict.fromkeys(names, Comparison(note=f"Not compared: {error}.")))
+        return dict(sorted(found.items()))
+
+    def _comparable(self, timeline: Timeline, version: Version, name: str) -> Stored:
+        record = timeline.lookup(version.checkpoint).record(version.names)
+        if not record.stored:
+            raise LoadError(f"{name} was not stored: {record.reason}")
+        if record.size > COMPARED_AT_MOST:
+            raise LoadError(f"{name} is too large to compare: it weighs {size(record.size)}")
+        return timeline.store.load(version)
+
+    def _compared(self, stored: Sequence[Stored], names: Sequence[str]) -> Mapping[str, Comparison]:
+        """What is known to be harmless is loaded here; what is not, in the checker process."""
+        with untouched_world() as guard, collector_waiting():
+            try:
+                before, after = (self._copy(each, guard) for each in stored)
+                return {name: compare(before[name], after[name]) for name in names}
+            except StrangeError:
+                pass
+        try:
+            return self._checker.compared(stored, names)
+        except NoAnswerError:
+            raise LoadError(f"{names[0]} could not be looked at in a process of its own") from None
+
+    def _copy(self, stored: Stored, guard: Guard) -> dict[str, Any]:
+        objects = decode(stored, self._table.namespace, admission=Admission(only_harmless=True))
+        if guard.refused is not None:
+            raise LoadError(f"{', '.join(stored.names)}: to load this {guard.refused}")
+        return objects
 
     def _obtain(
         self,
@@ -185,27 +236,23 @@ class Restorer:
                 for step in left:
                     loaded[step.version] = self._load(travel, step.version, step.version)
                 again = self._replay(travel, plan.replay)
-                return plan, {step.version: loaded[step.version] for step in plan.load} | again
+                found = {step.version: loaded[step.version] for step in plan.load} | again
+                if unloadable:  # what was loaded for another plan is nobody's
+                    loaded.clear()
+                    self._copies.let_go()
+                return plan, found
             except _Unloadable as failed:
                 unloadable[failed.version] = failed.reason
                 if not failed.trusted:
                     doubted.add(failed.version.checkpoint)
 
-    def _load(
-        self, travel: _Travel, version: Version, at: Version | None = None, *, only_looking: bool = False
-    ) -> dict[str, Any]:
-        """Fresh objects. What of them is familiar is remembered `at` this version, if any.
-
-        Args:
-            only_looking: nothing outside memory is to be touched for it.
-        """
+    def _load(self, travel: _Travel, version: Version, at: Version | None = None) -> dict[str, Any]:
+        """Fresh objects. What of them is familiar is remembered `at` this version; without it, they are for a re-run."""
+        copies = self._copies if at else self._inputs
         try:
             stored = travel.timeline.store.load(version, travel.progress.arrived)
-            with untouched_world() if only_looking else nullcontext() as guard, collector_waiting():
-                objects = decode(stored, self._table.namespace, Meeting(travel.reunion, at))
-            if guard is not None and guard.refused is not None:
-                raise LoadError(f"{', '.join(version.names)}: to load this {guard.refused}")
-            return objects
+            with collector_waiting():
+                return decode(stored, self._table.namespace, Meeting(travel.reunion, at), copies=copies)
         except LoadError as error:
             raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error
 
@@ -222,6 +269,11 @@ class Restorer:
             with travel.progress.cell(number):
                 results.append(self._rerun_cell(travel.timeline, step, inputs))
         handed_on = {index for step in steps for index in step.after}
+        for index in handed_on:
+            for objects in results[index].values():
+                self._inputs.note(objects.values())
+                objects.clear()
+        self._inputs.let_go()
         return {
             version: objects
             for index, result in enumerate(results)
@@ -229,27 +281,38 @@ class Restorer:
             for version, objects in result.items()
         }
 
-    def _rerun_cell(self, timeline: Timeline, step: ReplayStep, inputs: Mapping[str, Any]) -> Found:
+    def _rerun_cell(self, timeline: Timeline, step: ReplayStep, inputs: dict[str, Any]) -> Found:
         checkpoint = timeline.lookup(step.checkpoint)
         if not checkpoint.trusted:  # no plan has such a step
             raise ReplayError(f"the cell of checkpoint {checkpoint.id} is not re-run: {UNTRUSTED}")
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
         ambient = self._ambient.as_before(timeline.lookup, checkpoint)
         with self._names.swapped(inputs, aliases) as live, ambient as unlike:
+            inputs.clear()  # they are the cell's: what it drops goes
+            self._inputs.hand_over()
             self.rerunning = True
             try:
-                ended = self._rerun(step.code)
+                error = self._ended(step.code, live, checkpoint.execution_count)
+                found = {version: _picked(live, version.names) for version in step.gives}
             finally:
                 self.rerunning = False
+                self._inputs.note(self._names.variables().values())
             different = unlike()
-            if ended.result and checkpoint.execution_count is not None:
-                live[f"_{checkpoint.execution_count}"] = ended.result[0]
-            found = {version: _picked(live, version.names) for version in step.gives}
-        _check_rerun(checkpoint, ended, found)
+        self._inputs.let_go()
+        _check_rerun(checkpoint, error, found)
         if different:
             raise ReplayError(f"the cell of checkpoint {checkpoint.id} {different} when it was re-run")
         self.unlike += [each.names for each, objects in found.items() if self._is_unlike(checkpoint, each, objects)]
         return found
+
+    def _ended(self, code: str, live: dict[str, Any], number: int | None) -> BaseException | None:
+        """Re-runs a cell; what it raised. What it displayed last is bound as IPython does it."""
+        ended = self._rerun(code)
+        if ended.result and number is not None:
+            live[f"_{number}"] = ended.result[0]
+        if ended.error is not None:
+            self._inputs.note_held(ended.error)
+        return ended.error
 
     def _is_unlike(self, checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> bool:
         census: Census = Counter()
@@ -273,14 +336,14 @@ def _doubting(lookup: Lookup, doubted: Collection[CheckpointId]) -> Lookup:
     return doubting
 
 
-def _check_rerun(checkpoint: Checkpoint, ended: Rerun, found: Found) -> None:
+def _check_rerun(checkpoint: Checkpoint, error: BaseException | None, found: Found) -> None:
     """The re-run ended as the cell first ended, and gave what it gave. Raises `ReplayError` if not."""
     label = f"the cell of checkpoint {checkpoint.id}"
-    raised = None if ended.error is None else type(ended.error).__name__
+    raised = None if error is None else type(error).__name__
     if raised != checkpoint.error:
         before = f"raised {checkpoint.error}" if checkpoint.error else "ended well"
-        now = f"raised {raised}: {ended.error}" if raised else "ended well"
-        raise ReplayError(f"{label} {before} when it first ran and {now} when it was re-run") from ended.error
+        now = f"raised {raised}: {error}" if raised else "ended well"
+        raise ReplayError(f"{label} {before} when it first ran and {now} when it was re-run") from error
     for version, objects in found.items():
         recorded = {info.name: info.type for info in checkpoint.record(version.names).variables}
         for name in version.names:
