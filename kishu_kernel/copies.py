@@ -66,9 +66,11 @@ class Copies:
         self._tell = tell
         self._loads: list[_Load] = []
         self._since = _finalizers_so_far()
+        self._used = False
 
     def note(self, objects: Iterable[Any], armed: Iterable[type] = ()) -> None:
         """These were loaded or left over, and with them classes were made that have a destructor."""
+        self._used = True
         self._loads.append(_Load(list(objects), tuple(armed)))
 
     def note_held(self, error: BaseException) -> None:
@@ -84,15 +86,14 @@ class Copies:
         uninterrupted(self._let_go)
 
     def failed(self, error: BaseException) -> None:
-        """Lets go of everything that was noted: nobody takes anything of it."""
-        if self._loads:
+        """Lets go of everything that was noted, and of what calls held that have ended: nobody takes anything of it."""
+        if self._used:
             uninterrupted(lambda: self._let_go_of_all(error))
 
     def _let_go_of_all(self, error: BaseException) -> None:
         self.note_held(error)
-        for load in self._loads:
-            for cls in load.armed:  # nobody else has instances of it
-                _without_destructor(cls)
+        for cls in [cls for load in self._loads for cls in load.armed]:  # nobody else has instances of it
+            _without_destructor(cls)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -116,8 +117,7 @@ def disarm(roots: list[Any], since: int = 0) -> list[Any]:
     finalizers = _finalizers_since(since)
     roots += _awaited(finalizers)
     found = _reachable(roots)
-    armed = _armed(found)
-    if not finalizers and not armed:
+    if not finalizers and not _armed(found):
         return []
     doomed = _doomed(found)
     waiting = [each for each in finalizers if not _may_run(each, doomed)]
@@ -126,8 +126,8 @@ def disarm(roots: list[Any], since: int = 0) -> list[Any]:
         roots += found.values()
         found.clear()
         found = _reachable(roots)
-        armed, doomed = _armed(found), _doomed(found)
-    stubborn = [_culprit(obj) for key, obj in armed.items() if key in doomed and not _disarmed(obj)]
+        doomed = _doomed(found)
+    stubborn = [_culprit(obj) for key, obj in _armed(found).items() if key in doomed and not _disarmed(obj)]
     _keep(stubborn)
     return stubborn
 
@@ -136,7 +136,7 @@ def disarm(roots: list[Any], since: int = 0) -> list[Any]:
 
 
 def _reachable(roots: list[Any]) -> dict[int, Any]:
-    """All that is reachable from these, by id: not code, modules, the kernel, or classes that are not the notebook's."""
+    """All that is reachable from these, by id: not code, modules, the kernel, or classes of libraries."""
     found: dict[int, Any] = {}
     while roots:
         fresh = {id(obj): obj for obj in roots if type(obj) not in _ATOMS}
@@ -262,7 +262,7 @@ def _calls_the_notebook(reference: Any) -> bool:
 
 
 _OPEN = (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
-"""A copy of an open file has an offset and a number of its own, and nothing in its buffer: it is closed, with no word."""
+"""A copy of an open file has an offset and a number of its own, and nothing in its buffer: it is closed."""
 
 
 def _closed(file: Any) -> bool:

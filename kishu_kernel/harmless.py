@@ -1,4 +1,4 @@
-"""What may be loaded in the user's process just to be looked at: values of known classes, whose loading and whose end do nothing.
+"""What may be loaded in the user's process just to be looked at: what does nothing when it is loaded, nor at its end.
 
 Law: names are listed, not guessed. Every other name that a stream refers to is *strange*: its copies are made in a
 process of their own (`checker`), or are disarmed before they are let go of (`copies`). Of a class of the notebook it is

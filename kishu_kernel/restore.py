@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kishu_kernel.ambient.keeper import AmbientState, Move
-from kishu_kernel.checker.asking import Checker, NoAnswerError
+from kishu_kernel.checker.asking import Checker
+from kishu_kernel.checker.questions import NoAnswerError
 from kishu_kernel.codec.pickling import Stored, decode
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.compare import Comparison, compare
@@ -247,7 +248,7 @@ class Restorer:
                     doubted.add(failed.version.checkpoint)
 
     def _load(self, travel: _Travel, version: Version, at: Version | None = None) -> dict[str, Any]:
-        """Fresh objects. What of them is familiar is remembered `at` this version; without it, they are for a re-run."""
+        """Fresh objects. What of them is familiar is remembered `at` this version; without it they are for a re-run."""
         copies = self._copies if at else self._inputs
         try:
             stored = travel.timeline.store.load(version, travel.progress.arrived)

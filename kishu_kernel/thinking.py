@@ -5,9 +5,9 @@
 - **Audit**: the variables that a cell's code cannot have touched are looked at, too. What did change all the same (by a
   thread, a C extension, through a library) becomes part of that cell's checkpoint.
 
-Law: a trial touches nothing but memory, and leaves random numbers and settings as they were. Copies are made in the user's
-process only of what is known to be harmless (`harmless`), within `doings.untouched_world`; of all else in a process of our
-own (`checker`), which is waited for in pieces. What has a destructor is not tried.
+Law: a trial touches nothing but memory, and leaves random numbers and settings as they were. Copies are made in the
+user's process only of what is known to be harmless (`harmless`), in an `untouched_world`; of all else in a process
+of our own (`checker`), which is waited for in pieces. What has a destructor is not tried.
 Nothing is done while a cell runs or waits: a piece is short, or is given up when somebody is in a hurry.
 
 What a trial finds is what is *missing*: attributes that the loaded objects do not have, or, of classes of the notebook
@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from kishu_kernel.checker.questions import PATIENCE, NoAnswerError
 from kishu_kernel.codec.pickling import Stored, decode
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.detect.fingerprint import digest_of
@@ -80,7 +81,7 @@ class _Trial:
 
     Attributes:
         kinds: types of its variables.
-        question: the number under which the checker was asked; None where it was not.
+        question: the number under which the checker was asked, if it was.
         until: when it is no longer waited for.
     """
 
@@ -88,7 +89,7 @@ class _Trial:
     record: VersionRecord
     before: Census
     kinds: tuple[weakref.ref[type], ...]
-    question: int | None = None
+    question: int = 0
     until: float = 0.0
 
 
@@ -236,17 +237,16 @@ class Thinking:
 
     def _digest_as_it_comes(self, stored: Stored, hurried: Hurried) -> bytes | None:
         """The digest of a copy; None where none can be made."""
-        with self._apart():
-            with suppress(StrangeError):
-                return digest_of(decode(stored, self._table.namespace, admission=_HARMLESS()), self._table, hurried)
-        with self._checker_or_none() as checker:
-            question, answer = checker.ask("digest", [stored]), None
-            while answer is None:
-                if hurried():
-                    raise GivenUp
-                answer = checker.answer(question, WAIT)
-            return answer.digest or None
-        return None
+        with self._apart(), suppress(StrangeError):
+            return digest_of(decode(stored, self._table.namespace, admission=_HARMLESS()), self._table, hurried)
+        try:
+            question = self.checker.ask("digest", [stored])
+            while not hurried():
+                if answer := self.checker.answer(question, WAIT):
+                    return answer.digest or None
+        except NoAnswerError:
+            return None
+        raise GivenUp
 
     def _verify(self, version: Version, variables: Mapping[str, Any], hurried: Hurried) -> None:
         """What a checkout has loaded may have another digest than it had: from now on it is that which counts."""
@@ -298,22 +298,21 @@ class Thinking:
 
     def _ask(self, trial: _Trial, stored: Stored) -> None:
         """Has it tried in the checker process; the answer is for a later piece."""
-        from kishu_kernel.checker.questions import PATIENCE
-
-        with self._checker_or_none() as checker:
-            question = checker.ask("census", [stored])
+        with suppress(NoAnswerError):
+            question = self.checker.ask("census", [stored])
             self._asked = replace(trial, question=question, until=time.monotonic() + PATIENCE)
 
     def _hear(self, trial: _Trial) -> None:
         """Looks whether the checker has answered."""
-        assert trial.question is not None
         started = time.perf_counter()
         answer = None
-        with self._checker_or_none() as checker:
-            answer = checker.answer(trial.question, WAIT)
+        try:
+            answer = self.checker.answer(trial.question, WAIT)
             if answer is None and time.monotonic() < trial.until:
                 self._spent -= time.perf_counter() - started  # this process has done nothing
                 return
+        except NoAnswerError:
+            pass
         self._asked = None
         if answer is None:
             self.close()
@@ -321,14 +320,6 @@ class Thinking:
             types = tuple(info.type for info in trial.record.variables)
             self._tried[trial.record.names] = _Tried(answer.seconds, types)
             self._conclude(trial, Counter(answer.census))
-
-    @contextmanager
-    def _checker_or_none(self) -> Iterator[Checker]:
-        """The checker; the block is left where it does not answer."""
-        from kishu_kernel.checker.asking import NoAnswerError
-
-        with suppress(NoAnswerError):
-            yield self.checker
 
     def _conclude(self, trial: _Trial, after: Census) -> None:
         """What does not come back as it was is distrusted; who was, and does again, is trusted."""

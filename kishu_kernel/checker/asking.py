@@ -1,8 +1,8 @@
 """The kernel's end of the line to the checker process.
 
-Law: nothing here waits longer than it is told to; a checker that cannot be started, or dies, is an answer that does not come.
-It is started by `subprocess`, never by a fork of the kernel; what is started forks once more and ends, so that the checker is no
-child of the kernel's: a notebook that waits for its children, or counts them, does not meet it.
+Law: nothing here waits longer than it is told to; a checker that cannot be started, or dies, is an answer that does not
+come. It is started by `subprocess`, never by a fork of the kernel; that forks once more and ends, so that the
+checker is no child of the kernel's: a notebook that waits for its children, or counts them, does not meet it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from kishu_kernel.checker.questions import (
     Bytes,
     Given,
     Kind,
+    NoAnswerError,
     Question,
     Surroundings,
     packed,
@@ -45,10 +46,6 @@ SENT_AT_MOST = 600_000_000
 """Bytes of payloads in one question."""
 _AT_ONCE = 1 << 20
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from kishu_kernel.checker.child import main; main()"
-
-
-class NoAnswerError(Exception):
-    """The checker did not answer, and will not."""
 
 
 class Checker:
@@ -102,7 +99,10 @@ class Checker:
             self._failures += 1
             self.close()
             raise NoAnswerError from error
-        return self._answers.pop(number)
+        answer = self._answers.pop(number)
+        if answer.last:
+            self.close()
+        return answer
 
     def compared(self, stored: Sequence[Stored], names: Sequence[str]) -> Mapping[str, Comparison]:
         """How these variables differ between two payloads. Takes as long as the checker is patient.
@@ -181,7 +181,7 @@ def _start_process(line: socket.socket) -> None:
     }
     process = subprocess.Popen(
         [sys.executable, "-B", "-W", "ignore", "-c", _START, json.dumps(path)],
-        stdin=line,
+        stdin=line.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=package,

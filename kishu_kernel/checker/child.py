@@ -1,7 +1,7 @@
 """What runs in the checker process: takes a question, loads copies, says what they are.
 
-Law: nothing outside memory is touched from the first question on; what was loaded and has a destructor is never freed: the
-process ends (`os._exit`) when it has answered. Memory, processor time and patience are bounded.
+Law: nothing outside memory is touched from the first question on; what was loaded and has a destructor is never freed:
+the process ends (`os._exit`) when it has answered. Memory, processor time and patience are bounded.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 from kishu_kernel.checker.questions import PATIENCE, Answer, Given, Question, packed, unpacked
 from kishu_kernel.codec.pickling import decode
+from kishu_kernel.copies import Copies
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk import Census
-from kishu_kernel.copies import Copies
 from kishu_kernel.doings import Guard, close_world, untouched_world, world_open
 from kishu_kernel.errors import LoadError
 from kishu_kernel.harmless import Admission, StrangeError
@@ -137,6 +137,7 @@ def _answer(question: Question) -> Answer:
         answer.destructor,
         guard.refused,
         seconds,
+        bool(_spent),
     )
 
 

@@ -1,7 +1,7 @@
 """What is asked of the checker process and what it answers: frozen values, and how they go over the line.
 
-A message is its length (8 bytes) and a pickle of one of these values. Law: neither side loads any other class from the line;
-what a payload holds stays bytes until `child` decodes it.
+A message is its length (8 bytes) and a pickle of one of these values. Law: neither side loads any other class from the
+line; what a payload holds stays bytes until `child` decodes it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ _KNOWN = ("kishu_kernel.checker.questions", "kishu_kernel.compare.facts")
 
 Kind = Literal["census", "digest", "comparison"]
 Value = TypeVar("Value")
+
+
+class NoAnswerError(Exception):
+    """The checker did not answer, and will not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Answer:
         destructor: it was not, because a class in it has a destructor.
         refused: what the load wanted to do to the world.
         seconds: what it took; 0 where modules had to be imported for it.
+        last: the process ends now.
     """
 
     number: int
@@ -107,6 +112,7 @@ class Answer:
     destructor: bool = False
     refused: str | None = None
     seconds: float = 0.0
+    last: bool = False
 
 
 def packed(value: Question | Answer) -> bytes:

@@ -1,7 +1,7 @@
 """Copies that the kernel makes on its own, or for a checkout that it does not carry out, end without doing anything.
 
-Each object here does something when it goes: it removes its file, writes to a list of the user's, closes what the live one
-uses. Only the live one may.
+Each object here does something when it goes: it removes its file, writes to a list of the user's, closes what the
+live one uses. Only the live one may.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
-import psutil
 import pytest
 from kernel.conftest import Start
 from kernel.driver import Kernel
@@ -189,7 +188,7 @@ def test_copies_end_without_doing_anything(kernel: Kernel, kind: str) -> None:
     """All that makes copies, one after the other, on one kernel."""
     kernel.ok("import gc, os")
     for deed in DEEDS.values():
-        kernel.ok("x = y = z = it = keep = other = None; gc.collect(); open('kept.txt', 'w').close()")
+        kernel.ok("x = y = z = it = keep = other = Has = None; gc.collect(); open('kept.txt', 'w').close()")
         kernel.ok(KINDS[kind])
         kernel.ok("log.clear(); os.path.exists('counted.txt') and os.remove('counted.txt') and None")
         deed(kernel)
