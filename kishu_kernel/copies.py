@@ -170,9 +170,11 @@ def _referents(objects: dict[int, Any]) -> list[Any]:
         referents += gc.get_referents(*batch)
     numpy = sys.modules.get("numpy")
     if numpy is not None and hasattr(numpy, "ndarray"):
-        for obj in objects.values():  # which does not tell the collector what it holds
-            if isinstance(obj, numpy.ndarray) and obj.dtype.hasobject and obj.flags.owndata:
-                referents += obj.ravel(order="K").tolist()
+        arrays = (obj for obj in objects.values() if isinstance(obj, numpy.ndarray))
+        for array in arrays:  # which does not tell the collector what it holds
+            referents.append(array.base)
+            if array.dtype.hasobject and array.flags.owndata:
+                referents += array.ravel(order="K").tolist()
     return referents
 
 
@@ -250,6 +252,12 @@ class _Quiet:
 
 
 def _is_suspended(framed: Any) -> bool:
+    """It is in the middle of something: to free it would go on there."""
+    known = [
+        getattr(framed, name) for name in ("gi_suspended", "cr_suspended", "ag_suspended") if hasattr(framed, name)
+    ]
+    if known:  # from Python 3.11, of asynchronous generators 3.12
+        return bool(known[0])
     frame = next(
         (getattr(framed, name) for name in ("gi_frame", "cr_frame", "ag_frame") if hasattr(framed, name)), None
     )

@@ -43,8 +43,6 @@ _registered: Any = weakref.finalize._registry  # type: ignore[attr-defined]
 
 def main() -> None:
     """Answers until the other end hangs up."""
-    if os.fork():
-        os._exit(0)  # the kernel has waited for this
     try:
         line = _apart()
         _bounded()
