@@ -43,7 +43,10 @@ _NAMES = frozenset(
         ("_io", "StringIO"),
         *(
             ("cloudpickle.cloudpickle", name)
-            for name in ("_builtin_type", "subimport", "_make_cell", "_make_typevar", "_make_skeleton_enum")
+            for name in (
+                *("_builtin_type", "_function_setstate", "_make_cell", "_make_empty_cell", "_make_function"),
+                *("_make_skeleton_enum", "_make_typevar", "subimport"),
+            )
         ),
         *(
             ("kishu_kernel.rebuild", name)
@@ -135,6 +138,8 @@ class Admission:
             self.armed.append(cls)
             self._meet(cls.__name__, destructor=True)
         acts = _ACTS | _ACTS_WITH_CONTENT if _has_content(cls) else _ACTS
+        if _is_named_tuple(attributes):
+            acts = _ACTS
         if not acts.isdisjoint(attributes) or attributes.get("__hash__") is not None:
             self._meet(cls.__name__, destructor=False)
 
@@ -146,7 +151,9 @@ class Admission:
 
 
 def has_destructor(kind: type) -> bool:
-    """Something runs when an instance is freed that the class, or a base of it, defines in Python."""
+    """Something runs when an instance is freed that the class, or a base of it, defines. Python's own kinds are known."""
+    if module_name(kind) in ("builtins", "_io"):
+        return False
     return any("__del__" in type.__dict__["__dict__"].__get__(base) for base in mro_of(kind))
 
 
@@ -160,6 +167,13 @@ def _is_plain_base(base: type) -> bool:
     """It adds nothing that has to be loaded in a way of its own: what is the notebook's was asked before."""
     module = module_name(base)
     return module in ("builtins", "__main__", "enum", "collections") or module in _BARE
+
+
+def _is_named_tuple(attributes: Mapping[str, Any]) -> bool:
+    """Made by `collections.namedtuple`, which writes the `__new__`."""
+    maker = getattr(attributes.get("__new__"), "__func__", None)
+    home = getattr(maker, "__globals__", {}).get("__name__")
+    return "_fields" in attributes and type(home) is str and home.startswith("namedtuple_")
 
 
 def _has_content(cls: type) -> bool:
