@@ -7,7 +7,8 @@ live one uses. Only the live one may.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,49 +66,76 @@ class Closing:
 """A library of the user's, beside the notebook."""
 
 OWN = (
-    "import os, gc, weakref\nlog = []\n"
-    "class Own:\n"
-    "    def __init__(self, path): self.path = path; open(path, 'w').close()\n"
+    "class Own%n:\n"
+    "    def __init__(self): self.path = '%p'; open('%p', 'w').close()\n"
     "    def __del__(self):\n"
     "        log.append(self.path)\n"
     "        if os.path.exists(self.path): os.remove(self.path)\n"
 )
 
 KINDS = {
-    "a destructor": OWN + "x = Own('kept.txt')",
-    "in a cycle": OWN + "x = Own('kept.txt'); x.me = [x]",
-    "in containers": OWN + "x = {'deep': [({'er': Own('kept.txt')},)]}",
-    "in an array": OWN + "import numpy as np\nx = np.array([Own('kept.txt'), None], dtype=object)",
-    "in a frame": OWN + "import pandas as pd\nx = pd.DataFrame({'a': [Own('kept.txt'), None]})",
-    "in a closure": OWN + "def make():\n    own = Own('kept.txt')\n    return lambda: own\nx = make()",
-    "of the class": OWN + "class Has:\n    own = Own('kept.txt')\nx = Has()",
-    "derived from a list": OWN
-    + "class L(list):\n    def __del__(self): log.append('L'); os.path.exists('kept.txt') and os.remove('kept.txt')\n"
-    "x = L([1]); open('kept.txt', 'w').close()",
-    "with slots": OWN + "class S(Own):\n    __slots__ = ('more',)\nx = S('kept.txt'); x.more = 1",
-    "a finalizer": OWN
-    + "class F(dict):\n    def __init__(self): weakref.finalize(self, os.remove, 'kept.txt').atexit = False\n"
-    "    def __reduce__(self): return F, ()\n"
-    "open('kept.txt', 'w').close()\nx = F()",
-    "its own way to be loaded": OWN + "class D(dict):\n    def __init__(self): self.own = Own('kept.txt')\n"
-    "    def __reduce__(self): return D, (), None, None, iter(self.items())\nx = D()",
-    "an owner of a library": "import beside\nlog = []\nx = beside.Owner('kept.txt')",
-    "two in a cycle, of a library": "import beside\nlog = []\nx = [beside.Owner('kept.txt')]; x[0].me = x",
-    "a finalizer of a library": "import beside\nlog = []\nx = beside.Waiting('kept.txt')",
-    "slots of a library": "import beside\nlog = []\nx = [beside.Slotted('kept.txt')]",
-    "a list of a library": "import beside\nlog = []\nopen('kept.txt', 'w').close()\nx = beside.Counted([1, 2])",
-    "a context of a library": "import beside\nlog = []\nx = beside.Holding('kept.txt')",
-    "a generator of a library": "import beside\nlog = []\nx = beside.Closing('kept.txt')",
-    "of a library, in an array": "import beside, numpy as np\nlog = []\n"
-    "x = np.array([beside.Owner('kept.txt'), 1], dtype=object)",
+    "a destructor": OWN + "%x = Own%n()",
+    "in a cycle": OWN + "%x = Own%n(); %x.me = [%x]",
+    "in containers": OWN + "%x = {'deep': [({'er': Own%n()},)]}",
+    "in an array": OWN + "import numpy as np\n%x = np.array([Own%n(), None], dtype=object)",
+    "in a frame": OWN + "import pandas as pd\n%x = pd.DataFrame({'a': [Own%n(), None]})",
+    "in a closure": OWN + "def make%n():\n    own = Own%n()\n    return lambda: own\n%x = make%n()",
+    "of the class": OWN + "class Has%n:\n    own = Own%n()\n%x = Has%n()",
+    "derived from a list": "class L%n(list):\n    def __del__(self): log.append('%p'); os.remove('%p')\n"
+    "open('%p', 'w').close()\n%x = L%n([1])",
+    "with slots": OWN + "class S%n(Own%n):\n    __slots__ = ('more',)\n%x = S%n(); %x.more = 1",
+    "a finalizer": "class F%n(dict):\n"
+    "    def __init__(self): weakref.finalize(self, os.remove, '%p').atexit = False\n"
+    "    def __reduce__(self): return F%n, ()\n"
+    "open('%p', 'w').close()\n%x = F%n()",
+    "its own way to be loaded": OWN + "class D%n(dict):\n    def __init__(self): self.own = Own%n()\n"
+    "    def __reduce__(self): return D%n, (), None, None, iter(self.items())\n%x = D%n()",
+    "an owner of a library": "%x = beside.Owner('%p')",
+    "in a cycle, of a library": "%x = [beside.Owner('%p')]; %x[0].me = %x",
+    "a finalizer of a library": "%x = beside.Waiting('%p')",
+    "slots of a library": "%x = [beside.Slotted('%p')]",
+    "a list of a library": "open('%p', 'w').close()\n%x = beside.Counted([1, 2])",
+    "a context of a library": "%x = beside.Holding('%p')",
+    "a generator of a library": "%x = beside.Closing('%p')",
+    "of a library, in an array": "import numpy as np\n%x = np.array([beside.Owner('%p'), 1], dtype=object)",
 }
 
-SEEN = "[__import__('gc').collect() and 0, *map(os.path.exists, ['kept.txt', 'counted.txt']), *log][1:]"
 
+@dataclass(frozen=True)
+class Case:
+    """Some of the kinds, a variable of each in one notebook."""
 
-def unharmed(kernel: Kernel, after: str) -> None:
-    """The live object has gone nowhere, and nobody has said so."""
-    assert kernel.value(SEEN) == [True, False], after
+    kernel: Kernel
+    kinds: Sequence[str]
+
+    @property
+    def names(self) -> list[str]:
+        return [f"x{number}" for number in range(len(self.kinds))]
+
+    @property
+    def used(self) -> str:
+        """An expression that uses all of them."""
+        return f"[id(each) for each in ({', '.join(self.names)},)]"
+
+    @property
+    def away(self) -> str:
+        """A statement after which they live under another name."""
+        return f"live = [{', '.join(self.names)}]; {' = '.join(self.names)} = None"
+
+    def made(self) -> Case:
+        self.kernel.ok("import gc, os, weakref, beside\nlog = []")
+        for number, kind in enumerate(self.kinds):
+            code = KINDS[kind].replace("%x", f"x{number}").replace("%p", f"kept{number}").replace("%n", str(number))
+            self.kernel.ok(code)
+        return self
+
+    def harm(self) -> list[str]:
+        """What the end of copies has done."""
+        files = [f"kept{number}" for number in range(len(self.kinds))]
+        seen = f"[gc.collect() and 0, *map(os.path.exists, {files}), os.path.exists('counted.txt'), *log][1:]"
+        *there, counted = self.kernel.value(seen)[: len(files) + 1]
+        harm = [f"{kind}: its file is gone" for kind, kept in zip(self.kinds, there, strict=True) if not kept]
+        return [*harm, *(["a list of a library: counted"] * counted), *self.kernel.value("[*log]")]
 
 
 @pytest.fixture
@@ -116,83 +144,136 @@ def kernel(start: Start, tmp_path: Path) -> Kernel:
     return start()
 
 
-def paused(kernel: Kernel) -> None:
-    kernel.ok("1 + 1")
-    thought(kernel)
+def paused(case: Case) -> None:
+    case.kernel.ok("1 + 1")
+    thought(case.kernel)
 
 
-def compared(kernel: Kernel) -> None:
-    kernel.ok("x = [x]")
-    found = kernel.done("diff", target="HEAD", base="HEAD~1", values=True)
-    assert "x" in [detail["name"] for detail in found["details"]]
-    kernel.ok("%kishu diff HEAD~1")
+def compared(case: Case) -> None:
+    case.kernel.ok("; ".join(f"{name} = [{name}]" for name in case.names))
+    found = case.kernel.done("diff", target="HEAD", base="HEAD~1", values=True)
+    assert {detail["name"] for detail in found["details"]} >= set(case.names)
+    assert not any("not compared" in str(detail.get("change")).lower() for detail in found["details"]), found
+    case.kernel.ok("%kishu diff HEAD~1")
 
 
-def planned(kernel: Kernel) -> None:
-    kernel.ok("y = x; x = None; z = (each for each in [1])")
-    kernel.request("checkout", target="HEAD~1", dry_run=True)
-    kernel.request("undo", dry_run=True)
+def planned(case: Case) -> None:
+    case.kernel.ok(f"{case.away}; z = (each for each in [1])")
+    assert case.kernel.done("checkout", target="HEAD~1", dry_run=True)["plan"]["load"]
+    assert case.kernel.done("undo", dry_run=True)["plan"]["load"]
 
 
-def refused(kernel: Kernel) -> None:
-    """Something is lost that the plan only finds out about after it has loaded the rest."""
-    kernel.ok("keep = [x]; a = [1]")
-    kernel.ok("# kishu: no-replay\nw = list(range(1000))")
-    target = kernel.done("log", limit=1)["head"]
-    kernel.ok("other, x, a, w = x, None, None, None; keep = None")
-    damage(kernel, "w", target)
-    reply = kernel.request("checkout", target=target)
+def refused(case: Case) -> None:
+    """Something turns out to be lost when the rest has been loaded."""
+    case.kernel.ok("# kishu: no-replay\ny = list(range(1000))")
+    target = case.kernel.done("log", limit=1)["head"]
+    case.kernel.ok(f"{case.away}; y = None")
+    damage(case.kernel, "y", target)
+    reply = case.kernel.request("checkout", target=target)
     assert reply["status"] == "error", reply
-    assert kernel.value("w") is None
+    assert "y" in reply["evalue"]
 
 
-def raising(kernel: Kernel) -> None:
+def raising(case: Case) -> None:
     """The cell that is run again was given copies, and raises."""
-    kernel.ok("flag = [0]\nimport builtins; builtins.calls = [0]")
-    kernel.ok("builtins.calls[0] += 1\nit = x\nif builtins.calls[0] > 1: raise ValueError\nz = (each for each in [it])")
-    kernel.ok("y, x, z = x, None, None; it = None")
-    reply = kernel.request("undo", replay="auto", allow_lost=False)
+    case.kernel.ok("import builtins; builtins.calls = [0]")
+    case.kernel.ok(
+        "builtins.calls[0] += 1\n"
+        "def deeper(*given):\n    here = [*given]\n    if builtins.calls[0] > 1: raise ValueError\n    return len(here)\n"
+        f"z = (each for each in [deeper({', '.join(case.names)})]); used = {case.used}"
+    )
+    case.kernel.ok(f"{case.away}; z = used = None")
+    reply = case.kernel.request("undo", replay="auto")
     assert reply["status"] == "error", reply
     assert "ValueError" in reply["evalue"]
 
 
-def replayed(kernel: Kernel) -> None:
-    """The cell that is run again makes something of a copy that nobody gets."""
-    kernel.ok("z = (each for each in [id(x)])")
-    kernel.ok("z = None")
-    kernel.done("undo", replay="auto")
-    assert kernel.value("type(z).__name__") == "generator"
+def run_again(case: Case) -> None:
+    """The whole notebook is run again for something that stands beside them."""
+    case.kernel.ok(f"z = (each for each in {case.used})")
+    case.kernel.ok("z = None")
+    case.kernel.done("undo", replay="auto")
+    assert case.kernel.value("type(z).__name__") == "generator"
 
 
-def interrupted(kernel: Kernel) -> None:
+def interrupted(case: Case) -> None:
     """The stop button, while a cell is run again that was given copies."""
-    kernel.ok("import builtins, time; builtins.calls = [0]")
-    kernel.ok(
-        "builtins.calls[0] += 1\nit = x\n"
-        "if builtins.calls[0] > 1:\n    open('slow.txt', 'w').close()\n    time.sleep(30)\nz = (each for each in [it])"
+    case.kernel.ok("import builtins, time; builtins.calls = [0]")
+    case.kernel.ok(
+        f"builtins.calls[0] += 1\nused = {case.used}\n"
+        "if builtins.calls[0] > 1:\n    open('slow.txt', 'w').close()\n    time.sleep(30)\n"
+        "z = (each for each in used)"
     )
-    kernel.ok("y, x, z = x, None, None; it = None")
-    request = kernel.send("kishu_request", {"operation": "undo", "replay": "auto"})
-    until(lambda: (kernel.home / "slow.txt").exists())
-    kernel.interrupt()
-    assert kernel.reply(request)["status"] == "error"
+    case.kernel.ok(f"{case.away}; z = used = None")
+    request = case.kernel.send("kishu_request", {"operation": "undo", "replay": "auto"})
+    until(lambda: (case.kernel.home / "slow.txt").exists())
+    case.kernel.interrupt()
+    assert case.kernel.reply(request)["status"] == "error"
 
 
-DEEDS: dict[str, Callable[[Kernel], None]] = {
-    each.__name__: each for each in (paused, compared, planned, refused, raising, replayed, interrupted)
+DEEDS: dict[str, Callable[[Case], None]] = {
+    each.__name__: each for each in (paused, compared, planned, refused, raising, run_again, interrupted)
 }
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_copies_end_without_doing_anything(kernel: Kernel, kind: str) -> None:
-    """All that makes copies, one after the other, on one kernel."""
-    kernel.ok("import gc, os")
-    for deed in DEEDS.values():
-        kernel.ok("x = y = z = it = keep = other = Has = None; gc.collect(); open('kept.txt', 'w').close()")
-        kernel.ok(KINDS[kind])
-        kernel.ok("log.clear(); os.path.exists('counted.txt') and os.remove('counted.txt') and None")
-        deed(kernel)
-        unharmed(kernel, deed.__name__)
+@pytest.mark.parametrize("deed", DEEDS)
+def test_copies_end_without_doing_anything(kernel: Kernel, deed: str) -> None:
+    case = Case(kernel, list(KINDS)).made()
+    DEEDS[deed](case)
+    assert case.harm() == []
+
+
+def test_a_checkout_that_succeeds_leaves_destructors_as_they_are(kernel: Kernel) -> None:
+    """What is replaced goes as by `del`; what came back goes as it would have gone."""
+    kernel.ok(
+        "log = []\nclass Own:\n    def __init__(self, name): self.name = name\n"
+        "    def __del__(self): log.append(self.name)\nx = Own('first')"
+    )
+    kernel.ok("x = Own('second'); log.clear()")
+    kernel.done("undo")
+    assert kernel.value("(x.name, [*log])") == ("first", ["second"])
+    kernel.ok("log.clear(); del x")
+    assert kernel.value("[*log]") == ["first"]
+
+
+def test_what_a_cell_that_is_run_again_drops_itself_goes_as_it_went(kernel: Kernel) -> None:
+    kernel.ok(
+        "class Own:\n    def __init__(self, to): self.to = to\n    def __del__(self): self.to.append('gone')\n"
+        "heard = []\nx = Own(heard)"
+    )
+    kernel.ok("del x\nz = (each for each in heard)")
+    kernel.ok("z = heard = None")
+    kernel.done("undo", replay="auto")
+    assert kernel.value("heard") == ["gone"]
+
+
+def test_plain_values_need_no_checker(kernel: Kernel) -> None:
+    """Nor does a notebook with functions and classes of its own."""
+    kernel.ok(
+        "import numpy as np, pandas as pd, dataclasses, collections\n"
+        "a = np.arange(9); df = pd.DataFrame({'x': a})\nclass C: pass\nc = C()\ndef f(): return a\n"
+        "@dataclasses.dataclass\nclass D:\n    x: int = 1\nd = D(); P = collections.namedtuple('P', 'a b'); p = P(1, 2)"
+    )
+    thought(kernel)
+    kernel.done("diff", target="HEAD", base="HEAD", values=True)
+    assert kernel.value("'kishu_kernel.checker.asking' in __import__('sys').modules") is False
+
+
+def test_the_checker_is_not_seen(kernel: Kernel) -> None:
+    """A cell has no side effect because of it, it is no child, and a notebook that waits for children does not hang."""
+    kernel.ok(
+        "class L(dict):\n    def __setstate__(self, state): self.update(a=1)\n"
+        "    def __reduce__(self): return L, (), {'b': 1}\nx = L()"
+    )
+    thought(kernel)
+    assert kernel.value("__import__('sys').modules['kishu_kernel.checker.asking'].Checker.__name__") == "Checker"
+    kernel.ok("%kishu diff HEAD")
+    kernel.ok(
+        "import multiprocessing, os, psutil\ntry: ended = os.waitpid(-1, 0)\nexcept ChildProcessError: ended = None"
+    )
+    assert kernel.value("(ended, multiprocessing.active_children(), psutil.Process().children())") == (None, [], [])
+    assert all(each["effects"] == [] for each in kernel.done("log")["checkpoints"])
+    assert kernel.done("status")["warnings"] == []
 
 
 def until(condition: Callable[[], Any]) -> None:
