@@ -151,7 +151,7 @@ class Admission:
 
 
 def has_destructor(kind: type) -> bool:
-    """Something runs when an instance is freed that the class, or a base of it, defines. Python's own kinds are known."""
+    """Something runs when an instance is freed that a class of it defines. Python's own are known to be harmless."""
     if module_name(kind) in ("builtins", "_io"):
         return False
     return any("__del__" in type.__dict__["__dict__"].__get__(base) for base in mro_of(kind))

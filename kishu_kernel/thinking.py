@@ -130,7 +130,7 @@ class Thinking:
         """Makes copies that are only looked at; started when it is first asked."""
         from kishu_kernel.checker.asking import Checker
 
-        return Checker()
+        return Checker(self._table.namespace)
 
     def close(self) -> None:
         """Ends the checker, if there is one."""

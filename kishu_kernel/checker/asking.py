@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -52,9 +53,14 @@ _START = (
 
 
 class Checker:
-    """Asks the checker process, which it starts when it is first asked. Not safe from several threads at a time."""
+    """Asks the checker process, which it starts when it is first asked. Not safe from several threads at a time.
 
-    def __init__(self) -> None:
+    Args:
+        namespace: of the notebook; which modules it has imported is told to the checker.
+    """
+
+    def __init__(self, namespace: Mapping[str, Any]) -> None:
+        self._namespace = namespace
         self._line: socket.socket | None = None
         self._unsent = memoryview(b"")
         self._received = bytearray()
@@ -81,7 +87,7 @@ class Checker:
             self._start()
         self._number += 1
         self._answers.clear()
-        question = Question(self._number, kind, given, tuple(names), _surroundings(kind))
+        question = Question(self._number, kind, given, tuple(names), _surroundings(kind, self._namespace))
         self._unsent = memoryview(packed(question))
         return self._number
 
@@ -227,7 +233,7 @@ def _bytes(blob: Any) -> Bytes:
     return Bytes(data, blob.direct)
 
 
-def _surroundings(kind: Kind) -> Surroundings:
+def _surroundings(kind: Kind, namespace: Mapping[str, Any]) -> Surroundings:
     try:
         directory = os.getcwd()
     except OSError:  # it is gone
@@ -236,4 +242,9 @@ def _surroundings(kind: Kind) -> Surroundings:
     if kind == "comparison":  # cells have their lines here, and nowhere else
         known = ((name, entry) for name, entry in list(linecache.cache.items()) if len(entry) == 4 and entry[1] is None)
         sources = {name: tuple(entry[2]) for name, entry in known}
-    return Surroundings(tuple(map(str, sys.path)), directory, sources)
+    modules = {
+        name: value.__name__
+        for name, value in dict(namespace).items()
+        if type(value) is types.ModuleType and type(name) is str and value.__name__ in sys.modules
+    }
+    return Surroundings(tuple(map(str, sys.path)), directory, sources, modules)

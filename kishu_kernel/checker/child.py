@@ -6,6 +6,8 @@ the process ends (`os._exit`) when it has answered. Memory, processor time and p
 
 from __future__ import annotations
 
+import builtins
+import importlib
 import linecache
 import os
 import select
@@ -14,6 +16,7 @@ import sys
 import time
 import weakref
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -35,8 +38,11 @@ MEMORY = 4 << 30
 """Bytes of memory of its own, at most."""
 _AT_ONCE = 1 << 20
 
-_spent: list[Copies] = []
-"""What must not be freed."""
+SPENT = 256 << 20
+"""Bytes of payloads whose copies are not to be freed, after which it ends."""
+
+_spent: list[tuple[int, Copies]] = []
+"""What must not be freed, and how much of it there is."""
 
 _registered: Any = weakref.finalize._registry  # type: ignore[attr-defined]
 
@@ -77,7 +83,7 @@ def _bounded() -> None:
 
 def _serve(line: int) -> None:
     received = bytearray()
-    while not _spent:
+    while not _is_spent():
         _patient()
         question = unpacked(received)
         if question is not None:
@@ -90,6 +96,10 @@ def _serve(line: int) -> None:
         if not data:
             return
         received += data
+
+
+def _is_spent() -> bool:
+    return sum(size for size, _ in _spent) > SPENT
 
 
 def _hasty() -> None:
@@ -119,8 +129,8 @@ def _send(line: int, message: bytes) -> None:
 
 def _answer(question: Question) -> Answer:
     _surround(question)
-    main = sys.modules["__main__"]
-    namespace = vars(main)
+    namespace = vars(sys.modules["__main__"])
+    namespace["__builtins__"] = _Builtins(question.around.modules)
     modules, started = len(sys.modules), time.perf_counter()
     with untouched_world() as guard:
         answer = _found(question, namespace, guard)
@@ -135,7 +145,7 @@ def _answer(question: Question) -> Answer:
         answer.destructor,
         guard.refused,
         seconds,
-        bool(_spent),
+        _is_spent(),
     )
 
 
@@ -168,10 +178,21 @@ def _loaded(question: Question, given: Given, namespace: dict[str, Any], guard: 
         objects = decode(given, namespace, admission=admission, copies=copies)
     finally:
         if admission.destructor or len(_registered) > waiting:
-            _spent.append(copies)
+            _spent.append((given.size, copies))
     if guard.refused is not None:
         raise LoadError(f"{', '.join(given.names)}: to load this {guard.refused}")
     return objects
+
+
+class _Builtins(dict[str, Any]):
+    """What code of the notebook finds when it looks for a global: modules that the notebook has imported."""
+
+    def __init__(self, modules: Mapping[str, str]) -> None:
+        super().__init__(vars(builtins))
+        self._modules = modules
+
+    def __missing__(self, name: str) -> Any:
+        return importlib.import_module(self._modules[name])
 
 
 def _surround(question: Question) -> None:

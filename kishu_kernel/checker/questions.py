@@ -66,11 +66,13 @@ class Surroundings:
 
     Attributes:
         sources: lines of code that are in no file, by the name of the code.
+        modules: those that the notebook has imported, by its names for them.
     """
 
     path: tuple[str, ...]
     directory: str
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import os
 import signal
 import sys
@@ -42,7 +43,7 @@ class Removes:
 
 @pytest.fixture
 def checker() -> Iterator[Checker]:
-    checker = Checker()
+    checker = Checker({"wave": colorsys})
     yield checker
     checker.close()
 
@@ -198,13 +199,30 @@ def test_what_has_a_destructor_is_not_tried(checker: Checker, beside: Any, tmp_p
     assert (tmp_path / "precious.txt").exists()
 
 
-def test_a_copy_with_a_destructor_is_not_freed(checker: Checker, beside: Any, tmp_path: Path) -> None:
-    """Its process ends without freeing it, and the next question has another one."""
+@pytest.mark.parametrize("spent", [0, 1 << 30])
+def test_a_copy_with_a_destructor_is_not_freed(
+    checker: Checker, beside: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spent: int
+) -> None:
+    """Its process ends without freeing it; after many another one answers."""
+    few = f"from kishu_kernel.checker import child; child.SPENT = {spent}; main()"
+    monkeypatch.setattr(asking, "_START", asking._START.replace("main()", few))
     (tmp_path / "precious.txt").touch()
     live = beside.Removes(str(tmp_path / "precious.txt"))
-    assert asked(checker, "digest", payload(x=live)).digest == digest_of({"x": live}, ReductionTable({}))
+    answer = asked(checker, "digest", payload(x=live))
+    assert answer.digest == digest_of({"x": live}, ReductionTable({}))
+    assert answer.last == (spent == 0)
     assert asked(checker, "digest", payload(x=1)).problem is None
+    checker.close()
     assert (tmp_path / "precious.txt").exists()
+
+
+def test_code_of_the_notebook_finds_what_the_notebook_has_imported(checker: Checker) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__", "wave": colorsys}
+    exec("class D(dict):\n    def __reduce__(self): return D, ()\nx = D()", namespace)
+    exec("def start(self): self['got'] = wave.rgb_to_hsv(0, 0, 0)\nD.__init__ = start", namespace)
+    made = encode(("x",), namespace, ReductionTable(namespace))
+    assert not isinstance(made, NotStored)
+    assert asked(checker, "census", Given(made.names, bytes(made.stream), (), {})).problem is None
 
 
 def test_who_hears_of_ended_children_is_not_disturbed(checker: Checker) -> None:
