@@ -33,9 +33,13 @@ KEPT_AT_MOST = 10_000
 
 _KEPT = "Kishu keeps copies that it does not need ({}) until this kernel ends: to free them would run code."
 _AT_ONCE = 50_000
-_ATOMS = frozenset({int, float, complex, str, bytes, bool, type(None), type(Ellipsis), range})
+_ATOMS = frozenset(map(id, (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), range)))
+"""By their ids: a class may have a way of its own to be looked up, which is not to be asked."""
 _APART = (types.ModuleType, types.CodeType, types.FrameType, types.TracebackType, types.BuiltinFunctionType)
-_FRAMED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+_FRAMED = frozenset(map(id, (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)))
+_OPEN = frozenset(map(id, (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)))
+"""A copy of an open file has an offset and a number of its own, and nothing in its buffer: it is closed."""
+_SPECIAL = _FRAMED | _OPEN | {id(weakref.ref)}
 _HEAP_TYPE = 1 << 9
 _KERNELS = frozenset(
     {
@@ -139,7 +143,7 @@ def _reachable(roots: list[Any]) -> dict[int, Any]:
     """All that is reachable from these, by id: not code, modules, the kernel, or classes of libraries."""
     found: dict[int, Any] = {}
     while roots:
-        fresh = {id(obj): obj for obj in roots if type(obj) not in _ATOMS}
+        fresh = {id(obj): obj for obj in roots if id(type(obj)) not in _ATOMS}
         roots.clear()
         fresh = {key: obj for key, obj in fresh.items() if key not in found and not _is_apart(obj)}
         found.update(fresh)
@@ -170,7 +174,7 @@ def _referents(objects: dict[int, Any]) -> list[Any]:
         referents += gc.get_referents(*batch)
     numpy = sys.modules.get("numpy")
     if numpy is not None and hasattr(numpy, "ndarray"):
-        arrays = (obj for obj in objects.values() if isinstance(obj, numpy.ndarray))
+        arrays = (obj for obj in objects.values() if issubclass(type(obj), numpy.ndarray))
         for array in arrays:  # which does not tell the collector what it holds
             referents.append(array.base)
             if array.dtype.hasobject and array.flags.owndata:
@@ -194,7 +198,7 @@ def _is_apart(obj: Any) -> bool:
 def _armed(found: dict[int, Any]) -> dict[int, Any]:
     """Objects that do something at their end, by id."""
     kinds = {id(kind): kind for kind in map(type, found.values())}
-    suspects = {key for key, kind in kinds.items() if kind in (*_FRAMED, weakref.ref, *_OPEN) or has_destructor(kind)}
+    suspects = {key for key, kind in kinds.items() if key in _SPECIAL or has_destructor(kind)}
     if not suspects:
         return {}
     return {key: obj for key, obj in found.items() if id(type(obj)) in suspects and _acts(obj)}
@@ -202,7 +206,7 @@ def _armed(found: dict[int, Any]) -> dict[int, Any]:
 
 def _acts(obj: Any) -> bool:
     kind = type(obj)
-    if kind in _FRAMED:
+    if id(kind) in _FRAMED:
         return _is_suspended(obj)
     return kind is not weakref.ref or _calls_the_notebook(obj)
 
@@ -215,9 +219,9 @@ def _culprit(obj: Any) -> Any:
 def _disarmed(obj: Any) -> bool:
     """Takes from an object what it would do at its end. False where that cannot be done."""
     kind = type(obj)
-    if kind in _OPEN:
+    if id(kind) in _OPEN:
         return _closed(obj)
-    if kind in _FRAMED or kind is weakref.ref:
+    if id(kind) in _SPECIAL:
         return False
     for husk in _husks(kind):
         try:
@@ -266,11 +270,9 @@ def _is_suspended(framed: Any) -> bool:
 
 def _calls_the_notebook(reference: Any) -> bool:
     callback = reference.__callback__
-    return callback is not None and getattr(callback, "__module__", None) not in ("weakref", "_weakrefset", "abc")
-
-
-_OPEN = (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)
-"""A copy of an open file has an offset and a number of its own, and nothing in its buffer: it is closed."""
+    if type(callback) is types.FunctionType or type(callback) is types.BuiltinFunctionType:
+        return callback.__module__ not in ("weakref", "_weakrefset", "abc", "_abc")
+    return callback is not None
 
 
 def _closed(file: Any) -> bool:

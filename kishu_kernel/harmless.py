@@ -122,7 +122,7 @@ class Admission:
 
     def found(self, obj: Any) -> None:
         """This is what was found."""
-        if isinstance(obj, type) and has_destructor(obj):
+        if issubclass(type(obj), type) and has_destructor(obj):
             self._meet(obj.__name__, destructor=True)
 
     def made(self, cls: type, metaclass: type) -> None:
