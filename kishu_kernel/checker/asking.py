@@ -67,6 +67,7 @@ class Checker:
         self._number = 0
         self._answers: dict[int, Answer] = {}
         self._failures = 0
+        self._owner = 0
 
     def __del__(self) -> None:
         self.close()
@@ -134,8 +135,9 @@ class Checker:
         self._unsent = memoryview(b"")
         self._received.clear()
         if line is not None:
-            with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
+            if os.getpid() == self._owner:  # not in a process that was forked from it
+                with suppress(OSError):
+                    line.shutdown(socket.SHUT_RDWR)
             line.close()
 
     def _exchange(self, seconds: float) -> None:
@@ -177,6 +179,7 @@ class Checker:
             self._failures += 1
             raise NoAnswerError from error
         ours.setblocking(False)
+        self._owner = os.getpid()
         self._line = ours
 
 

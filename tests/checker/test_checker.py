@@ -146,6 +146,18 @@ def test_it_ends_when_nobody_listens(checker: Checker) -> None:
     assert asked(checker, "digest", payload(a=1)).problem is None, "and another one answers"
 
 
+def test_a_fork_of_the_kernel_does_not_hang_up(checker: Checker) -> None:
+    asked(checker, "digest", payload(a=1))
+    found = process()
+    child = os.fork()
+    if not child:
+        checker.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert asked(checker, "digest", payload(a=2)).problem is None
+    assert process() == found
+
+
 def test_one_that_went_away_meanwhile_is_replaced(checker: Checker) -> None:
     asked(checker, "digest", payload(a=1))
     found = process()
