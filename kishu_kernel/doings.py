@@ -151,6 +151,28 @@ def untouched_world() -> Iterator[Guard]:
             raise
 
 
+def close_world() -> None:
+    """As `untouched_world`, on all threads and for good: for a process that is there for nothing else."""
+    global _everywhere
+    _listen()
+    sys.dont_write_bytecode = True
+    _everywhere = Guard()
+
+
+@contextmanager
+def world_open() -> Iterator[None]:
+    """Something of ours may be done in a process whose world is closed."""
+    global _everywhere
+    before, _everywhere = _everywhere, None
+    try:
+        yield
+    finally:
+        _everywhere = before
+
+
+_everywhere: Guard | None = None
+"""For threads that have none of their own."""
+
 _recordings: tuple[Recording, ...] = ()
 """Those that have begun and not ended; replaced as a whole."""
 
@@ -174,7 +196,7 @@ def _listen() -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "builtins.id":  # by far the most frequent
             return
-        if event in heard and (_recordings or _guards):
+        if event in heard and (_recordings or _guards or _everywhere):
             _hear(event, arguments)
 
     sys.addaudithook(hook)
@@ -182,7 +204,7 @@ def _listen() -> None:
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
     thread = get_ident()
-    guard = _guards.get(thread)
+    guard = _guards.get(thread, _everywhere)
     if guard is not None:
         _refuse(guard, event, arguments)
     try:

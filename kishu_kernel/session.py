@@ -124,7 +124,7 @@ class Session:
     def _restorer(self) -> Restorer:
         from kishu_kernel.restore import Restorer
 
-        return Restorer(self._names, self._table, self._rerun, self._ledger.ambient)
+        return Restorer(self._names, self._table, self._rerun, self._ledger.ambient, self._thinking.checker, self._warn)
 
     # -- the road -------------------------------------------------------------------------------
 
@@ -311,6 +311,7 @@ class Session:
     def close(self) -> None:
         """Writes what was taken. The history stays."""
         self._ledger.close()
+        self._thinking.close()
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -528,11 +529,12 @@ class Session:
                 )
         finally:
             self._travelling = False
-        settled = self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
-        if (settled or self.timeline.store.pending) and (error := self.catch_up()):
-            raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
-        previous = self.timeline.head
-        self._ledger.arrive(plan, found, ambient, branch, reunion)
+        with self._restorer.handing_over(found):
+            settled = self._settle(judgement, variables)  # only now: a checkout that is refused changes nothing
+            if (settled or self.timeline.store.pending) and (error := self.catch_up()):
+                raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
+            previous = self.timeline.head
+            self._ledger.arrive(plan, found, ambient, branch, reunion)
         self._thinking.arrived(found)
         if self._restorer.unlike:
             names = ", ".join(name for each in self._restorer.unlike for name in each)

@@ -5,7 +5,9 @@
 - **Audit**: the variables that a cell's code cannot have touched are looked at, too. What did change all the same (by a
   thread, a C extension, through a library) becomes part of that cell's checkpoint.
 
-Law: a trial touches nothing but memory (`doings.untouched_world`), and leaves random numbers and settings as they were.
+Law: a trial touches nothing but memory, and leaves random numbers and settings as they were. Copies are made in the
+user's process only of what is known to be harmless (`harmless`), in an `untouched_world`; of all else in a process
+of our own (`checker`), which is waited for in pieces. What has a destructor is not tried.
 Nothing is done while a cell runs or waits: a piece is short, or is given up when somebody is in a hurry.
 
 What a trial finds is what is *missing*: attributes that the loaded objects do not have. Digests do not decide: a set
@@ -16,24 +18,30 @@ Neighbours: `session`, which holds its gate around each piece; `frontend.think_t
 from __future__ import annotations
 
 import time
+import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.codec.pickling import decode
+from kishu_kernel.checker.questions import PATIENCE, NoAnswerError
+from kishu_kernel.codec.pickling import Stored, decode
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk import Census, GivenUp
 from kishu_kernel.doings import Guard, untouched_world
 from kishu_kernel.errors import LoadError
+from kishu_kernel.harmless import Admission, StrangeError
 from kishu_kernel.ledger import Ledger
 from kishu_kernel.libraries import module_name, qualified_name
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.quiet import unseen
 from kishu_kernel.reducers import ReductionTable
+
+if TYPE_CHECKING:  # most sessions need none
+    from kishu_kernel.checker.asking import Checker
 
 TRIED_AT_MOST = 64_000_000
 """Bytes of a version that is loaded for a trial. What is larger is mostly arrays, which are their bytes."""
@@ -52,13 +60,35 @@ SOON, LATER = 0.005, 0.2
 _CLASS_OR_FUNCTION = b"\x93"
 """The opcode of pickle without which a stream holds nothing but containers of atoms."""
 
+WAIT = 0.02
+"""Seconds for which a piece waits for the checker's answer."""
+
 Hurried = Callable[[], bool]
+_HARMLESS = partial(Admission, only_harmless=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
     seconds: float
     types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What a version was found to be in the session, for what comes back to be measured by.
+
+    Attributes:
+        kinds: types of its variables.
+        question: the number under which the checker was asked, if it was.
+        until: when it is no longer waited for.
+    """
+
+    version: Version
+    record: VersionRecord
+    before: Census
+    kinds: tuple[weakref.ref[type], ...]
+    question: int = 0
+    until: float = 0.0
 
 
 class Thinking:
@@ -90,7 +120,20 @@ class Thinking:
         self._looks = 0
         self._inexact: set[str] = set()
         """Types that were found not to come back, as records name them."""
+        self._asked: _Trial | None = None
         self.found = 0
+
+    @cached_property
+    def checker(self) -> Checker:
+        """Makes copies that are only looked at; started when it is first asked."""
+        from kishu_kernel.checker.asking import Checker
+
+        return Checker(self._table.namespace)
+
+    def close(self) -> None:
+        """Ends the checker, if there is one."""
+        if "checker" in vars(self):
+            self.checker.close()
 
     def after(self, checkpoint: Checkpoint) -> None:
         """A checkpoint was taken: the audit begins anew."""
@@ -122,6 +165,8 @@ class Thinking:
     @property
     def left(self) -> bool:
         """Something is left to be done, and there is time for it."""
+        if self._asked is not None:
+            return True
         return self._spent < BUDGET and (self._checkpoint is not None or bool(self._arrived))
 
     def piece(self, variables: Mapping[str, Any], hurried: Hurried) -> None:
@@ -139,6 +184,8 @@ class Thinking:
 
     def _next(self, variables: Mapping[str, Any], hurried: Hurried) -> Callable[[], None]:
         """The next piece, which is then no longer among those that are left."""
+        if self._asked is not None:
+            return partial(self._hear, self._asked)
         if self._arrived and self._checkpoint is None:
             return partial(self._verify, Version(*self._arrived.popitem()), variables, hurried)
         if self._trials:
@@ -183,10 +230,21 @@ class Thinking:
         """It is what it is whenever it is loaded, whatever it was when it was stored."""
         if not self._ledger.timeline.lookup(version.checkpoint).record(version.names).stored:
             return False
-        stored = self._ledger.timeline.store.load(version)
-        with self._apart():
-            loaded = digest_of(decode(stored, self._table.namespace), self._table, hurried)
+        loaded = self._digest_as_it_comes(self._ledger.timeline.store.load(version), hurried)
         return loaded == digest_of({name: variables[name] for name in version.names}, self._table, hurried)
+
+    def _digest_as_it_comes(self, stored: Stored, hurried: Hurried) -> bytes | None:
+        """The digest of a copy; None where none can be made."""
+        with self._apart(), suppress(StrangeError):
+            return digest_of(decode(stored, self._table.namespace, admission=_HARMLESS()), self._table, hurried)
+        try:
+            question = self.checker.ask("digest", [stored])
+            while not hurried():
+                if answer := self.checker.answer(question, WAIT):
+                    return answer.digest or None
+        except NoAnswerError:
+            return None
+        raise GivenUp
 
     def _verify(self, version: Version, variables: Mapping[str, Any], hurried: Hurried) -> None:
         """What a checkout has loaded may have another digest than it had: from now on it is that which counts."""
@@ -221,21 +279,56 @@ class Thinking:
             if version.checkpoint == self._checkpoint:
                 self._ledger.correct(record.names, live)
             return
-        with self._apart() as guard:
-            try:
-                digest_of(decode(stored, self._table.namespace), self._table, hurried, after)
-            except LoadError:  # told when it is needed
+        kinds = {id(type(obj)): weakref.ref(type(obj)) for obj in live.values()}
+        trial = _Trial(version, record, before, tuple(kinds.values()))
+        try:
+            with self._apart() as guard:
+                digest_of(decode(stored, self._table.namespace, admission=_HARMLESS()), self._table, hurried, after)
+        except LoadError:  # told when it is needed
+            return
+        except StrangeError as strange:
+            if not strange.destructor:
+                self._ask(trial, stored)
+            return
+        if guard.refused is None:
+            self._tried[record.names] = _Tried(time.perf_counter() - started, types)
+            self._conclude(trial, after)
+
+    def _ask(self, trial: _Trial, stored: Stored) -> None:
+        """Has it tried in the checker process; the answer is for a later piece."""
+        with suppress(NoAnswerError):
+            question = self.checker.ask("census", [stored])
+            self._asked = replace(trial, question=question, until=time.monotonic() + PATIENCE)
+
+    def _hear(self, trial: _Trial) -> None:
+        """Looks whether the checker has answered."""
+        started = time.perf_counter()
+        answer = None
+        try:
+            answer = self.checker.answer(trial.question, WAIT)
+            if answer is None and time.monotonic() < trial.until:
+                self._spent -= time.perf_counter() - started  # this process has done nothing
                 return
-        self._tried[record.names] = _Tried(time.perf_counter() - started, types)
-        missing = [key for key in before if key[2] and after[key] < before[key]]
-        if guard.refused is None and missing:
-            named = {(module, name) for module, name, _ in missing}
-            kinds = tuple(
-                {type(obj) for obj in live.values() if (module_name(type(obj)), qualified_name(type(obj))) in named}
-            )
-            self._distrust(version, record, missing[0][1], kinds)
-        elif guard.refused is None:
-            self._inexact.difference_update(types)
+        except NoAnswerError:
+            pass
+        self._asked = None
+        if answer is None:
+            self.close()
+        elif answer.problem is None and not answer.destructor and answer.refused is None:
+            types = tuple(info.type for info in trial.record.variables)
+            self._tried[trial.record.names] = _Tried(answer.seconds, types)
+            self._conclude(trial, Counter(answer.census))
+
+    def _conclude(self, trial: _Trial, after: Census) -> None:
+        """What does not come back as it was is distrusted; who was, and does again, is trusted."""
+        missing = [key for key in trial.before if key[2] and after[key] < trial.before[key]]
+        if not missing:
+            self._inexact.difference_update(info.type for info in trial.record.variables)
+            return
+        named = {(module, name) for module, name, _ in missing}
+        kinds = filter(None, (kind() for kind in trial.kinds))
+        doubtful = tuple(kind for kind in kinds if (module_name(kind), qualified_name(kind)) in named)
+        self._distrust(trial.version, trial.record, missing[0][1], doubtful)
 
     def _distrust(self, version: Version, record: VersionRecord, name: str, kinds: tuple[type, ...]) -> None:
         clause = f"{name} objects do not come back from storage as they were"

@@ -194,3 +194,13 @@ def test_what_was_split_off_is_made_anew_with_what_it_was_split_from() -> None:
     assert len(notebook.reran) == 2
     notebook.ok("left = list(b), list(a)")
     assert notebook["left"] == ([0, 1, 2], [0, 1, 2, 3, 4])
+
+
+def test_a_dry_run_loads_nothing() -> None:
+    notebook, target = travelled()
+    assert isinstance(notebook.store, FailingStore)
+    notebook.store.loaded.clear()
+    assert notebook.session.checkout(target, dry_run=True).plan.load
+    notebook.session.undo(dry_run=True)
+    assert notebook.store.loaded == []
+    assert notebook.reran == []

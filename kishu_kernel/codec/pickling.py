@@ -27,10 +27,21 @@ from kishu_kernel.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.codec.dill_apart import lent
 from kishu_kernel.codec.libraries_used import differences, library_versions
 from kishu_kernel.codec.strings import Acquaintances, Recall, Recogniser
+from kishu_kernel.copies import Copies
 from kishu_kernel.errors import KishuError, LoadError
+from kishu_kernel.harmless import Admission, StrangeError
 from kishu_kernel.libraries import module_name, qualified_name
 from kishu_kernel.model import CodecName, Names, Payload
-from kishu_kernel.rebuild import Source, load_module, load_strings, make_foreign, make_function
+from kishu_kernel.rebuild import (
+    Source,
+    load_module,
+    load_strings,
+    make_class,
+    make_foreign,
+    make_function,
+    set_class_state,
+    set_enum_state,
+)
 from kishu_kernel.reducers import Reducer, ReductionTable
 
 
@@ -97,25 +108,47 @@ def _rank(obj: Any) -> int:
     return 0 if root == "numpy" else 2 if root == "pandas" else 1
 
 
-def decode(stored: Stored, namespace: dict[str, Any], acquaintances: Acquaintances | None = None) -> dict[str, Any]:
+def decode(
+    stored: Stored,
+    namespace: dict[str, Any],
+    acquaintances: Acquaintances | None = None,
+    *,
+    admission: Admission | None = None,
+    copies: Copies | None = None,
+) -> dict[str, Any]:
     """Fresh objects for the names of a stored co-variable.
 
     Args:
         namespace: what functions of the notebook take as their globals.
         acquaintances: arrays whose strings need not be made anew.
+        admission: what the stream may refer to; all, where not told.
+        copies: notes what was loaded, to the end or not, where that is not harmless.
 
     Raises:
         LoadError: the payload cannot be loaded here and now; it says why.
+        StrangeError: the admission says so.
     """
+    admission = admission or Admission()
     loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
     loader.bound = {
-        make_function.__name__: functools.partial(_made_function, namespace),
-        load_strings.__name__: functools.partial(load_strings, Recall(acquaintances)),
+        ("kishu_kernel.rebuild", make_function.__name__): functools.partial(_made_function, namespace),
+        ("kishu_kernel.rebuild", load_strings.__name__): functools.partial(load_strings, Recall(acquaintances)),
+        ("kishu_kernel.rebuild", make_class.__name__): functools.partial(_make_class, admission),
+        ("kishu_kernel.rebuild", set_class_state.__name__): functools.partial(_set_class_state, admission),
+        ("kishu_kernel.rebuild", set_enum_state.__name__): functools.partial(_set_enum_state, admission),
+        ("cloudpickle.cloudpickle", "_class_setstate"): functools.partial(_set_class_state, admission),
     }
     loader.packages = set()
+    loader.admission = admission
     try:
-        objects = loader.load()
+        try:
+            objects = loader.load()
+        finally:  # all that was made is in there, however it ends
+            if copies is not None and admission.strange:
+                copies.note(loader.memo.copy().values(), admission.armed)
         return {name: objects[name] for name in stored.names}
+    except StrangeError:
+        raise
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
         if not isinstance(error, KishuError):  # damaged bytes are no library's fault
@@ -177,27 +210,50 @@ class _Unpickler(pickle.Unpickler):
     """Loads a stream.
 
     Attributes:
-        bound: what of `rebuild` is bound to the live session on the way.
+        bound: what stands in for a name that is bound to the live session, or heard of, on the way.
         packages: those that the stream has referred to so far.
+        admission: is told of all that it refers to.
     """
 
-    bound: Mapping[str, Callable[..., Any]]
+    bound: Mapping[tuple[str, str], Callable[..., Any]]
     packages: set[str]
+    admission: Admission
 
     def find_class(self, module: str, name: str) -> Any:
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
-        if module == make_function.__module__ and name in self.bound:
-            return self.bound[name]
+        own = self.bound.get((module, name))
+        if own is not None:
+            return own
         package = module.partition(".")[0]
         self.packages.add(package)
-        if (module, name) in _INSTEAD:
-            return _INSTEAD[module, name]
         if (package, name) in _ADDRESSES:
             raise LoadError("it holds an address, which leads nowhere any more")
         if module == "__main__":
             raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")
-        with lent() if package == "dill" else nullcontext():
+        self.admission.asked(module, name)
+        found = _INSTEAD.get((module, name)) or self._looked_up(module, name)
+        self.admission.found(found)
+        return found
+
+    def _looked_up(self, module: str, name: str) -> Any:
+        with lent() if module.partition(".")[0] == "dill" else nullcontext():
             return super().find_class(module, name)
+
+
+def _make_class(admission: Admission, metaclass: type, *arguments: Any) -> type:
+    cls = make_class(metaclass, *arguments)
+    admission.made(cls, metaclass)
+    return cls
+
+
+def _set_class_state(admission: Admission, cls: type, state: tuple[dict[str, Any], Any]) -> Any:
+    admission.filled(cls, state[0])
+    return set_class_state(cls, state)
+
+
+def _set_enum_state(admission: Admission, cls: type, state: tuple[Any, dict[str, Any]]) -> None:
+    admission.filled(cls, state[1])
+    set_enum_state(cls, state)
 
 
 def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) -> types.FunctionType:
