@@ -8,6 +8,7 @@ import decimal
 import enum
 import fractions
 import functools
+import gc
 import itertools
 import linecache
 import os
@@ -769,7 +770,15 @@ HOSTILE: dict[str, Callable[[int], Any]] = {
 }
 
 
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """What the test leaves open goes with the test, whose filters it needs."""
+    yield
+    gc.collect()
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.usefixtures("collected")
 @pytest.mark.parametrize("kind", HOSTILE)
 def test_hostile_objects(kind: str) -> None:
     make = HOSTILE[kind]

@@ -24,7 +24,7 @@ from kernel.driver import Kernel, Ran
 
 from attack.tally import Tally, Times
 
-TIMES = Times(quick=8, whole=200)
+TIMES = Times(quick=6, whole=200)
 
 CELLS = 7
 """Of a program, at most, besides those that begin and end it."""
