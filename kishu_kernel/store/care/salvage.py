@@ -1,7 +1,7 @@
 """What can still be read of a store whose file is broken, put into a new one.
 
 Law: the broken file is kept: whoever knows better can still try. Nothing is judged here: what was rescued is checked
-like any other store. Neighbour: `image`, which reads what LMDB would crash on.
+like any other store. Neighbour: `disk.image`, which reads what LMDB would crash on.
 """
 
 from __future__ import annotations
