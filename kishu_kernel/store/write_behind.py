@@ -215,17 +215,21 @@ class WriteBehind:
         Returns:
             Whether nothing waits any more.
         """
-        self.last()
         with self._hurrying():
+            self._last = True
             self._changed.wait_for(lambda: all(job.announced or job.refused for job in self._jobs), patience)
             jobs = [job for job in self._jobs if job.announced and not job.written and job.checkpoint is not None]
-        if not jobs or not take(jobs):
-            return not self._jobs
-        with self._hurrying():
-            for job in self._weights.keys() & set(jobs):
+            weights = {job: self._weights[job] for job in jobs}
+            for job in jobs:  # the writer lets go of it: copying is urgent now
                 self._drop(job)
-            self._changed.wait_for(lambda: self._begun is None, patience)
-        return not self._jobs
+        taken = bool(jobs) and take(jobs)
+        with self._hurrying():
+            if taken:
+                self._changed.wait_for(lambda: self._begun is None, patience)
+            else:
+                self._jobs.extendleft(reversed(jobs))
+                self._weights.update(weights)
+            return not self._jobs
 
     @property
     def waiting_bytes(self) -> int:

@@ -47,6 +47,7 @@ UNWRITTEN = "the kernel ended before this was written"
 
 def attack(times: int, seed: int, work: Path) -> Tally:
     """Each kind of end in turn, with 16 to 100 MB where there are few tries, else with up to 1,000 MB."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the kernels would ignore it, too
     tally = Tally()
     most = 100 if times <= TIMES.quick else 1000
     for number in range(times):
