@@ -40,6 +40,12 @@ def heavy(name: str, megabytes: int) -> str:
     return f"import numpy as np; {name} = np.random.default_rng(1).integers(0, 255, {megabytes} << 20, np.uint8)"
 
 
+def slow_disk(kernel: Kernel) -> None:
+    """From now on a megabyte takes a tenth of a second; by no code of the notebook's, which would be noticed."""
+    slower = "import time\nplain = packed\ndef packed(*how):\n    time.sleep(0.1)\n    return plain(*how)"
+    kernel.ok(f"import kishu_kernel.store.disk.intake as it; exec({slower!r}, vars(it)); del it", silent=True)
+
+
 def gone(kernel: Kernel, seconds: float = 30) -> int:
     """Waits until the process is gone; its exit status."""
     return int(kernel.manager.provisioner.process.wait(seconds))
@@ -173,8 +179,9 @@ def test_a_deleted_session_where_nothing_can_be_given_away(book: Book) -> None:
 
 def test_beyond_the_bound_it_is_told(book: Book) -> None:
     kernel = book(environment={"KISHU_END_TIMEOUT": "0.2"})
+    slow_disk(kernel)
     kernel.ok("n = 1")
-    kernel.ok(heavy("x", 400))
+    kernel.ok(heavy("x", 64))
     kernel.ok("z = 3")
     delete(kernel)
     kernel = book()
@@ -186,7 +193,7 @@ def test_beyond_the_bound_it_is_told(book: Book) -> None:
     assert UNWRITTEN in plan["lost"][0]["reason"]
     plan = kernel.done("resume", replay="auto")["plan"]
     assert [each["gives"] for each in plan["replay"]] == [["x"]]
-    assert kernel.value("n, len(x), z") == (1, 400 << 20, 3)
+    assert kernel.value("n, len(x), z") == (1, 64 << 20, 3)
 
 
 def test_a_shutdown_while_a_cell_runs(book: Book) -> None:
@@ -299,12 +306,13 @@ def test_exit_in_a_cell_writes_all(book: Book) -> None:
 @pytest.mark.parametrize("end", ["os._exit(3)", "os.kill(os.getpid(), 9)"], ids=["_exit", "as by the OOM killer"])
 def test_an_end_that_nobody_hears_of(book: Book, end: str) -> None:
     kernel = book()
+    slow_disk(kernel)
     kernel.ok("n = 1; import os")
-    kernel.ok(heavy("x", 400))
+    kernel.ok(heavy("x", 64))
     kernel.ok("y = 'after'")
     while kernel.done("log", limit=1)["checkpoints"][0]["code"] != "y = 'after'":
         pass
-    time.sleep(1)
+    time.sleep(1.5)  # its turn comes within eight megabytes
     kernel.begin(end)
     assert gone(kernel) in (3, -9)
     kernel = book()
@@ -313,4 +321,4 @@ def test_an_end_that_nobody_hears_of(book: Book, end: str) -> None:
     assert "ended before x was written" in told
     assert not_stored(kernel) == {"x": UNWRITTEN}
     kernel.done("resume", replay="auto")
-    assert kernel.value("n, len(x), y") == (1, 400 << 20, "after")
+    assert kernel.value("n, len(x), y") == (1, 64 << 20, "after")
