@@ -69,7 +69,8 @@ def test_a_file_that_can_only_be_read_is_known_without_being_read(tmp_path: Path
     NUMBERS.tofile(name)
     mapped = np.memmap(name, "f8", "r")
     start = address(mapped)
-    assert is_mapped(mapped[3:]) and not is_mapped(NUMBERS[3:])
+    assert is_mapped(mapped[3:])
+    assert not is_mapped(NUMBERS[3:])
     assert file_at(start, start + mapped.nbytes) is not None
     assert file_at(address(NUMBERS), address(NUMBERS) + 8) is None
     writable = np.memmap(name, "f8", "r+")
