@@ -62,7 +62,7 @@ def way_of(kind: type, namespace: dict[str, Any]) -> Way | None:
     kept = _keeper_of(base)
     if hides_attributes(kind):
         return _refusing(_HIDDEN)
-    if kept is not None:
+    if kept is not None and (own or _minds_its_content(kind, base)):
         return _derived(base, kept)
     if not own:
         return None
@@ -118,6 +118,7 @@ def _own_ways(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
         notebooks = is_notebooks(base)
         for name in _WAYS & contents.keys() - found.keys():
             made_by_python = name == "__dict__" and type(contents[name]) in PLACES
+            made_by_python = made_by_python or _is_of_namedtuple(name, contents[name])
             if (notebooks and not made_by_python) or _is_notebooks_code(contents[name], namespace):
                 found[name] = contents[name]
     for base in mro_of(type(kind)):
@@ -127,6 +128,22 @@ def _own_ways(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
     if _is_notebooks_code(registered, namespace):
         found.setdefault("", registered)
     return found
+
+
+def _minds_its_content(kind: type, base: type) -> bool:
+    """Code of the notebook runs where its content is read, or put in. Where none does, a pickler is faster."""
+    called = derives(base, BaseException) or base in _CALLED
+    names = _OF_CONTENT | {"__init__"} if called else _OF_CONTENT
+    return any(is_notebooks(each) and not contents_of(each).keys().isdisjoint(names) for each in mro_of(kind))
+
+
+def _is_of_namedtuple(name: str, value: Any) -> bool:
+    """What `collections.namedtuple` puts into each class that it makes."""
+    value = value.__func__ if type(value) is staticmethod else value
+    if name not in ("__new__", "__getnewargs__") or type(value) is not types.FunctionType:
+        return False
+    home = str(value.__globals__.get("__name__"))
+    return home == "collections" or home.startswith("namedtuple_")
 
 
 def _is_notebooks_code(value: Any, namespace: dict[str, Any]) -> bool:
@@ -266,6 +283,9 @@ _WAYS = frozenset(
     }
 )
 """What a pickler, or who loads what it wrote, asks of an instance or of its class."""
+_OF_CONTENT = frozenset({"__iter__", "__len__", "__setitem__", "items", "append", "extend", "__str__"})
+_CALLED = (set, frozenset, bytearray, array.array)
+"""Those whose instances a pickler makes by calling their class."""
 _OF_METACLASS = frozenset({"__call__", "__getattr__", "__setattr__"})
 _ENDS = frozenset({"RETURN_VALUE", "RETURN_CONST", "YIELD_VALUE", "RETURN_GENERATOR"})
 
