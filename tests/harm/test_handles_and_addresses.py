@@ -39,7 +39,7 @@ class Wrapper:
 class Owner(ctypes.Structure):
     _fields_ = [('size', ctypes.c_int), ('memory', Address)]
     def __del__(self):
-        freed.append(self.memory)
+        freed.append(self.size)
 
 class Numbers(ctypes.Structure):
     _fields_ = [('n', ctypes.c_int), ('b', ctypes.c_int, 3), ('p', Address)]
