@@ -12,6 +12,7 @@ Neighbours: `codec.pickling`, which notes what it loads; `restore`, which knows 
 
 from __future__ import annotations
 
+import dis
 import gc
 import io
 import itertools
@@ -39,6 +40,8 @@ _APART = (types.ModuleType, types.CodeType, types.FrameType, types.TracebackType
 _FRAMED = frozenset(map(id, (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)))
 _OPEN = frozenset(map(id, (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)))
 """A copy of an open file has an offset and a number of its own, and nothing in its buffer: it is closed."""
+_OF_EVERY_GENERATOR = ("CALL_INTRINSIC_1", "CLEANUP_THROW")
+"""How handlers begin that Python 3.12 puts around all of a generator, and around each `yield from`."""
 _SPECIAL = _FRAMED | _OPEN | {id(weakref.ref)}
 _HEAP_TYPE = 1 << 9
 _KERNELS = frozenset(
@@ -207,7 +210,7 @@ def _armed(found: dict[int, Any]) -> dict[int, Any]:
 def _acts(obj: Any) -> bool:
     kind = type(obj)
     if id(kind) in _FRAMED:
-        return _is_suspended(obj)
+        return _is_suspended(obj) and (kind is not types.GeneratorType or _hears_its_end(obj.gi_code))
     return kind is not weakref.ref or _calls_the_notebook(obj)
 
 
@@ -266,6 +269,16 @@ def _is_suspended(framed: Any) -> bool:
         (getattr(framed, name) for name in ("gi_frame", "cr_frame", "ag_frame") if hasattr(framed, name)), None
     )
     return frame is not None and frame.f_lasti >= 0
+
+
+def _hears_its_end(code: types.CodeType) -> bool:
+    """A generator of this code has something to do where it is closed early: `finally`, `except`, `with`."""
+    if not hasattr(code, "co_exceptiontable"):  # before Python 3.11
+        return any(each.opname.startswith("SETUP_") for each in dis.get_instructions(code))
+    instructions = {each.offset: each for each in dis.get_instructions(code)}
+    entries = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
+    handlers = {entry.target for entry in entries}
+    return any(instructions[target].opname not in _OF_EVERY_GENERATOR for target in handlers)
 
 
 def _calls_the_notebook(reference: Any) -> bool:

@@ -267,7 +267,11 @@ def _is_librarys(frame: types.FrameType | None) -> bool:
     """Whether this frame, which the import system has called, is that of an installed module. None: its own doing."""
     if frame is None:
         return True
-    file = frame.f_code.co_filename
+    return is_of_a_library(frame.f_code.co_filename)
+
+
+def is_of_a_library(file: str) -> bool:
+    """Whether a file of code belongs to Python or to what is installed beside it, and is not the user's own."""
     return file.startswith(_standard_library()) or _is_installed(file)
 
 

@@ -285,3 +285,22 @@ def test_what_was_taken_keeps_its_destructor() -> None:
     taken.let_go()
     del found
     assert gone == ["Plain"]
+
+
+def test_a_generator_that_would_do_nothing_is_let_go_of() -> None:
+    """It is in the middle of something, and has nothing to do where that ends."""
+
+    def counting() -> Iterator[int]:
+        for number in range(9):
+            yield from (number, number)
+
+    told: list[str] = []
+    taken = Copies(told.append)
+    generator = counting()
+    next(generator)
+    gone = weakref.ref(generator)
+    taken.note([generator])
+    del generator
+    taken.let_go()
+    assert gone() is None
+    assert told == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-import types
+from pathlib import Path
 
 import pytest
 from harness import Notebook
@@ -116,26 +116,29 @@ def test_who_hurries_is_not_made_to_wait(notebook: Notebook) -> None:
 LOSSY = "class L(dict):\n    def __reduce__(self): return L, ()\n"
 
 
-def library(monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+def library(monkeypatch: pytest.MonkeyPatch, directory: Path, source: str) -> None:
     """A module called `lossy`, with this in it."""
-    module = types.ModuleType("lossy")
-    monkeypatch.setitem(sys.modules, "lossy", module)
-    exec(source, vars(module))
+    (directory / "lossy.py").write_text(source)
+    monkeypatch.syspath_prepend(str(directory))
+    monkeypatch.delitem(sys.modules, "lossy", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it may be written twice in a second
 
 
-def test_what_cannot_be_re_run_is_kept(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_re_run_is_kept(notebook: Notebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Better what is not quite what it was than nothing; and it is told."""
-    library(monkeypatch, LOSSY)
+    library(monkeypatch, tmp_path, LOSSY)
     notebook.ok("# kishu: no-replay\nimport lossy\nx = lossy.L(); x.own = [1]")
     assert all(record.stored for record in think(notebook).versions)
     assert "L objects do not come back from storage as they were" in notebook.warnings[0]
 
 
-def test_a_class_that_was_mended_is_trusted_again(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
-    library(monkeypatch, LOSSY)
+def test_a_class_that_was_mended_is_trusted_again(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    library(monkeypatch, tmp_path, LOSSY)
     notebook.ok("import lossy\nx = lossy.L(); x.own = [1]")
     assert not any(record.stored for record in think(notebook).versions if "x" in record.names)
-    library(monkeypatch, "class L(dict):\n    pass\n")
+    library(monkeypatch, tmp_path, "class L(dict):\n    pass\n")
     notebook.ok("import lossy\nx = lossy.L(); x.own = [1]")
     assert all(record.stored for record in think(notebook).versions)
 

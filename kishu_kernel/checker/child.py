@@ -14,6 +14,7 @@ import select
 import signal
 import sys
 import time
+import types
 import weakref
 from collections import Counter
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from kishu_kernel.codec.pickling import decode
 from kishu_kernel.copies import Copies
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk import Census
-from kishu_kernel.doings import Guard, close_world, untouched_world, world_open
+from kishu_kernel.doings import Guard, close_world, is_of_a_library, untouched_world, world_open
 from kishu_kernel.errors import LoadError
 from kishu_kernel.harmless import Admission, StrangeError
 from kishu_kernel.reducers import ReductionTable
@@ -195,9 +196,27 @@ class _Builtins(dict[str, Any]):
         return importlib.import_module(self._modules[name])
 
 
+_written: dict[str, int] = {}
+"""When the user's own modules that were imported were written last, by their names."""
+
+
+def _forget_changed() -> None:
+    """What the user has changed of his own modules since an earlier question is imported anew."""
+    for name, module in list(sys.modules.items()):
+        file = vars(module).get("__file__") if type(module) is types.ModuleType else None
+        if type(file) is not str or is_of_a_library(file) or name.partition(".")[0] == "kishu_kernel":
+            continue
+        with suppress(OSError):
+            written = os.stat(file).st_mtime_ns
+            if _written.setdefault(name, written) != written:
+                del sys.modules[name], _written[name]
+    importlib.invalidate_caches()
+
+
 def _surround(question: Question) -> None:
     around = question.around
     sys.path[:] = around.path
+    _forget_changed()
     for name, lines in around.sources.items():
         linecache.cache[name] = (sum(map(len, lines)), None, list(lines), name)
     if around.directory != os.getcwd():
