@@ -39,7 +39,8 @@ class LayeredStore:
             return self._below.checkpoint(id)
         found = self._above.checkpoint(id)
         if not found.outputs and self._below.contains(id):  # amended: those stay where they are
-            return replace(found, outputs=self._below.checkpoint(id).outputs)
+            first = self._below.checkpoint(id)
+            return replace(found, outputs=first.outputs, outputs_trusted=first.outputs_trusted)
         return found
 
     def contains(self, id: CheckpointId) -> bool:
@@ -55,7 +56,7 @@ class LayeredStore:
         below = self._below.checkpoints(outputs=outputs)
         above = [self.checkpoint(each.id) for each in self._above.checkpoints(outputs=False)]
         ids = {each.id for each in above}
-        mine = (each if outputs else replace(each, outputs=()) for each in above)
+        mine = (each if outputs else replace(each, outputs=(), outputs_trusted=True) for each in above)
         return chain(mine, (each for each in below if each.id not in ids))
 
     def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:

@@ -81,6 +81,8 @@ def full(number: int) -> Checkpoint:
         written_bytes=17,
         message='"; DROP TABLE',
         incomplete="RecursionError in the fingerprint",
+        severed=("lost", "s"),
+        population=7,
         outputs=(
             {"output_type": "stream", "name": "stdout", "text": "\ud800\n"},
             {"output_type": "display_data", "data": {"a": [1, None, 2.5]}, "metadata": {}},
