@@ -53,19 +53,28 @@ def root_of(array: Any) -> Any:
     """The array whose memory a numpy array shows, as far as there are arrays of the same type behind it."""
     while True:
         base = array.base
-        if type(base).__name__ == "DummyArray":  # what `as_strided` puts between the two
+        if _is_between(type(base)):  # what `as_strided` puts between the two
             base = base.base
         if type(base) is not type(array):
             return array
         array = base
 
 
+def _is_between(kind: type) -> bool:
+    """What `as_strided` puts between an array and the one that it shows."""
+    module, name = (str(type.__dict__[each].__get__(kind)) for each in ("__module__", "__name__"))
+    return name == "DummyArray" and module.startswith("numpy.")
+
+
 def is_mapped(array: Any) -> bool:
     """Whether the memory of a numpy array is a `mmap`'s: a file's, mostly."""
+    plain = sys.modules["numpy"].ndarray
     owner = array
-    while getattr(owner, "base", None) is not None:
-        owner = owner.base
-    return isinstance(owner.obj if isinstance(owner, memoryview) else owner, mmap.mmap)
+    while issubclass(type(owner), plain):  # others may have a `base` that runs code of the user's
+        owner = plain.__dict__["base"].__get__(owner)
+    if type(owner) is memoryview:
+        owner = owner.obj
+    return issubclass(type(owner), mmap.mmap)
 
 
 def file_at(start: int, end: int) -> tuple[object, ...] | None:

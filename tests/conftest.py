@@ -17,6 +17,24 @@ def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+SERVERS = (
+    "browser",
+    "conformance",
+    "matrix",
+    "notebooks",
+    "test_export.py",
+    "test_labextension.py",
+    "test_packaging.py",
+)
+"""Tests that let others choose the ports of kernels and servers, which two processes at a time might choose alike."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests in a browser come last: playwright has an event loop of its own in this thread."""
+    """Where there are several processes, the tests of a file stay in one.
+
+    Tests in a browser come last: playwright has an event loop of its own in this thread.
+    """
     items.sort(key=lambda item: "browser" in item.path.parts)
+    for item in items:
+        alone = not set(SERVERS).isdisjoint(item.path.parts)
+        item.add_marker(pytest.mark.xdist_group("servers" if alone else str(item.path)))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import re
 import sys
 import types
 import warnings
@@ -27,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from describer import Description, _Describer, differences
+from describer import Description, _Describer, differences, values_of
 from harness import FailingStore, Notebook
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
@@ -92,6 +93,7 @@ class Model:
         made: all checkpoints, in their order.
         left: below a checkpoint the child that the session left last.
         heads: where each session stands.
+        bare: states with nothing in them but results of cells.
     """
 
     states: dict[Target, State] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class Model:
     made: list[CheckpointId] = field(default_factory=list)
     left: dict[Target, CheckpointId] = field(default_factory=dict)
     heads: list[Target] = field(default_factory=lambda: [None])
+    bare: set[Target] = field(default_factory=lambda: {None})
 
     @property
     def head(self) -> Target:
@@ -106,6 +109,7 @@ class Model:
 
     def add(self, id: CheckpointId, state: State) -> None:
         self.states[id] = state
+        self.note_bare(id, state.whole)
         self.parents[id] = self.head
         self.made.append(id)
         self.heads[-1] = id
@@ -141,8 +145,14 @@ class Model:
             at = self.left[at]
         return [at]
 
+    def note_bare(self, id: CheckpointId, told: Description) -> None:
+        """Remembers whether somebody who resumes would have something of this state."""
+        names = {found[0] for found in map(re.compile(r"\w+").match, values_of(told)) if found}
+        if all(re.fullmatch(r"Out|_{1,3}|_\d+", name) for name in names):
+            self.bare.add(id)
+
     def resumed(self) -> list[Target]:
-        earlier = [head for head in self.heads[:-1] if head is not None]
+        earlier = [head for head in self.heads[:-1] if head not in self.bare]
         return [max(earlier, key=self.made.index)] if earlier else []
 
 

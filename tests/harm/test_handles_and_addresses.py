@@ -16,6 +16,7 @@ from kernel.driver import Kernel
 from harm.driving import thought
 from kishu_kernel.codec.pickling import _Unpickler
 from kishu_kernel.errors import LoadError
+from kishu_kernel.harmless import Admission
 
 LIBRARY = '''
 """As bindings of a library written in C are: they own memory by its address, and free it."""
@@ -214,7 +215,7 @@ def test_what_an_older_store_holds_is_not_loaded() -> None:
 
     def load(stream: bytes) -> object:
         loader = _Unpickler(io.BytesIO(stream))
-        loader.bound, loader.packages = {}, set()
+        loader.bound, loader.packages, loader.admission = {}, set(), Admission()
         return loader.load()
 
     with pytest.raises(TypeError, match="address"):

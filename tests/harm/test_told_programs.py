@@ -6,6 +6,7 @@ In this process, so that there can be many; `tests/attack/records.py` does it wi
 from __future__ import annotations
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -34,9 +35,7 @@ HOWS = ("flipped", "gone", "gone with its payloads", "cut")
 
 def shown(notebook: Notebook) -> dict[str, str]:
     """What of each variable can be compared."""
-    plain = (int, list)
-    found = notebook.variables.items()
-    return {name: repr(value) if isinstance(value, plain) else type(value).__name__ for name, value in found}
+    return {name: re.sub(" at 0x[0-9a-f]+", "", repr(value)) for name, value in notebook.variables.items()}
 
 
 def played(path: Path, chance: random.Random) -> dict[str, dict[str, str]]:

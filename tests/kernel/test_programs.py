@@ -66,6 +66,7 @@ class RealPlayer:
         self.model.made.append(id)
         self.model.heads[-1] = id
         self.states[id] = state
+        self.model.note_bare(id, state)
 
     def restart(self) -> None:
         while self.kernel.done("status")["pending"]:
