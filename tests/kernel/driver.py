@@ -343,7 +343,7 @@ class Kernel:
 
 
 def _own_address() -> str:
-    """Of this process alone, where tests run in several: a port that is free now is free when the kernel has started."""
+    """Of this process alone, where tests run in several: a port that is free now is free when the kernel starts."""
     number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
     if not number or sys.platform != "linux":  # where there is only one of these addresses
         return "127.0.0.1"
