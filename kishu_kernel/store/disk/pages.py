@@ -23,6 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kishu_kernel.memory import address_of
+
 if TYPE_CHECKING:
     from lmdb import Cursor
 
@@ -105,7 +107,7 @@ class Pages:
 
     def _value(self, cursor: Cursor[memoryview]) -> Value:
         key = cursor.key()
-        found = self._long(address(key), key.nbytes) if self._file >= 0 else None
+        found = self._long(address_of(key), key.nbytes) if self._file >= 0 else None
         if found is None:
             view = cursor.value()
             return Value(view.nbytes, view, 0)
@@ -157,31 +159,3 @@ def _advise() -> Any:
 
 
 _madvise = _advise()
-
-
-class _Buffer(ctypes.Structure):
-    """CPython's Py_buffer."""
-
-    _fields_ = (
-        ("buf", ctypes.c_void_p),
-        ("obj", ctypes.c_void_p),
-        ("len", ctypes.c_ssize_t),
-        ("itemsize", ctypes.c_ssize_t),
-        ("readonly", ctypes.c_int),
-        ("ndim", ctypes.c_int),
-        ("format", ctypes.c_void_p),
-        ("shape", ctypes.c_void_p),
-        ("strides", ctypes.c_void_p),
-        ("suboffsets", ctypes.c_void_p),
-        ("internal", ctypes.c_void_p),
-    )
-
-
-def address(view: memoryview) -> int:
-    """Where the bytes of a view begin; unlike `ctypes.addressof`, of one that cannot be written too."""
-    buffer = _Buffer()
-    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(buffer), 0)
-    try:
-        return buffer.buf or 0
-    finally:
-        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
