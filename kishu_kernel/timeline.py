@@ -234,13 +234,8 @@ class Timeline(History):
         return next((each for each in earlier if not is_bare(self.lookup, each.id)), next(iter(earlier), None))
 
     def _ends(self) -> dict[str, CheckpointId]:
-        """Where each session stood last. Of one that has left no head (in a bundle), the end of its branch."""
-        refs = self.store.refs()
-        ends = {name[len(HEAD) :]: id for name, id in refs.items() if name.startswith(HEAD)}
-        for name, id in refs.items():
-            if name.startswith(BRANCH) and id not in ends.values() and self.store.contains(id):
-                ends.setdefault(self.lookup(id).session, id)
-        return ends
+        """Where each session stood last."""
+        return {name[len(HEAD) :]: id for name, id in self.store.refs().items() if name.startswith(HEAD)}
 
     def last_head(self, session: str | None = None) -> CheckpointId:
         """Where the last of the other sessions stood that has something to bring back, or the one that is named.

@@ -204,6 +204,6 @@ def test_a_file_that_changes_under_a_mapping_is_seen(sized: Kernel) -> None:
     sized.ok("x[3]")
     [before] = sized.done("log", limit=1)["checkpoints"]
     assert before["modified"] == []
-    sized.ok("with open('data', 'r+b') as f: f.write(b'12345678')\nx[0]")
+    sized.ok("with open('data', 'r+b') as opened: opened.write(b'12345678')\nx[0]")
     [after] = sized.done("log", limit=1)["checkpoints"]
     assert after["modified"] == ["x"]

@@ -278,11 +278,13 @@ def test_files_that_this_user_may_only_read(start: Start, book: Path, tmp_path: 
     place = Path(shutil.copytree(path, Path("/tmp") / f"kishu-test-{os.getpid()}"))
     code = f"""
 import os
+import tempfile
 from pathlib import Path
 from kishu_kernel.errors import UnwritableError
 from kishu_kernel.store.format.seal import Seal
 from kishu_kernel.store.lmdb_store import LmdbStore
 seal = Seal(bytes(32))
+LmdbStore(Path(tempfile.mkdtemp()), seal=seal).close()  # imports what somebody else might not be allowed to
 os.setgid(65534); os.setuid(65534)
 path = Path({str(place)!r})
 try:

@@ -52,6 +52,7 @@ UNFINISHED = ".import-"
 """How the directory is called while it is being filled; one that a kill left behind may be removed."""
 
 _HEAD_BYTES = 4096
+_BRANCH, _SESSION = "branch/", "head/"
 _RESERVE = 64 << 20
 """Bytes of disk that are to stay free."""
 _PAGE = 4096
@@ -165,6 +166,8 @@ class _Import:
         self._counts: dict[str, int] = {}
         self._bytes = 0
         self._format = schema.FORMAT
+        self._sessions: dict[CheckpointId, str] = {}
+        self._refs: dict[str, CheckpointId] = {}
 
     def run(self) -> Content:
         self._check_head()
@@ -183,6 +186,7 @@ class _Import:
             self._fill(store, "outputs", self._output)
             self._fill(store, "versions", self._manifest)
             self._fill(store, "refs", self._ref)
+            self._give_heads(store)
             self._fill(store, "meta", self._made, "made")
             self._fill(store, "chunks", lambda key, value: self._chunk("chunks", key, value))
             self._fill(store, "packed", lambda key, value: self._chunk("packed", key, value))
@@ -253,6 +257,7 @@ class _Import:
     def _checkpoint(self, key: bytes, value: bytes) -> None:
         checkpoint = sound_checkpoint(key, schema.unmarked(value))
         self._parents[checkpoint.id] = checkpoint.parent
+        self._sessions[checkpoint.id] = checkpoint.session
 
     def _output(self, key: bytes, value: bytes) -> None:
         self._known(schema.checkpoint_id(key))
@@ -264,8 +269,21 @@ class _Import:
         self._missing |= manifest.digests
 
     def _ref(self, key: bytes, value: bytes) -> None:
-        _, id = sound_ref(key, value)
+        name, id = sound_ref(key, value)
         self._known(id)
+        self._refs[name] = id
+
+    def _give_heads(self, store: environment.Environment) -> None:
+        """Older bundles of one state tell of no session where it stood: at the end of its branch."""
+        if any(name.startswith(_SESSION) for name in self._refs):
+            return
+        ends = {self._sessions[id]: id for name, id in self._refs.items() if name.startswith(_BRANCH)}
+
+        def put(txn: Transaction[bytes]) -> None:
+            for session, id in ends.items():
+                txn.put(schema.ref_key(_SESSION + session), schema.checkpoint_key(id), db=store.tables["refs"])
+
+        store.write(put, _PAGE * len(ends))
 
     def _made(self, key: bytes, value: bytes) -> None:
         if key.startswith(IDENTITY):
