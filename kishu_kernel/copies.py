@@ -27,7 +27,7 @@ from typing import Any
 
 from kishu_kernel.harmless import has_destructor
 from kishu_kernel.interrupts import uninterrupted
-from kishu_kernel.libraries import module_name, mro_of, qualified_name
+from kishu_kernel.libraries import flags_of, module_name, mro_of, qualified_name
 
 KEPT_AT_MOST = 10_000
 """Objects that are kept for the life of the process, since they cannot be disarmed."""
@@ -121,9 +121,19 @@ def disarm(roots: list[Any], since: int = 0) -> list[Any]:
     Returns:
         What could not be disarmed. It is kept for the life of the process.
     """
+    found: dict[int, Any] = {}
+    try:
+        return _disarm(roots, since, found)
+    except Exception:  # an error of ours is no reason to run destructors, nor the answer to a request
+        left = [*roots, *found.values()]
+        _keep(left)
+        return left
+
+
+def _disarm(roots: list[Any], since: int, found: dict[int, Any]) -> list[Any]:
     finalizers = _finalizers_since(since)
     roots += _awaited(finalizers)
-    found = _reachable(roots)
+    _reach(roots, found)
     if not finalizers and not _armed(found):
         return []
     doomed = _doomed(found)
@@ -132,7 +142,7 @@ def disarm(roots: list[Any], since: int = 0) -> list[Any]:
         roots += [each.detach() for each in waiting]
         roots += found.values()
         found.clear()
-        found = _reachable(roots)
+        _reach(roots, found)
         doomed = _doomed(found)
     stubborn = [_culprit(obj) for key, obj in _armed(found).items() if key in doomed and not _disarmed(obj)]
     _keep(stubborn)
@@ -142,16 +152,14 @@ def disarm(roots: list[Any], since: int = 0) -> list[Any]:
 # -- what is reachable, and what of it would die ----------------------------------------------------
 
 
-def _reachable(roots: list[Any]) -> dict[int, Any]:
-    """All that is reachable from these, by id: not code, modules, the kernel, or classes of libraries."""
-    found: dict[int, Any] = {}
+def _reach(roots: list[Any], found: dict[int, Any]) -> None:
+    """Finds all that is reachable from these, by id: not code, modules, the kernel, or classes of libraries."""
     while roots:
         fresh = {id(obj): obj for obj in roots if id(type(obj)) not in _ATOMS}
-        roots.clear()
         fresh = {key: obj for key, obj in fresh.items() if key not in found and not _is_apart(obj)}
+        roots.clear()
         found.update(fresh)
         roots += _referents(fresh)
-    return found
 
 
 def _doomed(found: dict[int, Any]) -> set[int]:
@@ -191,7 +199,7 @@ def _is_apart(obj: Any) -> bool:
     if kind is dict:
         return "__builtins__" in obj
     if issubclass(kind, type):
-        return not (obj.__flags__ & _HEAP_TYPE and module_name(obj) == "__main__")
+        return not (flags_of(obj) & _HEAP_TYPE and module_name(obj) == "__main__")
     return issubclass(kind, _APART) or module_name(kind).partition(".")[0] in _KERNELS
 
 
@@ -237,7 +245,7 @@ def _disarmed(obj: Any) -> bool:
 
 def _husks(kind: type) -> tuple[Callable[[], type], ...]:
     """Classes without a destructor that an instance of `kind` may be turned into; made when they are tried."""
-    solid = next(base for base in mro_of(kind) if not base.__flags__ & _HEAP_TYPE)
+    solid = next(base for base in mro_of(kind) if not flags_of(base) & _HEAP_TYPE)
     name = qualified_name(kind).rpartition(".")[2]
     return (
         lambda: type(name, (solid,), {}),

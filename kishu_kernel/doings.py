@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import get_ident
-from typing import Any
+from typing import Any, NoReturn
 
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.errors import KishuError
@@ -157,6 +157,14 @@ def close_world() -> None:
     _listen()
     sys.dont_write_bytecode = True
     _everywhere = Guard()
+
+
+def refuse(name: str) -> NoReturn:
+    """For what touches the world and raises no audit event: it is not done, and the guard hears of it."""
+    guard = _guards.get(get_ident()) or _everywhere
+    if guard is not None:
+        guard.refused = guard.refused or f"calls {name}"
+    raise TouchedWorldError(f"{name} is not to be called now")
 
 
 @contextmanager

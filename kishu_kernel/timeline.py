@@ -210,7 +210,9 @@ class Timeline(History):
         for checkpoint in ancestry(self.lookup, self.head):
             if checkpoint.id == meeting:
                 break
-            self._left[checkpoint.parent] = checkpoint.id
+            settled = not checkpoint.code and checkpoint.message is None and checkpoint.id == self.head
+            if not (settled and checkpoint.parent in self._left):  # a look in between does not hide what was undone
+                self._left[checkpoint.parent] = checkpoint.id
         self.head = to
         self.branch, self._again = branch, None
         self.store.note({HEAD + self.session: to})

@@ -304,3 +304,25 @@ def test_a_generator_that_would_do_nothing_is_let_go_of() -> None:
     taken.let_go()
     assert gone() is None
     assert told == []
+
+
+def test_a_metaclass_is_not_asked() -> None:
+    """An error of its own would be the answer to whoever let go."""
+
+    class Meta(type):
+        def __getattribute__(cls, name: str) -> Any:
+            raise NameError(name)
+
+    class Made(metaclass=Meta):
+        def __del__(self) -> None:
+            gone.append("destructor")
+
+    gone: list[str] = []
+    Made.__module__ = "__main__"
+    told: list[str] = []
+    taken = Copies(told.append)
+    made = object.__new__(Made)
+    taken.note([made, Made])
+    del made
+    taken.let_go()
+    assert gone == []

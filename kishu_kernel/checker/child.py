@@ -6,6 +6,7 @@ the process ends (`os._exit`) when it has answered. Memory, processor time and p
 
 from __future__ import annotations
 
+import _thread
 import builtins
 import importlib
 import linecache
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from kishu_kernel.checker.confined import confine
 from kishu_kernel.checker.questions import PATIENCE, Answer, Given, Question, packed, unpacked
 from kishu_kernel.codec.pickling import decode
 from kishu_kernel.copies import Copies
@@ -53,8 +55,10 @@ def main() -> None:
     try:
         line = _apart()
         _bounded()
-        close_world()
-        _serve(line)
+        if confine():  # before there is another thread, which would not be
+            _thread.start_new_thread(_end_with, (line,))
+            close_world()
+            _serve(line)
     finally:
         os._exit(0)
 
@@ -80,6 +84,14 @@ def _bounded() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # before the kernel, if it comes to that
         file.write("1000")
+
+
+def _end_with(line: int) -> None:
+    """Ends the process when the other end hangs up, whatever it is doing."""
+    poll = select.poll()
+    poll.register(line, 0)
+    poll.poll()
+    os._exit(0)
 
 
 def _serve(line: int) -> None:

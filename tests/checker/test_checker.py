@@ -34,6 +34,27 @@ class Sleeps:
     def __setstate__(self, state): time.sleep(1000)
 class Ends:
     def __setstate__(self, state): os._exit(1)
+class Spawns:
+    def __setstate__(self, state):
+        import multiprocessing
+        multiprocessing.get_context('spawn').Process(target=print).start()
+class Pipes:
+    def __setstate__(self, state): os.mkfifo('written.txt')
+class Renices:
+    def __setstate__(self, state): os.setpriority(os.PRIO_PROCESS, state['pid'], 19)
+class Shares:
+    def __setstate__(self, state):
+        from multiprocessing import shared_memory
+        shared_memory.SharedMemory(name=state['name'])
+class WritesInC:
+    def __setstate__(self, state):
+        import ctypes
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.a = libc.open(b'written.txt', os.O_CREAT | os.O_WRONLY, 0o600)
+class RunsInC:
+    def __setstate__(self, state):
+        import ctypes
+        self.a = ctypes.CDLL(None).system(b'touch written.txt')
 class Prints:
     def __setstate__(self, state): print('seen'); os.write(1, b'seen'); self.a = 1
 class Removes:
@@ -173,6 +194,32 @@ def test_it_touches_nothing(checker: Checker, beside: Any, tmp_path: Path) -> No
     answer = asked(checker, "census", payload(x=empty(beside.Writes)))
     assert "writes files" in (answer.refused or "")
     assert not (tmp_path / "written.txt").exists()
+
+
+@pytest.mark.parametrize("kind", ["Spawns", "Pipes", "Renices", "Shares"])
+def test_what_no_audit_hook_hears_is_refused(checker: Checker, beside: Any, tmp_path: Path, kind: str) -> None:
+    made = empty(getattr(beside, kind))
+    vars(made).update(pid=os.getpid(), name="nothing")
+    before = os.getpriority(os.PRIO_PROCESS, 0)
+    answer = asked(checker, "census", payload(x=made))
+    assert answer.refused, answer
+    assert not (tmp_path / "written.txt").exists()
+    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is looked at")
+@pytest.mark.parametrize("kind", ["WritesInC", "RunsInC"])
+def test_what_is_done_in_c_is_not_done(checker: Checker, beside: Any, tmp_path: Path, kind: str) -> None:
+    assert asked(checker, "census", payload(x=empty(getattr(beside, kind)))).problem is None
+    assert not (tmp_path / "written.txt").exists()
+
+
+def test_it_ends_with_the_kernel_whatever_it_is_doing(checker: Checker, beside: Any) -> None:
+    checker.ask("census", [payload(x=empty(beside.Loops))])
+    assert checker.answer(checker._number, 1.0) is None
+    found = process()
+    checker.close()
+    until(lambda: not found.is_running() or found.status() == psutil.STATUS_ZOMBIE)
 
 
 def test_what_is_printed_is_not_seen(checker: Checker, beside: Any, capfd: pytest.CaptureFixture[str]) -> None:

@@ -175,3 +175,15 @@ def test_cells_are_never_interrupted_by_thinking(kernel: Kernel) -> None:
         time.sleep(0.28 + number % 10 * 0.01)
         kernel.ok("for _ in range(20000): n += 1")
     assert kernel.value("n") == 60 * 20000
+
+
+def test_a_look_between_does_not_hide_what_was_undone(kernel: Kernel) -> None:
+    """A property that keeps what it was asked is changed by who looks at it."""
+    kernel.ok("class L:\n    @property\n    def n(self):\n        self.kept = 1\n        return 1\nl = L(); v = []")
+    for number in range(1, 4):
+        kernel.ok(f"v.append({number})")
+    for operation, there in [("undo", [1, 2]), ("undo", [1]), ("undo", []), ("redo", [1]), ("redo", [1, 2])]:
+        kernel.done(operation)
+        assert kernel.value("(l.n, v)") == (1, there)
+    kernel.done("redo")
+    assert kernel.value("v") == [1, 2, 3]
