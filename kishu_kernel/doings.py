@@ -17,7 +17,6 @@ Neighbours: `world`, which says what an event means.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import types
@@ -30,6 +29,7 @@ from typing import Any, NoReturn
 
 from kishu_kernel.collector import collector_waiting
 from kishu_kernel.errors import KishuError
+from kishu_kernel.libraries import is_of_a_library
 from kishu_kernel.world import PHRASES, READS, SIGNALS, STARTS_PROCESSES, STARTS_THREADS, Doing, is_to_write
 
 MOST_DETAILS = 3
@@ -278,11 +278,6 @@ def _is_librarys(frame: types.FrameType | None) -> bool:
     return is_of_a_library(frame.f_code.co_filename)
 
 
-def is_of_a_library(file: str) -> bool:
-    """Whether a file of code belongs to Python or to what is installed beside it, and is not the user's own."""
-    return file.startswith(_standard_library()) or _is_installed(file)
-
-
 def _is_installed(file: str) -> bool:
     return "site-packages" in file or "dist-packages" in file
 
@@ -297,11 +292,6 @@ def _is_importing(frame: types.FrameType | None) -> bool:
 
 def _is_import_system(frame: types.FrameType) -> bool:
     return frame.f_code.co_filename.startswith("<frozen importlib")
-
-
-@cache
-def _standard_library() -> tuple[str, ...]:
-    return "<frozen ", os.path.dirname(os.__file__) + os.sep
 
 
 def _is_kernels(ident: int) -> bool:

@@ -11,6 +11,7 @@ import decimal
 import enum
 import fractions
 import logging
+import os
 import pathlib
 import re
 import sys
@@ -130,6 +131,46 @@ def derives(kind: type, base: type) -> bool:
 def is_notebooks(kind: type) -> bool:
     """The class was made by the notebook. Runs no code of a metaclass."""
     return module_name(kind) == "__main__" and bool(flags_of(kind) & _HEAP_TYPE)
+
+
+def is_users_own(kind: type) -> bool:
+    """The class was made by the notebook, or by a module of the user's. Runs no code of a metaclass.
+
+    Such a module lies beside the notebook, or on a path that was added since the kernel began.
+    """
+    if not flags_of(kind) & _HEAP_TYPE:
+        return False
+    module = module_name(kind)
+    return module == "__main__" or _lies_beside(module.partition(".")[0])
+
+
+def _lies_beside(package: str) -> bool:
+    module = sys.modules.get(package)
+    file = vars(module).get("__file__") if type(module) is types.ModuleType else None
+    if type(file) is not str or package == "kishu_kernel" or is_of_a_library(file):
+        return False
+    home, name = os.path.split(os.path.abspath(file))
+    if name.startswith("__init__."):
+        home = os.path.dirname(home)
+    return home in _BESIDE or home in {os.path.abspath(each) for each in sys.path if type(each) is str} - _AT_START
+
+
+def is_of_a_library(file: str) -> bool:
+    """Whether a file of code belongs to Python or to what is installed beside it, and is not the user's own."""
+    return file.startswith(_STANDARD) or "site-packages" in file or "dist-packages" in file
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it is gone
+        return os.sep
+
+
+_STANDARD = "<frozen ", os.path.dirname(os.__file__) + os.sep
+_BESIDE = frozenset({_directory()})
+"""Where the kernel was started: where the notebook is."""
+_AT_START = frozenset(map(os.path.abspath, filter(None, sys.path)))
 
 
 def is_plain_class(kind: type) -> bool:

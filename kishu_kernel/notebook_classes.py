@@ -29,6 +29,7 @@ from kishu_kernel.libraries import (
     hides_attributes,
     is_notebooks,
     is_strange,
+    is_users_own,
     module_name,
     mro_of,
     qualified_name,
@@ -54,14 +55,15 @@ def way_of(kind: type, namespace: dict[str, Any]) -> Way | None:
     if any(_is_named(base, "enum", "Enum") for base in mro_of(kind)):
         return None
     own = _own_ways(kind, namespace)
-    if not own and not any(map(is_notebooks, mro_of(kind))):
+    beside = not any(map(is_notebooks, mro_of(kind)))  # its code is in a module: where only that can tell, it is asked
+    if not own and beside:
         return None
     if _only_raises(own):
         return _refusing("its own way to be pickled only raises")
     base = _base_of(kind)
     kept = _keeper_of(base)
     if hides_attributes(kind):
-        return _refusing(_HIDDEN)
+        return None if beside else _refusing(_HIDDEN)
     if kept is not None and (own or _minds_its_content(kind, base)):
         return _derived(base, kept)
     if not own:
@@ -70,7 +72,9 @@ def way_of(kind: type, namespace: dict[str, Any]) -> Way | None:
         return _instance
     if _is_named(base, "numpy", "ndarray"):
         return _derived(base, _array)
-    return _refusing("its own way to be pickled, or to tell its attributes, is code of the notebook")
+    return (
+        None if beside else _refusing("its own way to be pickled, or to tell its attributes, is code of the notebook")
+    )
 
 
 def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
@@ -115,7 +119,7 @@ def _own_ways(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for base in mro_of(kind):
         contents = contents_of(base)
-        notebooks = is_notebooks(base)
+        notebooks = is_users_own(base)
         for name in _WAYS & contents.keys() - found.keys():
             made_by_python = name == "__dict__" and type(contents[name]) in PLACES
             made_by_python = made_by_python or _is_of_namedtuple(name, contents[name])

@@ -118,8 +118,10 @@ LOSSY = "class L(dict):\n    def __reduce__(self): return L, ()\n"
 
 def library(monkeypatch: pytest.MonkeyPatch, directory: Path, source: str) -> None:
     """A module called `lossy`, with this in it."""
-    (directory / "lossy.py").write_text(source)
-    monkeypatch.syspath_prepend(str(directory))
+    place = directory / "site-packages"
+    place.mkdir(exist_ok=True)
+    (place / "lossy.py").write_text(source)
+    monkeypatch.syspath_prepend(str(place))
     monkeypatch.delitem(sys.modules, "lossy", raising=False)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it may be written twice in a second
 

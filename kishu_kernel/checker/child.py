@@ -28,9 +28,10 @@ from kishu_kernel.codec.pickling import decode
 from kishu_kernel.copies import Copies
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk import Census
-from kishu_kernel.doings import Guard, close_world, is_of_a_library, untouched_world, world_open
+from kishu_kernel.doings import Guard, close_world, untouched_world, world_open
 from kishu_kernel.errors import LoadError
 from kishu_kernel.harmless import Admission, StrangeError
+from kishu_kernel.libraries import is_of_a_library
 from kishu_kernel.reducers import ReductionTable
 
 IDLE = 180.0

@@ -72,9 +72,11 @@ def checker() -> Iterator[Checker]:
 
 @pytest.fixture
 def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A module of the user's that is found because the directory is in the path."""
-    (tmp_path / "next_to_it.py").write_text(BESIDE)
-    monkeypatch.syspath_prepend(str(tmp_path))
+    """A library that nothing is known of."""
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    (place / "next_to_it.py").write_text(BESIDE)
+    monkeypatch.syspath_prepend(str(place))
     monkeypatch.chdir(tmp_path)
     sys.modules.pop("next_to_it", None)
     import next_to_it

@@ -57,7 +57,10 @@ def failed(obj):
 def test_the_collector_clears_a_failed_commit(made: str, tmp_path: Path) -> None:
     """The exception of a failed commit keeps a cycle with the payload's views: it dies with a SIGSEGV without care."""
     code = f"{PRELUDE}\nfor _ in range(20):\n    failed({made})\n    gc.collect()\nprint('alive')"
-    (tmp_path / "lib.py").write_text(LIBRARY)
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    (place / "lib.py").write_text(LIBRARY)
+    code = f"import sys; sys.path.append({str(place)!r})\n{code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "alive", "")
 

@@ -154,8 +154,11 @@ class Kernel:
         return ran
 
     def library(self, name: str, source: str) -> None:
-        """A module that cells can import: its code is not the notebook's."""
-        (self.home / f"{name}.py").write_text(source)
+        """A library that cells can import: its code is not the user's."""
+        place = self.home / "site-packages"
+        place.mkdir(exist_ok=True)
+        (place / f"{name}.py").write_text(source)
+        self.ok("", silent=True, user_expressions={"path": f"__import__('sys').path.append({str(place)!r})"})
 
     def value(self, expression: str) -> Any:
         """The value of a literal, by its repr. Hidden from the history; changes nothing."""
