@@ -26,7 +26,6 @@ def attack(times: int, seed: int, work: Path) -> Tally:
         kinds = chance.sample(sorted(KINDS), chance.randint(1, 6))
         home = work / str(number)
         home.mkdir()
-        (home / "beside.py").write_text(BESIDE)
         harm = _harm(home, kinds, deeds)
         if harm:
             tally.wrong(f"seed {seed}, try {number}, {deeds}, {kinds}: {'; '.join(harm)}")
@@ -39,6 +38,7 @@ def _harm(home: Path, kinds: list[str], deeds: list[str]) -> list[str]:
     """What the last of the deeds did; those before it leave the variables where they are."""
     try:
         with Kernel(home, cwd=home) as kernel:
+            kernel.library("beside", BESIDE)
             case = Case(kernel, kinds).made()
             for deed in deeds[:-1]:
                 if deed in STAYING:

@@ -63,7 +63,7 @@ class Closing:
     def __getstate__(self): return self.path
     def __setstate__(self, path): self.path = path; self._begin()
 """
-"""A library of the user's, beside the notebook."""
+"""A library that nothing is known of."""
 
 OWN = (
     "class Own%n:\n"
@@ -143,9 +143,10 @@ ASKED = "[each._number for each in __import__('gc').get_objects() if type(each).
 
 
 @pytest.fixture
-def kernel(start: Start, tmp_path: Path) -> Kernel:
-    (tmp_path / "beside.py").write_text(BESIDE)
-    return start()
+def kernel(start: Start) -> Kernel:
+    kernel = start()
+    kernel.library("beside", BESIDE)
+    return kernel
 
 
 def paused(case: Case) -> None:
