@@ -152,7 +152,7 @@ BEGIN = "import ctypes, bound\nmade = []\ndef make():\n    made.append(1); print
 
 
 def prepare(home: Path) -> None:
-    (home / "bound.py").write_text(LIBRARY)
+    (home / "bound.py").write_text(f"__file__ = 'site-packages/bound.py'\n{LIBRARY}")  # as one that is installed
     (home / "lazy_one.py").write_text("print('loaded')")
 
 
