@@ -152,7 +152,8 @@ class Model:
             self.bare.add(id)
 
     def resumed(self) -> list[Target]:
-        earlier = [head for head in self.heads[:-1] if head not in self.bare]
+        stood = [head for head in self.heads[:-1] if head is not None]
+        earlier = [head for head in stood if head not in self.bare] or stood
         return [max(earlier, key=self.made.index)] if earlier else []
 
 

@@ -695,8 +695,8 @@ class Walk:
         if "__getstate__" in state or "__reduce_ex__" in state:  # a pickler would call them, though no class has them
             self.give_up(obj)
             return
-        if self.shared.census is not None:  # all its attributes are in the digest
-            self.shared.census[module_name(type(obj)), qualified_name(type(obj)), ""] += 1
+        if self.shared.census is not None:  # as where it is not simple: a copy may be, and what it was copied from not
+            self.shared.census.update(_counted(type(obj), state))
         self.parts.append(b"o%d;" % len(state))
         self.stack.append(type(obj))  # walked after the attributes
         self.items(state)
