@@ -168,6 +168,18 @@ def refuse(name: str) -> NoReturn:
 
 
 @contextmanager
+def our_own() -> Iterator[None]:
+    """What this thread does within it is ours, and no doing of what is looked at: nobody refuses it."""
+    thread = get_ident()
+    guard = _guards.pop(thread, None)
+    try:
+        yield
+    finally:
+        if guard is not None:
+            _guards[thread] = guard
+
+
+@contextmanager
 def world_open() -> Iterator[None]:
     """Something of ours may be done in a process whose world is closed."""
     global _everywhere

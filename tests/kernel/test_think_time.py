@@ -187,3 +187,13 @@ def test_a_look_between_does_not_hide_what_was_undone(kernel: Kernel) -> None:
         assert kernel.value("(l.n, v)") == (1, there)
     kernel.done("redo")
     assert kernel.value("v") == [1, 2, 3]
+
+
+def test_a_large_frame_is_compared(kernel: Kernel) -> None:
+    """Its bytes are read from our own store, which is no doing of what is loaded."""
+    kernel.ok("import numpy as np, pandas as pd\ndf = pd.DataFrame({'c': np.arange(3_000_000.)})")
+    kernel.ok("df['d'] = df['c'] * 2")
+    thought(kernel)
+    [detail] = kernel.done("diff", target="HEAD", base="HEAD~1", values=True)["details"]
+    assert "Not compared" not in str(detail["change"])
+    assert detail["change"]["aspects"]
