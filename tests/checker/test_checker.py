@@ -188,7 +188,9 @@ def test_one_that_went_away_meanwhile_is_replaced(checker: Checker) -> None:
     asked(checker, "digest", payload(a=1))
     found = process()
     found.kill()
-    until(lambda: not found.is_running() or found.status() == psutil.STATUS_ZOMBIE)
+    line = checker._line
+    assert line is not None
+    until(lambda: asking._is_gone(line))  # when the last of its threads is
     assert asked(checker, "digest", payload(a=2)).problem is None
 
 
