@@ -20,6 +20,9 @@ from typing import Any
 _Mine = Callable[[], bool]
 """Whether what happens now, on the thread that asks, is not to be seen."""
 
+_MAKES_KNOWN = ("_filters_mutated_lock_held", "_filters_mutated")
+"""What `warnings` calls when its filters change, so that what was shown may be shown again; the first from 3.14 on."""
+
 
 @contextmanager
 def unseen(*, started: bool = False) -> Iterator[None]:
@@ -69,10 +72,35 @@ def _warnings_hidden(mine: _Mine) -> Iterator[None]:
 
     warnings.showwarning = show_others
     try:
-        yield
+        with _filters_unmoved(mine):
+            yield
     finally:
         if warnings.showwarning is show_others:
             warnings.showwarning = show
+
+
+@contextmanager
+def _filters_unmoved(mine: _Mine) -> Iterator[None]:
+    """Filters that this thread changes for a moment, as pandas does whenever it is asked for its dtypes, move nothing.
+
+    Made known, they would have every warning that the notebook was already shown be shown once more.
+    """
+    name = next((each for each in _MAKES_KNOWN if hasattr(warnings, each)), None)
+    if name is None:
+        yield
+        return
+    make_known = getattr(warnings, name)
+
+    def make_others_known() -> None:
+        if not mine():
+            make_known()
+
+    setattr(warnings, name, make_others_known)
+    try:
+        yield
+    finally:
+        if getattr(warnings, name) is make_others_known:
+            setattr(warnings, name, make_known)
 
 
 @contextmanager

@@ -126,6 +126,28 @@ def test_what_was_shown_once_is_not_shown_again(shown: list[str]) -> None:
     assert shown == ["once"]
 
 
+def mute_briefly() -> None:
+    """As pandas does for its dtypes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+
+
+def test_nor_where_a_library_changes_the_filters_for_a_moment(shown: list[str]) -> None:
+    warn("once")
+    with warnings_hidden():
+        mute_briefly()
+    warn("once")
+    assert shown == ["once"]
+
+
+def test_filters_that_another_thread_changes_are_asked_anew(shown: list[str]) -> None:
+    warn("once")
+    with warnings_hidden():
+        elsewhere(lambda: warnings.simplefilter("always"))
+    warn("once")
+    assert shown == ["once", "once"]
+
+
 def test_a_stream_that_nobody_can_change(monkeypatch: pytest.MonkeyPatch) -> None:
     class Fixed:
         __slots__ = ("texts",)
