@@ -21,15 +21,15 @@ from describer import Description, describe
 from kishu_kernel.detect.trackers import PatchedNamespace, TrackerKind, make_tracker
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
-from kishu_kernel.namespace import UserNamespace
-from kishu_kernel.reducers import ReductionTable
-from kishu_kernel.restore import CellRunner, Rerun
-from kishu_kernel.running import Ticket
-from kishu_kernel.session import Session
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.namespace import UserNamespace
+from kishu_kernel.session.restore import CellRunner, Rerun
+from kishu_kernel.session.running_cells import Ticket
+from kishu_kernel.session.session import Session
+from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import MemoryStore
 from kishu_kernel.store.base import Refs, StoredPayload
 from kishu_kernel.store.lmdb_store import LmdbStore
-from kishu_kernel.timeline import Timeline
 
 
 class FailingStore(MemoryStore):

@@ -35,9 +35,9 @@ from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.trackers import TrackerKind
 from kishu_kernel.errors import CheckoutError, KishuError, RequestError
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.timeline import BRANCH, TAG
 from kishu_kernel.store.lmdb_store import LmdbStore
-from kishu_kernel.timeline import BRANCH, TAG
 
 TOUCH_NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
 """Cells after which no variable may be told to have changed."""

@@ -20,7 +20,7 @@ from commanding import write_notebook
 from kernel.driver import Kernel, environment_of
 
 from kishu_kernel.client import LOOKING, Client, connect
-from kishu_kernel.connection import Connection
+from kishu_kernel.client.connection import Connection
 from kishu_kernel.errors import (
     AmbiguousTargetError,
     LostError,

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel import copies
-from kishu_kernel.copies import Copies, disarm
+from kishu_kernel.objects.codec import disarming as copies
+from kishu_kernel.objects.codec.disarming import Copies, disarm
 
 gone: list[str] = []
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.doings import TouchedWorldError, begin, untouched_world
+from kishu_kernel.process.audit_hook import TouchedWorldError, begin, untouched_world
 
 HERE = "__main__"
 

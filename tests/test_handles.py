@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from harness import Notebook
 
-from kishu_kernel.doings import untouched_world
 from kishu_kernel.errors import LostError
-from kishu_kernel.handles import HeldOutsideError, handle_entry
-from kishu_kernel.rebuild import make_text
+from kishu_kernel.objects.handles import HeldOutsideError, handle_entry
+from kishu_kernel.objects.rebuild.parts import make_text
+from kishu_kernel.process.audit_hook import untouched_world
 
 TEXT = "line 1\nline 2\nline 3\n"
 
@@ -277,7 +277,7 @@ def test_every_refusal_is_a_type_error_of_one_sentence() -> None:
 
 def test_a_text_file_tells_what_is_asked_of_it_in_this_python(tmp_path: Path) -> None:
     """`_hidden` reads what a file refers to: another order in a new Python would show here."""
-    from kishu_kernel.handles import _hidden
+    from kishu_kernel.objects.handles import _hidden
 
     path = tmp_path / "a"
     for newline in (None, "", "\n", "\r\n", "\r"):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.checker.questions import Bytes, Given
-from kishu_kernel.codec.pickling import NotStored, decode, encode
-from kishu_kernel.harmless import Admission, StrangeError
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.codec.admission import Admission, StrangeError
+from kishu_kernel.objects.codec.pickling import NotStored, decode, encode
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.checker.questions import Bytes, Given
 
 HARMLESS = {
     "plain values": "import datetime, decimal, uuid, pathlib, re, collections\n"

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from kishu_kernel.interrupts import answering, uninterrupted
+from kishu_kernel.process.interrupts import answering, uninterrupted
 
 
 def press() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kishu_kernel.keeping import KeepRules
+from kishu_kernel.session.keep_rules import KeepRules
 
 
 def refusal(rules: KeepRules, **variables: Any) -> str | None:

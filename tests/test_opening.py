@@ -12,10 +12,10 @@ from store.values import checkpoint_id, full, payload, trivial
 from kishu_kernel.frontend import opening
 from kishu_kernel.frontend.opening import MOST, SHARE, StoreOpener, Whereabouts
 from kishu_kernel.model import Buffer, Payload, SessionId, Version
+from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
 from kishu_kernel.store.format.seal import KEY_FILE
 from kishu_kernel.store.transfer import transfer
-from kishu_kernel.timeline import Timeline
 
 HERE = SessionId("here")
 

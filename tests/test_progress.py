@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from kishu_kernel import progress
-from kishu_kernel.progress import Progress, Reporter
+from kishu_kernel.session import progress
+from kishu_kernel.session.progress import Progress, Reporter
 
 
 class Clock:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kishu_kernel.quiet import unseen, warnings_hidden
+from kishu_kernel.process.quiet import unseen, warnings_hidden
 
 _registry: dict[object, object] = {"version": -1}
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from harness import FailingStore, Notebook
 
-from kishu_kernel import namespace, restore
 from kishu_kernel.errors import CheckoutError, LostError, UntrustedError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.model import CheckpointId, Plan, Version
-from kishu_kernel.progress import Progress, Reporter
-from kishu_kernel.restore import Found, Rerun
+from kishu_kernel.session import namespace, restore
+from kishu_kernel.session.progress import Progress, Reporter
+from kishu_kernel.session.restore import Found, Rerun
 from kishu_kernel.store.base import Arrived, StoredPayload
 
 

@@ -22,7 +22,7 @@ from kishu_kernel.errors import (
 )
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import CellRun, Checkpoint
-from kishu_kernel.restore import Rerun
+from kishu_kernel.session.restore import Rerun
 
 
 @pytest.fixture

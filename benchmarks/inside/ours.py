@@ -10,8 +10,8 @@ import sys
 import time
 from typing import Any
 
-from kishu_kernel.ledger import Ledger
-from kishu_kernel.running import Running
+from kishu_kernel.session.ledger import Ledger
+from kishu_kernel.session.running_cells import Running
 
 
 class Probe:

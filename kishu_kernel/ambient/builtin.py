@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.ambient.provider import Provider
-from kishu_kernel.quiet import warnings_hidden
+from kishu_kernel.process.quiet import warnings_hidden
 
 
 class _Random(Provider):

@@ -14,8 +14,8 @@ from kishu_kernel.compare import arrays, arrow_tables, code, objects, pandas_tab
 from kishu_kernel.compare.facts import Aspect, CellDifference, Comparison
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import is_shown_whole, is_valued, named_alike, same, text, type_name
-from kishu_kernel.libraries import is_strange, module_name
-from kishu_kernel.quiet import warnings_hidden
+from kishu_kernel.objects.classes import is_strange, module_name
+from kishu_kernel.process.quiet import warnings_hidden
 
 __all__ = ["Aspect", "CellDifference", "Comparison", "compare"]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import SHOWN, cut, is_kind, is_valued, same, text
-from kishu_kernel.words import counted
+from kishu_kernel.model.amounts import counted
 
 BLOCK = 1 << 18
 """Elements that are compared at once."""

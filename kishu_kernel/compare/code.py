@@ -12,10 +12,10 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-from kishu_kernel.cell_sources import known_lines
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import label, members_of, same, text, type_name
 from kishu_kernel.compare.plain import differing_lines
+from kishu_kernel.process.cell_sources import known_lines
 
 _OF_THE_MACHINE = {
     *("__dict__", "__weakref__", "__module__", "__slotnames__", "__firstlineno__", "__static_attributes__"),

@@ -21,9 +21,10 @@ from collections.abc import Callable, Hashable, Iterable
 from itertools import islice
 from typing import Any
 
+from kishu_kernel.compare.summaries import describe
 from kishu_kernel.detect.atoms import PLAIN
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.libraries import (
+from kishu_kernel.objects.classes import (
     attributes,
     is_strange,
     module_contents,
@@ -31,8 +32,7 @@ from kishu_kernel.libraries import (
     qualified_name,
     strange_ones_live,
 )
-from kishu_kernel.reducers import ReductionTable
-from kishu_kernel.summaries import describe
+from kishu_kernel.objects.reducers import ReductionTable
 
 WIDTH = 80
 """Characters of a value in one line."""

@@ -23,7 +23,7 @@ from kishu_kernel.compare.looking import (
     state_of,
     text,
 )
-from kishu_kernel.libraries import module_name, qualified_name
+from kishu_kernel.objects.classes import module_name, qualified_name
 
 _STEPS = {"steps", "transformers", "estimators", "transformer_list", "transformers_", "estimators_"}
 """Where estimators of scikit-learn keep others, in tuples that begin with a name."""

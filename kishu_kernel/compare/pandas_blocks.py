@@ -9,7 +9,7 @@ from typing import Any
 from kishu_kernel.compare.arrays import ALONE, BLOCK, differ, objects_differ
 from kishu_kernel.compare.looking import is_kind, same
 from kishu_kernel.detect.atoms import PLAIN
-from kishu_kernel.libraries import module_name, qualified_name
+from kishu_kernel.objects.classes import module_name, qualified_name
 
 _MISSING = {"NoneType", "NAType", "NaTType"}
 

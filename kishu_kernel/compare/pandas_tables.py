@@ -14,7 +14,7 @@ from kishu_kernel.compare.looking import is_kind, same, state_of, text
 from kishu_kernel.compare.pandas_blocks import differing_places, labels_block, rows_at_once, values_block
 from kishu_kernel.compare.pandas_rows import Pairing, names_of, paired
 from kishu_kernel.compare.tables import Column, Rows, Table, tables
-from kishu_kernel.words import size
+from kishu_kernel.model.amounts import size
 
 
 def is_frame(kind: type) -> bool:

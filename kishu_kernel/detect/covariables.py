@@ -19,9 +19,9 @@ from kishu_kernel.detect.familiar import Familiar
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined, hubs_of
 from kishu_kernel.detect.looking import LOOKING
 from kishu_kernel.detect.walk import Fingerprint
-from kishu_kernel.libraries import is_untraversable
 from kishu_kernel.model import Access, Change, Delta, Digest, Names, covariable
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.classes import is_untraversable
+from kishu_kernel.objects.reducers import ReductionTable
 
 ALL = Access(dynamic=True)
 """Everything may have been touched."""

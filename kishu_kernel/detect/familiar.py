@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 
 from kishu_kernel.detect.atoms import digest
-from kishu_kernel.memory import address, memory_at, root_of
+from kishu_kernel.process.memory import address, memory_at, root_of
 
 LONG = 2048
 """Shorter ones are read as fast as they are recognised."""

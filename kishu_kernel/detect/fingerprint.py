@@ -23,9 +23,9 @@ from typing import Any
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.familiar import Familiar, Familiars
 from kishu_kernel.detect.walk import Census, Fingerprint, Shared, Walk
-from kishu_kernel.memory import overlaps
 from kishu_kernel.model import Digest
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.process.memory import overlaps
 
 
 class Fingerprinter:

@@ -23,7 +23,8 @@ from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
 from kishu_kernel.detect.familiar import LONG, READABLE, Familiar, Familiars, key_of_array, key_of_tuple
-from kishu_kernel.libraries import (
+from kishu_kernel.model import Digest
+from kishu_kernel.objects.classes import (
     VALUE_TYPES,
     attributes,
     copies_on_write,
@@ -44,8 +45,10 @@ from kishu_kernel.libraries import (
     static_objects,
     strange_ones_live,
 )
-from kishu_kernel.library_looks import hung_on, is_only_seen
-from kishu_kernel.memory import (
+from kishu_kernel.objects.library_looks import hung_on, is_only_seen
+from kishu_kernel.objects.rebuild.parts import make_derived, make_instance, module_attribute
+from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.process.memory import (
     LARGE,
     Blank,
     address,
@@ -60,9 +63,6 @@ from kishu_kernel.memory import (
     root_of,
     zeros,
 )
-from kishu_kernel.model import Digest
-from kishu_kernel.rebuild import make_derived, make_instance, module_attribute
-from kishu_kernel.reducers import Reducer, ReductionTable
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 

@@ -10,10 +10,8 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.cell_sources import tell_by
 from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.trackers import make_tracker
-from kishu_kernel.doings import begin
 from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.background import Background
 from kishu_kernel.frontend.ending import Ending
@@ -25,15 +23,17 @@ from kishu_kernel.frontend.settings import Settings
 from kishu_kernel.frontend.sources import CellFinder
 from kishu_kernel.frontend.transforming import known, transformed
 from kishu_kernel.frontend.visible_cell import VisibleCell, VisibleCells, not_run
-from kishu_kernel.libraries import module_name
 from kishu_kernel.model import CellRun, SessionId
-from kishu_kernel.namespace import UserNamespace, is_frontends, is_result
-from kishu_kernel.quiet import warnings_hidden
-from kishu_kernel.reducers import ReductionTable
-from kishu_kernel.running import Ticket
-from kishu_kernel.session import Session
+from kishu_kernel.objects.classes import module_name
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.process.audit_hook import begin
+from kishu_kernel.process.cell_sources import tell_by
+from kishu_kernel.process.quiet import warnings_hidden
+from kishu_kernel.session.namespace import UserNamespace, is_frontends, is_result
+from kishu_kernel.session.running_cells import Ticket
+from kishu_kernel.session.session import Session
+from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store.places.live import Announcement
-from kishu_kernel.timeline import Timeline
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
     from kishu_kernel.frontend.answers.messages import Requests

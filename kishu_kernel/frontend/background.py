@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kishu_kernel.frontend.reach import Reach, is_kernels
-from kishu_kernel.libraries import attributes
+from kishu_kernel.objects.classes import attributes
 
 _handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal
 """As `signal.getsignal`, which looks each number up in an enumeration: that takes 20 times as long."""

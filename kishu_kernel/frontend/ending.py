@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kishu_kernel.signals import Listener
+from kishu_kernel.process.signals import Listener
 
 if TYPE_CHECKING:
     from kishu_kernel.frontend.attachment import Attachment

@@ -20,7 +20,7 @@ from kishu_kernel.frontend.attachment import Attachment
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.settings import Settings
 from kishu_kernel.frontend.think_time import ThinkTime
-from kishu_kernel.interrupts import answering
+from kishu_kernel.process.interrupts import answering
 
 PATIENCE = 5.0
 """Seconds that a thread waits, at most, for a checkpoint whose cell's reply has left."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreDamagedError, StoreError, UnwritableError
 from kishu_kernel.model import SessionId
-from kishu_kernel.timeline import Timeline
+from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:
     from kishu_kernel.store.lmdb_store import LmdbStore

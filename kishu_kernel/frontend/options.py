@@ -12,7 +12,7 @@ from traitlets.config import Configurable
 from kishu_kernel.detect.trackers import TrackerKind
 from kishu_kernel.frontend.opening import Whereabouts
 from kishu_kernel.frontend.settings import END_TIMEOUT, Settings
-from kishu_kernel.keeping import KeepRules
+from kishu_kernel.session.keep_rules import KeepRules
 
 
 class KishuOptions(Configurable):

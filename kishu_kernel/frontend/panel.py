@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.answers.messages import OPERATIONS, Requests
 from kishu_kernel.frontend.main_shell import MainShell
-from kishu_kernel.interrupts import answering
-from kishu_kernel.progress import Progress
+from kishu_kernel.process.interrupts import answering
+from kishu_kernel.session.progress import Progress
 
 if TYPE_CHECKING:
     import anywidget

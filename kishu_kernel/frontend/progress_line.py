@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from kishu_kernel.progress import Progress, Show
+from kishu_kernel.session.progress import Progress, Show
 
 MIMETYPE = "application/vnd.kishu.progress+json"
 """For clients that draw it themselves: the fields of `progress.Progress`; `null` when it is over."""

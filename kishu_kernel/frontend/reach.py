@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kishu_kernel.libraries import is_strange, module_name
+from kishu_kernel.objects.classes import is_strange, module_name
 
 _MOST = 100
 """Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""

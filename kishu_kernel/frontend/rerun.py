@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from kishu_kernel.quiet import unseen
+from kishu_kernel.process.quiet import unseen
 
 if TYPE_CHECKING:
-    from kishu_kernel.restore import Rerun
+    from kishu_kernel.session.restore import Rerun
 
 
 class ShellRunner:
@@ -26,7 +26,7 @@ class ShellRunner:
 
     def __call__(self, code: str) -> Rerun:
         """Runs the cell. Its exception is returned; an interrupt is raised."""
-        from kishu_kernel.restore import Rerun
+        from kishu_kernel.session.restore import Rerun
 
         shown: list[Any] = []
         with self._captured(shown):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kishu_kernel.detect.trackers import TrackerKind
 from kishu_kernel.frontend.opening import Whereabouts
-from kishu_kernel.keeping import KeepRules
+from kishu_kernel.session.keep_rules import KeepRules
 
 END_TIMEOUT = 10.0
 

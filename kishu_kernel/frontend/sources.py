@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.timeline import History
+from kishu_kernel.session.timeline import History
 
 
 class CellFinder:

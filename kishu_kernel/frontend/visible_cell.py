@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kishu_kernel.doings import Recording
 from kishu_kernel.model import CellRun, CellStatus
-from kishu_kernel.running import Ticket
+from kishu_kernel.process.audit_hook import Recording
+from kishu_kernel.session.running_cells import Ticket
 
 _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
 

@@ -12,11 +12,11 @@ from itertools import islice
 
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.model import Checkpoint
-from kishu_kernel.session import CUT_OFF
+from kishu_kernel.model.amounts import ago, counted, size
+from kishu_kernel.session.session import CUT_OFF
+from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store.places.finding import Place
 from kishu_kernel.store.promise import is_unwritten
-from kishu_kernel.timeline import Timeline
-from kishu_kernel.words import ago, counted, size
 
 Ways = tuple[tuple[str, str], ...]
 """Commands, and what they do."""

@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
-from kishu_kernel.spent import let_go
+from kishu_kernel.process.tracebacks import let_go
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
 from kishu_kernel.store.jobs import Failure, Job, Stopped, announce, correct, first, unannounced
 

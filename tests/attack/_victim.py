@@ -19,10 +19,10 @@ from attack.damage import damaged
 from kishu_kernel.errors import KishuError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.model import CheckpointId
+from kishu_kernel.session.timeline import History
 from kishu_kernel.store.care.fsck import check
 from kishu_kernel.store.disk import survey
 from kishu_kernel.store.lmdb_store import LmdbStore
-from kishu_kernel.timeline import History
 
 STATES = 6
 """That are checked out of each copy, of all that there are."""

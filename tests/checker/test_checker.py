@@ -15,12 +15,12 @@ from typing import Any
 import psutil
 import pytest
 
-from kishu_kernel.checker import asking
-from kishu_kernel.checker.asking import Checker
-from kishu_kernel.checker.questions import Answer, Given, NoAnswerError, packed, unpacked
-from kishu_kernel.codec.pickling import NotStored, encode
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.codec.pickling import NotStored, encode
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.checker import asking
+from kishu_kernel.session.checker.asking import Checker
+from kishu_kernel.session.checker.questions import Answer, Given, NoAnswerError, packed, unpacked
 
 BESIDE = """
 import os, time
@@ -237,7 +237,7 @@ def test_what_does_not_come_to_an_end(
     checker: Checker, beside: Any, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """There is no answer, and the next question has one; after some of these nobody asks any more."""
-    hasty = "from kishu_kernel.checker import child; child.PATIENCE = 1.0; main()"
+    hasty = "from kishu_kernel.session.checker import child; child.PATIENCE = 1.0; main()"
     monkeypatch.setattr(asking, "_START", asking._START.replace("main()", hasty))
     for _ in range(asking.FAILURES_AT_MOST - 1):
         with pytest.raises(NoAnswerError):
@@ -270,7 +270,7 @@ def test_a_copy_with_a_destructor_is_not_freed(
     checker: Checker, beside: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spent: int
 ) -> None:
     """Its process ends without freeing it; after many another one answers."""
-    few = f"from kishu_kernel.checker import child; child.SPENT = {spent}; main()"
+    few = f"from kishu_kernel.session.checker import child; child.SPENT = {spent}; main()"
     monkeypatch.setattr(asking, "_START", asking._START.replace("main()", few))
     (tmp_path / "precious.txt").touch()
     live = beside.Removes(str(tmp_path / "precious.txt"))

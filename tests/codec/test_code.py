@@ -11,11 +11,11 @@ import cloudpickle.cloudpickle as cloud
 import pytest
 from test_pickling import ID, Cells, empty_checkpoint
 
-from kishu_kernel.codec.pickling import decode
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Payload, Version
-from kishu_kernel.rebuild import make_code
-from kishu_kernel.reducers import Reducer, ReductionTable
+from kishu_kernel.objects.codec.pickling import decode
+from kishu_kernel.objects.rebuild.parts import make_code
+from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.store import MemoryStore
 
 MADE = {

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kishu_kernel.codec.pickling import decode, encode
-from kishu_kernel.codec.strings import BLOCK, LONG, MOST_KINDS, SEPARATORS
 from kishu_kernel.detect.familiar import Familiar, Meeting, Reunion, recogniser
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId, Version
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.codec.pickling import decode, encode
+from kishu_kernel.objects.codec.strings import BLOCK, LONG, MOST_KINDS, SEPARATORS
+from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.store import MemoryStore
 
 ID = CheckpointId("0123456789abcdef")

@@ -12,7 +12,7 @@ import pytest
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.covariables import ALL, Detector, Judgement
 from kishu_kernel.model import Access, Names
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.reducers import ReductionTable
 
 NOTHING = Access()
 

@@ -11,8 +11,8 @@ import pytest
 from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.memory import LARGE, Blank, address, file_at, is_folded, is_mapped
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.process.memory import LARGE, Blank, address, file_at, is_folded, is_mapped
 
 TABLE = ReductionTable({"__name__": "__main__"})
 NUMBERS = np.arange(100.0)

@@ -18,7 +18,7 @@ from kishu_kernel.detect.covariables import ALL, Detector
 from kishu_kernel.detect.familiar import LONG, READABLE, Familiars, key_of_array, key_of_tuple
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.walk import Fingerprint
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.reducers import ReductionTable
 
 pytestmark = pytest.mark.skipif(
     bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="a tuple's memory is not read without the lock"

@@ -15,7 +15,7 @@ import pytest
 from kishu_kernel.detect.covariables import ALL, Detector
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined
 from kishu_kernel.model import Digest
-from kishu_kernel.reducers import ReductionTable
+from kishu_kernel.objects.reducers import ReductionTable
 
 
 class Namespace:

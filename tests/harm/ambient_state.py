@@ -236,7 +236,7 @@ def _open() -> dict[str, Any]:
 
 
 def _line_to_the_checker() -> int | None:
-    asking = sys.modules.get("kishu_kernel.checker.asking")
+    asking = sys.modules.get("kishu_kernel.session.checker.asking")
     checkers = [each for each in gc.get_objects() if asking and type(each) is asking.Checker]
     return next((each._line.fileno() for each in checkers if each._line is not None), None)
 

@@ -14,9 +14,9 @@ from kernel.conftest import Start
 from kernel.driver import Kernel
 
 from harm.driving import thought
-from kishu_kernel.codec.pickling import _Unpickler
 from kishu_kernel.errors import LoadError
-from kishu_kernel.harmless import Admission
+from kishu_kernel.objects.codec.admission import Admission
+from kishu_kernel.objects.codec.pickling import _Unpickler
 
 LIBRARY = '''
 """As bindings of a library written in C are: they own memory by its address, and free it."""

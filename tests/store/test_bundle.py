@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kishu_kernel.bundles import extract
 from kishu_kernel.errors import StoreError, StoreFormatError, UntrustedError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Buffer, Checkpoint, CheckpointId, Digest, Payload, Version, VersionRecord
+from kishu_kernel.session.bundle_extract import extract
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.care import unbundle
 from kishu_kernel.store.care.bundle import ENTRIES, ROW, Content, export_history

@@ -15,6 +15,7 @@ import pytest
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, SessionId, Version, VersionRecord
+from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import MemoryStore, finisher, handover
 from kishu_kernel.store.base import Refs
 from kishu_kernel.store.care.fsck import check
@@ -23,7 +24,6 @@ from kishu_kernel.store.jobs import HEAVY, Job, worth
 from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.store.promise import UNWRITTEN, promise, unwritten
 from kishu_kernel.store.write_behind import WriteBehind
-from kishu_kernel.timeline import Timeline
 
 from .values import checkpoint_id, trivial
 

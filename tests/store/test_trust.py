@@ -19,10 +19,11 @@ from typing import Any
 import pytest
 from harness import Notebook
 
-from kishu_kernel.bundles import extract
-from kishu_kernel.codec.pickling import decode
 from kishu_kernel.errors import LoadError, LostError, StoreError, UntrustedError
 from kishu_kernel.model import CheckpointId, SessionId, Version
+from kishu_kernel.objects.codec.pickling import decode
+from kishu_kernel.session.bundle_extract import extract
+from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.care.bundle import export_history
@@ -34,7 +35,6 @@ from kishu_kernel.store.format.checkpoints import encode_checkpoint
 from kishu_kernel.store.format.chunks import digest
 from kishu_kernel.store.format.seal import Seal
 from kishu_kernel.store.transfer import transfer
-from kishu_kernel.timeline import Timeline
 
 from .values import checkpoint_id, payload, trivial
 

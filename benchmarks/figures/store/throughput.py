@@ -27,7 +27,7 @@ from kishu_kernel.model import (
     Version,
     VersionRecord,
 )
-from kishu_kernel.records import blank_checkpoint
+from kishu_kernel.session.records import blank_checkpoint
 from kishu_kernel.store.lmdb_store import LmdbStore
 
 ARRAYS = 8

@@ -29,7 +29,7 @@ from kishu_kernel.frontend.attachment import Attachment
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Outcome, StoreStatistics
-from kishu_kernel.timeline import Timeline
+from kishu_kernel.session.timeline import Timeline
 
 PROTOCOL = 1
 _ECHO = 1000

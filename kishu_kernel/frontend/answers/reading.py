@@ -16,7 +16,7 @@ from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
 from kishu_kernel.history.lanes import in_drawing_order, lanes
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
-from kishu_kernel.timeline import History
+from kishu_kernel.session.timeline import History
 
 At = tuple[object, VariableInfo, Version]
 """What a variable's equality hangs on (its digest, else its version), what is known of it, and its version."""

@@ -156,7 +156,7 @@ def gc(
         raise click.UsageError("--compact cannot be tried out: leave out --dry-run, or --compact.", ctx)
     base = base_of(ctx, directory)
     paths = named_stores.all_or(base, names)
-    from kishu_kernel.timeline import collect
+    from kishu_kernel.session.timeline import collect
 
     each = Each(paths, for_programs)
     for path in each:

@@ -29,7 +29,7 @@ from kishu_kernel.frontend.command.terminal import (
     opened,
     say_reply,
 )
-from kishu_kernel.words import counted
+from kishu_kernel.model.amounts import counted
 
 if TYPE_CHECKING:
     from kishu_kernel.store.care.bundle import Extract
@@ -243,8 +243,8 @@ def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> t
 
 def _extract(path: Path, target: str) -> Extract:
     """What belongs to one state of a store."""
-    from kishu_kernel.bundles import extract
     from kishu_kernel.history.targets import HEAD, resolve
+    from kishu_kernel.session.bundle_extract import extract
     from kishu_kernel.store.format.soundness import circles
 
     mend = f"mend it with `jupyter kishu fsck --repair {path}` first"

@@ -53,8 +53,8 @@ class AtRest:
 
     def __init__(self, path: Path, store: LmdbStore) -> None:
         from kishu_kernel.frontend.answers.reading import Reader
+        from kishu_kernel.session.timeline import History
         from kishu_kernel.store.places.about import read_about
-        from kishu_kernel.timeline import History
 
         about = read_about(path)
         self.kernel: str | None = None
@@ -151,7 +151,7 @@ def live_source(ctx: click.Context, directory: Path | None, name: str, timeout: 
     Raises:
         NoKernelError: there is none.
     """
-    from kishu_kernel.connection import nobody_on
+    from kishu_kernel.client.connection import nobody_on
 
     kernel = _meant(ctx, directory, name).kernel
     if kernel is None:
@@ -166,7 +166,7 @@ def store_of(ctx: click.Context, directory: Path | None, name: str) -> Path | No
 
 
 def _meant(ctx: click.Context, directory: Path | None, name: str) -> _Meant:
-    from kishu_kernel.connection import connection_file, only
+    from kishu_kernel.client.connection import connection_file, only
     from kishu_kernel.frontend.command import named_stores
     from kishu_kernel.store.places import live
 

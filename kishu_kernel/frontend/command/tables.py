@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.words import ago, counted, size
+from kishu_kernel.model.amounts import ago, counted, size
 
 if TYPE_CHECKING:
     from kishu_kernel.model import Checkpoint, Collected

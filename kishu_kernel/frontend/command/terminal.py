@@ -24,8 +24,8 @@ from kishu_kernel.frontend.command import named_stores, tables
 from kishu_kernel.frontend.command.tables import visible
 
 if TYPE_CHECKING:
+    from kishu_kernel.session.timeline import History
     from kishu_kernel.store import LmdbStore
-    from kishu_kernel.timeline import History
 
 QUIET = 0.5
 """Seconds in which no progress is shown."""
@@ -186,8 +186,8 @@ def complete_variable(ctx: click.Context, param: click.Parameter, incomplete: st
 def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem]]) -> list[CompletionItem]:
     """What is found in the history that the line names; nothing where there is none, or it cannot be read."""
     from kishu_kernel.frontend.command.sources import store_of
+    from kishu_kernel.session.timeline import History
     from kishu_kernel.store import LmdbStore
-    from kishu_kernel.timeline import History
 
     try:
         path = store_of(ctx, ctx.params.get("directory"), ctx.params["name"])

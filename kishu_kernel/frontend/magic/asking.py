@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.frontend.pages.phrases import Reply, first_line, fitted, lasted
-from kishu_kernel.words import counted
+from kishu_kernel.model.amounts import counted
 
 
 def prompt(steps: Sequence[Reply]) -> str:

@@ -12,7 +12,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.display import display
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.interrupts import answering
+from kishu_kernel.process.interrupts import answering
 
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
     from kishu_kernel.frontend.answers.messages import Requests

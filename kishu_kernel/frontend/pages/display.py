@@ -36,8 +36,8 @@ from kishu_kernel.frontend.pages.phrases import (
     short,
 )
 from kishu_kernel.frontend.pages.text_log import log_text, search_text, variable_text
-from kishu_kernel.progress import Progress
-from kishu_kernel.words import size
+from kishu_kernel.model.amounts import size
+from kishu_kernel.session.progress import Progress
 
 Rendering = Callable[[Reply, View], str]
 

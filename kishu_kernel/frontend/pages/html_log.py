@@ -25,7 +25,7 @@ from kishu_kernel.frontend.pages.html import (
     table,
 )
 from kishu_kernel.frontend.pages.phrases import Reply, View, changed, checkpoints, excerpt
-from kishu_kernel.words import counted, size
+from kishu_kernel.model.amounts import counted, size
 
 HEIGHT, STEP, DOT = 30, 14, 4
 """Of a row, between lanes, and of a dot, in pixels."""

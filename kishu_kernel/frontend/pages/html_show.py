@@ -17,7 +17,7 @@ from kishu_kernel.frontend.pages.html import (
 )
 from kishu_kernel.frontend.pages.html import told as told_of
 from kishu_kernel.frontend.pages.phrases import Reply, View, is_result, lasted, listed
-from kishu_kernel.words import counted, size
+from kishu_kernel.model.amounts import counted, size
 
 _FOLDED = 12
 """More variables than these are folded away."""

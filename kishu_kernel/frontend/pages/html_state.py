@@ -16,7 +16,7 @@ from kishu_kernel.frontend.pages.phrases import (
     losses,
     lost_names,
 )
-from kishu_kernel.words import size
+from kishu_kernel.model.amounts import size
 
 
 def status_page(reply: Reply, view: View) -> str:

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from kishu_kernel.frontend.command.tables import visible
-from kishu_kernel.words import counted
+from kishu_kernel.model.amounts import counted
 
 Reply = Mapping[str, Any]
 Marked = tuple[str, str]

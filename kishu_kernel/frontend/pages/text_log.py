@@ -24,7 +24,7 @@ from kishu_kernel.frontend.pages.phrases import (
     padded,
     short,
 )
-from kishu_kernel.words import counted, size
+from kishu_kernel.model.amounts import counted, size
 
 HERE, THERE = "●", "○"
 MOST_LANES = 12

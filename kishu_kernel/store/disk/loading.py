@@ -15,8 +15,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.memory import LARGE, Blank, address_of
 from kishu_kernel.model import Digest
+from kishu_kernel.process.memory import LARGE, Blank, address_of
 from kishu_kernel.store.base import Arrived
 from kishu_kernel.store.disk.pages import Pages, Value
 from kishu_kernel.store.format import packing

@@ -23,8 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kishu_kernel.doings import our_own
-from kishu_kernel.memory import address_of
+from kishu_kernel.process.audit_hook import our_own
+from kishu_kernel.process.memory import address_of
 
 if TYPE_CHECKING:
     from lmdb import Cursor

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import xxhash
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.memory import LARGE, SPREAD, Blank, address_of, zeros
 from kishu_kernel.model import Buffer, Digest, Payload
+from kishu_kernel.process.memory import LARGE, SPREAD, Blank, address_of, zeros
 from kishu_kernel.store.base import Arrived, StoredPayload
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.cutting import (

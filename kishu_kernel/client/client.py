@@ -1,0 +1,302 @@
+"""The history of a live kernel from outside, for scripts and agents.
+
+    from kishu_kernel.client import connect
+
+    with connect("analysis.ipynb") as k:
+        k.run("df = df.dropna()")
+        k.undo()
+        k.checkout("main~3")
+
+One method for each operation of the protocol; what it returns is the reply, a dict. An error reply is raised, as the
+exception of `kishu_kernel.errors` that it names.
+Law: what only looks is answered while a cell runs; what changes something waits for its turn between cells. Nothing
+heavy is imported, and nothing of Jupyter before `connect`.
+Neighbour: `connection` finds the kernel, and carries the messages.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from kishu_kernel import errors
+from kishu_kernel.client.connection import PATIENCE, QUIET, Connection, Json
+from kishu_kernel.errors import KishuError, NotKishuError, ReplyError
+
+Replay = Literal["auto", "never"]
+
+LOOKING = frozenset({"status", "log", "show", "diff", "variable", "search", "export", "stores"})
+"""Operations that are answered while a cell runs."""
+
+
+def connect(
+    where: Any,
+    *,
+    timeout: float | None = None,
+    patience: float = PATIENCE,
+    waiting: Callable[[], None] | None = None,
+    called: str | None = None,
+) -> Client:
+    """A connection to a live kernel; end it with `close`, or use it as a `with` block.
+
+    Args:
+        where: the path of a notebook that is open; a connection file, or its name in Jupyter's runtime directory;
+            or a client or a manager of `jupyter_client`, which is left as it is.
+        timeout: seconds for what has to wait for its turn between cells; None: as long as the kernel lives.
+        patience: seconds for what waits for no cell.
+        waiting: called where the kernel does not answer at once.
+        called: what sentences call it; None: as in `where`.
+
+    Raises:
+        NoKernelError: no kernel is live there.
+        RequestError: several are.
+        NotKishuError: it is one without Kishu.
+    """
+    connection = Connection.to(where, waiting, called)
+    try:
+        info = connection.reply("control", connection.send("control", "kernel_info_request", {}), patience)
+        if "kishu" not in info.get("supported_features", ()):
+            raise NotKishuError(
+                f'the kernel of {connection.name} keeps no history: choose the kernel "Python 3 (Kishu)" for it, '
+                "or run `%load_ext kishu_kernel` in it"
+            )
+    except BaseException:
+        connection.close()
+        raise
+    return Client(connection, timeout, patience)
+
+
+class Client:
+    """A connection to one kernel; made by `connect`. Use it from one thread at a time.
+
+    Attributes:
+        timeout: seconds for what has to wait for its turn between cells; None: as long as the kernel lives.
+        patience: seconds for what waits for no cell.
+    """
+
+    def __init__(self, connection: Connection, timeout: float | None = None, patience: float = PATIENCE) -> None:
+        self._connection = connection
+        self.timeout = timeout
+        self.patience = patience
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection. The kernel goes on."""
+        self._connection.close()
+
+    @property
+    def connection_file(self) -> str | None:
+        """That of the kernel, where it is known."""
+        return self._connection.file
+
+    def request(self, operation: str, /, **parameters: Any) -> Json:
+        """The reply to any operation of the protocol.
+
+        Raises:
+            KishuError: the exception that the reply names; `ReplyError` where it names none of ours.
+            NoReplyError: the kernel is busy for longer than the timeout. It will do it when it comes to it.
+            NoKernelError: the kernel ended.
+        """
+        looking = operation in LOOKING and not parameters.get("values")
+        channel = "control" if looking else "shell"
+        request = self._connection.send(channel, "kishu_request", {"operation": operation, **parameters})
+        reply = self._connection.reply(channel, request, self.patience if looking else self.timeout)
+        if reply.get("status") != "ok":
+            raise _raised(reply)
+        return reply
+
+    # -- looking -------------------------------------------------------------------------------------
+
+    def status(self) -> Json:
+        """Where the session stands, and what its store holds."""
+        return self.request("status")
+
+    def log(self, limit: int = 100, all: bool = False, since: str | None = None, graph: bool = False) -> Json:
+        """The cells that led here, or all of every branch and session; newest first."""
+        return self.request("log", limit=limit, all=all, since=since, graph=graph)
+
+    def show(self, target: str = "HEAD") -> Json:
+        """A checkpoint, the outputs of its cell, and the variables of its state."""
+        return self.request("show", target=target)
+
+    def diff(self, target: str, base: str = "HEAD", values: bool = False) -> Json:
+        """What is different at `target` from what it is at `base`.
+
+        Args:
+            values: also in what way, which loads them: between cells.
+        """
+        return self.request("diff", target=target, base=base, values=values)
+
+    def variable(self, name: str, limit: int = 100) -> Json:
+        """The checkpoints on the way here that changed a variable; newest first."""
+        return self.request("variable", name=name, limit=limit)
+
+    def search(self, text: str, limit: int = 100) -> Json:
+        """Checkpoints in whose code, message or names a text occurs."""
+        return self.request("search", text=text, limit=limit)
+
+    def export(self, target: str = "HEAD", path: str | os.PathLike[str] | None = None, *, force: bool = False) -> Json:
+        """The way to a checkpoint as a notebook: in the reply, or in a new file.
+
+        Args:
+            path: seen from here, not from the kernel.
+            force: replace the file where there is one.
+        """
+        if path is None:
+            return self.request("export", target=target)
+        return self.request("export", target=target, path=os.path.abspath(os.path.expanduser(path)), force=force)
+
+    def stores(self) -> Json:
+        """All stores of this user."""
+        return self.request("stores")
+
+    # -- changing ------------------------------------------------------------------------------------
+
+    def checkout(
+        self, target: str, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False
+    ) -> Json:
+        """Goes to a state.
+
+        Args:
+            dry_run: only say what that would do: see `plan` in the reply.
+            replay: "never": fail rather than run cells again.
+            allow_lost: go there without what cannot be brought back.
+        """
+        return self.request("checkout", target=target, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
+
+    def undo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False) -> Json:
+        """Takes back the last cell, or the last few."""
+        return self.request("undo", steps=steps, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
+
+    def redo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False) -> Json:
+        """And forth again."""
+        return self.request("redo", steps=steps, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
+
+    def resume(
+        self, session: str | None = None, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False
+    ) -> Json:
+        """Goes to where an earlier session of this notebook ended."""
+        return self.request("resume", session=session, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
+
+    def commit(self, message: str) -> Json:
+        """Gives the present state a message."""
+        return self.request("commit", message=message)
+
+    def branch(self, name: str, target: str = "HEAD", *, delete: bool = False) -> Json:
+        """Makes, moves or deletes a branch."""
+        return self.request("branch", name=name, target=target, delete=delete)
+
+    def tag(self, name: str, target: str = "HEAD", *, delete: bool = False) -> Json:
+        """Makes, moves or deletes a tag."""
+        return self.request("tag", name=name, target=target, delete=delete)
+
+    def gc(self, dry_run: bool = False) -> Json:
+        """Drops values that no branch, tag or session needs."""
+        return self.request("gc", dry_run=dry_run)
+
+    def attach(self, store: str) -> Json:
+        """Gives this notebook the history of another one."""
+        return self.request("attach", store=store)
+
+    # -- cells ---------------------------------------------------------------------------------------
+
+    def run(self, code: str, *, timeout: float | None = None) -> Json:
+        """Runs a cell to its end. What it raises is part of what it shows, and not raised here.
+
+        Args:
+            timeout: seconds; None: that of the connection.
+
+        Returns:
+            `status` ("ok", "error" or "aborted"), `execution_count`, and `outputs` as a notebook has them.
+
+        Raises:
+            NoReplyError: it still runs: `interrupt` stops it.
+        """
+        patience = self.timeout if timeout is None else timeout
+        deadline = float("inf") if patience is None else time.monotonic() + patience
+        outputs = Outputs()
+        with self._connection.hearing() as heard:
+            content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+            content |= {"allow_stdin": False, "stop_on_error": False}  # the user's own cells that wait still run
+            request = self._connection.send("shell", "execute_request", content)
+            reply, idle, looked = None, False, time.monotonic()
+            while reply is None or not (idle or reply["status"] == "aborted"):
+                for message in heard(0.2):
+                    if message["parent_header"].get("msg_id") == request:
+                        outputs.take(message["msg_type"], message["content"])
+                        idle = idle or message["content"].get("execution_state") == "idle"
+                reply = reply or self._connection.arrived("shell", request, 0.0)
+                if time.monotonic() > min(looked + QUIET, deadline):
+                    looked = time.monotonic()
+                    self._connection.check(deadline, "the cell still runs")
+        return {"status": reply["status"], "execution_count": reply.get("execution_count"), "outputs": outputs.all}
+
+    def interrupt(self) -> None:
+        """What the stop button does."""
+        self._connection.reply("control", self._connection.send("control", "interrupt_request", {}), self.patience)
+
+
+class Outputs:
+    """What a frontend would show of a cell, in the notebook's format.
+
+    Attributes:
+        all: outputs as nbformat has them.
+    """
+
+    def __init__(self) -> None:
+        self.all: list[Json] = []
+        self._shown: dict[str, list[Json]] = {}
+        self._outdated = False
+
+    def take(self, kind: str, content: Mapping[str, Any]) -> None:
+        """One message that the kernel published for the cell."""
+        if kind == "clear_output":
+            self._outdated = bool(content.get("wait"))
+            if not self._outdated:
+                self._clear()
+        elif kind == "update_display_data":
+            for output in self._shown.get(_display_id(content), ()):
+                output.update(data=content["data"], metadata=content["metadata"])
+        elif kind in ("stream", "display_data", "execute_result", "error"):
+            if self._outdated:
+                self._clear()
+            self._add(kind, content)
+
+    def _add(self, kind: str, content: Mapping[str, Any]) -> None:
+        last = self.all[-1] if self.all else {}
+        if kind == "stream" and last.get("name") == content["name"]:
+            last["text"] += content["text"]
+            return
+        output = {"output_type": kind, **{key: value for key, value in content.items() if key != "transient"}}
+        self.all.append(output)
+        if kind in ("display_data", "execute_result") and _display_id(content):
+            self._shown.setdefault(_display_id(content), []).append(output)
+
+    def _clear(self) -> None:
+        self.all.clear()
+        self._outdated = False
+
+
+def _display_id(content: Mapping[str, Any]) -> str:
+    return str((content.get("transient") or {}).get("display_id") or "")
+
+
+def _raised(reply: Mapping[str, Any]) -> KishuError:
+    """The exception that an error reply stands for."""
+    ename, evalue = str(reply.get("ename", "Error")), str(reply.get("evalue", ""))
+    kind = getattr(errors, ename, None)
+    if kind is errors.AmbiguousTargetError:
+        return errors.AmbiguousTargetError(evalue, [str(each) for each in reply.get("candidates", ())])
+    if isinstance(kind, type) and issubclass(kind, KishuError) and kind is not ReplyError:
+        return kind(evalue)
+    return ReplyError(ename, evalue)
+
+
+__all__ = ["Client", "connect"]

@@ -1,0 +1,94 @@
+"""One line about a value, for a person. Never runs the user's code: no `repr` of foreign objects."""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+import types
+from typing import Any
+
+from kishu_kernel.model import Digest, VariableInfo
+from kishu_kernel.objects.classes import derives, is_strange, module_contents, module_name, qualified_name
+
+_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+_WIDTH = 80
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = _WIDTH
+
+
+def describe(name: str, obj: Any, digest: Digest = Digest(b"")) -> VariableInfo:  # noqa: B008 -- bytes
+    """The variable's type and a summary of at most a line."""
+    return VariableInfo(name, _type_name(type(obj)), _summary(obj)[:200], digest)
+
+
+def _type_name(kind: type) -> str:
+    module, name = module_name(kind), qualified_name(kind)
+    return name if module in ("builtins", "__main__") else f"{module}.{name}"
+
+
+def _summary(obj: Any) -> str:
+    kind = type(obj)
+    try:
+        if kind is bytes and len(obj) > _WIDTH:
+            return f"{_short.repr(obj[:_WIDTH])} of {len(obj):,} bytes"  # the text of all of it may be gigabytes
+        if derives(kind, types.ModuleType):
+            return f"module {module_contents(obj).get('__name__')}"
+        if derives(kind, type):
+            return f"class {qualified_name(obj)}"
+        if type(kind) is not type:  # to look it up may run code of its metaclass
+            return qualified_name(kind) if is_strange(kind) else _shaped(obj)
+        if kind in _ATOMS:
+            return _short.repr(obj)
+        if kind in _CONTAINERS:
+            return _container(obj)
+        if kind is types.FunctionType:
+            arguments = obj.__code__.co_varnames[: obj.__code__.co_argcount]
+            return f"{obj.__qualname__}({', '.join(arguments)})"
+        return _shaped(obj)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a value that cannot be described is described by its type
+        return qualified_name(kind)
+
+
+def _container(obj: Any) -> str:
+    items = [*obj, *obj.values()] if type(obj) is dict else obj
+    if len(obj) <= 6 and all(map(_is_atom, items)):
+        text = _short.repr(obj)
+        if len(text) <= _WIDTH:
+            return text
+    return f"{type(obj).__name__} of {len(obj):,}"
+
+
+def _is_from_elsewhere(kind: type) -> bool:
+    """It says that it is of a library, and the library does not hold it."""
+    held = module_contents(sys.modules.get(module_name(kind)))
+    return held.get(qualified_name(kind)) is not kind
+
+
+def _is_atom(obj: Any) -> bool:
+    kind = type(obj)
+    return type(kind) is type and kind in _ATOMS
+
+
+def _shaped(obj: Any) -> str:
+    kind = type(obj)
+    root = module_name(kind).partition(".")[0]
+    if root not in ("numpy", "pandas", "polars", "pyarrow", "torch", "scipy", "xarray"):
+        return qualified_name(kind)
+    if _is_from_elsewhere(kind):
+        return qualified_name(kind)
+    shape: Any = getattr(obj, "shape", None)
+    if not issubclass(type(shape), tuple):
+        return qualified_name(kind)
+    if shape == () and root == "numpy" and obj.dtype.kind in "biufcmMSU":
+        return f"{obj!s:.80}"
+    text = " x ".join(f"{length:,}" for length in shape)
+    columns = getattr(obj, "columns", None)
+    if columns is not None and len(shape) == 2:
+        shown = ", ".join(str(column) for column in list(columns)[:8] if issubclass(type(column), (str, int)))
+        return f"{text}: {shown}{', ...' if len(columns) > 8 else ''}"
+    dtype = getattr(obj, "dtype", None)
+    return f"{text} {dtype}" if dtype is not None else text

@@ -1,0 +1,1 @@
+"""How an object comes apart, is stored as bytes, and comes together again."""

@@ -1,0 +1,281 @@
+"""Payloads: the pickle stream of one co-variable and the buffers beside it.
+
+cloudpickle first (the C pickler), dill where that fails, else "not stored", which is a result and not an error
+(paper 6.1). Both picklers read the table of `reducers`, so that what the fingerprint saw is what is stored, and so
+that neither of them takes its own shortcuts with files, functions and classes of the notebook.
+
+A load touches nothing but memory, and files that a variable held open (`handles`): what would open a socket or start a
+process is never stored.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import pickle
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cloudpickle
+
+from kishu_kernel.errors import KishuError, LoadError
+from kishu_kernel.model import CodecName, Names, Payload
+from kishu_kernel.objects.classes import module_name, qualified_name
+from kishu_kernel.objects.codec.admission import Admission, StrangeError
+from kishu_kernel.objects.codec.buffers import Arrays, Segment, materialized
+from kishu_kernel.objects.codec.dill_apart import lent
+from kishu_kernel.objects.codec.disarming import Copies
+from kishu_kernel.objects.codec.libraries_used import differences, library_versions
+from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
+from kishu_kernel.objects.rebuild.parts import (
+    Source,
+    load_module,
+    load_strings,
+    make_class,
+    make_foreign,
+    make_function,
+    set_class_state,
+    set_enum_state,
+)
+from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.process.cell_sources import expect
+
+
+@dataclass(frozen=True, slots=True)
+class NotStored:
+    """Why a co-variable has no payload."""
+
+    names: Names
+    reason: str
+
+
+class Stored(Protocol):
+    """A payload as a store gives it back."""
+
+    @property
+    def names(self) -> Names:
+        """Of the co-variable."""
+
+    @property
+    def stream(self) -> bytes:
+        """The pickle stream."""
+
+    @property
+    def blobs(self) -> Sequence[Source]:
+        """What it refers to out of band, in its order."""
+
+    @property
+    def made_by(self) -> Mapping[str, str]:
+        """Versions of Python and of libraries that made it."""
+
+
+def encode(
+    names: Names,
+    variables: Mapping[str, Any],
+    table: ReductionTable,
+    opaque: tuple[type, ...] = (),
+    recognised: Recogniser = lambda _: None,
+) -> Payload | NotStored:
+    """The payload of a co-variable.
+
+    Its buffers are the user's live memory: they are to be written before the next cell runs.
+
+    Args:
+        opaque: types in it that the fingerprint could not walk. Only dill may know how to store them.
+        recognised: knows arrays of strings, so that they are known again when they are loaded.
+    """
+    # What is a variable's own array is met before it is met as a block of pandas', which would be private.
+    objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
+    if opaque and not _dill_knows(opaque):
+        return NotStored(names, f"{_listed(opaque)} objects cannot be stored")
+    codecs: tuple[CodecName, ...] = ("dill",) if opaque else ("cloudpickle", "dill")
+    reason = ""
+    for codec in codecs:
+        try:
+            stream, arrays = _dump(codec, objects, table, recognised)
+            return Payload(names, codec, stream, tuple(arrays.buffers), library_versions())
+        except Exception as error:  # the user's objects may raise anything
+            reason = reason or f"{type(error).__name__}: {error}"
+    return NotStored(names, reason[:500])
+
+
+def _rank(obj: Any) -> int:
+    root = module_name(type(obj)).partition(".")[0]
+    return 0 if root == "numpy" else 2 if root == "pandas" else 1
+
+
+def decode(
+    stored: Stored,
+    namespace: dict[str, Any],
+    acquaintances: Acquaintances | None = None,
+    *,
+    admission: Admission | None = None,
+    copies: Copies | None = None,
+) -> dict[str, Any]:
+    """Fresh objects for the names of a stored co-variable.
+
+    Args:
+        namespace: what functions of the notebook take as their globals.
+        acquaintances: arrays whose strings need not be made anew.
+        admission: what the stream may refer to; all, where not told.
+        copies: notes what was loaded, to the end or not, where that is not harmless.
+
+    Raises:
+        LoadError: the payload cannot be loaded here and now; it says why.
+        StrangeError: the admission says so.
+    """
+    admission = admission or Admission()
+    loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
+    loader.bound = {
+        ("kishu_kernel.rebuild", make_function.__name__): functools.partial(_made_function, namespace),
+        ("kishu_kernel.rebuild", load_strings.__name__): functools.partial(load_strings, Recall(acquaintances)),
+        ("kishu_kernel.rebuild", make_class.__name__): functools.partial(_make_class, admission),
+        ("kishu_kernel.rebuild", set_class_state.__name__): functools.partial(_set_class_state, admission),
+        ("kishu_kernel.rebuild", set_enum_state.__name__): functools.partial(_set_enum_state, admission),
+        ("cloudpickle.cloudpickle", "_class_setstate"): functools.partial(_set_class_state, admission),
+    }
+    loader.packages = set()
+    loader.admission = admission
+    try:
+        try:
+            objects = loader.load()
+        finally:  # all that was made is in there, however it ends
+            if copies is not None and admission.strange:
+                copies.note(loader.memo.copy().values(), admission.armed)
+        return {name: objects[name] for name in stored.names}
+    except StrangeError:
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        if not isinstance(error, KishuError):  # damaged bytes are no library's fault
+            told = "; ".join(filter(None, [told, differences(stored.made_by, loader.packages)]))
+        raise LoadError(f"{', '.join(stored.names)}: the stored value does not load ({told})") from error
+
+
+def _dump(
+    codec: CodecName, objects: dict[str, Any], table: ReductionTable, recognised: Recogniser
+) -> tuple[bytes, Arrays]:
+    arrays = Arrays(recognised)
+    reducer = Reducer(table)
+    stream = _dump_once(codec, objects, reducer, arrays)
+    if arrays.overlapping():  # now it is known which arrays are views of which
+        first, arrays = arrays, Arrays(recognised, arrays)
+        stream = _dump_once(codec, objects, Reducer(table, reducer), arrays)
+        del first  # kept until here: a freed array's id must not name another one
+    return stream, arrays
+
+
+def _dump_once(codec: CodecName, objects: dict[str, Any], reducer: Reducer, arrays: Arrays) -> bytes:
+    file = io.BytesIO()
+    with ExitStack() as borrowed:
+        if codec == "cloudpickle":
+            pickler: Any = _Pickler(file, reducer, arrays)
+        else:
+            pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
+            pickler.reducer_override = functools.partial(_override, reducer, arrays)
+        pickler.dump(objects)
+    arrays.check_sharing(pickler)
+    return file.getvalue()
+
+
+def _override(reducer: Reducer, arrays: Arrays, obj: Any) -> Any:
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and type(obj) is numpy.ndarray:
+        return arrays.reduce(obj, id(obj) in reducer.private)
+    if numpy is not None and issubclass(type(obj), numpy.ndarray):
+        arrays.note_apart(obj)
+    if type(obj) is Segment:
+        return arrays.reduce_segment(obj)
+    return reducer.reduce(obj)
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    def __init__(self, file: io.BytesIO, reducer: Reducer, arrays: Arrays) -> None:
+        super().__init__(file, protocol=5, buffer_callback=arrays.take)
+        self.reducer_override = functools.partial(_override, reducer, arrays)
+
+
+def _dill_knows(kinds: tuple[type, ...]) -> bool:
+    if dict in kinds:  # the namespace itself; dill would note its name
+        return False
+    with lent() as dill:
+        return all(kind in dill.Pickler.dispatch for kind in kinds)
+
+
+class _Unpickler(pickle.Unpickler):
+    """Loads a stream.
+
+    Attributes:
+        bound: what stands in for a name that is bound to the live session, or heard of, on the way.
+        packages: those that the stream has referred to so far.
+        admission: is told of all that it refers to.
+    """
+
+    bound: Mapping[tuple[str, str], Callable[..., Any]]
+    packages: set[str]
+    admission: Admission
+
+    def find_class(self, module: str, name: str) -> Any:
+        """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
+        own = self.bound.get((module, name))
+        if own is not None:
+            return own
+        package = module.partition(".")[0]
+        self.packages.add(package)
+        if (package, name) in _ADDRESSES:
+            raise LoadError("it holds an address, which leads nowhere any more")
+        if module == "__main__":
+            raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")
+        self.admission.asked(module, name)
+        found = _INSTEAD.get((module, name)) or self._looked_up(module, name)
+        self.admission.found(found)
+        return found
+
+    def _looked_up(self, module: str, name: str) -> Any:
+        with lent() if module.partition(".")[0] == "dill" else nullcontext():
+            return super().find_class(module, name)
+
+
+def _make_class(admission: Admission, metaclass: type, *arguments: Any) -> type:
+    cls = make_class(metaclass, *arguments)
+    admission.made(cls, metaclass)
+    return cls
+
+
+def _set_class_state(admission: Admission, cls: type, state: tuple[dict[str, Any], Any]) -> Any:
+    admission.filled(cls, state[0])
+    return set_class_state(cls, state)
+
+
+def _set_enum_state(admission: Admission, cls: type, state: tuple[Any, dict[str, Any]]) -> None:
+    admission.filled(cls, state[1])
+    set_enum_state(cls, state)
+
+
+def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) -> types.FunctionType:
+    expect(code.co_filename)
+    return make_function(namespace, code, *rest)
+
+
+_INSTEAD: dict[tuple[str, str], Callable[..., Any]] = {
+    ("_ctypes", "_unpickle"): make_foreign,
+    ("cloudpickle.cloudpickle", "subimport"): load_module,
+}
+"""What is done instead of what streams name: it looks first."""
+
+_ADDRESSES = frozenset({("dill", "_create_capsule"), ("_ctypes", "PyObj_FromPtr")})
+"""What makes something of an address, by package and name: older stores may hold such payloads."""
+
+
+def _sources(blobs: Sequence[Source]) -> Iterator[Any]:
+    """What the stream finds for each out-of-band buffer: ours are read by `load_array`, at their place."""
+    for blob in blobs:
+        yield blob if blob.direct else materialized(blob)
+
+
+def _listed(kinds: tuple[type, ...]) -> str:
+    return ", ".join(dict.fromkeys(map(qualified_name, kinds)))

@@ -1,0 +1,319 @@
+"""How instances of classes of the notebook come apart. Part of the table.
+
+Law: no code of the notebook's runs. An instance is what it is made of: its attributes, what stands in its slots, and
+what a class of Python's own that it derives from (`dict`, `Exception`) keeps for it. What its class says of pickling
+(`__reduce__`, `__getstate__`, ...) is read, never called: where it can only raise, it says that instances cannot be
+stored. Where a class of a library keeps something else for it that only the notebook's code can tell, it is refused.
+
+Neighbours: `reducers`, which asks; `rebuild`, the other way.
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import copyreg
+import datetime
+import decimal
+import dis
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kishu_kernel.objects.classes import (
+    PLACES,
+    attributes,
+    contents_of,
+    derives,
+    flags_of,
+    hides_attributes,
+    is_notebooks,
+    is_strange,
+    is_users_own,
+    module_name,
+    mro_of,
+    qualified_name,
+)
+from kishu_kernel.objects.rebuild.parts import make_derived, make_instance, set_derived_state, set_instance_state
+
+Reduction = Any
+Way = Callable[[Any], Reduction]
+
+
+class OwnWayError(TypeError):
+    """The object cannot be stored: what it is, only code of the notebook's could tell; or that code says so itself."""
+
+
+def way_of(kind: type, namespace: dict[str, Any]) -> Way | None:
+    """How instances come apart; None where a pickler's usual way runs no code of the notebook's.
+
+    Args:
+        namespace: the live namespace, which is the globals of the notebook's functions.
+    """
+    if is_strange(kind):
+        return _refusing("its metaclass runs code whenever it is looked at")
+    if any(_is_named(base, "enum", "Enum") for base in mro_of(kind)):
+        return None
+    own = _own_ways(kind, namespace)
+    beside = not any(map(is_notebooks, mro_of(kind)))  # its code is in a module: where only that can tell, it is asked
+    if not own and beside:
+        return None
+    if _only_raises(own):
+        return _refusing("its own way to be pickled only raises")
+    base = _base_of(kind)
+    kept = _keeper_of(base)
+    if hides_attributes(kind):
+        return None if beside else _refusing(_HIDDEN)
+    if kept is not None and (own or _minds_its_content(kind, base)):
+        return _derived(base, kept)
+    if not own:
+        return None
+    if base is object and _is_bare(kind):
+        return _instance
+    if _is_named(base, "numpy", "ndarray"):
+        return _derived(base, _array)
+    return (
+        None if beside else _refusing("its own way to be pickled, or to tell its attributes, is code of the notebook")
+    )
+
+
+def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """All attributes of an instance: its `__dict__`, and what stands in slots."""
+    slots: dict[str, Any] = {}
+    for base in mro_of(type(obj)):
+        contents = contents_of(base)
+        for name, member in contents.items() if "__slots__" in contents else ():
+            if type(member) is types.MemberDescriptorType and name not in slots:
+                try:
+                    slots[name] = member.__get__(obj)
+                except AttributeError:  # nothing stands in it
+                    continue
+    return attributes(obj), slots
+
+
+def _refusing(why: str) -> Way:
+    def refuse(obj: Any) -> Reduction:
+        raise OwnWayError(f"{qualified_name(type(obj))} objects cannot be stored: {why}")
+
+    return refuse
+
+
+def _instance(obj: Any) -> Reduction:
+    return make_instance, (type(obj),), instance_state(obj), None, None, set_instance_state
+
+
+def _derived(base: type, kept: Callable[[type, Any], tuple[tuple[Any, ...], Any]]) -> Way:
+    def take_apart(obj: Any) -> Reduction:
+        arguments, content = kept(base, obj)
+        state = (base, content, *instance_state(obj))
+        return make_derived, (base, type(obj), *arguments), state, None, None, set_derived_state
+
+    return take_apart
+
+
+# -- what is a class's own -----------------------------------------------------------------------------
+
+
+def _own_ways(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
+    """What code of the notebook's a pickler would run, by the names that it goes by."""
+    found: dict[str, Any] = {}
+    for base in mro_of(kind):
+        contents = contents_of(base)
+        notebooks = is_users_own(base)
+        for name in _WAYS & contents.keys() - found.keys():
+            made_by_python = name == "__dict__" and type(contents[name]) in PLACES
+            made_by_python = made_by_python or _is_of_namedtuple(name, contents[name])
+            if (notebooks and not made_by_python) or _is_notebooks_code(contents[name], namespace):
+                found[name] = contents[name]
+    for base in mro_of(type(kind)):
+        if is_notebooks(base) and not contents_of(base).keys().isdisjoint(_OF_METACLASS):
+            found.setdefault("", base)
+    registered = copyreg.dispatch_table.get(kind)
+    if _is_notebooks_code(registered, namespace):
+        found.setdefault("", registered)
+    return found
+
+
+def _minds_its_content(kind: type, base: type) -> bool:
+    """Code of the notebook runs where its content is read, or put in. Where none does, a pickler is faster."""
+    called = derives(base, BaseException) or base in _CALLED
+    names = _OF_CONTENT | {"__init__"} if called else _OF_CONTENT
+    return any(is_notebooks(each) and not contents_of(each).keys().isdisjoint(names) for each in mro_of(kind))
+
+
+def _is_of_namedtuple(name: str, value: Any) -> bool:
+    """What `collections.namedtuple` puts into each class that it makes."""
+    value = value.__func__ if type(value) is staticmethod else value
+    if name not in ("__new__", "__getnewargs__") or type(value) is not types.FunctionType:
+        return False
+    home = str(value.__globals__.get("__name__"))
+    return home == "collections" or home.startswith("namedtuple_")
+
+
+def _is_notebooks_code(value: Any, namespace: dict[str, Any]) -> bool:
+    while type(value) in (staticmethod, classmethod, types.MethodType):
+        value = value.__func__
+    return type(value) is types.FunctionType and value.__globals__ is namespace
+
+
+def _only_raises(own: Mapping[str, Any]) -> bool:
+    """Whether the way that a pickler would go cannot come to an end. Found by reading the code."""
+    for names in _IN_ORDER:
+        found = [own[name] for name in names if name in own]
+        if found:
+            return any(each is None or (type(each) is types.FunctionType and _has_no_end(each)) for each in found)
+    return False
+
+
+def _has_no_end(function: types.FunctionType) -> bool:
+    operations = {dis.opname[operation] for operation in function.__code__.co_code[::2]}
+    return operations.isdisjoint(_ENDS)
+
+
+# -- what keeps something for it -----------------------------------------------------------------------
+
+
+def _base_of(kind: type) -> type:
+    """The class made in C that its instances are laid out by."""
+    while flags_of(kind) & _HEAP_TYPE and not flags_of(kind) & _MADE_IN_C and kind not in _KEPT:
+        kind = _parent_of(kind)
+    return kind
+
+
+def _keeper_of(base: type) -> Callable[[Any, Any], tuple[tuple[Any, ...], Any]] | None:
+    return _exception if derives(base, BaseException) else _KEPT.get(base)
+
+
+def _is_bare(kind: type) -> bool:
+    """Nothing stands in its instances but `__dict__`, weak references and slots."""
+    places = sum(offset_of(kind) > 0 for offset_of in (_dict_offset, _weak_offset))
+    for base in mro_of(kind):
+        contents = contents_of(base)
+        if "__slots__" in contents:
+            places += sum(type(member) is types.MemberDescriptorType for member in contents.values())
+    return bool(_size_of(kind) == _size_of(object) + places * tuple.__itemsize__)
+
+
+def _is_named(kind: type, module: str, name: str) -> bool:
+    return qualified_name(kind) == name and module_name(kind) == module
+
+
+def _nothing(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (), None
+
+
+def _by_slice(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (base.__getitem__(obj, slice(None)),), None
+
+
+def _items(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (), list.__getitem__(obj, slice(None))
+
+
+def _bytes(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (), bytes(bytearray.__getitem__(obj, slice(None)))
+
+
+def _pairs(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (), (list(base.keys(obj)), list(base.values(obj)))
+
+
+def _defaults(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (), (list(dict.keys(obj)), list(dict.values(obj)), base.default_factory.__get__(obj))
+
+
+def _elements(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (), set().union(obj)  # by the hashes that it has
+
+
+def _frozen(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (frozenset().union(obj),), None
+
+
+def _queue(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (), (list(base.__iter__(obj)), base.maxlen.__get__(obj))
+
+
+def _numbers(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    return (base.typecode.__get__(obj), base.tobytes(obj)), None
+
+
+def _by(method: str) -> Callable[[Any, Any], tuple[tuple[Any, ...], Any]]:
+    """A value that its base makes of what one of its own methods gives."""
+
+    def take(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+        return (getattr(base, method)(obj),), None
+
+    return take
+
+
+def _date(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    way = base.__reduce_ex__(obj, 5) if base in (datetime.datetime, datetime.time) else base.__reduce__(obj)
+    return way[1], None
+
+
+def _exception(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    _, arguments, *rest = base.__reduce__(obj)
+    told = {name: value for name, value in (rest[0] or {}).items() if _is_place(base, name)} if rest else {}
+    came_from = tuple(member.__get__(obj) for member in _CAME_FROM)
+    return arguments, (arguments, told, *came_from)
+
+
+def _array(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
+    flags = base.flags.__get__(obj)
+    return ((0,), "b"), (base.__reduce__(obj)[2], flags.writeable)
+
+
+def _is_place(base: type, name: str) -> bool:
+    """It stands in the object, and not among its attributes."""
+    members = (contents_of(each).get(name) for each in mro_of(base))
+    return any(type(each) in PLACES for each in members)
+
+
+_HIDDEN = "its attributes can only be had by running code of the notebook"
+_HEAP_TYPE, _MADE_IN_C = 1 << 9, 1 << 8
+_parent_of = type.__dict__["__base__"].__get__
+_size_of = type.__dict__["__basicsize__"].__get__
+_dict_offset = type.__dict__["__dictoffset__"].__get__
+_weak_offset = type.__dict__["__weakrefoffset__"].__get__
+_CAME_FROM = tuple(BaseException.__dict__[name] for name in ("__cause__", "__context__", "__suppress_context__"))
+
+_IN_ORDER = (("__reduce_ex__",), ("__reduce__",), ("__getnewargs_ex__", "__getnewargs__", "__getstate__"))
+"""Where a pickler asks first."""
+_WAYS = frozenset(
+    {
+        *("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"),
+        *("__new__", "__getattribute__", "__getattr__", "__setattr__", "__class__", "__dict__"),
+    }
+)
+"""What a pickler, or who loads what it wrote, asks of an instance or of its class."""
+_OF_CONTENT = frozenset({"__iter__", "__len__", "__setitem__", "items", "append", "extend", "__str__"})
+_CALLED = (set, frozenset, bytearray, array.array)
+"""Those whose instances a pickler makes by calling their class."""
+_OF_METACLASS = frozenset({"__call__", "__getattr__", "__setattr__"})
+_ENDS = frozenset({"RETURN_VALUE", "RETURN_CONST", "YIELD_VALUE", "RETURN_GENERATOR"})
+
+_KEPT: dict[type, Callable[[Any, Any], tuple[tuple[Any, ...], Any]]] = {
+    list: _items,
+    dict: _pairs,
+    collections.OrderedDict: _pairs,
+    collections.defaultdict: _defaults,
+    set: _elements,
+    frozenset: _frozen,
+    tuple: _by_slice,
+    bytes: _by_slice,
+    bytearray: _bytes,
+    str: _by("__str__"),
+    int: _by("__int__"),
+    float: _by("__float__"),
+    complex: _by("__pos__"),
+    collections.deque: _queue,
+    array.array: _numbers,
+    decimal.Decimal: _by("__str__"),
+    datetime.date: _date,
+    datetime.datetime: _date,
+    datetime.time: _date,
+    datetime.timedelta: _date,
+    types.SimpleNamespace: _nothing,
+}
+"""What classes of Python's own keep for their instances: arguments for their `__new__`, and content."""

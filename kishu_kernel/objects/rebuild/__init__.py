@@ -1,0 +1,106 @@
+"""The other way: what payload streams call when they are loaded.
+
+Law: the names in `STREAM_NAMES` are part of the stored format, and so are the arguments that they take. The code
+behind a name may move: streams name all of them in one module, `kishu_kernel.rebuild`, which is made of this table.
+"""
+
+import sys
+import types
+from typing import Any
+
+from kishu_kernel.objects.rebuild.parts import (
+    EMPTY_CELL,
+    _EmptyCell,
+    dead_reference,
+    dict_view,
+    load_array,
+    load_module,
+    load_storage,
+    load_strings,
+    load_view,
+    make_buffered,
+    make_cached,
+    make_class,
+    make_closed,
+    make_code,
+    make_derived,
+    make_foreign,
+    make_function,
+    make_instance,
+    make_module_function,
+    make_reference,
+    make_text,
+    module_attribute,
+    new_name,
+    open_again,
+    set_array_state,
+    set_cell,
+    set_class_state,
+    set_content,
+    set_derived_state,
+    set_enum_state,
+    set_exception_state,
+    set_function_state,
+    set_instance_state,
+    set_optimizer_state,
+    set_state_and_attributes,
+    set_tensor_state,
+    storage_array,
+)
+
+HOME = "kishu_kernel.rebuild"
+"""The module that streams name. There is no file of it."""
+
+STREAM_NAMES: dict[str, Any] = {
+    "make_code": make_code,
+    "make_function": make_function,
+    "make_class": make_class,
+    "set_class_state": set_class_state,
+    "set_enum_state": set_enum_state,
+    "make_module_function": make_module_function,
+    "set_function_state": set_function_state,
+    "set_cell": set_cell,
+    "make_cached": make_cached,
+    "dict_view": dict_view,
+    "load_module": load_module,
+    "module_attribute": module_attribute,
+    "make_instance": make_instance,
+    "set_instance_state": set_instance_state,
+    "make_derived": make_derived,
+    "set_derived_state": set_derived_state,
+    "set_state_and_attributes": set_state_and_attributes,
+    "set_array_state": set_array_state,
+    "set_content": set_content,
+    "make_foreign": make_foreign,
+    "make_reference": make_reference,
+    "dead_reference": dead_reference,
+    "set_exception_state": set_exception_state,
+    "open_again": open_again,
+    "make_buffered": make_buffered,
+    "make_text": make_text,
+    "make_closed": make_closed,
+    "set_optimizer_state": set_optimizer_state,
+    "new_name": new_name,
+    "storage_array": storage_array,
+    "load_storage": load_storage,
+    "set_tensor_state": set_tensor_state,
+    "load_array": load_array,
+    "load_view": load_view,
+    "load_strings": load_strings,
+    "EMPTY_CELL": EMPTY_CELL,
+    "_EmptyCell": _EmptyCell,
+}
+"""All that streams may name in it. Entries are added, and never renamed or removed."""
+
+
+def _publish() -> None:
+    """Makes `pickle` find them under the name of the module that streams have, in both directions."""
+    module = types.ModuleType(HOME, "What payload streams call; see `kishu_kernel.objects.rebuild`.")
+    vars(module).update(STREAM_NAMES)
+    sys.modules[HOME] = module
+    for each in STREAM_NAMES.values():
+        if isinstance(each, (types.FunctionType, type)):
+            each.__module__ = HOME
+
+
+_publish()

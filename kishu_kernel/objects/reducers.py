@@ -1,0 +1,466 @@
+"""How an object comes apart: the one table that fingerprint and codec both read. `rebuild` is the other way.
+
+Law: what the fingerprint cannot see the codec must not store, and the other way round; so both ask
+`Reducer.reduce` (the codec as `reducer_override`) and `Reducer.decompose` (the whole way that a pickler goes).
+Order, as in the C pickler: our table, cloudpickle, `copyreg`, `__reduce_ex__(5)` (paper 6.1: the pickle
+protocol defines reachability).
+
+Reductions of our own:
+
+- A function of the notebook comes back bound to the *live* namespace, with its closure cells shared as they
+  were. cloudpickle alone would freeze copies of the globals that it names, and split shared cells.
+- An instance of a class of the notebook is what it is made of (`notebook_classes`): none of its own code is asked.
+- Code keeps its file name and its lines, so that its source is found again (`cell_sources`).
+- A class of the notebook comes back as a new class, one for all instances in the payload. cloudpickle's class
+  tracker, which hands out the live class and overwrites its attributes, is switched off.
+- A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
+- Blocks of pandas objects are noted as private: see `Reducer.private`.
+- Memory of PyTorch's tensors on the CPU goes as arrays do, so that it may be shared with them; gradients go along.
+- What `library_reductions` knows of figures, tensors, references to other processes, and `handles` of open files,
+  threads, processes, weak references.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import io
+import sys
+import threading
+import time
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import cloudpickle
+import cloudpickle.cloudpickle as _cloud
+
+from kishu_kernel.objects.classes import (
+    attributes,
+    contents_of,
+    derives,
+    held_as,
+    held_names,
+    is_strange,
+    module_contents,
+    module_name,
+    mro_of,
+    qualified_name,
+)
+from kishu_kernel.objects.handles import handle_entry, refusal
+from kishu_kernel.objects.library_looks import is_only_seen, seen
+from kishu_kernel.objects.library_reductions import library_entry
+from kishu_kernel.objects.notebook_classes import way_of
+from kishu_kernel.objects.rebuild.parts import (
+    EMPTY_CELL,
+    dict_view,
+    load_storage,
+    make_cached,
+    make_class,
+    make_code,
+    make_function,
+    make_module_function,
+    module_attribute,
+    set_cell,
+    set_class_state,
+    set_enum_state,
+    set_function_state,
+    storage_array,
+)
+
+Reduction = Any
+"""What `__reduce_ex__` may return: a tuple of 2 to 6, or a string that names a global."""
+
+
+HANGS = 1.0
+"""Seconds after which a reduction that the user interrupts is taken to be what hung."""
+
+Entry = Callable[["Reducer", Any], Reduction]
+
+
+class ReductionTable:
+    """What is known of each type, worked out once.
+
+    Args:
+        namespace: the live namespace of the notebook; functions whose globals it is are the notebook's.
+    """
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self._entries: weakref.WeakKeyDictionary[type, Entry | None] = weakref.WeakKeyDictionary()
+        self._refused: weakref.WeakSet[type] = weakref.WeakSet()
+
+    def entry(self, kind: type) -> Entry | None:
+        """Our own reduction for this type, or None."""
+        try:
+            return self._entries[kind]
+        except KeyError:
+            found = self._find(kind)
+            if found is not None or module_name(kind) != "__main__":  # the notebook can give its classes other methods
+                self._entries[kind] = found
+            return found
+
+    def refuse(self, kind: type) -> None:
+        """Instances of this type are not stored from here on."""
+        self._refused.add(kind)
+        self._entries.pop(kind, None)
+
+    def _find(self, kind: type) -> Entry | None:
+        if kind in self._refused:
+            return Reducer._refuse
+        if kind in _ENTRIES:
+            return _ENTRIES[kind]
+        way = refusal(kind)
+        if way is None and not derives(kind, type):
+            way = way_of(kind, self.namespace)
+        way = way or handle_entry(kind)
+        if way is not None:
+            return _held_or(way) if held_names(kind) else lambda _, obj: way(obj)
+        if derives(kind, type):
+            return Reducer._class
+        if derives(kind, types.ModuleType):
+            return Reducer._module
+        if derives(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
+            return Reducer._refuse
+        module = module_name(kind)
+        if module.partition(".")[0] == "pandas":
+            bases = {qualified_name(base) for base in mro_of(kind)}
+            return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
+        if module == "ipykernel.zmqshell":
+            return Reducer._shell
+        if module == "torch.storage" and qualified_name(kind) in ("TypedStorage", "UntypedStorage"):
+            return Reducer._storage
+        own = library_entry(kind)
+        if own is not None:
+            return lambda _, obj: own(obj)
+        if module.partition(".")[0] == "ray" and qualified_name(kind) == "ActorHandle":
+            return Reducer._refuse
+        if _stands_for_another(kind):
+            return Reducer._refuse_proxy
+        return Reducer._held if held_names(kind) else None
+
+
+class Reducer:
+    """The reductions of one walk or one payload. Holds what must be remembered within it.
+
+    Args:
+        before: went the same way: what is made on the way is to be the same objects again.
+
+    Attributes:
+        private: blocks of pandas objects, by id. Their memory may be shared between frames
+            under copy-on-write; nobody can tell, and the sharing does not survive storing.
+    """
+
+    def __init__(self, table: ReductionTable, before: Reducer | None = None) -> None:
+        self._table = table
+        self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
+        self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
+        self._shells: set[int] = set()
+        self._storages: dict[tuple[int, int, Any], Any] = {} if before is None else before._storages
+        self.private: dict[int, Any] = {}
+
+    def reduce(self, obj: Any) -> Reduction:
+        """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
+        kind = type(obj)
+        try:
+            entry = self._entries[kind]
+        except KeyError:
+            entry = self._entries[kind] = self._table.entry(kind)
+        return NotImplemented if entry is None else entry(self, obj)
+
+    def decompose(self, obj: Any) -> Reduction:
+        """How a pickler would take `obj` apart: a string where it goes by reference, else a tuple.
+
+        Raises:
+            Exception: whatever the object's own reduction raises.
+        """
+        kind = type(obj)
+        try:
+            reduction = self.reduce(obj)
+        except TypeError:
+            if is_only_seen(kind):  # not stored, and yet known again
+                return seen(obj)
+            raise
+        if reduction is not NotImplemented:
+            return reduction
+        if kind is types.FunctionType:
+            return obj.__qualname__
+        if derives(kind, type):
+            return qualified_name(obj)
+        reducer = cloudpickle.Pickler.dispatch_table.get(kind)  # chains copyreg's
+        if reducer is not None:
+            return reducer(obj)
+        return self._own(obj)
+
+    def _own(self, obj: Any) -> Reduction:
+        """Its own reduction. One that hangs, until the user interrupts it, is not asked again in this session."""
+        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(attributes(obj) or ()):
+            raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
+        started = time.monotonic()
+        try:
+            return obj.__reduce_ex__(5)
+        except KeyboardInterrupt:
+            if time.monotonic() - started > HANGS:
+                self._table.refuse(type(obj))
+            raise
+
+    @property
+    def namespace(self) -> dict[str, Any]:
+        """The live namespace of the notebook."""
+        return self._table.namespace
+
+    def is_special(self, kind: type) -> bool:
+        """The table, cloudpickle or `copyreg` has a reduction of its own for this type."""
+        return self._table.entry(kind) is not None or kind in cloudpickle.Pickler.dispatch_table
+
+    def is_notebook_function(self, obj: types.FunctionType) -> bool:
+        """Its globals are the live namespace."""
+        return obj.__globals__ is self._table.namespace
+
+    # -- entries of the table -------------------------------------------------------------------
+
+    def _function(self, function: types.FunctionType) -> Reduction:
+        maker: Callable[..., Any] = make_function
+        home: tuple[str, ...] = ()
+        if not self.is_notebook_function(function):
+            reduction = self._cloud.reducer_override(function)
+            name = function.__globals__.get("__name__")
+            if reduction is NotImplemented or not _is_module_dict(name, function.__globals__):
+                return reduction
+            maker, home = make_module_function, (str(name),)  # made inside a library
+        cells = function.__closure__ or ()
+        # A cell may hold the function itself: it is saved empty, and filled when the function exists.
+        self._shells.update(map(id, cells))
+        state = {
+            "dict": function.__dict__,
+            "defaults": function.__defaults__,
+            "kwdefaults": function.__kwdefaults__,
+            "annotations": function.__annotations__,
+            "qualname": function.__qualname__,
+            "module": function.__module__,
+            "doc": function.__doc__,
+            "contents": tuple(_cell_content(cell) for cell in cells),
+        }
+        if getattr(function, "__type_params__", ()):
+            state["type_params"] = function.__type_params__  # type: ignore[attr-defined]
+        arguments = (*home, function.__code__, function.__name__, cells)
+        return maker, arguments, state, None, None, set_function_state
+
+    def _code(self, code: types.CodeType) -> Reduction:
+        # cloudpickle gives it another file name from 3.1.3 on: tracebacks and `inspect` would not find the source.
+        return make_code, (sys.implementation.cache_tag, *(getattr(code, field) for field in _CODE_FIELDS))
+
+    def _cell(self, cell: types.CellType) -> Reduction:
+        if id(cell) in self._shells:
+            return types.CellType, ()
+        return types.CellType, (), _cell_content(cell), None, None, set_cell
+
+    def _class(self, cls: type) -> Reduction:
+        if is_strange(cls):
+            raise TypeError("a class cannot be stored whose metaclass runs code whenever it is looked at")
+        reduction = self._cloud.reducer_override(cls)
+        if isinstance(reduction, tuple) and reduction[0] in _SKELETONS:
+            # (..., class_tracker_id, extra): without an id the class is made anew, and only this payload has it.
+            arguments = (*reduction[1][:-2], None, reduction[1][-1])
+            named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")  # makes its own
+            if reduction[0] is _cloud._make_skeleton_class and "__slots__" in contents_of(cls) and not named_tuple:
+                # cloudpickle leaves them out: instances would come back with a `__dict__` in their place.
+                arguments = (
+                    *arguments[:3],
+                    {**arguments[3], "__slots__": contents_of(cls)["__slots__"]},
+                    *arguments[4:],
+                )
+            if reduction[0] is _cloud._make_skeleton_class:
+                # Else a class in a class, or in a function, would come back under its bare name.
+                arguments = (*arguments[:3], {**arguments[3], "__qualname__": cls.__qualname__}, *arguments[4:])
+            attributes, slots = reduction[2]
+            # cloudpickle leaves out what is the same object in a base: but it would then follow the base.
+            own = {name: value for name, value in contents_of(cls).items() if _is_in_base(cls, name, value)}
+            state = {**own, **attributes}
+            state.pop("__slotnames__", None)  # what `copyreg` notes when an instance is taken apart
+            make = make_class if reduction[0] is _cloud._make_skeleton_class else reduction[0]
+            if make is _cloud._make_skeleton_enum:
+                return self._enum(cls, arguments, state)
+            return make, arguments, (state, slots), None, None, set_class_state
+        return reduction
+
+    def _enum(self, cls: Any, arguments: tuple[Any, ...], state: dict[str, Any]) -> Reduction:
+        # cloudpickle leaves out the aliases, and what the members themselves hold.
+        members = cls.__members__
+        values = {name: member.value for name, member in members.items()}
+        own = {name: value for name, value in state.items() if name not in members}
+        attributes = {name: _own_attributes(member) for name, member in members.items()}
+        return (
+            _cloud._make_skeleton_enum,
+            (*arguments[:3], values, *arguments[4:]),
+            (attributes, own),
+            None,
+            None,
+            set_enum_state,
+        )
+
+    def by_value(self, cls: type) -> bool:
+        """The class is stored whole: it is the notebook's, or was made at run time."""
+        reduction = self._class(cls)
+        return isinstance(reduction, tuple) and reduction[0] in _SKELETONS
+
+    def _cached(self, cached: Any) -> Reduction:
+        wrapped = cached.__wrapped__
+        if not (isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)):
+            return NotImplemented
+        parameters = cached.cache_parameters()
+        return make_cached, (wrapped, parameters["maxsize"], parameters["typed"])
+
+    def _module(self, module: types.ModuleType) -> Reduction:
+        name = module_contents(module).get("__name__")  # to ask one that is loaded when it is asked would load it
+        if type(name) is str and sys.modules.get(name) is module:
+            return _cloud.subimport, (name,)
+        return NotImplemented
+
+    def _shell(self, shell: Any) -> Reduction:
+        from IPython.core.getipython import get_ipython
+
+        return (get_ipython, ()) if shell is get_ipython() else NotImplemented
+
+    def _held(self, obj: Any) -> Reduction:
+        name = held_as(obj)
+        return NotImplemented if name is None else (module_attribute, (module_name(type(obj)), name))
+
+    def _proxy(self, proxy: types.MappingProxyType[Any, Any]) -> Reduction:
+        if proxy is getattr(sys.modules.get("dataclasses"), "_EMPTY_METADATA", None):  # of each field that has none
+            return module_attribute, ("dataclasses", "_EMPTY_METADATA")
+        behind = gc.get_referents(proxy)[0]  # cloudpickle would store a copy, which no longer follows
+        if "__module__" in behind and "__doc__" in behind:
+            raise TypeError("the attributes of a class cannot be stored by themselves")
+        return (types.MappingProxyType, (behind,)) if type(behind) is dict else NotImplemented
+
+    def _view(self, view: Any) -> Reduction:
+        return dict_view, (gc.get_referents(view)[0], type(view).__name__)
+
+    def _lock(self, lock: Any) -> Reduction:
+        # dill would bring an RLock back held by nobody, so that the next `with` waits for ever.
+        if not repr(lock).startswith("<unlocked"):
+            raise TypeError("a lock that is held cannot be stored")
+        return (threading.RLock if isinstance(lock, _RLOCK) else threading.Lock), ()
+
+    def _refuse(self, obj: Any) -> Reduction:
+        # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
+        raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored")
+
+    def _refuse_proxy(self, obj: Any) -> Reduction:
+        raise TypeError(
+            f"a {qualified_name(type(obj))} stands for another object, which looking at it may make or move"
+        )
+
+    def _storage(self, storage: Any) -> Reduction:
+        # Its own reduction copies it into the stream, and cuts what tensors and arrays share.
+        memory = getattr(storage, "_untyped_storage", storage)  # what is typed warns where it is asked
+        dtype = None if memory is storage else storage.dtype
+        if memory.device.type != "cpu" or not memory.nbytes():
+            return NotImplemented
+        key = memory.data_ptr(), memory.nbytes(), dtype
+        if key not in self._storages:
+            try:
+                self._storages[key] = storage_array(memory, dtype)
+            except (RuntimeError, TypeError):  # a PyTorch without NumPy
+                return NotImplemented
+        return load_storage, (self._storages[key], dtype)
+
+    def _note_blocks(self, manager: Any) -> Reduction:
+        # A Series' manager reduces to the values of its blocks, not to the blocks.
+        for block in manager.blocks:
+            self._note(block.values)
+        return NotImplemented
+
+    def _note_block(self, block: Any) -> Reduction:
+        return self._note(block.values)
+
+    def _note_index(self, index: Any) -> Reduction:
+        # Not by `getattr`: a `RangeIndex` makes all its numbers when it is asked, and keeps them.
+        return self._note(vars(index).get("_data"))
+
+    def _note(self, held: Any) -> Reduction:
+        while held is not None:  # an extension array, and what is in it
+            self.private[id(held)] = held  # kept: some are made on access
+            held = getattr(held, "_ndarray", None)
+        return NotImplemented
+
+
+def _held_or(way: Callable[[Any], Reduction]) -> Entry:
+    """By reference, where the module of its class holds it (`ctypes.pythonapi`); else this way."""
+
+    def take_apart(reducer: Reducer, obj: Any) -> Reduction:
+        held = reducer._held(obj)
+        return way(obj) if held is NotImplemented else held
+
+    return take_apart
+
+
+def _stands_for_another(kind: type) -> bool:
+    """A proxy of a library's: it says that it is of another class, or forwards all that it is asked."""
+    for base in mro_of(kind)[:-1]:
+        contents = contents_of(base)
+        if "__class__" in contents:
+            return True
+        if type(contents.get("__getattribute__")) is types.FunctionType and contents.keys() >= _FORWARDED:
+            return True
+    return False
+
+
+def _is_in_base(cls: type, name: str, value: Any) -> bool:
+    return name != "__module__" and any(contents_of(base).get(name, EMPTY_CELL) is value for base in mro_of(cls)[1:])
+
+
+def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return module is not None and vars(module) is namespace and name != "__main__"
+
+
+def _own_attributes(member: Any) -> dict[str, Any]:
+    """What the user's `__init__` or `__new__` gave a member of an enum."""
+    usual = ("_value_", "_name_", "__objclass__", "_sort_order_")
+    return {name: value for name, value in getattr(member, "__dict__", {}).items() if name not in usual}
+
+
+def _cell_content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return EMPTY_CELL
+
+
+_SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
+
+_NEWER = sys.version_info >= (3, 11)
+
+_CODE_FIELDS = (
+    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_nlocals", "co_stacksize", "co_flags", "co_code"),
+    *("co_consts", "co_names", "co_varnames", "co_filename", "co_name", *(("co_qualname",) if _NEWER else ())),
+    *("co_firstlineno", "co_linetable", *(("co_exceptiontable",) if _NEWER else ()), "co_freevars", "co_cellvars"),
+)
+"""In the order in which the constructor takes them."""
+
+_ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
+_FORWARDED = frozenset({"__setattr__", "__delattr__"})
+_RLOCK = type(threading.RLock())
+
+_ENTRIES: dict[type, Entry] = {
+    types.FunctionType: Reducer._function,
+    types.CodeType: Reducer._code,
+    types.CellType: Reducer._cell,
+    functools._lru_cache_wrapper: Reducer._cached,
+    type({}.keys()): Reducer._view,
+    type({}.values()): Reducer._view,
+    type({}.items()): Reducer._view,
+    types.MappingProxyType: Reducer._proxy,
+    memoryview: Reducer._refuse,
+    type(threading.Lock()): Reducer._lock,
+    _RLOCK: Reducer._lock,
+}
+
+_PANDAS_ENTRIES: dict[str, Entry] = {
+    "SingleBlockManager": Reducer._note_blocks,
+    "Block": Reducer._note_block,
+    "Index": Reducer._note_index,
+}

@@ -1,0 +1,94 @@
+"""What the user does not want to be stored: rules on names, types and sizes. What they refuse is re-run instead.
+
+Names and types are asked about before anything is encoded, the size when it is known. Law: a rule runs none of the
+user's code, imports nothing and never raises.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from kishu_kernel.model import Names
+from kishu_kernel.model.amounts import size
+
+_mro = type.__dict__["__mro__"].__get__
+_module = type.__dict__["__module__"].__get__
+_qualified = type.__dict__["__qualname__"].__get__
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRules:
+    """Which versions get no payload.
+
+    Attributes:
+        exclude: patterns (`*`, `?`, `[...]`) on names of variables.
+        exclude_types: patterns on `module.QualName`, as in `pandas.DataFrame`, `torch.*`; builtins and classes of
+            the notebook go by their bare names. Subclasses are excluded too.
+        version_limit: bytes that one version may weigh; None sets no limit.
+    """
+
+    exclude: tuple[str, ...] = ()
+    exclude_types: tuple[str, ...] = ()
+    version_limit: int | None = None
+
+    def refusal(self, names: Names, variables: Mapping[str, Any], payload_size: int | None = None) -> str | None:
+        """Why a co-variable is not to be stored, as a clause for a person; None where it is.
+
+        Its variables can only be stored together: where one is excluded, all are. Types are those of the objects
+        that the names are bound to, not of what these contain.
+
+        Args:
+            payload_size: None asks about names and types only, before there is a payload.
+        """
+        if payload_size is not None:
+            return self._too_heavy(payload_size)
+        for name in names:
+            whose = "" if len(names) == 1 else f"{name}, which belongs to it, is "
+            for pattern in self.exclude:
+                if fnmatchcase(name, pattern):
+                    return f"{whose}excluded by the name pattern {pattern!r}"
+            if self.exclude_types and name in variables:
+                reason = self._excluded_type(type(variables[name]))
+                if reason:
+                    return ("" if len(names) == 1 else f"{name} belongs to it and ") + reason
+        return None
+
+    def _excluded_type(self, kind: type) -> str | None:
+        for each in _mro(kind)[:-1]:  # the last is `object`
+            for spelled in _spellings(each):
+                for pattern in self.exclude_types:
+                    if fnmatchcase(spelled, pattern):
+                        told = spelled if each is kind else next(_spellings(kind))
+                        by = "" if pattern == told else f" by the type pattern {pattern!r}"
+                        return f"its type {told} is excluded{by}"
+        return None
+
+    def _too_heavy(self, payload_size: int) -> str | None:
+        limit = self.version_limit
+        if limit is None or payload_size <= limit:
+            return None
+        return f"it weighs {size(payload_size)}, more than the limit of {size(limit)} for one version"
+
+
+def _spellings(kind: type) -> Iterator[str]:
+    """What a person may call a type: the shortest first."""
+    name = _qualified(kind)
+    try:
+        module = _module(kind)
+    except AttributeError:  # a class can delete it
+        module = None
+    if not isinstance(module, str):  # or put anything there
+        module = "?"
+    if module in ("builtins", "__main__"):
+        yield name
+    root = module.partition(".")[0]
+    if root != module:
+        package = sys.modules.get(root)
+        contents = vars(package) if type(package) is type(sys) else {}
+        if contents.get(name) is kind:
+            yield f"{root}.{name}"
+    yield f"{module}.{name}"

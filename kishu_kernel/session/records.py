@@ -1,0 +1,112 @@
+"""What a checkpoint writes down of the stages' results, and what can be known again from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from kishu_kernel.compare.summaries import describe
+from kishu_kernel.detect.covariables import Judgement, Known, late_access
+from kishu_kernel.detect.familiar import Familiar
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
+from kishu_kernel.model import CellRun, Checkpoint, CheckpointId, Delta, Digest, Payload, SessionId, VersionRecord
+from kishu_kernel.objects.codec.pickling import NotStored
+from kishu_kernel.objects.reducers import ReductionTable
+
+
+def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: SessionId, run: CellRun) -> Checkpoint:
+    """A checkpoint that says that a cell ran, and nothing yet of what it did."""
+    return Checkpoint(
+        id=id,
+        parent=parent,
+        session=session,
+        timestamp=run.timestamp,
+        execution_count=run.execution_count,
+        code=run.code,
+        status=run.status,
+        error=run.error,
+        duration=run.duration,
+        created=(),
+        modified=(),
+        deleted=(),
+        accessed=(),
+        inputs=(),
+        versions=(),
+        dropped=(),
+        effects=run.effects,
+    )
+
+
+def extended(
+    checkpoint: Checkpoint, delta: Delta, records: tuple[VersionRecord, ...], payloads: Sequence[Payload]
+) -> Checkpoint:
+    """A checkpoint to which it has come out that its cell changed more, of other co-variables."""
+
+    def both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted({*one, *other}))
+
+    found = (*delta.created, *delta.modified, *delta.deleted)
+    return replace(
+        checkpoint,
+        created=both(checkpoint.created, delta.created),
+        modified=both(checkpoint.modified, delta.modified),
+        deleted=both(checkpoint.deleted, delta.deleted),
+        accessed=both(checkpoint.accessed, found),
+        inputs=both(checkpoint.inputs, tuple(name for name in found if name not in delta.created)),
+        versions=(*checkpoint.versions, *records),
+        dropped=(*checkpoint.dropped, *delta.dropped),
+        payload_bytes=checkpoint.payload_bytes + sum(payload.size for payload in payloads),
+    )
+
+
+def version_records(
+    judgement: Judgement, encoded: Sequence[Payload | NotStored], variables: Mapping[str, Any], code: str
+) -> tuple[VersionRecord, ...]:
+    """One for each change of the delta. `encoded` holds their payloads, in the same order; `code` is the cell's."""
+    again = NO_REPLAY not in cell_annotations(code)
+    return tuple(
+        _version_record(result, judgement.known[change.names], change.replayable and again, variables)
+        for change, result in zip(judgement.delta.changes, encoded, strict=True)
+    )
+
+
+def known_again(
+    record: VersionRecord, objects: Mapping[str, Any], table: ReductionTable, familiar: tuple[Familiar, ...] = ()
+) -> Known:
+    """What the detector must know of a version that came back, as cheaply as can be.
+
+    The stored digest is believed. Which code can run is not stored: where there is any, the objects are walked.
+
+    Args:
+        familiar: what was met when it was loaded.
+    """
+    digests = {info.name: info.digest or record.digest for info in record.variables}
+    prints = Fingerprinter(table, familiar)
+    taken = [prints.take(objects[name]) for name in record.names] if record.calls else []
+    return Known(
+        record.digest,
+        digests,
+        late_access(taken),
+        any(each.dynamic for each in taken),
+        familiar=tuple(each for walked in taken for each in walked.familiar) if taken else familiar,
+    )
+
+
+def _version_record(
+    result: Payload | NotStored, known: Known, replayable: bool, variables: Mapping[str, Any]
+) -> VersionRecord:
+    alone = len(result.names) == 1
+    return VersionRecord(
+        names=result.names,
+        digest=known.digest,
+        size=result.size if isinstance(result, Payload) else 0,
+        stored=isinstance(result, Payload),
+        reason=result.reason if isinstance(result, NotStored) else None,
+        replayable=replayable,
+        variables=tuple(
+            describe(name, variables[name], Digest(b"") if alone else known.variables[name]) for name in result.names
+        ),
+        calls=bool(known.late) or known.dynamic,
+    )
