@@ -98,6 +98,8 @@ def _publish() -> None:
     module = types.ModuleType(HOME, "What payload streams call; see `kishu_kernel.objects.rebuild`.")
     vars(module).update(STREAM_NAMES)
     sys.modules[HOME] = module
+    package, _, name = HOME.rpartition(".")
+    setattr(sys.modules[package], name, module)  # dill looks it up there
     for each in STREAM_NAMES.values():
         if isinstance(each, (types.FunctionType, type)):
             each.__module__ = HOME
