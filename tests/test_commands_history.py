@@ -29,8 +29,8 @@ from commanding import (
 from kernel.driver import Kernel, environment_of
 from store.values import checkpoint_id, payload, record, trivial
 
-from kishu_kernel.frontend.answers.messages import PROTOCOL
 from kishu_kernel.frontend.command import sources
+from kishu_kernel.frontend.protocol.requests import PROTOCOL
 from kishu_kernel.model import SessionId, VariableInfo
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk.directory import DATA

@@ -21,7 +21,7 @@ from kernel.driver import Kernel, environment_of
 from nbclient import NotebookClient
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.answers.export import as_notebook, write_notebook
+from kishu_kernel.frontend.protocol.notebook_export import as_notebook, write_notebook
 from kishu_kernel.model import CellStatus, Checkpoint, CheckpointId, SessionId
 
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_written_whole_leaves_what_was_there(here: Path) -> None:
     limited = (
         "import resource, signal\n"
         "from kishu_kernel.errors import RequestError\n"
-        "from kishu_kernel.frontend.answers.export import write_notebook\n"
+        "from kishu_kernel.frontend.protocol.notebook_export import write_notebook\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "try:\n"

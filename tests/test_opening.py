@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from store.values import checkpoint_id, full, payload, trivial
 
-from kishu_kernel.frontend import opening
-from kishu_kernel.frontend.opening import MOST, SHARE, StoreOpener, Whereabouts
+from kishu_kernel.frontend.shell import store_opener
+from kishu_kernel.frontend.shell.store_opener import MOST, SHARE, StoreLocation, StoreOpener
 from kishu_kernel.model import Buffer, Payload, SessionId, Version
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
@@ -25,7 +25,7 @@ class Opening:
 
     def __init__(self, base: Path, limit: int | None = None) -> None:
         self.told: list[str] = []
-        where = Whereabouts(base, limit=limit)
+        where = StoreLocation(base, limit=limit)
         self.opener = StoreOpener(where, HERE, lambda: str(base.parent / "book.ipynb"), self.told.append)
 
     def open(self) -> Timeline:
@@ -39,7 +39,7 @@ def base(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(opening, "RETRY", 0.0)
+    monkeypatch.setattr(store_opener, "RETRY", 0.0)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kishu_kernel.frontend.outputs import OutputRecorder
+from kishu_kernel.frontend.shell.output_recorder import OutputRecorder
 
 LEFT_OUT = "[more outputs were not kept by Kishu]\n"
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from store.values import trivial
 
-from kishu_kernel.frontend.answers.export import as_notebook
-from kishu_kernel.frontend.answers.outputs import note, shown
+from kishu_kernel.frontend.protocol.notebook_export import as_notebook
+from kishu_kernel.frontend.protocol.output_gate import note, shown
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
 JPEG = base64.b64encode(b"\xff\xd8\xff" + bytes(20)).decode()

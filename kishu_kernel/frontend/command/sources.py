@@ -52,7 +52,7 @@ class AtRest:
     """A store that is only read."""
 
     def __init__(self, path: Path, store: LmdbStore) -> None:
-        from kishu_kernel.frontend.answers.reading import Reader
+        from kishu_kernel.frontend.protocol.reading import Reader
         from kishu_kernel.session.timeline import History
         from kishu_kernel.store.places.about import read_about
 
@@ -66,7 +66,7 @@ class AtRest:
 
     def ask(self, operation: str, /, **parameters: object) -> Json:
         """As in `Source`. Only what looks, and loads nothing."""
-        from kishu_kernel.frontend.answers.content import sendable
+        from kishu_kernel.frontend.protocol.content import sendable
 
         if parameters.pop("values", False):
             raise RequestError("to compare values they must be loaded, which only a kernel does: open the notebook")

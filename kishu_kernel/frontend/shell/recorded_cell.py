@@ -16,8 +16,8 @@ _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
 
 
 @dataclass(eq=False)
-class VisibleCell:
-    """A visible cell, from its beginning to its checkpoint.
+class RecordedCell:
+    """A printable cell, from its beginning to its checkpoint.
 
     Attributes:
         count: its number.
@@ -54,21 +54,21 @@ class VisibleCell:
         return CellRun(self.code, self.count, "interrupted", time.time(), time.perf_counter() - self._started)
 
 
-class VisibleCells:
+class RecordedCells:
     """Those that run, until their checkpoints are taken. Safe from any thread."""
 
     def __init__(self) -> None:
-        self._running: list[VisibleCell] = []
+        self._running: list[RecordedCell] = []
         self._changed = threading.Condition()
 
-    def __iter__(self) -> Iterator[VisibleCell]:
+    def __iter__(self) -> Iterator[RecordedCell]:
         return iter(list(self._running))
 
-    def begin(self, cell: VisibleCell) -> None:
+    def begin(self, cell: RecordedCell) -> None:
         """It runs."""
         self._running.append(cell)
 
-    def take(self, cell: VisibleCell) -> bool:
+    def take(self, cell: RecordedCell) -> bool:
         """Whether its checkpoint is to be taken now: it has ended, and this was not asked before."""
         with self._changed:
             if cell.taken or cell.run is None:
@@ -76,7 +76,7 @@ class VisibleCells:
             cell.taken = True
             return True
 
-    def taken(self, cell: VisibleCell) -> None:
+    def taken(self, cell: RecordedCell) -> None:
         """Its checkpoint is."""
         with self._changed:
             self._running.remove(cell)
@@ -98,7 +98,7 @@ class VisibleCells:
         with self._changed:
             return self._changed.wait_for(lambda: not self.owing, timeout)
 
-    def stop(self, seconds: float) -> list[VisibleCell]:
+    def stop(self, seconds: float) -> list[RecordedCell]:
         """Waits, on another thread than the cells', for them to end; takes away those that do not."""
         with self._changed:
             self._changed.wait_for(lambda: not self._running, seconds)

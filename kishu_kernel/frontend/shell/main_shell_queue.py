@@ -21,7 +21,7 @@ MESSAGE = "kishu_work"
 Work = Callable[[], None]
 
 
-class MainShell:
+class MainShellQueue:
     """The main shell of an ipykernel.
 
     Args:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.answers.content import Json, checkpoint_content
-from kishu_kernel.frontend.answers.export import as_notebook, write_notebook
-from kishu_kernel.frontend.answers.operations import nearest
-from kishu_kernel.frontend.answers.outputs import note, shown
+from kishu_kernel.frontend.protocol.content import Json, checkpoint_content
+from kishu_kernel.frontend.protocol.notebook_export import as_notebook, write_notebook
+from kishu_kernel.frontend.protocol.output_gate import note, shown
+from kishu_kernel.frontend.protocol.parameters import nearest
 from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
 from kishu_kernel.history.lanes import in_drawing_order, lanes
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG

@@ -1,7 +1,7 @@
 """`%load_ext kishu_kernel`: time travel in a plain ipykernel, or in IPython in a terminal. No kernelspec is needed.
 
 Law: what is put into a kernel is put into the instance and never into its class, and can be taken out again.
-Neighbours: `host`, which does the work in a kernel; `kernel`, which is ours from the start.
+Neighbours: `kishu_hooks`, which does the work in a kernel; `kernel`, which is ours from the start.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from kishu_kernel.frontend.attachment import Attachment, CellEnd
-from kishu_kernel.frontend.host import Host, answer_disabled, on_main_thread, parent_of
+from kishu_kernel.frontend.kernel.kernel_hooks import KernelHooks, answer_disabled, on_main_thread, parent_of
+from kishu_kernel.frontend.kernel.options import KishuOptions
 from kishu_kernel.frontend.magic.magics import KishuMagics
-from kishu_kernel.frontend.options import KishuOptions
-from kishu_kernel.frontend.settings import Settings
+from kishu_kernel.frontend.shell.settings import Settings
+from kishu_kernel.frontend.shell.tracked_shell import CellEnd, TrackedShell
 
 _LOADED = "Every cell gets a checkpoint from now on: %kishu undo takes the last one back, %kishu log lists them."
 
@@ -34,7 +34,7 @@ def load(shell: Any) -> None:
     if shell in _guests:
         return _say("Kishu is loaded already.")
     kernel = getattr(shell, "kernel", None)
-    if getattr(kernel, "host", None) is not None:
+    if getattr(kernel, "kishu_hooks", None) is not None:
         return _say("%load_ext kishu_kernel is not needed here: this kernel is Kishu's own.")
     options = _Options(parent=shell)
     if not options.enabled:
@@ -55,7 +55,7 @@ def unload(shell: Any) -> None:
     if guest is not None:
         guest.leave()
         _say("No more checkpoints are taken. The history stays.")
-    elif getattr(getattr(shell, "kernel", None), "host", None) is not None:
+    elif getattr(getattr(shell, "kernel", None), "kishu_hooks", None) is not None:
         _say("This kernel is Kishu's own and goes on taking checkpoints; KISHU_ENABLED=0 starts it without.")
 
 
@@ -66,9 +66,9 @@ def _say(sentence: str) -> None:
 class _Guest:
     """What both places have in common: the cell that loads us is running already."""
 
-    def __init__(self, shell: Any, attachment: Attachment) -> None:
+    def __init__(self, shell: Any, tracked_shell: TrackedShell) -> None:
         self._shell = shell
-        self._attachment = attachment
+        self._tracked = tracked_shell
         self._changes = _Changes()
         self._loading: tuple[str, CellEnd] | None = None
         self._here = True
@@ -77,10 +77,10 @@ class _Guest:
         """If a cell that takes part in the history is loading us, its checkpoint is the first. Else false."""
         running = self._running()
         if running is None:
-            self._attachment.session.note_unseen()
+            self._tracked.session.note_unseen()
             return False
         code, msg_id = running
-        self._loading = code, self._attachment.join(code, msg_id, on_main_thread())
+        self._loading = code, self._tracked.join(code, msg_id, on_main_thread())
         self._shell.events.register("post_run_cell", self._cell_ended)
         return True
 
@@ -119,8 +119,8 @@ class _InKernel(_Guest):
 
     def __init__(self, shell: Any, settings: Settings) -> None:
         self._kernel = kernel = shell.kernel
-        self._host = host = Host(kernel, settings, late=True)
-        super().__init__(shell, host.attachment)
+        self._kishu_hooks = kishu_hooks = KernelHooks(kernel, settings, late=True)
+        super().__init__(shell, kishu_hooks.tracked_shell)
         self._execute = kernel.do_execute
         self._debug = kernel.do_debug_request
         self._shut_down = kernel.do_shutdown
@@ -130,7 +130,7 @@ class _InKernel(_Guest):
         put.attribute(kernel, "do_debug_request", self._do_debug_request)
         put.attribute(kernel, "do_shutdown", self._do_shutdown)
         put.item(kernel.shell_handlers, "execute_request", self._execute_request)
-        for name, handler in host.comm_handlers(kernel.shell_handlers).items():
+        for name, handler in kishu_hooks.comm_handlers(kernel.shell_handlers).items():
             put.item(kernel.shell_handlers, name, handler)
         for handlers in (kernel.shell_handlers, kernel.control_handlers):
             put.item(handlers, "kernel_info_request", self._kernel_info_request)
@@ -147,7 +147,7 @@ class _InKernel(_Guest):
         return content["code"], parent_of(self._kernel)
 
     def _leave(self) -> None:
-        self._host.leave()
+        self._kishu_hooks.leave()
 
     async def _execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         async def handle() -> None:
@@ -155,7 +155,7 @@ class _InKernel(_Guest):
             if inspect.isawaitable(handled):
                 await handled
 
-        await (self._host.reply_first(handle, stream) if self._here else handle())
+        await (self._kishu_hooks.reply_first(handle, stream) if self._here else handle())
 
     async def _do_execute(
         self,
@@ -174,24 +174,26 @@ class _InKernel(_Guest):
             return await run()
         if on_main_thread():
             self._cease_loading({"status": "ok"})  # IPython did not say that it ended
-        return await self._host.execute(run, code, hidden=silent or not store_history, expressions=user_expressions)
+        return await self._kishu_hooks.execute(
+            run, code, hidden=silent or not store_history, expressions=user_expressions
+        )
 
     async def _do_debug_request(self, msg: dict[str, Any]) -> Any:
-        return await (self._host.debug(self._debug, msg) if self._here else self._debug(msg))
+        return await (self._kishu_hooks.debug(self._debug, msg) if self._here else self._debug(msg))
 
     def _do_shutdown(self, restart: bool) -> Any:
         if self._here:
-            self._host.close()
+            self._kishu_hooks.close()
         return self._shut_down(restart)
 
     async def _kishu_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         if self._here:
-            await self._host.answer(stream, ident, parent)
+            await self._kishu_hooks.answer(stream, ident, parent)
         else:
             await answer_disabled(self._kernel.session, stream, ident, parent)
 
     async def _kernel_info_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        info = self._host.info(self._kernel.kernel_info) if self._here else self._kernel.kernel_info
+        info = self._kishu_hooks.info(self._kernel.kernel_info) if self._here else self._kernel.kernel_info
         self._kernel.session.send(stream, "kernel_info_reply", {"status": "ok", **info}, parent, ident)
 
 
@@ -199,10 +201,10 @@ class _InTerminal(_Guest):
     """In IPython without a kernel: cells are calls of `run_cell`. What they print is not kept."""
 
     def __init__(self, shell: Any, settings: Settings) -> None:
-        super().__init__(shell, Attachment(shell, settings, late=True))
+        super().__init__(shell, TrackedShell(shell, settings, late=True))
         self._run_plain = shell.run_cell
         self._depth = 0
-        shell.register_magics(KishuMagics(shell, self._attachment))
+        shell.register_magics(KishuMagics(shell, self._tracked))
         self._changes.attribute(shell, "run_cell", self._run_cell)
 
     def _running(self) -> tuple[str, str] | None:
@@ -210,7 +212,7 @@ class _InTerminal(_Guest):
         return (cell, "") if cell and self._shell.display_trap._nested_level else None
 
     def _leave(self) -> None:
-        self._attachment.leave()
+        self._tracked.leave()
 
     def _run_cell(self, raw_cell: str, store_history: bool = False, silent: bool = False, **how: Any) -> Any:
         """A cell. One that a cell runs, or a checkout, is part of that."""
@@ -224,7 +226,7 @@ class _InTerminal(_Guest):
             return _reply(results[0])
 
         hidden = silent or not store_history
-        around = self._attachment.around_cell(
+        around = self._tracked.around_cell(
             run, code=raw_cell, hidden=hidden, expressions={}, msg_id="", main=on_main_thread()
         )
         self._depth += 1

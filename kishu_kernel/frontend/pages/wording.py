@@ -1,6 +1,6 @@
 """What text and HTML both say of a reply: how a checkpoint is called, what it changed, how long ago.
 
-Law: names, code and messages may be hostile, so whatever comes from a store passes `visible` on its way to a person.
+Law: names, code and messages may be hostile, so whatever comes from a store passes `printable` on its way to a person.
 Neighbours: `display` and `text_log` make plain text of it, `html*` make pages.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted
 
 Reply = Mapping[str, Any]
@@ -51,7 +51,7 @@ class View:
 
 def short(id: str | None) -> str:
     """As much of an id as a person reads."""
-    return visible(id[:8]) if id else "(start)"
+    return printable(id[:8]) if id else "(start)"
 
 
 def cell(each: Reply) -> str:
@@ -63,12 +63,12 @@ def cell(each: Reply) -> str:
 def first_line(code: str) -> str:
     """Of the code, with a sign where there is more."""
     lines = [line.strip() for line in code.splitlines() if line.strip()]
-    return visible(lines[0][:400]) + (" ..." if len(lines) > 1 else "") if lines else BETWEEN
+    return printable(lines[0][:400]) + (" ..." if len(lines) > 1 else "") if lines else BETWEEN
 
 
 def code_lines(code: str) -> list[str]:
     """The whole code, line by line."""
-    return [visible(line.rstrip("\n").expandtabs(4)) for line in code.replace("\r\n", "\n").split("\n")]
+    return [printable(line.rstrip("\n").expandtabs(4)) for line in code.replace("\r\n", "\n").split("\n")]
 
 
 def excerpt(code: str, most: int = 8) -> list[str]:
@@ -79,7 +79,7 @@ def excerpt(code: str, most: int = 8) -> list[str]:
 
 def changed(each: Reply) -> list[Marked]:
     """The variables that it changed, without what was only displayed."""
-    return [(mark, visible(name)) for key, mark in MARKS.items() for name in each[key] if not is_result(name)]
+    return [(mark, printable(name)) for key, mark in MARKS.items() for name in each[key] if not is_result(name)]
 
 
 def is_result(name: str) -> bool:
@@ -89,19 +89,19 @@ def is_result(name: str) -> bool:
 
 def names_at(each: Reply) -> list[str]:
     """Branches and tags that stand on it."""
-    return [visible(name) for name in each["branches"]] + [f"tag {visible(tag)}" for tag in each["tags"]]
+    return [printable(name) for name in each["branches"]] + [f"tag {printable(tag)}" for tag in each["tags"]]
 
 
 def notes(each: Reply) -> list[str]:
     """What is wrong with it."""
-    said = [] if each["status"] == "ok" else ["failed" if each["status"] == "error" else visible(each["status"])]
+    said = [] if each["status"] == "ok" else ["failed" if each["status"] == "error" else printable(each["status"])]
     said += ["incomplete"] if each["incomplete"] else []
     return said + [f"not stored: {listed(lost['names'])}" for lost in each["not_stored"]]
 
 
 def listed(names: Iterable[str], most: int = 10) -> str:
     """`a, b, c and 4 more`."""
-    once = [visible(name) for name in dict.fromkeys(names)]
+    once = [printable(name) for name in dict.fromkeys(names)]
     return ", ".join(once[:most]) + (f" and {len(once) - most} more" if len(once) > most else "")
 
 

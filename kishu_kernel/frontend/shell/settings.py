@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kishu_kernel.detect.trackers import TrackerKind
-from kishu_kernel.frontend.opening import Whereabouts
+from kishu_kernel.frontend.shell.store_opener import StoreLocation
 from kishu_kernel.session.keep_rules import KeepRules
 
 END_TIMEOUT = 10.0
@@ -27,7 +27,7 @@ class Settings:
         end_timeout: seconds that writing may take when the kernel is asked to end.
     """
 
-    where: Whereabouts = field(default_factory=Whereabouts)
+    where: StoreLocation = field(default_factory=StoreLocation)
     in_memory: bool = False
     tracker: TrackerKind = "code"
     notebook: str | None = None

@@ -58,8 +58,8 @@ def launch(argv: list[str]) -> None:
     """Run the kernel until a client shuts it down. The arguments are ipykernel's own."""
     from ipykernel.kernelapp import IPKernelApp
 
-    from kishu_kernel.frontend.kernel import KishuKernel
-    from kishu_kernel.frontend.orphan import made_patient
+    from kishu_kernel.frontend.kernel.kernel import KishuKernel
+    from kishu_kernel.frontend.kernel.parent_poller import graceful_poller
 
     # `launch_instance` in its three steps, because --help-all and config files know only the
     # options of classes that stand in `classes`.
@@ -67,8 +67,8 @@ def launch(argv: list[str]) -> None:
     app.classes = [KishuKernel, *app.classes]
     app.version = __version__
     app.initialize(argv)
-    if (attachment := app.kernel.attachment) is not None:
-        app.poller = made_patient(app.poller, attachment.ending.orphaned)
+    if (tracked_shell := app.kernel.tracked_shell) is not None:
+        app.poller = graceful_poller(app.poller, tracked_shell.ending.orphaned)
     app.start()
 
 
@@ -143,7 +143,7 @@ def uninstall(name: str = KERNEL_NAME, user: bool = False, prefix: Path | None =
 
 def resources() -> Path:
     """The directory that holds `kernel.json` and the logos."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     for directory in (package / "kernelspec", package.parent / "kernelspec"):  # wheel, checkout
         if (directory / "kernel.json").is_file():
             return directory

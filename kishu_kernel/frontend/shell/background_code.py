@@ -22,7 +22,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from kishu_kernel.frontend.reach import Reach, is_kernels
+from kishu_kernel.frontend.shell.notebook_code import NotebookCode, is_kernels
 from kishu_kernel.objects.classes import attributes
 
 _handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal
@@ -33,7 +33,7 @@ _SIGNALS = tuple(int(number) for number in signal.valid_signals())
 _LOOP_RUNS = asyncio.base_events.BaseEventLoop.run_forever.__code__
 
 
-class Background:
+class BackgroundCode:
     """Sees threads, tasks, timers, signal handlers and hooks that run code of the notebook.
 
     Args:
@@ -45,7 +45,7 @@ class Background:
     def __init__(
         self, namespace: dict[str, Any], hooks: Callable[[], Iterable[Any]] = list, late: bool = False
     ) -> None:
-        self._reach = Reach(namespace)
+        self._reach = NotebookCode(namespace)
         self._hooks = hooks
         self._ours = weakref.WeakSet([] if late else threading.enumerate())
         self._hidden = _thread._count() - _counted(threading.enumerate())

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.trackers import make_tracker
 from kishu_kernel.errors import KishuError
-from kishu_kernel.frontend.background import Background
-from kishu_kernel.frontend.ending import Ending
-from kishu_kernel.frontend.opening import StoreOpener
-from kishu_kernel.frontend.outputs import Output, OutputRecorder
-from kishu_kernel.frontend.progress_line import ProgressLine
-from kishu_kernel.frontend.rerun import ShellRunner
-from kishu_kernel.frontend.settings import Settings
-from kishu_kernel.frontend.sources import CellFinder
-from kishu_kernel.frontend.transforming import known, transformed
-from kishu_kernel.frontend.visible_cell import VisibleCell, VisibleCells, not_run
+from kishu_kernel.frontend.shell.background_code import BackgroundCode
+from kishu_kernel.frontend.shell.cell_finder import CellFinder
+from kishu_kernel.frontend.shell.cell_runner import ShellRunner
+from kishu_kernel.frontend.shell.cell_transform import known, transformed
+from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder
+from kishu_kernel.frontend.shell.progress_line import ProgressLine
+from kishu_kernel.frontend.shell.recorded_cell import RecordedCell, RecordedCells, not_run
+from kishu_kernel.frontend.shell.settings import Settings
+from kishu_kernel.frontend.shell.shutdown import Shutdown
+from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.reducers import ReductionTable
@@ -36,7 +36,7 @@ from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store.places.live import Announcement
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
-    from kishu_kernel.frontend.answers.messages import Requests
+    from kishu_kernel.frontend.protocol.requests import Requests
 
 CellEnd = Callable[[Mapping[str, Any]], None]
 """Called with the reply of a cell: takes its checkpoint. Called again it does nothing."""
@@ -45,7 +45,7 @@ MOMENT = 0.1
 """Seconds between an interrupt and the shutdown that it may be the beginning of."""
 
 
-class Attachment:
+class TrackedShell:
     """Time travel for a shell.
 
     Args:
@@ -62,7 +62,7 @@ class Attachment:
         """A checkpoint is being taken: what there is to say waits for its end."""
         self._cells = 0
         """Visible cells that run: what is printed now is seen."""
-        self.cells = VisibleCells()
+        self.cells = RecordedCells()
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
         self.progress = ProgressLine(shell)
@@ -76,7 +76,7 @@ class Attachment:
             self._open,
             ShellRunner(shell),
             self.warn,
-            Background(live, self._hooks, late).is_running,
+            BackgroundCode(live, self._hooks, late).is_running,
             settings.rules,
             self.progress.show,
             trials=settings.effects,
@@ -86,7 +86,7 @@ class Attachment:
         self._announcement.tell(self.notebook(), None)
         self._greeted = False
         self._forget_sources = tell_by(CellFinder(shell, lambda: self.session.timeline))
-        self.ending = Ending(self, settings.end_timeout)
+        self.ending = Shutdown(self, settings.end_timeout)
 
     @property
     def checkpoint_pending(self) -> bool:
@@ -96,7 +96,7 @@ class Attachment:
     @cached_property
     def requests(self) -> Requests:
         """Answers what is asked of the session."""
-        from kishu_kernel.frontend.answers.messages import Requests
+        from kishu_kernel.frontend.protocol.requests import Requests
 
         return Requests(self)
 
@@ -135,7 +135,7 @@ class Attachment:
         """
         if hidden:
             return await self._around_hidden(run, code, expressions, main)
-        cell: VisibleCell | None = None
+        cell: RecordedCell | None = None
         self._cells += 1
         try:
             self.cells.others_settled()
@@ -188,7 +188,7 @@ class Attachment:
         self._names.lend({name for name in new if name in spelled or is_result(name)})
 
     def join(self, code: str, msg_id: str, main: bool) -> CellEnd:
-        """A visible cell runs already, and loads us: what it does from here on is watched.
+        """A printable cell runs already, and loads us: what it does from here on is watched.
 
         Its checkpoint has all that there was before, as nobody's doing. Returns what ends the cell.
         """
@@ -207,19 +207,19 @@ class Attachment:
 
         return ended
 
-    def _visible(self, code: str, source: str, msg_id: str, main: bool, count: int) -> VisibleCell:
-        """A visible cell begins; `_take` takes its checkpoint."""
+    def _visible(self, code: str, source: str, msg_id: str, main: bool, count: int) -> RecordedCell:
+        """A printable cell begins; `_take` takes its checkpoint."""
         if self._names.lends:
             self._names.claim(cell_access(source))
         ticket = self._begun(source, main)
-        cell = VisibleCell(code, source, msg_id, count, ticket, begin() if self.settings.effects else None)
+        cell = RecordedCell(code, source, msg_id, count, ticket, begin() if self.settings.effects else None)
         if cell.ticket is not None:
             self.recorder.begin(msg_id)
         self.cells.begin(cell)
         return cell
 
-    def _take(self, cell: VisibleCell) -> None:
-        """A visible cell has ended. Done again it does nothing."""
+    def _take(self, cell: RecordedCell) -> None:
+        """A printable cell has ended. Done again it does nothing."""
         if cell.run is None or not self.cells.take(cell):
             return
         try:
@@ -271,7 +271,7 @@ class Attachment:
                 return
             self._greeted = True
             self.opener.reconsider(self.session.let_go)
-            from kishu_kernel.frontend.welcome import cut_short, notice
+            from kishu_kernel.frontend.shell.history_notice import cut_short, notice
 
             timeline = self.session.timeline
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
@@ -286,8 +286,8 @@ class Attachment:
 
     def _resumed(self) -> Mapping[str, str] | None:
         """Takes the history up; what to show of it, or None, and then it is said why."""
-        from kishu_kernel.frontend.answers.content import outcome_content
         from kishu_kernel.frontend.pages.display import as_text
+        from kishu_kernel.frontend.protocol.content import outcome_content
 
         try:
             outcome = self.session.resume(replay="annotated")

@@ -10,8 +10,8 @@ from traitlets import Bool, Enum, Float, Int, List, Unicode, default
 from traitlets.config import Configurable
 
 from kishu_kernel.detect.trackers import TrackerKind
-from kishu_kernel.frontend.opening import Whereabouts
-from kishu_kernel.frontend.settings import END_TIMEOUT, Settings
+from kishu_kernel.frontend.shell.settings import END_TIMEOUT, Settings
+from kishu_kernel.frontend.shell.store_opener import StoreLocation
 from kishu_kernel.session.keep_rules import KeepRules
 
 
@@ -95,7 +95,7 @@ class KishuOptions(Configurable):
     def settings(self) -> Settings:
         """The options as one value."""
         return Settings(
-            where=Whereabouts(
+            where=StoreLocation(
                 Path(self.store_dir).expanduser() if self.store_dir else None, self.network_store, self.store_limit
             ),
             in_memory=self.in_memory,

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.answers.content import Json
+from kishu_kernel.frontend.protocol.content import Json
 
 _REQUIRED: Any = object()
 _NAMED = 20

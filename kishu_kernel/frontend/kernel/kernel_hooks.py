@@ -16,10 +16,10 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from kishu_kernel.frontend.attachment import Attachment
+from kishu_kernel.frontend.kernel.think_time import ThinkTime
 from kishu_kernel.frontend.magic.magics import KishuMagics
-from kishu_kernel.frontend.settings import Settings
-from kishu_kernel.frontend.think_time import ThinkTime
+from kishu_kernel.frontend.shell.settings import Settings
+from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 from kishu_kernel.process.interrupts import answering
 
 PATIENCE = 5.0
@@ -64,23 +64,23 @@ class _Owed:
                 stack.callback(each)
 
 
-class Host:
+class KernelHooks:
     """Time travel for a kernel.
 
     Args:
         late: cells may have run before.
 
     Attributes:
-        attachment: the shell and the session.
+        tracked_shell: the shell and the session.
     """
 
     def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
         self._kernel = kernel
-        self.attachment = Attachment(kernel.shell, settings, late)
-        self._think_time = ThinkTime(self.attachment.think)
-        self.attachment.ending.before = self._think_time.leave
-        self._stop_listening = self.attachment.recorder.listen(kernel.session)
-        kernel.shell.register_magics(KishuMagics(kernel.shell, self.attachment))
+        self.tracked_shell = TrackedShell(kernel.shell, settings, late)
+        self._think_time = ThinkTime(self.tracked_shell.think)
+        self.tracked_shell.ending.before = self._think_time.leave
+        self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
+        kernel.shell.register_magics(KishuMagics(kernel.shell, self.tracked_shell))
 
     def info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
         """The kernel's own info, with the feature `kishu`, so that a client knows before it sends."""
@@ -96,7 +96,7 @@ class Host:
     ) -> dict[str, Any]:
         """Runs a cell; within `reply_first` its checkpoint is taken when the reply has left, else before."""
         owed = _owed.get()
-        return await self.attachment.around_cell(
+        return await self.tracked_shell.around_cell(
             run,
             code=code,
             hidden=hidden,
@@ -124,7 +124,7 @@ class Host:
         if not on_main_thread():
             await self._caught_up(parent.get("content"))
         with answering():
-            content = self.attachment.requests.answer(parent.get("content"), may_change=on_main_thread())
+            content = self.tracked_shell.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
         self._think_time.begin()
 
@@ -137,18 +137,18 @@ class Host:
         if isinstance(content, dict) and content.get("operation") == "status":
             return
         deadline = time.monotonic() + PATIENCE
-        while self.attachment.cells.owing and time.monotonic() < deadline:
+        while self.tracked_shell.cells.owing and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
 
     async def debug(self, plain: Callable[[dict[str, Any]], Awaitable[Any]], msg: dict[str, Any]) -> Any:
         """A debugger can assign to variables."""
         if msg.get("command") in _LOOKING:
             return await plain(msg)
-        self.attachment.session.before_unseen()
+        self.tracked_shell.session.before_unseen()
         try:
             return await plain(msg)
         finally:
-            self.attachment.session.note_unseen()  # a cell may have ended meanwhile
+            self.tracked_shell.session.note_unseen()  # a cell may have ended meanwhile
 
     def comm_handlers(self, plain: Mapping[str, Handler]) -> dict[str, Handler]:
         """Handlers of comm messages, in the place of the plain ones."""
@@ -156,12 +156,12 @@ class Host:
 
     def close(self) -> None:
         """The kernel ends; the history stays."""
-        self.attachment.ending.asked()
+        self.tracked_shell.ending.asked()
 
     def leave(self) -> None:
         """The kernel goes on without us; the history stays."""
         self._think_time.end()
-        self.attachment.leave()
+        self.tracked_shell.leave()
         self._stop_listening()
 
     def _handle_comm(self, handler: Handler, *args: Any) -> Any:
@@ -169,11 +169,11 @@ class Host:
         panel = sys.modules.get("kishu_kernel.frontend.panel")
         if panel is not None and panel.is_own(args[-1]["content"].get("comm_id")):
             return handler(*args)
-        self.attachment.session.before_unseen()
+        self.tracked_shell.session.before_unseen()
         try:
             return handler(*args)
         finally:
-            self.attachment.session.note_unseen()  # on a subshell, a cell may have ended meanwhile
+            self.tracked_shell.session.note_unseen()  # on a subshell, a cell may have ended meanwhile
 
 
 async def answer_disabled(session: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.answers.content import Json, sendable
-from kishu_kernel.frontend.answers.outputs import shown
-from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.printable import printable
+from kishu_kernel.frontend.protocol.content import Json, sendable
+from kishu_kernel.frontend.protocol.output_gate import shown
 from kishu_kernel.model import Checkpoint
 
 _TRAVEL = re.compile(r"^(\s*)(%kishu\b.*)$")
@@ -132,7 +132,7 @@ def _marked_up(text: str) -> str:
 
 def _unmarked(text: str) -> str:
     """Nothing in it ends a piece of code, or begins HTML."""
-    return html.escape(visible(text).replace("`", "'"), quote=False)
+    return html.escape(printable(text).replace("`", "'"), quote=False)
 
 
 def _without_travel(code: str) -> str:

@@ -16,7 +16,7 @@ _LOOKS = 1.0
 """Seconds between two looks, as in ipykernel."""
 
 
-class PatientPoller(ParentPollerUnix):
+class GracefulParentPoller(ParentPollerUnix):
     """As ipykernel's.
 
     Args:
@@ -38,6 +38,6 @@ class PatientPoller(ParentPollerUnix):
             self._orphaned()
 
 
-def made_patient(poller: Any, orphaned: Callable[[], None]) -> Any:
+def graceful_poller(poller: Any, orphaned: Callable[[], None]) -> Any:
     """The poller of an application, which has not begun: one that ends the process in its time, if we know its kind."""
-    return PatientPoller(poller.parent_pid, orphaned) if type(poller) is ParentPollerUnix else poller
+    return GracefulParentPoller(poller.parent_pid, orphaned) if type(poller) is ParentPollerUnix else poller

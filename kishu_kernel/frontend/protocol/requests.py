@@ -22,10 +22,10 @@ from kishu_kernel.errors import (
     StoreError,
     UnknownTargetError,
 )
-from kishu_kernel.frontend.answers.content import Json, comparison_content, outcome_content, sendable
-from kishu_kernel.frontend.answers.operations import Operation, Parameter, checked
-from kishu_kernel.frontend.answers.reading import Reader
-from kishu_kernel.frontend.answers.serving import SessionHost
+from kishu_kernel.frontend.protocol.content import Json, comparison_content, outcome_content, sendable
+from kishu_kernel.frontend.protocol.parameters import Operation, Parameter, checked
+from kishu_kernel.frontend.protocol.reading import Reader
+from kishu_kernel.frontend.protocol.session_host import SessionHost
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Outcome, StoreStatistics
@@ -39,15 +39,15 @@ _ECHO = 1000
 class Requests:
     """Answers requests for one shell. Read-only ones from any thread, while a cell runs."""
 
-    def __init__(self, attachment: SessionHost) -> None:
-        self._attachment = attachment
-        self._session = attachment.session
-        self.reader = Reader(lambda: self._session.timeline, attachment.notebook)
+    def __init__(self, host: SessionHost) -> None:
+        self._host = host
+        self._session = host.session
+        self.reader = Reader(lambda: self._session.timeline, host.notebook)
 
     @property
-    def attachment(self) -> SessionHost:
+    def host(self) -> SessionHost:
         """Whose session it is."""
-        return self._attachment
+        return self._host
 
     def answer(self, content: Any, *, may_change: bool = True) -> Json:
         """The reply to a request, fit to be sent as JSON.
@@ -58,7 +58,7 @@ class Requests:
         """
         reply: Json = sendable(self._answer(content, may_change))
         if may_change:
-            self._attachment.progress.end()
+            self._host.progress.end()
         return reply
 
     def _answer(self, content: Any, may_change: bool) -> Json:
@@ -102,14 +102,14 @@ class Requests:
             "branch": timeline.branch,
             "session": timeline.session,
             "latest": timeline.latest,
-            "pending": timeline.store.pending or self._attachment.checkpoint_pending,
+            "pending": timeline.store.pending or self._host.checkpoint_pending,
             "store": {
                 "path": statistics.path,
                 "bytes": statistics.bytes,
                 "checkpoints": statistics.checkpoints,
                 "chunks": statistics.chunks,
             },
-            "warnings": [*self._attachment.warnings, *trouble],
+            "warnings": [*self._host.warnings, *trouble],
         }
 
     def _statistics(self) -> tuple[StoreStatistics, list[str]]:
@@ -117,7 +117,7 @@ class Requests:
         try:
             return self._timeline.store.statistics(), []
         except StoreError as error:
-            place = self._attachment.opener.place
+            place = self._host.opener.place
             return StoreStatistics(None if place is None else str(place.path), 0, 0, 0), [str(error)]
 
     def diff(self, target: str, base: str, values: bool) -> Json:
@@ -152,7 +152,7 @@ class Requests:
 
     def stores(self) -> Json:
         """All stores of this user, the last used first."""
-        place = self._attachment.opener.place
+        place = self._host.opener.place
         listed = [
             {
                 "name": each.path.name,
@@ -163,13 +163,13 @@ class Requests:
                 "used": datetime.fromtimestamp(each.used, timezone.utc).isoformat(),
                 "own": place is not None and each.path == place.path,
             }
-            for each in self._attachment.opener.stores()
+            for each in self._host.opener.stores()
         ]
         return {"stores": listed}
 
     def attach(self, store: str) -> Json:
         """Gives this notebook the history of another one."""
-        opener = self._attachment.opener
+        opener = self._host.opener
         fitting = [each.path for each in opener.stores() if store in (each.path.name, str(each.path), each.notebook)]
         if len(fitting) != 1:
             raise RequestError(f"{len(fitting)} stores are called {store!r}: `%kishu stores` lists them by their names")
@@ -182,13 +182,13 @@ class Requests:
     def gc(self, dry_run: bool) -> Json:
         """Drops payloads that no head, branch or tag needs."""
         collected = self._session.collect(dry_run=dry_run)
-        self._attachment.relabelled()
+        self._host.relabelled()
         return {"removed": asdict(collected.removed), "kept": asdict(collected.kept), "dry_run": dry_run}
 
     def commit(self, message: str) -> Json:
         """Gives the present state a message."""
         committed = self._session.commit(message)
-        self._attachment.relabelled()
+        self._host.relabelled()
         return {"head": committed.id}
 
     def branch(self, name: str, target: str, delete: bool) -> Json:
@@ -205,7 +205,7 @@ class Requests:
 
     def _traveled(self, outcome: Outcome) -> Json:
         if outcome.applied:
-            self._attachment.traveled()
+            self._host.traveled()
         return {**outcome_content(outcome), "ahead": self._ahead(outcome)}
 
     def _ahead(self, outcome: Outcome) -> list[Json]:
@@ -236,7 +236,7 @@ class Requests:
             timeline.delete_name(kind, name)
         else:
             timeline.set_name(kind, name, timeline.resolve(target))
-        self._attachment.relabelled()
+        self._host.relabelled()
 
 
 _HINTS: dict[type[BaseException], str] = {

@@ -63,7 +63,7 @@ _PASSED = (types.ModuleType, types.CodeType, types.FrameType)
 _FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
 
 
-class Reach:
+class NotebookCode:
     """Knows the notebook by its namespace.
 
     Args:

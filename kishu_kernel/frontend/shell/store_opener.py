@@ -42,7 +42,7 @@ def memory_limit() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Whereabouts:
+class StoreLocation:
     """Where stores lie, and how much they may occupy.
 
     Attributes:
@@ -70,7 +70,7 @@ class StoreOpener:
 
     def __init__(
         self,
-        where: Whereabouts,
+        where: StoreLocation,
         session: SessionId,
         notebook: Callable[[], str | None],
         warn: Callable[[str], None],

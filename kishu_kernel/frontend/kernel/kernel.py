@@ -9,16 +9,16 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import default
 
 from kishu_kernel.detect.trackers import PatchedNamespace
-from kishu_kernel.frontend.attachment import Attachment
-from kishu_kernel.frontend.host import Host, answer_disabled
-from kishu_kernel.frontend.options import KishuOptions
+from kishu_kernel.frontend.kernel.kernel_hooks import KernelHooks, answer_disabled
+from kishu_kernel.frontend.kernel.options import KishuOptions
+from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 
 
 class KishuKernel(KishuOptions, IPythonKernel):
     """Everything that ipykernel does, and time travel.
 
     Attributes:
-        host: None where checkpoints are switched off.
+        kishu_hooks: None where checkpoints are switched off.
     """
 
     msg_types = [*IPythonKernel.msg_types, "kishu_request"]  # noqa: RUF012 -- as in the base class
@@ -33,26 +33,26 @@ class KishuKernel(KishuOptions, IPythonKernel):
         if kwargs.get("user_ns") is None:  # ipykernel's application says None, which would hide the default
             kwargs.pop("user_ns", None)
         super().__init__(**kwargs)
-        self.host: Host | None = None
+        self.kishu_hooks: KernelHooks | None = None
         if self.enabled:
-            self.host = Host(self, self.settings())
-            self.shell_handlers.update(self.host.comm_handlers(self.shell_handlers))
+            self.kishu_hooks = KernelHooks(self, self.settings())
+            self.shell_handlers.update(self.kishu_hooks.comm_handlers(self.shell_handlers))
 
     @property
-    def attachment(self) -> Attachment | None:
+    def tracked_shell(self) -> TrackedShell | None:
         """The shell and its session."""
-        return None if self.host is None else self.host.attachment
+        return None if self.kishu_hooks is None else self.kishu_hooks.tracked_shell
 
     @property
     def kernel_info(self) -> dict[str, Any]:
-        """As in `Host.info`."""
+        """As in `KernelHooks.info`."""
         info: dict[str, Any] = super().kernel_info
-        return info if self.host is None else self.host.info(info)
+        return info if self.kishu_hooks is None else self.kishu_hooks.info(info)
 
     async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """As in `Host.reply_first`."""
+        """As in `KernelHooks.reply_first`."""
         handle = partial(super().execute_request, stream, ident, parent)
-        await (handle() if self.host is None else self.host.reply_first(handle, stream))
+        await (handle() if self.kishu_hooks is None else self.kishu_hooks.reply_first(handle, stream))
 
     async def do_execute(
         self,
@@ -63,35 +63,37 @@ class KishuKernel(KishuOptions, IPythonKernel):
         allow_stdin: bool = False,
         **how: Any,  # what else this version of ipykernel knows of a cell
     ) -> dict[str, Any]:
-        """As in `Host.execute`."""
+        """As in `KernelHooks.execute`."""
         run = partial(super().do_execute, code, silent, store_history, user_expressions, allow_stdin, **how)
-        if self.host is None:
+        if self.kishu_hooks is None:
             return dict(await run())
-        return await self.host.execute(run, code, hidden=silent or not store_history, expressions=user_expressions)
+        return await self.kishu_hooks.execute(
+            run, code, hidden=silent or not store_history, expressions=user_expressions
+        )
 
     async def shell_channel_thread_main(self, msg: Any) -> None:
-        """As in `Host.hurry`: on the thread that hears of shell messages first, if this ipykernel has one."""
-        if self.host is not None:
-            self.host.hurry()
+        """As in `KernelHooks.hurry`: on the thread that hears of shell messages first, if this ipykernel has one."""
+        if self.kishu_hooks is not None:
+            self.kishu_hooks.hurry()
         await super().shell_channel_thread_main(msg)
 
     async def kishu_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """As in `Host.answer`."""
+        """As in `KernelHooks.answer`."""
         if not self.session:
             return
-        if self.host is None:
+        if self.kishu_hooks is None:
             await answer_disabled(self.session, stream, ident, parent)
         else:
-            await self.host.answer(stream, ident, parent)
+            await self.kishu_hooks.answer(stream, ident, parent)
 
     async def do_debug_request(self, msg: dict[str, Any]) -> Any:
-        """As in `Host.debug`."""
-        if self.host is None:
+        """As in `KernelHooks.debug`."""
+        if self.kishu_hooks is None:
             return await super().do_debug_request(msg)
-        return await self.host.debug(super().do_debug_request, msg)
+        return await self.kishu_hooks.debug(super().do_debug_request, msg)
 
     def do_shutdown(self, restart: bool) -> Any:
         """Ends the kernel; the history stays."""
-        if self.host is not None:
-            self.host.close()
+        if self.kishu_hooks is not None:
+            self.kishu_hooks.close()
         return super().do_shutdown(restart)

@@ -14,8 +14,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kishu_kernel.frontend.answers.content import Json
-from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.printable import printable
+from kishu_kernel.frontend.protocol.content import Json
 from kishu_kernel.model import Checkpoint
 
 _PICTURES = {
@@ -59,7 +59,7 @@ def note(checkpoints: Sequence[Checkpoint], store: str | None) -> str | None:
         return None
     return (
         "Shown as text and pictures only: nothing shows that you made these outputs, and outputs can run scripts. "
-        f"If you know whose they are: `jupyter kishu trust {visible(store or 'STORE')}` shows them as they were."
+        f"If you know whose they are: `jupyter kishu trust {printable(store or 'STORE')}` shows them as they were."
     )
 
 
@@ -86,7 +86,7 @@ def _harmless(data: Mapping[str, Any]) -> Json:
     for kind in _READABLE:
         if data.get(kind):
             return {**kept, "text/plain": plain(data[kind])}
-    kinds = ", ".join(visible(kind)[:80] for kind in sorted(data)[:6] if kind not in kept)
+    kinds = ", ".join(printable(kind)[:80] for kind in sorted(data)[:6] if kind not in kept)
     return kept or {"text/plain": f"(an output that is not shown: {kinds or 'it is empty'})"}
 
 
@@ -107,7 +107,7 @@ def plain(value: object) -> str:
     text = _STEERING.sub("", _joined(value)[:MOST_TEXT])
     # a line is what was left of it when it ended: progress bars write theirs again and again
     lines = (line.rstrip("\r").rpartition("\r")[2].expandtabs(4) for line in text.split("\n"))
-    return "\n".join(map(visible, lines))
+    return "\n".join(map(printable, lines))
 
 
 def _joined(value: object) -> str:

@@ -3,7 +3,7 @@
 Law: what was done is written, in this process or by one that outlives it (`store.handover`), within a bound; then the
 process ends as it would have. From the beginning of the end on nothing of ours is told in any cell's outputs: the
 next session says what is missing.
-Neighbours: `attachment` is what ends; `signals` and `orphan` hear who ends it.
+Neighbours: `tracked_shell` is what ends; `signals` and `orphan` hear who ends it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from kishu_kernel.frontend.opening import StoreOpener
-from kishu_kernel.frontend.visible_cell import VisibleCells
+from kishu_kernel.frontend.shell.recorded_cell import RecordedCells
+from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.process.signals import Listener
 from kishu_kernel.session.session import Session
 
@@ -41,7 +41,7 @@ class Stoppable(Protocol):
         """What is to be written."""
 
     @property
-    def cells(self) -> VisibleCells:
+    def cells(self) -> RecordedCells:
         """The cells that run."""
 
     @property
@@ -55,8 +55,8 @@ class Stoppable(Protocol):
         """Closes everything."""
 
 
-class Ending:
-    """The end of an attachment.
+class Shutdown:
+    """The end of an tracked_shell.
 
     Args:
         seconds: the bound for all that is done when the process is asked to end.
@@ -66,8 +66,8 @@ class Ending:
         before: called first.
     """
 
-    def __init__(self, attachment: Stoppable, seconds: float) -> None:
-        self._attachment = attachment
+    def __init__(self, tracked_shell: Stoppable, seconds: float) -> None:
+        self._tracked = tracked_shell
         self._seconds = seconds
         self._deadline = float("inf")
         self._pid = os.getpid()
@@ -89,8 +89,8 @@ class Ending:
         """The process ends by itself, and nobody hurries it: all is written."""
         if self._begin(float("inf")):
             with suppress(Exception):
-                self._attachment.session.make_up_within(self._seconds)
-                self._attachment.session.flush_within(None)
+                self._tracked.session.make_up_within(self._seconds)
+                self._tracked.session.flush_within(None)
             self._close()
 
     def leave(self) -> None:
@@ -100,16 +100,16 @@ class Ending:
 
     def _write_in_time(self) -> None:
         """What waits is safe before anything is waited for: a cell, a checkpoint that takes long."""
-        attachment = self._attachment
+        tracked_shell = self._tracked
         on_main = threading.current_thread() is threading.main_thread()  # where cells cannot be waited for
-        whole = on_main or attachment.stop_cells(RUNNING)
+        whole = on_main or tracked_shell.stop_cells(RUNNING)
         self._write_or_give()
         if not on_main:
-            attachment.cells.caught_up(min(OWING, self._left()))
+            tracked_shell.cells.caught_up(min(OWING, self._left()))
         if whole:
-            attachment.session.make_up_within(self._left())
+            tracked_shell.session.make_up_within(self._left())
         self._write_or_give()
-        attachment.session.flush_within(self._left())
+        tracked_shell.session.flush_within(self._left())
 
     def orphaned(self) -> None:
         """Who started the process is gone. Does not return."""
@@ -130,10 +130,10 @@ class Ending:
         end()
 
     def _stand_still_and(self, end: Callable[[], None]) -> None:
-        session = self._attachment.session
-        self._attachment.cells.caught_up(min(OWING, self._left()))
+        session = self._tracked.session
+        self._tracked.cells.caught_up(min(OWING, self._left()))
         with session.standing_still(self._left()):  # to the very end: a cell that begins now would be lost
-            if self._attachment.stop_cells(0):
+            if self._tracked.stop_cells(0):
                 session.make_up_within(self._left())
             session.flush_within(self._left())
             self._close()
@@ -148,7 +148,7 @@ class Ending:
                 return False
             self.begun.set()
         self._deadline = time.monotonic() + seconds
-        self._attachment.session.hasten_writing()
+        self._tracked.session.hasten_writing()
         self.before()
         return True
 
@@ -156,14 +156,14 @@ class Ending:
         return max(0.0, self._deadline - time.monotonic())
 
     def _write_or_give(self) -> None:
-        session = self._attachment.session
+        session = self._tracked.session
         patience = QUICK if session.waiting_bytes < MUCH else 0.0  # else the copies come too late
         if session.flush_within(min(patience, self._left())):
-            session.hand_over(self._attachment.opener.key, RECORDS, self._left())
+            session.hand_over(self._tracked.opener.key, RECORDS, self._left())
 
     def _close(self) -> None:
         """Lets go of everything."""
         atexit.unregister(self.ended)
         with suppress(Exception):
-            self._attachment.let_go()
+            self._tracked.let_go()
         self._over.set()
