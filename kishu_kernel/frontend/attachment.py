@@ -88,6 +88,11 @@ class Attachment:
         self._forget_sources = add_source_lookup(CellFinder(shell, lambda: self.session.timeline))
         self.ending = Ending(self, settings.end_timeout)
 
+    @property
+    def checkpoint_pending(self) -> bool:
+        """Whether a cell's reply may have left whose checkpoint is not taken yet."""
+        return self.cells.owing
+
     @cached_property
     def requests(self) -> Requests:
         """Answers what is asked of the session."""
