@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 
 from kishu_kernel.detect.atoms import digest
-from kishu_kernel.process.memory import address, memory_at, root_of
+from kishu_kernel.process.memory import address, base_array, memory_at
 
 LONG = 2048
 """Shorter ones are read as fast as they are recognised."""
@@ -176,7 +176,7 @@ class Meeting:
         if self.at is None:
             return
         key = key_of_array(array)
-        known, owner = self.reunion.familiars.recognised(key), root_of(array)
+        known, owner = self.reunion.familiars.recognised(key), base_array(array)
         if known is None:
             known = self.reunion.familiars.remember(key, array.copy(), content, owner, settled=True)
         if known is not None:
