@@ -26,7 +26,7 @@ import numpy
 from harness import Notebook
 from streams_v3_cells import ALL
 
-from kishu_kernel import rebuild
+from kishu_kernel.objects import rebuild
 from kishu_kernel.store.format.seal import Seal
 from kishu_kernel.store.lmdb_store import LmdbStore
 

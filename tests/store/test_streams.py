@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 from harness import Notebook
 
-from kishu_kernel import rebuild
-from kishu_kernel.codec.pickling import decode
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
+from kishu_kernel.objects.codec.pickling import decode
+from kishu_kernel.objects.rebuild import STREAM_NAMES
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.base import StoredPayload
 from kishu_kernel.store.format.seal import Seal
@@ -39,14 +39,11 @@ STORED_AS = "kishu_kernel.rebuild"
 COMPILED_BY = "cpython-311"
 
 NOT_IN_STREAMS = {
-    "Source": "a protocol",
-    "Recall": "a protocol",
-    "addresses": "asked by others of the module",
     "storage_array": "called when a storage of PyTorch's is stored, not when it is loaded",
     "make_foreign": "called where a stream names `_ctypes._unpickle`",
     "load_module": "called where a stream names `cloudpickle.cloudpickle.subimport`",
 }
-"""Public names of the module that no stream calls, and why."""
+"""Public names that no stream calls, and why."""
 
 NAMED_FOR_OTHERS = {("_ctypes", "_unpickle"), ("cloudpickle.cloudpickle", "subimport")}
 
@@ -174,11 +171,7 @@ def test_a_later_session_goes_on_with_it(opened: Opened, tmp_path: Path, monkeyp
 
 
 def test_its_streams_call_all_that_streams_may_call(opened: Opened) -> None:
-    public = {
-        name
-        for name, value in vars(rebuild).items()
-        if not name.startswith("_") and getattr(value, "__module__", None) == rebuild.__name__
-    }
+    public = {name for name in STREAM_NAMES if not name.startswith("_")}
     names = set.union(*(called(opened.stored(name).stream) for name in opened.versions))
     ours = {name for module, name in names if module == STORED_AS}
     assert public - ours == set(NOT_IN_STREAMS)
