@@ -16,7 +16,7 @@ from harness import Notebook
 from kishu_kernel.errors import LostError
 from kishu_kernel.objects.handles import HeldOutsideError, handle_entry
 from kishu_kernel.objects.rebuild.parts import make_text
-from kishu_kernel.process.audit_hook import untouched_world
+from kishu_kernel.process.audit_hook import side_effects_forbidden
 
 TEXT = "line 1\nline 2\nline 3\n"
 
@@ -114,10 +114,10 @@ def test_a_closed_file_is_stored_and_nothing_is_opened_for_it(notebook: Notebook
     notebook.ok("with open('out', 'w', encoding='latin-1') as f: _n = f.write('once')")
     Path("out").write_text("changed since")
     notebook.ok("f = None")
-    with untouched_world() as guard:
+    with side_effects_forbidden() as guard:
         notebook.session.undo()
     file = notebook["f"]
-    assert guard.refused is None
+    assert guard.forbidden is None
     assert (file.closed, file.name, file.mode, file.encoding) == (True, "out", "w", "latin-1")
     assert "name='out' mode='w' encoding='latin-1'" in repr(file)
     with pytest.raises(ValueError, match="closed"):
@@ -163,9 +163,9 @@ def test_a_trial_load_opens_no_file(notebook: Notebook) -> None:
     reduction = handle_entry(io.TextIOWrapper)(notebook["f"])  # type: ignore[misc]
     assert reduction[0] is make_text
     raw = handle_entry(io.FileIO)(notebook["f"].buffer.raw)  # type: ignore[misc]
-    with untouched_world() as guard, pytest.raises(PermissionError):
+    with side_effects_forbidden() as guard, pytest.raises(PermissionError):
         raw[0](*raw[1])
-    assert guard.refused
+    assert guard.forbidden
 
 
 def test_a_pipe_has_no_offset(notebook: Notebook) -> None:

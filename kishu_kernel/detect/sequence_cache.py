@@ -25,7 +25,7 @@ from functools import partial
 from typing import Any
 
 from kishu_kernel.detect.atoms import digest
-from kishu_kernel.process.memory import address, memory_at, root_of
+from kishu_kernel.process.memory import address, base_array, memory_at
 
 LONG = 2048
 """Shorter sequences are read as fast as they are recognised."""
@@ -182,7 +182,7 @@ class PayloadReuse:
         if self.place is None:
             return
         key = key_of_array(array)
-        known, owner = self.reuse.cache.get(key), root_of(array)
+        known, owner = self.reuse.cache.get(key), base_array(array)
         if known is None:
             known = self.reuse.cache.add(key, array.copy(), content, owner, copy_on_write=True)
         if known is not None:

@@ -56,18 +56,18 @@ from kishu_kernel.objects.library_looks import hung_on, is_only_seen
 from kishu_kernel.objects.rebuild.parts import make_derived, make_instance, module_attribute
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.memory import (
-    LARGE,
-    Blank,
+    LARGE_BYTES,
+    UntouchedPages,
     address,
     address_of,
+    base_array,
     bounds,
-    file_at,
-    is_folded,
+    has_internal_overlap,
     is_mapped,
     is_writeable,
+    mapped_file_at,
     memory_at,
     overlaps,
-    root_of,
     zeros,
 )
 
@@ -470,8 +470,8 @@ class Walk:
         if obj.base is not None and is_mapped(obj) and self._walk_mapped(obj, type(obj)):
             return
         if obj.dtype.char == "O" and contiguous and obj.size >= LONG:
-            self._walk_objects(obj.ravel(order="A"), root_of(obj), private)
-        elif obj.dtype.hasobject and not contiguous and is_folded(obj):
+            self._walk_objects(obj.ravel(order="A"), base_array(obj), private)
+        elif obj.dtype.hasobject and not contiguous and has_internal_overlap(obj):
             self._walk_folded_objects(obj)
         elif obj.dtype.hasobject:
             # The same objects that the elements are; a record gives its fields as a tuple.
@@ -479,7 +479,7 @@ class Walk:
             self.stack.append(self.kept[-1])
         elif contiguous:
             self.parts.append(self.hashed(start, end - start))
-        elif end - start == obj.nbytes or is_folded(obj):  # it comes back with its strides
+        elif end - start == obj.nbytes or has_internal_overlap(obj):  # it comes back with its strides
             self.text(b"v", repr((obj.strides, address(obj) - start)).encode())
             self.parts.append(self.hashed(start, end - start))
         else:  # it comes back contiguous
@@ -493,8 +493,8 @@ class Walk:
             take as long as the file is.
         """
         start, end = bounds(obj)
-        identity = file_at(start, end)
-        if identity is None and end - start <= LARGE:
+        identity = mapped_file_at(start, end)
+        if identity is None and end - start <= LARGE_BYTES:
             return False
         if identity is None:
             self.note_opaque(kind)
@@ -503,7 +503,7 @@ class Walk:
 
     def _walk_folded_objects(self, obj: Any) -> None:
         """As a view of the array that holds the objects: it may show each of them any number of times."""
-        root = root_of(obj)
+        root = base_array(obj)
         if root is obj or root.dtype != obj.dtype or not (root.flags.c_contiguous or root.flags.f_contiguous):
             self.give_up(obj)
             return
@@ -536,7 +536,7 @@ class Walk:
         self.ranges += [(*bounds(held), False) for held in views]
         if views and is_mapped(array) and self._walk_mapped(array, type(obj)):
             return
-        if any(held.nbytes > LARGE and is_folded(held) for held in views):
+        if any(held.nbytes > LARGE_BYTES and has_internal_overlap(held) for held in views):
             self.give_up(obj)  # its reduction would be as large as it seems to be
             return
         self.reduction(obj)
@@ -580,18 +580,22 @@ class Walk:
         """The digest of memory, taken once a judgement."""
         key = (start, size)
         if key not in self.hashes:
-            self.hashes[key] = digest(memory_at(start, size)) if size < LARGE else self._hashed_in_parts(start, size)
+            self.hashes[key] = (
+                digest(memory_at(start, size)) if size < LARGE_BYTES else self._hashed_in_parts(start, size)
+            )
         return self.hashes[key]
 
     def _hashed_in_parts(self, start: int, size: int) -> bytes:
         """The same of large memory: what was never touched is zeros, and is not read."""
-        blank = Blank(start, size)
+        untouched_pages = UntouchedPages(start, size)
         parts = []
         for place in range(0, size, _PART):
             if not place & _OFTEN and self.shared.should_stop is not None and self.shared.should_stop():
                 raise GivenUp
             length = min(_PART, size - place)
-            parts.append(digest(zeros(length) if blank.covers(place, length) else memory_at(start + place, length)))
+            parts.append(
+                digest(zeros(length) if untouched_pages.covers(place, length) else memory_at(start + place, length))
+            )
         return digest(b"".join(parts))
 
     def _walk_pickle_buffer(self, obj: pickle.PickleBuffer) -> None:
@@ -861,7 +865,7 @@ def _looks_heavy(items: list[Any] | tuple[Any, ...]) -> bool:
     """Whether the items would make a very long text. Judged by some of them, by their content alone."""
     sample = items[:: max(1, len(items) // 64)]
     size = sum(each.bit_length() >> 3 if isinstance(each, int) else len(each or b"") for each in sample)
-    return size * len(items) > LARGE * len(sample)
+    return size * len(items) > LARGE_BYTES * len(sample)
 
 
 def _counted(kind: type, held: dict[str, Any] | None) -> list[tuple[str, str, str]]:

@@ -14,12 +14,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from kishu_kernel.process.signals import Listener
-
-if TYPE_CHECKING:
-    from kishu_kernel.frontend.attachment import Attachment
+from kishu_kernel.frontend.opening import StoreOpener
+from kishu_kernel.frontend.visible_cell import VisibleCells
+from kishu_kernel.process.signals import TerminationListener
+from kishu_kernel.session.session import Session
 
 QUICK = 1.5
 """Seconds after which what is not written goes to another process. Jupyter's clients send SIGTERM after 2.5 seconds."""
@@ -33,6 +33,28 @@ RECORDS = 1.0
 """Seconds to wait for the records of what waits."""
 
 
+class Stoppable(Protocol):
+    """A shell with a session, as far as its end needs to know it."""
+
+    @property
+    def session(self) -> Session:
+        """What is to be written."""
+
+    @property
+    def cells(self) -> VisibleCells:
+        """The cells that run."""
+
+    @property
+    def opener(self) -> StoreOpener:
+        """Has the store open."""
+
+    def stop_cells(self, seconds: float) -> bool:
+        """Gives running cells so many seconds to end. Returns whether all have ended."""
+
+    def let_go(self) -> None:
+        """Closes everything."""
+
+
 class Ending:
     """The end of an attachment.
 
@@ -44,7 +66,7 @@ class Ending:
         before: called first.
     """
 
-    def __init__(self, attachment: Attachment, seconds: float) -> None:
+    def __init__(self, attachment: Stoppable, seconds: float) -> None:
         self._attachment = attachment
         self._seconds = seconds
         self._deadline = float("inf")
@@ -53,7 +75,7 @@ class Ending:
         self.begun = threading.Event()
         self._over = threading.Event()
         self.before: Callable[[], None] = lambda: None
-        self._signals = Listener(self._signalled)
+        self._signals = TerminationListener(self._signalled)
         atexit.register(self.ended)  # `exit()` in a cell shuts nothing down
 
     def asked(self) -> None:
@@ -95,7 +117,7 @@ class Ending:
 
     def _signalled(self, number: int) -> None:
         """Somebody else ends it. On a thread of the listener's."""
-        self._end_by(lambda: self._signals.end(number))
+        self._end_by(lambda: self._signals.kill(number))
 
     def _end_by(self, end: Callable[[], None]) -> None:
         sure = threading.Timer(self._seconds + 1, end)

@@ -38,8 +38,8 @@ from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.disarming import Copies
 from kishu_kernel.objects.codec.pickling import Stored, decode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.audit_hook import Guard, untouched_world
-from kishu_kernel.process.collector import collector_waiting
+from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
+from kishu_kernel.process.collector import collector_paused
 from kishu_kernel.session.checker.asking import Checker
 from kishu_kernel.session.checker.questions import NoAnswerError
 from kishu_kernel.session.namespace import UserNamespace
@@ -206,7 +206,7 @@ class Restorer:
 
     def _compared(self, stored: Sequence[Stored], names: Sequence[str]) -> Mapping[str, Comparison]:
         """What is known to be harmless is loaded here; what is not, in the checker process."""
-        with untouched_world() as guard, collector_waiting():
+        with side_effects_forbidden() as guard, collector_paused():
             try:
                 before, after = (self._copy(each, guard) for each in stored)
                 return {name: compare(before[name], after[name]) for name in names}
@@ -219,8 +219,8 @@ class Restorer:
 
     def _copy(self, stored: Stored, guard: Guard) -> dict[str, Any]:
         objects = decode(stored, self._table.namespace, admission=Admission(only_harmless=True))
-        if guard.refused is not None:
-            raise LoadError(f"{', '.join(stored.names)}: to load this {guard.refused}")
+        if guard.forbidden is not None:
+            raise LoadError(f"{', '.join(stored.names)}: to load this {guard.forbidden}")
         return objects
 
     def _obtain(
@@ -270,7 +270,7 @@ class Restorer:
         copies = self._copies if at else self._inputs
         try:
             stored = travel.timeline.store.load(version, travel.progress.arrived)
-            with collector_waiting():
+            with collector_paused():
                 return decode(stored, self._table.namespace, PayloadReuse(travel.reuse, at), copies=copies)
         except LoadError as error:
             raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error

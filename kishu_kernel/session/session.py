@@ -38,7 +38,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.collector import collector_waiting
+from kishu_kernel.process.collector import collector_paused
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
@@ -91,7 +91,7 @@ class Session:
         background: whether code of the notebook is running outside of cells (threads, tasks).
         rules: what is not to be stored.
         show: shows how far a checkout is that takes long.
-        trials: what was stored is tried in think time, for which the interpreter is listened to (`doings`).
+        trials: what was stored is tried in think time, for which the interpreter is listened to (`audit_hook`).
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Session:
             if self._cells.on_main:
                 return None
             finished, self._finished = self._finished, []
-            with collector_waiting():
+            with collector_paused():
                 checkpoints = [self._checkpoint_or_warn(each) for each in finished]
             if checkpoints[-1] is not None and not checkpoints[-1].incomplete:
                 self._thinking.after(checkpoints[-1])
@@ -286,7 +286,7 @@ class Session:
                 return None
             if self.timeline.store.pending:
                 return None if self._recover() else LATER
-            with collector_waiting(), suppress(Exception, KeyboardInterrupt):  # it is not the user's cell that suffers
+            with collector_paused(), suppress(Exception, KeyboardInterrupt):  # it is not the user's cell that suffers
                 thinking.piece(self._names.variables(), hurried)
             return SOON if thinking.left else None
 
@@ -350,7 +350,7 @@ class Session:
         Args:
             seconds: to wait for a checkpoint that is under way.
         """
-        with self.standing_still(seconds) as still, collector_waiting(), suppress(Exception, KeyboardInterrupt):
+        with self.standing_still(seconds) as still, collector_paused(), suppress(Exception, KeyboardInterrupt):
             if still and not self._cells.any and (self._cut_short or self._cells.stirred()):
                 self._cut_short = False
                 self.settle()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kishu_kernel.history.graph_layout import Row, in_drawing_order, graph_rows
+from kishu_kernel.history.graph_layout import Row, graph_rows, in_drawing_order
 from kishu_kernel.model import Checkpoint, CheckpointId, SessionId
 
 

@@ -25,7 +25,7 @@ from kishu_kernel.errors import (
 from kishu_kernel.frontend.answers.content import Json, comparison_content, outcome_content, sendable
 from kishu_kernel.frontend.answers.operations import Operation, Parameter, checked
 from kishu_kernel.frontend.answers.reading import Reader
-from kishu_kernel.frontend.attachment import Attachment
+from kishu_kernel.frontend.answers.serving import SessionHost
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Outcome, StoreStatistics
@@ -39,13 +39,13 @@ _ECHO = 1000
 class Requests:
     """Answers requests for one shell. Read-only ones from any thread, while a cell runs."""
 
-    def __init__(self, attachment: Attachment) -> None:
+    def __init__(self, attachment: SessionHost) -> None:
         self._attachment = attachment
         self._session = attachment.session
         self.reader = Reader(lambda: self._session.timeline, attachment.notebook)
 
     @property
-    def attachment(self) -> Attachment:
+    def attachment(self) -> SessionHost:
         """Whose session it is."""
         return self._attachment
 
@@ -102,7 +102,7 @@ class Requests:
             "branch": timeline.branch,
             "session": timeline.session,
             "latest": timeline.latest,
-            "pending": timeline.store.pending or self._attachment.cells.owing,
+            "pending": timeline.store.pending or self._attachment.checkpoint_pending,
             "store": {
                 "path": statistics.path,
                 "bytes": statistics.bytes,

@@ -13,7 +13,7 @@ from kishu_kernel.frontend.answers.export import as_notebook, write_notebook
 from kishu_kernel.frontend.answers.operations import nearest
 from kishu_kernel.frontend.answers.outputs import note, shown
 from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
-from kishu_kernel.history.graph_layout import in_drawing_order, graph_rows
+from kishu_kernel.history.graph_layout import graph_rows, in_drawing_order
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
 from kishu_kernel.session.timeline import History

@@ -18,13 +18,13 @@ import click
 from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
 from kishu_kernel.frontend.command import history, live, named_stores, tables
+from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.frontend.command.terminal import (
     Bar,
     Commands,
     Each,
     base_of,
-    complete_store,
     directory_option,
     examples,
     json_option,

@@ -15,14 +15,12 @@ import click
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.frontend.command import named_stores, tables
+from kishu_kernel.frontend.command.completion import complete_store, complete_target, complete_variable
 from kishu_kernel.frontend.command.sources import source
 from kishu_kernel.frontend.command.tables import Json, visible
 from kishu_kernel.frontend.command.terminal import (
     Bar,
     base_of,
-    complete_store,
-    complete_target,
-    complete_variable,
     directory_option,
     examples,
     json_option,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kishu_kernel.process.quiet import unseen, warnings_hidden
+from kishu_kernel.process.muting import muted, warnings_muted
 
 _registry: dict[object, object] = {"version": -1}
 
@@ -52,7 +52,7 @@ def elsewhere(work: Callable[[], None]) -> None:
 @KINDS
 def test_other_threads_are_heard(monkeypatch: pytest.MonkeyPatch, kind: type[io.StringIO]) -> None:
     stream = taking(monkeypatch, kind)
-    with unseen():
+    with muted():
         print("mine")
         print("mine, too", file=sys.stderr)
         sys.stdout.write("and this")
@@ -70,7 +70,7 @@ def test_threads_that_begin_meanwhile(monkeypatch: pytest.MonkeyPatch, kind: typ
     go, gone = threading.Event(), threading.Event()
     before = threading.Thread(target=lambda: (go.wait(), print("before"), gone.set()))
     before.start()
-    with unseen(started=True):
+    with muted(new_threads=True):
         elsewhere(lambda: print("begun"))
         go.set()
         gone.wait()
@@ -82,7 +82,7 @@ def test_threads_that_begin_meanwhile(monkeypatch: pytest.MonkeyPatch, kind: typ
 def test_what_somebody_else_puts_there_stays(monkeypatch: pytest.MonkeyPatch, kind: type[io.StringIO]) -> None:
     taking(monkeypatch, kind)
     other = io.StringIO()
-    with unseen():
+    with muted():
         elsewhere(lambda: setattr(sys, "stdout", other))
         elsewhere(lambda: print("there"))
     assert sys.stdout is other
@@ -95,7 +95,7 @@ def test_what_somebody_kept_hides_nothing_later(
 ) -> None:
     """A thread that saves and restores the hook, or the stream's method, at the wrong moment."""
     stream = taking(monkeypatch, kind)
-    with unseen():
+    with muted():
         saved, write = warnings.showwarning, stream.write
     warnings.showwarning = saved
     warnings.warn("later", UserWarning, stacklevel=1)
@@ -109,7 +109,7 @@ def warn(text: str) -> None:
 
 
 def test_warnings_of_other_threads_are_shown(shown: list[str]) -> None:
-    with warnings_hidden():
+    with warnings_muted():
         warn("mine")
         elsewhere(lambda: warn("theirs"))
     assert shown == ["theirs"]
@@ -120,7 +120,7 @@ def test_warnings_of_other_threads_are_shown(shown: list[str]) -> None:
 
 def test_what_was_shown_once_is_not_shown_again(shown: list[str]) -> None:
     warn("once")
-    with warnings_hidden():
+    with warnings_muted():
         pass
     warn("once")
     assert shown == ["once"]
@@ -134,7 +134,7 @@ def mute_briefly() -> None:
 
 def test_nor_where_a_library_changes_the_filters_for_a_moment(shown: list[str]) -> None:
     warn("once")
-    with warnings_hidden():
+    with warnings_muted():
         mute_briefly()
     warn("once")
     assert shown == ["once"]
@@ -142,7 +142,7 @@ def test_nor_where_a_library_changes_the_filters_for_a_moment(shown: list[str]) 
 
 def test_filters_that_another_thread_changes_are_asked_anew(shown: list[str]) -> None:
     warn("once")
-    with warnings_hidden():
+    with warnings_muted():
         elsewhere(lambda: warnings.simplefilter("always"))
     warn("once")
     assert shown == ["once", "once"]
@@ -160,6 +160,6 @@ def test_a_stream_that_nobody_can_change(monkeypatch: pytest.MonkeyPatch) -> Non
 
     fixed = Fixed()
     monkeypatch.setattr(sys, "stdout", fixed)
-    with unseen():
+    with muted():
         print("x")
     assert fixed.texts == ["x", "\n"]

@@ -1,4 +1,4 @@
-"""What it costs a cell that its doings are recorded: each audit event of the interpreter comes by us.
+"""What it costs a cell that its side effects are recorded: our audit hook sees every event.
 
 `id()` and `sys._getframe()` raise one at every call, so code that does hardly anything else shows the cost of an event
 that nobody listens for; what people run shows none. Under the kernel and under plain ipykernel, in turns, in several
@@ -58,7 +58,7 @@ def measure() -> Result:
                 pairs[name].append((min(ours), min(plain)))
     return Result(
         [
-            Figure(f"doings recorded: {name}, time in the cell / ipykernel's", _ratio(pairs[name]), "x", target)
+            Figure(f"side effects recorded: {name}, time in the cell / ipykernel's", _ratio(pairs[name]), "x", target)
             for name, (_, target) in WORK.items()
         ],
         {"pairs": pairs},
@@ -78,4 +78,4 @@ def _ratio(pairs: list[tuple[float, float]]) -> float:
 if __name__ == "__main__":
     from benchmarks.figures.run import main
 
-    raise SystemExit(main(["doings"]))
+    raise SystemExit(main(["side_effects"]))

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.process.audit_hook import TouchedWorldError, begin, untouched_world
+from kishu_kernel.process.audit_hook import ForbiddenSideEffectError, side_effects_forbidden, start_recording
 
 HERE = "__main__"
 
@@ -29,13 +29,13 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def done(code: str, **names: Any) -> tuple[str, ...]:
     """What a cell does, whatever it raises."""
-    recording = begin()
+    recorder = start_recording()
     try:
         exec(code, {"__name__": HERE, **names})
     except OSError:
         pass
     finally:
-        told = recording.end()
+        told = recorder.stop()
     return told
 
 
@@ -134,10 +134,10 @@ def test_what_the_kernels_own_threads_do_is_not_the_cells(somewhere: Path) -> No
             open("history", "w").close()
 
     saving = Saving()
-    recording = begin()
+    recorder = start_recording()
     saving.start()
     saving.join()
-    assert recording.end() == ()
+    assert recorder.stop() == ()
     assert (somewhere / "history").exists()
 
 
@@ -160,11 +160,11 @@ def test_cells_on_two_threads_are_told_apart(somewhere: Path) -> None:
 
     def cell(name: str) -> None:
         both.wait()
-        recording = begin()
+        recorder = start_recording()
         both.wait()
         exec(f"open({name!r}, 'w').close()", {"__name__": HERE})
         both.wait()
-        found[name] = recording.end()
+        found[name] = recorder.stop()
 
     threads = [threading.Thread(target=cell, args=(name,)) for name in ("a", "b")]
     for thread in threads:
@@ -175,17 +175,17 @@ def test_cells_on_two_threads_are_told_apart(somewhere: Path) -> None:
 
 
 def test_a_cell_within_a_cell_is_told_of_both() -> None:
-    outer = begin()
+    outer = start_recording()
     assert done("open('a', 'w').close()") == ("writes files (a)",)
     assert done("import os; os.remove('a')") == ("deletes or moves files (a)",)
-    assert outer.end() == ("deletes or moves files (a)", "writes files (a)")
+    assert outer.stop() == ("deletes or moves files (a)", "writes files (a)")
 
 
 def test_nothing_is_noted_after_the_end() -> None:
-    recording = begin()
-    recording.end()
+    recorder = start_recording()
+    recorder.stop()
     open("late", "w").close()
-    assert recording.end() == ()
+    assert recorder.stop() == ()
 
 
 def test_a_name_of_many_lines_takes_one() -> None:
@@ -196,12 +196,12 @@ def test_a_name_of_many_lines_takes_one() -> None:
 
 def test_a_hot_loop_costs_little_more() -> None:
     """Of an order of magnitude: the figures are in the benchmarks."""
-    begin().end()
+    start_recording().stop()
     loop = "for _ in range(200_000): id(loop)"
     started = time.perf_counter()
-    recording = begin()
+    recorder = start_recording()
     exec(loop, {"__name__": HERE, "loop": loop})
-    recording.end()
+    recorder.stop()
     assert time.perf_counter() - started < 2
 
 
@@ -281,12 +281,12 @@ def test_what_would_touch_the_world_when_it_is_loaded_does_not(somewhere: Path, 
     stream = pickle.dumps(thing)
     (somewhere / "emptied").write_text("text")
     raised = None
-    with untouched_world() as guard:
+    with side_effects_forbidden() as guard:
         try:
             pickle.loads(stream)
-        except TouchedWorldError as error:
+        except ForbiddenSideEffectError as error:
             raised = error
-    assert guard.refused
+    assert guard.forbidden
     assert (raised is None) is (kind is Swallows or (kind is Threads and sys.version_info < (3, 12)))
     assert (somewhere / "emptied").read_text() == "text"
     assert [path.name for path in somewhere.iterdir()] == ["emptied"]
@@ -296,20 +296,20 @@ def test_what_would_touch_the_world_when_it_is_loaded_does_not(somewhere: Path, 
 def test_values_are_loaded_there(somewhere: Path) -> None:
     values = {"a": [1, 2.5, "x", b"y"], "b": Path("c"), "c": threading.Event, "d": io.BytesIO(b"abc")}
     stream = pickle.dumps(values)
-    with untouched_world() as guard:
+    with side_effects_forbidden() as guard:
         back = pickle.loads(stream)
     assert back["a"] == values["a"]
     assert back["d"].read() == b"abc"
-    assert guard.refused is None
+    assert guard.forbidden is None
 
 
 def test_modules_are_imported_there(somewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (somewhere / "kishu_needed.py").write_text("def f(): return 3")
     monkeypatch.setattr(sys, "dont_write_bytecode", False)
     monkeypatch.syspath_prepend(somewhere)
-    with untouched_world() as guard:
+    with side_effects_forbidden() as guard:
         back = pickle.loads(b"ckishu_needed\nf\n.")
-    assert (back(), guard.refused) == (3, None)
+    assert (back(), guard.forbidden) == (3, None)
     assert not (somewhere / "__pycache__").exists()
     assert sys.dont_write_bytecode is False
 
@@ -317,17 +317,17 @@ def test_modules_are_imported_there(somewhere: Path, monkeypatch: pytest.MonkeyP
 def test_other_threads_are_free(somewhere: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(time.sleep, 0).result()
-        with untouched_world() as guard:
+        with side_effects_forbidden() as guard:
             pool.submit(open, "a", "w").result().close()
-    assert guard.refused is None
+    assert guard.forbidden is None
     assert (somewhere / "a").exists()
 
 
 def test_one_within_another() -> None:
-    with untouched_world() as outer:
-        with untouched_world(), pytest.raises(TouchedWorldError):
+    with side_effects_forbidden() as outer:
+        with side_effects_forbidden(), pytest.raises(ForbiddenSideEffectError):
             open("a", "w").close()
-        with pytest.raises(TouchedWorldError):
+        with pytest.raises(ForbiddenSideEffectError):
             open("a", "w").close()
-    assert outer.refused
+    assert outer.forbidden
     open("a", "w").close()
