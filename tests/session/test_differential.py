@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from kishu_kernel.detect.trackers import TrackerKind
+from kishu_kernel.detect.access_trackers import TrackerKind
 from tests.support.made_programs import programs
 from tests.support.programs import Tally, play
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from kishu_kernel.detect.trackers import TrackerKind
+from kishu_kernel.detect.access_trackers import TrackerKind
 from tests.support.programs import play
 
 FOUND: dict[str, list[str]] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.detect.trackers import TrackerKind
+from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.errors import (
     CheckoutError,
     LostError,

@@ -28,8 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.detect.trackers import TrackerKind
 from kishu_kernel.errors import CheckoutError, KishuError, RequestError
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome
 from kishu_kernel.objects.reducers import ReductionTable
