@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.ambient.provider import Provider
-from kishu_kernel.process.quiet import warnings_hidden
+from kishu_kernel.process.muting import warnings_muted
 
 
 class _Random(Provider):
@@ -216,7 +216,7 @@ class _Pandas(Provider):
     def write(self, value: Any) -> None:
         config = sys.modules[self.module]
         known = config._registered_options
-        with warnings_hidden():
+        with warnings_muted():
             for key in self.read().keys() - value.keys():
                 config.set_option(key, known[key].defval)
             for key, each in value.items():

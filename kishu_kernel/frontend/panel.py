@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.protocol.requests import OPERATIONS, Requests
+from kishu_kernel.frontend.protocol.operations import OPERATIONS
+from kishu_kernel.frontend.protocol.requests import Requests
 from kishu_kernel.frontend.shell.main_shell_queue import MainShellQueue
 from kishu_kernel.process.interrupts import answering
 from kishu_kernel.session.progress import Progress

@@ -8,7 +8,7 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import default
 
-from kishu_kernel.detect.trackers import PatchedNamespace
+from kishu_kernel.detect.access_trackers import PatchedNamespace
 from kishu_kernel.frontend.kernel.kernel_hooks import KernelHooks, answer_disabled
 from kishu_kernel.frontend.kernel.options import KishuOptions
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell

@@ -107,7 +107,7 @@ class KishuMagics(Magics):
         return there["branch"], next(iter(there["checkpoints"]), None)
 
     def _names(self, kind: str) -> dict[str, Any]:
-        from kishu_kernel.frontend.protocol.requests import PROTOCOL
+        from kishu_kernel.frontend.protocol.content import PROTOCOL
 
         key = {"branch": "branches", "tag": "tags"}[kind]
         return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: self._requests.reader.names()[kind]}

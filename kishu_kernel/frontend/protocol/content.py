@@ -13,6 +13,9 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
 if TYPE_CHECKING:  # the command line compares nothing
     from kishu_kernel.compare import Comparison
 
+PROTOCOL = 1
+"""The version that each reply names."""
+
 Json = dict[str, Any]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from kishu_kernel.process.quiet import unseen
+from kishu_kernel.process.muting import muted
 
 if TYPE_CHECKING:
     from kishu_kernel.session.restore import Rerun
@@ -68,7 +68,7 @@ class ShellRunner:
         builtins.input = getpass.getpass = _refuse_input
         try:
             with (
-                unseen(started=True),
+                muted(new_threads=True),
                 _display_hook(shell, lambda value: None if value is None else shown.append(value), active),
             ):
                 yield

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kishu_kernel.model import CellRun, CellStatus
-from kishu_kernel.process.audit_hook import Recording
+from kishu_kernel.process.audit_hook import Recorder
 from kishu_kernel.session.running_cells import Ticket
 
 _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
@@ -22,7 +22,7 @@ class RecordedCell:
     Attributes:
         count: its number.
         ticket: None where it could not be watched.
-        recording: of what it does to the world outside; None where nobody listens.
+        recorder: of what it does to the world outside; None where nobody listens.
         run: how it ended; None while it runs.
         taken: its checkpoint is being taken, or was.
         whole: it was watched from its beginning on.
@@ -34,7 +34,7 @@ class RecordedCell:
     msg_id: str
     count: int
     ticket: Ticket | None
-    recording: Recording | None
+    recorder: Recorder | None
     run: CellRun | None = None
     taken: bool = False
     whole: bool = True
@@ -45,7 +45,7 @@ class RecordedCell:
         """It has ended. Stopped again it stays as it was."""
         if self.run is None:
             duration = time.perf_counter() - self._started
-            effects = None if self.recording is None else self.recording.end()
+            effects = None if self.recorder is None else self.recorder.stop()
             run = _cell_run(self.code, self.count, reply, duration)
             self.run = replace(run, effects=effects if self.whole else None)
 

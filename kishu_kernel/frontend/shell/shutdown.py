@@ -18,7 +18,7 @@ from typing import Protocol
 
 from kishu_kernel.frontend.shell.recorded_cell import RecordedCells
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
-from kishu_kernel.process.signals import Listener
+from kishu_kernel.process.signals import TerminationListener
 from kishu_kernel.session.session import Session
 
 QUICK = 1.5
@@ -75,7 +75,7 @@ class Shutdown:
         self.begun = threading.Event()
         self._over = threading.Event()
         self.before: Callable[[], None] = lambda: None
-        self._signals = Listener(self._signalled)
+        self._signals = TerminationListener(self._signalled)
         atexit.register(self.ended)  # `exit()` in a cell shuts nothing down
 
     def asked(self) -> None:
@@ -117,7 +117,7 @@ class Shutdown:
 
     def _signalled(self, number: int) -> None:
         """Somebody else ends it. On a thread of the listener's."""
-        self._end_by(lambda: self._signals.end(number))
+        self._end_by(lambda: self._signals.kill(number))
 
     def _end_by(self, end: Callable[[], None]) -> None:
         sure = threading.Timer(self._seconds + 1, end)

@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access, is_only_magic
-from kishu_kernel.detect.trackers import make_tracker
+from kishu_kernel.detect.access_trackers import make_tracker
 from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.shell.background_code import BackgroundCode
 from kishu_kernel.frontend.shell.cell_finder import CellFinder
@@ -26,9 +26,9 @@ from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.audit_hook import begin
-from kishu_kernel.process.cell_sources import tell_by
-from kishu_kernel.process.quiet import warnings_hidden
+from kishu_kernel.process.audit_hook import start_recording
+from kishu_kernel.process.cell_sources import add_source_lookup
+from kishu_kernel.process.muting import warnings_muted
 from kishu_kernel.session.namespace import UserNamespace, is_frontends, is_result
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
@@ -85,7 +85,7 @@ class TrackedShell:
         self._announcement = Announcement(self._id, _connection_file(shell))
         self._announcement.tell(self.notebook(), None)
         self._greeted = False
-        self._forget_sources = tell_by(CellFinder(shell, lambda: self.session.timeline))
+        self._forget_sources = add_source_lookup(CellFinder(shell, lambda: self.session.timeline))
         self.ending = Shutdown(self, settings.end_timeout)
 
     @property
@@ -212,7 +212,7 @@ class TrackedShell:
         if self._names.lends:
             self._names.claim(cell_access(source))
         ticket = self._begun(source, main)
-        cell = RecordedCell(code, source, msg_id, count, ticket, begin() if self.settings.effects else None)
+        cell = RecordedCell(code, source, msg_id, count, ticket, start_recording() if self.settings.effects else None)
         if cell.ticket is not None:
             self.recorder.begin(msg_id)
         self.cells.begin(cell)
@@ -392,7 +392,7 @@ class TrackedShell:
 def _source(text: str, expressions: Mapping[str, str]) -> str:
     """All that runs: the cell, and `user_expressions` after it."""
     for expression in expressions.values():
-        with suppress(SyntaxError, ValueError, TypeError), warnings_hidden():
+        with suppress(SyntaxError, ValueError, TypeError), warnings_muted():
             compile(expression, "<user_expression>", "eval")
             text += f"\n({expression}\n)"
     return text
