@@ -249,7 +249,7 @@ def test_unloaded_the_kernel_is_plain_again(plain: PlainStart) -> None:
     kernel.ok(LOAD)
     kernel.ok("xs = [1]")
     assert said(kernel.ok("xs.append(2)\n%unload_ext kishu_kernel")) == [
-        "[kishu] No more checkpoints are taken. The history stays."
+        "[kishu] No more states are stored. The history stays."
     ]
     kernel.ok("xs.append(3)")
     assert kernel.ask({"operation": "status"})["ename"] == "Disabled"
