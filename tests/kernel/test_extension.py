@@ -410,7 +410,7 @@ def test_in_a_terminal(tmp_path: Path) -> None:
     )
     for fact in ("then [1, 2, 3]", "undone [1, 2] True", "loaded [1]", "replayed 0", "still [1]"):
         assert fact in printed, printed
-    assert printed.count("Every cell gets a checkpoint") == 1
+    assert printed.count("you can go back to the state after any cell") == 1
 
 
 def test_from_terminal_to_terminal(tmp_path: Path) -> None:

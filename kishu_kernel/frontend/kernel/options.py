@@ -31,15 +31,15 @@ class KishuOptions(Configurable):
     tracker = Enum(
         ("code", "namespace", "all"),
         "code",
-        help="How to learn what a cell may have touched. code: from its code. namespace: by the patched namespace of the "
-        "Kishu paper, which slows cells down. all: every cell may have touched everything.",
+        help="How to learn what a cell may have touched. code: from its code. namespace: by the patched namespace of "
+        "the Kishu paper, which slows cells down. all: every cell may have touched everything.",
     ).tag(config=True)
     output_limit = Int(1_000_000, help="Bytes of outputs stored with each state.").tag(config=True)
     store_limit = Int(
         None,
         allow_none=True,
-        help="Bytes that the store of a notebook may occupy; above that, values of old states are dropped, not their code. "
-        "Default: 20 GB, or a tenth of the free disk where that is less. 0: no limit.",
+        help="Bytes that the store of a notebook may occupy; above that, values of old states are dropped, not their "
+        "code. Default: 20 GB, or a tenth of the free disk where that is less. 0: no limit.",
     ).tag(config=True)
     version_limit = Int(
         0, help="Bytes that one stored value may have; larger ones are re-run instead. 0: no limit."

@@ -60,7 +60,7 @@ def test_what_could_not_be_kept_on_disk_goes_there_when_it_can(base: Path) -> No
     second = timeline.append(trivial(2), [])
     timeline.set_name("tag/", "good", first.id)
     timeline.store.flush()
-    assert "on the disk" in made.told[-1]
+    assert "stored on disk" in made.told[-1]
     assert made.opener.place is not None
     later = LmdbStore(made.opener.place.path)
     assert {each.id for each in later.checkpoints()} == {first.id, second.id}
