@@ -175,8 +175,8 @@ export class Panel {
     this.renderDetails(head);
     this.actions.headMoved(history.head);
     const items = search(history, this.text, this.onlyLineage);
+    list.element.hidden = !items.length; // first: how many rows are drawn depends on its height
     list.show(items, !this.text && !this.onlyLineage);
-    list.element.hidden = !items.length;
     this.undoButton.disabled = !head;
     this.compareButton.disabled = history.rows.length < 2;
     this.position.replaceChildren(...this.describePosition(head));
