@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kishu_kernel.ambient.provider import LEFT_ALONE, Provider, providers
+from kishu_kernel.ambient.provider import providers
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
+from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
 from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.reducers import ReductionTable
 

@@ -20,7 +20,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter, combined, hubs_of
 from kishu_kernel.detect.looking import LOOKING
 from kishu_kernel.detect.walk import Fingerprint
 from kishu_kernel.model import Access, Change, Delta, Digest, Names, covariable
-from kishu_kernel.objects.classes import is_untraversable
+from kishu_kernel.objects.questions import is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
 
 ALL = Access(dynamic=True)
