@@ -15,7 +15,7 @@ from kishu_kernel.compare.facts import Aspect, CellDifference, Comparison
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import is_shown_whole, is_valued, named_alike, same, text, type_name
 from kishu_kernel.objects.classes import is_strange, module_name
-from kishu_kernel.process.quiet import warnings_hidden
+from kishu_kernel.process.muting import warnings_muted
 
 __all__ = ["Aspect", "CellDifference", "Comparison", "compare"]
 
@@ -57,7 +57,7 @@ def compare(before: object, after: object) -> Comparison:
     Takes a few seconds at most, and says so where that was not enough.
     """
     findings = Findings(_examine)
-    with warnings_hidden():
+    with warnings_muted():
         try:
             findings.seen(before, after)
             _examine(before, after, findings)

@@ -15,7 +15,7 @@ from typing import Any
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import label, members_of, same, text, type_name
 from kishu_kernel.compare.plain import differing_lines
-from kishu_kernel.process.cell_sources import known_lines
+from kishu_kernel.process.cell_sources import cached_lines
 
 _OF_THE_MACHINE = {
     *("__dict__", "__weakref__", "__module__", "__slotnames__", "__firstlineno__", "__static_attributes__"),
@@ -117,7 +117,7 @@ def _signature(function: Any) -> str:
 
 def _source(code: types.CodeType) -> Sequence[str]:
     """The lines of a function, as its cell had them; none where the session does not know them."""
-    lines = () if os.path.exists(code.co_filename) else known_lines(code.co_filename)
+    lines = () if os.path.exists(code.co_filename) else cached_lines(code.co_filename)
     try:
         return [line.rstrip("\n") for line in inspect.getblock(lines[code.co_firstlineno - 1 :])]
     except Exception:  # not Python after all

@@ -1,9 +1,10 @@
 """What re-running a cell might do to the world: what it did when it ran, and what its code lets suspect besides.
 
-What was recorded while it ran (`doings`) is a fact, and takes the place of a guess of the same kind. A guess from the
-names in the code is made to warn and not to decide: it misses what a function hides, and suspects what is harmless. So
-where a recording exists, a guess stands only if nobody could have heard the doing: what compiled code writes by itself
-(Arrow, HDF5, OpenCV), what goes through a file or a connection that was open before, a question to the user.
+What was recorded while it ran (`process.audit_hook`) is a fact, and takes the place of a guess of the same kind. A
+guess from the names in the code is made to warn and not to decide: it misses what a function hides, and suspects what
+is harmless. So where a recording exists, a guess stands only if no audit event tells of it: what compiled code
+writes by itself (Arrow, HDF5, OpenCV), what goes through a file or a connection that was open before, a question to the
+user.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def side_effects(code: str, recorded: tuple[str, ...] | None = None) -> tuple[st
     """What the cell may do besides binding names, one phrase each, sorted; empty where nothing is suspected.
 
     Args:
-        recorded: what it did when it ran, as `doings.Recording` tells it; None where nobody listened.
+        recorded: what it did when it ran, as `audit_hook.Recorder` tells it; None where nobody listened.
     """
     facts = {} if recorded is None else {kind_of(fact): fact for fact in recorded}
     guesses = _guessed(code, unheard_only=recorded is not None)

@@ -1,1 +1,9 @@
-"""What concerns the process as a whole, and knows nothing of notebooks: its memory, its side effects, its signals."""
+"""What concerns the process as a whole and knows nothing of notebooks or checkpoints.
+
+- Side effects: `audit_hook` records or forbids them; `side_effects` and `event_origins` say what an event means and
+  who caused it.
+- Interference with user code kept away: `muting` (output, warnings), `collector` (garbage collection), `interrupts`
+  (SIGINT), `tracebacks` (frames that keep memory alive).
+- The process: `signals` (SIGTERM), `memory` (of arrays).
+- Code: `code_origins` (whose file it is), `cell_sources` (its text, for `linecache`).
+"""

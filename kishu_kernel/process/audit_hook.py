@@ -1,18 +1,20 @@
-"""What code does to the world outside while it runs, as the interpreter tells its audit hooks (PEP 578).
+"""An audit hook (PEP 578) that hears of the side effects of Python code while it runs.
 
-One hook for the process, put in when it is first needed: none can be taken out again, so it returns at once where
-nobody listens. It serves two:
+It serves two:
 
-- a `Recording` notes what a cell did: the files that it wrote, the hosts and the programs that it called;
-- `untouched_world` lets nothing be done, for who loads objects only to look at them.
+- a `Recorder` notes what a cell did: the files that it wrote, the hosts and the programs that it called;
+- `side_effects_forbidden` raises before anything is done, for code that loads objects only to look at them.
 
-Law: a recording never raises and never changes what is recorded. What only compiled code sees (a Parquet file that
-Arrow writes, a file that was open already) is not heard here: `history.effects` knows which doings those are.
+The process has one hook. It is added when it is first needed and, as Python allows no other way, never removed; while
+nobody records or forbids it returns at once.
 
-Cost: an event that nobody listens for takes 0.1 microseconds, nearly all of them the interpreter's own. `id()` and
-`sys._getframe()` raise one at every call (`benchmarks/figures/doings.py`).
+Law: a recorder never raises, and never changes what it records. What only compiled code does (Arrow that writes a
+Parquet file, a write to a file that was open before) raises no audit event; `history.effects` knows such cases.
 
-Neighbours: `world`, which says what an event means.
+Cost: an event that nobody listens for takes 0.1 microseconds, most of it the interpreter's own. `id()` and
+`sys._getframe()` raise an event at every call (`benchmarks/figures/side_effects.py`).
+
+Neighbours: `side_effects` says what an event means, `event_origins` whose code caused it.
 """
 
 from __future__ import annotations
@@ -28,111 +30,114 @@ from threading import get_ident
 from typing import Any, NoReturn
 
 from kishu_kernel.errors import KishuError
-from kishu_kernel.process.code_origins import is_of_a_library
-from kishu_kernel.process.collector import collector_waiting
+from kishu_kernel.process.collector import collector_paused
+from kishu_kernel.process.event_origins import (
+    created_process_count,
+    is_in_import,
+    is_in_import_system,
+    is_kernel_thread,
+    is_notebook_code,
+    is_notebook_thread,
+)
 from kishu_kernel.process.side_effects import (
-    PHRASES,
-    READS,
+    ACCESS_EVENTS,
+    SIDE_EFFECT_EVENTS,
     SIGNALS,
     STARTS_PROCESSES,
     STARTS_THREADS,
-    Doing,
-    is_to_write,
+    SideEffect,
+    is_open_for_writing,
 )
 
-MOST_DETAILS = 3
-"""Paths, hosts or programs that are named for one kind of doing."""
+MAX_DETAILS = 3
+"""Paths, hosts or programs that are named for one kind of side effect."""
 
-MOST_TIMES = 1000
-"""The same event is looked at so often in a cell, whatever it is about."""
-
-_KERNELS = frozenset(
-    {
-        *("kishu_kernel", "ipykernel", "IPython", "jupyter_client", "traitlets", "zmq", "tornado", "comm"),
-        *("debugpy", "pydevd", "_pydevd_bundle", "_pydev_bundle"),
-    }
-)
-"""Packages whose threads do the kernel's work and ours."""
+MAX_EVENTS = 1000
+"""How often one recorder looks at events of the same name; later ones are ignored."""
 
 
-class TouchedWorldError(KishuError, PermissionError):
-    """Within `untouched_world` something would have touched the world outside; it was not done."""
+class ForbiddenSideEffectError(KishuError, PermissionError):
+    """Code within `side_effects_forbidden` tried to reach outside the process's memory. It was not done."""
 
 
-class Recording:
-    """What is done from here on by the thread that made it, and by threads that are not the kernel's.
+class Recorder:
+    """Records the side effects of the thread that made it, and of threads that do not belong to the kernel.
 
-    Made by `begin`. Recordings may overlap: what nobody can tell apart is in all of them.
+    Made by `start_recording`. Recorders may overlap: an effect of a notebook's thread is in all that are running.
 
     Attributes:
-        heard_enough: events that would add nothing to what is told.
+        saturated_events: names of events that cannot add anything to the result any more.
     """
 
     def __init__(self) -> None:
         self.thread = get_ident()
-        self.heard_enough: set[str] = set()
+        self.saturated_events: set[str] = set()
         self._found: dict[str, dict[str, None]] = {}
-        self._times: dict[str, int] = {}
-        self._threads = weakref.WeakSet(threading.enumerate())
-        self._processes = _made_processes()
-        self._told: tuple[str, ...] | None = None
+        self._event_counts: dict[str, int] = {}
+        self._threads_before = weakref.WeakSet(threading.enumerate())
+        self._processes_before = created_process_count()
+        self._result: tuple[str, ...] | None = None
 
-    def end(self) -> tuple[str, ...]:
-        """What was done, a phrase for each kind, sorted: `writes files (a.csv, b.csv)`. Ended again it tells the same.
+    def stop(self) -> tuple[str, ...]:
+        """Stop recording. A second call returns the same result.
 
-        Threads count that still run.
+        Returns:
+            One phrase for each kind of side effect, sorted: `writes files (a.csv, b.csv)`. Threads that the notebook
+            started and that still run count as one.
         """
-        if self._told is None:
-            _ended(self)
-            if any(thread not in self._threads and _is_notebooks(thread) for thread in threading.enumerate()):
+        if self._result is None:
+            _remove(self)
+            if any(each not in self._threads_before and is_notebook_thread(each) for each in threading.enumerate()):
                 self._found.setdefault(STARTS_THREADS, {})
-            if _made_processes() > self._processes:
+            if created_process_count() > self._processes_before:
                 self._found.setdefault(STARTS_PROCESSES, {})
             if STARTS_PROCESSES in self._found:
-                self._found.pop(SIGNALS, None)  # to its own
-            self._told = tuple(sorted(_told(phrase, list(details)) for phrase, details in self._found.items()))
-        return self._told
+                self._found.pop(SIGNALS, None)  # signals to its own processes
+            self._result = tuple(sorted(_phrase(kind, list(details)) for kind, details in self._found.items()))
+        return self._result
 
-    def note(self, event: str, doing: Doing) -> None:
-        """Something was done, and the notebook did it."""
-        details = self._found.setdefault(doing.phrase, {})
-        details[doing.detail] = None
-        self._times[event] = self._times.get(event, 0) + 1
-        if len(details) > MOST_DETAILS or self._times[event] > MOST_TIMES:
-            self.heard_enough.add(event)
+    def note(self, event: str, effect: SideEffect) -> None:
+        """Add one side effect of the notebook's code."""
+        details = self._found.setdefault(effect.kind, {})
+        details[effect.detail] = None
+        self._event_counts[event] = self._event_counts.get(event, 0) + 1
+        if len(details) > MAX_DETAILS or self._event_counts[event] > MAX_EVENTS:
+            self.saturated_events.add(event)
 
 
 class Guard:
-    """What `untouched_world` refused.
+    """What `side_effects_forbidden` yields.
 
     Attributes:
-        refused: what was to be done first, or None. What was loaded may have caught the exception: ask here.
+        forbidden: the first side effect that was tried, as a phrase; None where there was none. The code that ran may
+            have caught the exception, so ask here.
     """
 
     def __init__(self) -> None:
-        self.refused: str | None = None
+        self.forbidden: str | None = None
 
 
-def begin() -> Recording:
-    """Begins to record."""
-    global _recordings
-    _listen()
-    recording = Recording()
-    with _changing:
-        _recordings = (*_recordings, recording)
-    return recording
+def start_recording() -> Recorder:
+    """Start to record side effects. The caller stops it (`Recorder.stop`)."""
+    global _recorders
+    _install_hook()
+    recorder = Recorder()
+    with _recorders_lock:
+        _recorders = (*_recorders, recorder)
+    return recorder
 
 
 @contextmanager
-def untouched_world() -> Iterator[Guard]:
-    """On this thread nothing outside memory is opened, read, written or started within this context.
+def side_effects_forbidden() -> Iterator[Guard]:
+    """Within this context the current thread cannot open, read, write or start anything outside its memory.
 
-    Whoever tries gets a `TouchedWorldError`. Modules may be imported: they are read, and no byte code is written.
-    A thread is not started either: what it would do nobody would see. Before Python 3.12 it is, and told afterwards.
+    Code that tries gets a `ForbiddenSideEffectError`. Modules may be imported: their files are read, and no byte code
+    is written. A thread cannot be started either, since nobody would see what it does. Before Python 3.12 there is no
+    event for that: the thread starts, and the guard says so when the context ends.
 
-    What was loaded must be dropped within the context: what it does when it is freed is to be refused, too.
+    The caller drops what it loaded before the context ends, so that finalizers run while they are still forbidden.
     """
-    _listen()
+    _install_hook()
     guard = Guard()
     thread = get_ident()
     before = _guards.get(thread)
@@ -140,44 +145,51 @@ def untouched_world() -> Iterator[Guard]:
 
     def leave() -> None:
         if not threads.issuperset(threading.enumerate()):
-            guard.refused = guard.refused or STARTS_THREADS
+            guard.forbidden = guard.forbidden or STARTS_THREADS
         if before is None:
             _guards.pop(thread, None)
         else:
-            before.refused = before.refused or guard.refused
+            before.forbidden = before.forbidden or guard.forbidden
             _guards[thread] = before
 
     try:
         _guards[thread] = guard
-        with collector_waiting():  # others' garbage is to be freed as it wants to be
+        with collector_paused():  # finalizers of other people's garbage must not be forbidden anything
             yield guard
     finally:
         try:
             leave()
-        except KeyboardInterrupt:  # else nothing could be opened any more
+        except KeyboardInterrupt:  # else this thread could never open a file again
             leave()
             raise
 
 
-def close_world() -> None:
-    """As `untouched_world`, on all threads and for good: for a process that is there for nothing else."""
-    global _everywhere
-    _listen()
+def forbid_side_effects_in_process() -> None:
+    """As `side_effects_forbidden`, for all threads and until the process ends. For a process made for this alone."""
+    global _process_guard
+    _install_hook()
     sys.dont_write_bytecode = True
-    _everywhere = Guard()
+    _process_guard = Guard()
 
 
-def refuse(name: str) -> NoReturn:
-    """For what touches the world and raises no audit event: it is not done, and the guard hears of it."""
-    guard = _guards.get(get_ident()) or _everywhere
+def raise_forbidden(name: str) -> NoReturn:
+    """Forbid the call of a function that has a side effect and raises no audit event. The guard notes it.
+
+    Args:
+        name: of the function.
+
+    Raises:
+        ForbiddenSideEffectError: always.
+    """
+    guard = _guards.get(get_ident()) or _process_guard
     if guard is not None:
-        guard.refused = guard.refused or f"calls {name}"
-    raise TouchedWorldError(f"{name} is not to be called now")
+        guard.forbidden = guard.forbidden or f"calls {name}"
+    raise ForbiddenSideEffectError(f"{name} must not be called now")
 
 
 @contextmanager
-def our_own() -> Iterator[None]:
-    """What this thread does within it is ours, and no doing of what is looked at: nobody refuses it."""
+def allowed_on_this_thread() -> Iterator[None]:
+    """Lift `side_effects_forbidden` for code of our own that runs inside it, on this thread."""
     thread = get_ident()
     guard = _guards.pop(thread, None)
     try:
@@ -188,166 +200,92 @@ def our_own() -> Iterator[None]:
 
 
 @contextmanager
-def world_open() -> Iterator[None]:
-    """Something of ours may be done in a process whose world is closed."""
-    global _everywhere
-    before, _everywhere = _everywhere, None
+def allowed_in_process() -> Iterator[None]:
+    """Lift `forbid_side_effects_in_process` for code of our own."""
+    global _process_guard
+    before, _process_guard = _process_guard, None
     try:
         yield
     finally:
-        _everywhere = before
+        _process_guard = before
 
 
-_everywhere: Guard | None = None
-"""For threads that have none of their own."""
-
-_recordings: tuple[Recording, ...] = ()
-"""Those that have begun and not ended; replaced as a whole."""
+_process_guard: Guard | None = None
+"""For threads that have no guard of their own."""
 
 _guards: dict[int, Guard] = {}
 """By thread."""
 
-_changing = threading.Lock()
+_recorders: tuple[Recorder, ...] = ()
+"""Those that are running. Replaced as a whole, so that the hook needs no lock."""
+
+_recorders_lock = threading.Lock()
 
 
-def _ended(recording: Recording) -> None:
-    global _recordings
-    with _changing:
-        _recordings = tuple(each for each in _recordings if each is not recording)
+def _remove(recorder: Recorder) -> None:
+    global _recorders
+    with _recorders_lock:
+        _recorders = tuple(each for each in _recorders if each is not recorder)
 
 
 @cache
-def _listen() -> None:
-    """Puts the hook in, once."""
-    heard = frozenset((*PHRASES, *READS))
+def _install_hook() -> None:
+    """Add the hook, at the first call only."""
+    relevant = frozenset((*SIDE_EFFECT_EVENTS, *ACCESS_EVENTS))
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "builtins.id":  # by far the most frequent
             return
-        if event in heard and (_recordings or _guards or _everywhere):
-            _hear(event, arguments)
+        if event in relevant and (_recorders or _guards or _process_guard):
+            _on_event(event, arguments)
 
     sys.addaudithook(hook)
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
     thread = get_ident()
-    guard = _guards.get(thread, _everywhere)
+    guard = _guards.get(thread, _process_guard)
     if guard is not None:
-        _refuse(guard, event, arguments)
+        _forbid(guard, event, arguments, sys._getframe(2))
     try:
-        if event == "open" and not is_to_write(arguments):  # the most frequent of those that are listened for
+        if event == "open" and not is_open_for_writing(arguments):  # the most frequent of the relevant ones
             return
-        own = tuple(each for each in _recordings if each.thread == thread)
-        recordings = own or (() if _is_kernels(thread) else _recordings)
-        if event not in PHRASES or all(event in each.heard_enough for each in recordings):
+        own = tuple(each for each in _recorders if each.thread == thread)
+        recorders = own or (() if is_kernel_thread(thread) else _recorders)
+        if event not in SIDE_EFFECT_EVENTS or all(event in each.saturated_events for each in recorders):
             return
-        doing = PHRASES[event](arguments)
-        if doing is not None and _is_the_users(sys._getframe(2)):
-            for each in recordings:
-                each.note(event, doing)
-    except Exception:  # what is recorded goes on, whatever is wrong with us
+        effect = SIDE_EFFECT_EVENTS[event](arguments)
+        if effect is not None and is_notebook_code(sys._getframe(2)):
+            for each in recorders:
+                each.note(event, effect)
+    except Exception:  # whatever is wrong with us, the code that raised the event goes on
         pass
 
 
-def _refuse(guard: Guard, event: str, arguments: tuple[Any, ...]) -> None:
+def _forbid(guard: Guard, event: str, arguments: tuple[Any, ...], caller: types.FrameType) -> None:
+    """Raise where the event is a side effect or an access, and note it in the guard."""
     try:
-        doing = _touch(event, arguments)
+        effect = _side_effect_or_access(event, arguments, caller)
     except Exception:  # arguments that we do not know: assume the worst
-        doing = Doing(event)
-    if doing is not None and _is_import_system(sys._getframe(3)):
-        raise TouchedWorldError("no byte code is written now")  # it does without
-    if doing is not None:
-        guard.refused = guard.refused or _told(doing.phrase, [doing.detail] if doing.detail else [])
-        raise TouchedWorldError(f"this {guard.refused}, which is not to be done now")
+        effect = SideEffect(event)
+    if effect is None:
+        return
+    if is_in_import_system(caller):
+        raise ForbiddenSideEffectError("byte code is not written now")  # imports work without
+    guard.forbidden = guard.forbidden or _phrase(effect.kind, [effect.detail] if effect.detail else [])
+    raise ForbiddenSideEffectError(f"this {guard.forbidden}, which is forbidden now")
 
 
-def _touch(event: str, arguments: tuple[Any, ...]) -> Doing | None:
-    """What of the world this event touches, be it only to look."""
-    doing = PHRASES[event](arguments) if event in PHRASES else None
-    if doing is None and event in READS and not _is_importing(sys._getframe(4)):
-        doing = READS[event](arguments)
-    return doing
+def _side_effect_or_access(event: str, arguments: tuple[Any, ...], caller: types.FrameType) -> SideEffect | None:
+    effect = SIDE_EFFECT_EVENTS[event](arguments) if event in SIDE_EFFECT_EVENTS else None
+    if effect is None and event in ACCESS_EVENTS and not is_in_import(caller):
+        effect = ACCESS_EVENTS[event](arguments)
+    return effect
 
 
-# -- whose doing ------------------------------------------------------------------------------------
-
-
-def _is_the_users(frame: types.FrameType | None) -> bool:
-    """Whether code of the notebook did it, and not the kernel around it, nor the import of a library.
-
-    What a library does when it is imported (byte code, a cache of fonts) is not done again when a cell is re-run.
-    """
-    inner = None
-    while frame is not None:
-        name = frame.f_globals.get("__name__")
-        if name == "__main__":
-            return True
-        if _is_import_system(frame) and not (inner and _is_import_system(inner)) and _is_librarys(inner):
-            return False
-        if isinstance(name, str) and name.partition(".")[0] == "kishu_kernel":
-            return False
-        inner, frame = frame, frame.f_back
-    return True
-
-
-def _is_librarys(frame: types.FrameType | None) -> bool:
-    """Whether this frame, which the import system has called, is that of an installed module. None: its own doing."""
-    if frame is None:
-        return True
-    return is_of_a_library(frame.f_code.co_filename)
-
-
-def _is_installed(file: str) -> bool:
-    return "site-packages" in file or "dist-packages" in file
-
-
-def _is_importing(frame: types.FrameType | None) -> bool:
-    while frame is not None:
-        if _is_import_system(frame):
-            return True
-        frame = frame.f_back
-    return False
-
-
-def _is_import_system(frame: types.FrameType) -> bool:
-    return frame.f_code.co_filename.startswith("<frozen importlib")
-
-
-def _is_kernels(ident: int) -> bool:
-    """Whether a thread that runs no cell is the kernel's: the main thread, between cells, is."""
-    thread = threading._active.get(ident)  # type: ignore[attr-defined]  # `current_thread` would make one
-    if thread is None:
-        return False
-    return thread is threading.main_thread() or _package(thread) in _KERNELS
-
-
-def _is_notebooks(thread: threading.Thread) -> bool:
-    """Those that a library starts for itself (tqdm's, which watches its bars) are its own business."""
-    package = _package(thread)
-    file = getattr(sys.modules.get(package), "__file__", None) or ""
-    return package not in _KERNELS and not _is_installed(file)
-
-
-def _package(thread: threading.Thread) -> str:
-    """The package that a thread was made by: of its class, or of what it runs."""
-    kind = type(thread).__module__.partition(".")[0]
-    if kind != "threading":
-        return kind
-    target = getattr(thread, "_target", None) or getattr(thread, "function", None)
-    return str(getattr(target, "__module__", None) or "threading").partition(".")[0]
-
-
-def _made_processes() -> int:
-    """How many `multiprocessing.Process` were made here. Those that are spawned raise no event."""
-    module = sys.modules.get("multiprocessing.process")
-    digits = "".join(filter(str.isdigit, repr(getattr(module, "_process_counter", ""))))
-    return int(digits or 1)  # where it counts from
-
-
-def _told(phrase: str, details: list[str]) -> str:
+def _phrase(kind: str, details: list[str]) -> str:
     details = list(filter(None, details))
     if not details:
-        return phrase
-    more = ", ..." if len(details) > MOST_DETAILS else ""
-    return f"{phrase} ({', '.join(details[:MOST_DETAILS])}{more})"
+        return kind
+    more = ", ..." if len(details) > MAX_DETAILS else ""
+    return f"{kind} ({', '.join(details[:MAX_DETAILS])}{more})"

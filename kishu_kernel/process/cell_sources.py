@@ -1,12 +1,12 @@
-"""The source of functions that were loaded, as `linecache` shows it: to tracebacks, `inspect`, debuggers, a diff.
+"""Source code of loaded functions put into `linecache`, for tracebacks, `inspect`, debuggers and diffs.
 
-In the kernel that ran a cell, IPython has put its source there under the name that its code bears. In a later one
-nobody has. So whoever loads a function says which name its code bears, and what stands under that is looked up in the
-history when somebody asks for it, and not before: `linecache` knows such entries (those of modules in archives are of
-this kind), and neither `checkcache` nor IPython drops them.
+In the kernel that ran a cell, IPython has put the cell's source into `linecache` under the file name of its code
+object. A later kernel has no such entry. So whoever loads a function registers that file name here, as a lazy entry
+(`linecache` uses those for modules in archives): the source is looked up in the history when it is asked for.
+Neither `checkcache` nor IPython drops lazy entries.
 
-Law: an entry that is there already is left as it is, and a file that is there is read. Nothing here raises.
-Neighbours: `codec.pickling`, which loads; `frontend.sources`, which knows the history and how IPython names cells.
+Law: an entry that exists is not replaced, and a file that exists is read. Nothing here raises.
+Neighbours: `codec.pickling` loads functions; `frontend.sources` knows the history and how IPython names cells.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-Teller = Callable[[str], str | None]
-"""The source of the cell that bore this file name; None where nobody knows."""
+SourceLookup = Callable[[str], str | None]
+"""Given the file name of a cell's code: the cell's source, or None where it is not known."""
 
-_tellers: list[Teller] = []
-
-
-def tell_by(teller: Teller) -> Callable[[], None]:
-    """Sources come from here, too, from now on. Returns what takes that back."""
-    _tellers.append(teller)
-
-    def forget() -> None:
-        if teller in _tellers:
-            _tellers.remove(teller)
-
-    return forget
+_lookups: list[SourceLookup] = []
 
 
-def expect(name: str) -> None:
-    """Code that bears this file name was loaded. Costs a look into a dictionary."""
+def add_source_lookup(lookup: SourceLookup) -> Callable[[], None]:
+    """Use this lookup, too, from now on; the latest is asked first. Returns a function that removes it."""
+    _lookups.append(lookup)
+
+    def remove() -> None:
+        if lookup in _lookups:
+            _lookups.remove(lookup)
+
+    return remove
+
+
+def register_code(name: str) -> None:
+    """Code with this file name was loaded: from now on `linecache` can find its source. O(1)."""
     if name not in linecache.cache and not name.startswith("<"):
-        linecache.cache[name] = (partial(_told, name),)
+        linecache.cache[name] = (partial(_look_up, name),)
 
 
-def known_lines(name: str) -> Sequence[str]:
-    """The lines under a name that is not one of a file that `linecache` would read; none where there are none."""
+def cached_lines(name: str) -> Sequence[str]:
+    """The source lines that `linecache` has under this name without a file behind it; empty where it has none."""
     known: Any = linecache.cache.get(name)
     if known is None:
         return ()
@@ -49,11 +49,11 @@ def known_lines(name: str) -> Sequence[str]:
     return known[2] if known[1] is None else ()
 
 
-def _told(name: str) -> str | None:
-    for teller in reversed(_tellers):
+def _look_up(name: str) -> str | None:
+    for lookup in reversed(_lookups):
         try:
-            source = teller(name)
-        except Exception:  # whoever prints a traceback must not get another one
+            source = lookup(name)
+        except Exception:  # printing a traceback must not raise another error
             continue
         if source is not None:
             return source

@@ -1,4 +1,4 @@
-"""Whose code a file or a module is: Python's and its installed libraries', or the user's own."""
+"""Whose code a file or a module is: that of Python and installed libraries, or the user's own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import types
 
 
 def is_users_module(package: str) -> bool:
-    """An imported package or module that is the user's own: beside the notebook, or on a path added since the start."""
+    """Whether an imported module is the user's own: beside the notebook, or on a path added since the start."""
     module = sys.modules.get(package)
     file = vars(module).get("__file__") if type(module) is types.ModuleType else None
     if type(file) is not str or package == "kishu_kernel" or is_of_a_library(file):
@@ -20,7 +20,7 @@ def is_users_module(package: str) -> bool:
 
 
 def is_of_a_library(file: str) -> bool:
-    """Whether a file of code belongs to Python or to what is installed beside it, and is not the user's own."""
+    """Whether a file of code belongs to Python or to an installed library, and is not the user's own."""
     return file.startswith(_STANDARD) or "site-packages" in file or "dist-packages" in file
 
 
@@ -33,5 +33,5 @@ def _directory() -> str:
 
 _STANDARD = "<frozen ", os.path.dirname(os.__file__) + os.sep
 _BESIDE = frozenset({_directory()})
-"""Where the kernel was started: where the notebook is."""
+"""Where the kernel was started, which is where the notebook is."""
 _AT_START = frozenset(map(os.path.abspath, filter(None, sys.path)))

@@ -1,6 +1,6 @@
-"""Python's garbage collector, kept waiting while a checkpoint is taken or a value loaded. A leaf: knows nobody.
+"""Python's garbage collector paused while a checkpoint is taken or a value is loaded. Imports nothing of ours.
 
-Both make many objects that stay, or hardly any cycles. A collection in between would go through all that the session
+Both make many objects that stay, and hardly any cycles. A collection in between would walk everything that the session
 holds: half a second for a million objects, and nothing found.
 """
 
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def collector_waiting() -> Iterator[None]:
-    """No collection meanwhile. One that the user has switched off stays off."""
+def collector_paused() -> Iterator[None]:
+    """No automatic collection within this context. A collector that the user has disabled stays disabled."""
     if not gc.isenabled():
         yield
         return

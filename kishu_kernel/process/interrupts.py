@@ -1,6 +1,6 @@
-"""The stop button, held back for the few microseconds in which stopping would leave something half done, or untold.
+"""SIGINT (the stop button) ignored for the few microseconds in which it would leave something half done.
 
-Law: nothing slow happens in such a section. A leaf: knows nobody.
+Law: nothing slow runs in such a section. Imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ _answering = 0
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Around an operation and its answer: an interrupt after the operation's last step comes too late for both.
+    """Around an operation and its reply: an interrupt that comes after the operation's last step is ignored.
 
-    Else a client would hear of a checkout that it was interrupted, or nothing, when all of it is done.
+    The last step is the one that calls `uninterrupted` with `last=True`. Without this context a client could be told
+    that a checkout was interrupted, or get no reply, when all of it was done.
     """
     global _answering
     if not _interruptible():
@@ -36,13 +37,14 @@ def answering() -> Iterator[None]:
 
 
 def uninterrupted(work: Callable[[], Result], *, last: bool = False) -> Result:
-    """Does the work to its end: an interrupt meanwhile comes too late and is dropped.
+    """Run `work` to its end: an interrupt meanwhile is dropped. Returns its result, and raises what it raises.
 
-    Only the main thread is ever interrupted, so only there does it do anything. (Masking the signal would not
-    do: any other thread of the process then takes it, and the main thread raises all the same.)
+    Python interrupts the main thread only; on other threads this just calls `work`. (Masking the signal would not
+    help: another thread of the process receives it then, and the main thread raises all the same.)
 
     Args:
-        last: the last step of what is being answered (`answering`): what follows is its answer.
+        last: this is the last step of the operation within `answering`: once it has returned, interrupts stay ignored
+            until that context ends, so that the reply is sent.
     """
     if not _interruptible():
         return work()

@@ -1,4 +1,7 @@
-"""Where the memory of arrays lies, and which of it overlaps. For fingerprints, and for the codec."""
+"""Where the memory of arrays lies, which of it overlaps, and which was never touched.
+
+Neighbours: the walk and the codec ask about arrays; the store about the memory that it reads and fills.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ import os
 import sys
 from typing import Any
 
-LARGE = 64 << 20
-"""Bytes. Who wants to read more asks first what there is to read."""
+LARGE_BYTES = 64 << 20
+"""From this size on it pays to ask which pages were never touched before memory is read."""
 
 
 def address(array: Any) -> int:
-    """Where the first element of a numpy array lies."""
+    """The address of the first element of a numpy array."""
     return int(array.__array_interface__["data"][0])
 
 
@@ -21,12 +24,12 @@ _WRITEABLE = 0x400
 
 
 def is_writeable(array: Any) -> bool:
-    """As `array.flags.writeable`, which warns of the results of `numpy.broadcast_arrays`."""
+    """As `array.flags.writeable`, without its warning for results of `numpy.broadcast_arrays`."""
     return bool(array.flags.num & _WRITEABLE)
 
 
 def bounds(array: Any) -> tuple[int, int]:
-    """First address and end of a non-empty numpy array's memory, whatever its strides."""
+    """The first address of a non-empty numpy array's memory and the one behind its last, whatever its strides."""
     start = end = address(array)
     for length, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:
@@ -36,8 +39,11 @@ def bounds(array: Any) -> tuple[int, int]:
     return start, end + array.itemsize
 
 
-def is_folded(array: Any) -> bool:
-    """A view that shows the same memory more than once, or may: its shape says nothing of what it occupies."""
+def has_internal_overlap(array: Any) -> bool:
+    """Whether elements of a view share memory with each other (a broadcast one), or may.
+
+    The `nbytes` of such an array says nothing of the memory that it occupies.
+    """
     start, end = bounds(array)
     reach = array.itemsize
     if end - start < array.nbytes:
@@ -49,40 +55,40 @@ def is_folded(array: Any) -> bool:
     return False
 
 
-def root_of(array: Any) -> Any:
-    """The array whose memory a numpy array shows, as far as there are arrays of the same type behind it."""
+def base_array(array: Any) -> Any:
+    """The array that a numpy view is a view of: the last one of the same type along `base`."""
     while True:
         base = array.base
-        if _is_between(type(base)):  # what `as_strided` puts between the two
+        if _is_dummy_array(type(base)):  # what `as_strided` puts between the two
             base = base.base
         if type(base) is not type(array):
             return array
         array = base
 
 
-def _is_between(kind: type) -> bool:
-    """What `as_strided` puts between an array and the one that it shows."""
+def _is_dummy_array(kind: type) -> bool:
+    """Whether this is the class of the object that `as_strided` puts between a view and its base."""
     module, name = (str(type.__dict__[each].__get__(kind)) for each in ("__module__", "__name__"))
     return name == "DummyArray" and module.startswith("numpy.")
 
 
 def is_mapped(array: Any) -> bool:
-    """Whether the memory of a numpy array is a `mmap`'s: a file's, mostly."""
+    """Whether the memory of a numpy array is that of an `mmap`, so mostly a file's."""
     plain = sys.modules["numpy"].ndarray
     owner = array
-    while issubclass(type(owner), plain):  # others may have a `base` that runs code of the user's
+    while issubclass(type(owner), plain):  # the `base` of other classes may run the user's code
         owner = plain.__dict__["base"].__get__(owner)
     if type(owner) is memoryview:
         owner = owner.obj
     return issubclass(type(owner), mmap.mmap)
 
 
-def file_at(start: int, end: int) -> tuple[object, ...] | None:
-    """What identifies the content of memory that is a file's and that nobody can write to.
+def mapped_file_at(start: int, end: int) -> tuple[object, ...] | None:
+    """What identifies the content of memory that is mapped from a file and cannot be written to.
 
     Returns:
-        The file, when it was changed last, and the place in it. None where it is no file's, or where it can be
-        written to through this memory, or where the system does not tell.
+        The file with its size and time of change, and the offset in it. None where the memory is no file's, can be
+        written to, or where the system does not tell.
     """
     for first, last, how, place, name in _mappings():
         if first <= start and end <= last and "w" not in how and name.startswith("/"):
@@ -94,19 +100,20 @@ def file_at(start: int, end: int) -> tuple[object, ...] | None:
     return None
 
 
-class Blank:
-    """Knows which parts of some memory were never touched: they are zeros, and to read them would take time, and pages.
+class UntouchedPages:
+    """Which pages of some memory were never touched. They hold zeros, and reading them would cost time and memory.
 
     Args:
-        start: the address; the memory is looked at now.
+        start: the address.
+        size: in bytes. The pages are looked up now; memory of less than `LARGE_BYTES` counts as touched.
     """
 
     def __init__(self, start: int, size: int) -> None:
         self._start = start % mmap.PAGESIZE
-        self._touched = _touched_pages(start, size) if size >= LARGE else None
+        self._touched = _touched_pages(start, size) if size >= LARGE_BYTES else None
 
     def covers(self, place: int, length: int) -> bool:
-        """Whether these bytes, counted from the start, are all untouched. False where nobody knows."""
+        """Whether all these bytes, at an offset from the start, are untouched. False where that is not known."""
         if self._touched is None or not length:
             return False
         first = (self._start + place) // mmap.PAGESIZE
@@ -115,7 +122,7 @@ class Blank:
 
 
 def _touched_pages(start: int, size: int) -> Any:
-    """An array of whether the pages of anonymous memory are there or swapped out; None where nobody knows."""
+    """A boolean array: which pages of anonymous memory are present or swapped out. None where that is not known."""
     numpy = sys.modules.get("numpy")
     first, last = start // mmap.PAGESIZE, (start + size - 1) // mmap.PAGESIZE
     if numpy is None or not _is_anonymous(first * mmap.PAGESIZE, (last + 1) * mmap.PAGESIZE):
@@ -136,7 +143,7 @@ _PAGES = 1 << 16
 
 
 def _is_anonymous(start: int, end: int) -> bool:
-    """Whether all of this memory is the process's own, and no file's."""
+    """Whether all of this memory is private and not mapped from a file."""
     for first, last, how, _, name in _mappings():
         if first <= start < last:
             if not how.endswith("p") or not how.startswith("rw") or (name and name != "[heap]"):
@@ -148,16 +155,16 @@ def _is_anonymous(start: int, end: int) -> bool:
 
 
 def zeros(length: int) -> memoryview:
-    """So many bytes of zeros; not more than `SPREAD`."""
+    """A view of so many zero bytes, `MAX_ZEROS` at most. Costs no memory."""
     return _ZEROS[:length]
 
 
-SPREAD = 1 << 20
-_ZEROS = memoryview(bytes(SPREAD))
+MAX_ZEROS = 1 << 20
+_ZEROS = memoryview(bytes(MAX_ZEROS))
 
 
 def _mappings() -> list[tuple[int, int, str, int, str]]:
-    """Where this process has its memory from: first address and end, what may be done, place in the file, its name."""
+    """The mappings of this process: first address, end, permissions, offset in the file, name of the file."""
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
             lines = [line.rstrip("\n").split(None, 5) for line in file]
@@ -171,10 +178,13 @@ def _mappings() -> list[tuple[int, int, str, int, str]]:
 
 
 def block_at(start: int, size: int, owner: Any = None) -> Any:
-    """The bytes at an address, as an object that has a buffer. It keeps `owner` alive; without one the caller does.
+    """The bytes at an address, as an object with the buffer protocol.
 
-    What is to be a `PickleBuffer` must be of this and not of a view: CPython before 3.13 crashes when the collector
-    clears a view of a `PickleBuffer` of a view.
+    A `PickleBuffer` must be made of such an object and not of a `memoryview`: CPython before 3.13 crashes when the
+    collector clears a view of a `PickleBuffer` of a view.
+
+    Args:
+        owner: is kept alive by the result. Without one, the caller keeps the memory alive.
     """
     block = (ctypes.c_char * size).from_address(start)
     block.owner = owner  # type: ignore[attr-defined]
@@ -182,12 +192,16 @@ def block_at(start: int, size: int, owner: Any = None) -> Any:
 
 
 def memory_at(start: int, size: int, owner: Any = None) -> memoryview:
-    """The bytes at an address. They keep `owner` alive; without one the caller sees to it."""
+    """The bytes at an address, as a `memoryview`. `owner` as in `block_at`."""
     return memoryview(block_at(start, size, owner)).cast("B")
 
 
 def overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
-    """Which of these memory ranges overlap, and at what distance; no addresses."""
+    """A digestible description of which memory ranges overlap, and at what distance. It contains no addresses.
+
+    Args:
+        ranges: first address, end, and whether the range is private: overlaps among private ranges only are left out.
+    """
     if len(ranges) < 2:
         return b""
     order = sorted(range(len(ranges)), key=lambda index: ranges[index][:2])
@@ -215,7 +229,7 @@ def overlaps(ranges: list[tuple[int, int, bool]]) -> bytes:
 
 
 class _PyBuffer(ctypes.Structure):
-    """`Py_buffer` of the stable ABI, as far as it is read here."""
+    """The fields of `Py_buffer` (stable ABI) that are read here."""
 
     _fields_ = (
         ("buf", ctypes.c_void_p),
@@ -229,7 +243,7 @@ class _PyBuffer(ctypes.Structure):
 
 
 def address_of(view: Any) -> int:
-    """Where the bytes of a contiguous view lie, or of anything that has a buffer. TypeError where it has none."""
+    """The address of the bytes of a contiguous object with the buffer protocol. TypeError where it has none."""
     found = _PyBuffer()
     ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(view), ctypes.byref(found), 0)
     try:

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from kishu_kernel.ambient.keeper import AmbientState, Move
 from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.compare.summaries import describe
-from kishu_kernel.detect.familiar import Meeting, Reunion
 from kishu_kernel.detect.fingerprint import digest_of
+from kishu_kernel.detect.sequence_cache import PayloadReuse, SequenceReuse
 from kishu_kernel.detect.walk import UNORDERED, Census
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
 from kishu_kernel.history.graph import UNTRUSTED, Lookup
@@ -38,8 +38,8 @@ from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.disarming import Copies
 from kishu_kernel.objects.codec.pickling import Stored, decode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.audit_hook import Guard, untouched_world
-from kishu_kernel.process.collector import collector_waiting
+from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
+from kishu_kernel.process.collector import collector_paused
 from kishu_kernel.session.checker.asking import Checker
 from kishu_kernel.session.checker.questions import NoAnswerError
 from kishu_kernel.session.namespace import UserNamespace
@@ -92,7 +92,7 @@ class _Unobtainable(Exception):
 class _Travel:
     timeline: Timeline
     progress: Reporter
-    reunion: Reunion
+    reuse: SequenceReuse
 
 
 class Restorer:
@@ -137,7 +137,7 @@ class Restorer:
         *,
         allow_lost: bool,
         progress: Reporter | None = None,
-        reunion: Reunion | None = None,
+        reuse: SequenceReuse | None = None,
     ) -> tuple[Plan, Found]:
         """The plan, and all objects that it brings back.
 
@@ -148,13 +148,13 @@ class Restorer:
         Args:
             ambient: part of the plan; not carried out here.
             progress: is told how far it is.
-            reunion: what the session holds; learns what is loaded.
+            reuse: what the session holds; learns what is loaded.
 
         Raises:
             LostError: versions are lost, and that is not allowed.
             ReplayError: a re-run failed, and going without what it was to give is not allowed.
         """
-        travel = _Travel(timeline, progress or Reporter(), reunion or Reunion())
+        travel = _Travel(timeline, progress or Reporter(), reuse or SequenceReuse())
         self.unlike = []
         self._copies, self._inputs = Copies(self._tell), Copies(self._tell)
         try:
@@ -206,7 +206,7 @@ class Restorer:
 
     def _compared(self, stored: Sequence[Stored], names: Sequence[str]) -> Mapping[str, Comparison]:
         """What is known to be harmless is loaded here; what is not, in the checker process."""
-        with untouched_world() as guard, collector_waiting():
+        with side_effects_forbidden() as guard, collector_paused():
             try:
                 before, after = (self._copy(each, guard) for each in stored)
                 return {name: compare(before[name], after[name]) for name in names}
@@ -219,8 +219,8 @@ class Restorer:
 
     def _copy(self, stored: Stored, guard: Guard) -> dict[str, Any]:
         objects = decode(stored, self._table.namespace, admission=Admission(only_harmless=True))
-        if guard.refused is not None:
-            raise LoadError(f"{', '.join(stored.names)}: to load this {guard.refused}")
+        if guard.forbidden is not None:
+            raise LoadError(f"{', '.join(stored.names)}: to load this {guard.forbidden}")
         return objects
 
     def _obtain(
@@ -270,8 +270,8 @@ class Restorer:
         copies = self._copies if at else self._inputs
         try:
             stored = travel.timeline.store.load(version, travel.progress.arrived)
-            with collector_waiting():
-                return decode(stored, self._table.namespace, Meeting(travel.reunion, at), copies=copies)
+            with collector_paused():
+                return decode(stored, self._table.namespace, PayloadReuse(travel.reuse, at), copies=copies)
         except LoadError as error:
             raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error
 

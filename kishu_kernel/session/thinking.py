@@ -6,7 +6,7 @@
   thread, a C extension, through a library) becomes part of that cell's checkpoint.
 
 Law: a trial touches nothing but memory, and leaves random numbers and settings as they were. Copies are made in the
-user's process only of what is known to be harmless (`harmless`), in an `untouched_world`; of all else in a process
+user's process only of what is known to be harmless (`harmless`), in `side_effects_forbidden`; of all else in a process
 of our own (`checker`), which is waited for in pieces. What has a destructor is not tried.
 Nothing is done while a cell runs or waits: a piece is short, or is given up when somebody is in a hurry.
 
@@ -34,9 +34,9 @@ from kishu_kernel.objects.classes import module_name, qualified_name
 from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.pickling import Stored, decode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.audit_hook import Guard, untouched_world
-from kishu_kernel.process.collector import collector_waiting
-from kishu_kernel.process.quiet import unseen
+from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
+from kishu_kernel.process.collector import collector_paused
+from kishu_kernel.process.muting import muted
 from kishu_kernel.session.checker.questions import PATIENCE, NoAnswerError
 from kishu_kernel.session.ledger import Ledger
 
@@ -290,7 +290,7 @@ class Thinking:
             if not strange.destructor:
                 self._ask(trial, stored)
             return
-        if guard.refused is None:
+        if guard.forbidden is None:
             self._tried[record.names] = _Tried(time.perf_counter() - started, types)
             self._conclude(trial, after)
 
@@ -344,5 +344,5 @@ class Thinking:
     @contextmanager
     def _apart(self) -> Iterator[Guard]:
         """For loads that nobody asked for: nothing is seen of them, in the process or out of it."""
-        with self._ledger.ambient.kept(), untouched_world() as guard, collector_waiting(), unseen():
+        with self._ledger.ambient.kept(), side_effects_forbidden() as guard, collector_paused(), muted():
             yield guard

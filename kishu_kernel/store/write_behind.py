@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
-from kishu_kernel.process.tracebacks import let_go
+from kishu_kernel.process.tracebacks import drop_frames
 from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
 from kishu_kernel.store.jobs import Failure, Job, Stopped, announce, correct, first, unannounced
 
@@ -147,7 +147,7 @@ class WriteBehind:
             kept = self._write(job)
         except BaseException as error:  # whatever it is, the thread lives on
             told = StoreError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
-            let_go(error)  # its frames hold the payloads
+            drop_frames(error)  # its frames hold the payloads
             if job in self._weights:
                 correct(job, self._inner, told)
             return told

@@ -12,7 +12,14 @@ from numpy.lib.stride_tricks import as_strided, sliding_window_view
 
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.memory import LARGE, Blank, address, file_at, is_folded, is_mapped
+from kishu_kernel.process.memory import (
+    LARGE_BYTES,
+    UntouchedPages,
+    address,
+    has_internal_overlap,
+    is_mapped,
+    mapped_file_at,
+)
 
 TABLE = ReductionTable({"__name__": "__main__"})
 NUMBERS = np.arange(100.0)
@@ -36,7 +43,7 @@ def look(obj: Any) -> bytes:
     ],
 )
 def test_which_views_show_memory_more_than_once(view: Any, folded: bool) -> None:
-    assert is_folded(view) is folded
+    assert has_internal_overlap(view) is folded
 
 
 def test_other_strides_over_the_same_memory_are_another_value() -> None:
@@ -47,21 +54,21 @@ def test_other_strides_over_the_same_memory_are_another_value() -> None:
 
 @pytest.mark.parametrize("extra", [0, 1, 4097])
 def test_untouched_zeros_are_as_touched_ones(extra: int) -> None:
-    untouched, touched = np.zeros(2 * LARGE + extra, "B"), np.zeros(2 * LARGE + extra, "B")
+    untouched, touched = np.zeros(2 * LARGE_BYTES + extra, "B"), np.zeros(2 * LARGE_BYTES + extra, "B")
     touched.fill(0)
     assert look(untouched) == look(touched)
-    touched[LARGE + 5] = 1
+    touched[LARGE_BYTES + 5] = 1
     assert look(untouched) != look(touched)
-    untouched[LARGE + 5] = 1
+    untouched[LARGE_BYTES + 5] = 1
     assert look(untouched) == look(touched)
 
 
 def test_what_was_touched_is_not_blank() -> None:
-    data = np.zeros(2 * LARGE, "B")
-    data[LARGE] = 1
-    blank = Blank(address(data), data.nbytes)
-    assert not blank.covers(LARGE - 10, 20)
-    assert not Blank(address(data), 10).covers(0, 10)  # too little to ask
+    data = np.zeros(2 * LARGE_BYTES, "B")
+    data[LARGE_BYTES] = 1
+    untouched_pages = UntouchedPages(address(data), data.nbytes)
+    assert not untouched_pages.covers(LARGE_BYTES - 10, 20)
+    assert not UntouchedPages(address(data), 10).covers(0, 10)  # too little to ask
 
 
 def test_a_file_that_can_only_be_read_is_known_without_being_read(tmp_path: Path) -> None:
@@ -71,10 +78,10 @@ def test_a_file_that_can_only_be_read_is_known_without_being_read(tmp_path: Path
     start = address(mapped)
     assert is_mapped(mapped[3:])
     assert not is_mapped(NUMBERS[3:])
-    assert file_at(start, start + mapped.nbytes) is not None
-    assert file_at(address(NUMBERS), address(NUMBERS) + 8) is None
+    assert mapped_file_at(start, start + mapped.nbytes) is not None
+    assert mapped_file_at(address(NUMBERS), address(NUMBERS) + 8) is None
     writable = np.memmap(name, "f8", "r+")
-    assert file_at(address(writable), address(writable) + 8) is None
+    assert mapped_file_at(address(writable), address(writable) + 8) is None
     assert look(np.asarray(mapped)) == look(np.asarray(np.memmap(name, "f8", "r")))
     assert look(mapped[:5]) != look(mapped[1:6])
 

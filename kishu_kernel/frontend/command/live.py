@@ -13,12 +13,12 @@ from typing import Any
 import click
 
 from kishu_kernel.frontend.command import tables
+from kishu_kernel.frontend.command.completion import complete_target
 from kishu_kernel.frontend.command.history import store_argument
 from kishu_kernel.frontend.command.sources import live_source, source
 from kishu_kernel.frontend.command.tables import Json
 from kishu_kernel.frontend.command.terminal import (
     Command,
-    complete_target,
     directory_option,
     examples,
     json_option,

@@ -1,7 +1,7 @@
 """What all commands of `commands` share: how they fail, what they take alike, how they tell what they are doing.
 
 Law: an error of ours is one sentence on stderr and the exit status 1, wrong usage 2. Progress is shown to people only,
-on a terminal. What is printed passes `tables.visible`.
+on a terminal. What is printed passes `tables.printable`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
 from kishu_kernel.errors import KishuError, StoreFormatError
 from kishu_kernel.frontend.command import named_stores, tables
-from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.printable import printable
 
 if TYPE_CHECKING:
-    from kishu_kernel.session.timeline import History
     from kishu_kernel.store import LmdbStore
 
 QUIET = 0.5
@@ -32,9 +30,6 @@ QUIET = 0.5
 
 _WIDTH = 100
 """Columns of a line where there is no terminal."""
-_OFFERED = 50
-"""Ids that a shell offers at most."""
-_PREFIX = re.compile(r"[0-9a-f]{2,16}")
 _PLAIN = str.maketrans("●○│├┤╯╰╮╭─┴┬…", "*o|++'`.,-++.")
 """Lanes on a terminal that has no box characters."""
 
@@ -71,11 +66,11 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KishuError as error:
             told = str(error).replace("`%kishu ", "`jupyter kishu ")  # as magics would say it
-            raise click.ClickException(visible(told)) from error
+            raise click.ClickException(printable(told)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe has gone: click ends quietly
                 raise
-            raise click.ClickException(visible(error)) from error
+            raise click.ClickException(printable(error)) from error
 
 
 def examples(*lines: str) -> str:
@@ -118,7 +113,7 @@ def note(sentence: str, *, people: bool = False) -> None:
         people: only to those who watch.
     """
     if not people or sys.stderr.isatty():
-        click.echo(f"Note: {visible(sentence)}.", err=True)
+        click.echo(f"Note: {printable(sentence)}.", err=True)
 
 
 def insisted(ctx: click.Context) -> bool:
@@ -132,74 +127,10 @@ def size_in_bytes(ctx: click.Context, param: click.Parameter, value: str | None)
         return None
     found = _SIZE.fullmatch(value.strip())
     if not found:
-        raise click.BadParameter(f"{visible(value)} is no size: write one like 500MB, 5GB or 1.5GiB.", ctx, param)
+        raise click.BadParameter(f"{printable(value)} is no size: write one like 500MB, 5GB or 1.5GiB.", ctx, param)
     number, decimal, binary = found.groups()
     factor = 1024 ** _POWERS[binary.upper()] if binary else 1000 ** _POWERS[decimal.upper()]
     return int(float(number) * factor)
-
-
-def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell: names of stores that begin so, with their notebooks; else files."""
-    from kishu_kernel.store.places.finding import stores
-
-    try:
-        base, _ = named_stores.base_of(ctx.params.get("directory"), insisted(ctx))
-        begun = [each for each in stores(base) if each.path.name.startswith(incomplete)]
-    except (KishuError, OSError):
-        begun = []
-    items = [
-        CompletionItem(each.path.name, help=visible(each.notebook or "(no notebook)"))
-        for each in begun
-        if each.path.name.isprintable()
-    ]
-    return items or [CompletionItem(incomplete, type="file")]
-
-
-def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell: branches, tags and ids of the history that the line names."""
-
-    def find(history: History) -> list[CompletionItem]:
-        from kishu_kernel.history.targets import BRANCH, TAG
-
-        names = {"HEAD": "where it stands", **dict.fromkeys(history.names(BRANCH), "branch")}
-        names |= dict.fromkeys(history.names(TAG), "tag")
-        found = [CompletionItem(each, help=what) for each, what in names.items() if each.startswith(incomplete)]
-        ids = history.store.find(incomplete, _OFFERED) if _PREFIX.fullmatch(incomplete) else []
-        return found + [CompletionItem(id, help=visible(history.lookup(id).code[:60])) for id in ids]
-
-    return _completed(ctx, find)
-
-
-def complete_variable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell: variables of the history that the line names."""
-
-    def find(history: History) -> list[CompletionItem]:
-        from kishu_kernel.history.graph import ancestry
-
-        way = ancestry(history.lookup, history.head)
-        names = dict.fromkeys(name for each in way for name in (*each.created, *each.modified))
-        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
-
-    return _completed(ctx, find)
-
-
-def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem]]) -> list[CompletionItem]:
-    """What is found in the history that the line names; nothing where there is none, or it cannot be read."""
-    from kishu_kernel.frontend.command.sources import store_of
-    from kishu_kernel.session.timeline import History
-    from kishu_kernel.store import LmdbStore
-
-    try:
-        path = store_of(ctx, ctx.params.get("directory"), ctx.params["name"])
-        if path is None:
-            return []
-        store = LmdbStore(path, readonly=True)
-        try:
-            return [each for each in find(History.at_rest(store)) if str(each.value).isprintable()]
-        finally:
-            store.close()
-    except (KishuError, OSError, LookupError, ValueError):
-        return []
 
 
 # --- replies of the protocol
@@ -215,7 +146,7 @@ def say_reply(reply: tables.Json, asked: tables.Json, for_programs: bool) -> Non
         click.echo(tables.as_json(reply))
         return
     from kishu_kernel.frontend.pages.display import as_text
-    from kishu_kernel.frontend.pages.phrases import View
+    from kishu_kernel.frontend.pages.wording import View
 
     width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
     text = as_text({**reply, "truncated": False}, View(asked, width, branch=reply.get("branch")))
@@ -271,7 +202,7 @@ class Each:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
             self.failed = True
-            click.echo(f"Error: {visible(error)}", err=True)
+            click.echo(f"Error: {printable(error)}", err=True)
             if len(self._told) == before:
                 self._told.append({"name": path.name, "path": str(path)})
             self._told[-1]["error"] = str(error)
@@ -291,7 +222,7 @@ class Each:
         if self._json:
             click.echo(tables.as_json({"stores": self._told}))
         elif not self._paths:
-            click.echo(f"There are no stores in {visible(base)}.")
+            click.echo(f"There are no stores in {printable(base)}.")
         ctx.exit(1 if self.failed else 0)
 
 
@@ -299,7 +230,7 @@ class Bar:
     """A bar on the terminal, for what takes longer than a moment; nothing where stderr is no terminal."""
 
     def __init__(self, label: str) -> None:
-        self._label = visible(label)
+        self._label = printable(label)
         self._started = time.monotonic()
         self._bar: Any = None
 

@@ -22,15 +22,15 @@ from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
 from kishu_kernel.objects.rebuild.parts import Source, load_array, load_strings, load_view
 from kishu_kernel.process.memory import (
-    LARGE,
+    LARGE_BYTES,
     address,
     address_of,
+    base_array,
     block_at,
     bounds,
-    is_folded,
+    has_internal_overlap,
     is_writeable,
     memory_at,
-    root_of,
 )
 
 IN_BAND = 2048
@@ -82,7 +82,7 @@ class Arrays:
             self._note_owner(array)
         flags = array.flags
         contiguous = flags.c_contiguous or flags.f_contiguous
-        folded = not contiguous and is_folded(array)
+        folded = not contiguous and has_internal_overlap(array)
         if array.dtype.hasobject:
             return self._reduce_folded_objects(array) if folded else self._reduce_objects(array)
         if not contiguous:
@@ -95,7 +95,7 @@ class Arrays:
 
     def _reduce_folded_objects(self, array: Any) -> Any:
         """A view of the array that holds the objects."""
-        home = root_of(array)
+        home = base_array(array)
         if home is array or home.dtype != array.dtype or not (home.flags.c_contiguous or home.flags.f_contiguous):
             raise TypeError("an array that shows the same objects many times, and none holds, cannot be stored")
         return load_view, (home, *_layout(array, home))
@@ -134,7 +134,7 @@ class Arrays:
         parts: tuple[Any, ...] = (plain_view(subclassed), (attributes(subclassed) or {}).get("_mask"))
         for held in parts:
             if is_array_type(type(held)) and held.strides and held.size:
-                if held.nbytes > LARGE and is_folded(held):
+                if held.nbytes > LARGE_BYTES and has_internal_overlap(held):
                     raise TypeError(f"a {type(subclassed).__name__} that shows the same memory many times has no copy")
                 self._apart[id(held)] = held
                 self._note_owner(held)
@@ -305,7 +305,7 @@ def _homes(cluster: list[tuple[int, int, Any]]) -> dict[int, Home]:
         if (low, high) == (start, end) and owns:
             home = array
     if home is None and any(array.dtype.hasobject for *_, array in cluster):
-        home = root_of(cluster[0][2])
+        home = base_array(cluster[0][2])
     if home is None:
         home = Segment(start, end - start, tuple(array for *_, array in cluster))
     return {id(array): home for *_, array in cluster}

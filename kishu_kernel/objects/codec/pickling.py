@@ -43,7 +43,7 @@ from kishu_kernel.objects.rebuild.parts import (
     set_enum_state,
 )
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
-from kishu_kernel.process.cell_sources import expect
+from kishu_kernel.process.cell_sources import register_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ def _set_enum_state(admission: Admission, cls: type, state: tuple[Any, dict[str,
 
 
 def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) -> types.FunctionType:
-    expect(code.co_filename)
+    register_code(code.co_filename)
     return make_function(namespace, code, *rest)
 
 

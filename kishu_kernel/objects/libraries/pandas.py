@@ -8,7 +8,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.library import Library
-from kishu_kernel.process.quiet import warnings_hidden
+from kishu_kernel.process.muting import warnings_muted
 
 
 def _memory_of_blocks(manager: Any) -> Iterator[Any]:
@@ -51,7 +51,7 @@ class _Options(Provider):
     def write(self, value: Any) -> None:
         config = sys.modules[self.module]
         known = config._registered_options
-        with warnings_hidden():
+        with warnings_muted():
             for key in self.read().keys() - value.keys():
                 config.set_option(key, known[key].defval)
             for key, each in value.items():

@@ -29,7 +29,12 @@ from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.disarming import Copies
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.audit_hook import Guard, close_world, untouched_world, world_open
+from kishu_kernel.process.audit_hook import (
+    Guard,
+    allowed_in_process,
+    forbid_side_effects_in_process,
+    side_effects_forbidden,
+)
 from kishu_kernel.process.code_origins import is_of_a_library
 from kishu_kernel.session.checker.confined import confine
 from kishu_kernel.session.checker.questions import PATIENCE, Answer, Given, Question, packed, unpacked
@@ -58,7 +63,7 @@ def main() -> None:
         _bounded()
         if confine():  # before there is another thread, which would not be
             _thread.start_new_thread(_end_with, (line,))
-            close_world()
+            forbid_side_effects_in_process()
             _serve(line)
     finally:
         os._exit(0)
@@ -146,7 +151,7 @@ def _answer(question: Question) -> Answer:
     namespace = vars(sys.modules["__main__"])
     namespace["__builtins__"] = _Builtins(question.around.modules)
     modules, started = len(sys.modules), time.perf_counter()
-    with untouched_world() as guard:
+    with side_effects_forbidden() as guard:
         answer = _found(question, namespace, guard)
     new = len(sys.modules) > modules
     seconds = 0.0 if new else time.perf_counter() - started
@@ -157,7 +162,7 @@ def _answer(question: Question) -> Answer:
         answer.comparisons,
         answer.problem,
         answer.destructor,
-        guard.refused,
+        guard.forbidden,
         seconds,
         _is_spent(),
     )
@@ -193,8 +198,8 @@ def _loaded(question: Question, given: Given, namespace: dict[str, Any], guard: 
     finally:
         if admission.destructor or len(_registered) > waiting:
             _spent.append((given.size, copies))
-    if guard.refused is not None:
-        raise LoadError(f"{', '.join(given.names)}: to load this {guard.refused}")
+    if guard.forbidden is not None:
+        raise LoadError(f"{', '.join(given.names)}: to load this {guard.forbidden}")
     return objects
 
 
@@ -233,5 +238,5 @@ def _surround(question: Question) -> None:
     for name, lines in around.sources.items():
         linecache.cache[name] = (sum(map(len, lines)), None, list(lines), name)
     if around.directory != os.getcwd():
-        with world_open(), suppress(OSError):
+        with allowed_in_process(), suppress(OSError):
             os.chdir(around.directory)

@@ -1,9 +1,9 @@
 """What the operating system forbids in the checker process, whoever asks: Python's code or a library's in C.
 
-Audit hooks (`doings.close_world`) do not hear of everything: shared memory, fifos, programs that `multiprocessing`
-starts, files that C opens. So the process is confined before it is asked anything (Landlock, Linux 5.13 and newer):
-nothing may be made, written, renamed or removed, and no program run; reading goes on, as imports need it. Where the
-system cannot do that, only what is known to be harmless is looked at.
+Audit hooks (`audit_hook.forbid_side_effects_in_process`) do not hear of everything: shared memory, fifos, programs that
+`multiprocessing` starts, files that C opens. So the process is confined before it is asked anything (Landlock, Linux
+5.13 and newer): nothing may be made, written, renamed or removed, and no program run; reading goes on, as imports need
+it. Where the system cannot do that, only what is known to be harmless is looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from kishu_kernel.process.audit_hook import refuse
+from kishu_kernel.process.audit_hook import raise_forbidden
 
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 """System calls, which have the same numbers on every machine."""
@@ -67,4 +67,4 @@ def _silence() -> None:
 
 
 def _refusing(name: str) -> Callable[..., Any]:
-    return lambda *_, **__: refuse(name)
+    return lambda *_, **__: raise_forbidden(name)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Digest
-from kishu_kernel.process.memory import LARGE, Blank, address_of
+from kishu_kernel.process.memory import LARGE_BYTES, UntouchedPages, address_of
 from kishu_kernel.store.base import Arrived
 from kishu_kernel.store.disk.pages import Pages, Value
 from kishu_kernel.store.format import packing
@@ -119,13 +119,13 @@ class Loader:
         """Put a piece together in `target`, of single bytes. LoadError where it is not what was stored."""
         start = 0
         # Zeros need not be written over zeros: memory that was never touched stays so.
-        blank = Blank(address_of(target), target.nbytes) if target.nbytes >= LARGE else None
+        untouched_pages = UntouchedPages(address_of(target), target.nbytes) if target.nbytes >= LARGE_BYTES else None
         with closing(self._groups(piece)) as groups:
             for shelves, group in groups:
                 jobs = []
                 for found in group:
-                    untouched = blank is not None and found.digest == zeros_digest(found.size)
-                    if blank is None or not (untouched and blank.covers(start, found.size)):
+                    untouched = untouched_pages is not None and found.digest == zeros_digest(found.size)
+                    if untouched_pages is None or not (untouched and untouched_pages.covers(start, found.size)):
                         jobs.append((found, target[start : start + found.size]))
                     elif arrived:
                         arrived(found.size)

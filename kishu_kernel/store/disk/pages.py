@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kishu_kernel.process.audit_hook import our_own
+from kishu_kernel.process.audit_hook import allowed_on_this_thread
 from kishu_kernel.process.memory import address_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Pages:
         self._bottom = self._top = self._touched = self._pages = 0
         self._file = -1
         if _USABLE:
-            with suppress(OSError), our_own():  # somebody moved the file: it is still mapped
+            with suppress(OSError), allowed_on_this_thread():  # somebody moved the file: it is still mapped
                 self._file = os.open(directory / "data.mdb", os.O_RDONLY | os.O_CLOEXEC)
                 self._pages = os.fstat(self._file).st_size // page_size
 

@@ -17,7 +17,7 @@ import xxhash
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Buffer, Digest, Payload
-from kishu_kernel.process.memory import LARGE, SPREAD, Blank, address_of, zeros
+from kishu_kernel.process.memory import LARGE_BYTES, MAX_ZEROS, UntouchedPages, address_of, zeros
 from kishu_kernel.store.base import Arrived, StoredPayload
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.cutting import (
@@ -97,9 +97,13 @@ def cut(payload: Payload, take: Take) -> Manifest:
 
 def views_of(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
     """The chunks of a buffer. What was never touched is zeros: it stays untouched."""
-    blank = Blank(address_of(data), data.nbytes) if data.nbytes >= LARGE and is_live(buffer) else None
+    untouched_pages = (
+        UntouchedPages(address_of(data), data.nbytes) if data.nbytes >= LARGE_BYTES and is_live(buffer) else None
+    )
     for start, stop in buffer_spans(buffer):
-        untouched = blank is not None and stop - start <= SPREAD and blank.covers(start, stop - start)
+        untouched = (
+            untouched_pages is not None and stop - start <= MAX_ZEROS and untouched_pages.covers(start, stop - start)
+        )
         yield zeros(stop - start) if untouched else data[start:stop]
 
 
@@ -143,7 +147,7 @@ def digest(data: memoryview) -> Digest:
 @lru_cache(maxsize=64)
 def zeros_digest(length: int) -> Digest | None:
     """The name of a chunk of so many zeros; None where no chunk of zeros is so long."""
-    return digest(zeros(length)) if length <= SPREAD else None
+    return digest(zeros(length)) if length <= MAX_ZEROS else None
 
 
 def flat(data: memoryview) -> memoryview:

@@ -1,0 +1,90 @@
+"""What a shell offers when a person completes a word of `jupyter kishu`: stores, targets and variables.
+
+Law: completion never fails and changes nothing. Where a history cannot be read, nothing is offered.
+Neighbour: `sources` finds the history that the line names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from kishu_kernel.errors import KishuError
+from kishu_kernel.frontend.command import named_stores
+from kishu_kernel.frontend.command.sources import store_of
+from kishu_kernel.frontend.command.terminal import insisted
+from kishu_kernel.frontend.printable import printable
+
+if TYPE_CHECKING:
+    from kishu_kernel.session.timeline import History
+
+_OFFERED = 50
+"""Ids that a shell offers at most."""
+_PREFIX = re.compile(r"[0-9a-f]{2,16}")
+
+
+def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell: names of stores that begin so, with their notebooks; else files."""
+    from kishu_kernel.store.places.finding import stores
+
+    try:
+        base, _ = named_stores.base_of(ctx.params.get("directory"), insisted(ctx))
+        begun = [each for each in stores(base) if each.path.name.startswith(incomplete)]
+    except (KishuError, OSError):
+        begun = []
+    items = [
+        CompletionItem(each.path.name, help=printable(each.notebook or "(no notebook)"))
+        for each in begun
+        if each.path.name.isprintable()
+    ]
+    return items or [CompletionItem(incomplete, type="file")]
+
+
+def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell: branches, tags and ids of the history that the line names."""
+
+    def find(history: History) -> list[CompletionItem]:
+        from kishu_kernel.history.targets import BRANCH, TAG
+
+        names = {"HEAD": "where it stands", **dict.fromkeys(history.names(BRANCH), "branch")}
+        names |= dict.fromkeys(history.names(TAG), "tag")
+        found = [CompletionItem(each, help=what) for each, what in names.items() if each.startswith(incomplete)]
+        ids = history.store.find(incomplete, _OFFERED) if _PREFIX.fullmatch(incomplete) else []
+        return found + [CompletionItem(id, help=printable(history.lookup(id).code[:60])) for id in ids]
+
+    return _completed(ctx, find)
+
+
+def complete_variable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For the shell: variables of the history that the line names."""
+
+    def find(history: History) -> list[CompletionItem]:
+        from kishu_kernel.history.graph import ancestry
+
+        way = ancestry(history.lookup, history.head)
+        names = dict.fromkeys(name for each in way for name in (*each.created, *each.modified))
+        return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
+
+    return _completed(ctx, find)
+
+
+def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem]]) -> list[CompletionItem]:
+    """What is found in the history that the line names; nothing where there is none, or it cannot be read."""
+    from kishu_kernel.session.timeline import History
+    from kishu_kernel.store import LmdbStore
+
+    try:
+        path = store_of(ctx, ctx.params.get("directory"), ctx.params["name"])
+        if path is None:
+            return []
+        store = LmdbStore(path, readonly=True)
+        try:
+            return [each for each in find(History.at_rest(store)) if str(each.value).isprintable()]
+        finally:
+            store.close()
+    except (KishuError, OSError, LookupError, ValueError):
+        return []

@@ -1,0 +1,172 @@
+"""Long sequences of atoms are known again by the objects that they hold, and every change in them is seen."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import sysconfig
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kishu_kernel.detect.detector import Detector
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.sequence_cache import LONG, TUPLES_HAVE_KEYS, SequenceCache, key_of_array, key_of_tuple
+from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.model import EVERYTHING
+from kishu_kernel.objects.reducers import ReductionTable
+
+pytestmark = pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="a tuple's memory is not read without the lock"
+)
+TABLE = ReductionTable({"__name__": "__main__", "__builtins__": builtins})
+MANY = 3 * LONG
+
+
+def texts(count: int = MANY) -> list[str]:
+    return [f"text {number}" for number in range(count)]
+
+
+def look(obj: Any, before: Fingerprint | None = None) -> Fingerprint:
+    return Fingerprinter(TABLE, before.sequences if before else ()).take(obj)
+
+
+LONG_ONES: dict[str, Callable[[], Any]] = {
+    "list": texts,
+    "tuple": lambda: tuple(texts()),
+    "list of numbers": lambda: list(range(MANY)),
+    "list of floats": lambda: [number / 7 for number in range(MANY)],
+    "list of all kinds": lambda: [1, "a", None, 2.5, b"b", True, 1j] * LONG,
+    "with NULs": lambda: ["a\0b", "c"] * LONG,
+    "keys and values": lambda: dict(zip(texts(), range(MANY), strict=True)),
+    "array of objects": lambda: np.array(texts(), object),
+    "array of two dimensions": lambda: np.asfortranarray(np.array(texts(), object).reshape(3, -1)),
+    "Series": lambda: pd.Series(texts()),
+    "Series with gaps": lambda: pd.Series([None, *texts()]),
+    "labels": lambda: pd.Series(1, index=texts()),
+}
+
+
+@pytest.mark.parametrize("make", LONG_ONES.values(), ids=LONG_ONES)
+def test_a_second_look_gives_the_same_digest(make: Callable[[], Any]) -> None:
+    obj = make()
+    first = look(obj)
+    again = look(obj, first)
+    assert again.digest == first.digest
+    assert look(make()).digest == first.digest  # of other objects with the same content: no addresses in it
+
+
+def test_the_memory_of_a_tuple_is_read() -> None:
+    """Else all is right, and slow."""
+    assert TUPLES_HAVE_KEYS is True, sys.implementation
+    items = tuple(texts())
+    assert key_of_tuple(items) == key_of_array(np.array(items, object))
+    assert key_of_tuple(items) != key_of_tuple(items[::-1])
+
+
+class Text(str):
+    __slots__ = ()
+
+
+CHANGES: dict[str, Callable[[list[Any]], object]] = {
+    "one replaced": lambda items: items.__setitem__(7, "other"),
+    "two swapped": lambda items: items.__setitem__(slice(0, 2), items[1::-1]),
+    "one more": lambda items: items.append("one"),
+    "one less": lambda items: items.pop(),
+    "an equal one of a subclass": lambda items: items.__setitem__(7, Text(items[7])),
+    "an equal one of NumPy's": lambda items: items.__setitem__(7, np.str_(items[7])),
+    "None": lambda items: items.__setitem__(-1, None),
+    "a list": lambda items: items.__setitem__(-1, [1]),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("hold", [lambda items: items, lambda items: np.array(items, object)], ids=["list", "array"])
+def test_a_change_is_seen(change: Callable[[list[Any]], object], hold: Callable[[list[Any]], Any]) -> None:
+    items = texts()
+    first = look(hold(items))
+    change(items)
+    assert look(hold(items), first).digest != first.digest
+
+
+def test_equal_numbers_of_other_types_are_other_content() -> None:
+    items: list[Any] = [1] * MANY
+    first = look(items)
+    for other in (True, 1.0, 1 + 0j):
+        assert look([*items[:-1], other], first).digest != first.digest
+
+
+def test_new_objects_in_the_place_of_freed_ones_are_seen() -> None:
+    """Memory of a freed string is used again at once: an address alone would not tell them apart."""
+    detector = Detector(TABLE)
+    variables: dict[str, Any] = {"x": texts(LONG)}
+    for turn in range(50):
+        judgement = detector.judge(EVERYTHING, variables)
+        assert judgement.delta.changes, turn
+        detector.adopt(judgement)
+        variables["x"][:] = [f"turn {turn} {number}" for number in range(LONG)]
+
+
+edits = st.lists(
+    st.tuples(st.sampled_from(["set", "append", "pop", "swap"]), st.integers(0, LONG - 1), st.integers(0, 3)),
+    max_size=4,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(edits, max_size=6))
+def test_what_is_known_never_hides_a_change(cells: list[list[tuple[str, int, int]]]) -> None:
+    detector = Detector(TABLE)
+    items: list[Any] = texts(LONG + 8)
+    variables = {"x": items}
+    detector.adopt(detector.judge(EVERYTHING, variables))
+    for cell in cells:
+        before = [*items]
+        for kind, place, value in cell:
+            match kind:
+                case "set":
+                    items[place] = ("text 1", f"text {place}", 5, None)[value]
+                case "append":
+                    items.append("".join(["text ", str(value)]))
+                case "pop" if len(items) > LONG:
+                    items.pop(place)
+                case _:
+                    items[0], items[place] = items[place], items[0]
+        judgement = detector.judge(EVERYTHING, variables)
+        same = [(type(each), each) for each in before] == [(type(each), each) for each in items]
+        assert bool(judgement.delta.changes) == (not same)
+        detector.adopt(judgement)
+
+
+def test_variables_that_hold_the_same_objects_are_not_joined() -> None:
+    items = texts()
+    variables = {"a": pd.Series(items, dtype=object), "b": pd.Series(items, dtype=object), "c": items, "d": [*items]}
+    detector = Detector(TABLE)
+    detector.adopt(detector.judge(EVERYTHING, variables))
+    assert set(detector.judge(EVERYTHING, variables).known) == {("a",), ("b",), ("c",), ("d",)}
+
+
+def test_objects_are_let_go_with_the_variable() -> None:
+    items = texts()
+    witness = items[5]
+    free = sys.getrefcount(witness)
+    detector = Detector(TABLE)
+    detector.adopt(detector.judge(EVERYTHING, {"x": items}))
+    assert sys.getrefcount(witness) == free + 1
+    detector.adopt(detector.judge(EVERYTHING, {"x": 1}))
+    assert sys.getrefcount(witness) == free
+
+
+def test_without_room_nothing_is_kept_alive() -> None:
+    objects = tuple(texts())
+    key = key_of_tuple(objects)
+    assert SequenceCache(room=1000).add(key, objects, b"") is None
+    kept = SequenceCache(room=10_000_000).add(key, objects, b"")
+    assert kept is not None
+    assert SequenceCache([kept], room=10_000_000).get(key) is kept
+    assert SequenceCache([kept], room=kept.weight).add(key_of_tuple(objects[1:]), objects[1:], b"") is None
