@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kishu_kernel.ambient.provider import providers
+from kishu_kernel.ambient.provider import provider_named, providers
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
@@ -208,7 +208,7 @@ class AmbientState:
         for name in checkpoint.ambient_before:
             before[name] = self._decoded_or_told(lookup, checkpoint, name, checkpoint.ambient_before)
         for name, value in before.items():
-            provider = providers().get(name)
+            provider = provider_named(name)
             if isinstance(value, LoadError) and not (provider is not None and provider.drawn):
                 raise ReplayError(f"{label}: {name}: {value}")
         now = self._read()
@@ -309,7 +309,7 @@ class AmbientState:
             severed = checkpoint.severed is not None
             raise LoadError(SEVERED.format(checkpoint.id) if severed else "it could not be stored")
         value = decode(_Blob((name,), blob), self._table.namespace)[name]
-        provider = providers().get(name)
+        provider = provider_named(name)
         if provider is None:
             raise LoadError("nobody is registered who keeps it")
         if checkpoint.session != self._session():

@@ -19,6 +19,11 @@ def register(provider: Provider) -> None:
     _registered[provider.name] = provider
 
 
+def provider_named(name: str) -> Provider | None:
+    """The provider of this name, also where the session has not imported its library yet. None: nobody knows it."""
+    return providers().get(name) or registry.provider_not_imported(name)
+
+
 def providers() -> dict[str, Provider]:
     """Those of the package and those of the user, by name."""
     from kishu_kernel.ambient.builtin import BUILTIN

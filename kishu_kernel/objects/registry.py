@@ -25,6 +25,7 @@ from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import module_name, mro_of, qualified_name
 from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import Library, WithMemo
+from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -96,6 +97,15 @@ class Registry:
         known = [provider for each in self.libraries() for provider in each.ambient]
         return {each.name: each for each in reversed(known)}
 
+    def provider_not_imported(self, name: str) -> Provider | None:
+        """A kind of ambient state of a library that the session has not imported yet. Only our own files are asked."""
+        self._look()
+        for loads in (self._waiting or {}).values():
+            for load in [each for each in loads if isinstance(each, _Ours)]:
+                load()
+                loads.remove(load)
+        return self.providers().get(name)
+
     def complaints(self) -> list[str]:
         """What has to be told to the user about libraries' files, in sentences. Each is given once."""
         told, self._complaints = self._complaints, []
@@ -147,12 +157,17 @@ class Registry:
         self._modules = count
         if self._waiting is None:
             self._waiting = {}
-            self._find_ours()
-            self._find_theirs()
-        for name in self._waiting.keys() & sys.modules.keys():
+            with allowed_on_this_thread(), allowed_in_process():  # folders are listed, and what is installed is read
+                self._find_ours()
+                self._find_theirs()
+        self._load(self._waiting.keys() & sys.modules.keys())
+        self._modules = len(sys.modules)
+
+    def _load(self, names: Iterable[str]) -> None:
+        assert self._waiting is not None
+        for name in names:
             for load in self._waiting.pop(name):
                 load()
-        self._modules = len(sys.modules)
 
     def _find_ours(self) -> None:
         assert self._waiting is not None
@@ -160,7 +175,7 @@ class Registry:
             for found in pkgutil.iter_modules(folder.__path__):
                 if found.ispkg:
                     continue
-                load = functools.partial(self._load_ours, f"{folder.__name__}.{found.name}")
+                load = _Ours(self._load_ours, f"{folder.__name__}.{found.name}")
                 if at_once:
                     load()
                 else:
@@ -233,6 +248,10 @@ class Registry:
         if whose not in self._told:
             self._told.add(whose)
             self._complaints.append(_WORDS.format(whose, f"{type(error).__name__}: {error}"))
+
+
+class _Ours(functools.partial[None]):
+    """Loads a file of ours."""
 
 
 class UnknownError(Exception):
