@@ -18,7 +18,7 @@ from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.compare.summaries import describe
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.sequence_cache import PayloadReuse, SequenceReuse
-from kishu_kernel.detect.walk import UNORDERED, Census
+from kishu_kernel.detect.walk.result import UNORDERED, Census
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
 from kishu_kernel.history.graph import UNTRUSTED, Lookup
 from kishu_kernel.history.plan import make_plan

@@ -27,7 +27,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk import Census, GivenUp
+from kishu_kernel.detect.walk.result import Census, WalkAbandoned
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import module_name, qualified_name
@@ -177,7 +177,7 @@ class Thinking:
             work()
         except BaseException as error:
             self._given_up = True
-            if not isinstance(error, GivenUp):
+            if not isinstance(error, WalkAbandoned):
                 raise
         finally:
             self._spent += time.perf_counter() - started
@@ -208,7 +208,7 @@ class Thinking:
         lookup, state = self._ledger.timeline.lookup, self._ledger.state
         sizes = {names: lookup(state[names]).record(names).size for names in self._left() if names in state}
         self._audits = audits = deque(sorted(sizes, key=lambda names: sizes[names]))
-        with suppress(GivenUp):
+        with suppress(WalkAbandoned):
             while audits and time.perf_counter() < deadline:
                 self._audit(audits.popleft(), variables, lambda: time.perf_counter() > deadline)
 
@@ -244,7 +244,7 @@ class Thinking:
                     return answer.digest or None
         except NoAnswerError:
             return None
-        raise GivenUp
+        raise WalkAbandoned
 
     def _verify(self, version: Version, variables: Mapping[str, Any], hurried: Hurried) -> None:
         """What a checkout has loaded may have another digest than it had: from now on it is that which counts."""

@@ -97,7 +97,7 @@ class Answer:
 
     Attributes:
         digest: of the loaded objects; empty where nothing was loaded.
-        census: which attributes they have, as `detect.walk.Census`.
+        census: which attributes they have, as `detect.walk.result.Census`.
         comparisons: by variable.
         problem: why it was not loaded.
         destructor: it was not, because a class in it has a destructor.
