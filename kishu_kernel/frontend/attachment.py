@@ -29,7 +29,7 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.muting import warnings_muted
-from kishu_kernel.session.namespace import UserNamespace, is_frontends, is_result
+from kishu_kernel.session.namespace import UserNamespace, is_frontend_code, is_result
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
 from kishu_kernel.session.timeline import Timeline
@@ -173,7 +173,7 @@ class Attachment:
             ticket = self._begun(source, main, hidden=True)
         except KeyboardInterrupt:
             return not_run(self.shell.execution_count)
-        before = self._names.variables().keys() if is_frontends(code) else None
+        before = self._names.variables().keys() if is_frontend_code(code) else None
         try:
             with known(self.shell, code, text):
                 return await run()
@@ -185,7 +185,7 @@ class Attachment:
 
     def _lend(self, new: Set[str], spelled: Set[str]) -> None:
         """A frontend's code bound these: what it does not spell, a cell of another shell may have bound meanwhile."""
-        self._names.lend({name for name in new if name in spelled or is_result(name)})
+        self._names.note_injected({name for name in new if name in spelled or is_result(name)})
 
     def join(self, code: str, msg_id: str, main: bool) -> CellEnd:
         """A visible cell runs already, and loads us: what it does from here on is watched.
@@ -209,8 +209,8 @@ class Attachment:
 
     def _visible(self, code: str, source: str, msg_id: str, main: bool, count: int) -> VisibleCell:
         """A visible cell begins; `_take` takes its checkpoint."""
-        if self._names.lends:
-            self._names.claim(cell_access(source))
+        if self._names.has_injected:
+            self._names.note_user_access(cell_access(source))
         ticket = self._begun(source, main)
         cell = VisibleCell(code, source, msg_id, count, ticket, start_recording() if self.settings.effects else None)
         if cell.ticket is not None:
