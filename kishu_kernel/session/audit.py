@@ -1,6 +1,6 @@
 """Checks the variables that a cell's code cannot have touched: did a thread, a C extension or a library change one?
 
-What did change becomes part of that cell's checkpoint. Done in think time, variable by variable; `think_time` says when.
+What did change becomes part of that cell's checkpoint. This is done in think time, piece by piece (`think_time`).
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from typing import Any
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import EVERYTHING, NOTHING, Access, CellRun, Checkpoint
-from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.lazy_timeline import LazyTimeline
+from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.running_cells import RunningCells
 

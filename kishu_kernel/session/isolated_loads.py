@@ -1,7 +1,7 @@
 """Loads copies that nobody asked for, so that nothing is noticed of them in the process or outside of it.
 
-Copies are made in the user's process only of what is known to be harmless (`Admission`); of all else they are made in the
-checker process.
+Copies are made in the user's process only of what is known to be harmless (`Admission`); copies of all else are made in
+the checker process.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk import Census, GivenUp

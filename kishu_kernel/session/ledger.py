@@ -44,7 +44,7 @@ from kishu_kernel.session.recovery import Recovery, SessionSnapshot
 from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:
-    from kishu_kernel.session.restore import RestoredObjects
+    from kishu_kernel.session.rerun import RestoredObjects
 
 NOT_APPENDED = CheckpointId("")
 """Stands for a checkpoint that has no id yet."""
@@ -178,9 +178,7 @@ class Ledger:
             StoreError: the store takes nothing; it is appended before the next checkpoint.
         """
         touched = self._may_have_touched(access)
-        incomplete = replace(
-            self._blank(run), aliases=self._names.aliases(), accessed=touched, incomplete=reason
-        )
+        incomplete = replace(self._blank(run), aliases=self._names.aliases(), accessed=touched, incomplete=reason)
         try:
             return self._append(incomplete, [])
         except StoreError:
@@ -272,9 +270,7 @@ class Ledger:
         records = version_records(judgement, encoded, variables, checkpoint.code)
         extended = extended_checkpoint(checkpoint, delta, records, payloads)
         self._keep_snapshot_before(head)
-        self.timeline.extend(
-            replace(extended, population=_count_names(state_after(self.state, delta, head))), payloads
-        )
+        self.timeline.extend(replace(extended, population=_count_names(state_after(self.state, delta, head))), payloads)
 
         def remember() -> None:
             self._detector.adopt(judgement)

@@ -2,7 +2,8 @@
 
 To get a version back by a re-run costs the run of its cell, the loading of the stored versions that the cell reads, and
 re-runs for those of them that are not stored.
-Law: only results for which that is cheaper, only of cells that ran to their end, and of none that may have side effects.
+Law: only results for which that is cheaper, only of cells that ran to their end, and of none that may have side
+effects.
 """
 
 from __future__ import annotations

@@ -144,7 +144,9 @@ class Rerunner:
         except ReplayError as error:
             found, deviation = {}, str(error)
         inputs.clear()
-        reasons = {version: deviation or _shortcoming(checkpoint, version, objects) for version, objects in found.items()}
+        reasons = {
+            version: deviation or _shortcoming(checkpoint, version, objects) for version, objects in found.items()
+        }
         if deviation:
             failed = dict.fromkeys(step.gives, deviation)
         else:

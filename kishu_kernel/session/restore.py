@@ -225,7 +225,7 @@ def with_ambient(plan: Plan, ambient: Move) -> Plan:
 
 
 def _distrusting(lookup: Lookup, untrusted: Collection[CheckpointId]) -> Lookup:
-    """The history, in which these checkpoints are not trusted either: their payloads turned out to be not the user's."""
+    """The history, in which these checkpoints are not trusted either: their payloads turned out to be forged."""
 
     def distrusting(id: CheckpointId) -> Checkpoint:
         checkpoint = lookup(id)

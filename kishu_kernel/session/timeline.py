@@ -135,7 +135,9 @@ class Timeline(History):
         """
         theirs = store.refs()
         mine = self.store.refs().items()
-        names = {name: name if self._continues(theirs.get(name), id) else self._free_name(name, theirs) for name, id in mine}
+        names = {
+            name: name if self._continues(theirs.get(name), id) else self._free_name(name, theirs) for name, id in mine
+        }
         self.store.move_to(store, {names[name]: id for name, id in self.store.refs().items()})
         if self.branch is not None:
             self.branch = names.get(BRANCH + self.branch, BRANCH + self.branch)[len(BRANCH) :]
@@ -300,8 +302,8 @@ class Timeline(History):
         self._collect_above = max(self.limit, int(self.store.statistics().bytes / SPARE))
         if collected.removed.checkpoints:
             self.notices.append(
-                f"The store has reached its limit ({size(self.limit)}): from now on only the code of old states that no "
-                "branch, tag or session points to is kept. Their cells are re-run when you check them out."
+                f"The store has reached its limit ({size(self.limit)}): from now on, old states to which no branch, "
+                "tag or session points are kept as code only, and their cells are re-run when you check them out."
             )
         if self._collect_above > self.limit:
             self.notices.append(
@@ -311,7 +313,9 @@ class Timeline(History):
 
     def _collect(self, limit: int | None, reason: str, dry_run: bool) -> Collected:
         pinned = [] if self.pinned is None else [self.pinned]
-        collected = collect(self.store, limit, reason, redo=self._redo_children.values(), pinned=pinned, dry_run=dry_run)
+        collected = collect(
+            self.store, limit, reason, redo=self._redo_children.values(), pinned=pinned, dry_run=dry_run
+        )
         if not dry_run:
             self._known.clear()  # the records now say which payloads are gone
         return collected

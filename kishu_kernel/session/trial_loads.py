@@ -1,11 +1,11 @@
 """Loads what a checkpoint has stored once more, to see whether it comes back as it was (paper 6.2).
 
 Some classes leave something out when they are pickled. The measure is which attributes are missing from the loaded
-objects; digests do not decide, since a set comes back in another order, and a figure stale. The payload of a version that
-does not come back is dropped: the version is for replay, and so are all later ones of its types.
+objects; digests do not decide, since a set comes back in another order, and a figure stale. The payload of a version
+that does not come back is dropped: the version is for replay, and so are all later ones of its types.
 
 Law: a trial touches nothing but memory, and leaves random numbers and settings as they were. What has a destructor is
-not tried. Done in think time, version by version; `think_time` says when.
+not tried. This is done in think time, piece by piece (`think_time`).
 """
 
 from __future__ import annotations

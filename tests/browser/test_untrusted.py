@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("playwright", reason="playwright drives the browser")
 pytest.importorskip("jupyterlab", reason="the pages are JupyterLab's")
 
-from harm.tampering import HOSTILE, displays
 from playwright.sync_api import BrowserContext, Page, expect
 
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.care.bundle import ENTRIES, ROW, export_history, read_rows
 from kishu_kernel.store.places.receive import receive
+from tests.harm.tampering import HOSTILE, displays
 
 from .conftest import OpenNotebook, Shoot
 from .lab import NotebookPage, Server

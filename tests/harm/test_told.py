@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attack.records as records
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel, environment_of
-from kernel.test_disks import SQUEEZE
-from kernel.test_resume import notices, on, write_notebook, written
 
 from kishu_kernel.store.care.fsck import check
 from kishu_kernel.store.format.seal import KEY_FILE, Seal, user_seal
+from tests.attack import records
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel, environment_of
+from tests.kernel.test_disks import SQUEEZE
+from tests.kernel.test_resume import notices, on, write_notebook, written
 
 
 @pytest.fixture
@@ -220,24 +220,24 @@ def test_a_disk_that_may_only_be_read_gives_its_history(start: Start, disk: Path
 
 
 def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, disk: Path) -> None:
-    from kishu_kernel.frontend import opening
+    from kishu_kernel.frontend.shell import store_opener
 
     book = write_notebook(disk / "book.ipynb")
     warned: list[str] = []
 
-    def opener(name: str) -> opening.StoreOpener:
-        return opening.StoreOpener(
-            opening.Whereabouts(base=disk / "stores"),
-            opening.SessionId(name),
+    def opener(name: str) -> store_opener.StoreOpener:
+        return store_opener.StoreOpener(
+            store_opener.StoreLocation(base=disk / "stores"),
+            store_opener.SessionId(name),
             lambda: str(book),
             warned.append,
         )
 
-    from harness import Notebook
+    from tests.support.harness import Notebook
 
     first = Notebook(session="first", store=None)
     timeline = opener("first").open()
-    first.session._ledger._timeline = timeline
+    first.session._lazy.opened = timeline
     first.store = timeline.store  # type: ignore[assignment]
     first.ok("x = [1]")
     first.session.close()
@@ -245,7 +245,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     second = Notebook(session="second", store=None)
     opened = opener("second")
     timeline = opened.open()
-    second.session._ledger._timeline = timeline
+    second.session._lazy.opened = timeline
     second.store = timeline.store  # type: ignore[assignment]
     assert len(warned) == 1
     second.session.resume()
@@ -260,7 +260,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     second.ok("x.append(3)")
     second.session.close()
     third = Notebook(session="third", store=None)
-    third.session._ledger._timeline = opener("third").open()
+    third.session._lazy.opened = opener("third").open()
     third.session.checkout("main")
     assert third["x"] == [1, 2, 3]
     assert set(third.session.timeline.names("branch/")) == {"main"}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.history.graph import Lookup, state_after, ancestry, common_ancestor, state_at
+from kishu_kernel.history.graph import Lookup, ancestry, common_ancestor, state_after, state_at
 from kishu_kernel.model import Change, Checkpoint, CheckpointId, Delta, Digest, Names, SessionId, VersionRecord
 
 Node = tuple[str, str | None, Sequence[Names], Sequence[Names]]

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Notebook
 
 from kishu_kernel.errors import LoadError, LostError, StoreError, UntrustedError
 from kishu_kernel.model import CheckpointId, SessionId, Version
@@ -35,6 +34,7 @@ from kishu_kernel.store.format.checkpoints import encode_checkpoint
 from kishu_kernel.store.format.chunks import digest
 from kishu_kernel.store.format.seal import Seal
 from kishu_kernel.store.transfer import transfer
+from tests.support.harness import Notebook
 
 from .values import checkpoint_id, payload, trivial
 

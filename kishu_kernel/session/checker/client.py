@@ -31,10 +31,10 @@ from kishu_kernel.session.checker.messages import (
     Answer,
     CopiedBlob,
     CopiedPayload,
-    QuestionKind,
+    Environment,
     NoAnswerError,
     Question,
-    Environment,
+    QuestionKind,
     encode_message,
     take_message,
 )
@@ -235,7 +235,9 @@ def _is_gone(connection: socket.socket) -> bool:
 
 
 def _copied(stored: Stored) -> CopiedPayload:
-    return CopiedPayload(stored.names, bytes(stored.stream), tuple(map(_copied_blob, stored.blobs)), dict(stored.made_by))
+    return CopiedPayload(
+        stored.names, bytes(stored.stream), tuple(map(_copied_blob, stored.blobs)), dict(stored.made_by)
+    )
 
 
 def _copied_blob(blob: Any) -> CopiedBlob:

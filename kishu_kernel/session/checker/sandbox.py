@@ -2,8 +2,8 @@
 
 Audit hooks (`audit_hook.forbid_side_effects_in_process`) do not hear of everything: shared memory, fifos, programs that
 `multiprocessing` starts, files that C opens. So the process is confined before it is asked anything (Landlock, Linux
-5.13 and newer): it can make, write, rename or remove nothing, and run no program; it can read, as imports need it. Where
-the system cannot do that, only what is known to be harmless is loaded.
+5.13 and newer): it can make, write, rename or remove nothing, and run no program; it can read, as imports need it.
+Where the system cannot do that, only what is known to be harmless is loaded.
 """
 
 from __future__ import annotations

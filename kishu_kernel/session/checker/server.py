@@ -36,8 +36,15 @@ from kishu_kernel.process.audit_hook import (
     side_effects_forbidden,
 )
 from kishu_kernel.process.code_origins import is_of_a_library
+from kishu_kernel.session.checker.messages import (
+    PATIENCE,
+    Answer,
+    CopiedPayload,
+    Question,
+    encode_message,
+    take_message,
+)
 from kishu_kernel.session.checker.sandbox import confine
-from kishu_kernel.session.checker.messages import PATIENCE, Answer, CopiedPayload, Question, encode_message, take_message
 
 IDLE = 180.0
 """Seconds without a question after which the process ends."""
