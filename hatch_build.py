@@ -87,7 +87,7 @@ class Extension:
 
     def _files(self) -> Iterator[Path]:
         static = self.root / "kishu_kernel" / "frontend" / "static"
-        yield from (static / "timeline.css", static / "timeline.js")
+        yield from (static / "timeline.css", static / "timeline.js", *sorted((static / "timeline").rglob("*.js")))
         for directory, below, names in sorted(os.walk(self.sources)):
             below[:] = [name for name in below if name != "node_modules"]
             if "node_modules" not in Path(directory).parts:

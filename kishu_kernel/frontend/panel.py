@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import RequestError
+from kishu_kernel.frontend.javascript import join
 from kishu_kernel.frontend.protocol.operations import OPERATIONS
 from kishu_kernel.frontend.protocol.requests import Requests
 from kishu_kernel.frontend.shell.main_shell_queue import MainShellQueue
@@ -136,13 +137,13 @@ def _widget_class() -> Any:
     from importlib import resources
 
     static = resources.files("kishu_kernel.frontend") / "static"
-    module, view, style = (
-        (static / name).read_text(encoding="utf-8") for name in ("timeline.js", "widget.js", "timeline.css")
-    )
+
+    def read(path: str) -> str:
+        return (static / path).read_text(encoding="utf-8")
 
     class KishuPanel(anywidget.AnyWidget):
-        _esm = module + view
-        _css = style
+        _esm = join("timeline.js", read) + read("widget.js")
+        _css = read("timeline.css")
 
     return KishuPanel
 

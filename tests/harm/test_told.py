@@ -256,7 +256,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     remount(disk, "rw")
     opened._retry_at = 0.0
     opened.retry(timeline)
-    assert "on the disk now" in warned[-1]
+    assert "stored on disk" in warned[-1]
     second.ok("x.append(3)")
     second.session.close()
     third = Notebook(session="third", store=None)
