@@ -186,7 +186,7 @@ class KernelHooks:
 
     def _handle_comm(self, handler: Handler, *args: Any) -> Any:
         """Handles a comm message. A widget's callback may change anything; that of our own panel changes nothing."""
-        panel = sys.modules.get("kishu_kernel.frontend.panel")
+        panel = sys.modules.get("kishu_kernel.frontend.panel.widget")
         if panel is not None and panel.is_own(args[-1]["content"].get("comm_id")):
             return handler(*args)
         self.tracked_shell.session.before_unwatched_code()
