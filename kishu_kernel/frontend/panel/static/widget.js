@@ -1,5 +1,6 @@
 /**
- * The timeline as an anywidget. `frontend/panel.py` appends this file to `timeline.js`, where `mount` is.
+ * The timeline as an anywidget. `frontend/panel.py` joins `timeline.js`, where `mount` is, with what it imports, and appends
+ * this file.
  *
  * Requests carry a mark, since all views of the widget, in all browsers, hear all replies.
  */
