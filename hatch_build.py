@@ -86,7 +86,7 @@ class Extension:
         (self.built / _STAMP).write_text(digest, "utf-8")
 
     def _files(self) -> Iterator[Path]:
-        static = self.root / "kishu_kernel" / "frontend" / "static"
+        static = self.root / "kishu_kernel" / "frontend" / "panel" / "static"
         yield from (static / "timeline.css", static / "timeline.js", *sorted((static / "timeline").rglob("*.js")))
         for directory, below, names in sorted(os.walk(self.sources)):
             below[:] = [name for name in below if name != "node_modules"]

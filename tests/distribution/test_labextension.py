@@ -116,7 +116,9 @@ def test_what_is_built_is_taken(tree: Path) -> None:
     assert shipped(tree) == PRETENDED
 
 
-@pytest.mark.parametrize("source", ["labextension/src/index.ts", "kishu_kernel/frontend/static/timeline/view/panel.js"])
+@pytest.mark.parametrize(
+    "source", ["labextension/src/index.ts", "kishu_kernel/frontend/panel/static/timeline/view/panel.js"]
+)
 def test_other_sources_than_it_was_built_from(tree: Path, source: str) -> None:
     pretend_built(tree)
     with (tree / source).open("a") as file:

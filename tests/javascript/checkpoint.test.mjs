@@ -9,7 +9,7 @@ import {
   isResult,
   spokenLabel,
   unstoredNames,
-} from '../../kishu_kernel/frontend/static/timeline/model/checkpoint.js';
+} from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import { checkpoint } from './samples.mjs';
 
 test('a cell is called as the notebook numbers it', () => {

@@ -10,7 +10,7 @@ import {
   joinNames,
   truncate,
   withoutColours,
-} from '../../kishu_kernel/frontend/static/timeline/model/format.js';
+} from '../../kishu_kernel/frontend/panel/static/timeline/model/format.js';
 
 test('sizes have three digits at most', () => {
   const said = [0, 1, 999, 1000, 1536000, 99.9e6, 120e6, 2.5e9, 3e12].map(formatBytes);

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { graphWidth, laneColour, layoutGraph } from '../../kishu_kernel/frontend/static/timeline/model/graph.js';
-import { search } from '../../kishu_kernel/frontend/static/timeline/model/search.js';
+import { graphWidth, laneColour, layoutGraph } from '../../kishu_kernel/frontend/panel/static/timeline/model/graph.js';
+import { search } from '../../kishu_kernel/frontend/panel/static/timeline/model/search.js';
 import { checkpoint, fork, historyOf, line, wholeLog } from './samples.mjs';
 
 const all = (history) => search(history, '', false);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { History } from '../../kishu_kernel/frontend/static/timeline/model/history.js';
+import { History } from '../../kishu_kernel/frontend/panel/static/timeline/model/history.js';
 import { checkpoint, fork, historyOf, line, wholeLog } from './samples.mjs';
 
 /** A kernel that answers by what is asked; `asked` has the requests. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { listTarget, panelAction } from '../../kishu_kernel/frontend/static/timeline/model/keys.js';
+import { listTarget, panelAction } from '../../kishu_kernel/frontend/panel/static/timeline/model/keys.js';
 
 const inList = (key, selected, rest = {}) => listTarget({ key, ...rest }, { selected, count: 100, pageRows: 9 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { contentOf, frameHeight, isDark } from '../../kishu_kernel/frontend/static/timeline/model/outputs.js';
+import { contentOf, frameHeight, isDark } from '../../kishu_kernel/frontend/panel/static/timeline/model/outputs.js';
 
 const data = (representations) => contentOf({ output_type: 'display_data', data: representations });
 

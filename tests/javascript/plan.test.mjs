@@ -6,7 +6,7 @@ import {
   describeProgress,
   needsConsent,
   outcome,
-} from '../../kishu_kernel/frontend/static/timeline/model/plan.js';
+} from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
 const plan = (fields = {}) => ({ load: [], replay: [], delete: [], ambient: [], lost: [], ...fields });
 const step = (seconds, fields = {}) => ({ seconds, side_effects: [], gives: ['model'], code: 'fit()', ...fields });

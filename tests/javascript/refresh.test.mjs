@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Refresher } from '../../kishu_kernel/frontend/static/timeline/model/refresh.js';
+import { Refresher } from '../../kishu_kernel/frontend/panel/static/timeline/model/refresh.js';
 
 /** A refresher whose readings end when the test says so; `readings` has what each was asked for. */
 function slow() {

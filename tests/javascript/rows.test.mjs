@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { rowKey, rowState } from '../../kishu_kernel/frontend/static/timeline/model/rows.js';
-import { search } from '../../kishu_kernel/frontend/static/timeline/model/search.js';
-import { Selection } from '../../kishu_kernel/frontend/static/timeline/model/selection.js';
+import { rowKey, rowState } from '../../kishu_kernel/frontend/panel/static/timeline/model/rows.js';
+import { search } from '../../kishu_kernel/frontend/panel/static/timeline/model/search.js';
+import { Selection } from '../../kishu_kernel/frontend/panel/static/timeline/model/selection.js';
 import { checkpoint, fork, historyOf, wholeLog } from './samples.mjs';
 
 const NOW = new Date('2024-03-05T12:10:00Z');

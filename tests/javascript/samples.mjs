@@ -1,6 +1,6 @@
 /** Checkpoints and histories as the kernel tells them. */
 
-import { History } from '../../kishu_kernel/frontend/static/timeline/model/history.js';
+import { History } from '../../kishu_kernel/frontend/panel/static/timeline/model/history.js';
 
 export function checkpoint(id, fields = {}) {
   return {

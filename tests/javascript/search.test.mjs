@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { matchedLine, search, splitAtMatch } from '../../kishu_kernel/frontend/static/timeline/model/search.js';
+import { matchedLine, search, splitAtMatch } from '../../kishu_kernel/frontend/panel/static/timeline/model/search.js';
 import { checkpoint, fork, historyOf } from './samples.mjs';
 
 const found = (items) => items.map((item) => item.row.checkpoint.id);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { Selection } from '../../kishu_kernel/frontend/static/timeline/model/selection.js';
+import { Selection } from '../../kishu_kernel/frontend/panel/static/timeline/model/selection.js';
 
 test('the selection follows the head until a person selects', () => {
   const selection = new Selection();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { tokens } from '../../kishu_kernel/frontend/static/timeline/model/syntax.js';
+import { tokens } from '../../kishu_kernel/frontend/panel/static/timeline/model/syntax.js';
 
 const coloured = (code) => tokens(code).filter(([kind]) => kind);
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 import kishu_kernel
-from kishu_kernel.frontend.javascript import NotUnderstood, join
+from kishu_kernel.frontend.panel.javascript import NotUnderstood, join
 
 HERE = Path(__file__).resolve().parent
-STATIC = Path(kishu_kernel.__file__).parent / "frontend" / "static"
+STATIC = Path(kishu_kernel.__file__).parent / "frontend" / "panel" / "static"
 MODULES = sorted(path.relative_to(STATIC).as_posix() for path in (STATIC / "timeline").rglob("*.js"))
 ENTRY = "timeline.js"
 

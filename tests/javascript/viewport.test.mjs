@@ -8,7 +8,7 @@ import {
   scrollToAnchor,
   scrollToReveal,
   visibleRange,
-} from '../../kishu_kernel/frontend/static/timeline/model/viewport.js';
+} from '../../kishu_kernel/frontend/panel/static/timeline/model/viewport.js';
 
 test('only rows that are seen are drawn, and a few around them', () => {
   assert.deepEqual(visibleRange(0, 10 * ROW_HEIGHT, 1000), { first: 0, last: 16 });

@@ -13,7 +13,7 @@ from itertools import islice
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.model import Checkpoint
 from kishu_kernel.model.amounts import ago, counted, size
-from kishu_kernel.session.session import CUT_OFF
+from kishu_kernel.session.checkpointing import KERNEL_ENDED
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store.places.finding import Place
 from kishu_kernel.store.promise import is_unwritten
@@ -38,7 +38,7 @@ def notice(timeline: Timeline, place: Place | None = None, now: float | None = N
         place: how the store was found.
         now: seconds of the epoch; None: the present time.
     """
-    earlier = timeline.earlier()
+    earlier = timeline.other_heads()
     if earlier:
         return _bundle(*_of_earlier(timeline, earlier, place, time.time() if now is None else now))
     if place is not None and place.resembles is not None:
@@ -58,13 +58,13 @@ def unwritten_work(timeline: Timeline, last: Checkpoint) -> str | None:
     """
     sentences = []
     path = list(islice(ancestry(timeline.lookup, last.id), MAX_CHECKPOINTS))
-    if (count := last.execution_count) is not None and last.incomplete == CUT_OFF:
+    if (count := last.execution_count) is not None and last.incomplete == KERNEL_ENDED:
         sentences.append(f"Its kernel ended while In[{count}] ran: what that cell did is not stored.")
     state = state_at(timeline.lookup, last.id) if len(path) < MAX_CHECKPOINTS else {}
     names = [
         each for names, made in state.items() if is_unwritten(timeline.lookup(made).record(names)) for each in names
     ]
-    if names and timeline.await_arrivals(0):
+    if names and timeline.await_handed_over(0):
         sentences.append(
             f"Its kernel ended before {_listed(sorted(names))} {'was' if len(names) == 1 else 'were'} written: "
             "resuming re-runs the cells that made them, where that gives them back."

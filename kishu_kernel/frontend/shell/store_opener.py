@@ -140,7 +140,7 @@ class StoreOpener:
         except (StoreError, OSError):
             return
         try:
-            timeline.move_to(store, self._limit(store), self.refresh)
+            timeline.move_to_store(store, self._limit(store), self.refresh)
         except BaseException as error:
             self.place = meanwhile
             store.close()

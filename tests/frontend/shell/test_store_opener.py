@@ -139,7 +139,7 @@ def test_a_late_disk_keeps_its_own_names(base: Path) -> None:
     assert (refs["branch/main"], refs["tag/good"], refs["head/here"]) == (kept.id,) * 3
     assert (refs["branch/main-2"], refs["tag/good-2"], refs["head/second"]) == (mine.id,) * 3
     assert timeline.branch == "main-2"
-    assert "main-2" in timeline.news[0]
+    assert "main-2" in timeline.notices[0]
     timeline.store.close()
 
 

@@ -1,8 +1,9 @@
-"""The kernel's end of the line to the checker process.
+"""The kernel's side of the checker process: starts it, sends questions, receives answers.
 
-Law: nothing here waits longer than it is told to; a checker that cannot be started, or dies, is an answer that does not
-come. It is started by `subprocess`, never by a fork of the kernel; that forks once more and ends, so that the
-checker is no child of the kernel's: a notebook that waits for its children, or counts them, does not meet it.
+Law: nothing here waits longer than it is told to. A checker that cannot be started, or dies, is no error: its answer
+does not come. It is started by `subprocess`, never by a fork of the kernel; the started process forks once more and
+ends, so that the checker is no child of the kernel's: a notebook that waits for its children, or counts them, does not
+meet it.
 """
 
 from __future__ import annotations
@@ -25,44 +26,44 @@ from typing import TYPE_CHECKING, Any
 from kishu_kernel.errors import LoadError
 from kishu_kernel.objects.codec.pickling import Stored
 from kishu_kernel.process.interrupts import uninterrupted
-from kishu_kernel.session.checker.questions import (
+from kishu_kernel.session.checker.messages import (
     PATIENCE,
     Answer,
-    Bytes,
-    Given,
-    Kind,
+    CopiedBlob,
+    CopiedPayload,
+    Environment,
     NoAnswerError,
     Question,
-    Surroundings,
-    packed,
-    unpacked,
+    QuestionKind,
+    encode_message,
+    take_message,
 )
 
 if TYPE_CHECKING:  # a kernel starts without it
     from kishu_kernel.compare.facts import Comparison
 
 FAILURES_AT_MOST = 3
-"""Checkers that died over a question: after so many there is none any more."""
+"""After so many checkers that failed, none is started any more."""
 SENT_AT_MOST = 600_000_000
-"""Bytes of payloads in one question."""
-_AT_ONCE = 1 << 20
-_START = (
+"""Bytes of the payloads in one question."""
+_CHUNK = 1 << 20
+_START_CODE = (
     "import os; os.fork() and os._exit(0); "  # first of all: the kernel waits for this
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from kishu_kernel.session.checker.child import main; main()"
+    "from kishu_kernel.session.checker.server import main; main()"
 )
 
 
 class Checker:
-    """Asks the checker process, which it starts when it is first asked. Not safe from several threads at a time.
+    """Asks the checker process, which it starts for the first question. Not safe from several threads at a time.
 
     Args:
-        namespace: of the notebook; which modules it has imported is told to the checker.
+        namespace: the notebook's; the checker is told which modules it has imported.
     """
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self._namespace = namespace
-        self._line: socket.socket | None = None
+        self._socket: socket.socket | None = None
         self._unsent = memoryview(b"")
         self._received = bytearray()
         self._number = 0
@@ -73,28 +74,34 @@ class Checker:
     def __del__(self) -> None:
         self.close()
 
-    def ask(self, kind: Kind, payloads: Sequence[Stored], names: Sequence[str] = ()) -> int:
-        """Puts a question; its number, for `answer`. An answer to an earlier one is no longer waited for.
+    def ask(self, kind: QuestionKind, payloads: Sequence[Stored], names: Sequence[str] = ()) -> int:
+        """Sends a question. The answers to earlier ones are dropped.
+
+        Args:
+            names: variables to be compared, for a comparison.
+
+        Returns:
+            The number of the question, for `answer`.
 
         Raises:
-            NoAnswerError: there is no checker, or it is too much for it.
+            NoAnswerError: no checker can be started, or the payloads are too large.
         """
-        given = tuple(_given(each) for each in payloads)
-        if sum(each.size for each in given) > SENT_AT_MOST:
+        copied = tuple(_copied(each) for each in payloads)
+        if sum(each.size for each in copied) > SENT_AT_MOST:
             raise NoAnswerError
-        if len(self._unsent):  # of a question that nobody waits for any more
+        if len(self._unsent):  # of an earlier question, for whose answer nobody waits any more
             self.close()
-        line = self._line
-        if line is None or _is_gone(line):
+        connection = self._socket
+        if connection is None or _is_gone(connection):
             self._start()
         self._number += 1
         self._answers.clear()
-        question = Question(self._number, kind, given, tuple(names), _surroundings(kind, self._namespace))
-        self._unsent = memoryview(packed(question))
+        question = Question(self._number, kind, copied, tuple(names), _environment(kind, self._namespace))
+        self._unsent = memoryview(encode_message(question))
         return self._number
 
     def answer(self, number: int, seconds: float) -> Answer | None:
-        """The answer to a question; None where it has not come after so many seconds.
+        """The answer to a question; None if it has not come after so many seconds.
 
         Raises:
             NoAnswerError: it will not come.
@@ -106,7 +113,7 @@ class Checker:
                 self._exchange(left)
                 if not left and number not in self._answers:
                     return None
-        except Exception as error:  # it is gone, or what came is none of ours
+        except Exception as error:  # the checker is gone, or what it sent is no answer
             self._failures += 1
             self.close()
             raise NoAnswerError from error
@@ -115,12 +122,12 @@ class Checker:
             self.close()
         return answer
 
-    def compared(self, stored: Sequence[Stored], names: Sequence[str]) -> Mapping[str, Comparison]:
-        """How these variables differ between two payloads. Takes as long as the checker is patient.
+    def compare(self, stored: Sequence[Stored], names: Sequence[str]) -> Mapping[str, Comparison]:
+        """How these variables differ between two payloads. Waits at most `PATIENCE`.
 
         Raises:
-            NoAnswerError: there is none.
-            LoadError: the payloads cannot be loaded, or may not.
+            NoAnswerError: the checker did not answer.
+            LoadError: the payloads cannot be loaded, or may not be.
         """
         answer = self.answer(self.ask("comparison", stored, names), PATIENCE)
         if answer is None:
@@ -131,38 +138,38 @@ class Checker:
         return answer.comparisons
 
     def close(self) -> None:
-        """Hangs up: the checker ends."""
-        line, self._line = self._line, None
+        """Closes the connection, upon which the checker ends."""
+        connection, self._socket = self._socket, None
         self._unsent = memoryview(b"")
         self._received.clear()
-        if line is not None:
+        if connection is not None:
             if os.getpid() == self._owner:  # not in a process that was forked from it
                 with suppress(OSError):
-                    line.shutdown(socket.SHUT_RDWR)
-            line.close()
+                    connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
 
     def _exchange(self, seconds: float) -> None:
-        """Sends and receives what can be; waits until something can."""
-        line = self._line
-        if line is None:
+        """Sends and receives what is possible now; waits, at most so many seconds, until something is."""
+        connection = self._socket
+        if connection is None:
             raise EOFError
         poll = select.poll()
-        poll.register(line, select.POLLIN | (select.POLLOUT if len(self._unsent) else 0))
+        poll.register(connection, select.POLLIN | (select.POLLOUT if len(self._unsent) else 0))
         events = poll.poll(int(seconds * 1000))
-        uninterrupted(lambda: self._transfer(line, events))
+        uninterrupted(lambda: self._transfer(connection, events))
 
-    def _transfer(self, line: socket.socket, events: list[tuple[int, int]]) -> None:
+    def _transfer(self, connection: socket.socket, events: list[tuple[int, int]]) -> None:
         for _, event in events:
             if event & (select.POLLIN | select.POLLHUP | select.POLLERR):
-                data = line.recv(_AT_ONCE)
+                data = connection.recv(_CHUNK)
                 if not data:
                     raise EOFError
                 self._received += data
             elif event & select.POLLOUT:
-                sent = line.send(self._unsent[:_AT_ONCE], getattr(socket, "MSG_NOSIGNAL", 0))
+                sent = connection.send(self._unsent[:_CHUNK], getattr(socket, "MSG_NOSIGNAL", 0))
                 self._unsent = self._unsent[sent:]
-        while (answer := unpacked(self._received)) is not None:
-            if answer.number == self._number:  # others came too late
+        while (answer := take_message(self._received)) is not None:
+            if answer.number == self._number:  # the others came too late
                 self._answers[answer.number] = answer
 
     def _start(self) -> None:
@@ -181,10 +188,10 @@ class Checker:
             raise NoAnswerError from error
         ours.setblocking(False)
         self._owner = os.getpid()
-        self._line = ours
+        self._socket = ours
 
 
-def _start_process(line: socket.socket) -> None:
+def _start_process(connection: socket.socket) -> None:
     package = str(Path(__file__).resolve().parents[2])
     path = [*filter(None, sys.path), package]
     environment = {
@@ -193,8 +200,8 @@ def _start_process(line: socket.socket) -> None:
         "MPLBACKEND": "Agg",  # whatever draws in the notebook: nothing is drawn here
     }
     process = subprocess.Popen(
-        [sys.executable, "-B", "-W", "ignore", "-c", _START, json.dumps(path)],
-        stdin=line.fileno(),
+        [sys.executable, "-B", "-W", "ignore", "-c", _START_CODE, json.dumps(path)],
+        stdin=connection.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=package,
@@ -210,34 +217,36 @@ def _start_process(line: socket.socket) -> None:
 
 
 def _can_be_started() -> bool:
-    """There is an interpreter, and nobody of the notebook's hears that it has forked and ended."""
+    """There is an interpreter, and no signal handler of the notebook's would see the started process end."""
     child_ended = getattr(signal, "SIGCHLD", None)
     if not sys.executable or child_ended is None or not hasattr(select, "poll") or not hasattr(os, "fork"):
         return False
     return signal.getsignal(child_ended) in (signal.SIG_DFL, signal.SIG_IGN)
 
 
-def _is_gone(line: socket.socket) -> bool:
-    """The other end has hung up, as it does when nobody asks it for long."""
+def _is_gone(connection: socket.socket) -> bool:
+    """The checker has closed the connection, as it does when nobody asks it for a while."""
     try:
-        return line.recv(1, socket.MSG_PEEK) == b""
+        return connection.recv(1, socket.MSG_PEEK) == b""
     except BlockingIOError:
         return False
     except OSError:
         return True
 
 
-def _given(stored: Stored) -> Given:
-    return Given(stored.names, bytes(stored.stream), tuple(map(_bytes, stored.blobs)), dict(stored.made_by))
+def _copied(stored: Stored) -> CopiedPayload:
+    return CopiedPayload(
+        stored.names, bytes(stored.stream), tuple(map(_copied_blob, stored.blobs)), dict(stored.made_by)
+    )
 
 
-def _bytes(blob: Any) -> Bytes:
+def _copied_blob(blob: Any) -> CopiedBlob:
     data = bytearray(blob.nbytes)
     blob.readinto(memoryview(data))
-    return Bytes(data, blob.direct)
+    return CopiedBlob(data, blob.direct)
 
 
-def _surroundings(kind: Kind, namespace: Mapping[str, Any]) -> Surroundings:
+def _environment(kind: QuestionKind, namespace: Mapping[str, Any]) -> Environment:
     try:
         directory = os.getcwd()
     except OSError:  # it is gone
@@ -251,4 +260,4 @@ def _surroundings(kind: Kind, namespace: Mapping[str, Any]) -> Surroundings:
         for name, value in dict(namespace).items()
         if type(value) is types.ModuleType and type(name) is str and value.__name__ in sys.modules
     }
-    return Surroundings(tuple(map(str, sys.path)), directory, sources, modules)
+    return Environment(tuple(map(str, sys.path)), directory, sources, modules)

@@ -1,7 +1,7 @@
-"""What runs in the checker process: takes a question, loads copies, says what they are.
+"""What runs in the checker process: takes a question, loads copies, answers what they are.
 
-Law: nothing outside memory is touched from the first question on; what was loaded and has a destructor is never freed:
-the process ends (`os._exit`) when it has answered. Memory, processor time and patience are bounded.
+Law: from the first question on nothing outside memory is touched. Objects with a destructor are never freed: the
+process ends (`os._exit`) when there are too many. Memory, processor time and time are bounded.
 """
 
 from __future__ import annotations
@@ -36,50 +36,57 @@ from kishu_kernel.process.audit_hook import (
     side_effects_forbidden,
 )
 from kishu_kernel.process.code_origins import is_of_a_library
-from kishu_kernel.session.checker.confined import confine
-from kishu_kernel.session.checker.questions import PATIENCE, Answer, Given, Question, packed, unpacked
+from kishu_kernel.session.checker.messages import (
+    PATIENCE,
+    Answer,
+    CopiedPayload,
+    Question,
+    encode_message,
+    take_message,
+)
+from kishu_kernel.session.checker.sandbox import confine
 
 IDLE = 180.0
-"""Seconds without a question after which it ends."""
+"""Seconds without a question after which the process ends."""
 PROCESSOR = 30
-"""Seconds of the processor that it may."""
+"""Seconds of processor time that one question may take."""
 MEMORY = 4 << 30
-"""Bytes of memory of its own, at most."""
-_AT_ONCE = 1 << 20
+"""Bytes of memory that it may have of its own."""
+_CHUNK = 1 << 20
 
-SPENT = 256 << 20
-"""Bytes of payloads whose copies are not to be freed, after which it ends."""
+UNFREED_AT_MOST = 256 << 20
+"""Bytes of payloads whose copies are never freed, after which the process ends."""
 
-_spent: list[tuple[int, Copies]] = []
-"""What must not be freed, and how much of it there is."""
+_unfreed: list[tuple[int, Copies]] = []
+"""Copies that are never freed, and the sizes of their payloads."""
 
-_registered: Any = weakref.finalize._registry  # type: ignore[attr-defined]
+_finalizers: Any = weakref.finalize._registry  # type: ignore[attr-defined]
 
 
 def main() -> None:
-    """Answers until the other end hangs up."""
+    """Answers questions until the kernel closes the connection."""
     try:
-        line = _apart()
-        _bounded()
+        connection = _detach_standard_files()
+        _limit_resources()
         if confine():  # before there is another thread, which would not be
-            _thread.start_new_thread(_end_with, (line,))
+            _thread.start_new_thread(_exit_with_kernel, (connection,))
             forbid_side_effects_in_process()
-            _serve(line)
+            _serve(connection)
     finally:
         os._exit(0)
 
 
-def _apart() -> int:
-    """Leaves the standard files to whom they may concern. The number of the line."""
-    line = os.dup(0)
+def _detach_standard_files() -> int:
+    """Points the standard files to nowhere. The descriptor of the connection, which was standard input."""
+    connection = os.dup(0)
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
     os.close(nowhere)
-    return line
+    return connection
 
 
-def _bounded() -> None:
+def _limit_resources() -> None:
     import resource
 
     with suppress(OSError):
@@ -92,37 +99,37 @@ def _bounded() -> None:
         file.write("1000")
 
 
-def _end_with(line: int) -> None:
-    """Ends the process when the other end hangs up, whatever it is doing."""
+def _exit_with_kernel(connection: int) -> None:
+    """Ends the process when the kernel closes the connection, whatever it is doing."""
     poll = select.poll()
-    poll.register(line, 0)
+    poll.register(connection, 0)
     poll.poll()
     os._exit(0)
 
 
-def _serve(line: int) -> None:
+def _serve(connection: int) -> None:
     received = bytearray()
-    while not _is_spent():
-        _patient()
-        question = unpacked(received)
+    while not _has_too_many_unfreed():
+        _clear_deadline()
+        question = take_message(received)
         if question is not None:
-            _hasty()
-            _send(line, packed(_answer(question)))
+            _set_deadline()
+            _send(connection, encode_message(_answer(question)))
             del question
             continue
-        ready, _, _ = select.select([line], [], [], IDLE)
-        data = os.read(line, _AT_ONCE) if ready else b""
+        ready, _, _ = select.select([connection], [], [], IDLE)
+        data = os.read(connection, _CHUNK) if ready else b""
         if not data:
             return
         received += data
 
 
-def _is_spent() -> bool:
-    return sum(size for size, _ in _spent) > SPENT
+def _has_too_many_unfreed() -> bool:
+    return sum(size for size, _ in _unfreed) > UNFREED_AT_MOST
 
 
-def _hasty() -> None:
-    """From here on there is a deadline, which no code can sleep through."""
+def _set_deadline() -> None:
+    """The process ends when it takes too long from here on, whatever code does."""
     import resource
 
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -133,23 +140,23 @@ def _hasty() -> None:
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
 
-def _patient() -> None:
+def _clear_deadline() -> None:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _send(line: int, message: bytes) -> None:
+def _send(connection: int, message: bytes) -> None:
     view = memoryview(message)
     while view:
-        view = view[os.write(line, view) :]
+        view = view[os.write(connection, view) :]
 
 
 # -- questions --------------------------------------------------------------------------------------
 
 
 def _answer(question: Question) -> Answer:
-    _surround(question)
+    _set_environment(question)
     namespace = vars(sys.modules["__main__"])
-    namespace["__builtins__"] = _Builtins(question.around.modules)
+    namespace["__builtins__"] = _Builtins(question.environment.modules)
     modules, started = len(sys.modules), time.perf_counter()
     with side_effects_forbidden() as guard:
         answer = _found(question, namespace, guard)
@@ -164,7 +171,7 @@ def _answer(question: Question) -> Answer:
         answer.destructor,
         guard.forbidden,
         seconds,
-        _is_spent(),
+        _has_too_many_unfreed(),
     )
 
 
@@ -189,22 +196,22 @@ def _found(question: Question, namespace: dict[str, Any], guard: Guard) -> Answe
         return Answer(number, problem=f"{type(error).__name__}: {error}")
 
 
-def _loaded(question: Question, given: Given, namespace: dict[str, Any], guard: Guard) -> dict[str, Any]:
+def _loaded(question: Question, payload: CopiedPayload, namespace: dict[str, Any], guard: Guard) -> dict[str, Any]:
     admission = Admission(no_destructors=question.kind == "census")
     copies = Copies()
-    waiting = len(_registered)
+    waiting = len(_finalizers)
     try:
-        objects = decode(given, namespace, admission=admission, copies=copies)
+        objects = decode(payload, namespace, admission=admission, copies=copies)
     finally:
-        if admission.destructor or len(_registered) > waiting:
-            _spent.append((given.size, copies))
+        if admission.destructor or len(_finalizers) > waiting:
+            _unfreed.append((payload.size, copies))
     if guard.forbidden is not None:
-        raise LoadError(f"{', '.join(given.names)}: to load this {guard.forbidden}")
+        raise LoadError(f"{', '.join(payload.names)}: to load this {guard.forbidden}")
     return objects
 
 
 class _Builtins(dict[str, Any]):
-    """What code of the notebook finds when it looks for a global: modules that the notebook has imported."""
+    """Builtins in which code of the notebook also finds the modules that the notebook has imported, by its names."""
 
     def __init__(self, modules: Mapping[str, str]) -> None:
         super().__init__(vars(builtins))
@@ -214,29 +221,29 @@ class _Builtins(dict[str, Any]):
         return importlib.import_module(self._modules[name])
 
 
-_written: dict[str, int] = {}
-"""When the user's own modules that were imported were written last, by their names."""
+_changed_at: dict[str, int] = {}
+"""Name of an imported module of the user's -> when its file was last changed."""
 
 
 def _forget_changed() -> None:
-    """What the user has changed of his own modules since an earlier question is imported anew."""
+    """Modules of the user's that were changed since an earlier question are imported anew."""
     for name, module in list(sys.modules.items()):
         file = vars(module).get("__file__") if type(module) is types.ModuleType else None
         if type(file) is not str or is_of_a_library(file) or name.partition(".")[0] == "kishu_kernel":
             continue
         with suppress(OSError):
-            written = os.stat(file).st_mtime_ns
-            if _written.setdefault(name, written) != written:
-                del sys.modules[name], _written[name]
+            changed_at = os.stat(file).st_mtime_ns
+            if _changed_at.setdefault(name, changed_at) != changed_at:
+                del sys.modules[name], _changed_at[name]
     importlib.invalidate_caches()
 
 
-def _surround(question: Question) -> None:
-    around = question.around
-    sys.path[:] = around.path
+def _set_environment(question: Question) -> None:
+    environment = question.environment
+    sys.path[:] = environment.path
     _forget_changed()
-    for name, lines in around.sources.items():
+    for name, lines in environment.sources.items():
         linecache.cache[name] = (sum(map(len, lines)), None, list(lines), name)
-    if around.directory != os.getcwd():
+    if environment.directory != os.getcwd():
         with allowed_in_process(), suppress(OSError):
-            os.chdir(around.directory)
+            os.chdir(environment.directory)

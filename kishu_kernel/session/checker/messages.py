@@ -1,7 +1,7 @@
-"""What is asked of the checker process and what it answers: frozen values, and how they go over the line.
+"""Questions to the checker process and its answers: frozen values, and how they are sent.
 
 A message is its length (8 bytes) and a pickle of one of these values. Law: neither side loads any other class from the
-line; what a payload holds stays bytes until `child` decodes it.
+connection; what a payload holds stays bytes until `server` decodes it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any, Literal, TypeVar
 from kishu_kernel.model import Names
 
 PATIENCE = 60.0
-"""Seconds that the checker takes for a question at most, imports of libraries included."""
+"""Seconds that the checker may take for a question, imports of libraries included."""
 HEADER = 8
-_KNOWN = ("kishu_kernel.session.checker.questions", "kishu_kernel.compare.facts")
+_MODULES = ("kishu_kernel.session.checker.messages", "kishu_kernel.compare.facts")
 
-Kind = Literal["census", "digest", "comparison"]
+QuestionKind = Literal["census", "digest", "comparison"]
 Value = TypeVar("Value")
 
 
@@ -29,8 +29,8 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Bytes:
-    """An out-of-band buffer, as `store.base.Blob` is one."""
+class CopiedBlob:
+    """A copy of an out-of-band buffer, with the methods of `store.base.Blob`."""
 
     data: bytes | bytearray
     direct: bool
@@ -46,27 +46,29 @@ class Bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A payload, as `codec.pickling.Stored`."""
+class CopiedPayload:
+    """A copy of a payload, with the attributes of `codec.pickling.Stored`."""
 
     names: Names
     stream: bytes
-    blobs: tuple[Bytes, ...]
+    blobs: tuple[CopiedBlob, ...]
     made_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """How many bytes it weighs."""
+        """Its length in bytes."""
         return len(self.stream) + sum(blob.nbytes for blob in self.blobs)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Environment:
     """What a load depends on besides its payload.
 
     Attributes:
-        sources: lines of code that are in no file, by the name of the code.
-        modules: those that the notebook has imported, by its names for them.
+        path: `sys.path`.
+        directory: the working directory.
+        sources: name of code that is in no file -> its lines.
+        modules: the notebook's name for a module that it has imported -> the module's own name.
     """
 
     path: tuple[str, ...]
@@ -77,18 +79,18 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What there is to know of payloads.
+    """A question about payloads.
 
     Attributes:
         payloads: one; two for a comparison.
-        names: variables to be compared.
+        names: the variables to compare.
     """
 
     number: int
-    kind: Kind
-    payloads: tuple[Given, ...]
+    kind: QuestionKind
+    payloads: tuple[CopiedPayload, ...]
     names: tuple[str, ...]
-    around: Surroundings
+    environment: Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,13 @@ class Answer:
     """What was found.
 
     Attributes:
-        digest: of the loaded objects; empty where nothing was loaded.
+        digest: of the loaded objects; empty if nothing was loaded.
         census: which attributes they have, as `detect.walk.result.Census`.
-        comparisons: by variable.
-        problem: why it was not loaded.
-        destructor: it was not, because a class in it has a destructor.
-        refused: what the load wanted to do to the world.
-        seconds: what it took; 0 where modules had to be imported for it.
+        comparisons: variable -> what differs.
+        problem: why nothing was loaded.
+        destructor: nothing was loaded, because a class in the payload has a destructor.
+        refused: the side effect that the load would have had.
+        seconds: what it took; 0 if modules had to be imported for it.
         last: the process ends now.
     """
 
@@ -117,17 +119,17 @@ class Answer:
     last: bool = False
 
 
-def packed(value: Question | Answer) -> bytes:
-    """A message."""
+def encode_message(value: Question | Answer) -> bytes:
+    """The bytes of a message."""
     body = pickle.dumps(value, protocol=5)
     return len(body).to_bytes(HEADER, "big") + body
 
 
-def unpacked(received: bytearray) -> Any:
-    """The next message, taken from the front of what was received; None where it is not there yet.
+def take_message(received: bytearray) -> Any:
+    """Takes the next message from the front of what was received; None if it is not complete yet.
 
     Raises:
-        pickle.UnpicklingError: it is none of ours.
+        pickle.UnpicklingError: it names another class than those of this module.
     """
     if len(received) < HEADER:
         return None
@@ -141,6 +143,6 @@ def unpacked(received: bytearray) -> Any:
 
 class _Loader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if module not in _KNOWN or not name.isidentifier():
-            raise pickle.UnpicklingError(f"{module}.{name} is not said here")
+        if module not in _MODULES or not name.isidentifier():
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of a message")
         return getattr(importlib.import_module(module), name)

@@ -2,7 +2,7 @@
  * The timeline of a notebook: its checkpoints as a graph, newest first, and the buttons that travel along it.
  *
  * The sidebar of JupyterLab imports this module, and its build joins what lies below it. The widget of `%kishu panel` may
- * import nothing: `frontend/javascript.py` joins the same modules for it, without a build step. Both give `mount` an element
+ * import nothing: `frontend/panel/javascript.py` joins the same modules for it, without a build step. Both give `mount` an element
  * and a transport (`timeline.d.ts`). It keeps nothing that the kernel does not know.
  *
  * `timeline/model/` knows no page: history, search, selection, layout and words, as values. `timeline/view/` draws them.
