@@ -18,7 +18,7 @@ from store.values import checkpoint_id, payload, record, trivial
 from kishu_kernel.frontend.command.commands import commands
 from kishu_kernel.model import CheckpointId, SessionId, VariableInfo
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.places.finding import take_place
+from kishu_kernel.store.catalog.assignment import take_place
 
 ROOT = Path(__file__).resolve().parents[1]
 LARGE = 300_000

@@ -33,7 +33,7 @@ from kishu_kernel.errors import (
     UnknownTargetError,
 )
 from kishu_kernel.frontend.answers.messages import OPERATIONS
-from kishu_kernel.store.places.live import live_kernels
+from kishu_kernel.store.catalog.running_kernels import live_kernels
 
 Start = Callable[..., Kernel]
 

@@ -42,8 +42,8 @@ from kishu_kernel.frontend.command.terminal import size_in_bytes
 from kishu_kernel.model import SessionId, Version
 from kishu_kernel.model.amounts import ago
 from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.catalog.assignment import take_place
 from kishu_kernel.store.disk.directory import DATA
-from kishu_kernel.store.places.finding import take_place
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ from kishu_kernel.frontend.answers.messages import PROTOCOL
 from kishu_kernel.frontend.command import sources
 from kishu_kernel.model import SessionId, VariableInfo
 from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.catalog.assignment import take_place
 from kishu_kernel.store.disk.directory import DATA
-from kishu_kernel.store.places.finding import take_place
 
 Start = Callable[..., Kernel]
 LOOKS = (

@@ -14,7 +14,7 @@ from kishu_kernel.frontend.opening import MOST, SHARE, StoreOpener, Whereabouts
 from kishu_kernel.model import Buffer, Payload, SessionId, Version
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
-from kishu_kernel.store.format.seal import KEY_FILE
+from kishu_kernel.store.format.signing import KEY_FILE
 from kishu_kernel.store.transfer import transfer
 
 HERE = SessionId("here")

@@ -20,8 +20,8 @@ from kishu_kernel.model import SessionId
 from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:
+    from kishu_kernel.store.catalog.assignment import Place, StoreListing
     from kishu_kernel.store.lmdb_store import LmdbStore
-    from kishu_kernel.store.places.finding import Place, StoreListing
 
 MOST = 20 * 10**9
 SHARE = 10
@@ -117,8 +117,8 @@ class StoreOpener:
             let_go: closes the store, if nothing of this session is in it.
         """
         if self.place is not None and self._nameless and self._notebook() and let_go():
-            from kishu_kernel.store.disk.compact import remove
-            from kishu_kernel.store.places.about import ABOUT
+            from kishu_kernel.store.catalog.about_file import ABOUT
+            from kishu_kernel.store.disk.store_files import remove
 
             with suppress(StoreError):
                 remove(self.place.path, ABOUT)
@@ -151,8 +151,8 @@ class StoreOpener:
 
     def base(self) -> Path:
         """The directory of all stores."""
-        from kishu_kernel.store.places.filesystems import base_for
-        from kishu_kernel.store.places.locate import default_base
+        from kishu_kernel.store.catalog.filesystems import base_for
+        from kishu_kernel.store.catalog.paths import default_base
 
         base, told = base_for(self._where.base or default_base(), self._where.network)
         if told:
@@ -161,13 +161,13 @@ class StoreOpener:
 
     def stores(self) -> list[StoreListing]:
         """All stores, the last used first."""
-        from kishu_kernel.store.places.finding import stores
+        from kishu_kernel.store.catalog.assignment import stores
 
         return stores(self.base())
 
     def attach(self, store: Path) -> Path:
         """Gives this notebook the history of another one, as in `places.attach`; nothing of its own may be open."""
-        from kishu_kernel.store.places.finding import attach
+        from kishu_kernel.store.catalog.assignment import attach
 
         notebook = self._notebook()
         if not notebook:
@@ -176,16 +176,16 @@ class StoreOpener:
 
     def refresh(self) -> None:
         """Remembers by which cells the notebook can be found again. Cheap; fails silently."""
-        from kishu_kernel.store.places.finding import refresh
+        from kishu_kernel.store.catalog.assignment import refresh
 
         notebook = self._notebook()
         if self.place is not None and notebook:
             refresh(self.place.path, notebook)
 
     def _open(self) -> LmdbStore:
-        from kishu_kernel.store.format.seal import key_path, user_seal
+        from kishu_kernel.store.catalog.assignment import take_place
+        from kishu_kernel.store.format.signing import key_path, user_seal
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import take_place
 
         seal = user_seal()
         notebook = self._notebook()
@@ -204,9 +204,9 @@ class StoreOpener:
     def _to_read(self) -> Timeline | None:
         """A timeline over a store that cannot be written; None where there is none to be read either."""
         from kishu_kernel.store import MemoryStore
+        from kishu_kernel.store.catalog.assignment import find_place
         from kishu_kernel.store.layered_store import LayeredStore
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import find_place
 
         try:
             place = find_place(self.base(), self._notebook(), self._session)
@@ -220,9 +220,9 @@ class StoreOpener:
 
     def _open_beside(self, error: Exception) -> LmdbStore | None:
         """A store on the disk for as long as the notebook's own is damaged; None where that is not what is wrong."""
-        from kishu_kernel.store.format.seal import key_path, user_seal
+        from kishu_kernel.store.catalog.assignment import take_beside
+        from kishu_kernel.store.format.signing import key_path, user_seal
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import take_beside
 
         if not isinstance(error, StoreDamagedError) or self._damaged is None:
             return None

@@ -15,8 +15,8 @@ from kishu_kernel.model import Checkpoint
 from kishu_kernel.model.amounts import ago, counted, size
 from kishu_kernel.session.session import CUT_OFF
 from kishu_kernel.session.timeline import Timeline
-from kishu_kernel.store.places.finding import Place
-from kishu_kernel.store.promise import is_unwritten
+from kishu_kernel.store.catalog.assignment import Place
+from kishu_kernel.store.write_behind.placeholders import is_unwritten
 
 Ways = tuple[tuple[str, str], ...]
 """Commands, and what they do."""

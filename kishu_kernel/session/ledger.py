@@ -307,7 +307,7 @@ class Ledger:
         """
         if self._timeline is None:
             return True
-        from kishu_kernel.store.handover import hand_over
+        from kishu_kernel.store.write_behind.handover import hand_over
 
         store, path = self._timeline.store, self._timeline.store.statistics().path
         if path is None or key is None:

@@ -19,9 +19,9 @@ from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closes
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId, Version
 from kishu_kernel.model.amounts import size
 from kishu_kernel.store.base import Store
-from kishu_kernel.store.jobs import Failure
-from kishu_kernel.store.promise import unwritten
-from kishu_kernel.store.write_behind import WriteBehind
+from kishu_kernel.store.write_behind.jobs import Failure
+from kishu_kernel.store.write_behind.placeholders import unwritten
+from kishu_kernel.store.write_behind.write_behind_store import WriteBehind
 
 SPARE = 0.9
 """Of its limit the store occupies so much after old payloads were dropped, lest every checkpoint drops some."""
@@ -219,7 +219,7 @@ class Timeline(History):
 
     def await_arrivals(self, seconds: float) -> bool:
         """Waits for what a kernel that has ended gave to another process to be written. False if that takes longer."""
-        from kishu_kernel.store.handover import wait
+        from kishu_kernel.store.write_behind.handover import wait
 
         path = self.store.statistics().path
         return path is None or wait(Path(path), seconds)

@@ -26,17 +26,17 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import collecting
+from kishu_kernel.store import garbage
 from kishu_kernel.store.base import Arrived, Pause, Refs, StoredPayload
 from kishu_kernel.store.disk import environment
-from kishu_kernel.store.disk.binding import Binding
-from kishu_kernel.store.disk.intake import Intake
-from kishu_kernel.store.disk.loading import Loader, shelves
-from kishu_kernel.store.disk.sweeping import sweep
-from kishu_kernel.store.format import chunks, packing, schema, steady
+from kishu_kernel.store.disk.chunk_reader import Loader, shelves
+from kishu_kernel.store.disk.chunk_writer import Intake
+from kishu_kernel.store.disk.identity import Binding
+from kishu_kernel.store.disk.orphans import sweep
+from kishu_kernel.store.format import chunks, compression, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
-from kishu_kernel.store.format.marks import Marks
-from kishu_kernel.store.format.seal import Seal, user_seal
+from kishu_kernel.store.format.signatures import Marks
+from kishu_kernel.store.format.signing import Seal, user_seal
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
@@ -101,7 +101,7 @@ class LmdbStore:
                         value = marks.marked("versions", key, body)
                         txn.put(key, value, db=self._tables["versions"])
                         added += len(value)
-                kept = steady.without(checkpoint, intake.changed)
+                kept = torn_reads.without(checkpoint, intake.changed)
                 kept = replace(kept, written_bytes=added + record_size(kept))
                 txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
                 self._put_record(txn, marks, kept)  # a copy of what is not trusted is not either
@@ -223,11 +223,11 @@ class LmdbStore:
         with shelves(self._environment, self._reading) as there:
             sizes, seen = there.sizes(), there.txn.id()
             if dry_run:
-                return collecting.plan(self._holdings(there.txn), sizes, drop, thin, limit).collected
+                return garbage.plan(self._holdings(there.txn), sizes, drop, thin, limit).collected
 
         def work(txn: Transaction[bytes]) -> Collected:
             current = sizes if txn.id() == seen + 1 else self._sizes(txn, sizes)
-            sweep = collecting.plan(self._holdings(txn), current, drop, thin, limit)
+            sweep = garbage.plan(self._holdings(txn), current, drop, thin, limit)
             self._remove(txn, sweep, reason)
             return sweep.collected
 
@@ -300,8 +300,8 @@ class LmdbStore:
             self.collect((), reason="")
             self._environment.tidy = True
 
-    def _holdings(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, collecting.Holding]:
-        return {key: collecting.holding(key, value) for key, value in _items(txn, self._tables["versions"])}
+    def _holdings(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, garbage.Holding]:
+        return {key: garbage.holding(key, value) for key, value in _items(txn, self._tables["versions"])}
 
     def _sizes(self, txn: Transaction[bytes], known: Mapping[Digest, int]) -> dict[Digest, int]:
         """As `Shelves.sizes`, in a write transaction: mostly known already."""
@@ -309,10 +309,10 @@ class LmdbStore:
         for table in schema.CHUNK_TABLES:
             with txn.cursor(db=self._tables[table]) as cursor:
                 for key in cursor.iternext(values=False):
-                    found[Digest(key)] = known.get(Digest(key)) or packing.room(len(key) + len(cursor.value()))
+                    found[Digest(key)] = known.get(Digest(key)) or compression.room(len(key) + len(cursor.value()))
         return found
 
-    def _remove(self, txn: Transaction[bytes], sweep: collecting.Sweep, reason: str) -> None:
+    def _remove(self, txn: Transaction[bytes], sweep: garbage.Sweep, reason: str) -> None:
         for key in sweep.versions:
             txn.delete(key, db=self._tables["versions"])
         marks = self._binding.settled(txn, self._tables) if sweep.versions else None
@@ -322,7 +322,7 @@ class LmdbStore:
             with suppress(StoreError):  # a damaged record stays as it is
                 if value is not None and marks is not None:
                     checkpoint = _decoded(marks, key, value, b"")
-                    self._put_record(txn, marks, collecting.without(checkpoint, sweep.versions, reason))
+                    self._put_record(txn, marks, garbage.without(checkpoint, sweep.versions, reason))
         for digest in sweep.chunks:
             for table in schema.CHUNK_TABLES:
                 txn.delete(digest, db=self._tables[table])

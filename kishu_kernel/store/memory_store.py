@@ -22,14 +22,14 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import collecting
+from kishu_kernel.store import garbage
 from kishu_kernel.store.base import Arrived, Pause, Refs, StoredPayload
-from kishu_kernel.store.format import chunks, schema, steady
+from kishu_kernel.store.format import chunks, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
-from kishu_kernel.store.format.marks import Marks
-from kishu_kernel.store.format.packing import room
+from kishu_kernel.store.format.compression import room
 from kishu_kernel.store.format.schema import Piece
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signatures import Marks
+from kishu_kernel.store.format.signing import Seal
 
 
 class MemoryStore:
@@ -68,7 +68,7 @@ class MemoryStore:
             taken = [(payload, chunks.cut(payload, take)) for payload in payloads]
             named: set[Digest] = set()
             for payload, manifest in taken:
-                if not torn.isdisjoint(manifest.digests) or not steady.is_steady(payload, manifest):
+                if not torn.isdisjoint(manifest.digests) or not torn_reads.is_steady(payload, manifest):
                     changed.append(payload)
                     continue
                 named |= manifest.digests
@@ -76,7 +76,7 @@ class MemoryStore:
                 body = schema.encode_manifest(manifest)
                 manifests[key] = self._marks.marked("versions", key, body)
             new = {digest: data for digest, data in new.items() if digest in named}
-            kept = steady.without(checkpoint, changed)
+            kept = torn_reads.without(checkpoint, changed)
             written = record_size(kept) + sum(map(len, new.values())) + sum(map(len, manifests.values()))
             kept = replace(kept, written_bytes=written)
             self._put_record(kept, refs)
@@ -155,9 +155,9 @@ class MemoryStore:
     ) -> Collected:
         """As in `Store`."""
         with self._open():
-            holdings = {key: collecting.holding(key, value) for key, value in self._versions.items()}
+            holdings = {key: garbage.holding(key, value) for key, value in self._versions.items()}
             sizes = {digest: room(len(digest) + len(data)) for digest, data in self._chunks.items()}
-            sweep = collecting.plan(holdings, sizes, drop, thin, limit)
+            sweep = garbage.plan(holdings, sizes, drop, thin, limit)
             if not dry_run:
                 self._remove(sweep, reason)
             return sweep.collected
@@ -207,9 +207,9 @@ class MemoryStore:
                 if arrived:
                     arrived(data.nbytes)
 
-    def _remove(self, sweep: collecting.Sweep, reason: str) -> None:
+    def _remove(self, sweep: garbage.Sweep, reason: str) -> None:
         for id in {schema.version_checkpoint(key) for key in sweep.versions}:
-            kept = collecting.without(self._decoded(id, self._checkpoints[id], b""), sweep.versions, reason)
+            kept = garbage.without(self._decoded(id, self._checkpoints[id], b""), sweep.versions, reason)
             self._put_record(kept, {})
         for key in sweep.versions:
             del self._versions[key]

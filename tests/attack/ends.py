@@ -26,7 +26,7 @@ from kernel.driver import Kernel, OneSpec, environment_of
 from nbclient import NotebookClient
 
 from attack.tally import Tally, Times
-from kishu_kernel.store.handover import wait
+from kishu_kernel.store.write_behind.handover import wait
 
 TIMES = Times(quick=4, whole=80)
 

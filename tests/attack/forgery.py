@@ -22,7 +22,7 @@ from kishu_kernel.errors import LoadError, StoreError, UntrustedError
 from kishu_kernel.model import Checkpoint, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
 
 from .tally import Tally, Times
 

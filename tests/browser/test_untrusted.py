@@ -16,8 +16,8 @@ from harm.tampering import HOSTILE, displays
 from playwright.sync_api import BrowserContext, Page, expect
 
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care.bundle import ENTRIES, ROW, export_history, read_rows
-from kishu_kernel.store.places.receive import receive
+from kishu_kernel.store.catalog.receive_bundle import receive
+from kishu_kernel.store.maintenance.bundle_export import ENTRIES, ROW, export_history, read_rows
 
 from .conftest import OpenNotebook, Shoot
 from .lab import NotebookPage, Server

@@ -18,8 +18,8 @@ from kernel.driver import Kernel, environment_of
 from kernel.test_disks import SQUEEZE
 from kernel.test_resume import notices, on, write_notebook, written
 
-from kishu_kernel.store.care.fsck import check
-from kishu_kernel.store.format.seal import KEY_FILE, Seal, user_seal
+from kishu_kernel.store.format.signing import KEY_FILE, Seal, user_seal
+from kishu_kernel.store.maintenance.fsck import check
 
 
 @pytest.fixture
@@ -281,7 +281,7 @@ import os
 import tempfile
 from pathlib import Path
 from kishu_kernel.errors import UnwritableError
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
 from kishu_kernel.store.lmdb_store import LmdbStore
 seal = Seal(bytes(32))
 LmdbStore(Path(tempfile.mkdtemp()), seal=seal).close()  # imports what somebody else might not be allowed to

@@ -14,8 +14,8 @@ from attack.records import damage
 from harness import Notebook
 
 from kishu_kernel.errors import UnknownTargetError
-from kishu_kernel.store.care.fsck import check
 from kishu_kernel.store.lmdb_store import LmdbStore
+from kishu_kernel.store.maintenance.fsck import check
 
 NAMES = "abcde"
 WAYS = (

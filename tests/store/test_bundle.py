@@ -25,12 +25,12 @@ from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Buffer, Checkpoint, CheckpointId, Digest, Payload, Version, VersionRecord
 from kishu_kernel.session.bundle_extract import extract
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care import unbundle
-from kishu_kernel.store.care.bundle import ENTRIES, ROW, Content, export_history
-from kishu_kernel.store.care.unbundle import import_history
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
+from kishu_kernel.store.maintenance import bundle_import
+from kishu_kernel.store.maintenance.bundle_export import ENTRIES, ROW, Content, export_history
+from kishu_kernel.store.maintenance.bundle_import import import_history
 
 from .values import checkpoint_id, full, payload, trivial
 
@@ -545,7 +545,7 @@ def test_a_deflated_entry_cannot_fill_the_disk(file: Path, tmp_path: Path, monke
         changed[place + 24 : place + 28] = (3 << 30).to_bytes(4, "little")
 
     file.write_bytes(patched(stream.getvalue(), b"outputs", patch))
-    monkeypatch.setattr(unbundle, "_RESERVE", 1 << 60)  # a disk with less room than that
+    monkeypatch.setattr(bundle_import, "_RESERVE", 1 << 60)  # a disk with less room than that
     refused(file, tmp_path, "room")
 
 
@@ -576,8 +576,8 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
 import os, resource, sys
 from pathlib import Path
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care.bundle import export_history
-from kishu_kernel.store.care.unbundle import import_history
+from kishu_kernel.store.maintenance.bundle_export import export_history
+from kishu_kernel.store.maintenance.bundle_import import import_history
 from store.values import payload, trivial
 place = Path(sys.argv[1])
 store = LmdbStore(place / "store", sync=False)

@@ -21,7 +21,7 @@ import pytest
 
 from kishu_kernel.errors import KishuError, StoreError
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.disk import gate
+from kishu_kernel.store.disk import locks
 
 from . import workload
 from .faults import CONTROL, after_power_loss, build_shim, read_log, small_disk
@@ -502,7 +502,7 @@ def test_a_writer_that_does_not_finish_is_not_waited_for_forever(path: Path, mon
     tell(holder)
     try:
         assert hear(holder) == "in"
-        monkeypatch.setattr(gate, "PATIENCE", 0.2)
+        monkeypatch.setattr(locks, "PATIENCE", 0.2)
         with pytest.raises(StoreError, match="another process"):
             commit(store, 2)
         assert store.contains(checkpoint_id(1))
@@ -562,7 +562,7 @@ def test_a_child_that_outlives_its_kernel_holds_up_nobody(path: Path, monkeypatc
     assert hear(holder) == "ready"
     tell(holder)
     child = int(hear(holder))
-    monkeypatch.setattr(gate, "PATIENCE", 10)
+    monkeypatch.setattr(locks, "PATIENCE", 10)
     try:
         end(holder)
         store = LmdbStore(path)

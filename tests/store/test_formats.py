@@ -13,9 +13,9 @@ import pytest
 from kishu_kernel.errors import StoreFormatError, UntrustedError
 from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.store import Blob, LmdbStore
-from kishu_kernel.store.care.trust import Trust, trust, trust_of
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
+from kishu_kernel.store.maintenance.trust import Trust, trust, trust_of
 
 from .values import payload, trivial
 

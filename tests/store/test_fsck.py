@@ -20,11 +20,11 @@ from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version, VersionRecord
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care.fsck import Report, check
-from kishu_kernel.store.disk.image import Image
+from kishu_kernel.store.disk.data_file import Image
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
+from kishu_kernel.store.maintenance.fsck import Report, check
 
 from .values import checkpoint_id, payload, trivial
 
@@ -440,7 +440,7 @@ def test_pages_overwritten_anywhere(path: Path, seed: int) -> None:
 import sys
 from pathlib import Path
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.care.fsck import check
+from kishu_kernel.store.maintenance.fsck import check
 from store.test_fsck import usable
 path = Path(sys.argv[1])
 found = check(path)

@@ -14,11 +14,11 @@ import pytest
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError, UntrustedError
 from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care.trust import trust
-from kishu_kernel.store.disk import gate
+from kishu_kernel.store.disk import locks
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, digest
-from kishu_kernel.store.format.marks import Marks, cover
+from kishu_kernel.store.format.signatures import Marks, cover
+from kishu_kernel.store.maintenance.trust import trust
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, full, payload, trivial
@@ -169,7 +169,7 @@ def test_the_map_grows_under_readers(path: Path) -> None:
 
 
 def test_a_resize_waits_for_readers_but_not_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "PATIENCE", 0.05)
+    monkeypatch.setattr(locks, "PATIENCE", 0.05)
     store = LmdbStore(path, map_size=1 << 18)
     with (
         store._environment.reading(),

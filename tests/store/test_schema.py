@@ -10,9 +10,9 @@ from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import Checkpoint, Digest, VersionRecord
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs
-from kishu_kernel.store.format.marks import Marks, cover, identity, identity_key, new_identity
 from kishu_kernel.store.format.schema import Manifest, Piece
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signatures import Marks, cover, identity, identity_key, new_identity
+from kishu_kernel.store.format.signing import Seal
 
 from .values import checkpoint_id, full, trivial
 

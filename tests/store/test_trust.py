@@ -26,14 +26,14 @@ from kishu_kernel.session.bundle_extract import extract
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
 from kishu_kernel.store.base import Store
-from kishu_kernel.store.care.bundle import export_history
-from kishu_kernel.store.care.trust import Trust, tell_apart, trust, trust_of
-from kishu_kernel.store.care.unbundle import import_history
-from kishu_kernel.store.disk import compact
+from kishu_kernel.store.disk import store_files
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
 from kishu_kernel.store.format.chunks import digest
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
+from kishu_kernel.store.maintenance.bundle_export import export_history
+from kishu_kernel.store.maintenance.bundle_import import import_history
+from kishu_kernel.store.maintenance.trust import Trust, tell_apart, trust, trust_of
 from kishu_kernel.store.transfer import transfer
 
 from .values import checkpoint_id, payload, trivial
@@ -474,7 +474,7 @@ def test_marks_hold_when_a_bundle_comes_back(store: LmdbStore, path: Path, tmp_p
 
 def test_a_copy_can_be_told_apart(store: LmdbStore, path: Path, tmp_path: Path) -> None:
     """As `attach` makes one: what is written to one of them from here on is nothing to the other."""
-    compact.copy(path, tmp_path / "copy")
+    store_files.copy(path, tmp_path / "copy")
     tell_apart(tmp_path / "copy")
     twin = LmdbStore(tmp_path / "copy")
     assert trust_of(tmp_path / "copy") == Trust(2, 2, 2, 2)
@@ -552,7 +552,7 @@ def test_a_small_array_is_covered(store: LmdbStore, monkeypatch: pytest.MonkeyPa
     name = digest(memoryview(array))
     put(store, "chunks", name, forged)
     store._environment.write(lambda txn: txn.delete(name, db=store._tables["packed"]))
-    monkeypatch.setattr("kishu_kernel.store.disk.loading.digest", lambda data: name)
+    monkeypatch.setattr("kishu_kernel.store.disk.chunk_reader.digest", lambda data: name)
     with pytest.raises(LoadError, match="damaged"):
         store.load(Version(("x",), checkpoint_id(3))).blobs[0].readinto(memoryview(bytearray(1024)))
 

@@ -14,7 +14,7 @@ from kishu_kernel.model import Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
 
 from .values import checkpoint_id, full, payload, trivial
 

@@ -13,9 +13,10 @@ import pytest
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
-from kishu_kernel.store import MemoryStore, write_behind
+from kishu_kernel.store import MemoryStore
 from kishu_kernel.store.base import Refs
-from kishu_kernel.store.write_behind import WAITING_BYTES, WriteBehind
+from kishu_kernel.store.write_behind import write_behind_store
+from kishu_kernel.store.write_behind.write_behind_store import WAITING_BYTES, WriteBehind
 
 from .values import checkpoint_id, payload, trivial
 
@@ -144,7 +145,7 @@ def test_what_waits_is_bounded(
     store: WriteBehind, disk: GatedStore, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "buffers":
-        monkeypatch.setattr(write_behind, "WAITING_BUFFERS", WAITING_BYTES)
+        monkeypatch.setattr(write_behind_store, "WAITING_BUFFERS", WAITING_BYTES)
     disk.gate.clear()
     heavy = payload(bytes(WAITING_BYTES))
     if kind != "streams":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # types only: the command line answers requests without a session
     from kishu_kernel.session.progress import Show
     from kishu_kernel.session.session import Session
-    from kishu_kernel.store.places.finding import Place, StoreListing
+    from kishu_kernel.store.catalog.assignment import Place, StoreListing
 
 
 class NotebookStores(Protocol):

@@ -29,7 +29,7 @@ _PREFIX = re.compile(r"[0-9a-f]{2,16}")
 
 def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """For the shell: names of stores that begin so, with their notebooks; else files."""
-    from kishu_kernel.store.places.finding import stores
+    from kishu_kernel.store.catalog.assignment import stores
 
     try:
         base, _ = named_stores.base_of(ctx.params.get("directory"), insisted(ctx))

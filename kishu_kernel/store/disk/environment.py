@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import lmdb
 
 from kishu_kernel.errors import KishuError, StoreError, StoreFormatError
-from kishu_kernel.store.disk import directory, survey, tables
+from kishu_kernel.store.disk import directory, integrity, tables
 from kishu_kernel.store.disk.directory import DATA, LOCK, READERS
-from kishu_kernel.store.disk.gate import FileLock, Gate, Turn, wait_for
-from kishu_kernel.store.disk.trouble import told
-from kishu_kernel.store.disk.watch import LockLostError, Watch
+from kishu_kernel.store.disk.disk_errors import told
+from kishu_kernel.store.disk.file_monitor import LockLostError, Watch
+from kishu_kernel.store.disk.locks import FileLock, Gate, Turn, wait_for
 
 if TYPE_CHECKING:
     from lmdb import _Database
@@ -71,7 +71,7 @@ class Environment:
                 self._use(env)
             if new:
                 directory.sync_directory(path)
-                survey.remember(path, True)  # from now on, an empty file is no new one
+                integrity.remember(path, True)  # from now on, an empty file is no new one
             # only now may others come in who expect the files in order
             wait_for(lambda: self._presence.try_lock(False), f"the store at {path} is being compacted by a process")
             undo.pop_all()
@@ -81,7 +81,7 @@ class Environment:
         alone = self._presence.try_lock(True)
         if alone:
             directory.check_files(self.path)
-            survey.check_not_emptied(self.path)
+            integrity.check_not_emptied(self.path)
             try:
                 if not self.readonly:
                     directory.create_data(self.path)
@@ -106,11 +106,11 @@ class Environment:
         """LMDB's environment, found in order."""
         directory.check_files(self.path)
         new = not directory.has_data(self.path)
-        self.tidy = new or survey.known_tidy(self.path)
-        if not new and not survey.known_whole(self.path):
+        self.tidy = new or integrity.known_tidy(self.path)
+        if not new and not integrity.known_whole(self.path):
             with nullcontext() if has_turn else self._turn.taken():
-                survey.examine(self.path)
-            survey.remember(self.path, self.tidy)
+                integrity.examine(self.path)
+            integrity.remember(self.path, self.tidy)
         try:
             try:
                 env = self._mapped(map_size, lock=True)

@@ -13,7 +13,7 @@ from typing import Any
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, VariableInfo, VersionRecord
 from kishu_kernel.store.format.schema import dump, load
-from kishu_kernel.store.format.seal import MARK_SIZE
+from kishu_kernel.store.format.signing import MARK_SIZE
 
 Outputs = tuple[Mapping[str, object], ...]
 _UNREADABLE: Outputs = (

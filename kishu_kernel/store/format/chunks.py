@@ -20,7 +20,7 @@ from kishu_kernel.model import Buffer, Digest, Payload
 from kishu_kernel.process.memory import LARGE_BYTES, MAX_ZEROS, UntouchedPages, address_of, zeros
 from kishu_kernel.store.base import Arrived, StoredPayload
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.cutting import (
+from kishu_kernel.store.format.chunking import (
     CHUNK_SIZE,
     ROW_SIZE,
     WHOLE,
@@ -30,8 +30,8 @@ from kishu_kernel.store.format.cutting import (
     joined,
     separate,
 )
-from kishu_kernel.store.format.marks import cover
 from kishu_kernel.store.format.schema import NO_PIECE, Manifest, Piece
+from kishu_kernel.store.format.signatures import cover
 
 __all__ = [
     "CHUNK_SIZE",

@@ -49,7 +49,7 @@ import xxhash
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId, CodecName, Digest, Names, Version
-from kishu_kernel.store.format.seal import MARK_SIZE
+from kishu_kernel.store.format.signing import MARK_SIZE
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
