@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from describer import Description, describe
 
-from kishu_kernel.detect.trackers import PatchedNamespace, TrackerKind, make_tracker
+from kishu_kernel.detect.access_trackers import PatchedNamespace, TrackerKind, make_tracker
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
 from kishu_kernel.objects.reducers import ReductionTable

@@ -31,8 +31,8 @@ from typing import Any
 from describer import Description, _Describer, differences, values_of
 from harness import FailingStore, Notebook
 
+from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.detect.trackers import TrackerKind
 from kishu_kernel.errors import CheckoutError, KishuError, RequestError
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome
 from kishu_kernel.objects.reducers import ReductionTable

@@ -19,7 +19,7 @@ from kishu_kernel.frontend.magic.subcommands import SUBCOMMANDS, help_page, help
 from kishu_kernel.frontend.pages.display import as_bundle, as_text
 from kishu_kernel.frontend.pages.html import STYLE
 from kishu_kernel.frontend.pages.phrases import View, columns
-from kishu_kernel.history.lanes import lanes
+from kishu_kernel.history.graph_layout import graph_rows
 
 NOW = 1_790_000_000.0
 EVIL = "<script>alert(1)</script></style></svg>\x1b[2J \ud800 \u202e \"'><img src=x onerror=alert(1)>`x`"
@@ -80,7 +80,7 @@ def log(checkpoints: list[dict[str, Any]], head: int = 0, truncated: bool = Fals
     while at in parents:
         way.add(at)
         at = parents[at]
-    rows = lanes(nodes, way)  # type: ignore[arg-type]
+    rows = graph_rows(nodes, way)  # type: ignore[arg-type]
     width = 1 + max(at for row in rows for at in (row.lane, *(end for link in row.links for end in link)))
     return {
         "operation": "log",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from programs import play
 
-from kishu_kernel.detect.trackers import TrackerKind
+from kishu_kernel.detect.access_trackers import TrackerKind
 
 FOUND: dict[str, list[str]] = {
     "an iterator over a dictionary goes on following it": [

@@ -12,7 +12,7 @@ import pytest
 from describer import differences
 from harness import FailingStore, Notebook
 
-from kishu_kernel.detect.trackers import TrackerKind
+from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.errors import (
     CheckoutError,
     LostError,

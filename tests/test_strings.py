@@ -165,7 +165,7 @@ def test_a_new_session_has_no_strings_to_use(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MAKE)
 def test_without_memory_for_what_is_familiar(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kishu_kernel.detect.familiar.MOST_BYTES", 1000)
+    monkeypatch.setattr("kishu_kernel.detect.sequence_cache.MOST_BYTES", 1000)
     notebook = Notebook()
     notebook.ok(MAKE[kind])
     before = state(notebook)

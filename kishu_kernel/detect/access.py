@@ -4,7 +4,7 @@ Law: an upper bound. Names that the code spells are listed; code that can reach 
 spelling them (`exec`, `globals()`, frames, unknown magics) is `dynamic`: then every variable counts
 as touched. What no code shows (threads, C extensions, module state) is for the audit to find.
 
-Neighbours: `bytecode` (what code spells), `flow` (what is bound before it is read), `magics` (what
+Neighbours: `bytecode` (what code spells), `definite_assignment` (what is bound before it is read), `magics` (what
 magics mean). The caller closes the result over the functions and classes that the names lead to
 (`code_access`).
 """
@@ -21,9 +21,9 @@ from types import CodeType
 from typing import TextIO
 
 from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
-from kishu_kernel.detect.flow import bound_first, magic_call
+from kishu_kernel.detect.code_cache import cached_by_code
+from kishu_kernel.detect.definite_assignment import bound_before_read, magic_call
 from kishu_kernel.detect.magics import read_magic, readings
-from kishu_kernel.detect.remembered import of_code
 from kishu_kernel.model import Access
 
 # Builtins that reach the namespace by text or as a whole. As attributes they are other things:
@@ -48,7 +48,7 @@ _OF_SHELL = frozenset({"push", "reset", "magic"})
 _COMMANDS = frozenset({"system", "getoutput", "getoutput_split"})
 
 # What lets go of a part of an object, as a method of it or as a function that is given it.
-_THINNING: frozenset[str] = frozenset().union(
+_REMOVES_PARTS: frozenset[str] = frozenset().union(
     {"clear", "pop", "popitem", "popleft", "remove", "discard", "update", "drop", "truncate", "delete", "reset"},
     {"get_nowait", "close", "release", "replace", "setattr", "delattr", "delitem", "setitem", "__dict__"},
     {"heappop", "heapreplace", "heappushpop", "__delitem__", "__setitem__", "__setattr__", "__delattr__"},
@@ -80,7 +80,7 @@ def cell_access(source: str) -> Access:
         return _EVERYTHING
 
 
-@of_code
+@cached_by_code
 def code_access(code: CodeType) -> Access:
     """What a function or method with this code may touch when it is called. All names are inputs.
 
@@ -119,7 +119,7 @@ def _tree_access(tree: ast.Module) -> Access:
     if not access.names:
         return access
     try:
-        bound = bound_first(tree.body, _nested_names, _magic_access)
+        bound = bound_before_read(tree.body, _nested_names, _magic_access)
     except (RecursionError, SyntaxError, ValueError):
         bound = set()  # doubt means input
     return replace(access, inputs=access.names - bound)
@@ -148,8 +148,8 @@ def _judge(mentions: Mentions) -> Access:
         or (shell and not _COMMANDS.isdisjoint(attributes) and _reaches(mentions.words))
     )
     spelled = frozenset(loads | mentions.binds | mentions.words)
-    thins = mentions.parts or not _THINNING.isdisjoint(loads | looked_up)
-    access = Access(spelled, spelled, dynamic, frozenset(mentions.binds), thins)
+    removes_parts = mentions.changes_parts or not _REMOVES_PARTS.isdisjoint(loads | looked_up)
+    access = Access(spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts)
     for call in mentions.magics:
         access |= _magic_access(call)
     return replace(access, inputs=access.names)

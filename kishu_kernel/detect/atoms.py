@@ -13,7 +13,7 @@ from typing import Any
 
 import xxhash
 
-from kishu_kernel.detect.remembered import of_code
+from kishu_kernel.detect.code_cache import cached_by_code
 from kishu_kernel.model import Digest
 
 PLAIN = frozenset({int, float, str, bool, type(None), complex, bytes})
@@ -30,7 +30,7 @@ def _text_atom(obj: str) -> bytes:
     return b"s%d:%b" % (len(data), data if len(data) < 65536 else digest(data))
 
 
-@of_code
+@cached_by_code
 def code_digest(code: CodeType) -> bytes:
     """Digest of a code object, its nested ones included; the file name, made up by IPython, excluded."""
     parts = [

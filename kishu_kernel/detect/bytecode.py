@@ -28,7 +28,7 @@ MagicCall = tuple[str, ...]
 _LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
 _BINDS = frozenset({"STORE_NAME", "DELETE_NAME"})
 _GLOBAL_BINDS = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
-_THINNING = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"})
+_REMOVES_PARTS = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"})
 _CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
 # What stands between the instructions that we compare with their neighbours, and says nothing
@@ -61,7 +61,7 @@ class Mentions:
         magics: calls of magics with nothing but literal arguments.
         star: there is a `from m import *`.
         computed_magic: there is a call of a magic whose arguments are not literal.
-        parts: items or attributes are bound or deleted.
+        changes_parts: items or attributes are bound or deleted.
     """
 
     loads: set[str] = field(default_factory=set)
@@ -74,7 +74,7 @@ class Mentions:
     magics: list[MagicCall] = field(default_factory=list)
     star: bool = False
     computed_magic: bool = False
-    parts: bool = False
+    changes_parts: bool = False
 
     def add(self, code: CodeType, *, nested: bool = False) -> None:
         """Add what `code` spells. `nested`: it is part of another code object, not a cell's own.
@@ -101,8 +101,8 @@ class Mentions:
                 self.binds.add(names[arg])
             elif op in _ATTRIBUTES:
                 literals.update(self._add_attribute(code, instructions, at))
-            elif op in _THINNING:
-                self.parts = True
+            elif op in _REMOVES_PARTS:
+                self.changes_parts = True
             elif op == "IMPORT_NAME":
                 self.imports.add(names[arg])
                 before, index = instructions[at - 1]

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
-from kishu_kernel.detect.familiar import Familiar, Familiars
+from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk import Census, Fingerprint, Shared, Walk
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.reducers import ReductionTable
@@ -32,19 +32,19 @@ class Fingerprinter:
     """Takes the fingerprints of one judgement; memory that several variables share is hashed once.
 
     Args:
-        familiar: what earlier fingerprints give to be recognised.
-        hurried: whether they are to be given up; `take` then raises `GivenUp`.
-        census: where attributes are counted.
+        sequences: of earlier fingerprints, to be recognised.
+        should_stop: asked now and then; if it says so, `take` raises `GivenUp`.
+        census: where attributes of objects are counted.
     """
 
     def __init__(
         self,
         table: ReductionTable,
-        familiar: Iterable[Familiar] = (),
-        hurried: Callable[[], bool] | None = None,
+        sequences: Iterable[CachedSequence] = (),
+        should_stop: Callable[[], bool] | None = None,
         census: Census | None = None,
     ) -> None:
-        self._shared = Shared(table, familiars=Familiars(familiar), hurried=hurried, census=census)
+        self._shared = Shared(table, sequence_cache=SequenceCache(sequences), should_stop=should_stop, census=census)
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
@@ -56,8 +56,12 @@ class Fingerprinter:
         return Walk(self._shared).run(obj) if atom is None else Fingerprint(digest(atom(obj)))
 
 
-def combined(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:
-    """The digest of a co-variable: of its variables, and of what they share with each other."""
+def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:
+    """The digest of a co-variable: of its variables, and of what they share with each other.
+
+    Args:
+        prints: fingerprints by name; there may be more than `names`.
+    """
     members = {name: prints[name] for name in names}
     members.update(hubs_of(members))
     if len(members) == 1:
@@ -78,12 +82,12 @@ def combined(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:
 def digest_of(
     objects: Mapping[str, Any],
     table: ReductionTable,
-    hurried: Callable[[], bool] | None = None,
+    should_stop: Callable[[], bool] | None = None,
     census: Census | None = None,
 ) -> Digest:
     """The digest of these variables as one co-variable; the arguments are those of `Fingerprinter`."""
-    prints = Fingerprinter(table, hurried=hurried, census=census)
-    return combined(objects, {name: prints.take(obj) for name, obj in objects.items()})
+    prints = Fingerprinter(table, should_stop=should_stop, census=census)
+    return combined_digest(objects, {name: prints.take(obj) for name, obj in objects.items()})
 
 
 def hubs_of(prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:

@@ -22,7 +22,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN, code_digest, digest
-from kishu_kernel.detect.familiar import LONG, READABLE, Familiar, Familiars, key_of_array, key_of_tuple
+from kishu_kernel.detect.sequence_cache import (
+    LONG,
+    TUPLES_HAVE_KEYS,
+    CachedSequence,
+    SequenceCache,
+    key_of_array,
+    key_of_tuple,
+)
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import (
     VALUE_TYPES,
@@ -94,7 +101,7 @@ class Fingerprint:
         opaque: types that could not be walked.
         dynamic: leads to the namespace itself, or to code that runs any code: everything may be touched.
         kept: temporaries whose ids are among the links; alive until the cell is judged.
-        familiar: long sequences of atoms, to be recognised next time.
+        sequences: long sequences of atoms, for the next walk to recognise.
         hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
         still: of the widgets in it, what a person cannot move on the screen.
     """
@@ -107,7 +114,7 @@ class Fingerprint:
     opaque: tuple[type, ...] = ()
     dynamic: bool = False
     kept: tuple[Any, ...] = ()
-    familiar: tuple[Familiar, ...] = ()
+    sequences: tuple[CachedSequence, ...] = ()
     hubs: tuple[Fingerprint, ...] = ()
     still: bytes = b""
 
@@ -127,9 +134,9 @@ class Shared:
     Attributes:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
         statics: for each type met, what its library holds (`static_objects`).
-        familiars: long sequences of atoms that an earlier judgement has seen.
+        sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
-        hurried: whether the walks are to be given up.
+        should_stop: asked now and then whether the walks are to be given up.
         wary: classes may not be looked up without asking whether that runs code of the notebook's.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
     """
@@ -137,9 +144,9 @@ class Shared:
     table: ReductionTable
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     statics: dict[type, set[int]] = field(default_factory=dict)
-    familiars: Familiars = field(default_factory=Familiars)
+    sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
-    hurried: Callable[[], bool] | None = None
+    should_stop: Callable[[], bool] | None = None
     wary: bool = field(default_factory=strange_ones_live)
     census: Census | None = None
 
@@ -166,7 +173,7 @@ class Walk:
         self.opaque: list[type] = []
         self.dynamic = False
         self.kept: list[Any] = []
-        self.familiar: list[Familiar] = []
+        self.sequences: list[CachedSequence] = []
         self.hubs: dict[int, Fingerprint] = {}
         self.still: list[bytes] = []
         self.root = 0  # the hub that it began with
@@ -210,7 +217,7 @@ class Walk:
             found,
             digest=digest(b"".join(self.parts)),
             kept=tuple(self.kept),
-            familiar=tuple(self.familiar),
+            sequences=tuple(self.sequences),
             hubs=tuple(self.hubs.values()),
             still=b"".join(self.still),
         )
@@ -218,13 +225,13 @@ class Walk:
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
         """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
         stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs
-        hurried, steps = self.shared.hurried, 0
+        should_stop, steps = self.shared.should_stop, 0
         stack.append(root)
         while stack:
             obj = stack.pop()
-            if hurried is not None:
+            if should_stop is not None:
                 steps += 1
-                if not steps & _LOOKS and hurried():
+                if not steps & _LOOKS and should_stop():
                     raise GivenUp
             try:  # what raises is the user's: a property, a metaclass, a type made in C
                 kind = type(obj)
@@ -293,7 +300,7 @@ class Walk:
         self.codes |= known.codes
         self.opaque.extend(known.opaque)
         self.dynamic = self.dynamic or known.dynamic
-        self.familiar.extend(known.familiar)
+        self.sequences.extend(known.sequences)
         self.hubs.update({id(each): each for each in (known, *known.hubs)})
 
     def met(self, key: int) -> tuple[int, int] | None:
@@ -308,7 +315,7 @@ class Walk:
         """The digest of what is reachable from `obj`, which links nothing."""
         taken = Walk(self.shared).run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
-        self.familiar.extend(taken.familiar)
+        self.sequences.extend(taken.sequences)
         return taken.digest
 
     def unlink(self, obj: Any) -> None:
@@ -331,31 +338,31 @@ class Walk:
 
     def plain_items(self, items: list[Any] | tuple[Any, ...]) -> bool:
         """Writes a sequence of plain atoms in one go; False where it holds anything else."""
-        if len(items) < LONG or not READABLE:
+        if len(items) < LONG or not TUPLES_HAVE_KEYS:
             return self.write_plain(items)
         items = tuple(items)  # nothing can change it between its key and its content
-        return self.write_familiar(key_of_tuple(items), items)
+        return self.write_cached(key_of_tuple(items), items)
 
-    def write_familiar(self, key: bytes, objects: Any, owner: Any = None, settled: bool = False) -> bool:
-        """Writes a tuple or an array of plain atoms, as it was written when it was seen before.
+    def write_cached(self, key: bytes, objects: Any, owner: Any = None, copy_on_write: bool = False) -> bool:
+        """Writes a tuple or an array of plain atoms; from the cache, if it was seen before.
 
         Args:
             key: of the objects.
             objects: nobody else can write to it.
-            owner, settled: as of `Familiar`.
+            owner, copy_on_write: as of `CachedSequence`.
         """
-        known = self.shared.familiars.recognised(key)
+        known = self.shared.sequence_cache.get(key)
         if known is not None:
-            self.parts.append(known.written)
+            self.parts.append(known.content)
             if owner is not None:
-                known.met_in(owner)
+                known.add_owner(owner)
         else:
             start = len(self.parts)
             if not self.write_plain(objects if type(objects) is tuple else objects.tolist()):
                 return False
-            known = self.shared.familiars.remember(key, objects, b"".join(self.parts[start:]), owner, settled)
+            known = self.shared.sequence_cache.add(key, objects, b"".join(self.parts[start:]), owner, copy_on_write)
         if known is not None:
-            self.familiar.append(known)
+            self.sequences.append(known)
         return True
 
     def write_plain(self, items: list[Any] | tuple[Any, ...]) -> bool:
@@ -509,10 +516,10 @@ class Walk:
         self.memo[id(self.kept[-1])] = len(self.memo)
         self.parts.append(b"l%d;" % len(flat))
         key = key_of_array(flat)
-        if self.shared.familiars.recognised(key) is None:
+        if self.shared.sequence_cache.get(key) is None:
             flat = flat.copy()  # of what is read, and not of what a thread of the user's is writing
             key = key_of_array(flat)
-        if not self.write_familiar(key, flat, owner, private):
+        if not self.write_cached(key, flat, owner, private):
             self.kept.append(flat.tolist())
             self.stack.extend(reversed(self.kept[-1]))
 
@@ -583,7 +590,7 @@ class Walk:
         untouched_pages = UntouchedPages(start, size)
         parts = []
         for place in range(0, size, _PART):
-            if not place & _OFTEN and self.shared.hurried is not None and self.shared.hurried():
+            if not place & _OFTEN and self.shared.should_stop is not None and self.shared.should_stop():
                 raise GivenUp
             length = min(_PART, size - place)
             parts.append(

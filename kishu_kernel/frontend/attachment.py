@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access, is_only_magic
-from kishu_kernel.detect.trackers import make_tracker
+from kishu_kernel.detect.access_trackers import make_tracker
 from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.background import Background
 from kishu_kernel.frontend.ending import Ending

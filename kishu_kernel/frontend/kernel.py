@@ -8,7 +8,7 @@ from typing import Any
 from ipykernel.ipkernel import IPythonKernel
 from traitlets import default
 
-from kishu_kernel.detect.trackers import PatchedNamespace
+from kishu_kernel.detect.access_trackers import PatchedNamespace
 from kishu_kernel.frontend.attachment import Attachment
 from kishu_kernel.frontend.host import Host, answer_disabled
 from kishu_kernel.frontend.options import KishuOptions

@@ -9,7 +9,7 @@ from typing import cast
 from traitlets import Bool, Enum, Float, Int, List, Unicode, default
 from traitlets.config import Configurable
 
-from kishu_kernel.detect.trackers import TrackerKind
+from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.frontend.opening import Whereabouts
 from kishu_kernel.frontend.settings import END_TIMEOUT, Settings
 from kishu_kernel.session.keep_rules import KeepRules

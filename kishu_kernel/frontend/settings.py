@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kishu_kernel.detect.trackers import TrackerKind
+from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.frontend.opening import Whereabouts
 from kishu_kernel.session.keep_rules import KeepRules
 

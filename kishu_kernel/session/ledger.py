@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from kishu_kernel.ambient.keeper import AmbientState, Move
-from kishu_kernel.detect.covariables import Detector, Judgement
-from kishu_kernel.detect.familiar import Reunion, recogniser
+from kishu_kernel.detect.detector import Detector, Judgement
+from kishu_kernel.detect.sequence_cache import SequenceReuse, array_lookup
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import advanced
 from kishu_kernel.model import (
@@ -96,9 +96,9 @@ class Ledger:
 
     # -- changes become checkpoints --------------------------------------------------------------
 
-    def judge(self, access: Access, variables: Mapping[str, Any], carried: Access, exempt: Access) -> Judgement:
+    def judge(self, access: Access, variables: Mapping[str, Any], outside: Access, running: Access) -> Judgement:
         """What has changed since the last checkpoint, as in `Detector.judge`."""
-        return self._detector.judge(access, variables, carried=carried, exempt=exempt)
+        return self._detector.judge(access, variables, outside=outside, running=running)
 
     def sift(self, touched: Access, variables: Mapping[str, Any]) -> Access:
         """Of what may have been touched, what has changed."""
@@ -175,7 +175,7 @@ class Ledger:
         if access.dynamic:
             return tuple(sorted(there))
         try:
-            reached = self._detector.reach(access)
+            reached = self._detector.names_reached(access)
         except (Exception, KeyboardInterrupt):  # what cut the checkpoint short may do so again
             return tuple(sorted(there))
         return tuple(sorted(there & {*reached, *access.names}))
@@ -184,7 +184,7 @@ class Ledger:
         refusal = self._rules.refusal(change.names, variables) or self._distrust(change.names, variables)
         if refusal:
             return NotStored(change.names, refusal)
-        recognised = recogniser(judgement.known[change.names].familiar)
+        recognised = array_lookup(judgement.known[change.names].sequences)
         encoded = encode(change.names, variables, self._table, judgement.opaque[change.names], recognised)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
         return NotStored(change.names, refusal) if refusal else encoded
@@ -211,20 +211,20 @@ class Ledger:
 
     def _take(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
         timeline = self.timeline
-        knowledge = self._detector.knowledge()
+        knowledge = self._detector.snapshot()
         before = Standing(timeline.head, timeline.branch, self.state, self._missing, knowledge, self.ambient.known)
         self._recovery.remember(checkpoint.id, before, timeline.store.unwritten())
         return timeline.append(checkpoint, payloads)
 
     # -- in think time ---------------------------------------------------------------------------
 
-    def same(self, names: Names, variables: Mapping[str, Any], hurried: Callable[[], bool]) -> bool:
-        """Whether a co-variable is what its version says, as in `Detector.same`."""
-        return self._detector.same(names, variables, hurried)
+    def same(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
+        """Whether a co-variable is what its version says, as in `Detector.is_unchanged`."""
+        return self._detector.is_unchanged(names, variables, should_stop)
 
     def correct(self, names: Names, variables: Mapping[str, Any]) -> None:
-        """As in `Detector.correct`."""
-        self._detector.correct(names, variables)
+        """As in `Detector.accept`."""
+        self._detector.accept(names, variables)
 
     def make_up(self, names: Names, variables: Mapping[str, Any]) -> None:
         """What the last cell changed, though its code does not show it, becomes part of its checkpoint.
@@ -267,7 +267,7 @@ class Ledger:
 
     def _extend(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> None:
         timeline = self.timeline
-        knowledge = self._detector.knowledge()
+        knowledge = self._detector.snapshot()
         before = Standing(timeline.head, timeline.branch, self.state, self._missing, knowledge, self.ambient.known)
         self._recovery.remember(checkpoint.id, before, timeline.store.unwritten())
         timeline.extend(checkpoint, payloads)
@@ -316,10 +316,10 @@ class Ledger:
 
     def give_back(self, access: Access) -> None:
         """Waits until what this may overwrite has been read by the writer. What it may free is free to go."""
-        self._detector.let_go(access)
+        self._detector.release_sequences(access)
         if self._timeline is None or not self._timeline.store.borrowed():
             return
-        touched = None if access.dynamic else self._detector.reach(access)
+        touched = None if access.dynamic else self._detector.names_reached(access)
         self._timeline.store.give_back(lambda names: touched is None or not touched.isdisjoint(names))
 
     def recover(self) -> StoreError | None:
@@ -334,7 +334,7 @@ class Ledger:
         self.timeline.rewind(before.head, before.branch)
         self.state = dict(before.state)
         self._missing = before.missing
-        self._detector.recall(before.knowledge)
+        self._detector.restore(before.knowledge)
         self.ambient.known = before.ambient
         return failure.error
 
@@ -367,11 +367,11 @@ class Ledger:
 
     # -- travel ----------------------------------------------------------------------------------
 
-    def reunion(self) -> Reunion:
+    def sequence_reuse(self) -> SequenceReuse:
         """What the session holds that a checkout need not make anew."""
-        return Reunion(each for known in self._detector.knowledge().known.values() for each in known.familiar)
+        return SequenceReuse(each for known in self._detector.snapshot().known.values() for each in known.sequences)
 
-    def arrive(self, plan: Plan, found: Found, ambient: Move, branch: str | None, reunion: Reunion) -> None:
+    def arrive(self, plan: Plan, found: Found, ambient: Move, branch: str | None, reuse: SequenceReuse) -> None:
         """Rebinds the names that differ, and sets what differs outside the namespace.
 
         The head moves last; if anything fails, nothing has moved.
@@ -383,7 +383,10 @@ class Ledger:
         unbind = {name for names in gone for name in names} - bind.keys()
         known = {
             version.names: known_again(
-                timeline.lookup(version.checkpoint).record(version.names), objects, self._table, reunion.met(version)
+                timeline.lookup(version.checkpoint).record(version.names),
+                objects,
+                self._table,
+                reuse.loaded_in(version),
             )
             for version, objects in found.items()
         }

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from kishu_kernel.compare.summaries import describe
-from kishu_kernel.detect.covariables import Judgement, Known, late_access
-from kishu_kernel.detect.familiar import Familiar
+from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.knowledge import KnownCovariable, deferred_access
+from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
 from kishu_kernel.model import CellRun, Checkpoint, CheckpointId, Delta, Digest, Payload, SessionId, VersionRecord
 from kishu_kernel.objects.codec.pickling import NotStored
@@ -73,29 +74,29 @@ def version_records(
 
 
 def known_again(
-    record: VersionRecord, objects: Mapping[str, Any], table: ReductionTable, familiar: tuple[Familiar, ...] = ()
-) -> Known:
+    record: VersionRecord, objects: Mapping[str, Any], table: ReductionTable, sequences: tuple[CachedSequence, ...] = ()
+) -> KnownCovariable:
     """What the detector must know of a version that came back, as cheaply as can be.
 
     The stored digest is believed. Which code can run is not stored: where there is any, the objects are walked.
 
     Args:
-        familiar: what was met when it was loaded.
+        sequences: those that were recognised, or cached, when it was loaded.
     """
     digests = {info.name: info.digest or record.digest for info in record.variables}
-    prints = Fingerprinter(table, familiar)
+    prints = Fingerprinter(table, sequences)
     taken = [prints.take(objects[name]) for name in record.names] if record.calls else []
-    return Known(
+    return KnownCovariable(
         record.digest,
         digests,
-        late_access(taken),
+        deferred_access(taken),
         any(each.dynamic for each in taken),
-        familiar=tuple(each for walked in taken for each in walked.familiar) if taken else familiar,
+        sequences=tuple(each for walked in taken for each in walked.sequences) if taken else sequences,
     )
 
 
 def _version_record(
-    result: Payload | NotStored, known: Known, replayable: bool, variables: Mapping[str, Any]
+    result: Payload | NotStored, known: KnownCovariable, replayable: bool, variables: Mapping[str, Any]
 ) -> VersionRecord:
     alone = len(result.names) == 1
     return VersionRecord(
@@ -108,5 +109,5 @@ def _version_record(
         variables=tuple(
             describe(name, variables[name], Digest(b"") if alone else known.variables[name]) for name in result.names
         ),
-        calls=bool(known.late) or known.dynamic,
+        calls=bool(known.deferred) or known.dynamic,
     )

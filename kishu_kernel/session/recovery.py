@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from kishu_kernel.ambient.keeper import Known
-from kishu_kernel.detect.covariables import Knowledge
+from kishu_kernel.detect.knowledge import KnowledgeSnapshot
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Names, State, VersionRecord
 
 UNSAVED_AT_MOST = 1000
@@ -26,7 +26,7 @@ class Standing:
     branch: str | None
     state: State
     missing: tuple[Names, ...]
-    knowledge: Knowledge
+    knowledge: KnowledgeSnapshot
     ambient: Known
 
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 from kishu_kernel.ambient.keeper import AmbientState, Move
 from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.compare.summaries import describe
-from kishu_kernel.detect.familiar import Meeting, Reunion
 from kishu_kernel.detect.fingerprint import digest_of
+from kishu_kernel.detect.sequence_cache import PayloadReuse, SequenceReuse
 from kishu_kernel.detect.walk import UNORDERED, Census
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
 from kishu_kernel.history.graph import UNTRUSTED, Lookup
@@ -92,7 +92,7 @@ class _Unobtainable(Exception):
 class _Travel:
     timeline: Timeline
     progress: Reporter
-    reunion: Reunion
+    reuse: SequenceReuse
 
 
 class Restorer:
@@ -137,7 +137,7 @@ class Restorer:
         *,
         allow_lost: bool,
         progress: Reporter | None = None,
-        reunion: Reunion | None = None,
+        reuse: SequenceReuse | None = None,
     ) -> tuple[Plan, Found]:
         """The plan, and all objects that it brings back.
 
@@ -148,13 +148,13 @@ class Restorer:
         Args:
             ambient: part of the plan; not carried out here.
             progress: is told how far it is.
-            reunion: what the session holds; learns what is loaded.
+            reuse: what the session holds; learns what is loaded.
 
         Raises:
             LostError: versions are lost, and that is not allowed.
             ReplayError: a re-run failed, and going without what it was to give is not allowed.
         """
-        travel = _Travel(timeline, progress or Reporter(), reunion or Reunion())
+        travel = _Travel(timeline, progress or Reporter(), reuse or SequenceReuse())
         self.unlike = []
         self._copies, self._inputs = Copies(self._tell), Copies(self._tell)
         try:
@@ -271,7 +271,7 @@ class Restorer:
         try:
             stored = travel.timeline.store.load(version, travel.progress.arrived)
             with collector_paused():
-                return decode(stored, self._table.namespace, Meeting(travel.reunion, at), copies=copies)
+                return decode(stored, self._table.namespace, PayloadReuse(travel.reuse, at), copies=copies)
         except LoadError as error:
             raise _Unloadable(version, str(error), not isinstance(error, UntrustedError)) from error
 

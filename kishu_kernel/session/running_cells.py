@@ -9,12 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kishu_kernel.detect.access import cell_access
-from kishu_kernel.detect.covariables import ALL
-from kishu_kernel.detect.looking import only_looks
-from kishu_kernel.detect.trackers import Tracker, Watch
-from kishu_kernel.model import Access
-
-NOTHING = Access()
+from kishu_kernel.detect.access_trackers import Tracker, Watch
+from kishu_kernel.detect.read_only_code import is_read_only
+from kishu_kernel.model import EVERYTHING, NOTHING, Access
 
 
 @dataclass(eq=False)
@@ -63,7 +60,7 @@ class Running:
         """It has ended without a checkpoint: what it touched is for the next one."""
         self._tickets.remove(ticket)
         access = ticket.watch()
-        self.pending |= access.looking() if only_looks(ticket.source) else access
+        self.pending |= access.as_read_only() if is_read_only(ticket.source) else access
 
     def drop(self, ticket: Ticket) -> bool:
         """It touched nothing. False where it had ended before."""
@@ -102,7 +99,7 @@ class Running:
 
     def unwatched(self) -> Access:
         """What may be touched at any moment by code that is no cell's."""
-        access = ALL if self._background() else NOTHING
+        access = EVERYTHING if self._background() else NOTHING
         self._unwatched |= access
         return access
 

@@ -21,18 +21,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access
-from kishu_kernel.detect.covariables import ALL, Judgement
-from kishu_kernel.detect.trackers import Tracker
+from kishu_kernel.detect.access_trackers import Tracker
+from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.errors import CheckoutError, NothingToUndoError, StoreError
 from kishu_kernel.history.graph import ancestry
-from kishu_kernel.model import Access, CellRun, Checkpoint, CheckpointId, Collected, Outcome, ReplayMode, Version
+from kishu_kernel.model import (
+    EVERYTHING,
+    NOTHING,
+    Access,
+    CellRun,
+    Checkpoint,
+    CheckpointId,
+    Collected,
+    Outcome,
+    ReplayMode,
+    Version,
+)
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.collector import collector_paused
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import Reporter, Show
-from kishu_kernel.session.running_cells import NOTHING, Running, Ticket
+from kishu_kernel.session.running_cells import Running, Ticket
 from kishu_kernel.session.thinking import LATER, SOON, Thinking
 from kishu_kernel.session.timeline import Timeline
 
@@ -148,7 +159,7 @@ class Session:
     def before_unseen(self) -> None:
         """Something that nobody watches is about to run: it may touch anything, also what is still being read."""
         self.note_unseen()
-        self._give_back(ALL)
+        self._give_back(EVERYTHING)
 
     def after_cell(self, ticket: Ticket, run: CellRun, outputs: Outputs = ()) -> Checkpoint | None:
         """The cell has ended, however it ended: takes its checkpoint.
@@ -160,7 +171,7 @@ class Session:
         with self._gate:
             self._ledger.ambient.end()
             self._recover()
-            carried = ALL if ticket.traveled else NOTHING
+            carried = EVERYTHING if ticket.traveled else NOTHING
             self._finished.append(_Finished(run, ticket.watch(), carried, outputs))
             self._cells.end(ticket)
             if self._cells.on_main:
@@ -194,7 +205,7 @@ class Session:
 
     def note_unseen(self) -> None:
         """Something ran that nobody watched (a widget's callback, the debugger): check everything next time."""
-        self._cells.pending = ALL
+        self._cells.pending = EVERYTHING
 
     def _make_up(self) -> None:
         """What a checkpoint left out that was cut short is taken before the next cell can change it further.
@@ -248,7 +259,7 @@ class Session:
         checkpoint = self._ledger.keep(finished.run, judgement, variables, finished.outputs)
         self._cells.looked(finished.access | finished.carried)
         if unwatched.dynamic:  # it goes on meanwhile
-            self._give_back(ALL)
+            self._give_back(EVERYTHING)
         return checkpoint
 
     @property
@@ -285,7 +296,7 @@ class Session:
         """What could not be written is no part of the history: the next checkpoint makes up for it."""
         error = self._ledger.recover()
         if error is not None:
-            self._cells.pending = ALL
+            self._cells.pending = EVERYTHING
             self._warn(_NOT_STORED.format(error))
         elif self._ledger.made_up():
             self._warn("Kishu stores checkpoints again, with all that changed meanwhile.")
@@ -512,7 +523,7 @@ class Session:
 
             plan = with_ambient(make_plan(self.timeline.lookup, here, target, replay), ambient)
             return Outcome(previous, previous, plan, False, time.perf_counter() - started)
-        reunion = self._ledger.reunion()
+        reuse = self._ledger.sequence_reuse()
         self.timeline.pinned = target
         self._travelling = True  # a cell that is run again may let others run
         try:
@@ -525,7 +536,7 @@ class Session:
                     ambient,
                     allow_lost=allow_lost,
                     progress=Reporter(self._show),
-                    reunion=reunion,
+                    reuse=reuse,
                 )
         finally:
             self._travelling = False
@@ -534,7 +545,7 @@ class Session:
             if (settled or self.timeline.store.pending) and (error := self.catch_up()):
                 raise CheckoutError(f"the state as it is could not be stored, and leaving it would lose it: {error}")
             previous = self.timeline.head
-            self._ledger.arrive(plan, found, ambient, branch, reunion)
+            self._ledger.arrive(plan, found, ambient, branch, reuse)
         self._thinking.arrived(found)
         if self._restorer.unlike:
             names = ", ".join(name for each in self._restorer.unlike for name in each)

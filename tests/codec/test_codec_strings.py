@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kishu_kernel.detect.familiar import Familiar, Meeting, Reunion, recogniser
 from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.sequence_cache import CachedSequence, PayloadReuse, SequenceReuse, array_lookup
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId, Version
 from kishu_kernel.objects.codec.pickling import decode, encode
@@ -26,8 +26,8 @@ ID = CheckpointId("0123456789abcdef")
 TABLE = ReductionTable({"__name__": "__main__", "__builtins__": builtins})
 
 
-def payload_of(familiar: Iterable[Familiar] = (), **variables: Any) -> Payload:
-    payload = encode(tuple(sorted(variables)), variables, TABLE, (), recogniser(familiar))
+def payload_of(sequences: Iterable[CachedSequence] = (), **variables: Any) -> Payload:
+    payload = encode(tuple(sorted(variables)), variables, TABLE, (), array_lookup(sequences))
     assert isinstance(payload, Payload), payload
     return payload
 
@@ -240,14 +240,14 @@ def test_a_row_that_goes_takes_nothing_with_it() -> None:
 # -- strings that the session holds ----------------------------------------------------------------------
 
 
-def familiar_of(array: Any) -> tuple[Familiar, ...]:
-    return Fingerprinter(TABLE).take(array).familiar
+def sequences_of(array: Any) -> tuple[CachedSequence, ...]:
+    return Fingerprinter(TABLE).take(array).sequences
 
 
-def loaded(payload: Payload, known: Iterable[Familiar]) -> tuple[Any, tuple[Familiar, ...]]:
-    reunion = Reunion(known)
-    found = decode(stored(payload), TABLE.namespace, Meeting(reunion, "here"))["x"]
-    return found, reunion.met("here")
+def loaded(payload: Payload, known: Iterable[CachedSequence]) -> tuple[Any, tuple[CachedSequence, ...]]:
+    reuse = SequenceReuse(known)
+    found = decode(stored(payload), TABLE.namespace, PayloadReuse(reuse, "here"))["x"]
+    return found, reuse.loaded_in("here")
 
 
 def same_objects(one: Any, other: Any) -> bool:
@@ -258,7 +258,7 @@ def same_objects(one: Any, other: Any) -> bool:
 @pytest.mark.parametrize("name", ["distinct", "few", "nan", "None", "two dimensions, the other order", "surrogates"])
 def test_known_strings_are_used_again(name: str) -> None:
     array = TEXTS[name]
-    known = familiar_of(array)
+    known = sequences_of(array)
     payload = payload_of(known, x=array)
     found, met = loaded(payload, known)
     assert_same(found, array)
@@ -273,44 +273,44 @@ def test_known_strings_are_used_again(name: str) -> None:
 def test_what_was_loaded_is_known(name: str) -> None:
     """The next look at it reads no strings, and neither does the next load."""
     array = TEXTS[name]
-    payload = payload_of(familiar_of(array), x=array)
+    payload = payload_of(sequences_of(array), x=array)
     found, met = loaded(payload, ())
-    assert [each.written for each in met] == [each.written for each in familiar_of(array)]
+    assert [each.content for each in met] == [each.content for each in sequences_of(array)]
     again = Fingerprinter(TABLE, met).take(found)
-    assert again.familiar == met
+    assert again.sequences == met
     assert again.digest == Fingerprinter(TABLE).take(array).digest
     assert same_objects(loaded(payload, met)[0], found)
 
 
 def test_other_content_is_not_used() -> None:
     array = TEXTS["distinct"]
-    payload = payload_of(familiar_of(array), x=array)
+    payload = payload_of(sequences_of(array), x=array)
     other = array.copy()
     other[5] = "other"
-    found, _ = loaded(payload, familiar_of(other))
+    found, _ = loaded(payload, sequences_of(other))
     assert_same(found, array)
 
 
 def test_another_nan_is_not_taken_for_the_one() -> None:
     array = TEXTS["nan"]
-    payload = payload_of(familiar_of(array), x=array)
+    payload = payload_of(sequences_of(array), x=array)
     other = array.copy()
     other[3] = float("nan")
-    assert familiar_of(other)[0].written == familiar_of(array)[0].written
-    found, _ = loaded(payload, familiar_of(other))
+    assert sequences_of(other)[0].content == sequences_of(array)[0].content
+    found, _ = loaded(payload, sequences_of(other))
     assert_same(found, array)
 
 
 def test_without_knowing_the_content_nothing_is_used() -> None:
     array = TEXTS["distinct"]
-    found, met = loaded(payload_of(x=array), familiar_of(array))
+    found, met = loaded(payload_of(x=array), sequences_of(array))
     assert_same(found, array)
     assert met == ()
 
 
 def test_a_list_of_the_same_strings_is_no_hindrance() -> None:
     array = TEXTS["distinct"]
-    known = familiar_of(array.tolist())
+    known = sequences_of(array.tolist())
     found, met = loaded(payload_of(known, x=array), known)
     assert_same(found, array)
     assert len(met) == 1
@@ -318,8 +318,8 @@ def test_a_list_of_the_same_strings_is_no_hindrance() -> None:
 
 def test_without_room_what_was_loaded_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     array = TEXTS["distinct"]
-    payload = payload_of(familiar_of(array), x=array)
-    monkeypatch.setattr("kishu_kernel.detect.familiar.MOST_BYTES", 1000)
+    payload = payload_of(sequences_of(array), x=array)
+    monkeypatch.setattr("kishu_kernel.detect.sequence_cache.MOST_BYTES", 1000)
     found, met = loaded(payload, ())
     assert_same(found, array)
     assert met == ()

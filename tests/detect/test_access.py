@@ -20,8 +20,8 @@ import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from kishu_kernel.detect.access import cell_access, code_access, is_only_magic
+from kishu_kernel.detect.access_trackers import NamespaceTracker, PatchedNamespace
 from kishu_kernel.detect.bytecode import _instructions
-from kishu_kernel.detect.trackers import NamespaceTracker, PatchedNamespace
 from kishu_kernel.model import Access
 
 # Names that are not the user's: builtins, and what the compiler and the transformer add.
@@ -433,7 +433,7 @@ FREES = {
 @pytest.mark.parametrize(("cell", "expected"), FREES.items(), ids=FREES)
 def test_what_code_may_let_go_of(cell: str, expected: tuple[str, bool]) -> None:
     found = cell_access(cell)
-    assert (" ".join(sorted(found.frees)), found.thins) == expected
+    assert (" ".join(sorted(found.rebinds)), found.removes_parts) == expected
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from typing import Any
 import pandas
 import pytest
 
-from kishu_kernel.detect.covariables import ALL, Detector
-from kishu_kernel.detect.fingerprint import Fingerprinter, combined
-from kishu_kernel.model import Digest
+from kishu_kernel.detect.detector import Detector
+from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
+from kishu_kernel.model import EVERYTHING, Digest
 from kishu_kernel.objects.reducers import ReductionTable
 
 
@@ -37,11 +37,11 @@ class Namespace:
 
     def together(self, *names: str) -> Digest:
         prints = Fingerprinter(self.table)
-        return combined(names, {name: prints.take(self.live[name]) for name in names})
+        return combined_digest(names, {name: prints.take(self.live[name]) for name in names})
 
     def components(self) -> set[tuple[str, ...]]:
         variables = {name: obj for name, obj in self.live.items() if not name.startswith("__")}
-        return set(Detector(self.table).judge(ALL, variables).known)
+        return set(Detector(self.table).judge(EVERYTHING, variables).known)
 
 
 @pytest.fixture

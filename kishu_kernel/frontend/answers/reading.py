@@ -13,7 +13,7 @@ from kishu_kernel.frontend.answers.export import as_notebook, write_notebook
 from kishu_kernel.frontend.answers.operations import nearest
 from kishu_kernel.frontend.answers.outputs import note, shown
 from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
-from kishu_kernel.history.lanes import in_drawing_order, lanes
+from kishu_kernel.history.graph_layout import graph_rows, in_drawing_order
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
 from kishu_kernel.session.timeline import History
@@ -56,7 +56,7 @@ class Reader:
             "truncated": len(shown) < len(chosen),
         }
         if graph:
-            rows = lanes(shown, {each.id for each in way})
+            rows = graph_rows(shown, {each.id for each in way})
             width = 1 + max((at for row in rows for at in (row.lane, *sum(row.links, ()))), default=-1)
             drawn = [{"id": row.id, "lane": row.lane, "links": [list(link) for link in row.links]} for row in rows]
             reply["graph"] = {"width": width, "rows": drawn}

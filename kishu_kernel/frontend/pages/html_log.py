@@ -1,6 +1,6 @@
 """The history as a page: lanes for branches, drawn row by row, so that a table stays a table.
 
-Neighbours: `html` has the pieces, `history/lanes` says which checkpoint stands in which lane.
+Neighbours: `html` has the pieces, `history/graph_layout` says in which lane each checkpoint stands.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The drawing of the graph: order, lanes, and the pieces of line between them."""
+"""The drawing of the graph: order, graph_rows, and the pieces of line between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kishu_kernel.history.lanes import Row, in_drawing_order, lanes
+from kishu_kernel.history.graph_layout import Row, graph_rows, in_drawing_order
 from kishu_kernel.model import Checkpoint, CheckpointId, SessionId
 
 
@@ -29,7 +29,7 @@ def drawn(tree: str, head: str = "") -> list[tuple[str, int, tuple[tuple[int, in
     for time, word in enumerate(tree.split()):
         id, _, parent = word.partition(">")
         found.append(checkpoint(id, parent or None, float(time)))
-    rows = lanes(in_drawing_order(found), way_from(found, head))
+    rows = graph_rows(in_drawing_order(found), way_from(found, head))
     return [(row.id, row.lane, row.links) for row in rows]
 
 
@@ -136,7 +136,7 @@ def test_every_line_leads_where_it_should(forest: list[Checkpoint], data: st.Dat
     head = data.draw(st.sampled_from(["", *(each.id for each in forest)]))
     shown = ordered[: data.draw(st.integers(0, len(ordered)))]  # a log is cut after so many
     way = way_from(forest, head)
-    rows = lanes(shown, way)
+    rows = graph_rows(shown, way)
     assert [row.id for row in rows] == [each.id for each in shown]
     place = {row.id: number for number, row in enumerate(rows)}
 
@@ -173,7 +173,7 @@ def test_the_drawing_stays_narrow(forest: list[Checkpoint], data: st.DataObject)
     """No wider than the lines that are open at once, and the lane of the head."""
     ordered = in_drawing_order(forest)
     head = data.draw(st.sampled_from(["", *(each.id for each in forest)]))
-    rows = lanes(ordered, way_from(forest, head))
+    rows = graph_rows(ordered, way_from(forest, head))
     width = 1 + max((lane for row in rows for lane in (row.lane, *sum(row.links, ()))), default=-1)
     place = {row.id: number for number, row in enumerate(rows)}
     open_at_once = max(
@@ -190,6 +190,6 @@ def test_the_drawing_stays_narrow(forest: list[Checkpoint], data: st.DataObject)
 @pytest.mark.parametrize("count", [20_000])
 def test_a_long_history_is_drawn_at_once(count: int) -> None:
     long = [checkpoint(f"{n:05}", f"{n - 1 - (n % 7 == 0):05}" if n > 1 else None, float(n)) for n in range(1, count)]
-    rows = lanes(in_drawing_order(long), way_from(long, f"{count - 1:05}"))
+    rows = graph_rows(in_drawing_order(long), way_from(long, f"{count - 1:05}"))
     assert len(rows) == count - 1
     assert max(row.lane for row in rows) <= 2

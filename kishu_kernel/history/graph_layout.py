@@ -1,6 +1,6 @@
-"""Where each checkpoint stands when the graph is drawn: a column for every line of work that is open at its row.
+"""Where each checkpoint is drawn in a picture of the graph: one row each, in a lane (a column) for every open branch.
 
-Pure: knows checkpoints' ids, parents and times only.
+Pure: reads only the ids, parents and times of checkpoints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Row:
 
     Attributes:
         lane: its column, from 0.
-        links: pieces of line from a lane in this row to a lane in the next one.
+        links: lines to draw, each from a lane in this row to a lane in the next one.
     """
 
     id: CheckpointId
@@ -27,7 +27,7 @@ class Row:
 
 
 def in_drawing_order(checkpoints: Collection[Checkpoint]) -> list[Checkpoint]:
-    """The newest first, but never a parent before its child, whatever the clocks said."""
+    """The newest first, but never a parent before its child, whatever the clocks said. O(n log n)."""
     known = {each.id: each for each in checkpoints}
     children = dict.fromkeys(known, 0)
     for each in checkpoints:
@@ -47,20 +47,21 @@ def in_drawing_order(checkpoints: Collection[Checkpoint]) -> list[Checkpoint]:
     return ordered
 
 
-def lanes(ordered: Sequence[Checkpoint], way: Collection[CheckpointId] = ()) -> list[Row]:
-    """A row for each checkpoint, in the order given: children before parents.
+def graph_rows(ordered: Sequence[Checkpoint], path: Collection[CheckpointId] = ()) -> list[Row]:
+    """A row for each checkpoint, in the given order.
 
     Args:
-        way: checkpoints that get lane 0: the way from the head to the root.
+        ordered: children before their parents.
+        path: the checkpoints from the first to HEAD. They get lane 0.
     """
     there = {each.id for each in ordered}
     last = ordered[-1].id if ordered else None
-    open_lanes: list[CheckpointId | None] = [None] if way else []
+    open_lanes: list[CheckpointId | None] = [None] if path else []
     """Which checkpoint each lane leads down to."""
     rows = []
     for number, each in enumerate(ordered):
         mine = [at for at, awaited in enumerate(open_lanes) if awaited == each.id]
-        lane = 0 if each.id in way else mine[0] if mine else _free(open_lanes, 1 if way else 0)
+        lane = 0 if each.id in path else mine[0] if mine else _free(open_lanes, 1 if path else 0)
         _open(open_lanes, lane)
         for at in mine:
             open_lanes[at] = None
@@ -70,7 +71,7 @@ def lanes(ordered: Sequence[Checkpoint], way: Collection[CheckpointId] = ()) -> 
             continue
         below = ordered[number + 1]
         arriving = [at for at, awaited in enumerate(open_lanes) if awaited == below.id]
-        target = 0 if below.id in way else arriving[0] if arriving else -1
+        target = 0 if below.id in path else arriving[0] if arriving else -1
         links = tuple(
             (at, target if awaited == below.id else at) for at, awaited in enumerate(open_lanes) if awaited is not None
         )
@@ -79,6 +80,7 @@ def lanes(ordered: Sequence[Checkpoint], way: Collection[CheckpointId] = ()) -> 
 
 
 def _free(open_lanes: list[CheckpointId | None], first: int) -> int:
+    """The first lane, from `first` on, that leads nowhere."""
     for at in range(first, len(open_lanes)):
         if open_lanes[at] is None:
             return at

@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kishu_kernel.detect.covariables import ALL, Detector
-from kishu_kernel.detect.familiar import LONG, READABLE, Familiars, key_of_array, key_of_tuple
+from kishu_kernel.detect.detector import Detector
 from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.sequence_cache import LONG, TUPLES_HAVE_KEYS, SequenceCache, key_of_array, key_of_tuple
 from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.model import EVERYTHING
 from kishu_kernel.objects.reducers import ReductionTable
 
 pytestmark = pytest.mark.skipif(
@@ -32,7 +33,7 @@ def texts(count: int = MANY) -> list[str]:
 
 
 def look(obj: Any, before: Fingerprint | None = None) -> Fingerprint:
-    return Fingerprinter(TABLE, before.familiar if before else ()).take(obj)
+    return Fingerprinter(TABLE, before.sequences if before else ()).take(obj)
 
 
 LONG_ONES: dict[str, Callable[[], Any]] = {
@@ -62,7 +63,7 @@ def test_a_second_look_gives_the_same_digest(make: Callable[[], Any]) -> None:
 
 def test_the_memory_of_a_tuple_is_read() -> None:
     """Else all is right, and slow."""
-    assert READABLE is True, sys.implementation
+    assert TUPLES_HAVE_KEYS is True, sys.implementation
     items = tuple(texts())
     assert key_of_tuple(items) == key_of_array(np.array(items, object))
     assert key_of_tuple(items) != key_of_tuple(items[::-1])
@@ -105,7 +106,7 @@ def test_new_objects_in_the_place_of_freed_ones_are_seen() -> None:
     detector = Detector(TABLE)
     variables: dict[str, Any] = {"x": texts(LONG)}
     for turn in range(50):
-        judgement = detector.judge(ALL, variables)
+        judgement = detector.judge(EVERYTHING, variables)
         assert judgement.delta.changes, turn
         detector.adopt(judgement)
         variables["x"][:] = [f"turn {turn} {number}" for number in range(LONG)]
@@ -123,7 +124,7 @@ def test_what_is_known_never_hides_a_change(cells: list[list[tuple[str, int, int
     detector = Detector(TABLE)
     items: list[Any] = texts(LONG + 8)
     variables = {"x": items}
-    detector.adopt(detector.judge(ALL, variables))
+    detector.adopt(detector.judge(EVERYTHING, variables))
     for cell in cells:
         before = [*items]
         for kind, place, value in cell:
@@ -136,7 +137,7 @@ def test_what_is_known_never_hides_a_change(cells: list[list[tuple[str, int, int
                     items.pop(place)
                 case _:
                     items[0], items[place] = items[place], items[0]
-        judgement = detector.judge(ALL, variables)
+        judgement = detector.judge(EVERYTHING, variables)
         same = [(type(each), each) for each in before] == [(type(each), each) for each in items]
         assert bool(judgement.delta.changes) == (not same)
         detector.adopt(judgement)
@@ -146,8 +147,8 @@ def test_variables_that_hold_the_same_objects_are_not_joined() -> None:
     items = texts()
     variables = {"a": pd.Series(items, dtype=object), "b": pd.Series(items, dtype=object), "c": items, "d": [*items]}
     detector = Detector(TABLE)
-    detector.adopt(detector.judge(ALL, variables))
-    assert set(detector.judge(ALL, variables).known) == {("a",), ("b",), ("c",), ("d",)}
+    detector.adopt(detector.judge(EVERYTHING, variables))
+    assert set(detector.judge(EVERYTHING, variables).known) == {("a",), ("b",), ("c",), ("d",)}
 
 
 def test_objects_are_let_go_with_the_variable() -> None:
@@ -155,17 +156,17 @@ def test_objects_are_let_go_with_the_variable() -> None:
     witness = items[5]
     free = sys.getrefcount(witness)
     detector = Detector(TABLE)
-    detector.adopt(detector.judge(ALL, {"x": items}))
+    detector.adopt(detector.judge(EVERYTHING, {"x": items}))
     assert sys.getrefcount(witness) == free + 1
-    detector.adopt(detector.judge(ALL, {"x": 1}))
+    detector.adopt(detector.judge(EVERYTHING, {"x": 1}))
     assert sys.getrefcount(witness) == free
 
 
 def test_without_room_nothing_is_kept_alive() -> None:
     objects = tuple(texts())
     key = key_of_tuple(objects)
-    assert Familiars(room=1000).remember(key, objects, b"") is None
-    kept = Familiars(room=10_000_000).remember(key, objects, b"")
+    assert SequenceCache(room=1000).add(key, objects, b"") is None
+    kept = SequenceCache(room=10_000_000).add(key, objects, b"")
     assert kept is not None
-    assert Familiars([kept], room=10_000_000).recognised(key) is kept
-    assert Familiars([kept], room=kept.weight).remember(key_of_tuple(objects[1:]), objects[1:], b"") is None
+    assert SequenceCache([kept], room=10_000_000).get(key) is kept
+    assert SequenceCache([kept], room=kept.weight).add(key_of_tuple(objects[1:]), objects[1:], b"") is None

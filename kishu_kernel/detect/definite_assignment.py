@@ -36,7 +36,7 @@ def magic_call(node: ast.AST) -> MagicCall | None:
     return tuple(texts) if len(texts) == len(node.args) else None
 
 
-def bound_first(body: Iterable[ast.stmt], nested: Reads, magic: MagicAccess) -> set[str]:
+def bound_before_read(body: Iterable[ast.stmt], nested: Reads, magic: MagicAccess) -> set[str]:
     """Names that these statements bind and never read before they have bound them."""
     flow = _Flow(nested, magic)
     flow.run(body)

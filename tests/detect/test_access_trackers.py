@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.detect.trackers import (
+from kishu_kernel.detect.access_trackers import (
     CheckAllTracker,
     CodeTracker,
     NamespaceTracker,
@@ -62,7 +62,7 @@ def test_code_tracker_leaves_the_namespace_alone() -> None:
     namespace: dict[str, Any] = {"x": 1}
     end = make_tracker("code", namespace).watch("y = x")
     assert namespace == {"x": 1}
-    assert end() == Access(frozenset("xy"), frozenset("x"), frees=frozenset("y"))
+    assert end() == Access(frozenset("xy"), frozenset("x"), rebinds=frozenset("y"))
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,9 @@ from typing import Any
 import pytest
 
 from kishu_kernel.detect.access import cell_access
-from kishu_kernel.detect.covariables import ALL, Detector, Judgement
-from kishu_kernel.model import Access, Names
+from kishu_kernel.detect.detector import Detector, Judgement
+from kishu_kernel.model import EVERYTHING, Access, Names
 from kishu_kernel.objects.reducers import ReductionTable
-
-NOTHING = Access()
 
 
 class Cells:
@@ -115,7 +113,7 @@ def test_the_namespace_in_a_variable_touches_everything(cells: Cells) -> None:
 @pytest.mark.parametrize("code", ["_.append(0)", "Out[3].append(0)", "__.append(0)", "_oh[3].append(0)"])
 def test_moving_names_lead_to_results(cells: Cells, code: str) -> None:
     cells.execute("_3 = [1]; a = [2]")
-    cells.detector.adopt(cells.detector.judge(ALL, cells.variables))
+    cells.detector.adopt(cells.detector.judge(EVERYTHING, cells.variables))
     cells.live["_3"].append(0)
     judged = cells.detector.judge(cell_access(code), cells.variables)
     assert changed(judged) == {("_3",)}
@@ -125,14 +123,14 @@ def test_moving_names_lead_to_results(cells: Cells, code: str) -> None:
 
 def test_moving_names_in_functions_lead_to_results(cells: Cells) -> None:
     cells.execute("_3 = [1]\ndef f():\n    return _")
-    cells.detector.adopt(cells.detector.judge(ALL, cells.variables))
+    cells.detector.adopt(cells.detector.judge(EVERYTHING, cells.variables))
     cells.live["_3"].append(0)
     assert changed(cells.detector.judge(cell_access("f()"), cells.variables)) == {("_3",)}
 
 
 def test_a_throwaway_name_leads_nowhere(cells: Cells) -> None:
     cells.execute("_3 = [1]")
-    cells.detector.adopt(cells.detector.judge(ALL, cells.variables))
+    cells.detector.adopt(cells.detector.judge(EVERYTHING, cells.variables))
     assert ("_3",) not in cells.judge("for _ in range(3): pass").known
 
 
@@ -145,7 +143,7 @@ def test_judging_changes_nothing(cells: Cells) -> None:
     again = cells.detector.judge(cell_access("a.append(2); b = 1"), cells.variables)
     assert again.delta == first.delta
     cells.detector.adopt(first)
-    assert not cells.detector.judge(ALL, cells.variables).delta
+    assert not cells.detector.judge(EVERYTHING, cells.variables).delta
 
 
 def test_an_equal_value_is_no_change(cells: Cells) -> None:
@@ -175,7 +173,7 @@ def test_splits_and_merges(cells: Cells, before: str, cell: str, changes: set[Na
     delta = cells.run(cell).delta
     assert {change.names for change in delta.changes} == changes
     assert set(delta.dropped) == dropped
-    assert not cells.detector.judge(ALL, cells.variables).delta  # it knows what it adopted
+    assert not cells.detector.judge(EVERYTHING, cells.variables).delta  # it knows what it adopted
 
 
 @pytest.mark.parametrize(
@@ -221,37 +219,37 @@ def test_inputs_of_code_that_is_gone_afterwards(cells: Cells) -> None:
     assert cells.run("x = f(); del f").delta.inputs == ("f", "n")
 
 
-# -- carried and exempt ------------------------------------------------------------------------------------
+# -- outside and running ------------------------------------------------------------------------------------
 
 
 def test_what_something_else_did_cannot_be_had_from_the_cell(cells: Cells) -> None:
     cells.run("a = [1]; b = [1]")
     cells.live["a"].append(2)
-    judged = cells.run("b.append(2)", carried=cell_access("a"))
+    judged = cells.run("b.append(2)", outside=cell_access("a"))
     assert {change.names: change.replayable for change in judged.delta.changes} == {("a",): False, ("b",): True}
 
 
 def test_a_link_to_what_something_else_did_is_not_replayable_either(cells: Cells) -> None:
     cells.run("b = [1]")
     cells.live["a"] = [cells.live["b"]]
-    judged = cells.run("b.append(2)", carried=cell_access("a = 1"))
+    judged = cells.run("b.append(2)", outside=cell_access("a = 1"))
     assert {change.names: change.replayable for change in judged.delta.changes} == {("a", "b"): False}
 
 
 def test_exempt_is_left_for_later(cells: Cells) -> None:
     cells.run("a = [1]; b = [1]; c = [a]")
     cells.live["a"].append(2)
-    judged = cells.run("b.append(2)", ALL, exempt=cell_access("a"))
+    judged = cells.run("b.append(2)", EVERYTHING, running=cell_access("a"))
     assert changed(judged) == {("b",)}
-    assert changed(cells.detector.judge(ALL, cells.variables)) == {("a", "c")}
+    assert changed(cells.detector.judge(EVERYTHING, cells.variables)) == {("a", "c")}
 
 
 def test_what_was_linked_to_the_exempt_meanwhile_is_left_too(cells: Cells) -> None:
     cells.run("a = [1]; b = [1]; c = [1]; d = [c]; e = [1]")
-    judged = cells.run("b.append(a); c.append(b); e.append(2)", exempt=cell_access("a"))
+    judged = cells.run("b.append(a); c.append(b); e.append(2)", running=cell_access("a"))
     assert changed(judged) == {("e",)}
     assert judged.delta.dropped == (("e",),)
-    assert changed(cells.detector.judge(ALL, cells.variables)) == {("a", "b", "c", "d")}
+    assert changed(cells.detector.judge(EVERYTHING, cells.variables)) == {("a", "b", "c", "d")}
 
 
 # -- after a checkout ----------------------------------------------------------------------------------------
@@ -265,5 +263,5 @@ def test_a_checkout_replaces_what_is_known(cells: Cells) -> None:
     cells.detector.replace(
         [("a",)], {("a",): before[("a",)], ("b",): before[("b",)]}, {name: cells.live[name] for name in "ab"}
     )
-    assert not cells.detector.judge(ALL, cells.variables).delta
+    assert not cells.detector.judge(EVERYTHING, cells.variables).delta
     assert changed(cells.run("f()")) == {("b",)}

@@ -1,0 +1,190 @@
+"""Which variables may a cell have changed? Only these are fingerprinted.
+
+Candidates are names that the code may touch, names that are bound to another object than before, what the notebook
+functions among them may touch, and the whole co-variables of all these, to a fixpoint. By Lemma 1 no other co-variable
+can have changed, so a new link can only form among candidates.
+
+Neighbours: `detector` judges the candidates. Law: nothing here changes what is known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kishu_kernel.detect.connections import connected_names
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.knowledge import Knowledge, deferred_access
+from kishu_kernel.detect.read_only_code import READING_BUILTINS
+from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.model import NOTHING, Access, Names
+
+OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
+"""Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""
+
+_RESULT = re.compile(r"_\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Names that may have changed, sorted by who may have changed them.
+
+    Attributes:
+        names: all of them.
+        by_cell: those that the cell itself may have touched.
+        from_outside: those that something else than the cell may have touched.
+        accessed: those that were touched, and not merely suspected: an opaque object in one of them counts as changed.
+    """
+
+    names: frozenset[str]
+    by_cell: frozenset[str]
+    from_outside: frozenset[str]
+    accessed: frozenset[str]
+
+    def is_the_cells(self, names: Names) -> bool:
+        """Whether the cell alone explains a change of this co-variable, so that re-running it gives it again."""
+        return self.by_cell.issuperset(names) and self.from_outside.isdisjoint(names)
+
+
+class CandidateSearch:
+    """One search. It fingerprints the variables that it passes.
+
+    Args:
+        variables: the user's variables as they are now; none, to search without fingerprints.
+
+    Attributes:
+        prints: the fingerprints that were taken, by name.
+        deferred: what the code that was passed on the way may touch.
+    """
+
+    def __init__(self, knowledge: Knowledge, fingerprinter: Fingerprinter, variables: Mapping[str, Any]) -> None:
+        self._knowledge = knowledge
+        self._covariable_of = knowledge.covariable_of
+        self._fingerprint = fingerprinter.take
+        self._variables = variables
+        self._everything = variables.keys() | knowledge.covariable_of.keys()
+        self.prints: dict[str, Fingerprint] = {}
+        self.deferred: set[Access] = set()
+
+    def candidates(self, access: Access, outside: Access, running: Access) -> Candidates:
+        """What may have changed; the arguments are those of `Detector.judge`."""
+        spared = self.closure(running) if running != NOTHING else frozenset()
+        # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
+        by_cell = self.closure(access, and_rebound=outside == NOTHING)
+        by_cell |= self._sharing_labels(by_cell)
+        if not READING_BUILTINS.isdisjoint(outside.read_only & self._variables.keys()):
+            outside = replace(outside, read_only=frozenset())  # it called a function of the notebook, not the builtin
+        changing = outside.without_read_only()
+        from_outside = self.closure(changing) if outside != NOTHING else frozenset()
+        names = (by_cell | from_outside | self.closure(outside, and_rebound=True)) - spared
+        if spared:
+            names -= self._linked_to(spared, names)
+        # What is opaque counts as changed when it was accessed, not on the mere suspicion that anything may have been.
+        accessed = by_cell | self._rebound() if outside.dynamic else names
+        if outside.read_only and not outside.dynamic:
+            accessed &= by_cell | self.closure(changing, and_rebound=True)
+        return Candidates(names, by_cell, from_outside, accessed)
+
+    def closure(self, access: Access, *, and_rebound: bool = False) -> frozenset[str]:
+        """All names, known before or there now, that code with this access may have touched.
+
+        Args:
+            and_rebound: begin with the names that are bound to another object than before, too.
+        """
+        start = self._everything if access.dynamic else self._spelled(access.names, access.inputs, self._everything)
+        return self._closed(start | self._rebound() if and_rebound else start)
+
+    def inputs(self, access: Access) -> Iterable[str]:
+        """Known names whose earlier values code with this access may have read."""
+        there = self._covariable_of.keys()
+        if access.dynamic:
+            return there
+        found = self._spelled(access.inputs, access.inputs, there)
+        for name in self._closed(there & found, there):
+            known = self._knowledge.of(name)
+            deferred = known.deferred if known else ()
+            if (known and known.dynamic) or any(each.dynamic for each in deferred):
+                return there
+            for each in deferred:
+                found |= self._spelled(each.names, each.names, there)
+        return found
+
+    def _linked_to(self, spared: frozenset[str], candidates: frozenset[str]) -> frozenset[str]:
+        """Candidates that can only be judged together with those that are spared."""
+        prints = {name: self.prints[name] for name in spared | candidates if name in self.prints}
+        now = [set(group) for group in connected_names(prints)]
+        before = [set(self._covariable_of[name]) for name in candidates & self._covariable_of.keys()]
+        groups = now + before
+        found = set(spared)
+        while joined := [group for group in groups if not (found.isdisjoint(group) or found >= group)]:
+            found.update(*joined)
+        return frozenset(found)
+
+    def _sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:
+        """Variables that share a label object with a candidate that has changed."""
+        added: frozenset[str] = frozenset()
+        while True:
+            labels = frozenset().union(*(self._labels(name) for name in candidates | added))
+            sharing = {
+                names[0] for names, known in self._knowledge.known.items() if not labels.isdisjoint(known.labels)
+            } - candidates - added  # fmt: skip
+            if not labels or not sharing:
+                return added
+            added |= self._closed(sharing)
+
+    def _labels(self, name: str) -> frozenset[int]:
+        """Labels that a name held before or holds now, if it has changed at all."""
+        known = self._knowledge.of(name)
+        taken = self.prints.get(name)
+        if known and taken and known.variables.get(name) == taken.digest:
+            return frozenset()
+        return (known.labels if known else frozenset()) | (taken.labels if taken else frozenset())
+
+    def _rebound(self) -> set[str]:
+        """Names that are bound to another object than before, that are new, or that are gone."""
+        bound = self._knowledge.bindings
+        changed = {name for name, obj in self._variables.items() if bound.get(name) != id(obj)}
+        return changed | (bound.keys() - self._variables.keys())
+
+    def _closed(self, start: Iterable[str], everything: Set[str] | None = None) -> frozenset[str]:
+        """These names, their whole co-variables, and what the functions among them may touch, to a fixpoint.
+
+        Args:
+            everything: what a dynamic access reaches.
+        """
+        everything = self._everything if everything is None else everything
+        found: set[str] = set()
+        seen: set[Access] = set()
+        todo = list(start)
+        while todo:
+            name = todo.pop()
+            if name in found:
+                continue
+            found.add(name)
+            known = self._knowledge.of(name)
+            deferred = set(known.deferred) if known else set()
+            dynamic = known.dynamic if known else False
+            todo.extend(self._covariable_of.get(name, ()))
+            if name in self._variables:
+                if name not in self.prints:
+                    self.prints[name] = self._fingerprint(self._variables[name])
+                deferred |= deferred_access([self.prints[name]])
+                dynamic = dynamic or self.prints[name].dynamic
+            deferred -= seen
+            seen |= deferred
+            if dynamic or any(each.dynamic for each in deferred):
+                todo.extend(everything)
+            for each in deferred:
+                todo.extend(self._spelled(each.names, each.names, everything))
+        self.deferred |= seen
+        return frozenset(found)
+
+    @staticmethod
+    def _spelled(names: Set[str], read: Set[str], everything: Set[str]) -> set[str]:
+        """Those of everything that these names mean. `Out` and `_`, if read, may mean any result of a cell."""
+        found = everything & names
+        if not OUTPUT_NAMES.isdisjoint(read):
+            found |= {name for name in everything if _RESULT.fullmatch(name)}
+        return set(found)

@@ -1,0 +1,51 @@
+"""Which variables form one co-variable (Definition 1): the connected components of what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from kishu_kernel.detect.fingerprint import hubs_of
+from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.model import Names, covariable
+
+
+def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
+    """Maximal sets of names whose reachable objects are connected. Sorted."""
+    hubs = hubs_of(prints)
+    prints = {**prints, **hubs}
+    parent = {name: name for name in prints}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = name = parent[parent[name]]
+        return name
+
+    owner: dict[int, str] = {}
+    for name, taken in prints.items():
+        for key in taken.links:
+            other = owner.setdefault(key, name)
+            if other != name:
+                parent[root(name)] = root(other)
+    ranges = sorted((*extent, name) for name, taken in prints.items() for extent in taken.ranges)
+    for one, other in _overlapping(ranges):
+        parent[root(one)] = root(other)
+
+    groups: dict[str, list[str]] = {}
+    for name in prints.keys() - hubs.keys():
+        groups.setdefault(root(name), []).append(name)
+    return sorted(map(covariable, groups.values()))
+
+
+def _overlapping(ranges: list[tuple[int, int, bool, str]]) -> Iterable[tuple[str, str]]:
+    """Pairs of names whose memory overlaps. Two private ranges do not connect, whatever lies between them.
+
+    Args:
+        ranges: (start, end, private, name), sorted.
+    """
+    reach: dict[bool, tuple[int, str]] = {}  # of private and of other ranges: the farthest end so far
+    for start, end, private, name in ranges:
+        for kind, (far, other) in reach.items():
+            if start < far and not (kind and private) and other != name:
+                yield name, other
+        if end > reach.get(private, (0, ""))[0]:
+            reach[private] = (end, name)

@@ -1,0 +1,258 @@
+"""What did a cell change? From what it may have touched to its delta (Definition 2).
+
+Law: `judge` decides and changes nothing; `adopt` makes its judgement the new knowledge, when the checkpoint is taken.
+Neighbours: `candidates` finds what is to be fingerprinted, `connections` which names form one co-variable, `knowledge`
+keeps what is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kishu_kernel.detect.candidates import Candidates, CandidateSearch
+from kishu_kernel.detect.connections import connected_names
+from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
+from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
+from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
+from kishu_kernel.objects.classes import is_untraversable
+from kishu_kernel.objects.reducers import ReductionTable
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A delta, and what is to be known when its checkpoint is taken.
+
+    Attributes:
+        known: the co-variables that were judged, as they are now.
+        bindings: name -> id of the object that it is bound to, for every name that was judged.
+        opaque: for each changed co-variable the types in it that could not be walked.
+    """
+
+    delta: Delta
+    known: Mapping[Names, KnownCovariable]
+    bindings: Mapping[str, int]
+    opaque: Mapping[Names, tuple[type, ...]]
+
+
+class Detector:
+    """Knows every co-variable of the session by its digest, and finds those that have changed."""
+
+    def __init__(self, table: ReductionTable) -> None:
+        self._table = table
+        self._knowledge = Knowledge()
+
+    # -- after a cell ----------------------------------------------------------------------------
+
+    def judge(
+        self,
+        access: Access,
+        variables: Mapping[str, Any],
+        *,
+        outside: Access = NOTHING,
+        running: Access = NOTHING,
+    ) -> Judgement:
+        """What changed, of all that may have been touched. Costs what fingerprints of these variables cost.
+
+        Args:
+            access: what the cell that is judged may have touched.
+            variables: the user's variables as they are now.
+            outside: what something else than the cell may have touched since the last checkpoint. A change that only
+                this explains does not come back by re-running the cell.
+            running: what cells that still run elsewhere may touch. It is left for later, with all that it is linked to.
+        """
+        search = CandidateSearch(self._knowledge, Fingerprinter(self._table, self._knowledge.sequences), variables)
+        candidates = search.candidates(access, outside, running)
+        prints = {name: search.prints[name] for name in candidates.names if name in variables}
+        known = {names: known_covariable(names, prints) for names in connected_names(prints)}
+        opaque: dict[Names, tuple[type, ...]] = {}
+        changes: list[Change] = []
+        for names, now in known.items():
+            types = tuple(dict.fromkeys(kind for name in names for kind in prints[name].opaque))
+            accessed = not candidates.accessed.isdisjoint(names)
+            if (types and accessed) or self._differs(names, now, accessed, variables):
+                changes.append(Change(names, now.digest, candidates.is_the_cells(names)))
+                opaque[names] = types
+        inputs = self._inputs(search.inputs(access), changes, variables)
+        if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):
+            # Something else wrote what the cell read: a re-run on the stored versions would do other things.
+            changes = [replace(change, replayable=False) for change in changes]
+        return Judgement(
+            self._delta(candidates, known, changes, inputs, prints, variables),
+            known,
+            {name: id(variables[name]) for name in candidates.names if name in variables},
+            opaque,
+        )
+
+    def adopt(self, judgement: Judgement) -> None:
+        """Makes a judgement the new knowledge."""
+        for names in judgement.delta.dropped:
+            self._knowledge.remove(names)
+        for names, known in judgement.known.items():
+            self._knowledge.add(names, known)
+        self._knowledge.bindings.update(judgement.bindings)
+
+    def _differs(self, names: Names, now: KnownCovariable, accessed: bool, variables: Mapping[str, Any]) -> bool:
+        """Whether a co-variable is new, or another than it was."""
+        before = self._knowledge.known.get(names)
+        if before is None:
+            return True
+        if before.digest == now.digest:
+            return False
+        return accessed or not _only_moved_on_screen(before, now, names, variables)
+
+    def _inputs(self, read: Iterable[str], changes: Iterable[Change], variables: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names whose earlier values a re-run of the cell must find. Sorted.
+
+        A variable that was split off its co-variable is still the object that it was: a re-run must find it, though the
+        cell did not read it.
+
+        Args:
+            read: names that the cell may have read.
+        """
+        covariable_of, bindings = self._knowledge.covariable_of, self._knowledge.bindings
+        split = {
+            name
+            for change in changes
+            for name in change.names
+            if change.replayable
+            and covariable_of.get(name, change.names) != change.names
+            and bindings.get(name) == id(variables[name])
+        }
+        return _sorted(name for name in split.union(read) if name in covariable_of)
+
+    def _delta(
+        self,
+        candidates: Candidates,
+        known: Mapping[Names, KnownCovariable],
+        changes: Iterable[Change],
+        inputs: tuple[str, ...],
+        prints: Mapping[str, Fingerprint],
+        variables: Mapping[str, Any],
+    ) -> Delta:
+        covariable_of = self._knowledge.covariable_of
+        changed = {change.names for change in changes}
+        before = {covariable_of[name] for name in candidates.names if name in covariable_of}
+        dropped = sorted(names for names in before if names in changed or names not in known)
+        unsure = {name for name in candidates.accessed if name in prints and prints[name].opaque}
+        return Delta(
+            changes=tuple(changes),
+            dropped=tuple(dropped),
+            created=_sorted(name for names in changed for name in names if name not in covariable_of),
+            modified=_sorted(self._modified(changed, known, variables, unsure)),
+            deleted=_sorted(name for names in dropped for name in names if name not in variables),
+            accessed=_sorted(name for name in candidates.by_cell if name in variables or name in covariable_of),
+            inputs=inputs,
+        )
+
+    def _modified(
+        self,
+        changed: Iterable[Names],
+        known: Mapping[Names, KnownCovariable],
+        variables: Mapping[str, Any],
+        unsure: Set[str],
+    ) -> Iterator[str]:
+        """Names that existed before and whose own objects changed.
+
+        Where only the sharing between names changed, no single name explains it: then all of them.
+
+        Args:
+            unsure: names whose objects may have changed though their digests did not.
+        """
+        covariable_of = self._knowledge.covariable_of
+        different: dict[Names, list[str]] = {}
+        for names in changed:
+            now = known[names].variables
+            old = [name for name in names if name in covariable_of]
+            different[names] = [n for n in old if n in unsure or self._knowledge.digest_of(n) != now[n]]
+        explained = {covariable_of[name] for names in different.values() for name in names}
+        # A name came or went: that is why the co-variable is another one.
+        explained |= {names for names in self._knowledge.known if not variables.keys() >= set(names)}
+        for names, own in different.items():
+            before = {covariable_of[name] for name in names if name in covariable_of}
+            created = any(name not in covariable_of for name in names)
+            yield from own if own or created or not before.isdisjoint(explained) else names
+
+    # -- before a cell ---------------------------------------------------------------------------
+
+    def names_reached(self, access: Access) -> frozenset[str]:
+        """Known names that code with this access may touch. Nothing is fingerprinted."""
+        return self._known_names_search().closure(access)
+
+    def release_sequences(self, access: Access) -> None:
+        """Stops keeping alive what code with this access may free. Called before the code runs."""
+        cached = [(names, each) for names, known in self._knowledge.known.items() for each in known.sequences]
+        if not cached:
+            return
+        search = self._known_names_search()
+        reached = search.closure(access)
+        rebound = access.rebinds.union(*(each.rebinds for each in search.deferred))
+        removes_parts = any(each.removes_parts or each.dynamic for each in (access, *search.deferred))
+        removes_parts = removes_parts or any(known.dynamic for known in map(self._knowledge.of, reached) if known)
+        for names, sequence in cached:
+            if not (reached if removes_parts else rebound).isdisjoint(names):
+                sequence.release(parts=removes_parts)
+
+    def _known_names_search(self) -> CandidateSearch:
+        return CandidateSearch(self._knowledge, Fingerprinter(self._table), {})
+
+    # -- the audit -------------------------------------------------------------------------------
+
+    def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
+        """Whether a co-variable still is what is known of it.
+
+        Raises:
+            GivenUp: `should_stop` said so.
+        """
+        known, bindings = self._knowledge.known[names], self._knowledge.bindings
+        if any(name not in variables or bindings.get(name) != id(variables[name]) for name in names):
+            return False
+        prints = Fingerprinter(self._table, known.sequences, should_stop)
+        return combined_digest(names, {name: prints.take(variables[name]) for name in names}) == known.digest
+
+    def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
+        """Takes a co-variable as it is now for unchanged: from now on it is compared with this."""
+        before = self._knowledge.known[names]
+        fingerprinter = Fingerprinter(self._table, before.sequences)
+        now = known_covariable(names, {name: fingerprinter.take(variables[name]) for name in names})
+        self._knowledge.known[names] = replace(
+            before, digest=now.digest, variables=now.variables, widget_setup=now.widget_setup
+        )
+
+    # -- travel ----------------------------------------------------------------------------------
+
+    def replace(
+        self, gone: Iterable[Names], loaded: Mapping[Names, KnownCovariable], variables: Mapping[str, Any]
+    ) -> None:
+        """A checkout took away the co-variables `gone` and brought those that were `loaded`."""
+        for names in gone:
+            self._knowledge.remove(names)
+        for names, known in loaded.items():
+            self._knowledge.add(names, known)
+            self._knowledge.bindings.update({name: id(variables[name]) for name in names})
+
+    def snapshot(self) -> KnowledgeSnapshot:
+        """What is known now, for `restore`. O(names)."""
+        return self._knowledge.snapshot()
+
+    def restore(self, snapshot: KnowledgeSnapshot) -> None:
+        """Knows again what was known then, and nothing else."""
+        self._knowledge.restore(snapshot)
+
+
+def _only_moved_on_screen(
+    before: KnownCovariable, now: KnownCovariable, names: Names, variables: Mapping[str, Any]
+) -> bool:
+    """They are widgets, and a person has moved them: brought back, they would be others than are shown.
+
+    What callbacks keep beside widgets, or on them, changes as anything does.
+    """
+    if not before.widget_setup or before.widget_setup != now.widget_setup:
+        return False
+    return all(is_untraversable(type(variables[name])) for name in names)
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))

@@ -1,0 +1,117 @@
+"""What is known of the session's co-variables between two cells: the measure by which a change is found.
+
+Neighbours: `detector` reads and writes it, `candidates` reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kishu_kernel.detect.access import code_access
+from kishu_kernel.detect.fingerprint import combined_digest
+from kishu_kernel.detect.sequence_cache import CachedSequence
+from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.model import Access, Digest, Names
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCovariable:
+    """What is known of one co-variable.
+
+    Attributes:
+        digest: of the whole co-variable.
+        variables: name -> digest of what is reachable from this name alone, as far as it is known.
+        deferred: what functions of the notebook that are reachable from it may touch when they run. The code itself
+            is not kept, so that the user can free it.
+        dynamic: every variable may be touched through it.
+        labels: ids of objects in it that other co-variables may share and see changing (`Fingerprint.labels`).
+        sequences: long sequences of atoms in it, for the next fingerprint to recognise.
+        widget_setup: of the widgets in it, the part that no person can change on the screen.
+    """
+
+    digest: Digest
+    variables: Mapping[str, Digest] = field(default_factory=dict)
+    deferred: frozenset[Access] = frozenset()
+    dynamic: bool = False
+    labels: frozenset[int] = frozenset()
+    sequences: tuple[CachedSequence, ...] = ()
+    widget_setup: bytes = b""
+
+
+def known_covariable(names: Names, prints: Mapping[str, Fingerprint]) -> KnownCovariable:
+    """What the fingerprints of its names tell of a co-variable."""
+    own = [prints[name] for name in names]
+    return KnownCovariable(
+        combined_digest(names, prints),
+        {name: prints[name].digest for name in names},
+        deferred_access(own),
+        any(each.dynamic for each in own),
+        frozenset().union(*(each.labels for each in own)),
+        tuple(sequence for each in own for sequence in each.sequences),
+        b"".join(each.still for each in own),
+    )
+
+
+def deferred_access(prints: Iterable[Fingerprint]) -> frozenset[Access]:
+    """What the notebook functions that these fingerprints have met may touch when they run."""
+    return frozenset(code_access(code) for each in prints for code in each.codes)
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeSnapshot:
+    """All that was known at one moment."""
+
+    known: Mapping[Names, KnownCovariable]
+    bindings: Mapping[str, int]
+
+
+class Knowledge:
+    """All that is known now.
+
+    Attributes:
+        known: each co-variable of the session.
+        covariable_of: name -> the co-variable that it belongs to.
+        bindings: name -> id of the object that it was bound to.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[Names, KnownCovariable] = {}
+        self.covariable_of: dict[str, Names] = {}
+        self.bindings: dict[str, int] = {}
+
+    def of(self, name: str) -> KnownCovariable | None:
+        """The co-variable that a name belongs to; None if the name is unknown."""
+        return self.known.get(self.covariable_of.get(name, ()))
+
+    def digest_of(self, name: str) -> Digest | None:
+        """The digest of a name alone; None if it is unknown."""
+        known = self.of(name)
+        return known.variables.get(name) if known else None
+
+    @property
+    def sequences(self) -> Iterable[CachedSequence]:
+        """The long sequences in all co-variables."""
+        return (each for known in self.known.values() for each in known.sequences)
+
+    def add(self, names: Names, known: KnownCovariable) -> None:
+        """Keeps what is known of a co-variable. What is known of its bindings is kept apart."""
+        self.known[names] = known
+        self.covariable_of.update(dict.fromkeys(names, names))
+
+    def remove(self, names: Names) -> None:
+        """Forgets a co-variable and the bindings of its names."""
+        self.known.pop(names, None)
+        for name in names:
+            self.covariable_of.pop(name, None)
+            self.bindings.pop(name, None)
+
+    def snapshot(self) -> KnowledgeSnapshot:
+        """A copy. O(names): no value is looked at."""
+        return KnowledgeSnapshot(dict(self.known), dict(self.bindings))
+
+    def restore(self, snapshot: KnowledgeSnapshot) -> None:
+        """Knows again what was known then, and nothing else."""
+        self.known = dict(snapshot.known)
+        self.bindings = dict(snapshot.bindings)
+        self.covariable_of = {name: names for names in self.known for name in names}

@@ -1,0 +1,36 @@
+"""What identifies things: checkpoints, sessions, co-variables and their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NewType
+
+CheckpointId = NewType("CheckpointId", str)
+"""16 random hexadecimal digits. An id and not a timestamp, because two kernels' clocks can give the same time."""
+
+SessionId = NewType("SessionId", str)
+
+Names = tuple[str, ...]
+"""The sorted names of one co-variable."""
+
+Digest = NewType("Digest", bytes)
+"""16 bytes of xxh3-128."""
+
+NO_DIGEST = Digest(b"")
+
+State = Mapping[Names, CheckpointId]
+"""A session state (Definition 5): for each co-variable the checkpoint that made its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A co-variable as one cell left it (Definition 4)."""
+
+    names: Names
+    checkpoint: CheckpointId
+
+
+def covariable(names: Sequence[str] | frozenset[str] | set[str]) -> Names:
+    """The canonical form of a co-variable's names: sorted."""
+    return tuple(sorted(names))

@@ -1,0 +1,53 @@
+"""The bytes of one version."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kishu_kernel.model.identity import Names
+
+CodecName = Literal["cloudpickle", "dill"]
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An out-of-band piece of a payload.
+
+    Attributes:
+        data: contiguous bytes. Unless `copied`, this is the user's live memory, valid until the next cell.
+        row_bytes: length of one row if the bytes are rows of a 2-D block, else 0. Chunks start anew at each row.
+        item_bytes: length of one item, for compressors that can use it.
+        direct: the loader reads it straight into the object's own memory (see `Blob`);
+            else the loader is handed a writable buffer.
+        owner: the object that keeps the memory alive.
+        copied: the memory belongs to the payload.
+    """
+
+    data: memoryview
+    row_bytes: int = 0
+    item_bytes: int = 1
+    direct: bool = False
+    owner: object = None
+    copied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The bytes of one version: a pickle stream and its out-of-band buffers.
+
+    Attributes:
+        made_by: names of Python and of the libraries that made it -> their versions.
+    """
+
+    names: Names
+    codec: CodecName
+    stream: bytes
+    buffers: tuple[Buffer, ...] = ()
+    made_by: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes before chunking and compression."""
+        return len(self.stream) + sum(buffer.data.nbytes for buffer in self.buffers)

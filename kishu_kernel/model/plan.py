@@ -1,0 +1,94 @@
+"""What a checkout will do, and what it did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kishu_kernel.model.identity import CheckpointId, Version
+
+ReplayMode = Literal["auto", "annotated", "never"]
+"""Which cells a checkout may re-run: all; only those that call themselves deterministic; none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadStep:
+    """A version that a checkout loads. `size` in bytes."""
+
+    version: Version
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayStep:
+    """A cell that a checkout re-runs.
+
+    Attributes:
+        seconds: how long it took when it first ran.
+        gives: the versions that are taken from what it leaves.
+        loads: inputs that are loaded from the store.
+        after: indices of earlier steps of the plan whose results are its other inputs.
+        side_effects: what re-running it may do to the world, a phrase each.
+    """
+
+    checkpoint: CheckpointId
+    code: str
+    seconds: float
+    gives: tuple[Version, ...]
+    loads: tuple[LoadStep, ...] = ()
+    after: tuple[int, ...] = ()
+    side_effects: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A version of the target that cannot be brought back.
+
+    Attributes:
+        version: without names it stands for variables whose names are unknown, too.
+        reason: a clause for a person.
+    """
+
+    version: Version
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a checkout will do. It is made first, can be shown, and is then applied.
+
+    Attributes:
+        target: None stands for the empty state before the first cell.
+        keep: versions that the present state and the target share; their objects are not touched.
+        load: versions to load from the store.
+        delete: names to unbind. Sorted.
+        replay: cells to re-run, in this order.
+        ambient: kinds of state outside the namespace that will be set. Sorted.
+        lost: versions of the target that will be missing.
+    """
+
+    target: CheckpointId | None
+    keep: tuple[Version, ...]
+    load: tuple[LoadStep, ...]
+    delete: tuple[str, ...]
+    replay: tuple[ReplayStep, ...]
+    lost: tuple[Lost, ...]
+    ambient: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a checkout did, or would do.
+
+    Attributes:
+        head: where the session stands afterwards.
+        previous: where it stood before.
+        applied: false for a dry run.
+        seconds: how long all of it took.
+    """
+
+    head: CheckpointId | None
+    previous: CheckpointId | None
+    plan: Plan
+    applied: bool
+    seconds: float

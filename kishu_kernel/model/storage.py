@@ -1,0 +1,37 @@
+"""What a store tells of itself: its size, and what a collection removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatistics:
+    """How large a store is.
+
+    Attributes:
+        path: None for a store in memory.
+        bytes: size of the pages in use on the disk, not of the sparse memory map.
+    """
+
+    path: str | None
+    bytes: int
+    checkpoints: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much of a store: checkpoints with payloads, chunks, and the bytes that these occupy."""
+
+    checkpoints: int
+    chunks: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection removed, or would remove, and what it kept."""
+
+    removed: Amount
+    kept: Amount
