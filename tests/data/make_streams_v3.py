@@ -27,7 +27,7 @@ from harness import Notebook
 from streams_v3_cells import ALL
 
 from kishu_kernel.objects import rebuild
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
 from kishu_kernel.store.lmdb_store import LmdbStore
 
 DATA = Path(__file__).resolve().parent

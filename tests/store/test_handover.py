@@ -21,10 +21,9 @@ from kishu_kernel.store.base import Refs
 from kishu_kernel.store.format.signing import key_path
 from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.store.maintenance.fsck import check
-from kishu_kernel.store.write_behind import handover, writer_process
 from kishu_kernel.store.write_behind.jobs import HEAVY, Job, worth
 from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, promise, unwritten
-from kishu_kernel.store.write_behind.write_behind_store import WriteBehind
+from kishu_kernel.store.write_behind.write_behind_store import WriteBehind, handover, writer_process
 
 from .values import checkpoint_id, trivial
 

@@ -26,7 +26,7 @@ from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.rebuild import STREAM_NAMES
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.base import StoredPayload
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Seal
 
 from .stream_looks import LOOKS
 

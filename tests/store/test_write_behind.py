@@ -15,8 +15,7 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
 from kishu_kernel.store import MemoryStore
 from kishu_kernel.store.base import Refs
-from kishu_kernel.store.write_behind import write_behind_store
-from kishu_kernel.store.write_behind.write_behind_store import WAITING_BYTES, WriteBehind
+from kishu_kernel.store.write_behind.write_behind_store import WAITING_BYTES, WriteBehind, write_behind_store
 
 from .values import checkpoint_id, payload, trivial
 
