@@ -130,7 +130,9 @@ class Connection:
 
     def check(self, deadline: float, state: str) -> None:
         """Raises, as `reply` does, where there is nobody left to answer, or the time is over."""
-        if not running_kernels.listens(self._info) or (self._pid is not None and not running_kernels.runs(self._pid)):
+        if not running_kernels.is_listening(self._info) or (
+            self._pid is not None and not running_kernels.is_process_running(self._pid)
+        ):
             raise NoKernelError(f"the kernel of {self.name} ended before it answered")
         if time.monotonic() >= deadline:
             raise NoReplyError(f"the kernel of {self.name} did not answer in time: {state}")
@@ -215,7 +217,7 @@ def _renamed(notebook: Path) -> list[running_kernels.LiveKernel]:
     if not notebook.is_file() or not running_kernels.live_kernels():
         return []
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.catalog.assignment import find_place
+    from kishu_kernel.store.catalog.assignment import find_location
     from kishu_kernel.store.catalog.filesystems import base_for
     from kishu_kernel.store.catalog.paths import default_base
 
@@ -224,14 +226,14 @@ def _renamed(notebook: Path) -> list[running_kernels.LiveKernel]:
         base, _ = base_for(Path(told) if told else default_base(), False)
     except StoreError:
         return []
-    place = find_place(base, os.path.abspath(notebook), SessionId(""))
+    place = find_location(base, os.path.abspath(notebook), SessionId(""))
     return [] if place.found == "new" else running_kernels.live_in(place.path)
 
 
 def _await(info: Mapping[str, Any], seconds: float, otherwise: str) -> None:
     """NoKernelError where nobody listens."""
     deadline = time.monotonic() + seconds
-    while not running_kernels.listens(info):
+    while not running_kernels.is_listening(info):
         if time.monotonic() >= deadline:
             raise NoKernelError(otherwise)
         time.sleep(0.02)

@@ -1,7 +1,7 @@
 """How a session ends, whoever ends its process: `shutdown_request`, a signal, `exit()`, the death of its server.
 
-Law: what was done is written, in this process or by one that outlives it (`store.write_behind`), within a bound; then the
-process ends as it would have. From the beginning of the end on nothing of ours is told in any cell's outputs: the
+Law: what was done is written, in this process or by one that outlives it (`store.write_behind`), within a bound; then
+the process ends as it would have. From the beginning of the end on nothing of ours is told in any cell's outputs: the
 next session says what is missing.
 Neighbours: `attachment` is what ends; `signals` and `orphan` hear who ends it.
 """

@@ -20,7 +20,7 @@ from kishu_kernel.model import SessionId
 from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:
-    from kishu_kernel.store.catalog.assignment import Place, StoreListing
+    from kishu_kernel.store.catalog.assignment import StoreListing, StoreLocation
     from kishu_kernel.store.lmdb_store import LmdbStore
 
 MOST = 20 * 10**9
@@ -82,7 +82,7 @@ class StoreOpener:
         self._retry_at: float | None = None
         self._nameless = False
         self._damaged: tuple[Path, object] | None = None
-        self.place: Place | None = None
+        self.place: StoreLocation | None = None
         self.key: Path | None = None
 
     def open(self) -> Timeline:
@@ -161,12 +161,12 @@ class StoreOpener:
 
     def stores(self) -> list[StoreListing]:
         """All stores, the last used first."""
-        from kishu_kernel.store.catalog.assignment import stores
+        from kishu_kernel.store.catalog.assignment import list_stores
 
-        return stores(self.base())
+        return list_stores(self.base())
 
     def attach(self, store: Path) -> Path:
-        """Gives this notebook the history of another one, as in `places.attach`; nothing of its own may be open."""
+        """Gives this notebook the history of another one, as in `attach` there; nothing of its own may be open."""
         from kishu_kernel.store.catalog.assignment import attach
 
         notebook = self._notebook()
@@ -176,40 +176,40 @@ class StoreOpener:
 
     def refresh(self) -> None:
         """Remembers by which cells the notebook can be found again. Cheap; fails silently."""
-        from kishu_kernel.store.catalog.assignment import refresh
+        from kishu_kernel.store.catalog.assignment import remember_cells
 
         notebook = self._notebook()
         if self.place is not None and notebook:
-            refresh(self.place.path, notebook)
+            remember_cells(self.place.path, notebook)
 
     def _open(self) -> LmdbStore:
-        from kishu_kernel.store.catalog.assignment import take_place
-        from kishu_kernel.store.format.signing import key_path, user_seal
+        from kishu_kernel.store.catalog.assignment import claim_location
+        from kishu_kernel.store.format.signing import key_path, user_signer
         from kishu_kernel.store.lmdb_store import LmdbStore
 
-        seal = user_seal()
+        signer = user_signer()
         notebook = self._notebook()
         self._nameless = not notebook
-        place = take_place(self.base(), notebook, self._session)
+        place = claim_location(self.base(), notebook, self._session)
         try:
-            store = LmdbStore(place.path, seal=seal)
+            store = LmdbStore(place.path, signer=signer)
         except StoreDamagedError:
             self._damaged = place.path, _facts(place.path)
             raise
-        if not seal.lasting:
+        if not signer.persistent:
             self._warn(f"The key {key_path()} cannot be made: no later kernel will know that this history is yours.")
-        self.place, self.key = place, key_path() if seal.lasting else None
+        self.place, self.key = place, key_path() if signer.persistent else None
         return store
 
     def _to_read(self) -> Timeline | None:
         """A timeline over a store that cannot be written; None where there is none to be read either."""
         from kishu_kernel.store import MemoryStore
-        from kishu_kernel.store.catalog.assignment import find_place
+        from kishu_kernel.store.catalog.assignment import find_location
         from kishu_kernel.store.layered_store import LayeredStore
         from kishu_kernel.store.lmdb_store import LmdbStore
 
         try:
-            place = find_place(self.base(), self._notebook(), self._session)
+            place = find_location(self.base(), self._notebook(), self._session)
             below = LmdbStore(place.path, readonly=True)
         except (StoreError, OSError):
             return None
@@ -220,22 +220,22 @@ class StoreOpener:
 
     def _open_beside(self, error: Exception) -> LmdbStore | None:
         """A store on the disk for as long as the notebook's own is damaged; None where that is not what is wrong."""
-        from kishu_kernel.store.catalog.assignment import take_beside
-        from kishu_kernel.store.format.signing import key_path, user_seal
+        from kishu_kernel.store.catalog.assignment import claim_replacement
+        from kishu_kernel.store.format.signing import key_path, user_signer
         from kishu_kernel.store.lmdb_store import LmdbStore
 
         if not isinstance(error, StoreDamagedError) or self._damaged is None:
             return None
-        damaged, seal = {self._damaged[0]}, user_seal()
+        damaged, signer = {self._damaged[0]}, user_signer()
         with suppress(StoreError, OSError):
             while True:
-                place = take_beside(self.base(), self._notebook(), self._session, damaged)
+                place = claim_replacement(self.base(), self._notebook(), self._session, damaged)
                 try:
-                    store = LmdbStore(place.path, seal=seal)
+                    store = LmdbStore(place.path, signer=signer)
                 except StoreDamagedError:
                     damaged.add(place.path)
                 else:
-                    self.place, self.key = place, key_path() if seal.lasting else None
+                    self.place, self.key = place, key_path() if signer.persistent else None
                     return store
         return None
 

@@ -15,7 +15,7 @@ from kishu_kernel.model import Checkpoint
 from kishu_kernel.model.amounts import ago, counted, size
 from kishu_kernel.session.session import CUT_OFF
 from kishu_kernel.session.timeline import Timeline
-from kishu_kernel.store.catalog.assignment import Place
+from kishu_kernel.store.catalog.assignment import StoreLocation
 from kishu_kernel.store.write_behind.placeholders import is_unwritten
 
 Ways = tuple[tuple[str, str], ...]
@@ -29,7 +29,9 @@ NAMED = 10
 """Variables that a sentence names at most."""
 
 
-def notice(timeline: Timeline, place: Place | None = None, now: float | None = None) -> Mapping[str, str] | None:
+def notice(
+    timeline: Timeline, place: StoreLocation | None = None, now: float | None = None
+) -> Mapping[str, str] | None:
     """What to show as a mimebundle; None where there is nothing to say. O(checkpoints), bounded.
 
     Args:
@@ -71,7 +73,9 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float) -> tuple[str, Ways]:
+def _of_earlier(
+    timeline: Timeline, earlier: list[Checkpoint], place: StoreLocation | None, now: float
+) -> tuple[str, Ways]:
     last = timeline.resumable() or earlier[0]
     others = [each for each in earlier if each.id != last.id]
     told = f"This notebook has a history: its last session ended {ago(now - last.timestamp)}{_extent(timeline, last)}"
@@ -86,7 +90,7 @@ def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | No
     return told, (("%kishu resume", "brings its variables back"), ("%kishu log --all", "shows what was done"))
 
 
-def _trusting(place: Place | None) -> tuple[str, str]:
+def _trusting(place: StoreLocation | None) -> tuple[str, str]:
     return f"jupyter kishu trust {place.path.name if place else 'STORE'}", "in a terminal, accepts it as yours"
 
 

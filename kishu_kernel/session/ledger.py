@@ -205,7 +205,7 @@ class Ledger:
             self._recovery.taken()
             if alone:  # to see whether the disk takes anything at all
                 self.flush()
-                self.timeline.store.check()
+                self.timeline.store.raise_failure()
             alone = False
         return self._take(checkpoint, payloads)
 
@@ -292,7 +292,7 @@ class Ledger:
     def hasten_writing(self) -> None:
         """The process ends: what is worth most is written first."""
         if self._timeline is not None:
-            self._timeline.store.last()
+            self._timeline.store.prepare_to_end()
 
     def hand_over(self, key: Path | None, patience: float, seconds: float) -> bool:
         """Gives what waits for the writer to a process that outlives this one.
@@ -314,13 +314,13 @@ class Ledger:
             return not store.pending
         return store.hand_over(lambda jobs: hand_over(jobs, Path(path), key, seconds), patience)
 
-    def give_back(self, access: Access) -> None:
+    def wait_until_read(self, access: Access) -> None:
         """Waits until what this may overwrite has been read by the writer. What it may free is free to go."""
         self._detector.release_sequences(access)
-        if self._timeline is None or not self._timeline.store.borrowed():
+        if self._timeline is None or not self._timeline.store.in_flight():
             return
         touched = None if access.dynamic else self._detector.names_reached(access)
-        self._timeline.store.give_back(lambda names: touched is None or not touched.isdisjoint(names))
+        self._timeline.store.wait_until_read(lambda names: touched is None or not touched.isdisjoint(names))
 
     def recover(self) -> StoreError | None:
         """Stands where it stood before what could not be written, if anything could not: then why.

@@ -306,7 +306,7 @@ class Session:
 
     def _give_back(self, access: Access) -> None:
         """Waits until what this may overwrite has been read by the writer."""
-        self._ledger.give_back(self._cells.unwatched() | access)
+        self._ledger.wait_until_read(self._cells.unwatched() | access)
 
     def catch_up(self, timeout: float | None = None) -> StoreError | None:
         """Waits, at most so many seconds, until what was taken is written, or known to be lost: then why."""

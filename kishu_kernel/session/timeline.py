@@ -20,8 +20,8 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, Ses
 from kishu_kernel.model.amounts import size
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind.jobs import Failure
-from kishu_kernel.store.write_behind.placeholders import unwritten
-from kishu_kernel.store.write_behind.write_behind_store import WriteBehind
+from kishu_kernel.store.write_behind.placeholders import unwritten_names
+from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 
 SPARE = 0.9
 """Of its limit the store occupies so much after old payloads were dropped, lest every checkpoint drops some."""
@@ -35,7 +35,9 @@ class History:
         branch: the branch that ends there, if any does.
     """
 
-    def __init__(self, store: Store | WriteBehind, head: CheckpointId | None = None, branch: str | None = None) -> None:
+    def __init__(
+        self, store: Store | WriteBehindStore, head: CheckpointId | None = None, branch: str | None = None
+    ) -> None:
         self.store = store
         self.head = head
         self.branch = branch
@@ -58,7 +60,7 @@ class History:
         if known is None:
             known = replace(self.store.checkpoint(id), outputs=())
             # What is not trusted the user may accept at any moment, in a terminal; what is promised may come.
-            if known.trusted and not unwritten(known):
+            if known.trusted and not unwritten_names(known):
                 self._known[id] = known
         return known
 
@@ -97,8 +99,8 @@ class Timeline(History):
         limit: int | None = None,
         rested: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(WriteBehind(store, self._written))
-        self.store: WriteBehind
+        super().__init__(WriteBehindStore(store, self._written))
+        self.store: WriteBehindStore
         self.limit = limit
         self.used = False
         self.latest: CheckpointId | None = None
@@ -215,14 +217,14 @@ class Timeline(History):
                 self._left[checkpoint.parent] = checkpoint.id
         self.head = to
         self.branch, self._again = branch, None
-        self.store.note({HEAD + self.session: to})
+        self.store.set_refs_later({HEAD + self.session: to})
 
     def await_arrivals(self, seconds: float) -> bool:
         """Waits for what a kernel that has ended gave to another process to be written. False if that takes longer."""
-        from kishu_kernel.store.write_behind.handover import wait
+        from kishu_kernel.store.write_behind.handover import wait_until_written
 
         path = self.store.statistics().path
-        return path is None or wait(Path(path), seconds)
+        return path is None or wait_until_written(Path(path), seconds)
 
     def earlier(self) -> list[Checkpoint]:
         """Where the other sessions of this notebook stood last, the latest first."""
@@ -296,7 +298,7 @@ class Timeline(History):
 
     def set_name(self, kind: str, name: str, to: CheckpointId) -> None:
         """Makes or moves a branch or a tag. Raises `RequestError` where it cannot be called so."""
-        self.store.update({kind + checked_name(name): to})
+        self.store.update_refs({kind + checked_name(name): to})
 
     def delete_name(self, kind: str, name: str) -> None:
         """Deletes a branch or a tag; its checkpoints stay. Raises `RequestError` where there is none."""
@@ -304,7 +306,7 @@ class Timeline(History):
             meant = closest(name, self.names(kind))
             hint = f": did you mean {meant!r}?" if meant else ""
             raise RequestError(f"there is no {kind[:-1]} called {name!r}{hint}")
-        self.store.update({kind + name: None})
+        self.store.update_refs({kind + name: None})
         if kind == BRANCH and name == self.branch:
             self.branch = None
 
@@ -329,7 +331,7 @@ class Timeline(History):
 
 
 def collect(
-    store: Store | WriteBehind,
+    store: Store | WriteBehindStore,
     limit: int | None,
     reason: str,
     *,

@@ -14,17 +14,17 @@ from typing import NamedTuple
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Amount, Checkpoint, Collected, Digest, Version
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.compression import room
+from kishu_kernel.store.format.compression import stored_size
 
 
-class Holding(NamedTuple):
+class StoredVersion(NamedTuple):
     """A version in the store: the bytes that its manifest occupies, and the chunks that it names."""
 
     size: int
     digests: frozenset[Digest]
 
 
-class Sweep(NamedTuple):
+class CollectionPlan(NamedTuple):
     """What to remove: keys of versions, and digests."""
 
     versions: frozenset[bytes]
@@ -32,43 +32,43 @@ class Sweep(NamedTuple):
     collected: Collected
 
 
-def holding(key: bytes, value: bytes) -> Holding:
+def stored_version(key: bytes, value: bytes) -> StoredVersion:
     """Of a row of the table `versions`. What is damaged holds nothing: it cannot be loaded."""
     try:
-        digests = frozenset(schema.decode_manifest(schema.unmarked(value)).digests)
+        digests = frozenset(schema.decode_manifest(schema.without_signature(value)).digests)
     except LoadError:
         digests = frozenset()
-    return Holding(room(len(key) + len(value)), digests)
+    return StoredVersion(stored_size(len(key) + len(value)), digests)
 
 
-def plan(
-    holdings: Mapping[bytes, Holding],
+def plan_collection(
+    stored_versions: Mapping[bytes, StoredVersion],
     sizes: Mapping[Digest, int],
     drop: Collection[Version],
-    thin: Sequence[Version],
+    evict: Sequence[Version],
     limit: int | None,
-) -> Sweep:
+) -> CollectionPlan:
     """What to remove. O(digests that the versions name).
 
     Args:
-        holdings: by the keys of the versions.
+        stored_versions: by the keys of the versions.
         sizes: of all chunks, what they occupy.
         drop, thin, limit: as in `Store.collect`.
     """
-    named = Counter(digest for held in holdings.values() for digest in held.digests)
+    named = Counter(digest for held in stored_versions.values() for digest in held.digests)
     gone = set(sizes).difference(named)
     versions: set[bytes] = set()
-    total = sum(sizes.values()) + sum(held.size for held in holdings.values())
+    total = sum(sizes.values()) + sum(held.size for held in stored_versions.values())
     occupied = total - sum(sizes[digest] for digest in gone)
 
     def forget(version: Version) -> None:
         nonlocal occupied
         key = schema.version_key(version)
-        if key in versions or key not in holdings:
+        if key in versions or key not in stored_versions:
             return
         versions.add(key)
-        occupied -= holdings[key].size
-        for digest in holdings[key].digests:
+        occupied -= stored_versions[key].size
+        for digest in stored_versions[key].digests:
             named[digest] -= 1
             if not named[digest] and digest in sizes:
                 gone.add(digest)
@@ -76,18 +76,18 @@ def plan(
 
     for version in drop:
         forget(version)
-    for version in thin:
+    for version in evict:
         if limit is None or occupied <= limit:
             break
         forget(version)
-    before = len({schema.version_checkpoint(key) for key in holdings})
-    after = len({schema.version_checkpoint(key) for key in holdings if key not in versions})
+    before = len({schema.version_checkpoint(key) for key in stored_versions})
+    after = len({schema.version_checkpoint(key) for key in stored_versions if key not in versions})
     removed = Amount(before - after, len(gone), total - occupied)
     kept = Amount(after, len(sizes) - len(gone), occupied)
-    return Sweep(frozenset(versions), frozenset(gone), Collected(removed, kept))
+    return CollectionPlan(frozenset(versions), frozenset(gone), Collected(removed, kept))
 
 
-def without(checkpoint: Checkpoint, versions: Collection[bytes], reason: str) -> Checkpoint:
+def without_versions(checkpoint: Checkpoint, versions: Collection[bytes], reason: str) -> Checkpoint:
     """The checkpoint, as it is when the store has forgotten some versions."""
     records = tuple(
         replace(record, size=0, stored=False, reason=reason)

@@ -26,7 +26,7 @@ from kernel.driver import Kernel, OneSpec, environment_of
 from nbclient import NotebookClient
 
 from attack.tally import Tally, Times
-from kishu_kernel.store.write_behind.handover import wait
+from kishu_kernel.store.write_behind.handover import wait_until_written
 
 TIMES = Times(quick=4, whole=80)
 
@@ -136,7 +136,7 @@ ENDS: dict[str, End] = {
 def _written(home: Path, status: int) -> float:
     """Waits until nobody writes any more; when that was."""
     for store in home.glob("stores/*"):
-        assert wait(store, SLOW)
+        assert wait_until_written(store, SLOW)
     return math.inf if status == -signal.SIGKILL else time.monotonic()
 
 

@@ -29,7 +29,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import chunking
-from kishu_kernel.store.format.signing import Seal
+from kishu_kernel.store.format.signing import Signer
 
 HERE = Path(__file__).parent / "store_v3"
 KEY = bytes(range(32))
@@ -46,7 +46,7 @@ def main() -> None:
     # readers take the lengths of chunks as they come: small ones keep the fixture small
     chunking.CHUNK_SIZE, chunking.ROW_SIZE = 1024, 512
     with tempfile.TemporaryDirectory() as directory:
-        store = LmdbStore(Path(directory), seal=Seal(KEY))
+        store = LmdbStore(Path(directory), signer=Signer(KEY))
         store.commit(first(), [Payload(("x",), "cloudpickle", b"x stream")], {"branch/main": FIRST})
         store.commit(second(), second_payloads(), {"branch/main": SECOND, "tag/good": FIRST})
         chunking.CHUNK_SIZE = 1 << 20

@@ -27,7 +27,7 @@ from harness import Notebook
 from streams_v3_cells import ALL
 
 from kishu_kernel.objects import rebuild
-from kishu_kernel.store.format.signing import Seal
+from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.lmdb_store import LmdbStore
 
 DATA = Path(__file__).resolve().parent
@@ -68,7 +68,7 @@ def main() -> None:
     vars(sys.modules["loan"])["lend"] = lend
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as place:
         os.chdir(place)
-        store = LmdbStore(Path(directory), seal=Seal(KEY))
+        store = LmdbStore(Path(directory), signer=Signer(KEY))
         notebook = Notebook(store=store, session=SESSION)
         sys.modules["__main__"] = notebook.module
         for cell in ALL:

@@ -19,7 +19,7 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk import direct_reads
-from kishu_kernel.store.disk.chunk_reader import shelves, together
+from kishu_kernel.store.disk.chunk_reader import chunk_tables, run_in_parallel
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, digest
 
 from .processes import HEAD, python, succeed
@@ -50,9 +50,9 @@ def read(store: LmdbStore) -> bytearray:
 @pytest.mark.parametrize("helpers", [0, 1, 3, 9])
 def test_all_jobs_are_done_once(helpers: int) -> None:
     done: list[int] = []
-    together(done.append, range(200), helpers)
+    run_in_parallel(done.append, range(200), helpers)
     assert sorted(done) == list(range(200))
-    together(done.append, [], helpers)
+    run_in_parallel(done.append, [], helpers)
 
 
 def test_helpers_help() -> None:
@@ -63,7 +63,7 @@ def test_helpers_help() -> None:
         threads.add(threading.current_thread())
         both.wait()
 
-    together(work, [1, 2], 1)
+    run_in_parallel(work, [1, 2], 1)
     assert len(threads) == 2
 
 
@@ -78,7 +78,7 @@ def test_an_error_ends_it(helpers: int) -> None:
         done.append(job)
 
     with pytest.raises(LoadError, match="five"):
-        together(work, range(1000), helpers)
+        run_in_parallel(work, range(1000), helpers)
     assert len(done) < 100
 
 
@@ -101,7 +101,7 @@ def test_after_an_interrupt_nobody_writes() -> None:
             at_work.remove(job)
 
         with pytest.raises(KeyboardInterrupt):
-            together(work, range(2000), 3)
+            run_in_parallel(work, range(2000), 3)
         left = list(at_work)
         over.set()
         assert left == []
@@ -124,7 +124,7 @@ def test_an_interrupted_load_leaves_the_store_usable(store: LmdbStore) -> None:
 def test_long_values_are_found_in_the_file(store: LmdbStore) -> None:
     if not direct_reads._USABLE:
         pytest.skip("not on this platform")
-    with shelves(store._environment, store._environment.reading) as here:
+    with chunk_tables(store._environment, store._environment.reading) as here:
         for start in range(0, len(BIG), CHUNK_SIZE):
             data = BIG[start : start + CHUNK_SIZE]
             found = here.find(digest(memoryview(data)))
@@ -143,13 +143,13 @@ def test_what_is_not_where_it_seems_is_read_through_the_map(
     text = b"text " * 100_000
     store.commit(trivial(2), [payload(text)], {})
     if wrong == "place":
-        value = direct_reads.Pages._value
+        value = direct_reads.DirectReader._value
 
-        def elsewhere(self: direct_reads.Pages, cursor: object) -> direct_reads.Value:
+        def elsewhere(self: direct_reads.DirectReader, cursor: object) -> direct_reads.Value:
             found = value(self, cursor)  # type: ignore[arg-type]
             return found._replace(place=found.place + 8)
 
-        monkeypatch.setattr(direct_reads.Pages, "_value", elsewhere)
+        monkeypatch.setattr(direct_reads.DirectReader, "_value", elsewhere)
     elif wrong == "file":
         (tmp_path / "store" / "data.mdb").rename(tmp_path / "elsewhere")
     else:
@@ -231,7 +231,7 @@ def test_an_error_of_a_job_keeps_no_job_alive(helpers: int) -> None:
     gc.disable()
     try:
         with contextlib.suppress(ValueError):
-            together(work, [memoryview(target)[n::4] for n in range(4)], helpers)
+            run_in_parallel(work, [memoryview(target)[n::4] for n in range(4)], helpers)
         deadline = time.monotonic() + 30
         while threading.active_count() > 1 and time.monotonic() < deadline:
             time.sleep(0.001)  # a helper that comes too late has looked once

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from kishu_kernel.model import Buffer
 from kishu_kernel.store.format import chunking
-from kishu_kernel.store.format.chunking import LEAST, MOST, buffer_spans, content_chunks, joined, separate
+from kishu_kernel.store.format.chunking import (
+    MAX_SIZE,
+    MIN_SIZE,
+    buffer_spans,
+    content_chunks,
+    join_seams,
+    separate_seams,
+)
 from kishu_kernel.store.format.chunks import digest
 
 
@@ -28,7 +35,7 @@ def stream(value: object) -> bytes:
 
 def body(data: bytes) -> list[memoryview]:
     view = memoryview(data)
-    return [view[start:stop] for start, stop in separate(view).spans]
+    return [view[start:stop] for start, stop in separate_seams(view).spans]
 
 
 def chunks(value: object) -> dict[bytes, int]:
@@ -94,8 +101,8 @@ def test_an_edit_of_a_long_text_makes_a_few_chunks_new() -> None:
 
 
 def together(data: bytes) -> bytes:
-    seams = separate(memoryview(data)).seams
-    return joined(content_chunks(body(data)), seams)
+    seams = separate_seams(memoryview(data)).seams
+    return join_seams(content_chunks(body(data)), seams)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +141,14 @@ def test_all_frames_are_taken_out() -> None:
 
 def test_seams_that_do_not_fit_are_told() -> None:
     data = stream(strings(9000))
-    seams = separate(memoryview(data)).seams
+    seams = separate_seams(memoryview(data)).seams
     parts = body(data)
     with pytest.raises(ValueError, match="more seams"):
-        joined(parts[:-1], seams + (1 << 40).to_bytes(8, "little"))
+        join_seams(parts[:-1], seams + (1 << 40).to_bytes(8, "little"))
     with pytest.raises(ValueError, match="multiple"):
-        joined(parts, seams[:-1])
+        join_seams(parts, seams[:-1])
     with pytest.raises(ValueError, match="length"):
-        joined(parts, bytes([chunking._FRAME]) + bytes(7))
+        join_seams(parts, bytes([chunking._FRAME]) + bytes(7))
 
 
 # --- cuts
@@ -152,8 +159,8 @@ def test_chunks_make_up_the_bytes_within_their_sizes() -> None:
     cut = list(content_chunks([memoryview(data)]))
     assert b"".join(cut) == data
     sizes = [chunk.nbytes for chunk in cut]
-    assert min(sizes[:-1]) >= LEAST
-    assert max(sizes) <= MOST
+    assert min(sizes[:-1]) >= MIN_SIZE
+    assert max(sizes) <= MAX_SIZE
     assert 12_000 < sum(sizes) / len(sizes) < 50_000
 
 

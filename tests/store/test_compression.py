@@ -12,7 +12,7 @@ import pytest
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.store.format import blosc2_library
-from kishu_kernel.store.format.compression import HEADER_SIZE, LEAST, packed, raw_size, room, unpack
+from kishu_kernel.store.format.compression import HEADER_SIZE, MIN_SIZE, compress, decompress, raw_size, stored_size
 
 BLOSC2, ZSTD = 1, 2
 draw = numpy.random.default_rng(0)
@@ -35,7 +35,7 @@ def raw(array: object) -> memoryview:
 
 def unpacked(value: bytes) -> bytes:
     target = bytearray(raw_size(value))
-    unpack(value, memoryview(target))
+    decompress(value, memoryview(target))
     return bytes(target)
 
 
@@ -43,7 +43,7 @@ def unpacked(value: bytes) -> bytes:
 def test_what_compresses_comes_back(kind: str) -> None:
     array = ARRAYS[kind]
     data = raw(array.view("B"))
-    value = packed(data, array.dtype.itemsize)
+    value = compress(data, array.dtype.itemsize)
     assert value is not None
     assert len(value) < 0.8 * data.nbytes
     assert unpacked(value) == data
@@ -51,21 +51,21 @@ def test_what_compresses_comes_back(kind: str) -> None:
 
 @pytest.mark.parametrize("array", [draw.integers(0, 1 << 62, MIB // 8), draw.random(MIB // 8)], ids=["i8", "f8"])
 def test_what_does_not_compress_is_left(array: numpy.ndarray) -> None:
-    assert packed(raw(array), 8) is None
+    assert compress(raw(array), 8) is None
 
 
 def test_a_sample_decides() -> None:
     noise, zeros = random.Random(0).randbytes(MIB // 2), bytes(MIB // 2)
-    assert packed(memoryview(noise + noise)) is None
-    value = packed(memoryview(zeros + noise))
+    assert compress(memoryview(noise + noise)) is None
+    value = compress(memoryview(zeros + noise))
     assert value is not None
     assert unpacked(value) == zeros + noise
 
 
 def test_the_codec_fits_the_bytes() -> None:
-    typed = packed(raw(ARRAYS["counting"]), 8)
-    decimals = packed(raw(ARRAYS["two decimals"]), 8)
-    text = packed(memoryview(b"to be or not to be, that is the question " * 1000))
+    typed = compress(raw(ARRAYS["counting"]), 8)
+    decimals = compress(raw(ARRAYS["two decimals"]), 8)
+    text = compress(memoryview(b"to be or not to be, that is the question " * 1000))
     assert typed is not None
     assert decimals is not None
     assert text is not None
@@ -73,21 +73,21 @@ def test_the_codec_fits_the_bytes() -> None:
     assert len(typed) < MIB / 100  # shuffled by items
 
 
-@pytest.mark.parametrize("size", [0, 1, 100, LEAST - 1])
+@pytest.mark.parametrize("size", [0, 1, 100, MIN_SIZE - 1])
 def test_small_chunks_are_left(size: int) -> None:
-    assert packed(memoryview(bytes(size))) is None
+    assert compress(memoryview(bytes(size))) is None
 
 
 def test_what_saves_no_page_is_left() -> None:
     half = random.Random(0).randbytes(2040)
-    assert packed(memoryview(half + bytes(1600))) is None  # more than LMDB puts into a leaf, before and after
-    assert packed(memoryview(half[:900] + bytes(1600))) is not None
-    assert [room(size) for size in (1, 1999, 2000, 4080, 4081)] == [1, 1999, 4096, 4096, 8192]
+    assert compress(memoryview(half + bytes(1600))) is None  # more than LMDB puts into a leaf, before and after
+    assert compress(memoryview(half[:900] + bytes(1600))) is not None
+    assert [stored_size(size) for size in (1, 1999, 2000, 4080, 4081)] == [1, 1999, 4096, 4096, 8192]
 
 
 @pytest.mark.parametrize("kind", ["counting", "two decimals"])
 def test_damage_is_told(kind: str) -> None:
-    value = packed(raw(ARRAYS[kind]), 8)
+    value = compress(raw(ARRAYS[kind]), 8)
     assert value is not None
     size = raw_size(value)
     broken = [
@@ -99,12 +99,12 @@ def test_damage_is_told(kind: str) -> None:
     ]
     for each in broken:
         with pytest.raises(LoadError, match="damaged"):
-            unpack(each, memoryview(bytearray(size)))
+            decompress(each, memoryview(bytearray(size)))
     other = value[:1] + (size // 2).to_bytes(4, "little") + value[HEADER_SIZE:]
     with pytest.raises(LoadError, match="damaged"):
         unpacked(other)
     with pytest.raises(LoadError, match="codec 9"):
-        unpack(b"\x09" + value[1:], memoryview(bytearray(size)))
+        decompress(b"\x09" + value[1:], memoryview(bytearray(size)))
     for short in (b"", value[: HEADER_SIZE - 1]):
         with pytest.raises(LoadError, match="no header"):
             raw_size(short)
@@ -113,13 +113,13 @@ def test_damage_is_told(kind: str) -> None:
 def test_without_numpy_nothing_imports_it() -> None:
     code = """
 import sys
-from kishu_kernel.store.format.compression import packed, raw_size, unpack
+from kishu_kernel.store.format.compression import compress, decompress, raw_size
 import array
 data = memoryview(array.array("q", range(100_000))).cast("B")
-value = packed(data, 8)
+value = compress(data, 8)
 assert value[0] == 1 and len(value) < len(data) // 100
 target = bytearray(raw_size(value))
-unpack(value, memoryview(target))
+decompress(value, memoryview(target))
 assert target == data
 assert not {"numpy", "blosc2"} & set(sys.modules)
 """
@@ -131,7 +131,7 @@ import os, random, sys
 sys.path[:0] = os.environ["BESIDE"].split(":")
 random.seed(1)
 before = random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path)
-from kishu_kernel.store.format.compression import packed, raw_size, unpack
+from kishu_kernel.store.format.compression import compress, decompress, raw_size
 """
 
 
@@ -146,10 +146,10 @@ def test_packing_moves_nothing() -> None:
 import numpy
 draw = numpy.random.default_rng(0)
 for array in (draw.random(1 << 17), draw.integers(0, 256, 1 << 20, dtype="u1")):
-    assert packed(memoryview(array).cast("B"), array.itemsize) is None
-value = packed(memoryview(numpy.arange(1 << 17)).cast("B"), 8)
+    assert compress(memoryview(array).cast("B"), array.itemsize) is None
+value = compress(memoryview(numpy.arange(1 << 17)).cast("B"), 8)
 assert value[0] == 1
-unpack(value, memoryview(bytearray(raw_size(value))))
+decompress(value, memoryview(bytearray(raw_size(value))))
 assert not {"blosc2", "rich", "numexpr"} & set(sys.modules)
 assert before == (random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path))
 """)
@@ -168,24 +168,24 @@ def test_without_the_library_zstd_writes_and_the_package_reads(tmp_path: Path, l
         shutil.copy(next(Path(lmdb.__file__).parent.glob("*.so")), package / "lib" / "libblosc2.so")
     elif library == "damaged":
         (package / "lib" / "libblosc2.so").write_bytes(b"\x7fELF")
-    value = packed(memoryview(bytes(8 * 131072)), 8)
+    value = compress(memoryview(bytes(8 * 131072)), 8)
     assert value is not None
     by_itself(
         f"""
 import threading
-assert packed(memoryview(bytes(8 * 131072)), 8)[0] == 2
+assert compress(memoryview(bytes(8 * 131072)), 8)[0] == 2
 value = {value!r}
 errors = []
 def elsewhere():
     try:
-        unpack(value, memoryview(bytearray(raw_size(value))))
+        decompress(value, memoryview(bytearray(raw_size(value))))
     except Exception as error:
         errors.append(str(error))
 thread = threading.Thread(target=elsewhere)
 thread.start()
 thread.join()
 assert "between two cells" in errors[0], errors
-unpack(value, memoryview(bytearray(raw_size(value))))
+decompress(value, memoryview(bytearray(raw_size(value))))
 assert sys.modules["blosc2"].__file__.startswith({str(tmp_path)!r})
 assert before == (random.getstate(), dict(os.environ), list(sys.path), list(sys.meta_path))
 """,
@@ -216,7 +216,7 @@ def test_an_environment_that_asks_for_other_codecs(monkeypatch: pytest.MonkeyPat
     """blosc2 would obey, and what it wrote could not be read."""
     monkeypatch.setenv("BLOSC_COMPRESSOR", "zstd")
     data = raw(ARRAYS["counting"])
-    value = packed(data, 8)
+    value = compress(data, 8)
     assert value is not None
     assert value[0] == ZSTD
     assert unpacked(value) == data

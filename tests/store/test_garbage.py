@@ -15,7 +15,7 @@ from kishu_kernel.model import Amount, Checkpoint, Names, Version
 from kishu_kernel.store import LmdbStore, MemoryStore, Store
 from kishu_kernel.store.disk import chunk_writer
 from kishu_kernel.store.format.chunks import CHUNK_SIZE
-from kishu_kernel.store.format.signing import Seal
+from kishu_kernel.store.format.signing import Signer
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, full, payload, record, trivial
@@ -125,8 +125,8 @@ def test_nothing_to_drop_removes_nothing(store: Store) -> None:
 def test_thinning_goes_on_until_the_limit_holds(store: Store, limit: int | None, left: list[int]) -> None:
     for number in range(1, 6):
         store.commit(made(number), [payload(b"s", noise(number))], {})
-    thin = [version(number) for number in range(1, 6)]
-    collected = store.collect((), thin, limit, reason=REASON)
+    evict = [version(number) for number in range(1, 6)]
+    collected = store.collect((), evict, limit, reason=REASON)
     assert versions(store, range(1, 6)) == left
     assert limit is None or collected.kept.bytes <= limit
     assert collected.kept.checkpoints == len(left)
@@ -179,9 +179,9 @@ def test_compressed_chunks_are_collected(disk: LmdbStore) -> None:
 
 
 def test_an_untrusted_record_stays_untrusted(tmp_path: Path) -> None:
-    theirs = LmdbStore(tmp_path / "store", seal=Seal(b"t" * 32))
+    theirs = LmdbStore(tmp_path / "store", signer=Signer(b"t" * 32))
     theirs.commit(made(1), [payload(b"s")], {})
-    ours = LmdbStore(tmp_path / "store", seal=Seal(b"o" * 32))
+    ours = LmdbStore(tmp_path / "store", signer=Signer(b"o" * 32))
     ours.collect([version(1)], reason=REASON)
     after = ours.checkpoint(checkpoint_id(1))
     assert (after.versions[0].stored, after.trusted) == (False, False)
@@ -195,11 +195,11 @@ def test_what_a_killed_commit_wrote_ahead_is_removed(disk: LmdbStore, tmp_path: 
         HEAD
         + """
     from kishu_kernel.store.disk import chunk_writer
-    write = chunk_writer.Intake._write_ahead
+    write = chunk_writer.ChunkWriter._write_ahead
     def die(self):
         write(self)
         os.kill(os.getpid(), 9)
-    chunk_writer.Intake._write_ahead = die
+    chunk_writer.ChunkWriter._write_ahead = die
     LmdbStore(Path(sys.argv[1])).commit(trivial(2), [payload(b"s", os.urandom(40 << 20))], {})
     """,
         tmp_path / "store",
@@ -252,15 +252,15 @@ def test_a_commit_survives_a_collection_between_its_batches(
     assert removed.chunks >= 16, removed
     store.close()
     """
-    write_ahead = chunk_writer.Intake._write_ahead
+    write_ahead = chunk_writer.ChunkWriter._write_ahead
     done = []
 
-    def write_and_let_collect(self: chunk_writer.Intake) -> None:
+    def write_and_let_collect(self: chunk_writer.ChunkWriter) -> None:
         write_ahead(self)
         if not done:
             done.append(succeed(python(HEAD + collector, tmp_path / "store")))
 
-    monkeypatch.setattr(chunk_writer.Intake, "_write_ahead", write_and_let_collect)
+    monkeypatch.setattr(chunk_writer.ChunkWriter, "_write_ahead", write_and_let_collect)
     kept = disk.commit(made(2), [payload(b"s", old + new)], {})
     assert done
     assert read(disk, version(2)) == old + new
@@ -334,12 +334,12 @@ def test_a_damaged_manifest_is_not_in_the_way(disk: LmdbStore) -> None:
 
 
 def test_a_closed_or_untrusted_store_is_still_countable(tmp_path: Path) -> None:
-    theirs = LmdbStore(tmp_path / "store", seal=Seal(b"t" * 32))
+    theirs = LmdbStore(tmp_path / "store", signer=Signer(b"t" * 32))
     theirs.commit(made(1), [payload(b"s", noise(1))], {})
     theirs.close()
     with pytest.raises(StoreError, match="closed"):
         theirs.collect((), reason=REASON)
-    ours = LmdbStore(tmp_path / "store", seal=Seal(b"o" * 32))
+    ours = LmdbStore(tmp_path / "store", signer=Signer(b"o" * 32))
     with pytest.raises(UntrustedError):
         ours.load(version(1))
     assert ours.collect((), reason=REASON, dry_run=True).kept.chunks == 2

@@ -21,9 +21,10 @@ from kishu_kernel.store.base import Refs
 from kishu_kernel.store.format.signing import key_path
 from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.store.maintenance.fsck import check
-from kishu_kernel.store.write_behind.jobs import HEAVY, Job, worth
-from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, promise, unwritten
-from kishu_kernel.store.write_behind.write_behind_store import WriteBehind, handover, writer_process
+from kishu_kernel.store.write_behind import handover, writer_process
+from kishu_kernel.store.write_behind.jobs import HEAVY_BYTES, Job, job_value
+from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, placeholder, unwritten_names
+from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 
 from .values import checkpoint_id, trivial
 
@@ -51,7 +52,7 @@ class SlowDisk(MemoryStore):
         self.order: list[str] = []
 
     def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, *pause: Any) -> Checkpoint:
-        if sum(each.size for each in payloads) > HEAVY:
+        if sum(each.size for each in payloads) > HEAVY_BYTES:
             while not self.gate.wait(0.005):
                 pause[0]()
             if self.full:
@@ -66,8 +67,8 @@ def disk() -> SlowDisk:
 
 
 @pytest.fixture
-def store(disk: SlowDisk) -> Iterator[WriteBehind]:
-    yielded = WriteBehind(disk)
+def store(disk: SlowDisk) -> Iterator[WriteBehindStore]:
+    yielded = WriteBehindStore(disk)
     yield yielded
     disk.gate.set()
     yielded.close()
@@ -84,13 +85,13 @@ HEAVY_X = value("x", 9 << 20)
 LIGHT_Y = value("y", 100)
 
 
-def test_the_record_is_there_before_the_bytes(store: WriteBehind, disk: SlowDisk) -> None:
+def test_the_record_is_there_before_the_bytes(store: WriteBehindStore, disk: SlowDisk) -> None:
     whole = made(1, HEAVY_X, LIGHT_Y)
     refs = {"branch/main": checkpoint_id(1), "head/here": checkpoint_id(1)}
     store.commit(whole, [HEAVY_X, LIGHT_Y], refs)
     until(lambda: disk.contains(whole.id))
     there = disk.checkpoint(whole.id)
-    assert unwritten(there) == (("x",),)
+    assert unwritten_names(there) == (("x",),)
     assert there.record(("x",)) == replace(whole.record(("x",)), stored=False, size=0, reason=UNWRITTEN)
     assert there.payload_bytes == LIGHT_Y.size
     assert disk.refs() == refs
@@ -108,7 +109,7 @@ def test_the_record_is_there_before_the_bytes(store: WriteBehind, disk: SlowDisk
     assert disk.load(Version(("x",), whole.id)).stream == HEAVY_X.stream
 
 
-def test_what_comes_after_it_is_there_too(store: WriteBehind, disk: SlowDisk) -> None:
+def test_what_comes_after_it_is_there_too(store: WriteBehindStore, disk: SlowDisk) -> None:
     """Light ones whole, heavy ones as records, refs in their order, also where it waits for room."""
     huge = [value("x", 33 << 20)]
     huge = [replace(each, stream=b"s" * (33 << 20), buffers=()) for each in huge]
@@ -116,7 +117,7 @@ def test_what_comes_after_it_is_there_too(store: WriteBehind, disk: SlowDisk) ->
     taken = threading.Thread(target=store.commit, args=(made(2, LIGHT_Y), [LIGHT_Y], {"head/here": checkpoint_id(2)}))
     taken.start()
     until(lambda: disk.contains(checkpoint_id(2)))
-    assert unwritten(disk.checkpoint(checkpoint_id(2))) == ()
+    assert unwritten_names(disk.checkpoint(checkpoint_id(2))) == ()
     assert disk.refs() == {"head/here": checkpoint_id(2)}
     disk.gate.set()
     taken.join(30)
@@ -126,9 +127,9 @@ def test_what_comes_after_it_is_there_too(store: WriteBehind, disk: SlowDisk) ->
     assert disk.order == [checkpoint_id(1), checkpoint_id(3)]
 
 
-def test_refs_do_not_go_back(store: WriteBehind, disk: SlowDisk) -> None:
+def test_refs_do_not_go_back(store: WriteBehindStore, disk: SlowDisk) -> None:
     store.commit(made(1, HEAVY_X), [HEAVY_X], {"head/here": checkpoint_id(1)})
-    store.note({"head/here": None})
+    store.set_refs_later({"head/here": None})
     store.commit(made(2, HEAVY_X), [HEAVY_X], {"branch/main": checkpoint_id(2)})
     until(lambda: disk.contains(checkpoint_id(2)))
     expected = {"branch/main": checkpoint_id(2)}
@@ -138,7 +139,7 @@ def test_refs_do_not_go_back(store: WriteBehind, disk: SlowDisk) -> None:
     assert disk.refs() == expected
 
 
-def test_what_could_not_be_written_says_why(store: WriteBehind, disk: SlowDisk) -> None:
+def test_what_could_not_be_written_says_why(store: WriteBehindStore, disk: SlowDisk) -> None:
     store.commit(made(1, HEAVY_X), [HEAVY_X], {"head/here": checkpoint_id(1)})
     store.commit(made(2, LIGHT_Y), [LIGHT_Y], {"head/here": checkpoint_id(2)})
     until(lambda: disk.contains(checkpoint_id(2)))
@@ -170,7 +171,7 @@ def test_a_promise_is_sound(tmp_path: Path) -> None:
     """A process that was killed leaves what `fsck` and a collection find in order."""
     store = LmdbStore(tmp_path / "store")
     whole = made(1, HEAVY_X)
-    store.commit(promise(whole, {("x",)}), (), {"head/here": whole.id})
+    store.commit(placeholder(whole, {("x",)}), (), {"head/here": whole.id})
 
     class Killed(BaseException):
         pass
@@ -189,7 +190,7 @@ def test_a_promise_is_sound(tmp_path: Path) -> None:
     store = LmdbStore(tmp_path / "store")
     store.collect((), reason="")
     assert store.statistics().chunks == 0
-    assert unwritten(store.checkpoint(whole.id)) == (("x",),)
+    assert unwritten_names(store.checkpoint(whole.id)) == (("x",),)
     store.close()
 
 
@@ -208,7 +209,7 @@ def test_what_is_quick_to_have_again_or_compresses_badly_comes_last() -> None:
     [record] = once.checkpoint.versions
     gone = replace(once, checkpoint=replace(once.checkpoint, versions=(replace(record, replayable=False),)))
     order = [gone, job(zeros, 1.0), job(noise, 100.0), once, job(noise, 0.1)]
-    values = [worth(each) for each in order]
+    values = [job_value(each) for each in order]
     assert values[0] == max(values)
     assert values[1] > values[3] > values[4]
     assert values[2] > values[3]
@@ -218,13 +219,13 @@ def test_what_is_quick_to_have_again_or_compresses_badly_comes_last() -> None:
 def test_all_that_waits_is_given_to_another_process(tmp_path: Path) -> None:
     class Stuck(LmdbStore):
         def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, *pause: Any) -> Checkpoint:
-            while sum(each.size for each in payloads) > HEAVY:
+            while sum(each.size for each in payloads) > HEAVY_BYTES:
                 pause[0]()
                 time.sleep(0.002)
             return super().commit(checkpoint, payloads, refs)
 
     path = tmp_path / "store"
-    store = WriteBehind(Stuck(path))
+    store = WriteBehindStore(Stuck(path))
     cells = [made(1, HEAVY_X, LIGHT_Y), made(2, LIGHT_Y), made(3, HEAVY_X, duration=9.0)]
     output = {"output_type": "stream", "name": "stdout", "text": "seen"}
     cells[0] = replace(cells[0], outputs=(output,))
@@ -232,7 +233,7 @@ def test_all_that_waits_is_given_to_another_process(tmp_path: Path) -> None:
         store.commit(cell, payloads, {"head/here": cell.id})
     assert store.hand_over(lambda jobs: handover.hand_over(jobs, path, key_path(), 60), 30) or store.flush(30)
     store.close()
-    assert handover.wait(path, 60)
+    assert handover.wait_until_written(path, 60)
     after = LmdbStore(path)
     for cell in cells:
         kept = after.checkpoint(cell.id)
@@ -281,21 +282,21 @@ def test_what_was_written_until_the_end_is_there() -> None:
     """Each payload for itself, the rest as promised."""
     store = MemoryStore()
     whole = made(1, HEAVY_X, value("z", 9 << 20))
-    store.commit(promise(whole, {("x",), ("z",)}), (), {})
+    store.commit(placeholder(whole, {("x",), ("z",)}), (), {})
     payloads = [HEAVY_X, value("z", 9 << 20)]
     keeper = writer_process._Keeper(store, whole, payloads)
     keeper.keep(payloads[1])
-    assert unwritten(store.checkpoint(whole.id)) == (("x",),)
+    assert unwritten_names(store.checkpoint(whole.id)) == (("x",),)
     assert store.load(Version(("z",), whole.id)).stream == payloads[1].stream
     keeper.keep(HEAVY_X)
     assert replace(store.checkpoint(whole.id), written_bytes=0) == whole
 
 
 def test_a_sign_of_a_process_that_is_gone_is_none(tmp_path: Path) -> None:
-    (tmp_path / f"{handover.SIGN}1").touch()
+    (tmp_path / f"{handover.MARKER}1").touch()
     assert not handover.being_written(tmp_path)
     assert not list(tmp_path.iterdir())
-    with handover._signed(tmp_path):
+    with handover._marker_file(tmp_path):
         assert handover.being_written(tmp_path)
-        assert not handover.wait(tmp_path, 0.05)
-    assert handover.wait(tmp_path, 0)
+        assert not handover.wait_until_written(tmp_path, 0.05)
+    assert handover.wait_until_written(tmp_path, 0)

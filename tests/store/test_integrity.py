@@ -39,8 +39,8 @@ def path(tmp_path: Path) -> Path:
 def walks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The stores that were walked, in order."""
     walked: list[Path] = []
-    walk = integrity.structure
-    monkeypatch.setattr(integrity, "structure", lambda path, looks=1: walked.append(path) or walk(path, looks))
+    walk = integrity.find_damage
+    monkeypatch.setattr(integrity, "find_damage", lambda path, attempts=1: walked.append(path) or walk(path, attempts))
     return walked
 
 
@@ -76,7 +76,7 @@ def test_whatever_lmdb_wrote_is_whole(tmp_path: Path, seed: int) -> None:
                         txn.put(keys[number][-1], random.randbytes(size), db=tables[number])
                 if random.random() < 0.2:
                     txn.abort()
-            assert integrity.structure(tmp_path) == []
+            assert integrity.find_damage(tmp_path) == []
 
 
 @pytest.mark.parametrize("how", ["zeros", "noise", "another page", "one byte"])
@@ -219,6 +219,6 @@ def test_a_file_that_somebody_removed_is_begun_anew(path: Path) -> None:
 
 @pytest.mark.parametrize("said", [b"", b"{", b"[]", b'{"facts": []}', b"[" * 3000, b"\xff" * 5000])
 def test_a_mark_that_is_none(path: Path, walks: list[Path], said: bytes) -> None:
-    (path / integrity.MARK).write_bytes(said)
+    (path / integrity.VERIFIED_FILE).write_bytes(said)
     LmdbStore(path).close()
     assert walks == [path]

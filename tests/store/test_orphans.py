@@ -12,14 +12,14 @@ from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk import orphans
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.maintenance.fsck import check
-from kishu_kernel.store.write_behind.write_behind_store import WriteBehind
+from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 
 from . import workload
 from .processes import HEAD, end, hear, python
 from .values import checkpoint_id, payload, trivial
 
 BIG = 200 << 20
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
         path,
     )
     assert hear(process) == "ready"
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while (path / "data.mdb").stat().st_size < BIG // 4 and time.monotonic() < until:
         time.sleep(0.005)
     end(process)
@@ -58,12 +58,12 @@ def test_dead_space_goes_in_think_time(path: Path) -> None:
     assert orphans_of(path) > BIG // 8
     store = LmdbStore(path)
     before = store.statistics().bytes
-    writer = WriteBehind(store)
+    writer = WriteBehindStore(store)
     writer.commit(trivial(6), [payload(b"small")], {})
-    until = time.monotonic() + PATIENCE
-    while not store.tidy and time.monotonic() < until:
+    until = time.monotonic() + TIMEOUT
+    while not store.free_of_orphans and time.monotonic() < until:
         time.sleep(0.02)
-    assert store.tidy
+    assert store.free_of_orphans
     assert store.statistics().bytes < before - BIG // 8
     size = (path / "data.mdb").stat().st_size
     writer.commit(trivial(7), [payload(b"again", bytes(range(256)) * 1000)], {})  # free pages are used again
@@ -73,7 +73,7 @@ def test_dead_space_goes_in_think_time(path: Path) -> None:
     writer.close()
     assert orphans_of(path) == 0
     again = LmdbStore(path)
-    assert again.tidy  # no need to look
+    assert again.free_of_orphans  # no need to look
     again.close()
 
 
@@ -84,7 +84,7 @@ def test_who_is_interrupted_begins_anew(path: Path, monkeypatch: pytest.MonkeyPa
     for pieces in (0, 1, 3, 9, 20):
         asked = iter([False] * pieces)
         assert not store.sweep(lambda asked=asked: next(asked, True))
-        assert not store.tidy
+        assert not store.free_of_orphans
         workload.check(store, range(1, 5))
     assert store.sweep(never)
     workload.check(store, range(1, 5))
@@ -99,14 +99,14 @@ def test_a_commit_in_between_may_name_what_was_found(path: Path, monkeypatch: py
         [found] = [bytes(value) for _, value in zip([0], cursor.iternext(keys=False), strict=False)]
     asked = 0
 
-    def busy() -> bool:
+    def should_stop() -> bool:
         nonlocal asked
         asked += 1
         if asked == 4:
             store.commit(trivial(8), [payload(b"it", found)], {"head/s": checkpoint_id(8)})
         return False
 
-    while not store.sweep(busy):
+    while not store.sweep(should_stop):
         pass
     target = bytearray(len(found))
     store.load(Version(("x",), checkpoint_id(8))).blobs[0].readinto(memoryview(target))

@@ -135,9 +135,9 @@ def test_a_forked_child_withdraws_nothing(runtime: Path, listening: str) -> None
 def test_a_kernel_that_listens_at_a_path(runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # such paths are short
     connection = {"transport": "ipc", "ip": "kernel", "control_port": 4}
-    assert not running_kernels.listens(connection)
+    assert not running_kernels.is_listening(connection)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("kernel-4")
         server.listen()
-        assert running_kernels.listens(connection)
-    assert not running_kernels.listens(connection)
+        assert running_kernels.is_listening(connection)
+    assert not running_kernels.is_listening(connection)

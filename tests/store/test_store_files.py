@@ -141,7 +141,7 @@ def test_who_opens_meanwhile_waits(path: Path) -> None:
         else:
             store = LmdbStore(Path(sys.argv[1]))
             check(store, range(1, 5))
-            store.update({"head/s": checkpoint_id(4)})
+            store.update_refs({"head/s": checkpoint_id(4)})
             store.close()
     """,
             path,

@@ -88,7 +88,7 @@ def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> No
     their store again by themselves when they are opened; `attach` helps where they do not.
     """
     base = base_of(ctx, directory)
-    from kishu_kernel.store.catalog.assignment import stores as listed
+    from kishu_kernel.store.catalog.assignment import list_stores as listed
     from kishu_kernel.store.catalog.running_kernels import live_kernels
 
     found = listed(base)
@@ -199,13 +199,13 @@ def import_(
     if notebook is not None and to is not None:
         raise click.UsageError("--notebook and --to exclude each other.", ctx)
     base = base_of(ctx, directory)
-    from kishu_kernel.store.catalog.receive_bundle import receive
+    from kishu_kernel.store.catalog.receive_bundle import receive_bundle
     from kishu_kernel.store.maintenance.bundle_import import import_history
     from kishu_kernel.store.maintenance.trust import trust_of
 
     with Bar(f"Reading {file.name}") as bar:
         if to is None:
-            path, content = receive(base, file, notebook, bar)
+            path, content = receive_bundle(base, file, notebook, bar)
         else:
             path = Path(os.path.abspath(to.expanduser()))
             content = import_history(file, path, bar)
@@ -305,9 +305,9 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None,
 
 def _check_key() -> None:
     """StoreError where a mark would be worth nothing as soon as this command ends."""
-    from kishu_kernel.store.format.signing import key_path, user_seal
+    from kishu_kernel.store.format.signing import key_path, user_signer
 
-    if not user_seal().lasting:
+    if not user_signer().persistent:
         raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")
 
 

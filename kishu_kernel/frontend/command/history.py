@@ -243,12 +243,12 @@ def _extract(path: Path, target: str) -> Extract:
     """What belongs to one state of a store."""
     from kishu_kernel.history.targets import HEAD, resolve
     from kishu_kernel.session.bundle_extract import extract
-    from kishu_kernel.store.format.validation import circles
+    from kishu_kernel.store.format.validation import cycles
 
     mend = f"mend it with `jupyter kishu fsck --repair {path}` first"
     with opened(path, readonly=True) as store:
         known = {each.id: each for each in store.checkpoints(outputs=False)}
-        if circles({id: each.parent for id, each in known.items()}):
+        if cycles({id: each.parent for id, each in known.items()}):
             raise StoreError(f"the history in {path} has no beginning: {mend}")
         refs = store.refs()
         heads = [id for name, id in refs.items() if name.startswith(HEAD) and id in known]

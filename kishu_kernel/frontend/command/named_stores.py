@@ -47,10 +47,10 @@ def all_or(base: Path, names: Sequence[str]) -> list[Path]:
     Raises:
         RequestError: as `find`.
     """
-    from kishu_kernel.store.catalog.assignment import stores
+    from kishu_kernel.store.catalog.assignment import list_stores
 
     if not names:
-        return [listing.path for listing in stores(base)]
+        return [listing.path for listing in list_stores(base)]
     return list(dict.fromkeys(find(base, name) for name in names))
 
 
@@ -60,9 +60,9 @@ def find(base: Path, text: str) -> Path:
     Raises:
         RequestError: there is none, or there are several.
     """
-    from kishu_kernel.store.catalog.assignment import stores
+    from kishu_kernel.store.catalog.assignment import list_stores
 
-    listings = stores(base)
+    listings = list_stores(base)
     named = next((listing.path for listing in listings if listing.path.name == text), None)
     path = Path(os.path.abspath(os.path.expanduser(text)))
     here = _at(path, listings)
@@ -93,21 +93,21 @@ def _at(path: Path, listings: Sequence[StoreListing]) -> Path | None:
 
 def _of_notebook(base: Path, path: Path, listings: Sequence[StoreListing]) -> Path | None:
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.catalog.assignment import find_place
+    from kishu_kernel.store.catalog.assignment import find_location
 
     if path.is_dir():
         return None
-    place = find_place(base, str(path), SessionId(""))
+    place = find_location(base, str(path), SessionId(""))
     known = {listing.path for listing in listings}
     return place.path if place.found != "new" and place.path in known else None
 
 
 def _unknown(base: Path, path: Path, text: str, listings: Sequence[StoreListing]) -> str:
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.catalog.assignment import find_place
+    from kishu_kernel.store.catalog.assignment import find_location
 
     if path.is_file():
-        resembles = find_place(base, str(path), SessionId("")).resembles
+        resembles = find_location(base, str(path), SessionId("")).resembles
         way = f"`jupyter kishu attach {resembles.name}` gives it that of the one it is a copy of" if resembles else ""
         return f"{path} has no history in {base}: {way or '`jupyter kishu stores` lists those that there are'}"
     nearest = _nearest(path.name, listings)

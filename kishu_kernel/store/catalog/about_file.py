@@ -32,7 +32,7 @@ _CELL = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat has it
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What could make a path look like another one on a terminal."""
 
-Seen = tuple[int, int]
+FileState = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ class About:
         notebook: absolute path.
         cells: ids of its cells when it was last looked at. Empty: not known.
         created: of the store, in ISO format.
-        seen: modification time (ns) and size of the notebook's file when its cells were read.
+        state: modification time (ns) and size of the notebook's file when its cells were read.
     """
 
     notebook: str
     cells: frozenset[str] = frozenset()
     created: str = ""
-    seen: Seen | None = None
+    state: FileState | None = None
 
 
 def read_about(store: Path) -> About | None:
@@ -77,7 +77,7 @@ def write_about(store: Path, about: About) -> None:
         "notebook": about.notebook,
         "cells": sorted(about.cells),
         "created": about.created or datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "seen": about.seen,
+        "seen": about.state,
     }
     descriptor, name = tempfile.mkstemp(prefix=ABOUT, dir=store)  # never through a link
     try:
@@ -110,7 +110,7 @@ def read_cells(path: str | Path) -> frozenset[str] | None:
     return found if found or not cells else None  # older notebooks have cells without ids
 
 
-def seen(path: str | Path) -> Seen | None:
+def file_state(path: str | Path) -> FileState | None:
     """By which it is known that a notebook's file did not change."""
     try:
         facts = os.stat(path)

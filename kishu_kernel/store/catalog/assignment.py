@@ -18,7 +18,7 @@ from typing import Literal
 
 from kishu_kernel.errors import RequestError, StoreError, UnwritableError
 from kishu_kernel.model import SessionId
-from kishu_kernel.store.catalog.about_file import ABOUT, About, is_gone, read_about, read_cells, seen, write_about
+from kishu_kernel.store.catalog.about_file import ABOUT, About, file_state, is_gone, read_about, read_cells, write_about
 from kishu_kernel.store.catalog.paths import default_base, store_path
 from kishu_kernel.store.disk import directory, store_files
 from kishu_kernel.store.disk.directory import DATA
@@ -26,7 +26,7 @@ from kishu_kernel.store.disk.locks import FileLock, wait_for
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoreLocation:
     """Where a session's store is, or shall be.
 
     Attributes:
@@ -60,7 +60,7 @@ class StoreListing:
     used: float
 
 
-def stores(base: Path | None = None) -> list[StoreListing]:
+def list_stores(base: Path | None = None) -> list[StoreListing]:
     """All stores, the last used first. Opens none of them."""
     found = []
     for path in _directories(base or default_base()):
@@ -73,53 +73,59 @@ def stores(base: Path | None = None) -> list[StoreListing]:
     return sorted(found, key=lambda listing: listing.used, reverse=True)
 
 
-def find_place(base: Path | None, notebook: str | None, session: SessionId) -> Place:
-    """Where the store of a notebook is. Looks only; `take_place` makes sure of it.
+def find_location(base: Path | None, notebook: str | None, session: SessionId) -> StoreLocation:
+    """Where the store of a notebook is. Looks only; `claim_location` makes sure of it.
 
     Args:
         notebook: its path, as for `store_path`. None or empty: each session has a store of its own.
     """
     own = store_path(base, notebook, session)
     if not notebook:
-        return Place(own, "own" if _has_store(own) else "new")
+        return StoreLocation(own, "own" if _has_store(own) else "new")
     path, cells = os.path.abspath(notebook), read_cells(notebook)
     about = read_about(own)
     if about is None and _has_store(own):
-        return Place(own, "own")
-    if about is not None and _same(about.notebook, path) and not _differ(cells, about.cells):
-        return Place(own, "own")
+        return StoreLocation(own, "own")
+    if about is not None and _is_same_path(about.notebook, path) and not _surely_differ(cells, about.cells):
+        return StoreLocation(own, "own")
     others = [(place, its) for place in _directories(own.parent) if place != own and (its := read_about(place))]
-    named = [(place, its) for place, its in others if _same(its.notebook, path) and not _differ(cells, its.cells)]
+    named = [
+        (place, its)
+        for place, its in others
+        if _is_same_path(its.notebook, path) and not _surely_differ(cells, its.cells)
+    ]
     if named:
         best = max(named, key=lambda pair: (len((cells or frozenset()) & pair[1].cells), _used(pair[0])))
-        return Place(best[0], "attached")
+        return StoreLocation(best[0], "attached")
     return _by_cells(own, cells or frozenset(), others if about is None else [*others, (own, about)])
 
 
-def take_place(base: Path | None, notebook: str | None, session: SessionId) -> Place:
-    """As `find_place`, and from now on it is this notebook's: nobody else will find it.
+def claim_location(base: Path | None, notebook: str | None, session: SessionId) -> StoreLocation:
+    """As `find_location`, and from now on it is this notebook's: nobody else will find it.
 
     Raises:
         StoreError: it cannot be created or written.
     """
     base = base or default_base()
-    with _deciding(base):
-        place = find_place(base, notebook, session)
+    with _exclusively(base):
+        place = find_location(base, notebook, session)
         directory.make_private(place.path)
         if notebook:
             about, path = read_about(place.path), os.path.abspath(notebook)
-            renewed = _renewed(about, path)
+            renewed = _updated(about, path)
             try:
                 if renewed != about:
                     write_about(place.path, renewed)
             except OSError as error:  # on a full disk what stands there does, as long as it names this notebook
-                if about is None or not _same(about.notebook, path):
+                if about is None or not _is_same_path(about.notebook, path):
                     kind = UnwritableError if directory.is_forbidden(error) else StoreError
                     raise kind(f"the store directory {place.path} cannot be written ({error})") from error
         return place
 
 
-def take_beside(base: Path | None, notebook: str | None, session: SessionId, damaged: Collection[Path]) -> Place:
+def claim_replacement(
+    base: Path | None, notebook: str | None, session: SessionId, damaged: Collection[Path]
+) -> StoreLocation:
     """A place for a notebook whose own store cannot be opened: one that it was given for that before, or a new one.
 
     Args:
@@ -129,34 +135,34 @@ def take_beside(base: Path | None, notebook: str | None, session: SessionId, dam
         StoreError: it cannot be created or written.
     """
     base = base or default_base()
-    with _deciding(base):
+    with _exclusively(base):
         path = notebook and os.path.abspath(notebook)
         known = [
             (place, about) for place in _directories(base) if place not in damaged and (about := read_about(place))
         ]
-        its = [place for place, about in known if path and _same(about.notebook, path) and _has_store(place)]
+        its = [place for place, about in known if path and _is_same_path(about.notebook, path) and _has_store(place)]
         if its:
-            return Place(max(its, key=_used), "attached")
-        place = _free(store_path(base, notebook, session))
+            return StoreLocation(max(its, key=_used), "attached")
+        place = _unused(store_path(base, notebook, session))
         directory.make_private(place)
         if path:
             try:
-                write_about(place, _renewed(None, path))
+                write_about(place, _updated(None, path))
             except OSError as error:
                 raise StoreError(f"the store directory {place} cannot be written ({error})") from error
-        return Place(place, "new")
+        return StoreLocation(place, "new")
 
 
-def refresh(store: Path, notebook: str) -> None:
+def remember_cells(store: Path, notebook: str) -> None:
     """Remember the cells that a notebook has by now. Cheap where its file did not change; fails silently.
 
     A notebook that was renamed meanwhile, or that another one has taken the place of, is remembered as it was.
     """
     about, path = read_about(store), os.path.abspath(notebook)
-    if about is None or not _same(about.notebook, path) or about.seen == seen(path):
+    if about is None or not _is_same_path(about.notebook, path) or about.state == file_state(path):
         return
-    renewed = _renewed(about, path)
-    if renewed.cells and not _differ(renewed.cells, about.cells):
+    renewed = _updated(about, path)
+    if renewed.cells and not _surely_differ(renewed.cells, about.cells):
         with suppress(OSError):
             write_about(store, renewed)
 
@@ -180,8 +186,8 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
     base, path = base or default_base(), os.path.abspath(notebook)
     if store not in _directories(base) or not _has_store(store):
         raise RequestError(f"there is no store at {store}: ask for the list of stores")
-    with _deciding(base):
-        there = find_place(base, notebook, SessionId(""))
+    with _exclusively(base):
+        there = find_location(base, notebook, SessionId(""))
         if there.path == store and there.found in ("own", "attached"):
             return store
         if there.found in ("own", "attached"):
@@ -195,19 +201,19 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
                 (there.path / ABOUT).unlink(missing_ok=True)
         its = read_about(store)
         try:
-            if its is not None and _left(its):
-                write_about(store, _renewed(its, path, moved=True))
+            if its is not None and _has_left(its):
+                write_about(store, _updated(its, path, moved=True))
                 return store
-            target = _free(store_path(base, notebook, SessionId("")))
+            target = _unused(store_path(base, notebook, SessionId("")))
             directory.make_private(target)
-            write_about(target, _renewed(None, path))  # taken, while others look for places again
+            write_about(target, _updated(None, path))  # taken, while others look for places again
         except OSError as error:
             raise StoreError(f"the stores in {base} cannot be written ({error})") from error
-    from kishu_kernel.store.maintenance.trust import tell_apart
+    from kishu_kernel.store.maintenance.trust import give_new_identity
 
     try:
         store_files.copy(store, target)
-        tell_apart(target)
+        give_new_identity(target)
     except BaseException:
         with suppress(OSError):
             (target / ABOUT).unlink()
@@ -219,36 +225,36 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
 # --- which notebook is which
 
 
-def _by_cells(own: Path, cells: frozenset[str], others: list[tuple[Path, About]]) -> Place:
+def _by_cells(own: Path, cells: frozenset[str], others: list[tuple[Path, About]]) -> StoreLocation:
     """The place of a notebook that no store names."""
     alike = [(len(cells & its.cells), place, its) for place, its in others if 2 * len(cells & its.cells) >= len(cells)]
     alike = sorted((entry for entry in alike if entry[0]), key=lambda entry: (entry[0], _used(entry[1])), reverse=True)
-    left = [entry for entry in alike if _left(entry[2])]
+    left = [entry for entry in alike if _has_left(entry[2])]
     if left and (len(left) == 1 or left[0][0] > left[1][0]):
-        return Place(left[0][1], "moved", previous=left[0][2].notebook)
-    return Place(_free(own), "new", resembles=alike[0][1] if alike else None)
+        return StoreLocation(left[0][1], "moved", previous=left[0][2].notebook)
+    return StoreLocation(_unused(own), "new", resembles=alike[0][1] if alike else None)
 
 
-def _left(about: About) -> bool:
+def _has_left(about: About) -> bool:
     """Whether the notebook of a store is no longer where it was: gone, or another one took its place."""
-    return is_gone(about.notebook) or _differ(read_cells(about.notebook), about.cells)
+    return is_gone(about.notebook) or _surely_differ(read_cells(about.notebook), about.cells)
 
 
-def _differ(cells: frozenset[str] | None, known: frozenset[str]) -> bool:
+def _surely_differ(cells: frozenset[str] | None, known: frozenset[str]) -> bool:
     """Whether these are cells of different notebooks for sure."""
     return cells is not None and bool(known) and not cells & known
 
 
-def _renewed(about: About | None, path: str, moved: bool = False) -> About:
+def _updated(about: About | None, path: str, moved: bool = False) -> About:
     """What there is to say of a notebook now; its cells as they were where they cannot be read."""
-    looked, cells = seen(path), read_cells(path)
+    looked, cells = file_state(path), read_cells(path)
     if about is None:
-        return About(path, cells or frozenset(), seen=looked)
+        return About(path, cells or frozenset(), state=looked)
     known = frozenset() if moved and cells else about.cells
-    return replace(about, notebook=path, cells=cells or known, seen=looked)
+    return replace(about, notebook=path, cells=cells or known, state=looked)
 
 
-def _same(one: str, other: str) -> bool:
+def _is_same_path(one: str, other: str) -> bool:
     return os.path.normcase(one) == os.path.normcase(other)
 
 
@@ -279,14 +285,14 @@ def _used(path: Path) -> float:
         return 0.0
 
 
-def _free(own: Path) -> Path:
+def _unused(own: Path) -> Path:
     """The first of `own`, `own-2`, `own-3`, ... that is nobody's."""
     names = (own if number == 1 else own.with_name(f"{own.name}-{number}") for number in count(1))
     return next(path for path in names if not (os.path.lexists(path) and (_has_store(path) or read_about(path))))
 
 
 @contextmanager
-def _deciding(base: Path) -> Iterator[None]:
+def _exclusively(base: Path) -> Iterator[None]:
     """One at a time: two who look at once would both find the same store to be theirs."""
     directory.make_private(base)
     try:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.model import SessionId
-from kishu_kernel.store.catalog.about_file import ABOUT, About, read_cells, seen, write_about
-from kishu_kernel.store.catalog.assignment import find_place
+from kishu_kernel.store.catalog.about_file import ABOUT, About, file_state, read_cells, write_about
+from kishu_kernel.store.catalog.assignment import find_location
 from kishu_kernel.store.catalog.paths import slug
 from kishu_kernel.store.disk import store_files
 from kishu_kernel.store.disk.directory import DATA
@@ -21,7 +21,7 @@ from kishu_kernel.store.maintenance.bundle_export import Content, Progress
 from kishu_kernel.store.maintenance.bundle_import import import_history
 
 
-def receive(
+def receive_bundle(
     base: Path, file: Path, notebook: str | None = None, progress: Progress | None = None
 ) -> tuple[Path, Content]:
     """Make a store in `base` of a bundle.
@@ -39,8 +39,8 @@ def receive(
     path = _free(base, slug(file.stem)) if notebook is None else _cleared(base, notebook)
     content = import_history(file, path, progress)
     if notebook is not None:
-        looked = seen(notebook)
-        write_about(path, About(os.path.abspath(notebook), read_cells(notebook) or frozenset(), seen=looked))
+        looked = file_state(notebook)
+        write_about(path, About(os.path.abspath(notebook), read_cells(notebook) or frozenset(), state=looked))
     return path, content
 
 
@@ -52,7 +52,7 @@ def _free(base: Path, name: str) -> Path:
 
 def _cleared(base: Path, notebook: str) -> Path:
     """Where the store of a notebook without a history is to be. One without a checkpoint is removed."""
-    place = find_place(base, notebook, SessionId(""))
+    place = find_location(base, notebook, SessionId(""))
     if place.found == "moved" or not (place.found == "new" or store_files.is_empty(place.path)):
         raise RequestError(
             f"this notebook has a history already, in {place.path}: move that directory away first, or import without "
@@ -63,5 +63,5 @@ def _cleared(base: Path, notebook: str) -> Path:
             store_files.remove(place.path, ABOUT)
         else:
             (place.path / ABOUT).unlink(missing_ok=True)
-        place = find_place(base, notebook, SessionId(""))
+        place = find_location(base, notebook, SessionId(""))
     return place.path

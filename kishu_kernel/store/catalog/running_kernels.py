@@ -57,7 +57,7 @@ class Announcement:
         self._told: tuple[str | None, str | None] | None = None
         self._mine = LiveKernel(session, os.getpid(), socket.gethostname(), connection_file or "")
         if self._file:
-            _sweep()
+            _remove_dead()
 
     def tell(self, notebook: str | None, store: Path | None) -> None:
         """What is known by now. Cheap where it is known already; fails silently."""
@@ -78,7 +78,7 @@ class Announcement:
 
 def live_kernels() -> list[LiveKernel]:
     """The kernels of this user on this machine that are live, the last begun first."""
-    found = sorted(filter(is_live, _said().values()), key=lambda each: each.session, reverse=True)
+    found = sorted(filter(is_live, _read_all().values()), key=lambda each: each.session, reverse=True)
     return list({each.connection_file: each for each in reversed(found)}.values())[::-1]  # a restart keeps the file
 
 
@@ -94,13 +94,13 @@ def live_in(store: str | Path) -> list[LiveKernel]:
 
 def is_live(kernel: LiveKernel) -> bool:
     """Whether it is there still: its process, and who listens where its connection file says."""
-    if kernel.host != socket.gethostname() or not runs(kernel.pid):
+    if kernel.host != socket.gethostname() or not is_process_running(kernel.pid):
         return False
     connection = read_connection_file(kernel.connection_file)
-    return connection is not None and listens(connection)
+    return connection is not None and is_listening(connection)
 
 
-def runs(pid: int) -> bool:
+def is_process_running(pid: int) -> bool:
     """Whether there is such a process."""
     import psutil
 
@@ -114,7 +114,7 @@ def read_connection_file(path: str | Path) -> dict[str, Any] | None:
     return said if said and all(isinstance(said.get(key), kind) for key, kind in wanted.items()) else None
 
 
-def listens(connection: Mapping[str, Any]) -> bool:
+def is_listening(connection: Mapping[str, Any]) -> bool:
     """Whether somebody accepts connections where a connection file says. A busy kernel does, a dead one does not."""
     ip, port = connection["ip"], connection["control_port"]
     try:
@@ -139,7 +139,7 @@ def runtime_directory() -> Path:
 # --- files
 
 
-def _said() -> dict[Path, LiveKernel]:
+def _read_all() -> dict[Path, LiveKernel]:
     """What the files say, true or not."""
     found = {}
     with suppress(OSError), os.scandir(runtime_directory()) as entries:
@@ -152,9 +152,9 @@ def _said() -> dict[Path, LiveKernel]:
     return found
 
 
-def _sweep() -> None:
+def _remove_dead() -> None:
     """Removes what killed kernels of this machine left."""
-    for file, kernel in _said().items():
+    for file, kernel in _read_all().items():
         if kernel.host == socket.gethostname() and not is_live(kernel):
             with suppress(OSError):
                 file.unlink()

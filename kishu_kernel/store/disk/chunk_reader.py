@@ -1,7 +1,7 @@
 """Chunks out of an environment, each straight into its final place, by several threads where that pays.
 
 Law: when a function here returns or raises, whatever it raises, no thread writes to the target any more and no
-transaction is open. A transaction lasts for `GROUP` bytes at most: a writer that must grow the map waits for it.
+transaction is open. A transaction lasts for `GROUP_BYTES` bytes at most: a writer that must grow the map waits for it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Digest
 from kishu_kernel.process.memory import LARGE_BYTES, UntouchedPages, address_of
-from kishu_kernel.store.base import Arrived
-from kishu_kernel.store.disk.direct_reads import Pages, Value
+from kishu_kernel.store.base import ReadProgress
+from kishu_kernel.store.disk.direct_reads import DirectReader, Value
 from kishu_kernel.store.format import compression
-from kishu_kernel.store.format.chunks import damaged, digest, misfit, missing, zeros_digest
+from kishu_kernel.store.format.chunks import damaged_chunk, digest, missing_chunk, wrong_length, zeros_digest
 from kishu_kernel.store.format.schema import Piece
 
 if TYPE_CHECKING:
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
     from kishu_kernel.store.disk.environment import Environment
 
-GROUP = 64 << 20
-SHARED = 16 << 20
+GROUP_BYTES = 64 << 20
+PARALLEL_BYTES = 16 << 20
 """Bytes from which on a second thread is worth its start (measured: 0.1 ms, a MiB or two)."""
 
-THREADS = 4
+MAX_THREADS = 4
 """At most: memory is no faster for more."""
 
 Job = TypeVar("Job")
 Reading = Callable[[], "AbstractContextManager[Transaction[memoryview]]"]
 
 
-class Found(NamedTuple):
+class FoundChunk(NamedTuple):
     """A chunk where LMDB has it. Valid while the transaction is open.
 
     Attributes:
@@ -52,39 +52,39 @@ class Found(NamedTuple):
     size: int
 
 
-class Shelves:
+class ChunkTables:
     """The chunks of an environment, raw and packed, as one read transaction sees them. For one thread."""
 
     def __init__(self, environment: Environment, txn: Transaction[memoryview], stack: ExitStack) -> None:
         self.txn = txn
         self._tables = environment.tables
-        self.pages = Pages(environment.path, txn.stat(self._tables["chunks"])["psize"])
+        self.pages = DirectReader(environment.path, txn.stat(self._tables["chunks"])["psize"])
         stack.callback(self.pages.close)
         self._raw = stack.enter_context(txn.cursor(db=self._tables["chunks"]))
         self._packed = stack.enter_context(txn.cursor(db=self._tables["packed"]))
 
     def holds(self, digest: Digest) -> bool:
         """Whether a chunk is there."""
-        return any(self.pages.look(cursor, digest) for cursor in (self._raw, self._packed))
+        return any(self.pages.find(cursor, digest) for cursor in (self._raw, self._packed))
 
-    def find(self, digest: Digest) -> Found:
+    def find(self, digest: Digest) -> FoundChunk:
         """A chunk. LoadError where there is none."""
-        value = self.pages.look(self._raw, digest)
+        value = self.pages.find(self._raw, digest)
         if value is not None:
-            return Found(digest, False, value, value.size)
-        value = self.pages.look(self._packed, digest)
+            return FoundChunk(digest, False, value, value.size)
+        value = self.pages.find(self._packed, digest)
         if value is None:
-            raise missing(digest)
+            raise missing_chunk(digest)
         head = self.pages.read(value.place, compression.HEADER_SIZE) if value.view is None else value.view
-        return Found(digest, True, value, compression.raw_size(head))
+        return FoundChunk(digest, True, value, compression.raw_size(head))
 
-    def through_map(self, found: Found) -> Found:
+    def through_map(self, found: FoundChunk) -> FoundChunk:
         """The same chunk, to be read as LMDB reads. LoadError where it is another one then."""
         view = self.txn.get(found.digest, db=self._tables["packed" if found.packed else "chunks"])
         assert view is not None  # it was there, and the transaction is the same
         size = compression.raw_size(view) if found.packed else view.nbytes
         if size != found.size:
-            raise damaged(found.digest)
+            raise damaged_chunk(found.digest)
         return found._replace(value=Value(view.nbytes, view, 0))
 
     def keys(self, table: str, start: bytes, most: int) -> list[bytes]:
@@ -97,120 +97,120 @@ class Shelves:
         found: dict[Digest, int] = {}
         for cursor in (self._raw, self._packed):
             for key, size in self.pages.sizes(cursor):
-                found[Digest(key)] = found.get(Digest(key), 0) + compression.room(len(key) + size)
+                found[Digest(key)] = found.get(Digest(key), 0) + compression.stored_size(len(key) + size)
         return found
 
 
 @contextmanager
-def shelves(environment: Environment, reading: Reading) -> Iterator[Shelves]:
+def chunk_tables(environment: Environment, reading: Reading) -> Iterator[ChunkTables]:
     """The chunks, as long as the block lasts. Keep it short."""
     with ExitStack() as stack:
-        yield Shelves(environment, stack.enter_context(reading()), stack)
+        yield ChunkTables(environment, stack.enter_context(reading()), stack)
 
 
-class Loader:
+class ChunkLoader:
     """Loads from one environment."""
 
     def __init__(self, environment: Environment, reading: Reading) -> None:
         self._environment = environment
         self._reading = reading
 
-    def fill(self, piece: Piece, target: memoryview, arrived: Arrived | None = None) -> None:
+    def fill(self, piece: Piece, target: memoryview, on_read: ReadProgress | None = None) -> None:
         """Put a piece together in `target`, of single bytes. LoadError where it is not what was stored."""
         start = 0
         # Zeros need not be written over zeros: memory that was never touched stays so.
         untouched_pages = UntouchedPages(address_of(target), target.nbytes) if target.nbytes >= LARGE_BYTES else None
         with closing(self._groups(piece)) as groups:
-            for shelves, group in groups:
+            for chunk_tables, group in groups:
                 jobs = []
                 for found in group:
                     untouched = untouched_pages is not None and found.digest == zeros_digest(found.size)
                     if untouched_pages is None or not (untouched and untouched_pages.covers(start, found.size)):
                         jobs.append((found, target[start : start + found.size]))
-                    elif arrived:
-                        arrived(found.size)
+                    elif on_read:
+                        on_read(found.size)
                     start += found.size
-                _fill(shelves, jobs, arrived)
+                _fill(chunk_tables, jobs, on_read)
 
-    def parts(self, piece: Piece) -> Iterator[memoryview]:
+    def chunks(self, piece: Piece) -> Iterator[memoryview]:
         """The chunks of a piece in order, in memory of their own. LoadError as in `fill`."""
         with closing(self._groups(piece)) as groups:
-            for shelves, group in groups:
+            for chunk_tables, group in groups:
                 jobs = [(found, memoryview(bytearray(found.size))) for found in group]
-                _fill(shelves, jobs, None)
+                _fill(chunk_tables, jobs, None)
                 for _, loaded in jobs:
                     yield loaded
 
-    def _groups(self, piece: Piece) -> Generator[tuple[Shelves, list[Found]], None, None]:
+    def _groups(self, piece: Piece) -> Generator[tuple[ChunkTables, list[FoundChunk]], None, None]:
         todo = deque(piece.digests)
         total = 0
         while todo:
-            with shelves(self._environment, self._reading) as here:
-                group: list[Found] = []
-                stop = total + GROUP
+            with chunk_tables(self._environment, self._reading) as here:
+                group: list[FoundChunk] = []
+                stop = total + GROUP_BYTES
                 while todo and total < stop:
                     group.append(here.find(todo.popleft()))
                     total += group[-1].size
                     if total > piece.nbytes:
-                        raise misfit(piece)
+                        raise wrong_length(piece)
                 yield here, group
         if total != piece.nbytes:
-            raise misfit(piece)
+            raise wrong_length(piece)
 
 
-def _fill(shelves: Shelves, jobs: list[tuple[Found, memoryview]], arrived: Arrived | None) -> None:
+def _fill(chunk_tables: ChunkTables, jobs: list[tuple[FoundChunk, memoryview]], on_read: ReadProgress | None) -> None:
     again = []
 
-    def work(job: tuple[Found, memoryview]) -> None:
+    def work(job: tuple[FoundChunk, memoryview]) -> None:
         try:
-            _load(shelves.pages, *job)
+            _load(chunk_tables.pages, *job)
         except (OSError, LoadError):
             again.append(job)
             return
-        if arrived:
-            arrived(job[0].size)
+        if on_read:
+            on_read(job[0].size)
 
-    helpers = min(THREADS, _cores()) - 1 if sum(found.size for found, _ in jobs) >= SHARED else 0
-    together(work, jobs, helpers)
+    extra_threads = min(MAX_THREADS, _cores()) - 1 if sum(found.size for found, _ in jobs) >= PARALLEL_BYTES else 0
+    run_in_parallel(work, jobs, extra_threads)
     for found, target in again:
-        _load(shelves.pages, shelves.through_map(found), target)
-        if arrived:
-            arrived(found.size)
+        _load(chunk_tables.pages, chunk_tables.through_map(found), target)
+        if on_read:
+            on_read(found.size)
 
 
-def _load(pages: Pages, found: Found, target: memoryview) -> None:
+def _load(pages: DirectReader, found: FoundChunk, target: memoryview) -> None:
     value = found.value
     if found.packed:
         data = pages.read(value.place, value.size) if value.view is None else value.view
         if compression.raw_size(data) != target.nbytes:
-            raise damaged(found.digest)
-        compression.unpack(data, target)
+            raise damaged_chunk(found.digest)
+        compression.decompress(data, target)
     elif value.view is not None:
         target[:] = value.view
     elif not pages.readinto(value.place, target):
-        raise damaged(found.digest)
+        raise damaged_chunk(found.digest)
     if digest(target) != found.digest:
-        raise damaged(found.digest)
+        raise damaged_chunk(found.digest)
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def together(work: Callable[[Job], None], jobs: Sequence[Job], helpers: int) -> None:
-    """Do the jobs, by this thread and by some helpers, in any order.
+def run_in_parallel(work: Callable[[Job], None], jobs: Sequence[Job], extra_threads: int) -> None:
+    """Do the jobs, by this thread and by some extra_threads, in any order.
 
     When this returns or raises, none is being done any more. The first error of a job is raised, and so is an
     interrupt of this thread; both end it early.
     """
-    crew = _Crew(work, jobs)
+    workers = _Workers(work, jobs)
     try:
-        for number in range(min(helpers, len(jobs) - 1)):
-            threading.Thread(target=crew.help, name=f"kishu-load-{number}", daemon=True).start()
-        crew.work()
+        for number in range(min(extra_threads, len(jobs) - 1)):
+            threading.Thread(target=workers.help, name=f"kishu-load-{number}", daemon=True).start()
+        workers.work()
     finally:
-        crew.finish()
-    error, crew.error = crew.error, None
+        workers.finish()
+    error, workers.error = workers.error, None
     try:
         if error is not None:
             raise error
@@ -218,7 +218,7 @@ def together(work: Callable[[Job], None], jobs: Sequence[Job], helpers: int) -> 
         del error  # this frame is in its traceback
 
 
-class _Crew:
+class _Workers:
     def __init__(self, do: Callable[[Job], None], jobs: Sequence[Job]) -> None:
         self.error: Exception | None = None
         self._do = do
@@ -252,7 +252,7 @@ class _Crew:
             self._over = True
 
     def finish(self) -> None:
-        """Wait for the helpers, each of which finishes the chunk in hand. No interrupt cuts this short."""
+        """Wait for the extra_threads, each of which finishes the chunk in hand. No interrupt cuts this short."""
         interrupt: KeyboardInterrupt | None = None
         while True:
             try:

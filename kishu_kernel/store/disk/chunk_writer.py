@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kishu_kernel.model import Digest, Payload
-from kishu_kernel.store.disk.chunk_reader import shelves
+from kishu_kernel.store.disk.chunk_reader import chunk_tables
 from kishu_kernel.store.format import schema, torn_reads
-from kishu_kernel.store.format.chunks import Chunk, cut, still
-from kishu_kernel.store.format.compression import packed
+from kishu_kernel.store.format.chunks import Chunk, split_payload, unchanged_bytes
+from kishu_kernel.store.format.compression import compress
 from kishu_kernel.store.format.schema import CHUNK_TABLES, Manifest
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _Value(NamedTuple):
     data: memoryview | bytes
 
 
-class Intake:
+class ChunkWriter:
     """The payloads of one commit on their way in. For one thread.
 
     Args:
@@ -49,9 +49,9 @@ class Intake:
     """
 
     def __init__(
-        self, environment: Environment, payloads: Sequence[Payload], pause: Callable[[], None] = lambda: None
+        self, environment: Environment, payloads: Sequence[Payload], between_writes: Callable[[], None] = lambda: None
     ) -> None:
-        self._pause = pause
+        self._between_writes = between_writes
         self._environment = environment
         self._payloads = payloads
         self._manifests: list[Manifest] = []
@@ -66,10 +66,10 @@ class Intake:
         self._removals: bytes | None = None
         self.waiting_bytes = 0
         """Of chunks that `finish` will put."""
-        self.left_behind = False
+        self.leaves_orphans = False
         """Whether `finish` leaves chunks of payloads that are not stored: nothing may name them."""
 
-    def take(self) -> list[Manifest]:
+    def prepare(self) -> list[Manifest]:
         """Take the payloads apart, compress what is new of them, and write ahead all but the last batch.
 
         O(bytes) to hash them, those of live memory twice. Raises StoreError where LMDB fails; `written_ahead` tells
@@ -78,21 +78,21 @@ class Intake:
         with self._environment.reading() as txn:
             self._removals = _removals(txn, self._environment)
         for number, payload in enumerate(self._payloads):
-            self._manifests.append(cut(payload, self._take))
-            self._sort_out()  # before the second look
-            if not torn_reads.is_steady(payload, self._manifests[number]):
+            self._manifests.append(split_payload(payload, self._add))
+            self._keep_new()  # before the second look
+            if not torn_reads.is_unchanged(payload, self._manifests[number]):
                 self._changed.add(number)
         # Copies that came too late: all payloads that name them.
         self._changed.update(n for n, each in enumerate(self._manifests) if not self._torn.isdisjoint(each.digests))
         return self._manifests
 
     @property
-    def changed(self) -> list[Payload]:
+    def changed_payloads(self) -> list[Payload]:
         """Those that are not to be stored, since their memory changed. All of them are known after `finish`."""
         return [self._payloads[number] for number in sorted(self._changed)]
 
     @property
-    def written_ahead(self) -> bool:
+    def has_written_ahead(self) -> bool:
         """Whether there are chunks in the store already, which nothing names unless the commit succeeds."""
         return bool(self._ahead)
 
@@ -117,11 +117,11 @@ class Intake:
 
             for number, payload in self._sound():
                 if not gone.isdisjoint(self._manifests[number].digests):
-                    cut(payload, put_again)
+                    split_payload(payload, put_again)
             # What is still gone has changed since the second look, and cannot be had any more.
             self._changed.update(n for n, _ in self._sound() if not gone.isdisjoint(self._manifests[n].digests))
             wanted = self._wanted()
-        self.left_behind = not added.keys() <= wanted
+        self.leaves_orphans = not added.keys() <= wanted
         return sum(size for digest, size in added.items() if digest in wanted)
 
     def _sound(self) -> list[tuple[int, Payload]]:
@@ -130,21 +130,21 @@ class Intake:
     def _wanted(self) -> set[Digest]:
         return {digest for number, _ in self._sound() for digest in self._manifests[number].digests}
 
-    def _take(self, chunk: Chunk) -> None:
+    def _add(self, chunk: Chunk) -> None:
         if chunk.digest in self._seen:
             return
         self._seen.add(chunk.digest)
         self._group.append(chunk)
         self._group_bytes += chunk.data.nbytes
         if self._group_bytes >= _GROUP or len(self._group) >= _GROUP_CHUNKS:
-            self._sort_out()
+            self._keep_new()
 
-    def _sort_out(self) -> None:
+    def _keep_new(self) -> None:
         """Of the group, keep what the store does not hold."""
         if not self._group:
             return
-        self._pause()
-        with shelves(self._environment, self._environment.reading) as there:
+        self._between_writes()
+        with chunk_tables(self._environment, self._environment.reading) as there:
             new = [chunk for chunk in self._group if not there.holds(chunk.digest)]
         self._group, self._group_bytes = [], 0
         for chunk in new:
@@ -180,8 +180,8 @@ def _removals(txn: Transaction[Any], environment: Environment) -> bytes:
 
 def _value(chunk: Chunk) -> _Value | None:
     """What to put; None where the memory has changed since it was hashed."""
-    data = still(chunk)
+    data = unchanged_bytes(chunk)
     if data is None:
         return None
-    frame = packed(data, chunk.item_bytes)
+    frame = compress(data, chunk.item_bytes)
     return _Value(chunk.digest, "chunks", data) if frame is None else _Value(chunk.digest, "packed", frame)

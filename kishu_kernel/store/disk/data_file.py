@@ -17,18 +17,28 @@ from pathlib import Path
 from types import TracebackType
 
 from kishu_kernel.store.disk import page_layout
-from kishu_kernel.store.disk.page_layout import DEEPEST, SUPPORTED, Branch, Damage, Far, Item, Leaf, Meta, Tree
+from kishu_kernel.store.disk.page_layout import (
+    MAX_DEPTH,
+    SUPPORTED,
+    Branch,
+    Damage,
+    Item,
+    Leaf,
+    Meta,
+    OverflowItem,
+    Tree,
+)
 
-__all__ = ["SUPPORTED", "Image", "Item", "Tree"]
+__all__ = ["SUPPORTED", "DataFile", "Item", "Tree"]
 
 _FREE, _USED = 2, 1
 _SLACK = 1024
-"""Pages at the end of a file that are neither there nor free: a few can be, of a transaction that was given up."""
+"""Pages at the end of a file that are neither present nor free: an aborted transaction can leave a few."""
 _ENOUGH = 1000
 """Places of damage that are told; of a file of garbage there would be one a page."""
 
 
-class Image:
+class DataFile:
     """The newest state in a data file, as far as it can be read.
 
     Attributes:
@@ -46,7 +56,7 @@ class Image:
         self._taken = bytearray(self._pages)
         self._free_beyond: set[int] = set()
 
-    def __enter__(self) -> Image:
+    def __enter__(self) -> DataFile:
         return self
 
     def __exit__(
@@ -75,7 +85,7 @@ class Image:
                     others += 1
                     continue
                 try:
-                    found[item.key.decode("ascii", "replace")] = page_layout.tree(self.value(item))
+                    found[item.key.decode("ascii", "replace")] = page_layout.parse_tree(self.value(item))
                 except Damage as damage:
                     self._tell(f"an entry of the list of tables {damage}")
         if found and others:  # where there are no tables, it is another program's
@@ -102,7 +112,7 @@ class Image:
                 newest = max(found)
                 if len(found) < 2:
                     self._tell("one of its two beginnings is damaged")
-                elif not page_layout.belong_together(found[0], found[1]):
+                elif not page_layout.are_consecutive(found[0], found[1]):
                     self._tell("its two beginnings do not belong together")
                 return newest
         self._tell("it has no beginning that LMDB would know")
@@ -110,7 +120,7 @@ class Image:
 
     def _first(self, number: int, size: int) -> Meta | None:
         try:
-            return page_layout.meta(self._read(number * size, page_layout.META_SIZE), number, size)
+            return page_layout.parse_meta(self._read(number * size, page_layout.META_SIZE), number, size)
         except Damage:
             return None
 
@@ -130,12 +140,12 @@ class Image:
     def _items(self, where: str, tree: Tree, subtrees: bool, counts: dict[str, int]) -> Iterator[Item]:
         # a page, how deep it is, and from which key on and up to which
         pages: list[tuple[int, int, bytes, bytes | None]] = [] if tree.empty else [(tree.root, 1, b"", None)]
-        numbers = page_layout.numbered(tree)
+        numbers = page_layout.has_integer_keys(tree)
         while pages:
             number, depth, low, high = pages.pop()
             try:
                 self._take(number, 1)
-                content = page_layout.page(self._read(number * self.page_size, self.page_size), number, subtrees)
+                content = page_layout.parse_page(self._read(number * self.page_size, self.page_size), number, subtrees)
                 if isinstance(content, Branch) == (depth == tree.depth):
                     self._tell(f"page {number} of {where} is not as deep as it should be")
                 if isinstance(content, Branch):
@@ -152,7 +162,7 @@ class Image:
         self, branch: Branch, depth: int, low: bytes, high: bytes | None, numbers: bool
     ) -> list[tuple[int, int, bytes, bytes | None]]:
         """What is below a branch, the first last."""
-        if depth >= DEEPEST:
+        if depth >= MAX_DEPTH:
             raise Damage("lies too deep")
         if len(branch.below) < (1 if numbers else 2):  # LMDB asserts it
             raise Damage("leads nowhere")
@@ -174,9 +184,9 @@ class Image:
             try:
                 if isinstance(each, str):
                     raise Damage(each)
-                if isinstance(each, Far):
+                if isinstance(each, OverflowItem):
                     head = self._read(each.page * self.page_size, page_layout.HEADER)
-                    pages = page_layout.overflow(head, each, self.page_size)
+                    pages = page_layout.overflow_pages(head, each, self.page_size)
                     self._take(each.page, pages)
                     counts["overflow"] += pages
                     each = Item(each.key, each.page * self.page_size + page_layout.HEADER, each.size)
@@ -190,14 +200,14 @@ class Image:
         if self._meta is None:
             return
         tree = self._meta.free
-        if not (page_layout.numbered(tree) or tree.empty):
+        if not (page_layout.has_integer_keys(tree) or tree.empty):
             self._tell("the list of free pages is of a kind that is not used")
             return
         for item in list(self._counted("the list of free pages", tree)):
             try:
                 if len(item.key) != 8:
                     raise Damage("has a key that is none")
-                for number in page_layout.free_pages(self.value(item)):
+                for number in page_layout.parse_free_pages(self.value(item)):
                     self._take(number, 1, _FREE)
             except Damage as damage:
                 self._tell(f"the list of free pages {damage}")

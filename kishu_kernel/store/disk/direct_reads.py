@@ -34,7 +34,7 @@ _BIG = 1
 _MAGIC = 0xBEEFC0DE
 _DONTNEED = 4
 _NODE = ((ctypes.c_uint32, 8), (ctypes.c_uint16, 4), (ctypes.c_uint16, 2))
-_OFTEN = 8
+_RELEASE_AFTER = 8
 """Long values found until their pages are let go, with all that was mapped around them."""
 _USABLE = (
     hasattr(os, "preadv")
@@ -57,7 +57,7 @@ class Value(NamedTuple):
     place: int
 
 
-class Pages:
+class DirectReader:
     """The data file of an environment, open while a read transaction is. `look` and `sizes` are for its thread only.
 
     Args:
@@ -76,12 +76,12 @@ class Pages:
 
     def close(self) -> None:
         """Closes the file. No lock is lost by that: LMDB's are on another one."""
-        self._let_go()
+        self._release_pages()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
-    def look(self, cursor: Cursor[memoryview], key: bytes) -> Value | None:
+    def find(self, cursor: Cursor[memoryview], key: bytes) -> Value | None:
         """The value under a key; None where there is none."""
         return self._value(cursor) if cursor.set_key(key) else None
 
@@ -122,25 +122,25 @@ class Pages:
             return None
         page, last = _number(key + length), -(-(size + _PAGE_HEADER) // self._page_size) - 1
         bottom = leaf - _number(leaf) * self._page_size
-        if max(_number(leaf), page + last) >= self._pages or not self._begins(bottom):
+        if max(_number(leaf), page + last) >= self._pages or not self._is_start_of_map(bottom):
             return None
-        self._note(max(leaf, bottom + (page + last) * self._page_size) + self._page_size)
+        self._count_touched(max(leaf, bottom + (page + last) * self._page_size) + self._page_size)
         return Value(size, None, page * self._page_size + _PAGE_HEADER)
 
-    def _begins(self, bottom: int) -> bool:
+    def _is_start_of_map(self, bottom: int) -> bool:
         """Whether the map begins there: a wrong guess must not let go of other memory."""
         if not self._bottom and ctypes.c_uint32.from_address(bottom + _PAGE_HEADER).value == _MAGIC:
             self._bottom = bottom
         return self._bottom == bottom
 
-    def _note(self, stop: int) -> None:
+    def _count_touched(self, stop: int) -> None:
         """Of the map, something in front of `stop` is in memory by now."""
         self._top = max(self._top, stop)
         self._touched += 1
-        if self._touched >= _OFTEN:
-            self._let_go()
+        if self._touched >= _RELEASE_AFTER:
+            self._release_pages()
 
-    def _let_go(self) -> None:
+    def _release_pages(self) -> None:
         if self._touched:
             _madvise(self._bottom, self._top - self._bottom, _DONTNEED)
         self._touched = 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import lmdb
 
 from kishu_kernel.errors import StoreError, UnwritableError
-from kishu_kernel.store.disk.directory import DATA, is_forbidden, refusal
+from kishu_kernel.store.disk.directory import DATA, growth_error, is_forbidden
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """A full disk, a quota, the longest file that the process or the file system may write."""
@@ -25,11 +25,11 @@ _DAMAGED = (
 )
 
 
-def told(path: Path, error: Exception) -> StoreError:
+def store_error(path: Path, error: Exception) -> StoreError:
     """What went wrong with the store in this directory."""
     code = getattr(error, "errno", None) or getattr(error, "code", None)
     if code == errno.EIO:
-        code = refusal(path / DATA) or code
+        code = growth_error(path / DATA) or code
     if code in _FULL or isinstance(error, lmdb.DiskError):
         what = "has no room left on its disk: free some space there, and checkpoints resume"
     elif isinstance(error, lmdb.ReadonlyError) or is_forbidden(error):

@@ -21,19 +21,19 @@ from typing import NamedTuple
 from kishu_kernel.errors import StoreDamagedError, StoreError
 from kishu_kernel.store.disk import directory, integrity, page_layout
 from kishu_kernel.store.disk.directory import DATA, LOCK
-from kishu_kernel.store.disk.disk_errors import told
-from kishu_kernel.store.disk.locks import Turn
+from kishu_kernel.store.disk.disk_errors import store_error
+from kishu_kernel.store.disk.locks import WriterLock
 
-_LOOKS = 4
+_ATTEMPTS = 4
 _PAUSE = 0.002
 """Another process may be writing the first pages at this very moment."""
 
 
-class LockLostError(StoreError):
+class LockFileLostError(StoreError):
     """The lock file was cut short, removed or replaced: LMDB must be closed, and opened anew."""
 
 
-class _Seen(NamedTuple):
+class _FileState(NamedTuple):
     """The newest state that the data file claims to hold, and what the file system says of it.
 
     Attributes:
@@ -50,31 +50,31 @@ class _Seen(NamedTuple):
     modified: int
 
 
-class Watch:
+class FileMonitor:
     """Over the files of an environment that has just been opened. Safe from any thread.
 
     Args:
-        turn: of the writers, which has the data file open.
+        writer_lock: of the writers, which has the data file open.
 
     Raises:
         StoreError: they are not what was opened.
     """
 
-    def __init__(self, path: Path, page_size: int, turn: Turn) -> None:
+    def __init__(self, path: Path, page_size: int, writer_lock: WriterLock) -> None:
         self._path = path
         self._page_size = page_size
-        self._turn = turn
+        self._writer_lock = writer_lock
         self._changing = threading.Lock()
-        self._refused: tuple[_Seen, str] | None = None
+        self._rejected: tuple[_FileState, str] | None = None
         self._lock_file = os.fspath(path / LOCK)
-        self._lock = _facts(self._lock_file)
-        self._identity = _identity(turn.facts())
-        self._least = 0
-        self._known = self._now()
-        self._least = self._known.size
-        self.check_place()
+        self._lock = _stat(self._lock_file)
+        self._identity = _identity(writer_lock.stat())
+        self._min_size = 0
+        self._state = self._now()
+        self._min_size = self._state.size
+        self.check_not_replaced()
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Make sure that LMDB can begin a transaction.
 
         Returns:
@@ -83,34 +83,34 @@ class Watch:
 
         Raises:
             StoreError: the data file was cut short or overwritten, or another one was laid over it.
-            LockLostError: only the lock file is not there any more.
+            LockFileLostError: only the lock file is not there any more.
         """
         if self._lock is not None and self._lock_lost(self._lock):
-            raise LockLostError(
+            raise LockFileLostError(
                 f"the lock file of the store at {self._path} was removed or cut short while it was open"
             )
-        before, now = self._seen()
-        if self._refused is not None and self._refused[0] == now:
-            raise StoreDamagedError(self._refused[1])
+        before, now = self._compared()
+        if self._rejected is not None and self._rejected[0] == now:
+            raise StoreDamagedError(self._rejected[1])
         if now.transaction == before.transaction:
             return (now.size, now.modified) != (before.size, before.modified)
         with self._changing:
-            if now.transaction > self._known.transaction:
-                self._known, self._least = now, now.size
+            if now.transaction > self._state.transaction:
+                self._state, self._min_size = now, now.size
         return False
 
-    def examine(self) -> None:
+    def verify(self) -> None:
         """Walk the data file, which somebody may have written to. Whoever asks has the writer's turn.
 
         Raises:
             StoreDamagedError: LMDB would crash on it.
         """
         try:
-            integrity.examine(self._path, 1)
+            integrity.verify(self._path, 1)
         except StoreDamagedError as error:
-            self._refused = self._now(), str(error)
+            self._rejected = self._now(), str(error)
             raise
-        self._note()
+        self._accept_current()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -121,24 +121,24 @@ class Watch:
         Raises:
             StoreError: the data file is not what LMDB left, or not where it was: nobody would find what is written.
         """
-        with suppress(LockLostError):  # who begins a transaction brings that in order
-            if self.look():
-                self.examine()
-        self.check_place()
+        with suppress(LockFileLostError):  # who begins a transaction brings that in order
+            if self.check():
+                self.verify()
+        self.check_not_replaced()
         try:
             yield
         finally:
             with suppress(StoreError):  # the next look tells
-                self._note()
+                self._accept_current()
 
-    def check_place(self) -> None:
+    def check_not_replaced(self) -> None:
         """Raise StoreError where the data file is no more, or another one: commits would go where nobody finds them."""
         try:
             found = _identity((self._path / DATA).stat())
         except (FileNotFoundError, NotADirectoryError):
             found = None
         except OSError as error:
-            raise told(self._path, error) from error
+            raise store_error(self._path, error) from error
         if found != self._identity:
             what = "replaced" if found else "removed"
             raise StoreError(
@@ -146,74 +146,77 @@ class Watch:
                 "put back what was there, or restart the kernel to go on with what is there now"
             )
 
-    def mend_lock(self) -> None:
+    def restore_lock_file(self) -> None:
         """Make it safe to close LMDB, which looks into the lock file once more."""
-        facts = _facts(self._lock_file)
+        facts = _stat(self._lock_file)
         if self._lock is not None and facts is not None and facts.st_size < self._lock.st_size:
             with suppress(OSError):  # by name: closing a descriptor of it would end LMDB's own locks
                 os.truncate(self._lock_file, self._lock.st_size)
 
-    def remember(self, tidy: bool) -> None:
+    def record_verified(self, free_of_orphans: bool) -> None:
         """That the data file is whole, for who opens it next: nobody but LMDB has written to it."""
         with suppress(StoreError):
-            if not self.look():
-                self.check_place()
-                integrity.remember(self._path, tidy)
+            if not self.check():
+                self.check_not_replaced()
+                integrity.record_verified(self._path, free_of_orphans)
 
     def _lock_lost(self, before: os.stat_result) -> bool:
         """Whether what LMDB has mapped is no longer there, or others who open this store would have another one."""
-        now = _facts(self._lock_file)
+        now = _stat(self._lock_file)
         if now is not None and _identity(now) == _identity(before):
             return now.st_size < before.st_size
-        data = _facts(self._path / DATA)
+        data = _stat(self._path / DATA)
         return data is not None and _identity(data) == self._identity  # else it went with its store, and harms nobody
 
-    def _seen(self) -> tuple[_Seen, _Seen]:
+    def _compared(self) -> tuple[_FileState, _FileState]:
         """What was there, and what is there now. StoreError where the one cannot have become the other."""
-        for _ in range(_LOOKS - 1):
+        for _ in range(_ATTEMPTS - 1):
             with suppress(StoreError):
                 return self._once()
             time.sleep(_PAUSE)
         return self._once()
 
-    def _once(self) -> tuple[_Seen, _Seen]:
-        before = self._known  # first: another thread may finish a transaction at any moment
+    def _once(self) -> tuple[_FileState, _FileState]:
+        before = self._state  # first: another thread may finish a transaction at any moment
         now = self._now(before)
         if now.transaction < before.transaction:
-            raise self._other("an older copy of it")
+            raise self._replaced_error("an older copy of it")
         if now.transaction == before.transaction and now.heads[0] != before.heads[0]:
-            raise self._other("another one")
+            raise self._replaced_error("another one")
         return before, now
 
-    def _now(self, before: _Seen | None = None) -> _Seen:
+    def _now(self, before: _FileState | None = None) -> _FileState:
         """What is there now. Cheap where the first pages are as they were `before`."""
         try:
-            facts, begin = self._turn.facts(), self._turn.start(self._page_size + page_layout.META_SIZE)
+            facts, begin = (
+                self._writer_lock.stat(),
+                self._writer_lock.read_start(self._page_size + page_layout.META_SIZE),
+            )
         except OSError as error:
-            raise told(self._path, error) from error
+            raise store_error(self._path, error) from error
         start = begin[: page_layout.META_SIZE], begin[self._page_size :]
         if before is None or start != before.start:
             before = self._parsed(start, facts.st_size)
         # pages at its end that are free again may never have been written: so it is no shorter than it was
-        directory.check_size(self._path, min(self._least, before.needed), facts.st_size)
+        directory.check_size(self._path, min(self._min_size, before.needed), facts.st_size)
         return before._replace(size=facts.st_size, modified=facts.st_mtime_ns)
 
-    def _parsed(self, start: tuple[bytes, bytes], size: int) -> _Seen:
-        found = [page_layout.meta(data, number, self._page_size) for number, data in enumerate(start)]
+    def _parsed(self, start: tuple[bytes, bytes], size: int) -> _FileState:
+        found = [page_layout.parse_meta(data, number, self._page_size) for number, data in enumerate(start)]
         directory.check_size(self._path, 2 * self._page_size, size)
         first, second = found
         if first is None or second is None:
-            raise self._other("something else")
+            raise self._replaced_error("something else")
         newest = max(first, second)
         heads = start if newest is first else start[::-1]
-        return _Seen(newest.transaction, heads, start, (newest.last + 1) * self._page_size, 0, 0)
+        return _FileState(newest.transaction, heads, start, (newest.last + 1) * self._page_size, 0, 0)
 
-    def _note(self) -> None:
+    def _accept_current(self) -> None:
         now = self._now()
         with self._changing:
-            self._known, self._least, self._refused = now, now.size, None
+            self._state, self._min_size, self._rejected = now, now.size, None
 
-    def _other(self, what: str) -> StoreError:
+    def _replaced_error(self, what: str) -> StoreError:
         return StoreError(
             f"the store at {self._path} was replaced while it was open, by {what}: "
             "put back what was there, or restart the kernel to go on with what is there now"
@@ -224,7 +227,7 @@ def _identity(facts: os.stat_result) -> tuple[int, int]:
     return facts.st_dev, facts.st_ino
 
 
-def _facts(path: str | Path) -> os.stat_result | None:
+def _stat(path: str | Path) -> os.stat_result | None:
     try:
         return os.stat(path)
     except OSError:

@@ -15,13 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreDamagedError
-from kishu_kernel.store.disk.data_file import SUPPORTED, Image
+from kishu_kernel.store.disk.data_file import SUPPORTED, DataFile
 from kishu_kernel.store.disk.directory import DATA
-from kishu_kernel.store.disk.disk_errors import told
+from kishu_kernel.store.disk.disk_errors import store_error
 
-MARK = "whole.json"
+VERIFIED_FILE = "whole.json"
 
-_LOOKS = 3
+_ATTEMPTS = 3
 """At a file that another process may be writing, before what looks like damage is believed."""
 _PAUSE = 0.3
 _AT_MOST = 4096
@@ -29,39 +29,39 @@ _LEAST = 8192
 """Bytes of the two first pages, without which a file was never whole."""
 
 
-def structure(path: Path, looks: int = _LOOKS) -> list[str]:
+def find_damage(path: Path, attempts: int = _ATTEMPTS) -> list[str]:
     """What is wrong with the file as LMDB's, one clause each.
 
     O(pages of keys): 7 ms for 1 GB in large chunks, 0.35 s for 100,000 small ones.
 
     Args:
-        looks: how often, where another process may be writing.
+        attempts: how often, where another process may be writing.
     """
     damage: list[str] = []
-    for look in range(looks if SUPPORTED else 0):
-        if look:
+    for attempt in range(attempts if SUPPORTED else 0):
+        if attempt:
             time.sleep(_PAUSE)
-        with Image(path / DATA) as image:
+        with DataFile(path / DATA) as image:
             damage = image.walk()
         if not damage:
             break
     return damage
 
 
-def examine(path: Path, looks: int = _LOOKS) -> None:
+def verify(path: Path, attempts: int = _ATTEMPTS) -> None:
     """Walk the data file in a directory.
 
     Args:
-        looks: as in `structure`.
+        attempts: as in `structure`.
 
     Raises:
         StoreDamagedError: LMDB would crash on it, or could.
         StoreError: it cannot be read.
     """
     try:
-        damage = structure(path, looks)
+        damage = find_damage(path, attempts)
     except OSError as error:
-        raise told(path, error) from error
+        raise store_error(path, error) from error
     if damage:
         more = f", and {len(damage) - 1:,} more places" if len(damage) > 1 else ""
         raise StoreDamagedError(
@@ -81,30 +81,30 @@ def check_not_emptied(path: Path) -> None:
         size = (path / DATA).stat(follow_symlinks=False).st_size
     except OSError:  # whoever removed the file has meant it
         return
-    if size < _LEAST and (path / MARK).exists():
+    if size < _LEAST and (path / VERIFIED_FILE).exists():
         raise StoreDamagedError(
             f"the store at {path} was emptied: {DATA} has {size} bytes left. "
             "Put a whole copy in its place, or move the directory away to begin a new one"
         )
 
 
-def known_whole(path: Path) -> bool:
+def is_verified(path: Path) -> bool:
     """Whether the data file is as it was when somebody knew it to be whole."""
-    return _mark(path) is not None
+    return _read_verified(path) is not None
 
 
-def known_tidy(path: Path) -> bool:
+def is_free_of_orphans(path: Path) -> bool:
     """Whether it is so, and nothing was in it that a commit had left there."""
-    mark = _mark(path)
-    return mark is not None and mark.get("tidy") is True
+    verified = _read_verified(path)
+    return verified is not None and verified.get("tidy") is True
 
 
-def remember(path: Path, tidy: bool) -> None:
+def record_verified(path: Path, free_of_orphans: bool) -> None:
     """The data file is whole as it is now. Where that cannot be written, it is walked once more some day."""
-    new = path / f"{MARK}.new"
+    new = path / f"{VERIFIED_FILE}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     with suppress(OSError):
-        said = json.dumps({"facts": _facts(path), "tidy": tidy})
+        said = json.dumps({"facts": _facts(path), "tidy": free_of_orphans})
         descriptor = os.open(new, flags, 0o600)
         try:
             if os.name != "nt":
@@ -112,19 +112,19 @@ def remember(path: Path, tidy: bool) -> None:
             os.write(descriptor, said.encode())
         finally:
             os.close(descriptor)
-        os.replace(new, path / MARK)
+        os.replace(new, path / VERIFIED_FILE)
 
 
-def forget(path: Path) -> None:
+def forget_verified(path: Path) -> None:
     """Remove what `remember` wrote."""
-    for name in (MARK, f"{MARK}.new"):
+    for name in (VERIFIED_FILE, f"{VERIFIED_FILE}.new"):
         (path / name).unlink(missing_ok=True)
 
 
-def _mark(path: Path) -> dict[str, object] | None:
+def _read_verified(path: Path) -> dict[str, object] | None:
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     with suppress(OSError, ValueError, RecursionError):
-        descriptor = os.open(path / MARK, flags)
+        descriptor = os.open(path / VERIFIED_FILE, flags)
         try:
             said = json.loads(os.read(descriptor, _AT_MOST))
         finally:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kishu_kernel.errors import StoreError
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds to wait for others, threads or processes, before giving up."""
 
 _PAUSES = (0.0002, 0.02)
@@ -54,7 +54,7 @@ else:
             fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-class Gate:
+class SharedLock:
     """For threads: many may be inside at once, or one alone. Not reentrant."""
 
     def __init__(self) -> None:
@@ -77,14 +77,14 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         """Inside, with nobody else. StoreError when the others do not leave."""
         with self._changed:  # held to the end: who comes meanwhile waits for it
             self._waiting += 1
             try:
                 # bounded: an interrupt at the worst moment can leave a count behind, and a kernel
                 # that hangs for ever is worse than a failed commit
-                if not self._changed.wait_for(lambda: not self._inside, PATIENCE):
+                if not self._changed.wait_for(lambda: not self._inside, TIMEOUT):
                     raise StoreError("the store is in use by another thread that does not finish")
                 yield
             finally:
@@ -123,7 +123,7 @@ class FileLock:
             os.close(descriptor)
 
 
-class Turn:
+class WriterLock:
     """The writer's turn: one thread of one process at a time, of all that have the file open."""
 
     def __init__(self, file: Path) -> None:
@@ -132,15 +132,15 @@ class Turn:
         self._thread = threading.Lock()
 
     @property
-    def held(self) -> bool:
+    def is_held(self) -> bool:
         """Whether a thread of this process has it."""
         return self._thread.locked()
 
-    def facts(self) -> os.stat_result:
+    def stat(self) -> os.stat_result:
         """Of the file that was opened."""
         return os.fstat(self._lock.descriptor())
 
-    def start(self, length: int) -> bytes:
+    def read_start(self, length: int) -> bytes:
         """The first bytes of the file that was opened."""
         descriptor = self._lock.descriptor()
         if hasattr(os, "pread"):
@@ -149,14 +149,14 @@ class Turn:
         return os.read(descriptor, length)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def hold(self) -> Iterator[None]:
         """Have the turn.
 
         Raises:
             StoreError: others have it and do not finish.
         """
         place = self._file.parent
-        if not self._thread.acquire(timeout=PATIENCE):
+        if not self._thread.acquire(timeout=TIMEOUT):
             raise StoreError(f"the store at {place} is in use by another thread that does not finish")
         try:
             wait_for(lambda: self._lock.try_lock(True), f"the store at {place} is being written by another process")
@@ -176,10 +176,10 @@ def wait_for(happened: Callable[[], bool], otherwise: str) -> None:
     """Look again and again, ever less often; interruptible.
 
     Raises:
-        StoreError: it does not happen for `PATIENCE` seconds. The sentence begins with `otherwise`.
+        StoreError: it does not happen for `TIMEOUT` seconds. The sentence begins with `otherwise`.
     """
     pause, most = _PAUSES
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT
     while not happened():
         if time.monotonic() > until:
             raise StoreError(f"{otherwise} that does not finish: end that one, or try again later")

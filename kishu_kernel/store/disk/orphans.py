@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.disk.chunk_reader import shelves
+from kishu_kernel.store.disk.chunk_reader import chunk_tables
 from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:
@@ -31,11 +31,11 @@ class _Interrupted(Exception):
     """Somebody has something better to do, or has written."""
 
 
-def sweep(environment: Environment, busy: Callable[[], bool]) -> bool:
+def remove_orphans(environment: Environment, should_stop: Callable[[], bool]) -> bool:
     """Remove what nothing names.
 
     Args:
-        busy: whether somebody waits.
+        should_stop: whether somebody waits.
 
     Returns:
         Whether there is nothing left of it. False: begin anew, when there is time.
@@ -44,16 +44,16 @@ def sweep(environment: Environment, busy: Callable[[], bool]) -> bool:
         StoreError: LMDB fails.
     """
     try:
-        _Sweeping(environment, busy).run()
+        _OrphanRemoval(environment, should_stop).run()
     except _Interrupted:
         return False
     return True
 
 
-class _Sweeping:
-    def __init__(self, environment: Environment, busy: Callable[[], bool]) -> None:
+class _OrphanRemoval:
+    def __init__(self, environment: Environment, should_stop: Callable[[], bool]) -> None:
         self._environment = environment
-        self._busy = busy
+        self._should_stop = should_stop
         self._seen: int | None = None
 
     def run(self) -> None:
@@ -71,7 +71,7 @@ class _Sweeping:
         while True:
             self._pause()
             with self._environment.reading() as txn, txn.cursor(db=self._environment.tables["versions"]) as cursor:
-                self._same(txn.id())
+                self._check_unchanged(txn.id())
                 rows: list[tuple[bytes, bytes]] = []
                 there = cursor.set_range(after) if after else cursor.first()
                 while there and len(rows) < MANIFESTS:
@@ -86,8 +86,8 @@ class _Sweeping:
         after = b""
         while True:
             self._pause()
-            with shelves(self._environment, self._environment.reading) as there:
-                self._same(there.txn.id())
+            with chunk_tables(self._environment, self._environment.reading) as there:
+                self._check_unchanged(there.txn.id())
                 keys = there.keys(table, after, KEYS)
             yield from keys
             if len(keys) < KEYS:
@@ -99,7 +99,7 @@ class _Sweeping:
 
         def work(txn: Transaction[bytes]) -> None:
             assert self._seen is not None
-            self._same(txn.id() - 1)
+            self._check_unchanged(txn.id() - 1)
             for key in keys:
                 txn.delete(key, db=self._environment.tables[table])
             schema.count_removal(txn, self._environment.tables)
@@ -108,10 +108,10 @@ class _Sweeping:
         self._seen = (self._seen or 0) + 1
 
     def _pause(self) -> None:
-        if self._busy():
+        if self._should_stop():
             raise _Interrupted
 
-    def _same(self, transaction: int) -> None:
+    def _check_unchanged(self, transaction: int) -> None:
         """Nobody has written since the first look."""
         if self._seen is None:
             self._seen = transaction
@@ -120,4 +120,4 @@ class _Sweeping:
 
 
 def _digests(value: bytes) -> list[bytes]:
-    return [bytes(digest) for digest in schema.decode_manifest(schema.unmarked(value)).digests]
+    return [bytes(digest) for digest in schema.decode_manifest(schema.without_signature(value)).digests]

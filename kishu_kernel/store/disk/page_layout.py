@@ -30,8 +30,8 @@ PAGE_SIZES = (4096, 16384, 65536, 8192, 32768)
 SUPPORTED = struct.calcsize("P") == 8
 NONE = (1 << 64) - 1
 """The root of an empty tree."""
-DEEPEST = 32
-LONGEST_KEY = 511
+MAX_DEPTH = 32
+MAX_KEY_SIZE = 511
 """LMDB's own limits."""
 
 _MAGIC = 0xBEEFC0DE
@@ -85,7 +85,7 @@ class Item(NamedTuple):
     table: bool = False
 
 
-class Far(NamedTuple):
+class OverflowItem(NamedTuple):
     """A key whose value has pages of its own: the first of them."""
 
     key: bytes
@@ -102,10 +102,10 @@ class Branch(NamedTuple):
 class Leaf(NamedTuple):
     """Entries, in order; clauses for those that cannot be read."""
 
-    entries: tuple[Item | Far | str, ...]
+    entries: tuple[Item | OverflowItem | str, ...]
 
 
-def meta(data: bytes, number: int, size: int) -> Meta | None:
+def parse_meta(data: bytes, number: int, size: int) -> Meta | None:
     """What one of the first two pages says; None where it is none, of that page size."""
     if len(data) < META_SIZE:
         return None
@@ -120,14 +120,14 @@ def meta(data: bytes, number: int, size: int) -> Meta | None:
     return Meta(transaction, last, Tree(*free), Tree(*main), size)
 
 
-def belong_together(first: Meta, second: Meta) -> bool:
+def are_consecutive(first: Meta, second: Meta) -> bool:
     """Whether these are of two transactions, one right after the other, as they always are: each writes one in turn."""
     if first.transaction == second.transaction == 0:  # nothing was written yet
         return True
     return first.transaction % 2 == 0 and abs(first.transaction - second.transaction) == 1
 
 
-def tree(value: bytes) -> Tree:
+def parse_tree(value: bytes) -> Tree:
     """What the list of tables says of one."""
     try:
         _, *rest = _TREE.unpack(value)
@@ -136,7 +136,7 @@ def tree(value: bytes) -> Tree:
     return Tree(*rest)
 
 
-def page(data: bytes, number: int, subtrees: bool) -> Branch | Leaf:
+def parse_page(data: bytes, number: int, subtrees: bool) -> Branch | Leaf:
     """What stands on a page of a tree.
 
     Args:
@@ -163,12 +163,12 @@ def _branch(data: bytes, places: tuple[int, ...], upper: int) -> Branch:
         start = place + _NODE.size
         below.append((data[start : start + key_size], low | high << 16 | top << 32))
         extents.append((place, start + key_size))
-    _apart(extents)
+    _check_disjoint(extents)
     return Branch(tuple(below))
 
 
 def _leaf(data: bytes, number: int, places: tuple[int, ...], upper: int, subtrees: bool) -> Leaf:
-    entries: list[Item | Far | str] = []
+    entries: list[Item | OverflowItem | str] = []
     extents = []
     longest = ((len(data) - HEADER) // 2 & ~1) - 2
     for place in places:
@@ -182,13 +182,13 @@ def _leaf(data: bytes, number: int, places: tuple[int, ...], upper: int, subtree
             entries.append(entry)
             extents.append((place, end))
     try:
-        _apart(extents)
+        _check_disjoint(extents)
     except Damage as damage:
         entries.append(str(damage))
     return Leaf(tuple(entries))
 
 
-def _entry(data: bytes, number: int, place: int, upper: int, subtrees: bool) -> tuple[Item | Far, int]:
+def _entry(data: bytes, number: int, place: int, upper: int, subtrees: bool) -> tuple[Item | OverflowItem, int]:
     """An entry of a leaf, and where it ends."""
     low, high, flags, key_size = _node(data, place, upper)
     size = low | high << 16
@@ -196,14 +196,14 @@ def _entry(data: bytes, number: int, place: int, upper: int, subtrees: bool) -> 
     key = data[place + _NODE.size : start]
     if flags & ~(_ELSEWHERE | _SUBTREE) or (flags & _SUBTREE and (flags & _ELSEWHERE or not subtrees)):
         raise Damage("has an entry of a kind that is not used")
-    if not 0 < key_size <= LONGEST_KEY:
+    if not 0 < key_size <= MAX_KEY_SIZE:
         raise Damage("has an entry without a sound key")
     far = bool(flags & _ELSEWHERE)
     end = start + (_NUMBER.size if far else size)
     if end > len(data):
         raise Damage("has an entry that exceeds it")
     if far:
-        return Far(key, _NUMBER.unpack_from(data, start)[0], size), end
+        return OverflowItem(key, _NUMBER.unpack_from(data, start)[0], size), end
     return Item(key, number * len(data) + start, size, bool(flags & _SUBTREE)), end
 
 
@@ -216,14 +216,14 @@ def _node(data: bytes, place: int, upper: int) -> tuple[int, int, int, int]:
     return low, high, flags, key_size
 
 
-def _apart(extents: list[tuple[int, int]]) -> None:
+def _check_disjoint(extents: list[tuple[int, int]]) -> None:
     """Entries that overlap would be torn when LMDB moves one of them."""
     extents.sort()
     if any(end > start for (_, end), (start, _) in pairwise(extents)):
         raise Damage("has entries that overlap")
 
 
-def overflow(head: bytes, far: Far, size: int) -> int:
+def overflow_pages(head: bytes, far: OverflowItem, size: int) -> int:
     """How many pages the value occupies, whose first page begins so. Of pages of `size` bytes."""
     own, _, kind, pages = _OVERFLOW.unpack(head)
     if own != far.page or kind & ~_DIRTY != _OVERFLOWING or pages * size < HEADER + far.size:
@@ -231,7 +231,7 @@ def overflow(head: bytes, far: Far, size: int) -> int:
     return int(pages)
 
 
-def free_pages(value: bytes) -> tuple[int, ...]:
+def parse_free_pages(value: bytes) -> tuple[int, ...]:
     """The numbers in an entry of the tree of free pages, which are there from high to low."""
     if len(value) % 8 or not value:
         raise Damage("has a list of free pages that is none")
@@ -241,6 +241,6 @@ def free_pages(value: bytes) -> tuple[int, ...]:
     return tuple(numbers[:count])
 
 
-def numbered(tree: Tree) -> bool:
+def has_integer_keys(tree: Tree) -> bool:
     """Whether the keys of a tree are numbers."""
     return bool(tree.flags & _NUMBERS)

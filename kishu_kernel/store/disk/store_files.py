@@ -16,7 +16,7 @@ import lmdb
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.disk import directory, environment, integrity
 from kishu_kernel.store.disk.directory import DATA, LOCK
-from kishu_kernel.store.disk.disk_errors import told
+from kishu_kernel.store.disk.disk_errors import store_error
 from kishu_kernel.store.disk.locks import FileLock
 
 _NEW = DATA + ".new"
@@ -32,18 +32,18 @@ def compact(path: Path) -> tuple[int, int]:
         StoreError: a process has it open, this one or another; or there is none; or the disk fails.
             The store is as it was.
     """
-    with alone(path) as place:
+    with exclusively(path) as place:
         data, new = place / DATA, place / _NEW
         before = directory.disk_bytes(data)
         new.unlink(missing_ok=True)  # of a compaction that was killed
         try:
-            integrity.examine(place)
+            integrity.verify(place)
             directory.reserve_lock(place)
             env = lmdb.Environment(
                 str(place),
                 readonly=True,
                 create=False,
-                max_dbs=environment.TABLES_AT_MOST,
+                max_dbs=environment.MAX_TABLES,
                 max_readers=directory.READERS,
             )
             try:
@@ -78,7 +78,7 @@ def copy(source: Path, target: Path) -> None:
         os.replace(new, target / DATA)
         directory.sync_directory(target)
     except OSError as error:
-        raise told(target, error) from error
+        raise store_error(target, error) from error
     finally:
         with suppress(OSError):
             new.unlink(missing_ok=True)
@@ -107,16 +107,16 @@ def remove(path: Path, *others: str) -> None:
     Raises:
         StoreError: a process has it open, or it cannot be removed.
     """
-    with alone(path) as place:
+    with exclusively(path) as place:
         for name in (DATA, LOCK, _NEW, *others):
             (place / name).unlink(missing_ok=True)
-        integrity.forget(place)
+        integrity.forget_verified(place)
         with suppress(OSError):
             place.rmdir()
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[Path]:
+def exclusively(path: Path) -> Iterator[Path]:
     """The real path of a store that nobody has open, and that nobody opens meanwhile."""
     place = Path(os.path.realpath(path))
     if not (place / DATA).is_file():
@@ -126,14 +126,14 @@ def alone(path: Path) -> Iterator[Path]:
     try:
         lock = FileLock(place)
     except OSError as error:
-        raise told(place, error) from error
+        raise store_error(place, error) from error
     try:
         if not lock.try_lock(True):
             raise StoreError(f"the store at {path} is in use: shut down the kernels that have it open, and try again")
         directory.check_files(place)
         yield place
     except (lmdb.Error, OSError) as error:
-        raise told(place, error) from error
+        raise store_error(place, error) from error
     finally:
         lock.close()
 

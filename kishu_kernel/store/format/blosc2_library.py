@@ -91,7 +91,7 @@ class Library:
         finally:
             self._calls.blosc2_free_ctx(context)
         frame = memoryview(target).cast("B")[: max(size, 0)]
-        return frame.tobytes() if is_plain(frame) else b""
+        return frame.tobytes() if uses_known_codecs(frame) else b""
 
     def decompress(self, frame: memoryview, target: memoryview) -> None:
         """Fills `target`, which is as long as the frame says. LoadError where the frame is damaged."""
@@ -132,7 +132,7 @@ class _Bytes:
         ctypes.pythonapi["PyBuffer_Release"](ctypes.byref(self._buffer))
 
 
-def is_plain(frame: memoryview) -> bool:
+def uses_known_codecs(frame: memoryview) -> bool:
     """Whether LZ4 and shuffle is all that a frame asks for.
 
     For codecs and filters that are plugins, blosc2 starts a Python that imports them from the current directory:
@@ -145,7 +145,7 @@ def is_plain(frame: memoryview) -> bool:
     return flags & extended == extended and flags >> 5 == _LZ4 and max(filters) <= _SHUFFLE and codec <= _LZ4
 
 
-def sizes(frame: memoryview) -> tuple[int, int]:
+def frame_sizes(frame: memoryview) -> tuple[int, int]:
     """Length of the content and of the frame itself, as a frame of at least `HEADER` bytes tells them."""
     content, _, whole = struct.unpack_from("<3i", frame, 4)
     return content, whole

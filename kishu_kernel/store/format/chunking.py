@@ -34,13 +34,13 @@ CHUNK_SIZE = 1 << 20
 ROW_SIZE = 1 << 18
 """Rows from this length on get chunks of their own (a pandas column is a row of its block)."""
 
-WHOLE = 1 << 15
+UNCUT_SIZE = 1 << 15
 """Streams up to this length are one chunk, with their seams."""
 
-LEAST, MOST = 1 << 13, 1 << 17
+MIN_SIZE, MAX_SIZE = 1 << 13, 1 << 17
 """Chunks of a stream are not shorter or longer than this, but for the last."""
 
-SPARSE = 63
+CUT_MASK = 63
 """One candidate in 64 becomes a cut. Measured on lists, dicts, instances and text: chunks of 10 to 40 KiB."""
 
 _BLOCK = 1 << 20
@@ -117,14 +117,14 @@ def _cuts(data: bytes) -> Iterator[int]:
     last = 0
     view = memoryview(data)
     for place in _candidates(data):
-        while place - last > MOST:
-            last += MOST
+        while place - last > MAX_SIZE:
+            last += MAX_SIZE
             yield last
-        if place - last >= LEAST and not zlib.crc32(view[place - _WINDOW : place]) & SPARSE:
+        if place - last >= MIN_SIZE and not zlib.crc32(view[place - _WINDOW : place]) & CUT_MASK:
             last = place
             yield last
-    while len(data) - last > MOST:
-        last += MOST
+    while len(data) - last > MAX_SIZE:
+        last += MAX_SIZE
         yield last
 
 
@@ -172,7 +172,7 @@ _LONG = {b"\x95": "<Q", b"B": "<I", b"X": "<I", b"\x8e": "<Q", b"\x8d": "<Q", b"
 """FRAME, and the opcodes whose content, when it is long, pickle leaves out of the frames."""
 
 
-def separate(stream: memoryview) -> Separated:
+def separate_seams(stream: memoryview) -> Separated:
     """Take the seams out of a pickle stream. Of bytes that are none, some may be taken out as well. O(bytes)."""
     data = stream.obj if isinstance(stream.obj, bytes) else bytes(stream)
     seams = [(place, _FRAME_SIZE, _FRAME) for place in _frames(data)]
@@ -194,7 +194,7 @@ def separate(stream: memoryview) -> Separated:
     return Separated(spans, _little(entries).tobytes())
 
 
-def joined(parts: Iterable[memoryview], seams: bytes) -> bytes:
+def join_seams(parts: Iterable[memoryview], seams: bytes) -> bytes:
     """The stream that was taken apart.
 
     Args:

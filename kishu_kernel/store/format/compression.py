@@ -29,16 +29,16 @@ from typing import Any
 from kishu_kernel.errors import LoadError
 from kishu_kernel.store.format import blosc2_library
 
-LEAST = 512
+MIN_SIZE = 512
 """Bytes. What is shorter is stored as it is: it would not save a page in years."""
 
-SAMPLE = 1 << 15
+SAMPLE_SIZE = 1 << 15
 """Bytes of a chunk that are tried first, half from its beginning and half from behind its middle."""
 
-WORTH = 0.8
+MAX_RATIO = 0.8
 """Of the room that the raw chunk would take."""
 
-BETTER = 0.6
+MAX_ZSTD_RATIO = 0.6
 """zstd is several times slower than LZ4: it must not need more than this of what LZ4 leaves."""
 
 _HEADER = struct.Struct("<BI")
@@ -51,30 +51,30 @@ _INLINE = 2000
 _local = threading.local()
 
 
-def packed(data: memoryview, item_bytes: int = 1) -> bytes | None:
+def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
     """The value to store in `packed`; None where the bytes are better stored as they are.
 
     Args:
         data: contiguous bytes.
         item_bytes: length of the items that they are; 1 where they are no array.
     """
-    if data.nbytes < LEAST:
+    if data.nbytes < MIN_SIZE:
         return None
     sample = data
-    if data.nbytes > 2 * SAMPLE:
+    if data.nbytes > 2 * SAMPLE_SIZE:
         middle = data.nbytes // 2
-        sample = memoryview(b"".join((data[: SAMPLE // 2], data[middle : middle + SAMPLE // 2])))
+        sample = memoryview(b"".join((data[: SAMPLE_SIZE // 2], data[middle : middle + SAMPLE_SIZE // 2])))
     codec, frame = _best(sample, item_bytes)
-    if not frame or len(frame) > sample.nbytes * WORTH:
+    if not frame or len(frame) > sample.nbytes * MAX_RATIO:
         return None
     if sample is not data:
         frame = _blosc2(data, item_bytes) if codec == _BLOSC2 else _zstd(data)
-    if room(len(frame) + HEADER_SIZE) > room(data.nbytes) * WORTH:
+    if stored_size(len(frame) + HEADER_SIZE) > stored_size(data.nbytes) * MAX_RATIO:
         return None
     return _HEADER.pack(codec, data.nbytes) + frame
 
 
-def room(size: int) -> int:
+def stored_size(size: int) -> int:
     """Bytes that LMDB needs for a value of this size, more or less."""
     return size if size < _INLINE else -(-(size + 16) // _PAGE) * _PAGE
 
@@ -90,16 +90,16 @@ def raw_size(head: bytes | memoryview) -> int:
     return int(_HEADER.unpack_from(head)[1])
 
 
-def unpack(value: bytes | memoryview, target: memoryview) -> None:
+def decompress(value: bytes | memoryview, target: memoryview) -> None:
     """Fill `target`, of `raw_size` single bytes, from a value of `packed`. LoadError where it is damaged."""
     codec, size = _HEADER.unpack_from(value)
     frame = memoryview(value)[HEADER_SIZE:]
     assert target.nbytes == size
     try:
         if codec == _BLOSC2:
-            _unpack_blosc2(frame, target)
+            _decompress_blosc2(frame, target)
         elif codec == _ZSTD:
-            _unpack_zstd(frame, target)
+            _decompress_zstd(frame, target)
         else:
             raise LoadError(f"a chunk is packed with codec {codec}: install a newer kishu-kernel")
     except LoadError:
@@ -115,7 +115,11 @@ def _best(data: memoryview, item_bytes: int) -> tuple[int, bytes]:
     if quick and len(quick) <= data.nbytes // 8:
         return _BLOSC2, quick
     thorough = _zstd(data)
-    if quick and (not thorough or len(thorough) > len(quick) * BETTER) and len(quick) <= data.nbytes * WORTH:
+    if (
+        quick
+        and (not thorough or len(thorough) > len(quick) * MAX_ZSTD_RATIO)
+        and len(quick) <= data.nbytes * MAX_RATIO
+    ):
         return _BLOSC2, quick
     return _ZSTD, thorough
 
@@ -126,10 +130,10 @@ def _blosc2(data: memoryview, item_bytes: int) -> bytes:
     return b"" if found is None else found.compress(data, item_bytes)
 
 
-def _unpack_blosc2(frame: memoryview, target: memoryview) -> None:
-    if not blosc2_library.is_plain(frame):
+def _decompress_blosc2(frame: memoryview, target: memoryview) -> None:
+    if not blosc2_library.uses_known_codecs(frame):
         raise LoadError("a packed chunk in the store is damaged (it names codecs that are not used here)")
-    if blosc2_library.sizes(frame) != (target.nbytes, frame.nbytes):
+    if blosc2_library.frame_sizes(frame) != (target.nbytes, frame.nbytes):
         raise LoadError("a packed chunk in the store is damaged (it has another length)")
     found = blosc2_library.library()
     if found is None:
@@ -168,7 +172,7 @@ def _zstd(data: memoryview) -> bytes:
     return bytes(compressor.compress(data))
 
 
-def _unpack_zstd(frame: memoryview, target: memoryview) -> None:
+def _decompress_zstd(frame: memoryview, target: memoryview) -> None:
     import zstandard
 
     reader = zstandard.ZstdDecompressor().stream_reader(frame, read_size=max(frame.nbytes, 1))

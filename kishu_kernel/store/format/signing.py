@@ -1,12 +1,12 @@
-"""The user's key, and the marks under it that show that this user wrote what a store holds.
+"""The user's key, and the HMAC signatures under it that show that this user wrote what a store holds.
 
-Law: loading a payload runs code, so nothing is loaded that does not carry a mark of this user. The key never leaves
-its file and this process's memory: not in a store, a bundle, a message or a `repr`.
+Law: loading a payload runs code, so nothing is loaded that this user has not signed. The key never leaves its file and
+this process's memory: it is in no store, bundle, message or `repr`.
 
-The key is 32 random bytes in `<Jupyter data directory>/kishu/key`, or where the environment variable KISHU_KEY_FILE
-says. A key that somebody else could have chosen is refused: a link, a file of another user, one that others than its
-user may write, be they a group, or that lies where others may exchange it. One that others may merely read is made
-private again, as nbformat does with its own: backups and copies open files to readers all the time, and whoever doubts
+The key is 32 random bytes in `<Jupyter data directory>/kishu/key`, or in the file that the environment variable
+KISHU_KEY_FILE names. A key that somebody else could have chosen is refused: a link, a file of another user, a file that
+others may write (a group, too), or one in a directory where others may replace it. A key that others may only read is
+made private again, as nbformat does with its own: backups and copies open files to readers all the time. Whoever doubts
 a key deletes it.
 """
 
@@ -27,7 +27,7 @@ from pathlib import Path
 from kishu_kernel.errors import StoreError
 
 KEY_SIZE = 32
-MARK_SIZE = 16
+SIGNATURE_SIZE = 16
 KEY_FILE = "KISHU_KEY_FILE"
 
 _WRITERS = stat.S_IWGRP | stat.S_IWOTH
@@ -36,54 +36,54 @@ _PATIENCE = 2.0
 """Seconds for another process to finish writing a key, where the file system has no links."""
 
 
-class Seal:
-    """Makes and checks marks. Safe from any thread.
+class Signer:
+    """Makes and checks signatures. Safe from any thread.
 
     Attributes:
-        lasting: false where the key is gone with this process: what it marks, no later one will trust.
+        persistent: false where the key is gone with this process: what it signs, no later one will trust.
     """
 
-    __slots__ = ("_blank", "lasting")
+    __slots__ = ("_blank", "persistent")
 
-    def __init__(self, key: bytes, *, lasting: bool = True) -> None:
+    def __init__(self, key: bytes, *, persistent: bool = True) -> None:
         self._blank = hmac.new(key, digestmod=hashlib.sha256)
-        self.lasting = lasting
+        self.persistent = persistent
 
-    def mark(self, *parts: bytes | memoryview) -> bytes:
-        """`MARK_SIZE` bytes that only the holder of the key can make. O(bytes); contiguous parts only.
+    def sign(self, *parts: bytes | memoryview) -> bytes:
+        """`SIGNATURE_SIZE` bytes that only the holder of the key can make. O(bytes); contiguous parts only.
 
-        The parts are told apart: ("ab", "c") and ("a", "bc") have different marks.
+        The parts are told apart: ("ab", "c") and ("a", "bc") have different signatures.
         """
         code = self._blank.copy()
         for part in parts:
             size = part.nbytes if isinstance(part, memoryview) else len(part)
             code.update(size.to_bytes(8, "little"))
             code.update(part)
-        return code.digest()[:MARK_SIZE]
+        return code.digest()[:SIGNATURE_SIZE]
 
-    def holds(self, mark: bytes | memoryview, *parts: bytes | memoryview) -> bool:
+    def verifies(self, signature: bytes | memoryview, *parts: bytes | memoryview) -> bool:
         """Whether this is the mark of these parts. How long it takes tells nothing of the right one."""
-        return hmac.compare_digest(bytes(mark), self.mark(*parts))
+        return hmac.compare_digest(bytes(signature), self.sign(*parts))
 
 
-def user_seal() -> Seal:
-    """The seal of this user: of the key in the key file, which is made where there is none.
+def user_signer() -> Signer:
+    """The signer of this user: of the key in the key file, which is made where there is none.
 
-    Where it cannot be made, the seal is not `lasting`: one for all stores of this process.
+    Where it cannot be made, the signer is not `persistent`: one for all stores of this process.
 
     Raises:
         StoreError: there is a key that may be somebody else's.
     """
     path = key_path()
     try:
-        return Seal(_read(path))
+        return Signer(_read(path))
     except OSError:
         pass
     try:
         _make(path)
-        return Seal(_read(path))
+        return Signer(_read(path))
     except OSError:
-        return _passing_seal()
+        return _temporary_signer()
 
 
 def key_path() -> Path:
@@ -238,16 +238,16 @@ def _write(descriptor: int, key: bytes) -> None:
     os.fsync(descriptor)
 
 
-_passing: list[Seal] = []
+_temporary: list[Signer] = []
 _lock = threading.Lock()
 
 
-def _passing_seal() -> Seal:
+def _temporary_signer() -> Signer:
     """One for all stores of this process."""
     with _lock:
-        if not _passing:
-            _passing.append(Seal(secrets.token_bytes(KEY_SIZE), lasting=False))
-        return _passing[0]
+        if not _temporary:
+            _temporary.append(Signer(secrets.token_bytes(KEY_SIZE), persistent=False))
+        return _temporary[0]
 
 
 def _forget() -> None:

@@ -21,19 +21,19 @@ from kishu_kernel.store.format.schema import Manifest
 CHANGED = "it changed while it was being stored"
 
 
-def is_steady(payload: Payload, manifest: Manifest) -> bool:
+def is_unchanged(payload: Payload, manifest: Manifest) -> bool:
     """Whether its memory still holds what the manifest says. O(bytes of live memory), hashed chunk by chunk."""
     for buffer, piece in zip(payload.buffers, manifest.buffers, strict=True):
         if not chunks.is_live(buffer):
             continue
-        data = chunks.flat(buffer.data)
-        for view, expected in zip(chunks.views_of(buffer, data), piece.digests, strict=True):
+        data = chunks.flat_bytes(buffer.data)
+        for view, expected in zip(chunks.buffer_chunks(buffer, data), piece.digests, strict=True):
             if chunks.digest(view) != expected:
                 return False
     return True
 
 
-def without(checkpoint: Checkpoint, changed: Iterable[Payload]) -> Checkpoint:
+def without_payloads(checkpoint: Checkpoint, changed: Iterable[Payload]) -> Checkpoint:
     """The checkpoint as it is to be kept where these payloads of it were not steady."""
     lost = {payload.names: payload.size for payload in changed}
     if not lost:

@@ -1,7 +1,7 @@
 """Is what was decoded of the kind that the rest of the package takes for granted?
 
-What this package wrote is: its marks say so. What came from elsewhere, or was damaged, can be JSON and still hold a
-number for a name, or checkpoints that are their own ancestors. Neighbours: `bundle` and `fsck`, which ask.
+What this package wrote is: its signatures say so. What came from elsewhere, or was damaged, can be JSON and still hold
+a number for a name, or checkpoints that are their own ancestors. Neighbours: `bundle` and `fsck`, which ask.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from kishu_kernel.model import CellStatus, Checkpoint, CheckpointId, CodecName, 
 from kishu_kernel.store.format import chunks, compression, schema
 from kishu_kernel.store.format.checkpoints import decode_checkpoint
 from kishu_kernel.store.format.schema import Manifest
-from kishu_kernel.store.format.signatures import COVER_SIZE
+from kishu_kernel.store.format.signatures import SHA256_SIZE
 
-CHUNK_AT_MOST = 64 << 20
+MAX_CHUNK_SIZE = 64 << 20
 """Bytes. Those that are written have a MiB, but a MiB of zeros can be packed into 37 bytes."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def sound_checkpoint(key: bytes, body: bytes, outputs: bytes = b"", trusted: bool = False) -> Checkpoint:
+def validated_checkpoint(key: bytes, body: bytes, outputs: bytes = b"", trusted: bool = False) -> Checkpoint:
     """The checkpoint that is stored under a key. StoreError where it is none.
 
     Args:
@@ -54,7 +54,7 @@ def check_outputs(value: bytes) -> None:
         raise StoreError("the outputs of a cell are damaged (they are no list of outputs)")
 
 
-def sound_manifest(key: bytes, body: bytes) -> Manifest:
+def validated_manifest(key: bytes, body: bytes) -> Manifest:
     """The manifest that is stored under a key. LoadError where it is none.
 
     Args:
@@ -72,14 +72,14 @@ def sound_manifest(key: bytes, body: bytes) -> Manifest:
         and isinstance(manifest.made, str)
         and all(_count(piece.nbytes) and bool(piece.nbytes) == bool(piece.digests) for piece in manifest.pieces)
         and all(len(digest) == schema.DIGEST_SIZE for digest in manifest.digests)
-        and all(len(piece.cover) in (0, COVER_SIZE) for piece in manifest.pieces)
+        and all(len(piece.sha256) in (0, SHA256_SIZE) for piece in manifest.pieces)
     )
     if not fits:
         raise LoadError("a manifest in the store is damaged: it is not the one of its key")
     return manifest
 
 
-def sound_ref(key: bytes, value: bytes) -> tuple[str, CheckpointId]:
+def validated_ref(key: bytes, value: bytes) -> tuple[str, CheckpointId]:
     """A ref and where it points. StoreError where it is none."""
     try:
         name = schema.ref_name(key)
@@ -90,7 +90,7 @@ def sound_ref(key: bytes, value: bytes) -> tuple[str, CheckpointId]:
     return name, schema.checkpoint_id(value)
 
 
-def raw_chunk(table: str, digest: bytes, value: bytes | memoryview) -> memoryview:
+def verified_chunk(table: str, digest: bytes, value: bytes | memoryview) -> memoryview:
     """The bytes of a chunk, unpacked. LoadError where they are not those of the digest.
 
     Args:
@@ -99,16 +99,16 @@ def raw_chunk(table: str, digest: bytes, value: bytes | memoryview) -> memoryvie
     raw = memoryview(value)
     if table == "packed":
         size = compression.raw_size(raw)
-        if size > CHUNK_AT_MOST:  # a damaged length must not cost gigabytes
-            raise chunks.damaged(Digest(digest))
+        if size > MAX_CHUNK_SIZE:  # a damaged length must not cost gigabytes
+            raise chunks.damaged_chunk(Digest(digest))
         raw = memoryview(bytearray(size))
-        compression.unpack(value, raw)
+        compression.decompress(value, raw)
     if chunks.digest(raw) != digest:
-        raise chunks.damaged(Digest(digest))
+        raise chunks.damaged_chunk(Digest(digest))
     return raw
 
 
-def circles(parents: Mapping[CheckpointId, CheckpointId | None]) -> list[CheckpointId]:
+def cycles(parents: Mapping[CheckpointId, CheckpointId | None]) -> list[CheckpointId]:
     """One checkpoint of every circle of ancestors. O(checkpoints)."""
     found = []
     done: set[CheckpointId] = set()
@@ -129,7 +129,7 @@ def check_graph(parents: Mapping[CheckpointId, CheckpointId | None]) -> None:
     for id, parent in parents.items():
         if parent is not None and parent not in parents:
             raise StoreError(f"checkpoint {id} has a parent that is not there")
-    for id in circles(parents):
+    for id in cycles(parents):
         raise StoreError(f"checkpoint {id} is its own ancestor")
 
 

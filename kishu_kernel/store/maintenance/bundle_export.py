@@ -1,8 +1,8 @@
 """A history, or one state of it, as one file for another machine.
 
 Law: nothing of a bundle is believed. All of it is checked before anything is where a store is looked for, and nothing
-is left behind where it is refused. Marks travel as they are: for the user who made the bundle they hold, for anybody
-else what comes out is only to be read, until `jupyter kishu trust`.
+is left behind where it is refused. StoreSignatures travel as they are: for the user who made the bundle they hold, for
+anybody else what comes out is only to be read, until `jupyter kishu trust`.
 
 A bundle is a zip archive with these entries, in this order, no others; none is ever extracted under its name::
 
@@ -35,21 +35,21 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, Version
 from kishu_kernel.store.disk import directory, environment
-from kishu_kernel.store.disk.identity import Binding
+from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
-from kishu_kernel.store.format.chunks import missing
-from kishu_kernel.store.format.signatures import IDENTITY
-from kishu_kernel.store.format.signing import Seal, user_seal
+from kishu_kernel.store.format.chunks import missing_chunk
+from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
+from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.format.validation import (
     check_graph,
     check_outputs,
-    raw_chunk,
-    sound_checkpoint,
-    sound_manifest,
-    sound_ref,
+    validated_checkpoint,
+    validated_manifest,
+    validated_ref,
+    verified_chunk,
 )
-from kishu_kernel.store.garbage import without
+from kishu_kernel.store.garbage import without_versions
 
 if TYPE_CHECKING:
     from lmdb import Transaction
@@ -61,7 +61,7 @@ ENTRIES = ("format", "checkpoints", "outputs", "versions", "refs", "made", "chun
 DEFLATED = ENTRIES[:6]
 
 ROW = struct.Struct("<HI")
-MOST_BYTES = 256 << 20
+MAX_VALUE_BYTES = 256 << 20
 """Of a value."""
 
 LEFT_OUT = "it was left out of the bundle that this history came in"
@@ -107,7 +107,7 @@ def export_history(
     file: Path,
     extract: Extract | None = None,
     progress: Progress | None = None,
-    seal: Seal | None = None,
+    signer: Signer | None = None,
 ) -> Content:
     """Write a bundle of the store at `path`, for this user only; it replaces what is at `file`, whole or not at all.
 
@@ -116,7 +116,7 @@ def export_history(
 
     Args:
         extract: what goes along; all of it if None.
-        seal: marks the records that `extract` changes.
+        signer: signs the records that `extract` changes.
 
     Raises:
         StoreError: there is no store, it is damaged, or the file cannot be written.
@@ -124,7 +124,7 @@ def export_history(
     with environment.opened(path, readonly=True) as store:
         try:
             with store.reading() as txn, _replacing(file) as archive:
-                return _Export(store, txn, archive, extract, seal or user_seal(), progress).run()
+                return _Export(store, txn, archive, extract, signer or user_signer(), progress).run()
         except OSError as error:
             raise StoreError(f"the file {file} cannot be written ({error.strerror or error})") from error
         except (StoreError, LoadError) as error:
@@ -141,14 +141,14 @@ class _Export:
         txn: Transaction[memoryview],
         archive: zipfile.ZipFile,
         extract: Extract | None,
-        seal: Seal,
+        signer: Signer,
         progress: Progress | None,
     ) -> None:
         self._tables = store.tables
         self._txn = txn
         self._archive = archive
         self._extract = extract
-        self._marks = Binding(seal).marks(txn, store.tables)
+        self._signatures = StoreIdentity(signer).signatures(txn, store.tables)
         self._progress = progress
         self._keys: set[bytes] | None = None
         self._versions: set[bytes] | None = None
@@ -189,7 +189,7 @@ class _Export:
     def _records(self) -> Iterator[tuple[bytes, bytes]]:
         parents = {}
         for key, value in self._rows("checkpoints", self._keys):
-            checkpoint = sound_checkpoint(key, schema.unmarked(bytes(value)))
+            checkpoint = validated_checkpoint(key, schema.without_signature(bytes(value)))
             parents[checkpoint.id] = checkpoint.parent
             yield key, self._record(key, bytes(value), checkpoint)
         check_graph(parents)
@@ -201,24 +201,24 @@ class _Export:
         stored = {schema.version_key(Version(each.names, checkpoint.id)) for each in checkpoint.versions if each.stored}
         if stored <= self._versions:
             return value
-        changed = without(checkpoint, stored - self._versions, LEFT_OUT)
+        changed = without_versions(checkpoint, stored - self._versions, LEFT_OUT)
         body = encode_checkpoint(changed)
         return self._rewritten("checkpoints", key, value, body)
 
     def _rewritten(self, table: str, key: bytes, value: bytes, body: bytes) -> bytes:
         """A value with another body: with a mark only if it had one."""
-        trusted = self._marks.trusted(table, key, value)
-        return self._marks.marked(table, key, body) if trusted else body + schema.NO_MARK
+        trusted = self._signatures.verifies(table, key, value)
+        return self._signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
 
     def _outputs(self) -> Iterator[tuple[bytes, bytes | memoryview]]:
         for key, value in self._rows("outputs", self._keys):
-            check_outputs(schema.unmarked(bytes(value)))
-            fits = len(value) <= MOST_BYTES
+            check_outputs(schema.without_signature(bytes(value)))
+            fits = len(value) <= MAX_VALUE_BYTES
             yield key, value if fits else self._rewritten("outputs", key, bytes(value), schema.dump(_TOO_MUCH))
 
     def _manifests(self) -> Iterator[tuple[bytes, memoryview]]:
         for key, value in self._rows("versions", self._versions):
-            manifest = sound_manifest(key, schema.unmarked(bytes(value)))
+            manifest = validated_manifest(key, schema.without_signature(bytes(value)))
             self._digests |= manifest.digests
             if manifest.made:
                 self._made.add(schema.made_key(manifest.made))
@@ -230,12 +230,14 @@ class _Export:
                 yield schema.ref_key(name), schema.checkpoint_key(self._extract.head)
             return
         for key, value in self._rows("refs"):
-            _, id = sound_ref(key, bytes(value))
+            _, id = validated_ref(key, bytes(value))
             if self._txn.get(schema.checkpoint_key(id), db=self._tables["checkpoints"]) is not None:
                 yield key, value
 
     def _makers(self) -> Iterator[tuple[bytes, memoryview]]:
-        return ((key, value) for key, value in self._rows("meta") if key in self._made or key.startswith(IDENTITY))
+        return (
+            (key, value) for key, value in self._rows("meta") if key in self._made or key.startswith(IDENTITY_PREFIX)
+        )
 
     def _chunks(self) -> int:
         """Writes the chunks that the manifests name; how many bytes they are."""
@@ -251,7 +253,7 @@ class _Export:
             nonlocal done
             for digest in places[table]:
                 _, value = self._find(digest)
-                raw_chunk(table, digest, value)
+                verified_chunk(table, digest, value)
                 yield digest, value
                 done += len(value)
                 if self._progress:
@@ -266,7 +268,7 @@ class _Export:
             value = self._txn.get(digest, db=self._tables[table])
             if value is not None:
                 return table, value
-        raise missing(Digest(digest))
+        raise missing_chunk(Digest(digest))
 
 
 # --- the file
@@ -314,7 +316,7 @@ def read_rows(entry: IO[bytes], size: int) -> Iterator[tuple[bytes, bytes]]:
     while size:
         key_size, value_size = ROW.unpack(exactly(entry, ROW.size))
         size -= ROW.size + key_size + value_size
-        if size < 0 or value_size > MOST_BYTES:
+        if size < 0 or value_size > MAX_VALUE_BYTES:
             raise ValueError("a row is longer than it can be")
         key = exactly(entry, key_size)
         if key <= before:

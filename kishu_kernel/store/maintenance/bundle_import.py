@@ -22,15 +22,15 @@ from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId
 from kishu_kernel.store.disk import directory, environment
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.signatures import IDENTITY, IDENTITY_SIZE
-from kishu_kernel.store.format.signing import MARK_SIZE
+from kishu_kernel.store.format.signatures import IDENTITY_PREFIX, IDENTITY_SIZE
+from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 from kishu_kernel.store.format.validation import (
     check_graph,
     check_outputs,
-    raw_chunk,
-    sound_checkpoint,
-    sound_manifest,
-    sound_ref,
+    validated_checkpoint,
+    validated_manifest,
+    validated_ref,
+    verified_chunk,
 )
 from kishu_kernel.store.maintenance.bundle_export import (
     BUNDLE,
@@ -227,8 +227,8 @@ class _Import:
 
         with self._archive.open(info) as stream:
             for key, value in read_rows(stream, info.file_size):
-                if self._format < schema.MARKED.get(table, 0):  # as `schema.migrate` does it
-                    value += schema.NO_MARK
+                if self._format < schema.SIGNED_TABLES.get(table, 0):  # as `schema.migrate` does it
+                    value += schema.NO_SIGNATURE
                 try:
                     check(key, value)
                 except (StoreError, LoadError) as error:
@@ -255,21 +255,21 @@ class _Import:
     # -- rows
 
     def _checkpoint(self, key: bytes, value: bytes) -> None:
-        checkpoint = sound_checkpoint(key, schema.unmarked(value))
+        checkpoint = validated_checkpoint(key, schema.without_signature(value))
         self._parents[checkpoint.id] = checkpoint.parent
         self._sessions[checkpoint.id] = checkpoint.session
 
     def _output(self, key: bytes, value: bytes) -> None:
         self._known(schema.checkpoint_id(key))
-        check_outputs(schema.unmarked(value))
+        check_outputs(schema.without_signature(value))
 
     def _manifest(self, key: bytes, value: bytes) -> None:
-        manifest = sound_manifest(key, schema.unmarked(value))
+        manifest = validated_manifest(key, schema.without_signature(value))
         self._known(schema.version_checkpoint(key))
         self._missing |= manifest.digests
 
     def _ref(self, key: bytes, value: bytes) -> None:
-        name, id = sound_ref(key, value)
+        name, id = validated_ref(key, value)
         self._known(id)
         self._refs[name] = id
 
@@ -286,8 +286,8 @@ class _Import:
         store.write(put, _PAGE * len(ends))
 
     def _made(self, key: bytes, value: bytes) -> None:
-        if key.startswith(IDENTITY):
-            if (len(key), len(value)) != (len(IDENTITY) + 2 * MARK_SIZE, IDENTITY_SIZE + MARK_SIZE):
+        if key.startswith(IDENTITY_PREFIX):
+            if (len(key), len(value)) != (len(IDENTITY_PREFIX) + 2 * SIGNATURE_SIZE, IDENTITY_SIZE + SIGNATURE_SIZE):
                 raise _Refusal("what it says of whose it is is damaged")
         elif schema.encode_made(schema.decode_made(value)).key != key:
             raise _Refusal("what it says of the libraries that made it is damaged")
@@ -295,7 +295,7 @@ class _Import:
     def _chunk(self, table: str, key: bytes, value: bytes) -> None:
         if key not in self._missing:
             raise _Refusal(f"chunk {key.hex()} in it is named by nothing")
-        raw_chunk(table, key, value)
+        verified_chunk(table, key, value)
         self._missing.remove(key)
         self._bytes += len(value)
 

@@ -19,20 +19,20 @@ from pathlib import Path
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.disk import directory, environment, integrity
 from kishu_kernel.store.disk.directory import DATA, LOCK
-from kishu_kernel.store.format.signing import Seal, user_seal
+from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.maintenance import salvage
-from kishu_kernel.store.maintenance.inspection import Findings, Look, Problem, Progress, Report
+from kishu_kernel.store.maintenance.inspection import Findings, Inspection, Problem, Progress, Report
 from kishu_kernel.store.maintenance.repair import repair_store
 
 __all__ = ["Problem", "Report", "check"]
 
 TOLD = 5
 """Damaged pages that are named one by one."""
-_LOOKS = 3
+_ATTEMPTS = 3
 """At a store that another process may be writing, before a repair gives up."""
 
 
-def check(path: Path, repair: bool = False, progress: Progress | None = None, seal: Seal | None = None) -> Report:
+def check(path: Path, repair: bool = False, progress: Progress | None = None, signer: Signer | None = None) -> Report:
     """Look at all that is stored, and mend what can be mended if told so. O(bytes of the store).
 
     Other processes may use the store meanwhile; a repair asks for peace where it needs it.
@@ -48,7 +48,7 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, se
         raise StoreError(f"there is no store at {path}")
     directory.check_files(path)
     problems = list(_permissions(path))
-    damage = integrity.structure(path)
+    damage = integrity.find_damage(path)
     if damage and not repair:
         consequence = "what stands there cannot be read, and LMDB may crash on it: --repair saves the rest"
         return Report(path, (*problems, *_pages(damage, consequence)))
@@ -56,13 +56,13 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, se
         kept = salvage.rescue(path)
         consequence = f"what could still be read was put into a new file; the damaged one is {kept}"
         problems += [replace(problem, repaired=True) for problem in _pages(damage, consequence)]
-    seal = seal or user_seal()
-    findings, report = _looked_at(path, seal, progress, repair)
+    signer = signer or user_signer()
+    findings, report = _inspected(path, signer, progress, repair)
     if repair and findings.problems:
-        for _ in range(_LOOKS):
-            if repair_store(path, findings, seal):
+        for _ in range(_ATTEMPTS):
+            if repair_store(path, findings, signer):
                 break
-            findings, report = _looked_at(path, seal, progress, repair)
+            findings, report = _inspected(path, signer, progress, repair)
         else:
             raise StoreError(f"the store at {path} is being written: shut down the kernels that use it, and try again")
         problems += [replace(problem, repaired=problem.kind != "mark") for problem in findings.problems]
@@ -96,8 +96,8 @@ def _permissions(path: Path) -> Iterator[Problem]:
             yield Problem("permissions", f"{place.name} was open to others than you", consequence, closed)
 
 
-def _looked_at(path: Path, seal: Seal, progress: Progress | None, write: bool) -> tuple[Findings, Report]:
+def _inspected(path: Path, signer: Signer, progress: Progress | None, write: bool) -> tuple[Findings, Report]:
     # an old format is brought up to date, even to be read
     with environment.opened(path, readonly=not write) as store, store.reading() as txn:
-        look = Look(store, txn, seal, progress)
+        look = Inspection(store, txn, signer, progress)
         return look.findings, look.report()

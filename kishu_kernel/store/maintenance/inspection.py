@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CheckpointId, Names, Version
 from kishu_kernel.store.disk import environment
-from kishu_kernel.store.disk.identity import Binding
+from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece
-from kishu_kernel.store.format.signing import Seal
+from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.format.validation import (
     check_outputs,
-    circles,
-    raw_chunk,
-    sound_checkpoint,
-    sound_manifest,
-    sound_ref,
+    cycles,
+    validated_checkpoint,
+    validated_manifest,
+    validated_ref,
+    verified_chunk,
 )
 
 if TYPE_CHECKING:
@@ -107,49 +107,49 @@ class Findings:
         snapshot: the transaction that all this is true of.
         records: those that can be read.
         broken_records: keys of those that cannot.
-        gone: checkpoints that others name, and that are not there or not readable, with the time of one of those.
-        circles: checkpoints that are their own ancestors, one of each circle.
+        missing: checkpoints that others name, and that are not there or not readable, with the time of one of those.
+        cycles: checkpoints that are their own ancestors, one of each circle.
         payloads: those that are whole, with the names and whether they are marked.
         lost: stored versions whose payloads are not whole, with the reason.
-        doomed: keys by table of what is to be removed.
+        to_delete: keys by table of what is to be removed.
     """
 
     snapshot: int = 0
     problems: list[Problem] = field(default_factory=list)
     records: dict[CheckpointId, Record] = field(default_factory=dict)
     broken_records: set[bytes] = field(default_factory=set)
-    gone: dict[CheckpointId, float] = field(default_factory=dict)
-    circles: list[CheckpointId] = field(default_factory=list)
+    missing: dict[CheckpointId, float] = field(default_factory=dict)
+    cycles: list[CheckpointId] = field(default_factory=list)
     payloads: dict[bytes, tuple[Manifest, bool]] = field(default_factory=dict)
     lost: dict[Version, str] = field(default_factory=dict)
-    doomed: dict[str, set[bytes]] = field(default_factory=dict)
+    to_delete: dict[str, set[bytes]] = field(default_factory=dict)
     sizes: dict[bytes, int] = field(default_factory=dict)
     outputs: int = 0
     untrusted: int = 0
 
-    def doom(self, table: str, key: bytes) -> None:
+    def delete_later(self, table: str, key: bytes) -> None:
         """This cannot stay."""
-        self.doomed.setdefault(table, set()).add(key)
+        self.to_delete.setdefault(table, set()).add(key)
 
-    def tell(self, kind: Kind, what: str, consequence: str) -> None:
+    def add_problem(self, kind: Kind, what: str, consequence: str) -> None:
         """This is a problem."""
         self.problems.append(Problem(kind, what, consequence))
 
 
-class Look:
+class Inspection:
     """One look at all tables, in one transaction."""
 
     def __init__(
         self,
         store: environment.Environment,
         txn: Transaction[memoryview],
-        seal: Seal,
+        signer: Signer,
         progress: Progress | None,
     ) -> None:
         self._path = store.path
         self._tables = store.tables
         self._txn = txn
-        self._marks = Binding(seal).marks(txn, store.tables)
+        self._signatures = StoreIdentity(signer).signatures(txn, store.tables)
         self._progress = progress
         self.findings = Findings(snapshot=txn.id())
         self._stored_bytes: dict[bytes, int] = {}
@@ -195,12 +195,12 @@ class Look:
     def _chunks(self, table: str) -> None:
         for key, value in self._rows(table):
             try:
-                size = raw_chunk(table, key, value).nbytes
+                size = verified_chunk(table, key, value).nbytes
             except LoadError as error:
                 if isinstance(error.__cause__, ImportError):  # nothing is wrong with the chunk
                     raise StoreError(str(error)) from error
-                self.findings.doom(table, key)
-                self.findings.tell("chunk", str(error), "what it was part of does not load")
+                self.findings.delete_later(table, key)
+                self.findings.add_problem("chunk", str(error), "what it was part of does not load")
             else:
                 self.findings.sizes[key] = size
                 self._places[key] = table
@@ -212,12 +212,12 @@ class Look:
     def _records(self) -> None:
         for key, data in self._rows("checkpoints"):
             value = bytes(data)
-            trusted = self._marks.trusted("checkpoints", key, value)
+            trusted = self._signatures.verifies("checkpoints", key, value)
             try:
-                checkpoint = sound_checkpoint(key, schema.unmarked(value))
+                checkpoint = validated_checkpoint(key, schema.without_signature(value))
             except StoreError as error:
                 self.findings.broken_records.add(key)
-                self.findings.tell("record", str(error), "its code and what it did are not known any more")
+                self.findings.add_problem("record", str(error), "its code and what it did are not known any more")
                 continue
             stored = {
                 schema.version_key(Version(record.names, checkpoint.id)): record.names
@@ -240,19 +240,19 @@ class Look:
         for key, data in self._rows("versions"):
             value = bytes(data)
             try:
-                manifest = sound_manifest(key, schema.unmarked(value))
+                manifest = validated_manifest(key, schema.without_signature(value))
             except LoadError:
-                self.findings.doom("versions", key)
+                self.findings.delete_later("versions", key)
                 self._lose(key, "the list of its chunks is damaged")
                 continue
             self._needed |= manifest.digests
             try:
                 stream = self._stream(manifest)
             except LoadError as error:
-                self.findings.doom("versions", key)
+                self.findings.delete_later("versions", key)
                 self._lose(key, str(error), manifest.names)
                 continue
-            marked = self._marks.vouches(key, value, manifest, stream)
+            marked = self._signatures.verifies_payload(key, value, manifest, stream)
             self.findings.payloads[key] = manifest, marked
             self.findings.untrusted += not marked
 
@@ -265,7 +265,7 @@ class Look:
         if record and key in record.stored:
             self.findings.lost[Version(names, id)] = reason
         label = ", ".join(names) or "a payload"
-        self.findings.tell(
+        self.findings.add_problem(
             "payload", f"{label} of checkpoint {id}: {reason}", "its cell has to be re-run, or it is lost"
         )
 
@@ -277,12 +277,12 @@ class Look:
             raise LoadError(f"{missing:,} of its {len(manifest.digests):,} chunks are damaged or missing")
         if any(sum(sizes[digest] for digest in piece.digests) != piece.nbytes for piece in manifest.pieces):
             raise LoadError("its chunks do not add up")
-        return chunks.stream_of(manifest, self._parts)
+        return chunks.join_stream(manifest, self._parts)
 
     def _parts(self, piece: Piece) -> Iterator[memoryview]:
         for digest in piece.digests:
             table = self._places[digest]
-            yield raw_chunk(table, digest, self._txn.get(digest, b"", db=self._tables[table]))
+            yield verified_chunk(table, digest, self._txn.get(digest, b"", db=self._tables[table]))
 
     def _unstored(self) -> None:
         """Versions that a record says are stored, and of which there is nothing."""
@@ -296,28 +296,30 @@ class Look:
         for key, data in self._rows("outputs"):
             value = bytes(data)
             try:
-                check_outputs(schema.unmarked(value))
+                check_outputs(schema.without_signature(value))
                 self.findings.outputs += 1
-                self.findings.untrusted += not self._marks.trusted("outputs", key, value)
+                self.findings.untrusted += not self._signatures.verifies("outputs", key, value)
             except StoreError as error:
-                self.findings.doom("outputs", key)
-                self.findings.tell("outputs", f"{error}", "they are not shown any more")
+                self.findings.delete_later("outputs", key)
+                self.findings.add_problem("outputs", f"{error}", "they are not shown any more")
 
     def _refs(self) -> None:
         for key, value in self._rows("refs"):
             try:
-                name, id = sound_ref(key, bytes(value))
+                name, id = validated_ref(key, bytes(value))
             except StoreError as error:
-                self.findings.doom("refs", key)
-                self.findings.tell("ref", str(error), "it leads nowhere")
+                self.findings.delete_later("refs", key)
+                self.findings.add_problem("ref", str(error), "it leads nowhere")
                 continue
             if id in self.findings.records:
                 continue
             if name.startswith(_ENDS):  # of a branch or a session: there was something, whatever it was
                 self._ends[id] = max(self._ends.get(id, 0.0), self._end_of(name))
             elif schema.checkpoint_key(id) not in self.findings.broken_records:
-                self.findings.doom("refs", key)
-                self.findings.tell("ref", f"{name} points to checkpoint {id}, which is not there", "it leads nowhere")
+                self.findings.delete_later("refs", key)
+                self.findings.add_problem(
+                    "ref", f"{name} points to checkpoint {id}, which is not there", "it leads nowhere"
+                )
 
     def _end_of(self, name: str) -> float:
         """When a session's last checkpoint was taken, as far as the others of it tell; of a branch nobody knows."""
@@ -328,28 +330,28 @@ class Look:
         found = self.findings
         for record in found.records.values():
             if record.parent is not None and record.parent not in found.records:
-                found.gone[record.parent] = min(record.timestamp, found.gone.get(record.parent, record.timestamp))
+                found.missing[record.parent] = min(record.timestamp, found.missing.get(record.parent, record.timestamp))
         for id, timestamp in self._ends.items():
-            found.gone.setdefault(id, timestamp)
+            found.missing.setdefault(id, timestamp)
         for key in found.payloads:
             if schema.version_checkpoint(key) not in found.records:
-                found.gone.setdefault(schema.version_checkpoint(key), 0.0)
+                found.missing.setdefault(schema.version_checkpoint(key), 0.0)
         for key in found.broken_records:
             if len(key) == schema.ID_SIZE:
-                found.gone.setdefault(schema.checkpoint_id(key), 0.0)
-        for id in sorted(found.gone):
+                found.missing.setdefault(schema.checkpoint_id(key), 0.0)
+        for id in sorted(found.missing):
             if schema.checkpoint_key(id) not in found.broken_records:
-                found.tell("record", f"checkpoint {id} is not there", "states after it cannot be told whole")
+                found.add_problem("record", f"checkpoint {id} is not there", "states after it cannot be told whole")
         parents = {id: record.parent for id, record in found.records.items()}
-        found.circles = circles(parents)
-        for id in found.circles:
-            found.tell("record", f"checkpoint {id} is its own ancestor", "its history has no beginning")
+        found.cycles = cycles(parents)
+        for id in found.cycles:
+            found.add_problem("record", f"checkpoint {id} is its own ancestor", "its history has no beginning")
 
     def _unmarked(self) -> None:
         count = self.findings.untrusted
         if count:
             total = len(self.findings.records) + len(self.findings.payloads) + self.findings.outputs
-            self.findings.tell(
+            self.findings.add_problem(
                 "mark",
                 f"{count:,} of {total:,} records, payloads and outputs do not carry your mark",
                 "somebody else may have written them, so they are only read: `jupyter kishu trust` accepts them",

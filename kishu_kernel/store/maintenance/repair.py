@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, VersionRecord
 from kishu_kernel.store.disk import environment
-from kishu_kernel.store.disk.identity import Binding
+from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
-from kishu_kernel.store.format.signing import Seal
-from kishu_kernel.store.format.validation import sound_checkpoint
+from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.format.validation import validated_checkpoint
 from kishu_kernel.store.maintenance.inspection import Findings
 
 if TYPE_CHECKING:
@@ -28,33 +28,35 @@ GONE = "its record was damaged: what its cell did, and what was there before, is
 LOST = "its stored value was damaged"
 
 
-def repair_store(path: Path, findings: Findings, seal: Seal) -> bool:
+def repair_store(path: Path, findings: Findings, signer: Signer) -> bool:
     """Mend what was found. False, and nothing is done, where the store has changed since."""
     with environment.opened(path) as store:
-        return store.write(lambda txn: _Mending(store, txn, findings, seal).run())
+        return store.write(lambda txn: _Repair(store, txn, findings, signer).run())
 
 
-class _Mending:
-    def __init__(self, store: environment.Environment, txn: Transaction[bytes], findings: Findings, seal: Seal) -> None:
+class _Repair:
+    def __init__(
+        self, store: environment.Environment, txn: Transaction[bytes], findings: Findings, signer: Signer
+    ) -> None:
         self._tables = store.tables
         self._txn = txn
         self._findings = findings
-        self._binding = Binding(seal)
+        self._identity = StoreIdentity(signer)
 
     def run(self) -> bool:
         found = self._findings
         if self._txn.id() != found.snapshot + 1:
             return False
-        self._marks = self._binding.settled(self._txn, self._tables)
-        for table, keys in found.doomed.items():
+        self._signatures = self._identity.signatures_for_writing(self._txn, self._tables)
+        for table, keys in found.to_delete.items():
             for key in keys:
                 self._txn.delete(key, db=self._tables[table])
-        if any(found.doomed.get(table) for table in schema.CHUNK_TABLES):
+        if any(found.to_delete.get(table) for table in schema.CHUNK_TABLES):
             schema.count_removal(self._txn, self._tables)
         for key in found.broken_records:
             self._txn.delete(key, db=self._tables["checkpoints"])
         self._note_lost()
-        for id in found.circles:
+        for id in found.cycles:
             checkpoint = self._checkpoint(id)
             names, ambient = self._before(id, checkpoint.timestamp)
             self._put(
@@ -67,7 +69,7 @@ class _Mending:
                     trusted=False,
                 )
             )
-        for id, timestamp in found.gone.items():
+        for id, timestamp in found.missing.items():
             self._put(self._place(id, timestamp))
         return True
 
@@ -138,12 +140,12 @@ class _Mending:
         key = schema.checkpoint_key(id)
         value = self._txn.get(key, db=self._tables["checkpoints"])
         assert value is not None
-        body, trusted = schema.unmarked(value), self._marks.trusted("checkpoints", key, value)
-        return sound_checkpoint(key, body, trusted=trusted)
+        body, trusted = schema.without_signature(value), self._signatures.verifies("checkpoints", key, value)
+        return validated_checkpoint(key, body, trusted=trusted)
 
     def _put(self, checkpoint: Checkpoint) -> None:
         """A record, with a mark only where it had one. What stands for one that is gone says nothing to distrust."""
         key = schema.checkpoint_key(checkpoint.id)
         body = encode_checkpoint(checkpoint)
-        value = self._marks.marked("checkpoints", key, body) if checkpoint.trusted else body + schema.NO_MARK
+        value = self._signatures.signed("checkpoints", key, body) if checkpoint.trusted else body + schema.NO_SIGNATURE
         self._txn.put(key, value, db=self._tables["checkpoints"])

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.disk import directory, environment
-from kishu_kernel.store.disk.data_file import Image, Item, Tree
+from kishu_kernel.store.disk.data_file import DataFile, Item, Tree
 from kishu_kernel.store.disk.directory import DATA, LOCK
-from kishu_kernel.store.disk.store_files import alone
+from kishu_kernel.store.disk.store_files import exclusively
 from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def rescue(path: Path) -> Path:
         StoreError: somebody has the store open, nothing of it can be read, or the disk fails.
             The store is as it was.
     """
-    with alone(path) as place:
+    with exclusively(path) as place:
         kept = _free_name(place)
         work = Path(tempfile.mkdtemp(prefix=".fsck-", dir=place))
         try:
             work.chmod(0o700)
-            with Image(place / DATA) as image:
+            with DataFile(place / DATA) as image:
                 _copy(image, work)
             os.rename(place / DATA, kept)
             try:
@@ -56,7 +56,7 @@ def rescue(path: Path) -> Path:
         return kept
 
 
-def _copy(image: Image, work: Path) -> None:
+def _copy(image: DataFile, work: Path) -> None:
     tables = image.tables()
     if "checkpoints" not in tables:
         raise StoreError(f"nothing of the store can be read: {'; '.join(image.damage[:1])}; restore it from a backup")
@@ -69,7 +69,7 @@ def _copy(image: Image, work: Path) -> None:
         environment.release(store)
 
 
-def _copy_table(image: Image, name: str, tree: Tree, store: environment.Environment) -> None:
+def _copy_table(image: DataFile, name: str, tree: Tree, store: environment.Environment) -> None:
     batch: list[Item] = []
     size = 0
 

@@ -2,7 +2,7 @@
 
 Law: the store has a record of everything before it is given away, so that nothing depends on whether it arrives. What
 is given are copies, of one moment each, in memory that only the two processes know: nothing is forked, no file is
-made but the sign that somebody is still writing. A sign is a lock: it ends with who holds it, however that ends.
+made but the marker that somebody is still writing. A marker is a lock: it ends with who holds it, however that ends.
 Linux only: elsewhere there is no such memory, and what cannot be written in time is missing, and told.
 """
 
@@ -25,20 +25,20 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, CheckpointId, Payload
 from kishu_kernel.store.format import schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint
-from kishu_kernel.store.format.chunks import flat, is_live
+from kishu_kernel.store.format.chunks import flat_bytes, is_live
 from kishu_kernel.store.write_behind.jobs import Job
 
-SIGN = "unwritten-"
+MARKER = "unwritten-"
 """Begins the names of the files, in a store's directory, that stand for who is still writing."""
 
 _STEP = 8 << 20
 _THREADS = 6
-_SPARE = 1.3
+_MEMORY_FACTOR = 1.3
 """Times the bytes that are copied must be free in memory."""
 
 _START = (
     "import sys; sys.path[:] = {path!r}; "
-    "from kishu_kernel.store.write_behind.writer_process import main; main({file}, {sign!r})"
+    "from kishu_kernel.store.write_behind.writer_process import main; main({file}, {marker!r})"
 )
 
 
@@ -50,7 +50,7 @@ def hand_over(jobs: Sequence[Job], path: Path, key: Path, seconds: float) -> boo
 
     Args:
         path: the store.
-        key: the file of the key that marks what is written.
+        key: the file of the key that signs what is written.
         seconds: after which that process ends.
 
     Returns:
@@ -61,9 +61,9 @@ def hand_over(jobs: Sequence[Job], path: Path, key: Path, seconds: float) -> boo
         return False
     deadline = time.monotonic() + seconds  # of the machine: the other process has the same clock
     try:
-        with _closing(os.memfd_create("kishu-unwritten")) as memory, _signed(path) as (sign, locked):
+        with _closing(os.memfd_create("kishu-unwritten")) as memory, _marker_file(path) as (marker, locked):
             _pack(jobs, path, key, deadline, memory)
-            _spawn(memory, sign, locked)
+            _spawn(memory, marker, locked)
     except (OSError, StoreError, subprocess.SubprocessError):
         return False
     return True
@@ -77,14 +77,14 @@ def _fits(size: int) -> bool:
     with suppress(OSError, ValueError):  # a container's own limit
         most = Path("/sys/fs/cgroup/memory.max").read_text()
         free = min(free, int(most) - int(Path("/sys/fs/cgroup/memory.current").read_text()))
-    return size * _SPARE < free
+    return size * _MEMORY_FACTOR < free
 
 
-def _spawn(memory: int, sign: Path, locked: int) -> None:
+def _spawn(memory: int, marker: Path, locked: int) -> None:
     """Nothing of the notebook's comes with it: no path of its working directory, no output, no process group."""
     path = [each for each in sys.path if each]
     started = subprocess.Popen(
-        [sys.executable, "-I", "-c", _START.format(path=path, file=memory, sign=str(sign))],
+        [sys.executable, "-I", "-c", _START.format(path=path, file=memory, marker=str(marker))],
         pass_fds=(memory, locked),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -104,17 +104,17 @@ def _closing(descriptor: int) -> Iterator[int]:
 
 
 @contextmanager
-def _signed(path: Path) -> Iterator[tuple[Path, int]]:
-    """A new sign, locked by who has its descriptor: the lock is the open file's, whoever has it open."""
+def _marker_file(path: Path) -> Iterator[tuple[Path, int]]:
+    """A new marker, locked by who has its descriptor: the lock is the open file's, whoever has it open."""
     import fcntl
 
-    sign = path / f"{SIGN}{os.getpid()}"
-    with _closing(os.open(sign, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)) as descriptor:
+    marker = path / f"{MARKER}{os.getpid()}"
+    with _closing(os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)) as descriptor:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield sign, descriptor
+            yield marker, descriptor
         except BaseException:
-            sign.unlink(missing_ok=True)
+            marker.unlink(missing_ok=True)
             raise
 
 
@@ -123,11 +123,11 @@ def _signed(path: Path) -> Iterator[tuple[Path, int]]:
 
 def being_written(path: Path) -> bool:
     """Whether a process that outlives its kernel is still writing to this store. Sweeps what others have left."""
-    held = [sign for sign in path.glob(SIGN + "*") if _is_held(sign)]
+    held = [marker for marker in path.glob(MARKER + "*") if _is_locked(marker)]
     return bool(held)
 
 
-def wait(path: Path, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
+def wait_until_written(path: Path, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
     """Waits until nobody is, or `until` says so. False where the time was too short."""
     deadline = time.monotonic() + seconds
     while being_written(path):
@@ -137,11 +137,11 @@ def wait(path: Path, seconds: float, until: Callable[[], bool] = lambda: False) 
     return True
 
 
-def _is_held(sign: Path) -> bool:
+def _is_locked(marker: Path) -> bool:
     import fcntl
 
     try:
-        descriptor = os.open(sign, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(marker, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return False
     with _closing(descriptor):
@@ -152,7 +152,7 @@ def _is_held(sign: Path) -> bool:
         except OSError:
             return False
         with suppress(OSError):
-            sign.unlink()
+            marker.unlink()
         return False
 
 
@@ -226,7 +226,7 @@ def _described(payload: Payload, copies: _Copies) -> dict[str, Any]:
         "codec": payload.codec,
         "stream": copies.add(memoryview(payload.stream), live=False),
         "buffers": [
-            (copies.add(flat(each.data), is_live(each)), each.row_bytes, each.item_bytes, each.direct)
+            (copies.add(flat_bytes(each.data), is_live(each)), each.row_bytes, each.item_bytes, each.direct)
             for each in payload.buffers
         ],
         "made_by": dict(payload.made_by),
@@ -241,7 +241,7 @@ def _whole(
     changed = [payload for payload, said in payloads if any(place[0] in torn for place, *_ in said["buffers"])]
     return {
         "id": job.checkpoint.id,
-        "record": copies.append(encode_checkpoint(torn_reads.without(job.checkpoint, changed))),
+        "record": copies.append(encode_checkpoint(torn_reads.without_payloads(job.checkpoint, changed))),
         "payloads": [said for payload, said in payloads if all(payload is not each for each in changed)],
     }
 

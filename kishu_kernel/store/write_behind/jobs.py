@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Names, Payload
 from kishu_kernel.store.base import Refs, Store
-from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, promise
+from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, placeholder
 
-HEAVY = 8 << 20
+HEAVY_BYTES = 8 << 20
 """Bytes of payloads that take so long to write that a record goes before them."""
-LIGHT = 1 << 20
+SMALL_BYTES = 1 << 20
 
 _SAMPLE = 1 << 14
 
@@ -28,8 +28,8 @@ class Job:
 
     Attributes:
         refs: to be set with it.
-        announced: its record, or its refs, are written already, with nothing of its payloads.
-        refused: they could not be.
+        recorded: its record, or its refs, are written already, with nothing of its payloads.
+        unrecordable: they could not be.
         written: all of it is written.
         kept: the checkpoint as the store keeps it, where that was before its turn.
     """
@@ -37,20 +37,20 @@ class Job:
     refs: Refs
     checkpoint: Checkpoint | None = None
     payloads: tuple[Payload, ...] = ()
-    announced: bool = False
-    refused: bool = False
+    recorded: bool = False
+    unrecordable: bool = False
     written: bool = False
     kept: Checkpoint | None = None
 
     @property
-    def extends(self) -> bool:
+    def extends_written(self) -> bool:
         """It adds to a checkpoint that is written already."""
         return self.checkpoint is not None and not self.refs
 
     @property
-    def heavy(self) -> bool:
+    def is_heavy(self) -> bool:
         """Writing it takes a while."""
-        return self.size > HEAVY
+        return self.size > HEAVY_BYTES
 
     @property
     def size(self) -> int:
@@ -58,13 +58,13 @@ class Job:
         return sum(payload.size for payload in self.payloads)
 
     @property
-    def light(self) -> tuple[Payload, ...]:
+    def small_payloads(self) -> tuple[Payload, ...]:
         """Those of its payloads that can go with its record."""
-        small = tuple(payload for payload in self.payloads if payload.size <= LIGHT)
-        return small if sum(payload.size for payload in small) <= HEAVY else ()
+        small = tuple(payload for payload in self.payloads if payload.size <= SMALL_BYTES)
+        return small if sum(payload.size for payload in small) <= HEAVY_BYTES else ()
 
     @property
-    def weight(self) -> int:
+    def waiting_bytes(self) -> int:
         """Bytes that wait in memory because of it."""
         outputs = self.checkpoint.outputs if self.checkpoint else ()
         copies = (buffer.data.nbytes for payload in self.payloads for buffer in payload.buffers if buffer.copied)
@@ -72,12 +72,12 @@ class Job:
         return sum(streams) + sum(copies) + sum(map(_output_weight, outputs))
 
     @property
-    def held(self) -> int:
+    def held_bytes(self) -> int:
         """Bytes that cannot be freed because of it."""
         return sum(buffer.data.nbytes for payload in self.payloads for buffer in payload.buffers)
 
     @property
-    def borrowed(self) -> frozenset[Names]:
+    def in_flight(self) -> frozenset[Names]:
         """Co-variables whose live memory is to be read."""
         return frozenset(
             payload.names for payload in self.payloads if not all(buffer.copied for buffer in payload.buffers)
@@ -92,14 +92,14 @@ class Failure:
     checkpoints: tuple[Checkpoint, ...]
 
 
-class Stopped(Exception):
+class WriteStopped(Exception):
     """A job is not to be written any further."""
 
 
 # --- announcing
 
 
-def unannounced(jobs: Sequence[Job], behind: bool) -> list[Job]:
+def unrecorded(jobs: Sequence[Job], behind: bool) -> list[Job]:
     """Of what waits, what is to be announced now: what is heavy, and all that comes after it. In their order.
 
     Args:
@@ -107,15 +107,15 @@ def unannounced(jobs: Sequence[Job], behind: bool) -> list[Job]:
     """
     found = []
     for job in jobs:
-        behind = behind or job.heavy
-        if not behind or job.refused:  # what comes later would stand on it
+        behind = behind or job.is_heavy
+        if not behind or job.unrecordable:  # what comes later would stand on it
             break
-        if not job.announced:
+        if not job.recorded:
             found.append(job)
     return found
 
 
-def announce(job: Job, store: Store, owed: Refs) -> None:
+def record_first(job: Job, store: Store, owed: Refs) -> None:
     """Writes, in a small transaction, the record of a heavy checkpoint; all of what is light. It may fail.
 
     Args:
@@ -124,49 +124,49 @@ def announce(job: Job, store: Store, owed: Refs) -> None:
     refs = {**owed, **job.refs}
     try:
         if job.checkpoint is None:
-            store.update(refs)
-        elif not job.heavy:
+            store.update_refs(refs)
+        elif not job.is_heavy:
             job.kept = store.commit(job.checkpoint, job.payloads, refs)
-        elif not job.extends:
-            store.commit(_promised(job, UNWRITTEN), job.light, refs)
+        elif not job.extends_written:
+            store.commit(_promised(job, UNWRITTEN), job.small_payloads, refs)
     except Exception:
-        job.refused = True
+        job.unrecordable = True
     else:
-        job.announced = True
-        job.written = job.checkpoint is not None and not job.heavy
+        job.recorded = True
+        job.written = job.checkpoint is not None and not job.is_heavy
 
 
-def correct(job: Job, store: Store, error: StoreError) -> None:
+def correct_record(job: Job, store: Store, error: StoreError) -> None:
     """What was announced could not be written, and the process goes on."""
-    if job.announced and job.checkpoint is not None and not job.extends:
+    if job.recorded and job.checkpoint is not None and not job.extends_written:
         with suppress(Exception):  # a disk can be full: then it says what would be true after an end
-            store.commit(_promised(job, f"it could not be written: {error}"), job.light, {})
+            store.commit(_promised(job, f"it could not be written: {error}"), job.small_payloads, {})
 
 
 def _promised(job: Job, reason: str) -> Checkpoint:
     assert job.checkpoint is not None
-    light = {payload.names for payload in job.light}
-    return promise(job.checkpoint, {payload.names for payload in job.payloads} - light, reason)
+    light = {payload.names for payload in job.small_payloads}
+    return placeholder(job.checkpoint, {payload.names for payload in job.payloads} - light, reason)
 
 
 # --- in which order
 
 
-def first(jobs: Sequence[Job], last: bool) -> Job:
+def next_job(jobs: Sequence[Job], last: bool) -> Job:
     """The oldest; in the end, where not all may be written, the one that is worth most."""
-    if not last or not all(job.announced for job in jobs):
+    if not last or not all(job.recorded for job in jobs):
         return jobs[0]
-    return max(jobs, key=worth)
+    return max(jobs, key=job_value)
 
 
-def worth(job: Job) -> float:
+def job_value(job: Job) -> float:
     """How much is saved by each byte that is written, where not all can be. Highest first."""
     if job.checkpoint is None or not job.payloads:
         return float("inf")
-    return max(worth_of(job.checkpoint, payload) for payload in job.payloads)
+    return max(payload_value(job.checkpoint, payload) for payload in job.payloads)
 
 
-def worth_of(checkpoint: Checkpoint, payload: Payload) -> float:
+def payload_value(checkpoint: Checkpoint, payload: Payload) -> float:
     """The same, of one payload.
 
     What another run of the cell gives back in a moment, or what does not compress, comes last; what no re-run gives
@@ -183,9 +183,9 @@ _FOR_EVER = 1e6
 
 def _expected(buffer: Buffer) -> float:
     """Bytes that a buffer will occupy, judged by a little of its middle."""
-    from kishu_kernel.store.format.chunks import flat  # a kernel starts without it
+    from kishu_kernel.store.format.chunks import flat_bytes  # a kernel starts without it
 
-    data = flat(buffer.data)
+    data = flat_bytes(buffer.data)
     start = max(0, (data.nbytes - _SAMPLE) // 2)
     sample = data[start : start + _SAMPLE]
     return data.nbytes * min(1.0, len(zlib.compress(sample, 1)) / max(1, sample.nbytes))

@@ -15,7 +15,7 @@ from kishu_kernel.model import Checkpoint, Names, VersionRecord
 UNWRITTEN = "the kernel ended before this was written"
 
 
-def promise(checkpoint: Checkpoint, names: Collection[Names], reason: str = UNWRITTEN) -> Checkpoint:
+def placeholder(checkpoint: Checkpoint, names: Collection[Names], reason: str = UNWRITTEN) -> Checkpoint:
     """The checkpoint as its record is to be while the payloads of these co-variables are not written."""
 
     def promised(record: VersionRecord) -> VersionRecord:
@@ -25,7 +25,7 @@ def promise(checkpoint: Checkpoint, names: Collection[Names], reason: str = UNWR
     return replace(checkpoint, versions=versions, payload_bytes=sum(record.size for record in versions))
 
 
-def unwritten(checkpoint: Checkpoint) -> tuple[Names, ...]:
+def unwritten_names(checkpoint: Checkpoint) -> tuple[Names, ...]:
     """The co-variables whose payloads were promised, and are not there."""
     return tuple(record.names for record in checkpoint.versions if is_unwritten(record))
 

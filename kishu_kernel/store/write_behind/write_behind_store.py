@@ -19,42 +19,50 @@ from dataclasses import replace
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
 from kishu_kernel.process.tracebacks import drop_frames
-from kishu_kernel.store.base import Arrived, Refs, Store, StoredPayload
-from kishu_kernel.store.write_behind.jobs import Failure, Job, Stopped, announce, correct, first, unannounced
+from kishu_kernel.store.base import ReadProgress, Refs, Store, StoredPayload
+from kishu_kernel.store.write_behind.jobs import (
+    Failure,
+    Job,
+    WriteStopped,
+    correct_record,
+    next_job,
+    record_first,
+    unrecorded,
+)
 
-WAITING_BYTES = 32 << 20
+MAX_WAITING_BYTES = 32 << 20
 """Of streams, copies and outputs that wait to be written."""
-WAITING_BUFFERS = 1 << 30
+MAX_HELD_BYTES = 1 << 30
 """Bytes. Mostly they are the user's memory and cost nothing, but it may be let go of meanwhile."""
-WAITING_JOBS = 256
-COURTESY = 0.004
+MAX_WAITING_JOBS = 256
+REPLY_DELAY = 0.004
 """Seconds between a checkpoint's arrival and its writing, so that the cell's reply leaves first."""
 
-QUIET = 0.5
+IDLE_TIME = 0.5
 """Seconds without anything to write, after which there is time to put the store in order."""
 
 
-class WriteBehind:
+class WriteBehindStore:
     """Takes commits at once and writes them on a thread of its own. Safe from any thread.
 
     Args:
         written: told, on that thread, of each checkpoint as the store keeps it.
     """
 
-    def __init__(self, inner: Store, written: Callable[[Checkpoint], None] = lambda _: None) -> None:
+    def __init__(self, inner: Store, on_written: Callable[[Checkpoint], None] = lambda _: None) -> None:
         self._inner = inner
-        self._written = written
+        self._on_written = on_written
         self._pid = os.getpid()
         self._changed = threading.Condition()
         self._jobs: deque[Job] = deque()
         self._weights: dict[Job, tuple[int, int]] = {}
         self._arriving: list[Job] = []
-        self._begun: Job | None = None
-        self._last = False
+        self._current: Job | None = None
+        self._ending = False
         self._failure: Failure | None = None
-        self._owed: dict[str, CheckpointId | None] = {}
+        self._pending_refs: dict[str, CheckpointId | None] = {}
         self._thread: threading.Thread | None = None
-        self._hurried = 0
+        self._urgent = 0
         self._closed = False
         self._paused = False
 
@@ -70,27 +78,27 @@ class WriteBehind:
             StoreError: an earlier one could not be written, and `take_failure` was not asked for it.
         """
         job = Job(refs, checkpoint, tuple(payloads))
-        self._take(job, job.weight, job.held)
+        self._take(job, job.waiting_bytes, job.held_bytes)
         return checkpoint
 
-    def note(self, refs: Refs) -> None:
+    def set_refs_later(self, refs: Refs) -> None:
         """Takes refs to be set after what was taken before. If that fails, they are set with the next commit."""
         self._take(Job(refs), 0, 0)
 
     def _take(self, job: Job, weight: int, held: int) -> None:
-        with self._guarded():
+        with self._locked():
             self._arriving.append(job)  # while it waits for room its record can go before it
             try:
                 self._changed.wait_for(
                     lambda: not self._jobs or self._failure or self._closed or self._has_room(weight, held)
                 )
             except KeyboardInterrupt:
-                if not job.announced:  # else it comes too late
+                if not job.recorded:  # else it comes too late
                     raise
             finally:
                 self._arriving.remove(job)
-            self.check()
-            self._check()
+            self.raise_failure()
+            self._check_open()
             self._jobs.append(job)
             self._weights[job] = weight, held
             if self._thread is None:
@@ -100,14 +108,14 @@ class WriteBehind:
 
     def _has_room(self, weight: int, held: int) -> bool:
         waiting, borrowed = map(sum, zip(*self._weights.values(), strict=True))
-        fits = waiting + weight <= WAITING_BYTES and borrowed + held <= WAITING_BUFFERS
-        return fits and len(self._jobs) < WAITING_JOBS
+        fits = waiting + weight <= MAX_WAITING_BYTES and borrowed + held <= MAX_HELD_BYTES
+        return fits and len(self._jobs) < MAX_WAITING_JOBS
 
     def _run(self) -> None:
         while self._next():
             error = self._attempt()  # its frame is gone before anybody learns that the job is done:
             with self._changed:  # an idle thread must not keep the user's objects alive
-                job, self._begun = self._begun, None
+                job, self._current = self._current, None
                 if job in self._weights:  # else it is somebody else's by now
                     if error is None:
                         self._drop(job)
@@ -117,22 +125,22 @@ class WriteBehind:
                 self._changed.notify_all()
 
     def _next(self) -> bool:
-        self._rest()
+        self._remove_orphans_when_idle()
         with self._changed:
             self._changed.wait_for(lambda: (self._jobs and not self._paused) or self._closed)
             if self._jobs:
-                self._changed.wait_for(lambda: self._hurried or self._closed or len(self._jobs) > 1, COURTESY)
+                self._changed.wait_for(lambda: self._urgent or self._closed or len(self._jobs) > 1, REPLY_DELAY)
             if self._jobs:
-                self._begun = first(self._jobs, self._last)
-            return self._begun is not None
+                self._current = next_job(self._jobs, self._ending)
+            return self._current is not None
 
-    def _rest(self) -> None:
+    def _remove_orphans_when_idle(self) -> None:
         """Removes what a commit that was cut short has left in the store, when there is nothing else to do."""
         with suppress(StoreError):
-            if self._inner.tidy:
+            if self._inner.free_of_orphans:
                 return
             with self._changed:
-                wanted = self._changed.wait_for(self._wanted, QUIET)
+                wanted = self._changed.wait_for(self._wanted, IDLE_TIME)
             if not wanted:
                 self._inner.sweep(self._wanted)
 
@@ -141,7 +149,7 @@ class WriteBehind:
 
     def _attempt(self) -> StoreError | None:
         """Writes the job that was begun."""
-        job = self._begun
+        job = self._current
         assert job is not None
         try:
             kept = self._write(job)
@@ -149,28 +157,28 @@ class WriteBehind:
             told = StoreError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
             drop_frames(error)  # its frames hold the payloads
             if job in self._weights:
-                correct(job, self._inner, told)
+                correct_record(job, self._inner, told)
             return told
         job.written = True
-        self._owed.clear()
+        self._pending_refs.clear()
         if kept is not None:
             with suppress(Exception):  # what is written is written
-                self._written(kept)
+                self._on_written(kept)
         return None
 
     def _write(self, job: Job) -> Checkpoint | None:
-        if job.heavy or self._last:
-            self._announce()
+        if job.is_heavy or self._ending:
+            self._record_first()
         if job.written:
             return job.kept
-        refs = {**self._owed, **({} if job.announced else job.refs)}
+        refs = {**self._pending_refs, **({} if job.recorded else job.refs)}
         if job.checkpoint is None:
             if refs:
-                self._inner.update(refs)
+                self._inner.update_refs(refs)
             return None
-        if not job.heavy:
+        if not job.is_heavy:
             return self._inner.commit(job.checkpoint, job.payloads, refs)
-        return self._inner.commit(job.checkpoint, job.payloads, refs, self._meanwhile)
+        return self._inner.commit(job.checkpoint, job.payloads, refs, self._between_writes)
 
     def _drop(self, job: Job) -> None:
         self._jobs.remove(job)
@@ -178,28 +186,28 @@ class WriteBehind:
 
     def _give_up(self, job: Job, error: StoreError) -> None:
         if job.checkpoint is None:  # nothing of the user's is lost: it goes with the next one
-            self._owed.update(job.refs)
+            self._pending_refs.update(job.refs)
             self._drop(job)
             return
-        failed = [job] if self._last else list(self._jobs)
+        failed = [job] if self._ending else list(self._jobs)
         lost = tuple(each.checkpoint for each in failed if each.checkpoint is not None)
         before = self._failure.checkpoints if self._failure else ()
         self._failure = Failure(error, (*before, *lost))
         for each in failed:
             self._drop(each)
 
-    def _meanwhile(self) -> None:
-        """Between two pieces of a heavy payload. `Stopped` where somebody else is to write it."""
-        if self._begun not in self._weights:
-            raise Stopped
-        self._announce()
+    def _between_writes(self) -> None:
+        """Between two pieces of a heavy payload. `WriteStopped` where somebody else is to write it."""
+        if self._current not in self._weights:
+            raise WriteStopped
+        self._record_first()
 
-    def _announce(self) -> None:
+    def _record_first(self) -> None:
         """Whatever takes long from here on: the store has a record of it first."""
-        for job in unannounced((*self._jobs, *self._arriving), self._last):
-            announce(job, self._inner, self._owed)
-            if job.announced:
-                self._owed.clear()
+        for job in unrecorded((*self._jobs, *self._arriving), self._ending):
+            record_first(job, self._inner, self._pending_refs)
+            if job.recorded:
+                self._pending_refs.clear()
             with self._changed:
                 self._changed.notify_all()
 
@@ -215,17 +223,17 @@ class WriteBehind:
         Returns:
             Whether nothing waits any more.
         """
-        with self._hurrying():
-            self._last = True
-            self._changed.wait_for(lambda: all(job.announced or job.refused for job in self._jobs), patience)
-            jobs = [job for job in self._jobs if job.announced and not job.written and job.checkpoint is not None]
+        with self._urgently():
+            self._ending = True
+            self._changed.wait_for(lambda: all(job.recorded or job.unrecordable for job in self._jobs), patience)
+            jobs = [job for job in self._jobs if job.recorded and not job.written and job.checkpoint is not None]
             weights = {job: self._weights[job] for job in jobs}
             for job in jobs:  # the writer lets go of it: copying is urgent now
                 self._drop(job)
         taken = bool(jobs) and take(jobs)
-        with self._hurrying():
+        with self._urgently():
             if taken:
-                self._changed.wait_for(lambda: self._begun is None, patience)
+                self._changed.wait_for(lambda: self._current is None, patience)
             else:
                 self._jobs.extendleft(reversed(jobs))
                 self._weights.update(weights)
@@ -236,9 +244,9 @@ class WriteBehind:
         """Of payloads that are not written."""
         return sum(job.size for job in tuple(self._jobs) if not job.written)
 
-    def last(self) -> None:
+    def prepare_to_end(self) -> None:
         """The process ends: all is announced, and what is worth most is written first."""
-        self._last = True
+        self._ending = True
 
     # -- waiting ---------------------------------------------------------------------------------
 
@@ -247,61 +255,61 @@ class WriteBehind:
         """Something is still being written, or could not be and nobody has asked for it yet."""
         return bool(self._jobs) or self._failure is not None
 
-    def borrowed(self) -> frozenset[Names]:
+    def in_flight(self) -> frozenset[Names]:
         """Co-variables whose live memory is still to be read."""
-        with self._guarded():
-            return frozenset().union(*(job.borrowed for job in self._jobs if not job.written))
+        with self._locked():
+            return frozenset().union(*(job.in_flight for job in self._jobs if not job.written))
 
     def flush(self, timeout: float | None = None) -> bool:
         """Waits until all that was taken is written or has failed. False where the time was too short."""
-        with self._hurrying():
+        with self._urgently():
             return self._changed.wait_for(lambda: not self._jobs, timeout)
 
-    def give_back(self, touched: Callable[[Names], bool]) -> None:
+    def wait_until_read(self, touched: Callable[[Names], bool]) -> None:
         """Waits until the memory of the co-variables that are touched has been read."""
-        with self._hurrying():
-            self._changed.wait_for(lambda: not any(map(touched, self.borrowed())))
+        with self._urgently():
+            self._changed.wait_for(lambda: not any(map(touched, self.in_flight())))
 
     def take_failure(self) -> Failure | None:
         """What could not be written since this was last asked; then commits are taken again."""
-        with self._guarded():
+        with self._locked():
             failure, self._failure = self._failure, None
             return failure
 
     @contextmanager
-    def _hurrying(self) -> Iterator[None]:
-        with self._guarded():
-            self._hurried += 1
+    def _urgently(self) -> Iterator[None]:
+        with self._locked():
+            self._urgent += 1
             self._changed.notify_all()
             try:
                 yield
             finally:
-                self._hurried -= 1
+                self._urgent -= 1
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[None]:
         """The lock, which a forked child must not even try: the thread that held it does not exist there."""
         if os.getpid() != self._pid:
             raise StoreError("a forked process cannot use the store of its parent")
         with self._changed:
             yield
 
-    def check(self) -> None:
+    def raise_failure(self) -> None:
         """Nothing is to be built on what could not be written. StoreError if something could not."""
         if self._failure:
             raise StoreError(str(self._failure.error))
 
     def _flushed(self) -> None:
         self.flush()
-        self.check()
+        self.raise_failure()
 
-    def _check(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError("the store is closed")
 
     def unwritten(self) -> frozenset[CheckpointId]:
         """Checkpoints that are taken and not written, be it that they cannot be."""
-        with self._guarded():
+        with self._locked():
             lost = self._failure.checkpoints if self._failure else ()
             return frozenset(each.id for each in (*self._waiting(), *lost))
 
@@ -332,16 +340,16 @@ class WriteBehind:
         yield from waiting.values()
         yield from (each for each in written if each.id not in waiting)
 
-    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+    def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         """As in `Store`. Waits until the version is written."""
-        with self._hurrying():
+        with self._urgently():
             self._changed.wait_for(lambda: version.checkpoint not in {each.id for each in self._waiting()})
-        return self._inner.load(version, arrived) if arrived else self._inner.load(version)
+        return self._inner.load(version, on_read) if on_read else self._inner.load(version)
 
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
-        with self._guarded():
-            waiting = [dict(self._owed), *(job.refs for job in self._jobs)]
+        with self._locked():
+            waiting = [dict(self._pending_refs), *(job.refs for job in self._jobs)]
         refs: dict[str, CheckpointId | None] = {**self._inner.refs()}
         for each in waiting:
             refs.update(each)
@@ -349,21 +357,21 @@ class WriteBehind:
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`; checkpoints count as soon as they are taken."""
-        with self._guarded():
-            waiting = sum(job.checkpoint is not None and not job.written and not job.announced for job in self._jobs)
+        with self._locked():
+            waiting = sum(job.checkpoint is not None and not job.written and not job.recorded for job in self._jobs)
         found = self._inner.statistics()
         return replace(found, checkpoints=found.checkpoints + waiting)
 
     def _waiting(self) -> list[Checkpoint]:
-        with self._guarded():
+        with self._locked():
             return [job.checkpoint for job in self._jobs if job.checkpoint is not None and not job.written]
 
     # -- at once, after what was taken -----------------------------------------------------------
 
-    def update(self, refs: Refs) -> None:
+    def update_refs(self, refs: Refs) -> None:
         """As in `Store`."""
         self._flushed()
-        self._inner.update(refs)
+        self._inner.update_refs(refs)
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
         """As in `Store`."""
@@ -373,14 +381,14 @@ class WriteBehind:
     def collect(
         self,
         drop: Collection[Version],
-        thin: Sequence[Version] = (),
+        evict: Sequence[Version] = (),
         limit: int | None = None,
         *,
         reason: str,
         dry_run: bool = False,
     ) -> Collected:
         """As in `Store`, of what is written: the caller flushes first, or is the writer."""
-        return self._inner.collect(drop, thin, limit, reason=reason, dry_run=dry_run)
+        return self._inner.collect(drop, evict, limit, reason=reason, dry_run=dry_run)
 
     def move_to(self, target: Store, refs: Refs) -> None:
         """Goes on with another store, to which it brings all that there is. The old one is closed.
@@ -397,14 +405,14 @@ class WriteBehind:
 
         self._flushed()
         try:
-            with self._guarded():
+            with self._locked():
                 self._paused = True
             transfer(self._inner, target)
-            target.update(refs)
-            with self._guarded():
+            target.update_refs(refs)
+            with self._locked():
                 before, self._inner = self._inner, target
         finally:
-            with self._guarded():
+            with self._locked():
                 self._paused = False
                 self._changed.notify_all()
         before.close()

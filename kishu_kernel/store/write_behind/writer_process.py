@@ -18,31 +18,31 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Names, Payload
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.format.signing import KEY_FILE
 from kishu_kernel.store.write_behind.handover import Parcel
-from kishu_kernel.store.write_behind.jobs import worth_of
-from kishu_kernel.store.write_behind.placeholders import promise
+from kishu_kernel.store.write_behind.jobs import payload_value
+from kishu_kernel.store.write_behind.placeholders import placeholder
 
 
-def main(file: int, sign: str) -> None:
+def main(file: int, marker: str) -> None:
     """Never returns.
 
     Args:
         file: descriptor of the memory with the parcel.
-        sign: the file to remove at the end.
+        marker: the file to remove at the end.
     """
     try:
         with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as memory:
-            _finish(Parcel(memoryview(memory)), sign)
+            _finish(Parcel(memoryview(memory)), marker)
     except (KishuError, OSError, ValueError):  # the records say what is missing
         pass
     finally:
-        _end(sign)
+        _end(marker)
 
 
-def _finish(parcel: Parcel, sign: str) -> None:
+def _finish(parcel: Parcel, marker: str) -> None:
     from kishu_kernel.store.lmdb_store import LmdbStore
 
     os.environ[KEY_FILE] = str(parcel.key)
-    timer = threading.Timer(max(0.0, parcel.deadline - time.monotonic()), _end, (sign,))
+    timer = threading.Timer(max(0.0, parcel.deadline - time.monotonic()), _end, (marker,))
     timer.daemon = True
     timer.start()
     finish(LmdbStore(parcel.path), parcel.jobs)
@@ -56,7 +56,9 @@ def finish(store: Store, jobs: list[tuple[Checkpoint, list[Payload]]]) -> None:
     """
     keepers = {checkpoint.id: _Keeper(store, checkpoint, payloads) for checkpoint, payloads in jobs}
     order: list[tuple[float, CheckpointId, Payload]] = [
-        (worth_of(checkpoint, payload), checkpoint.id, payload) for checkpoint, payloads in jobs for payload in payloads
+        (payload_value(checkpoint, payload), checkpoint.id, payload)
+        for checkpoint, payloads in jobs
+        for payload in payloads
     ]
     for _, id, payload in sorted(order, key=lambda each: each[0], reverse=True):
         keepers[id].keep(payload)
@@ -77,14 +79,14 @@ class _Keeper:
         if not there.trusted:  # the key is not the one that it was
             raise KishuError("the store is not this user's")
         self._left.discard(payload.names)
-        record = promise(self._checkpoint, self._left) if self._left else self._checkpoint
+        record = placeholder(self._checkpoint, self._left) if self._left else self._checkpoint
         kept = self._store.commit(replace(record, outputs=there.outputs), [payload], {})
         self._written += kept.written_bytes
         if not self._left:
             self._store.amend(replace(kept, written_bytes=self._written), {})
 
 
-def _end(sign: str) -> None:
+def _end(marker: str) -> None:
     """At once: nothing of the interpreter's end is waited for."""
-    Path(sign).unlink(missing_ok=True)
+    Path(marker).unlink(missing_ok=True)
     os._exit(0)
