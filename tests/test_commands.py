@@ -140,7 +140,7 @@ def test_what_a_store_says_does_not_reach_the_terminal(base: Path, path: Path) -
     evil = base / "evil\x1b]0;owned\x07\u202e"
     path.rename(evil)
     ref = LmdbStore(evil)
-    ref.update({"tag/\x1b[2J": checkpoint_id(7)})
+    ref.update_refs({"tag/\x1b[2J": checkpoint_id(7)})
     ref.close()
     outputs = [run("stores"), run("fsck"), run("gc"), run("stores", "--json"), run("fsck", "--json"), run("gc", "nono")]
     outputs += [run("trust", evil, "--check"), run("attach", evil, "book.ipynb"), run("export", evil, "out.kishu")]
