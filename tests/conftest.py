@@ -23,8 +23,7 @@ SERVERS = (
     "matrix",
     "notebooks",
     "test_export.py",
-    "test_labextension.py",
-    "test_packaging.py",
+    "distribution",
 )
 """Tests that let others choose the ports of kernels and servers, which two processes at a time might choose alike."""
 

@@ -59,7 +59,7 @@ def test_the_rooms_are_those_of_the_top_level() -> None:
 @pytest.mark.parametrize("room", rooms())
 def test_a_room_holds_what_is_to_be_read_first(room: str) -> None:
     missing = [name for name in QUOTED.findall(rooms()[room]) if not found(name, PACKAGE / room)]
-    assert not missing
+    assert not missing, "moved? say in ARCHITECTURE.md where it is now"
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
@@ -67,7 +67,7 @@ def test_paths_in_a_page_exist(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
     table = text.partition("## The rooms")[2].partition("## Laws")[0]
     named = {name for name in QUOTED.findall(text.replace(table, "")) if "/" in name}
-    assert not {name for name in named if not found(name)}
+    assert not {name for name in named if not found(name)}, f"moved? say in {page} where it is now"
 
 
 def test_the_road_names_what_is_there() -> None:
@@ -96,7 +96,7 @@ def test_a_design_page_names_its_code(page: Path) -> None:
     named = QUOTED.findall(code[1])
     assert named
     elsewhere = [name for name in QUOTED.findall(text) if "/" in name and not name.startswith(".")]
-    assert not [name for name in (*named, *elsewhere) if not found(name)]
+    assert not [name for name in (*named, *elsewhere) if not found(name)], "moved? say in the page where it is now"
 
 
 def test_the_index_has_every_design_page() -> None:

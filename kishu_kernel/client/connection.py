@@ -217,7 +217,7 @@ def _renamed(notebook: Path) -> list[running_kernels.LiveKernel]:
     if not notebook.is_file() or not running_kernels.live_kernels():
         return []
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.catalog.assignment import find_location
+    from kishu_kernel.store.catalog.assignment import find_assignment
     from kishu_kernel.store.catalog.filesystems import base_for
     from kishu_kernel.store.catalog.paths import default_base
 
@@ -226,7 +226,7 @@ def _renamed(notebook: Path) -> list[running_kernels.LiveKernel]:
         base, _ = base_for(Path(told) if told else default_base(), False)
     except StoreError:
         return []
-    place = find_location(base, os.path.abspath(notebook), SessionId(""))
+    place = find_assignment(base, os.path.abspath(notebook), SessionId(""))
     return [] if place.found == "new" else running_kernels.live_in(place.path)
 
 

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import attack
+from tests import attack
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "attack.json"
@@ -26,7 +26,7 @@ _MARKED = re.compile(r"(<!-- attacks -->\n).*(<!-- /attacks -->)", re.DOTALL)
 def names() -> list[str]:
     """All attacks that there are."""
     modules = (each.name for each in pkgutil.iter_modules(attack.__path__) if not each.name.startswith("_"))
-    return sorted(name for name in modules if hasattr(importlib.import_module(f"attack.{name}"), "TIMES"))
+    return sorted(name for name in modules if hasattr(importlib.import_module(f"tests.attack.{name}"), "TIMES"))
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
@@ -48,7 +48,7 @@ def main() -> int:
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     harm = False
     for name in asked.names or names():
-        module = importlib.import_module(f"attack.{name}")
+        module = importlib.import_module(f"tests.attack.{name}")
         times = module.TIMES.quick if asked.quick else module.TIMES.whole
         started = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="kishu-attack-") as work:

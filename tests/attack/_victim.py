@@ -1,4 +1,7 @@
-"""The process that opens damaged stores: `python -m attack._victim WORK SEED BEGIN END`. Says in JSON what it does."""
+"""The process that opens damaged stores: `python -m tests.attack._victim WORK SEED BEGIN END`.
+
+Says in JSON what it does.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import Notebook
-
-from attack._states import words_of
-from attack.damage import damaged
 from kishu_kernel.errors import KishuError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.model import CheckpointId
@@ -23,6 +22,9 @@ from kishu_kernel.session.timeline import History
 from kishu_kernel.store.disk import integrity
 from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.store.maintenance.fsck import check
+from tests.attack._states import words_of
+from tests.attack.damage import damaged
+from tests.support.harness import Notebook
 
 STATES = 6
 """That are checked out of each copy, of all that there are."""

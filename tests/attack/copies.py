@@ -9,8 +9,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from harm.test_copies import BESIDE, DEEDS, KINDS, Case
-from kernel.driver import Kernel
+from tests.harm.test_copies import BESIDE, DEEDS, KINDS, Case
+from tests.kernel.driver import Kernel
 
 from .tally import Tally, Times
 

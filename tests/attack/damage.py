@@ -18,13 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kernel.driver import Kernel, environment_of
-
-from attack.tally import Tally, Times
+from tests.attack.tally import Tally, Times
+from tests.kernel.driver import Kernel, environment_of
 
 TIMES = Times(quick=24, whole=1500)
 
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = 4096
 _SLOW = 120.0
 """Seconds in which a copy is dealt with, on the busiest machine."""
@@ -58,8 +57,8 @@ class Reference:
         home.mkdir()
         self.home = home
         self.states: dict[str, dict[str, str]] = {}
-        path = os.pathsep.join([str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
-        self.environment = environment_of(home, {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), path])})
+        path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.environment = environment_of(home, {"PYTHONPATH": path})
         with Kernel(home, environment={"PYTHONPATH": path}, patience=_SLOW) as kernel:
             self._run(kernel, CELLS)
             [store] = home.joinpath("stores").iterdir()
@@ -79,7 +78,7 @@ class Reference:
             while kernel.done("status")["pending"]:
                 pass
             [newest] = kernel.done("log", limit=1)["checkpoints"]
-            words = "__import__('attack._states', fromlist=['words_of']).words_of(globals())"
+            words = "__import__('tests.attack._states', fromlist=['words_of']).words_of(globals())"
             self.states[newest["id"]] = kernel.value(words)
 
 
@@ -132,7 +131,7 @@ def attack(times: int, seed: int, work: Path) -> Tally:
 
 def _some(reference: Reference, seed: int, begin: int, end: int, work: Path, tally: Tally) -> int:
     """Copies from one on, until all are done or the process has died. The next."""
-    command = [sys.executable, "-u", "-m", "attack._victim", str(work), str(seed), str(begin), str(end)]
+    command = [sys.executable, "-u", "-m", "tests.attack._victim", str(work), str(seed), str(begin), str(end)]
     errors = work / "errors"
     with (
         errors.open("wb") as stderr,

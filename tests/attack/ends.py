@@ -22,11 +22,11 @@ from typing import Any
 import nbformat
 import numpy as np
 from jupyter_client import KernelManager
-from kernel.driver import Kernel, OneSpec, environment_of
 from nbclient import NotebookClient
 
-from attack.tally import Tally, Times
 from kishu_kernel.store.write_behind.handover import wait_until_written
+from tests.attack.tally import Tally, Times
+from tests.kernel.driver import Kernel, OneSpec, environment_of
 
 TIMES = Times(quick=4, whole=80)
 

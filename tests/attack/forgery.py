@@ -15,14 +15,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from harm.tampering import put, rows
-from store.values import checkpoint_id, payload, trivial
-
 from kishu_kernel.errors import LoadError, StoreError, UntrustedError
 from kishu_kernel.model import Checkpoint, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signing import Signer
+from tests.harm.tampering import put, rows
+from tests.store.values import checkpoint_id, payload, trivial
 
 from .tally import Tally, Times
 

@@ -16,9 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kernel.driver import Kernel
-
-from attack.tally import Tally, Times
+from tests.attack.tally import Tally, Times
+from tests.kernel.driver import Kernel
 
 TIMES = Times(quick=3, whole=50)
 

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernel.driver import Kernel, Ran
-
-from attack.tally import Tally, Times
+from tests.attack.tally import Tally, Times
+from tests.kernel.driver import Kernel, Ran
 
 TIMES = Times(quick=6, whole=200)
 

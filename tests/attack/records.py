@@ -13,13 +13,12 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
-from kernel.driver import Kernel
-
-from attack.tally import Tally, Times
 from kishu_kernel.store.disk import environment
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signing import KEY_FILE, key_path
 from kishu_kernel.store.maintenance.fsck import check
+from tests.attack.tally import Tally, Times
+from tests.kernel.driver import Kernel
 
 TIMES = Times(quick=30, whole=1500)
 """States that are gone to."""

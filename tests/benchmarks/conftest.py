@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-if (ROOT / "benchmarks").is_dir():
-    sys.path.append(str(ROOT))
-else:
+if not (ROOT / "benchmarks").is_dir():
     collect_ignore_glob = ["test_*.py"]

@@ -3,12 +3,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-import invented
-
 from benchmarks.comparison import goals, tables
 from benchmarks.comparison.goals import Verdict
 from benchmarks.comparison.records import CellRecord, RestoreRecord, SessionRecord
 from benchmarks.comparison.summary import Study
+from tests.benchmarks import invented
 
 
 def judged(records: Iterable[SessionRecord]) -> dict[str, Verdict]:

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-import invented
 import pytest
 
 from benchmarks.comparison import records, report
 from benchmarks.comparison.sections import SECTIONS
+from tests.benchmarks import invented
 
 ENVIRONMENT = {"date": "2026-01-01", "cpus": 2, "load": None, "versions": {"kishu-kernel": "0.1"}}
 

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import invented
 import pytest
 
 from benchmarks.comparison.records import CellRecord, RestoreRecord, SessionRecord
 from benchmarks.comparison.summary import Setting, Study
+from tests.benchmarks import invented
 
 
 def record(system: str, turn: int, *cells: CellRecord, workload: str = "cluster") -> SessionRecord:

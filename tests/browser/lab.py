@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from kernel.driver import environment_of
 from playwright.sync_api import Error, Locator, Page, expect
+
+from tests.kernel.driver import environment_of
 
 PATIENCE = 20.0
 """Seconds after which a server or a page that does not answer is taken for hung."""

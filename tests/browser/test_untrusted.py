@@ -12,12 +12,12 @@ import pytest
 pytest.importorskip("playwright", reason="playwright drives the browser")
 pytest.importorskip("jupyterlab", reason="the pages are JupyterLab's")
 
-from harm.tampering import HOSTILE, displays
 from playwright.sync_api import BrowserContext, Page, expect
 
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.catalog.receive_bundle import receive_bundle
 from kishu_kernel.store.maintenance.bundle_export import ENTRIES, ROW, export_history, read_rows
+from tests.harm.tampering import HOSTILE, displays
 
 from .conftest import OpenNotebook, Shoot
 from .lab import NotebookPage, Server

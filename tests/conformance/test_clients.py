@@ -17,8 +17,9 @@ import nbformat
 import pytest
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpecManager
-from kernel.driver import Kernel, KernelDied, environment_of
 from nbclient import NotebookClient
+
+from tests.kernel.driver import Kernel, KernelDied, environment_of
 
 from .test_jupyter_kernel import KERNEL_NAME
 

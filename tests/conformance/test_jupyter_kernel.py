@@ -14,7 +14,8 @@ from pathlib import Path
 
 import jupyter_kernel_test
 import pytest
-from kernel.driver import environment_of
+
+from tests.kernel.driver import environment_of
 
 KERNEL_NAME = "kishu-under-test"
 

@@ -4,7 +4,7 @@ A real session runs the cells of `streams_v3_cells.py`; what it stores is what t
 
 Run once, by the version that wrote format 3; never again when the format has moved on::
 
-    PYTHONPATH=.:tests python3.11 tests/data/make_streams_v3.py
+    PYTHONPATH=. python3.11 tests/data/make_streams_v3.py
 
 Bytecode is of one version of Python: 3.11. Code that Python's own library makes keeps the names of its files: run it
 by a Python that is installed where everybody's is. The key is in the open: marks of a fixture protect nobody.
@@ -23,12 +23,12 @@ from typing import Any
 
 import lmdb
 import numpy
-from harness import Notebook
-from streams_v3_cells import ALL
 
 from kishu_kernel.objects import rebuild
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.lmdb_store import LmdbStore
+from tests.data.streams_v3_cells import ALL
+from tests.support.harness import Notebook
 
 DATA = Path(__file__).resolve().parent
 HERE = DATA / "streams_v3"

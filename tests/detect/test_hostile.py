@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from harness import Notebook
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
+from tests.support.harness import Notebook
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from harness import Notebook
+
+from tests.support.harness import Notebook
 
 START = """
 import matplotlib

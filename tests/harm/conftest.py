@@ -1,5 +1,5 @@
 """Real kernels, as in `tests/kernel`."""
 
-from kernel.conftest import kernel, start
+from tests.kernel.conftest import kernel, start
 
 __all__ = ["kernel", "start"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from kernel.driver import Kernel
+from tests.kernel.driver import Kernel
 
 PATIENCE = 60.0
 

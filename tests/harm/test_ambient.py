@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel
+
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel
 
 from .driving import thought
 

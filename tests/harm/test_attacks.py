@@ -6,12 +6,13 @@ import importlib
 from pathlib import Path
 
 import pytest
-from attack.__main__ import names
+
+from tests.attack.__main__ import names
 
 
 @pytest.mark.parametrize("name", names())
 def test_an_attack(name: str, tmp_path: Path) -> None:
-    module = importlib.import_module(f"attack.{name}")
+    module = importlib.import_module(f"tests.attack.{name}")
     tally = module.attack(module.TIMES.quick, 0, tmp_path)
     assert not tally.failed, "\n".join(tally.failed)
     assert tally.tried == module.TIMES.quick

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel
+
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel
 
 from .driving import thought
 

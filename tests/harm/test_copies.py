@@ -13,8 +13,9 @@ from typing import Any
 
 import lmdb
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel
+
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel
 
 from .driving import PATIENCE, thought
 

@@ -7,8 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel
+
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel
 
 PATIENCE = 60.0
 

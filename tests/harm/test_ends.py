@@ -13,10 +13,11 @@ from typing import Any
 
 import psutil
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel, environment_of
-from kernel.test_execution import Gate
-from kernel.test_extension import PLAIN
+
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel, environment_of
+from tests.kernel.test_execution import Gate
+from tests.kernel.test_extension import PLAIN
 
 Book = Callable[..., Kernel]
 UNWRITTEN = "the kernel ended before this was written"
@@ -42,7 +43,7 @@ def heavy(name: str, megabytes: int) -> str:
 
 def slow_disk(kernel: Kernel) -> None:
     """From now on a megabyte takes a tenth of a second; by no code of the notebook's, which would be noticed."""
-    slower = "import time\nplain = packed\ndef packed(*how):\n    time.sleep(0.1)\n    return plain(*how)"
+    slower = "import time\nplain = compress\ndef compress(*how):\n    time.sleep(0.1)\n    return plain(*how)"
     kernel.ok(f"import kishu_kernel.store.disk.chunk_writer as it; exec({slower!r}, vars(it)); del it", silent=True)
 
 
@@ -277,12 +278,12 @@ def test_a_server_that_died(book: Book, tmp_path: Path) -> None:
     """ipykernel ends its kernels within a second then."""
     server = tmp_path / "server.py"
     server.write_text(
-        "import os, sys\nfrom pathlib import Path\nfrom kernel.driver import Kernel\nhome = Path(sys.argv[1])\n"
+        "import os, sys\nfrom pathlib import Path\nfrom tests.kernel.driver import Kernel\nhome = Path(sys.argv[1])\n"
         "kernel = Kernel(home, environment={'JPY_SESSION_NAME': str(home / 'book.ipynb')})\n"
         f"kernel.ok({heavy('x', 64)!r}); kernel.ok('n = 7')\n"
         "print(kernel.manager.provisioner.pid, flush=True); os._exit(0)"
     )
-    path = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
+    path = str(Path(__file__).parents[2])
     run: Any = {"env": {**os.environ, "PYTHONPATH": path}, "text": True, "timeout": 90}
     pid = int(subprocess.run([sys.executable, server, tmp_path], stdout=subprocess.PIPE, check=True, **run).stdout)
     deadline = time.monotonic() + 30

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel
-from store.faults import small_disk
+
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel
+from tests.store.faults import small_disk
 
 SIZE = 8 << 20
 ARRAYS = f"""

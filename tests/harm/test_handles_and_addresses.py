@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel
 
-from harm.driving import thought
 from kishu_kernel.errors import LoadError
 from kishu_kernel.objects.codec.admission import Admission
 from kishu_kernel.objects.codec.pickling import _Unpickler
+from tests.harm.driving import thought
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel
 
 LIBRARY = '''
 """As bindings of a library written in C are: they own memory by its address, and free it."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel
 
-from harm.driving import thought
+from tests.harm.driving import thought
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel
 
 BEGIN = """
 import collections, datetime, decimal, enum, array, types, functools

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from kernel.driver import Kernel
 
-from harm.driving import thought
+from tests.harm.driving import thought
+from tests.kernel.driver import Kernel
 
 WITNESS = '''
 """Knows what lives, from outside of the notebook's variables."""

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from kernel.conftest import Start
-from kernel.driver import environment_of
+
+from tests.kernel.conftest import Start
+from tests.kernel.driver import environment_of
 
 from .driving import thought
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kernel.driver import Kernel
+
+from tests.kernel.driver import Kernel
 
 from .driving import thought
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kernel.driver import Kernel
 
-from harm.driving import thought
+from tests.harm.driving import thought
+from tests.kernel.driver import Kernel
 
 PATIENCE = 60.0
 SETUP = """

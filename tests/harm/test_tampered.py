@@ -10,11 +10,11 @@ from typing import Any
 
 import nbformat
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel, environment_of
 
 from kishu_kernel.model import CheckpointId
 from kishu_kernel.store.format import schema
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel, environment_of
 
 from .driving import thought
 from .tampering import HOSTILE, displays, put, remove, rows

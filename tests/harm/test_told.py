@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attack.records as records
 import pytest
-from kernel.conftest import Start
-from kernel.driver import Kernel, environment_of
-from kernel.test_disks import SQUEEZE
-from kernel.test_resume import notices, on, write_notebook, written
 
 from kishu_kernel.store.format.signing import KEY_FILE, Signer, user_signer
 from kishu_kernel.store.maintenance.fsck import check
+from tests.attack import records
+from tests.kernel.conftest import Start
+from tests.kernel.driver import Kernel, environment_of
+from tests.kernel.test_disks import SQUEEZE
+from tests.kernel.test_resume import notices, on, write_notebook, written
 
 
 @pytest.fixture
@@ -220,20 +220,20 @@ def test_a_disk_that_may_only_be_read_gives_its_history(start: Start, disk: Path
 
 
 def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, disk: Path) -> None:
-    from kishu_kernel.frontend import opening
+    from kishu_kernel.frontend.shell import store_opener
 
     book = write_notebook(disk / "book.ipynb")
     warned: list[str] = []
 
-    def opener(name: str) -> opening.StoreOpener:
-        return opening.StoreOpener(
-            opening.Whereabouts(base=disk / "stores"),
-            opening.SessionId(name),
+    def opener(name: str) -> store_opener.StoreOpener:
+        return store_opener.StoreOpener(
+            store_opener.StoreLocation(base=disk / "stores"),
+            store_opener.SessionId(name),
             lambda: str(book),
             warned.append,
         )
 
-    from harness import Notebook
+    from tests.support.harness import Notebook
 
     first = Notebook(session="first", store=None)
     timeline = opener("first").open()

@@ -10,12 +10,12 @@ import re
 from pathlib import Path
 
 import pytest
-from attack.records import damage
-from harness import Notebook
 
 from kishu_kernel.errors import UnknownTargetError
 from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.store.maintenance.fsck import check
+from tests.attack.records import damage
+from tests.support.harness import Notebook
 
 NAMES = "abcde"
 WAYS = (

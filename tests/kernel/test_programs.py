@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import describer
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from made_programs import ARRAYS, CLASSES, CONTAINERS, FRAMES, FUNCTIONS, programs
-from programs import Model, Target
+
+from tests.support import describer
+from tests.support.made_programs import ARRAYS, CLASSES, CONTAINERS, FRAMES, FUNCTIONS, programs
+from tests.support.programs import Model, Target
 
 from .driver import Kernel, environment_of
 

@@ -1,4 +1,4 @@
-"""Run the matrix: `python -m matrix [group ...] [--only TEXT] [--fresh] [--report]`.
+"""Run the matrix: `python -m tests.matrix [group ...] [--only TEXT] [--fresh] [--report]`.
 
 Each group has an environment of its own and a file of records; a group that is recorded, by these very entries, is not
 run again unless `--fresh` says so. One that cannot be installed is told in the rows of its classes.
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import RESULTS, BenchmarkError, environment
-from matrix import report
-from matrix.driving import drive
-from matrix.entry import Entry, entries_of
-from matrix.environments import GROUPS, python, requirements
-from matrix.verdicts import verdict
+from tests.matrix import report
+from tests.matrix.driving import drive
+from tests.matrix.entry import Entry, entries_of
+from tests.matrix.environments import GROUPS, python, requirements
+from tests.matrix.verdicts import verdict
 
 RUNS = RESULTS.parent / ".runs" / "matrix"
 """Where records are kept until the report is made of them: not committed."""

@@ -23,10 +23,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from kernel.driver import Content, Kernel
-
 import kishu_kernel
-from matrix.entry import HERE, Entry
+from tests.kernel.driver import Content, Kernel
+from tests.matrix.entry import Entry
+from tests.support import describer
 
 Record = dict[str, Any]
 
@@ -161,7 +161,8 @@ class _Batch:
         if self.kernel is not None:
             self.kernel.patience = entry.seconds
             return
-        paths = os.pathsep.join([str(HERE.parent), str(Path(kishu_kernel.__file__).resolve().parents[1])])
+        described, package = Path(describer.__file__).parent, Path(kishu_kernel.__file__).resolve().parents[1]
+        paths = os.pathsep.join([str(described), str(package)])
         environment = {"PYTHONPATH": paths, "MPLBACKEND": "agg", "PYTHONWARNINGS": "ignore"}
         with (self.home / "kernel.log").open("ab") as log:
             self.kernel = Kernel(

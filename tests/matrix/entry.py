@@ -70,7 +70,7 @@ class Entry:
 
 def entries_of(group: str) -> tuple[Entry, ...]:
     """The entries of a group."""
-    found: tuple[Entry, ...] = importlib.import_module(f"matrix.groups.{group}").ENTRIES
+    found: tuple[Entry, ...] = importlib.import_module(f"tests.matrix.groups.{group}").ENTRIES
     return found
 
 

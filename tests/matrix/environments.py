@@ -7,7 +7,7 @@ itself from this checkout.
 from __future__ import annotations
 
 from benchmarks import environments
-from matrix.entry import HERE
+from tests.matrix.entry import HERE
 
 GROUPS = (
     *("core", "data", "plots", "learning", "language", "vision", "torchvision", "pipelines"),

@@ -8,8 +8,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from matrix.entry import CATEGORIES, STANDARD
-from matrix.verdicts import EXACTLY, FAIL, FALSE_POSITIVE, NOT_RUN, PICKLE_ERROR, RESULTS, SUCCESS, Verdict, verdict
+from tests.matrix.entry import CATEGORIES, STANDARD
+from tests.matrix.verdicts import (
+    EXACTLY,
+    FAIL,
+    FALSE_POSITIVE,
+    NOT_RUN,
+    PICKLE_ERROR,
+    RESULTS,
+    SUCCESS,
+    Verdict,
+    verdict,
+)
 
 Record = dict[str, Any]
 
@@ -28,9 +38,9 @@ HEAD = """# The library matrix
 
 Classes of real libraries in a real kernel, after the paper's 7.2. Of each: a cell makes an object; a cell names it and
 changes nothing; a cell changes it; undo; and another process brings the first state back. What came back is compared
-with what was by a description that shares no code with the package (`tests/describer.py`), and by what users see of it:
-predictions, rows, rendered JSON. *Loaded*: from the store. *Replayed*: its cells were run again. *Lost, told*: refused
-with the reason, and nothing was changed.
+with what was by a description that shares no code with the package (`tests/support/describer.py`), and by what users
+see of it: predictions, rows, rendered JSON. *Loaded*: from the store. *Replayed*: its cells were run again. *Lost,
+told*: refused with the reason, and nothing was changed.
 
 `scripts/matrix` repeats it, group by group; the entries are in `tests/matrix/groups/`.
 """

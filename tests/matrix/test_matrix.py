@@ -8,10 +8,21 @@ from typing import Any
 
 import pytest
 
-from matrix import report
-from matrix.driving import drive
-from matrix.entry import CATEGORIES, STANDARD, Entry, entries_of
-from matrix.verdicts import FAIL, FALSE_POSITIVE, LOADED, LOST, NOT_RUN, PICKLE_ERROR, REPLAYED, SUCCESS, WRONG, verdict
+from tests.matrix import report
+from tests.matrix.driving import drive
+from tests.matrix.entry import CATEGORIES, STANDARD, Entry, entries_of
+from tests.matrix.verdicts import (
+    FAIL,
+    FALSE_POSITIVE,
+    LOADED,
+    LOST,
+    NOT_RUN,
+    PICKLE_ERROR,
+    REPLAYED,
+    SUCCESS,
+    WRONG,
+    verdict,
+)
 
 GROUPS = (
     *("core", "data", "plots", "learning", "language", "vision", "torchvision", "pipelines"),

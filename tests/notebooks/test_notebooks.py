@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import describer
 import nbformat
 import pytest
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-from kernel.driver import Kernel, environment_of
 from nbclient import NotebookClient
+
+from tests.kernel.driver import Kernel, environment_of
+from tests.support import describer
 
 HERE = Path(__file__).parent
 NOTEBOOKS = sorted(HERE.glob("*.ipynb"))
@@ -71,7 +72,7 @@ def test_outputs_are_those_of_plain_ipykernel(path: Path, tmp_path: Path) -> Non
 @every_notebook
 def test_every_state_comes_back(path: Path, tmp_path: Path) -> None:
     cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
-    library = environment_of(tmp_path, {})["PYTHONPATH"] + ":" + str(HERE.parent)
+    library = environment_of(tmp_path, {})["PYTHONPATH"] + ":" + str(Path(describer.__file__).parent)
     with Kernel(tmp_path, environment={"PYTHONPATH": library}) as kernel:
         states: list[tuple[str, describer.Description]] = []
         for code in cells:

@@ -6,9 +6,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
-
-HERE = str(Path(__file__).parents[1])
 
 HEAD = """
     import os, sys, time
@@ -16,7 +13,7 @@ HEAD = """
     from kishu_kernel.errors import StoreError
     from kishu_kernel.model import Version
     from kishu_kernel.store import LmdbStore
-    from store.values import checkpoint_id, payload, trivial
+    from tests.store.values import checkpoint_id, payload, trivial
 """
 
 
@@ -24,7 +21,7 @@ def python(code: str, *arguments: object, **environ: str) -> subprocess.Popen[st
     """Another process, which can import what this one can."""
     return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
-        env={**os.environ, **environ, "PYTHONPATH": os.pathsep.join(filter(None, [*sys.path, HERE]))},
+        env={**os.environ, **environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

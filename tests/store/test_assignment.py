@@ -18,10 +18,10 @@ from kishu_kernel.model import SessionId
 from kishu_kernel.store import LmdbStore, store_path
 from kishu_kernel.store.catalog.about_file import About, notebook_cells, read_about, write_about
 from kishu_kernel.store.catalog.assignment import (
-    StoreLocation,
+    StoreAssignment,
     attach,
-    claim_location,
-    find_location,
+    claim_store,
+    find_assignment,
     list_stores,
     remember_cells,
 )
@@ -55,9 +55,9 @@ def written(path: Path, cells: Sequence[str] = CELLS) -> Path:
     return path
 
 
-def run(base: Path, notebook: Path | str, number: int = 1) -> StoreLocation:
+def run(base: Path, notebook: Path | str, number: int = 1) -> StoreAssignment:
     """A session: it takes its place and leaves a checkpoint."""
-    place = claim_location(base, str(notebook), SESSION)
+    place = claim_store(base, str(notebook), SESSION)
     store = LmdbStore(place.path)
     store.commit(trivial(number), [payload(b"%d" % number)], {"head/s": checkpoint_id(number)})
     store.close()
@@ -78,8 +78,8 @@ def history(path: Path) -> list[int]:
 
 def test_a_new_notebook_gets_the_directory_of_its_name(base: Path, notebook: Path) -> None:
     place = run(base, notebook)
-    assert place == StoreLocation(store_path(base, str(notebook), SESSION), "new")
-    assert run(base, notebook, 2) == StoreLocation(place.path, "own")
+    assert place == StoreAssignment(store_path(base, str(notebook), SESSION), "new")
+    assert run(base, notebook, 2) == StoreAssignment(place.path, "own")
     assert history(place.path) == [1, 2]
     about = read_about(place.path)
     assert about is not None
@@ -91,17 +91,17 @@ def test_a_new_notebook_gets_the_directory_of_its_name(base: Path, notebook: Pat
 
 
 def test_looking_creates_nothing(base: Path, notebook: Path) -> None:
-    assert find_location(base, str(notebook), SESSION).found == "new"
+    assert find_assignment(base, str(notebook), SESSION).found == "new"
     assert list_stores(base) == []
     assert not base.exists()
 
 
 @pytest.mark.parametrize("notebook", [None, ""])
 def test_a_session_without_a_notebook(base: Path, notebook: str | None) -> None:
-    place = claim_location(base, notebook, SESSION)
-    assert place == StoreLocation(store_path(base, notebook, SESSION), "new")
+    place = claim_store(base, notebook, SESSION)
+    assert place == StoreAssignment(store_path(base, notebook, SESSION), "new")
     LmdbStore(place.path).close()
-    assert claim_location(base, notebook, SESSION).found == "own"
+    assert claim_store(base, notebook, SESSION).found == "own"
     assert read_about(place.path) is None
     assert list_stores(base)[0].notebook is None
 
@@ -110,7 +110,7 @@ def test_a_store_that_says_nothing_belongs_to_its_name(base: Path, notebook: Pat
     """As earlier versions left them."""
     path = store_path(base, str(notebook), SESSION)
     LmdbStore(path).close()
-    assert run(base, notebook) == StoreLocation(path, "own")
+    assert run(base, notebook) == StoreAssignment(path, "own")
     assert read_about(path) is not None
 
 
@@ -119,9 +119,9 @@ def test_a_renamed_notebook_is_found_again(base: Path, notebook: Path) -> None:
     renamed = notebook.with_name("b.ipynb")
     notebook.rename(renamed)
     place = run(base, renamed, 2)
-    assert place == StoreLocation(first.path, "moved", previous=str(notebook))
+    assert place == StoreAssignment(first.path, "moved", previous=str(notebook))
     assert history(place.path) == [1, 2]
-    assert run(base, renamed, 3) == StoreLocation(first.path, "attached")
+    assert run(base, renamed, 3) == StoreAssignment(first.path, "attached")
 
 
 def test_a_new_notebook_under_the_old_name_has_a_history_of_its_own(base: Path, notebook: Path) -> None:
@@ -130,11 +130,11 @@ def test_a_new_notebook_under_the_old_name_has_a_history_of_its_own(base: Path, 
     notebook.rename(notebook.with_name("b.ipynb"))
     for cells in (["fresh1"], []):  # Jupyter writes a new notebook without cells at first
         written(notebook, cells)
-        assert find_location(base, str(notebook), SESSION).found == "new"
+        assert find_assignment(base, str(notebook), SESSION).found == "new"
     second = run(base, notebook, 10)
     assert second.path != first.path
     found = run(base, notebook.with_name("b.ipynb"), 2)
-    assert found == StoreLocation(first.path, "moved", previous=str(notebook))
+    assert found == StoreAssignment(first.path, "moved", previous=str(notebook))
     written(notebook, ["fresh1", "fresh2"])
     assert run(base, notebook, 11).path == second.path
     assert history(first.path) == [1, 2]
@@ -156,18 +156,18 @@ def test_an_edited_notebook_is_known_by_half_of_its_cells(base: Path, notebook: 
     first = run(base, notebook)
     notebook.unlink()
     other = written(notebook.with_name("b.ipynb"), [*CELLS[:4], "n1", "n2", "n3", "n4"])
-    assert find_location(base, str(other), SESSION) == StoreLocation(first.path, "moved", previous=str(notebook))
+    assert find_assignment(base, str(other), SESSION) == StoreAssignment(first.path, "moved", previous=str(notebook))
     written(other, [*CELLS[:3], "n1", "n2", "n3", "n4"])
-    assert find_location(base, str(other), SESSION).found == "new"
+    assert find_assignment(base, str(other), SESSION).found == "new"
 
 
 def test_a_copy_gets_a_history_of_its_own_and_a_hint(base: Path, notebook: Path) -> None:
     first = run(base, notebook)
     copy = Path(shutil.copy(notebook, notebook.with_name("copy.ipynb")))
     place = run(base, copy, 2)
-    assert place == StoreLocation(store_path(base, str(copy), SESSION), "new", resembles=first.path)
+    assert place == StoreAssignment(store_path(base, str(copy), SESSION), "new", resembles=first.path)
     assert run(base, copy, 3).found == "own"
-    assert run(base, notebook, 4) == StoreLocation(first.path, "own")
+    assert run(base, notebook, 4) == StoreAssignment(first.path, "own")
     assert (history(first.path), history(place.path)) == ([1, 4], [2, 3])
 
 
@@ -177,7 +177,7 @@ def test_two_that_match_alike_are_not_guessed(base: Path, notebook: Path) -> Non
     run(base, copy)
     notebook.rename(notebook.with_name("third.ipynb"))
     copy.unlink()
-    place = find_location(base, str(notebook.with_name("third.ipynb")), SESSION)
+    place = find_assignment(base, str(notebook.with_name("third.ipynb")), SESSION)
     assert place.found == "new"
     assert place.resembles is not None
 
@@ -189,7 +189,7 @@ def test_of_several_that_are_gone_the_best_is_taken(base: Path, tmp_path: Path) 
     best = run(base, closer).path
     close.unlink()
     closer.rename(tmp_path / "now.ipynb")
-    assert find_location(base, str(tmp_path / "now.ipynb"), SESSION).path == best
+    assert find_assignment(base, str(tmp_path / "now.ipynb"), SESSION).path == best
 
 
 def test_two_kernels_that_look_at_once_do_not_share_a_store(base: Path, notebook: Path) -> None:
@@ -198,9 +198,9 @@ def test_two_kernels_that_look_at_once_do_not_share_a_store(base: Path, notebook
     for name in names:
         shutil.copy(notebook, name)
     notebook.unlink()
-    places: list[StoreLocation] = []
+    places: list[StoreAssignment] = []
     threads = [
-        threading.Thread(target=lambda n=name: places.append(claim_location(base, str(n), SESSION))) for name in names
+        threading.Thread(target=lambda n=name: places.append(claim_store(base, str(n), SESSION))) for name in names
     ]
     for thread in threads:
         thread.start()
@@ -271,9 +271,9 @@ def test_attaching_what_is_left_over(base: Path, notebook: Path, tmp_path: Path)
     path = run(base, notebook).path
     notebook.unlink()
     other = written(tmp_path / "rewritten.ipynb", ["all", "new"])
-    assert find_location(base, str(other), SESSION).found == "new"
+    assert find_assignment(base, str(other), SESSION).found == "new"
     assert attach(base, path, str(other)) == path
-    assert run(base, other, 2) == StoreLocation(path, "attached")
+    assert run(base, other, 2) == StoreAssignment(path, "attached")
     assert history(path) == [1, 2]
     assert len(list_stores(base)) == 1
 
@@ -283,7 +283,7 @@ def test_attaching_what_another_notebook_has_is_a_copy(base: Path, notebook: Pat
     copy = Path(shutil.copy(notebook, notebook.with_name("copy.ipynb")))
     target = attach(base, path, str(copy))
     assert target == store_path(base, str(copy), SESSION)
-    assert run(base, copy, 2) == StoreLocation(target, "own")
+    assert run(base, copy, 2) == StoreAssignment(target, "own")
     assert run(base, notebook, 3).path == path
     assert (history(path), history(target)) == ([1, 3], [1, 2])
 
@@ -297,7 +297,7 @@ def test_attaching_while_the_other_is_in_use(base: Path, notebook: Path) -> None
 
 
 def test_attaching_a_store_that_says_nothing_is_a_copy(base: Path, notebook: Path) -> None:
-    place = claim_location(base, None, SESSION)
+    place = claim_store(base, None, SESSION)
     store = LmdbStore(place.path)
     store.commit(trivial(7), [payload(b"7")], {})
     store.close()
@@ -323,7 +323,7 @@ def test_an_empty_history_gives_way(base: Path, notebook: Path, tmp_path: Path, 
     if gone:
         notebook.unlink()
     other = written(tmp_path / "other.ipynb", ["y"])
-    own = claim_location(base, str(other), SESSION).path
+    own = claim_store(base, str(other), SESSION).path
     store = LmdbStore(own)
     with pytest.raises(StoreError, match="open in this very process"):
         attach(base, path, str(other))
@@ -376,7 +376,7 @@ def test_what_cannot_be_believed_says_nothing(base: Path, notebook: Path, conten
     (path / "about.json").write_text(content)
     assert read_about(path) is None
     assert [(each.path, each.notebook) for each in list_stores(base)] == [(path, None)]
-    assert run(base, notebook, 2) == StoreLocation(path, "own")
+    assert run(base, notebook, 2) == StoreAssignment(path, "own")
     assert read_about(path) is not None
 
 
@@ -400,14 +400,14 @@ def test_about_is_a_plain_file_or_nothing(base: Path, notebook: Path, tmp_path: 
     else:
         about.symlink_to(about)
     assert read_about(path) is None
-    assert find_location(base, str(notebook), SESSION).path == path
+    assert find_assignment(base, str(notebook), SESSION).path == path
     if what != "directory":
-        claim_location(base, str(notebook), SESSION)
+        claim_store(base, str(notebook), SESSION)
         assert not about.is_symlink()
         assert read_about(path) is not None
     else:
         with pytest.raises(StoreError, match="cannot be written"):
-            claim_location(base, str(notebook), SESSION)
+            claim_store(base, str(notebook), SESSION)
     assert theirs.exists() == (what == "link")
     if what == "link":
         assert theirs.read_text() == content

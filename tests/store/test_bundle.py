@@ -169,7 +169,7 @@ def test_an_export_while_the_store_is_being_written(path: Path, file: Path, tmp_
 import sys
 from pathlib import Path
 from kishu_kernel.store import LmdbStore
-from store.values import payload, trivial
+from tests.store.values import payload, trivial
 store = LmdbStore(Path(sys.argv[1]), sync=False)
 print("ready", flush=True)
 number = 3
@@ -177,10 +177,9 @@ while True:
     number += 1
     store.commit(trivial(number), [payload(b"s" * number, bytes([number % 256]) * 3000)], {})
 """
-    here = str(Path(__file__).parents[1])
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, str(Path(here).parent)])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
     )
     try:
@@ -578,7 +577,7 @@ from pathlib import Path
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.maintenance.bundle_export import export_history
 from kishu_kernel.store.maintenance.bundle_import import import_history
-from store.values import payload, trivial
+from tests.store.values import payload, trivial
 place = Path(sys.argv[1])
 store = LmdbStore(place / "store", sync=False)
 for number in range(1, 31):
@@ -595,10 +594,9 @@ print(max(peaks))
 """
     if not sys.platform.startswith("linux"):
         pytest.skip("asks /proc")
-    here = str(Path(__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, str(Path(here).parent)])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=120,

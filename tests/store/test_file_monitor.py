@@ -12,7 +12,7 @@ LIVE = (
     HEAD
     + """
     import shutil
-    from store import workload
+    from tests.store import workload
     path = Path(sys.argv[1])
     data, lock = path / "data.mdb", path / "lock.mdb"
     store = LmdbStore(path)
@@ -159,7 +159,7 @@ def test_another_process_writes_and_nothing_is_wrong(tmp_path: Path) -> None:
     for number in range(20, 26):
         code = "; ".join([
             "import sys", "from pathlib import Path", "from kishu_kernel.store import LmdbStore",
-            "from store import workload", "store = LmdbStore(Path(sys.argv[1]))", "number = int(sys.argv[2])",
+            "from tests.store import workload", "store = LmdbStore(Path(sys.argv[1]))", "number = int(sys.argv[2])",
             "workload.commit(store, number)", "workload.commit(store, number + 100)", "store.close()",
         ])
         subprocess.run([sys.executable, "-c", code, sys.argv[1], str(number)], check=True)

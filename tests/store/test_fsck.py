@@ -441,7 +441,7 @@ import sys
 from pathlib import Path
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.maintenance.fsck import check
-from store.test_fsck import usable
+from tests.store.test_fsck import usable
 path = Path(sys.argv[1])
 found = check(path)
 try:
@@ -455,10 +455,9 @@ assert not left, left
 if all(each.repaired for each in report.problems):
     usable(path)
 """
-    here = str(Path(__file__).parents[1])
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, str(Path(here).parent)])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
         timeout=120,

@@ -88,7 +88,7 @@ def test_no_page_that_was_damaged_kills(path: Path, tmp_path: Path, how: str) ->
         HEAD
         + """
     import random, shutil
-    from store.workload import commit
+    from tests.store.workload import commit
     source, work, how = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     whole = source.joinpath("data.mdb").read_bytes()
     for place in map(int, sys.argv[4:]):
@@ -153,7 +153,7 @@ def test_what_was_not_closed_is_walked_once(path: Path, walks: list[Path]) -> No
         python(
             HEAD
             + """
-    from store.workload import commit
+    from tests.store.workload import commit
     store = LmdbStore(Path(sys.argv[1]))
     commit(store, 50)
     os._exit(0)

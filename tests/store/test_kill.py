@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no 
 WRITER = (
     HEAD
     + """
-    from store.workload import commit
+    from tests.store.workload import commit
     store = LmdbStore(Path(sys.argv[1]), map_size=1 << 20)
     number = int(sys.argv[2])
     print("ready", flush=True)

@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
     process = python(
         HEAD
         + f"""
-    from store import workload
+    from tests.store import workload
     store = LmdbStore(Path(sys.argv[1]))
     for number in range(1, 5):
         workload.commit(store, number)

@@ -128,7 +128,7 @@ def test_who_opens_meanwhile_waits(path: Path) -> None:
             HEAD
             + """
     from kishu_kernel.store.disk import store_files
-    from store.workload import check
+    from tests.store.workload import check
     done = 0
     for _ in range(40):
         if sys.argv[2] == "compact":

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Notebook
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
@@ -27,6 +26,7 @@ from kishu_kernel.objects.rebuild import STREAM_NAMES
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.base import StoredPayload
 from kishu_kernel.store.format.signing import Signer
+from tests.support.harness import Notebook
 
 from .stream_looks import LOOKS
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from harness import Notebook
 
 from kishu_kernel.errors import LoadError, LostError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
 from kishu_kernel.store import LmdbStore, MemoryStore, Store
 from kishu_kernel.store.format import chunks
 from kishu_kernel.store.format.chunks import CHUNK_SIZE
+from tests.support.harness import Notebook
 
 from .values import checkpoint_id, trivial
 

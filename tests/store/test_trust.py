@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Notebook
 
 from kishu_kernel.errors import LoadError, LostError, StoreError, UntrustedError
 from kishu_kernel.model import CheckpointId, SessionId, Version
@@ -35,6 +34,7 @@ from kishu_kernel.store.maintenance.bundle_export import export_history
 from kishu_kernel.store.maintenance.bundle_import import import_history
 from kishu_kernel.store.maintenance.trust import Trust, give_new_identity, trust, trust_of
 from kishu_kernel.store.transfer import transfer
+from tests.support.harness import Notebook
 
 from .values import checkpoint_id, payload, trivial
 

@@ -93,21 +93,21 @@ def _at(path: Path, listings: Sequence[StoreListing]) -> Path | None:
 
 def _of_notebook(base: Path, path: Path, listings: Sequence[StoreListing]) -> Path | None:
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.catalog.assignment import find_location
+    from kishu_kernel.store.catalog.assignment import find_assignment
 
     if path.is_dir():
         return None
-    place = find_location(base, str(path), SessionId(""))
+    place = find_assignment(base, str(path), SessionId(""))
     known = {listing.path for listing in listings}
     return place.path if place.found != "new" and place.path in known else None
 
 
 def _unknown(base: Path, path: Path, text: str, listings: Sequence[StoreListing]) -> str:
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.catalog.assignment import find_location
+    from kishu_kernel.store.catalog.assignment import find_assignment
 
     if path.is_file():
-        resembles = find_location(base, str(path), SessionId("")).resembles
+        resembles = find_assignment(base, str(path), SessionId("")).resembles
         way = f"`jupyter kishu attach {resembles.name}` gives it that of the one it is a copy of" if resembles else ""
         return f"{path} has no history in {base}: {way or '`jupyter kishu stores` lists those that there are'}"
     nearest = _nearest(path.name, listings)

@@ -26,7 +26,7 @@ from kishu_kernel.store.disk.locks import FileLock, wait_for
 
 
 @dataclass(frozen=True, slots=True)
-class StoreLocation:
+class StoreAssignment:
     """Where a session's store is, or shall be.
 
     Attributes:
@@ -73,21 +73,21 @@ def list_stores(base: Path | None = None) -> list[StoreListing]:
     return sorted(found, key=lambda listing: listing.used, reverse=True)
 
 
-def find_location(base: Path | None, notebook: str | None, session: SessionId) -> StoreLocation:
-    """Where the store of a notebook is. Looks only; `claim_location` makes sure of it.
+def find_assignment(base: Path | None, notebook: str | None, session: SessionId) -> StoreAssignment:
+    """Where the store of a notebook is. Looks only; `claim_store` makes sure of it.
 
     Args:
         notebook: its path, as for `store_path`. None or empty: each session has a store of its own.
     """
     own = store_path(base, notebook, session)
     if not notebook:
-        return StoreLocation(own, "own" if _has_store(own) else "new")
+        return StoreAssignment(own, "own" if _has_store(own) else "new")
     path, cells = os.path.abspath(notebook), read_cells(notebook)
     about = read_about(own)
     if about is None and _has_store(own):
-        return StoreLocation(own, "own")
+        return StoreAssignment(own, "own")
     if about is not None and _is_same_path(about.notebook, path) and not _surely_differ(cells, about.cells):
-        return StoreLocation(own, "own")
+        return StoreAssignment(own, "own")
     others = [(place, its) for place in _directories(own.parent) if place != own and (its := read_about(place))]
     named = [
         (place, its)
@@ -96,19 +96,19 @@ def find_location(base: Path | None, notebook: str | None, session: SessionId) -
     ]
     if named:
         best = max(named, key=lambda pair: (len((cells or frozenset()) & pair[1].cells), _used(pair[0])))
-        return StoreLocation(best[0], "attached")
+        return StoreAssignment(best[0], "attached")
     return _by_cells(own, cells or frozenset(), others if about is None else [*others, (own, about)])
 
 
-def claim_location(base: Path | None, notebook: str | None, session: SessionId) -> StoreLocation:
-    """As `find_location`, and from now on it is this notebook's: nobody else will find it.
+def claim_store(base: Path | None, notebook: str | None, session: SessionId) -> StoreAssignment:
+    """As `find_assignment`, and from now on it is this notebook's: nobody else will find it.
 
     Raises:
         StoreError: it cannot be created or written.
     """
     base = base or default_base()
     with _exclusively(base):
-        place = find_location(base, notebook, session)
+        place = find_assignment(base, notebook, session)
         directory.make_private(place.path)
         if notebook:
             about, path = read_about(place.path), os.path.abspath(notebook)
@@ -125,7 +125,7 @@ def claim_location(base: Path | None, notebook: str | None, session: SessionId) 
 
 def claim_replacement(
     base: Path | None, notebook: str | None, session: SessionId, damaged: Collection[Path]
-) -> StoreLocation:
+) -> StoreAssignment:
     """A place for a notebook whose own store cannot be opened: one that it was given for that before, or a new one.
 
     Args:
@@ -142,7 +142,7 @@ def claim_replacement(
         ]
         its = [place for place, about in known if path and _is_same_path(about.notebook, path) and _has_store(place)]
         if its:
-            return StoreLocation(max(its, key=_used), "attached")
+            return StoreAssignment(max(its, key=_used), "attached")
         place = _unused(store_path(base, notebook, session))
         directory.make_private(place)
         if path:
@@ -150,7 +150,7 @@ def claim_replacement(
                 write_about(place, _updated(None, path))
             except OSError as error:
                 raise StoreError(f"the store directory {place} cannot be written ({error})") from error
-        return StoreLocation(place, "new")
+        return StoreAssignment(place, "new")
 
 
 def remember_cells(store: Path, notebook: str) -> None:
@@ -187,7 +187,7 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
     if store not in _directories(base) or not _has_store(store):
         raise RequestError(f"there is no store at {store}: ask for the list of stores")
     with _exclusively(base):
-        there = find_location(base, notebook, SessionId(""))
+        there = find_assignment(base, notebook, SessionId(""))
         if there.path == store and there.found in ("own", "attached"):
             return store
         if there.found in ("own", "attached"):
@@ -225,14 +225,14 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
 # --- which notebook is which
 
 
-def _by_cells(own: Path, cells: frozenset[str], others: list[tuple[Path, About]]) -> StoreLocation:
+def _by_cells(own: Path, cells: frozenset[str], others: list[tuple[Path, About]]) -> StoreAssignment:
     """The place of a notebook that no store names."""
     alike = [(len(cells & its.cells), place, its) for place, its in others if 2 * len(cells & its.cells) >= len(cells)]
     alike = sorted((entry for entry in alike if entry[0]), key=lambda entry: (entry[0], _used(entry[1])), reverse=True)
     left = [entry for entry in alike if _has_left(entry[2])]
     if left and (len(left) == 1 or left[0][0] > left[1][0]):
-        return StoreLocation(left[0][1], "moved", previous=left[0][2].notebook)
-    return StoreLocation(_unused(own), "new", resembles=alike[0][1] if alike else None)
+        return StoreAssignment(left[0][1], "moved", previous=left[0][2].notebook)
+    return StoreAssignment(_unused(own), "new", resembles=alike[0][1] if alike else None)
 
 
 def _has_left(about: About) -> bool:

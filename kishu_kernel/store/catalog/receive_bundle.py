@@ -13,7 +13,7 @@ from pathlib import Path
 from kishu_kernel.errors import RequestError
 from kishu_kernel.model import SessionId
 from kishu_kernel.store.catalog.about_file import ABOUT, About, file_state, read_cells, write_about
-from kishu_kernel.store.catalog.assignment import find_location
+from kishu_kernel.store.catalog.assignment import find_assignment
 from kishu_kernel.store.catalog.paths import slug
 from kishu_kernel.store.disk import store_files
 from kishu_kernel.store.disk.directory import DATA
@@ -52,7 +52,7 @@ def _free(base: Path, name: str) -> Path:
 
 def _cleared(base: Path, notebook: str) -> Path:
     """Where the store of a notebook without a history is to be. One without a checkpoint is removed."""
-    place = find_location(base, notebook, SessionId(""))
+    place = find_assignment(base, notebook, SessionId(""))
     if place.found == "moved" or not (place.found == "new" or store_files.is_empty(place.path)):
         raise RequestError(
             f"this notebook has a history already, in {place.path}: move that directory away first, or import without "
@@ -63,5 +63,5 @@ def _cleared(base: Path, notebook: str) -> Path:
             store_files.remove(place.path, ABOUT)
         else:
             (place.path / ABOUT).unlink(missing_ok=True)
-        place = find_location(base, notebook, SessionId(""))
+        place = find_assignment(base, notebook, SessionId(""))
     return place.path

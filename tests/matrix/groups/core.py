@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import STANDARD, library
+from tests.matrix.entry import STANDARD, library
 
 python = library(STANDARD, "")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import ANALYSIS, LEARNING, library
+from tests.matrix.entry import ANALYSIS, LEARNING, library
 
 numpy = library(ANALYSIS, "numpy")
 pandas = library(ANALYSIS, "pandas")

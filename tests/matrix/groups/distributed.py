@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import DISTRIBUTED, library
+from tests.matrix.entry import DISTRIBUTED, library
 
 dask = library(DISTRIBUTED, "dask")
 ray = library(DISTRIBUTED, "ray")

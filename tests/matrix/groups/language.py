@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import LANGUAGE, library
+from tests.matrix.entry import LANGUAGE, library
 
 nltk = library(LANGUAGE, "nltk")
 textblob = library(LANGUAGE, "textblob")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import DISTRIBUTED, LEARNING, library
+from tests.matrix.entry import DISTRIBUTED, LEARNING, library
 
 sklearn = library(LEARNING, "scikit-learn", "sklearn")
 xgboost = library(LEARNING, "xgboost")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import DEEP, PIPELINES, library
+from tests.matrix.entry import DEEP, PIPELINES, library
 
 torch = library(DEEP, "torch")
 transformers = library(PIPELINES, "transformers", "transformers", "torch")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import VISUALIZATION, library
+from tests.matrix.entry import VISUALIZATION, library
 
 matplotlib = library(VISUALIZATION, "matplotlib")
 seaborn = library(VISUALIZATION, "seaborn")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import QUANTUM, library
+from tests.matrix.entry import QUANTUM, library
 
 qiskit = library(QUANTUM, "qiskit")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import DEEP, library
+from tests.matrix.entry import DEEP, library
 
 tensorflow = library(DEEP, "tensorflow-cpu", "tensorflow")
 keras = library(DEEP, "keras", "tensorflow", "keras")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import VISION, library
+from tests.matrix.entry import VISION, library
 
 torchvision = library(VISION, "torchvision", "torchvision", "torch")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matrix.entry import VISION, library
+from tests.matrix.entry import VISION, library
 
 pillow = library(VISION, "pillow", "PIL")
 opencv = library(VISION, "opencv-python-headless", "cv2")

@@ -1,0 +1,79 @@
+"""What the protocol needs of the shell whose session it answers for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # types only: the command line answers requests without a session
+    from kishu_kernel.session.progress import Show
+    from kishu_kernel.session.session import Session
+    from kishu_kernel.store.catalog.assignment import StoreAssignment, StoreListing
+
+
+class NotebookStores(Protocol):
+    """The store of a notebook, and the stores of all others."""
+
+    @property
+    def place(self) -> StoreAssignment | None:
+        """Where the notebook's store is; None before it is open, and while it is in memory."""
+
+    def stores(self) -> list[StoreListing]:
+        """All stores, the last used first."""
+
+    def attach(self, store: Path) -> Path:
+        """Gives this notebook the history in another store. Returns the store that it has now."""
+
+
+class ProgressDisplay(Protocol):
+    """Shows how far a checkout is."""
+
+    def elsewhere(self, show: Show) -> AbstractContextManager[None]:
+        """Within this context progress goes to `show` and not to the display."""
+
+    def end(self) -> None:
+        """Removes what was shown, if anything was."""
+
+
+class SessionHost(Protocol):
+    """A shell that has a session."""
+
+    @property
+    def session(self) -> Session:
+        """The session that requests are about."""
+
+    @property
+    def opener(self) -> NotebookStores:
+        """Opens the notebook's store, and knows all others."""
+
+    @property
+    def progress(self) -> ProgressDisplay:
+        """Shows how far a checkout is."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences that `status` repeats."""
+
+    @property
+    def checkpoint_pending(self) -> bool:
+        """Whether a cell's reply may have left whose checkpoint is not taken yet."""
+
+    def notebook(self) -> str | None:
+        """The path of the notebook; None where the frontend has not told it."""
+
+    def relabelled(self) -> None:
+        """Called after a checkpoint got another name or message, or lost its values."""
+
+    def traveled(self) -> None:
+        """Called after the session went to another state."""
+
+    def subscribe(self, callback: Callable[[bool], None]) -> Callable[[], None]:
+        """Calls it after each checkpoint and each checkout, on the thread that did it.
+
+        Its argument says whether checkpoints that were there before may look different now.
+
+        Returns:
+            What ends the subscription.
+        """

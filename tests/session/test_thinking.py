@@ -1,0 +1,163 @@
+"""What is found in think time, in a notebook of this process. On a real kernel: `kernel/test_think_time`."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from kishu_kernel.model import Checkpoint
+from tests.support.harness import Notebook
+
+POKE = "import fractions\ndef poke(self): {}\nfractions.Fraction.poke = poke; del poke"
+POKED = "fractions.Fraction(1).poke()"
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    return Notebook.as_main(monkeypatch)
+
+
+def think(notebook: Notebook) -> Checkpoint:
+    """To the end. Returns the newest checkpoint as it is then."""
+    timeline = notebook.session.timeline
+    timeline.store.flush()
+    while notebook.session.think(lambda: False) is not None:
+        timeline.store.flush()
+    assert timeline.head is not None
+    return timeline.lookup(timeline.head)
+
+
+FINE = {
+    "views with gaps": (
+        "import numpy as np\na = np.arange(12).reshape(3, 4)[:, ::2]; b = np.arange(9)[::2]\n"
+        "c = np.broadcast_to(np.arange(3), (4, 3)); d = np.zeros(3, dtype=[('a', int), ('b', float)])['a']"
+    ),
+    "sets of instances": (
+        "class N:\n    def __init__(self): self.out = set()\n"
+        "ns = [N() for _ in range(30)]\nfor n in ns: n.out.update(ns[:10])\nsome = frozenset([int, str, list, float])"
+    ),
+    "a function that has cached": "import functools\n@functools.lru_cache\ndef f(x): return [x]\nf(3)",
+    "a figure": "import matplotlib.pyplot as plt\nfig, ax = plt.subplots(); ax.plot([1, 2]); plt.close(fig)",
+    "what keeps what it was asked": "import pandas as pd\nna = pd.array([1, None]); df = pd.DataFrame({'a': [1]})",
+    "an array with a mask": "import numpy as np\nm = np.ma.array([1, 2], mask=[0, 1])",
+}
+
+
+@pytest.mark.parametrize("case", FINE)
+def test_what_comes_back_is_not_distrusted(notebook: Notebook, case: str) -> None:
+    notebook.ok(FINE[case])
+    newest = think(notebook)
+    assert [record.reason for record in newest.versions if not record.stored] == []
+    assert newest.audited
+    notebook.ok("1 + 1")
+    assert think(notebook).modified == ()
+    assert notebook.warnings == []
+
+
+def test_a_trial_is_no_look_of_the_audit(notebook: Notebook) -> None:
+    """What a later cell has changed in a hidden way, before there was a pause, is found all the same."""
+    notebook.ok(POKE.format("x.v.append(2)"))
+    notebook.ok("class C: pass\nx = C(); x.v = [1]")
+    notebook.ok(POKED)
+    assert think(notebook).modified == ("x",)
+    notebook.session.undo()
+    assert notebook["x"].v == [1]
+
+
+def test_the_audit_after_a_checkout(notebook: Notebook) -> None:
+    notebook.ok(POKE.format("x.append(9)"))
+    notebook.ok("x = [1]")
+    notebook.ok("x = 0")
+    notebook.session.undo()
+    notebook.ok(POKED)
+    assert think(notebook).modified == ("x",)
+    notebook.session.undo()
+    assert notebook["x"] == [1]
+
+
+def test_several_changes_that_an_undo_finds(notebook: Notebook) -> None:
+    notebook.ok(POKE.format("[each.append(2) for each in (a, b, c, d)]"))
+    notebook.ok("a = [1]; b = [1]; c = [1]; d = [1]")
+    notebook.ok(POKED)
+    notebook.session.undo()
+    assert [notebook[name] for name in "abcd"] == [[1]] * 4
+    notebook.session.redo()
+    assert [notebook[name] for name in "abcd"] == [[1, 2]] * 4
+
+
+def test_a_trial_draws_no_numbers(notebook: Notebook, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook.ok(
+        "import random\nclass D(dict):\n    def __reduce__(self): return D, (), {}\n"
+        "    def __setstate__(self, state): print('loaded', random.random())\nd = D()"
+    )
+    before = random.getstate()
+    think(notebook)
+    assert random.getstate() == before
+    assert capsys.readouterr().out == ""
+
+
+def test_who_hurries_is_not_made_to_wait(notebook: Notebook) -> None:
+    """What is given up is not begun again; nothing is said to be audited then."""
+    notebook.ok("import datetime\nx = [datetime.date(2000, 1, 1 + n % 28) for n in range(5000)]")
+    notebook.ok("1 + 1")
+    notebook.session.timeline.store.flush()
+    pieces = 0
+    while notebook.session.think(lambda: True) is not None:
+        pieces += 1
+        assert pieces < 20
+    head = notebook.session.timeline.head
+    assert head is not None
+    assert not notebook.session.timeline.lookup(head).audited
+
+
+LOSSY = "class L(dict):\n    def __reduce__(self): return L, ()\n"
+
+
+def library(monkeypatch: pytest.MonkeyPatch, directory: Path, source: str) -> None:
+    """A module called `lossy`, with this in it."""
+    place = directory / "site-packages"
+    place.mkdir(exist_ok=True)
+    (place / "lossy.py").write_text(source)
+    monkeypatch.syspath_prepend(str(place))
+    monkeypatch.delitem(sys.modules, "lossy", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it may be written twice in a second
+
+
+def test_what_cannot_be_re_run_is_kept(notebook: Notebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Better what is not quite what it was than nothing; and it is told."""
+    library(monkeypatch, tmp_path, LOSSY)
+    notebook.ok("# kishu: no-replay\nimport lossy\nx = lossy.L(); x.own = [1]")
+    assert all(record.stored for record in think(notebook).versions)
+    assert "L objects do not come back from storage as they were" in notebook.warnings[0]
+
+
+def test_a_class_that_was_mended_is_trusted_again(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    library(monkeypatch, tmp_path, LOSSY)
+    notebook.ok("import lossy\nx = lossy.L(); x.own = [1]")
+    assert not any(record.stored for record in think(notebook).versions if "x" in record.names)
+    library(monkeypatch, tmp_path, "class L(dict):\n    pass\n")
+    notebook.ok("import lossy\nx = lossy.L(); x.own = [1]")
+    assert all(record.stored for record in think(notebook).versions)
+
+
+def test_a_hidden_change_that_cannot_be_written(notebook: Notebook) -> None:
+    """The disk is full: the undo is refused, and the change goes with the next checkpoint that can be written."""
+    notebook.ok(POKE.format("x.append(2)"))
+    notebook.ok("x = [1]")
+    notebook.ok(POKED)
+    notebook.session.timeline.store.flush()
+    notebook.store.commits = "all"
+    with pytest.raises(Exception, match="could not be stored"):
+        notebook.session.undo()
+    assert notebook["x"] == [1, 2]
+    notebook.store.commits = "none"
+    notebook.ok("y = 1")
+    notebook.session.undo()
+    assert notebook["x"] == [1]
+    notebook.session.redo()
+    assert notebook["x"] == [1, 2]

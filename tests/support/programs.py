@@ -1,0 +1,396 @@
+"""Programs: cells and travels as lines of text, run against a model that knows what every state was.
+
+A line is a cell, or one of these (a number n means 1 where it is left out):
+
+    %undo n             %redo n             %start: undo all
+    %checkout n         the n-th last checkpoint; `%checkout n never` re-runs nothing, `%checkout n lost` leaves behind
+                        what cannot be had
+    %branch name        %tag name           of where the session stands
+    %goto n             the n-th of the branches and tags there are
+    %restart            a new session with a namespace of its own, over the same store
+    %resume             where the last session stood
+    %hidden code        runs, and takes no checkpoint
+
+What a state was is told by the describer, which shares no code with the package. `play` raises `AssertionError` where
+the session and the model differ; what happened until then is in its text.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import re
+import sys
+import types
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kishu_kernel.detect.access_trackers import TrackerKind
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.errors import CheckoutError, KishuError, RequestError
+from kishu_kernel.model import Checkpoint, CheckpointId, Outcome
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.timeline import BRANCH, TAG
+from kishu_kernel.store.lmdb_store import LmdbStore
+from tests.support.describer import Description, _Describer, differences, values_of
+from tests.support.harness import FailingStore, Notebook
+
+TOUCH_NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
+"""Cells after which no variable may be told to have changed."""
+
+_DOUBT = "not the same as before"
+"""Said of what was re-run. Here it need not be so: to describe an object in C may give it the `__dict__` it had not."""
+
+Target = CheckpointId | None
+
+
+@dataclass
+class Tally:
+    """What was compared, so that no test of programs becomes vacuous."""
+
+    programs: int = 0
+    cells: int = 0
+    raised: int = 0
+    compared: int = 0
+    refused: int = 0
+    kept: int = 0
+    loaded: int = 0
+    replayed: int = 0
+    restarts: int = 0
+    left_behind: int = 0
+    untouched: int = 0
+    needless: int = 0
+    """Variables that were told to have changed though their description did not. No mistake: doubt means changed."""
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(**{name: count + getattr(other, name) for name, count in vars(self).items()})
+
+
+class CarriedStore(FailingStore):
+    """A store in memory that the next session goes on with."""
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class State:
+    """What a state was: all variables together, sharing included, and each alone."""
+
+    whole: Description
+    alone: dict[str, Description]
+
+
+@dataclass
+class Model:
+    """Where a session stands in its history, told by somebody who only counts.
+
+    Attributes:
+        made: all checkpoints, in their order.
+        left: below a checkpoint the child that the session left last.
+        heads: where each session stands.
+        bare: states with nothing in them but results of cells.
+    """
+
+    states: dict[Target, State] = field(default_factory=dict)
+    parents: dict[CheckpointId, Target] = field(default_factory=dict)
+    made: list[CheckpointId] = field(default_factory=list)
+    left: dict[Target, CheckpointId] = field(default_factory=dict)
+    heads: list[Target] = field(default_factory=lambda: [None])
+    bare: set[Target] = field(default_factory=lambda: {None})
+
+    @property
+    def head(self) -> Target:
+        return self.heads[-1]
+
+    def add(self, id: CheckpointId, state: State) -> None:
+        self.states[id] = state
+        self.note_bare(id, state.whole)
+        self.parents[id] = self.head
+        self.made.append(id)
+        self.heads[-1] = id
+
+    def move(self, to: Target) -> None:
+        there = self.ancestry(to)
+        for id in self.ancestry(self.head):
+            if id is None or id in there:
+                break
+            self.left[self.parents[id]] = id
+        self.heads[-1] = to
+
+    def restart(self) -> None:
+        self.heads.append(None)
+        self.left = {}
+
+    def ancestry(self, of: Target) -> list[Target]:
+        """It and its ancestors; the last is None, the empty state."""
+        found = [of]
+        while found[-1] is not None:
+            found.append(self.parents[found[-1]])
+        return found
+
+    def undone(self, steps: int) -> list[Target]:
+        """Where as many steps lead, in a list; empty if there are not so many."""
+        return self.ancestry(self.head)[steps : steps + 1]
+
+    def redone(self, steps: int) -> list[Target]:
+        at = self.head
+        for _ in range(steps):
+            if at not in self.left:
+                return []
+            at = self.left[at]
+        return [at]
+
+    def note_bare(self, id: CheckpointId, told: Description) -> None:
+        """Remembers whether somebody who resumes would have something of this state."""
+        names = {found[0] for found in map(re.compile(r"\w+").match, values_of(told)) if found}
+        if all(re.fullmatch(r"Out|_{1,3}|_\d+", name) for name in names):
+            self.bare.add(id)
+
+    def resumed(self) -> list[Target]:
+        stood = [head for head in self.heads[:-1] if head is not None]
+        earlier = [head for head in stood if head not in self.bare] or stood
+        return [max(earlier, key=self.made.index)] if earlier else []
+
+
+class Player:
+    """Runs one program in a real session.
+
+    Args:
+        disk: where its store lies; in memory where not told.
+    """
+
+    def __init__(self, program: Sequence[str], tracker: TrackerKind, disk: Path | None) -> None:
+        self.weak = any("weakref" in line for line in program)
+        self.tracker = tracker
+        self.disk = disk
+        self.store = CarriedStore()
+        self.model = Model()
+        self.told: list[str] = []
+        self.tally = Tally(programs=1)
+        self.hidden = False  # something ran since the last checkpoint
+        self.begin()
+        self.now = self.model.states[None] = self.look()
+
+    def begin(self) -> None:
+        store = self.store if self.disk is None else LmdbStore(self.disk, sync=False)
+        self.notebook = Notebook(self.tracker, store, f"session-{len(self.model.heads)}")
+        sys.modules["__main__"] = self.notebook.module
+
+    def look(self) -> State:
+        self.collect()
+        live, variables = self.notebook.live, self.notebook.variables
+        frames = {f"frame of {name}": _frame(obj) for name, obj in variables.items() if _frame(obj)}
+        shown = {name: live.get(name) for name in ("_", "__", "___")}
+        together = {**variables, **shown, "Out": dict(live["Out"]), **frames}
+        whole, *each = _described([together, *({name: obj} for name, obj in variables.items())], live)
+        whole = dict(filter(None, (_without_gaps(*item) for item in whole.items())))
+        alone = dict(zip(variables, each, strict=True))
+        del variables, frames, shown, together
+        self.collect()  # a describer holds what it has described, and weak references tell
+        return State(whole, alone)
+
+    def collect(self) -> None:
+        """Cycles that nobody holds go now, and at no other time: that they are gone can be seen."""
+        gc.collect(2 if self.weak else 0)
+
+    def run(self, line: str) -> None:
+        self.told.append(line)
+        word, _, rest = line.partition(" ")
+        if not line.startswith("%"):
+            self.cell(line)
+        elif word == "%hidden":
+            with contextlib.suppress(Exception):
+                self.notebook.hidden(rest)
+            self.hidden = True
+        elif word == "%restart":
+            self.restart()
+        elif word in ("%branch", "%tag"):
+            if self.model.head is not None:
+                self.notebook.session.timeline.set_name(BRANCH if word == "%branch" else TAG, rest, self.model.head)
+        else:
+            self.travel(word, rest)
+
+    def cell(self, code: str, again: bool = False) -> None:
+        before = self.now
+        checkpoint = self.notebook.run(code)
+        assert checkpoint is not None, self.notebook.warnings
+        self.check(checkpoint.incomplete is None, f"incomplete: {checkpoint.incomplete}")
+        self.check(checkpoint.parent == self.model.head, "its parent is not where the session stood")
+        state = self.now = self.look()
+        self.model.add(checkpoint.id, state)
+        self.tally.cells += 1
+        self.tally.raised += checkpoint.status != "ok"
+        self.told[-1] += f"        # {checkpoint.error}" if checkpoint.error else ""
+        self.delta_is_complete(checkpoint, before, state)
+        if code in TOUCH_NOTHING and not self.hidden:
+            self.nothing_is_reported(checkpoint, again)
+        self.hidden = False
+
+    def delta_is_complete(self, checkpoint: Checkpoint, before: State, after: State) -> None:
+        """Law 1: what changed is in the delta."""
+        names = before.alone.keys() | after.alone.keys()
+        changed = {name for name in names if before.alone.get(name) != after.alone.get(name)}
+        reported = {*checkpoint.created, *checkpoint.modified, *checkpoint.deleted}
+        # A cycle that only weak references lead to goes when it is collected, which is after the checkpoint.
+        gone = {name for name in changed if "weak reference, dead" in after.alone.get(name, {}).values()}
+        missed = changed - reported - gone
+        self.check(not missed, f"missed: {', '.join(sorted(missed))}")
+        self.check(set(checkpoint.created) == after.alone.keys() - before.alone.keys(), "others were created")
+        self.check(set(checkpoint.deleted) == before.alone.keys() - after.alone.keys(), "others were deleted")
+        shared = _without_moving(before.whole) != _without_moving(after.whole)
+        self.check(not shared or bool(reported or gone), "what is shared has changed, and nothing is reported")
+        self.tally.needless += len(reported - changed)
+
+    def nothing_is_reported(self, checkpoint: Checkpoint, again: bool) -> None:
+        """With `all`, everything is accessed; then what is opaque counts as changed."""
+        reported = {*checkpoint.modified, *checkpoint.deleted}
+        if self.tracker == "all":
+            if not again:  # to describe an object in C may give it the `__dict__` that it had not
+                self.cell(checkpoint.code, again=True)
+                return
+            prints = Fingerprinter(ReductionTable(self.notebook.live))
+            reported = {name for name in reported if not prints.take(self.notebook[name]).opaque}
+        self.check(not reported, f"reported though nothing was touched: {', '.join(sorted(reported))}")
+        self.tally.untouched += 1
+
+    def restart(self) -> None:
+        self.notebook.session.close()
+        self.model.restart()
+        self.begin()
+        self.now = self.model.states[None]
+        self.hidden = False
+        self.tally.restarts += 1
+
+    def travel(self, word: str, rest: str) -> None:
+        go, expected = self.meant(word, rest.split())
+        before, head = self.look(), self.model.head
+        try:
+            outcome = go()
+        except (RequestError, CheckoutError) as error:
+            self.refused(error, expected, before)
+            return
+        if outcome.previous != head:
+            self.check(self.hidden, "a checkpoint was taken of nothing")
+            assert outcome.previous is not None
+            self.model.add(outcome.previous, before)
+        self.hidden = False
+        self.model.move(outcome.head)
+        self.arrived(outcome, expected)
+
+    def meant(self, word: str, words: Sequence[str]) -> tuple[Callable[[], Outcome], list[Target]]:
+        """What to call, and the state to which it must lead, in a list; empty if it cannot lead anywhere."""
+        session, model = self.notebook.session, self.model
+        number = int(words[0]) if words else 1
+        if word == "%undo":
+            return lambda: session.undo(number), model.undone(number)
+        if word == "%start":
+            steps = len(model.ancestry(model.head)) - 1
+            return (lambda: session.undo(steps)), [None]
+        if word == "%redo":
+            return lambda: session.redo(number), model.redone(number)
+        if word == "%resume":
+            return session.resume, model.resumed()
+        if word == "%goto":
+            names = {**session.timeline.names(TAG), **session.timeline.names(BRANCH)}
+            if not names:
+                return lambda: session.checkout("nowhere"), []
+            name = sorted(names)[number % len(names)]
+            self.told[-1] += f"        # {name}"
+            return lambda: session.checkout(name), [names[name]]
+        assert word == "%checkout", word
+        if not model.made:
+            return lambda: session.checkout("HEAD"), []
+        target = model.made[-1 - (number - 1) % len(model.made)]
+        how: dict[str, Any] = {"replay": "never" if "never" in words else "auto", "allow_lost": "lost" in words}
+        return lambda: session.checkout(target, **how), [target]
+
+    def refused(self, error: KishuError, expected: list[Target], before: State) -> None:
+        """It says why, and nothing has changed."""
+        self.told.append(f"    # refused: {error}")
+        self.check(bool(str(error)), "it does not say why")
+        self.check(isinstance(error, RequestError) == (not expected), "refused for the wrong reason")
+        wrong = differences(before.whole, self.look().whole)
+        self.check(not wrong, "a refused checkout changed something", wrong)
+        self.check(self.notebook.head == self.model.head, "a refused checkout moved the head")
+        self.tally.refused += bool(expected)
+
+    def arrived(self, outcome: Outcome, expected: list[Target]) -> None:
+        self.check([outcome.head] == expected, "it leads elsewhere")
+        self.check(self.notebook.head == outcome.head, "the head stands elsewhere")
+        plan = outcome.plan
+        now = self.now = self.look()
+        then = self.model.states[outcome.head]
+        for step in plan.replay:
+            self.told.append(f"    # re-run: {step.code!r}")
+        if plan.lost:
+            self.left_behind({name for lost in plan.lost for name in lost.version.names}, then, now)
+        else:
+            wrong = differences(then.whole, now.whole)
+            self.check(not wrong, "this is not the state that it was", wrong)
+        self.tally.compared += 1
+        self.tally.kept += len(plan.keep)
+        self.tally.loaded += len(plan.load)
+        self.tally.replayed += len(plan.replay)
+
+    def left_behind(self, lost: set[str], then: State, now: State) -> None:
+        """All is as it was, but for what was told to be lost."""
+        self.told.append(f"    # without {', '.join(sorted(lost))}")
+        self.check(now.alone == {name: told for name, told in then.alone.items() if name not in lost}, "not the rest")
+        self.tally.left_behind += 1
+
+    def check(self, holds: bool, sentence: str, wrong: Sequence[str] = ()) -> None:
+        if not holds:
+            raise AssertionError("\n".join(["", *self.told, "", sentence, *wrong, *self.notebook.warnings]))
+
+
+def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | None = None) -> Tally:
+    """Runs a program. Raises `AssertionError` where a state is not what it was, or a delta not what changed."""
+    main = sys.modules["__main__"]
+    gc.disable()
+    gc.freeze()  # what there is already is not looked at each time
+    try:
+        player = Player(program, tracker, disk)
+        try:
+            for line in program:
+                player.run(line)
+            player.check(all(_DOUBT in each for each in player.notebook.warnings), "it warns")
+        finally:
+            player.notebook.session.close()
+    finally:
+        sys.modules["__main__"] = main
+        gc.unfreeze()
+        gc.enable()
+    return player.tally
+
+
+def _described(groups: Sequence[dict[str, Any]], live: dict[str, Any]) -> Iterator[Description]:
+    """Describes each group as `describe` does, by one describer: it need not learn of each type anew."""
+    describer = _Describer(live)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for group in groups:
+            describer.paths, describer.alive, describer.arrays, describer.layouts = {}, [], [], {}
+            yield describer.everything(group)
+
+
+def _frame(obj: object) -> dict[str, Any]:
+    """What a generator has come to, which the describer leaves out."""
+    if type(obj) is not types.GeneratorType or obj.gi_frame is None:
+        return {}
+    return {"at": obj.gi_frame.f_lasti, **obj.gi_frame.f_locals}
+
+
+def _without_gaps(path: str, told: str) -> tuple[str, str] | None:
+    """An array that leaves gaps in its memory comes back without them, unless another lies in them."""
+    if not path.startswith("layout of"):
+        return path, told
+    return (path, "read-only") if told.endswith("read-only") else None
+
+
+def _without_moving(description: Description) -> Description:
+    """Without what IPython rebinds after each cell."""
+    return {path: told for path, told in description.items() if not path.startswith(("_", "Out"))}
