@@ -30,7 +30,7 @@ from .values import checkpoint_id, payload, trivial
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="faults are injected by means of POSIX")
 
-WORKLOAD = "\n    from store.workload import check, commit\n"
+WORKLOAD = "\n    from tests.store.workload import check, commit\n"
 
 
 @pytest.fixture
