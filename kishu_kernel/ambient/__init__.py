@@ -22,6 +22,7 @@ Law: what `read` gives is a value, which does not change any more. Nothing is im
 only where the session has imported its module.
 """
 
-from kishu_kernel.ambient.provider import LEFT_ALONE, Provider, register
+from kishu_kernel.ambient.provider import register
+from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
 
 __all__ = ["LEFT_ALONE", "Provider", "register"]

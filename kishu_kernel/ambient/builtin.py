@@ -14,8 +14,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.ambient.provider import Provider
-from kishu_kernel.process.muting import warnings_muted
+from kishu_kernel.objects.ambient_state import Provider
 
 
 class _Random(Provider):
@@ -152,81 +151,6 @@ class _Warnings(Provider):
             pass
 
 
-class _Matplotlib(Provider):
-    name = "settings of matplotlib"
-    module = "matplotlib"
-
-    _OWN = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "webagg.port", "webagg.open_in_browser"})
-    """Follow from where the kernel runs; to set them can open windows."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, Any] = {}
-        self._value: dict[str, Any] = {}
-
-    def read(self) -> Any:
-        matplotlib = sys.modules["matplotlib"]
-        if dict.__ne__(matplotlib.rcParams, self._seen):  # its own way would settle on a backend
-            usual = matplotlib.rcParamsDefault
-            now = dict(dict.items(matplotlib.rcParams))
-            self._seen = {name: _frozen(value) for name, value in now.items()}
-            self._value = {
-                name: value
-                for name, value in self._seen.items()
-                if name not in self._OWN and _differs(dict.get(usual, name, _frozen), value)
-            }
-        return self._value
-
-    def write(self, value: Any) -> None:
-        matplotlib = sys.modules["matplotlib"]
-        usual = dict(dict.items(matplotlib.rcParamsDefault))
-        now = self.read()
-        # They were valid once; asked again, matplotlib would warn of those that are deprecated.
-        for name in now.keys() - value.keys():
-            dict.__setitem__(matplotlib.rcParams, name, _frozen(usual[name]))
-        for name, each in value.items():
-            if name in usual:
-                dict.__setitem__(matplotlib.rcParams, name, _frozen(each))
-
-    def initial(self) -> Any:
-        matplotlib = sys.modules["matplotlib"]
-        usual, own = matplotlib.rcParamsDefault, matplotlib.rcParamsOrig  # as the user's `matplotlibrc` has it
-        return {
-            name: _frozen(value)
-            for name, value in dict.items(own)
-            if name not in self._OWN and _differs(dict.get(usual, name, _frozen), value)
-        }
-
-
-class _Pandas(Provider):
-    name = "options of pandas"
-    module = "pandas._config.config"
-
-    def __init__(self) -> None:
-        self._seen: dict[str, Any] = {}
-        self._value: dict[str, Any] = {}
-
-    def read(self) -> Any:
-        config = sys.modules[self.module]
-        if config._global_config != self._seen:
-            self._seen = _copied(config._global_config)
-            options = {key: option.defval for key, option in config._registered_options.items()}
-            self._value = {key: now for key, usual in options.items() if _differs(now := _option(config, key), usual)}
-        return self._value
-
-    def write(self, value: Any) -> None:
-        config = sys.modules[self.module]
-        known = config._registered_options
-        with warnings_muted():
-            for key in self.read().keys() - value.keys():
-                config.set_option(key, known[key].defval)
-            for key, each in value.items():
-                if key in known and _differs(_option(config, key), each):
-                    config.set_option(key, each)
-
-    def initial(self) -> Any:
-        return {}
-
-
 def _working_directory() -> str:
     try:
         return os.getcwd()
@@ -254,31 +178,6 @@ def _pattern(value: Any) -> Any:
     return re.compile(*value) if isinstance(value, tuple) else value
 
 
-def _frozen(value: Any) -> Any:
-    return list(value) if isinstance(value, list) else value
-
-
-def _copied(tree: dict[str, Any]) -> dict[str, Any]:
-    return {key: _copied(each) if isinstance(each, dict) else each for key, each in tree.items()}
-
-
-def _differs(one: Any, other: Any) -> bool:
-    if one is other:
-        return False
-    try:
-        return bool(one != other)
-    except Exception:  # nobody can tell
-        return True
-
-
-def _option(config: Any, key: str) -> Any:
-    *path, last = key.split(".")
-    at = config._global_config
-    for each in path:
-        at = at[each]
-    return at[last]
-
-
 BUILTIN: dict[str, Provider] = {
     each.name: each
     for each in (
@@ -288,7 +187,5 @@ BUILTIN: dict[str, Provider] = {
         _WorkingDirectory(),
         _Environment(),
         _Warnings(),
-        _Matplotlib(),
-        _Pandas(),
     )
 }

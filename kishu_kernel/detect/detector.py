@@ -17,7 +17,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
 from kishu_kernel.detect.walk import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
-from kishu_kernel.objects.classes import is_untraversable
+from kishu_kernel.objects.questions import is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
 
 

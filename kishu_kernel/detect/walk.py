@@ -31,28 +31,33 @@ from kishu_kernel.detect.sequence_cache import (
     key_of_tuple,
 )
 from kishu_kernel.model import Digest
+from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type, plain_view
 from kishu_kernel.objects.classes import (
-    VALUE_TYPES,
     attributes,
-    copies_on_write,
     derives,
     flags_of,
-    is_hub,
-    is_label_type,
     is_plain_class,
     is_strange,
-    is_untraversable,
-    is_value_type,
     module_contents,
     module_name,
-    mro_of,
-    observers_of,
-    payload_of,
     qualified_name,
-    static_objects,
     strange_ones_live,
 )
-from kishu_kernel.objects.library_looks import hung_on, is_only_seen
+from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
+from kishu_kernel.objects.questions import (
+    hidden_in,
+    instance_attributes,
+    is_dynamic,
+    is_hub,
+    is_label_type,
+    is_only_seen,
+    is_untraversable,
+    is_value_type,
+    memory_of,
+    observers_of,
+    payload_of,
+    statics_of,
+)
 from kishu_kernel.objects.rebuild.parts import make_derived, make_instance, module_attribute
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.memory import (
@@ -179,12 +184,12 @@ class Walk:
         self.root = 0  # the hub that it began with
         self.crossed = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
-        self.values: dict[type, bool] = {}
+        self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
         self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Callable[[Walk, Any], None]] = dict(_HANDLERS)
-        numpy = sys.modules.get("numpy")
-        if numpy is not None and hasattr(numpy, "ndarray"):  # half-imported: no arrays yet
-            self.handlers[numpy.ndarray] = Walk._walk_array
+        array = array_type()
+        if array is not None:
+            self.handlers[array] = Walk._walk_array
 
     def run(self, root: Any) -> Fingerprint:
         """Walks everything reachable from `root`."""
@@ -463,7 +468,7 @@ class Walk:
         if obj.size == 0:
             return
         start, end = bounds(obj)
-        private = id(obj) in self.reducer.private and copies_on_write()
+        private = self.reducer.is_apart(obj)
         if private:
             self.unlink(obj)
         self.ranges.append((start, end, private))
@@ -528,11 +533,10 @@ class Walk:
 
         It leaves out whether they can be written.
         """
-        plain = sys.modules["numpy"].ndarray
-        array = plain.view(obj, plain)  # what its class says of its own attributes may be the notebook's code
+        array = plain_view(obj)  # what its class says of its own attributes may be the notebook's code
         self.text(b"w", bytes([is_writeable(array)]))
         parts: tuple[Any, ...] = (array, (attributes(obj) or {}).get("_mask"))
-        views = [held for held in parts if issubclass(type(held), plain) and held.strides and held.size]
+        views = [held for held in parts if is_array_type(type(held)) and held.strides and held.size]
         self.ranges += [(*bounds(held), False) for held in views]
         if views and is_mapped(array) and self._walk_mapped(array, type(obj)):
             return
@@ -548,16 +552,16 @@ class Walk:
         self.reduction(obj)
 
     def _walk_foreign(self, obj: Any) -> None:
-        """A ctypes object: its memory may be an array's."""
-        import ctypes
-
-        start = ctypes.addressof(obj)
-        self.ranges.append((start, start + max(ctypes.sizeof(obj), 1), False))
+        """Its memory may be an array's."""
+        extent = memory_of(type(obj))
+        if extent is not None:
+            start, size = extent(obj)
+            self.ranges.append((start, start + size, False))
         self.reduction(obj)
 
     def _walk_scalar(self, obj: Any) -> None:
         """A numpy scalar; one of several fields may be a view of an array."""
-        if not obj.flags.owndata and isinstance(obj.base, sys.modules["numpy"].ndarray):
+        if not obj.flags.owndata and is_array_type(type(obj.base)):
             start = obj.__array_interface__["data"][0]
             self.ranges.append((start, start + obj.nbytes, False))
             self.give_up(obj)
@@ -650,10 +654,8 @@ class Walk:
     def resolve(self, kind: type, obj: Any) -> Callable[[Walk, Any], None]:
         """How instances of a type not met before are walked."""
         if kind not in self.statics:
-            self.statics[kind] = static_objects(kind)
+            self.statics[kind] = statics_of(kind)
         self.static |= self.statics[kind]
-        module = module_name(kind)
-        root = module.partition(".")[0]
         if is_untraversable(kind):
             return Walk._walk_widget if is_only_seen(kind) else Walk.give_up
         if derives(kind, type):
@@ -664,16 +666,15 @@ class Walk:
             return Walk._walk_label
         if is_hub(kind):
             return Walk._walk_hub
-        if (module, qualified_name(kind)) == ("functools", "_lru_list_elem"):
+        if (module_name(kind), qualified_name(kind)) == ("functools", "_lru_list_elem"):
             return Walk._walk_node
-        if any((module_name(base), qualified_name(base)) == ("_ctypes", "_CData") for base in mro_of(kind)):
+        if memory_of(kind) is not None:
             return Walk._walk_foreign
-        numpy = sys.modules.get("numpy") if root == "numpy" else None  # a class may say that it is of any module
-        if numpy is not None and issubclass(kind, numpy.generic):
+        if is_scalar_type(kind):
             return Walk._walk_scalar
-        if numpy is not None and issubclass(kind, numpy.dtype):
+        if is_dtype_type(kind):
             return Walk._walk_dtype
-        if "numpy" in sys.modules and issubclass(kind, sys.modules["numpy"].ndarray):
+        if is_array_type(kind):
             return Walk._walk_subclassed_array
         if kind in _FRAMED:
             return Walk._walk_framed
@@ -766,13 +767,15 @@ class Walk:
         if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and not whole and attributes(obj):
             self.give_up(obj)  # the notebook's own, of a base whose reduction leaves out what it adds
             return
-        self.dynamic = self.dynamic or module_name(kind) == "ipykernel.zmqshell"
-        if kind not in self.values:
-            self.values[kind] = is_value_type(kind)
+        known = self.known.get(kind)
+        if known is None:
+            known = self.known[kind] = (is_value_type(kind), is_dynamic(kind))
+        is_value, dynamic = known
+        self.dynamic = self.dynamic or dynamic
         if (
-            (self.values[kind] and not (whole and attributes(obj)))
+            (is_value and not (whole and attributes(obj)))
             or children[0] is module_attribute
-            or (id(obj) in self.reducer.private and copies_on_write())
+            or self.reducer.is_apart(obj)
         ):
             self.unlink(obj)
         self.kept.append(children)
@@ -800,7 +803,7 @@ class Walk:
             self.stack.extend(self._behind(obj))
 
     def _walk_widget(self, obj: Any) -> None:
-        self.still.append(self.sealed(hung_on(obj)))
+        self.still.append(self.sealed(instance_attributes(obj)))
         self._note_observers(obj)
         self.reduction(obj)
 
@@ -832,11 +835,7 @@ class Walk:
         # Beside the dictionary there is the pair that it gives next time.
         if any(type(obj) is each for each in _ITEM_ITERATORS):
             held = [each for each in held if issubclass(type(each), dict)]
-        for attribute in ("base", "operands") if module_name(type(obj)) == "numpy" else ():
-            try:
-                held.append(getattr(obj, attribute))
-            except Exception:  # a `nditer` that was closed is not even there to be asked
-                continue
+        held += hidden_in(obj)
         return [*([state] if state else ()), *filter(self._may_be_shared, held)]
 
     def _may_be_shared(self, held: Any) -> bool:

@@ -103,7 +103,7 @@ class Victim:
         found = {each.id for each in store.checkpoints()}
         if store.damaged() or not found.issuperset(self.states):
             self.told.add("log")
-        history = History.at_rest(store)
+        history = History.from_store(store)
         for id in found & set(self.states):
             state_at(history.lookup, id)
 

@@ -237,7 +237,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
 
     first = Notebook(session="first", store=None)
     timeline = opener("first").open()
-    first.session._ledger._timeline = timeline
+    first.session._lazy.opened = timeline
     first.store = timeline.store  # type: ignore[assignment]
     first.ok("x = [1]")
     first.session.close()
@@ -245,7 +245,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     second = Notebook(session="second", store=None)
     opened = opener("second")
     timeline = opened.open()
-    second.session._ledger._timeline = timeline
+    second.session._lazy.opened = timeline
     second.store = timeline.store  # type: ignore[assignment]
     assert len(warned) == 1
     second.session.resume()
@@ -256,11 +256,11 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     remount(disk, "rw")
     opened._retry_at = 0.0
     opened.retry(timeline)
-    assert "on the disk now" in warned[-1]
+    assert "stored on disk" in warned[-1]
     second.ok("x.append(3)")
     second.session.close()
     third = Notebook(session="third", store=None)
-    third.session._ledger._timeline = opener("third").open()
+    third.session._lazy.opened = opener("third").open()
     third.session.checkout("main")
     assert third["x"] == [1, 2, 3]
     assert set(third.session.timeline.names("branch/")) == {"main"}

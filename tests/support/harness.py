@@ -22,7 +22,7 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.namespace import UserNamespace
-from kishu_kernel.session.restore import CellRunner, Rerun
+from kishu_kernel.session.rerun import CellRunner, Rerun
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
 from kishu_kernel.session.timeline import Timeline

@@ -83,7 +83,7 @@ def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem
             return []
         store = LmdbStore(path, readonly=True)
         try:
-            return [each for each in find(History.at_rest(store)) if str(each.value).isprintable()]
+            return [each for each in find(History.from_store(store)) if str(each.value).isprintable()]
         finally:
             store.close()
     except (KishuError, OSError, LookupError, ValueError):

@@ -59,7 +59,7 @@ class AtRest:
         self.notebook: str | None = about.notebook if about else None
         self._path = path
         self._store = store
-        self._history = History.at_rest(store)
+        self._history = History.from_store(store)
         self._reader = Reader(lambda: self._history, lambda: self.notebook)
 
     def ask(self, operation: str, /, **parameters: object) -> Json:

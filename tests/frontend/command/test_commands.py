@@ -408,7 +408,7 @@ def test_one_state(base: Path, path: Path, tmp_path: Path, target: str) -> None:
 
 
 def test_export_says_what_is_wrong(base: Path, path: Path, tmp_path: Path) -> None:
-    assert "no checkpoint, branch or tag answers to 'third'" in refused("export", path, "a", "--target", "third")
+    assert "there is no state, branch or tag 'third'" in refused("export", path, "a", "--target", "third")
     assert "is ambiguous" in refused("export", path, "a", "--target", "0000")
     assert "cannot be written" in refused("export", path, tmp_path / "nowhere" / "a")
     (tmp_path / "taken").write_text("precious")

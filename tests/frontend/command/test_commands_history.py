@@ -434,7 +434,7 @@ def test_from_outside_while_the_notebook_is_open(kernel: Kernel) -> None:
 def test_refusals_of_the_kernel(kernel: Kernel) -> None:
     kernel.ok("x = 1")
     assert "no earlier session to resume" in refused("resume", "book.ipynb")
-    assert "answers to 'nowhere'" in refused("checkout", "book.ipynb", "nowhere")
+    assert "no state, branch or tag 'nowhere'" in refused("checkout", "book.ipynb", "nowhere")
     assert "beyond" in refused("checkout", "book.ipynb", "HEAD~5")
     assert "cannot name a branch" in refused("branch", "book.ipynb", "no good name")
     ok("undo", "book.ipynb")

@@ -1,0 +1,18 @@
+"""Polars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kishu_kernel.objects.library import Library
+
+
+def _tables(context: Any) -> tuple[Any, ...]:
+    return ({name: context.execute(f'SELECT * FROM "{name}"', eager=False) for name in context.tables()},)
+
+
+class Polars(Library):
+    """What a context for SQL knows is seen."""
+
+    looks = {"SQLContext": _tables}
+    shapes = True

@@ -1,0 +1,19 @@
+"""Arrow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kishu_kernel.objects.library import Library
+
+
+def _reader(reader: Any) -> tuple[Any, ...]:
+    return reader.tell(), reader.read_at(reader.size(), 0)
+
+
+class Arrow(Library):
+    """Arrays and tables cannot change."""
+
+    values = {"pyarrow.lib.*"}
+    looks = {"BufferReader": _reader}
+    shapes = True

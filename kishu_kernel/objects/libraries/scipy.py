@@ -1,0 +1,13 @@
+"""SciPy."""
+
+from __future__ import annotations
+
+from kishu_kernel.objects.library import Library
+
+
+class SciPy(Library):
+    """Who holds a `_Qhull` tells of what it was made."""
+
+    shapes = True
+    harmless = True
+    looks = {"_Qhull": lambda _: ()}

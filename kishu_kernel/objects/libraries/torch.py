@@ -1,0 +1,48 @@
+"""PyTorch: tensors, their memory, modules."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+from kishu_kernel.objects.library import Library, Reduction, WithMemo
+from kishu_kernel.objects.rebuild.parts import load_storage, set_tensor_state, storage_array
+
+
+def _tensor(tensor: Any) -> Reduction:
+    if not tensor.is_leaf:
+        # Its history cannot be stored: what comes back is the value, and says so when gradients are asked of it.
+        return tensor.detach().__reduce_ex__(5)
+    if tensor.grad is None:
+        return NotImplemented
+    # Its own reduction leaves the gradient out.
+    make, arguments, *rest = tensor.__reduce_ex__(5)
+    return make, arguments, (rest[0] if rest else None, tensor.grad), None, None, set_tensor_state
+
+
+def _storage(storage: Any, memo: dict[Hashable, Any]) -> Reduction:
+    # Its own reduction copies it into the stream, and cuts what tensors and arrays share.
+    memory = getattr(storage, "_untyped_storage", storage)  # what is typed warns where it is asked
+    dtype = None if memory is storage else storage.dtype
+    if memory.device.type != "cpu" or not memory.nbytes():
+        return NotImplemented
+    key = memory.data_ptr(), memory.nbytes(), dtype
+    if key not in memo:
+        try:
+            memo[key] = storage_array(memory, dtype)
+        except (RuntimeError, TypeError):  # a PyTorch without NumPy
+            return NotImplemented
+    return load_storage, (memo[key], dtype)
+
+
+class Torch(Library):
+    """Memory on the CPU goes as arrays do, so that it may be shared with them; gradients go along."""
+
+    shapes = True
+    reductions = {"torch.Tensor": _tensor}
+    exact_reductions = {
+        "torch.storage.TypedStorage": WithMemo(_storage),
+        "torch.storage.UntypedStorage": WithMemo(_storage),
+    }
+    looks = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
+    harmless = True
