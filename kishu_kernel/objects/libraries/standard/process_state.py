@@ -1,7 +1,7 @@
-"""The providers that are always there. Each is asked after every cell: a few microseconds at most.
+"""State of the process that is Python's own: random numbers, the working directory, environment variables, warnings.
 
 What another kernel, another machine or another day has of its own is kept as the difference from it: environment
-variables and the working directory from what the kernel started with, settings of libraries from their defaults.
+variables and the working directory from what the kernel started with.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.library import Library
 
 
 class _Random(Provider):
@@ -26,45 +27,6 @@ class _Random(Provider):
 
     def write(self, value: Any) -> None:
         random.setstate(value)
-
-
-class _NumPyRandom(Provider):
-    name = "random numbers of NumPy"
-    module = "numpy"
-    drawn = True
-
-    def read(self) -> Any:
-        # It is imported when it is first used, and seeds itself from the clock: too late to know what a cell drew from.
-        random = sys.modules["numpy"].random
-        generator = random.mtrand._rand._bit_generator
-        if type(generator).__name__ != "MT19937":  # the user has put another one there
-            return type(generator).__name__, repr(generator.state), generator.state
-        kind, key, position, has_gauss, gauss = random.get_state()
-        return kind, key.tobytes(), position, has_gauss, gauss
-
-    def write(self, value: Any) -> None:
-        numpy = sys.modules["numpy"]
-        kind, key, *rest = value
-        if type(numpy.random.mtrand._rand._bit_generator).__name__ != kind:
-            numpy.random.set_bit_generator(getattr(numpy.random, kind)())
-        if kind != "MT19937":
-            numpy.random.mtrand._rand._bit_generator.state = rest[0]
-            return
-        numpy.random.set_state((kind, numpy.frombuffer(key, dtype=numpy.uint32), *rest))
-
-
-class _TorchRandom(Provider):
-    name = "random numbers of PyTorch"
-    module = "torch"
-    drawn = True
-
-    def read(self) -> Any:
-        state = sys.modules["torch"].get_rng_state()
-        return state.numpy().tobytes() if "numpy" in sys.modules else bytes(state.tolist())
-
-    def write(self, value: Any) -> None:
-        torch = sys.modules["torch"]
-        torch.set_rng_state(torch.tensor(list(value), dtype=torch.uint8))
 
 
 class _WorkingDirectory(Provider):
@@ -178,14 +140,8 @@ def _pattern(value: Any) -> Any:
     return re.compile(*value) if isinstance(value, tuple) else value
 
 
-BUILTIN: dict[str, Provider] = {
-    each.name: each
-    for each in (
-        _Random(),
-        _NumPyRandom(),
-        _TorchRandom(),
-        _WorkingDirectory(),
-        _Environment(),
-        _Warnings(),
-    )
-}
+class ProcessState(Library):
+    """Each kind of it is read after every cell: a few microseconds at most."""
+
+    packages = ("random", "os", "warnings")
+    ambient = (_Random(), _WorkingDirectory(), _Environment(), _Warnings())
