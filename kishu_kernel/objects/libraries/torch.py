@@ -8,7 +8,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library, Reduction, WithMemo
-from kishu_kernel.objects.rebuild.parts import load_storage, set_tensor_state, storage_array
+from kishu_kernel.objects.rebuild.libraries import load_storage, set_tensor_state, storage_array
 
 
 def _tensor(tensor: Any) -> Reduction:
