@@ -91,6 +91,8 @@ class Library:
     Others:
         harmless: to load its objects touches nothing but memory, and so does their end. They may be loaded in the
             user's process just to be looked at.
+        data: its objects are values of the user's, and not the internal state of the library. A callback that is given
+            one works on the notebook's variables.
         ambient: state of the library outside of variables, as settings and random numbers.
     """
 
@@ -122,6 +124,7 @@ class Library:
     parts: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {}
 
     harmless: bool = False
+    data: bool = False
     ambient: tuple[Provider, ...] = ()
 
     def copies_on_write(self) -> bool:

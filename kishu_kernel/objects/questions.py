@@ -181,4 +181,9 @@ def missing_values() -> list[Any]:
 
 def is_harmless(package: str) -> bool:
     """To load what this package has made touches nothing but memory."""
-    return any(library.harmless for library in registry.libraries() if package in library.packages)
+    return package in registry.packages_that_are("harmless")
+
+
+def is_data(package: str) -> bool:
+    """Objects of this package are values of the user's, and not the internal state of a library."""
+    return package in registry.packages_that_are("data")

@@ -50,4 +50,5 @@ class NumPy(Library):
     reductions = {"numpy.polynomial._polybase.ABCPolyBase": as_it_is}
     shapes = True
     harmless = True
+    data = True
     ambient = (_RandomNumbers(),)

@@ -84,6 +84,7 @@ class Pandas(Library):
     missing_values = ("pandas.NA",)
     shapes = True
     harmless = True
+    data = True
     ambient = (_Options(),)
 
     def copies_on_write(self) -> bool:

@@ -16,3 +16,4 @@ class Polars(Library):
 
     visible_state = {"SQLContext": _tables}
     shapes = True
+    data = True

@@ -17,3 +17,4 @@ class Arrow(Library):
     values = {"pyarrow.lib.*"}
     visible_state = {"BufferReader": _reader}
     shapes = True
+    data = True

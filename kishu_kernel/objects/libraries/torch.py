@@ -62,4 +62,5 @@ class Torch(Library):
     }
     visible_state = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
     harmless = True
+    data = True
     ambient = (_RandomNumbers(),)
