@@ -22,7 +22,7 @@ from kishu_kernel.compare.looking import (
     text,
 )
 from kishu_kernel.objects.classes import module_name, qualified_name
-from kishu_kernel.objects.questions import is_data
+from kishu_kernel.objects.questions import is_compared_inside
 
 _STEPS = {"steps", "transformers", "estimators", "transformer_list", "transformers_", "estimators_"}
 """Where estimators of scikit-learn keep others, in tuples that begin with a name."""
@@ -139,7 +139,7 @@ def _is_value(held: Any, depth: int = 0) -> bool:
         return is_plain(inside) or (
             depth < 3 and len(held) <= 100 and all(_is_value(each, depth + 1) for each in inside)
         )
-    return is_valued([held]) or is_data(kind)
+    return is_valued([held]) or is_compared_inside(kind)
 
 
 def _class(before: Any, after: Any, findings: Findings) -> None:

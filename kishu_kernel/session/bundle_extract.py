@@ -5,7 +5,7 @@ from __future__ import annotations
 from kishu_kernel.history.graph import Lookup, ancestry
 from kishu_kernel.history.retention import retention
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.store.care.bundle import Extract
+from kishu_kernel.store.maintenance.bundle_export import Extract
 
 
 def extract(lookup: Lookup, target: CheckpointId) -> Extract:

@@ -81,7 +81,7 @@ class LazyTimeline:
     def hasten_writing(self) -> None:
         """The process ends: from now on the most valuable is written first."""
         if self.opened is not None:
-            self.opened.store.last()
+            self.opened.store.prepare_to_end()
 
     def hand_over(self, key: Path | None, patience: float, seconds: float) -> bool:
         """Gives what waits to be written to a process that outlives this one.
@@ -96,7 +96,7 @@ class LazyTimeline:
         """
         if self.opened is None:
             return True
-        from kishu_kernel.store.handover import hand_over
+        from kishu_kernel.store.write_behind.handover import hand_over
 
         store, path = self.opened.store, self.opened.store.statistics().path
         if path is None or key is None:

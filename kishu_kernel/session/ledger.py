@@ -116,10 +116,10 @@ class Ledger:
         """
         self._detector.release_sequences(access)
         timeline = self._lazy.opened
-        if timeline is None or not timeline.store.borrowed():
+        if timeline is None or not timeline.store.in_flight():
             return
         touched = None if access.dynamic else self._detector.names_reached(access)
-        timeline.store.give_back(lambda names: touched is None or not touched.isdisjoint(names))
+        timeline.store.wait_until_read(lambda names: touched is None or not touched.isdisjoint(names))
 
     # -- changes become checkpoints --------------------------------------------------------------
 
@@ -223,7 +223,7 @@ class Ledger:
             self._recovery.mark_appended()
             if first:  # to see whether the disk takes anything at all
                 self._lazy.flush()
-                self.timeline.store.check()
+                self.timeline.store.raise_failure()
             first = False
         return self._append_one(checkpoint, payloads)
 

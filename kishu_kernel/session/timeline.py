@@ -19,9 +19,9 @@ from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closes
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId, Version
 from kishu_kernel.model.amounts import size
 from kishu_kernel.store.base import Store
-from kishu_kernel.store.jobs import Failure
-from kishu_kernel.store.promise import unwritten
-from kishu_kernel.store.write_behind import WriteBehind
+from kishu_kernel.store.write_behind.jobs import Failure
+from kishu_kernel.store.write_behind.placeholders import unwritten_names
+from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 
 SPARE = 0.9
 """The share of its limit down to which old payloads are dropped, lest every checkpoint drops some."""
@@ -35,7 +35,9 @@ class History:
         branch: the branch that ends at the head; None if none or several do.
     """
 
-    def __init__(self, store: Store | WriteBehind, head: CheckpointId | None = None, branch: str | None = None) -> None:
+    def __init__(
+        self, store: Store | WriteBehindStore, head: CheckpointId | None = None, branch: str | None = None
+    ) -> None:
         self.store = store
         self.head = head
         self.branch = branch
@@ -65,7 +67,7 @@ class History:
         if known is None:
             known = replace(self.store.checkpoint(id), outputs=())
             # The user may accept an untrusted record at any moment, in a terminal; a promised one may be written.
-            if known.trusted and not unwritten(known):
+            if known.trusted and not unwritten_names(known):
                 self._known[id] = known
         return known
 
@@ -109,8 +111,8 @@ class Timeline(History):
         limit: int | None = None,
         after_write: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(WriteBehind(store, self._written))
-        self.store: WriteBehind
+        super().__init__(WriteBehindStore(store, self._written))
+        self.store: WriteBehindStore
         self.limit = limit
         self.used = False
         self.latest: CheckpointId | None = None
@@ -240,14 +242,14 @@ class Timeline(History):
                 self._redo_children[checkpoint.parent] = checkpoint.id
         self.head = to
         self.branch, self._failed_branch = branch, None
-        self.store.note({HEAD + self.session: to})
+        self.store.set_refs_later({HEAD + self.session: to})
 
     def await_handed_over(self, seconds: float) -> bool:
         """Waits until another process has written what a kernel gave to it when it ended. False if it takes longer."""
-        from kishu_kernel.store.handover import wait
+        from kishu_kernel.store.write_behind.handover import wait_until_written
 
         path = self.store.statistics().path
-        return path is None or wait(Path(path), seconds)
+        return path is None or wait_until_written(Path(path), seconds)
 
     def other_heads(self) -> list[Checkpoint]:
         """The heads of the notebook's other sessions, the latest first."""
@@ -335,7 +337,7 @@ class Timeline(History):
         Raises:
             RequestError: no branch or tag may have this name.
         """
-        self.store.update({kind + checked_name(name): to})
+        self.store.update_refs({kind + checked_name(name): to})
 
     def delete_name(self, kind: str, name: str) -> None:
         """Deletes a branch or a tag; its checkpoints stay.
@@ -347,7 +349,7 @@ class Timeline(History):
             meant = closest(name, self.names(kind))
             hint = f": did you mean {meant!r}?" if meant else ""
             raise RequestError(f"there is no {kind[:-1]} called {name!r}{hint}")
-        self.store.update({kind + name: None})
+        self.store.update_refs({kind + name: None})
         if kind == BRANCH and name == self.branch:
             self.branch = None
 
@@ -372,7 +374,7 @@ class Timeline(History):
 
 
 def collect(
-    store: Store | WriteBehind,
+    store: Store | WriteBehindStore,
     limit: int | None,
     reason: str,
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
@@ -48,8 +48,9 @@ class Network:
         self.layers = layers
 
 
-class Broken(Unit):
-    pass
+class Broken:
+    def __init__(self, number: int) -> None:
+        self.number = number
 
 
 KINDS = (Unit, Grid, Model, Network, Broken)
@@ -57,7 +58,7 @@ KINDS = (Unit, Grid, Model, Network, Broken)
 
 def models(before: Any, after: Any, findings: Any) -> None:
     """Named by the library."""
-    findings.add("weights", str(before.weights), str(after.weights))
+    findings.add("all weights", str(before.weights), str(after.weights))
 
 
 def fails(*_: object) -> Any:
@@ -65,14 +66,15 @@ def fails(*_: object) -> Any:
 
 
 class Toy(Library):
+    """As somebody writes it."""
+
     packages = ("toy",)
-    summaries = {"Network": lambda network: f"{len(network.layers)} layers", "Broken": fails}
+    summaries: ClassVar = {"Network": lambda network: f"{len(network.layers)} layers", "Broken": fails}
     shapes = True
-    comparisons = {"Model": "toy.comparisons:models", "Broken": fails}
-    parts = {"Network": lambda network: network.layers}
-    scalars = {"Unit"}
-    texts = {"Model": lambda model: f"a model of {model.weights[0]}"}
-    data = {"Unit"}
+    comparisons: ClassVar = {"Model": "toy.comparisons:models", "Broken": fails}
+    parts: ClassVar = {"Network": lambda network: network.layers}
+    scalars = ("Unit",)
+    texts: ClassVar = {"Model": lambda model: f"a model of {model.weights[0]}"}
 
 
 @pytest.fixture
@@ -112,9 +114,9 @@ def test_a_class_that_says_it_is_the_library_s_is_not_believed() -> None:
 
 @pytest.mark.usefixtures("toy")
 def test_a_comparison_is_found_by_its_name() -> None:
-    assert told(Model(1), Model(2)) == {"weights": ("[1]", "[2]")}
+    assert told(Model(1), Model(2)) == {"all weights": ("[1]", "[2]")}
     derived = type("Derived", (Model,), {"__module__": "__main__"})
-    assert told(derived(1), derived(2)) == {"weights": ("[1]", "[2]")}
+    assert told(derived(1), derived(2)) == {"all weights": ("[1]", "[2]")}
     assert text(Model(1)) == "a model of 1"
 
 
@@ -143,7 +145,7 @@ def test_what_fails_is_told_once_and_changes_nothing(toy: Registry) -> None:
 
 def test_a_comparison_that_is_not_there_is_told(toy: Registry) -> None:
     del sys.modules["toy.comparisons"].models  # type: ignore[attr-defined]
-    assert told(Model(1), Model(2)) == {"weights[0]": ("1", "2")}
+    assert told(Model(1), Model(2)) == {"weights": ("[1]", "[2]")}
     [sentence] = toy.complaints()
     assert "toy.comparisons:models" in sentence
 

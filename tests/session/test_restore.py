@@ -16,7 +16,7 @@ from kishu_kernel.model import CheckpointId, Plan, Version
 from kishu_kernel.session import namespace, restore
 from kishu_kernel.session.progress import Progress, ProgressReporter
 from kishu_kernel.session.rerun import Rerun, RestoredObjects
-from kishu_kernel.store.base import Arrived, StoredPayload
+from kishu_kernel.store.base import ReadProgress, StoredPayload
 from tests.support.harness import FailingStore, Notebook
 
 
@@ -27,10 +27,10 @@ class DoubtfulStore(FailingStore):
         super().__init__()
         self.doubtful: set[str] = set()
 
-    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+    def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         if not self.doubtful.isdisjoint(version.names):
             raise UntrustedError(f"{', '.join(version.names)}: somebody else may have written it")
-        return super().load(version, arrived)
+        return super().load(version, on_read)
 
 
 def obtain(

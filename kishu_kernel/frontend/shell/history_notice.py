@@ -15,8 +15,8 @@ from kishu_kernel.model import Checkpoint
 from kishu_kernel.model.amounts import ago, counted, size
 from kishu_kernel.session.checkpointing import KERNEL_ENDED
 from kishu_kernel.session.timeline import Timeline
-from kishu_kernel.store.places.finding import Place
-from kishu_kernel.store.promise import is_unwritten
+from kishu_kernel.store.catalog.assignment import StoreAssignment
+from kishu_kernel.store.write_behind.placeholders import is_unwritten
 
 Commands = tuple[tuple[str, str], ...]
 """Commands, each with what it does."""
@@ -30,7 +30,9 @@ MAX_NAMES = 10
 _LOG = ("%kishu log --all", "lists the cells that were run")
 
 
-def notice(timeline: Timeline, place: Place | None = None, now: float | None = None) -> Mapping[str, str] | None:
+def notice(
+    timeline: Timeline, place: StoreAssignment | None = None, now: float | None = None
+) -> Mapping[str, str] | None:
     """Returns the notice as a mimebundle; None where there is nothing to say. O(checkpoints), bounded.
 
     Args:
@@ -80,7 +82,9 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float) -> tuple[str, Commands]:
+def _of_earlier(
+    timeline: Timeline, earlier: list[Checkpoint], place: StoreAssignment | None, now: float
+) -> tuple[str, Commands]:
     last = timeline.resumable() or earlier[0]
     others = [each for each in earlier if each.id != last.id]
     text = f"This notebook has a history: its last session ended {ago(now - last.timestamp)}{_extent(timeline, last)}"
@@ -95,7 +99,7 @@ def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | No
     return text, (("%kishu resume", "brings its variables back"), _LOG)
 
 
-def _trust_command(place: Place | None) -> tuple[str, str]:
+def _trust_command(place: StoreAssignment | None) -> tuple[str, str]:
     return f"jupyter kishu trust {place.path.name if place else 'STORE'}", "in a terminal, accepts it as yours"
 
 

@@ -39,7 +39,7 @@ from kishu_kernel.session.namespace import UserNamespace, is_frontend_code, is_r
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
 from kishu_kernel.session.timeline import Timeline
-from kishu_kernel.store.places.live import Announcement
+from kishu_kernel.store.catalog.running_kernels import Announcement
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
     from kishu_kernel.frontend.protocol.requests import Requests

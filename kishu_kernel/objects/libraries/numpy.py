@@ -47,7 +47,7 @@ class NumPy(Library):
     """Views hold the array that they show."""
 
     values = {"dtype"}
-    hidden = {
+    hidden_references = {
         "numpy.nditer": ("operands",),
         **dict.fromkeys(
             ("numpy.flatiter", "numpy.void", "numpy.record", "numpy.ndarray", "numpy.memmap", "numpy.matrix"),
@@ -60,6 +60,7 @@ class NumPy(Library):
     summaries = {"numpy.generic": _scalar, "numpy.ndarray": _scalar}
     texts = {"numpy.generic": f"{_COMPARED}:element_text", "numpy.dtype": str}
     comparisons = {"numpy.ndarray": f"{_COMPARED}:arrays"}
-    data = {"numpy.ndarray"}
+    compared_inside = {"numpy.ndarray"}
     harmless = True
+    data = True
     ambient = (_RandomNumbers(),)

@@ -86,9 +86,9 @@ class Pandas(Library):
 
     values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
     labels = {"Index"}
-    private = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
-    complete = True
-    missing = ("pandas.NA",)
+    private_memory = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
+    complete_reductions = True
+    missing_values = ("pandas.NA",)
     shapes = True
     scalars = {"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"}
     texts = {"ExtensionDtype": str}
@@ -97,8 +97,9 @@ class Pandas(Library):
         **dict.fromkeys(_SERIES, f"{_COMPARED}:series"),
         **dict.fromkeys(_INDEX, f"{_COMPARED}:indexes"),
     }
-    data = {*_FRAME, *_SERIES, *_INDEX}
+    compared_inside = {*_FRAME, *_SERIES, *_INDEX}
     harmless = True
+    data = True
     ambient = (_Options(),)
 
     def copies_on_write(self) -> bool:

@@ -17,9 +17,10 @@ _COMPARED = "kishu_kernel.compare.libraries.polars"
 class Polars(Library):
     """What a context for SQL knows is seen."""
 
-    looks = {"SQLContext": _tables}
+    visible_state = {"SQLContext": _tables}
     shapes = True
     comparisons = {
         "DataFrame": f"{_COMPARED}:frames",
         "Series": f"{_COMPARED}:series",
     }
+    data = True

@@ -18,9 +18,10 @@ class Arrow(Library):
     """Arrays and tables cannot change."""
 
     values = {"pyarrow.lib.*"}
-    looks = {"BufferReader": _reader}
+    visible_state = {"BufferReader": _reader}
     shapes = True
     comparisons = {
         **dict.fromkeys(("pyarrow.lib.Table", "pyarrow.lib.RecordBatch"), f"{_COMPARED}:tables"),
         **dict.fromkeys(("pyarrow.lib.Array", "pyarrow.lib.ChunkedArray"), f"{_COMPARED}:arrays"),
     }
+    data = True

@@ -8,7 +8,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library, Reduction, WithMemo
-from kishu_kernel.objects.rebuild.parts import load_storage, set_tensor_state, storage_array
+from kishu_kernel.objects.rebuild.libraries import load_storage, set_tensor_state, storage_array
 
 
 def _tensor(tensor: Any) -> Reduction:
@@ -62,12 +62,13 @@ class Torch(Library):
         "torch.Tensor": f"{_COMPARED}:tensors",
         "torch.nn.modules.module.Module": f"{_COMPARED}:networks",
     }
-    data = {"torch.Tensor"}
+    compared_inside = {"torch.Tensor"}
     reductions = {"torch.Tensor": _tensor}
     exact_reductions = {
         "torch.storage.TypedStorage": WithMemo(_storage),
         "torch.storage.UntypedStorage": WithMemo(_storage),
     }
-    looks = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
+    visible_state = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
     harmless = True
+    data = True
     ambient = (_RandomNumbers(),)

@@ -13,7 +13,7 @@ from kishu_kernel.frontend.shell.store_opener import MAX_BYTES, SHARE, StoreLoca
 from kishu_kernel.model import Buffer, Payload, SessionId, Version
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
-from kishu_kernel.store.format.seal import KEY_FILE
+from kishu_kernel.store.format.signing import KEY_FILE
 from kishu_kernel.store.transfer import transfer
 from tests.store.values import checkpoint_id, full, payload, trivial
 
