@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
 from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, Store, StoredPayload
@@ -68,9 +69,8 @@ class WriteBehindStore(WriteQueue):
         waiting = {
             each.id: each if outputs else replace(each, outputs=(), outputs_trusted=True) for each in self._waiting()
         }
-        written = self._inner.checkpoints(outputs=outputs)
-        yield from waiting.values()
-        yield from (each for each in written if each.id not in waiting)
+        written = self._inner.checkpoints(outputs=outputs)  # at the call, as promised
+        return chain(waiting.values(), (each for each in written if each.id not in waiting))
 
     def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         """As in `Store`. Waits until the version is written."""
