@@ -15,7 +15,7 @@ from kishu_kernel.detect.candidates import Candidates, CandidateSearch
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
-from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
 from kishu_kernel.objects.questions import is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
@@ -204,7 +204,7 @@ class Detector:
         """Whether a co-variable still is what is known of it.
 
         Raises:
-            GivenUp: `should_stop` said so.
+            WalkAbandoned: `should_stop` said so.
         """
         known, bindings = self._knowledge.known[names], self._knowledge.bindings
         if any(name not in variables or bindings.get(name) != id(variables[name]) for name in names):

@@ -58,25 +58,27 @@ class Library:
         labels: classes whose instances are shared by all and hardly ever change, like the columns of frames. They join
             no variables; where one has changed, all variables that hold it are looked at. Own classes alone.
         hubs: classes whose instances many objects lead to, and that lead to all of these, like figures: walked once.
-        private: of instances, what holds memory that no write through another object can change (copy-on-write).
-        memory: of instances, the address and the size of memory that an array may show.
-        hidden: attributes of instances that hold what the interpreter's garbage collector is not told of. Of the class
-            alone and of none that is derived from it.
+        private_memory: of instances, the objects that hold memory which no write through another object can change
+            (copy-on-write). Own classes alone.
+        exposed_memory: of instances, the address and the size of memory that an array may show.
+        hidden_references: attributes of instances that hold what the interpreter's garbage collector is not told of.
+            Of the class alone and of none that is derived from it.
 
     Attributes that tell how an object comes apart (asked by the walk and by the codec alike):
         reductions: how instances are taken apart, instead of by their own `__reduce_ex__`.
         exact_reductions: the same, of the class alone and of none that is derived from it.
-        complete: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is made from
-            what a class looks like (`by_nature`).
-        holds: what instances hold on to that is not in them, as "an open connection". They are never stored.
-        looks: of instances that cannot be stored, what they are made of: it is seen whether they changed.
-        missing: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
+        complete_reductions: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is
+            made from what a class looks like (`by_nature`).
+        external_handles: what instances hold on to that is not in them, as "an open connection". Never stored.
+        visible_state: of instances that cannot be stored, what they are made of: it is seen whether they changed.
+        missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
 
     Attributes of what leads into the running kernel:
         untraversable: classes whose instances are never walked nor stored. Classes of the notebook never are.
         payloads: attributes of untraversable instances that hold what is the user's.
         observers: attributes of untraversable instances that hold functions which they call; "a.b" for one in another.
-        by_code: of untraversable instances that are seen, the part that only code can change, and nobody on the screen.
+        setup: of untraversable instances with a visible state, the part that code alone changes, and no person does on
+            the screen.
         dynamic: classes through whose instances code can reach every variable. They are not untraversable.
 
     Attributes for people:
@@ -97,21 +99,21 @@ class Library:
     values: Collection[str] = ()
     labels: Collection[str] = ()
     hubs: Collection[str] = ()
-    private: Mapping[str, Callable[[Any], Iterable[Any]]] = {}
-    memory: Mapping[str, Callable[[Any], tuple[int, int]]] = {}
-    hidden: Mapping[str, tuple[str, ...]] = {}
+    private_memory: Mapping[str, Callable[[Any], Iterable[Any]]] = {}
+    exposed_memory: Mapping[str, Callable[[Any], tuple[int, int]]] = {}
+    hidden_references: Mapping[str, tuple[str, ...]] = {}
 
     reductions: Mapping[str, Reduce | WithMemo] = {}
     exact_reductions: Mapping[str, Reduce | WithMemo] = {}
-    complete: bool = False
-    holds: Mapping[str, str] = {}
-    looks: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {}
-    missing: tuple[str, ...] = ()
+    complete_reductions: bool = False
+    external_handles: Mapping[str, str] = {}
+    visible_state: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {}
+    missing_values: tuple[str, ...] = ()
 
     untraversable: Collection[str] = ()
     payloads: Mapping[str, tuple[str, ...]] = {}
     observers: Mapping[str, tuple[str, ...]] = {}
-    by_code: Mapping[str, Callable[[Any], Any]] = {}
+    setup: Mapping[str, Callable[[Any], Any]] = {}
     dynamic: Collection[str] = ()
 
     summaries: Mapping[str, Callable[[Any], str]] = {}
@@ -123,7 +125,7 @@ class Library:
     ambient: tuple[Provider, ...] = ()
 
     def copies_on_write(self) -> bool:
-        """Whether what `private` names is private in this session. Asked of each array that is found there."""
+        """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""
         return True
 
     def statics(self) -> Iterable[object]:

@@ -49,23 +49,23 @@ def statics_of(kind: type) -> set[int]:
 
 def private_memory_of(kind: type) -> Entry | None:
     """What tells which objects hold the memory of an instance that no write through others can change."""
-    return registry.find("private", kind, own=True)
+    return registry.find("private_memory", kind, own=True)
 
 
 def has_private_memory(kind: type) -> bool:
     """Instances lead to memory that no write through others can change: it is of a library that has such."""
-    return any(library.private for library in registry.of(kind))
+    return any(library.private_memory for library in registry.of(kind))
 
 
-def memory_of(kind: type) -> Callable[[Any], tuple[int, int]] | None:
+def exposed_memory_of(kind: type) -> Callable[[Any], tuple[int, int]] | None:
     """What tells the address and the size of memory of an instance that an array may show."""
-    found = registry.find("memory", kind)
+    found = registry.find("exposed_memory", kind)
     return None if found is None else found.answer
 
 
-def hidden_in(obj: Any) -> Iterator[Any]:
+def hidden_references_of(obj: Any) -> Iterator[Any]:
     """What an object holds that the interpreter's garbage collector is not told of."""
-    found = registry.exactly("hidden", type(obj))
+    found = registry.exactly("hidden_references", type(obj))
     for name in () if found is None else found.answer:
         try:
             yield getattr(obj, name)
@@ -89,8 +89,8 @@ def refusal_of(kind: type) -> Callable[[Any], Reduction] | None:
     """A reduction that refuses: instances hold on to what is not in them. None where they may be stored."""
     if registry.exactly("exact_reductions", kind) is not None:
         return None
-    question, found = next(registry.nearest(("reductions", "holds"), kind), ("", None))
-    return refusing(found.answer) if found is not None and question == "holds" else None
+    question, found = next(registry.nearest(("reductions", "external_handles"), kind), ("", None))
+    return refusing(found.answer) if found is not None and question == "external_handles" else None
 
 
 def refusing(what: str) -> Callable[[Any], Reduction]:
@@ -104,21 +104,21 @@ def refusing(what: str) -> Callable[[Any], Reduction]:
 
 def is_complete(kind: type) -> bool:
     """Its own reduction tells all that there is."""
-    return any(library.complete for library in registry.of(kind))
+    return any(library.complete_reductions for library in registry.of(kind))
 
 
-def is_only_seen(kind: type) -> bool:
+def is_visible_only(kind: type) -> bool:
     """Its instances cannot be stored, and yet tell what they are."""
-    return registry.find("looks", kind) is not None
+    return registry.find("visible_state", kind) is not None
 
 
-def seen(obj: Any) -> tuple[Any, ...]:
+def visible_reduction(obj: Any) -> tuple[Any, ...]:
     """For the fingerprint: what an object is made of that cannot be stored.
 
     Raises:
         Exception: whatever looking at it raises: this one cannot be seen either.
     """
-    look = registry.find("looks", type(obj))
+    look = registry.find("visible_state", type(obj))
     return _ELSEWHERE, (type(obj), *look.answer(obj)) if look is not None else ()
 
 
@@ -159,9 +159,9 @@ def observers_of(obj: Any) -> list[types.FunctionType]:
     return functions_at(obj, [path for entry in registry.all("observers", type(obj)) for path in entry.answer])
 
 
-def instance_attributes(obj: Any) -> Any:
+def setup_of(obj: Any) -> Any:
     """Of an untraversable object that is seen, what code alone can change, and nobody on the screen."""
-    found = registry.find("by_code", type(obj))
+    found = registry.find("setup", type(obj))
     return None if found is None else found.answer(obj)
 
 
@@ -172,7 +172,7 @@ def missing_values() -> list[Any]:
     """What stands for missing values among strings besides None and NaN, each the only one of its kind."""
     found = []
     for library in registry.libraries():
-        for path in library.missing:
+        for path in library.missing_values:
             module, _, name = path.rpartition(".")
             value = getattr(sys.modules.get(module), name, None)
             found += [] if value is None else [value]

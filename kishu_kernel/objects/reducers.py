@@ -48,11 +48,11 @@ from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.notebook_classes import way_of
 from kishu_kernel.objects.questions import (
     is_complete,
-    is_only_seen,
+    is_visible_only,
     private_memory_of,
     reduction_of,
     refusal_of,
-    seen,
+    visible_reduction,
 )
 from kishu_kernel.objects.rebuild.parts import (
     EMPTY_CELL,
@@ -131,8 +131,8 @@ class ReductionTable:
             return functools.partial(Reducer._note_private, private)
         if is_complete(kind):
             return None
-        if is_only_seen(kind):
-            return Reducer._refuse_seen
+        if is_visible_only(kind):
+            return Reducer._refuse_visible
         way = reduction_by_nature(kind) or refusal_of_proxy(kind)
         if way is not None:
             return _entry_for(way)
@@ -173,8 +173,8 @@ class Reducer:
         try:
             reduction = self.reduce(obj)
         except TypeError:
-            if is_only_seen(kind):  # not stored, and yet known again
-                return seen(obj)
+            if is_visible_only(kind):  # not stored, and yet known again
+                return visible_reduction(obj)
             raise
         if reduction is not NotImplemented:
             return reduction
@@ -340,7 +340,7 @@ class Reducer:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
         raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored")
 
-    def _refuse_seen(self, obj: Any) -> Reduction:
+    def _refuse_visible(self, obj: Any) -> Reduction:
         # It would come back, and what it refers to be gone, which others hold.
         raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
 

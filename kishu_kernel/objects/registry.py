@@ -35,8 +35,9 @@ GROUP = "kishu_kernel.libraries"
 
 _SETS = ("values", "labels", "hubs", "untraversable", "dynamic")
 _TABLES = (
-    *("private", "memory", "hidden", "reductions", "exact_reductions", "holds", "looks"),
-    *("payloads", "observers", "by_code", "summaries", "comparisons", "parts"),
+    *("private_memory", "exposed_memory", "hidden_references"),
+    *("reductions", "exact_reductions", "external_handles", "visible_state"),
+    *("payloads", "observers", "setup", "summaries", "comparisons", "parts"),
 )
 _WORDS = "Kishu does not use what {} says of its objects ({})."
 

@@ -44,7 +44,7 @@ class Pillow(Library):
     """What else stood in a file comes back with the pixels."""
 
     reductions = {"PIL.Image.Image": _image}
-    looks = {
+    visible_state = {
         "builtins.ImagingCore": _pixels,
         "builtins.ImagingDraw": lambda _: (),  # draws in an image that the one beside it holds
     }

@@ -39,7 +39,7 @@ class NumPy(Library):
     """Views hold the array that they show."""
 
     values = {"dtype"}
-    hidden = {
+    hidden_references = {
         "numpy.nditer": ("operands",),
         **dict.fromkeys(
             ("numpy.flatiter", "numpy.void", "numpy.record", "numpy.ndarray", "numpy.memmap", "numpy.matrix"),

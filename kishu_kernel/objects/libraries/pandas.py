@@ -79,9 +79,9 @@ class Pandas(Library):
 
     values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
     labels = {"Index"}
-    private = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
-    complete = True
-    missing = ("pandas.NA",)
+    private_memory = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
+    complete_reductions = True
+    missing_values = ("pandas.NA",)
     shapes = True
     harmless = True
     ambient = (_Options(),)

@@ -14,5 +14,5 @@ def _tables(context: Any) -> tuple[Any, ...]:
 class Polars(Library):
     """What a context for SQL knows is seen."""
 
-    looks = {"SQLContext": _tables}
+    visible_state = {"SQLContext": _tables}
     shapes = True

@@ -15,5 +15,5 @@ class Arrow(Library):
     """Arrays and tables cannot change."""
 
     values = {"pyarrow.lib.*"}
-    looks = {"BufferReader": _reader}
+    visible_state = {"BufferReader": _reader}
     shapes = True

@@ -10,4 +10,4 @@ class SciPy(Library):
 
     shapes = True
     harmless = True
-    looks = {"_Qhull": lambda _: ()}
+    visible_state = {"_Qhull": lambda _: ()}

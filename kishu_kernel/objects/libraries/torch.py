@@ -60,6 +60,6 @@ class Torch(Library):
         "torch.storage.TypedStorage": WithMemo(_storage),
         "torch.storage.UntypedStorage": WithMemo(_storage),
     }
-    looks = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
+    visible_state = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
     harmless = True
     ambient = (_RandomNumbers(),)

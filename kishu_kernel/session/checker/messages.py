@@ -99,7 +99,7 @@ class Answer:
 
     Attributes:
         digest: of the loaded objects; empty if nothing was loaded.
-        census: which attributes they have, as `detect.walk.Census`.
+        census: which attributes they have, as `detect.walk.result.Census`.
         comparisons: variable -> what differs.
         problem: why nothing was loaded.
         destructor: nothing was loaded, because a class in the payload has a destructor.

@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import Any
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk import Census
+from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
 from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.disarming import Copies

@@ -43,7 +43,7 @@ class Builtins(Library):
     packages = ("builtins",)
     exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse}
     reductions = {"builtins.BaseException": _exception}
-    holds = dict.fromkeys(
+    external_handles = dict.fromkeys(
         (
             *("builtins.dict_keyiterator", "builtins.dict_valueiterator", "builtins.dict_itemiterator"),
             *("builtins.dict_reversekeyiterator", "builtins.dict_reversevalueiterator"),
@@ -52,4 +52,4 @@ class Builtins(Library):
         ),
         _COPY,
     )
-    looks = {"builtins.memoryview": _memory}
+    visible_state = {"builtins.memoryview": _memory}
