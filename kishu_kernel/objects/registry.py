@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of, qualified_name
+from kishu_kernel.objects.classes import contents_of, is_genuine, module_name, mro_of, qualified_name
 from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import Library, WithMemo
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 GROUP = "kishu_kernel.libraries"
 """Entry points: the name is the import name of the library, the value a subclass of `Library`, or an instance."""
 
-_SETS = ("values", "labels", "hubs", "untraversable", "dynamic")
+_SETS = ("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside")
 _TABLES = (
     *("private_memory", "exposed_memory", "hidden_references"),
     *("reductions", "exact_reductions", "external_handles", "visible_state"),
-    *("payloads", "observers", "setup", "summaries", "comparisons", "parts"),
+    *("payloads", "observers", "setup", "summaries", "comparisons", "parts", "texts"),
 )
 _WORDS = "Kishu does not use what {} says of its objects ({})."
 
@@ -171,13 +171,19 @@ class Registry:
             if not own or module_name(kind).partition(".")[0] in entry.library.packages:
                 yield entry
 
-    def nearest(self, questions: tuple[str, ...], kind: type) -> Iterator[tuple[str, Entry]]:
-        """What is said of a class and of its bases to several questions, the nearest base first."""
+    def nearest(self, questions: tuple[str, ...], kind: type, *, genuine: bool = False) -> Iterator[tuple[str, Entry]]:
+        """What is said of a class and of its bases to several questions, the nearest base first.
+
+        Args:
+            genuine: only of those that their modules hold: others may have the name, and code of the user's.
+        """
         self._look()
         tables = [(question, table) for question in questions if (table := self._tables.get(question))]
         if not tables:
             return
         for base in mro_of(kind):
+            if genuine and not is_genuine(base):
+                continue
             for key in _keys_of(base, with_stars=base is kind):
                 for question, table in tables:
                     entry = table.get(key)
@@ -189,6 +195,20 @@ class Registry:
         self._look()
         table = self._tables.get(question, {})
         return next((entry for key in _keys_of(kind) if (entry := table.get(key)) is not None), None)
+
+    def function(self, entry: Entry) -> Callable[..., Any] | None:
+        """The function that an answer is, or names as "module:function". None where it cannot be had, which is told."""
+        if not isinstance(entry.answer, str):
+            found: Callable[..., Any] = entry.answer
+            return found
+        module, _, name = entry.answer.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except Exception as error:
+            self._complain(entry.answer, error)
+            return None
+        theirs = any(entry.library is each for each in self._theirs)
+        return self._guarded(entry.library, found) if theirs else found
 
     # -- loading --------------------------------------------------------------------------------
 
@@ -212,7 +232,7 @@ class Registry:
 
     def _load(self, names: Iterable[str]) -> None:
         assert self._waiting is not None
-        for name in names:
+        for name in sorted(names):
             for load in self._waiting.pop(name):
                 load()
 
@@ -304,8 +324,7 @@ class Registry:
 
 
 def _can_be_imported(kind: type) -> bool:
-    module = module_name(kind)
-    return module != "__main__" and module_contents(sys.modules.get(module)).get(qualified_name(kind)) is kind
+    return module_name(kind) != "__main__" and is_genuine(kind)
 
 
 class _Ours(functools.partial[None]):

@@ -87,6 +87,12 @@ def test_its_objects_come_back_and_are_known_again(taught: Kernel) -> None:
     assert taught.done("status")["warnings"] == []
 
 
+def test_it_is_shown_as_its_file_says(taught: Kernel) -> None:
+    taught.ok("import mensura; x = mensura.Quantity(3, mensura.metre)")
+    [shown] = [each for each in taught.done("show", target="HEAD")["variables"] if each["name"] == "x"]
+    assert shown["summary"] == "3 m"
+
+
 def test_what_is_shared_and_what_is_a_value(taught: Kernel) -> None:
     taught.ok("import mensura")
     taught.ok("u = mensura.Unit('s'); a = mensura.Quantity([1], u); b = mensura.Quantity([2], u); c = [a]")

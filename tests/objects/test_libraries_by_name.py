@@ -48,5 +48,4 @@ def test_no_other_module_names_a_library(path: Path) -> None:
     if "libraries" in path.relative_to(PACKAGE).parts:
         return
     allowed, _ = EXCEPTIONS.get(path.relative_to(PACKAGE).as_posix(), (set(), ""))
-    if path.parent.name != "compare":  # still to come
-        assert set(named(path)) == allowed
+    assert set(named(path)) == allowed

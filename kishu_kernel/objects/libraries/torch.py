@@ -51,10 +51,18 @@ class _RandomNumbers(Provider):
         torch.set_rng_state(torch.tensor(list(value), dtype=torch.uint8))
 
 
+_COMPARED = "kishu_kernel.compare.libraries.torch"
+
+
 class Torch(Library):
     """Memory on the CPU goes as arrays do, so that it may be shared with them; gradients go along."""
 
     shapes = True
+    comparisons = {
+        "torch.Tensor": f"{_COMPARED}:tensors",
+        "torch.nn.modules.module.Module": f"{_COMPARED}:networks",
+    }
+    compared_inside = {"torch.Tensor"}
     reductions = {"torch.Tensor": _tensor}
     exact_reductions = {
         "torch.storage.TypedStorage": WithMemo(_storage),
