@@ -469,6 +469,14 @@ ENTRIES = (
         described=False,
         variables=("x", "u"),
     ),
+    pint(
+        "pint.UnitRegistry",
+        "import pint; x = pint.UnitRegistry(); q = [3.0 * x.meter]; c = pint.Context('light')",
+        "x.define('smoot = 1.7018 * meter'); x.add_context(c); x.formatter.default_format = '~'; q[0] = 2.0 * x.smoot",
+        "('smoot' in x, c.name in x._contexts, str(q[0].to('cm')), q[0].u._REGISTRY is x, str(q[0] + 1 * x.meter))",
+        described=False,
+        variables=("x", "q", "c"),
+    ),
     duckdb(
         "duckdb.DuckDBPyConnection",
         "import duckdb; x = duckdb.connect(); _ = x.execute('create table t as select 1 as n')",
