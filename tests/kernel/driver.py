@@ -14,6 +14,7 @@ import time
 import uuid
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
@@ -306,6 +307,9 @@ class Kernel:
         """Ends the process, if it still runs."""
         self.client.stop_channels()
         if self.manager.has_kernel:
+            if not gracefully:  # the manager would look for its end every 0.1 s
+                self.manager.provisioner.process.kill()
+                self.manager.provisioner.process.wait()
             self.manager.shutdown_kernel(now=not gracefully)
         self.manager.context.destroy(linger=0)
 
@@ -316,10 +320,26 @@ class Kernel:
         self.client.session.pack = _packed
         self.client.start_channels(hb=False)
         try:
-            self.client.wait_for_ready(timeout=self.patience)
+            self._wait_until_ready()
         except BaseException:
             self.close()
             raise
+
+    def _wait_until_ready(self) -> None:
+        """Until it answers, and is heard on iopub. Nothing of that is left in the channels.
+
+        As the client's `wait_for_ready`, which asks again while a slow kernel starts, and leaves the replies; and which
+        waits 0.2 s for silence each time.
+        """
+        while True:
+            request = self.send("kernel_info_request", {})
+            self.reply(request)
+            with suppress(Empty):
+                while True:  # what is published before there is a connection never arrives
+                    message = self.client.iopub_channel.get_msg(timeout=0.2)
+                    state = message["content"].get("execution_state")
+                    if message["parent_header"].get("msg_id") == request and state == "idle":
+                        return
 
     def _channel(self, name: str) -> Any:
         return getattr(self.client, f"{name}_channel")
