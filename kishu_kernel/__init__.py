@@ -10,13 +10,13 @@ __all__ = ["__version__", "load_ipython_extension", "unload_ipython_extension"]
 
 def load_ipython_extension(shell: object) -> None:
     """`%load_ext kishu_kernel`: time travel in a kernel that is not ours."""
-    from kishu_kernel.frontend.extension import load
+    from kishu_kernel.frontend.kernel.extension import load
 
     load(shell)
 
 
 def unload_ipython_extension(shell: object) -> None:
     """`%unload_ext kishu_kernel`: no more checkpoints; the history stays."""
-    from kishu_kernel.frontend.extension import unload
+    from kishu_kernel.frontend.kernel.extension import unload
 
     unload(shell)

@@ -9,6 +9,6 @@ if __name__ == "__main__":
     if sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
 
-    from kishu_kernel.frontend.cli import main
+    from kishu_kernel.frontend.kernel.launcher import main
 
     sys.exit(main())

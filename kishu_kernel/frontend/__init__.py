@@ -1,1 +1,13 @@
-"""The only part that knows Jupyter: kernel, messages, magics, display, configuration, command line."""
+"""The only part that knows Jupyter and IPython. A room for each thing.
+
+* `kernel/`: the kernel "Python 3 (Kishu)", `%load_ext kishu_kernel` for others, options, launching and installing.
+* `shell/`: one IPython shell and its session: a cell begins, runs and ends, the store opens, the process ends.
+* `protocol/`: answers `kishu_request` messages. `protocol/operations` lists all operations.
+* `magic/`: `%kishu`, its parser, help and completion.
+* `pages/`: replies as plain text and as HTML.
+* `panel` and `static/`: the timeline in the browser: `%kishu panel`, and JupyterLab's sidebar.
+* `command/`: the command line `jupyter kishu`.
+* `printable`: makes text of any origin safe to print.
+
+Imports run downwards only: kernel > magic > panel > shell > protocol, and command > pages > protocol > printable.
+"""

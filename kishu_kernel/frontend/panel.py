@@ -15,8 +15,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.frontend.answers.messages import OPERATIONS, Requests
-from kishu_kernel.frontend.main_shell import MainShell
+from kishu_kernel.frontend.protocol.operations import OPERATIONS
+from kishu_kernel.frontend.protocol.requests import Requests
+from kishu_kernel.frontend.shell.main_shell_queue import MainShellQueue
 from kishu_kernel.process.interrupts import answering
 from kishu_kernel.session.progress import Progress
 
@@ -53,7 +54,7 @@ def _made(requests: Requests, shell: Any) -> tuple[anywidget.AnyWidget, Callable
     comms = [each.comm for each in (widget, widget.layout) if each.comm is not None]
     if not comms:
         raise RequestError("the panel needs a notebook: this frontend shows no widgets")
-    line = Line(requests, MainShell(getattr(shell, "kernel", None)), widget.send)
+    line = Line(requests, MainShellQueue(getattr(shell, "kernel", None)), widget.send)
     _own.update(comm.comm_id for comm in comms)
 
     def close(*_: Any) -> None:
@@ -81,11 +82,11 @@ class Line:
         send: says something to all views of the panel; from any thread.
     """
 
-    def __init__(self, requests: Requests, main: MainShell, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, requests: Requests, main: MainShellQueue, send: Callable[[dict[str, Any]], None]) -> None:
         self._requests = requests
         self._main = main
         self._send = send
-        self._unsubscribe = requests.attachment.subscribe(self._changed)
+        self._unsubscribe = requests.host.subscribe(self._changed)
 
     def heard(self, content: Any) -> None:
         """Something came from the browser, on any thread: a request, with a mark that its reply will bear."""
@@ -103,7 +104,7 @@ class Line:
 
     def _perform(self, mark: Any, request: Any) -> None:
         """Between cells, on the main thread."""
-        with answering(), self._requests.attachment.progress.elsewhere(self._progress):
+        with answering(), self._requests.host.progress.elsewhere(self._progress):
             self._reply(mark, self._requests.answer(request))
 
     def _reply(self, mark: Any, content: dict[str, Any]) -> None:

@@ -30,7 +30,7 @@ from kishu_kernel.errors import (
     RequestError,
     UnknownTargetError,
 )
-from kishu_kernel.frontend.answers.messages import OPERATIONS
+from kishu_kernel.frontend.protocol.operations import OPERATIONS
 from kishu_kernel.store.places.live import live_kernels
 from tests.frontend.command.commanding import write_notebook
 from tests.kernel.driver import Kernel, environment_of
@@ -158,7 +158,7 @@ def test_errors_are_those_of_the_package(kernel: Kernel) -> None:
 
 def test_an_error_of_another_kind(kernel: Kernel) -> None:
     kernel.ok("x = 1")
-    kernel.ok("import kishu_kernel.frontend.answers.reading as reading\nreading.Reader.log = None")
+    kernel.ok("import kishu_kernel.frontend.protocol.reading as reading\nreading.Reader.log = None")
     with connect(kernel.manager) as k, pytest.raises(ReplyError, match="unexpected TypeError") as caught:
         k.log()
     assert caught.value.ename == "TypeError"

@@ -16,7 +16,7 @@ import pytest
 from jupyter_client.kernelspec import KernelSpecManager, get_kernel_spec
 
 import kishu_kernel
-from kishu_kernel.frontend import cli
+from kishu_kernel.frontend.kernel import launcher
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "kernelspec"
@@ -112,7 +112,7 @@ def test_everything_the_package_needs_is_declared() -> None:
 
 
 def test_install_names_this_interpreter(tmp_path: Path) -> None:
-    assert cli.main(["install", "--prefix", str(tmp_path)]) == 0
+    assert launcher.main(["install", "--prefix", str(tmp_path)]) == 0
     directory = tmp_path / KERNELS / "kishu"
     assert {file.name for file in directory.iterdir()} == FILES
     spec = read_spec(directory)
@@ -123,29 +123,29 @@ def test_install_names_this_interpreter(tmp_path: Path) -> None:
 
 def test_install_takes_a_name_and_a_display_name(tmp_path: Path) -> None:
     options = ["--prefix", str(tmp_path), "--name", "kishu-dev"]
-    assert cli.main(["install", *options, "--display-name", "Dev (50 % Kishu)"]) == 0
+    assert launcher.main(["install", *options, "--display-name", "Dev (50 % Kishu)"]) == 0
     assert read_spec(tmp_path / KERNELS / "kishu-dev")["display_name"] == "Dev (50 % Kishu)"
-    assert cli.main(["uninstall", *options]) == 0
+    assert launcher.main(["uninstall", *options]) == 0
     assert not list((tmp_path / KERNELS).iterdir())
 
 
 def test_install_replaces_what_it_wrote_before(tmp_path: Path) -> None:
     for display_name in ("one", "two"):
-        cli.install(display_name=display_name, prefix=tmp_path)
+        launcher.install(display_name=display_name, prefix=tmp_path)
     assert read_spec(tmp_path / KERNELS / "kishu")["display_name"] == "two"
 
 
 def test_install_for_the_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
-    assert cli.main(["install", "--user"]) == 0
+    assert launcher.main(["install", "--user"]) == 0
     assert "kishu" in KernelSpecManager(kernel_dirs=[str(tmp_path / "kernels")]).find_kernel_specs()
-    assert cli.main(["uninstall", "--user"]) == 0
+    assert launcher.main(["uninstall", "--user"]) == 0
     assert not (tmp_path / "kernels" / "kishu").exists()
 
 
 def test_install_into_sys_prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    assert cli.main(["install", "--sys-prefix"]) == 0
+    assert launcher.main(["install", "--sys-prefix"]) == 0
     assert (tmp_path / KERNELS / "kishu" / "kernel.json").is_file()
 
 
@@ -161,14 +161,14 @@ def test_other_python_finds_its_way(tmp_path: Path) -> None:
 
 
 def test_uninstall_tells_when_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["uninstall", "--prefix", str(tmp_path)]) == 1
+    assert launcher.main(["uninstall", "--prefix", str(tmp_path)]) == 1
     assert "there is no kernelspec 'kishu' in" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["..", "../kernels", "", "a/b"])
 def test_uninstall_leaves_its_directory_never(tmp_path: Path, name: str) -> None:
-    cli.install(prefix=tmp_path)
-    assert cli.main(["uninstall", "--prefix", str(tmp_path), "--name", name]) == 1
+    launcher.install(prefix=tmp_path)
+    assert launcher.main(["uninstall", "--prefix", str(tmp_path), "--name", name]) == 1
     assert (tmp_path / KERNELS / "kishu" / "kernel.json").is_file()
 
 
@@ -177,13 +177,13 @@ def test_uninstall_spares_other_kernels(tmp_path: Path, text: str, capsys: pytes
     other = tmp_path / KERNELS / "other"
     other.mkdir(parents=True)
     (other / "kernel.json").write_text(text)
-    assert cli.main(["uninstall", "--prefix", str(tmp_path), "--name", "other"]) == 1
+    assert launcher.main(["uninstall", "--prefix", str(tmp_path), "--name", "other"]) == 1
     assert other.is_dir()
     assert "another kernel" in capsys.readouterr().err
 
 
 def test_name_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["install", "--prefix", str(tmp_path), "--name", "a b"]) == 1
+    assert launcher.main(["install", "--prefix", str(tmp_path), "--name", "a b"]) == 1
     assert "Invalid kernel name 'a b'" in capsys.readouterr().err
     assert not (tmp_path / "share").exists()
 
@@ -191,7 +191,7 @@ def test_name_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_unwritable_place_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")  # not permissions: root may write everywhere
-    assert cli.main(["install", "--prefix", str(in_the_way)]) == 1
+    assert launcher.main(["install", "--prefix", str(in_the_way)]) == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("kishu_kernel install: cannot write to")
     assert "--user" in error
@@ -199,15 +199,15 @@ def test_unwritable_place_is_one_sentence(tmp_path: Path, capsys: pytest.Capture
 
 def test_places_exclude_each_other() -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main(["install", "--user", "--sys-prefix"])
+        launcher.main(["install", "--user", "--sys-prefix"])
     assert stop.value.code == 2
 
 
 def test_install_imports_no_kernel() -> None:
     """`install` must work where the kernel itself cannot start, and at once."""
     code = (
-        "import sys; from kishu_kernel.frontend import cli\n"
-        "cli.main(['uninstall', '--prefix', 'nowhere'])\n"
+        "import sys; from kishu_kernel.frontend.kernel import launcher\n"
+        "launcher.main(['uninstall', '--prefix', 'nowhere'])\n"
         "print([m for m in ('ipykernel', 'IPython', 'lmdb', 'dill') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -220,15 +220,15 @@ def test_a_disk_that_may_only_be_read_gives_its_history(start: Start, disk: Path
 
 
 def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, disk: Path) -> None:
-    from kishu_kernel.frontend import opening
+    from kishu_kernel.frontend.shell import store_opener
 
     book = write_notebook(disk / "book.ipynb")
     warned: list[str] = []
 
-    def opener(name: str) -> opening.StoreOpener:
-        return opening.StoreOpener(
-            opening.Whereabouts(base=disk / "stores"),
-            opening.SessionId(name),
+    def opener(name: str) -> store_opener.StoreOpener:
+        return store_opener.StoreOpener(
+            store_opener.StoreLocation(base=disk / "stores"),
+            store_opener.SessionId(name),
             lambda: str(book),
             warned.append,
         )

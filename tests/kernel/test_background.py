@@ -17,7 +17,7 @@ IMPORTS = """
 import _thread, asyncio, concurrent.futures, functools, random, sched, signal, threading, time
 from multiprocessing.pool import ThreadPool
 from tornado.ioloop import IOLoop, PeriodicCallback
-background = get_ipython().kernel.attachment.session._cells._background
+background = get_ipython().kernel.tracked_shell.session._cells._background
 loop = asyncio.get_running_loop()
 def late(*_):
     time.sleep(0.2)

@@ -19,7 +19,6 @@ from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
 from kishu_kernel.frontend.command import history, live, named_stores, tables
 from kishu_kernel.frontend.command.completion import complete_store
-from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.frontend.command.terminal import (
     Bar,
     Commands,
@@ -31,6 +30,7 @@ from kishu_kernel.frontend.command.terminal import (
     opened,
     size_in_bytes,
 )
+from kishu_kernel.frontend.printable import printable
 
 COMPLETE = "_JUPYTER_KISHU_COMPLETE"
 
@@ -170,7 +170,7 @@ def gc(
 
                 before, after = compacted(path)
                 told["compacted"] = {"before": before, "after": after}
-                each.say(f"{visible(path.name)}: {tables.compacted_text(before, after)}")
+                each.say(f"{printable(path.name)}: {tables.compacted_text(before, after)}")
     each.end(ctx, base)
 
 
@@ -215,9 +215,9 @@ def import_(
         told = {"name": path.name, "path": str(path), "notebook": notebook, "trusted": trusted}
         click.echo(tables.as_json({**told, **tables.content_json(content)}))
         return
-    shown = visible(path if to else path.name)
+    shown = printable(path if to else path.name)
     called = shlex.quote(shown)
-    click.echo(f"{shown}: {tables.content_text(content)}" + (f", for {visible(notebook)}" if notebook else ""))
+    click.echo(f"{shown}: {tables.content_text(content)}" + (f", for {printable(notebook)}" if notebook else ""))
     if notebook is None and to is None:
         click.echo(f"To give it to a notebook: jupyter kishu attach {called} NOTEBOOK")
     if not trusted:
@@ -297,9 +297,9 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None,
         click.echo(tables.as_json(told))
         return
     if got == path:
-        click.echo(f"{visible(path.name)} is the history of {visible(notebook)} now.")
+        click.echo(f"{printable(path.name)} is the history of {printable(notebook)} now.")
     else:
-        click.echo(f"{visible(notebook)} has a copy of {visible(path.name)} now, in {visible(got.name)}.")
+        click.echo(f"{printable(notebook)} has a copy of {printable(path.name)} now, in {printable(got.name)}.")
     click.echo("In the notebook, `%kishu resume` goes to where it ended.")
 
 

@@ -16,8 +16,8 @@ from click.shell_completion import CompletionItem
 from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.command import named_stores
 from kishu_kernel.frontend.command.sources import store_of
-from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.frontend.command.terminal import insisted
+from kishu_kernel.frontend.printable import printable
 
 if TYPE_CHECKING:
     from kishu_kernel.session.timeline import History
@@ -37,7 +37,7 @@ def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) 
     except (KishuError, OSError):
         begun = []
     items = [
-        CompletionItem(each.path.name, help=visible(each.notebook or "(no notebook)"))
+        CompletionItem(each.path.name, help=printable(each.notebook or "(no notebook)"))
         for each in begun
         if each.path.name.isprintable()
     ]
@@ -54,7 +54,7 @@ def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str)
         names |= dict.fromkeys(history.names(TAG), "tag")
         found = [CompletionItem(each, help=what) for each, what in names.items() if each.startswith(incomplete)]
         ids = history.store.find(incomplete, _OFFERED) if _PREFIX.fullmatch(incomplete) else []
-        return found + [CompletionItem(id, help=visible(history.lookup(id).code[:60])) for id in ids]
+        return found + [CompletionItem(id, help=printable(history.lookup(id).code[:60])) for id in ids]
 
     return _completed(ctx, find)
 

@@ -17,7 +17,7 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.frontend.command import named_stores, tables
 from kishu_kernel.frontend.command.completion import complete_store, complete_target, complete_variable
 from kishu_kernel.frontend.command.sources import source
-from kishu_kernel.frontend.command.tables import Json, visible
+from kishu_kernel.frontend.command.tables import Json
 from kishu_kernel.frontend.command.terminal import (
     Bar,
     base_of,
@@ -27,6 +27,7 @@ from kishu_kernel.frontend.command.terminal import (
     opened,
     say_reply,
 )
+from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted
 
 if TYPE_CHECKING:
@@ -217,13 +218,13 @@ def export(
 def _export_notebook(
     ctx: click.Context, directory: Path | None, name: str, file: Path, target: str, force: bool
 ) -> tuple[Json, str]:
-    from kishu_kernel.frontend.answers.export import write_notebook
+    from kishu_kernel.frontend.protocol.notebook_export import write_notebook
 
     with source(ctx, directory, name) as there:
         reply = there.ask("export", target=target)
         path = write_notebook(reply["notebook"], str(file), there.notebook, force=force)
     cells = counted(reply["cells"], "cell")
-    return {"path": path, "cells": reply["cells"]}, f"{visible(file)}: {cells}. To look at it: open it in Jupyter"
+    return {"path": path, "cells": reply["cells"]}, f"{printable(file)}: {cells}. To look at it: open it in Jupyter"
 
 
 def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> tuple[Json, str]:
@@ -234,9 +235,9 @@ def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> t
     extract = _extract(path, target) if target else None
     with Bar(f"Writing {file.name}") as bar:
         content = export_history(path, file, extract, bar)
-    elsewhere = shlex.quote(visible(file.name))
+    elsewhere = shlex.quote(printable(file.name))
     told = {"path": os.path.abspath(file), **tables.content_json(content)}
-    return told, f"{visible(file)}: {tables.content_text(content)}. Elsewhere: jupyter kishu import {elsewhere}"
+    return told, f"{printable(file)}: {tables.content_text(content)}. Elsewhere: jupyter kishu import {elsewhere}"
 
 
 def _extract(path: Path, target: str) -> Extract:

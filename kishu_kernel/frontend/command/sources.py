@@ -29,8 +29,6 @@ PATIENCE = 5.0
 """Seconds that a kernel has to answer who only looks; then its store does."""
 LONG = 30.0
 """Seconds that it has to answer who needs it, before it is asked to do anything."""
-PROTOCOL = 1
-"""As `messages` has it, which is not imported here: it brings IPython with it."""
 
 
 class Source(Protocol):
@@ -52,7 +50,7 @@ class AtRest:
     """A store that is only read."""
 
     def __init__(self, path: Path, store: LmdbStore) -> None:
-        from kishu_kernel.frontend.answers.reading import Reader
+        from kishu_kernel.frontend.protocol.reading import Reader
         from kishu_kernel.session.timeline import History
         from kishu_kernel.store.places.about import read_about
 
@@ -66,7 +64,7 @@ class AtRest:
 
     def ask(self, operation: str, /, **parameters: object) -> Json:
         """As in `Source`. Only what looks, and loads nothing."""
-        from kishu_kernel.frontend.answers.content import sendable
+        from kishu_kernel.frontend.protocol.content import PROTOCOL, sendable
 
         if parameters.pop("values", False):
             raise RequestError("to compare values they must be loaded, which only a kernel does: open the notebook")

@@ -1,7 +1,7 @@
 """What the command line prints, as text and as JSON. Pure: no disk, no terminal.
 
 Law: what a store says of itself may be hostile, and a terminal obeys what it is sent. So whatever comes from a store,
-or from the disk, passes `visible`. JSON is ASCII, which does the same.
+or from the disk, passes `printable`. JSON is ASCII, which does the same.
 Neighbour: `commands`, which prints it.
 """
 
@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import ago, counted, size
 
 if TYPE_CHECKING:
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
-
-
-def visible(text: object) -> str:
-    r"""A text with what would steer a terminal, or hide there, written out: `\x1b`, `\u202e`, and the like."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in str(text))
 
 
 def as_json(value: Json) -> str:
@@ -63,14 +59,14 @@ def stores_json(listings: Sequence[StoreListing], base: Path, live: Collection[P
 def stores_table(listings: Sequence[StoreListing], base: Path, now: float, live: Collection[Path]) -> str:
     """One line for each store, and where they are."""
     if not listings:
-        return f"There are no stores in {visible(base)}."
+        return f"There are no stores in {printable(base)}."
     rows = [("NOTEBOOK", "", "SIZE", "LAST USED", "STORE")]
     rows += [
-        (_notebook(each), _there(each, live), size(each.bytes), ago(now - each.used), visible(each.path.name))
+        (_notebook(each), _there(each, live), size(each.bytes), ago(now - each.used), printable(each.path.name))
         for each in listings
     ]
     total = sum(each.bytes for each in listings)
-    return f"{_columns(rows, right={2})}\n\n{counted(len(listings), 'store')}, {size(total)}, in {visible(base)}"
+    return f"{_columns(rows, right={2})}\n\n{counted(len(listings), 'store')}, {size(total)}, in {printable(base)}"
 
 
 def _notebook(listing: StoreListing) -> str:
@@ -78,7 +74,7 @@ def _notebook(listing: StoreListing) -> str:
         return "(none)"
     home = os.path.expanduser("~") + os.sep
     path = listing.notebook
-    return visible(f"~{os.sep}{path[len(home) :]}" if path.startswith(home) and home != os.sep * 2 else path)
+    return printable(f"~{os.sep}{path[len(home) :]}" if path.startswith(home) and home != os.sep * 2 else path)
 
 
 def _there(listing: StoreListing, live: Collection[Path]) -> str:
@@ -115,7 +111,7 @@ def report_text(report: Report) -> str:
         f"{counted(report.chunks, 'chunk')}, {size(report.bytes)}"
     )
     spare = f"; {size(report.orphan_bytes)} of it for nothing, which `gc` removes" if report.orphans else ""
-    name = visible(report.path.name)
+    name = printable(report.path.name)
     if not report.problems:
         return f"{name}: all is well ({held}{spare})"
     left = sum(not problem.repaired for problem in report.problems)
@@ -125,7 +121,7 @@ def report_text(report: Report) -> str:
     lines = [f"{name}: {', '.join(found)} ({held}{spare})"]
     for problem in report.problems:
         mark = "repaired: " if problem.repaired else ""
-        lines += [f"  {mark}{visible(problem.what)}", f"      {visible(problem.consequence)}"]
+        lines += [f"  {mark}{printable(problem.what)}", f"      {printable(problem.consequence)}"]
     return "\n".join(lines)
 
 
@@ -142,7 +138,7 @@ def collected_text(path: Path, collected: Collected, dry_run: bool) -> str:
     """One line."""
     removed, kept = collected.removed, collected.kept
     held = f"{counted(kept.checkpoints, 'checkpoint')} with payloads, {size(kept.bytes)}"
-    name = visible(path.name)
+    name = printable(path.name)
     if not removed.checkpoints and not removed.chunks:
         return f"{name}: nothing to drop ({held})"
     code = f", with the values of {counted(removed.checkpoints, 'checkpoint')}" if removed.checkpoints else ""
@@ -164,13 +160,13 @@ def status_text(reply: Json) -> str:
     store = reply["store"]
     checkpoints = counted(store["checkpoints"], "checkpoint")
     rows = [
-        ("notebook", visible(reply["notebook"] or "(it is not known)")),
-        ("kernel", visible(reply["kernel"] or "(none is live: this is where the last session ended)")),
+        ("notebook", printable(reply["notebook"] or "(it is not known)")),
+        ("kernel", printable(reply["kernel"] or "(none is live: this is where the last session ended)")),
         ("head", _head(reply)),
-        ("session", visible(reply["session"] or "(none)")),
-        ("store", f"{checkpoints}, {size(store['bytes'])}, in {visible(store['path'] or 'memory')}"),
+        ("session", printable(reply["session"] or "(none)")),
+        ("store", f"{checkpoints}, {size(store['bytes'])}, in {printable(store['path'] or 'memory')}"),
         *([("pending", "the last checkpoint is still being written")] if reply["pending"] else []),
-        *(("warning", visible(warning)) for warning in reply["warnings"]),
+        *(("warning", printable(warning)) for warning in reply["warnings"]),
     ]
     return _columns(rows, right=set())
 
@@ -178,13 +174,13 @@ def status_text(reply: Json) -> str:
 def _head(reply: Json) -> str:
     if not reply["head"]:
         return "(start: no cell has run)"
-    return visible(reply["head"]) + (f", on branch {visible(reply['branch'])}" if reply["branch"] else "")
+    return printable(reply["head"]) + (f", on branch {printable(reply['branch'])}" if reply["branch"] else "")
 
 
 def outputs_text(outputs: Sequence[Json], indent: str) -> str:
     """Outputs of a cell as a terminal can show them: without colours and pictures."""
     lines = [line for output in outputs for line in _output_lines(output)]
-    return "\n".join((indent + visible(_COLOUR.sub("", line).expandtabs(4))).rstrip() for line in lines)
+    return "\n".join((indent + printable(_COLOUR.sub("", line).expandtabs(4))).rstrip() for line in lines)
 
 
 def _output_lines(output: Json) -> list[str]:
@@ -231,8 +227,8 @@ def trust_json(path: Path, trust: Trust) -> Json:
 def trust_text(path: Path, notebook: str | None, checkpoints: Sequence[Checkpoint], trust: Trust) -> str:
     """What there is to know of a store before it is accepted. All but its path is what it says of itself."""
     rows = [
-        ("store", visible(path)),
-        ("notebook", visible(notebook or "(it names none)")),
+        ("store", printable(path)),
+        ("notebook", printable(notebook or "(it names none)")),
         ("written", _span(checkpoints)),
         ("not yours", ", ".join(_strange(trust))),
     ]

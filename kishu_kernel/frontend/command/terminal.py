@@ -1,7 +1,7 @@
 """What all commands of `commands` share: how they fail, what they take alike, how they tell what they are doing.
 
 Law: an error of ours is one sentence on stderr and the exit status 1, wrong usage 2. Progress is shown to people only,
-on a terminal. What is printed passes `tables.visible`.
+on a terminal. What is printed passes `tables.printable`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import click
 
 from kishu_kernel.errors import KishuError, StoreFormatError
 from kishu_kernel.frontend.command import named_stores, tables
-from kishu_kernel.frontend.command.tables import visible
+from kishu_kernel.frontend.printable import printable
 
 if TYPE_CHECKING:
     from kishu_kernel.store import LmdbStore
@@ -66,11 +66,11 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except KishuError as error:
             told = str(error).replace("`%kishu ", "`jupyter kishu ")  # as magics would say it
-            raise click.ClickException(visible(told)) from error
+            raise click.ClickException(printable(told)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe has gone: click ends quietly
                 raise
-            raise click.ClickException(visible(error)) from error
+            raise click.ClickException(printable(error)) from error
 
 
 def examples(*lines: str) -> str:
@@ -113,7 +113,7 @@ def note(sentence: str, *, people: bool = False) -> None:
         people: only to those who watch.
     """
     if not people or sys.stderr.isatty():
-        click.echo(f"Note: {visible(sentence)}.", err=True)
+        click.echo(f"Note: {printable(sentence)}.", err=True)
 
 
 def insisted(ctx: click.Context) -> bool:
@@ -127,7 +127,7 @@ def size_in_bytes(ctx: click.Context, param: click.Parameter, value: str | None)
         return None
     found = _SIZE.fullmatch(value.strip())
     if not found:
-        raise click.BadParameter(f"{visible(value)} is no size: write one like 500MB, 5GB or 1.5GiB.", ctx, param)
+        raise click.BadParameter(f"{printable(value)} is no size: write one like 500MB, 5GB or 1.5GiB.", ctx, param)
     number, decimal, binary = found.groups()
     factor = 1024 ** _POWERS[binary.upper()] if binary else 1000 ** _POWERS[decimal.upper()]
     return int(float(number) * factor)
@@ -146,7 +146,7 @@ def say_reply(reply: tables.Json, asked: tables.Json, for_programs: bool) -> Non
         click.echo(tables.as_json(reply))
         return
     from kishu_kernel.frontend.pages.display import as_text
-    from kishu_kernel.frontend.pages.phrases import View
+    from kishu_kernel.frontend.pages.wording import View
 
     width = shutil.get_terminal_size((_WIDTH, 24)).columns if sys.stdout.isatty() else _WIDTH
     text = as_text({**reply, "truncated": False}, View(asked, width, branch=reply.get("branch")))
@@ -202,7 +202,7 @@ class Each:
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
             self.failed = True
-            click.echo(f"Error: {visible(error)}", err=True)
+            click.echo(f"Error: {printable(error)}", err=True)
             if len(self._told) == before:
                 self._told.append({"name": path.name, "path": str(path)})
             self._told[-1]["error"] = str(error)
@@ -222,7 +222,7 @@ class Each:
         if self._json:
             click.echo(tables.as_json({"stores": self._told}))
         elif not self._paths:
-            click.echo(f"There are no stores in {visible(base)}.")
+            click.echo(f"There are no stores in {printable(base)}.")
         ctx.exit(1 if self.failed else 0)
 
 
@@ -230,7 +230,7 @@ class Bar:
     """A bar on the terminal, for what takes longer than a moment; nothing where stderr is no terminal."""
 
     def __init__(self, label: str) -> None:
-        self._label = visible(label)
+        self._label = printable(label)
         self._started = time.monotonic()
         self._bar: Any = None
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.frontend.magic.subcommands import BY_NAME, Argument, Kind, Subcommand
-from kishu_kernel.frontend.pages.phrases import first_line
+from kishu_kernel.frontend.pages.wording import first_line
 
 if TYPE_CHECKING:
-    from kishu_kernel.frontend.answers.messages import Requests
+    from kishu_kernel.frontend.protocol.requests import Requests
 
 _LINE = re.compile(r"\s*%?kishu\s+(.*)", re.DOTALL)
 _LATEST = 50

@@ -15,8 +15,8 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.process.interrupts import answering
 
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
-    from kishu_kernel.frontend.answers.messages import Requests
-    from kishu_kernel.frontend.attachment import Attachment
+    from kishu_kernel.frontend.protocol.requests import Requests
+    from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 
 _TRAVELS = ("undo", "redo", "checkout", "resume")
 _WIDEST = 160
@@ -34,14 +34,14 @@ def _getdoc() -> str:
 class KishuMagics(Magics):
     """Registers `%kishu`, and what completes it."""
 
-    def __init__(self, shell: Any, attachment: Attachment) -> None:
+    def __init__(self, shell: Any, tracked_shell: TrackedShell) -> None:
         super().__init__(shell)
-        self._attachment = attachment
-        _complete(shell, attachment)
+        self._tracked = tracked_shell
+        _complete(shell, tracked_shell)
 
     @property
     def _requests(self) -> Requests:
-        return self._attachment.requests
+        return self._tracked.requests
 
     @line_magic
     def kishu(self, line: str) -> None:
@@ -82,7 +82,7 @@ class KishuMagics(Magics):
         if reply["status"] == "error":
             raise UsageError(_sentence(reply))
         from kishu_kernel.frontend.pages.display import as_bundle
-        from kishu_kernel.frontend.pages.phrases import View
+        from kishu_kernel.frontend.pages.wording import View
 
         width = max(80, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
         view = View(request, width, time.time(), self._elsewhere(reply, request), *self._here(reply))
@@ -107,7 +107,7 @@ class KishuMagics(Magics):
         return there["branch"], next(iter(there["checkpoints"]), None)
 
     def _names(self, kind: str) -> dict[str, Any]:
-        from kishu_kernel.frontend.answers.messages import PROTOCOL
+        from kishu_kernel.frontend.protocol.content import PROTOCOL
 
         key = {"branch": "branches", "tag": "tags"}[kind]
         return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: self._requests.reader.names()[kind]}
@@ -120,7 +120,7 @@ class KishuMagics(Magics):
         steps = dry["plan"]["replay"] if dry["status"] == "ok" else []
         if not any(step["side_effects"] for step in steps):
             return None
-        from kishu_kernel.frontend.magic.asking import prompt, refusal
+        from kishu_kernel.frontend.magic.confirmation import prompt, refusal
 
         if not ask:
             return refusal(steps)
@@ -145,7 +145,7 @@ class KishuMagics(Magics):
         display(shown)
 
 
-def _complete(shell: Any, attachment: Attachment) -> None:
+def _complete(shell: Any, tracked_shell: TrackedShell) -> None:
     """From now on the completer of this shell knows `%kishu`."""
     try:
         from IPython.core.completer import SimpleCompletion, context_matcher
@@ -160,7 +160,7 @@ def _complete(shell: Any, attachment: Attachment) -> None:
             return {"completions": []}
         from kishu_kernel.frontend.magic.completion import completions
 
-        fragment, words = completions(line, attachment.requests, shell.magics_manager.auto_magic)
+        fragment, words = completions(line, tracked_shell.requests, shell.magics_manager.auto_magic)
         offered = [SimpleCompletion(text, type=what) for text, what in words]
         found = {"completions": offered, "suppress": bool(offered), "ordered": True}
         # Not as the completer cuts words: `HEAD~3`, `--all` and `In[7]` are whole ones here.
@@ -180,7 +180,7 @@ def _words(line: str) -> list[str]:
 
 def _sentence(reply: dict[str, Any]) -> str:
     """The error of a reply, in the words of the magic and on one line."""
-    from kishu_kernel.frontend.command.tables import visible
+    from kishu_kernel.frontend.printable import printable
 
-    text = visible(" ".join(reply["evalue"].split()))
+    text = printable(" ".join(reply["evalue"].split()))
     return text.replace("Ask with allow_lost to go there without them", "Add --allow-lost to go there without them")

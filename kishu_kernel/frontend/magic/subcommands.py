@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn
 
 from IPython.core.error import UsageError
 
-from kishu_kernel.frontend.answers.operations import nearest
+from kishu_kernel.frontend.protocol.parameters import nearest
 
 Kind = Literal["target", "branch", "tag", "variable", "session", "store", "file", "command", "text", "number"]
 """What a word stands for: decides what completes it."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.frontend.pages.html_diff import diff_page
 from kishu_kernel.frontend.pages.html_log import log_page, search_page, variable_page
 from kishu_kernel.frontend.pages.html_show import show_page
 from kishu_kernel.frontend.pages.html_state import names_page, status_page, stores_page, travel_page
-from kishu_kernel.frontend.pages.phrases import (
+from kishu_kernel.frontend.pages.text_log import log_text, search_text, variable_text
+from kishu_kernel.frontend.pages.wording import (
     MARKS,
     Reply,
     View,
@@ -35,7 +35,7 @@ from kishu_kernel.frontend.pages.phrases import (
     padded,
     short,
 )
-from kishu_kernel.frontend.pages.text_log import log_text, search_text, variable_text
+from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import size
 from kishu_kernel.session.progress import Progress
 
@@ -67,11 +67,11 @@ def progress_text(progress: Progress) -> str:
 def _status(reply: Reply, view: View) -> str:
     store = reply["store"]
     lines = [
-        f"head      {short(reply['head'])}" + (f"  on branch {visible(reply['branch'])}" if reply["branch"] else ""),
+        f"head      {short(reply['head'])}" + (f"  on branch {printable(reply['branch'])}" if reply["branch"] else ""),
         f"session   {reply['session']}",
         f"store     {checkpoints(store['checkpoints'])}, {size(store['bytes'])} "
-        f"in {visible(store['path'] or 'memory')}",
-        *(f"warning   {visible(warning)}" for warning in reply["warnings"]),
+        f"in {printable(store['path'] or 'memory')}",
+        *(f"warning   {printable(warning)}" for warning in reply["warnings"]),
     ]
     return "\n".join([*lines, "%kishu log shows the history, %kishu undo takes back a cell, %kishu help explains all"])
 
@@ -93,13 +93,13 @@ def _travel(reply: Reply, view: View) -> str:
         + ("; ".join(part for part in parts if part) or "nothing differs")
     ]
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
-    lines += [f"  lost: {names}: {visible(reason)}" for names, reason in losses(plan)]
+    lines += [f"  lost: {names}: {printable(reason)}" for names, reason in losses(plan)]
     lines += [ahead(reply)] if ahead(reply) else []
     return "\n".join(lines)
 
 
 def _rerun(step: Reply, done: bool) -> str:
-    told = [f"{step['seconds']:.1f} s when it first ran", *map(visible, step["side_effects"])]
+    told = [f"{step['seconds']:.1f} s when it first ran", *map(printable, step["side_effects"])]
     return f"  {'re-run' if done else 're-run needed'}: {first_line(step['code'])} ({', '.join(told)})"
 
 
@@ -112,27 +112,27 @@ def _show(reply: Reply, view: View) -> str:
     each = reply["checkpoint"]
     marked = " ".join(mark + name for mark, name in changed(each)) or "changed nothing"
     lines = [
-        f"{visible(each['id'])}  {cell(each)}  {moment(each['timestamp'])}  {lasted(each['duration'])}",
+        f"{printable(each['id'])}  {cell(each)}  {moment(each['timestamp'])}  {lasted(each['duration'])}",
         *([f"  {', '.join(names_at(each))}"] if names_at(each) else []),
-        *([f"  message: {visible(each['message'])}"] if each["message"] else []),
+        *([f"  message: {printable(each['message'])}"] if each["message"] else []),
         *(f"    {line}" for line in code_lines(each["code"])),
         *(f"  {fitted(told, view.width - 2)}" for told in (marked, *notes(each))),
         "",
     ]
     rows = sorted(reply["variables"], key=lambda row: is_result(row["name"]))
-    name_width = min(30, max((len(visible(row["name"])) for row in rows), default=0))
-    type_width = min(24, max((len(visible(row["type"])) for row in rows), default=0))
+    name_width = min(30, max((len(printable(row["name"])) for row in rows), default=0))
+    type_width = min(24, max((len(printable(row["type"])) for row in rows), default=0))
     room = max(20, view.width - name_width - type_width - 8 - 2 * 4)
     for row in rows:
         told = [
-            padded(visible(row["name"]), name_width),
-            padded(visible(row["type"]), type_width),
+            padded(printable(row["name"]), name_width),
+            padded(printable(row["type"]), type_width),
             (size(row["bytes"]) if row["stored"] else "not stored").rjust(8),
-            fitted(visible(row["summary"]), room),
+            fitted(printable(row["summary"]), room),
         ]
         lines.append("  " + "  ".join(told))
     if reply.get("outputs_note"):
-        lines += ["", visible(reply["outputs_note"])]
+        lines += ["", printable(reply["outputs_note"])]
     return "\n".join(lines)
 
 
@@ -140,20 +140,20 @@ def _diff(reply: Reply, view: View) -> str:
     marks = {name: mark for key, mark in MARKS.items() for name in reply[key]}
     if not marks:
         return "no difference"
-    target, base = (visible(view.asked.get(key, "HEAD")) for key in ("target", "base"))
+    target, base = (printable(view.asked.get(key, "HEAD")) for key in ("target", "base"))
     lines = [f"from {base} to {target}:"]
     for detail in sorted(reply["details"], key=lambda each: is_result(each["name"])):
         before, after = detail["before"], detail["after"]
-        values = f"{visible(before)}  ->  {visible(after)}" if before and after else visible(before or after)
-        lines.append(f"{marks[detail['name']]} {visible(detail['name'])}  {values}")
+        values = f"{printable(before)}  ->  {printable(after)}" if before and after else printable(before or after)
+        lines.append(f"{marks[detail['name']]} {printable(detail['name'])}  {values}")
         change = detail.get("change") or {"aspects": [], "cells": [], "note": None}
         told = [(each["aspect"], each["before"], each["after"]) for each in change["aspects"]]
         told += [(_place(each), each["before"], each["after"]) for each in change["cells"]]
-        name_width = min(24, max((len(visible(name)) for name, _, _ in told), default=0))
+        name_width = min(24, max((len(printable(name)) for name, _, _ in told), default=0))
         for name, one, other in told:
-            text = f"{padded(visible(name), name_width)}  {visible(one)}  ->  {visible(other)}"
+            text = f"{padded(printable(name), name_width)}  {printable(one)}  ->  {printable(other)}"
             lines.append("    " + fitted(text, max(40, view.width - 4)))
-        lines += [f"    {visible(change['note'])}"] if change["note"] else []
+        lines += [f"    {printable(change['note'])}"] if change["note"] else []
     return "\n".join(lines)
 
 
@@ -168,16 +168,16 @@ def _commit(reply: Reply, view: View) -> str:
 def _stores(reply: Reply, view: View) -> str:
     lines = []
     for each in reply["stores"]:
-        notebook = visible(each["notebook"] or "(no notebook)")
+        notebook = printable(each["notebook"] or "(no notebook)")
         gone = "" if each["exists"] or not each["notebook"] else "  (no longer there)"
         mark = "*" if each["own"] else " "
         used = moment(each["used"])[:-3]
-        lines.append(f"{mark} {visible(each['name'])}  {size(each['bytes']):>7}  {used}  {notebook}{gone}")
+        lines.append(f"{mark} {printable(each['name'])}  {size(each['bytes']):>7}  {used}  {notebook}{gone}")
     return "\n".join(lines) or "there are no stores yet"
 
 
 def _attach(reply: Reply, view: View) -> str:
-    return f"this notebook has the history in {visible(reply['store'])} now: `%kishu resume` goes to where it ended"
+    return f"this notebook has the history in {printable(reply['store'])} now: `%kishu resume` goes to where it ended"
 
 
 def _gc(reply: Reply, view: View) -> str:
@@ -194,13 +194,13 @@ def _gc(reply: Reply, view: View) -> str:
 
 def _export(reply: Reply, view: View) -> str:
     cells = f"{reply['cells']} cell{'s' * (reply['cells'] != 1)}"
-    return f"wrote {cells} to {visible(reply['path'])}: open it with any Jupyter, and run it from the top"
+    return f"wrote {cells} to {printable(reply['path'])}: open it with any Jupyter, and run it from the top"
 
 
 def _names(key: str) -> Rendering:
     def text(reply: Reply, view: View) -> str:
         here = view.branch if key == "branches" else None
-        lines = [f"{'*' if name == here else ' '} {visible(name)}  {short(id)}" for name, id in reply[key].items()]
+        lines = [f"{'*' if name == here else ' '} {printable(name)}  {short(id)}" for name, id in reply[key].items()]
         return "\n".join(lines) or f"no {key}"
 
     return text

@@ -10,8 +10,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from kishu_kernel.frontend.command.tables import visible
-from kishu_kernel.frontend.pages.phrases import (
+from kishu_kernel.frontend.pages.wording import (
     Marked,
     Reply,
     cell,
@@ -24,6 +23,7 @@ from kishu_kernel.frontend.pages.phrases import (
     moment,
     notes,
 )
+from kishu_kernel.frontend.printable import printable
 
 ROOT = "kishu-v1"
 """Changes when the style does: a notebook keeps older pages, and frontends mix the styles of all."""
@@ -100,7 +100,7 @@ def page(*parts: str) -> str:
 
 def esc(text: object) -> str:
     """A text that means nothing but itself, in HTML or in an attribute."""
-    return html.escape(visible(text))
+    return html.escape(printable(text))
 
 
 def told(text: str) -> str:
@@ -132,7 +132,7 @@ def change_chips(marked: Sequence[Marked], most: int) -> str:
 
 def name_chips(names: Iterable[str], mark: str) -> str:
     """Variables that all fared the same."""
-    return change_chips([(mark, visible(name)) for name in dict.fromkeys(names) if not is_result(name)], 30)
+    return change_chips([(mark, printable(name)) for name in dict.fromkeys(names) if not is_result(name)], 30)
 
 
 def refs(each: Reply, here: bool = False) -> str:
@@ -152,7 +152,7 @@ def note_chips(each: Reply) -> str:
 def message(each: Reply) -> str:
     """What the user said of it."""
     said = each["message"]
-    return f'<em title="{esc(said[:_HOVER])}">{esc(fitted(visible(said), 40))}</em> ' if said else ""
+    return f'<em title="{esc(said[:_HOVER])}">{esc(fitted(printable(said), 40))}</em> ' if said else ""
 
 
 def ago(timestamp: str, now: float) -> str:
@@ -197,8 +197,8 @@ def changes_of(each: Reply, room: int = 32) -> str:
 
 def highlighted_search(text: str, wanted: str) -> str:
     """A text in which what was looked for is marked."""
-    shown = visible(text)
-    parts = re.split(f"({re.escape(visible(wanted))})", shown, flags=re.IGNORECASE) if wanted else [shown]
+    shown = printable(text)
+    parts = re.split(f"({re.escape(printable(wanted))})", shown, flags=re.IGNORECASE) if wanted else [shown]
     return "".join(
         f"<mark>{html.escape(part)}</mark>" if at % 2 else html.escape(part) for at, part in enumerate(parts)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kishu_kernel.frontend.pages.html import SIGNS, chip, esc, page, table
-from kishu_kernel.frontend.pages.phrases import MARKS, Reply, View, is_result
+from kishu_kernel.frontend.pages.wording import MARKS, Reply, View, is_result
 
 _KINDS = {"created": "k-add", "modified": "k-mod", "deleted": "k-del"}
 

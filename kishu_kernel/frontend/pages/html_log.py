@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.frontend.pages.html import (
     ago,
     cell_of,
@@ -24,7 +23,8 @@ from kishu_kernel.frontend.pages.html import (
     refs,
     table,
 )
-from kishu_kernel.frontend.pages.phrases import Reply, View, changed, checkpoints, excerpt
+from kishu_kernel.frontend.pages.wording import Reply, View, changed, checkpoints, excerpt
+from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted, size
 
 HEIGHT, STEP, DOT = 30, 14, 4
@@ -83,8 +83,8 @@ def variable_page(reply: Reply, view: View) -> str:
     rows = []
     for each in reply["checkpoints"]:
         marked = changed(each)
-        mine = [one for one in marked if one[1] == visible(name)]
-        others = [one for one in marked if one[1] != visible(name)]
+        mine = [one for one in marked if one[1] == printable(name)]
+        others = [one for one in marked if one[1] != printable(name)]
         told = change_chips(mine, 1) + (
             f'<br><span class="k-soft">with</span> {change_chips(others, 3)}' if others else ""
         )

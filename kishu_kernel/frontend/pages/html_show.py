@@ -16,7 +16,7 @@ from kishu_kernel.frontend.pages.html import (
     table,
 )
 from kishu_kernel.frontend.pages.html import told as told_of
-from kishu_kernel.frontend.pages.phrases import Reply, View, is_result, lasted, listed
+from kishu_kernel.frontend.pages.wording import Reply, View, is_result, lasted, listed
 from kishu_kernel.model.amounts import counted, size
 
 _FOLDED = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kishu_kernel.frontend.pages.html import ago, cell_of, chip, code_line, esc, id_of, name_chips, page, table
-from kishu_kernel.frontend.pages.phrases import (
+from kishu_kernel.frontend.pages.wording import (
     Reply,
     View,
     ahead,

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kishu_kernel.frontend.command.tables import visible
-from kishu_kernel.frontend.pages.phrases import (
+from kishu_kernel.frontend.pages.wording import (
     Reply,
     View,
     cell,
@@ -24,6 +23,7 @@ from kishu_kernel.frontend.pages.phrases import (
     padded,
     short,
 )
+from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted, size
 
 HERE, THERE = "●", "○"
@@ -73,10 +73,10 @@ def variable_text(reply: Reply, view: View) -> str:
     how = {"+": "made", "~": "changed", "-": "deleted"}
     lines = []
     for each in reply["checkpoints"]:
-        marks = [mark for mark, changed_name in changed(each) if changed_name == visible(name)]
+        marks = [mark for mark, changed_name in changed(each) if changed_name == printable(name)]
         verb = how[marks[0]] if marks else "changed"
         told = f"{cell(each)}  {verb} {lately(each['timestamp'], view.now)}"
-        also = [changed_name for _, changed_name in changed(each) if changed_name != visible(name)]
+        also = [changed_name for _, changed_name in changed(each) if changed_name != printable(name)]
         told += f", with {listed(also, 5)}" if also else ""
         lines.append(fitted(f"{short(each['id'])}  {told}", view.width))
         lines += [f"    {fitted(line, view.width - 4)}" for line in excerpt(each["code"])]
@@ -86,14 +86,14 @@ def variable_text(reply: Reply, view: View) -> str:
 def search_text(reply: Reply, view: View) -> str:
     """What was found, newest first."""
     if not reply["checkpoints"]:
-        return f"nothing in code, messages or names has {visible(view.asked.get('text', ''))!r} in it"
+        return f"nothing in code, messages or names has {printable(view.asked.get('text', ''))!r} in it"
     table = _Table(reply["checkpoints"], view, 0)
     lines = []
     for each in reply["checkpoints"]:
         lines += table.lines(each)
         for found in each["found"][:5]:
             where = "" if found["where"] == "code" else f"{found['where']}: "
-            lines.append(f"    {fitted(where + visible(found['text']), view.width - 4)}")
+            lines.append(f"    {fitted(where + printable(found['text']), view.width - 4)}")
         if len(each["found"]) > 5:
             lines.append(f"    and {len(each['found']) - 5} more places")
     return "\n".join(lines) + ("\n... and older ones: add --limit 0" if reply["truncated"] else "")
@@ -123,7 +123,7 @@ class _Table:
             lately(each["timestamp"], self._view.now).rjust(self._when),
         ]
         said = [f"({', '.join(names_at(each))})"] if names_at(each) else []
-        said += [f'"{visible(each["message"])}"'] if each["message"] else []
+        said += [f'"{printable(each["message"])}"'] if each["message"] else []
         said += notes(each)
         lines = ["  ".join(told).rstrip()]
         if said:

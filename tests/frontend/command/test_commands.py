@@ -20,8 +20,8 @@ import pytest
 from kishu_kernel import __version__
 from kishu_kernel.errors import UntrustedError
 from kishu_kernel.frontend.command.commands import commands
-from kishu_kernel.frontend.command.tables import visible
 from kishu_kernel.frontend.command.terminal import size_in_bytes
+from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model import SessionId, Version
 from kishu_kernel.model.amounts import ago
 from kishu_kernel.store import LmdbStore
@@ -148,7 +148,7 @@ def test_what_a_store_says_does_not_reach_the_terminal(base: Path, path: Path) -
         assert not {"\x1b", "\x07", "\u202e"} & set(result.output), result.output
     assert r"evil\x1b]0;owned\x07\u202e" in outputs[0].output
     assert r"\x1b[2J" in outputs[1].output
-    assert visible("a\tb\nc\x7f\x9b\ud800 é") == r"a\tb\nc\x7f\x9b\ud800 é"
+    assert printable("a\tb\nc\x7f\x9b\ud800 é") == r"a\tb\nc\x7f\x9b\ud800 é"
 
 
 @pytest.mark.parametrize(

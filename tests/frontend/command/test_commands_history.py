@@ -17,8 +17,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from kishu_kernel.frontend.answers.messages import PROTOCOL
 from kishu_kernel.frontend.command import sources
+from kishu_kernel.frontend.protocol.content import PROTOCOL
 from kishu_kernel.model import SessionId, VariableInfo
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk.directory import DATA

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.displaypub import CapturingDisplayPublisher
 
-from kishu_kernel.frontend.answers.content import sendable
 from kishu_kernel.frontend.magic.republish import republish
 from kishu_kernel.frontend.magic.subcommands import SUBCOMMANDS, help_page, help_text
 from kishu_kernel.frontend.pages.display import as_bundle, as_text
 from kishu_kernel.frontend.pages.html import STYLE
-from kishu_kernel.frontend.pages.phrases import View, columns
+from kishu_kernel.frontend.pages.wording import View, columns
+from kishu_kernel.frontend.protocol.content import sendable
 from kishu_kernel.history.graph_layout import graph_rows
 
 NOW = 1_790_000_000.0

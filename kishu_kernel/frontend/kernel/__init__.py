@@ -1,0 +1,1 @@
+"""Our kernel, and what a kernel of others needs to become one."""

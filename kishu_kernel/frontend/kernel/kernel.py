@@ -1,0 +1,99 @@
+"""The kernel "Python 3 (Kishu)": ipykernel, with a checkpoint after every cell."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from ipykernel.ipkernel import IPythonKernel
+from traitlets import default
+
+from kishu_kernel.detect.access_trackers import PatchedNamespace
+from kishu_kernel.frontend.kernel.kernel_hooks import KernelHooks, answer_disabled
+from kishu_kernel.frontend.kernel.options import KishuOptions
+from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
+
+
+class KishuKernel(KishuOptions, IPythonKernel):
+    """Everything that ipykernel does, and time travel.
+
+    Attributes:
+        kishu_hooks: None where checkpoints are switched off.
+    """
+
+    msg_types = [*IPythonKernel.msg_types, "kishu_request"]  # noqa: RUF012 -- as in the base class
+    control_msg_types = [*IPythonKernel.control_msg_types, "kishu_request"]  # noqa: RUF012
+
+    @default("user_ns")
+    def _default_user_ns(self) -> dict[str, Any] | None:
+        # None: as in ipykernel, the shell takes the dict of the module `__main__`.
+        return PatchedNamespace() if self.enabled and self.tracker == "namespace" else None
+
+    def __init__(self, **kwargs: Any) -> None:
+        if kwargs.get("user_ns") is None:  # ipykernel's application says None, which would hide the default
+            kwargs.pop("user_ns", None)
+        super().__init__(**kwargs)
+        self.kishu_hooks: KernelHooks | None = None
+        if self.enabled:
+            self.kishu_hooks = KernelHooks(self, self.settings())
+            self.shell_handlers.update(self.kishu_hooks.comm_handlers(self.shell_handlers))
+
+    @property
+    def tracked_shell(self) -> TrackedShell | None:
+        """The shell and its session."""
+        return None if self.kishu_hooks is None else self.kishu_hooks.tracked_shell
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """As in `KernelHooks.info`."""
+        info: dict[str, Any] = super().kernel_info
+        return info if self.kishu_hooks is None else self.kishu_hooks.info(info)
+
+    async def execute_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """As in `KernelHooks.reply_first`."""
+        handle = partial(super().execute_request, stream, ident, parent)
+        await (handle() if self.kishu_hooks is None else self.kishu_hooks.reply_first(handle, stream))
+
+    async def do_execute(
+        self,
+        code: str,
+        silent: bool,
+        store_history: bool = True,
+        user_expressions: dict[str, str] | None = None,
+        allow_stdin: bool = False,
+        **how: Any,  # what else this version of ipykernel knows of a cell
+    ) -> dict[str, Any]:
+        """As in `KernelHooks.execute`."""
+        run = partial(super().do_execute, code, silent, store_history, user_expressions, allow_stdin, **how)
+        if self.kishu_hooks is None:
+            return dict(await run())
+        return await self.kishu_hooks.execute(
+            run, code, hidden=silent or not store_history, expressions=user_expressions
+        )
+
+    async def shell_channel_thread_main(self, msg: Any) -> None:
+        """As in `KernelHooks.hurry`: on the thread that hears of shell messages first, if this ipykernel has one."""
+        if self.kishu_hooks is not None:
+            self.kishu_hooks.hurry()
+        await super().shell_channel_thread_main(msg)
+
+    async def kishu_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        """As in `KernelHooks.answer`."""
+        if not self.session:
+            return
+        if self.kishu_hooks is None:
+            await answer_disabled(self.session, stream, ident, parent)
+        else:
+            await self.kishu_hooks.answer(stream, ident, parent)
+
+    async def do_debug_request(self, msg: dict[str, Any]) -> Any:
+        """As in `KernelHooks.debug`."""
+        if self.kishu_hooks is None:
+            return await super().do_debug_request(msg)
+        return await self.kishu_hooks.debug(super().do_debug_request, msg)
+
+    def do_shutdown(self, restart: bool) -> Any:
+        """Ends the kernel; the history stays."""
+        if self.kishu_hooks is not None:
+            self.kishu_hooks.close()
+        return super().do_shutdown(restart)

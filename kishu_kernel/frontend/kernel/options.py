@@ -1,0 +1,114 @@
+"""What a person can choose: by the command line of a kernel, in a config file, or by the environment."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import cast
+
+from traitlets import Bool, Enum, Float, Int, List, Unicode, default
+from traitlets.config import Configurable
+
+from kishu_kernel.detect.access_trackers import TrackerKind
+from kishu_kernel.frontend.shell.settings import END_TIMEOUT, Settings
+from kishu_kernel.frontend.shell.store_opener import StoreLocation
+from kishu_kernel.session.keep_rules import KeepRules
+
+
+class KishuOptions(Configurable):
+    """The options, as traits. In config files they stand under `KishuKernel`, whatever kernel it is."""
+
+    enabled = Bool(help="Take checkpoints. Off, the kernel is plain ipykernel. [KISHU_ENABLED]").tag(config=True)
+    store_dir = Unicode(
+        help="Directory of the stores, one for each notebook. Empty: in Jupyter's data directory. [KISHU_STORE_DIR]"
+    ).tag(config=True)
+    in_memory = Bool(False, help="Keep the history in memory only; it ends with the kernel.").tag(config=True)
+    notebook = Unicode(help="Path of the notebook, for frontends that do not tell it. [KISHU_NOTEBOOK]").tag(
+        config=True
+    )
+    tracker = Enum(
+        ("code", "namespace", "all"),
+        "code",
+        help="How to learn what a cell may have touched: from its code; by the patched namespace of the "
+        "Kishu paper, which slows cells down; or by taking everything for touched.",
+    ).tag(config=True)
+    output_limit = Int(1_000_000, help="Bytes of outputs kept with each checkpoint.").tag(config=True)
+    store_limit = Int(
+        None,
+        allow_none=True,
+        help="Bytes that the store of a notebook may occupy; old checkpoints become code only to stay below. "
+        "Default: 20 GB, or a tenth of the free disk where that is less. 0: no limit.",
+    ).tag(config=True)
+    version_limit = Int(
+        0, help="Bytes that one stored value may weigh; a heavier one is re-run instead. 0: no limit."
+    ).tag(config=True)
+    exclude = List(
+        Unicode(), help="Patterns on names of variables that are not stored, like tmp_*: they are re-run instead."
+    ).tag(config=True)
+    exclude_types = List(
+        Unicode(), help="Patterns on types that are not stored, like torch.Tensor: they are re-run instead."
+    ).tag(config=True)
+    audit = Bool(
+        True, help="Use pauses to look for changes that no code shows, and to try whether what was stored comes back."
+    ).tag(config=True)
+    effects = Bool(
+        True,
+        help="Record what cells do to files, the network and processes, for the day when they are to be re-run. "
+        "It makes each call of id() 0.1 microseconds slower, and so copy.deepcopy. Off, there are no trials either.",
+    ).tag(config=True)
+    network_store = Bool(
+        False, help="Keep the store where it is, even on a network file system, where it can be damaged."
+    ).tag(config=True)
+    auto_resume = Bool(
+        help="Begin where the last session of the notebook ended, unless cells must be re-run. [KISHU_AUTO_RESUME]"
+    ).tag(config=True)
+
+    end_timeout = Float(
+        min=0.0,
+        help="Seconds that writing may take when the kernel is asked to end (a shutdown, SIGTERM, SIGHUP). What is not "
+        "written by then is re-run, or told. Default: 10. [KISHU_END_TIMEOUT]",
+    ).tag(config=True)
+
+    @default("end_timeout")
+    def _default_end_timeout(self) -> float:
+        try:
+            return max(0.0, float(os.environ.get("KISHU_END_TIMEOUT", "")))
+        except ValueError:
+            return END_TIMEOUT
+
+    @default("enabled")
+    def _default_enabled(self) -> bool:
+        return _switched("KISHU_ENABLED", "1")
+
+    @default("auto_resume")
+    def _default_auto_resume(self) -> bool:
+        return _switched("KISHU_AUTO_RESUME", "0")
+
+    @default("store_dir")
+    def _default_store_dir(self) -> str:
+        return os.environ.get("KISHU_STORE_DIR", "")
+
+    @default("notebook")
+    def _default_notebook(self) -> str:
+        return os.environ.get("KISHU_NOTEBOOK", "")
+
+    def settings(self) -> Settings:
+        """The options as one value."""
+        return Settings(
+            where=StoreLocation(
+                Path(self.store_dir).expanduser() if self.store_dir else None, self.network_store, self.store_limit
+            ),
+            in_memory=self.in_memory,
+            tracker=cast(TrackerKind, self.tracker),
+            notebook=self.notebook or None,
+            output_limit=self.output_limit,
+            rules=KeepRules(tuple(self.exclude), tuple(self.exclude_types), self.version_limit or None),
+            auto_resume=self.auto_resume,
+            audit=self.audit,
+            effects=self.effects,
+            end_timeout=self.end_timeout,
+        )
+
+
+def _switched(variable: str, default: str) -> bool:
+    return os.environ.get(variable, default).lower() not in ("0", "false", "no", "off", "")

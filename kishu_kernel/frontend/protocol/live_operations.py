@@ -1,0 +1,186 @@
+"""The operations of the protocol that need a session: those that change it, and those that look beyond its history.
+
+Each method takes the checked arguments of a request and returns the fields of its reply. It raises a `KishuError` where
+the operation cannot be done; the session is then as it was.
+Neighbours: `reading` has what needs no session, `operations` lists all, `requests` calls them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timezone
+from itertools import takewhile
+from typing import Any
+
+from kishu_kernel.errors import RequestError, StoreError
+from kishu_kernel.frontend.protocol.content import Json, comparison_content, outcome_content
+from kishu_kernel.frontend.protocol.reading import Reader
+from kishu_kernel.frontend.protocol.session_host import SessionHost
+from kishu_kernel.history.graph import ancestry, common_ancestor
+from kishu_kernel.history.targets import BRANCH, TAG
+from kishu_kernel.model import Outcome, StoreStatistics
+from kishu_kernel.session.timeline import Timeline
+
+
+class LiveOperations:
+    """The operations on one session.
+
+    Attributes:
+        reader: those that only look at its history.
+    """
+
+    def __init__(self, host: SessionHost) -> None:
+        self._host = host
+        self._session = host.session
+        self.reader = Reader(lambda: self._session.timeline, host.notebook)
+
+    @property
+    def _timeline(self) -> Timeline:
+        return self._session.timeline
+
+    # -- read-only -----------------------------------------------------------------------------------
+
+    def status(self) -> Json:
+        """Where the session stands, and what the store holds."""
+        timeline = self._timeline
+        statistics, trouble = self._statistics()
+        return {
+            "head": timeline.head,
+            "branch": timeline.branch,
+            "session": timeline.session,
+            "latest": timeline.latest,
+            "pending": timeline.store.pending or self._host.checkpoint_pending,
+            "store": {
+                "path": statistics.path,
+                "bytes": statistics.bytes,
+                "checkpoints": statistics.checkpoints,
+                "chunks": statistics.chunks,
+            },
+            "warnings": [*self._host.warnings, *trouble],
+        }
+
+    def _statistics(self) -> tuple[StoreStatistics, list[str]]:
+        """What the store holds; nothing, and why, where it cannot be read: the session goes on without it."""
+        try:
+            return self._timeline.store.statistics(), []
+        except StoreError as error:
+            place = self._host.opener.place
+            return StoreStatistics(None if place is None else str(place.path), 0, 0, 0), [str(error)]
+
+    def diff(self, target: str, base: str, values: bool) -> Json:
+        """What is different at `target` from what it is at `base`, and on request in what way."""
+        content = self.reader.diff(target, base)
+        if values:
+            before, after = self.reader.variables_at(base), self.reader.variables_at(target)
+            pairs = {name: (before[name][2], after[name][2]) for name in content["modified"]}
+            compared = self._session.compared(pairs)
+            for detail in content["details"]:
+                found = compared.get(detail["name"])
+                detail["change"] = None if found is None else comparison_content(found)
+        return content
+
+    # -- changing ------------------------------------------------------------------------------------
+
+    def checkout(self, target: str, **how: Any) -> Json:
+        """Goes to a state."""
+        return self._traveled(self._session.checkout(target, **how))
+
+    def undo(self, steps: int, **how: Any) -> Json:
+        """Goes to the parent, so many times."""
+        return self._traveled(self._session.undo(steps, **how))
+
+    def redo(self, steps: int, **how: Any) -> Json:
+        """Goes to the child last left, so many times."""
+        return self._traveled(self._session.redo(steps, **how))
+
+    def resume(self, session: str | None, **how: Any) -> Json:
+        """Goes to where an earlier session of this notebook stood last."""
+        return self._traveled(self._session.resume(session, **how))
+
+    def stores(self) -> Json:
+        """All stores of this user, the last used first."""
+        place = self._host.opener.place
+        listed = [
+            {
+                "name": each.path.name,
+                "path": str(each.path),
+                "notebook": each.notebook,
+                "exists": each.exists,
+                "bytes": each.bytes,
+                "used": datetime.fromtimestamp(each.used, timezone.utc).isoformat(),
+                "own": place is not None and each.path == place.path,
+            }
+            for each in self._host.opener.stores()
+        ]
+        return {"stores": listed}
+
+    def attach(self, store: str) -> Json:
+        """Gives this notebook the history of another one."""
+        opener = self._host.opener
+        fitting = [each.path for each in opener.stores() if store in (each.path.name, str(each.path), each.notebook)]
+        if len(fitting) != 1:
+            raise RequestError(f"{len(fitting)} stores are called {store!r}: `%kishu stores` lists them by their names")
+        if not self._session.let_go():
+            raise RequestError(
+                "this session has a history already: restart the kernel, and attach before the first cell"
+            )
+        return {"store": str(opener.attach(fitting[0])), "sessions": len(self._timeline.earlier())}
+
+    def gc(self, dry_run: bool) -> Json:
+        """Drops payloads that no head, branch or tag needs."""
+        collected = self._session.collect(dry_run=dry_run)
+        self._host.relabelled()
+        return {"removed": asdict(collected.removed), "kept": asdict(collected.kept), "dry_run": dry_run}
+
+    def commit(self, message: str) -> Json:
+        """Gives the present state a message."""
+        committed = self._session.commit(message)
+        self._host.relabelled()
+        return {"head": committed.id}
+
+    def branch(self, name: str, target: str, delete: bool) -> Json:
+        """Makes, moves or deletes a branch."""
+        self._rename(BRANCH, name, target, delete)
+        return {"branches": self._timeline.names(BRANCH)}
+
+    def tag(self, name: str, target: str, delete: bool) -> Json:
+        """Makes, moves or deletes a tag."""
+        self._rename(TAG, name, target, delete)
+        return {"tags": self._timeline.names(TAG)}
+
+    # -- helpers -------------------------------------------------------------------------------------
+
+    def _traveled(self, outcome: Outcome) -> Json:
+        if outcome.applied:
+            self._host.traveled()
+        return {**outcome_content(outcome), "ahead": self._ahead(outcome)}
+
+    def _ahead(self, outcome: Outcome) -> list[Json]:
+        """The cells that do not match the state any more, oldest first.
+
+        Those on the way that is left, and those that `redo` would bring back from there, or from here.
+        """
+        timeline = self._timeline
+        target = outcome.head if outcome.applied else outcome.plan.target
+        meeting = common_ancestor(timeline.lookup, outcome.previous, target)
+        way = takewhile(lambda each: each.id != meeting, ancestry(timeline.lookup, outcome.previous))
+        left = {each.id: each for each in way}
+        on_the_way = {each.id for each in ancestry(timeline.lookup, target)}
+        for start in (outcome.previous, target):
+            at = timeline.last_left(start)
+            while at is not None and at not in left and at not in on_the_way:
+                left[at] = timeline.lookup(at)
+                at = timeline.last_left(at)
+        told = [each for each in left.values() if each.code and (each.changed or each.accessed)]
+        return [
+            {"checkpoint": each.id, "execution_count": each.execution_count, "code": each.code, "session": each.session}
+            for each in sorted(told, key=lambda each: each.timestamp)
+        ]
+
+    def _rename(self, kind: str, name: str, target: str, delete: bool) -> None:
+        timeline = self._timeline
+        if delete:
+            timeline.delete_name(kind, name)
+        else:
+            timeline.set_name(kind, name, timeline.resolve(target))
+        self._host.relabelled()

@@ -1,0 +1,62 @@
+"""The list of all operations: what each is called, what it takes, and which method answers it.
+
+A new operation is a method and a line here. If it only looks at a history, the method goes into `reading`, and also
+works without a kernel; otherwise it goes into `live_operations`. PROTOCOL.md describes it. People get it as a line in
+`magic/subcommands`, with its text in `pages/`; scripts as a method of `client`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kishu_kernel.frontend.protocol.content import Json
+from kishu_kernel.frontend.protocol.live_operations import LiveOperations
+from kishu_kernel.frontend.protocol.parameters import Operation, Parameter
+
+_FLAG = Parameter(bool, False)
+_TEXT = Parameter(str)
+_OPTIONAL_TEXT = Parameter(str, None, nullable=True)
+_TARGET_OR_HEAD = Parameter(str, "HEAD")
+_LIMIT = Parameter(int, 100, least=0)
+_STEPS = Parameter(int, 1, least=1)
+_TRAVEL = {
+    "dry_run": _FLAG,
+    "replay": Parameter(str, "auto", choices=("auto", "never")),
+    "allow_lost": _FLAG,
+}
+_NAMING = {"name": _TEXT, "target": _TARGET_OR_HEAD, "delete": _FLAG}
+
+
+def _reading(name: str, /, **parameters: Parameter) -> Operation:
+    """An operation that is the method of this name of `Reader`."""
+
+    def answer(live: LiveOperations, **arguments: Any) -> Json:
+        content: Json = getattr(live.reader, name)(**arguments)
+        return content
+
+    return Operation(answer, parameters, changes=False)
+
+
+_DIFF = {"target": _TEXT, "base": _TARGET_OR_HEAD, "values": _FLAG}
+
+OPERATIONS: dict[str, Operation] = {
+    # These only look.
+    "status": Operation(LiveOperations.status, changes=False, patience=0.05),
+    "log": _reading("log", limit=_LIMIT, all=_FLAG, since=_OPTIONAL_TEXT, graph=_FLAG),
+    "show": _reading("show", target=_TEXT),
+    "diff": Operation(LiveOperations.diff, _DIFF, changes=False),
+    "variable": _reading("variable", name=_TEXT, limit=_LIMIT),
+    "search": _reading("search", text=_TEXT, limit=_LIMIT),
+    "export": _reading("export", target=_TARGET_OR_HEAD, path=_OPTIONAL_TEXT, force=_FLAG),
+    "stores": Operation(LiveOperations.stores, changes=False),
+    # These change the session, or its store.
+    "checkout": Operation(LiveOperations.checkout, {"target": _TEXT, **_TRAVEL}),
+    "undo": Operation(LiveOperations.undo, {"steps": _STEPS, **_TRAVEL}),
+    "redo": Operation(LiveOperations.redo, {"steps": _STEPS, **_TRAVEL}),
+    "resume": Operation(LiveOperations.resume, {"session": _OPTIONAL_TEXT, **_TRAVEL}),
+    "commit": Operation(LiveOperations.commit, {"message": _TEXT}),
+    "branch": Operation(LiveOperations.branch, _NAMING),
+    "tag": Operation(LiveOperations.tag, _NAMING),
+    "gc": Operation(LiveOperations.gc, {"dry_run": _FLAG}),
+    "attach": Operation(LiveOperations.attach, {"store": _TEXT}),
+}

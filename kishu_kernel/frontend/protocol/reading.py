@@ -1,0 +1,223 @@
+"""The operations of the protocol that only look: over the history of a running session, or over a store at rest.
+
+Law: nothing here changes anything, loads a value, or waits for a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from kishu_kernel.errors import RequestError
+from kishu_kernel.frontend.protocol.content import Json, checkpoint_content
+from kishu_kernel.frontend.protocol.notebook_export import as_notebook, write_notebook
+from kishu_kernel.frontend.protocol.output_gate import note, shown
+from kishu_kernel.frontend.protocol.parameters import nearest
+from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
+from kishu_kernel.history.graph_layout import graph_rows, in_drawing_order
+from kishu_kernel.history.targets import BRANCH, HEAD, TAG
+from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
+from kishu_kernel.session.timeline import History
+
+At = tuple[object, VariableInfo, Version]
+"""What a variable's equality hangs on (its digest, else its version), what is known of it, and its version."""
+
+
+class Reader:
+    """Answers what can be answered by looking.
+
+    Args:
+        history: asked for anew each time: a session opens its own late.
+        own_notebook: the path of the notebook that the history is of, where it is known: no export overwrites it.
+    """
+
+    def __init__(self, history: Callable[[], History], own_notebook: Callable[[], str | None] = lambda: None) -> None:
+        self._history = history
+        self._own_notebook = own_notebook
+
+    def log(self, limit: int = 100, all: bool = False, since: str | None = None, graph: bool = False) -> Json:
+        """The way to the root, or all checkpoints; newest first."""
+        history = self._history()
+        floor = None if since is None else history.lookup(history.resolve(since))
+        way = list(ancestry(history.lookup, history.head)) if graph or not all else []
+        if all:
+            found = list(history.store.checkpoints(outputs=False))
+            chosen = in_drawing_order(found if floor is None else _since(found, floor))
+        else:
+            chosen = []
+            for checkpoint in way:
+                if floor is not None and checkpoint.id == floor.id:
+                    break
+                chosen.append(checkpoint)
+        shown = chosen[:limit] if limit else chosen
+        reply: Json = {
+            "head": history.head,
+            "branch": history.branch,
+            "checkpoints": self.contents(shown),
+            "truncated": len(shown) < len(chosen),
+        }
+        if graph:
+            rows = graph_rows(shown, {each.id for each in way})
+            width = 1 + max((at for row in rows for at in (row.lane, *sum(row.links, ()))), default=-1)
+            drawn = [{"id": row.id, "lane": row.lane, "links": [list(link) for link in row.links]} for row in rows]
+            reply["graph"] = {"width": width, "rows": drawn}
+        return reply
+
+    def show(self, target: str) -> Json:
+        """A checkpoint, the outputs of its cell, the variables of its state, and which of those nothing is known of."""
+        history = self._history()
+        checkpoint = history.store.checkpoint(history.resolve(target))
+        known = known_state_at(history.lookup, checkpoint.id)
+        variables = []
+        for names, made in known.versions.items():
+            record = history.lookup(made).record(names)
+            variables += [
+                {
+                    "name": info.name,
+                    "type": info.type,
+                    "summary": info.summary,
+                    "version": made,
+                    "covariable": list(names),
+                    "stored": record.stored,
+                    "bytes": record.size,
+                }
+                for info in record.variables
+            ]
+        return {
+            "checkpoint": self.contents([checkpoint])[0],
+            "outputs": shown(checkpoint),
+            "outputs_note": note([checkpoint], history.store.statistics().path),
+            "variables": sorted(variables, key=lambda variable: str(variable["name"])),
+            "unknown": _unknown(known.gap, known.gap.names if known.gap else ()),
+        }
+
+    def diff(self, target: str, base: str = "HEAD") -> Json:
+        """What is different at `target` from what it is at `base`."""
+        before, after = self.variables_at(base), self.variables_at(target)
+        gaps = [self._gap_at(each) for each in (base, target)]
+        unknown = {name for gap in gaps if gap for name in gap.names}
+        created = sorted(after.keys() - before.keys() - unknown)
+        deleted = sorted(before.keys() - after.keys() - unknown)
+        modified = sorted(name for name in before.keys() & after.keys() if before[name][0] != after[name][0])
+        return {
+            "created": created,
+            "modified": modified,
+            "deleted": deleted,
+            "details": [
+                {
+                    "name": name,
+                    "before": _one_line(before[name][1]) if name in before else None,
+                    "after": _one_line(after[name][1]) if name in after else None,
+                }
+                for name in sorted([*created, *modified, *deleted])
+            ],
+            "unknown": _unknown(next(filter(None, gaps), None), unknown),
+        }
+
+    def _gap_at(self, target: str) -> Gap | None:
+        history = self._history()
+        return known_state_at(history.lookup, history.resolve(target)).gap
+
+    def variables_at(self, target: str) -> dict[str, At]:
+        """The variables of a state, by name."""
+        history = self._history()
+        found: dict[str, At] = {}
+        state: dict[Names, CheckpointId] = state_at(history.lookup, history.resolve(target))
+        for names, made in state.items():
+            record = history.lookup(made).record(names)
+            for info in record.variables:
+                found[info.name] = (info.digest or record.digest, info, Version(names, made))
+        return found
+
+    def variable(self, name: str, limit: int = 100) -> Json:
+        """The checkpoints on the way to the root that changed a variable; newest first."""
+        history = self._history()
+        way = list(ancestry(history.lookup, history.head))
+        changed = [each for each in way if name in each.created or name in each.modified or name in each.deleted]
+        if not changed:
+            there = dict.fromkeys(known for each in way for known in (*each.created, *each.modified))
+            hint = f": {nearest(name, there)}" if there else ""
+            raise RequestError(f"no cell on the way to here made a variable called {name!r}{hint}")
+        return {"checkpoints": self.contents(changed[:limit] if limit else changed)}
+
+    def search(self, text: str, limit: int = 100) -> Json:
+        """Checkpoints of all branches and sessions in whose code, message or names the text occurs; newest first."""
+        if not text.strip():
+            raise RequestError("search needs a text to look for")
+        history = self._history()
+        branches, tags = _by_id(history.names(BRANCH)), _by_id(history.names(TAG))
+        found = []
+        for each in in_drawing_order(list(history.store.checkpoints(outputs=False))):
+            places = [
+                *(("code", line.strip()) for line in each.code.splitlines()),
+                *((("message", each.message),) if each.message else ()),
+                *(("name", name) for name in (*each.created, *each.modified, *each.deleted)),
+                *(("branch", name) for name in branches.get(each.id, ())),
+                *(("tag", name) for name in tags.get(each.id, ())),
+            ]
+            hits = [{"where": where, "text": line} for where, line in places if text.casefold() in line.casefold()]
+            if hits:
+                found.append((each, hits))
+        shown = found[:limit] if limit else found
+        contents = self.contents([each for each, _ in shown])
+        return {
+            "checkpoints": [{**content, "found": hits} for content, (_, hits) in zip(contents, shown, strict=True)],
+            "truncated": len(shown) < len(found),
+        }
+
+    def export(self, target: str = "HEAD", path: str | None = None, force: bool = False) -> Json:
+        """The way from the root to a checkpoint as a notebook that can be run, with its outputs."""
+        history = self._history()
+        way = [each.id for each in ancestry(history.lookup, history.resolve(target))]
+        cells = [history.store.checkpoint(id) for id in reversed(way)]
+        notebook = as_notebook(cells, note(cells, history.store.statistics().path))
+        reply: Json = {"cells": len(cells)}
+        if path is None:
+            return {**reply, "notebook": notebook}
+        return {**reply, "path": write_notebook(notebook, path, self._own_notebook(), force=force)}
+
+    def names(self) -> dict[str, dict[str, CheckpointId]]:
+        """Branches, tags, and where each session stood last: by `branch`, `tag`, `session`."""
+        history = self._history()
+        return {kind[:-1].replace("head", "session"): history.names(kind) for kind in (BRANCH, TAG, HEAD)}
+
+    def contents(self, checkpoints: Sequence[Checkpoint]) -> list[Json]:
+        """Checkpoints as the protocol has them."""
+        branches = _by_id(self._history().names(BRANCH))
+        tags = _by_id(self._history().names(TAG))
+        return [checkpoint_content(each, branches, tags) for each in checkpoints]
+
+
+def _since(checkpoints: Sequence[Checkpoint], floor: Checkpoint) -> list[Checkpoint]:
+    """What descends from a checkpoint, whatever the clocks said, and what is newer elsewhere."""
+    children: dict[CheckpointId | None, list[Checkpoint]] = {}
+    for each in checkpoints:
+        children.setdefault(each.parent, []).append(each)
+    below = [floor]
+    descendants: dict[CheckpointId, Checkpoint] = {}
+    while below:
+        for child in children.get(below.pop().id, ()):
+            if child.id not in descendants:
+                descendants[child.id] = child
+                below.append(child)
+    return [each for each in checkpoints if each.id in descendants or _age(each) < _age(floor)]
+
+
+def _age(checkpoint: Checkpoint) -> tuple[float, str]:
+    """Sorts the newest first."""
+    return -checkpoint.timestamp, checkpoint.id
+
+
+def _by_id(names: Mapping[str, CheckpointId]) -> dict[CheckpointId, list[str]]:
+    found: dict[CheckpointId, list[str]] = {}
+    for name, id in names.items():
+        found.setdefault(id, []).append(name)
+    return found
+
+
+def _unknown(gap: Gap | None, names: Iterable[str]) -> Json | None:
+    """Names that may be there, beside others that nobody can name, and why."""
+    return None if gap is None else {"names": sorted(names), "reason": gap.reason}
+
+
+def _one_line(info: VariableInfo) -> str:
+    return info.summary if info.summary.startswith(info.type) else f"{info.type}: {info.summary}"

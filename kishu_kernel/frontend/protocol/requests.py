@@ -1,0 +1,114 @@
+"""The `kishu_request` protocol, version 1: the content of a request goes in, the content of its reply comes out.
+
+A request is checked as a whole before anything is done: an unknown operation, an unknown key, a missing or mistyped
+parameter gives an error reply, and nothing has changed. No string of a request is ever evaluated.
+Neighbours: `parameters` checks, `operations` lists the operations.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kishu_kernel.errors import (
+    AmbiguousTargetError,
+    CheckoutError,
+    KishuError,
+    LostError,
+    NothingToUndoError,
+    ReplayError,
+    RequestError,
+    StoreError,
+    UnknownTargetError,
+)
+from kishu_kernel.frontend.protocol.content import PROTOCOL, Json, sendable
+from kishu_kernel.frontend.protocol.live_operations import LiveOperations
+from kishu_kernel.frontend.protocol.operations import OPERATIONS
+from kishu_kernel.frontend.protocol.parameters import checked
+from kishu_kernel.frontend.protocol.reading import Reader
+from kishu_kernel.frontend.protocol.session_host import SessionHost
+
+_ECHO = 1000
+"""Characters of an error's sentence, at most."""
+
+
+class Requests:
+    """Answers requests for one shell. Read-only ones from any thread, while a cell runs."""
+
+    def __init__(self, host: SessionHost) -> None:
+        self._host = host
+        self._session = host.session
+        self._operations = LiveOperations(host)
+
+    @property
+    def reader(self) -> Reader:
+        """The operations that only look at the history."""
+        return self._operations.reader
+
+    @property
+    def host(self) -> SessionHost:
+        """Whose session it is."""
+        return self._host
+
+    def answer(self, content: Any, *, may_change: bool = True) -> Json:
+        """The reply to a request, fit to be sent as JSON.
+
+        Args:
+            content: as it came, trusted in nothing.
+            may_change: false on a channel that does not stand between cells.
+        """
+        reply: Json = sendable(self._answer(content, may_change))
+        if may_change:
+            self._host.progress.end()
+        return reply
+
+    def _answer(self, content: Any, may_change: bool) -> Json:
+        try:
+            name, operation, arguments = checked(content, OPERATIONS)
+            if operation.changes and self._session.rerunning:
+                raise RequestError(f"a cell that is re-run for a checkout cannot {name}")
+            if operation.changes and not may_change:
+                raise RequestError(
+                    f"{name} changes the session and is answered on the shell channel, between cells: send it there"
+                )
+            if arguments.get("values") and not may_change:
+                raise RequestError(f"{name} with values loads them, between cells: send it on the shell channel")
+            if may_change:  # else it must not wait
+                self._session.catch_up(None if operation.changes else operation.patience)
+            return {
+                "status": "ok",
+                "protocol": PROTOCOL,
+                "operation": name,
+                **operation.answer(self._operations, **arguments),
+            }
+        except AmbiguousTargetError as error:
+            return {**_error(error), "candidates": list(error.candidates)}
+        except KeyboardInterrupt:
+            return _error(KeyboardInterrupt("interrupted: the session is as it was"))
+        except Exception as error:  # one reply, whatever happens
+            return _error(error)
+
+
+_HINTS: dict[type[BaseException], str] = {
+    LostError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
+    ReplayError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
+    CheckoutError: "Nothing has changed: mend what the sentence names, and ask again.",
+    AmbiguousTargetError: "Name more of the id.",
+    UnknownTargetError: "Ask for the log of all branches and sessions to see what there is.",
+    NothingToUndoError: "Ask for the log to see how far it goes.",
+    RequestError: "Nothing has changed: mend the request as the sentence says.",
+    StoreError: "Check the store with `jupyter kishu fsck`.",
+    KeyboardInterrupt: "Ask again.",
+    BaseException: "Nothing was done: ask again, and look at the kernel's log if it comes back.",
+}
+"""What to do instead, by the nearest kind of error."""
+
+
+def _error(error: BaseException) -> Json:
+    name = type(error).__name__
+    text = str(error)
+    if not isinstance(error, (KishuError, KeyboardInterrupt)):
+        text = f"unexpected {name}: {text}"
+    if len(text) > _ECHO:  # it quotes what the request said
+        text = f"{text[: _ECHO - 200]} ... {text[-200:]}"
+    hint = next(_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS)
+    return {"status": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"], "hint": hint}

@@ -1,0 +1,1 @@
+"""One IPython shell and its session, from the first cell to the end of the process."""

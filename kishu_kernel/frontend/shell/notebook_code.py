@@ -1,0 +1,207 @@
+"""What a call that somebody else will make can touch: is it the notebook's?
+
+Reads what functions and objects hold, and runs none of their code. Answers "yes" for what it does not know; "no" for
+what is a library's and holds nothing of the notebook near by.
+
+Neighbour: `background`, which finds the calls that wait.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import types
+import weakref
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kishu_kernel.objects.classes import is_strange, module_name
+
+_MOST = 100
+"""Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""
+
+_KERNEL = frozenset(
+    {
+        *("ipykernel", "IPython", "zmq", "traitlets", "comm", "jupyter_client", "kishu_kernel"),
+        *("debugpy", "pydevd", "_pydevd_bundle", "_pydev_bundle"),
+    }
+)
+"""Packages whose objects lead to the namespace without being the notebook's."""
+
+_MACHINERY = frozenset(
+    {
+        *("threading", "_thread", "logging", "selectors", "_socket", "socket", "_contextvars"),
+        *("_asyncio", "asyncio.base_events", "asyncio.events", "asyncio.futures", "asyncio.locks", "asyncio.queues"),
+        *("asyncio.selector_events", "asyncio.tasks", "asyncio.timeouts", "asyncio.unix_events"),
+        *("asyncio.proactor_events", "asyncio.windows_events", "tornado.platform.asyncio"),
+    }
+)
+"""Modules whose objects run what waits, which is found where it waits."""
+
+_QUIET = frozenset({"asyncio", "concurrent", "multiprocessing", "threading", "tornado"})
+"""Packages whose own functions hand on what they are given, and do nothing to it."""
+
+_DATA = frozenset(
+    {
+        *("builtins", "collections", "array", "mmap", "ctypes", "_ctypes"),
+        *("numpy", "pandas", "scipy", "polars", "pyarrow", "torch", "xarray", "jax", "tensorflow"),
+    }
+)
+"""Packages whose objects are values, and not what a library keeps about itself."""
+
+_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range, slice})
+_COMPILED = (
+    types.BuiltinFunctionType,
+    types.MethodWrapperType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.ClassMethodDescriptorType,
+)
+_PASSED = (types.ModuleType, types.CodeType, types.FrameType)
+_FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+
+
+class NotebookCode:
+    """Knows the notebook by its namespace.
+
+    Args:
+        namespace: the live namespace, which is the globals of the notebook's functions.
+    """
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+
+    def touches(self, function: Any, arguments: Sequence[Any] = ()) -> bool:
+        """Whether this call runs code of the notebook, or works on what is its. At most some 50 microseconds."""
+        if type(function) is types.MethodType and not arguments and self._is_passed(type(function.__self__)):
+            return self.owns(function.__func__)  # nearly all that a kernel waits for
+        arguments = list(arguments)
+        while type(function) is functools.partial:
+            arguments = [*function.args, *function.keywords.values(), *arguments]
+            function = function.func
+        if isinstance_of(function, _COMPILED):
+            owner = getattr(function, "__self__", None)
+            if owner is not None and not isinstance_of(owner, (types.ModuleType, type)):
+                if self._is_passed(type(owner)):
+                    return False  # it sets an event, it wakes a task
+                arguments.append(owner)
+            return any(map(self._is_value, arguments)) or self.holds(arguments)
+        worked_on = [*arguments, function.__self__] if type(function) is types.MethodType else arguments
+        if _home(function).partition(".")[0] not in _QUIET and any(map(self._is_value, worked_on)):
+            return True
+        return self.holds([function, *arguments])
+
+    def holds(self, objects: Iterable[Any]) -> bool:
+        """Whether code or values of the notebook are near these."""
+        todo = deque(objects)
+        seen: set[int] = set()
+        values: set[int] | None = None
+        for _ in range(_MOST):
+            if not todo:
+                return False
+            obj = todo.popleft()
+            kind = type(obj)
+            if type(kind) is not type and is_strange(kind):  # the notebook's, and not to be looked up
+                return True
+            if kind in _ATOMS or id(obj) in seen or obj is self._namespace:
+                continue
+            seen.add(id(obj))
+            if self.owns(obj):
+                return True
+            if _is_data(kind):
+                values = self._values() if values is None else values
+                if id(obj) in values:
+                    return True
+            if not self._is_passed(kind):
+                todo.extend(_inside(obj))
+        return False
+
+    def owns(self, obj: Any) -> bool:
+        """Whether it is a function, a class, or an instance of a class, of the notebook."""
+        kind = type(obj)
+        if kind is types.FunctionType:
+            return obj.__globals__ is self._namespace and not _is_frontends(obj.__code__)
+        if issubclass(kind, type):
+            return module_name(obj) == "__main__"
+        if kind in _FRAMED:
+            return self.runs(_frame_of(obj))
+        return module_name(kind) == "__main__"
+
+    def runs(self, frame: types.FrameType | None) -> bool:
+        """Whether this frame is the notebook's."""
+        return frame is not None and frame.f_globals is self._namespace and not _is_frontends(frame.f_code)
+
+    def _is_value(self, obj: Any) -> bool:
+        kind = type(obj)
+        return _is_data(kind) and kind is not tuple
+
+    def _is_passed(self, kind: type) -> bool:
+        name = module_name(kind)
+        return name in _MACHINERY or name.partition(".")[0] in _KERNEL or issubclass(kind, _PASSED)
+
+    def _values(self) -> set[int]:
+        return {id(obj) for obj in dict.values(self._namespace) if _is_data(type(obj))}
+
+
+def _is_frontends(code: types.CodeType) -> bool:
+    """Whether VS Code runs it on a thread of its own, after each cell, to show variables: it changes nothing.
+
+    Before Python 3.11 a code object knows its own name only: the helpers of that code count as the notebook's.
+    """
+    qualified = getattr(code, "co_qualname", None)
+    if qualified is None:
+        return code.co_name in ("__jupyter_exec_background__", "bg_main", "do_implementation")
+    return str(qualified).partition(".")[0] == "__jupyter_exec_background__"
+
+
+def is_kernels(obj: Any) -> bool:
+    """Whether an object, or a function, is the kernel's own."""
+    return _home(obj).partition(".")[0] in _KERNEL
+
+
+def isinstance_of(obj: Any, kinds: tuple[type, ...]) -> bool:
+    """As `isinstance`, without asking the object."""
+    return issubclass(type(obj), kinds)
+
+
+def _home(function: Any) -> str:
+    """The module that a function, a coroutine or an instance comes from."""
+    if type(function) is types.MethodType:
+        function = function.__func__
+    if type(function) is types.FunctionType:
+        return str(function.__globals__.get("__name__"))
+    if type(function) in _FRAMED:
+        frame = _frame_of(function)
+        return "" if frame is None else str(frame.f_globals.get("__name__"))
+    return module_name(type(function))
+
+
+def _is_data(kind: type) -> bool:
+    if kind in _ATOMS or issubclass(kind, (type, types.FunctionType, types.MethodType, *_COMPILED, *_PASSED, *_FRAMED)):
+        return False
+    return module_name(kind).partition(".")[0] in _DATA
+
+
+def _frame_of(obj: Any) -> types.FrameType | None:
+    if type(obj) is types.CoroutineType:
+        return obj.cr_frame
+    return obj.gi_frame if type(obj) is types.GeneratorType else obj.ag_frame
+
+
+def _inside(obj: Any) -> list[Any]:
+    """What an object holds; of a function not its globals."""
+    kind = type(obj)
+    if kind is types.FunctionType:
+        cells = obj.__closure__ or ()
+        return [*cells, *(obj.__defaults__ or ()), *(obj.__kwdefaults__ or {}).values(), *vars(obj).values()]
+    if kind in _FRAMED and sys.version_info < (3, 11):
+        frame = _frame_of(obj)
+        held: list[Any] = [] if frame is None else list(frame.f_locals.values())
+        return [*held, obj.cr_await] if kind is types.CoroutineType else held
+    if issubclass(kind, type):
+        return []
+    if issubclass(kind, weakref.ref):
+        return [weakref.ref.__call__(obj)]
+    return gc.get_referents(obj)

@@ -1,0 +1,39 @@
+"""What a person can choose, as one value. `options` is where they choose it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kishu_kernel.detect.access_trackers import TrackerKind
+from kishu_kernel.frontend.shell.store_opener import StoreLocation
+from kishu_kernel.session.keep_rules import KeepRules
+
+END_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a person can choose.
+
+    Attributes:
+        where: where stores lie, and how much they may occupy.
+        in_memory: keep everything in memory and nothing on disk.
+        notebook: the notebook's path, where the environment does not tell it.
+        output_limit: bytes of outputs kept with each checkpoint.
+        rules: what is not to be stored.
+        auto_resume: a new session begins where the last one of this notebook ended.
+        audit: pauses are used to check (`thinking`).
+        effects: what cells do to the world outside is recorded.
+        end_timeout: seconds that writing may take when the kernel is asked to end.
+    """
+
+    where: StoreLocation = field(default_factory=StoreLocation)
+    in_memory: bool = False
+    tracker: TrackerKind = "code"
+    notebook: str | None = None
+    output_limit: int = 1_000_000
+    rules: KeepRules = field(default_factory=KeepRules)
+    auto_resume: bool = False
+    audit: bool = True
+    effects: bool = True
+    end_timeout: float = END_TIMEOUT
