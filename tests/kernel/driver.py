@@ -20,11 +20,12 @@ from pathlib import Path
 from queue import Empty
 from typing import IO, Any
 
-from jupyter_client import BlockingKernelClient, KernelManager, localinterfaces
+from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.jsonutil import json_default
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 import kishu_kernel
+from tests.support.addresses import own_address
 
 PATIENCE = 30.0
 """Seconds after which a kernel that does not answer is taken for hung."""
@@ -121,7 +122,7 @@ class Kernel:
         self.manager = KernelManager(
             kernel_spec_manager=specs,
             connection_file=str(home / f"kernel-{uuid.uuid4()}.json"),
-            ip=_own_address(),
+            ip=own_address(),
         )
         written = {} if output is None else {"stdout": output, "stderr": output}
         self.manager.start_kernel(env=environment_of(home, environment or {}), cwd=str(cwd or home), **written)
@@ -363,17 +364,6 @@ class Kernel:
                 if not self.manager.is_alive():
                     raise KernelDied("the kernel died") from None
         raise AssertionError(f"the kernel did not answer within {self.patience:.0f} s")
-
-
-def _own_address() -> str:
-    """Of this process alone, where tests run in several: a port that is free now is free when the kernel starts."""
-    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if not number or sys.platform != "linux":  # where there is only one of these addresses
-        return "127.0.0.1"
-    address = f"127.0.0.{2 + int(number)}"
-    if not localinterfaces.is_local_ip(address):  # all are, and few have a name
-        localinterfaces.LOCAL_IPS.append(address)
-    return address
 
 
 def environment_of(home: Path, further: dict[str, str | None]) -> dict[str, str]:
