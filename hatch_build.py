@@ -86,8 +86,8 @@ class Extension:
         (self.built / _STAMP).write_text(digest, "utf-8")
 
     def _files(self) -> Iterator[Path]:
-        static = self.root / "kishu_kernel" / "frontend" / "static"
-        yield from (static / "timeline.css", static / "timeline.js")
+        static = self.root / "kishu_kernel" / "frontend" / "panel" / "static"
+        yield from (static / "timeline.css", static / "timeline.js", *sorted((static / "timeline").rglob("*.js")))
         for directory, below, names in sorted(os.walk(self.sources)):
             below[:] = [name for name in below if name != "node_modules"]
             if "node_modules" not in Path(directory).parts:

@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kishu_kernel.ambient.provider import LEFT_ALONE, Provider, providers
+from kishu_kernel.ambient.provider import provider_named, providers
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
+from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
 from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.reducers import ReductionTable
 
@@ -200,14 +201,14 @@ class AmbientState:
         Raises:
             ReplayError: it cannot be made what it was.
         """
-        label = f"the cell of checkpoint {checkpoint.id} cannot be re-run as it first ran"
+        label = f"the cell of state {checkpoint.id} cannot be re-run as it first ran"
         after = self._all_decoded(lookup, ambient_at(lookup, checkpoint.id))
         # What nothing is known of before is taken to be what it left: if the cell draws from it, it will not match.
         before = {**after, **self._all_decoded(lookup, ambient_at(lookup, checkpoint.parent))}
         for name in checkpoint.ambient_before:
             before[name] = self._decoded_or_told(lookup, checkpoint, name, checkpoint.ambient_before)
         for name, value in before.items():
-            provider = providers().get(name)
+            provider = provider_named(name)
             if isinstance(value, LoadError) and not (provider is not None and provider.drawn):
                 raise ReplayError(f"{label}: {name}: {value}")
         now = self._read()
@@ -308,7 +309,7 @@ class AmbientState:
             severed = checkpoint.severed is not None
             raise LoadError(SEVERED.format(checkpoint.id) if severed else "it could not be stored")
         value = decode(_Blob((name,), blob), self._table.namespace)[name]
-        provider = providers().get(name)
+        provider = provider_named(name)
         if provider is None:
             raise LoadError("nobody is registered who keeps it")
         if checkpoint.session != self._session():

@@ -1,60 +1,9 @@
-"""What a provider of ambient state promises, and those that there are. See the package for an example."""
+"""The providers of ambient state that there are: those of libraries (Python's own are among them) and the user's."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from typing import Any
-
-LEFT_ALONE: Any = object()
-"""Stands for a value that nobody knows: what it is now stays."""
-
-
-class Provider:
-    """One kind of state outside the namespace.
-
-    Attributes:
-        name: what people read of it, and what its values are kept under.
-        module: asked only where this is imported; empty: always.
-        drawn: code that runs again on the same variables leaves the same, or it was not the same run.
-    """
-
-    name: str = ""
-    module: str = ""
-    drawn: bool = False
-
-    def read(self) -> Any:
-        """What it is now: comparable by `==`, storable, and no part of what changes later."""
-        raise NotImplementedError
-
-    def write(self, value: Any) -> None:
-        """Makes it what `read` gave once, in this kernel or in an earlier one."""
-        raise NotImplementedError
-
-    def start(self) -> None:
-        """The session begins: what it is now is the kernel's, and not the notebook's doing."""
-
-    def initial(self) -> Any:
-        """What it is where nothing was recorded, because the session had not imported the module."""
-        return LEFT_ALONE
-
-    def elsewhere(self, value: Any, spelled: Callable[[str], bool]) -> Any:
-        """What of a value is worth bringing into another process than the one in which it was read.
-
-        Args:
-            spelled: whether a text stands in the code of a cell on the way there.
-        """
-        return value
-
-    def obstacle(self, value: Any) -> str | None:
-        """Why it cannot be made this, as a clause for a person; None where it can. Changes nothing."""
-        return None
-
-    @property
-    def present(self) -> bool:
-        """The session has imported what it belongs to."""
-        return not self.module or self.module in sys.modules
-
+from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.registry import registry
 
 _registered: dict[str, Provider] = {}
 
@@ -70,8 +19,15 @@ def register(provider: Provider) -> None:
     _registered[provider.name] = provider
 
 
-def providers() -> dict[str, Provider]:
-    """Those of the package and those of the user, by name."""
-    from kishu_kernel.ambient.builtin import BUILTIN
+def provider_named(name: str) -> Provider | None:
+    """The provider of this name, also where the session has not imported its library yet. None: nobody knows it."""
+    return providers().get(name) or registry.provider_not_imported(name)
 
-    return {**BUILTIN, **_registered}
+
+def providers() -> dict[str, Provider]:
+    """Those of libraries that the session has imported and those of the user, by name, in the order they are written.
+
+    What is drawn from comes first, then what is Python's own, then libraries; those of the user come last.
+    """
+    known = sorted(registry.providers().values(), key=lambda each: (not each.drawn, each.module))
+    return {**{each.name: each for each in known}, **_registered}

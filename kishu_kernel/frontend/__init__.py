@@ -5,7 +5,7 @@
 * `protocol/`: answers `kishu_request` messages. `protocol/operations` lists all operations.
 * `magic/`: `%kishu`, its parser, help and completion.
 * `pages/`: replies as plain text and as HTML.
-* `panel` and `static/`: the timeline in the browser: `%kishu panel`, and JupyterLab's sidebar.
+* `panel/`: `%kishu panel`; its `static/` has the timeline in the browser, which JupyterLab's sidebar shares.
 * `command/`: the command line `jupyter kishu`.
 * `printable`: makes text of any origin safe to print.
 

@@ -20,6 +20,7 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kishu_kernel.objects.arrays import is_array_name
 from kishu_kernel.objects.classes import (
     PLACES,
     attributes,
@@ -34,7 +35,7 @@ from kishu_kernel.objects.classes import (
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.rebuild.parts import make_derived, make_instance, set_derived_state, set_instance_state
+from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_derived_state, set_instance_state
 
 Reduction = Any
 Way = Callable[[Any], Reduction]
@@ -70,7 +71,7 @@ def way_of(kind: type, namespace: dict[str, Any]) -> Way | None:
         return None
     if base is object and _is_bare(kind):
         return _instance
-    if _is_named(base, "numpy", "ndarray"):
+    if is_array_name(base):
         return _derived(base, _array)
     return (
         None if beside else _refusing("its own way to be pickled, or to tell its attributes, is code of the notebook")

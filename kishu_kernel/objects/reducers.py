@@ -14,10 +14,8 @@ Reductions of our own:
 - A class of the notebook comes back as a new class, one for all instances in the payload. cloudpickle's class
   tracker, which hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
-- Blocks of pandas objects are noted as private: see `Reducer.private`.
-- Memory of PyTorch's tensors on the CPU goes as arrays do, so that it may be shared with them; gradients go along.
-- What `library_reductions` knows of figures, tensors, references to other processes, and `handles` of open files,
-  threads, processes, weak references.
+- What libraries say of their classes (`questions`), the standard library's first.
+- Where nobody says anything: what a class is like (`by_nature`).
 """
 
 from __future__ import annotations
@@ -26,36 +24,39 @@ import functools
 import gc
 import io
 import sys
-import threading
 import time
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
+from kishu_kernel.objects.by_nature import reduction_by_nature, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.classes import (
     attributes,
     contents_of,
     derives,
-    held_as,
-    held_names,
     is_strange,
     module_contents,
     module_name,
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.handles import handle_entry, refusal
-from kishu_kernel.objects.library_looks import is_only_seen, seen
-from kishu_kernel.objects.library_reductions import library_entry
+from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.notebook_classes import way_of
-from kishu_kernel.objects.rebuild.parts import (
+from kishu_kernel.objects.questions import (
+    is_complete,
+    is_visible_only,
+    private_memory_of,
+    reduction_of,
+    refusal_of,
+    visible_reduction,
+)
+from kishu_kernel.objects.rebuild.code import (
     EMPTY_CELL,
     dict_view,
-    load_storage,
     make_cached,
     make_class,
     make_code,
@@ -66,12 +67,10 @@ from kishu_kernel.objects.rebuild.parts import (
     set_class_state,
     set_enum_state,
     set_function_state,
-    storage_array,
 )
-
-Reduction = Any
-"""What `__reduce_ex__` may return: a tuple of 2 to 6, or a string that names a global."""
-
+from kishu_kernel.objects.registry import Entry as LibraryEntry
+from kishu_kernel.objects.registry import UnknownError, registry
+from kishu_kernel.objects.statics import held_as, held_names
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -89,10 +88,14 @@ class ReductionTable:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
         self._entries: weakref.WeakKeyDictionary[type, Entry | None] = weakref.WeakKeyDictionary()
+        self._generation = registry.generation
         self._refused: weakref.WeakSet[type] = weakref.WeakSet()
 
     def entry(self, kind: type) -> Entry | None:
         """Our own reduction for this type, or None."""
+        if self._generation != registry.generation:  # another library is known
+            self._entries.clear()
+            self._generation = registry.generation
         try:
             return self._entries[kind]
         except KeyError:
@@ -111,33 +114,28 @@ class ReductionTable:
             return Reducer._refuse
         if kind in _ENTRIES:
             return _ENTRIES[kind]
-        way = refusal(kind)
+        way: Reduce | WithMemo | None = refusal_of(kind)
         if way is None and not derives(kind, type):
             way = way_of(kind, self.namespace)
-        way = way or handle_entry(kind)
+        way = way or reduction_of(kind) or refusal_of_swig(kind)
         if way is not None:
-            return _held_or(way) if held_names(kind) else lambda _, obj: way(obj)
+            return _entry_for(way, held_or=bool(held_names(kind)))
         if derives(kind, type):
             return Reducer._class
         if derives(kind, types.ModuleType):
             return Reducer._module
         if derives(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
             return Reducer._refuse
-        module = module_name(kind)
-        if module.partition(".")[0] == "pandas":
-            bases = {qualified_name(base) for base in mro_of(kind)}
-            return next((entry for name, entry in _PANDAS_ENTRIES.items() if name in bases), None)
-        if module == "ipykernel.zmqshell":
-            return Reducer._shell
-        if module == "torch.storage" and qualified_name(kind) in ("TypedStorage", "UntypedStorage"):
-            return Reducer._storage
-        own = library_entry(kind)
-        if own is not None:
-            return lambda _, obj: own(obj)
-        if module.partition(".")[0] == "ray" and qualified_name(kind) == "ActorHandle":
-            return Reducer._refuse
-        if _stands_for_another(kind):
-            return Reducer._refuse_proxy
+        private = private_memory_of(kind)
+        if private is not None:
+            return functools.partial(Reducer._note_private, private)
+        if is_complete(kind):
+            return None
+        if is_visible_only(kind):
+            return Reducer._refuse_visible
+        way = reduction_by_nature(kind) or refusal_of_proxy(kind)
+        if way is not None:
+            return _entry_for(way)
         return Reducer._held if held_names(kind) else None
 
 
@@ -146,10 +144,6 @@ class Reducer:
 
     Args:
         before: went the same way: what is made on the way is to be the same objects again.
-
-    Attributes:
-        private: blocks of pandas objects, by id. Their memory may be shared between frames
-            under copy-on-write; nobody can tell, and the sharing does not survive storing.
     """
 
     def __init__(self, table: ReductionTable, before: Reducer | None = None) -> None:
@@ -157,8 +151,8 @@ class Reducer:
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
         self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
         self._shells: set[int] = set()
-        self._storages: dict[tuple[int, int, Any], Any] = {} if before is None else before._storages
-        self.private: dict[int, Any] = {}
+        self._memo: dict[Hashable, Any] = {} if before is None else before._memo
+        self._private: dict[int, tuple[Any, Library]] = {}  # what is held is kept: some of it is made on access
 
     def reduce(self, obj: Any) -> Reduction:
         """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
@@ -179,8 +173,8 @@ class Reducer:
         try:
             reduction = self.reduce(obj)
         except TypeError:
-            if is_only_seen(kind):  # not stored, and yet known again
-                return seen(obj)
+            if is_visible_only(kind):  # not stored, and yet known again
+                return visible_reduction(obj)
             raise
         if reduction is not NotImplemented:
             return reduction
@@ -204,6 +198,15 @@ class Reducer:
             if time.monotonic() - started > HANGS:
                 self._table.refuse(type(obj))
             raise
+
+    def is_private(self, obj: Any) -> bool:
+        """Its memory is part of what was met before, and its library says that sharing it is not to survive storing."""
+        return id(obj) in self._private
+
+    def is_apart(self, obj: Any) -> bool:
+        """It is private, and no write to it shows in what shares its memory in this session."""
+        private = self._private.get(id(obj))
+        return private is not None and private[1].copies_on_write()
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -318,11 +321,6 @@ class Reducer:
             return _cloud.subimport, (name,)
         return NotImplemented
 
-    def _shell(self, shell: Any) -> Reduction:
-        from IPython.core.getipython import get_ipython
-
-        return (get_ipython, ()) if shell is get_ipython() else NotImplemented
-
     def _held(self, obj: Any) -> Reduction:
         name = held_as(obj)
         return NotImplemented if name is None else (module_attribute, (module_name(type(obj)), name))
@@ -338,74 +336,35 @@ class Reducer:
     def _view(self, view: Any) -> Reduction:
         return dict_view, (gc.get_referents(view)[0], type(view).__name__)
 
-    def _lock(self, lock: Any) -> Reduction:
-        # dill would bring an RLock back held by nobody, so that the next `with` waits for ever.
-        if not repr(lock).startswith("<unlocked"):
-            raise TypeError("a lock that is held cannot be stored")
-        return (threading.RLock if isinstance(lock, _RLOCK) else threading.Lock), ()
-
     def _refuse(self, obj: Any) -> Reduction:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
         raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored")
 
-    def _refuse_proxy(self, obj: Any) -> Reduction:
-        raise TypeError(
-            f"a {qualified_name(type(obj))} stands for another object, which looking at it may make or move"
-        )
+    def _refuse_visible(self, obj: Any) -> Reduction:
+        # It would come back, and what it refers to be gone, which others hold.
+        raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
 
-    def _storage(self, storage: Any) -> Reduction:
-        # Its own reduction copies it into the stream, and cuts what tensors and arrays share.
-        memory = getattr(storage, "_untyped_storage", storage)  # what is typed warns where it is asked
-        dtype = None if memory is storage else storage.dtype
-        if memory.device.type != "cpu" or not memory.nbytes():
-            return NotImplemented
-        key = memory.data_ptr(), memory.nbytes(), dtype
-        if key not in self._storages:
-            try:
-                self._storages[key] = storage_array(memory, dtype)
-            except (RuntimeError, TypeError):  # a PyTorch without NumPy
-                return NotImplemented
-        return load_storage, (self._storages[key], dtype)
-
-    def _note_blocks(self, manager: Any) -> Reduction:
-        # A Series' manager reduces to the values of its blocks, not to the blocks.
-        for block in manager.blocks:
-            self._note(block.values)
-        return NotImplemented
-
-    def _note_block(self, block: Any) -> Reduction:
-        return self._note(block.values)
-
-    def _note_index(self, index: Any) -> Reduction:
-        # Not by `getattr`: a `RangeIndex` makes all its numbers when it is asked, and keeps them.
-        return self._note(vars(index).get("_data"))
-
-    def _note(self, held: Any) -> Reduction:
-        while held is not None:  # an extension array, and what is in it
-            self.private[id(held)] = held  # kept: some are made on access
-            held = getattr(held, "_ndarray", None)
+    @staticmethod
+    def _note_private(private: LibraryEntry, reducer: Reducer, obj: Any) -> Reduction:
+        for held in private.answer(obj):
+            reducer._private[id(held)] = held, private.library
         return NotImplemented
 
 
-def _held_or(way: Callable[[Any], Reduction]) -> Entry:
-    """By reference, where the module of its class holds it (`ctypes.pythonapi`); else this way."""
+def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False) -> Entry:
+    """An entry that goes this way; `held_or`: by reference where the module of its class holds the object."""
 
     def take_apart(reducer: Reducer, obj: Any) -> Reduction:
-        held = reducer._held(obj)
-        return way(obj) if held is NotImplemented else held
+        if held_or:
+            held = reducer._held(obj)  # as `ctypes.pythonapi`
+            if held is not NotImplemented:
+                return held
+        try:
+            return way.reduce(obj, reducer._memo) if isinstance(way, WithMemo) else way(obj)
+        except UnknownError:
+            return NotImplemented
 
     return take_apart
-
-
-def _stands_for_another(kind: type) -> bool:
-    """A proxy of a library's: it says that it is of another class, or forwards all that it is asked."""
-    for base in mro_of(kind)[:-1]:
-        contents = contents_of(base)
-        if "__class__" in contents:
-            return True
-        if type(contents.get("__getattribute__")) is types.FunctionType and contents.keys() >= _FORWARDED:
-            return True
-    return False
 
 
 def _is_in_base(cls: type, name: str, value: Any) -> bool:
@@ -442,8 +401,6 @@ _CODE_FIELDS = (
 """In the order in which the constructor takes them."""
 
 _ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
-_FORWARDED = frozenset({"__setattr__", "__delattr__"})
-_RLOCK = type(threading.RLock())
 
 _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
@@ -454,13 +411,4 @@ _ENTRIES: dict[type, Entry] = {
     type({}.values()): Reducer._view,
     type({}.items()): Reducer._view,
     types.MappingProxyType: Reducer._proxy,
-    memoryview: Reducer._refuse,
-    type(threading.Lock()): Reducer._lock,
-    _RLOCK: Reducer._lock,
-}
-
-_PANDAS_ENTRIES: dict[str, Entry] = {
-    "SingleBlockManager": Reducer._note_blocks,
-    "Block": Reducer._note_block,
-    "Index": Reducer._note_index,
 }

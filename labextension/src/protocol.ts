@@ -2,9 +2,9 @@
  * What the kernel says, as far as it is used here. A leaf: knows nobody but the shared timeline's types.
  */
 
-import type { Reply, Request } from '../../kishu_kernel/frontend/static/timeline.js';
+import type { Reply, Request } from '../../kishu_kernel/frontend/panel/static/timeline.js';
 
-export type { Progress, Reply, Request, Transport } from '../../kishu_kernel/frontend/static/timeline.js';
+export type { Progress, Reply, Request, Transport } from '../../kishu_kernel/frontend/panel/static/timeline.js';
 
 export interface Status {
   head: string | null;

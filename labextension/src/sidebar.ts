@@ -4,7 +4,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
-import { mount, type Timeline } from '../../kishu_kernel/frontend/static/timeline.js';
+import { mount, type Timeline } from '../../kishu_kernel/frontend/panel/static/timeline.js';
 import { timelineIcon } from './icons';
 import type { KernelLink } from './link';
 import type { Links } from './links';

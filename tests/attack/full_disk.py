@@ -120,7 +120,7 @@ def _notebook(home: Path, disk: Disk, sizes: list[int], draw: random.Random) -> 
 
 def _in_memory(kernel: Kernel) -> bool:
     warnings = kernel.done("status")["warnings"]
-    return any("memory only" in each for each in warnings) and not any("on the disk now" in each for each in warnings)
+    return any("memory only" in each for each in warnings) and not any("stored on disk" in each for each in warnings)
 
 
 def _settle(kernel: Kernel) -> None:

@@ -198,6 +198,13 @@ def test_what_a_cell_displayed_is_shown_and_cannot_act(open_notebook: OpenNotebo
     assert page.evaluate("window.harmed") == 0
 
 
+def test_the_first_look_fills_the_list(open_notebook: OpenNotebook, server: Server) -> None:
+    name = server.notebook()
+    server.start_kernel(name)
+    _run_many(server.connection_file(name), [f"value = {number}" for number in range(12)])
+    expect(Panel(open_notebook(name)).rows).to_have_count(12)
+
+
 def test_a_thousand_states(open_notebook: OpenNotebook, server: Server, shoot: Shoot) -> None:
     name = server.notebook()
     server.start_kernel(name)

@@ -139,7 +139,7 @@ def test_a_console_at_a_terminal(tmp_path: Path, environment: dict[str, str], ke
 
     try:
         for line, expected in [
-            *((line, "Every cell gets a checkpoint") for line in loading(name)),
+            *((line, "you can go back to the state after any cell") for line in loading(name)),
             ("xs = [1]; ys = xs", ""),
             ("xs.append(2)", ""),
             ("len(ys) * 111", "222"),

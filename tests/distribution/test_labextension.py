@@ -116,9 +116,12 @@ def test_what_is_built_is_taken(tree: Path) -> None:
     assert shipped(tree) == PRETENDED
 
 
-def test_other_sources_than_it_was_built_from(tree: Path) -> None:
+@pytest.mark.parametrize(
+    "source", ["labextension/src/index.ts", "kishu_kernel/frontend/panel/static/timeline/view/panel.js"]
+)
+def test_other_sources_than_it_was_built_from(tree: Path, source: str) -> None:
     pretend_built(tree)
-    with (tree / "labextension" / "src" / "index.ts").open("a") as file:
+    with (tree / source).open("a") as file:
         file.write("// changed\n")
     assert built(tree).returncode == 0
     assert shipped(tree) == set()

@@ -87,9 +87,11 @@ def test_wheel_carries_what_the_install_command_copies(wheel: zipfile.ZipFile) -
 def test_wheel_is_typed_and_holds_no_more_than_the_package(wheel: zipfile.ZipFile) -> None:
     names = wheel.namelist()
     assert "kishu_kernel/py.typed" in names
-    assert {f"kishu_kernel/frontend/static/{file}" for file in ("timeline.js", "timeline.css", "widget.js")} <= set(
-        names
-    )
+    assert {
+        f"kishu_kernel/frontend/panel/static/{file}" for file in ("timeline.js", "timeline.css", "widget.js")
+    } <= set(names)
+    static = ROOT / "kishu_kernel" / "frontend" / "panel" / "static"
+    assert {path.relative_to(ROOT).as_posix() for path in static.rglob("*.js")} <= set(names)
     tops = {name.split("/")[0] for name in names}
     assert all(top == "kishu_kernel" or re.match(r"kishu_kernel-[^/]+\.", top) for top in tops)
 

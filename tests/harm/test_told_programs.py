@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 from kishu_kernel.errors import UnknownTargetError
-from kishu_kernel.store.care.fsck import check
 from kishu_kernel.store.lmdb_store import LmdbStore
+from kishu_kernel.store.maintenance.fsck import check
 from tests.attack.records import damage
 from tests.support.harness import Notebook
 from tests.support.soak import seeds

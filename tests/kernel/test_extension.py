@@ -249,7 +249,7 @@ def test_unloaded_the_kernel_is_plain_again(plain: PlainStart) -> None:
     kernel.ok(LOAD)
     kernel.ok("xs = [1]")
     assert said(kernel.ok("xs.append(2)\n%unload_ext kishu_kernel")) == [
-        "[kishu] No more checkpoints are taken. The history stays."
+        "[kishu] No more states are stored. The history stays."
     ]
     kernel.ok("xs.append(3)")
     assert kernel.ask({"operation": "status"})["ename"] == "Disabled"
@@ -410,7 +410,7 @@ def test_in_a_terminal(tmp_path: Path) -> None:
     )
     for fact in ("then [1, 2, 3]", "undone [1, 2] True", "loaded [1]", "replayed 0", "still [1]"):
         assert fact in printed, printed
-    assert printed.count("Every cell gets a checkpoint") == 1
+    assert printed.count("you can go back to the state after any cell") == 1
 
 
 def test_from_terminal_to_terminal(tmp_path: Path) -> None:

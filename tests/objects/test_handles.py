@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from kishu_kernel.errors import LostError
-from kishu_kernel.objects.handles import HeldOutsideError, handle_entry
-from kishu_kernel.objects.rebuild.parts import make_text
+from kishu_kernel.objects.library import HeldOutsideError
+from kishu_kernel.objects.questions import reduction_of, refusal_of
+from kishu_kernel.objects.rebuild.handles import make_text
 from kishu_kernel.process.audit_hook import side_effects_forbidden
 from tests.support.harness import Notebook
 
@@ -160,9 +161,9 @@ def test_a_file_that_is_gone_is_not_made_again(notebook: Notebook) -> None:
 
 def test_a_trial_load_opens_no_file(notebook: Notebook) -> None:
     notebook.ok("f = open('out', 'a')")
-    reduction = handle_entry(io.TextIOWrapper)(notebook["f"])  # type: ignore[misc]
+    reduction = reduction_of(io.TextIOWrapper)(notebook["f"])  # type: ignore[misc]
     assert reduction[0] is make_text
-    raw = handle_entry(io.FileIO)(notebook["f"].buffer.raw)  # type: ignore[misc]
+    raw = reduction_of(io.FileIO)(notebook["f"].buffer.raw)  # type: ignore[misc]
     with side_effects_forbidden() as guard, pytest.raises(PermissionError):
         raw[0](*raw[1])
     assert guard.forbidden
@@ -268,16 +269,16 @@ def test_arrays_of_ctypes(notebook: Notebook) -> None:
 
 
 def test_every_refusal_is_a_type_error_of_one_sentence() -> None:
-    refuse: Callable[[Any], Any] | None = handle_entry(type(iter({})))
+    refuse: Callable[[Any], Any] | None = refusal_of(type(iter({})))
     assert refuse is not None
     with pytest.raises(HeldOutsideError, match=r"^a dict_keyiterator holds on to .*, and cannot be stored$"):
         refuse(iter({}))
-    assert handle_entry(dict) is handle_entry(list) is None
+    assert refusal_of(dict) is refusal_of(list) is None
 
 
 def test_a_text_file_tells_what_is_asked_of_it_in_this_python(tmp_path: Path) -> None:
     """`_hidden` reads what a file refers to: another order in a new Python would show here."""
-    from kishu_kernel.objects.handles import _hidden
+    from kishu_kernel.objects.libraries.standard.files import _hidden
 
     path = tmp_path / "a"
     for newline in (None, "", "\n", "\r\n", "\r"):

@@ -85,7 +85,7 @@ def test_every_state_comes_back_when_everything_is_looked_at(block: int) -> None
     assert_says_something(tally, number)
 
 
-@often(PROGRAMS // 80, PROGRAMS // 20)
+@often(PROGRAMS // 40, PROGRAMS // 20)
 def test_every_state_comes_back_from_a_disk(tmp_path: Path, times: int) -> None:
     tally = judged(times, 2 * BLOCKS, "code", tmp_path)
     assert_says_something(tally, times)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,30 +13,18 @@ import pytest
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Buffer, CheckpointId, Payload, SessionId, Version
-from kishu_kernel.store import Blob, LmdbStore, MemoryStore, Store
+from kishu_kernel.store import Blob, Store
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, ROW_SIZE
-from kishu_kernel.store.layered_store import LayeredStore
 
+from .stores import MAKERS
 from .values import checkpoint_id, full, payload, trivial
 
 X1 = Version(("x",), checkpoint_id(1))
 
 
-def layered(tmp_path: Path) -> Store:
-    LmdbStore(tmp_path / "store").close()
-    return LayeredStore(LmdbStore(tmp_path / "store", readonly=True), MemoryStore())
-
-
-MAKERS: dict[str, Callable[[Path], Store]] = {
-    "lmdb": lambda tmp_path: LmdbStore(tmp_path / "store"),
-    "memory": lambda _: MemoryStore(),
-    "layered": layered,
-}
-
-
 @pytest.fixture(params=MAKERS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made = MAKERS[request.param](tmp_path)
+    made = MAKERS[request.param](tmp_path / "store")
     yield made
     made.close()
 
@@ -227,7 +215,7 @@ def test_checkpoints_are_those_at_the_call(store: Store) -> None:
 
 def test_refs(store: Store) -> None:
     store.commit(trivial(1), [], {"branch/main": checkpoint_id(1), "head/s": checkpoint_id(1)})
-    store.update({"branch/main": checkpoint_id(2), "tag/é \ud800": checkpoint_id(3), "none": None})
+    store.update_refs({"branch/main": checkpoint_id(2), "tag/é \ud800": checkpoint_id(3), "none": None})
     store.amend(trivial(1), {"head/s": None})
     assert store.refs() == {"branch/main": checkpoint_id(2), "tag/é \ud800": checkpoint_id(3)}
 
@@ -239,7 +227,7 @@ def test_what_fails_writes_nothing(store: Store, name: str) -> None:
     with pytest.raises(StoreError, match="1 to 500 bytes"):
         store.commit(trivial(1), [payload(b"s")], bad)
     with pytest.raises(StoreError):
-        store.update(bad)
+        store.update_refs(bad)
     assert store.statistics() == before
     assert store.refs() == {}
     assert not store.contains(checkpoint_id(1))
@@ -289,7 +277,7 @@ def test_a_closed_store_says_so(store: Store) -> None:
         lambda: store.load(X1),
         lambda: store.find("", 1),
         lambda: store.checkpoints(),
-        lambda: store.update({}),
+        lambda: store.update_refs({}),
         lambda: store.refs(),
         lambda: store.statistics(),
         lambda: store.collect((), reason=""),

@@ -15,10 +15,10 @@ from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 
 
 class KishuKernel(KishuOptions, IPythonKernel):
-    """Everything that ipykernel does, and time travel.
+    """ipykernel's kernel, with a checkpoint after every cell, and answers to `kishu_request`.
 
     Attributes:
-        kishu_hooks: None where checkpoints are switched off.
+        kishu_hooks: do the work; None where Kishu is switched off.
     """
 
     msg_types = [*IPythonKernel.msg_types, "kishu_request"]  # noqa: RUF012 -- as in the base class
@@ -26,7 +26,7 @@ class KishuKernel(KishuOptions, IPythonKernel):
 
     @default("user_ns")
     def _default_user_ns(self) -> dict[str, Any] | None:
-        # None: as in ipykernel, the shell takes the dict of the module `__main__`.
+        # None, as in ipykernel: the shell takes the dict of the module `__main__`.
         return PatchedNamespace() if self.enabled and self.tracker == "namespace" else None
 
     def __init__(self, **kwargs: Any) -> None:
@@ -40,7 +40,7 @@ class KishuKernel(KishuOptions, IPythonKernel):
 
     @property
     def tracked_shell(self) -> TrackedShell | None:
-        """The shell and its session."""
+        """The shell and its session; None where Kishu is switched off."""
         return None if self.kishu_hooks is None else self.kishu_hooks.tracked_shell
 
     @property
@@ -72,7 +72,7 @@ class KishuKernel(KishuOptions, IPythonKernel):
         )
 
     async def shell_channel_thread_main(self, msg: Any) -> None:
-        """As in `KernelHooks.hurry`: on the thread that hears of shell messages first, if this ipykernel has one."""
+        """As in `KernelHooks.hurry`. Runs on the thread that receives shell messages, if this ipykernel has one."""
         if self.kishu_hooks is not None:
             self.kishu_hooks.hurry()
         await super().shell_channel_thread_main(msg)

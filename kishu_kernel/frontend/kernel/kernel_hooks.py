@@ -1,7 +1,8 @@
-"""What a kernel of ipykernel's does so that its session travels in time.
+"""What a kernel does around its own handling of messages, so that its cells get checkpoints.
 
-Two kernels use it: our own (`kernel`) and a plain one that loads us (`extension`). Both call the same methods around
-their own; nothing here knows which of them it is.
+Two kernels call these methods around their own: ours (`kernel`), and a plain ipykernel that loads us (`extension`).
+Nothing here knows which of them it is.
+Neighbours: `shell.tracked_shell` does what concerns one shell; `think_time` runs on the kernel's event loop.
 """
 
 from __future__ import annotations
@@ -23,67 +24,68 @@ from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 from kishu_kernel.process.interrupts import answering
 
 PATIENCE = 5.0
-"""Seconds that a thread waits, at most, for a checkpoint whose cell's reply has left."""
+"""Seconds that a request waits, at most, for a pending checkpoint."""
 
 COMMS = ("comm_open", "comm_msg", "comm_close")
 
-_LOOKING = frozenset(
+_READ_ONLY = frozenset(
     {
         *("attach", "configurationDone", "debugInfo", "disconnect", "dumpCell", "exceptionInfo", "initialize"),
         *("inspectVariables", "modules", "richInspectVariables", "scopes", "setBreakpoints", "source", "stackTrace"),
         *("setExceptionBreakpoints", "threads", "variables"),
     }
 )
-"""Commands of the debugger that assign to nothing."""
+"""Commands of the debugger that change no variable."""
 
 Handler = Callable[..., Any]
 
-_owed: ContextVar[_Owed | None] = ContextVar("kishu_owed", default=None)
-"""What the request at hand leaves to be done after its reply."""
+_pending_work: ContextVar[_PendingWork | None] = ContextVar("kishu_pending_work", default=None)
+"""What is to be done after the reply to the current request."""
 
 
-class _Owed:
-    """Work for after a reply. Tasks that a cell starts, and that outlive it, have it, too."""
+class _PendingWork:
+    """Work for after a reply. Tasks that a cell starts, and that outlive it, see it, too."""
 
     def __init__(self) -> None:
         self._work: list[Callable[[], None]] = []
-        self._left = False
+        self._replied = False
 
     def add(self, work: Callable[[], None]) -> None:
-        """To be done when the reply has left: now, if it has."""
-        if self._left:
+        """Runs `work` when the reply has left; at once, if it has."""
+        if self._replied:
             work()
         else:
             self._work.append(work)
 
-    def pay(self) -> None:
-        """The reply has left: does all of it, whatever goes wrong with some of it."""
-        self._left = True
+    def run(self) -> None:
+        """Runs all of it; the reply has left. What goes wrong in one part does not keep the others from running."""
+        self._replied = True
         with ExitStack() as stack:
             for each in reversed(self._work):
                 stack.callback(each)
 
 
 class KernelHooks:
-    """Time travel for a kernel.
+    """The hooks of one kernel.
 
     Args:
+        kernel: an ipykernel.
         late: cells may have run before.
 
     Attributes:
-        tracked_shell: the shell and the session.
+        tracked_shell: its shell and the session.
     """
 
     def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
         self._kernel = kernel
         self.tracked_shell = TrackedShell(kernel.shell, settings, late)
         self._think_time = ThinkTime(self.tracked_shell.think)
-        self.tracked_shell.ending.before = self._think_time.leave
+        self.tracked_shell.shutdown.on_begin = self._think_time.stop
         self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
         kernel.shell.register_magics(KishuMagics(kernel.shell, self.tracked_shell))
 
     def info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
-        """The kernel's own info, with the feature `kishu`, so that a client knows before it sends."""
+        """Returns the kernel's info with the feature `kishu`, by which clients know that they may send requests."""
         return {**plain, "supported_features": [*plain.get("supported_features", []), "kishu"]}
 
     async def execute(
@@ -94,99 +96,117 @@ class KernelHooks:
         hidden: bool,
         expressions: Mapping[str, str] | None,
     ) -> dict[str, Any]:
-        """Runs a cell; within `reply_first` its checkpoint is taken when the reply has left, else before."""
-        owed = _owed.get()
+        """Runs a cell. Within `reply_first` its checkpoint is taken when the reply has left, else before.
+
+        Args:
+            run: runs the cell, and returns the content of its reply.
+            hidden: silent, or not to be stored in the history.
+            expressions: the request's `user_expressions`.
+
+        Returns:
+            The content of the reply.
+        """
+        pending = _pending_work.get()
         return await self.tracked_shell.around_cell(
             run,
             code=code,
             hidden=hidden,
             expressions=expressions or {},
-            msg_id=parent_of(self._kernel),
+            msg_id=parent_message_id(self._kernel),
             main=on_main_thread(),
-            later=None if owed is None else owed.add,
+            later=None if pending is None else pending.add,
         )
 
     async def reply_first(self, handle: Callable[[], Awaitable[Any]], stream: Any) -> None:
-        """Handles an execute_request: what its cell owes is paid after its reply, in the user's think time."""
-        owed = _Owed()
-        token = _owed.set(owed)
+        """Handles an execute_request, and takes the cell's checkpoint after its reply, so that nobody waits for it.
+
+        Args:
+            handle: handles the request, and sends the reply.
+            stream: what the reply is sent on.
+        """
+        pending = _PendingWork()
+        token = _pending_work.set(pending)
         try:
             await handle()
             if hasattr(stream, "flush"):  # one of tornado's; a plain socket has sent it already
                 stream.flush()
         finally:
-            _owed.reset(token)
-            owed.pay()
+            _pending_work.reset(token)
+            pending.run()
             self._think_time.begin()
 
     async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-        """Answers a `kishu_request`, on the shell channel or the control channel, with one reply."""
+        """Sends the one reply to a `kishu_request`, which came on the shell channel or on the control channel."""
         if not on_main_thread():
-            await self._caught_up(parent.get("content"))
+            await self._wait_for_checkpoint(parent.get("content"))
         with answering():
             content = self.tracked_shell.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
         self._think_time.begin()
 
     def hurry(self) -> None:
-        """A message has come in for the shell; called on any thread."""
+        """Makes thinking stop early: a message has come for the shell. May be called on any thread."""
         self._think_time.hurry()
 
-    async def _caught_up(self, content: Any) -> None:
-        """Whoever has seen a cell's reply sees its checkpoint; `status` tells that it is pending."""
+    async def _wait_for_checkpoint(self, content: Any) -> None:
+        """Who has seen a cell's reply is to see its checkpoint. `status` need not wait: it says that one is pending."""
         if isinstance(content, dict) and content.get("operation") == "status":
             return
         deadline = time.monotonic() + PATIENCE
-        while self.tracked_shell.cells.owing and time.monotonic() < deadline:
+        while self.tracked_shell.checkpoint_pending and time.monotonic() < deadline:
             await asyncio.sleep(0.005)
 
     async def debug(self, plain: Callable[[dict[str, Any]], Awaitable[Any]], msg: dict[str, Any]) -> Any:
-        """A debugger can assign to variables."""
-        if msg.get("command") in _LOOKING:
+        """Handles a request to the debugger, which can change variables.
+
+        Args:
+            plain: the kernel's own handler.
+        """
+        if msg.get("command") in _READ_ONLY:
             return await plain(msg)
-        self.tracked_shell.session.before_unseen()
+        self.tracked_shell.session.before_unwatched_code()
         try:
             return await plain(msg)
         finally:
-            self.tracked_shell.session.note_unseen()  # a cell may have ended meanwhile
+            self.tracked_shell.session.note_unwatched_code()  # a cell may have ended meanwhile
 
     def comm_handlers(self, plain: Mapping[str, Handler]) -> dict[str, Handler]:
-        """Handlers of comm messages, in the place of the plain ones."""
+        """Returns handlers of comm messages to use in the place of the plain ones."""
         return {name: partial(self._handle_comm, plain[name]) for name in COMMS}
 
     def close(self) -> None:
-        """The kernel ends; the history stays."""
-        self.tracked_shell.ending.asked()
+        """Ends the session, since the kernel is asked to end. The history stays."""
+        self.tracked_shell.shutdown.on_request()
 
-    def leave(self) -> None:
-        """The kernel goes on without us; the history stays."""
+    def detach(self) -> None:
+        """Ends the session; the kernel goes on. The history stays."""
         self._think_time.end()
-        self.tracked_shell.leave()
+        self.tracked_shell.detach()
         self._stop_listening()
 
     def _handle_comm(self, handler: Handler, *args: Any) -> Any:
-        """A widget's callback may do anything; our own panel's changes nothing where it is called."""
-        panel = sys.modules.get("kishu_kernel.frontend.panel")
+        """Handles a comm message. A widget's callback may change anything; that of our own panel changes nothing."""
+        panel = sys.modules.get("kishu_kernel.frontend.panel.widget")
         if panel is not None and panel.is_own(args[-1]["content"].get("comm_id")):
             return handler(*args)
-        self.tracked_shell.session.before_unseen()
+        self.tracked_shell.session.before_unwatched_code()
         try:
             return handler(*args)
         finally:
-            self.tracked_shell.session.note_unseen()  # on a subshell, a cell may have ended meanwhile
+            self.tracked_shell.session.note_unwatched_code()  # on a subshell, a cell may have ended meanwhile
 
 
 async def answer_disabled(session: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
-    """Answers a `kishu_request` where nobody does."""
+    """Sends the reply to a `kishu_request` where Kishu is switched off: an error."""
     content = {"status": "error", "ename": "Disabled", "evalue": "Kishu is switched off", "traceback": []}
     session.send(stream, "kishu_reply", content, parent, ident)
 
 
-def parent_of(kernel: Any) -> str:
-    """The id of the message that the kernel is dealing with."""
+def parent_message_id(kernel: Any) -> str:
+    """Returns the id of the message that the kernel is handling; empty where there is none."""
     return str(kernel.get_parent().get("header", {}).get("msg_id", ""))
 
 
 def on_main_thread() -> bool:
-    """Else on a subshell, or on the control channel."""
+    """Whether this is the main thread, and not that of a subshell or of the control channel."""
     return threading.current_thread() is threading.main_thread()

@@ -68,7 +68,7 @@ def launch(argv: list[str]) -> None:
     app.version = __version__
     app.initialize(argv)
     if (tracked_shell := app.kernel.tracked_shell) is not None:
-        app.poller = graceful_poller(app.poller, tracked_shell.ending.orphaned)
+        app.poller = graceful_poller(app.poller, tracked_shell.shutdown.on_parent_gone)
     app.start()
 
 

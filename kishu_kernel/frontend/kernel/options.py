@@ -1,4 +1,4 @@
-"""What a person can choose: by the command line of a kernel, in a config file, or by the environment."""
+"""What a person can choose: on the command line of a kernel, in a config file, or in the environment."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from kishu_kernel.session.keep_rules import KeepRules
 
 
 class KishuOptions(Configurable):
-    """The options, as traits. In config files they stand under `KishuKernel`, whatever kernel it is."""
+    """The options, as traits. In config files they stand under `KishuKernel`, also for other kernels."""
 
-    enabled = Bool(help="Take checkpoints. Off, the kernel is plain ipykernel. [KISHU_ENABLED]").tag(config=True)
+    enabled = Bool(help="Store a state after every cell. Off, the kernel is plain ipykernel. [KISHU_ENABLED]").tag(
+        config=True
+    )
     store_dir = Unicode(
         help="Directory of the stores, one for each notebook. Empty: in Jupyter's data directory. [KISHU_STORE_DIR]"
     ).tag(config=True)
@@ -29,18 +31,18 @@ class KishuOptions(Configurable):
     tracker = Enum(
         ("code", "namespace", "all"),
         "code",
-        help="How to learn what a cell may have touched: from its code; by the patched namespace of the "
-        "Kishu paper, which slows cells down; or by taking everything for touched.",
+        help="How to learn what a cell may have touched. code: from its code. namespace: by the patched namespace of "
+        "the Kishu paper, which slows cells down. all: every cell may have touched everything.",
     ).tag(config=True)
-    output_limit = Int(1_000_000, help="Bytes of outputs kept with each checkpoint.").tag(config=True)
+    output_limit = Int(1_000_000, help="Bytes of outputs stored with each state.").tag(config=True)
     store_limit = Int(
         None,
         allow_none=True,
-        help="Bytes that the store of a notebook may occupy; old checkpoints become code only to stay below. "
-        "Default: 20 GB, or a tenth of the free disk where that is less. 0: no limit.",
+        help="Bytes that the store of a notebook may occupy; above that, values of old states are dropped, not their "
+        "code. Default: 20 GB, or a tenth of the free disk where that is less. 0: no limit.",
     ).tag(config=True)
     version_limit = Int(
-        0, help="Bytes that one stored value may weigh; a heavier one is re-run instead. 0: no limit."
+        0, help="Bytes that one stored value may have; larger ones are re-run instead. 0: no limit."
     ).tag(config=True)
     exclude = List(
         Unicode(), help="Patterns on names of variables that are not stored, like tmp_*: they are re-run instead."
@@ -49,16 +51,15 @@ class KishuOptions(Configurable):
         Unicode(), help="Patterns on types that are not stored, like torch.Tensor: they are re-run instead."
     ).tag(config=True)
     audit = Bool(
-        True, help="Use pauses to look for changes that no code shows, and to try whether what was stored comes back."
+        True, help="Use pauses to look for changes that no cell's code shows, and to test whether stored values load."
     ).tag(config=True)
     effects = Bool(
         True,
-        help="Record what cells do to files, the network and processes, for the day when they are to be re-run. "
-        "It makes each call of id() 0.1 microseconds slower, and so copy.deepcopy. Off, there are no trials either.",
+        help="Record the side effects of cells on files, the network and processes, to warn before they are re-run. "
+        "It makes each call of id(), and so copy.deepcopy, 0.1 microseconds slower. Off, stored values are not "
+        "tested either.",
     ).tag(config=True)
-    network_store = Bool(
-        False, help="Keep the store where it is, even on a network file system, where it can be damaged."
-    ).tag(config=True)
+    network_store = Bool(False, help="Use a store on a network file system, where it can be damaged.").tag(config=True)
     auto_resume = Bool(
         help="Begin where the last session of the notebook ended, unless cells must be re-run. [KISHU_AUTO_RESUME]"
     ).tag(config=True)
@@ -66,7 +67,7 @@ class KishuOptions(Configurable):
     end_timeout = Float(
         min=0.0,
         help="Seconds that writing may take when the kernel is asked to end (a shutdown, SIGTERM, SIGHUP). What is not "
-        "written by then is re-run, or told. Default: 10. [KISHU_END_TIMEOUT]",
+        "written by then is re-run, or listed as lost. Default: 10. [KISHU_END_TIMEOUT]",
     ).tag(config=True)
 
     @default("end_timeout")
@@ -78,11 +79,11 @@ class KishuOptions(Configurable):
 
     @default("enabled")
     def _default_enabled(self) -> bool:
-        return _switched("KISHU_ENABLED", "1")
+        return _environment_flag("KISHU_ENABLED", "1")
 
     @default("auto_resume")
     def _default_auto_resume(self) -> bool:
-        return _switched("KISHU_AUTO_RESUME", "0")
+        return _environment_flag("KISHU_AUTO_RESUME", "0")
 
     @default("store_dir")
     def _default_store_dir(self) -> str:
@@ -93,7 +94,7 @@ class KishuOptions(Configurable):
         return os.environ.get("KISHU_NOTEBOOK", "")
 
     def settings(self) -> Settings:
-        """The options as one value."""
+        """Returns the options as one value."""
         return Settings(
             where=StoreLocation(
                 Path(self.store_dir).expanduser() if self.store_dir else None, self.network_store, self.store_limit
@@ -110,5 +111,5 @@ class KishuOptions(Configurable):
         )
 
 
-def _switched(variable: str, default: str) -> bool:
+def _environment_flag(variable: str, default: str) -> bool:
     return os.environ.get(variable, default).lower() not in ("0", "false", "no", "off", "")

@@ -1,6 +1,7 @@
-"""A kernel whose server has died: ipykernel ends it within a second. What waits is written first.
+"""Ends a kernel whose server has died, as ipykernel does within a second, but writes first what waits to be written.
 
-Law: it ends all the same, with the same exit status. Neighbour: `ending`.
+Law: the kernel ends all the same, with the same exit status.
+Neighbour: `shell.shutdown`, which writes and ends.
 """
 
 from __future__ import annotations
@@ -12,32 +13,32 @@ from typing import Any
 
 from ipykernel.parentpoller import ParentPollerUnix
 
-_LOOKS = 1.0
-"""Seconds between two looks, as in ipykernel."""
+_INTERVAL = 1.0
+"""Seconds between two looks at the parent, as in ipykernel."""
 
 
 class GracefulParentPoller(ParentPollerUnix):
-    """As ipykernel's.
+    """A parent poller that calls a function where ipykernel's ends the process at once.
 
     Args:
-        parent: the process that started the kernel; 0 where that is not known.
-        orphaned: ends the process, and does not return.
+        parent: the id of the process that started the kernel; 0 where that is not known.
+        on_parent_gone: ends the process, and does not return.
     """
 
-    def __init__(self, parent: int, orphaned: Callable[[], None]) -> None:
+    def __init__(self, parent: int, on_parent_gone: Callable[[], None]) -> None:
         super().__init__(parent)  # type: ignore[no-untyped-call]
-        self._orphaned = orphaned
+        self._on_parent_gone = on_parent_gone
 
     def run(self) -> None:
-        """Waits until the parent is gone."""
+        """Waits until the parent is gone; then calls `on_parent_gone`."""
         first = os.getppid()
         known = first == self.parent_pid
         while os.getppid() == first and (known or first != 1):
-            time.sleep(_LOOKS)
+            time.sleep(_INTERVAL)
         if known or os.getppid() == 1:
-            self._orphaned()
+            self._on_parent_gone()
 
 
-def graceful_poller(poller: Any, orphaned: Callable[[], None]) -> Any:
-    """The poller of an application, which has not begun: one that ends the process in its time, if we know its kind."""
-    return GracefulParentPoller(poller.parent_pid, orphaned) if type(poller) is ParentPollerUnix else poller
+def graceful_poller(poller: Any, on_parent_gone: Callable[[], None]) -> Any:
+    """Returns a graceful poller to put in the place of an application's; one of a kind that is not known, as it is."""
+    return GracefulParentPoller(poller.parent_pid, on_parent_gone) if type(poller) is ParentPollerUnix else poller

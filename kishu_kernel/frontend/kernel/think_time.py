@@ -1,6 +1,7 @@
-"""When a session may think (`Session.think`): on the main thread, between messages, while nobody waits.
+"""Gives a session time to think (`Session.think`): on the main thread, between messages, while nobody waits.
 
-Law: the main thread is taken for a piece at a time. A message that comes meanwhile hurries it; the stop button ends it.
+Law: the main thread is taken for one piece of thinking at a time. A message that comes meanwhile makes the piece stop
+early; the stop button ends it at once.
 """
 
 from __future__ import annotations
@@ -13,94 +14,97 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-FIRST = 0.3
-"""Seconds after a reply: who runs cells one after the other is not held up."""
-LATER = 0.2
-"""Seconds after a message came in between."""
-PIECE, BLIND = 2.0, 0.05
-"""Seconds that a piece may take, at most: where messages hurry it; where nobody hears of them while it lasts."""
+AFTER_REPLY = 0.3
+"""Seconds after a reply until thinking begins: who runs cells one after the other is not held up."""
+AFTER_MESSAGE = 0.2
+"""Seconds until thinking goes on after a message came in between."""
+LONG_PIECE = 2.0
+"""Seconds that a piece may take, at most, where a message stops it early."""
+SHORT_PIECE = 0.05
+"""Seconds that it may take where messages are not heard of while it lasts."""
 
 
 class ThinkTime:
-    """Has a session think, on the event loop of a kernel's main thread.
+    """Runs a session's thinking on the event loop of a kernel's main thread.
 
     Args:
-        think: does a piece, and says when to do the next one.
+        think: does a piece, and returns the seconds until the next one; None: there is nothing more to do. It is given
+            a function that says whether to stop early.
     """
 
     def __init__(self, think: Callable[[Callable[[], bool]], float | None]) -> None:
         self._think = think
-        self._longest = BLIND
-        self._inside = False
+        self._longest = SHORT_PIECE
+        self._thinking = False
         self._entering = threading.Lock()
         self._next: asyncio.TimerHandle | None = None
-        self._came = False
-        self._over = False
+        self._message_came = False
+        self._ended = False
 
     def begin(self) -> None:
-        """There is something to think about. Does nothing on another thread, or where there is no event loop."""
+        """Starts to think after a while. Does nothing on another thread, or where there is no event loop."""
         if threading.current_thread() is not threading.main_thread():
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._came = False
-        self._at(loop, FIRST)
+        self._message_came = False
+        self._schedule(loop, AFTER_REPLY)
 
     def hurry(self) -> None:
-        """A message has come. Safe from any thread.
+        """Notes that a message has come: a piece that is under way stops early. Safe from any thread.
 
-        A piece that is under way gives up when it asks; code that does not ask (a load that takes long) is interrupted.
+        It stops when it asks whether to stop; code that does not ask (a load that takes long) is interrupted.
         """
-        self._came = True
-        self._longest = PIECE
+        self._message_came = True
+        self._longest = LONG_PIECE
         with self._entering:
-            if self._inside:
+            if self._thinking:
                 _interrupt_main()
 
     def end(self) -> None:
-        """No more thinking."""
-        self._over = True
+        """Ends all thinking. To be called on the main thread."""
+        self._ended = True
         if self._next is not None:
             self._next.cancel()
 
-    def leave(self) -> None:
-        """No more thinking, and what is under way gives up. Safe from any thread."""
-        self._over = True
+    def stop(self) -> None:
+        """Ends all thinking, and stops a piece that is under way. Safe from any thread."""
+        self._ended = True
         self.hurry()
 
     def _leave(self) -> None:
-        while self._inside:
+        while self._thinking:
             with suppress(KeyboardInterrupt), self._entering:
-                self._inside = False
+                self._thinking = False
 
-    def _at(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._next = None if self._over else loop.call_later(seconds, self._piece, loop)
+        self._next = None if self._ended else loop.call_later(seconds, self._piece, loop)
 
     def _piece(self, loop: asyncio.AbstractEventLoop) -> None:
         self._next = None
-        if self._over:
+        if self._ended:
             return
-        if self._came:  # it is handled first
-            self._came = False
-            self._at(loop, LATER)
+        if self._message_came:  # it is handled first
+            self._message_came = False
+            self._schedule(loop, AFTER_MESSAGE)
             return
         deadline = time.monotonic() + self._longest
         wait: float | None = None
         with _interruptible():
             try:
                 with self._entering:
-                    self._inside = True
-                wait = self._think(lambda: self._came or time.monotonic() > deadline)
+                    self._thinking = True
+                wait = self._think(lambda: self._message_came or time.monotonic() > deadline)
             finally:
                 self._leave()
-            self._leave()  # nobody interrupts from here on: what is on its way arrives here
+            self._leave()  # nobody interrupts from here on; an interrupt that is on its way arrives here
         self._leave()  # where an interrupt has left the above early
         if wait is not None:
-            self._at(loop, LATER if self._came else wait)
+            self._schedule(loop, AFTER_MESSAGE if self._message_came else wait)
 
 
 def _interrupt_main() -> None:
@@ -113,10 +117,10 @@ def _interrupt_main() -> None:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """The stop button is heard: a kernel ignores it between cells, and what is looked at may be the user's code."""
+    """The stop button works within this context: a kernel ignores it between cells, and code of the user may run."""
     try:
         before = signal.getsignal(signal.SIGINT)
-        if before is not None:  # else it is one of C's, which nobody could put back
+        if before is not None:  # else it was set in C, and nobody could set it again
             signal.signal(signal.SIGINT, signal.default_int_handler)
     except (ValueError, KeyboardInterrupt):  # not the main thread's interpreter
         before = None

@@ -136,7 +136,7 @@ class KishuMagics(Magics):
         display({"text/plain": help_text(name), "text/html": help_page(name)}, raw=True)
 
     def _panel(self) -> None:
-        from kishu_kernel.frontend.panel import panel
+        from kishu_kernel.frontend.panel.widget import panel
 
         try:
             shown = panel(self._requests, self.shell)

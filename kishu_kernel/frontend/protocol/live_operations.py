@@ -73,7 +73,7 @@ class LiveOperations:
         if values:
             before, after = self.reader.variables_at(base), self.reader.variables_at(target)
             pairs = {name: (before[name][2], after[name][2]) for name in content["modified"]}
-            compared = self._session.compared(pairs)
+            compared = self._session.compare(pairs)
             for detail in content["details"]:
                 found = compared.get(detail["name"])
                 detail["change"] = None if found is None else comparison_content(found)
@@ -120,11 +120,11 @@ class LiveOperations:
         fitting = [each.path for each in opener.stores() if store in (each.path.name, str(each.path), each.notebook)]
         if len(fitting) != 1:
             raise RequestError(f"{len(fitting)} stores are called {store!r}: `%kishu stores` lists them by their names")
-        if not self._session.let_go():
+        if not self._session.close_if_unused():
             raise RequestError(
                 "this session has a history already: restart the kernel, and attach before the first cell"
             )
-        return {"store": str(opener.attach(fitting[0])), "sessions": len(self._timeline.earlier())}
+        return {"store": str(opener.attach(fitting[0])), "sessions": len(self._timeline.other_heads())}
 
     def gc(self, dry_run: bool) -> Json:
         """Drops payloads that no head, branch or tag needs."""
@@ -167,10 +167,10 @@ class LiveOperations:
         left = {each.id: each for each in way}
         on_the_way = {each.id for each in ancestry(timeline.lookup, target)}
         for start in (outcome.previous, target):
-            at = timeline.last_left(start)
+            at = timeline.redo_child(start)
             while at is not None and at not in left and at not in on_the_way:
                 left[at] = timeline.lookup(at)
-                at = timeline.last_left(at)
+                at = timeline.redo_child(at)
         told = [each for each in left.values() if each.code and (each.changed or each.accessed)]
         return [
             {"checkpoint": each.id, "execution_count": each.execution_count, "code": each.code, "session": each.session}

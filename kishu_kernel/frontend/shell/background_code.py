@@ -1,10 +1,9 @@
-"""Does code of the notebook run, or wait to run, that no cell shows? Then anything may change at any time.
+"""Tells whether code of the notebook runs, or waits to run, outside of cells: then anything may change at any time.
 
-Looks where such code can be: threads, event loops, signal handlers, hooks. Law: it is asked at every cell, so that it
-must cost little, and a thread of a library that does nothing of the notebook's must not count: every checkpoint
-would then check everything. Code that runs when an object is freed (`__del__`, `weakref.finalize`) is not seen.
-
-Neighbour: `reach`, which says what a call can touch.
+It looks at threads, event loops, signal handlers and hooks. Law: it is asked at every cell, so it must be cheap, and a
+library's thread that does nothing of the notebook's must not count: else every checkpoint would check everything. Code
+that runs when an object is freed (`__del__`, `weakref.finalize`) is not seen.
+Neighbour: `notebook_code`, which says what a call can touch.
 """
 
 from __future__ import annotations
@@ -34,32 +33,32 @@ _LOOP_RUNS = asyncio.base_events.BaseEventLoop.run_forever.__code__
 
 
 class BackgroundCode:
-    """Sees threads, tasks, timers, signal handlers and hooks that run code of the notebook.
+    """Finds threads, tasks, timers, signal handlers and hooks that run code of the notebook.
 
     Args:
         namespace: the live namespace, which is the globals of such functions.
-        hooks: what is called with every cell.
-        late: cells have run already: not every thread that there is now is the kernel's.
+        hooks: returns what the shell calls with every cell.
+        late: cells have run already, so that not every thread that there is now is the kernel's.
     """
 
     def __init__(
         self, namespace: dict[str, Any], hooks: Callable[[], Iterable[Any]] = list, late: bool = False
     ) -> None:
-        self._reach = NotebookCode(namespace)
+        self._code = NotebookCode(namespace)
         self._hooks = hooks
-        self._ours = weakref.WeakSet([] if late else threading.enumerate())
-        self._hidden = _thread._count() - _counted(threading.enumerate())
+        self._own_threads = weakref.WeakSet([] if late else threading.enumerate())
+        self._own_uncounted = _thread._count() - _counted(threading.enumerate())
         self._loops: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def is_running(self) -> bool:
-        """Code of the notebook runs outside of cells, or may at any time. O(threads, tasks, timers and hooks)."""
+        """Whether code of the notebook runs outside of cells, or may do so. O(threads, tasks, timers and hooks)."""
         try:
             return (
                 self._in_threads()
                 or any(map(self._in_loop, self._known_loops()))
                 or any(map(self._handles, _SIGNALS))
-                or any(map(self._reach.touches, self._hooks()))
-                or any(map(self._reach.touches, gc.callbacks))
+                or any(map(self._code.touches, self._hooks()))
+                or any(map(self._code.touches, gc.callbacks))
             )
         except Exception:  # something is not as we know it, or changed while we looked: assume the worst
             return True
@@ -75,28 +74,28 @@ class BackgroundCode:
                 continue
             if self._is_on_stack(frame) or self._will_touch(thread, frame):
                 return True
-        hidden = _thread._count() - _counted(threads) - self._hidden
-        if hidden > len(frames):  # it has just been started, or runs nothing but compiled code
+        uncounted = _thread._count() - _counted(threads) - self._own_uncounted
+        if uncounted > len(frames):  # one has just been started, or runs nothing but compiled code
             return True
         return any(map(self._is_on_stack, frames.values()))
 
     def _is_on_stack(self, frame: types.FrameType | None) -> bool:
-        while frame is not None and not self._reach.runs(frame):
+        while frame is not None and not self._code.runs(frame):
             frame = frame.f_back
         return frame is not None
 
     def _is_kernels(self, thread: threading.Thread) -> bool:
-        """What the main thread does besides cells is in its loop; the threads of subshells run nothing but cells."""
+        """Whether a thread is the kernel's, or runs nothing outside of cells but what is found in its event loop."""
         return (
-            thread in self._ours
+            thread in self._own_threads
             or thread is threading.current_thread()
             or thread is threading.main_thread()
             or is_kernels(thread)
         )
 
     def _will_touch(self, thread: threading.Thread, frame: types.FrameType | None) -> bool:
-        """Whether what the thread was made for is the notebook's, though no function of the notebook is running."""
-        if self._reach.owns(thread):
+        """Whether a thread was made for code of the notebook, though none of it is on its stack now."""
+        if self._code.owns(thread):
             return True
         state = attributes(thread) or {}
         target = state.get("_target") or state.get("function")
@@ -112,13 +111,13 @@ class BackgroundCode:
         if loop is not None:
             return self._in_loop(loop)
         if target is not None:
-            return self._reach.touches(target, arguments)
-        return self._reach.holds(value for name, value in state.items() if name not in _OF_EVERY_THREAD)
+            return self._code.touches(target, arguments)
+        return self._code.holds(value for name, value in state.items() if name not in _OF_EVERY_THREAD)
 
     # -- loops ----------------------------------------------------------------------------------
 
     def _known_loops(self) -> list[Any]:
-        """Those that were seen to run cells."""
+        """Returns the event loops that were seen to run cells."""
         running = asyncio._get_running_loop()
         if running is not None:
             self._loops.add(running)
@@ -128,38 +127,38 @@ class BackgroundCode:
         running = asyncio._get_running_loop() is loop
         current = asyncio.current_task(loop) if running else None
         return any(task is not current and self._is_task(task) for task in asyncio.all_tasks(loop)) or any(
-            self._reach.touches(*call) for call in _calls(loop)
+            self._code.touches(*call) for call in _calls(loop)
         )
 
     def _is_task(self, task: asyncio.Task[Any]) -> bool:
         coroutine = task.get_coro()
         # The cell itself is such a task while it is awaited; the kernel runs it from its own modules.
-        return not is_kernels(coroutine) and self._reach.holds([coroutine])
+        return not is_kernels(coroutine) and self._code.holds([coroutine])
 
     # -- signals --------------------------------------------------------------------------------
 
     def _handles(self, number: int) -> bool:
         handler = _handler_of(number)
-        return handler is not None and type(handler) is not int and self._reach.touches(handler)
+        return handler is not None and type(handler) is not int and self._code.touches(handler)
 
 
 _OF_EVERY_THREAD = frozenset(vars(threading.Thread()))
 
 
 def _counted(threads: Iterable[threading.Thread]) -> int:
-    """How many of them `_thread._count` counts: those that Python started."""
+    """Returns how many of them `_thread._count` counts: those that Python started."""
     return sum(type(thread) not in (threading._MainThread, threading._DummyThread) for thread in threads)  # type: ignore[attr-defined]
 
 
 def _loop_of(frame: types.FrameType | None) -> Any:
-    """The event loop that a thread runs, if it does."""
+    """Returns the event loop that a thread runs; None if it runs none."""
     while frame is not None and frame.f_code is not _LOOP_RUNS:
         frame = frame.f_back
     return None if frame is None else frame.f_locals.get("self")
 
 
 def _calls(loop: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Calls that a loop of asyncio will make: soon, later, or when a file is ready."""
+    """Yields the calls that a loop of asyncio will make, soon, later, or when a file is ready: function, arguments."""
     handles = [*getattr(loop, "_ready", ()), *getattr(loop, "_scheduled", ())]
     selector = getattr(loop, "_selector", None)
     for key in () if selector is None else list((selector.get_map() or {}).values()):
@@ -176,7 +175,7 @@ def _calls(loop: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
 
 
 def _is_busy(arguments: tuple[Any, ...]) -> bool:
-    """Whether the `ThreadPoolExecutor` that gave a worker these arguments has work. One that is gone is finishing."""
+    """Whether the `ThreadPoolExecutor` whose worker got these arguments has work; one that was freed counts as busy."""
     try:
         executor = arguments[0]()
         idle = executor._idle_semaphore._value

@@ -1,7 +1,7 @@
-"""Which cell of the history bore a file name, for `cell_sources`.
+"""Finds the cell of the history that was compiled under a file name, for `process.cell_sources`.
 
-ipykernel names a cell's code after its text: `.../ipykernel_PROCESS/HASH.py`. So the cell is the one that would get the
-same last part here, and nothing need be recorded for it.
+ipykernel names a cell's code after its text: `.../ipykernel_PROCESS/HASH.py`. So the cell is the one whose text gives
+the same last part here, and nothing has to be recorded for it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from kishu_kernel.session.timeline import History
 
 
 class CellFinder:
-    """Finds cells by the names that their code has. Asked first, it names each cell of the history: O(code).
+    """Finds cells by the file names of their code. The first call names each cell of the history: O(code).
 
     Args:
-        shell: knows how cells are named, and what it makes of their magics.
+        shell: an IPython shell, which names cells and transforms them.
+        history: returns the history to look in.
     """
 
     def __init__(self, shell: Any, history: Callable[[], History]) -> None:
@@ -28,7 +29,10 @@ class CellFinder:
         self._codes: dict[str, str] = {}
 
     def __call__(self, file: str) -> str | None:
-        """What the cell was compiled from; None where none bore this name, or names do not tell cells apart."""
+        """Returns the Python that the cell was compiled from.
+
+        None where no cell had this file name, or where the shell gives all cells the same one.
+        """
         if self._name("a") == self._name("b"):
             return None
         store = self._history().store
@@ -36,12 +40,12 @@ class CellFinder:
             if each.id not in self._named:
                 self._named.add(each.id)
                 self._codes[self._name(each.code)] = each.code
-        code = self._codes.get(_last(file))
+        code = self._codes.get(_last_part(file))
         return None if code is None else str(self._shell.input_transformer_manager.transform_cell(code))
 
     def _name(self, code: str) -> str:
-        return _last(self._shell.compile.get_code_name(code, code, 0))
+        return _last_part(self._shell.compile.get_code_name(code, code, 0))
 
 
-def _last(file: str) -> str:
-    return ntpath.basename(file)  # of either system
+def _last_part(file: str) -> str:
+    return ntpath.basename(file)  # it splits the paths of Windows and of others

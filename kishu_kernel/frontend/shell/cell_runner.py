@@ -1,4 +1,4 @@
-"""Runs a cell again for a checkout: in the shell, its output captured, nothing asked of the user."""
+"""Runs a cell again for a checkout: in the shell, with its output captured, and without asking the user for input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from kishu_kernel.process.muting import muted
 
 if TYPE_CHECKING:
-    from kishu_kernel.session.restore import Rerun
+    from kishu_kernel.session.rerun import Rerun
 
 
 class ShellRunner:
@@ -25,8 +25,8 @@ class ShellRunner:
         self._shell = shell
 
     def __call__(self, code: str) -> Rerun:
-        """Runs the cell. Its exception is returned; an interrupt is raised."""
-        from kishu_kernel.session.restore import Rerun
+        """Runs a cell. Returns what it displayed last, and its exception if it raised one; an interrupt is raised."""
+        from kishu_kernel.session.rerun import Rerun
 
         shown: list[Any] = []
         with self._captured(shown):
@@ -57,7 +57,7 @@ class ShellRunner:
     @contextlib.contextmanager
     def _captured(self, shown: list[Any]) -> Iterator[None]:
         shell = self._shell
-        publisher, hook, asking = (
+        publisher, hook, input_functions = (
             shell.display_pub,
             shell.display_trap.hook,
             (builtins.input, getpass.getpass),
@@ -76,7 +76,7 @@ class ShellRunner:
             shell.display_pub = publisher
             shell.display_trap.hook = hook
             del shell._showtraceback
-            builtins.input, getpass.getpass = asking
+            builtins.input, getpass.getpass = input_functions
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""What IPython makes of a cell before it compiles it, made once: transformers can be the user's, and do anything."""
+"""What IPython turns a cell into before it compiles it: made once for each cell.
+
+Transformers can be the user's and do anything, so they must not run a second time because of us.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 
 
 def transformed(shell: Any, code: str) -> str | None:
-    """The Python that a cell becomes; None where IPython will say what is wrong with it, when the cell runs."""
+    """Returns the Python that a cell becomes; None where it cannot be transformed: the run will say why."""
     try:
         return str(shell.transform_cell(code))
     except Exception:
@@ -16,11 +19,13 @@ def transformed(shell: Any, code: str) -> str | None:
 
 
 @contextmanager
-def known(shell: Any, code: str, text: str | None) -> Iterator[None]:
-    """Within this context, the shell asks for what this cell becomes, and has it: its transformers ran already.
+def reuse_transformed(shell: Any, code: str, text: str | None) -> Iterator[None]:
+    """Within this context, the shell's first `transform_cell(code)` returns `text` and runs no transformer.
 
     Args:
-        text: what `transformed` gave.
+        shell: an IPython shell.
+        code: the cell.
+        text: what `transformed` returned for it; where that is None, nothing is replaced.
     """
     own: dict[str, Any] = vars(shell)
     if text is None or "transform_cell" in own:  # the user has put another one there

@@ -1,9 +1,8 @@
-"""What a call that somebody else will make can touch: is it the notebook's?
+"""Tells whether a function, an object or a call belongs to the notebook, or can touch what belongs to it.
 
-Reads what functions and objects hold, and runs none of their code. Answers "yes" for what it does not know; "no" for
-what is a library's and holds nothing of the notebook near by.
-
-Neighbour: `background`, which finds the calls that wait.
+It reads what functions and objects hold, and runs none of their code. Where it does not know, the answer is yes. It is
+no for what is a library's and holds nothing of the notebook near by.
+Neighbour: `background_code`, which finds the calls that wait.
 """
 
 from __future__ import annotations
@@ -18,8 +17,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kishu_kernel.objects.classes import is_strange, module_name
+from kishu_kernel.objects.questions import is_data
 
-_MOST = 100
+_MAX_OBJECTS = 100
 """Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""
 
 _KERNEL = frozenset(
@@ -38,18 +38,13 @@ _MACHINERY = frozenset(
         *("asyncio.proactor_events", "asyncio.windows_events", "tornado.platform.asyncio"),
     }
 )
-"""Modules whose objects run what waits, which is found where it waits."""
+"""Modules whose objects run calls that wait; those are found where they wait."""
 
-_QUIET = frozenset({"asyncio", "concurrent", "multiprocessing", "threading", "tornado"})
-"""Packages whose own functions hand on what they are given, and do nothing to it."""
+_PASS_ON = frozenset({"asyncio", "concurrent", "multiprocessing", "threading", "tornado"})
+"""Packages whose own functions pass on what they are given, and do nothing to it."""
 
-_DATA = frozenset(
-    {
-        *("builtins", "collections", "array", "mmap", "ctypes", "_ctypes"),
-        *("numpy", "pandas", "scipy", "polars", "pyarrow", "torch", "xarray", "jax", "tensorflow"),
-    }
-)
-"""Packages whose objects are values, and not what a library keeps about itself."""
+_DATA = frozenset({"builtins", "collections", "array", "mmap", "ctypes", "_ctypes"})
+"""Packages of Python's own whose objects are values of the user's."""
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range, slice})
 _COMPILED = (
@@ -59,12 +54,14 @@ _COMPILED = (
     types.WrapperDescriptorType,
     types.ClassMethodDescriptorType,
 )
-_PASSED = (types.ModuleType, types.CodeType, types.FrameType)
+_NOT_FOLLOWED = (types.ModuleType, types.CodeType, types.FrameType)
 _FRAMED = (types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+_CODE = (type, types.FunctionType, types.MethodType, *_COMPILED, *_NOT_FOLLOWED, *_FRAMED)
+_NO_DATA = (type, types.FunctionType, types.MethodType, *_COMPILED, *_NOT_FOLLOWED, *_FRAMED)
 
 
 class NotebookCode:
-    """Knows the notebook by its namespace.
+    """Recognises what belongs to the notebook, by its namespace.
 
     Args:
         namespace: the live namespace, which is the globals of the notebook's functions.
@@ -74,8 +71,8 @@ class NotebookCode:
         self._namespace = namespace
 
     def touches(self, function: Any, arguments: Sequence[Any] = ()) -> bool:
-        """Whether this call runs code of the notebook, or works on what is its. At most some 50 microseconds."""
-        if type(function) is types.MethodType and not arguments and self._is_passed(type(function.__self__)):
+        """Whether this call runs code of the notebook, or works on its values. Takes some 50 microseconds at most."""
+        if type(function) is types.MethodType and not arguments and self._is_not_followed(type(function.__self__)):
             return self.owns(function.__func__)  # nearly all that a kernel waits for
         arguments = list(arguments)
         while type(function) is functools.partial:
@@ -84,21 +81,21 @@ class NotebookCode:
         if isinstance_of(function, _COMPILED):
             owner = getattr(function, "__self__", None)
             if owner is not None and not isinstance_of(owner, (types.ModuleType, type)):
-                if self._is_passed(type(owner)):
+                if self._is_not_followed(type(owner)):
                     return False  # it sets an event, it wakes a task
                 arguments.append(owner)
             return any(map(self._is_value, arguments)) or self.holds(arguments)
         worked_on = [*arguments, function.__self__] if type(function) is types.MethodType else arguments
-        if _home(function).partition(".")[0] not in _QUIET and any(map(self._is_value, worked_on)):
+        if _home(function).partition(".")[0] not in _PASS_ON and any(map(self._is_value, worked_on)):
             return True
         return self.holds([function, *arguments])
 
     def holds(self, objects: Iterable[Any]) -> bool:
-        """Whether code or values of the notebook are near these."""
+        """Whether these objects are, or refer to, code or values of the notebook; the nearest are looked at first."""
         todo = deque(objects)
         seen: set[int] = set()
         values: set[int] | None = None
-        for _ in range(_MOST):
+        for _ in range(_MAX_OBJECTS):
             if not todo:
                 return False
             obj = todo.popleft()
@@ -114,12 +111,12 @@ class NotebookCode:
                 values = self._values() if values is None else values
                 if id(obj) in values:
                     return True
-            if not self._is_passed(kind):
+            if not self._is_not_followed(kind):
                 todo.extend(_inside(obj))
         return False
 
     def owns(self, obj: Any) -> bool:
-        """Whether it is a function, a class, or an instance of a class, of the notebook."""
+        """Whether an object is a function, a class, or an instance of a class of the notebook."""
         kind = type(obj)
         if kind is types.FunctionType:
             return obj.__globals__ is self._namespace and not _is_frontends(obj.__code__)
@@ -130,25 +127,25 @@ class NotebookCode:
         return module_name(kind) == "__main__"
 
     def runs(self, frame: types.FrameType | None) -> bool:
-        """Whether this frame is the notebook's."""
+        """Whether a frame runs code of the notebook."""
         return frame is not None and frame.f_globals is self._namespace and not _is_frontends(frame.f_code)
 
     def _is_value(self, obj: Any) -> bool:
         kind = type(obj)
         return _is_data(kind) and kind is not tuple
 
-    def _is_passed(self, kind: type) -> bool:
+    def _is_not_followed(self, kind: type) -> bool:
         name = module_name(kind)
-        return name in _MACHINERY or name.partition(".")[0] in _KERNEL or issubclass(kind, _PASSED)
+        return name in _MACHINERY or name.partition(".")[0] in _KERNEL or issubclass(kind, _NOT_FOLLOWED)
 
     def _values(self) -> set[int]:
         return {id(obj) for obj in dict.values(self._namespace) if _is_data(type(obj))}
 
 
 def _is_frontends(code: types.CodeType) -> bool:
-    """Whether VS Code runs it on a thread of its own, after each cell, to show variables: it changes nothing.
+    """Whether VS Code runs this code on a thread of its own, after each cell, to show variables: it changes nothing.
 
-    Before Python 3.11 a code object knows its own name only: the helpers of that code count as the notebook's.
+    Before Python 3.11 a code object knows only its own name: helper functions of that code count as the notebook's.
     """
     qualified = getattr(code, "co_qualname", None)
     if qualified is None:
@@ -167,7 +164,7 @@ def isinstance_of(obj: Any, kinds: tuple[type, ...]) -> bool:
 
 
 def _home(function: Any) -> str:
-    """The module that a function, a coroutine or an instance comes from."""
+    """Returns the name of the module that a function, a coroutine or an instance comes from."""
     if type(function) is types.MethodType:
         function = function.__func__
     if type(function) is types.FunctionType:
@@ -179,9 +176,10 @@ def _home(function: Any) -> str:
 
 
 def _is_data(kind: type) -> bool:
-    if kind in _ATOMS or issubclass(kind, (type, types.FunctionType, types.MethodType, *_COMPILED, *_PASSED, *_FRAMED)):
+    if kind in _ATOMS or issubclass(kind, _CODE):
         return False
-    return module_name(kind).partition(".")[0] in _DATA
+    package = module_name(kind).partition(".")[0]
+    return package in _DATA or is_data(package)
 
 
 def _frame_of(obj: Any) -> types.FrameType | None:
@@ -191,7 +189,7 @@ def _frame_of(obj: Any) -> types.FrameType | None:
 
 
 def _inside(obj: Any) -> list[Any]:
-    """What an object holds; of a function not its globals."""
+    """Returns the objects that an object refers to; of a function not its globals."""
     kind = type(obj)
     if kind is types.FunctionType:
         cells = obj.__closure__ or ()

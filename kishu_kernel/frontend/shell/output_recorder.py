@@ -1,4 +1,4 @@
-"""Keeps what a cell displayed, as nbformat v4 outputs, while it goes to the frontend unchanged."""
+"""Records what a cell displays, as nbformat v4 outputs, while it goes to the frontend unchanged."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FIELDS = {
 }
 
 
-_LEFT_OUT = "[more outputs were not kept by Kishu]\n"
+_OMITTED = "[more outputs were not kept by Kishu]\n"
 
 
-class _Cell:
-    """The outputs of one cell, as far as they fit. O(1) for each message but for its own size."""
+class _CellOutputs:
+    """The outputs of one cell, up to a limit. Each message costs O(its own size)."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -31,13 +31,13 @@ class _Cell:
         self._outputs: list[Output] = []
         self._pieces: list[str] = []
         """The text of the last output, where it is a stream."""
-        self._shown: dict[str, Output] = {}
+        self._by_display_id: dict[str, Output] = {}
         self._room = self._limit
-        self._told = False
+        self._noted = False
         self._clear_next = False
 
     def add(self, kind: str, content: Mapping[str, Any]) -> None:
-        """A message came."""
+        """Takes a message of the cell: its type and its content."""
         if kind == "clear_output":
             if content.get("wait"):
                 self._clear_next = True
@@ -58,41 +58,41 @@ class _Cell:
             output["metadata"] = output["metadata"] or {}
         size = len(str(output))
         if size > self._room and kind != "error":  # why a cell failed is always kept
-            self._leave_out()
+            self._note_omitted()
             return
         self._room -= size
         self._append(output)
         display = (content.get("transient") or {}).get("display_id")
         if display is not None:
-            self._shown[str(display)] = output
+            self._by_display_id[str(display)] = output
 
     def taken(self) -> list[Output]:
-        """All of them."""
+        """Returns all of them."""
         self._join()
         return self._outputs
 
     def _write(self, name: str, text: str) -> None:
         if not self._room:
-            self._leave_out()
+            self._note_omitted()
             return
         last = self._outputs[-1] if self._outputs else {}
         if last.get("name") != name:
             self._append({"output_type": "stream", "name": name, "text": ""})
         self._pieces.append(text[: self._room])
-        left_out = len(text) > self._room
+        too_long = len(text) > self._room
         self._room = max(0, self._room - len(text))
-        if left_out:
-            self._leave_out()
+        if too_long:
+            self._note_omitted()
 
     def _update(self, content: Mapping[str, Any]) -> None:
-        """A display is shown anew where it stands."""
-        output = self._shown.get(str((content.get("transient") or {}).get("display_id")))
+        """Updates a display that was shown before."""
+        output = self._by_display_id.get(str((content.get("transient") or {}).get("display_id")))
         if output is None:
             return
         fresh = {"data": content.get("data"), "metadata": content.get("metadata") or {}}
         more = len(str(fresh)) - len(str({name: output[name] for name in fresh}))
         if more > self._room:
-            self._leave_out()
+            self._note_omitted()
         else:
             self._room -= more
             output.update(fresh)
@@ -106,54 +106,54 @@ class _Cell:
             self._outputs[-1]["text"] = "".join([self._outputs[-1]["text"], *self._pieces])
             self._pieces = []
 
-    def _leave_out(self) -> None:
-        if not self._told:
-            self._told = True
-            self._append({"output_type": "stream", "name": "stderr", "text": _LEFT_OUT})
+    def _note_omitted(self) -> None:
+        if not self._noted:
+            self._noted = True
+            self._append({"output_type": "stream", "name": "stderr", "text": _OMITTED})
 
 
 class OutputRecorder:
-    """Listens on the way out of a Jupyter session; no other place sees streams, displays and errors alike.
+    """Records the messages that a Jupyter session sends: only there streams, displays and errors all pass.
 
     Args:
-        limit: bytes of outputs kept for one cell; what exceeds it is left out, and said.
+        limit: bytes of outputs kept for one cell; a note says that more was left out.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._cells: dict[str, _Cell] = {}
+        self._cells: dict[str, _CellOutputs] = {}
 
     def listen(self, session: Any) -> Callable[[], None]:
-        """Hears everything that this `jupyter_client.Session` sends from now on. Returns what ends that."""
+        """Listens to everything that this `jupyter_client.Session` sends from now on. Returns what ends that."""
         plain = session.send
-        heard = session.send = self._heard(plain)
+        wrapped = session.send = self._wrapped(plain)
 
         def stop() -> None:
-            if session.send is heard:  # else somebody else listens by now, before us: we hear, and note nothing
+            if session.send is wrapped:  # else somebody has wrapped it again, and calls us: without cells we do nothing
                 session.send = plain
 
         return stop
 
     def begin(self, msg_id: str) -> None:
-        """A cell starts whose messages have this parent."""
+        """Begins to record a cell: messages whose parent has this id are its outputs."""
         with self._lock:
-            self._cells[msg_id] = _Cell(self._limit)
+            self._cells[msg_id] = _CellOutputs(self._limit)
 
     def take(self, msg_id: str) -> list[Output]:
-        """The outputs since `begin`."""
+        """Returns the outputs since `begin`, and ends the recording."""
         with self._lock:
             cell = self._cells.pop(msg_id, None)
             return [] if cell is None else cell.taken()
 
-    def _heard(self, send: Callable[..., Any]) -> Callable[..., Any]:
-        def sending(stream: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
+    def _wrapped(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        def send_and_note(stream: Any, message: Any, *args: Any, **kwargs: Any) -> Any:
             if self._cells:
                 with contextlib.suppress(Exception):  # the message must go out, whatever it is
                     self._note(message, args, kwargs)
             return send(stream, message, *args, **kwargs)
 
-        return sending
+        return send_and_note
 
     def _note(self, message: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         if isinstance(message, str):

@@ -1,4 +1,4 @@
-"""A line in the output of whoever asked for a checkout that takes long: how far it is. Gone when it is done."""
+"""Shows how far a long checkout is, as a line in the output of the cell or request that asked for it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from kishu_kernel.session.progress import Progress, Show
+from kishu_kernel.session.progress import Progress, ShowProgress
 
 MIMETYPE = "application/vnd.kishu.progress+json"
-"""For clients that draw it themselves: the fields of `progress.Progress`; `null` when it is over."""
+"""For clients that draw progress themselves: the fields of `session.progress.Progress`; `null` when it is over."""
 
 
 class ProgressLine:
-    """One display that is updated. Its parent is the cell, or the request, that asked for the checkout."""
+    """One display that is updated, and removed at the end."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._id: str | None = None
-        self._elsewhere: Show | None = None
+        self._elsewhere: ShowProgress | None = None
 
     @contextmanager
-    def elsewhere(self, show: Show) -> Iterator[None]:
-        """Whoever asks in this block shows it in its own way: no display is made."""
+    def elsewhere(self, show: ShowProgress) -> Iterator[None]:
+        """Within this context progress goes to `show` and not to the display."""
         self._elsewhere = show
         try:
             yield
@@ -32,7 +32,7 @@ class ProgressLine:
             self._elsewhere = None
 
     def show(self, progress: Progress) -> None:
-        """As in `progress.Show`."""
+        """Shows how far the checkout is. As in `session.progress.ShowProgress`."""
         if self._elsewhere is not None:
             self._elsewhere(progress)
             return
@@ -43,7 +43,7 @@ class ProgressLine:
         self._publish({"text/plain": progress_text(progress), MIMETYPE: asdict(progress)}, update=not first)
 
     def end(self) -> None:
-        """What was shown goes, if anything was."""
+        """Removes what was shown, if anything was."""
         if self._id is not None:
             self._publish({"text/plain": "", MIMETYPE: None}, update=True)
             self._id = None

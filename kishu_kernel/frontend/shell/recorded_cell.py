@@ -1,4 +1,7 @@
-"""Cells that take part in the history: what is known of one while it runs, how it ended, and who waits for that."""
+"""The cells that get a checkpoint: what is known of one while it runs, how it ended, and who waits for its checkpoint.
+
+Cells that a frontend runs hidden (silent, or not to be stored in the history) get none.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,19 @@ _INTERRUPTS = ("KeyboardInterrupt", "CancelledError")
 
 @dataclass(eq=False)
 class RecordedCell:
-    """A printable cell, from its beginning to its checkpoint.
+    """A cell from its beginning to its checkpoint.
 
     Attributes:
-        count: its number.
-        ticket: None where it could not be watched.
-        recorder: of what it does to the world outside; None where nobody listens.
+        code: what the user wrote.
+        source: the Python that IPython makes of it, and the request's `user_expressions`.
+        msg_id: the id of the request; outputs of the cell have it as their parent.
+        count: its execution count.
+        ticket: from `Session.before_cell`; None where the session could not watch the cell.
+        recorder: records its side effects; None where they are not recorded.
         run: how it ended; None while it runs.
         taken: its checkpoint is being taken, or was.
-        whole: it was watched from its beginning on.
-        thread: the one that it runs on.
+        from_start: it was watched from its beginning on.
+        thread: the id of the thread that it runs on.
     """
 
     code: str
@@ -37,79 +43,91 @@ class RecordedCell:
     recorder: Recorder | None
     run: CellRun | None = None
     taken: bool = False
-    whole: bool = True
+    from_start: bool = True
     thread: int = field(default_factory=threading.get_ident)
     _started: float = field(default_factory=time.perf_counter)
 
-    def stop(self, reply: Mapping[str, Any]) -> None:
-        """It has ended. Stopped again it stays as it was."""
+    def end(self, reply: Mapping[str, Any]) -> None:
+        """Notes that the cell has ended. Called again it does nothing.
+
+        Args:
+            reply: the content of its `execute_reply`.
+        """
         if self.run is None:
             duration = time.perf_counter() - self._started
             effects = None if self.recorder is None else self.recorder.stop()
             run = _cell_run(self.code, self.count, reply, duration)
-            self.run = replace(run, effects=effects if self.whole else None)
+            self.run = replace(run, effects=effects if self.from_start else None)
 
     def cut_off(self) -> CellRun:
-        """How it will have ended, where the process ends before it does."""
+        """Returns what to record of a cell that still runs when the process ends."""
         return CellRun(self.code, self.count, "interrupted", time.time(), time.perf_counter() - self._started)
 
 
 class RecordedCells:
-    """Those that run, until their checkpoints are taken. Safe from any thread."""
+    """The cells that run, or whose checkpoints are not taken yet. Safe from any thread."""
 
     def __init__(self) -> None:
-        self._running: list[RecordedCell] = []
+        self._cells: list[RecordedCell] = []
         self._changed = threading.Condition()
 
     def __iter__(self) -> Iterator[RecordedCell]:
-        return iter(list(self._running))
+        return iter(list(self._cells))
 
-    def begin(self, cell: RecordedCell) -> None:
-        """It runs."""
-        self._running.append(cell)
+    def add(self, cell: RecordedCell) -> None:
+        """Adds a cell that begins to run."""
+        self._cells.append(cell)
 
     def take(self, cell: RecordedCell) -> bool:
-        """Whether its checkpoint is to be taken now: it has ended, and this was not asked before."""
+        """Returns whether the caller is to take the cell's checkpoint: it has ended, and nobody else takes it."""
         with self._changed:
             if cell.taken or cell.run is None:
                 return False
             cell.taken = True
             return True
 
-    def taken(self, cell: RecordedCell) -> None:
-        """Its checkpoint is."""
+    def remove(self, cell: RecordedCell) -> None:
+        """Removes a cell whose checkpoint is taken."""
         with self._changed:
-            self._running.remove(cell)
+            self._cells.remove(cell)
             self._changed.notify_all()
 
     @property
-    def owing(self) -> bool:
-        """A cell's reply may have left, and its checkpoint is not taken yet."""
-        return any(cell.run is not None for cell in self._running)
+    def pending(self) -> bool:
+        """Whether a cell has ended, so that its reply may have left, and its checkpoint is not taken yet."""
+        return any(cell.run is not None for cell in self._cells)
 
-    def others_settled(self) -> None:
-        """Waits until all cells of other threads that have ended are checkpointed: without this one's doing."""
+    def wait_for_other_threads(self) -> None:
+        """Waits until no cell that ended on another thread has a pending checkpoint."""
         here = threading.get_ident()
         with self._changed:
-            self._changed.wait_for(lambda: not any(cell.run and cell.thread != here for cell in self._running))
+            self._changed.wait_for(lambda: not any(cell.run and cell.thread != here for cell in self._cells))
 
-    def caught_up(self, timeout: float) -> bool:
-        """Waits, on another thread than the cells', until nothing is owed. False if that takes too long."""
+    def wait_for_pending(self, timeout: float) -> bool:
+        """Waits until no checkpoint is pending. Not to be called on a thread that runs cells.
+
+        Returns:
+            False if that took longer than `timeout` seconds.
+        """
         with self._changed:
-            return self._changed.wait_for(lambda: not self.owing, timeout)
+            return self._changed.wait_for(lambda: not self.pending, timeout)
 
     def stop(self, seconds: float) -> list[RecordedCell]:
-        """Waits, on another thread than the cells', for them to end; takes away those that do not."""
+        """Gives running cells so many seconds to end. Not to be called on a thread that runs cells.
+
+        Returns:
+            The cells that still run; none of them will get a checkpoint by itself.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: not self._running, seconds)
-            running = [cell for cell in self._running if cell.run is None and not cell.taken]
+            self._changed.wait_for(lambda: not self._cells, seconds)
+            running = [cell for cell in self._cells if cell.run is None and not cell.taken]
             for cell in running:
                 cell.taken = True
             return running
 
 
 def not_run(count: int) -> dict[str, Any]:
-    """The reply to a cell that was interrupted before it ran."""
+    """Returns the content of the reply to a cell that was interrupted before it ran."""
     reply = {"status": "error", "ename": "KeyboardInterrupt", "evalue": "interrupted before the cell ran"}
     return {**reply, "traceback": [], "execution_count": count, "user_expressions": {}, "payload": []}
 

@@ -1,4 +1,4 @@
-"""What a person can choose, as one value. `options` is where they choose it."""
+"""What a person can choose, as one value. `kernel.options` reads it from where people write it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ class Settings:
     Attributes:
         where: where stores lie, and how much they may occupy.
         in_memory: keep everything in memory and nothing on disk.
-        notebook: the notebook's path, where the environment does not tell it.
+        tracker: how to learn what a cell may have touched.
+        notebook: the notebook's path, for frontends that do not tell it.
         output_limit: bytes of outputs kept with each checkpoint.
         rules: what is not to be stored.
         auto_resume: a new session begins where the last one of this notebook ended.
-        audit: pauses are used to check (`thinking`).
-        effects: what cells do to the world outside is recorded.
+        audit: pauses are used to look for missed changes, and to try whether stored values load.
+        effects: side effects of cells are recorded.
         end_timeout: seconds that writing may take when the kernel is asked to end.
     """
 

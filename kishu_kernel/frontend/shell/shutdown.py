@@ -1,9 +1,9 @@
-"""How a session ends, whoever ends its process: `shutdown_request`, a signal, `exit()`, the death of its server.
+"""How a session ends, whoever ends its process: a `shutdown_request`, a signal, `exit()`, or the death of its server.
 
-Law: what was done is written, in this process or by one that outlives it (`store.handover`), within a bound; then the
-process ends as it would have. From the beginning of the end on nothing of ours is told in any cell's outputs: the
-next session says what is missing.
-Neighbours: `tracked_shell` is what ends; `signals` and `orphan` hear who ends it.
+Law: everything that was done is written within a time limit, by this process or by one that outlives it
+(`store.handover`); then the process ends as it would have. From the beginning of the end on nothing of ours is printed
+in a cell's outputs: the next session says what is missing.
+Neighbours: `tracked_shell` is what ends; `process.signals` and `kernel.parent_poller` hear who ends it.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.process.signals import TerminationListener
 from kishu_kernel.session.session import Session
 
-QUICK = 1.5
-"""Seconds after which what is not written goes to another process. Jupyter's clients send SIGTERM after 2.5 seconds."""
-MUCH = 256 << 20
-"""Bytes that are not written within that time anyhow."""
-RUNNING = 1.0
-"""Seconds that a cell has to end, which was interrupted when the shutdown was asked for."""
-OWING = 5.0
-"""Seconds that a checkpoint has whose cell's reply has left."""
-RECORDS = 1.0
-"""Seconds to wait for the records of what waits."""
+QUICK_SECONDS = 1.5
+"""After this time, what is not written goes to another process. Jupyter's clients send SIGTERM after 2.5 seconds."""
+TOO_MUCH_BYTES = 256 << 20
+"""So much is never written within that time."""
+CELL_SECONDS = 1.0
+"""How long a cell has to end that was interrupted when the shutdown was asked for."""
+CHECKPOINT_SECONDS = 5.0
+"""How long a pending checkpoint, whose cell's reply has left, is waited for."""
+RECORD_SECONDS = 1.0
+"""How long the records of what waits to be written are waited for."""
 
 
 class Stoppable(Protocol):
-    """A shell with a session, as far as its end needs to know it."""
+    """What a shutdown needs of the shell that ends."""
 
     @property
     def session(self) -> Session:
@@ -51,96 +51,98 @@ class Stoppable(Protocol):
     def stop_cells(self, seconds: float) -> bool:
         """Gives running cells so many seconds to end. Returns whether all have ended."""
 
-    def let_go(self) -> None:
-        """Closes everything."""
+    def close(self) -> None:
+        """Lets go of the store, once what could be written is."""
 
 
 class Shutdown:
-    """The end of an tracked_shell.
+    """Ends the session of one shell, once.
 
     Args:
-        seconds: the bound for all that is done when the process is asked to end.
+        shell: what ends.
+        seconds: the limit for all that is done when somebody else ends the process.
 
     Attributes:
-        begun: nothing is told any more.
-        before: called first.
+        begun: set when the end has begun: nothing is printed any more.
+        on_begin: called when the end begins.
     """
 
-    def __init__(self, tracked_shell: Stoppable, seconds: float) -> None:
-        self._tracked = tracked_shell
+    def __init__(self, shell: Stoppable, seconds: float) -> None:
+        self._shell = shell
         self._seconds = seconds
         self._deadline = float("inf")
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self.begun = threading.Event()
         self._over = threading.Event()
-        self.before: Callable[[], None] = lambda: None
-        self._signals = TerminationListener(self._signalled)
-        atexit.register(self.ended)  # `exit()` in a cell shuts nothing down
+        self.on_begin: Callable[[], None] = lambda: None
+        self._signals = TerminationListener(self._on_signal)
+        atexit.register(self.on_exit)  # `exit()` in a cell shuts nothing down
 
-    def asked(self) -> None:
-        """A client has asked for it, and will not wait long. Called on any thread."""
+    def on_request(self) -> None:
+        """A client has asked for the end, and will not wait long. Called on any thread."""
         if self._begin(self._seconds):
             with suppress(Exception):  # the kernel ends, whatever is wrong with us
                 self._write_in_time()
             self._close()
 
-    def ended(self) -> None:
-        """The process ends by itself, and nobody hurries it: all is written."""
+    def on_exit(self) -> None:
+        """The process ends by itself, and nobody hurries it: everything is written."""
         if self._begin(float("inf")):
             with suppress(Exception):
-                self._tracked.session.make_up_within(self._seconds)
-                self._tracked.session.flush_within(None)
+                self._shell.session.settle_within(self._seconds)
+                self._shell.session.flush_within(None)
             self._close()
 
-    def leave(self) -> None:
-        """The process goes on without the session."""
-        self.ended()
+    def detach(self) -> None:
+        """The process goes on without the session: everything is written."""
+        self.on_exit()
         self._signals.stop()
 
+    def on_parent_gone(self) -> None:
+        """The process that started the kernel is gone. Does not return."""
+        self._write_and(lambda: os._exit(1))  # as ipykernel does it
+
+    def _on_signal(self, number: int) -> None:
+        """A signal ends the process. Called on a thread of the listener's."""
+        self._write_and(lambda: self._signals.kill(number))
+
     def _write_in_time(self) -> None:
-        """What waits is safe before anything is waited for: a cell, a checkpoint that takes long."""
-        tracked_shell = self._tracked
+        """Writes, or gives away, what waits before it waits for anything: a cell, a checkpoint that takes long."""
+        shell = self._shell
         on_main = threading.current_thread() is threading.main_thread()  # where cells cannot be waited for
-        whole = on_main or tracked_shell.stop_cells(RUNNING)
-        self._write_or_give()
+        all_ended = on_main or shell.stop_cells(CELL_SECONDS)
+        self._write_or_hand_over()
         if not on_main:
-            tracked_shell.cells.caught_up(min(OWING, self._left()))
-        if whole:
-            tracked_shell.session.make_up_within(self._left())
-        self._write_or_give()
-        tracked_shell.session.flush_within(self._left())
+            shell.cells.wait_for_pending(min(CHECKPOINT_SECONDS, self._seconds_left()))
+        if all_ended:
+            shell.session.settle_within(self._seconds_left())
+        self._write_or_hand_over()
+        shell.session.flush_within(self._seconds_left())
 
-    def orphaned(self) -> None:
-        """Who started the process is gone. Does not return."""
-        self._end_by(lambda: os._exit(1))  # as ipykernel does it
-
-    def _signalled(self, number: int) -> None:
-        """Somebody else ends it. On a thread of the listener's."""
-        self._end_by(lambda: self._signals.kill(number))
-
-    def _end_by(self, end: Callable[[], None]) -> None:
-        sure = threading.Timer(self._seconds + 1, end)
-        sure.daemon = True
-        sure.start()
+    def _write_and(self, end: Callable[[], None]) -> None:
+        """Writes what it can within the limit; calls `end`, which ends the process, in any case."""
+        at_the_latest = threading.Timer(self._seconds + 1, end)
+        at_the_latest.daemon = True
+        at_the_latest.start()
         with suppress(Exception):
             if self._begin(self._seconds):
-                self._stand_still_and(end)
+                self._hold_cells_and(end)
             self._over.wait(self._seconds)
         end()
 
-    def _stand_still_and(self, end: Callable[[], None]) -> None:
-        session = self._tracked.session
-        self._tracked.cells.caught_up(min(OWING, self._left()))
-        with session.standing_still(self._left()):  # to the very end: a cell that begins now would be lost
-            if self._tracked.stop_cells(0):
-                session.make_up_within(self._left())
-            session.flush_within(self._left())
+    def _hold_cells_and(self, end: Callable[[], None]) -> None:
+        session = self._shell.session
+        self._shell.cells.wait_for_pending(min(CHECKPOINT_SECONDS, self._seconds_left()))
+        with session.cells_held_back(self._seconds_left()):  # to the very end: a cell that begins now would be lost
+            if self._shell.stop_cells(0):
+                session.settle_within(self._seconds_left())
+            session.flush_within(self._seconds_left())
             self._close()
             end()
 
     def _begin(self, seconds: float) -> bool:
-        """False where it has ended, or is about to."""
+        """Returns whether the caller is to end the session; false where it has ended, or somebody else ends it."""
         if os.getpid() != self._pid:
             return False
         with self._lock:
@@ -148,22 +150,21 @@ class Shutdown:
                 return False
             self.begun.set()
         self._deadline = time.monotonic() + seconds
-        self._tracked.session.hasten_writing()
-        self.before()
+        self._shell.session.hasten_writing()
+        self.on_begin()
         return True
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         return max(0.0, self._deadline - time.monotonic())
 
-    def _write_or_give(self) -> None:
-        session = self._tracked.session
-        patience = QUICK if session.waiting_bytes < MUCH else 0.0  # else the copies come too late
-        if session.flush_within(min(patience, self._left())):
-            session.hand_over(self._tracked.opener.key, RECORDS, self._left())
+    def _write_or_hand_over(self) -> None:
+        session = self._shell.session
+        patience = QUICK_SECONDS if session.waiting_bytes < TOO_MUCH_BYTES else 0.0  # else the copies come too late
+        if session.flush_within(min(patience, self._seconds_left())):
+            session.hand_over(self._shell.opener.key, RECORD_SECONDS, self._seconds_left())
 
     def _close(self) -> None:
-        """Lets go of everything."""
-        atexit.unregister(self.ended)
+        atexit.unregister(self.on_exit)
         with suppress(Exception):
-            self._tracked.let_go()
+            self._shell.close()
         self._over.set()

@@ -1,7 +1,7 @@
-"""Opens the store of a notebook: where it is, what it may occupy, and what to do where it cannot be had.
+"""Opens the store of a notebook: finds it, limits its size, and has a substitute where it cannot be opened.
 
-Law: a kernel starts whatever is wrong with a disk. What cannot be kept there is kept in memory, and goes to the disk
-as soon as it can.
+Law: a kernel starts, whatever is wrong with the disk. What cannot be stored there is kept in memory, and moved to the
+disk as soon as that is possible.
 """
 
 from __future__ import annotations
@@ -20,35 +20,34 @@ from kishu_kernel.model import SessionId
 from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:
+    from kishu_kernel.store.catalog.assignment import StoreAssignment, StoreListing
     from kishu_kernel.store.lmdb_store import LmdbStore
-    from kishu_kernel.store.places.finding import Place, StoreListing
 
-MOST = 20 * 10**9
+MAX_BYTES = 20 * 10**9
 SHARE = 10
 """A store may occupy 20 GB, or a tenth of what is free on its disk where that is less."""
 
-RETRY = 30.0
-"""Seconds between two attempts to open a store that could not be opened."""
+MAX_BYTES_IN_MEMORY = 2 * 10**9
 
-
-MOST_IN_MEMORY = 2 * 10**9
+RETRY_SECONDS = 30.0
+"""Between two attempts to open a store that could not be opened."""
 
 
 def memory_limit() -> int:
-    """What a history may occupy in memory: 2 GB, or a tenth of the machine's memory where that is less."""
+    """Returns the bytes that a history may occupy in memory: 2 GB, or a tenth of all memory where that is less."""
     import psutil
 
-    return min(MOST_IN_MEMORY, int(psutil.virtual_memory().total) // SHARE)
+    return min(MAX_BYTES_IN_MEMORY, int(psutil.virtual_memory().total) // SHARE)
 
 
 @dataclass(frozen=True, slots=True)
 class StoreLocation:
-    """Where stores lie, and how much they may occupy.
+    """Where stores are, and how much each may occupy.
 
     Attributes:
-        base: directory of all stores; None: in Jupyter's data directory.
-        network: there, even on a network file system.
-        limit: bytes; None: as much as is sensible; 0: no limit.
+        base: the directory of all stores; None: the default one, in Jupyter's data directory.
+        network: use it even where it is on a network file system.
+        limit: bytes; None: the default; 0: no limit.
     """
 
     base: Path | None = None
@@ -60,12 +59,14 @@ class StoreOpener:
     """The store of one session's notebook.
 
     Args:
-        notebook: its path, if the frontend has told it by now.
-        warn: shows one sentence to the user.
+        where: where stores are.
+        session: the session that opens it.
+        notebook: returns the notebook's path, if the frontend has told it by now.
+        warn: shows a sentence to the user.
 
     Attributes:
         place: where the store is; None before it is open, and while it is in memory.
-        key: the file of the key that marks what is stored; None where no other process has that.
+        key: the file of the key that signs what is stored; None where other processes cannot read it.
     """
 
     def __init__(
@@ -82,56 +83,56 @@ class StoreOpener:
         self._retry_at: float | None = None
         self._nameless = False
         self._damaged: tuple[Path, object] | None = None
-        self.place: Place | None = None
+        self.place: StoreAssignment | None = None
         self.key: Path | None = None
 
     def open(self) -> Timeline:
-        """A new timeline. Where the disk does not allow for it, one in memory: `retry` brings it to the disk."""
+        """Returns a new timeline: in the store, else in memory, until `retry` can move it to the disk."""
         try:
             store = self._open()
         except (StoreError, OSError) as error:
-            self._retry_at = time.monotonic() + RETRY
-            read = self._to_read() if isinstance(error, UnwritableError) else None
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            read = self._open_readonly() if isinstance(error, UnwritableError) else None
             if read is not None:
-                self._warn(f"{error}. Until then it is read, and what this session adds is kept in memory only.")
+                self._warn(f"{error}. Until then it can be read, and what this session adds is kept in memory only.")
                 return read
-            beside = self._open_beside(error)
-            where = "in memory only" if beside is None else f"in {beside.statistics().path}"
+            substitute = self._open_substitute(error)
+            where = "in memory only" if substitute is None else f"in {substitute.statistics().path}"
             self._warn(f"{error}. Until then this session's history is kept {where}.")
-            if beside is None:
+            if substitute is None:
                 return self.in_memory()
-            store = beside
+            store = substitute
         return Timeline(store, self._session, self._limit(store), self.refresh)
 
     def in_memory(self) -> Timeline:
-        """A new timeline that ends with the process."""
+        """Returns a new timeline in memory; it ends with the process."""
         from kishu_kernel.store import MemoryStore
 
         limit = self._where.limit
         return Timeline(MemoryStore(), self._session, memory_limit() if limit is None else limit or None)
 
     def reconsider(self, let_go: Callable[[], bool]) -> None:
-        """Where a store was opened before it was known which notebook this is, the notebook's own is opened instead.
+        """Closes a store that was opened before it was known which notebook this is, so that its own is opened next.
 
         Args:
-            let_go: closes the store, if nothing of this session is in it.
+            let_go: closes the store, if nothing of this session is in it; returns whether it did.
         """
         if self.place is not None and self._nameless and self._notebook() and let_go():
-            from kishu_kernel.store.disk.compact import remove
-            from kishu_kernel.store.places.about import ABOUT
+            from kishu_kernel.store.catalog.about_file import ABOUT
+            from kishu_kernel.store.disk.store_files import remove
 
             with suppress(StoreError):
                 remove(self.place.path, ABOUT)
             self.place = None
 
     def retry(self, timeline: Timeline) -> None:
-        """Where the store could not be opened, and can be by now, the history goes there."""
+        """Moves the history into the store, if that could not be opened and now can be."""
         if self._retry_at is None or time.monotonic() < self._retry_at:
             return
-        self._retry_at = time.monotonic() + RETRY
+        self._retry_at = time.monotonic() + RETRY_SECONDS
         if self.place is not None and not os.access(self.place.path, os.W_OK):
             return
-        if self._damaged is not None and self._damaged[1] == _facts(self._damaged[0]):
+        if self._damaged is not None and self._damaged[1] == _file_identity(self._damaged[0]):
             return
         meanwhile = self.place
         try:
@@ -139,77 +140,86 @@ class StoreOpener:
         except (StoreError, OSError):
             return
         try:
-            timeline.move_to(store, self._limit(store), self.refresh)
+            timeline.move_to_store(store, self._limit(store), self.refresh)
         except BaseException as error:
             self.place = meanwhile
             store.close()
-            if isinstance(error, Exception):  # it stays in memory
+            if isinstance(error, Exception):  # the history stays in memory
                 return
             raise
         self._retry_at = self._damaged = None
-        self._warn(f"The history of this session is on the disk now, in {store.statistics().path}.")
+        self._warn(f"The history of this session is now stored on disk, in {store.statistics().path}.")
 
     def base(self) -> Path:
-        """The directory of all stores."""
-        from kishu_kernel.store.places.filesystems import base_for
-        from kishu_kernel.store.places.locate import default_base
+        """Returns the directory of all stores. Raises `StoreError` where there is no usable one."""
+        from kishu_kernel.store.catalog.filesystems import base_for
+        from kishu_kernel.store.catalog.paths import default_base
 
-        base, told = base_for(self._where.base or default_base(), self._where.network)
-        if told:
-            self._warn(told + ". KishuKernel.network_store = True keeps it there all the same.")
+        base, reason = base_for(self._where.base or default_base(), self._where.network)
+        if reason:
+            self._warn(reason + ". KishuKernel.network_store = True uses it all the same.")
         return base
 
     def stores(self) -> list[StoreListing]:
-        """All stores, the last used first."""
-        from kishu_kernel.store.places.finding import stores
+        """Returns all stores, the last used first."""
+        from kishu_kernel.store.catalog.assignment import list_stores
 
-        return stores(self.base())
+        return list_stores(self.base())
 
     def attach(self, store: Path) -> Path:
-        """Gives this notebook the history of another one, as in `places.attach`; nothing of its own may be open."""
-        from kishu_kernel.store.places.finding import attach
+        """Gives this notebook the history of another one, as in `places.finding.attach`. Its own store must be closed.
+
+        Returns:
+            The store that the notebook has now.
+
+        Raises:
+            StoreError: it is not known which notebook this is, or the store cannot be attached.
+        """
+        from kishu_kernel.store.catalog.assignment import attach
 
         notebook = self._notebook()
         if not notebook:
-            raise StoreError("it is not known which notebook this is: say so with KishuKernel.notebook")
+            raise StoreError("the kernel does not know which notebook this is: set KishuKernel.notebook to its path")
         return attach(self.base(), store, notebook)
 
     def refresh(self) -> None:
-        """Remembers by which cells the notebook can be found again. Cheap; fails silently."""
-        from kishu_kernel.store.places.finding import refresh
+        """Records in the store how to recognise the notebook if it is renamed. Cheap; fails silently."""
+        from kishu_kernel.store.catalog.assignment import remember_cells
 
         notebook = self._notebook()
         if self.place is not None and notebook:
-            refresh(self.place.path, notebook)
+            remember_cells(self.place.path, notebook)
 
     def _open(self) -> LmdbStore:
-        from kishu_kernel.store.format.seal import key_path, user_seal
+        from kishu_kernel.store.catalog.assignment import claim_store
+        from kishu_kernel.store.format.signing import key_path, user_signer
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import take_place
 
-        seal = user_seal()
+        signer = user_signer()
         notebook = self._notebook()
         self._nameless = not notebook
-        place = take_place(self.base(), notebook, self._session)
+        place = claim_store(self.base(), notebook, self._session)
         try:
-            store = LmdbStore(place.path, seal=seal)
+            store = LmdbStore(place.path, signer=signer)
         except StoreDamagedError:
-            self._damaged = place.path, _facts(place.path)
+            self._damaged = place.path, _file_identity(place.path)
             raise
-        if not seal.lasting:
-            self._warn(f"The key {key_path()} cannot be made: no later kernel will know that this history is yours.")
-        self.place, self.key = place, key_path() if seal.lasting else None
+        if not signer.persistent:
+            self._warn(
+                f"The key {key_path()} cannot be created: later kernels will not know that this history is yours."
+            )
+        self.place, self.key = place, key_path() if signer.persistent else None
         return store
 
-    def _to_read(self) -> Timeline | None:
-        """A timeline over a store that cannot be written; None where there is none to be read either."""
+    def _open_readonly(self) -> Timeline | None:
+        """Returns a timeline over a store that can be read and not written; None where it cannot be read either."""
         from kishu_kernel.store import MemoryStore
+        from kishu_kernel.store.catalog.assignment import find_assignment
         from kishu_kernel.store.layered_store import LayeredStore
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import find_place
 
         try:
-            place = find_place(self.base(), self._notebook(), self._session)
+            place = find_assignment(self.base(), self._notebook(), self._session)
             below = LmdbStore(place.path, readonly=True)
         except (StoreError, OSError):
             return None
@@ -218,24 +228,28 @@ class StoreOpener:
         room = below.statistics().bytes + limit if limit else None
         return Timeline(LayeredStore(below, MemoryStore()), self._session, room)
 
-    def _open_beside(self, error: Exception) -> LmdbStore | None:
-        """A store on the disk for as long as the notebook's own is damaged; None where that is not what is wrong."""
-        from kishu_kernel.store.format.seal import key_path, user_seal
+    def _open_substitute(self, error: Exception) -> LmdbStore | None:
+        """Returns another store on the disk, to use while the notebook's own is damaged.
+
+        Args:
+            error: why that could not be opened; None is returned unless it is damaged.
+        """
+        from kishu_kernel.store.catalog.assignment import claim_replacement
+        from kishu_kernel.store.format.signing import key_path, user_signer
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import take_beside
 
         if not isinstance(error, StoreDamagedError) or self._damaged is None:
             return None
-        damaged, seal = {self._damaged[0]}, user_seal()
+        damaged, signer = {self._damaged[0]}, user_signer()
         with suppress(StoreError, OSError):
             while True:
-                place = take_beside(self.base(), self._notebook(), self._session, damaged)
+                place = claim_replacement(self.base(), self._notebook(), self._session, damaged)
                 try:
-                    store = LmdbStore(place.path, seal=seal)
+                    store = LmdbStore(place.path, signer=signer)
                 except StoreDamagedError:
                     damaged.add(place.path)
                 else:
-                    self.place, self.key = place, key_path() if seal.lasting else None
+                    self.place, self.key = place, key_path() if signer.persistent else None
                     return store
         return None
 
@@ -246,15 +260,15 @@ class StoreOpener:
         try:
             free = shutil.disk_usage(str(statistics.path)).free
         except OSError:
-            return MOST
-        return min(MOST, (free + statistics.bytes) // SHARE)
+            return MAX_BYTES
+        return min(MAX_BYTES, (free + statistics.bytes) // SHARE)
 
 
-def _facts(store: Path) -> object:
-    """What changes when somebody repairs a store, or puts another one in its place."""
+def _file_identity(store: Path) -> object:
+    """Returns what changes when somebody repairs a store, or puts another one in its place."""
     from kishu_kernel.store.disk.directory import DATA
 
     with suppress(OSError):
-        facts = (store / DATA).stat()
-        return facts.st_ino, facts.st_size, facts.st_mtime_ns
+        status = (store / DATA).stat()
+        return status.st_ino, status.st_size, status.st_mtime_ns
     return None

@@ -1,4 +1,9 @@
-"""One IPython shell and one `Session`, joined: what both the kernel and other hosts of a shell need."""
+"""An IPython shell with a session: each of its cells gets a checkpoint, and its requests are answered.
+
+Duty: what happens around a cell, at the first cell, and at the end. It needs no kernel: it works in a terminal, too.
+Neighbours: `kernel.kernel_hooks` calls it in a kernel, `kernel.extension` in a terminal; the other modules of this room
+each do a part.
+"""
 
 from __future__ import annotations
 
@@ -16,52 +21,60 @@ from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.shell.background_code import BackgroundCode
 from kishu_kernel.frontend.shell.cell_finder import CellFinder
 from kishu_kernel.frontend.shell.cell_runner import ShellRunner
-from kishu_kernel.frontend.shell.cell_transform import known, transformed
+from kishu_kernel.frontend.shell.cell_transform import reuse_transformed, transformed
 from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
 from kishu_kernel.frontend.shell.recorded_cell import RecordedCell, RecordedCells, not_run
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.shutdown import Shutdown
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
+from kishu_kernel.frontend.shell.user_warnings import UserWarnings
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.muting import warnings_muted
-from kishu_kernel.session.namespace import UserNamespace, is_frontends, is_result
+from kishu_kernel.session.namespace import UserNamespace, is_frontend_code, is_result
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
 from kishu_kernel.session.timeline import Timeline
-from kishu_kernel.store.places.live import Announcement
+from kishu_kernel.store.catalog.running_kernels import Announcement
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
     from kishu_kernel.frontend.protocol.requests import Requests
 
 CellEnd = Callable[[Mapping[str, Any]], None]
-"""Called with the reply of a cell: takes its checkpoint. Called again it does nothing."""
+"""To be called with the content of a cell's reply: takes its checkpoint. Called again it does nothing."""
 
-MOMENT = 0.1
-"""Seconds between an interrupt and the shutdown that it may be the beginning of."""
+SHUTDOWN_FOLLOWS = 0.1
+"""Seconds after an interrupt in which a shutdown comes, if the interrupt was the beginning of one."""
 
 
 class TrackedShell:
-    """Time travel for a shell.
+    """An IPython shell whose cells get checkpoints.
 
     Args:
+        shell: IPython's.
         late: cells may have run before.
+
+    Attributes:
+        cells: those that run, or whose checkpoints are pending.
+        recorder: keeps their outputs.
+        progress: shows how far a checkout is.
+        opener: opens the notebook's store.
+        shutdown: ends the session.
     """
 
     def __init__(self, shell: Any, settings: Settings, late: bool = False) -> None:
         self.shell = shell
         self.settings = settings
-        self.warnings: list[str] = []
-        self._untold: list[str] = []
+        self._user_warnings = UserWarnings(self._cell_prints, lambda: self.shutdown.begun.is_set())
         self._subscribers: list[Callable[[bool], None]] = []
         self._taking = False
-        """A checkpoint is being taken: what there is to say waits for its end."""
-        self._cells = 0
-        """Visible cells that run: what is printed now is seen."""
+        """A checkpoint is being taken: what is to be printed waits for its end."""
+        self._open_cells = 0
+        """Cells that run and whose outputs the user sees."""
         self.cells = RecordedCells()
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
@@ -76,7 +89,7 @@ class TrackedShell:
             self._open,
             ShellRunner(shell),
             self.warn,
-            BackgroundCode(live, self._hooks, late).is_running,
+            BackgroundCode(live, self._event_callbacks, late).is_running,
             settings.rules,
             self.progress.show,
             trials=settings.effects,
@@ -84,35 +97,33 @@ class TrackedShell:
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
         self._announcement = Announcement(self._id, _connection_file(shell))
         self._announcement.tell(self.notebook(), None)
-        self._greeted = False
+        self._began = False
         self._forget_sources = add_source_lookup(CellFinder(shell, lambda: self.session.timeline))
-        self.ending = Shutdown(self, settings.end_timeout)
+        self.shutdown = Shutdown(self, settings.end_timeout)
 
     @property
     def checkpoint_pending(self) -> bool:
         """Whether a cell's reply may have left whose checkpoint is not taken yet."""
-        return self.cells.owing
+        return self.cells.pending
 
     @cached_property
     def requests(self) -> Requests:
-        """Answers what is asked of the session."""
+        """Answers requests about the session."""
         from kishu_kernel.frontend.protocol.requests import Requests
 
         return Requests(self)
 
-    def warn(self, sentence: str) -> None:
-        """Tells the user in the output of a cell, this one or the next, and not twice in a row; `status` keeps it."""
-        if self.warnings[-1:] != [sentence]:
-            if sentence in self.warnings:
-                self.warnings.remove(sentence)
-            self.warnings.append(sentence)
-            self._untold.append(sentence)
-        if self._cells and not self._taking:
-            self._tell()
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences that `status` repeats, the newest last."""
+        return self._user_warnings.all
 
-    def _tell(self) -> None:
-        while self._untold and not self.ending.begun.is_set():
-            print(f"[kishu] {self._untold.pop(0)}", file=sys.stderr)
+    def warn(self, sentence: str) -> None:
+        """Prints a sentence in the output of this cell, else of the next; `status` repeats it."""
+        self._user_warnings.add(sentence)
+
+    def _cell_prints(self) -> bool:
+        return self._open_cells > 0 and not self._taking
 
     async def around_cell(
         self,
@@ -125,38 +136,44 @@ class TrackedShell:
         main: bool,
         later: Callable[[Callable[[], None]], None] | None = None,
     ) -> dict[str, Any]:
-        """Runs a cell; its checkpoint is taken when its reply has left: nobody waits for it.
+        """Runs a cell. Its checkpoint is taken when its reply has left, so that nobody waits for it.
 
         Args:
-            hidden: silent, or not to be stored in the history: no checkpoint of its own.
+            run: runs the cell, and returns the content of its reply.
+            code: what the user wrote.
+            hidden: silent, or not to be stored in the history: it gets no checkpoint of its own.
             expressions: `user_expressions`, which run after the cell.
-            msg_id: of the request; its outputs have it as their parent.
+            msg_id: the id of the request; outputs of the cell have it as their parent.
+            main: it runs on the main thread.
             later: calls what it is given when the reply has left; None: the checkpoint is taken before.
+
+        Returns:
+            The content of the reply.
         """
         if hidden:
             return await self._around_hidden(run, code, expressions, main)
         cell: RecordedCell | None = None
-        self._cells += 1
+        self._open_cells += 1
         try:
-            self.cells.others_settled()
+            self.cells.wait_for_other_threads()
             text = transformed(self.shell, code)
             source = _source(text or code, expressions)
-            self._tell()
+            self._user_warnings.print()
             if not is_only_magic(source, "kishu"):
-                self._greet()
-            cell = self._visible(code, source, msg_id, main, self.shell.execution_count)
+                self._begin_session()
+            cell = self._begin_cell(code, source, msg_id, main, self.shell.execution_count)
         except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
             return not_run(self.shell.execution_count)
         finally:
             if cell is None:
-                self._cells -= 1
+                self._open_cells -= 1
         reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
         try:
-            with known(self.shell, code, text):
+            with reuse_transformed(self.shell, code, text):
                 reply = await run()
             return reply
         finally:
-            cell.stop(reply)
+            cell.end(reply)
             take = partial(self._take, cell)
             if later is None:
                 take()
@@ -169,13 +186,13 @@ class TrackedShell:
         text = transformed(self.shell, code)
         source = _source(text or code, expressions)
         try:
-            self.cells.others_settled()
-            ticket = self._begun(source, main, hidden=True)
+            self.cells.wait_for_other_threads()
+            ticket = self._watch(source, main, hidden=True)
         except KeyboardInterrupt:
             return not_run(self.shell.execution_count)
-        before = self._names.variables().keys() if is_frontends(code) else None
+        before = self._names.variables().keys() if is_frontend_code(code) else None
         try:
-            with known(self.shell, code, text):
+            with reuse_transformed(self.shell, code, text):
                 return await run()
         finally:
             if before is not None:
@@ -184,42 +201,45 @@ class TrackedShell:
                 self.session.after_hidden(ticket)
 
     def _lend(self, new: Set[str], spelled: Set[str]) -> None:
-        """A frontend's code bound these: what it does not spell, a cell of another shell may have bound meanwhile."""
-        self._names.lend({name for name in new if name in spelled or is_result(name)})
+        """Notes that a frontend's code bound names. Those that it does not spell, a cell elsewhere may have bound."""
+        self._names.note_injected({name for name in new if name in spelled or is_result(name)})
 
-    def join(self, code: str, msg_id: str, main: bool) -> CellEnd:
-        """A printable cell runs already, and loads us: what it does from here on is watched.
+    def join_cell(self, code: str, msg_id: str, main: bool) -> CellEnd:
+        """Watches a cell that runs already, and that loads us: its checkpoint has what it does from here on.
 
-        Its checkpoint has all that there was before, as nobody's doing. Returns what ends the cell.
+        What there was before is in that checkpoint, too, but no cell is said to have made it.
+
+        Returns:
+            What is to be called when the cell ends.
         """
         found = self._names.variables()
-        self.session.note_unseen()
-        self._greet(resume=not found)
+        self.session.note_unwatched_code()
+        self._begin_session(resume=not found)
         count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
-        self._cells += 1
-        cell = self._visible(code, transformed(self.shell, code) or code, msg_id, main, count)
-        cell.whole = False
-        self._tell()
+        self._open_cells += 1
+        cell = self._begin_cell(code, transformed(self.shell, code) or code, msg_id, main, count)
+        cell.from_start = False
+        self._user_warnings.print()
 
         def ended(reply: Mapping[str, Any]) -> None:
-            cell.stop(reply)
+            cell.end(reply)
             self._take(cell)
 
         return ended
 
-    def _visible(self, code: str, source: str, msg_id: str, main: bool, count: int) -> RecordedCell:
-        """A printable cell begins; `_take` takes its checkpoint."""
-        if self._names.lends:
-            self._names.claim(cell_access(source))
-        ticket = self._begun(source, main)
+    def _begin_cell(self, code: str, source: str, msg_id: str, main: bool, count: int) -> RecordedCell:
+        """Begins to watch a cell; `_take` takes its checkpoint."""
+        if self._names.has_injected:
+            self._names.note_user_access(cell_access(source))
+        ticket = self._watch(source, main)
         cell = RecordedCell(code, source, msg_id, count, ticket, start_recording() if self.settings.effects else None)
         if cell.ticket is not None:
             self.recorder.begin(msg_id)
-        self.cells.begin(cell)
+        self.cells.add(cell)
         return cell
 
     def _take(self, cell: RecordedCell) -> None:
-        """A printable cell has ended. Done again it does nothing."""
+        """Takes the checkpoint of a cell that has ended. Called again it does nothing."""
         if cell.run is None or not self.cells.take(cell):
             return
         try:
@@ -227,65 +247,65 @@ class TrackedShell:
                 pass
             elif is_only_magic(cell.source, "kishu"):
                 self.recorder.take(cell.msg_id)
-                self.session.drop(cell.ticket)
+                self.session.discard(cell.ticket)
             else:
-                self._ended(cell.ticket, cell.run, cell.msg_id)
+                self._checkpoint(cell.ticket, cell.run, cell.msg_id)
         finally:
-            self._cells -= 1
-            self.cells.taken(cell)
+            self._open_cells -= 1
+            self.cells.remove(cell)
 
-    def _begun(self, source: str, main: bool, hidden: bool = False) -> Ticket | None:
+    def _watch(self, source: str, main: bool, hidden: bool = False) -> Ticket | None:
         try:
             return self.session.before_cell(source, main=main, hidden=hidden)
         except Exception as error:  # law 8: the cell runs, whatever is wrong with us
-            self.session.before_unseen()
+            self.session.before_unwatched_code()
             self.warn(f"Kishu could not watch a cell ({error!r}). The next checkpoint will make up for it.")
             return None
 
-    def _ended(self, ticket: Ticket, ended: CellRun, msg_id: str) -> None:
-        """Takes the checkpoint. An interrupt here must not cost the user the reply."""
+    def _checkpoint(self, ticket: Ticket, run: CellRun, msg_id: str) -> None:
+        """Takes a checkpoint. Never raises: an interrupt here must not cost the user the reply."""
         outputs: list[Output] = []
         self._taking = True
         try:
-            _flush_the_kernels(sys.stdout, sys.stderr)  # what was printed is on its way, and so with the recorder
+            _flush_own(sys.stdout, sys.stderr)  # then the recorder has all that was printed
             outputs = self.recorder.take(msg_id)
-            self.session.after_cell(ticket, ended, outputs)
+            self.session.after_cell(ticket, run, outputs)
             self._announce()
             self._changed()
         except (Exception, KeyboardInterrupt) as error:
-            self.session.give_up(ticket, ended, repr(error))
+            self.session.after_failed_checkpoint(ticket, run, repr(error))
         finally:
             self._taking = False
-            if self._untold and not self.ending.begun.wait(MOMENT):  # was it interrupted by who ends the kernel?
-                self._tell()
+            if self._user_warnings.unprinted and not self.shutdown.begun.wait(SHUTDOWN_FOLLOWS):
+                self._user_warnings.print()
 
-    def _greet(self, resume: bool = True) -> None:
-        """Before its first cell a new session says that the notebook has a history, or takes it up.
+    def _begin_session(self, resume: bool = True) -> None:
+        """Before the first cell: shows that the notebook has a history, or resumes it. Later: retries a failed store.
 
         Args:
             resume: false where there are variables already, which would have to go.
         """
         try:
-            if self._greeted:
+            if self._began:
                 self.opener.retry(self.session.timeline)
                 return
-            self._greeted = True
-            self.opener.reconsider(self.session.let_go)
-            from kishu_kernel.frontend.shell.history_notice import cut_short, notice
+            self._began = True
+            self.opener.reconsider(self.session.close_if_unused)
+            from kishu_kernel.frontend.shell.history_notice import notice, unwritten_work
 
             timeline = self.session.timeline
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return
-            if (earlier := timeline.earlier()) and (short := cut_short(timeline, earlier[0])):
-                self.warnings.append(short)  # the notice tells it, and `status` keeps it
-            if resume and self.settings.auto_resume and timeline.earlier():
+            if (earlier := timeline.other_heads()) and (unwritten := unwritten_work(timeline, earlier[0])):
+                self.warnings.append(unwritten)  # the notice says it, and `status` repeats it
+            if resume and self.settings.auto_resume and timeline.other_heads():
                 found = self._resumed() or found
             self.shell.display_pub.publish(dict(found))
         except Exception as error:
             self.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")
 
     def _resumed(self) -> Mapping[str, str] | None:
-        """Takes the history up; what to show of it, or None, and then it is said why."""
+        """Resumes the last session. Returns what to show; None, with a warning, where that failed."""
         from kishu_kernel.frontend.pages.display import as_text
         from kishu_kernel.frontend.protocol.content import outcome_content
 
@@ -298,10 +318,7 @@ class TrackedShell:
         return {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}
 
     def subscribe(self, callback: Callable[[bool], None]) -> Callable[[], None]:
-        """Calls it after each checkpoint and each travel, on the thread that did it. Returns what ends that.
-
-        It is told whether checkpoints that were there before may look different now: other names, other payloads.
-        """
+        """As in `SessionHost.subscribe`."""
         self._subscribers.append(callback)
 
         def end() -> None:
@@ -310,24 +327,25 @@ class TrackedShell:
 
         return end
 
-    def _changed(self, anew: bool = False) -> None:
+    def _changed(self, older_too: bool = False) -> None:
         for callback in list(self._subscribers):
-            with suppress(Exception):  # who only looks must not harm a cell
-                callback(anew)
+            with suppress(Exception):  # a subscriber must not harm a cell
+                callback(older_too)
 
     def relabelled(self) -> None:
-        """Checkpoints have other names or messages, or have become code only."""
-        self._changed(anew=True)
+        """Tells subscribers that checkpoints have other names or messages, or have lost their values."""
+        self._changed(older_too=True)
 
     def traveled(self) -> None:
-        """The session is in another state."""
-        self._displayed_anew()
+        """Tells IPython and subscribers that the session is in another state."""
+        self._update_last_results()
         self._changed()
 
-    def _displayed_anew(self) -> None:
-        """After a checkout: IPython goes on moving `_`, `__` and `___` only if they are where it left them.
+    def _update_last_results(self) -> None:
+        """Tells IPython what `_`, `__` and `___` are after a checkout: else it would stop moving them.
 
-        It looks in its display hook, and from 9 on among the hidden names. One that the user has bound stays theirs.
+        It compares them with what its display hook has, and from version 9 on with the hidden names. A name that the
+        user has bound stays the user's.
         """
         for name in self._names.aliases():
             value = self.shell.user_ns[name]
@@ -335,62 +353,68 @@ class TrackedShell:
             self.shell.user_ns_hidden[name] = value
 
     def _announce(self) -> None:
-        """For who looks for the kernel of a notebook: the path is known late, and the store opens late."""
+        """Lets clients find this kernel by its notebook: the path is known late, and the store opens late."""
         place = self.opener.place
         self._announcement.tell(self.notebook(), None if place is None else place.path)
 
     def think(self, hurried: Callable[[], bool]) -> float | None:
-        """As in `Session.think`. Who watches is told when checkpoints look different for it."""
-        if self._cells or not self.settings.audit:
+        """As in `Session.think`. Tells subscribers when checkpoints look different for it."""
+        if self._open_cells or not self.settings.audit:
             return None
-        before = self.session.thoughts
+        before = self.session.findings
         wait = self.session.think(hurried)
-        if self.session.thoughts != before:
-            self._changed(anew=True)
+        if self.session.findings != before:
+            self._changed(older_too=True)
         return wait
 
-    def leave(self) -> None:
-        """The shell goes on without us: what running cells did until now is taken too."""
+    def detach(self) -> None:
+        """Ends the session; the shell goes on. What running cells did until now gets a checkpoint, too."""
         for cell in self.cells:
-            cell.stop({"status": "ok"})
+            cell.end({"status": "ok"})
             self._take(cell)
-        self.ending.leave()
+        self.shutdown.detach()
 
     def stop_cells(self, seconds: float) -> bool:
-        """The process ends: cells have so many seconds to end; of one that has not, it is kept that it ran.
+        """Gives running cells so many seconds to end; of one that does not, it is recorded that it ran.
 
-        Called on another thread than the cells'. Returns whether all have ended.
+        Not to be called on a thread that runs cells.
+
+        Returns:
+            Whether all have ended.
         """
         cut_off = self.cells.stop(seconds)
         for cell in cut_off:
             if cell.ticket is not None and not is_only_magic(cell.source, "kishu"):
-                self.session.cut_off(cell.ticket, cell.cut_off(), seconds)
+                self.session.note_unfinished_cell(cell.ticket, cell.cut_off(), seconds)
         return not cut_off
 
-    def let_go(self) -> None:
-        """The process ends, and what could be written is."""
+    def close(self) -> None:
+        """Lets go of the store, once what could be written is. The process ends, or goes on without us."""
         self._forget_sources()
         self._announcement.withdraw()
         self.opener.refresh()
         if not self.session.flush_within(0):
             self.session.close()
 
-    def _hooks(self) -> list[Any]:
-        """What IPython calls before and after each cell."""
-        return [hook for hooks in self.shell.events.callbacks.values() for hook in hooks]
+    def _event_callbacks(self) -> list[Any]:
+        """Returns what IPython calls before and after each cell."""
+        return [each for callbacks in self.shell.events.callbacks.values() for each in callbacks]
 
     def _open(self) -> Timeline:
         return self.opener.in_memory() if self.settings.in_memory else self.opener.open()
 
     def notebook(self) -> str | None:
-        """The notebook's path, as the frontend told it: VS Code by a variable, Jupyter Server by another."""
+        """Returns the notebook's path; None where the frontend has not told it.
+
+        VS Code tells it by one variable, Jupyter Server by another.
+        """
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
         return hint if isinstance(hint, str) and hint else None
 
 
 def _source(text: str, expressions: Mapping[str, str]) -> str:
-    """All that runs: the cell, and `user_expressions` after it."""
+    """Returns all code that runs: the cell, and `user_expressions` after it."""
     for expression in expressions.values():
         with suppress(SyntaxError, ValueError, TypeError), warnings_muted():
             compile(expression, "<user_expression>", "eval")
@@ -398,15 +422,15 @@ def _source(text: str, expressions: Mapping[str, str]) -> str:
     return text
 
 
-def _flush_the_kernels(*streams: Any) -> None:
-    """One that the user has put there is not touched: it may do anything."""
+def _flush_own(*streams: Any) -> None:
+    """Flushes the kernel's own streams. One that the user has put there is not touched: it may do anything."""
     for stream in streams:
         if module_name(type(stream)).startswith("ipykernel."):
             stream.flush()
 
 
 def _connection_file(shell: Any) -> str | None:
-    """By which others connect to the kernel; None where it is inside another process."""
+    """Returns the path of the kernel's connection file; None where it is inside another process."""
     application = getattr(getattr(shell, "kernel", None), "parent", None)
     file = getattr(application, "abs_connection_file", None)
     return file if isinstance(file, str) else None

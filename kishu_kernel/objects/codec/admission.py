@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kishu_kernel.objects.classes import module_name, mro_of
+from kishu_kernel.objects.questions import is_harmless
 
 _WHOLE = frozenset(
     {
@@ -25,9 +26,6 @@ _WHOLE = frozenset(
     }
 )
 """Modules of Python's own that only make values."""
-
-_LIBRARIES = frozenset({"numpy", "pandas", "scipy", "sklearn", "matplotlib", "torch", "pytz", "dateutil"})
-"""Packages whose objects are memory of their own: they leave nothing behind, but where a class has a destructor."""
 
 _NAMES = frozenset(
     {
@@ -161,7 +159,7 @@ def has_destructor(kind: type) -> bool:
 def _is_listed(module: str, name: str) -> bool:
     if module == "builtins":
         return name not in _BUILTINS_THAT_ACT
-    return module in _WHOLE or module.partition(".")[0] in _LIBRARIES or (module, name) in _NAMES
+    return module in _WHOLE or (module, name) in _NAMES or is_harmless(module.partition(".")[0])
 
 
 def _is_plain_base(base: type) -> bool:

@@ -11,16 +11,16 @@ from __future__ import annotations
 import ctypes
 import mmap
 import pickle
-import sys
 from array import array as python_array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.model import Buffer
+from kishu_kernel.objects.arrays import is_array_type, plain_view
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
-from kishu_kernel.objects.rebuild.parts import Source, load_array, load_strings, load_view
+from kishu_kernel.objects.rebuild.arrays import Source, load_array, load_strings, load_view
 from kishu_kernel.process.memory import (
     LARGE_BYTES,
     address,
@@ -131,11 +131,9 @@ class Arrays:
 
     def note_apart(self, subclassed: Any) -> None:
         """An array of a subclass stores a copy of its memory, and of its mask."""
-        plain = sys.modules["numpy"].ndarray
-        own = plain.view(subclassed, plain)  # what its class says of its own attributes may be the notebook's code
-        parts: tuple[Any, ...] = (own, (attributes(subclassed) or {}).get("_mask"))
+        parts: tuple[Any, ...] = (plain_view(subclassed), (attributes(subclassed) or {}).get("_mask"))
         for held in parts:
-            if issubclass(type(held), plain) and held.strides and held.size:
+            if is_array_type(type(held)) and held.strides and held.size:
                 if held.nbytes > LARGE_BYTES and has_internal_overlap(held):
                     raise TypeError(f"a {type(subclassed).__name__} that shows the same memory many times has no copy")
                 self._apart[id(held)] = held
@@ -143,7 +141,7 @@ class Arrays:
 
     def _note_owner(self, view: Any) -> None:
         owner = view
-        while issubclass(type(owner), sys.modules["numpy"].ndarray) and owner.base is not None:
+        while is_array_type(type(owner)) and owner.base is not None:
             owner = owner.base
         owner = owner.obj if type(owner) is memoryview else owner
         if issubclass(type(owner), mmap.mmap):

@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from kishu_kernel.objects.arrays import array_type, is_array_type
 from kishu_kernel.objects.classes import flags_of, module_name, mro_of, qualified_name
 from kishu_kernel.objects.codec.admission import has_destructor
 from kishu_kernel.process.interrupts import uninterrupted
@@ -183,9 +184,8 @@ def _referents(objects: dict[int, Any]) -> list[Any]:
     values = iter(objects.values())
     while batch := tuple(itertools.islice(values, _AT_ONCE)):
         referents += gc.get_referents(*batch)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and hasattr(numpy, "ndarray"):
-        arrays = (obj for obj in objects.values() if issubclass(type(obj), numpy.ndarray))
+    if array_type() is not None:
+        arrays = (obj for obj in objects.values() if is_array_type(type(obj)))
         for array in arrays:  # which does not tell the collector what it holds
             referents.append(array.base)
             if array.dtype.hasobject and array.flags.owndata:

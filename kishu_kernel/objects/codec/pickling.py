@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import io
 import pickle
-import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -24,23 +23,18 @@ import cloudpickle
 
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
-from kishu_kernel.objects.classes import module_name, qualified_name
+from kishu_kernel.objects.arrays import array_type, is_of_arrays
+from kishu_kernel.objects.classes import qualified_name
 from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.objects.codec.dill_apart import lent
 from kishu_kernel.objects.codec.disarming import Copies
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
-from kishu_kernel.objects.rebuild.parts import (
-    Source,
-    load_module,
-    load_strings,
-    make_class,
-    make_foreign,
-    make_function,
-    set_class_state,
-    set_enum_state,
-)
+from kishu_kernel.objects.questions import has_private_memory
+from kishu_kernel.objects.rebuild.arrays import Source, load_strings
+from kishu_kernel.objects.rebuild.code import load_module, make_class, make_function, set_class_state, set_enum_state
+from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
 
@@ -88,7 +82,7 @@ def encode(
         opaque: types in it that the fingerprint could not walk. Only dill may know how to store them.
         recognised: knows arrays of strings, so that they are known again when they are loaded.
     """
-    # What is a variable's own array is met before it is met as a block of pandas', which would be private.
+    # What is a variable's own array is met before it is met as a block of a frame, which would be private.
     objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
     if opaque and not _dill_knows(opaque):
         return NotStored(names, f"{_listed(opaque)} objects cannot be stored")
@@ -104,8 +98,9 @@ def encode(
 
 
 def _rank(obj: Any) -> int:
-    root = module_name(type(obj)).partition(".")[0]
-    return 0 if root == "numpy" else 2 if root == "pandas" else 1
+    if is_of_arrays(type(obj)):
+        return 0
+    return 2 if has_private_memory(type(obj)) else 1
 
 
 def decode(
@@ -183,10 +178,10 @@ def _dump_once(codec: CodecName, objects: dict[str, Any], reducer: Reducer, arra
 
 
 def _override(reducer: Reducer, arrays: Arrays, obj: Any) -> Any:
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and type(obj) is numpy.ndarray:
-        return arrays.reduce(obj, id(obj) in reducer.private)
-    if numpy is not None and issubclass(type(obj), numpy.ndarray):
+    plain = array_type()
+    if plain is not None and type(obj) is plain:
+        return arrays.reduce(obj, reducer.is_private(obj))
+    if plain is not None and issubclass(type(obj), plain):
         arrays.note_apart(obj)
     if type(obj) is Segment:
         return arrays.reduce_segment(obj)

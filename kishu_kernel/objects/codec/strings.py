@@ -17,11 +17,12 @@ session holds is known to whoever calls (`Recogniser`, `Acquaintances`).
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kishu_kernel.objects.arrays import nan
+from kishu_kernel.objects.questions import missing_values
 from kishu_kernel.process.memory import address, memory_at
 
 LONG = 2048
@@ -105,8 +106,8 @@ class Text:
 
 def holds_nan(array: Any) -> bool:
     """Whether NumPy's one nan is among the objects. O(size)."""
-    nan = sys.modules["numpy"].nan
-    return any(each is nan for each in array.ravel(order="K").tolist())
+    marker = nan()
+    return any(each is marker for each in array.ravel(order="K").tolist())
 
 
 def text_of(array: Any, recognised: Recogniser) -> Text | None:
@@ -237,9 +238,7 @@ class _Writer:
 
 def _stand_ins() -> tuple[Any, ...]:
     """What stands for missing values, each the only one of its kind that does."""
-    missing = getattr(sys.modules.get("pandas"), "NA", None)
-    usual = (None, sys.modules["numpy"].nan)
-    return usual if missing is None else (*usual, missing)
+    return (None, nan(), *missing_values())
 
 
 def _numbered(addresses: Any) -> tuple[Any, list[int]] | None:

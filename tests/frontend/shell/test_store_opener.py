@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.frontend.shell import store_opener
-from kishu_kernel.frontend.shell.store_opener import MOST, SHARE, StoreLocation, StoreOpener
+from kishu_kernel.frontend.shell.store_opener import MAX_BYTES, SHARE, StoreLocation, StoreOpener
 from kishu_kernel.model import Buffer, Payload, SessionId, Version
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
-from kishu_kernel.store.format.seal import KEY_FILE
+from kishu_kernel.store.format.signing import KEY_FILE
 from kishu_kernel.store.transfer import transfer
 from tests.store.values import checkpoint_id, full, payload, trivial
 
@@ -39,7 +39,7 @@ def base(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_opener, "RETRY", 0.0)
+    monkeypatch.setattr(store_opener, "RETRY_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -60,7 +60,7 @@ def test_what_could_not_be_kept_on_disk_goes_there_when_it_can(base: Path) -> No
     second = timeline.append(trivial(2), [])
     timeline.set_name("tag/", "good", first.id)
     timeline.store.flush()
-    assert "on the disk" in made.told[-1]
+    assert "stored on disk" in made.told[-1]
     assert made.opener.place is not None
     later = LmdbStore(made.opener.place.path)
     assert {each.id for each in later.checkpoints()} == {first.id, second.id}
@@ -86,8 +86,8 @@ def test_the_limit_is_sensible_for_the_disk(base: Path) -> None:
     timeline = Opening(base).open()
     share = shutil.disk_usage(base).free // SHARE
     assert timeline.limit is not None
-    assert timeline.limit <= MOST
-    assert timeline.limit == MOST or abs(timeline.limit - share) < share / 2
+    assert timeline.limit <= MAX_BYTES
+    assert timeline.limit == MAX_BYTES or abs(timeline.limit - share) < share / 2
     timeline.store.close()
     for limit, expected in ((0, None), (5_000, 5_000)):
         timeline = Opening(base, limit).open()
@@ -139,7 +139,7 @@ def test_a_late_disk_keeps_its_own_names(base: Path) -> None:
     assert (refs["branch/main"], refs["tag/good"], refs["head/here"]) == (kept.id,) * 3
     assert (refs["branch/main-2"], refs["tag/good-2"], refs["head/second"]) == (mine.id,) * 3
     assert timeline.branch == "main-2"
-    assert "main-2" in timeline.news[0]
+    assert "main-2" in timeline.notices[0]
     timeline.store.close()
 
 

@@ -1,0 +1,55 @@
+/** What a checkpoint of the protocol is called, and what its cell did, in words. Pure. */
+
+import { joinNames } from './format.js';
+
+const RESULT = /^_\d+$/;
+
+/** The sign before a variable that a cell created, modified or deleted. */
+export const SIGNS = { created: '+', modified: '~', deleted: '−' };
+
+/** Whether a variable is IPython's name for what a cell displayed. Every other cell has one: nobody wants to see them. */
+export const isResult = (name) => RESULT.test(name);
+
+/** The first line that is not a comment. */
+export const firstLine = (code) =>
+  code.split('\n').find((line) => line.trim() && !line.trim().startsWith('#')) ?? code.trim();
+
+/** "In [3]", as the notebook shows it. */
+export function cellLabel(checkpoint) {
+  if (checkpoint.execution_count !== null) return `In [${checkpoint.execution_count}]`;
+  return checkpoint.code ? 'cell' : 'state';
+}
+
+/** The one line by which a person knows it. */
+export function headline(checkpoint) {
+  if (checkpoint.code.trim()) return firstLine(checkpoint.code).trim();
+  return checkpoint.message ? 'kept by hand' : 'changed between two cells';
+}
+
+/** Pairs ["created" | "modified" | "deleted", name of a variable], results of cells left out. */
+export function changesOf(checkpoint) {
+  return ['created', 'modified', 'deleted']
+    .flatMap((how) => checkpoint[how].map((name) => [how, name]))
+    .filter(([, name]) => !isResult(name));
+}
+
+/** Names of variables that were not stored, results of cells left out. */
+export const unstoredNames = (checkpoint) =>
+  checkpoint.not_stored.flatMap((each) => each.names).filter((name) => !isResult(name));
+
+/** The checkpoint as a screen reader says it. */
+export function spokenLabel(checkpoint, { isHead, inLineage, age }) {
+  const said = [cellLabel(checkpoint), headline(checkpoint)];
+  if (isHead) said.push('you are here');
+  else if (!inLineage) said.push('not part of the present state');
+  if (checkpoint.status !== 'ok') said.push(checkpoint.status);
+  const changes = changesOf(checkpoint);
+  for (const how of ['created', 'modified', 'deleted']) {
+    const names = changes.filter(([kind]) => kind === how).map(([, name]) => name);
+    if (names.length) said.push(`${how} ${joinNames(names)}`);
+  }
+  said.push(...checkpoint.branches.map((name) => `branch ${name}`), ...checkpoint.tags.map((name) => `tag ${name}`));
+  if (checkpoint.message) said.push(checkpoint.message);
+  said.push(age);
+  return said.join(', ');
+}

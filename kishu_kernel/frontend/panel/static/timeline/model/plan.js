@@ -1,0 +1,51 @@
+/** A plan of the kernel, in words: what must be asked first, what was done, how far it is. Pure. */
+
+import { isResult } from './checkpoint.js';
+import { capitalize, countOf, formatBytes, formatDuration, joinNames } from './format.js';
+
+const QUICK = 5; // seconds of cells without side effects that are re-run unasked
+
+export const replaySeconds = (plan) => plan.replay.reduce((sum, step) => sum + step.seconds, 0);
+
+/** Whether a person must know of the plan before it is carried out. */
+export function needsConsent(plan) {
+  const hasEffects = plan.replay.some((step) => step.side_effects.length);
+  return plan.lost.length > 0 || hasEffects || replaySeconds(plan) >= QUICK;
+}
+
+/** Parameters of a request that may do what the plan says, and no more. */
+export const boundsOf = (plan) => ({
+  replay: plan.replay.length ? 'auto' : 'never',
+  allow_lost: plan.lost.length > 0,
+});
+
+/** One sentence about a plan that was carried out. */
+export function outcome(plan, seconds) {
+  const loaded = namesOf(plan.load, 'names');
+  const deleted = plan.delete.filter((name) => !isResult(name));
+  const bytes = plan.load.reduce((sum, step) => sum + step.bytes, 0);
+  const parts = [
+    loaded.length && `Brought back ${joinNames(loaded)} (${formatBytes(bytes)})`,
+    plan.replay.length && `re-ran ${countOf(plan.replay.length, 'cell')} for ${joinNames(namesOf(plan.replay, 'gives'))}`,
+    deleted.length && `removed ${joinNames(deleted)}`,
+    plan.ambient.length && `set ${joinNames(plan.ambient)}`,
+    plan.lost.length && `went without ${joinNames(namesOf(plan.lost, 'names')) || 'other variables'}`,
+  ].filter(Boolean);
+  return `${capitalize(parts.length ? parts.join('; ') : 'no variable had to change')}, in ${formatDuration(seconds)}.`;
+}
+
+/** What is under way: {text, done}, `done` from 0 to 1. */
+export function describeProgress(progress) {
+  const replays = progress.what === 're-running';
+  const { step, steps, done_bytes: bytes, total_bytes: total, seconds_left: left } = progress;
+  const text = replays
+    ? `Re-running cell ${step} of ${steps}`
+    : `Bringing back ${formatBytes(bytes)} of ${formatBytes(total)}`;
+  return {
+    text: left === null ? text : `${text}, about ${formatDuration(Math.max(1, Math.round(left)))} left`,
+    done: replays ? (step - 0.5) / steps : bytes / Math.max(1, total),
+  };
+}
+
+/** Each name once, results of cells left out. */
+const namesOf = (steps, key) => [...new Set(steps.flatMap((step) => step[key]))].filter((name) => !isResult(name));

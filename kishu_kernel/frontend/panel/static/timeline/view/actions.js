@@ -1,0 +1,144 @@
+/**
+ * What changes the history or the variables: travels, branches, tags, messages; and saving a notebook.
+ *
+ * Law: one thing at a time. Nothing is re-run or lost by a click before the plan was shown, and what is then done is no more
+ * than what it said.
+ */
+
+import { cellLabel } from '../model/checkpoint.js';
+import { countOf, joinNames } from '../model/format.js';
+import { boundsOf, needsConsent, outcome } from '../model/plan.js';
+import { drawConsequences } from './consent.js';
+
+const SHOW_AFTER = 400; // milliseconds: a word appears only where it takes a while
+const SAY_AFTER = 3000;
+
+export class Actions {
+  constructor(panel) {
+    this.panel = panel;
+    this.notices = panel.notices;
+    this.busy = null; // what is under way, in words
+    this.arrivedAt = undefined; // where the last travel led, while its notice is shown
+  }
+
+  /** How far the kernel is with what was asked of it. */
+  progressed(progress) {
+    if (this.busy) this.notices.work(this.busy, progress);
+  }
+
+  /** The session stands on this checkpoint: what was said of a travel elsewhere holds no more. */
+  headMoved(head) {
+    if (this.arrivedAt === undefined || this.arrivedAt === head) return;
+    this.arrivedAt = undefined;
+    this.notices.withdraw('done');
+  }
+
+  undo() {
+    return this.travel({ operation: 'undo' }, 'Undoing');
+  }
+
+  redo() {
+    return this.travel({ operation: 'redo' }, 'Redoing');
+  }
+
+  /** Goes to a checkpoint, by a branch that ends there: then the session is on that branch. */
+  goTo(checkpoint) {
+    const { branch } = this.panel.history;
+    const name = checkpoint.branches.includes(branch) ? branch : checkpoint.branches[0];
+    return this.travel({ operation: 'checkout', target: name ?? checkpoint.id }, `Going to ${cellLabel(checkpoint)}`);
+  }
+
+  /** First the plan, then a question where that asks for one, then the travel. `text` says what it is. */
+  async travel(content, text) {
+    this.notices.clear();
+    const planned = await this.during(text, () => this.panel.ask({ ...content, dry_run: true }));
+    if (!planned) return;
+    const { plan } = planned;
+    if (needsConsent(plan)) {
+      const yes = plan.replay.length ? 'Re-run and go' : 'Go without them';
+      const title = `${text}: not everything is stored`;
+      if (!(await this.notices.ask(title, drawConsequences(plan), [[yes, () => true]]))) return;
+    }
+    const known = new Set(await this.warnings());
+    const reply = await this.change(text, { ...content, ...boundsOf(plan) });
+    if (reply) this.arrived(reply, (await this.warnings()).filter((each) => !known.has(each)));
+  }
+
+  async nameState(kind, checkpoint) {
+    const where = cellLabel(checkpoint);
+    const isBranch = kind === 'branch';
+    const title = isBranch ? `A branch at ${where}` : `A tag for ${where}`;
+    const name = await this.notices.askName(title, `Name of the ${kind}`);
+    if (!name) return;
+    const reply = await this.change(`Making the ${kind}`, { operation: kind, name, target: checkpoint.id });
+    if (!reply) return;
+    const go = () => this.travel({ operation: 'checkout', target: name }, `Going to ${name}`);
+    if (isBranch) {
+      this.notices.tell('done', `${where} is where the branch ${name} begins now.`, [], [[`Continue on ${name}`, go]]);
+    } else {
+      this.notices.tell('done', `${where} is tagged ${name} now.`);
+    }
+  }
+
+  async commit() {
+    const message = await this.notices.askName('Name the present state', 'What is it?');
+    if (!message) return;
+    const reply = await this.change('Keeping the state', { operation: 'commit', message });
+    if (reply) this.notices.tell('done', `The present state is called “${message}” now.`);
+  }
+
+  async save() {
+    const title = 'Save the cells that led here as a notebook';
+    const path = await this.notices.askName(title, 'Path, as seen from the kernel', 'history.ipynb');
+    if (!path) return;
+    const reply = await this.during('Saving', () => this.panel.ask({ operation: 'export', path }));
+    if (reply) this.notices.tell('done', `${countOf(reply.cells, 'cell')} written to ${reply.path}.`);
+  }
+
+  /** Sends what changes the history, and shows it changed. The reply; null where it failed. */
+  async change(text, content) {
+    const reply = await this.during(text, () => this.panel.ask(content));
+    if (reply && !this.panel.isDestroyed) await this.panel.refresh(!reply.plan);
+    return reply;
+  }
+
+  /** Does one thing, and says so where it takes a while. Null where another is under way. */
+  async during(text, act) {
+    if (this.busy) return null;
+    const { root } = this.panel;
+    this.busy = `${text} …`;
+    root.setAttribute('aria-busy', 'true');
+    const soon = setTimeout(() => this.notices.work(this.busy), SHOW_AFTER);
+    const late = setTimeout(() => this.notices.say('Waiting for the kernel'), SAY_AFTER);
+    try {
+      return await act();
+    } finally {
+      clearTimeout(soon);
+      clearTimeout(late);
+      this.busy = null;
+      root.removeAttribute('aria-busy');
+      this.notices.work(null);
+    }
+  }
+
+  async warnings() {
+    return (await this.panel.ask({ operation: 'status' }))?.warnings ?? [];
+  }
+
+  /** Says where the session is now, what was done for it, and offers the way back. */
+  arrived(reply, warnings) {
+    const { history } = this.panel;
+    const head = history.get(reply.head);
+    const ahead = reply.ahead ?? [];
+    const lines = [outcome(reply.plan, reply.seconds)];
+    if (ahead.length) {
+      lines.push(`${joinNames(ahead.map(cellLabel))} ${ahead.length === 1 ? 'is' : 'are'} ahead of this state.`);
+    }
+    const back = reply.from && reply.from !== reply.head && history.get(reply.from);
+    const title = head ? `You are at ${cellLabel(head)} now.` : 'You are before the first cell now.';
+    this.notices.tell('done', title, [...lines, ...warnings], back ? [['Go back', () => this.goTo(back)]] : []);
+    this.arrivedAt = reply.head;
+    if (head) this.panel.showHead(head.id);
+    this.panel.options.onTravel?.(reply);
+  }
+}

@@ -1,0 +1,27 @@
+/** A plan, as far as a person must know it before it is carried out. */
+
+import { firstLine } from '../model/checkpoint.js';
+import { countOf, formatDuration, joinNames } from '../model/format.js';
+import { replaySeconds } from '../model/plan.js';
+import { h } from './elements.js';
+
+/** The cells that must be re-run, and what cannot be brought back. */
+export function drawConsequences(plan) {
+  const { replay, lost } = plan;
+  const duration = formatDuration(replaySeconds(plan));
+  return h('div', {},
+    replay.length > 0 && [
+      h('p', {}, `${countOf(replay.length, 'cell')} must be re-run (${duration} when first run):`),
+      h('ul', {}, replay.map(drawStep)),
+    ],
+    lost.length > 0 && [h('p', {}, 'These cannot be brought back:'), h('ul', {}, lost.map(drawLoss))]);
+}
+
+function drawStep({ code, gives, side_effects: effects }) {
+  return h('li', {},
+    h('code', {}, firstLine(code)),
+    gives.length > 0 && ` gives ${joinNames(gives)}`,
+    effects.map((effect) => h('span.chip.lost', {}, effect)));
+}
+
+const drawLoss = ({ names, reason }) => h('li', {}, h('code', {}, names.join(', ') || 'other variables'), `: ${reason}`);

@@ -1,0 +1,92 @@
+/** The part that shows one state in full, or the difference of two. */
+
+import { cellLabel } from '../model/checkpoint.js';
+import { drawDifference } from './difference.js';
+import { button, h } from './elements.js';
+import { drawHeading, drawState } from './state.js';
+
+export class Details {
+  /** `panel` is the whole: its history, what asks the kernel, and what the buttons do. */
+  constructor(panel) {
+    this.panel = panel;
+    this.shown = null; // an id, or "a..b"
+    this.element = h('section.details', { 'aria-label': 'Details', hidden: true, tabindex: '-1', onkeydown: (event) => {
+      if (event.key === 'Escape') (event.stopPropagation(), panel.closeDetails());
+    } });
+  }
+
+  close() {
+    this.shown = null;
+    this.element.hidden = true;
+    this.element.replaceChildren();
+  }
+
+  /** Shows a state, and again if what is told of it is not what it was. */
+  update(id = this.shown) {
+    if (this.panel.history.has(id) && (id !== this.shown || this.look !== this.lookOf(id))) this.show(id);
+  }
+
+  /** Shows a state: at once what is known of it, then what the kernel tells. */
+  async show(id) {
+    const known = this.panel.history.get(id);
+    if (!known) return this.close();
+    this.look = this.lookOf(id);
+    if (this.shown !== id) this.fill(id, this.heading(known), h('div'));
+    const reply = await this.panel.ask({ operation: 'show', target: id }, () => this.shown === id);
+    if (!reply || this.shown !== id) return;
+    const state = drawState(reply, this.panel.root, (name) => this.panel.search(`variable:${name}`));
+    this.fill(id, this.heading({ ...known, ...reply.checkpoint }), state);
+  }
+
+  /** What is different in the second of two states. First the names, then, when the kernel is free, the values. */
+  async compare(before, after) {
+    const key = `${before}..${after}`;
+    this.fill(key, this.comparisonHeading(before, after), h('p.quiet', {}, 'Comparing …'));
+    for (const values of [false, true]) {
+      const request = { operation: 'diff', base: before, target: after, values };
+      const reply = await this.panel.ask(request, () => this.shown === key);
+      if (!reply || this.shown !== key) return;
+      this.fill(key, this.comparisonHeading(before, after), drawDifference(reply, values));
+      if (!reply.modified.length) return;
+    }
+  }
+
+  heading(checkpoint) {
+    const { panel } = this;
+    const { history } = panel;
+    return drawHeading(checkpoint, { isHead: checkpoint.id === history.head, branch: history.branch }, {
+      goTo: () => panel.actions.goTo(checkpoint),
+      compareWithHead: () => panel.compare(checkpoint.id, history.head),
+      makeBranch: () => panel.actions.nameState('branch', checkpoint),
+      makeTag: () => panel.actions.nameState('tag', checkpoint),
+    });
+  }
+
+  comparisonHeading(before, after) {
+    const { history } = this.panel;
+    const title = (id) => [cellLabel(history.get(id)), id === history.head ? ' (you are here)' : ''];
+    const swap = button('Swap', () => this.panel.compare(after, before), { image: 'swap' });
+    return h('header', {}, h('h3', {}, 'From ', title(before), ' to ', title(after)), h('div.actions', {}, swap));
+  }
+
+  /** Puts a content in; if it is of the same state or pair as before, the place and the focus stay where they are. */
+  fill(key, ...content) {
+    const scrollTop = this.shown === key ? this.element.scrollTop : 0;
+    const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
+    this.shown = key;
+    this.element.hidden = false;
+    const close = button('Close details', () => this.panel.closeDetails(), { image: 'close', iconOnly: true });
+    this.element.replaceChildren(close, ...content);
+    this.element.scrollTop = scrollTop;
+    if (focused === null) return;
+    const same = [...this.element.querySelectorAll('button')].find((each) => each.textContent === focused);
+    (same ?? this.element).focus();
+  }
+
+  /** Of what is shown of a state, all that may change. */
+  lookOf(id) {
+    const { history } = this.panel;
+    const { branches, tags, message, written_bytes: written } = history.get(id);
+    return JSON.stringify([id === history.head, history.branch, branches, tags, message, written]);
+  }
+}

@@ -1,0 +1,126 @@
+/** The list of states, newest first. However long it is, only the rows that are seen are drawn. */
+
+import { listTarget } from '../model/keys.js';
+import { rowKey, rowState } from '../model/rows.js';
+import { anchorAt, ROW_HEIGHT, rowsPerPage, scrollToAnchor, scrollToReveal, visibleRange } from '../model/viewport.js';
+import { h } from './elements.js';
+import { Graph } from './graph.js';
+import { drawRow } from './row.js';
+
+export class StateList {
+  /**
+   * Args:
+   *   history, selection: what is shown.
+   *   on: {click(id), move(id), open(id)}: a row was clicked, a key moved the selection, Enter was pressed on a row.
+   */
+  constructor(history, selection, on) {
+    this.history = history;
+    this.selection = selection;
+    this.on = on;
+    this.items = []; // what `search` found
+    this.isComplete = true; // nothing is left out, so that lines can be drawn
+    this.positions = new Map(); // id -> index in items
+    this.drawn = new Map(); // id -> {checkpoint, key, element}
+    this.prefix = `kishu-${Math.random().toString(36).slice(2)}`;
+    this.graph = new Graph();
+    this.space = h('div.space', { role: 'presentation' }, this.graph.element);
+    this.element = h('div.list', {
+      role: 'listbox',
+      tabindex: '0',
+      'aria-label': 'States of the notebook, newest first',
+      onscroll: () => this.drawSoon(),
+      onclick: (event) => {
+        const id = event.target.closest('.kishu-row')?.dataset.id;
+        if (id) on.click(id);
+      },
+      onkeydown: (event) => this.key(event),
+    }, this.space);
+  }
+
+  has(id) {
+    return this.positions.has(id);
+  }
+
+  /** Shows these items; what is at the upper edge stays there. */
+  show(items, isComplete) {
+    const anchor = anchorAt(this.element.scrollTop);
+    const anchorId = anchor && this.items[anchor.index]?.row.checkpoint.id;
+    this.items = items;
+    this.isComplete = isComplete;
+    this.positions = new Map(items.map((item, index) => [item.row.checkpoint.id, index]));
+    this.space.style.height = `${items.length * ROW_HEIGHT}px`;
+    if (anchorId && this.has(anchorId)) {
+      this.element.scrollTop = scrollToAnchor(this.positions.get(anchorId), anchor.offset);
+    }
+    this.draw();
+  }
+
+  /** Scrolls until the row is seen, if it is in the list. */
+  reveal(id) {
+    if (!this.has(id)) return;
+    const { scrollTop, clientHeight } = this.element;
+    const wanted = scrollToReveal(this.positions.get(id), scrollTop, clientHeight);
+    if (wanted !== scrollTop) this.element.scrollTop = wanted;
+    this.draw();
+  }
+
+  drawSoon() {
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      this.draw();
+    });
+  }
+
+  draw() {
+    const { scrollTop, clientHeight } = this.element;
+    const range = visibleRange(scrollTop, clientHeight, this.items.length);
+    const drawn = new Map();
+    for (let index = range.first; index <= range.last; index++) {
+      drawn.set(this.items[index].row.checkpoint.id, this.drawAt(index));
+    }
+    for (const [id, { element }] of this.drawn) if (!drawn.has(id)) element.remove();
+    this.drawn = drawn;
+    this.graph.draw(this.items, range, this.history, this.isComplete);
+    const { selected } = this.selection;
+    if (drawn.has(selected)) this.element.setAttribute('aria-activedescendant', this.domId(selected));
+    else this.element.removeAttribute('aria-activedescendant');
+  }
+
+  /** The row at this place: the element that is there already, where it would look the same. */
+  drawAt(index) {
+    const item = this.items[index];
+    const { checkpoint } = item.row;
+    const state = rowState(this.items, index, this);
+    const key = rowKey(item, state);
+    let row = this.drawn.get(checkpoint.id);
+    if (row?.checkpoint !== checkpoint || row.key !== key) {
+      const element = drawRow(item, state, this.domId(checkpoint.id));
+      if (row) row.element.replaceWith(element);
+      else this.space.append(element);
+      row = { checkpoint, key, element };
+    }
+    row.element.style.top = `${index * ROW_HEIGHT}px`;
+    return row;
+  }
+
+  domId(id) {
+    return `${this.prefix}-${id}`;
+  }
+
+  key(event) {
+    const { selected } = this.selection;
+    const target = listTarget(event, {
+      selected: this.positions.get(selected) ?? -1,
+      count: this.items.length,
+      pageRows: rowsPerPage(this.element.clientHeight),
+    });
+    if (target !== null) {
+      const { id } = this.items[target].row.checkpoint;
+      this.on.move(id);
+      this.reveal(id);
+    } else if (event.key === 'Enter' && selected && this.items.length) this.on.open(selected);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+}

@@ -1,0 +1,342 @@
+/** The whole: joins the list, the details, the notices and the actions, and keeps them up to date. */
+/** @import { Options, Transport } from '../../timeline.js' */
+
+import { cellLabel } from '../model/checkpoint.js';
+import { asSentence, countOf } from '../model/format.js';
+import { History } from '../model/history.js';
+import { panelAction } from '../model/keys.js';
+import { Refresher } from '../model/refresh.js';
+import { search } from '../model/search.js';
+import { Selection } from '../model/selection.js';
+import { Actions } from './actions.js';
+import { Details } from './details.js';
+import { button, h, icon } from './elements.js';
+import { StateList } from './list.js';
+import { Menu } from './menu.js';
+import { Notices } from './notices.js';
+
+const WIDE = 640; // pixels from which on there is room for the details beside the list
+const DETAILS_AFTER = 120; // milliseconds, so that a key that is held down asks the kernel once
+const AGES_EVERY = 30000;
+
+export class Panel {
+  /**
+   * @param {HTMLElement} element
+   * @param {Transport} transport
+   * @param {Options} options
+   */
+  constructor(element, transport, options) {
+    this.element = element;
+    this.transport = transport;
+    this.options = options;
+    this.isDestroyed = false;
+    this.text = ''; // what is searched for
+    this.onlyLineage = false;
+    this.history = new History((content) => this.request(content));
+    this.selection = new Selection();
+    this.refresher = new Refresher((everything) => this.read(everything));
+    this.notices = new Notices();
+    this.actions = new Actions(this);
+    this.list = new StateList(this.history, this.selection, {
+      click: (id) => this.choose(id),
+      move: (id) => this.moveTo(id),
+      open: (id) => this.open(id),
+    });
+    this.details = new Details(this);
+    this.root = this.build();
+  }
+
+  // -- its parts on the page
+
+  build() {
+    const { actions, details, list, notices } = this;
+    this.field = this.buildField();
+    this.undoButton = button('Undo', () => actions.undo(), {
+      image: 'undo', title: 'Take back the last cell: the variables become what they were before it',
+    });
+    this.redoButton = button('Redo', () => actions.redo(), { image: 'redo', title: 'Go forth again' });
+    this.compareButton = button('Compare', () => this.toggleComparing(), {
+      image: 'compare', 'aria-pressed': 'false', title: 'Compare two states',
+    });
+    this.menu = new Menu('More', () => this.menuEntries());
+    this.position = h('div.where');
+    this.emptyNotice = h('div.empty', { hidden: true });
+    return h(`div.timeline${this.options.fill ? '.fill' : ''}`, {
+      role: 'region', 'aria-label': 'Timeline of this notebook',
+      'data-lm-suppress-shortcuts': 'true', // JupyterLab: a key here is no command for the notebook
+      onkeydown: (event) => this.key(event),
+    },
+      h('div.toolbar', { role: 'toolbar', 'aria-label': 'Timeline' }, this.undoButton, this.redoButton,
+        h('label.finder', {}, icon('search'), this.field), this.compareButton, this.menu.button),
+      this.position, notices.element,
+      h('div.main', {}, h('div.left', {}, list.element, this.emptyNotice), details.element),
+      notices.live);
+  }
+
+  buildField() {
+    const toList = (event) => (event.preventDefault(), this.list.element.focus(), this.pickFirst());
+    const toAll = (event) => (event.stopPropagation(), this.search(''), this.list.element.focus());
+    return h('input.search', {
+      type: 'search', placeholder: 'Search code, names, tags', 'aria-label': 'Search all states', spellcheck: 'false',
+      oninput: (event) => this.search(event.target.value, false),
+      onkeydown: (event) => {
+        if (event.key === 'ArrowDown' || event.key === 'Enter') toList(event);
+        else if (event.key === 'Escape') toAll(event);
+      },
+    });
+  }
+
+  menuEntries() {
+    const { actions } = this;
+    return [
+      ['Name the present state …', () => actions.commit()],
+      [this.onlyLineage ? 'Show all branches' : 'Show only the way to here', () => this.toggleLineage()],
+      ['Save the way to here as a notebook …', () => actions.save()],
+      ['Read everything anew', () => this.refresh(true)],
+    ];
+  }
+
+  /** Puts it on the page, and follows the kernel from now on. */
+  start() {
+    this.element.replaceChildren(this.root);
+    this.unlisten = [
+      this.transport.onChange((everything) => this.refresher.changed(everything)),
+      this.transport.onProgress?.((progress) => this.actions.progressed(progress)),
+    ];
+    this.ageTimer = setInterval(() => this.list.draw(), AGES_EVERY);
+    this.resizing = new ResizeObserver(() => this.resized());
+    this.resizing.observe(this.root);
+    const seen = (entries) => this.refresher.setVisible(entries[0].isIntersecting);
+    this.visibility = new IntersectionObserver(seen, { rootMargin: '100px' });
+    this.visibility.observe(this.root);
+    this.refresh(true);
+  }
+
+  destroy() {
+    this.isDestroyed = true;
+    this.refresher.stop();
+    for (const end of this.unlisten) end?.();
+    clearInterval(this.ageTimer);
+    this.resizing.disconnect();
+    this.visibility.disconnect();
+    this.root.remove();
+  }
+
+  isWide() {
+    return this.root.clientWidth >= WIDE;
+  }
+
+  resized() {
+    const isWide = this.isWide();
+    if (this.root.classList.toggle('kishu-wide', isWide) !== this.wasWide) this.render();
+    this.wasWide = isWide;
+    this.list.draw();
+  }
+
+  // -- asking the kernel
+
+  /** The reply; rejects where it is an error. */
+  async request(content) {
+    const reply = await this.transport.request(content);
+    if (reply.status !== 'ok') throw new Error(reply.evalue || reply.ename || 'the kernel refused');
+    return reply;
+  }
+
+  /** The reply; null where it failed, and then the person is told, if they still wait for it. */
+  async ask(content, isStillWanted = () => true) {
+    try {
+      return await this.request(content);
+    } catch (error) {
+      if (!this.isDestroyed && isStillWanted()) this.notices.tell('error', asSentence(error.message));
+      return null;
+    }
+  }
+
+  refresh(everything) {
+    return this.refresher.refresh(everything);
+  }
+
+  async read(everything) {
+    try {
+      await this.history.update(everything);
+    } catch (error) {
+      const again = ['Try again', () => this.refresh(true)];
+      if (!this.isDestroyed) this.notices.tell('error', asSentence(error.message), [], [again]);
+    }
+    if (!this.isDestroyed) this.render();
+  }
+
+  // -- drawing
+
+  render() {
+    const { history, list, selection } = this;
+    const head = history.get(history.head);
+    selection.headMoved(history.head);
+    this.renderDetails(head);
+    this.actions.headMoved(history.head);
+    const items = search(history, this.text, this.onlyLineage);
+    list.element.hidden = !items.length; // first: how many rows are drawn depends on its height
+    list.show(items, !this.text && !this.onlyLineage);
+    this.undoButton.disabled = !head;
+    this.compareButton.disabled = history.rows.length < 2;
+    this.position.replaceChildren(...this.describePosition(head));
+    this.emptyNotice.hidden = items.length > 0;
+    this.emptyNotice.replaceChildren(...this.describeEmptiness());
+  }
+
+  /** Until a person selects, the details are those of the head, where there is room for them beside the list. */
+  renderDetails(head) {
+    if (!this.selection.followsHead) this.details.update();
+    else if (this.isWide() && head) this.details.update(head.id);
+    else this.details.close();
+  }
+
+  /** Where the session stands, and how many states there are. */
+  describePosition(head) {
+    const { branch, rows } = this.history;
+    if (!rows.length) return [];
+    const parts = head
+      ? [h('span', {}, 'You are at'), h('strong', {}, cellLabel(head))]
+      : [h('span', {}, 'You are before the first cell')];
+    if (head && branch) parts.push(h('span.label.branch.current', {}, icon('branch'), branch));
+    const found = this.text || this.onlyLineage ? `${this.list.items.length} of ` : '';
+    return [...parts, h('span.quiet.count', {}, found + countOf(rows.length, 'state'))];
+  }
+
+  /** What stands in the place of an empty list. */
+  describeEmptiness() {
+    if (this.history.rows.length) {
+      return [h('p', {}, `Nothing found for “${this.text}”.`), button('Show all', () => this.search(''))];
+    }
+    return [
+      h('p', {}, h('strong', {}, 'No states yet.')),
+      h('p', {}, 'Run a cell. After each one the state of your variables is kept here, and you can go back to any of them.'),
+    ];
+  }
+
+  // -- choosing
+
+  /** A row was clicked. */
+  choose(id) {
+    this.selection.followsHead = false;
+    if (this.selection.comparing) return this.pick(id);
+    this.select(id);
+    this.details.show(id);
+  }
+
+  /** A key moved the selection: details that are shown follow it, once it rests. */
+  moveTo(id) {
+    this.select(id);
+    if (!this.details.shown) return;
+    this.detailsTimer = setTimeout(() => this.selection.selected === id && this.details.show(id), DETAILS_AFTER);
+  }
+
+  /** Enter was pressed on a row. */
+  open(id) {
+    if (this.selection.comparing) return this.pick(id);
+    clearTimeout(this.detailsTimer);
+    this.details.show(id);
+  }
+
+  select(id) {
+    clearTimeout(this.detailsTimer);
+    this.selection.select(id);
+    this.list.draw();
+  }
+
+  /** Where the session has travelled to. */
+  showHead(id) {
+    this.selection.selected = id;
+    if (this.details.shown || this.isWide()) this.details.show(id);
+    this.list.reveal(id);
+  }
+
+  pickFirst() {
+    const [first] = this.list.items;
+    if (first && !this.list.has(this.selection.selected)) this.moveTo(first.row.checkpoint.id);
+  }
+
+  closeDetails() {
+    clearTimeout(this.detailsTimer);
+    this.details.close();
+    this.list.element.focus();
+  }
+
+  // -- comparing
+
+  toggleComparing() {
+    this.selection.toggleComparing();
+    this.showComparing();
+    if (this.selection.comparing) this.tellComparing('Choose the first of two states to compare.');
+    else this.notices.clear();
+  }
+
+  /** One of the two states that are to be compared. */
+  pick(id) {
+    clearTimeout(this.detailsTimer);
+    const pair = this.selection.pick(id);
+    if (pair) {
+      this.showComparing();
+      this.notices.clear();
+      this.compare(...this.history.inOrder(...pair));
+    } else {
+      this.tellComparing(`Comparing ${cellLabel(this.history.get(id))}: choose the second state.`);
+      this.list.draw();
+    }
+  }
+
+  compare(before, after) {
+    this.selection.followsHead = false;
+    return this.details.compare(before, after);
+  }
+
+  showComparing() {
+    const { comparing } = this.selection;
+    this.compareButton.setAttribute('aria-pressed', String(comparing));
+    this.root.classList.toggle('kishu-comparing', comparing);
+    this.list.draw();
+  }
+
+  tellComparing(text) {
+    this.notices.tell('info', text, [], [['Cancel', () => this.toggleComparing()]]);
+  }
+
+  // -- searching
+
+  /** Shows what is found; `fill` writes the text into the field, too. */
+  search(text, fill = true) {
+    if (fill) this.field.value = text;
+    this.text = text.trim();
+    this.list.element.scrollTop = 0;
+    this.render();
+    if (!this.text) this.list.reveal(this.selection.selected);
+    this.notices.say(this.text ? `${this.list.items.length} found` : 'All states');
+  }
+
+  focusSearch() {
+    this.field.focus();
+    this.field.select();
+  }
+
+  toggleLineage() {
+    this.onlyLineage = !this.onlyLineage;
+    this.render();
+  }
+
+  // -- keys
+
+  key(event) {
+    const action = panelAction(event, {
+      comparing: this.selection.comparing,
+      detailsShown: this.details.shown !== null,
+      searching: this.text !== '',
+      inField: event.target.closest('input, textarea') !== null,
+    });
+    if (action === null) return;
+    if (action === 'endComparing') this.toggleComparing();
+    else if (action === 'closeDetails') this.closeDetails();
+    else if (action === 'clearSearch') this.search('');
+    else (event.preventDefault(), this.focusSearch());
+    event.stopPropagation();
+  }
+}

@@ -1,0 +1,76 @@
+/** One state in full: its cell, what that displayed, its variables. */
+
+import { cellLabel, changesOf, isResult } from '../model/checkpoint.js';
+import { formatAge, formatBytes, formatDuration } from '../model/format.js';
+import { changeChips, labels, lostChip } from './badges.js';
+import { button, h } from './elements.js';
+import { drawOutput } from './outputs.js';
+import { highlighted, withCode } from './text.js';
+
+/** Which state it is, and what can be done with it. `on` is {goTo, compareWithHead, makeBranch, makeTag}. */
+export function drawHeading(checkpoint, { isHead, branch }, on) {
+  const { status, error, message } = checkpoint;
+  return h('header', {},
+    h('h3', {}, cellLabel(checkpoint), ' ', status !== 'ok' && h(`span.chip.${status}`, {}, error || status),
+      labels(checkpoint, branch)),
+    drawFacts(checkpoint),
+    message && h('p.message', {}, message),
+    h('div.actions', {},
+      isHead
+        ? h('span.here', {}, 'you are here')
+        : button('Go here', on.goTo, { primary: true, title: 'Bring the variables back as they were after this cell' }),
+      !isHead && button('Compare', on.compareWithHead, { title: 'What is different now' }),
+      button('Branch', on.makeBranch, { image: 'branch', title: 'Give a line of work a name' }),
+      button('Tag', on.makeTag, { image: 'tag', title: 'Give this state a name' })));
+}
+
+function drawFacts({ id, timestamp, duration, payload_bytes: bytes }) {
+  const facts = [formatAge(timestamp), duration && `took ${formatDuration(duration)}`, bytes && formatBytes(bytes)];
+  return h('p.quiet', { title: new Date(timestamp).toLocaleString() }, facts.filter(Boolean).join(' · '), ' · ',
+    h('code', { title: 'the id of this state' }, id.slice(0, 8)));
+}
+
+/**
+ * What the kernel tells of a state.
+ *
+ * Args:
+ *   reply: to the operation `show`.
+ *   root: gives frames their colours.
+ *   onVariable: called with the name of a variable that was clicked.
+ */
+export function drawState({ checkpoint, outputs, outputs_note: note, variables }, root, onVariable) {
+  const changes = new Map(changesOf(checkpoint).map(([how, name]) => [name, how]));
+  return h('div', {},
+    checkpoint.code.trim() && highlighted(checkpoint.code.trimEnd()),
+    checkpoint.incomplete && h('p.quiet', {}, 'What this cell changed was kept with the next one.'),
+    checkpoint.not_stored.map(({ names, reason }) =>
+      h('p.note', {}, h('code', {}, names.join(', ')), ` not stored: ${reason}`)),
+    changes.size > 0 && changeChips({ ...checkpoint, not_stored: [] }, '', 40),
+    (note || outputs.length > 0) && h('h4', {}, 'Output'),
+    note && h('p.note', {}, withCode(note)),
+    outputs.length > 0 && h('div.outputs', {}, outputs.map((each) => drawOutput(each, root))),
+    h('h4', {}, variables.length ? `Variables (${variables.length})` : 'No variables yet'),
+    variables.length > 0 && drawVariables(variables, changes, onVariable));
+}
+
+/** Variables that the cell changed come first, then others, modules, results of cells. */
+function drawVariables(variables, changes, onVariable) {
+  const rank = ({ name, type }) => (changes.has(name) ? 0 : isResult(name) ? 3 : type === 'module' ? 2 : 1);
+  const sorted = [...variables].sort((one, other) => rank(one) - rank(other));
+  return h('table.variables', { 'aria-label': 'Variables: name, value, size' },
+    h('colgroup', {}, h('col.name'), h('col'), h('col.bytes')),
+    h('tbody', {}, sorted.map((each) => drawVariable(each, changes.get(each.name), onVariable))));
+}
+
+function drawVariable({ name, type, summary, stored, bytes }, how, onVariable) {
+  return h(how ? `tr.${how}` : 'tr', {},
+    h('th', { scope: 'row' }, button(name, () => onVariable(name), { title: `When did ${name} change?` })),
+    h('td.value', { title: `${type}: ${summary}` }, drawType(type, summary), summary),
+    h('td.size', {}, stored ? formatBytes(bytes) : lostChip('not stored')));
+}
+
+/** The type of a variable, where its summary does not begin with it. */
+function drawType(type, summary) {
+  const short = type.split('.').pop();
+  return summary.startsWith(short) ? null : h('span.type', {}, short);
+}

@@ -1,0 +1,50 @@
+"""Pillow: images."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
+
+
+def _image(image: Any) -> Reduction:
+    # Its own reduction knows its pixels, and nothing of what else stood in a file.
+    make, arguments, state, *_ = image.__reduce_ex__(5)
+    told = {name: value for name, value in vars(image).items() if name not in _PARTS_OF_AN_IMAGE}
+    return (
+        make,
+        arguments,
+        (state, {k: v for k, v in told.items() if _is_plain(v)}),
+        None,
+        None,
+        set_state_and_attributes,
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (dict, list, tuple):
+        return all(map(_is_plain, [*value, *value.values()] if type(value) is dict else value))
+    return value is None or isinstance(value, (bool, int, float, str, bytes))
+
+
+def _pixels(core: Any) -> tuple[Any, ...]:
+    return core.mode, core.size, sys.modules["PIL.Image"].Image()._new(core).tobytes()
+
+
+_PARTS_OF_AN_IMAGE = frozenset(
+    {"_im", "im", "_mode", "_size", "info", "palette", "readonly", "pyaccess"}  # told by its own reduction
+    | {"fp", "_fp", "_exclusive_fp", "_close_exclusive_fp_after_loading", "png", "map", "tile", "decoderconfig"}
+    | {"decodermaxblock"}  # of the file, which was read
+)
+
+
+class Pillow(Library):
+    """What else stood in a file comes back with the pixels."""
+
+    reductions = {"PIL.Image.Image": _image}
+    visible_state = {
+        "builtins.ImagingCore": _pixels,
+        "builtins.ImagingDraw": lambda _: (),  # draws in an image that the one beside it holds
+    }

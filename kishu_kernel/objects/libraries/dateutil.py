@@ -1,0 +1,12 @@
+"""dateutil: time zones."""
+
+from __future__ import annotations
+
+from kishu_kernel.objects.library import Library
+
+
+class Dateutil(Library):
+    """Time zones are values."""
+
+    values = {"dateutil.tz.tz.*"}
+    harmless = True

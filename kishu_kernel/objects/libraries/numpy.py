@@ -1,0 +1,66 @@
+"""NumPy: its own classes and random numbers. What arrays are is in `arrays`, of derived classes in `by_nature`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.by_nature import as_it_is
+from kishu_kernel.objects.library import Library
+
+
+class _RandomNumbers(Provider):
+    name = "random numbers of NumPy"
+    module = "numpy"
+    drawn = True
+
+    def read(self) -> Any:
+        # It is imported when it is first used, and seeds itself from the clock: too late to know what a cell drew from.
+        random = sys.modules["numpy"].random
+        generator = random.mtrand._rand._bit_generator
+        if type(generator).__name__ != "MT19937":  # the user has put another one there
+            return type(generator).__name__, repr(generator.state), generator.state
+        kind, key, position, has_gauss, gauss = random.get_state()
+        return kind, key.tobytes(), position, has_gauss, gauss
+
+    def write(self, value: Any) -> None:
+        numpy = sys.modules["numpy"]
+        kind, key, *rest = value
+        if type(numpy.random.mtrand._rand._bit_generator).__name__ != kind:
+            numpy.random.set_bit_generator(getattr(numpy.random, kind)())
+        if kind != "MT19937":
+            numpy.random.mtrand._rand._bit_generator.state = rest[0]
+            return
+        numpy.random.set_state((kind, numpy.frombuffer(key, dtype=numpy.uint32), *rest))
+
+
+def _scalar(value: Any) -> Any:
+    """A number itself, also one in an array of no dimensions."""
+    return f"{value!s:.80}" if value.shape == () and value.dtype.kind in "biufcmMSU" else NotImplemented
+
+
+_COMPARED = "kishu_kernel.compare.libraries.numpy"
+
+
+class NumPy(Library):
+    """Views hold the array that they show."""
+
+    values = {"dtype"}
+    hidden_references = {
+        "numpy.nditer": ("operands",),
+        **dict.fromkeys(
+            ("numpy.flatiter", "numpy.void", "numpy.record", "numpy.ndarray", "numpy.memmap", "numpy.matrix"),
+            ("base",),
+        ),
+    }
+    # Of polynomials: else what is the class's becomes the instance's.
+    reductions = {"numpy.polynomial._polybase.ABCPolyBase": as_it_is}
+    shapes = True
+    summaries = {"numpy.generic": _scalar, "numpy.ndarray": _scalar}
+    texts = {"numpy.generic": f"{_COMPARED}:element_text", "numpy.dtype": str}
+    comparisons = {"numpy.ndarray": f"{_COMPARED}:arrays"}
+    compared_inside = {"numpy.ndarray"}
+    harmless = True
+    data = True
+    ambient = (_RandomNumbers(),)

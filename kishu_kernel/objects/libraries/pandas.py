@@ -1,0 +1,114 @@
+"""Pandas: frames and what they are made of, options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from kishu_kernel.objects.ambient_state import Provider, differs
+from kishu_kernel.objects.library import Library
+from kishu_kernel.process.muting import warnings_muted
+
+
+def _memory_of_blocks(manager: Any) -> Iterator[Any]:
+    # The manager of a Series is taken apart into the values of its blocks, and not into the blocks.
+    for block in manager.blocks:
+        yield from _memory_of(block.values)
+
+
+def _memory_of_block(block: Any) -> Iterator[Any]:
+    return _memory_of(block.values)
+
+
+def _memory_of_index(index: Any) -> Iterator[Any]:
+    # Not by `getattr`: a `RangeIndex` makes all its numbers when it is asked, and keeps them.
+    return _memory_of(vars(index).get("_data"))
+
+
+def _memory_of(held: Any) -> Iterator[Any]:
+    while held is not None:  # an extension array, and what is in it
+        yield held
+        held = getattr(held, "_ndarray", None)
+
+
+class _Options(Provider):
+    name = "options of pandas"
+    module = "pandas._config.config"
+
+    def __init__(self) -> None:
+        self._seen: dict[str, Any] = {}
+        self._value: dict[str, Any] = {}
+
+    def read(self) -> Any:
+        config = sys.modules[self.module]
+        if config._global_config != self._seen:
+            self._seen = _copied(config._global_config)
+            options = {key: option.defval for key, option in config._registered_options.items()}
+            self._value = {key: now for key, usual in options.items() if differs(now := _option(config, key), usual)}
+        return self._value
+
+    def write(self, value: Any) -> None:
+        config = sys.modules[self.module]
+        known = config._registered_options
+        with warnings_muted():
+            for key in self.read().keys() - value.keys():
+                config.set_option(key, known[key].defval)
+            for key, each in value.items():
+                if key in known and differs(_option(config, key), each):
+                    config.set_option(key, each)
+
+    def initial(self) -> Any:
+        return {}
+
+
+def _copied(tree: dict[str, Any]) -> dict[str, Any]:
+    return {key: _copied(each) if isinstance(each, dict) else each for key, each in tree.items()}
+
+
+def _option(config: Any, key: str) -> Any:
+    *path, last = key.split(".")
+    at = config._global_config
+    for each in path:
+        at = at[each]
+    return at[last]
+
+
+_COMPARED = "kishu_kernel.compare.libraries.pandas.tables"
+_FRAME = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
+_SERIES = ("pandas.Series", "pandas.core.series.Series")
+_INDEX = ("pandas.Index", "pandas.core.indexes.base.Index")
+"""From pandas 3 on, and before."""
+
+
+class Pandas(Library):
+    """Blocks are private under copy-on-write: frames may share them, and nobody can tell."""
+
+    values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
+    labels = {"Index"}
+    private_memory = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
+    complete_reductions = True
+    missing_values = ("pandas.NA",)
+    shapes = True
+    scalars = {"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"}
+    texts = {"ExtensionDtype": str}
+    comparisons = {
+        **dict.fromkeys(_FRAME, f"{_COMPARED}:frames"),
+        **dict.fromkeys(_SERIES, f"{_COMPARED}:series"),
+        **dict.fromkeys(_INDEX, f"{_COMPARED}:indexes"),
+    }
+    compared_inside = {*_FRAME, *_SERIES, *_INDEX}
+    harmless = True
+    data = True
+    ambient = (_Options(),)
+
+    def copies_on_write(self) -> bool:
+        """No write to one frame ever shows in another. Always so from pandas 3."""
+        pandas = sys.modules.get("pandas")
+        version = getattr(pandas, "__version__", "")
+        if version.partition(".")[0] in ("0", "1", "2"):
+            try:
+                return pandas.options.mode.copy_on_write is True  # type: ignore[union-attr]
+            except Exception:
+                return False
+        return True

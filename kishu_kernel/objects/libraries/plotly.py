@@ -1,0 +1,12 @@
+"""Plotly: figures."""
+
+from __future__ import annotations
+
+from kishu_kernel.objects.by_nature import as_it_is
+from kishu_kernel.objects.library import Library
+
+
+class Plotly(Library):
+    """Stored as they are: in their own reduction arrays become text, and what was first comes last."""
+
+    reductions = {"plotly.basedatatypes.BaseFigure": as_it_is, "plotly.basedatatypes.BasePlotlyType": as_it_is}

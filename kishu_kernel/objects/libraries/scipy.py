@@ -1,0 +1,14 @@
+"""SciPy."""
+
+from __future__ import annotations
+
+from kishu_kernel.objects.library import Library
+
+
+class SciPy(Library):
+    """Who holds a `_Qhull` tells of what it was made."""
+
+    shapes = True
+    harmless = True
+    data = True
+    visible_state = {"_Qhull": lambda _: ()}

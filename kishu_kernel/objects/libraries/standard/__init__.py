@@ -1,0 +1,1 @@
+"""What is known of the standard library: one file a subject, always there."""

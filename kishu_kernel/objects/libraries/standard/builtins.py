@@ -1,0 +1,56 @@
+"""Python's own: exceptions, views of memory, iterators, objects that stand for nothing but themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.rebuild.code import module_attribute
+from kishu_kernel.objects.rebuild.instances import set_exception_state
+from kishu_kernel.objects.statics import home_of_sentinel
+
+
+def _exception(error: BaseException) -> Reduction:
+    # Its own reduction leaves out what it came from. Of all of them the tracebacks stay out: they hold frames.
+    reduced: Any = error.__reduce_ex__(5)
+    make, arguments, *rest = reduced
+    if len(rest) > 1 or not (error.__cause__ or error.__context__ or error.__suppress_context__):
+        return NotImplemented
+    came_from = (error.__cause__, error.__context__, error.__suppress_context__)
+    return make, arguments, (rest[0] if rest else None, *came_from), None, None, set_exception_state
+
+
+def _sentinel(obj: object) -> Reduction:
+    # All that it is is that it is the one that a library's module holds.
+    where = home_of_sentinel(obj)
+    return NotImplemented if where is None else (module_attribute, where)
+
+
+def _refuse(view: memoryview) -> Reduction:
+    # cloudpickle would store its bytes: another type comes back.
+    raise TypeError("memoryview objects cannot be stored")
+
+
+def _memory(view: memoryview) -> tuple[Any, ...]:
+    return view.obj, view.format, view.shape, view.strides, view.readonly, view.tobytes()
+
+
+_COPY = "a dictionary or a set that it goes through"
+
+
+class Builtins(Library):
+    """An iterator over a dictionary would come back as one over a list."""
+
+    packages = ("builtins",)
+    exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse}
+    reductions = {"builtins.BaseException": _exception}
+    external_handles = dict.fromkeys(
+        (
+            *("builtins.dict_keyiterator", "builtins.dict_valueiterator", "builtins.dict_itemiterator"),
+            *("builtins.dict_reversekeyiterator", "builtins.dict_reversevalueiterator"),
+            *("builtins.dict_reverseitemiterator", "builtins.odict_iterator", "collections.odict_iterator"),
+            "builtins.set_iterator",
+        ),
+        _COPY,
+    )
+    visible_state = {"builtins.memoryview": _memory}

@@ -1,0 +1,167 @@
+"""What can be known of a library: the questions that are asked, each with "nothing is known" for an answer.
+
+All that is known of a library stands in one subclass of `Library`, in one file: in `objects/libraries/`, or in a
+package of somebody else's that says so (`registry`). Most answers are tables by the names of classes, so that a file
+can be read without the library, and nothing has to be imported to look up a class.
+
+Keys of tables:
+    "Name"          the class of this qualified name, in any module of the library's packages;
+    "module.Name"   the class of this name in this module, whichever package that is of;
+    "module.*"      every class of this module, and of modules in it.
+A key with a name speaks of subclasses, too, unless the question says otherwise; of several, the nearest base decides.
+A key with a star speaks of these classes alone.
+
+Functions in tables take the object. They must not change it, must not keep it, and must not import anything that the
+session has not imported. A `TypeError` means: this object cannot be taken apart (or seen). Any other error is told to
+the user once, and the object is treated as if its library were not known.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kishu_kernel.objects.ambient_state import Provider
+
+Reduction = Any
+"""What `__reduce_ex__` may return: a tuple of 2 to 6, or a string that names a global. NotImplemented: as usual."""
+
+Reduce = Callable[[Any], Reduction]
+
+
+class HeldOutsideError(TypeError):
+    """The object cannot be stored: what it holds on to is not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithMemo:
+    """A reduction that must give the same parts each time within one payload.
+
+    Attributes:
+        reduce: called with the object and a dictionary that lives as long as the payload is written.
+    """
+
+    reduce: Callable[[Any, dict[Hashable, Any]], Reduction]
+
+
+class Library:
+    """What is known of a library. All questions have defaults: a subclass answers those that it can.
+
+    Attributes:
+        packages: import names of the packages whose classes it knows; empty: the one that it is registered for.
+
+    Attributes that tell what sharing an object means (asked when a variable is walked):
+        values: classes whose instances cannot change, or where nobody cares: two variables that hold the same one
+            share nothing. Of the library's own classes alone: what others derive may add attributes.
+        labels: classes whose instances are shared by all and hardly ever change, like the columns of frames. They join
+            no variables; where one has changed, all variables that hold it are looked at. Own classes alone.
+        hubs: classes whose instances many objects lead to, and that lead to all of these, like figures: walked once.
+        private_memory: of instances, the objects that hold memory which no write through another object can change
+            (copy-on-write). Own classes alone.
+        exposed_memory: of instances, the address and the size of memory that an array may show.
+        hidden_references: attributes of instances that hold what the interpreter's garbage collector is not told of.
+            Of the class alone and of none that is derived from it.
+
+    Attributes that tell how an object comes apart (asked by the walk and by the codec alike):
+        reductions: how instances are taken apart, instead of by their own `__reduce_ex__`.
+        exact_reductions: the same, of the class alone and of none that is derived from it.
+        complete_reductions: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is
+            made from what a class looks like (`by_nature`).
+        external_handles: what instances hold on to that is not in them, as "an open connection". Never stored.
+        visible_state: of instances that cannot be stored, what they are made of: it is seen whether they changed.
+        missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
+
+    Attributes of what leads into the running kernel:
+        untraversable: classes whose instances are never walked nor stored. Classes of the notebook never are.
+        payloads: attributes of untraversable instances that hold what is the user's.
+        observers: attributes of untraversable instances that hold functions which they call; "a.b" for one in another.
+        setup: of untraversable instances with a visible state, the part that code alone changes, and no person does on
+            the screen.
+        dynamic: classes through whose instances code can reach every variable. They are not untraversable.
+
+    Attributes for people. They are asked only where a class is what it says it is: its module holds it.
+        summaries: one line about an instance, beside its name in the list of variables; NotImplemented: as usual. Of
+            the library's own classes alone: what others derive may run code of the user's.
+        shapes: instances may be asked for `shape`, `columns` and `dtype`, which runs no code of the user's.
+        comparisons: how two instances differ: "module:function", imported when it is first asked, or the function. It
+            takes both and the `compare.findings.Findings` to write to.
+        parts: of instances, what they consist of, by names that people know: compared part by part.
+        scalars: classes whose instances are single values, as a point in time: `str` tells all, and `==` compares. Own
+            classes alone.
+        texts: an instance in a few words, as one value among others in a comparison; or "module:function".
+        compared_inside: classes whose instances are compared even where another library's object holds them.
+
+    Others:
+        harmless: to load its objects touches nothing but memory, and so does their end. They may be loaded in the
+            user's process just to be looked at.
+        data: its objects are values of the user's, and not the internal state of the library. A callback that is given
+            one works on the notebook's variables.
+        ambient: state of the library outside of variables, as settings and random numbers.
+    """
+
+    packages: tuple[str, ...] = ()
+
+    values: Collection[str] = ()
+    labels: Collection[str] = ()
+    hubs: Collection[str] = ()
+    private_memory: Mapping[str, Callable[[Any], Iterable[Any]]] = {}
+    exposed_memory: Mapping[str, Callable[[Any], tuple[int, int]]] = {}
+    hidden_references: Mapping[str, tuple[str, ...]] = {}
+
+    reductions: Mapping[str, Reduce | WithMemo] = {}
+    exact_reductions: Mapping[str, Reduce | WithMemo] = {}
+    complete_reductions: bool = False
+    external_handles: Mapping[str, str] = {}
+    visible_state: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {}
+    missing_values: tuple[str, ...] = ()
+
+    untraversable: Collection[str] = ()
+    payloads: Mapping[str, tuple[str, ...]] = {}
+    observers: Mapping[str, tuple[str, ...]] = {}
+    setup: Mapping[str, Callable[[Any], Any]] = {}
+    dynamic: Collection[str] = ()
+
+    summaries: Mapping[str, Callable[[Any], str]] = {}
+    shapes: bool = False
+    comparisons: Mapping[str, str | Callable[[Any, Any, Any], None]] = {}
+    parts: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {}
+    scalars: Collection[str] = ()
+    texts: Mapping[str, str | Callable[[Any], str]] = {}
+    compared_inside: Collection[str] = ()
+
+    harmless: bool = False
+    data: bool = False
+    ambient: tuple[Provider, ...] = ()
+
+    def copies_on_write(self) -> bool:
+        """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""
+        return True
+
+    def statics(self) -> Iterable[object]:
+        """What the library holds besides what stands in its modules and classes, and whoever refers to it shares."""
+        return ()
+
+
+def functions_at(obj: Any, paths: Iterable[str]) -> list[types.FunctionType]:
+    """Functions that an object holds: under these attributes, also in lists, in dictionaries and as methods."""
+    found: list[types.FunctionType] = []
+    todo = [_at(obj, path) for path in paths]
+    while todo:
+        held = todo.pop()
+        if type(held) in (list, tuple):
+            todo.extend(held)
+        elif isinstance(held, dict):  # a widget keeps them by name and by kind
+            todo.extend(held.values())
+        elif type(held) is types.MethodType:
+            todo.append(held.__func__)
+        elif type(held) is types.FunctionType:
+            found.append(held)
+    return found
+
+
+def _at(obj: Any, path: str) -> Any:
+    for name in path.split("."):
+        obj = getattr(obj, name, None)
+    return obj

@@ -1,0 +1,345 @@
+"""Which libraries are known, and what is known of a class: the one place where their tables are looked up.
+
+A library's file is found by its name and imported when the session has imported that library:
+
+1. what was given to `register`, and what packages name in the entry-point group `kishu_kernel.libraries`;
+2. ours: `objects/libraries/NAME.py`, and `objects/libraries/standard/`, which is always there.
+
+Where both say something of a class, those of 1 are believed; what they say nothing of, ours still answer.
+
+Law: no error of a library's file reaches a cell. It is told once (`complaints`), and its answer is "nothing is known".
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kishu_kernel.objects import libraries
+from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.classes import is_genuine, module_name, mro_of, qualified_name
+from kishu_kernel.objects.libraries import standard
+from kishu_kernel.objects.library import Library, WithMemo
+from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
+from kishu_kernel.process.interrupts import uninterrupted
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "kishu_kernel.libraries"
+"""Entry points: the name is the import name of the library, the value a subclass of `Library`, or an instance."""
+
+_SETS = ("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside")
+_TABLES = (
+    *("private_memory", "exposed_memory", "hidden_references"),
+    *("reductions", "exact_reductions", "external_handles", "visible_state"),
+    *("payloads", "observers", "setup", "summaries", "comparisons", "parts", "texts"),
+)
+_WORDS = "Kishu does not use what {} says of its objects ({})."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a library says of a class.
+
+    Attributes:
+        answer: what stands in its table.
+        library: which says it.
+    """
+
+    answer: Any
+    library: Library
+
+
+class Registry:
+    """The libraries that are known to this process."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+        """Another one whenever a library was added: what was worked out of a class before may be wrong."""
+        self._ours: list[Library] = []
+        self._theirs: list[Library] = []
+        self._waiting: dict[str, list[Callable[[], None]]] | None = None  # by the package that is not imported yet
+        self._modules = 0
+        self._lock = threading.RLock()
+        self._tables: dict[str, dict[tuple[str, str], Entry]] = {}
+        self._found: weakref.WeakKeyDictionary[type, dict[tuple[str, bool], Entry | None]] = weakref.WeakKeyDictionary()
+        self._traits: dict[str, tuple[int, frozenset[str]]] = {}
+        self._complaints: list[str] = []
+        self._told: set[str] = set()
+
+    # -- who is known ---------------------------------------------------------------------------
+
+    def register(self, library: Library) -> None:
+        """Makes a library known, from the next cell on. One for the same class comes before those that are there.
+
+        Raises:
+            TypeError: it is no `Library`, it has no packages, or its tables cannot be read.
+        """
+        library = library() if isinstance(library, type) and issubclass(library, Library) else library
+        if not isinstance(library, Library) or not library.packages:
+            raise TypeError("what is registered is a subclass of `Library`, or an instance of one, with `packages`")
+        self._add(library, theirs=True)
+
+    def libraries(self) -> Iterator[Library]:
+        """All that the session has imported, those that are believed first."""
+        self._look()
+        yield from reversed(self._theirs)
+        yield from self._ours
+
+    def of(self, kind: type) -> Iterator[Library]:
+        """Those that the class itself belongs to."""
+        package = module_name(kind).partition(".")[0]
+        return (each for each in self.libraries() if package in each.packages)
+
+    def packages_that_are(self, trait: str) -> frozenset[str]:
+        """The packages of all of them that say so.
+
+        Args:
+            trait: an attribute of `Library` that is true or false.
+        """
+        self._look()
+        generation, found = self._traits.get(trait, (-1, frozenset()))
+        if generation != self.generation:
+            found = frozenset(name for each in self.libraries() if getattr(each, trait) for name in each.packages)
+            self._traits[trait] = self.generation, found
+        return found
+
+    def providers(self) -> dict[str, Provider]:
+        """The kinds of ambient state of all of them, by name."""
+        found: dict[str, Provider] = {}
+        for library in self.libraries():
+            for provider in library.ambient:
+                found.setdefault(provider.name, provider)  # those that are believed come first
+        return found
+
+    def provider_not_imported(self, name: str) -> Provider | None:
+        """A kind of ambient state of a library that the session has not imported yet. Only our own files are asked."""
+        self._look()
+        for loads in (self._waiting or {}).values():
+            for load in [each for each in loads if isinstance(each, _Ours)]:
+                load()
+                loads.remove(load)
+        return self.providers().get(name)
+
+    def complaints(self) -> list[str]:
+        """What has to be told to the user about libraries' files, in sentences. Each is given once."""
+        told, self._complaints = self._complaints, []
+        return told
+
+    # -- what is known --------------------------------------------------------------------------
+
+    def find(self, question: str, kind: type, *, own: bool = False) -> Entry | None:
+        """What is said of a class, or of the nearest of its bases that something is said of.
+
+        Args:
+            question: an attribute of `Library`.
+            own: only where the class belongs to the library that says it.
+        """
+        self._look()
+        if type(kind) is not type:  # to look it up may run code of its metaclass
+            return next(self.all(question, kind, own=own), None)
+        known = self._found.setdefault(kind, {})
+        key = question, own
+        if key not in known:
+            known[key] = next(self.all(question, kind, own=own), None)
+        return known[key]
+
+    def all(self, question: str, kind: type, *, own: bool = False) -> Iterator[Entry]:
+        """The same, and what is said of the other bases."""
+        for _, entry in self.nearest((question,), kind):
+            if not own or module_name(kind).partition(".")[0] in entry.library.packages:
+                yield entry
+
+    def nearest(self, questions: tuple[str, ...], kind: type, *, genuine: bool = False) -> Iterator[tuple[str, Entry]]:
+        """What is said of a class and of its bases to several questions, the nearest base first.
+
+        Args:
+            genuine: only of those that their modules hold: others may have the name, and code of the user's.
+        """
+        self._look()
+        tables = [(question, table) for question in questions if (table := self._tables.get(question))]
+        if not tables:
+            return
+        for base in mro_of(kind):
+            if genuine and not is_genuine(base):
+                continue
+            for key in _keys_of(base, with_stars=base is kind):
+                for question, table in tables:
+                    entry = table.get(key)
+                    if entry is not None:
+                        yield question, entry
+
+    def exactly(self, question: str, kind: type) -> Entry | None:
+        """What is said of this class, and not of its bases."""
+        self._look()
+        table = self._tables.get(question, {})
+        return next((entry for key in _keys_of(kind) if (entry := table.get(key)) is not None), None)
+
+    def function(self, entry: Entry) -> Callable[..., Any] | None:
+        """The function that an answer is, or names as "module:function". None where it cannot be had, which is told."""
+        if not isinstance(entry.answer, str):
+            found: Callable[..., Any] = entry.answer
+            return found
+        module, _, name = entry.answer.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except Exception as error:
+            self._complain(entry.answer, error)
+            return None
+        theirs = any(entry.library is each for each in self._theirs)
+        return self._guarded(entry.library, found) if theirs else found
+
+    # -- loading --------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """Adds libraries that the session has imported since the last look. Nothing to do: 0.1 us."""
+        if self._modules != len(sys.modules):
+            uninterrupted(self._look_again)
+
+    def _look_again(self) -> None:
+        with self._lock:
+            if self._waiting is None:
+                self._waiting = {}
+                with (
+                    allowed_on_this_thread(),
+                    allowed_in_process(),
+                ):  # folders are listed
+                    self._find_ours()
+                    self._find_theirs()
+            self._load(self._waiting.keys() & sys.modules.keys())
+            self._modules = len(sys.modules)
+
+    def _load(self, names: Iterable[str]) -> None:
+        assert self._waiting is not None
+        for name in sorted(names):
+            for load in self._waiting.pop(name):
+                load()
+
+    def _find_ours(self) -> None:
+        assert self._waiting is not None
+        for folder, at_once in ((standard, True), (libraries, False)):
+            for found in pkgutil.iter_modules(folder.__path__):
+                if found.ispkg:
+                    continue
+                load = _Ours(self._load_ours, f"{folder.__name__}.{found.name}")
+                if at_once:
+                    load()
+                else:
+                    self._waiting.setdefault(found.name, []).append(load)
+
+    def _load_ours(self, module: str) -> None:
+        contents = vars(importlib.import_module(module))
+        for each in list(contents.values()):
+            if isinstance(each, type) and issubclass(each, Library) and each.__module__ == module:
+                library = each()
+                library.packages = library.packages or (module.rpartition(".")[2],)
+                self._add(library, theirs=False)
+
+    def _find_theirs(self) -> None:
+        import importlib.metadata  # slow: only where somebody asks
+
+        assert self._waiting is not None
+        try:
+            points = list(importlib.metadata.entry_points(group=GROUP))
+        except Exception as error:  # what is written down of some package cannot be read
+            self._complain("what is installed", error)
+            return
+        for point in points:
+            self._waiting.setdefault(point.name, []).append(functools.partial(self._load_theirs, point))
+
+    def _load_theirs(self, point: EntryPoint) -> None:
+        try:
+            found = point.load()
+            library = found() if isinstance(found, type) else found
+            if not isinstance(library, Library):
+                raise TypeError("it is no subclass of `kishu_kernel.objects.Library`")
+            library.packages = library.packages or (point.name,)
+            self._add(library, theirs=True)
+        except Exception as error:
+            self._complain(point.value, error)
+
+    def _add(self, library: Library, *, theirs: bool) -> None:
+        indexed = _indexed(library, functools.partial(self._guarded, library) if theirs else lambda answer: answer)
+        for question, entries in indexed.items():
+            table = self._tables.setdefault(question, {})
+            for key, entry in entries.items():
+                known = table.get(key)
+                if theirs or known is None or known.library not in self._theirs:
+                    table[key] = entry
+        (self._theirs if theirs else self._ours).append(library)
+        self.generation += 1
+        self._found.clear()
+
+    # -- errors of theirs -------------------------------------------------------------------------
+
+    def _guarded(self, library: Library, answer: Any) -> Any:
+        """A function of somebody's file, so that its errors are told, and the object is as if it were not known."""
+        if isinstance(answer, WithMemo):
+            return WithMemo(self._guarded(library, answer.reduce))
+        if not callable(answer):
+            return answer
+
+        @functools.wraps(answer)
+        def guarded(*arguments: Any) -> Any:
+            try:
+                return answer(*arguments)
+            except (TypeError, RecursionError, MemoryError):
+                raise
+            except Exception as error:
+                self._complain(f"{type(library).__module__}.{type(library).__qualname__}", error)
+                raise UnknownError from error
+
+        return guarded
+
+    def _complain(self, whose: str, error: BaseException) -> None:
+        if whose not in self._told:
+            self._told.add(whose)
+            self._complaints.append(_WORDS.format(whose, f"{type(error).__name__}: {error}"))
+
+
+class _Ours(functools.partial[None]):
+    """Loads a file of ours."""
+
+
+class UnknownError(Exception):
+    """A function of a library's file has failed: of this object nothing is known."""
+
+
+def _indexed(library: Library, wrapped: Callable[[Any], Any]) -> dict[str, dict[tuple[str, str], Entry]]:
+    """Its tables, by what is looked up: a package and a name in it, or nothing and the name of a module and a class."""
+    found: dict[str, dict[tuple[str, str], Entry]] = {}
+    for question in (*_SETS, *_TABLES):
+        said = getattr(library, question)
+        answers: Mapping[str, Any] = dict.fromkeys(said, True) if question in _SETS else said
+        entries = {key: Entry(wrapped(answer), library) for key, answer in dict(answers).items()}
+        found[question] = {at: entry for key, entry in entries.items() for at in _places(key, library.packages)}
+    return found
+
+
+def _places(key: str, packages: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Where what stands under a key is found: see `library` for what keys mean."""
+    if "." in key:
+        yield "", key
+    for package in packages:
+        yield package, key
+
+
+def _keys_of(kind: type, *, with_stars: bool = False) -> list[tuple[str, str]]:
+    module, name = module_name(kind), qualified_name(kind)
+    package, *path = module.split(".")
+    keys = [("", f"{module}.{name}"), (package, name)]
+    if with_stars:
+        keys += [("", ".".join([package, *path[:depth], "*"])) for depth in range(len(path), -1, -1)]
+    return keys
+
+
+registry = Registry()
+"""Of this process."""

@@ -1,0 +1,113 @@
+"""What belongs to a library, whoever refers to it: what its modules and classes hold.
+
+Law: nothing is imported, and no module is made to load itself.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
+from kishu_kernel.objects.rebuild.code import module_attribute
+
+_BY_REFERENCE = (
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.ModuleType,
+    str,
+    int,
+    float,
+    type(None),
+)
+
+
+class ModuleAttribute:
+    """Stands for what a library's module holds: goes by reference."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._where = module, name
+
+    def __reduce__(self) -> Any:
+        return module_attribute, self._where
+
+
+def held_as(obj: Any) -> str | None:
+    """The name under which the module of the object's own class holds it, if it does.
+
+    `dataclasses.MISSING`, `os.environ`, the generator behind `random.choice`: whoever refers to them means the one
+    that the library uses. They go by reference; what they contain is state of the module.
+    """
+    kind = type(obj)
+    holder = sys.modules.get(module_name(kind))
+    names = held_names(kind)
+    return next((name for name in names if module_contents(holder).get(name) is obj), None)
+
+
+def held_names(kind: type) -> tuple[str, ...]:
+    """Names under which a library's module holds instances of its class, as it was when first asked."""
+    module = sys.modules.get(module_name(kind))
+    if module is None or module_name(kind) in ("", "builtins", "__main__"):
+        return ()
+    known = _held_names.get(kind)
+    if known is None:
+        known = tuple(name for name, value in list(module_contents(module).items()) if type(value) is kind)
+        _held_names[kind] = known
+    return known
+
+
+def home_of_sentinel(obj: object) -> tuple[str, str] | None:
+    """The module that holds an `object()`, and its name there; the notebook's own are nobody's."""
+    if _sentinels.modules != len(sys.modules):
+        _sentinels.look()
+    module, name = _sentinels.homes.get(id(obj), ("", ""))
+    return (module, name) if module_contents(sys.modules.get(module)).get(name) is obj else None
+
+
+class _Sentinels:
+    """Every `object()` that a module holds, by its id: modules hold them as long as the process lives."""
+
+    def __init__(self) -> None:
+        self.modules = 0
+        self.homes: dict[int, tuple[str, str]] = {}
+
+    def look(self) -> None:
+        """Looks into all modules, shorter names first: who imported one is not its home."""
+        homes: dict[int, tuple[str, str]] = {}
+        modules = list(sys.modules.items())
+        for name, module in sorted(modules, key=lambda item: (len(item[0]), item[0])):
+            if name != "__main__" and type(module) is types.ModuleType:
+                for attribute, value in list(vars(module).items()):
+                    if type(value) is object:
+                        homes.setdefault(id(value), (name, attribute))
+        self.modules, self.homes = len(sys.modules), homes
+
+
+_sentinels = _Sentinels()
+
+
+_held_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
+
+
+def static_objects(kind: type) -> set[int]:
+    """Ids of what a library type and its module hold: the library's, whoever refers to it.
+
+    Ids of living objects: not to be kept beyond a judgement.
+    """
+    if module_name(kind) in ("", "builtins", "__main__"):
+        return set()
+    holders: list[Mapping[str, Any]] = [
+        contents_of(base) for base in mro_of(kind) if module_name(base) not in ("builtins", "__main__")
+    ]
+    holders += [module_contents(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
+    values = (value for holder in holders for value in list(holder.values()))
+    return {id(value) for value in values if not is_by_reference(value)}
+
+
+def is_by_reference(value: object) -> bool:
+    """It goes by its name, or is a value: who holds it does not matter."""
+    return issubclass(type(value), _BY_REFERENCE)
