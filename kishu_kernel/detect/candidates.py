@@ -43,7 +43,7 @@ class Candidates:
     from_outside: frozenset[str]
     accessed: frozenset[str]
 
-    def is_the_cells(self, names: Names) -> bool:
+    def explained_by_cell(self, names: Names) -> bool:
         """Whether the cell alone explains a change of this co-variable, so that re-running it gives it again."""
         return self.by_cell.issuperset(names) and self.from_outside.isdisjoint(names)
 

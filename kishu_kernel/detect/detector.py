@@ -73,7 +73,7 @@ class Detector:
             types = tuple(dict.fromkeys(kind for name in names for kind in prints[name].opaque))
             accessed = not candidates.accessed.isdisjoint(names)
             if (types and accessed) or self._differs(names, now, accessed, variables):
-                changes.append(Change(names, now.digest, candidates.is_the_cells(names)))
+                changes.append(Change(names, now.digest, candidates.explained_by_cell(names)))
                 opaque[names] = types
         inputs = self._inputs(search.inputs(access), changes, variables)
         if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):
@@ -223,7 +223,7 @@ class Detector:
 
     # -- travel ----------------------------------------------------------------------------------
 
-    def replace(
+    def apply_checkout(
         self, gone: Iterable[Names], loaded: Mapping[Names, KnownCovariable], variables: Mapping[str, Any]
     ) -> None:
         """A checkout took away the co-variables `gone` and brought those that were `loaded`."""

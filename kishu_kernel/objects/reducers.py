@@ -54,7 +54,7 @@ from kishu_kernel.objects.questions import (
     refusal_of,
     visible_reduction,
 )
-from kishu_kernel.objects.rebuild.parts import (
+from kishu_kernel.objects.rebuild.code import (
     EMPTY_CELL,
     dict_view,
     make_cached,

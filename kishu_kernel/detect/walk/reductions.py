@@ -10,7 +10,8 @@ from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.classes import attributes, flags_of, module_name, qualified_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.questions import is_dynamic, is_value_type, setup_of
-from kishu_kernel.objects.rebuild.parts import make_derived, make_instance, module_attribute
+from kishu_kernel.objects.rebuild.code import module_attribute
+from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
 
 _HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 _ON_INSTANCES = frozenset(_HOOKS)
