@@ -81,16 +81,23 @@ class Library:
             the screen.
         dynamic: classes through whose instances code can reach every variable. They are not untraversable.
 
-    Attributes for people:
-        summaries: one line about an instance.
+    Attributes for people. They are asked only where a class is what it says it is: its module holds it.
+        summaries: one line about an instance, beside its name in the list of variables; NotImplemented: as usual. Of
+            the library's own classes alone: what others derive may run code of the user's.
         shapes: instances may be asked for `shape`, `columns` and `dtype`, which runs no code of the user's.
-        comparisons: how two instances differ: "module:function", imported when it is first asked, or the function; it
+        comparisons: how two instances differ: "module:function", imported when it is first asked, or the function. It
             takes both and the `compare.findings.Findings` to write to.
         parts: of instances, what they consist of, by names that people know: compared part by part.
+        scalars: classes whose instances are single values, as a point in time: `str` tells all, and `==` compares. Own
+            classes alone.
+        texts: an instance in a few words, as one value among others in a comparison; or "module:function".
+        compared_inside: classes whose instances are compared even where another library's object holds them.
 
     Others:
         harmless: to load its objects touches nothing but memory, and so does their end. They may be loaded in the
             user's process just to be looked at.
+        data: its objects are values of the user's, and not the internal state of the library. A callback that is given
+            one works on the notebook's variables.
         ambient: state of the library outside of variables, as settings and random numbers.
     """
 
@@ -120,8 +127,12 @@ class Library:
     shapes: bool = False
     comparisons: Mapping[str, str | Callable[[Any, Any, Any], None]] = {}
     parts: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {}
+    scalars: Collection[str] = ()
+    texts: Mapping[str, str | Callable[[Any], str]] = {}
+    compared_inside: Collection[str] = ()
 
     harmless: bool = False
+    data: bool = False
     ambient: tuple[Provider, ...] = ()
 
     def copies_on_write(self) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from kishu_kernel.objects.classes import derives, module_name
+from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, functions_at
-from kishu_kernel.objects.registry import Entry, registry
+from kishu_kernel.objects.registry import Entry, UnknownError, registry
 from kishu_kernel.objects.statics import is_by_reference, static_objects
 
 # -- what sharing an object means ----------------------------------------------------------------------
@@ -43,7 +45,8 @@ def statics_of(kind: type) -> set[int]:
     """Ids of objects that belong to the library of this class, whoever refers to them. See `static_objects`."""
     found = static_objects(kind)
     for library in registry.of(kind):
-        found.update(id(value) for value in library.statics() if not is_by_reference(value))
+        with suppress(UnknownError):
+            found.update(id(value) for value in library.statics() if not is_by_reference(value))
     return found
 
 
@@ -82,6 +85,14 @@ def reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
         return None
     exact = registry.exactly("exact_reductions", kind)
     found = exact or registry.find("reductions", kind)
+    return None if found is None else found.answer
+
+
+def taught_reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
+    """The same of a class of the user's own modules that a library's file names itself: it comes before its own way."""
+    if not is_users_own(kind):
+        return None
+    found = registry.exactly("exact_reductions", kind) or registry.exactly("reductions", kind)
     return None if found is None else found.answer
 
 
@@ -165,6 +176,81 @@ def setup_of(obj: Any) -> Any:
     return None if found is None else found.answer(obj)
 
 
+# -- for people ----------------------------------------------------------------------------------------
+
+
+def summary_of(obj: Any) -> str | None:
+    """One line about an instance of a library's class; None where the library says nothing."""
+    kind = type(obj)
+    entry = registry.find("summaries", kind, own=True) if is_genuine(kind) else None
+    said = None if entry is None else _answered(entry, obj)
+    return said if type(said) is str else None
+
+
+def has_shape(kind: type) -> bool:
+    """Instances may be asked for their shape, their columns and their dtype."""
+    return is_genuine(kind) and any(library.shapes for library in registry.of(kind))
+
+
+def is_scalar(kind: type) -> bool:
+    """Instances are single values: `str` tells all of one, `==` compares two."""
+    return is_genuine(kind) and registry.find("scalars", kind, own=True) is not None
+
+
+def is_compared_inside(kind: type) -> bool:
+    """Instances are compared even where another library's object holds them."""
+    return _first("compared_inside", kind) is not None
+
+
+def text_of(obj: Any) -> str | None:
+    """An instance in a few words; None where no library says anything."""
+    kind = type(obj)
+    if is_scalar(kind):
+        return str(obj)
+    entry = _first("texts", kind)
+    told = None if entry is None else registry.function(entry)
+    try:
+        return None if told is None else told(obj)
+    except UnknownError:  # which was told
+        return None
+
+
+def comparison_of(one: type, other: type) -> Callable[[Any, Any, Any], None] | None:
+    """What compares instances of two classes; None where no library says how.
+
+    It takes both, and findings to write to, and may raise `UnknownError`: compare them as if it were not there.
+    """
+    theirs = [entry for _, entry in registry.nearest(("comparisons",), other, genuine=True)]
+    for _, entry in registry.nearest(("comparisons",), one, genuine=True):
+        if any(entry.library is each.library and _unwrapped(entry) == _unwrapped(each) for each in theirs):
+            return registry.function(entry)
+    return None
+
+
+def parts_of(obj: Any) -> Mapping[str, Any] | None:
+    """What an object consists of, by names that people know; None where no library says that."""
+    entry = _first("parts", type(obj))
+    try:
+        return None if entry is None else _answered(entry, obj)
+    except TypeError:  # this one cannot be taken apart
+        return None
+
+
+def _first(question: str, kind: type) -> Entry | None:
+    return next((entry for _, entry in registry.nearest((question,), kind, genuine=True)), None)
+
+
+def _answered(entry: Entry, obj: Any) -> Any:
+    try:
+        return entry.answer(obj)
+    except UnknownError:  # which was told
+        return None
+
+
+def _unwrapped(entry: Entry) -> Any:
+    return inspect.unwrap(entry.answer) if callable(entry.answer) else entry.answer
+
+
 # -- others --------------------------------------------------------------------------------------------
 
 
@@ -181,4 +267,9 @@ def missing_values() -> list[Any]:
 
 def is_harmless(package: str) -> bool:
     """To load what this package has made touches nothing but memory."""
-    return any(library.harmless for library in registry.libraries() if package in library.packages)
+    return package in registry.packages_that_are("harmless")
+
+
+def is_data(package: str) -> bool:
+    """Objects of this package are values of the user's, and not the internal state of a library."""
+    return package in registry.packages_that_are("data")

@@ -10,4 +10,5 @@ class SciPy(Library):
 
     shapes = True
     harmless = True
+    data = True
     visible_state = {"_Qhull": lambda _: ()}

@@ -41,3 +41,4 @@ class TensorFlow(Library):
         "StaticHashTable": _exported,
         "MutableHashTable": _exported,
     }
+    data = True

@@ -7,7 +7,7 @@ from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, mro_of, qualified_name
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.parts import addresses
+from kishu_kernel.objects.rebuild.handles import addresses
 
 
 def _array_type(kind: Any) -> Reduction:

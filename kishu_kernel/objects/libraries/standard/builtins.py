@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.rebuild.parts import module_attribute, set_exception_state
+from kishu_kernel.objects.rebuild.code import module_attribute
+from kishu_kernel.objects.rebuild.instances import set_exception_state
 from kishu_kernel.objects.statics import home_of_sentinel
 
 

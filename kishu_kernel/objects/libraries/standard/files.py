@@ -14,7 +14,7 @@ import stat
 from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.parts import make_buffered, make_closed, make_text, open_again
+from kishu_kernel.objects.rebuild.handles import make_buffered, make_closed, make_text, open_again
 
 
 def _raw(file: io.FileIO) -> Reduction:

@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.parts import dead_reference, make_reference
+from kishu_kernel.objects.rebuild.handles import dead_reference, make_reference
 
 
 def _reference(reference: Any) -> Reduction:
