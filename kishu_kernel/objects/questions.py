@@ -7,9 +7,10 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from kishu_kernel.objects.classes import derives, is_genuine, module_name
+from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, functions_at
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
@@ -44,7 +45,8 @@ def statics_of(kind: type) -> set[int]:
     """Ids of objects that belong to the library of this class, whoever refers to them. See `static_objects`."""
     found = static_objects(kind)
     for library in registry.of(kind):
-        found.update(id(value) for value in library.statics() if not is_by_reference(value))
+        with suppress(UnknownError):
+            found.update(id(value) for value in library.statics() if not is_by_reference(value))
     return found
 
 
@@ -83,6 +85,14 @@ def reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
         return None
     exact = registry.exactly("exact_reductions", kind)
     found = exact or registry.find("reductions", kind)
+    return None if found is None else found.answer
+
+
+def taught_reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
+    """The same of a class of the user's own modules that a library's file names itself: it comes before its own way."""
+    if not is_users_own(kind):
+        return None
+    found = registry.exactly("exact_reductions", kind) or registry.exactly("reductions", kind)
     return None if found is None else found.answer
 
 

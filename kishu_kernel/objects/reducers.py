@@ -28,6 +28,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any
 
 import cloudpickle
@@ -52,6 +53,7 @@ from kishu_kernel.objects.questions import (
     private_memory_of,
     reduction_of,
     refusal_of,
+    taught_reduction_of,
     visible_reduction,
 )
 from kishu_kernel.objects.rebuild.code import (
@@ -114,7 +116,7 @@ class ReductionTable:
             return Reducer._refuse
         if kind in _ENTRIES:
             return _ENTRIES[kind]
-        way: Reduce | WithMemo | None = refusal_of(kind)
+        way: Reduce | WithMemo | None = refusal_of(kind) or taught_reduction_of(kind)
         if way is None and not derives(kind, type):
             way = way_of(kind, self.namespace)
         way = way or reduction_of(kind) or refusal_of_swig(kind)
@@ -206,7 +208,9 @@ class Reducer:
     def is_apart(self, obj: Any) -> bool:
         """It is private, and no write to it shows in what shares its memory in this session."""
         private = self._private.get(id(obj))
-        return private is not None and private[1].copies_on_write()
+        with suppress(UnknownError):
+            return private is not None and private[1].copies_on_write()
+        return False
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -346,8 +350,9 @@ class Reducer:
 
     @staticmethod
     def _note_private(private: LibraryEntry, reducer: Reducer, obj: Any) -> Reduction:
-        for held in private.answer(obj):
-            reducer._private[id(held)] = held, private.library
+        with suppress(UnknownError):
+            for held in private.answer(obj):
+                reducer._private[id(held)] = held, private.library
         return NotImplemented
 
 

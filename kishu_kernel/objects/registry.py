@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import is_genuine, module_name, mro_of, qualified_name
+from kishu_kernel.objects.classes import contents_of, is_genuine, module_name, mro_of, qualified_name
 from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import Library, WithMemo
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
@@ -66,6 +66,7 @@ class Registry:
         """Another one whenever a library was added: what was worked out of a class before may be wrong."""
         self._ours: list[Library] = []
         self._theirs: list[Library] = []
+        self._registered: list[Library] = []
         self._waiting: dict[str, list[Callable[[], None]]] | None = None  # by the package that is not imported yet
         self._modules = 0
         self._lock = threading.RLock()
@@ -87,6 +88,18 @@ class Registry:
         if not isinstance(library, Library) or not library.packages:
             raise TypeError("what is registered is a subclass of `Library`, or an instance of one, with `packages`")
         self._add(library, theirs=True)
+        self._registered.append(library)
+
+    def registered(self) -> list[tuple[str, str]]:
+        """Module and name of the classes that were registered and that another process can import."""
+        kinds = [type(each) for each in self._registered]
+        return [(module_name(each), qualified_name(each)) for each in kinds if _can_be_imported(each)]
+
+    def packages_known_here_only(self) -> frozenset[str]:
+        """Packages that another process does not know as this one does: what was registered stands in a cell."""
+        return frozenset(
+            name for each in self._registered if not _can_be_imported(type(each)) for name in each.packages
+        )
 
     def libraries(self) -> Iterator[Library]:
         """All that the session has imported, those that are believed first."""
@@ -267,6 +280,10 @@ class Registry:
             self._complain(point.value, error)
 
     def _add(self, library: Library, *, theirs: bool) -> None:
+        _check(library)
+        if theirs:
+            for method in ("statics", "copies_on_write"):
+                setattr(library, method, self._guarded(library, getattr(library, method)))
         indexed = _indexed(library, functools.partial(self._guarded, library) if theirs else lambda answer: answer)
         for question, entries in indexed.items():
             table = self._tables.setdefault(question, {})
@@ -290,7 +307,8 @@ class Registry:
         @functools.wraps(answer)
         def guarded(*arguments: Any) -> Any:
             try:
-                return answer(*arguments)
+                found = answer(*arguments)
+                return list(found) if isinstance(found, Iterator) else found
             except (TypeError, RecursionError, MemoryError):
                 raise
             except Exception as error:
@@ -305,12 +323,29 @@ class Registry:
             self._complaints.append(_WORDS.format(whose, f"{type(error).__name__}: {error}"))
 
 
+def _can_be_imported(kind: type) -> bool:
+    return module_name(kind) != "__main__" and is_genuine(kind)
+
+
 class _Ours(functools.partial[None]):
     """Loads a file of ours."""
 
 
 class UnknownError(Exception):
     """A function of a library's file has failed: of this object nothing is known."""
+
+
+def _check(library: Library) -> None:
+    """Raises TypeError where a library's file cannot mean what it says."""
+    known = vars(Library).keys()
+    for base in mro_of(type(library)):
+        if issubclass(base, Library) and base is not Library:
+            for name in contents_of(base):
+                if not name.startswith("_") and name not in known:
+                    raise TypeError(f"{name} is no question that is asked of a library")
+    for question in ("packages", *_SETS):
+        if isinstance(getattr(library, question), str):
+            raise TypeError(f"{question} is one text, and no collection of names")
 
 
 def _indexed(library: Library, wrapped: Callable[[Any], Any]) -> dict[str, dict[tuple[str, str], Entry]]:

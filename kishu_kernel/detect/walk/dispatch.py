@@ -30,7 +30,14 @@ from kishu_kernel.detect.walk.code import (
 from kishu_kernel.detect.walk.containers import walk_bytearray, walk_dict, walk_sequence, walk_set
 from kishu_kernel.detect.walk.hubs import walk_hub
 from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
-from kishu_kernel.detect.walk.reductions import is_simple, walk_label, walk_reduction, walk_simple, walk_widget
+from kishu_kernel.detect.walk.reductions import (
+    is_simple,
+    walk_label,
+    walk_reduction,
+    walk_simple,
+    walk_simple_value,
+    walk_widget,
+)
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type
 from kishu_kernel.objects.classes import derives, module_name, qualified_name
@@ -39,6 +46,7 @@ from kishu_kernel.objects.questions import (
     is_hub,
     is_label_type,
     is_untraversable,
+    is_value_type,
     is_visible_only,
     statics_of,
 )
@@ -82,7 +90,7 @@ class ObjectWalk(Walk):
         if kind in _FRAMED:
             return walk_framed
         if is_simple(self, kind, obj):
-            return walk_simple
+            return walk_simple_value if is_value_type(kind) else walk_simple
         return walk_reduction
 
     def walk_failed(self, obj: Any) -> None:

@@ -51,6 +51,8 @@ def walk_reduction(walk: Walk, obj: Any) -> None:
     walk.dynamic = walk.dynamic or dynamic
     if (is_value and not (whole and attributes(obj))) or children[0] is module_attribute or walk.reducer.is_apart(obj):
         walk.unlink(obj)
+    if is_value and len(children) > 2 and type(children[2]) is dict:
+        children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
     walk.kept.append(children)
     walk.parts.append(b"r%d;" % len(children))
     if walk.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
@@ -90,6 +92,12 @@ def walk_simple(walk: Walk, obj: Any) -> None:
     walk.parts.append(b"o%d;" % len(state))
     walk.stack.append(type(obj))  # walked after the attributes
     walk_items(walk, state)
+
+
+def walk_simple_value(walk: Walk, obj: Any) -> None:
+    """The same of a class whose instances are values."""
+    walk.unlink(obj)
+    walk_simple(walk, obj)
 
 
 def walk_label(walk: Walk, obj: Any) -> None:

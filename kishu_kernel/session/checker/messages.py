@@ -69,12 +69,14 @@ class Environment:
         directory: the working directory.
         sources: name of code that is in no file -> its lines.
         modules: the notebook's name for a module that it has imported -> the module's own name.
+        libraries: module and name of each `Library` that the notebook has registered.
     """
 
     path: tuple[str, ...]
     directory: str
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
