@@ -54,9 +54,7 @@ def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | Non
     if any(_is_named(base, "enum", "Enum") for base in mro_of(kind)):
         return None
     hooks = _pickling_hooks(kind, namespace)
-    in_module = not any(
-        map(is_notebooks, mro_of(kind))
-    )  # its code is in a module: where only that can tell, it is asked
+    in_module = not any(map(is_notebooks, mro_of(kind)))  # where only its own code can tell, that is asked
     if not hooks and in_module:
         return None
     if _only_raises(hooks):
@@ -73,11 +71,7 @@ def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | Non
         return _instance
     if is_array_name(base):
         return _derived(base, _array)
-    return (
-        None
-        if in_module
-        else _refusing("its own way to be pickled, or to tell its attributes, is code of the notebook")
-    )
+    return None if in_module else _refusing(_ONLY_CODE)
 
 
 def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
@@ -273,6 +267,7 @@ def _is_place(base: type, name: str) -> bool:
     return any(type(each) in PLACES for each in members)
 
 
+_ONLY_CODE = "its own way to be pickled, or to tell its attributes, is code of the notebook"
 _HIDDEN = "its attributes can only be had by running code of the notebook"
 _HEAP_TYPE, _MADE_IN_C = 1 << 9, 1 << 8
 _parent_of = type.__dict__["__base__"].__get__
