@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kishu_kernel.store.format.seal import KEY_FILE
+from kishu_kernel.store.format.signing import KEY_FILE
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,6 +1,6 @@
 """Loaded into our own kernel, next to the agent: how long detection takes, and how many co-variables there are.
 
-Detection is what `Running.begin` (what may this code touch?) and `Ledger.judge` (what of it has changed?) take:
+Detection is what `RunningCells.begin` (what may this code touch?) and `Ledger.judge` (what of it has changed?) take:
 fingerprints and links included; making payloads and writing them not.
 """
 
@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from kishu_kernel.session.ledger import Ledger
-from kishu_kernel.session.running_cells import Running
+from kishu_kernel.session.running_cells import RunningCells
 
 
 class Probe:
@@ -20,7 +20,7 @@ class Probe:
     def __init__(self) -> None:
         self.spans: list[tuple[float, float]] = []
         self.ledger: Ledger | None = None
-        self._around(Running, "begin")
+        self._around(RunningCells, "begin")
         self._around(Ledger, "judge")
 
     def tracking(self) -> list[tuple[float, float]]:

@@ -17,6 +17,7 @@ Each kind of it has a `Provider`, which reads it and writes it. One of your own:
     register(Precision())
 
 From the next cell on every checkpoint keeps what `read` gave, where it changed; a checkout calls `write` with it.
+Those of Python are in `objects/libraries/standard/process_state`, those of a library in its file (`Library.ambient`).
 
 Law: what `read` gives is a value, which does not change any more. Nothing is imported for it: a provider is asked
 only where the session has imported its module.

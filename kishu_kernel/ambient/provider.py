@@ -1,4 +1,4 @@
-"""The providers of ambient state that there are: those of libraries, ours, and those that users register."""
+"""The providers of ambient state that there are: those of libraries (Python's own are among them) and the user's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def provider_named(name: str) -> Provider | None:
 
 
 def providers() -> dict[str, Provider]:
-    """Those of the package and those of the user, by name."""
-    from kishu_kernel.ambient.builtin import BUILTIN
+    """Those of libraries that the session has imported and those of the user, by name, in the order they are written.
 
-    return {**BUILTIN, **registry.providers(), **_registered}
+    What is drawn from comes first, then what is Python's own, then libraries; those of the user come last.
+    """
+    known = sorted(registry.providers().values(), key=lambda each: (not each.drawn, each.module))
+    return {**{each.name: each for each in known}, **_registered}

@@ -2,7 +2,7 @@
 
 Law: nobody is waited for who is not there any more. A kernel that is busy, even inside a library that lets no thread
 run, is told from one that has ended by whether its process still listens.
-Neighbour: `store.places.live` knows which kernels are live.
+Neighbour: `store.catalog.running_kernels` knows which kernels are live.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from queue import Empty
 from typing import TYPE_CHECKING, Any, cast
 
 from kishu_kernel.errors import NoKernelError, NoReplyError, RequestError, StoreError
-from kishu_kernel.store.places import live
+from kishu_kernel.store.catalog import running_kernels
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
@@ -76,7 +76,7 @@ class Connection:
             return cls(info, called or "this client", None, getattr(where, "connection_file", None) or None, waiting)
         kernel = _found(str(os.fspath(where)))
         name = called or str(os.fspath(where))
-        read = live.read_connection_file(kernel.connection_file)
+        read = running_kernels.read_connection_file(kernel.connection_file)
         if read is None:
             raise NoKernelError(f"{kernel.connection_file} is no connection file of a kernel")
         _await(read, 0.0, f"the kernel of {name} has ended")
@@ -130,7 +130,9 @@ class Connection:
 
     def check(self, deadline: float, state: str) -> None:
         """Raises, as `reply` does, where there is nobody left to answer, or the time is over."""
-        if not live.listens(self._info) or (self._pid is not None and not live.runs(self._pid)):
+        if not running_kernels.is_listening(self._info) or (
+            self._pid is not None and not running_kernels.is_process_running(self._pid)
+        ):
             raise NoKernelError(f"the kernel of {self.name} ended before it answered")
         if time.monotonic() >= deadline:
             raise NoReplyError(f"the kernel of {self.name} did not answer in time: {state}")
@@ -176,13 +178,13 @@ def connection_file(where: str) -> str | None:
     if path.suffix != ".json":
         return None
     if not path.exists() and path.name == where:
-        path = live.runtime_directory() / where
+        path = running_kernels.runtime_directory() / where
     if not path.exists():
         raise NoKernelError(f"there is no connection file {where}: its kernel has ended")
     return os.path.realpath(path)
 
 
-def only(kernels: Sequence[live.LiveKernel], where: str) -> live.LiveKernel | None:
+def only(kernels: Sequence[running_kernels.LiveKernel], where: str) -> running_kernels.LiveKernel | None:
     """The one that there is, if there is one. Raises `RequestError` where there are several."""
     if len(kernels) > 1:
         files = " or ".join(each.connection_file for each in kernels)
@@ -190,14 +192,14 @@ def only(kernels: Sequence[live.LiveKernel], where: str) -> live.LiveKernel | No
     return kernels[0] if kernels else None
 
 
-def _found(where: str) -> live.LiveKernel:
+def _found(where: str) -> running_kernels.LiveKernel:
     """The kernel that is meant, by its connection file or its notebook."""
     file = connection_file(where)
     if file is not None:
-        known = (each for each in live.live_kernels() if os.path.realpath(each.connection_file) == file)
-        return next(known, live.LiveKernel("", 0, "", file))
+        known = (each for each in running_kernels.live_kernels() if os.path.realpath(each.connection_file) == file)
+        return next(known, running_kernels.LiveKernel("", 0, "", file))
     notebook = Path(where).expanduser()
-    kernel = only(live.live_on(notebook) or _renamed(notebook), where)
+    kernel = only(running_kernels.live_on(notebook) or _renamed(notebook), where)
     if kernel is None:
         raise nobody_on(where)
     return kernel
@@ -205,33 +207,33 @@ def _found(where: str) -> live.LiveKernel:
 
 def nobody_on(where: str) -> NoKernelError:
     """What to say where no kernel is live."""
-    others = list(dict.fromkeys(each.notebook for each in live.live_kernels() if each.notebook))
+    others = list(dict.fromkeys(each.notebook for each in running_kernels.live_kernels() if each.notebook))
     there = f"there are some on {', '.join(others[:_NAMED])}" if others else "open it in Jupyter, and run a cell"
     return NoKernelError(f"no kernel with Kishu is live on {where}: {there}")
 
 
-def _renamed(notebook: Path) -> list[live.LiveKernel]:
+def _renamed(notebook: Path) -> list[running_kernels.LiveKernel]:
     """The kernels that have the store of a notebook open, which had another name when they began."""
-    if not notebook.is_file() or not live.live_kernels():
+    if not notebook.is_file() or not running_kernels.live_kernels():
         return []
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.places.filesystems import base_for
-    from kishu_kernel.store.places.finding import find_place
-    from kishu_kernel.store.places.locate import default_base
+    from kishu_kernel.store.catalog.assignment import find_assignment
+    from kishu_kernel.store.catalog.filesystems import base_for
+    from kishu_kernel.store.catalog.paths import default_base
 
     told = os.environ.get("KISHU_STORE_DIR")
     try:
         base, _ = base_for(Path(told) if told else default_base(), False)
     except StoreError:
         return []
-    place = find_place(base, os.path.abspath(notebook), SessionId(""))
-    return [] if place.found == "new" else live.live_in(place.path)
+    place = find_assignment(base, os.path.abspath(notebook), SessionId(""))
+    return [] if place.found == "new" else running_kernels.live_in(place.path)
 
 
 def _await(info: Mapping[str, Any], seconds: float, otherwise: str) -> None:
     """NoKernelError where nobody listens."""
     deadline = time.monotonic() + seconds
-    while not live.listens(info):
+    while not running_kernels.is_listening(info):
         if time.monotonic() >= deadline:
             raise NoKernelError(otherwise)
         time.sleep(0.02)

@@ -1,8 +1,8 @@
 """What a cell says of itself in a comment: `# kishu: deterministic`, `# kishu: no-replay`.
 
-- `deterministic`: what it leaves follows from the variables that it reads. It may be re-run instead of stored, where
-  that is quicker (the paper's Det-replay, 7.1, with the cost that it left to future work).
-- `no-replay`: it is never to be re-run; what of it cannot be stored is lost.
+- `deterministic`: its results depend only on the variables that it reads. It may be re-run instead of stored, if that
+  is quicker (the paper's Det-replay, 7.1, with the cost that the paper left to future work).
+- `no-replay`: it is never to be re-run; results that cannot be stored are lost.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _COMMENT = re.compile(r"(?m)^[ \t]*#[ \t]*kishu:(.*)$")
 
 
 def cell_annotations(code: str) -> frozenset[str]:
-    """The words of a cell's annotations, known or not."""
+    """The words of a cell's annotations, known ones or not."""
     if "kishu:" not in code:
         return frozenset()
     return frozenset(word for words in _COMMENT.findall(code) for word in words.replace(",", " ").split())

@@ -1,4 +1,4 @@
-"""What re-running a cell might do to the world: what it did when it ran, and what its code lets suspect besides.
+"""Which side effects re-running a cell may have: those that it had when it ran, and those that its code suggests.
 
 What was recorded while it ran (`process.audit_hook`) is a fact, and takes the place of a guess of the same kind. A
 guess from the names in the code is made to warn and not to decide: it misses what a function hides, and suspects what
@@ -77,7 +77,7 @@ def side_effects(code: str, recorded: tuple[str, ...] | None = None) -> tuple[st
 
 
 def kind_of(effect: str) -> str:
-    """The phrase without the details that a recording adds to it."""
+    """The kind of a side effect: its phrase without the details that a recording adds in brackets."""
     return effect.partition(" (")[0]
 
 
@@ -125,7 +125,7 @@ def _is_heard(name: str, module: str, call: ast.Call) -> bool:
 
 
 def _is_harmless(name: str, function: ast.expr) -> bool:
-    """What it writes is shown to the user."""
+    """Whether what it writes is only shown to the user."""
     return name in ("write", "writelines") and isinstance(function, ast.Attribute) and _is_standard(function.value)
 
 

@@ -13,37 +13,37 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State
 
 UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
-"""Why nothing of a checkpoint is used."""
+"""Why nothing of an untrusted checkpoint is used, as a clause."""
 
 RESULT = re.compile(r"_[0-9]+\Z")
-"""What IPython calls the result of a cell."""
+"""IPython's name for the result of a cell."""
 
-SEVERED = "the record of checkpoint {} was damaged: what was there, and what it made of it, is not known any more"
-CUT_SHORT = "what the cell of checkpoint {} did is not known: {}"
+SEVERED = "the record of state {} was damaged: which variables it had, and what its cell changed, is not known any more"
+UNKNOWN_CHANGES = "what the cell of state {} changed is not known: {}"
 
 Lookup = Callable[[CheckpointId], Checkpoint]
-"""Gives a checkpoint. KeyError where there is none."""
+"""Gives a checkpoint. Raises KeyError if there is none."""
 
 
 def ancestry(lookup: Lookup, start: CheckpointId | None) -> Iterator[Checkpoint]:
-    """The way from a checkpoint, itself included, to its root.
+    """The checkpoints from `start`, itself included, back to its root.
 
     Raises:
-        KeyError: there is no such checkpoint.
-        StoreError: the way is broken, or goes in circles.
+        KeyError: there is no checkpoint `start`.
+        StoreError: a later one is missing, or the parents form a circle.
     """
     at = start
     passed: set[CheckpointId] = set()
     while at is not None:
         if at in passed:
-            raise StoreError(f"checkpoint {at} is its own ancestor: mend the store with `jupyter kishu fsck --repair`")
+            raise StoreError(f"state {at} is its own ancestor: repair the store with `jupyter kishu fsck --repair`")
         try:
             checkpoint = lookup(at)
         except KeyError:
             if at == start:
                 raise
             raise StoreError(
-                f"checkpoint {at}, which others descend from, is missing: mend the store with "
+                f"state {at}, on which later ones build, is missing: repair the store with "
                 "`jupyter kishu fsck --repair`"
             ) from None
         passed.add(at)
@@ -56,15 +56,16 @@ class Gap:
     """What is not known of a session state.
 
     Attributes:
-        at: the checkpoint that does not say it.
-        names: variables that may be there, or be other than what is known of them. Sorted. There may be more.
-        vague: of all that is known to be there, too, nobody can say whether it was changed.
+        at: the checkpoint whose record lacks it.
+        names: variables that may exist, or may differ from what is known of them. Sorted. There may be more.
+        reason: a clause for a person.
+        all_uncertain: every variable of the state may have been changed.
     """
 
     at: CheckpointId
     names: tuple[str, ...]
     reason: str
-    vague: bool
+    all_uncertain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +74,24 @@ class KnownState:
 
     Attributes:
         versions: each co-variable with the checkpoint that made it.
-        gap: what it does not know; None where `versions` is all.
+        gap: what is not known; None if `versions` is complete.
     """
 
     versions: dict[Names, CheckpointId]
     gap: Gap | None
 
     def lacks(self, names: Collection[str]) -> bool:
-        """Whether it is not known what some of these were."""
+        """Whether the values of some of these variables are not known."""
         if self.gap is None or not names:
             return False
-        return self.gap.vague or not set(names) <= {name for each in self.versions for name in each}
+        return self.gap.all_uncertain or not set(names) <= {name for each in self.versions for name in each}
 
 
 def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointId]:
     """The session state at a checkpoint, as far as it is known: each co-variable with the checkpoint that made it.
 
-    O(checkpoints on the way to the root). A co-variable is always superseded whole: where one of its names
-    is touched by a later delta, all of them are.
+    O(checkpoints to the root). A co-variable is always superseded as a whole: a later delta that touches one of its
+    names touches all of them.
     """
     state: dict[Names, CheckpointId] = {}
     settled: set[str] = set()
@@ -103,18 +104,18 @@ def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointI
 
 
 def known_state_at(lookup: Lookup, at: CheckpointId | None) -> KnownState:
-    """The session state at a checkpoint, and what is not known of it. O(checkpoints on the way to the root)."""
+    """The session state at a checkpoint, and what is not known of it. O(checkpoints to the root)."""
     state = state_at(lookup, at)
     return KnownState(state, _gap(lookup, at, state))
 
 
 def severed_at(lookup: Lookup, at: CheckpointId | None) -> CheckpointId | None:
-    """The checkpoint on the way to the root before which nothing is known any more, if there is one."""
+    """The nearest ancestor (or `at` itself) before which nothing is known any more; None if there is none."""
     return next((each.id for each in ancestry(lookup, at) if each.severed is not None), None)
 
 
-def is_bare(lookup: Lookup, at: CheckpointId) -> bool:
-    """Whether nothing was there but results of cells, for certain. O(checkpoints since something was)."""
+def has_no_variables(lookup: Lookup, at: CheckpointId) -> bool:
+    """Whether a state certainly has no variables but results of cells. O(checkpoints since it had one)."""
     gone: set[str] = set()
     for checkpoint in ancestry(lookup, at):
         made = {name for record in checkpoint.versions for name in record.names}
@@ -125,9 +126,10 @@ def is_bare(lookup: Lookup, at: CheckpointId) -> bool:
 
 
 def _telling(lookup: Lookup, at: CheckpointId | None) -> Iterator[Checkpoint]:
-    """The checkpoints whose deltas make up the state at one.
+    """The checkpoints from `at` to the root whose deltas make up the state at it.
 
-    What an incomplete one should have said is said by the next complete one, which compares with what was before it.
+    An incomplete one is left out if a complete one follows, which tells its changes, too: it was compared with the
+    state before the incomplete one.
     """
     complete = False
     for checkpoint in ancestry(lookup, at):
@@ -140,15 +142,15 @@ def _telling(lookup: Lookup, at: CheckpointId | None) -> Iterator[Checkpoint]:
 
 
 def _settled_by(checkpoint: Checkpoint) -> set[str]:
-    """Names of which an earlier version is no part of the state after this checkpoint."""
+    """Names whose earlier versions are no part of the state after this checkpoint."""
     settled = {name for record in checkpoint.versions for name in record.names}
     settled.update(*checkpoint.dropped)
-    if _is_cut_short(checkpoint):
+    if _changes_unknown(checkpoint):
         settled.update(checkpoint.accessed)
     return settled
 
 
-def _is_cut_short(checkpoint: Checkpoint) -> bool:
+def _changes_unknown(checkpoint: Checkpoint) -> bool:
     """Whether not even the names are known of what its cell changed."""
     return bool(checkpoint.incomplete) and checkpoint.population is None
 
@@ -156,28 +158,25 @@ def _is_cut_short(checkpoint: Checkpoint) -> bool:
 def _gap(lookup: Lookup, at: CheckpointId | None, state: State) -> Gap | None:
     if at is None:
         return None
-    way = list(_telling(lookup, at))
-    source = next((each for each in way if each.severed is not None or _is_cut_short(each)), None)
+    telling = list(_telling(lookup, at))
+    source = next((each for each in telling if each.severed is not None or _changes_unknown(each)), None)
     there = {name for names in state for name in names}
-    if source is None or way[0].population == len(there):  # what is known is certain: it is all, then
+    if source is None or telling[0].population == len(there):  # what is known is certain, and it is all
         return None
     unsure: set[str] = set()
     settled: set[str] = set()
-    for checkpoint in way:
+    for checkpoint in telling:
         settled |= _settled_by(checkpoint)
         unsure.update({*checkpoint.inputs, *(checkpoint.severed or ())} - settled)  # what a cell read was there
-        if _is_cut_short(checkpoint):
+        if _changes_unknown(checkpoint):
             unsure.update(checkpoint.accessed)
     severed = source.severed is not None
-    reason = SEVERED.format(source.id) if severed else CUT_SHORT.format(source.id, source.incomplete)
+    reason = SEVERED.format(source.id) if severed else UNKNOWN_CHANGES.format(source.id, source.incomplete)
     return Gap(source.id, tuple(sorted(unsure - there)), reason, not severed and not source.accessed)
 
 
 def ambient_at(lookup: Lookup, at: CheckpointId | None) -> dict[str, CheckpointId]:
-    """For each kind of ambient state the checkpoint that holds what it was at this one.
-
-    O(checkpoints on the way to the root).
-    """
+    """The ambient state at a checkpoint: for each kind the checkpoint that recorded it. O(checkpoints to the root)."""
     found: dict[str, CheckpointId] = {}
     for checkpoint in _telling(lookup, at):
         for name in checkpoint.ambient:
@@ -188,12 +187,12 @@ def ambient_at(lookup: Lookup, at: CheckpointId | None) -> dict[str, CheckpointI
 def common_ancestor(lookup: Lookup, one: CheckpointId | None, other: CheckpointId | None) -> CheckpointId | None:
     """The lowest common ancestor of two checkpoints; None where only the empty state is."""
     # In turns, so that the cost is that of the shorter distance, not of the whole history.
-    ways = (ancestry(lookup, one), ancestry(lookup, other))
+    paths = (ancestry(lookup, one), ancestry(lookup, other))
     seen: tuple[set[CheckpointId], set[CheckpointId]] = (set(), set())
     ended = 0
     turn = 0
     while ended < 2:
-        checkpoint = next(ways[turn], None)
+        checkpoint = next(paths[turn], None)
         if checkpoint is None:
             ended += 1
         else:
@@ -205,7 +204,7 @@ def common_ancestor(lookup: Lookup, one: CheckpointId | None, other: CheckpointI
     return None
 
 
-def advanced(state: State, delta: Delta, by: CheckpointId) -> dict[Names, CheckpointId]:
-    """The session state after a delta."""
-    made = dict.fromkeys((change.names for change in delta.changes), by)
+def state_after(state: State, delta: Delta, made_by: CheckpointId) -> dict[Names, CheckpointId]:
+    """The session state after a delta that this checkpoint makes."""
+    made = dict.fromkeys((change.names for change in delta.changes), made_by)
     return {names: at for names, at in state.items() if names not in delta.dropped} | made

@@ -1,15 +1,16 @@
 """What a checkout will do, decided before anything is done (paper 5.2 and 5.3).
 
-A version that here and there share is kept (Definition 6: comparing versions says the same as asking the lowest
-common ancestor); one that is stored is loaded; one that is not is recomputed by re-running its cell on the
-versions that the cell had, which may need re-running in turn; what even that cannot give is lost, and told.
+A version that the present state and the target share is kept (Definition 6: comparing versions gives the same as asking
+the lowest common ancestor). One that is stored is loaded. One that is not is got back by re-running its cell on the
+versions that the cell read, which may have to be re-run in turn. What even that cannot give is lost, and the plan says
+so.
 
-What a checkpoint says that somebody else may have written is only to be read: its versions are neither loaded nor
-recomputed, not as inputs either. Nor is a cell re-run whose inputs such a checkpoint could have chosen, by standing
-between them and the cell.
+A checkpoint that somebody else may have written is only shown: its versions are neither loaded nor re-run, not as
+inputs either. Nor is a cell re-run if such a checkpoint is among its ancestors, which could have chosen its inputs.
 
-Of some states not all is known: a record was damaged, or a cell's checkpoint could not be taken. What may have been
-there is lost as well, by name where a name is known, and as "other variables"; no cell is re-run on what is not known.
+Of some states not everything is known: a record was damaged, or a cell's checkpoint could not be taken. Variables that
+may have existed then are lost as well, by name if the name is known, and as "other variables". No cell is re-run on
+inputs that are not known.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from kishu_kernel.model import (
 )
 
 MOST_STEPS = 200
-"""More cells than this are not re-run for one checkout."""
+"""Cells that are re-run for one checkout at most."""
 
 
 def make_plan(
@@ -46,8 +47,14 @@ def make_plan(
     """The plan that brings a session from the state `here` to that of `target`.
 
     Args:
-        unloadable: versions whose load has failed, with the reason; as good as not stored.
-        unobtainable: versions that a re-run of their cell did not give back, with the reason.
+        target: None stands for the empty state before the first cell.
+        replay: which cells may be re-run.
+        unloadable: versions whose load has failed -> the reason. They count as not stored.
+        unobtainable: versions that a re-run of their cell did not give back -> the reason.
+
+    Raises:
+        KeyError: there is no such target.
+        StoreError: one of its ancestors is missing.
     """
     known = known_state_at(lookup, target)
     there = known.versions
@@ -55,8 +62,8 @@ def make_plan(
     needed = [Version(n, at) for n, at in sorted(there.items()) if here.get(n) != at]
     names_there = {name for names in there for name in names}
     replays = _Replays(lookup, replay, unloadable or {}, unobtainable or {})
-    loads, missing = replays.sorted_out(needed)
-    replays.give(missing)
+    loads, missing = replays.split_by_storage(needed)
+    replays.add_steps_for(missing)
     return Plan(
         target=target,
         keep=keep,
@@ -68,7 +75,7 @@ def make_plan(
 
 
 def _unknown(gap: Gap | None) -> list[Lost]:
-    """What may be there, and nobody knows of; at the end what has no name."""
+    """The variables of which nothing is known; the last entry stands for those without a known name."""
     if gap is None:
         return []
     return [Lost(Version(names, gap.at), gap.reason) for names in (*((name,) for name in gap.names), ())]
@@ -77,7 +84,11 @@ def _unknown(gap: Gap | None) -> list[Lost]:
 class _Replays:
     """Finds the cells to re-run, inputs first.
 
-    A re-run changes what it is given, so each one gets inputs of its own: none is handed to two.
+    A re-run may change its inputs, so each gets inputs of its own: no result is handed to two.
+
+    Attributes:
+        steps: the re-runs, in order.
+        lost: versions that no re-run gives back.
     """
 
     def __init__(
@@ -95,8 +106,8 @@ class _Replays:
         self.steps: list[ReplayStep] = []
         self.lost: list[Lost] = []
 
-    def sorted_out(self, versions: list[Version]) -> tuple[list[LoadStep], list[Version]]:
-        """Which of them can be loaded, and which not."""
+    def split_by_storage(self, versions: list[Version]) -> tuple[list[LoadStep], list[Version]]:
+        """Those that can be loaded, and those that cannot."""
         loads, missing = [], []
         for version in versions:
             record = self._record(version)
@@ -106,8 +117,8 @@ class _Replays:
                 missing.append(version)
         return loads, missing
 
-    def give(self, missing: list[Version]) -> None:
-        """Adds the steps that bring these back, or says that they are lost."""
+    def add_steps_for(self, missing: list[Version]) -> None:
+        """Adds the steps that give these back; those that no step gives back are lost."""
         for checkpoint, versions in _by_checkpoint(missing).items():
             wanted = []
             for version in versions:
@@ -124,14 +135,14 @@ class _Replays:
                     self.lost.extend(Lost(version, reason) for version in wanted)
 
     def _add(self, at: CheckpointId, gives: list[Version]) -> str | None:
-        """Adds the re-run of one cell after those of its inputs. Returns why it cannot be, or None."""
+        """Adds the re-run of one cell after those that give its inputs. Returns why it cannot be re-run, or None."""
         checkpoint = self._lookup(at)
         if checkpoint.inputs and not all(each.trusted for each in ancestry(self._lookup, checkpoint.parent)):
-            return f"what its cell had to work on cannot be told: {UNTRUSTED}"
+            return f"the inputs of its cell cannot be trusted: {UNTRUSTED}"
         before = self._before(at)
         if before.gap is not None and before.lacks(checkpoint.inputs):
-            return f"what its cell had to work on cannot be told: {before.gap.reason}"
-        loads, missing = self.sorted_out(self._inputs(at))
+            return f"the inputs of its cell are not known: {before.gap.reason}"
+        loads, missing = self.split_by_storage(self._inputs(at))
         after = []
         for source, versions in _by_checkpoint(missing).items():
             for version in versions:
@@ -158,7 +169,7 @@ class _Replays:
         return None
 
     def _inputs(self, at: CheckpointId) -> list[Version]:
-        """The versions that a cell read, as its parent left them."""
+        """The versions that a cell read: those of the state before it."""
         read = set(self._lookup(at).inputs)
         state = self._before(at).versions
         return [Version(names, made) for names, made in sorted(state.items()) if not read.isdisjoint(names)]
@@ -170,23 +181,24 @@ class _Replays:
         return self._states[parent]
 
     def _refusal(self, version: Version) -> str | None:
+        """Why the cell of a version is not re-run for it, as a clause; None if it may be."""
         if not self._trusted(version):
             return UNTRUSTED
         record = self._record(version)
         why = self._unloadable.get(version) or record.reason or "it was not stored"
         if version in self._unobtainable:
             return f"{why}; {self._unobtainable[version]}"
-        said = cell_annotations(self._lookup(version.checkpoint).code)
-        if self._mode == "never" or (self._mode == "annotated" and DETERMINISTIC not in said):
+        annotations = cell_annotations(self._lookup(version.checkpoint).code)
+        if self._mode == "never" or (self._mode == "annotated" and DETERMINISTIC not in annotations):
             return f"{why}; its cell would have to be re-run, and replay is '{self._mode}'"
-        if NO_REPLAY in said:
+        if NO_REPLAY in annotations:
             return f"{why}; its cell says `# kishu: {NO_REPLAY}`"
         if self._lookup(version.checkpoint).incomplete:
             return why
         if not record.replayable:
-            return f"{why}; it was made by something else than its cell"
+            return f"{why}; something else than its cell changed it"
         if self._lookup(version.checkpoint).status == "interrupted":
-            return f"{why}; its cell was interrupted half-way"
+            return f"{why}; its cell was interrupted"
         return None
 
     def _trusted(self, version: Version) -> bool:

@@ -1,12 +1,11 @@
-"""What a store keeps when space is short: what must stay, what nobody needs, and in which order the rest goes.
+"""What a store keeps when space is short: what must stay, what nobody needs, and in which order the rest is dropped.
 
-Law: what a head, a branch or a tag needs is never given up: the versions of its state and, where one of them is not
-stored, what re-running its cell takes. The rest is given up by checkpoints, not by versions: whatever is left, a
-checkpoint that was not given up is whole. A checkpoint that was given up stays as its code; plans replay it from
-what remains.
+Law: what a head, a branch or a tag needs is never dropped: the versions of its state and, if one of them is not stored,
+what re-running its cell needs. The rest is dropped by checkpoints, not by versions, so that a checkpoint has either all
+its payloads or none. One that has none stays as its code; plans re-run it from what remains.
 
-Old checkpoints are thinned, not cut off: at any moment there are all of the newest, every second of those before,
-every fourth of those before these, and so on, as often as the limit allows.
+Old checkpoints are thinned, not cut off: all of the newest stay, every second of those before, every fourth of those
+before these, and so on, as far as the limit allows.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from dataclasses import dataclass
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 
 RECENT = 25
-"""So many of the newest checkpoints go after all others."""
+"""So many of the newest checkpoints are dropped after all others."""
 SMALL = 64 << 10
-"""Bytes. Less gives little space back, and is kept the longer for it."""
-DEAR = 8
+"""Bytes. A smaller version gives little space back, and is kept longer for it."""
+IRREPLACEABLE_FACTOR = 8
 """A version that re-running its cell does not give back is kept as if its checkpoint were so many times younger."""
 
 _NEEDED = 0.0
@@ -31,33 +30,33 @@ _NEVER = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Stored versions, sorted into three: what must stay, what may go at once, what may go if space is short.
+    """The stored versions in three groups: what must stay, what may go at once, what may go if space is short.
 
     Attributes:
         protected: what heads, branches and tags need.
         unreachable: versions of checkpoints from which no head, branch or tag descends (a deleted branch).
-        thinning: the others, in the order in which they are to go.
+        expendable: the others, in the order in which they are to be dropped.
     """
 
     protected: frozenset[Version]
     unreachable: frozenset[Version]
-    thinning: tuple[Version, ...]
+    expendable: tuple[Version, ...]
 
 
 def retention(
-    checkpoints: Iterable[Checkpoint], refs: Mapping[str, CheckpointId], last: Collection[CheckpointId] = ()
+    checkpoints: Iterable[Checkpoint], refs: Mapping[str, CheckpointId], redo: Collection[CheckpointId] = ()
 ) -> Retention:
-    """Sorts the versions of a history by who needs them. O(n log n) in checkpoints and their versions.
+    """Groups the versions of a history by who needs them. O(n log n) in checkpoints and their versions.
 
     Args:
-        checkpoints: all that there are, in any order.
-        refs: heads, branches and tags, under whatever name.
-        last: checkpoints that are to go with the recent ones however old they are (where `redo` leads to).
+        checkpoints: all of the store, in any order.
+        refs: heads, branches and tags; their names do not matter.
+        redo: checkpoints to which `redo` goes: they count as recent, however old they are.
     """
     forest = _Forest(checkpoints)
     pointed = set(refs.values())
     reached = forest.up_from(pointed)
-    turns = {id: turn if id in reached else _NEVER for id, turn in _turns(forest, frozenset(last)).items()}
+    turns = {id: turn if id in reached else _NEVER for id, turn in _turns(forest, frozenset(redo)).items()}
     turns.update(dict.fromkeys(pointed & turns.keys(), _NEEDED))
     needed = _needed(forest, turns)
     protected, unreachable = set(), set()
@@ -79,7 +78,7 @@ def retention(
 
 
 class _Forest:
-    """The checkpoints, from the oldest on. One whose parent is missing counts as a root."""
+    """The checkpoints, the oldest first. One whose parent is missing counts as a root."""
 
     def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
         self.by_age = sorted(checkpoints, key=lambda each: (each.timestamp, each.id))
@@ -90,7 +89,7 @@ class _Forest:
             self._children.setdefault(parent, []).append(each)
 
     def walk(self) -> Iterator[tuple[Checkpoint, bool]]:
-        """Every checkpoint twice: true before all that descends from it, false after."""
+        """Every checkpoint twice: with true before all its descendants, with false after them."""
         stack = [(each, True) for each in reversed(self._children.get(None, []))]
         while stack:
             checkpoint, entering = stack.pop()
@@ -100,7 +99,7 @@ class _Forest:
                 stack.extend((each, True) for each in reversed(self._children.get(checkpoint.id, [])))
 
     def up_from(self, ids: Iterable[CheckpointId]) -> set[CheckpointId]:
-        """These and all that they descend from."""
+        """These checkpoints and all their ancestors."""
         found: set[CheckpointId] = set()
         for id in ids:
             at: CheckpointId | None = id
@@ -110,12 +109,12 @@ class _Forest:
         return found
 
 
-def _turns(forest: _Forest, last: frozenset[CheckpointId]) -> dict[CheckpointId, float]:
-    """For each checkpoint when it is its turn to be given up: the highest number first.
+def _turns(forest: _Forest, redo: frozenset[CheckpointId]) -> dict[CheckpointId, float]:
+    """For each checkpoint a number that says when it is its turn to be dropped: the highest number first.
 
-    That is its age (1 for the newest) over the largest power of two that divides its distance from the root. So
-    where all above some number have gone, there are, twice as far back, half as many left. The distance never
-    changes: what was left out once is not missed by the next thinning.
+    The number is its age (1 for the newest), divided by the largest power of two that divides its distance from the
+    root. So when all above some number are dropped, twice as far back half as many are left. The distance never
+    changes: the next thinning drops more of the same, and does not need one that was dropped before.
     """
     ages = {each.id: age for age, each in enumerate(reversed(forest.by_age), 1)}
     turns: dict[CheckpointId, float] = {}
@@ -126,15 +125,15 @@ def _turns(forest: _Forest, last: frozenset[CheckpointId]) -> dict[CheckpointId,
             continue
         depth += 1
         age = ages[checkpoint.id]
-        recent = age <= RECENT or checkpoint.id in last
+        recent = age <= RECENT or checkpoint.id in redo
         turns[checkpoint.id] = age / len(ages) * _LATE if recent else age / (depth & -depth)
     return turns
 
 
 def _needed(forest: _Forest, turns: Mapping[CheckpointId, float]) -> dict[Version, float]:
-    """For each version the turn of the checkpoint that needs it longest.
+    """For each version the lowest turn among the checkpoints that need it.
 
-    That is one in whose state it is, or one that has to be brought back by a re-run on it.
+    A checkpoint needs a version that is in its state, and one that a re-run for its state reads.
     """
     walk = _StateWalk(turns)
     for checkpoint, entering in forest.walk():
@@ -142,18 +141,18 @@ def _needed(forest: _Forest, turns: Mapping[CheckpointId, float]) -> dict[Versio
             walk.enter(checkpoint)
         else:
             walk.leave()
-    for version, inputs in reversed(walk.inputs):  # inputs come from ancestors, which were entered before
+    for version, inputs in reversed(walk.inputs):  # the inputs are of ancestors, which were entered before
         for source in inputs:
             walk.needed[source] = min(walk.needed[source], walk.needed[version])
     return walk.needed
 
 
 class _StateWalk:
-    """Session states (`graph.state_at`) along a walk of the forest, each from that of its neighbour.
+    """Session states (`graph.state_at`) along a walk of the forest, each made from that of its neighbour.
 
     Attributes:
         needed: for each version the lowest turn among the checkpoints in whose states it is.
-        inputs: versions that are not stored, with those that their cells read.
+        inputs: versions that are not stored, each with the versions that its cell read.
     """
 
     def __init__(self, turns: Mapping[CheckpointId, float]) -> None:
@@ -167,7 +166,7 @@ class _StateWalk:
 
     def enter(self, checkpoint: Checkpoint) -> None:
         """From the state of the parent to that of the checkpoint."""
-        if checkpoint.incomplete and checkpoint.severed is None:  # what follows builds on what was before it
+        if checkpoint.incomplete and checkpoint.severed is None:  # later ones build on what was before it
             self._pass_over(checkpoint)
             return
         read = [self._state[name] for name in checkpoint.inputs if name in self._state]
@@ -215,13 +214,13 @@ class _StateWalk:
 
 
 class _Lowest:
-    """The lowest of the numbers that were added since a moment: O(log n) to ask."""
+    """The lowest of the numbers that were added since some moment. O(log n) to ask."""
 
     def __init__(self) -> None:
         self.now = 0
         self._moments: list[int] = []
         self._numbers: list[float] = []
-        """Those that no later one undercuts, so that they rise."""
+        """Those that are lower than all later ones, so that they rise."""
 
     def add(self, number: float) -> None:
         while self._numbers and self._numbers[-1] >= number:
@@ -239,5 +238,5 @@ class _Lowest:
 
 def _worth_dropping(checkpoint: Checkpoint, record: VersionRecord) -> float:
     weight = min(1.0, max(record.size, 1) / SMALL)
-    again = record.replayable and checkpoint.status != "interrupted" and checkpoint.trusted
-    return weight if again else weight / DEAR
+    replaceable = record.replayable and checkpoint.status != "interrupted" and checkpoint.trusted
+    return weight if replaceable else weight / IRREPLACEABLE_FACTOR

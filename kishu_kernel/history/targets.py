@@ -1,4 +1,4 @@
-"""What a target means: an id, a unique prefix of one, a branch, a tag, `HEAD`, `HEAD~3`, `In[7]`."""
+"""Which checkpoint a target means: an id, a unique prefix of one, a branch, a tag, `HEAD`, `HEAD~3`, `In[7]`."""
 
 from __future__ import annotations
 
@@ -33,12 +33,13 @@ def resolve(
     """The checkpoint that a target means.
 
     Args:
-        refs: `branch/...` and `tag/...` among them.
-        find: ids that begin with a prefix, at most so many.
+        head: what `HEAD` means; None before the first checkpoint.
+        refs: names, with `branch/` and `tag/` before them -> checkpoints.
+        find: finds ids that begin with a prefix, at most so many.
 
     Raises:
-        UnknownTargetError: nothing answers to it.
-        AmbiguousTargetError: several do.
+        UnknownTargetError: it means no checkpoint.
+        AmbiguousTargetError: it may mean several.
     """
     if len(target) > LONGEST:
         raise UnknownTargetError(f"a target has at most {LONGEST} characters, this one has {len(target):,}")
@@ -48,7 +49,7 @@ def resolve(
         return _step_back(lookup, base, int(stepped["steps"] or 1), target)
     if target == "HEAD":
         if head is None:
-            raise UnknownTargetError("HEAD stands on no checkpoint yet: run a cell first")
+            raise UnknownTargetError("there is no state yet: run a cell first")
         return head
     cell = _CELL.fullmatch(target)
     if cell:
@@ -58,26 +59,26 @@ def resolve(
         meanings.update((id, id) for id in find(target, 10))
     if len(set(meanings.values())) > 1:
         raise AmbiguousTargetError(
-            f"{target!r} is ambiguous, it may be {', '.join(meanings)}: name more of the id",
+            f"{target!r} is ambiguous, it may be {', '.join(meanings)}: give more digits of the id",
             list(meanings),
         )
     for id in meanings.values():
         return id
     names = [name[len(kind) :] for kind in (BRANCH, TAG) for name in refs if name.startswith(kind)]
     meant = closest(target, ["HEAD", *names])
-    hint = f"did you mean {meant!r}?" if meant else "see `%kishu log --all` for those that there are"
-    raise UnknownTargetError(f"no checkpoint, branch or tag answers to {target!r}: {hint}")
+    hint = f"did you mean {meant!r}?" if meant else "`%kishu log --all` lists them"
+    raise UnknownTargetError(f"there is no state, branch or tag {target!r}: {hint}")
 
 
 def closest(meant: str, names: Iterable[str]) -> str | None:
-    """The name that is most like this one, whatever its capitals; None where none is."""
+    """The name that is most similar, capitals or not; None if none is similar."""
     folded = {name.casefold(): name for name in names}
     found = get_close_matches(meant.casefold(), folded, 1)
     return folded[found[0]] if found else None
 
 
 def checked_name(name: str) -> str:
-    """`name`, if a branch or a tag may be called so.
+    """The name, if a branch or a tag may have it.
 
     Raises:
         RequestError: it may not; the sentence says why.
@@ -93,7 +94,7 @@ def _step_back(lookup: Lookup, base: CheckpointId, steps: int, target: str) -> C
     for passed, checkpoint in enumerate(ancestry(lookup, base)):
         if passed == steps:
             return checkpoint.id
-    raise UnknownTargetError(f"{target!r} goes back beyond the first checkpoint")
+    raise UnknownTargetError(f"{target!r} goes back beyond the first state")
 
 
 def _cell(lookup: Lookup, head: CheckpointId | None, number: int) -> CheckpointId:
@@ -104,4 +105,4 @@ def _cell(lookup: Lookup, head: CheckpointId | None, number: int) -> CheckpointI
         there += [] if checkpoint.execution_count is None else [checkpoint.execution_count]
     near = min(there, key=lambda count: abs(count - number), default=None)
     hint = "" if near is None else f"; the nearest one is In[{near}]"
-    raise UnknownTargetError(f"no checkpoint of In[{number}] on the way from here to the first cell{hint}")
+    raise UnknownTargetError(f"there is no state of In[{number}] on the path to HEAD{hint}")

@@ -16,20 +16,22 @@ from __future__ import annotations
 
 from kishu_kernel.model.cell import EVERYTHING, NOTHING, Access, CellRun, CellStatus, Change, Delta
 from kishu_kernel.model.checkpoint import Checkpoint, VariableInfo, VersionRecord
-from kishu_kernel.model.identity import CheckpointId, Digest, Names, SessionId, State, Version, covariable
+from kishu_kernel.model.identity import NO_DIGEST, CheckpointId, Digest, Names, SessionId, State, Version, covariable
 from kishu_kernel.model.payload import Buffer, CodecName, Payload
-from kishu_kernel.model.plan import LoadStep, Lost, Outcome, Plan, ReplayMode, ReplayStep
+from kishu_kernel.model.plan import CheckoutOptions, LoadStep, Lost, Outcome, Plan, ReplayMode, ReplayStep
 from kishu_kernel.model.storage import Amount, Collected, StoreStatistics
 
 __all__ = [
     "EVERYTHING",
     "NOTHING",
+    "NO_DIGEST",
     "Access",
     "Amount",
     "Buffer",
     "CellRun",
     "CellStatus",
     "Change",
+    "CheckoutOptions",
     "Checkpoint",
     "CheckpointId",
     "CodecName",

@@ -12,6 +12,21 @@ ReplayMode = Literal["auto", "annotated", "never"]
 
 
 @dataclass(frozen=True, slots=True)
+class CheckoutOptions:
+    """How to check out a state.
+
+    Attributes:
+        dry_run: only make the plan.
+        replay: which cells may be re-run.
+        allow_lost: go there even if some variables cannot be brought back.
+    """
+
+    dry_run: bool = False
+    replay: ReplayMode = "auto"
+    allow_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LoadStep:
     """A version that a checkout loads. `size` in bytes."""
 

@@ -94,8 +94,11 @@ class Registry:
 
     def providers(self) -> dict[str, Provider]:
         """The kinds of ambient state of all of them, by name."""
-        known = [provider for each in self.libraries() for provider in each.ambient]
-        return {each.name: each for each in reversed(known)}
+        found: dict[str, Provider] = {}
+        for library in self.libraries():
+            for provider in library.ambient:
+                found.setdefault(provider.name, provider)  # those that are believed come first
+        return found
 
     def provider_not_imported(self, name: str) -> Provider | None:
         """A kind of ambient state of a library that the session has not imported yet. Only our own files are asked."""

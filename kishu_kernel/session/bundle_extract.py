@@ -5,15 +5,15 @@ from __future__ import annotations
 from kishu_kernel.history.graph import Lookup, ancestry
 from kishu_kernel.history.retention import retention
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.store.care.bundle import Extract
+from kishu_kernel.store.maintenance.bundle_export import Extract
 
 
 def extract(lookup: Lookup, target: CheckpointId) -> Extract:
-    """One state: what is stored of it, what re-running takes for the rest, and the code of the cells on the way.
+    """One state: its stored versions, what re-runs need for the others, and the code of the cells on its path.
 
     Raises:
         KeyError: there is no such checkpoint.
     """
-    way = list(ancestry(lookup, target))
-    kept = retention(way, {"branch/main": target})
-    return Extract(target, way[0].session, tuple(checkpoint.id for checkpoint in way), kept.protected)
+    path = list(ancestry(lookup, target))
+    kept = retention(path, {"branch/main": target})
+    return Extract(target, path[0].session, tuple(checkpoint.id for checkpoint in path), kept.protected)

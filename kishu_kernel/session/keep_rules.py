@@ -1,7 +1,7 @@
-"""What the user does not want to be stored: rules on names, types and sizes. What they refuse is re-run instead.
+"""What the user does not want to be stored: rules on names, types and sizes. Values that they refuse are re-run.
 
-Names and types are asked about before anything is encoded, the size when it is known. Law: a rule runs none of the
-user's code, imports nothing and never raises.
+Names and types are checked before anything is encoded, the size when it is known. Law: a rule runs none of the user's
+code, imports nothing and never raises.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _qualified = type.__dict__["__qualname__"].__get__
 
 @dataclass(frozen=True, slots=True)
 class KeepRules:
-    """Which versions get no payload.
+    """The rules.
 
     Attributes:
         exclude: patterns (`*`, `?`, `[...]`) on names of variables.
         exclude_types: patterns on `module.QualName`, as in `pandas.DataFrame`, `torch.*`; builtins and classes of
             the notebook go by their bare names. Subclasses are excluded too.
-        version_limit: bytes that one version may weigh; None sets no limit.
+        version_limit: bytes that one version may have; None: no limit.
     """
 
     exclude: tuple[str, ...] = ()
@@ -36,25 +36,25 @@ class KeepRules:
     version_limit: int | None = None
 
     def refusal(self, names: Names, variables: Mapping[str, Any], payload_size: int | None = None) -> str | None:
-        """Why a co-variable is not to be stored, as a clause for a person; None where it is.
+        """Why a co-variable is not to be stored, as a clause for a person; None if it is.
 
-        Its variables can only be stored together: where one is excluded, all are. Types are those of the objects
+        Its variables can only be stored together: if one is excluded, all are. Types are those of the objects
         that the names are bound to, not of what these contain.
 
         Args:
-            payload_size: None asks about names and types only, before there is a payload.
+            payload_size: checks only the size; None: checks only names and types, before there is a payload.
         """
         if payload_size is not None:
-            return self._too_heavy(payload_size)
+            return self._too_large(payload_size)
         for name in names:
-            whose = "" if len(names) == 1 else f"{name}, which belongs to it, is "
+            whose = "" if len(names) == 1 else f"{name}, which shares objects with it, is "
             for pattern in self.exclude:
                 if fnmatchcase(name, pattern):
                     return f"{whose}excluded by the name pattern {pattern!r}"
             if self.exclude_types and name in variables:
                 reason = self._excluded_type(type(variables[name]))
                 if reason:
-                    return ("" if len(names) == 1 else f"{name} belongs to it and ") + reason
+                    return ("" if len(names) == 1 else f"{name} shares objects with it and ") + reason
         return None
 
     def _excluded_type(self, kind: type) -> str | None:
@@ -62,20 +62,20 @@ class KeepRules:
             for spelled in _spellings(each):
                 for pattern in self.exclude_types:
                     if fnmatchcase(spelled, pattern):
-                        told = spelled if each is kind else next(_spellings(kind))
-                        by = "" if pattern == told else f" by the type pattern {pattern!r}"
-                        return f"its type {told} is excluded{by}"
+                        shown = spelled if each is kind else next(_spellings(kind))
+                        by = "" if pattern == shown else f" by the type pattern {pattern!r}"
+                        return f"its type {shown} is excluded{by}"
         return None
 
-    def _too_heavy(self, payload_size: int) -> str | None:
+    def _too_large(self, payload_size: int) -> str | None:
         limit = self.version_limit
         if limit is None or payload_size <= limit:
             return None
-        return f"it weighs {size(payload_size)}, more than the limit of {size(limit)} for one version"
+        return f"its {size(payload_size)} are more than the limit of {size(limit)} for one version"
 
 
 def _spellings(kind: type) -> Iterator[str]:
-    """What a person may call a type: the shortest first."""
+    """The names that a person may use for a type: the shortest first."""
     name = _qualified(kind)
     try:
         module = _module(kind)

@@ -1,7 +1,7 @@
-"""How far something is that takes longer than a second: a value, and the one who tells it now and then.
+"""How far a checkout is that takes longer than a second: a value, and a reporter that shows it now and then.
 
-Law: nothing is told in the first second unless it is known that there will be more, nor more often than five times a
-second; whatever goes wrong where it is shown, the work goes on. A leaf: knows nobody.
+Law: nothing is shown in the first second, unless it is known that the work takes longer, and never more often than five
+times a second. Whatever goes wrong where it is shown, the work goes on. A leaf: knows nobody.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 QUIET = 1.0
-"""Seconds in which nothing is told."""
+"""Seconds in which nothing is shown."""
 INTERVAL = 0.2
-"""Seconds between two reports, at least."""
+"""Seconds between two reports at least."""
 TICK = 1.0
-"""Seconds between two reports while a cell runs, of which nothing else is heard."""
+"""Seconds between two reports while a cell is re-run, from which no other progress comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,11 @@ class Progress:
     """How far a checkout is.
 
     Attributes:
-        done_bytes: of `total_bytes` that are to be loaded, inputs of re-runs included.
-        step: the cell that is being re-run, or was last, from 1; 0 before the first.
-        steps: how many cells are to be re-run.
-        seconds_left: None where it cannot be told yet. Cells count as long as they took when they first ran.
+        done_bytes: bytes that are loaded, inputs of re-runs included.
+        total_bytes: bytes that are to be loaded in all.
+        step: number of the cell that is being re-run, or was last, from 1; 0 before the first.
+        steps: number of cells to re-run.
+        seconds_left: an estimate; None if there is none yet. Cells count as long as they took when they first ran.
     """
 
     what: Literal["loading", "re-running"]
@@ -40,24 +41,24 @@ class Progress:
     seconds_left: float | None
 
 
-Show = Callable[[Progress], None]
-"""Shows it to the user. Called from any thread; what it raises is swallowed, and it is not called again."""
+ShowProgress = Callable[[Progress], None]
+"""Shows the progress to the user. Called from any thread. If it raises, it is not called again."""
 
 
-class Reporter:
-    """Is told what was done, and tells how far that is. All methods are safe from any thread, and never raise.
+class ProgressReporter:
+    """Is told what was done, and shows how far the checkout is. Methods are safe from any thread, and never raise.
 
     Args:
-        show: None tells nobody.
-        clock: seconds, from anywhere.
+        show: None: nothing is shown.
+        clock: gives seconds since any moment.
     """
 
-    def __init__(self, show: Show | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, show: ShowProgress | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._show = show
         self._clock = clock
         self._lock = threading.Lock()
         self._started = clock()
-        self._told = float("-inf")
+        self._reported_at = float("-inf")
         self._done = 0
         self._total = 0
         self._cells: tuple[float, ...] = ()
@@ -66,28 +67,28 @@ class Reporter:
         self._in_cells = 0.0
 
     def plan(self, left_bytes: int, cells: Sequence[float] = ()) -> None:
-        """What is to be done from here on; replaces what was planned before.
+        """What is to be done from here on. Replaces an earlier plan.
 
         Args:
-            left_bytes: still to be loaded.
-            cells: to be re-run, with the seconds that each took.
+            left_bytes: bytes still to be loaded.
+            cells: for each cell to re-run the seconds that it took.
         """
         with self._lock:
             self._total = self._done + left_bytes
             self._cells = tuple(cells)
             self._step = 0
 
-    def arrived(self, count: int) -> None:
-        """So many bytes have been read."""
+    def add_loaded(self, count: int) -> None:
+        """So many more bytes are loaded."""
         if self._show is None:
             return
         with self._lock:
             self._done += count
-        self._tell()
+        self._report()
 
     @contextmanager
     def cell(self, number: int) -> Iterator[None]:
-        """The block re-runs this cell of the plan, from 0."""
+        """The block re-runs the cell with this number in the plan, from 0."""
         if self._show is None:
             yield
             return
@@ -96,7 +97,7 @@ class Reporter:
             self._cell_started = self._clock()
         ended = threading.Event()
         try:
-            self._tell()
+            self._report()
             threading.Thread(target=self._tick, args=(ended,), name="kishu-progress", daemon=True).start()
             yield
         finally:
@@ -107,20 +108,20 @@ class Reporter:
 
     def tick(self) -> None:
         """Time has passed."""
-        self._tell()
+        self._report()
 
     def _tick(self, ended: threading.Event) -> None:
         while not ended.wait(TICK):
-            self._tell()
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         with self._lock:
             show, now = self._show, self._clock()
-            if show is None or now - self._told < INTERVAL:
+            if show is None or now - self._reported_at < INTERVAL:
                 return
             if now - self._started + self._left_of_cell(now) < QUIET:
                 return
-            self._told = now
+            self._reported_at = now
             progress = self._progress(now)
         try:
             show(progress)

@@ -1,8 +1,9 @@
-"""Which results of a cell that calls itself deterministic are left unstored, since re-running it is quicker.
+"""Which results of a cell that calls itself deterministic are not stored, because re-running the cell is quicker.
 
-The cost of getting a version back by a re-run is that of its cell, of loading the stored versions that this one reads,
-and of re-running for those that are not.
-Law: only what is worth it, only a cell that ran to its end, and none that may touch the world outside.
+To get a version back by a re-run costs the run of its cell, the loading of the stored versions that the cell reads, and
+re-runs for those of them that are not stored.
+Law: only results for which that is cheaper, only of cells that ran to their end, and of none that may have side
+effects.
 """
 
 from __future__ import annotations
@@ -21,20 +22,26 @@ LOAD_RATE = 1_000_000_000
 """Bytes a second, as measured on a plain disk (`benchmarks/results`)."""
 
 MOST_STEPS = 20
-"""Cells to re-run for one version, at most: a plan may hold ten times as many for all of them."""
+"""Cells to re-run for one version at most; a plan may hold ten times as many for all versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What re-running a cell costs: seconds, and cells to re-run; and the versions of it that were left unstored."""
+    """What it costs to get the results of a cell back.
+
+    Attributes:
+        seconds: of all that is re-run and loaded for it.
+        steps: number of cells to re-run.
+        names: the co-variables that were not stored.
+    """
 
     seconds: float = 0.0
     steps: int = 0
     names: tuple[Names, ...] = ()
 
 
-class Recomputing:
-    """Decides, and remembers what a re-run of what it left out costs."""
+class Recomputation:
+    """Decides what is not stored, and remembers what it costs to get that back."""
 
     def __init__(self) -> None:
         self._costs: dict[Version, Costs] = {}
@@ -45,23 +52,26 @@ class Recomputing:
         delta: Delta,
         encoded: list[Payload | NotStored],
         state: Mapping[Names, CheckpointId],
-        weight: Callable[[Version], int],
+        payload_size: Callable[[Version], int],
     ) -> Costs:
-        """Replaces the payloads of an annotated cell that are not worth storing.
+        """Takes out the payloads that are quicker to re-run than to store. None, if the cell is not annotated so.
 
         Args:
             encoded: the payloads of the delta's changes, in their order. Changed in place.
-            state: the one that the cell began with.
-            weight: bytes of a version's payload; 0 where there is none.
+            state: the session state that the cell began with.
+            payload_size: bytes of a version's payload; 0 if there is none.
+
+        Returns:
+            For `remember`.
         """
         said = cell_annotations(run.code)
         if DETERMINISTIC not in said or NO_REPLAY in said or run.status != "ok" or side_effects(run.code, run.effects):
             return Costs()
         read = set(delta.inputs)
         inputs = [Version(names, at) for names, at in state.items() if not read.isdisjoint(names)]
-        if any(each not in self._costs and not weight(each) for each in inputs):
-            return Costs()  # not stored for another reason, or before a restart: nobody knows what it costs
-        known = [self._costs.get(each) or Costs(weight(each) / LOAD_RATE) for each in inputs]
+        if any(each not in self._costs and not payload_size(each) for each in inputs):
+            return Costs()  # not stored for another reason, or before a restart: its cost is not known
+        known = [self._costs.get(each) or Costs(payload_size(each) / LOAD_RATE) for each in inputs]
         cost = run.duration + sum(each.seconds for each in known)
         steps = 1 + sum(each.steps for each in known)
         if steps > MOST_STEPS:
@@ -77,5 +87,5 @@ class Recomputing:
         return Costs(cost, steps, tuple(left))
 
     def remember(self, at: CheckpointId, costs: Costs) -> None:
-        """The checkpoint was taken."""
+        """The checkpoint was taken: its versions that were not stored have these costs."""
         self._costs.update({Version(names, at): costs for names in costs.names})

@@ -1,4 +1,4 @@
-"""What a checkpoint writes down of the stages' results, and what can be known again from it."""
+"""The record of a checkpoint, made from what the stages found; and what is known of a version from its record."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import KnownCovariable, deferred_access
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
-from kishu_kernel.model import CellRun, Checkpoint, CheckpointId, Delta, Digest, Payload, SessionId, VersionRecord
+from kishu_kernel.model import NO_DIGEST, CellRun, Checkpoint, CheckpointId, Delta, Payload, SessionId, VersionRecord
 from kishu_kernel.objects.codec.pickling import NotStored
 from kishu_kernel.objects.reducers import ReductionTable
 
 
 def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: SessionId, run: CellRun) -> Checkpoint:
-    """A checkpoint that says that a cell ran, and nothing yet of what it did."""
+    """A checkpoint that says that a cell ran, and nothing of what it did."""
     return Checkpoint(
         id=id,
         parent=parent,
@@ -40,10 +40,15 @@ def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: Ses
     )
 
 
-def extended(
+def extended_checkpoint(
     checkpoint: Checkpoint, delta: Delta, records: tuple[VersionRecord, ...], payloads: Sequence[Payload]
 ) -> Checkpoint:
-    """A checkpoint to which it has come out that its cell changed more, of other co-variables."""
+    """A checkpoint whose cell is found to have changed more.
+
+    Args:
+        delta: what else it changed: other co-variables than the checkpoint has versions of.
+        records, payloads: of the versions that this makes.
+    """
 
     def both(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({*one, *other}))
@@ -65,20 +70,26 @@ def extended(
 def version_records(
     judgement: Judgement, encoded: Sequence[Payload | NotStored], variables: Mapping[str, Any], code: str
 ) -> tuple[VersionRecord, ...]:
-    """One for each change of the delta. `encoded` holds their payloads, in the same order; `code` is the cell's."""
-    again = NO_REPLAY not in cell_annotations(code)
+    """The records of the versions that a cell made, one for each change of the delta.
+
+    Args:
+        encoded: the payloads of the changes, in their order.
+        code: of the cell.
+    """
+    may_rerun = NO_REPLAY not in cell_annotations(code)
     return tuple(
-        _version_record(result, judgement.known[change.names], change.replayable and again, variables)
+        _version_record(result, judgement.known[change.names], change.replayable and may_rerun, variables)
         for change, result in zip(judgement.delta.changes, encoded, strict=True)
     )
 
 
-def known_again(
+def known_after_load(
     record: VersionRecord, objects: Mapping[str, Any], table: ReductionTable, sequences: tuple[CachedSequence, ...] = ()
 ) -> KnownCovariable:
-    """What the detector must know of a version that came back, as cheaply as can be.
+    """What the detector is to know of a version that was loaded or re-run, as cheaply as possible.
 
-    The stored digest is believed. Which code can run is not stored: where there is any, the objects are walked.
+    The stored digest is believed. Only if functions of the notebook are reachable are the objects walked, since records
+    do not say which these are.
 
     Args:
         sequences: those that were recognised, or cached, when it was loaded.
@@ -107,7 +118,7 @@ def _version_record(
         reason=result.reason if isinstance(result, NotStored) else None,
         replayable=replayable,
         variables=tuple(
-            describe(name, variables[name], Digest(b"") if alone else known.variables[name]) for name in result.names
+            describe(name, variables[name], NO_DIGEST if alone else known.variables[name]) for name in result.names
         ),
         calls=bool(known.deferred) or known.dynamic,
     )

@@ -1,7 +1,7 @@
-"""When a checkpoint that was taken could not be written: the session stands again where it stood before it.
+"""When a checkpoint that was taken could not be written, the session goes back to where it stood before it.
 
-Law: what the next checkpoint stores is all that has changed since the last one that is on the disk. The cells whose
-checkpoints were lost stay in the history as code.
+Law: the next checkpoint stores all that has changed since the last one that is on the disk. The cells whose checkpoints
+were lost stay in the history as code.
 """
 
 from __future__ import annotations
@@ -12,88 +12,100 @@ from dataclasses import dataclass, replace
 
 from kishu_kernel.ambient.keeper import Known
 from kishu_kernel.detect.knowledge import KnowledgeSnapshot
-from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Names, State, VersionRecord
+from kishu_kernel.model import NO_DIGEST, Checkpoint, CheckpointId, Names, State, VersionRecord
 
-UNSAVED_AT_MOST = 1000
-"""Cells whose checkpoints were lost are remembered up to this many; a disk can be full for a long time."""
+LOST_AT_MOST = 1000
+"""So many cells whose checkpoints were lost are remembered; a disk can be full for a long time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a session stands between two cells."""
+class SessionSnapshot:
+    """All that a session knows between two cells.
+
+    Attributes:
+        lost: co-variables that the last checkout could not bring back.
+    """
 
     head: CheckpointId | None
     branch: str | None
     state: State
-    missing: tuple[Names, ...]
+    lost: tuple[Names, ...]
     knowledge: KnowledgeSnapshot
     ambient: Known
 
 
 class Recovery:
-    """Knows the way back from every checkpoint that is still being written."""
+    """Keeps a snapshot from before every checkpoint that is still being written."""
 
     def __init__(self) -> None:
-        self._before: dict[CheckpointId, Standing] = {}
-        self._unsaved: deque[Checkpoint] = deque()
+        self._before: dict[CheckpointId, SessionSnapshot] = {}
+        self._lost_cells: deque[Checkpoint] = deque()
         self._failing = False
 
-    def remember(self, id: CheckpointId, before: Standing, unwritten: Collection[CheckpointId]) -> None:
-        """A checkpoint is about to be taken; those that are written by now need no way back."""
-        self._before = {each: standing for each, standing in list(self._before.items()) if each in unwritten}
+    def keep_snapshot(self, id: CheckpointId, before: SessionSnapshot, unwritten: Collection[CheckpointId]) -> None:
+        """A checkpoint is about to be taken. Snapshots from before those that are written by now are dropped."""
+        self._before = {each: snapshot for each, snapshot in list(self._before.items()) if each in unwritten}
         self._before[id] = before
 
-    def written(self, id: CheckpointId) -> None:
-        """It stands: what was known before it is not kept any longer. Safe from the writer's thread."""
+    def drop_snapshot(self, id: CheckpointId) -> None:
+        """The checkpoint is on the disk: nobody goes back to before it. Safe from the writer's thread."""
         self._before.pop(id, None)
 
-    def way_back(self, lost: Sequence[Checkpoint], reason: str) -> Standing:
-        """How the session stood before the first of these, oldest first, which could not be written."""
+    def take_back(self, lost: Sequence[Checkpoint], reason: str) -> SessionSnapshot:
+        """These checkpoints could not be written.
+
+        Args:
+            lost: the oldest first.
+            reason: why, as a clause.
+
+        Returns:
+            The snapshot from before the first of them.
+        """
         first, *_ = lost
         self._failing = True
-        # What was taken is older than what still waits. A settling between cells leaves no cell behind, and one that
-        # could only not be extended is there.
-        gone = [each for each in lost if each.code and not self._extends(each.id)]
-        self._unsaved.extendleft(_as_code(each, reason) for each in reversed(gone))
-        while len(self._unsaved) > UNSAVED_AT_MOST:
-            self._unsaved.popleft()
+        # They are older than what is still to be added. What changed between cells leaves no cell behind, and a
+        # checkpoint that could only not be extended is on the disk.
+        cells = [each for each in lost if each.code and not self._was_extended(each.id)]
+        self._lost_cells.extendleft(_as_code(each, reason) for each in reversed(cells))
+        while len(self._lost_cells) > LOST_AT_MOST:
+            self._lost_cells.popleft()
         before = self._before[first.id]
         self._before = {}
         return before
 
-    def _extends(self, id: CheckpointId) -> bool:
+    def _was_extended(self, id: CheckpointId) -> bool:
         return id in self._before and self._before[id].head == id
 
     @property
-    def unsaved(self) -> Sequence[Checkpoint]:
-        """Checkpoints to keep before the next one, oldest first: the cells that ran, and not what they did."""
-        return self._unsaved
+    def lost_cells(self) -> Sequence[Checkpoint]:
+        """Checkpoints to append before the next one, the oldest first: the cells that ran, and not what they did."""
+        return self._lost_cells
 
-    def taken(self) -> None:
-        """The oldest of them has been taken."""
-        self._unsaved.popleft()
+    def mark_appended(self) -> None:
+        """The oldest of the lost cells was appended."""
+        self._lost_cells.popleft()
 
-    def put_off(self, incomplete: Checkpoint) -> None:
-        """One more, which could not even be taken."""
+    def add_lost_cell(self, incomplete: Checkpoint) -> None:
+        """One more, which could not even be handed to the writer."""
         self._failing = True
-        self._unsaved.append(incomplete)
+        self._lost_cells.append(incomplete)
 
-    def over(self, unwritten: Collection[CheckpointId]) -> bool:
-        """Whether what could not be written has just been made up for. True once."""
-        over = self._failing and not self._unsaved and not unwritten
+    def has_caught_up(self, unwritten: Collection[CheckpointId]) -> bool:
+        """Whether all that could not be written is on the disk now. True once."""
+        over = self._failing and not self._lost_cells and not unwritten
         self._failing = self._failing and not over
         return over
 
 
 def _as_code(lost: Checkpoint, reason: str) -> Checkpoint:
-    """What is left of it: which co-variables and settings its cell changed, and nothing of what they were.
+    """What is left of a lost checkpoint: which co-variables and settings its cell changed, but not their values.
 
-    The next complete checkpoint compares with what was before this one, and has a deleted name only where that was
-    there: here it is one more that nothing is known of.
+    The next complete checkpoint compares with what was before this one. It tells of a deleted name only if the name
+    existed then: so here a dropped co-variable counts as one more of which nothing is known.
     """
     made = {name for record in lost.versions for name in record.names}
     gone = tuple(names for names in lost.dropped if names and made.isdisjoint(names))
-    versions = (*map(_unstored, lost.versions), *(_nothing_of(names) for names in gone))
+    versions = (*map(_unstored, lost.versions), *(_unknown(names) for names in gone))
     return replace(
         lost,
         versions=tuple(replace(record, reason=f"it could not be stored: {reason}") for record in versions),
@@ -110,5 +122,5 @@ def _unstored(record: VersionRecord) -> VersionRecord:
     return replace(record, size=0, stored=False, replayable=False)
 
 
-def _nothing_of(names: Names) -> VersionRecord:
-    return VersionRecord(names, Digest(b""), 0, False, None, False, ())
+def _unknown(names: Names) -> VersionRecord:
+    return VersionRecord(names, NO_DIGEST, 0, False, None, False, ())

@@ -1,4 +1,4 @@
-"""Which cells are running, and what may have been touched since the last checkpoint looked.
+"""Which cells are running, and what may have been touched since a checkpoint last checked it.
 
 Law: doubt means touched. Neighbour: `session`, which holds its gate around every call.
 """
@@ -19,102 +19,110 @@ class Ticket:
     """A cell that is running.
 
     Attributes:
-        main: on the main shell; else on a subshell.
-        traveled: the cell itself went to another state, so that its code alone does not say what it did.
+        source: the cell as IPython transforms it.
+        main: it runs on the main shell; else on a subshell.
+        watch: ends the watch over the cell, and tells what it may have touched.
+        checked_out: the cell itself has checked out another state, so that its code alone does not say what it did.
     """
 
     source: str
     main: bool
     watch: Watch
-    traveled: bool = False
+    checked_out: bool = False
 
 
-class Running:
+class RunningCells:
     """The cells that are running.
 
     Args:
-        background: whether code of the notebook is running outside of cells (threads, tasks).
+        background: says whether code of the notebook is running outside of cells (threads, tasks).
 
     Attributes:
-        pending: what may have been touched, and no checkpoint has looked at it.
+        unchecked: what may have been touched, and no checkpoint has checked yet.
     """
 
     def __init__(self, tracker: Tracker, background: Callable[[], bool]) -> None:
         self._tracker = tracker
         self._background = background
         self._tickets: list[Ticket] = []
-        self.pending = NOTHING
-        self._unwatched = NOTHING
+        self._in_background = NOTHING
+        self.unchecked = NOTHING
+
+    # -- cells begin and end ---------------------------------------------------------------------
 
     def begin(self, source: str, *, main: bool) -> Ticket:
-        """A cell is about to run."""
+        """A cell is about to run: begins to watch it."""
         ticket = Ticket(source, main, self._tracker.watch(source))
         self._tickets.append(ticket)
         return ticket
 
     def end(self, ticket: Ticket) -> None:
-        """It has ended, and what it touched is in good hands."""
+        """The cell has ended. The caller has taken note of what it touched."""
         self._tickets.remove(ticket)
 
-    def leave(self, ticket: Ticket) -> None:
-        """It has ended without a checkpoint: what it touched is for the next one."""
+    def end_without_checkpoint(self, ticket: Ticket) -> None:
+        """The cell has ended and gets no checkpoint: what it touched is for the next one to check."""
         self._tickets.remove(ticket)
         access = ticket.watch()
-        self.pending |= access.as_read_only() if is_read_only(ticket.source) else access
+        self.unchecked |= access.as_read_only() if is_read_only(ticket.source) else access
 
-    def drop(self, ticket: Ticket) -> bool:
-        """It touched nothing. False where it had ended before."""
+    def discard(self, ticket: Ticket) -> bool:
+        """The cell has touched nothing. False if it had ended before."""
         if ticket not in self._tickets:
             return False
         self._tickets.remove(ticket)
         ticket.watch()
         return True
 
+    def note_checkout(self) -> None:
+        """The running cells go on in another state: what they did so far stays to be checked."""
+        for ticket in self._tickets:
+            ticket.checked_out = True
+            self.unchecked |= cell_access(ticket.source)
+
+    # -- what runs now ---------------------------------------------------------------------------
+
     @property
-    def any(self) -> bool:
+    def any_running(self) -> bool:
         """A cell is running."""
         return bool(self._tickets)
 
-    def stirred(self) -> bool:
-        """Something may have run since the last cell that was no cell."""
-        return not self._tickets and (self.pending != NOTHING or self.unwatched() != NOTHING)
-
     @property
-    def on_main(self) -> bool:
+    def main_running(self) -> bool:
         """A cell is running on the main shell."""
         return any(ticket.main for ticket in self._tickets)
 
     @property
-    def on_subshell(self) -> bool:
+    def subshell_running(self) -> bool:
         """A cell is running on a subshell."""
         return any(not ticket.main for ticket in self._tickets)
 
-    def under_way(self) -> Access:
-        """What cells of subshells may be touching at this moment."""
+    def subshell_access(self) -> Access:
+        """What cells on subshells may be touching at this moment."""
         access = NOTHING
         for ticket in self._tickets:
             if not ticket.main:  # one on the main shell has ended, or is the one that asks
                 access |= cell_access(ticket.source)
         return access
 
-    def unwatched(self) -> Access:
-        """What may be touched at any moment by code that is no cell's."""
+    def background_access(self) -> Access:
+        """What code that is no cell's may be touching at this moment: everything, or nothing."""
         access = EVERYTHING if self._background() else NOTHING
-        self._unwatched |= access
+        self._in_background |= access
         return access
 
-    def looked(self, touched: Access = NOTHING) -> None:
-        """All that may have been touched was looked at, and this besides.
+    # -- what is to be checked -------------------------------------------------------------------
 
-        What a cell that still runs shares with it was not; what ran in the background when the looking began may have
-        gone on after it.
+    def touched_between_cells(self) -> bool:
+        """Whether something else than cells may have touched variables since the last checkpoint. False in a cell."""
+        return not self._tickets and (self.unchecked != NOTHING or self.background_access() != NOTHING)
+
+    def mark_checked(self, touched: Access = NOTHING) -> None:
+        """All that was unchecked has been checked, and `touched` besides.
+
+        What a cell that still runs shares with it was left out, and stays unchecked. So does everything, if code was
+        running in the background when the check began: it may have gone on after it.
         """
-        left = self.pending | touched if self.under_way() != NOTHING else NOTHING
-        self.unwatched()
-        self.pending, self._unwatched = left | self._unwatched, NOTHING
-
-    def travel(self) -> None:
-        """A cell goes to another state, and runs on: what it did so far is to stay reachable."""
-        for ticket in self._tickets:
-            ticket.traveled = True
-            self.pending |= cell_access(ticket.source)
+        left = self.unchecked | touched if self.subshell_access() != NOTHING else NOTHING
+        self.background_access()
+        self.unchecked, self._in_background = left | self._in_background, NOTHING

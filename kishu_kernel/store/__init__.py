@@ -7,7 +7,7 @@ Neighbours: `model` and `errors` below, `session` above. The other stages are no
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.store.base import Blob, Store, StoredPayload
-from kishu_kernel.store.places.locate import store_path
+from kishu_kernel.store.catalog.paths import store_path
 
 if TYPE_CHECKING:
     from kishu_kernel.store.lmdb_store import LmdbStore

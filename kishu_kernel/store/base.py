@@ -21,10 +21,10 @@ from kishu_kernel.model import (
     Version,
 )
 
-Arrived = Callable[[int], None]
+ReadProgress = Callable[[int], None]
 """Told how many bytes have just been read. Called from any thread."""
 
-Pause = Callable[[], None]
+BetweenWrites = Callable[[], None]
 """Called now and then, on the same thread, while bytes are written. What it raises ends the commit."""
 
 Refs = Mapping[str, CheckpointId | None]
@@ -71,7 +71,9 @@ class Store(Protocol):
     Every method raises `StoreError` when the disk fails, after `close`, and in a forked process.
     """
 
-    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, pause: Pause = ...) -> Checkpoint:
+    def commit(
+        self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, between_writes: BetweenWrites = ...
+    ) -> Checkpoint:
         """Keep a checkpoint, its payloads and the refs: all of it or, with a StoreError, nothing.
 
         Chunks that the store holds already cost no bytes. Committing the same id again replaces it.
@@ -97,11 +99,11 @@ class Store(Protocol):
             outputs: false leaves the cells' outputs out (`()`), which can outweigh all the rest.
         """
 
-    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+    def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         """The payload of a version, its stream verified; the blobs verify when they are read.
 
         Args:
-            arrived: is told of bytes as they come, of the stream and then of the blobs.
+            on_read: is told of bytes as they come, of the stream and then of the blobs.
 
         Raises:
             UntrustedError: the store cannot show that this user wrote it.
@@ -111,7 +113,7 @@ class Store(Protocol):
     def refs(self) -> dict[str, CheckpointId]:
         """All refs."""
 
-    def update(self, refs: Refs) -> None:
+    def update_refs(self, refs: Refs) -> None:
         """Set and delete refs, in one transaction."""
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
@@ -124,7 +126,7 @@ class Store(Protocol):
     def collect(
         self,
         drop: Collection[Version],
-        thin: Sequence[Version] = (),
+        evict: Sequence[Version] = (),
         limit: int | None = None,
         *,
         reason: str,
@@ -136,21 +138,21 @@ class Store(Protocol):
 
         Args:
             drop: versions to forget.
-            thin: versions to forget too, in this order, as long as payloads outweigh the limit.
+            evict: versions to forget too, in this order, as long as payloads outweigh the limit.
             limit: bytes that chunks and manifests may occupy together.
             reason: what the records shall say, as a clause like "it was removed to save space".
             dry_run: only count.
         """
 
     @property
-    def tidy(self) -> bool:
+    def free_of_orphans(self) -> bool:
         """Whether no commit that was cut short can have left chunks that nothing names."""
 
-    def sweep(self, busy: Callable[[], bool]) -> bool:
+    def sweep(self, should_stop: Callable[[], bool]) -> bool:
         """Remove such chunks, in pieces of some milliseconds, until somebody is in the way. Whether it came to its end.
 
         Args:
-            busy: asked between the pieces, whether there is something better to do.
+            should_stop: asked between the pieces, whether there is something better to do.
         """
 
     def statistics(self) -> StoreStatistics:

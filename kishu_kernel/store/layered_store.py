@@ -13,7 +13,7 @@ from itertools import chain
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
-from kishu_kernel.store.base import Arrived, Pause, Refs, Store, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, Store, StoredPayload
 
 
 class LayeredStore:
@@ -26,10 +26,14 @@ class LayeredStore:
         self._forgotten: dict[Version, str] = {}
 
     def commit(
-        self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, pause: Pause = lambda: None
+        self,
+        checkpoint: Checkpoint,
+        payloads: Sequence[Payload],
+        refs: Refs,
+        between_writes: BetweenWrites = lambda: None,
     ) -> Checkpoint:
         """As in `Store`."""
-        kept = self._above.commit(checkpoint, payloads, _set(refs), pause)
+        kept = self._above.commit(checkpoint, payloads, _set(refs), between_writes)
         self._unset(refs)
         return kept
 
@@ -59,23 +63,23 @@ class LayeredStore:
         mine = (each if outputs else replace(each, outputs=(), outputs_trusted=True) for each in above)
         return chain(mine, (each for each in below if each.id not in ids))
 
-    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+    def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         """As in `Store`."""
         if version in self._forgotten:
             raise LoadError(f"{', '.join(version.names)} of {version.checkpoint}: {self._forgotten[version]}")
         if self._above.contains(version.checkpoint):
             with suppress(LoadError):
-                return self._above.load(version, arrived)
-        return self._below.load(version, arrived)
+                return self._above.load(version, on_read)
+        return self._below.load(version, on_read)
 
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
         below = {name: id for name, id in self._below.refs().items() if name not in self._deleted}
         return {**below, **self._above.refs()}
 
-    def update(self, refs: Refs) -> None:
+    def update_refs(self, refs: Refs) -> None:
         """As in `Store`."""
-        self._above.update(refs)
+        self._above.update_refs(refs)
         self._unset(refs)
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
@@ -88,7 +92,7 @@ class LayeredStore:
     def collect(
         self,
         drop: Collection[Version],
-        thin: Sequence[Version] = (),
+        evict: Sequence[Version] = (),
         limit: int | None = None,
         *,
         reason: str,
@@ -97,16 +101,16 @@ class LayeredStore:
         """As in `Store`, of what is above. What is below stays there, and what is to go of it is not loaded."""
         if not dry_run:
             self._forgotten.update(dict.fromkeys(drop, reason))
-        return self._above.collect(drop, thin, limit, reason=reason, dry_run=dry_run)
+        return self._above.collect(drop, evict, limit, reason=reason, dry_run=dry_run)
 
     @property
-    def tidy(self) -> bool:
+    def free_of_orphans(self) -> bool:
         """As in `Store`, of what is written."""
-        return self._above.tidy
+        return self._above.free_of_orphans
 
-    def sweep(self, busy: Callable[[], bool]) -> bool:
+    def sweep(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`, of what is written."""
-        return self._above.sweep(busy)
+        return self._above.sweep(should_stop)
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`. Where it is, is where the one below is."""
@@ -128,7 +132,7 @@ class LayeredStore:
         """Remembers which refs are no more: the one below goes on having them."""
         self._deleted |= {name for name, id in refs.items() if id is None}
         self._deleted -= _set(refs).keys()
-        self._above.update({name: None for name, id in refs.items() if id is None})
+        self._above.update_refs({name: None for name, id in refs.items() if id is None})
 
 
 def _set(refs: Refs) -> dict[str, CheckpointId]:

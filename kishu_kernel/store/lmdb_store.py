@@ -26,17 +26,17 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import collecting
-from kishu_kernel.store.base import Arrived, Pause, Refs, StoredPayload
+from kishu_kernel.store import garbage
+from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, StoredPayload
 from kishu_kernel.store.disk import environment
-from kishu_kernel.store.disk.binding import Binding
-from kishu_kernel.store.disk.intake import Intake
-from kishu_kernel.store.disk.loading import Loader, shelves
-from kishu_kernel.store.disk.sweeping import sweep
-from kishu_kernel.store.format import chunks, packing, schema, steady
+from kishu_kernel.store.disk.chunk_reader import ChunkLoader, chunk_tables
+from kishu_kernel.store.disk.chunk_writer import ChunkWriter
+from kishu_kernel.store.disk.identity import StoreIdentity
+from kishu_kernel.store.disk.orphans import remove_orphans
+from kishu_kernel.store.format import chunks, compression, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
-from kishu_kernel.store.format.marks import Marks
-from kishu_kernel.store.format.seal import Seal, user_seal
+from kishu_kernel.store.format.signatures import StoreSignatures
+from kishu_kernel.store.format.signing import Signer, user_signer
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
@@ -51,7 +51,7 @@ class LmdbStore:
         path: the directory. Not on a network file system.
         sync: false trades the last commits at a power failure for speed; a kill loses none.
         map_size: address space to begin with; it grows as needed.
-        seal: marks what is written, and tells what this user wrote. None: the user's own.
+        signer: signs what is written, and tells what this user wrote. None: the user's own.
         readonly: nothing is to be written or created.
 
     Raises:
@@ -65,55 +65,59 @@ class LmdbStore:
         *,
         sync: bool = True,
         map_size: int = environment.MAP_SIZE,
-        seal: Seal | None = None,
+        signer: Signer | None = None,
         readonly: bool = False,
     ) -> None:
-        self._binding = Binding(seal or user_seal())
+        self._identity = StoreIdentity(signer or user_signer())
         self._environment = environment.acquire(path, sync, map_size, readonly)
         self._closed = False
-        self._loader = Loader(self._environment, lambda: self._reading(LoadError))
+        self._loader = ChunkLoader(self._environment, lambda: self._reading(LoadError))
 
     def commit(
-        self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, pause: Pause = lambda: None
+        self,
+        checkpoint: Checkpoint,
+        payloads: Sequence[Payload],
+        refs: Refs,
+        between_writes: BetweenWrites = lambda: None,
     ) -> Checkpoint:
         """As in `Store`. O(bytes of the payloads) to hash them, then O(new bytes) to compress and write."""
         self._check()
         record_size(checkpoint)  # what can be wrong is found before anything is written
         _check_refs(refs)
         made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
-        intake = Intake(self._environment, payloads, pause)
+        writer = ChunkWriter(self._environment, payloads, between_writes)
         try:
             manifests: dict[bytes, bytes] = {}
-            for manifest in intake.take():
+            for manifest in writer.prepare():
                 key = schema.version_key(Version(manifest.names, checkpoint.id))
                 manifests[key] = schema.encode_manifest(manifest)
 
             def work(txn: Transaction[bytes]) -> Checkpoint:
-                added = intake.finish(txn)
-                marks = self._binding.settled(txn, self._tables)
-                changed = {schema.version_key(Version(each.names, checkpoint.id)) for each in intake.changed}
+                added = writer.finish(txn)
+                signatures = self._identity.signatures_for_writing(txn, self._tables)
+                changed = {schema.version_key(Version(each.names, checkpoint.id)) for each in writer.changed_payloads}
                 for key, value in made.items():
                     txn.put(key, value, db=self._tables["meta"], overwrite=False)
                 for key, body in manifests.items():
                     if key in changed:
                         txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
                     else:
-                        value = marks.marked("versions", key, body)
+                        value = signatures.signed("versions", key, body)
                         txn.put(key, value, db=self._tables["versions"])
                         added += len(value)
-                kept = steady.without(checkpoint, intake.changed)
+                kept = torn_reads.without_payloads(checkpoint, writer.changed_payloads)
                 kept = replace(kept, written_bytes=added + record_size(kept))
                 txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
-                self._put_record(txn, marks, kept)  # a copy of what is not trusted is not either
+                self._put_record(txn, signatures, kept)  # a copy of what is not trusted is not either
                 self._point(txn, refs)
                 return kept
 
-            kept = self._environment.write(work, intake.waiting_bytes)
+            kept = self._environment.write(work, writer.waiting_bytes)
         except StoreError:
-            if intake.written_ahead:  # on a full disk, it would stay full
+            if writer.has_written_ahead:  # on a full disk, it would stay full
                 self._tidy()
             raise
-        if intake.left_behind:  # by code that writes all the time, the disk would be filled
+        if writer.leaves_orphans:  # by code that writes all the time, the disk would be filled
             self._tidy()
         return kept
 
@@ -125,8 +129,8 @@ class LmdbStore:
             if record is None:
                 raise KeyError(id)
             outputs = txn.get(key, b"", db=self._tables["outputs"])
-            marks = self._binding.marks(txn, self._tables)
-            return _decoded(marks, key, bytes(record), bytes(outputs))
+            signatures = self._identity.signatures(txn, self._tables)
+            return _decoded(signatures, key, bytes(record), bytes(outputs))
 
     def contains(self, id: CheckpointId) -> bool:
         """As in `Store`."""
@@ -150,8 +154,8 @@ class LmdbStore:
         with self._reading() as txn:
             records = _items(txn, self._tables["checkpoints"])
             extras = dict(_items(txn, self._tables["outputs"])) if outputs else {}
-            marks = self._binding.marks(txn, self._tables)
-        return _sound(marks, records, extras)
+            signatures = self._identity.signatures(txn, self._tables)
+        return _sound(signatures, records, extras)
 
     def damaged(self) -> list[CheckpointId]:
         """The checkpoints whose records cannot be read. O(checkpoints)."""
@@ -159,7 +163,7 @@ class LmdbStore:
             keys = [key for key, _ in _items(txn, self._tables["checkpoints"])]
         return sorted({schema.checkpoint_id(key) for key in keys} - {each.id for each in self.checkpoints()})
 
-    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+    def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         """As in `Store`. O(bytes of the stream)."""
         key = schema.version_key(version)
         with self._reading(LoadError) as txn:
@@ -167,18 +171,18 @@ class LmdbStore:
             if data is None:
                 raise LoadError(f"the store holds no {', '.join(version.names)} of {version.checkpoint}")
             value = bytes(data)
-            manifest = schema.decode_manifest(schema.unmarked(value))
+            manifest = schema.decode_manifest(schema.without_signature(value))
             made = txn.get(schema.made_key(manifest.made), db=self._tables["meta"])
             made_by = schema.decode_made(None if made is None else bytes(made))
-            marks = self._binding.marks(txn, self._tables)
-        stream = None if value.endswith(schema.NO_MARK) else chunks.stream_of(manifest, self._loader.parts)
-        if stream is None or not marks.vouches(key, value, manifest, stream):
+            signatures = self._identity.signatures(txn, self._tables)
+        stream = None if value.endswith(schema.NO_SIGNATURE) else chunks.join_stream(manifest, self._loader.chunks)
+        if stream is None or not signatures.verifies_payload(key, value, manifest, stream):
             raise UntrustedError(
                 f"{', '.join(version.names)} of {version.checkpoint} is not loaded: nothing shows that you stored it, "
                 f"and it could run anybody's code. If you know whose it is: "
                 f"`jupyter kishu trust {self._environment.path}`"
             )
-        return chunks.stored(manifest, stream, made_by, self._loader.fill, arrived)
+        return chunks.stored_payload(manifest, stream, made_by, self._loader.fill, on_read)
 
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
@@ -186,7 +190,7 @@ class LmdbStore:
             items = _items(txn, self._tables["refs"])
         return {schema.ref_name(key): schema.checkpoint_id(value) for key, value in items}
 
-    def update(self, refs: Refs) -> None:
+    def update_refs(self, refs: Refs) -> None:
         """As in `Store`."""
         self._check()
         _check_refs(refs)
@@ -198,14 +202,14 @@ class LmdbStore:
         key = schema.checkpoint_key(checkpoint.id)
 
         def work(txn: Transaction[bytes]) -> None:
-            marks = self._binding.settled(txn, self._tables)
+            signatures = self._identity.signatures_for_writing(txn, self._tables)
             value = txn.get(key, db=self._tables["checkpoints"])
             if value is None:
                 raise KeyError(checkpoint.id)
             outputs = txn.get(key, b"", db=self._tables["outputs"])
-            trusted = checkpoint.trusted and marks.trusted("checkpoints", key, value)
-            shown = checkpoint.outputs_trusted and (not outputs or marks.trusted("outputs", key, outputs))
-            self._put_record(txn, marks, replace(checkpoint, trusted=trusted, outputs_trusted=shown))
+            trusted = checkpoint.trusted and signatures.verifies("checkpoints", key, value)
+            shown = checkpoint.outputs_trusted and (not outputs or signatures.verifies("outputs", key, outputs))
+            self._put_record(txn, signatures, replace(checkpoint, trusted=trusted, outputs_trusted=shown))
             self._point(txn, refs)
 
         self._environment.write(work)
@@ -213,37 +217,37 @@ class LmdbStore:
     def collect(
         self,
         drop: Collection[Version],
-        thin: Sequence[Version] = (),
+        evict: Sequence[Version] = (),
         limit: int | None = None,
         *,
         reason: str,
         dry_run: bool = False,
     ) -> Collected:
         """As in `Store`. Chunks that another process has just written ahead may go; its commit puts them again."""
-        with shelves(self._environment, self._reading) as there:
+        with chunk_tables(self._environment, self._reading) as there:
             sizes, seen = there.sizes(), there.txn.id()
             if dry_run:
-                return collecting.plan(self._holdings(there.txn), sizes, drop, thin, limit).collected
+                return garbage.plan_collection(self._stored_versions(there.txn), sizes, drop, evict, limit).collected
 
         def work(txn: Transaction[bytes]) -> Collected:
             current = sizes if txn.id() == seen + 1 else self._sizes(txn, sizes)
-            sweep = collecting.plan(self._holdings(txn), current, drop, thin, limit)
-            self._remove(txn, sweep, reason)
-            return sweep.collected
+            plan = garbage.plan_collection(self._stored_versions(txn), current, drop, evict, limit)
+            self._remove(txn, plan, reason)
+            return plan.collected
 
         return self._environment.write(work)
 
     @property
-    def tidy(self) -> bool:
+    def free_of_orphans(self) -> bool:
         """As in `Store`. So is what was closed in peace, and what was swept since."""
-        return self._environment.tidy
+        return self._environment.free_of_orphans
 
-    def sweep(self, busy: Callable[[], bool]) -> bool:
+    def sweep(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`. Chunks that another process has just written ahead may go; its commit puts them again."""
         self._check()
-        if not self.tidy:
-            self._environment.tidy = sweep(self._environment, busy)
-        return self.tidy
+        if not self.free_of_orphans:
+            self._environment.free_of_orphans = remove_orphans(self._environment, should_stop)
+        return self.free_of_orphans
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`. `bytes` are pages in use: not the sparse map, not pages free for reuse."""
@@ -274,13 +278,13 @@ class LmdbStore:
 
     # --- records
 
-    def _put_record(self, txn: Transaction[bytes], marks: Marks, checkpoint: Checkpoint) -> None:
+    def _put_record(self, txn: Transaction[bytes], signatures: StoreSignatures, checkpoint: Checkpoint) -> None:
         key = schema.checkpoint_key(checkpoint.id)
         values = {"checkpoints": (encode_checkpoint(checkpoint), checkpoint.trusted)}
         if outputs := encode_outputs(checkpoint.outputs):
             values["outputs"] = outputs, checkpoint.outputs_trusted
         for table, (body, trusted) in values.items():
-            value = marks.marked(table, key, body) if trusted else body + schema.NO_MARK
+            value = signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
             txn.put(key, value, db=self._tables[table])
 
     def _point(self, txn: Transaction[bytes], refs: Refs) -> None:
@@ -294,56 +298,60 @@ class LmdbStore:
     # --- collections
 
     def _tidy(self) -> None:
-        """Remove the chunks that a commit left and nothing names. Where that fails, a later sweep does it."""
-        self._environment.tidy = False
+        """Remove the chunks that a commit left and nothing names. Where that fails, a later plan does it."""
+        self._environment.free_of_orphans = False
         with suppress(KishuError):
             self.collect((), reason="")
-            self._environment.tidy = True
+            self._environment.free_of_orphans = True
 
-    def _holdings(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, collecting.Holding]:
-        return {key: collecting.holding(key, value) for key, value in _items(txn, self._tables["versions"])}
+    def _stored_versions(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, garbage.StoredVersion]:
+        return {key: garbage.stored_version(key, value) for key, value in _items(txn, self._tables["versions"])}
 
     def _sizes(self, txn: Transaction[bytes], known: Mapping[Digest, int]) -> dict[Digest, int]:
-        """As `Shelves.sizes`, in a write transaction: mostly known already."""
+        """As `ChunkTables.sizes`, in a write transaction: mostly known already."""
         found = {}
         for table in schema.CHUNK_TABLES:
             with txn.cursor(db=self._tables[table]) as cursor:
                 for key in cursor.iternext(values=False):
-                    found[Digest(key)] = known.get(Digest(key)) or packing.room(len(key) + len(cursor.value()))
+                    found[Digest(key)] = known.get(Digest(key)) or compression.stored_size(
+                        len(key) + len(cursor.value())
+                    )
         return found
 
-    def _remove(self, txn: Transaction[bytes], sweep: collecting.Sweep, reason: str) -> None:
-        for key in sweep.versions:
+    def _remove(self, txn: Transaction[bytes], plan: garbage.CollectionPlan, reason: str) -> None:
+        for key in plan.versions:
             txn.delete(key, db=self._tables["versions"])
-        marks = self._binding.settled(txn, self._tables) if sweep.versions else None
-        for id in {schema.version_checkpoint(key) for key in sweep.versions}:
+        signatures = self._identity.signatures_for_writing(txn, self._tables) if plan.versions else None
+        for id in {schema.version_checkpoint(key) for key in plan.versions}:
             key = schema.checkpoint_key(id)
             value = txn.get(key, db=self._tables["checkpoints"])
             with suppress(StoreError):  # a damaged record stays as it is
-                if value is not None and marks is not None:
-                    checkpoint = _decoded(marks, key, value, b"")
-                    self._put_record(txn, marks, collecting.without(checkpoint, sweep.versions, reason))
-        for digest in sweep.chunks:
+                if value is not None and signatures is not None:
+                    checkpoint = _decoded(signatures, key, value, b"")
+                    self._put_record(txn, signatures, garbage.without_versions(checkpoint, plan.versions, reason))
+        for digest in plan.chunks:
             for table in schema.CHUNK_TABLES:
                 txn.delete(digest, db=self._tables[table])
-        if sweep.chunks:
+        if plan.chunks:
             schema.count_removal(txn, self._tables)
 
 
-def _decoded(marks: Marks, key: bytes, value: bytes, outputs: bytes) -> Checkpoint:
+def _decoded(signatures: StoreSignatures, key: bytes, value: bytes, outputs: bytes) -> Checkpoint:
     return decode_checkpoint(
         schema.checkpoint_id(key),
-        schema.unmarked(value),
-        schema.unmarked(outputs),
-        marks.trusted("checkpoints", key, value),
-        not outputs or marks.trusted("outputs", key, outputs),
+        schema.without_signature(value),
+        schema.without_signature(outputs),
+        signatures.verifies("checkpoints", key, value),
+        not outputs or signatures.verifies("outputs", key, outputs),
     )
 
 
-def _sound(marks: Marks, records: list[tuple[bytes, bytes]], outputs: Mapping[bytes, bytes]) -> Iterator[Checkpoint]:
+def _sound(
+    signatures: StoreSignatures, records: list[tuple[bytes, bytes]], outputs: Mapping[bytes, bytes]
+) -> Iterator[Checkpoint]:
     for key, value in records:
         try:
-            checkpoint = _decoded(marks, key, value, outputs.get(key, b""))
+            checkpoint = _decoded(signatures, key, value, outputs.get(key, b""))
         except StoreError:
             continue
         yield checkpoint

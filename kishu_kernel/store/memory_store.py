@@ -1,7 +1,7 @@
 """The store in memory, for tests and for those who want no disk; it behaves as the one on disk.
 
 Law: it keeps encoded bytes, never the caller's objects or memory: what comes out went through
-`schema` and `chunks`, as it does on disk. Its marks are under a key of its own; nothing is compressed.
+`schema` and `chunks`, as it does on disk. Its signatures are under a key of its own; nothing is compressed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
-from kishu_kernel.store import collecting
-from kishu_kernel.store.base import Arrived, Pause, Refs, StoredPayload
-from kishu_kernel.store.format import chunks, schema, steady
+from kishu_kernel.store import garbage
+from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, StoredPayload
+from kishu_kernel.store.format import chunks, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
-from kishu_kernel.store.format.marks import Marks
-from kishu_kernel.store.format.packing import room
+from kishu_kernel.store.format.compression import stored_size
 from kishu_kernel.store.format.schema import Piece
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signatures import StoreSignatures
+from kishu_kernel.store.format.signing import Signer
 
 
 class MemoryStore:
@@ -37,7 +37,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._marks = Marks(Seal(os.urandom(32)), os.urandom(16))
+        self._signatures = StoreSignatures(Signer(os.urandom(32)), os.urandom(16))
         self._checkpoints: dict[CheckpointId, bytes] = {}
         self._outputs: dict[CheckpointId, bytes] = {}
         self._versions: dict[bytes, bytes] = {}
@@ -47,10 +47,14 @@ class MemoryStore:
         self._closed = False
 
     def commit(
-        self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, pause: Pause = lambda: None
+        self,
+        checkpoint: Checkpoint,
+        payloads: Sequence[Payload],
+        refs: Refs,
+        between_writes: BetweenWrites = lambda: None,
     ) -> Checkpoint:
         """As in `Store`. O(bytes of the payloads)."""
-        pause()
+        between_writes()
         with self._open():
             new: dict[Digest, bytes] = {}
             manifests: dict[bytes, bytes] = {}
@@ -59,24 +63,24 @@ class MemoryStore:
 
             def take(chunk: chunks.Chunk) -> None:
                 if chunk.digest not in self._chunks and chunk.digest not in new:
-                    data = chunks.still(chunk)
+                    data = chunks.unchanged_bytes(chunk)
                     if data is None:
                         torn.add(chunk.digest)
                     else:
                         new[chunk.digest] = bytes(data)
 
-            taken = [(payload, chunks.cut(payload, take)) for payload in payloads]
+            taken = [(payload, chunks.split_payload(payload, take)) for payload in payloads]
             named: set[Digest] = set()
             for payload, manifest in taken:
-                if not torn.isdisjoint(manifest.digests) or not steady.is_steady(payload, manifest):
+                if not torn.isdisjoint(manifest.digests) or not torn_reads.is_unchanged(payload, manifest):
                     changed.append(payload)
                     continue
                 named |= manifest.digests
                 key = schema.version_key(Version(manifest.names, checkpoint.id))
                 body = schema.encode_manifest(manifest)
-                manifests[key] = self._marks.marked("versions", key, body)
+                manifests[key] = self._signatures.signed("versions", key, body)
             new = {digest: data for digest, data in new.items() if digest in named}
-            kept = steady.without(checkpoint, changed)
+            kept = torn_reads.without_payloads(checkpoint, changed)
             written = record_size(kept) + sum(map(len, new.values())) + sum(map(len, manifests.values()))
             kept = replace(kept, written_bytes=written)
             self._put_record(kept, refs)
@@ -111,23 +115,23 @@ class MemoryStore:
             extras = dict(self._outputs) if outputs else {}
         return (self._decoded(id, record, extras.get(id, b"")) for id, record in records.items())
 
-    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+    def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         """As in `Store`."""
         with self._open():
             data = self._versions.get(schema.version_key(version))
             if data is None:
                 raise LoadError(f"the store holds no {', '.join(version.names)} of {version.checkpoint}")
-            manifest = schema.decode_manifest(schema.unmarked(data))
-            stream = chunks.stream_of(manifest, lambda piece: chunks.verified(self._chunks.get, piece))
+            manifest = schema.decode_manifest(schema.without_signature(data))
+            stream = chunks.join_stream(manifest, lambda piece: chunks.verified_chunks(self._chunks.get, piece))
             made_by = schema.decode_made(self._made.get(schema.made_key(manifest.made)))
-            return chunks.stored(manifest, stream, made_by, self._fill, arrived)
+            return chunks.stored_payload(manifest, stream, made_by, self._fill, on_read)
 
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
         with self._open():
             return {schema.ref_name(key): schema.checkpoint_id(value) for key, value in self._refs.items()}
 
-    def update(self, refs: Refs) -> None:
+    def update_refs(self, refs: Refs) -> None:
         """As in `Store`."""
         with self._open():
             self._refs = self._pointed(refs)
@@ -147,7 +151,7 @@ class MemoryStore:
     def collect(
         self,
         drop: Collection[Version],
-        thin: Sequence[Version] = (),
+        evict: Sequence[Version] = (),
         limit: int | None = None,
         *,
         reason: str,
@@ -155,19 +159,19 @@ class MemoryStore:
     ) -> Collected:
         """As in `Store`."""
         with self._open():
-            holdings = {key: collecting.holding(key, value) for key, value in self._versions.items()}
-            sizes = {digest: room(len(digest) + len(data)) for digest, data in self._chunks.items()}
-            sweep = collecting.plan(holdings, sizes, drop, thin, limit)
+            stored_versions = {key: garbage.stored_version(key, value) for key, value in self._versions.items()}
+            sizes = {digest: stored_size(len(digest) + len(data)) for digest, data in self._chunks.items()}
+            plan = garbage.plan_collection(stored_versions, sizes, drop, evict, limit)
             if not dry_run:
-                self._remove(sweep, reason)
-            return sweep.collected
+                self._remove(plan, reason)
+            return plan.collected
 
     @property
-    def tidy(self) -> bool:
+    def free_of_orphans(self) -> bool:
         """As in `Store`: always, a commit here is whole or nothing."""
         return True
 
-    def sweep(self, busy: Callable[[], bool]) -> bool:
+    def sweep(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`: there is nothing to remove."""
         return True
 
@@ -194,26 +198,26 @@ class MemoryStore:
 
     def _decoded(self, id: CheckpointId, value: bytes, outputs: bytes) -> Checkpoint:
         key = schema.checkpoint_key(id)
-        trusted = self._marks.trusted("checkpoints", key, value)
-        shown = not outputs or self._marks.trusted("outputs", key, outputs)
-        return decode_checkpoint(id, schema.unmarked(value), schema.unmarked(outputs), trusted, shown)
+        trusted = self._signatures.verifies("checkpoints", key, value)
+        shown = not outputs or self._signatures.verifies("outputs", key, outputs)
+        return decode_checkpoint(id, schema.without_signature(value), schema.without_signature(outputs), trusted, shown)
 
-    def _fill(self, piece: Piece, target: memoryview, arrived: Arrived | None) -> None:
+    def _fill(self, piece: Piece, target: memoryview, on_read: ReadProgress | None) -> None:
         with self._open():
             place = 0
-            for data in chunks.verified(self._chunks.get, piece):
+            for data in chunks.verified_chunks(self._chunks.get, piece):
                 target[place : place + data.nbytes] = data
                 place += data.nbytes
-                if arrived:
-                    arrived(data.nbytes)
+                if on_read:
+                    on_read(data.nbytes)
 
-    def _remove(self, sweep: collecting.Sweep, reason: str) -> None:
-        for id in {schema.version_checkpoint(key) for key in sweep.versions}:
-            kept = collecting.without(self._decoded(id, self._checkpoints[id], b""), sweep.versions, reason)
+    def _remove(self, plan: garbage.CollectionPlan, reason: str) -> None:
+        for id in {schema.version_checkpoint(key) for key in plan.versions}:
+            kept = garbage.without_versions(self._decoded(id, self._checkpoints[id], b""), plan.versions, reason)
             self._put_record(kept, {})
-        for key in sweep.versions:
+        for key in plan.versions:
             del self._versions[key]
-        for digest in sweep.chunks:
+        for digest in plan.chunks:
             del self._chunks[digest]
 
     def _put_record(self, checkpoint: Checkpoint, refs: Refs) -> None:
@@ -227,7 +231,7 @@ class MemoryStore:
             self._outputs[checkpoint.id] = self._marked("outputs", key, outputs, checkpoint.outputs_trusted)
 
     def _marked(self, table: str, key: bytes, body: bytes, trusted: bool) -> bytes:
-        return self._marks.marked(table, key, body) if trusted else body + schema.NO_MARK
+        return self._signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
 
     def _pointed(self, refs: Refs) -> dict[bytes, bytes]:
         pointed = dict(self._refs)

@@ -19,9 +19,9 @@ from kishu_kernel.errors import KishuError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.model import CheckpointId
 from kishu_kernel.session.timeline import History
-from kishu_kernel.store.care.fsck import check
-from kishu_kernel.store.disk import survey
+from kishu_kernel.store.disk import integrity
 from kishu_kernel.store.lmdb_store import LmdbStore
+from kishu_kernel.store.maintenance.fsck import check
 from tests.attack._states import words_of
 from tests.attack.damage import damaged
 from tests.support.harness import Notebook
@@ -103,7 +103,7 @@ class Victim:
         found = {each.id for each in store.checkpoints()}
         if store.damaged() or not found.issuperset(self.states):
             self.told.add("log")
-        history = History.at_rest(store)
+        history = History.from_store(store)
         for id in found & set(self.states):
             state_at(history.lookup, id)
 
@@ -122,7 +122,7 @@ def main(work: Path, seed: int, begin: int, end: int) -> None:
     data, old = (work / "data").read_bytes(), (work / "old").read_bytes()
     states = json.loads((work / "states").read_text())
     answers = sys.stdout
-    survey._PAUSE = 0.0  # nobody else writes here
+    integrity._PAUSE = 0.0  # nobody else writes here
     for number in range(begin, end):
         kind, changed = damaged(data, old, seed * 1_000_000 + number)
 

@@ -24,7 +24,7 @@ import numpy as np
 from jupyter_client import KernelManager
 from nbclient import NotebookClient
 
-from kishu_kernel.store.handover import wait
+from kishu_kernel.store.write_behind.handover import wait_until_written
 from tests.attack.tally import Tally, Times
 from tests.kernel.driver import Kernel, OneSpec, environment_of
 
@@ -136,7 +136,7 @@ ENDS: dict[str, End] = {
 def _written(home: Path, status: int) -> float:
     """Waits until nobody writes any more; when that was."""
     for store in home.glob("stores/*"):
-        assert wait(store, SLOW)
+        assert wait_until_written(store, SLOW)
     return math.inf if status == -signal.SIGKILL else time.monotonic()
 
 

@@ -1,8 +1,8 @@
 """Rows of a store exchanged by somebody without its user's key: nothing forged is trusted, loaded or shown as it is.
 
 Two stores of one user, as two notebooks have them. Each try copies the first and does up to four things to its rows:
-bytes changed or cut, marks exchanged, rows swapped, rows of the other store put here (of one table or of all). Then
-all is read: what is trusted is, byte by byte, what this store's user wrote for this store. Where the other store's
+bytes changed or cut, signatures exchanged, rows swapped, rows of the other store put here (of one table or of all).
+Then all is read: what is trusted is, byte by byte, what this store's user wrote for this store. Where the other store's
 identity was put here as well, it is that store which stands here, and nothing of this one may be trusted beside it.
 """
 
@@ -19,14 +19,14 @@ from kishu_kernel.errors import LoadError, StoreError, UntrustedError
 from kishu_kernel.model import Checkpoint, Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
 from tests.harm.tampering import put, rows
 from tests.store.values import checkpoint_id, payload, trivial
 
 from .tally import Tally, Times
 
 TIMES = Times(quick=60, whole=2000)
-SEAL = Seal(b"k" * 32)
+SEAL = Signer(b"k" * 32)
 TABLES = ("checkpoints", "outputs", "versions", "chunks", "meta", "refs")
 CELLS = 6
 
@@ -58,7 +58,7 @@ def attack(times: int, seed: int, work: Path) -> Tally:
 
 
 def _made(path: Path, word: str) -> Path:
-    store = LmdbStore(path, seal=SEAL)
+    store = LmdbStore(path, signer=SEAL)
     for number in range(1, CELLS + 1):
         outputs = ({"output_type": "stream", "name": "stdout", "text": f"{word} {number}"},)
         cell = replace(trivial(number, f"x = {word!r}, {number}"), outputs=outputs)
@@ -70,7 +70,7 @@ def _made(path: Path, word: str) -> Path:
 
 def _read(path: Path) -> Found:
     """All that is trusted, and all that can be loaded."""
-    store = LmdbStore(path, seal=SEAL)
+    store = LmdbStore(path, signer=SEAL)
     try:
         found = {}
         for number in range(1, CELLS + 1):

@@ -13,10 +13,10 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
-from kishu_kernel.store.care.fsck import check
 from kishu_kernel.store.disk import environment
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.seal import KEY_FILE, key_path
+from kishu_kernel.store.format.signing import KEY_FILE, key_path
+from kishu_kernel.store.maintenance.fsck import check
 from tests.attack.tally import Tally, Times
 from tests.kernel.driver import Kernel
 

@@ -160,7 +160,7 @@ def test_nothing_to_undo_is_one_sentence(lab: Open) -> None:
     notebook = lab()
     expect(notebook.status).to_have_text("empty state")
     notebook.undo_button.click()
-    notebook.told("There are 0 cells to undo on the way to the start, not 1.")
+    notebook.told("There are 0 cells to undo, not 1.")
 
 
 def test_sidebar_follows_and_travels(lab: Open, shoot: Shoot) -> None:

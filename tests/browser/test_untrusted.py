@@ -15,8 +15,8 @@ pytest.importorskip("jupyterlab", reason="the pages are JupyterLab's")
 from playwright.sync_api import BrowserContext, Page, expect
 
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care.bundle import ENTRIES, ROW, export_history, read_rows
-from kishu_kernel.store.places.receive import receive
+from kishu_kernel.store.catalog.receive_bundle import receive_bundle
+from kishu_kernel.store.maintenance.bundle_export import ENTRIES, ROW, export_history, read_rows
 from tests.harm.tampering import HOSTILE, displays
 
 from .conftest import OpenNotebook, Shoot
@@ -40,7 +40,9 @@ class Tampered:
         bundle = server.home / "bundle.kishu"
         export_history(store, bundle)
         self.name = server.notebook()
-        self.store, _ = receive(server.home / "stores", _with_other_outputs(bundle), str(server.files / self.name))
+        self.store, _ = receive_bundle(
+            server.home / "stores", _with_other_outputs(bundle), str(server.files / self.name)
+        )
         opened = LmdbStore(self.store, readonly=True)
         (self.id,) = (each.id for each in opened.checkpoints() if each.code.startswith("x = 1"))
         opened.close()

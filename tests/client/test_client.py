@@ -31,7 +31,7 @@ from kishu_kernel.errors import (
     UnknownTargetError,
 )
 from kishu_kernel.frontend.protocol.operations import OPERATIONS
-from kishu_kernel.store.places.live import live_kernels
+from kishu_kernel.store.catalog.running_kernels import live_kernels
 from tests.frontend.command.commanding import write_notebook
 from tests.kernel.driver import Kernel, environment_of
 

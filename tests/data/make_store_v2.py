@@ -28,8 +28,8 @@ from kishu_kernel.model import (
     VersionRecord,
 )
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.format import cutting
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format import chunking
+from kishu_kernel.store.format.signing import Signer
 
 HERE = Path(__file__).parent / "store_v2"
 KEY = bytes(range(32))
@@ -44,12 +44,12 @@ MADE_BY = {"numpy": "2.4.0", "python": "3.11.4"}
 
 def main() -> None:
     # readers take the lengths of chunks as they come: small ones keep the fixture small
-    cutting.CHUNK_SIZE, cutting.ROW_SIZE = 1024, 512
+    chunking.CHUNK_SIZE, chunking.ROW_SIZE = 1024, 512
     with tempfile.TemporaryDirectory() as directory:
-        store = LmdbStore(Path(directory), seal=Seal(KEY))
+        store = LmdbStore(Path(directory), signer=Signer(KEY))
         store.commit(first(), [Payload(("x",), "cloudpickle", b"x stream")], {"branch/main": FIRST})
         store.commit(second(), second_payloads(), {"branch/main": SECOND, "tag/good": FIRST})
-        cutting.CHUNK_SIZE = 1 << 20
+        chunking.CHUNK_SIZE = 1 << 20
         store.commit(third(), third_payloads(), {"branch/main": THIRD})
         store.collect([], reason="nothing is")
         store.close()

@@ -25,7 +25,7 @@ import lmdb
 import numpy
 
 from kishu_kernel.objects import rebuild
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.lmdb_store import LmdbStore
 from tests.data.streams_v3_cells import ALL
 from tests.support.harness import Notebook
@@ -68,7 +68,7 @@ def main() -> None:
     vars(sys.modules["loan"])["lend"] = lend
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as place:
         os.chdir(place)
-        store = LmdbStore(Path(directory), seal=Seal(KEY))
+        store = LmdbStore(Path(directory), signer=Signer(KEY))
         notebook = Notebook(store=store, session=SESSION)
         sys.modules["__main__"] = notebook.module
         for cell in ALL:

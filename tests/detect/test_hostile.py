@@ -230,7 +230,7 @@ def test_a_widget_changes_when_a_cell_changes_it(monkeypatch: pytest.MonkeyPatch
     assert notebook.ok("b.mine.append(2)").modified == ("b",)
     assert notebook.ok("def f(button): pass\nb.on_click(f)").modified == ("b",)
     notebook["s"].value = 7
-    notebook.session.note_unseen()
+    notebook.session.note_unwatched_code()
     assert notebook.ok("now = s.value").modified == ()
     notebook.session.undo()
     assert notebook["s"].value == 7
@@ -247,9 +247,9 @@ def test_what_a_widgets_callback_keeps_changes(monkeypatch: pytest.MonkeyPatch) 
     notebook.ok("s.value = 1")
     assert ("hits", "s") in notebook.covariables()
     notebook["s"].value = 2
-    notebook.session.note_unseen()
+    notebook.session.note_unwatched_code()
     assert "hits" in notebook.ok("1").modified
     notebook.ok("hits = None")
     notebook["s"].mine.append(2)
-    notebook.session.note_unseen()
+    notebook.session.note_unwatched_code()
     assert notebook.ok("1").modified == ("s",)

@@ -222,7 +222,7 @@ def _modules() -> dict[str, Any]:
 def _open() -> dict[str, Any]:
     """Descriptors, those of our stores and the line to our checker aside; threads, ours aside."""
     files = []
-    line = _line_to_the_checker()
+    line = _socket_of_the_checker()
     for each in os.listdir("/proc/self/fd"):
         try:
             if int(each) != line:
@@ -235,10 +235,10 @@ def _open() -> dict[str, Any]:
     return {"files": kinds, "threads": threads}
 
 
-def _line_to_the_checker() -> int | None:
-    asking = sys.modules.get("kishu_kernel.session.checker.asking")
-    checkers = [each for each in gc.get_objects() if asking and type(each) is asking.Checker]
-    return next((each._line.fileno() for each in checkers if each._line is not None), None)
+def _socket_of_the_checker() -> int | None:
+    client = sys.modules.get("kishu_kernel.session.checker.client")
+    checkers = [each for each in gc.get_objects() if client and type(each) is client.Checker]
+    return next((each._socket.fileno() for each in checkers if each._socket is not None), None)
 
 
 def armed() -> None:

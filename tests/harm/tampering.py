@@ -59,4 +59,4 @@ def remove(store: Path, table: str) -> None:
 def displays(*datas: Mapping[str, Any]) -> bytes:
     """Outputs as they are stored, without a mark."""
     outputs = [{"output_type": "display_data", "data": data, "metadata": {}} for data in datas]
-    return json.dumps(outputs).encode() + schema.NO_MARK
+    return json.dumps(outputs).encode() + schema.NO_SIGNATURE

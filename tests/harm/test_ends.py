@@ -43,8 +43,8 @@ def heavy(name: str, megabytes: int) -> str:
 
 def slow_disk(kernel: Kernel) -> None:
     """From now on a megabyte takes a tenth of a second; by no code of the notebook's, which would be noticed."""
-    slower = "import time\nplain = packed\ndef packed(*how):\n    time.sleep(0.1)\n    return plain(*how)"
-    kernel.ok(f"import kishu_kernel.store.disk.intake as it; exec({slower!r}, vars(it)); del it", silent=True)
+    slower = "import time\nplain = compress\ndef compress(*how):\n    time.sleep(0.1)\n    return plain(*how)"
+    kernel.ok(f"import kishu_kernel.store.disk.chunk_writer as it; exec({slower!r}, vars(it)); del it", silent=True)
 
 
 def gone(kernel: Kernel, seconds: float = 30) -> int:

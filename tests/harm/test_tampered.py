@@ -69,10 +69,10 @@ def test_outputs_that_were_replaced_are_text(start: Start, tmp_path: Path) -> No
     assert kernel.done("show", target="HEAD")["outputs_note"] is None
     assert "All of it is yours." in command(tmp_path, "trust", str(store), "--check")
     (key,) = rows(store, "outputs")
-    forged = displays(*HOSTILE.values())[: -len(schema.NO_MARK)]
+    forged = displays(*HOSTILE.values())[: -len(schema.NO_SIGNATURE)]
     old = rows(store, "outputs")[key][-16:]
     record = rows(store, "checkpoints")[key][-16:]
-    for mark in (schema.NO_MARK, old, record, bytes(range(16))):
+    for mark in (schema.NO_SIGNATURE, old, record, bytes(range(16))):
         put(store, "outputs", {key: forged + mark})
         reply = kernel.done("show", target="HEAD")
         assert shown_kinds(reply["outputs"]) == {"text/plain"}
@@ -184,7 +184,7 @@ def test_two_records_in_each_others_place_are_nobodys(start: Start, tmp_path: Pa
 
 
 def test_refs_in_each_others_place_lead_to_the_users_own_states(start: Start, tmp_path: Path) -> None:
-    """Refs have no marks: who moves one chooses among the states of this notebook, and the reply says which."""
+    """Refs have no signatures: who moves one chooses among the states of this notebook, and the reply says which."""
     kernel = notebook(start, tmp_path, "mine")
     kernel.ok("x = 'first'")
     kernel.done("tag", name="a")

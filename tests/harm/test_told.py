@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.store.care.fsck import check
-from kishu_kernel.store.format.seal import KEY_FILE, Seal, user_seal
+from kishu_kernel.store.format.signing import KEY_FILE, Signer, user_signer
+from kishu_kernel.store.maintenance.fsck import check
 from tests.attack import records
 from tests.kernel.conftest import Start
 from tests.kernel.driver import Kernel, environment_of
@@ -52,12 +52,12 @@ def command(kernel: Kernel, *arguments: str) -> str:
 # --- after damage
 
 
-def key_of(kernel: Kernel) -> Seal:
+def key_of(kernel: Kernel) -> Signer:
     """The key of the user whose kernel it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(KEY_FILE)
         patch.setenv("JUPYTER_DATA_DIR", str(kernel.home / "jupyter_data"))
-        return user_seal()
+        return user_signer()
 
 
 def damaged(kernel: Kernel, id: str, how: str = "flipped") -> None:
@@ -65,7 +65,7 @@ def damaged(kernel: Kernel, id: str, how: str = "flipped") -> None:
     path = store_of(kernel)
     kernel.close(gracefully=True)
     records.damage(path, [id], how)
-    assert check(path, repair=True, seal=key_of(kernel)).clean
+    assert check(path, repair=True, signer=key_of(kernel)).clean
 
 
 @pytest.mark.parametrize("how", ["flipped", "gone", "gone with its payloads"])
@@ -237,7 +237,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
 
     first = Notebook(session="first", store=None)
     timeline = opener("first").open()
-    first.session._ledger._timeline = timeline
+    first.session._lazy.opened = timeline
     first.store = timeline.store  # type: ignore[assignment]
     first.ok("x = [1]")
     first.session.close()
@@ -245,7 +245,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     second = Notebook(session="second", store=None)
     opened = opener("second")
     timeline = opened.open()
-    second.session._ledger._timeline = timeline
+    second.session._lazy.opened = timeline
     second.store = timeline.store  # type: ignore[assignment]
     assert len(warned) == 1
     second.session.resume()
@@ -260,7 +260,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     second.ok("x.append(3)")
     second.session.close()
     third = Notebook(session="third", store=None)
-    third.session._ledger._timeline = opener("third").open()
+    third.session._lazy.opened = opener("third").open()
     third.session.checkout("main")
     assert third["x"] == [1, 2, 3]
     assert set(third.session.timeline.names("branch/")) == {"main"}
@@ -281,18 +281,18 @@ import os
 import tempfile
 from pathlib import Path
 from kishu_kernel.errors import UnwritableError
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.lmdb_store import LmdbStore
-seal = Seal(bytes(32))
-LmdbStore(Path(tempfile.mkdtemp()), seal=seal).close()  # imports what somebody else might not be allowed to
+signer = Signer(bytes(32))
+LmdbStore(Path(tempfile.mkdtemp()), signer=signer).close()  # imports what somebody else might not be allowed to
 os.setgid(65534); os.setuid(65534)
 path = Path({str(place)!r})
 try:
-    LmdbStore(path, seal=seal)
+    LmdbStore(path, signer=signer)
     raise SystemExit("it could be written")
 except UnwritableError as error:
     print(error)
-print(sorted(each.code for each in LmdbStore(path, seal=seal, readonly=True).checkpoints()))
+print(sorted(each.code for each in LmdbStore(path, signer=signer, readonly=True).checkpoints()))
 """
     try:
         for each in (place, *place.iterdir()):

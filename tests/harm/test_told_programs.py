@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.errors import UnknownTargetError
-from kishu_kernel.store.care.fsck import check
 from kishu_kernel.store.lmdb_store import LmdbStore
+from kishu_kernel.store.maintenance.fsck import check
 from tests.attack.records import damage
 from tests.support.harness import Notebook
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.history.graph import Lookup, advanced, ancestry, common_ancestor, state_at
+from kishu_kernel.history.graph import Lookup, ancestry, common_ancestor, state_after, state_at
 from kishu_kernel.model import Change, Checkpoint, CheckpointId, Delta, Digest, Names, SessionId, VersionRecord
 
 Node = tuple[str, str | None, Sequence[Names], Sequence[Names]]
@@ -154,5 +154,5 @@ def test_a_delta_advances_a_state() -> None:
     change = Change(("a",), Digest(b"d" * 16))
     delta = Delta((change,), (("a", "b"),), (), ("a",), ("b",), (), ())
     made = CheckpointId("3" * 16)
-    assert advanced(here, delta, made) == {("a",): made, ("c",): CheckpointId("2" * 16)}
+    assert state_after(here, delta, made) == {("a",): made, ("c",): CheckpointId("2" * 16)}
     assert ("a", "b") in here

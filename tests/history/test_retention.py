@@ -138,14 +138,14 @@ def some_refs(data: st.DataObject, history: list[Checkpoint]) -> dict[str, Check
 def test_every_stored_version_is_in_one_of_three(history: list[Checkpoint], data: st.DataObject) -> None:
     found = retention(history, some_refs(data, history))
     stored = [Version(record.names, each.id) for each in history for record in each.versions if record.stored]
-    assert sorted([*found.protected, *found.unreachable, *found.thinning], key=repr) == sorted(stored, key=repr)
+    assert sorted([*found.protected, *found.unreachable, *found.expendable], key=repr) == sorted(stored, key=repr)
 
 
 @given(histories(), st.data())
 def test_to_heads_branches_and_tags_the_way_stays_the_same(history: list[Checkpoint], data: st.DataObject) -> None:
     refs = some_refs(data, history)
     found = retention(history, refs)
-    left = without(history, {*found.unreachable, *found.thinning})
+    left = without(history, {*found.unreachable, *found.expendable})
     for id in refs.values():
         assert plan_to(left, id) == plan_to(history, id)
 
@@ -154,7 +154,7 @@ def test_to_heads_branches_and_tags_the_way_stays_the_same(history: list[Checkpo
 def test_whenever_it_stops_what_is_left_makes_whole_checkpoints(history: list[Checkpoint], data: st.DataObject) -> None:
     """Each version goes together with what one checkpoint needs, and not before all of that goes."""
     recent = history[:RECENT]  # among these, no two checkpoints have the same turn
-    order = retention(recent, some_refs(data, recent)).thinning
+    order = retention(recent, some_refs(data, recent)).expendable
     plans = [plan_to(recent, each.id) for each in recent]
     assume(not any(plan.lost for plan in plans))  # hundreds of steps
     places = {version: place for place, version in enumerate(order)}
@@ -194,19 +194,19 @@ def test_a_deleted_branch_goes_and_what_others_share_with_it_stays() -> None:
     found = retention(history, {"branch/main": named(4), "head/s": named(4)})
     assert sorted(numbers(found.unreachable)) == [2, 3]
     assert found.protected == {Version(("y",), named(1)), Version(("x",), named(4))}
-    assert found.thinning == (Version(("x",), named(1)),)
+    assert found.expendable == (Version(("x",), named(1)),)
 
 
 def test_where_redo_leads_to_goes_late() -> None:
     history = [*chain(200), checkpoint(201, 10, [("x",)])]
     refs = {"head/s": named(201), "branch/main": named(200)}
-    assert 11 not in numbers(retention(history, refs).thinning)[-30:]
-    assert 11 in numbers(retention(history, refs, last=[named(11)]).thinning)[-30:]
+    assert 11 not in numbers(retention(history, refs).expendable)[-30:]
+    assert 11 in numbers(retention(history, refs, redo=[named(11)]).expendable)[-30:]
 
 
 def test_where_redo_leads_to_goes_with_its_branch() -> None:
     history = [*chain(200), checkpoint(201, 10, [("x",)])]
-    assert len(retention(history, {"head/s": named(201)}, last=[named(11)]).unreachable) == 190
+    assert len(retention(history, {"head/s": named(201)}, redo=[named(11)]).unreachable) == 190
 
 
 def test_what_a_rerun_for_a_tag_needs_is_protected() -> None:
@@ -225,13 +225,13 @@ def test_what_a_rerun_for_a_tag_needs_is_protected() -> None:
 
 
 def test_a_ref_to_nowhere_and_a_missing_parent_do_no_harm() -> None:
-    found = retention([checkpoint(2, 1, [("x",)])], {"head/s": named(2), "tag/gone": named(9)}, last=[named(8)])
+    found = retention([checkpoint(2, 1, [("x",)])], {"head/s": named(2), "tag/gone": named(9)}, redo=[named(8)])
     assert found == Retention(frozenset({Version(("x",), named(2))}), frozenset(), ())
 
 
 def test_old_ones_are_thinned_not_cut_off() -> None:
     history = chain(1000)
-    order = numbers(retention(history, {"head/s": named(1000)}).thinning)
+    order = numbers(retention(history, {"head/s": named(1000)}).expendable)
     assert order[-RECENT + 1 :] == list(range(1000 - RECENT + 1, 1000))
     left = sorted(order[-80:])
     gaps = [later - earlier for earlier, later in pairwise(left)]
@@ -242,7 +242,7 @@ def test_old_ones_are_thinned_not_cut_off() -> None:
 
 
 def test_the_first_to_go_are_old() -> None:
-    order = numbers(retention(chain(1000), {"head/s": named(1000)}).thinning)
+    order = numbers(retention(chain(1000), {"head/s": named(1000)}).expendable)
     assert sum(number <= 500 for number in order[:250]) > 200
 
 
@@ -252,10 +252,10 @@ def test_thinning_again_and_again_leaves_what_thinning_once_does() -> None:
     dropped: set[Version] = set()
     for each in chain(600):
         history = without([*history, each], dropped)
-        order = retention(history, {"head/s": each.id}).thinning
+        order = retention(history, {"head/s": each.id}).expendable
         dropped.update(order[: max(0, len(order) - 60)])
     left = set(range(1, 600)) - set(numbers(dropped))
-    once = numbers(retention(chain(600), {"head/s": named(600)}).thinning)[-60:]
+    once = numbers(retention(chain(600), {"head/s": named(600)}).expendable)[-60:]
     assert len(left & set(once)) >= 50
     assert min(left) < 150
 
@@ -264,20 +264,20 @@ def test_what_little_space_is_not_worth_goes_later() -> None:
     history = [replace(each, versions=(replace(each.versions[0], size=100),)) for each in chain(60)]
     history[1] = checkpoint(2, 1, [("x",)], inputs="x", size=10**9)
     history[30] = checkpoint(31, 30, [("x",)], inputs="x", size=10**9)
-    assert set(numbers(retention(history, {"head/s": named(60)}).thinning)[:2]) == {2, 31}
+    assert set(numbers(retention(history, {"head/s": named(60)}).expendable)[:2]) == {2, 31}
 
 
 def test_what_a_rerun_would_not_bring_back_goes_later_than_its_like() -> None:
     history = chain(60)
     history[10] = checkpoint(11, 10, [("x",)], inputs="x", replayable=False)
-    order = numbers(retention(history, {"head/s": named(60)}).thinning)
+    order = numbers(retention(history, {"head/s": named(60)}).expendable)
     assert order.index(11) > max(order.index(9), order.index(13), order.index(15))
 
 
 def test_a_version_that_many_states_share_lives_as_long_as_the_last_of_them() -> None:
     history = [checkpoint(1, None, [("data",)]), *(checkpoint(n, n - 1, [("x",)]) for n in range(2, 100))]
     history.append(checkpoint(100, 99, dropped=[("data",)]))
-    order = retention(history, {"head/s": named(100)}).thinning
+    order = retention(history, {"head/s": named(100)}).expendable
     assert ("data",) in {version.names for version in order[-2:]}
 
 
@@ -285,10 +285,10 @@ def test_a_version_that_many_states_share_lives_as_long_as_the_last_of_them() ->
 def test_what_was_dropped_can_be_had_again_by_rerunning(target: int) -> None:
     history = chain(180)
     found = retention(history, {"head/s": named(180)})
-    plan = plan_to(without(history, set(found.thinning)), named(target))
+    plan = plan_to(without(history, set(found.expendable)), named(target))
     assert not plan.lost
     assert [step.checkpoint for step in plan.replay] == [named(n) for n in range(1, target + 1)]
-    half = without(history, set(found.thinning[: len(found.thinning) // 2]))
+    half = without(history, set(found.expendable[: len(found.expendable) // 2]))
     assert len(plan_to(half, named(target)).replay) < 8
 
 
@@ -300,6 +300,6 @@ def test_a_long_history_is_no_matter() -> None:
     ]
     found = retention(history, {f"tag/{n}": named(n) for n in range(1, 10_001, 10)})
     assert len(found.protected) > 9_000
-    assert found.protected | set(found.thinning) >= {
+    assert found.protected | set(found.expendable) >= {
         Version(names, at) for names, at in state_at(lookup_in(history), named(7_777)).items()
     }

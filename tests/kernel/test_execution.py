@@ -675,7 +675,7 @@ def test_an_interrupt_after_the_reply(kernel: Kernel) -> None:
     kernel.interrupt()
     ran = kernel.end(running)
     assert ran.status == "ok"
-    assert "could not checkpoint" in ran.stderr
+    assert "could not store the state after this cell" in ran.stderr
     gate.open()
     kernel.ok("n = 6")
     kernel.done("undo")

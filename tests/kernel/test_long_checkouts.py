@@ -56,7 +56,7 @@ def test_an_interrupted_checkpoint_is_made_up_for(shared: Kernel, seed: int) -> 
     kernel.interrupt()
     ran = kernel.end(running)
     assert ran.status == "ok"
-    assert "Kishu could not checkpoint this cell (KeyboardInterrupt" in ran.stderr
+    assert "Kishu could not store the state after this cell (KeyboardInterrupt" in ran.stderr
     after = (seed + 1, seed + 1, [1, seed])
     kernel.ok("c = 1")
     kernel.done("undo")

@@ -33,9 +33,11 @@ def test_names() -> None:
 
 def test_one_excluded_name_takes_its_covariable_along() -> None:
     rules = KeepRules(exclude=("tmp_*",), exclude_types=("pandas.*",))
-    assert refusal(rules, a=1, tmp_a=2) == "tmp_a, which belongs to it, is excluded by the name pattern 'tmp_*'"
+    assert (
+        refusal(rules, a=1, tmp_a=2) == "tmp_a, which shares objects with it, is excluded by the name pattern 'tmp_*'"
+    )
     reason = refusal(rules, a=1, b=pd.DataFrame())
-    assert reason == "b belongs to it and its type pandas.DataFrame is excluded by the type pattern 'pandas.*'"
+    assert reason == "b shares objects with it and its type pandas.DataFrame is excluded by the type pattern 'pandas.*'"
 
 
 @pytest.mark.parametrize(
@@ -104,4 +106,4 @@ def test_size() -> None:
     rules = KeepRules(exclude=("x",), version_limit=10**9)
     assert rules.refusal(("x",), {"x": 1}, 10**9) is None
     reason = rules.refusal(("x",), {"x": 1}, 3_200_000_000)
-    assert reason == "it weighs 3.2 GB, more than the limit of 1.0 GB for one version"
+    assert reason == "its 3.2 GB are more than the limit of 1.0 GB for one version"

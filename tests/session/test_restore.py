@@ -14,9 +14,9 @@ from kishu_kernel.errors import CheckoutError, LostError, UntrustedError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.model import CheckpointId, Plan, Version
 from kishu_kernel.session import namespace, restore
-from kishu_kernel.session.progress import Progress, Reporter
-from kishu_kernel.session.restore import Found, Rerun
-from kishu_kernel.store.base import Arrived, StoredPayload
+from kishu_kernel.session.progress import Progress, ProgressReporter
+from kishu_kernel.session.rerun import Rerun, RestoredObjects
+from kishu_kernel.store.base import ReadProgress, StoredPayload
 from tests.support.harness import FailingStore, Notebook
 
 
@@ -27,19 +27,19 @@ class DoubtfulStore(FailingStore):
         super().__init__()
         self.doubtful: set[str] = set()
 
-    def load(self, version: Version, arrived: Arrived | None = None) -> StoredPayload:
+    def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         if not self.doubtful.isdisjoint(version.names):
             raise UntrustedError(f"{', '.join(version.names)}: somebody else may have written it")
-        return super().load(version, arrived)
+        return super().load(version, on_read)
 
 
 def obtain(
-    notebook: Notebook, target: str, *, allow_lost: bool = False, progress: Reporter | None = None
-) -> tuple[Plan, Found]:
+    notebook: Notebook, target: str, *, allow_lost: bool = False, progress: ProgressReporter | None = None
+) -> tuple[Plan, RestoredObjects]:
     timeline = notebook.session.timeline
     here = state_at(timeline.lookup, timeline.head)
     ambient = notebook.session._ledger.ambient.move(timeline.lookup, CheckpointId(target))
-    obtaining = notebook.session._restorer.obtain
+    obtaining = notebook.session._checkouts._restorer.obtain
     return obtaining(timeline, here, CheckpointId(target), "auto", ambient, allow_lost=allow_lost, progress=progress)
 
 
@@ -62,7 +62,7 @@ def test_loads_are_told_in_bytes_and_arrive_whole() -> None:
     notebook.ok("x = y = None")
     told: list[Progress] = []
     clock = iter(range(10**6)).__next__
-    obtain(notebook, target, progress=Reporter(told.append, clock))
+    obtain(notebook, target, progress=ProgressReporter(told.append, clock))
     assert told[0].what == "loading"
     assert told[0].total_bytes > 4_000_000
     done = [each.done_bytes for each in told]
@@ -74,7 +74,7 @@ def test_reruns_are_told_by_step() -> None:
     notebook, target = travelled()
     told: list[Progress] = []
     clock = iter(range(10**6)).__next__
-    plan, _ = obtain(notebook, target, progress=Reporter(told.append, clock))
+    plan, _ = obtain(notebook, target, progress=ProgressReporter(told.append, clock))
     assert len(plan.replay) > 1
     steps = [each.step for each in told if each.what == "re-running"]
     assert sorted(set(steps)) == list(range(1, len(plan.replay) + 1))

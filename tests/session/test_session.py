@@ -20,7 +20,7 @@ from kishu_kernel.errors import (
 )
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import CellRun, Checkpoint
-from kishu_kernel.session.restore import Rerun
+from kishu_kernel.session.rerun import Rerun
 from tests.support.describer import differences
 from tests.support.harness import FailingStore, Notebook
 
@@ -386,7 +386,7 @@ def test_a_checkpoint_that_cannot_be_written(notebook: Notebook, failing: str) -
     before = notebook.describe()
     notebook.store.commits = failing
     assert notebook.run("x.append(2); w = [x]; del y") is None
-    assert "the disk is full" in str(notebook.session.catch_up())
+    assert "the disk is full" in str(notebook.session.flush())
     assert len(notebook.warnings) == 1
     assert "the disk is full" in notebook.warnings[0]
     assert notebook["w"] == [[1, 2]]  # the user's cell is untouched
@@ -477,7 +477,7 @@ def test_a_cell_waits_only_for_what_it_could_overwrite(notebook: Notebook) -> No
         notebook.ok(harmless)
     assert not notebook.store.contains(notebook.head)
     for count, touching in enumerate(("a[0] = 5", "grow()", "globals()['a'][0] = 5", "exec(y)")):
-        started = threading.Thread(target=lambda code=touching: notebook.session.drop(notebook.begin(code)))
+        started = threading.Thread(target=lambda code=touching: notebook.session.discard(notebook.begin(code)))
         started.start()
         started.join(0.2)
         assert started.is_alive(), touching
@@ -546,7 +546,7 @@ def test_what_an_interrupted_checkpoint_left_out_comes_back(
 
     notebook.ok("x = [1]")
     with monkeypatch.context() as patch:
-        patch.setattr(notebook.session._ledger, "keep", stop)
+        patch.setattr(notebook.session._ledger, "take_checkpoint", stop)
         assert notebook.run("x.append(2)").incomplete  # type: ignore[union-attr]
     notebook.ok("x.append(3)")
     notebook.session.undo()
@@ -557,7 +557,9 @@ def test_a_checkpoint_that_could_not_even_begin_is_in_the_log(notebook: Notebook
     notebook.ok("x = [1]")
     ticket = notebook.begin("x.append(2)")
     notebook.live["x"].append(2)
-    given_up = notebook.session.give_up(ticket, CellRun("x.append(2)", 2, "ok", 0.0, 0.0), "KeyboardInterrupt")
+    given_up = notebook.session.after_failed_checkpoint(
+        ticket, CellRun("x.append(2)", 2, "ok", 0.0, 0.0), "KeyboardInterrupt"
+    )
     assert given_up is not None
     assert (given_up.code, given_up.incomplete) == ("x.append(2)", "KeyboardInterrupt")
     notebook.ok("x.append(3)")
@@ -572,7 +574,7 @@ def test_what_cuts_every_checkpoint_short_stops_no_cell_twice(
         raise KeyboardInterrupt
 
     notebook.ok("x = [1]")
-    monkeypatch.setattr(notebook.session._ledger, "keep", stop)
+    monkeypatch.setattr(notebook.session._ledger, "take_checkpoint", stop)
     notebook.run("x.append(2)")
     with pytest.raises(KeyboardInterrupt):
         notebook.begin("x.append(3)")
@@ -758,7 +760,7 @@ def test_a_checkout_settles_hidden_changes_first(notebook: Notebook) -> None:
     outcome = notebook.session.checkout(there.id)
     assert notebook["x"] == [1]
     assert "y" not in notebook.live
-    settled = notebook.session.timeline.last_left(there.id)
+    settled = notebook.session.timeline.redo_child(there.id)
     assert settled is not None
     assert outcome.plan.target == there.id
     notebook.session.redo()
@@ -774,7 +776,7 @@ def test_settling_nothing_makes_no_checkpoint(notebook: Notebook) -> None:
 def test_changes_that_nobody_saw(notebook: Notebook) -> None:
     notebook.ok("x = [1]")
     notebook["x"].append(2)
-    notebook.session.note_unseen()
+    notebook.session.note_unwatched_code()
     assert touched(notebook.ok("pass")) == ("", "x", "")
 
 
@@ -796,7 +798,7 @@ def test_there_is_nothing_to_commit_at_the_start(notebook: Notebook) -> None:
 def test_a_dropped_ticket_leaves_no_checkpoint(notebook: Notebook) -> None:
     notebook.ok("x = 1")
     head = notebook.head
-    notebook.session.drop(notebook.begin("%kishu log"))
+    notebook.session.discard(notebook.begin("%kishu log"))
     assert notebook.head == head
     assert touched(notebook.ok("pass")) == ("", "", "")
 
@@ -849,7 +851,7 @@ def test_a_cell_that_travels(notebook: Notebook) -> None:
     notebook["x"].append(2)
     notebook.session.checkout(root.id)
     assert notebook["x"] == [1]
-    half = notebook.session.timeline.last_left(root.id)
+    half = notebook.session.timeline.redo_child(root.id)
     assert half is not None
     ended = notebook.end(ticket, "y.append(3)")
     assert ended is not None
@@ -1039,7 +1041,7 @@ def test_what_something_else_did_is_not_the_next_cells(notebook: Notebook, how: 
         notebook.hidden("a.append(2)")
     else:
         notebook["a"].append(2)
-        notebook.session.note_unseen()
+        notebook.session.note_unwatched_code()
     notebook.ok("b.append(2)")
     notebook.ok("a.append(3)")
     notebook.ok("del a, g, b, h")
@@ -1065,7 +1067,7 @@ def test_a_cell_that_reads_what_something_else_did_cannot_be_run_again(notebook:
 def test_something_else_that_changed_nothing_spoils_nothing(notebook: Notebook) -> None:
     notebook.ok("a = [1]; g = (x for x in a)")
     notebook.hidden("len(a)")
-    notebook.session.note_unseen()
+    notebook.session.note_unwatched_code()
     notebook.ok("a.append(3)")
     notebook.ok("del a, g")
     notebook.session.undo()
@@ -1136,7 +1138,7 @@ def test_what_a_checkout_goes_to_is_not_dropped_on_the_way(notebook: Notebook) -
     for number in range(2, 40):
         notebook.ok(f"blob = str({number}).encode() * 100_000; n = {number}")
     notebook.hidden("blob = b'hidden' * 100_000")
-    timeline.limit = timeline._crowded = 1  # the settled state is too much
+    timeline.limit = timeline._collect_above = 1  # the settled state is too much
     notebook.session.checkout(str(there))
     timeline.store.flush()
     assert notebook["n"] == 1

@@ -25,17 +25,17 @@ from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Buffer, Checkpoint, CheckpointId, Digest, Payload, Version, VersionRecord
 from kishu_kernel.session.bundle_extract import extract
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care import unbundle
-from kishu_kernel.store.care.bundle import ENTRIES, ROW, Content, export_history
-from kishu_kernel.store.care.unbundle import import_history
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.maintenance import bundle_import
+from kishu_kernel.store.maintenance.bundle_export import ENTRIES, ROW, Content, export_history
+from kishu_kernel.store.maintenance.bundle_import import import_history
 
 from .values import checkpoint_id, full, payload, trivial
 
 X1 = Version(("x",), checkpoint_id(1))
-OTHER = Seal(b"o" * 32)
+OTHER = Signer(b"o" * 32)
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def contents(path: Path, seal: Seal | None = None) -> tuple[object, ...]:
+def contents(path: Path, signer: Signer | None = None) -> tuple[object, ...]:
     """All that a store gives."""
-    store = LmdbStore(path, seal=seal)
+    store = LmdbStore(path, signer=signer)
     checkpoints = sorted(store.checkpoints(), key=lambda each: each.id)
     found = []
     for checkpoint in checkpoints:
@@ -125,7 +125,7 @@ def test_an_empty_history(tmp_path: Path, file: Path) -> None:
 def test_elsewhere_it_is_only_to_be_read(path: Path, file: Path, tmp_path: Path) -> None:
     export_history(path, file)
     import_history(file, tmp_path / "there")
-    store = LmdbStore(tmp_path / "there", seal=OTHER)
+    store = LmdbStore(tmp_path / "there", signer=OTHER)
     assert [checkpoint.trusted for checkpoint in store.checkpoints()] == [False] * 3
     assert store.checkpoint(checkpoint_id(1)).code == "x = 1"
     with pytest.raises(UntrustedError, match="jupyter kishu trust"):
@@ -231,10 +231,10 @@ def branching(tmp_path: Path) -> Path:
     return path
 
 
-def exported(path: Path, file: Path, target: CheckpointId, seal: Seal | None = None) -> Content:
-    store = LmdbStore(path, seal=seal)
+def exported(path: Path, file: Path, target: CheckpointId, signer: Signer | None = None) -> Content:
+    store = LmdbStore(path, signer=signer)
     try:
-        return export_history(path, file, extract(store.checkpoint, target), seal=seal)
+        return export_history(path, file, extract(store.checkpoint, target), signer=signer)
     finally:
         store.close()
 
@@ -265,8 +265,8 @@ def test_one_state_takes_what_it_needs_and_no_more(branching: Path, file: Path, 
 def test_what_was_not_trusted_is_not_after_being_rewritten(branching: Path, file: Path, tmp_path: Path) -> None:
     exported(branching, file, checkpoint_id(3), OTHER)
     import_history(file, tmp_path / "there")
-    for seal in (None, OTHER):
-        store = LmdbStore(tmp_path / "there", seal=seal)
+    for signer in (None, OTHER):
+        store = LmdbStore(tmp_path / "there", signer=signer)
         assert not store.checkpoint(checkpoint_id(1)).trusted  # rewritten, by one who could not vouch for it
         store.close()
 
@@ -300,7 +300,7 @@ def manifest(names: tuple[str, ...] = ("x",), **changes: object) -> tuple[bytes,
 GOOD: dict[str, bytes] = {
     "format": json.dumps({"kishu-kernel bundle": 1, "store": schema.FORMAT}).encode(),
     "checkpoints": rows((KEY, record())),
-    "outputs": rows((KEY, b'[{"output_type":"stream"}]' + schema.NO_MARK)),
+    "outputs": rows((KEY, b'[{"output_type":"stream"}]' + schema.NO_SIGNATURE)),
     "versions": rows(manifest()),
     "refs": rows((b"branch/main", KEY)),
     "made": b"",
@@ -544,7 +544,7 @@ def test_a_deflated_entry_cannot_fill_the_disk(file: Path, tmp_path: Path, monke
         changed[place + 24 : place + 28] = (3 << 30).to_bytes(4, "little")
 
     file.write_bytes(patched(stream.getvalue(), b"outputs", patch))
-    monkeypatch.setattr(unbundle, "_RESERVE", 1 << 60)  # a disk with less room than that
+    monkeypatch.setattr(bundle_import, "_RESERVE", 1 << 60)  # a disk with less room than that
     refused(file, tmp_path, "room")
 
 
@@ -575,8 +575,8 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
 import os, resource, sys
 from pathlib import Path
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care.bundle import export_history
-from kishu_kernel.store.care.unbundle import import_history
+from kishu_kernel.store.maintenance.bundle_export import export_history
+from kishu_kernel.store.maintenance.bundle_import import import_history
 from tests.store.values import payload, trivial
 place = Path(sys.argv[1])
 store = LmdbStore(place / "store", sync=False)

@@ -227,7 +227,7 @@ def test_checkpoints_are_those_at_the_call(store: Store) -> None:
 
 def test_refs(store: Store) -> None:
     store.commit(trivial(1), [], {"branch/main": checkpoint_id(1), "head/s": checkpoint_id(1)})
-    store.update({"branch/main": checkpoint_id(2), "tag/é \ud800": checkpoint_id(3), "none": None})
+    store.update_refs({"branch/main": checkpoint_id(2), "tag/é \ud800": checkpoint_id(3), "none": None})
     store.amend(trivial(1), {"head/s": None})
     assert store.refs() == {"branch/main": checkpoint_id(2), "tag/é \ud800": checkpoint_id(3)}
 
@@ -239,7 +239,7 @@ def test_what_fails_writes_nothing(store: Store, name: str) -> None:
     with pytest.raises(StoreError, match="1 to 500 bytes"):
         store.commit(trivial(1), [payload(b"s")], bad)
     with pytest.raises(StoreError):
-        store.update(bad)
+        store.update_refs(bad)
     assert store.statistics() == before
     assert store.refs() == {}
     assert not store.contains(checkpoint_id(1))
@@ -289,7 +289,7 @@ def test_a_closed_store_says_so(store: Store) -> None:
         lambda: store.load(X1),
         lambda: store.find("", 1),
         lambda: store.checkpoints(),
-        lambda: store.update({}),
+        lambda: store.update_refs({}),
         lambda: store.refs(),
         lambda: store.statistics(),
         lambda: store.collect((), reason=""),

@@ -21,7 +21,7 @@ import pytest
 
 from kishu_kernel.errors import KishuError, StoreError
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.disk import gate
+from kishu_kernel.store.disk import locks
 
 from . import workload
 from .faults import CONTROL, after_power_loss, build_shim, read_log, small_disk
@@ -30,7 +30,7 @@ from .values import checkpoint_id, payload, trivial
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="faults are injected by means of POSIX")
 
-WORKLOAD = "\n    from store.workload import check, commit\n"
+WORKLOAD = "\n    from tests.store.workload import check, commit\n"
 
 
 @pytest.fixture
@@ -502,7 +502,7 @@ def test_a_writer_that_does_not_finish_is_not_waited_for_forever(path: Path, mon
     tell(holder)
     try:
         assert hear(holder) == "in"
-        monkeypatch.setattr(gate, "PATIENCE", 0.2)
+        monkeypatch.setattr(locks, "TIMEOUT", 0.2)
         with pytest.raises(StoreError, match="another process"):
             commit(store, 2)
         assert store.contains(checkpoint_id(1))
@@ -549,7 +549,7 @@ def test_waiting_for_another_writer_can_be_interrupted(path: Path) -> None:
 
 
 def test_a_child_that_outlives_its_kernel_holds_up_nobody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A forked child has its parent's open files, and so would keep the writer's turn."""
+    """A forked child has its parent's open files, and so would keep the writer's lock."""
     fork = """
         child = os.fork()
         if not child:
@@ -562,7 +562,7 @@ def test_a_child_that_outlives_its_kernel_holds_up_nobody(path: Path, monkeypatc
     assert hear(holder) == "ready"
     tell(holder)
     child = int(hear(holder))
-    monkeypatch.setattr(gate, "PATIENCE", 10)
+    monkeypatch.setattr(locks, "TIMEOUT", 10)
     try:
         end(holder)
         store = LmdbStore(path)

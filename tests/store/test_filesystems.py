@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.places import filesystems
-from kishu_kernel.store.places.filesystems import base_for, local_base, network_file_system
+from kishu_kernel.store.catalog import filesystems
+from kishu_kernel.store.catalog.filesystems import base_for, local_base, network_file_system
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="mount points as POSIX has them")
 

@@ -13,15 +13,15 @@ import pytest
 from kishu_kernel.errors import StoreFormatError, UntrustedError
 from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.store import Blob, LmdbStore
-from kishu_kernel.store.care.trust import Trust, trust, trust_of
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.maintenance.trust import Trust, trust, trust_of
 
 from .values import payload, trivial
 
 DATA = Path(__file__).parents[1] / "data"
 FIRST, SECOND, THIRD = (CheckpointId(f"00000000000000{end}") for end in ("a1", "b2", "c3"))
-SEAL = Seal(bytes(range(32)))
+SEAL = Signer(bytes(range(32)))
 
 
 def fixture(path: Path, name: str) -> Path:
@@ -53,7 +53,7 @@ def check_the_first_two(store: LmdbStore) -> None:
 
 @pytest.mark.parametrize("name", ["store_v2", "store_v3"])
 def test_it_is_read(tmp_path: Path, name: str) -> None:
-    store = LmdbStore(fixture(tmp_path / "store", name), seal=SEAL)
+    store = LmdbStore(fixture(tmp_path / "store", name), signer=SEAL)
     check_all(store)
     assert store.checkpoint(SECOND).outputs_trusted == (name == "store_v3")
     store.close()
@@ -74,13 +74,13 @@ def test_marks_of_format_2_are_made_anew_by_the_first_write(tmp_path: Path) -> N
     path = fixture(tmp_path / "store", "store_v2")
     assert trust_of(path, SEAL) == Trust(3, 3, 3, 3, 1, 0)
     before = rows(path, "versions")
-    store = LmdbStore(path, seal=SEAL)
+    store = LmdbStore(path, signer=SEAL)
     assert store.commit(trivial(1), [payload(b"s")], {"branch/main": THIRD}).trusted
     check_all_but_the_new_one(store)
     store.close()
     assert trust_of(path, SEAL) == Trust(4, 4, 4, 4, 1, 0)
     assert trust(path, SEAL) == Trust(4, 4, 4, 4, 1, 1)
-    put(path, before)  # the old marks are worth nothing from here on
+    put(path, before)  # the old signatures are worth nothing from here on
     assert trust_of(path, SEAL) == Trust(4, 4, 4, 1, 1, 1)
 
 
@@ -92,8 +92,8 @@ def check_all_but_the_new_one(store: LmdbStore) -> None:
 
 def test_a_stranger_who_writes_takes_over_nothing(tmp_path: Path) -> None:
     path = fixture(tmp_path / "store", "store_v2")
-    stranger = Seal(b"s" * 32)
-    store = LmdbStore(path, seal=stranger)
+    stranger = Signer(b"s" * 32)
+    store = LmdbStore(path, signer=stranger)
     store.commit(trivial(1), [payload(b"s")], {})
     store.close()
     assert trust_of(path, stranger) == Trust(4, 1, 4, 1, 1, 0)
@@ -113,13 +113,13 @@ def put(path: Path, versions: dict[bytes, bytes]) -> None:
 
 @pytest.mark.parametrize("name", ["store_v2", "store_v3"])
 def test_the_fixture_has_all_kinds_of_values(tmp_path: Path, name: str) -> None:
-    store = LmdbStore(fixture(tmp_path / "store", name), seal=SEAL)
+    store = LmdbStore(fixture(tmp_path / "store", name), signer=SEAL)
     with store._environment.reading() as txn:
         count = {table: txn.stat(store._tables[table])["entries"] for table in schema.TABLES}
         with txn.cursor(db=store._tables["packed"]) as cursor:
             codecs = {bytes(value)[0] for _, value in cursor}
         key = schema.version_key(Version(("lines", "n"), THIRD))
-        manifest = schema.decode_manifest(schema.unmarked(bytes(txn.get(key, db=store._tables["versions"]))))
+        manifest = schema.decode_manifest(schema.without_signature(bytes(txn.get(key, db=store._tables["versions"]))))
     store.close()
     assert all(count.values())
     assert codecs == {1, 2}
@@ -129,7 +129,7 @@ def test_the_fixture_has_all_kinds_of_values(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["store_v1", "store_v2", "store_v3"])
 def test_an_edit_finds_what_an_earlier_release_stored(tmp_path: Path, name: str) -> None:
     """Chunks of today have the digests of those of then."""
-    store = LmdbStore(fixture(tmp_path / "store", name), seal=SEAL)
+    store = LmdbStore(fixture(tmp_path / "store", name), signer=SEAL)
     lines = [f"{number}: {number * number % 7919}" for number in range(12_000)]
     kept = store.commit(trivial(9), [payload(pickle.dumps(["new", *lines], 5))], {})
     assert (kept.written_bytes < 30_000) == (name != "store_v1")
@@ -139,13 +139,13 @@ def test_an_edit_finds_what_an_earlier_release_stored(tmp_path: Path, name: str)
 def test_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
     path = fixture(tmp_path / "store", "store_v1")
     for _ in range(2):  # once is enough
-        store = LmdbStore(path, seal=SEAL)
+        store = LmdbStore(path, signer=SEAL)
         assert store.refs() == {"branch/main": SECOND, "tag/good": FIRST}
         assert [(each.id, each.trusted) for each in store.checkpoints()] == [(FIRST, False), (SECOND, False)]
         with pytest.raises(UntrustedError):
             store.load(Version(("x",), FIRST))
         store.close()
-    store = LmdbStore(path, seal=SEAL)
+    store = LmdbStore(path, signer=SEAL)
     assert trust(path, SEAL).whole
     check_the_first_two(store)
     assert store.commit(trivial(1), [payload(b"s")], {}).trusted
@@ -156,11 +156,11 @@ def test_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
 
 def test_a_migration_that_dies_leaves_format_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = fixture(tmp_path / "store", "store_v1")
-    monkeypatch.setattr(schema, "MARKED", {"checkpoints": 2, "no such table": 2})
+    monkeypatch.setattr(schema, "SIGNED_TABLES", {"checkpoints": 2, "no such table": 2})
     with pytest.raises(KeyError):
-        LmdbStore(path, seal=SEAL)
+        LmdbStore(path, signer=SEAL)
     monkeypatch.undo()
-    store = LmdbStore(path, seal=SEAL)
+    store = LmdbStore(path, signer=SEAL)
     assert next(each.code for each in store.checkpoints()) == "x = 1"
     store.close()
 

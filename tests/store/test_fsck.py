@@ -20,11 +20,11 @@ from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version, VersionRecord
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care.fsck import Report, check
-from kishu_kernel.store.disk.image import Image
+from kishu_kernel.store.disk.data_file import DataFile
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.maintenance.fsck import Report, check
 
 from .values import checkpoint_id, payload, trivial
 
@@ -312,7 +312,7 @@ def test_payloads_whose_record_is_gone_are_found_again(path: Path) -> None:
 
 def test_what_a_stranger_put_beside_a_lost_record_does_not_become_ours(path: Path) -> None:
     key = schema.version_key(version(20))
-    theirs = schema.unmarked(value(path, "versions", key)) + schema.NO_MARK
+    theirs = schema.without_signature(value(path, "versions", key)) + schema.NO_SIGNATURE
     put(path, "versions", key, theirs)
     drop(path, "checkpoints", schema.checkpoint_key(checkpoint_id(20)))
     check(path, repair=True)
@@ -327,7 +327,7 @@ def test_a_circle_is_opened_and_not_trusted(path: Path) -> None:
     from kishu_kernel.store.format.checkpoints import encode_checkpoint
 
     circle = replace(cell(10), parent=checkpoint_id(15))
-    put(path, "checkpoints", schema.checkpoint_key(circle.id), encode_checkpoint(circle) + schema.NO_MARK)
+    put(path, "checkpoints", schema.checkpoint_key(circle.id), encode_checkpoint(circle) + schema.NO_SIGNATURE)
     assert kinds(check(path)) == ["mark", "record"]
     report = check(path, repair=True)
     assert [problem.repaired for problem in report.problems] == [
@@ -363,20 +363,20 @@ def test_refs_that_lead_nowhere(path: Path) -> None:
 
 
 def test_marks_that_are_missing_are_told_and_not_made(path: Path) -> None:
-    report = check(path, seal=Seal(b"s" * 32))
+    report = check(path, signer=Signer(b"s" * 32))
     assert kinds(report) == ["mark"]
     assert report.untrusted == 3 * LAST
     assert "jupyter kishu trust" in report.problems[0].consequence
-    again = check(path, repair=True, seal=Seal(b"s" * 32))
+    again = check(path, repair=True, signer=Signer(b"s" * 32))
     assert not again.clean
     assert check(path).untrusted == 0
 
 
 def test_a_repair_by_who_may_not_vouch_makes_nothing_trusted(path: Path) -> None:
     drop(path, "chunks", digest(memoryview(noise(3))))
-    check(path, repair=True, seal=Seal(b"s" * 32))
-    for seal in (None, Seal(b"s" * 32)):
-        store = LmdbStore(path, seal=seal)
+    check(path, repair=True, signer=Signer(b"s" * 32))
+    for signer in (None, Signer(b"s" * 32)):
+        store = LmdbStore(path, signer=signer)
         assert not store.checkpoint(checkpoint_id(3)).trusted
         store.close()
 
@@ -440,7 +440,7 @@ def test_pages_overwritten_anywhere(path: Path, seed: int) -> None:
 import sys
 from pathlib import Path
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.care.fsck import check
+from kishu_kernel.store.maintenance.fsck import check
 from tests.store.test_fsck import usable
 path = Path(sys.argv[1])
 found = check(path)
@@ -467,7 +467,7 @@ if all(each.repaired for each in report.problems):
 
 def test_one_newest_page_broken_loses_little(path: Path) -> None:
     """The leaf with the newest record is overwritten: the others are there."""
-    with Image(path / "data.mdb") as image:
+    with DataFile(path / "data.mdb") as image:
         tables = image.tables()
         places = {item.key: item.place for item in image.items("checkpoints", tables["checkpoints"])}
     page = places[schema.checkpoint_key(checkpoint_id(LAST))] // 4096
@@ -516,7 +516,7 @@ def test_looking_at_any_bytes_ends(path: Path) -> None:
         for _ in range(chance.randrange(1, 400)):
             data[chance.randrange(len(data))] = chance.randrange(256)
         (path / "data.mdb").write_bytes(data)
-        with Image(path / "data.mdb") as image:
+        with DataFile(path / "data.mdb") as image:
             for name, tree in image.tables().items():
                 for item in image.items(name, tree):
                     image.value(item)

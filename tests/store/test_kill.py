@@ -94,6 +94,6 @@ def test_readers_of_killed_processes_keep_no_space(tmp_path: Path) -> None:
     end(reader)
     store = LmdbStore(path)
     for _ in range(300):
-        store.update({"head/s": workload.checkpoint_id(1)})
+        store.update_refs({"head/s": workload.checkpoint_id(1)})
     assert os.path.getsize(path / "data.mdb") < 1 << 19
     store.close()

@@ -14,11 +14,11 @@ import pytest
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError, UntrustedError
 from kishu_kernel.model import CheckpointId, Version
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.care.trust import trust
-from kishu_kernel.store.disk import gate
+from kishu_kernel.store.disk import locks
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, digest
-from kishu_kernel.store.format.marks import Marks, cover
+from kishu_kernel.store.format.signatures import StoreSignatures, sha256
+from kishu_kernel.store.maintenance.trust import trust
 
 from .processes import HEAD, python, succeed
 from .values import checkpoint_id, full, payload, trivial
@@ -169,7 +169,7 @@ def test_the_map_grows_under_readers(path: Path) -> None:
 
 
 def test_a_resize_waits_for_readers_but_not_for_ever(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gate, "PATIENCE", 0.05)
+    monkeypatch.setattr(locks, "TIMEOUT", 0.05)
     store = LmdbStore(path, map_size=1 << 18)
     with (
         store._environment.reading(),
@@ -218,7 +218,7 @@ def test_a_forked_child_is_refused_and_harms_nothing(path: Path) -> None:
     if not child:
         for act in (
             lambda: store.commit(trivial(2), [], {}),
-            lambda: store.update({}),
+            lambda: store.update_refs({}),
             lambda: store.checkpoint(checkpoint_id(1)),
             lambda: blob.readinto(memoryview(bytearray(4))),
             store.statistics,
@@ -293,9 +293,9 @@ def test_rotten_and_lost_chunks_are_found(store: LmdbStore, path: Path) -> None:
     again.close()
 
 
-def marks_of(store: LmdbStore) -> Marks:
+def marks_of(store: LmdbStore) -> StoreSignatures:
     with store._environment.reading() as txn:
-        return store._binding.marks(txn, store._tables)
+        return store._identity.signatures(txn, store._tables)
 
 
 def test_a_chunk_that_does_not_fit_is_found(store: LmdbStore, path: Path) -> None:
@@ -304,11 +304,11 @@ def test_a_chunk_that_does_not_fit_is_found(store: LmdbStore, path: Path) -> Non
         wrong = schema.Manifest(
             ("x",),
             "cloudpickle",
-            schema.Piece(1, False, (digest(memoryview(b"s")),), cover(b"s")),
+            schema.Piece(1, False, (digest(memoryview(b"s")),), sha256(b"s")),
             (schema.Piece(nbytes, False, (digest(memoryview(b"1234")),)),),
         )
         key, body = schema.version_key(X1), schema.encode_manifest(wrong)
-        value = marks_of(store).marked("versions", key, body)
+        value = marks_of(store).signed("versions", key, body)
         store._environment.write(lambda txn, key=key, value=value: txn.put(key, value, db=store._tables["versions"]))
         with pytest.raises(LoadError, match="add up"):
             read(store, X1)

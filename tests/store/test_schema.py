@@ -10,9 +10,15 @@ from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import Checkpoint, Digest, VersionRecord
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs
-from kishu_kernel.store.format.marks import Marks, cover, identity, identity_key, new_identity
 from kishu_kernel.store.format.schema import Manifest, Piece
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signatures import (
+    StoreSignatures,
+    decode_identity,
+    encode_new_identity,
+    identity_key,
+    sha256,
+)
+from kishu_kernel.store.format.signing import Signer
 
 from .values import checkpoint_id, full, trivial
 
@@ -118,45 +124,47 @@ def test_formats() -> None:
 
 
 def test_a_mark_is_of_one_store_one_place_and_one_content() -> None:
-    seal = Seal(b"k" * 32)
-    marks = Marks(seal, b"i" * 16)
-    value = marks.marked("versions", b"key", b"body")
-    assert schema.unmarked(value) == b"body"
-    assert marks.trusted("versions", b"key", value)
-    assert not Marks(Seal(b"o" * 32), b"i" * 16).trusted("versions", b"key", value)
-    assert not Marks(seal, b"j" * 16).trusted("versions", b"key", value)
-    assert not Marks(seal, None).trusted("versions", b"key", value)
-    assert not marks.trusted("versions", b"key", Marks(seal, None).marked("versions", b"key", b"body"))
-    assert not marks.trusted("checkpoints", b"key", value)
-    assert not marks.trusted("versions", b"other", value)
-    assert not marks.trusted("versions", b"key", b"B" + value[1:])
-    assert not marks.trusted("versions", b"key", b"body" + schema.NO_MARK)
+    signer = Signer(b"k" * 32)
+    signatures = StoreSignatures(signer, b"i" * 16)
+    value = signatures.signed("versions", b"key", b"body")
+    assert schema.without_signature(value) == b"body"
+    assert signatures.verifies("versions", b"key", value)
+    assert not StoreSignatures(Signer(b"o" * 32), b"i" * 16).verifies("versions", b"key", value)
+    assert not StoreSignatures(signer, b"j" * 16).verifies("versions", b"key", value)
+    assert not StoreSignatures(signer, None).verifies("versions", b"key", value)
+    assert not signatures.verifies(
+        "versions", b"key", StoreSignatures(signer, None).signed("versions", b"key", b"body")
+    )
+    assert not signatures.verifies("checkpoints", b"key", value)
+    assert not signatures.verifies("versions", b"other", value)
+    assert not signatures.verifies("versions", b"key", b"B" + value[1:])
+    assert not signatures.verifies("versions", b"key", b"body" + schema.NO_SIGNATURE)
     for short in (b"", b"body", value[-15:]):
-        assert not marks.trusted("versions", b"key", short)
+        assert not signatures.verifies("versions", b"key", short)
 
 
 @pytest.mark.parametrize("identity", [b"i" * 16, None])
 def test_a_manifest_is_vouched_for_with_its_stream(identity: bytes | None) -> None:
-    marks = Marks(Seal(b"k" * 32), identity)
-    manifest = MANIFEST._replace(stream=MANIFEST.stream._replace(cover=cover(b"stream")))
+    signatures = StoreSignatures(Signer(b"k" * 32), identity)
+    manifest = MANIFEST._replace(stream=MANIFEST.stream._replace(sha256=sha256(b"stream")))
     body = schema.encode_manifest(manifest)
-    old = body + Seal(b"k" * 32).mark(b"versions", b"key", body, b"stream")
-    value = marks.marked("versions", b"key", body) if identity else old
-    assert marks.vouches(b"key", value, manifest, b"stream")
-    assert not marks.vouches(b"key", value, manifest, b"Stream")
-    assert not marks.vouches(b"yek", value, manifest, b"stream")
-    assert not marks.vouches(b"key", body + schema.NO_MARK, manifest, b"stream")
-    assert marks.vouches(b"key", old, manifest, b"stream") == (identity is None)
+    old = body + Signer(b"k" * 32).sign(b"versions", b"key", body, b"stream")
+    value = signatures.signed("versions", b"key", body) if identity else old
+    assert signatures.verifies_payload(b"key", value, manifest, b"stream")
+    assert not signatures.verifies_payload(b"key", value, manifest, b"Stream")
+    assert not signatures.verifies_payload(b"yek", value, manifest, b"stream")
+    assert not signatures.verifies_payload(b"key", body + schema.NO_SIGNATURE, manifest, b"stream")
+    assert signatures.verifies_payload(b"key", old, manifest, b"stream") == (identity is None)
 
 
 def test_an_identity_is_believed_from_its_user_only() -> None:
-    seal, other = Seal(b"k" * 32), Seal(b"o" * 32)
-    value = new_identity(seal)
-    assert identity(seal, value) == value[:16]
-    assert new_identity(seal) != value
-    assert identity_key(seal) != identity_key(other)
-    for wrong in (None, b"", value[:31], bytes(32), value + b"0", new_identity(other)):
-        assert identity(seal, wrong) is None
+    signer, other = Signer(b"k" * 32), Signer(b"o" * 32)
+    value = encode_new_identity(signer)
+    assert decode_identity(signer, value) == value[:16]
+    assert encode_new_identity(signer) != value
+    assert identity_key(signer) != identity_key(other)
+    for wrong in (None, b"", value[:31], bytes(32), value + b"0", encode_new_identity(other)):
+        assert decode_identity(signer, wrong) is None
 
 
 def test_what_made_a_payload_has_a_short_name() -> None:

@@ -25,13 +25,13 @@ from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.rebuild import STREAM_NAMES
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.base import StoredPayload
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
 from tests.support.harness import Notebook
 
 from .stream_looks import LOOKS
 
 DATA = Path(__file__).parents[1] / "data" / "streams_v3"
-SEAL = Seal(bytes(range(32)))
+SEAL = Signer(bytes(range(32)))
 
 STORED_AS = "kishu_kernel.rebuild"
 """The module that streams of format 3 name, wherever the code is today."""
@@ -64,7 +64,7 @@ class Opened:
 
     def __init__(self, path: Path, module: types.ModuleType) -> None:
         shutil.copytree(DATA, path)
-        self.store = LmdbStore(path, seal=SEAL)
+        self.store = LmdbStore(path, signer=SEAL)
         self.live = vars(module)
         made = sorted(self.store.checkpoints(), key=lambda each: each.execution_count)
         records = [(record.names, each.id) for each in made for record in each.versions]
@@ -160,7 +160,7 @@ def test_a_later_session_goes_on_with_it(opened: Opened, tmp_path: Path, monkeyp
     """All of it is loaded: no cell is run again, but for what another version of a library cannot make."""
     elsewhere = {opened.code(name) for name in LOOKS if any(reasons(opened.stored(name)))}
     shutil.copytree(DATA, tmp_path / "later")
-    notebook = Notebook.as_main(monkeypatch, "code", LmdbStore(tmp_path / "later", seal=SEAL), "later")
+    notebook = Notebook.as_main(monkeypatch, "code", LmdbStore(tmp_path / "later", signer=SEAL), "later")
     outcome = notebook.session.resume()
     assert (outcome.plan.lost, outcome.plan.replay, notebook.warnings) == ((), (), [])
     assert elsewhere.issuperset(notebook.reran)

@@ -25,21 +25,21 @@ from kishu_kernel.session.bundle_extract import extract
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
 from kishu_kernel.store.base import Store
-from kishu_kernel.store.care.bundle import export_history
-from kishu_kernel.store.care.trust import Trust, tell_apart, trust, trust_of
-from kishu_kernel.store.care.unbundle import import_history
-from kishu_kernel.store.disk import compact
+from kishu_kernel.store.disk import store_files
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
 from kishu_kernel.store.format.chunks import digest
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.maintenance.bundle_export import export_history
+from kishu_kernel.store.maintenance.bundle_import import import_history
+from kishu_kernel.store.maintenance.trust import Trust, give_new_identity, trust, trust_of
 from kishu_kernel.store.transfer import transfer
 from tests.support.harness import Notebook
 
 from .values import checkpoint_id, payload, trivial
 
 X1, X2 = (Version(("x",), checkpoint_id(number)) for number in (1, 2))
-STRANGER = Seal(b"s" * 32)
+STRANGER = Signer(b"s" * 32)
 DATA = Path(__file__).parents[1] / "data"
 
 
@@ -139,10 +139,10 @@ def test_a_stream_whose_digest_was_forged(
     name = digest(memoryview(pickle.dumps({"x": 1}, protocol=5)))
     padded = bomb + bytes(len(pickle.dumps({"x": 1}, protocol=5)))
     put(store, "chunks", name, padded)
-    manifest = schema.decode_manifest(schema.unmarked(got(store, "versions", schema.version_key(X1))))
+    manifest = schema.decode_manifest(schema.without_signature(got(store, "versions", schema.version_key(X1))))
     longer = manifest._replace(stream=manifest.stream._replace(nbytes=len(padded)))
     mark = got(store, "versions", schema.version_key(X1))[-16:]
-    for module in ("format.chunks", "disk.loading"):
+    for module in ("format.chunks", "disk.chunk_reader"):
         real = sys.modules[f"kishu_kernel.store.{module}"].digest  # type: ignore[attr-defined]
         monkeypatch.setattr(
             f"kishu_kernel.store.{module}.digest", lambda data, real=real: name if bytes(data) == padded else real(data)
@@ -159,7 +159,12 @@ def test_a_manifest_that_names_another_stream(store: LmdbStore, bomb: bytes, pwn
     forged = schema.Manifest(("x",), "cloudpickle", schema.Piece(len(bomb), False, (name,)), ())
     key = schema.version_key(X1)
     old = got(store, "versions", key)
-    for mark in (b"", schema.NO_MARK, old[-16:], STRANGER.mark(b"versions", key, schema.encode_manifest(forged), bomb)):
+    for mark in (
+        b"",
+        schema.NO_SIGNATURE,
+        old[-16:],
+        STRANGER.sign(b"versions", key, schema.encode_manifest(forged), bomb),
+    ):
         put(store, "versions", key, schema.encode_manifest(forged) + mark)
         with pytest.raises(LoadError):
             loaded(store, X1)
@@ -194,7 +199,7 @@ def test_a_cell_that_was_rewritten_is_not_run(store: LmdbStore, pwned: Path) -> 
     key = schema.checkpoint_key(checkpoint_id(1))
     old = got(store, "checkpoints", key)
     body = encode_checkpoint(replace(trivial(1), code=evil(pwned)))
-    for mark in (old[-16:], schema.NO_MARK, STRANGER.mark(b"checkpoints", key, body)):
+    for mark in (old[-16:], schema.NO_SIGNATURE, STRANGER.sign(b"checkpoints", key, body)):
         put(store, "checkpoints", key, body + mark)
         put(store, "versions", schema.version_key(X1), b"")
         assert store.checkpoint(checkpoint_id(1)).code == evil(pwned)  # to be read
@@ -210,9 +215,9 @@ def test_a_checkpoint_that_was_added_is_not_run(store: LmdbStore, pwned: Path) -
         store,
         "checkpoints",
         schema.checkpoint_key(added.id),
-        encode_checkpoint(replace(added, versions=(not_stored,))) + schema.NO_MARK,
+        encode_checkpoint(replace(added, versions=(not_stored,))) + schema.NO_SIGNATURE,
     )
-    store.update({"branch/main": added.id})
+    store.update_refs({"branch/main": added.id})
     refused(store, Version(("x",), added.id), pwned)
     with pytest.raises(LostError, match="jupyter kishu trust"):
         visit(store, CheckpointId("main"))
@@ -229,7 +234,7 @@ def test_what_stands_between_a_cell_and_its_input_does_not_choose_it(path: Path,
     store = LmdbStore(path)
     transfer(notebook.store, store)
     hidden = replace(store.checkpoint(moved.id), versions=(), dropped=())
-    put(store, "checkpoints", schema.checkpoint_key(moved.id), encode_checkpoint(hidden) + schema.NO_MARK)
+    put(store, "checkpoints", schema.checkpoint_key(moved.id), encode_checkpoint(hidden) + schema.NO_SIGNATURE)
     with pytest.raises(LostError):
         visit(store, made.id)
     assert not pwned.exists()
@@ -239,7 +244,7 @@ def test_what_stands_between_a_cell_and_its_input_does_not_choose_it(path: Path,
 def test_nothing_of_ours_marks_what_was_not(store: LmdbStore, pwned: Path) -> None:
     """A message, a collection, an amendment, a copy, an export: all write records anew."""
     key = schema.checkpoint_key(checkpoint_id(1))
-    put(store, "checkpoints", key, encode_checkpoint(replace(trivial(1), code=evil(pwned))) + schema.NO_MARK)
+    put(store, "checkpoints", key, encode_checkpoint(replace(trivial(1), code=evil(pwned))) + schema.NO_SIGNATURE)
     seen = store.checkpoint(checkpoint_id(1))
     store.amend(replace(seen, message="looks good"), {})
     store.amend(replace(seen, message="claims to be", trusted=True), {})
@@ -267,7 +272,7 @@ def test_what_was_read_as_a_strangers_is_not_written_as_ours(store: LmdbStore, p
     """Between our reading and our writing, the record that was there before is put back."""
     key = schema.checkpoint_key(checkpoint_id(1))
     ours = got(store, "checkpoints", key)
-    put(store, "checkpoints", key, encode_checkpoint(replace(trivial(1), code=evil(pwned))) + schema.NO_MARK)
+    put(store, "checkpoints", key, encode_checkpoint(replace(trivial(1), code=evil(pwned))) + schema.NO_SIGNATURE)
     seen = store.checkpoint(checkpoint_id(1))
     put(store, "checkpoints", key, ours)
     store.amend(replace(seen, message="looks good"), {})
@@ -307,7 +312,7 @@ def test_a_packed_chunk_that_asks_for_a_plugin_starts_no_python(
 
 
 def test_a_strangers_store_is_a_log_until_it_is_accepted(path: Path, bomb: bytes, pwned: Path) -> None:
-    theirs = LmdbStore(path, seal=STRANGER)
+    theirs = LmdbStore(path, signer=STRANGER)
     theirs.commit(replace(trivial(1), code=evil(pwned)), [payload(bomb)], {"branch/main": checkpoint_id(1)})
     theirs.close()
     store = LmdbStore(path)
@@ -344,11 +349,11 @@ def test_a_store_of_format_1_is_a_log_until_it_is_accepted(path: Path) -> None:
 
 
 def test_accepting_marks_nothing_that_is_damaged(store: LmdbStore, path: Path) -> None:
-    put(store, "checkpoints", schema.checkpoint_key(checkpoint_id(1)), b"{" + schema.NO_MARK)
+    put(store, "checkpoints", schema.checkpoint_key(checkpoint_id(1)), b"{" + schema.NO_SIGNATURE)
     put(store, "chunks", digest(memoryview(pickle.dumps({"x": 2}, protocol=5))), b"?")
     found = trust(path)
     assert found == Trust(1, 1, 1, 1, damaged=2)
-    assert got(store, "checkpoints", schema.checkpoint_key(checkpoint_id(1))) == b"{" + schema.NO_MARK
+    assert got(store, "checkpoints", schema.checkpoint_key(checkpoint_id(1))) == b"{" + schema.NO_SIGNATURE
 
 
 def test_the_trusted_store_of_another_user_is_not_ours(store: LmdbStore, path: Path) -> None:
@@ -417,7 +422,7 @@ def test_its_identity_brings_its_records_and_loses_ours(store: LmdbStore, other:
     assert trust_of(path) == Trust(2, 0, 2, 0)
 
 
-@pytest.mark.parametrize("record", [None, b"{" + bytes(16), encode_checkpoint(trivial(9)) + STRANGER.mark(b"x")])
+@pytest.mark.parametrize("record", [None, b"{" + bytes(16), encode_checkpoint(trivial(9)) + STRANGER.sign(b"x")])
 def test_no_identity_is_believed_that_was_there_before_us(
     tmp_path: Path, other: LmdbStore, record: bytes | None
 ) -> None:
@@ -463,10 +468,10 @@ def test_marks_hold_when_a_bundle_comes_back(store: LmdbStore, path: Path, tmp_p
     """Another user has written to it meanwhile."""
     export_history(path, tmp_path / "there")
     import_history(tmp_path / "there", tmp_path / "theirs")
-    theirs = LmdbStore(tmp_path / "theirs", seal=STRANGER)
+    theirs = LmdbStore(tmp_path / "theirs", signer=STRANGER)
     theirs.commit(trivial(3), [payload(b"s")], {})
     theirs.close()
-    export_history(tmp_path / "theirs", tmp_path / "back", seal=STRANGER)
+    export_history(tmp_path / "theirs", tmp_path / "back", signer=STRANGER)
     import_history(tmp_path / "back", tmp_path / "ours")
     assert trust_of(tmp_path / "ours") == Trust(3, 2, 3, 2)
     assert trust_of(tmp_path / "ours", STRANGER) == Trust(3, 1, 3, 1)
@@ -474,8 +479,8 @@ def test_marks_hold_when_a_bundle_comes_back(store: LmdbStore, path: Path, tmp_p
 
 def test_a_copy_can_be_told_apart(store: LmdbStore, path: Path, tmp_path: Path) -> None:
     """As `attach` makes one: what is written to one of them from here on is nothing to the other."""
-    compact.copy(path, tmp_path / "copy")
-    tell_apart(tmp_path / "copy")
+    store_files.copy(path, tmp_path / "copy")
+    give_new_identity(tmp_path / "copy")
     twin = LmdbStore(tmp_path / "copy")
     assert trust_of(tmp_path / "copy") == Trust(2, 2, 2, 2)
     twin.commit(trivial(3), [payload(b"s")], {})
@@ -487,8 +492,8 @@ def test_a_copy_can_be_told_apart(store: LmdbStore, path: Path, tmp_path: Path) 
 
 def test_a_copy_is_told_apart_with_what_is_not_trusted_in_it(store: LmdbStore, path: Path) -> None:
     key = schema.checkpoint_key(checkpoint_id(1))
-    put(store, "checkpoints", key, encode_checkpoint(trivial(1, "x = 9")) + schema.NO_MARK)
-    tell_apart(path)
+    put(store, "checkpoints", key, encode_checkpoint(trivial(1, "x = 9")) + schema.NO_SIGNATURE)
+    give_new_identity(path)
     assert trust_of(path) == Trust(2, 1, 2, 2)
 
 
@@ -508,9 +513,9 @@ def test_outputs_that_were_exchanged_are_not_ours(store: LmdbStore, path: Path) 
     script = b'[{"output_type":"display_data","data":{"text/html":"<script>"},"metadata":{}}]'
     record = got(store, "checkpoints", one)
     for forged in (
-        *(script + first[-16:], script + schema.NO_MARK, script),
+        *(script + first[-16:], script + schema.NO_SIGNATURE, script),
         *(second, first[:-16] + second[-16:], first[:-16] + record[-16:]),
-        *(script + STRANGER.mark(b"outputs", one, script), first[:-1], b"[]", first + b" "),
+        *(script + STRANGER.sign(b"outputs", one, script), first[:-1], b"[]", first + b" "),
     ):
         put(store, "outputs", one, forged)
         seen = store.checkpoint(checkpoint_id(1))
@@ -522,7 +527,7 @@ def test_outputs_that_were_exchanged_are_not_ours(store: LmdbStore, path: Path) 
 
 def test_nothing_of_ours_marks_outputs_that_were_not(store: LmdbStore, path: Path) -> None:
     key = schema.checkpoint_key(checkpoint_id(1))
-    put(store, "outputs", key, schema.dump(OUTPUTS) + schema.NO_MARK)
+    put(store, "outputs", key, schema.dump(OUTPUTS) + schema.NO_SIGNATURE)
     seen = store.checkpoint(checkpoint_id(1))
     assert seen.outputs == OUTPUTS
     store.amend(replace(seen, message="looks good"), {})
@@ -552,7 +557,7 @@ def test_a_small_array_is_covered(store: LmdbStore, monkeypatch: pytest.MonkeyPa
     name = digest(memoryview(array))
     put(store, "chunks", name, forged)
     store._environment.write(lambda txn: txn.delete(name, db=store._tables["packed"]))
-    monkeypatch.setattr("kishu_kernel.store.disk.loading.digest", lambda data: name)
+    monkeypatch.setattr("kishu_kernel.store.disk.chunk_reader.digest", lambda data: name)
     with pytest.raises(LoadError, match="damaged"):
         store.load(Version(("x",), checkpoint_id(3))).blobs[0].readinto(memoryview(bytearray(1024)))
 
@@ -561,10 +566,10 @@ def test_a_small_array_is_covered(store: LmdbStore, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_bundle_with_a_bomb_in_it_runs_nothing(tmp_path: Path, bomb: bytes, pwned: Path) -> None:
-    theirs = LmdbStore(tmp_path / "theirs", seal=STRANGER)
+    theirs = LmdbStore(tmp_path / "theirs", signer=STRANGER)
     theirs.commit(replace(trivial(1), code=evil(pwned)), [payload(bomb)], {"branch/main": checkpoint_id(1)})
     theirs.close()
-    export_history(tmp_path / "theirs", tmp_path / "bundle", seal=STRANGER)
+    export_history(tmp_path / "theirs", tmp_path / "bundle", signer=STRANGER)
     import_history(tmp_path / "bundle", tmp_path / "new")
     store = LmdbStore(tmp_path / "new")
     refused(store, X1, pwned)

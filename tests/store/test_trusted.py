@@ -14,7 +14,7 @@ from kishu_kernel.model import Version
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
-from kishu_kernel.store.format.seal import Seal
+from kishu_kernel.store.format.signing import Signer
 
 from .values import checkpoint_id, full, payload, trivial
 
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def theirs(path: Path) -> Iterator[LmdbStore]:
-    store = LmdbStore(path, seal=Seal(b"t" * 32))
+    store = LmdbStore(path, signer=Signer(b"t" * 32))
     store.commit(
         replace(full(1), trusted=True, outputs_trusted=True),
         [payload(STREAM, b"data")],
@@ -42,7 +42,7 @@ def theirs(path: Path) -> Iterator[LmdbStore]:
 
 @pytest.fixture
 def ours(path: Path, theirs: LmdbStore) -> Iterator[LmdbStore]:
-    store = LmdbStore(path, seal=Seal(b"o" * 32))
+    store = LmdbStore(path, signer=Signer(b"o" * 32))
     yield store
     store.close()
 
@@ -110,7 +110,7 @@ def test_seams_are_part_of_what_is_trusted(theirs: LmdbStore) -> None:
     """The same chunks, put together in another way, are another stream."""
     taken = []
     change(theirs, "versions", schema.version_key(X1), lambda value: taken.append(value) or value)
-    manifest = schema.decode_manifest(schema.unmarked(taken[0]))
+    manifest = schema.decode_manifest(schema.without_signature(taken[0]))
     assert manifest.seams.nbytes
     without = schema.encode_manifest(manifest._replace(seams=schema.NO_PIECE))
     change(theirs, "versions", schema.version_key(X1), lambda value: without + value[-16:])

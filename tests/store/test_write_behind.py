@@ -13,9 +13,10 @@ import pytest
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
-from kishu_kernel.store import MemoryStore, write_behind
+from kishu_kernel.store import MemoryStore
 from kishu_kernel.store.base import Refs
-from kishu_kernel.store.write_behind import WAITING_BYTES, WriteBehind
+from kishu_kernel.store.write_behind import write_behind_store
+from kishu_kernel.store.write_behind.write_behind_store import MAX_WAITING_BYTES, WriteBehindStore
 
 from .values import checkpoint_id, payload, trivial
 
@@ -35,9 +36,9 @@ class GatedStore(MemoryStore):
         self._turn()
         return super().commit(checkpoint, payloads, refs, *pause)
 
-    def update(self, refs: Refs) -> None:
+    def update_refs(self, refs: Refs) -> None:
         self._turn()
-        super().update(refs)
+        super().update_refs(refs)
 
     def _turn(self) -> None:
         assert self.gate.wait(30)
@@ -51,8 +52,8 @@ def disk() -> GatedStore:
 
 
 @pytest.fixture
-def store(disk: GatedStore) -> Iterator[WriteBehind]:
-    made = WriteBehind(disk)
+def store(disk: GatedStore) -> Iterator[WriteBehindStore]:
+    made = WriteBehindStore(disk)
     yield made
     disk.gate.set()
     made.close()
@@ -69,7 +70,7 @@ def waits(thread: threading.Thread) -> bool:
     return thread.is_alive()
 
 
-def test_what_was_taken_is_seen_before_it_is_written(store: WriteBehind, disk: GatedStore) -> None:
+def test_what_was_taken_is_seen_before_it_is_written(store: WriteBehindStore, disk: GatedStore) -> None:
     disk.gate.clear()
     first, second = (store.commit(trivial(n), [], {"branch/main": checkpoint_id(n)}) for n in (1, 2))
     assert store.pending
@@ -91,7 +92,7 @@ def test_what_was_taken_is_seen_before_it_is_written(store: WriteBehind, disk: G
 
 def test_who_asks_for_it_learns_what_was_written() -> None:
     told: list[Checkpoint] = []
-    store = WriteBehind(MemoryStore(), told.append)
+    store = WriteBehindStore(MemoryStore(), told.append)
     taken = store.commit(trivial(1), [payload(b"stream")], {})
     store.flush()
     [kept] = told
@@ -100,7 +101,7 @@ def test_who_asks_for_it_learns_what_was_written() -> None:
     store.close()
 
 
-def test_after_a_failure_nothing_is_built_on_what_is_lost(store: WriteBehind, disk: GatedStore) -> None:
+def test_after_a_failure_nothing_is_built_on_what_is_lost(store: WriteBehindStore, disk: GatedStore) -> None:
     disk.gate.clear()
     first = store.commit(trivial(1), [], {"branch/main": checkpoint_id(1)})
     second = store.commit(trivial(2), [], {"branch/main": checkpoint_id(2)})
@@ -110,7 +111,7 @@ def test_after_a_failure_nothing_is_built_on_what_is_lost(store: WriteBehind, di
     disk.full = False
     for change in (
         lambda: store.commit(trivial(3), [], {}),
-        lambda: store.update({"tag/lost": second.id}),
+        lambda: store.update_refs({"tag/lost": second.id}),
         lambda: store.amend(second, {}),
     ):
         with pytest.raises(StoreError, match="the disk is full"):
@@ -126,9 +127,9 @@ def test_after_a_failure_nothing_is_built_on_what_is_lost(store: WriteBehind, di
     assert disk.contains(checkpoint_id(3))
 
 
-def test_refs_that_could_not_be_written_go_with_what_comes_next(store: WriteBehind, disk: GatedStore) -> None:
+def test_refs_that_could_not_be_written_go_with_what_comes_next(store: WriteBehindStore, disk: GatedStore) -> None:
     disk.full = True
-    store.note({"head/here": checkpoint_id(7)})
+    store.set_refs_later({"head/here": checkpoint_id(7)})
     store.flush()
     disk.full = False
     assert store.refs() == {"head/here": checkpoint_id(7)}
@@ -141,14 +142,14 @@ def test_refs_that_could_not_be_written_go_with_what_comes_next(store: WriteBehi
 
 @pytest.mark.parametrize("kind", ["streams", "buffers", "copies"])
 def test_what_waits_is_bounded(
-    store: WriteBehind, disk: GatedStore, kind: str, monkeypatch: pytest.MonkeyPatch
+    store: WriteBehindStore, disk: GatedStore, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "buffers":
-        monkeypatch.setattr(write_behind, "WAITING_BUFFERS", WAITING_BYTES)
+        monkeypatch.setattr(write_behind_store, "MAX_HELD_BYTES", MAX_WAITING_BYTES)
     disk.gate.clear()
-    heavy = payload(bytes(WAITING_BYTES))
+    heavy = payload(bytes(MAX_WAITING_BYTES))
     if kind != "streams":
-        waiting = Buffer(memoryview(bytes(WAITING_BYTES)), copied=kind == "copies")
+        waiting = Buffer(memoryview(bytes(MAX_WAITING_BYTES)), copied=kind == "copies")
         heavy = Payload(("x",), "cloudpickle", b"s", (waiting,))
     store.commit(trivial(1), [heavy], {})
     second = in_thread(lambda: store.commit(trivial(2), [heavy], {}))
@@ -159,27 +160,27 @@ def test_what_waits_is_bounded(
     assert disk.contains(checkpoint_id(2))
 
 
-def test_only_what_is_touched_is_waited_for(store: WriteBehind, disk: GatedStore) -> None:
+def test_only_what_is_touched_is_waited_for(store: WriteBehindStore, disk: GatedStore) -> None:
     disk.gate.clear()
     store.commit(trivial(1), [payload(b"s", bytearray(5000))], {})
-    assert store.borrowed() == {("x",)}
-    store.give_back(lambda names: "y" in names)
-    touching = in_thread(lambda: store.give_back(lambda names: "x" in names))
+    assert store.in_flight() == {("x",)}
+    store.wait_until_read(lambda names: "y" in names)
+    touching = in_thread(lambda: store.wait_until_read(lambda names: "x" in names))
     assert waits(touching)
     disk.gate.set()
     touching.join(30)
-    assert store.borrowed() == frozenset()
+    assert store.in_flight() == frozenset()
 
 
-def test_streams_and_copies_borrow_nothing(store: WriteBehind, disk: GatedStore) -> None:
+def test_streams_and_copies_borrow_nothing(store: WriteBehindStore, disk: GatedStore) -> None:
     disk.gate.clear()
     store.commit(trivial(1), [payload(b"s")], {})
     copy = Buffer(memoryview(bytes(5000)), copied=True)
     store.commit(trivial(2), [Payload(("x",), "cloudpickle", b"s", (copy,))], {})
-    assert store.borrowed() == frozenset()
+    assert store.in_flight() == frozenset()
 
 
-def test_a_version_that_is_being_written_can_be_loaded(store: WriteBehind, disk: GatedStore) -> None:
+def test_a_version_that_is_being_written_can_be_loaded(store: WriteBehindStore, disk: GatedStore) -> None:
     disk.gate.clear()
     store.commit(trivial(1), [payload(b"stream")], {})
     loaded: list[bytes] = []
@@ -191,7 +192,7 @@ def test_a_version_that_is_being_written_can_be_loaded(store: WriteBehind, disk:
 
 
 def test_closing_writes_what_was_taken(disk: GatedStore) -> None:
-    store = WriteBehind(disk)
+    store = WriteBehindStore(disk)
     disk.gate.clear()
     store.commit(trivial(1), [], {})
     closed: list[bool] = []
@@ -208,7 +209,7 @@ def test_closing_writes_what_was_taken(disk: GatedStore) -> None:
     store.close()
 
 
-def test_an_idle_writer_keeps_nothing_of_the_user_alive(store: WriteBehind, disk: GatedStore) -> None:
+def test_an_idle_writer_keeps_nothing_of_the_user_alive(store: WriteBehindStore, disk: GatedStore) -> None:
     class Owner:
         pass
 
@@ -227,7 +228,7 @@ def test_an_idle_writer_keeps_nothing_of_the_user_alive(store: WriteBehind, disk
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_forked_child_writes_nothing_and_harms_nothing(store: WriteBehind, disk: GatedStore) -> None:
+def test_a_forked_child_writes_nothing_and_harms_nothing(store: WriteBehindStore, disk: GatedStore) -> None:
     disk.gate.clear()
     store.commit(trivial(1), [], {})
     child = os.fork()  # the writer waits at the gate, in the middle of a commit
@@ -267,7 +268,7 @@ class KnottyStore(MemoryStore):
 
 
 def test_a_failure_keeps_nothing_of_the_user_alive() -> None:
-    store = WriteBehind(KnottyStore())
+    store = WriteBehindStore(KnottyStore())
     block = Block(1000)
     gone = weakref.ref(block)
     gc.disable()

@@ -22,7 +22,7 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.namespace import UserNamespace
-from kishu_kernel.session.restore import CellRunner, Rerun
+from kishu_kernel.session.rerun import CellRunner, Rerun
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
 from kishu_kernel.session.timeline import Timeline
@@ -60,16 +60,16 @@ class FailingStore(MemoryStore):
             raise StoreError("the disk is full")
         return super().commit(checkpoint, payloads, refs, *pause)
 
-    def update(self, refs: Refs) -> None:
+    def update_refs(self, refs: Refs) -> None:
         if self.updates:
             raise StoreError("the disk is full")
-        super().update(refs)
+        super().update_refs(refs)
 
-    def load(self, version: Version, *arrived: Any) -> StoredPayload:
+    def load(self, version: Version, *on_read: Any) -> StoredPayload:
         if version in self.broken or not self.unloadable.isdisjoint(version.names):
             raise LoadError(f"{', '.join(version.names)}: bytes are missing")
         self.loaded.append(version)
-        return super().load(version, *arrived)
+        return super().load(version, *on_read)
 
 
 class Notebook:

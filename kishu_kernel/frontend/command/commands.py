@@ -88,8 +88,8 @@ def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> No
     usually finds its store when it is opened; `attach` helps where it does not.
     """
     base = base_of(ctx, directory)
-    from kishu_kernel.store.places.finding import stores as listed
-    from kishu_kernel.store.places.live import live_kernels
+    from kishu_kernel.store.catalog.assignment import list_stores as listed
+    from kishu_kernel.store.catalog.running_kernels import live_kernels
 
     found = listed(base)
     busy = {Path(kernel.store) for kernel in live_kernels() if kernel.store is not None}
@@ -115,7 +115,7 @@ def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Pa
     """
     base = base_of(ctx, directory)
     paths = named_stores.all_or(base, names)
-    from kishu_kernel.store.care.fsck import check
+    from kishu_kernel.store.maintenance.fsck import check
 
     each = Each(paths, for_programs)
     for path in each:
@@ -132,7 +132,9 @@ def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Pa
 @click.argument("names", metavar="[STORE]...", nargs=-1, shell_complete=complete_store)
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
 @click.option("--limit", metavar="SIZE", callback=size_in_bytes, help="What each store may occupy: 500MB, 5GB, 1.5GiB.")
-@click.option("--compact", is_flag=True, help="Give the free space back to the disk. No kernel may use the store.")
+@click.option(
+    "--compact", is_flag=True, help="Give the free space back to the disk. No kernel may use the store meanwhile."
+)
 @directory_option
 @json_option
 @click.pass_context
@@ -167,7 +169,7 @@ def gc(
             report = tables.collected_json(path, collected, dry_run)
             each.report(report, tables.collected_text(path, collected, dry_run))
             if compact:
-                from kishu_kernel.store.disk.compact import compact as compacted
+                from kishu_kernel.store.disk.store_files import compact as compacted
 
                 before, after = compacted(path)
                 report["compacted"] = {"before": before, "after": after}
@@ -202,13 +204,13 @@ def import_(
     if notebook is not None and to is not None:
         raise click.UsageError("--notebook and --to exclude each other.", ctx)
     base = base_of(ctx, directory)
-    from kishu_kernel.store.care.trust import trust_of
-    from kishu_kernel.store.care.unbundle import import_history
-    from kishu_kernel.store.places.receive import receive
+    from kishu_kernel.store.catalog.receive_bundle import receive_bundle
+    from kishu_kernel.store.maintenance.bundle_import import import_history
+    from kishu_kernel.store.maintenance.trust import trust_of
 
     with Bar(f"Reading {file.name}") as bar:
         if to is None:
-            path, content = receive(base, file, notebook, bar)
+            path, content = receive_bundle(base, file, notebook, bar)
         else:
             path = Path(os.path.abspath(to.expanduser()))
             content = import_history(file, path, bar)
@@ -247,8 +249,8 @@ def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path
     if for_programs and not (yes or check):
         raise click.UsageError("--json asks no question: add --check or --yes.", ctx)
     path = named_stores.find(base_of(ctx, directory), name)
-    from kishu_kernel.store.care import trust as trusting
-    from kishu_kernel.store.places.about import read_about
+    from kishu_kernel.store.catalog.about_file import read_about
+    from kishu_kernel.store.maintenance import trust as trusting
 
     found = trusting.trust_of(path)
     if not for_programs:
@@ -289,7 +291,7 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None,
     """
     base = base_of(ctx, directory)
     path = named_stores.find(base, name)
-    from kishu_kernel.store.places.finding import attach as attached
+    from kishu_kernel.store.catalog.assignment import attach as attached
 
     if path.parent != base:
         raise StoreError(f"{path} is not in {base}: `export` it, and `import` it with --notebook {notebook}")
@@ -307,9 +309,9 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None,
 
 def _check_key() -> None:
     """Raises `StoreError` where the user's key cannot be kept, so that nothing can be signed for later."""
-    from kishu_kernel.store.format.seal import key_path, user_seal
+    from kishu_kernel.store.format.signing import key_path, user_signer
 
-    if not user_seal().lasting:
+    if not user_signer().persistent:
         raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")
 
 

@@ -29,11 +29,11 @@ _PREFIX = re.compile(r"[0-9a-f]{2,16}")
 
 def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offers names of stores that begin so, with their notebooks; else files."""
-    from kishu_kernel.store.places.finding import stores
+    from kishu_kernel.store.catalog.assignment import list_stores
 
     try:
         base, _ = named_stores.base_of(ctx.params.get("directory"), is_given(ctx))
-        begun = [each for each in stores(base) if each.path.name.startswith(incomplete)]
+        begun = [each for each in list_stores(base) if each.path.name.startswith(incomplete)]
     except (KishuError, OSError):
         begun = []
     items = [
@@ -83,7 +83,7 @@ def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem
             return []
         store = LmdbStore(path, readonly=True)
         try:
-            return [each for each in find(History.at_rest(store)) if str(each.value).isprintable()]
+            return [each for each in find(History.from_store(store)) if str(each.value).isprintable()]
         finally:
             store.close()
     except (KishuError, OSError, LookupError, ValueError):

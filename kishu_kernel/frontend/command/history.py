@@ -31,7 +31,7 @@ from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted
 
 if TYPE_CHECKING:
-    from kishu_kernel.store.care.bundle import Extract
+    from kishu_kernel.store.maintenance.bundle_export import Extract
 
 NOTEBOOK = ".ipynb"
 
@@ -183,7 +183,9 @@ def search(ctx: click.Context, name: str, text: str, limit: int, directory: Path
 )
 @store_argument
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--target", metavar="TARGET", shell_complete=complete_target, help="As in `show`: one state only.")
+@click.option(
+    "--target", metavar="TARGET", shell_complete=complete_target, help="As in `show`: export this state only."
+)
 @click.option("-f", "--force", is_flag=True, help="Replace FILE if it exists.")
 @directory_option
 @json_option
@@ -226,7 +228,7 @@ def _export_notebook(
 
 
 def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> tuple[Json, str]:
-    from kishu_kernel.store.care.bundle import export_history
+    from kishu_kernel.store.maintenance.bundle_export import export_history
 
     if os.path.lexists(file) and not force:
         raise StoreError(f"{file} already exists: --force replaces it")
@@ -242,12 +244,12 @@ def _extract(path: Path, target: str) -> Extract:
     """Returns what belongs to one state of a store."""
     from kishu_kernel.history.targets import HEAD, resolve
     from kishu_kernel.session.bundle_extract import extract
-    from kishu_kernel.store.format.soundness import circles
+    from kishu_kernel.store.format.validation import cycles
 
     repair = f"repair it with `jupyter kishu fsck --repair {path}` first"
     with opened(path, readonly=True) as store:
         known = {each.id: each for each in store.checkpoints(outputs=False)}
-        if circles({id: each.parent for id, each in known.items()}):
+        if cycles({id: each.parent for id, each in known.items()}):
             raise StoreError(f"the history in {path} has no beginning: {repair}")
         refs = store.refs()
         heads = [id for name, id in refs.items() if name.startswith(HEAD) and id in known]

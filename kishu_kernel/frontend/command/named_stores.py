@@ -1,7 +1,7 @@
 """Finds the store that a name on the command line means: a directory, a notebook's path, or the name of a store.
 
-Law: nothing is guessed. A name that fits none, or several, is refused in one sentence that lists the nearest.
-Neighbours: `commands` asks, `store.places` knows whose the stores are.
+Law: nothing is guessed. What fits none, or several, is refused in one sentence that names the nearest.
+Neighbours: `commands` asks, `store.catalog` knows whose the stores are.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from kishu_kernel.errors import RequestError
 
 if TYPE_CHECKING:
-    from kishu_kernel.store.places.finding import StoreListing
+    from kishu_kernel.store.catalog.assignment import StoreListing
 
 SHORTEST = 3
 """So many letters of a name may stand for all of it."""
@@ -33,8 +33,8 @@ def base_of(directory: Path | None, force: bool) -> tuple[Path, str | None]:
     Raises:
         StoreError: there is no usable local directory.
     """
-    from kishu_kernel.store.places.filesystems import base_for
-    from kishu_kernel.store.places.locate import default_base
+    from kishu_kernel.store.catalog.filesystems import base_for
+    from kishu_kernel.store.catalog.paths import default_base
 
     meant = Path(os.path.abspath(directory.expanduser())) if directory else default_base()
     base, reason = base_for(meant, force=force)
@@ -47,10 +47,10 @@ def all_or(base: Path, names: Sequence[str]) -> list[Path]:
     Raises:
         RequestError: as `find`.
     """
-    from kishu_kernel.store.places.finding import stores
+    from kishu_kernel.store.catalog.assignment import list_stores
 
     if not names:
-        return [listing.path for listing in stores(base)]
+        return [listing.path for listing in list_stores(base)]
     return list(dict.fromkeys(find(base, name) for name in names))
 
 
@@ -60,9 +60,9 @@ def find(base: Path, text: str) -> Path:
     Raises:
         RequestError: there is none, or there are several.
     """
-    from kishu_kernel.store.places.finding import stores
+    from kishu_kernel.store.catalog.assignment import list_stores
 
-    listings = stores(base)
+    listings = list_stores(base)
     named = next((listing.path for listing in listings if listing.path.name == text), None)
     path = Path(os.path.abspath(os.path.expanduser(text)))
     here = _at(path, listings)
@@ -95,21 +95,21 @@ def _at(path: Path, listings: Sequence[StoreListing]) -> Path | None:
 
 def _of_notebook(base: Path, path: Path, listings: Sequence[StoreListing]) -> Path | None:
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.places.finding import find_place
+    from kishu_kernel.store.catalog.assignment import find_assignment
 
     if path.is_dir():
         return None
-    place = find_place(base, str(path), SessionId(""))
+    place = find_assignment(base, str(path), SessionId(""))
     known = {listing.path for listing in listings}
     return place.path if place.found != "new" and place.path in known else None
 
 
 def _unknown(base: Path, path: Path, text: str, listings: Sequence[StoreListing]) -> str:
     from kishu_kernel.model import SessionId
-    from kishu_kernel.store.places.finding import find_place
+    from kishu_kernel.store.catalog.assignment import find_assignment
 
     if path.is_file():
-        resembles = find_place(base, str(path), SessionId("")).resembles
+        resembles = find_assignment(base, str(path), SessionId("")).resembles
         way_out = "`jupyter kishu stores` lists all stores"
         if resembles:
             way_out = f"`jupyter kishu attach {resembles.name}` gives it the history of the notebook that it copies"

@@ -23,8 +23,8 @@ from kishu_kernel.frontend.command.terminal import base_of, is_given, note, open
 
 if TYPE_CHECKING:
     from kishu_kernel.client import Client
+    from kishu_kernel.store.catalog.running_kernels import LiveKernel
     from kishu_kernel.store.lmdb_store import LmdbStore
-    from kishu_kernel.store.places.live import LiveKernel
 
 PATIENCE = 5.0
 """Seconds that a kernel has to answer a command that only looks; then its store answers."""
@@ -53,14 +53,14 @@ class AtRest:
     def __init__(self, path: Path, store: LmdbStore) -> None:
         from kishu_kernel.frontend.protocol.reading import Reader
         from kishu_kernel.session.timeline import History
-        from kishu_kernel.store.places.about import read_about
+        from kishu_kernel.store.catalog.about_file import read_about
 
         about = read_about(path)
         self.kernel: str | None = None
         self.notebook: str | None = about.notebook if about else None
         self._path = path
         self._store = store
-        self._history = History.at_rest(store)
+        self._history = History.from_store(store)
         self._reader = Reader(lambda: self._history, lambda: self.notebook)
 
     def ask(self, operation: str, /, **parameters: object) -> Json:
@@ -167,18 +167,18 @@ def store_of(ctx: click.Context, directory: Path | None, name: str) -> Path | No
 def _named(ctx: click.Context, directory: Path | None, name: str) -> _Named:
     from kishu_kernel.client.connection import connection_file, only
     from kishu_kernel.frontend.command import named_stores
-    from kishu_kernel.store.places import live
+    from kishu_kernel.store.catalog import running_kernels
 
     file = connection_file(name)
     if file is not None:
-        known = (each for each in live.live_kernels() if os.path.realpath(each.connection_file) == file)
-        return _with(next(known, live.LiveKernel("", 0, "", file)))
+        known = (each for each in running_kernels.live_kernels() if os.path.realpath(each.connection_file) == file)
+        return _with(next(known, running_kernels.LiveKernel("", 0, "", file)))
     if not is_given(ctx):  # the notebook's own, wherever its store is
-        kernel = only(live.live_on(Path(name).expanduser()), name)
+        kernel = only(running_kernels.live_on(Path(name).expanduser()), name)
         if kernel is not None:
             return _with(kernel)
     path = named_stores.find(base_of(ctx, directory), name)
-    return _Named(only(live.live_in(path), name), path)
+    return _Named(only(running_kernels.live_in(path), name), path)
 
 
 def _with(kernel: LiveKernel) -> _Named:

@@ -77,7 +77,7 @@ class _Extension:
         """Gives the cell that is loading us the first checkpoint. False where it is hidden, or there is none."""
         running = self._running_cell()
         if running is None:
-            self._tracked.session.note_unseen()
+            self._tracked.session.note_unwatched_code()
             return False
         code, msg_id = running
         self._loading_cell = code, self._tracked.join_cell(code, msg_id, on_main_thread())

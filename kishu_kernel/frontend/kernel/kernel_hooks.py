@@ -164,11 +164,11 @@ class KernelHooks:
         """
         if msg.get("command") in _READ_ONLY:
             return await plain(msg)
-        self.tracked_shell.session.before_unseen()
+        self.tracked_shell.session.before_unwatched_code()
         try:
             return await plain(msg)
         finally:
-            self.tracked_shell.session.note_unseen()  # a cell may have ended meanwhile
+            self.tracked_shell.session.note_unwatched_code()  # a cell may have ended meanwhile
 
     def comm_handlers(self, plain: Mapping[str, Handler]) -> dict[str, Handler]:
         """Returns handlers of comm messages to use in the place of the plain ones."""
@@ -189,11 +189,11 @@ class KernelHooks:
         panel = sys.modules.get("kishu_kernel.frontend.panel.widget")
         if panel is not None and panel.is_own(args[-1]["content"].get("comm_id")):
             return handler(*args)
-        self.tracked_shell.session.before_unseen()
+        self.tracked_shell.session.before_unwatched_code()
         try:
             return handler(*args)
         finally:
-            self.tracked_shell.session.note_unseen()  # on a subshell, a cell may have ended meanwhile
+            self.tracked_shell.session.note_unwatched_code()  # on a subshell, a cell may have ended meanwhile
 
 
 async def answer_disabled(session: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:

@@ -73,7 +73,7 @@ class LiveOperations:
         if values:
             before, after = self.reader.variables_at(base), self.reader.variables_at(target)
             pairs = {name: (before[name][2], after[name][2]) for name in content["modified"]}
-            compared = self._session.compared(pairs)
+            compared = self._session.compare(pairs)
             for detail in content["details"]:
                 found = compared.get(detail["name"])
                 detail["change"] = None if found is None else comparison_content(found)
@@ -120,11 +120,11 @@ class LiveOperations:
         matching = [each.path for each in opener.stores() if store in (each.path.name, str(each.path), each.notebook)]
         if len(matching) != 1:
             raise RequestError(f"{len(matching)} stores are called {store!r}: `%kishu stores` lists all names")
-        if not self._session.let_go():
+        if not self._session.close_if_unused():
             raise RequestError(
                 "this session already has a history: restart the kernel, and attach before the first cell"
             )
-        return {"store": str(opener.attach(matching[0])), "sessions": len(self._timeline.earlier())}
+        return {"store": str(opener.attach(matching[0])), "sessions": len(self._timeline.other_heads())}
 
     def gc(self, dry_run: bool) -> Json:
         """Drops values that no session, branch or tag needs."""
@@ -168,10 +168,10 @@ class LiveOperations:
         undone = {each.id: each for each in path}
         on_path = {each.id for each in ancestry(timeline.lookup, target)}
         for start in (outcome.previous, target):
-            at = timeline.last_left(start)
+            at = timeline.redo_child(start)
             while at is not None and at not in undone and at not in on_path:
                 undone[at] = timeline.lookup(at)
-                at = timeline.last_left(at)
+                at = timeline.redo_child(at)
         cells = [each for each in undone.values() if each.code and (each.changed or each.accessed)]
         return [
             {"checkpoint": each.id, "execution_count": each.execution_count, "code": each.code, "session": each.session}

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # types only: the command line answers requests without a session
-    from kishu_kernel.session.progress import Show
+    from kishu_kernel.session.progress import ShowProgress
     from kishu_kernel.session.session import Session
-    from kishu_kernel.store.places.finding import Place, StoreListing
+    from kishu_kernel.store.catalog.assignment import StoreAssignment, StoreListing
 
 
 class NotebookStores(Protocol):
     """The store of a notebook, and the stores of all others."""
 
     @property
-    def place(self) -> Place | None:
+    def place(self) -> StoreAssignment | None:
         """Where the notebook's store is; None before it is open, and while it is in memory."""
 
     def stores(self) -> list[StoreListing]:
@@ -30,7 +30,7 @@ class NotebookStores(Protocol):
 class ProgressDisplay(Protocol):
     """Shows how far a checkout is."""
 
-    def elsewhere(self, show: Show) -> AbstractContextManager[None]:
+    def elsewhere(self, show: ShowProgress) -> AbstractContextManager[None]:
         """Within this context progress goes to `show` and not to the display."""
 
     def end(self) -> None:

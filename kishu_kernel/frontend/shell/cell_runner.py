@@ -15,7 +15,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from kishu_kernel.process.muting import muted
 
 if TYPE_CHECKING:
-    from kishu_kernel.session.restore import Rerun
+    from kishu_kernel.session.rerun import Rerun
 
 
 class ShellRunner:
@@ -26,7 +26,7 @@ class ShellRunner:
 
     def __call__(self, code: str) -> Rerun:
         """Runs a cell. Returns what it displayed last, and its exception if it raised one; an interrupt is raised."""
-        from kishu_kernel.session.restore import Rerun
+        from kishu_kernel.session.rerun import Rerun
 
         shown: list[Any] = []
         with self._captured(shown):

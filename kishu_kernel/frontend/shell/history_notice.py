@@ -13,10 +13,10 @@ from itertools import islice
 from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.model import Checkpoint
 from kishu_kernel.model.amounts import ago, counted, size
-from kishu_kernel.session.session import CUT_OFF
+from kishu_kernel.session.checkpointing import KERNEL_ENDED
 from kishu_kernel.session.timeline import Timeline
-from kishu_kernel.store.places.finding import Place
-from kishu_kernel.store.promise import is_unwritten
+from kishu_kernel.store.catalog.assignment import StoreAssignment
+from kishu_kernel.store.write_behind.placeholders import is_unwritten
 
 Commands = tuple[tuple[str, str], ...]
 """Commands, each with what it does."""
@@ -30,7 +30,9 @@ MAX_NAMES = 10
 _LOG = ("%kishu log --all", "lists the cells that were run")
 
 
-def notice(timeline: Timeline, place: Place | None = None, now: float | None = None) -> Mapping[str, str] | None:
+def notice(
+    timeline: Timeline, place: StoreAssignment | None = None, now: float | None = None
+) -> Mapping[str, str] | None:
     """Returns the notice as a mimebundle; None where there is nothing to say. O(checkpoints), bounded.
 
     Args:
@@ -38,7 +40,7 @@ def notice(timeline: Timeline, place: Place | None = None, now: float | None = N
         place: how the store was found.
         now: seconds of the epoch; None: the present time.
     """
-    earlier = timeline.earlier()
+    earlier = timeline.other_heads()
     if earlier:
         return _bundle(*_of_earlier(timeline, earlier, place, time.time() if now is None else now))
     if place is not None and place.resembles is not None:
@@ -58,13 +60,13 @@ def unwritten_work(timeline: Timeline, last: Checkpoint) -> str | None:
     """
     sentences = []
     path = list(islice(ancestry(timeline.lookup, last.id), MAX_CHECKPOINTS))
-    if (count := last.execution_count) is not None and last.incomplete == CUT_OFF:
+    if (count := last.execution_count) is not None and last.incomplete == KERNEL_ENDED:
         sentences.append(f"Its kernel ended while In[{count}] ran: what that cell did is not stored.")
     state = state_at(timeline.lookup, last.id) if len(path) < MAX_CHECKPOINTS else {}
     names = [
         each for names, made in state.items() if is_unwritten(timeline.lookup(made).record(names)) for each in names
     ]
-    if names and timeline.await_arrivals(0):
+    if names and timeline.await_handed_over(0):
         sentences.append(
             f"Its kernel ended before {_listed(sorted(names))} {'was' if len(names) == 1 else 'were'} written: "
             "resuming re-runs the cells that made them, where that gives them back."
@@ -80,7 +82,9 @@ def _listed(names: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | None, now: float) -> tuple[str, Commands]:
+def _of_earlier(
+    timeline: Timeline, earlier: list[Checkpoint], place: StoreAssignment | None, now: float
+) -> tuple[str, Commands]:
     last = timeline.resumable() or earlier[0]
     others = [each for each in earlier if each.id != last.id]
     text = f"This notebook has a history: its last session ended {ago(now - last.timestamp)}{_extent(timeline, last)}"
@@ -95,7 +99,7 @@ def _of_earlier(timeline: Timeline, earlier: list[Checkpoint], place: Place | No
     return text, (("%kishu resume", "brings its variables back"), _LOG)
 
 
-def _trust_command(place: Place | None) -> tuple[str, str]:
+def _trust_command(place: StoreAssignment | None) -> tuple[str, str]:
     return f"jupyter kishu trust {place.path.name if place else 'STORE'}", "in a terminal, accepts it as yours"
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from kishu_kernel.session.progress import Progress, Show
+from kishu_kernel.session.progress import Progress, ShowProgress
 
 MIMETYPE = "application/vnd.kishu.progress+json"
 """For clients that draw progress themselves: the fields of `session.progress.Progress`; `null` when it is over."""
@@ -20,10 +20,10 @@ class ProgressLine:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._id: str | None = None
-        self._elsewhere: Show | None = None
+        self._elsewhere: ShowProgress | None = None
 
     @contextmanager
-    def elsewhere(self, show: Show) -> Iterator[None]:
+    def elsewhere(self, show: ShowProgress) -> Iterator[None]:
         """Within this context progress goes to `show` and not to the display."""
         self._elsewhere = show
         try:
@@ -32,7 +32,7 @@ class ProgressLine:
             self._elsewhere = None
 
     def show(self, progress: Progress) -> None:
-        """Shows how far the checkout is. As in `session.progress.Show`."""
+        """Shows how far the checkout is. As in `session.progress.ShowProgress`."""
         if self._elsewhere is not None:
             self._elsewhere(progress)
             return

@@ -90,7 +90,7 @@ class Shutdown:
         """The process ends by itself, and nobody hurries it: everything is written."""
         if self._begin(float("inf")):
             with suppress(Exception):
-                self._shell.session.make_up_within(self._seconds)
+                self._shell.session.settle_within(self._seconds)
                 self._shell.session.flush_within(None)
             self._close()
 
@@ -116,7 +116,7 @@ class Shutdown:
         if not on_main:
             shell.cells.wait_for_pending(min(CHECKPOINT_SECONDS, self._seconds_left()))
         if all_ended:
-            shell.session.make_up_within(self._seconds_left())
+            shell.session.settle_within(self._seconds_left())
         self._write_or_hand_over()
         shell.session.flush_within(self._seconds_left())
 
@@ -134,9 +134,9 @@ class Shutdown:
     def _hold_cells_and(self, end: Callable[[], None]) -> None:
         session = self._shell.session
         self._shell.cells.wait_for_pending(min(CHECKPOINT_SECONDS, self._seconds_left()))
-        with session.standing_still(self._seconds_left()):  # to the very end: a cell that begins now would be lost
+        with session.cells_held_back(self._seconds_left()):  # to the very end: a cell that begins now would be lost
             if self._shell.stop_cells(0):
-                session.make_up_within(self._seconds_left())
+                session.settle_within(self._seconds_left())
             session.flush_within(self._seconds_left())
             self._close()
             end()

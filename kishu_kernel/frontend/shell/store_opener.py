@@ -20,8 +20,8 @@ from kishu_kernel.model import SessionId
 from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:
+    from kishu_kernel.store.catalog.assignment import StoreAssignment, StoreListing
     from kishu_kernel.store.lmdb_store import LmdbStore
-    from kishu_kernel.store.places.finding import Place, StoreListing
 
 MAX_BYTES = 20 * 10**9
 SHARE = 10
@@ -83,7 +83,7 @@ class StoreOpener:
         self._retry_at: float | None = None
         self._nameless = False
         self._damaged: tuple[Path, object] | None = None
-        self.place: Place | None = None
+        self.place: StoreAssignment | None = None
         self.key: Path | None = None
 
     def open(self) -> Timeline:
@@ -118,8 +118,8 @@ class StoreOpener:
             let_go: closes the store, if nothing of this session is in it; returns whether it did.
         """
         if self.place is not None and self._nameless and self._notebook() and let_go():
-            from kishu_kernel.store.disk.compact import remove
-            from kishu_kernel.store.places.about import ABOUT
+            from kishu_kernel.store.catalog.about_file import ABOUT
+            from kishu_kernel.store.disk.store_files import remove
 
             with suppress(StoreError):
                 remove(self.place.path, ABOUT)
@@ -140,7 +140,7 @@ class StoreOpener:
         except (StoreError, OSError):
             return
         try:
-            timeline.move_to(store, self._limit(store), self.refresh)
+            timeline.move_to_store(store, self._limit(store), self.refresh)
         except BaseException as error:
             self.place = meanwhile
             store.close()
@@ -152,8 +152,8 @@ class StoreOpener:
 
     def base(self) -> Path:
         """Returns the directory of all stores. Raises `StoreError` where there is no usable one."""
-        from kishu_kernel.store.places.filesystems import base_for
-        from kishu_kernel.store.places.locate import default_base
+        from kishu_kernel.store.catalog.filesystems import base_for
+        from kishu_kernel.store.catalog.paths import default_base
 
         base, reason = base_for(self._where.base or default_base(), self._where.network)
         if reason:
@@ -162,9 +162,9 @@ class StoreOpener:
 
     def stores(self) -> list[StoreListing]:
         """Returns all stores, the last used first."""
-        from kishu_kernel.store.places.finding import stores
+        from kishu_kernel.store.catalog.assignment import list_stores
 
-        return stores(self.base())
+        return list_stores(self.base())
 
     def attach(self, store: Path) -> Path:
         """Gives this notebook the history of another one, as in `places.finding.attach`. Its own store must be closed.
@@ -175,7 +175,7 @@ class StoreOpener:
         Raises:
             StoreError: it is not known which notebook this is, or the store cannot be attached.
         """
-        from kishu_kernel.store.places.finding import attach
+        from kishu_kernel.store.catalog.assignment import attach
 
         notebook = self._notebook()
         if not notebook:
@@ -184,42 +184,42 @@ class StoreOpener:
 
     def refresh(self) -> None:
         """Records in the store how to recognise the notebook if it is renamed. Cheap; fails silently."""
-        from kishu_kernel.store.places.finding import refresh
+        from kishu_kernel.store.catalog.assignment import remember_cells
 
         notebook = self._notebook()
         if self.place is not None and notebook:
-            refresh(self.place.path, notebook)
+            remember_cells(self.place.path, notebook)
 
     def _open(self) -> LmdbStore:
-        from kishu_kernel.store.format.seal import key_path, user_seal
+        from kishu_kernel.store.catalog.assignment import claim_store
+        from kishu_kernel.store.format.signing import key_path, user_signer
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import take_place
 
-        seal = user_seal()
+        signer = user_signer()
         notebook = self._notebook()
         self._nameless = not notebook
-        place = take_place(self.base(), notebook, self._session)
+        place = claim_store(self.base(), notebook, self._session)
         try:
-            store = LmdbStore(place.path, seal=seal)
+            store = LmdbStore(place.path, signer=signer)
         except StoreDamagedError:
             self._damaged = place.path, _file_identity(place.path)
             raise
-        if not seal.lasting:
+        if not signer.persistent:
             self._warn(
                 f"The key {key_path()} cannot be created: later kernels will not know that this history is yours."
             )
-        self.place, self.key = place, key_path() if seal.lasting else None
+        self.place, self.key = place, key_path() if signer.persistent else None
         return store
 
     def _open_readonly(self) -> Timeline | None:
         """Returns a timeline over a store that can be read and not written; None where it cannot be read either."""
         from kishu_kernel.store import MemoryStore
+        from kishu_kernel.store.catalog.assignment import find_assignment
         from kishu_kernel.store.layered_store import LayeredStore
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import find_place
 
         try:
-            place = find_place(self.base(), self._notebook(), self._session)
+            place = find_assignment(self.base(), self._notebook(), self._session)
             below = LmdbStore(place.path, readonly=True)
         except (StoreError, OSError):
             return None
@@ -234,22 +234,22 @@ class StoreOpener:
         Args:
             error: why that could not be opened; None is returned unless it is damaged.
         """
-        from kishu_kernel.store.format.seal import key_path, user_seal
+        from kishu_kernel.store.catalog.assignment import claim_replacement
+        from kishu_kernel.store.format.signing import key_path, user_signer
         from kishu_kernel.store.lmdb_store import LmdbStore
-        from kishu_kernel.store.places.finding import take_beside
 
         if not isinstance(error, StoreDamagedError) or self._damaged is None:
             return None
-        damaged, seal = {self._damaged[0]}, user_seal()
+        damaged, signer = {self._damaged[0]}, user_signer()
         with suppress(StoreError, OSError):
             while True:
-                place = take_beside(self.base(), self._notebook(), self._session, damaged)
+                place = claim_replacement(self.base(), self._notebook(), self._session, damaged)
                 try:
-                    store = LmdbStore(place.path, seal=seal)
+                    store = LmdbStore(place.path, signer=signer)
                 except StoreDamagedError:
                     damaged.add(place.path)
                 else:
-                    self.place, self.key = place, key_path() if seal.lasting else None
+                    self.place, self.key = place, key_path() if signer.persistent else None
                     return store
         return None
 

@@ -35,11 +35,11 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.muting import warnings_muted
-from kishu_kernel.session.namespace import UserNamespace, is_frontends, is_result
+from kishu_kernel.session.namespace import UserNamespace, is_frontend_code, is_result
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
 from kishu_kernel.session.timeline import Timeline
-from kishu_kernel.store.places.live import Announcement
+from kishu_kernel.store.catalog.running_kernels import Announcement
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
     from kishu_kernel.frontend.protocol.requests import Requests
@@ -190,7 +190,7 @@ class TrackedShell:
             ticket = self._watch(source, main, hidden=True)
         except KeyboardInterrupt:
             return not_run(self.shell.execution_count)
-        before = self._names.variables().keys() if is_frontends(code) else None
+        before = self._names.variables().keys() if is_frontend_code(code) else None
         try:
             with reuse_transformed(self.shell, code, text):
                 return await run()
@@ -202,7 +202,7 @@ class TrackedShell:
 
     def _lend(self, new: Set[str], spelled: Set[str]) -> None:
         """Notes that a frontend's code bound names. Those that it does not spell, a cell elsewhere may have bound."""
-        self._names.lend({name for name in new if name in spelled or is_result(name)})
+        self._names.note_injected({name for name in new if name in spelled or is_result(name)})
 
     def join_cell(self, code: str, msg_id: str, main: bool) -> CellEnd:
         """Watches a cell that runs already, and that loads us: its checkpoint has what it does from here on.
@@ -213,7 +213,7 @@ class TrackedShell:
             What is to be called when the cell ends.
         """
         found = self._names.variables()
-        self.session.note_unseen()
+        self.session.note_unwatched_code()
         self._begin_session(resume=not found)
         count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
         self._open_cells += 1
@@ -229,8 +229,8 @@ class TrackedShell:
 
     def _begin_cell(self, code: str, source: str, msg_id: str, main: bool, count: int) -> RecordedCell:
         """Begins to watch a cell; `_take` takes its checkpoint."""
-        if self._names.lends:
-            self._names.claim(cell_access(source))
+        if self._names.has_injected:
+            self._names.note_user_access(cell_access(source))
         ticket = self._watch(source, main)
         cell = RecordedCell(code, source, msg_id, count, ticket, start_recording() if self.settings.effects else None)
         if cell.ticket is not None:
@@ -247,7 +247,7 @@ class TrackedShell:
                 pass
             elif is_only_magic(cell.source, "kishu"):
                 self.recorder.take(cell.msg_id)
-                self.session.drop(cell.ticket)
+                self.session.discard(cell.ticket)
             else:
                 self._checkpoint(cell.ticket, cell.run, cell.msg_id)
         finally:
@@ -258,7 +258,7 @@ class TrackedShell:
         try:
             return self.session.before_cell(source, main=main, hidden=hidden)
         except Exception as error:  # law 8: the cell runs, whatever is wrong with us
-            self.session.before_unseen()
+            self.session.before_unwatched_code()
             self.warn(f"Kishu could not watch a cell ({error!r}). The next checkpoint will make up for it.")
             return None
 
@@ -273,7 +273,7 @@ class TrackedShell:
             self._announce()
             self._changed()
         except (Exception, KeyboardInterrupt) as error:
-            self.session.give_up(ticket, run, repr(error))
+            self.session.after_failed_checkpoint(ticket, run, repr(error))
         finally:
             self._taking = False
             if self._user_warnings.unprinted and not self.shutdown.begun.wait(SHUTDOWN_FOLLOWS):
@@ -290,15 +290,15 @@ class TrackedShell:
                 self.opener.retry(self.session.timeline)
                 return
             self._began = True
-            self.opener.reconsider(self.session.let_go)
+            self.opener.reconsider(self.session.close_if_unused)
             from kishu_kernel.frontend.shell.history_notice import notice, unwritten_work
 
             timeline = self.session.timeline
             if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
                 return
-            if (earlier := timeline.earlier()) and (unwritten := unwritten_work(timeline, earlier[0])):
+            if (earlier := timeline.other_heads()) and (unwritten := unwritten_work(timeline, earlier[0])):
                 self.warnings.append(unwritten)  # the notice says it, and `status` repeats it
-            if resume and self.settings.auto_resume and timeline.earlier():
+            if resume and self.settings.auto_resume and timeline.other_heads():
                 found = self._resumed() or found
             self.shell.display_pub.publish(dict(found))
         except Exception as error:
@@ -361,9 +361,9 @@ class TrackedShell:
         """As in `Session.think`. Tells subscribers when checkpoints look different for it."""
         if self._open_cells or not self.settings.audit:
             return None
-        before = self.session.thoughts
+        before = self.session.findings
         wait = self.session.think(hurried)
-        if self.session.thoughts != before:
+        if self.session.findings != before:
             self._changed(older_too=True)
         return wait
 
@@ -385,7 +385,7 @@ class TrackedShell:
         cut_off = self.cells.stop(seconds)
         for cell in cut_off:
             if cell.ticket is not None and not is_only_magic(cell.source, "kishu"):
-                self.session.cut_off(cell.ticket, cell.cut_off(), seconds)
+                self.session.note_unfinished_cell(cell.ticket, cell.cut_off(), seconds)
         return not cut_off
 
     def close(self) -> None:

@@ -1,9 +1,38 @@
-"""NumPy: its own classes. What arrays are is in `arrays`, and what those of derived classes are in `by_nature`."""
+"""NumPy: its own classes and random numbers. What arrays are is in `arrays`, of derived classes in `by_nature`."""
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
+from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.by_nature import as_it_is
 from kishu_kernel.objects.library import Library
+
+
+class _RandomNumbers(Provider):
+    name = "random numbers of NumPy"
+    module = "numpy"
+    drawn = True
+
+    def read(self) -> Any:
+        # It is imported when it is first used, and seeds itself from the clock: too late to know what a cell drew from.
+        random = sys.modules["numpy"].random
+        generator = random.mtrand._rand._bit_generator
+        if type(generator).__name__ != "MT19937":  # the user has put another one there
+            return type(generator).__name__, repr(generator.state), generator.state
+        kind, key, position, has_gauss, gauss = random.get_state()
+        return kind, key.tobytes(), position, has_gauss, gauss
+
+    def write(self, value: Any) -> None:
+        numpy = sys.modules["numpy"]
+        kind, key, *rest = value
+        if type(numpy.random.mtrand._rand._bit_generator).__name__ != kind:
+            numpy.random.set_bit_generator(getattr(numpy.random, kind)())
+        if kind != "MT19937":
+            numpy.random.mtrand._rand._bit_generator.state = rest[0]
+            return
+        numpy.random.set_state((kind, numpy.frombuffer(key, dtype=numpy.uint32), *rest))
 
 
 class NumPy(Library):
@@ -21,3 +50,4 @@ class NumPy(Library):
     reductions = {"numpy.polynomial._polybase.ABCPolyBase": as_it_is}
     shapes = True
     harmless = True
+    ambient = (_RandomNumbers(),)

@@ -1,10 +1,12 @@
-"""PyTorch: tensors, their memory, modules."""
+"""PyTorch: tensors, their memory, modules, random numbers."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable
 from typing import Any
 
+from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library, Reduction, WithMemo
 from kishu_kernel.objects.rebuild.parts import load_storage, set_tensor_state, storage_array
 
@@ -35,6 +37,20 @@ def _storage(storage: Any, memo: dict[Hashable, Any]) -> Reduction:
     return load_storage, (memo[key], dtype)
 
 
+class _RandomNumbers(Provider):
+    name = "random numbers of PyTorch"
+    module = "torch"
+    drawn = True
+
+    def read(self) -> Any:
+        state = sys.modules["torch"].get_rng_state()
+        return state.numpy().tobytes() if "numpy" in sys.modules else bytes(state.tolist())
+
+    def write(self, value: Any) -> None:
+        torch = sys.modules["torch"]
+        torch.set_rng_state(torch.tensor(list(value), dtype=torch.uint8))
+
+
 class Torch(Library):
     """Memory on the CPU goes as arrays do, so that it may be shared with them; gradients go along."""
 
@@ -46,3 +62,4 @@ class Torch(Library):
     }
     looks = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
     harmless = True
+    ambient = (_RandomNumbers(),)

@@ -223,7 +223,7 @@ def _unfinished(data: Path) -> bool:
 # --- the disk
 
 
-def refusal(data: Path) -> int | None:
+def growth_error(data: Path) -> int | None:
     """The error with which the disk refuses a file to grow, or None. It grows a little where it may.
 
     LMDB calls a write that was cut short an input/output error, whatever stopped it: asked again, the disk tells.

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import lmdb
 
 from kishu_kernel.errors import KishuError, StoreError, StoreFormatError
-from kishu_kernel.store.disk import directory, survey, tables
+from kishu_kernel.store.disk import directory, integrity, tables
 from kishu_kernel.store.disk.directory import DATA, LOCK, READERS
-from kishu_kernel.store.disk.gate import FileLock, Gate, Turn, wait_for
-from kishu_kernel.store.disk.trouble import told
-from kishu_kernel.store.disk.watch import LockLostError, Watch
+from kishu_kernel.store.disk.disk_errors import store_error
+from kishu_kernel.store.disk.file_monitor import FileMonitor, LockFileLostError
+from kishu_kernel.store.disk.locks import FileLock, SharedLock, WriterLock, wait_for
 
 if TYPE_CHECKING:
     from lmdb import _Database
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAP_SIZE = 1 << 30
 """Address space to begin with; the file stays as small as its content."""
 
-TABLES_AT_MOST = 16
+MAX_TABLES = 16
 
 Result = TypeVar("Result")
 
@@ -51,37 +51,39 @@ class Environment:
         self.readonly = readonly
         self._sync = sync
         self._pid = os.getpid()
-        self._gate = Gate()
+        self._resize_lock = SharedLock()
         self._data = path / DATA
         self._closed_at: int | None = None  # the map's size, where the environment had to be closed
         with ExitStack() as undo:
             # who compacts the store, or brings its files in order, needs to know that nobody uses it
             try:
-                self._presence = FileLock(path)
+                self._presence_lock = FileLock(path)
             except OSError as error:
-                raise told(path, error) from error
-            undo.callback(self._presence.close)
-            wait_for(self._come_in, f"the store at {path} is being put in order by another process")
+                raise store_error(path, error) from error
+            undo.callback(self._presence_lock.close)
+            wait_for(self._enter, f"the store at {path} is being put in order by another process")
             new = not directory.has_data(self.path)
-            self._turn = self._queue()
-            undo.callback(self._turn.close)
+            self._writer_lock = self._open_writer_lock()
+            undo.callback(self._writer_lock.close)
             env = self._opened(map_size, False)
             undo.callback(env.close)
-            with nullcontext() if readonly else self._turn.taken():
+            with nullcontext() if readonly else self._writer_lock.hold():
                 self._use(env)
             if new:
                 directory.sync_directory(path)
-                survey.remember(path, True)  # from now on, an empty file is no new one
+                integrity.record_verified(path, True)  # from now on, an empty file is no new one
             # only now may others come in who expect the files in order
-            wait_for(lambda: self._presence.try_lock(False), f"the store at {path} is being compacted by a process")
+            wait_for(
+                lambda: self._presence_lock.try_lock(False), f"the store at {path} is being compacted by a process"
+            )
             undo.pop_all()
 
-    def _come_in(self) -> bool:
+    def _enter(self) -> bool:
         """Alone at first, to bring the files in order; where others are in already, they have done it."""
-        alone = self._presence.try_lock(True)
+        alone = self._presence_lock.try_lock(True)
         if alone:
             directory.check_files(self.path)
-            survey.check_not_emptied(self.path)
+            integrity.check_not_emptied(self.path)
             try:
                 if not self.readonly:
                     directory.create_data(self.path)
@@ -89,28 +91,28 @@ class Environment:
                     directory.reserve_lock(self.path)
             except OSError as error:
                 if not self.readonly or not directory.is_forbidden(error):  # where LMDB does without
-                    raise told(self.path, error) from error
-        return alone or self._presence.try_lock(False)
+                    raise store_error(self.path, error) from error
+        return alone or self._presence_lock.try_lock(False)
 
-    def _queue(self) -> Turn:
+    def _open_writer_lock(self) -> WriterLock:
         """Where those queue up who want to write: at the data file."""
         directory.check_files(self.path)
         if self.readonly and not directory.has_data(self.path):
             raise StoreError(f"there is no store at {self.path}")
         try:
-            return Turn(self._data)
+            return WriterLock(self._data)
         except OSError as error:
-            raise told(self.path, error) from error
+            raise store_error(self.path, error) from error
 
-    def _opened(self, map_size: int, has_turn: bool) -> lmdb.Environment:
+    def _opened(self, map_size: int, holds_writer_lock: bool) -> lmdb.Environment:
         """LMDB's environment, found in order."""
         directory.check_files(self.path)
         new = not directory.has_data(self.path)
-        self.tidy = new or survey.known_tidy(self.path)
-        if not new and not survey.known_whole(self.path):
-            with nullcontext() if has_turn else self._turn.taken():
-                survey.examine(self.path)
-            survey.remember(self.path, self.tidy)
+        self.free_of_orphans = new or integrity.is_free_of_orphans(self.path)
+        if not new and not integrity.is_verified(self.path):
+            with nullcontext() if holds_writer_lock else self._writer_lock.hold():
+                integrity.verify(self.path)
+            integrity.record_verified(self.path, self.free_of_orphans)
         try:
             try:
                 env = self._mapped(map_size, lock=True)
@@ -119,16 +121,16 @@ class Environment:
                     raise
                 env = self._mapped(map_size, lock=False)  # who may not write there cannot take part in its locks
         except (lmdb.Error, OSError) as error:
-            raise told(self.path, error) from error
+            raise store_error(self.path, error) from error
         try:
-            self._watch = Watch(self.path, env.stat()["psize"], self._turn)
+            self._monitor = FileMonitor(self.path, env.stat()["psize"], self._writer_lock)
             if not self.readonly:
                 directory.close_files(self.path, new)
             env.reader_check()  # a killed process's reader would keep its pages from reuse for ever
         except BaseException as error:
             env.close()
             if isinstance(error, lmdb.Error | OSError):
-                raise told(self.path, error) from error
+                raise store_error(self.path, error) from error
             raise
         return env
 
@@ -137,7 +139,7 @@ class Environment:
             str(self.path),
             map_size=map_size,
             mode=0o600,
-            max_dbs=TABLES_AT_MOST,
+            max_dbs=MAX_TABLES,
             max_readers=READERS,
             max_spare_txns=0,  # a cached one would outlive a resize, and keep a reader's slot
             sync=self._sync,
@@ -153,7 +155,7 @@ class Environment:
         except BaseException as error:
             env.close()
             if isinstance(error, lmdb.Error | OSError):
-                raise told(self.path, error) from error
+                raise store_error(self.path, error) from error
             raise
         self._env = env
 
@@ -164,12 +166,12 @@ class Environment:
         Raises:
             KishuError: LMDB fails, as the given `error`.
         """
-        self.check()
+        self.check_not_forked()
         try:
             with ExitStack() as inside:
                 yield self._begin(inside, write=False)
         except lmdb.Error as failure:
-            raise error(str(told(self.path, failure))) from failure
+            raise error(str(store_error(self.path, failure))) from failure
 
     def write(self, work: Callable[[lmdb.Transaction[bytes]], Result], incoming: int = 0) -> Result:
         """Run `work` in a write transaction; again from its start where the map had to grow.
@@ -183,10 +185,10 @@ class Environment:
         Raises:
             StoreError: LMDB fails, or others do not finish, or the store is not what was opened. Nothing was written.
         """
-        self.check()
+        self.check_not_forked()
         if self.readonly:
             raise StoreError(f"the store at {self.path} was opened for reading only")
-        with self._turn.taken(), self._watch.writing():
+        with self._writer_lock.hold(), self._monitor.writing():
             while True:
                 size = 0
                 try:
@@ -197,7 +199,7 @@ class Environment:
                 except lmdb.MapFullError:
                     self._grow(size, incoming)
                 except lmdb.Error as error:
-                    raise told(self.path, error) from error
+                    raise store_error(self.path, error) from error
 
     def _begin(self, inside: ExitStack, write: bool) -> lmdb.Transaction[Any]:
         """Begin a transaction that ends with `inside`, whatever the map and the environment need before."""
@@ -206,10 +208,10 @@ class Environment:
             if self._closed_at is not None:
                 self._reopen(None, write)
             with ExitStack() as attempt:
-                attempt.enter_context(self._gate.shared())
+                attempt.enter_context(self._resize_lock.shared())
                 env = self._env
                 try:
-                    strange = self._watch.look() and not write and not self._turn.held
+                    strange = self._monitor.check() and not write and not self._writer_lock.is_held
                     if not strange:
                         begun: lmdb.Transaction[Any] = env.begin(write=True) if write else env.begin(buffers=True)
                         txn = attempt.enter_context(begun)
@@ -218,7 +220,7 @@ class Environment:
                     then = self._look_again
                 except lmdb.MapResizedError:
                     then = partial(self._resize, 0)
-                except (lmdb.PanicError, LockLostError):
+                except (lmdb.PanicError, LockFileLostError):
                     # LMDB could not write its first pages once, and refuses all since then; or its lock file is gone
                     if revived:
                         raise
@@ -227,8 +229,8 @@ class Environment:
 
     def _look_again(self) -> None:
         """Find out what was written to the data file, when nobody of ours writes."""
-        with self._turn.taken():
-            self._watch.examine()
+        with self._writer_lock.hold():
+            self._monitor.verify()
 
     def copy(self, file: int) -> None:
         """Write all that is stored, without free space, to an open, empty file.
@@ -239,10 +241,10 @@ class Environment:
         with self.reading():  # what cannot be read cannot be copied
             pass
         try:
-            with self._gate.shared():
+            with self._resize_lock.shared():
                 self._env.copyfd(file, compact=True)
         except (lmdb.Error, OSError) as error:
-            raise told(self.path, error) from error
+            raise store_error(self.path, error) from error
 
     def used_bytes(self) -> int:
         """Bytes of the pages in use: neither the sparse map, nor free pages, nor the free list."""
@@ -251,34 +253,34 @@ class Environment:
         used = sum(s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"] for s in stats)
         return (used + 2) * stats[0]["psize"]  # LMDB's own meta pages are two
 
-    def owned(self) -> bool:
+    def is_owned(self) -> bool:
         """Whether this is the process that opened it."""
         return os.getpid() == self._pid
 
-    def check(self) -> None:
+    def check_not_forked(self) -> None:
         """Raise StoreError in a forked child, which would corrupt what its parent has open."""
-        if not self.owned():
+        if not self.is_owned():
             raise StoreError(f"a forked process cannot use the store at {self.path}: it belongs to its parent")
 
     def close(self) -> None:
         """Wait for this process's transactions, then close."""
-        with self._gate.alone():
-            self._watch.mend_lock()
+        with self._resize_lock.exclusive():
+            self._monitor.restore_lock_file()
             self._env.close()
             if self._sync:
-                self._watch.remember(self.tidy)
-            self.abandon()
+                self._monitor.record_verified(self.free_of_orphans)
+            self.release_locks()
 
-    def abandon(self) -> None:
+    def release_locks(self) -> None:
         """Close what keeps other processes out, and nothing else: all that a forked child may do."""
-        self._turn.close()
-        self._presence.close()
+        self._writer_lock.close()
+        self._presence_lock.close()
 
     def allow_writing(self) -> None:
         """Open anew what was opened for reading only."""
         if self.readonly:
-            self._watch.look()
-            with self._gate.alone():
+            self._monitor.check()
+            with self._resize_lock.exclusive():
                 size = self._env.info()["map_size"]
                 self._env.close()
                 self._closed_at, self.readonly = size, False
@@ -288,18 +290,18 @@ class Environment:
                 self.readonly = True  # as before; the next who reads opens it
                 raise
 
-    def _reopen(self, broken: lmdb.Environment | None, has_turn: bool) -> None:
+    def _reopen(self, broken: lmdb.Environment | None, holds_writer_lock: bool) -> None:
         """Open what had to be closed; before that, close what turned out to be `broken`."""
-        with nullcontext() if has_turn else self._turn.taken(), self._gate.alone():
+        with nullcontext() if holds_writer_lock else self._writer_lock.hold(), self._resize_lock.exclusive():
             if broken is not None and self._env is broken and self._closed_at is None:
-                self._watch.mend_lock()
+                self._monitor.restore_lock_file()
                 self._closed_at = broken.info()["map_size"]
                 broken.close()
             if self._closed_at is not None:  # else another thread was faster
-                self._watch.check_place()
+                self._monitor.check_not_replaced()
                 if not (self.path / LOCK).exists():
-                    self._come_in()
-                    self._presence.try_lock(False)
+                    self._enter()
+                    self._presence_lock.try_lock(False)
                 self._use(self._opened(self._closed_at, True))
                 self._closed_at = None
 
@@ -312,7 +314,7 @@ class Environment:
 
     def _resize(self, size: int) -> None:
         """Map at least `size` bytes; what another process made of the map where `size` is 0."""
-        with self._gate.alone():
+        with self._resize_lock.exclusive():
             before = self._env.info()["map_size"]
             if 0 < size <= before:  # another thread was faster
                 return
@@ -321,7 +323,7 @@ class Environment:
             except lmdb.Error as error:
                 self._env.close()  # without its map it is of no use; the old size fitted
                 self._closed_at = before
-                raise told(self.path, error) from error
+                raise store_error(self.path, error) from error
 
 
 # --- one per process
@@ -361,7 +363,7 @@ def is_open(path: Path) -> bool:
 
 def release(environment: Environment) -> None:
     """Close the environment with its last user."""
-    if not environment.owned():
+    if not environment.is_owned():
         return
     key = str(environment.path)
     with _opening:
@@ -397,7 +399,7 @@ def _forget() -> None:
     _opening = threading.Lock()
     _inherited.append(dict(_environments))
     for environment, _ in _environments.values():
-        environment.abandon()
+        environment.release_locks()
     _environments.clear()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, VariableInfo, VersionRecord
 from kishu_kernel.store.format.schema import dump, load
-from kishu_kernel.store.format.seal import MARK_SIZE
+from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 
 Outputs = tuple[Mapping[str, object], ...]
 _UNREADABLE: Outputs = (
@@ -101,7 +101,7 @@ def decode_checkpoint(
     """The checkpoint of this id.
 
     Args:
-        record, outputs: without their marks.
+        record, outputs: without their signatures.
         trusted, outputs_trusted: whether those are the user's.
 
     Raises:
@@ -129,10 +129,10 @@ def encode_outputs(outputs: Outputs) -> bytes:
 
 
 def record_size(checkpoint: Checkpoint) -> int:
-    """Bytes of record, outputs and their marks, before `written_bytes`, which counts them, is known."""
+    """Bytes of record, outputs and their signatures, before `written_bytes`, which counts them, is known."""
     bare = encode_checkpoint(replace(checkpoint, written_bytes=0))
     outputs = encode_outputs(checkpoint.outputs)
-    return len(bare) + MARK_SIZE + (len(outputs) + MARK_SIZE if outputs else 0)
+    return len(bare) + SIGNATURE_SIZE + (len(outputs) + SIGNATURE_SIZE if outputs else 0)
 
 
 def _checkpoint(id: CheckpointId, stored: dict[str, Any], trusted: bool) -> Checkpoint:

@@ -18,47 +18,47 @@ import xxhash
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Buffer, Digest, Payload
 from kishu_kernel.process.memory import LARGE_BYTES, MAX_ZEROS, UntouchedPages, address_of, zeros
-from kishu_kernel.store.base import Arrived, StoredPayload
+from kishu_kernel.store.base import ReadProgress, StoredPayload
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.cutting import (
+from kishu_kernel.store.format.chunking import (
     CHUNK_SIZE,
     ROW_SIZE,
-    WHOLE,
+    UNCUT_SIZE,
     buffer_spans,
     content_chunks,
     fixed_spans,
-    joined,
-    separate,
+    join_seams,
+    separate_seams,
 )
-from kishu_kernel.store.format.marks import cover
 from kishu_kernel.store.format.schema import NO_PIECE, Manifest, Piece
+from kishu_kernel.store.format.signatures import sha256
 
 __all__ = [
     "CHUNK_SIZE",
-    "COVERED",
     "ROW_SIZE",
+    "SHA256_LIMIT",
     "Chunk",
     "ChunkedBlob",
-    "covered",
-    "cut",
-    "damaged",
+    "buffer_chunks",
+    "damaged_chunk",
     "digest",
-    "flat",
+    "flat_bytes",
     "is_live",
-    "missing",
-    "still",
-    "stored",
-    "views_of",
+    "missing_chunk",
+    "split_payload",
+    "stored_payload",
+    "unchanged_bytes",
+    "with_sha256",
     "zeros_digest",
 ]
 
-COVERED = 16 << 10
+SHA256_LIMIT = 16 << 10
 """Bytes of a buffer up to which it is covered as streams are: measured, a twentieth of its load. Of more, a cover would
 cost more than the load (16 MiB: 1.9 ms to load, 9.3 to cover)."""
 
-Take = Callable[["Chunk"], None]
-Parts = Callable[[Piece], "Iterable[memoryview]"]
-Fill = Callable[[Piece, memoryview, "Arrived | None"], None]
+OnChunk = Callable[["Chunk"], None]
+ChunksOf = Callable[[Piece], "Iterable[memoryview]"]
+Fill = Callable[[Piece, memoryview, "ReadProgress | None"], None]
 
 
 class Chunk(NamedTuple):
@@ -76,26 +76,26 @@ class Chunk(NamedTuple):
     live: bool = False
 
 
-def cut(payload: Payload, take: Take) -> Manifest:
-    """Take a payload apart. O(bytes): all is hashed, nothing copied.
+def split_payload(payload: Payload, on_chunk: OnChunk) -> Manifest:
+    """OnChunk a payload apart. O(bytes): all is hashed, nothing copied.
 
     Args:
-        take: is given the chunks one by one.
+        on_chunk: is given the chunks one by one.
     """
-    stream, seams = _cut_stream(memoryview(payload.stream), take)
+    stream, seams = _split_stream(memoryview(payload.stream), on_chunk)
     buffers = []
     for buffer in payload.buffers:
-        data = flat(buffer.data)
-        piece = _piece(views_of(buffer, data), buffer.direct, take, buffer.item_bytes, is_live(buffer))
+        data = flat_bytes(buffer.data)
+        piece = _piece(buffer_chunks(buffer, data), buffer.direct, on_chunk, buffer.item_bytes, is_live(buffer))
         # memory that changes between the two digests is not stored: see `steady`
-        buffers.append(piece._replace(cover=cover(data)) if 0 < data.nbytes <= COVERED else piece)
+        buffers.append(piece._replace(sha256=sha256(data)) if 0 < data.nbytes <= SHA256_LIMIT else piece)
     made = schema.encode_made(payload.made_by).short
     return Manifest(
-        payload.names, payload.codec, stream._replace(cover=cover(payload.stream)), tuple(buffers), seams, made
+        payload.names, payload.codec, stream._replace(sha256=sha256(payload.stream)), tuple(buffers), seams, made
     )
 
 
-def views_of(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
+def buffer_chunks(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
     """The chunks of a buffer. What was never touched is zeros: it stays untouched."""
     untouched_pages = (
         UntouchedPages(address_of(data), data.nbytes) if data.nbytes >= LARGE_BYTES and is_live(buffer) else None
@@ -107,21 +107,23 @@ def views_of(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
         yield zeros(stop - start) if untouched else data[start:stop]
 
 
-def _cut_stream(stream: memoryview, take: Take) -> tuple[Piece, Piece]:
-    if stream.nbytes <= WHOLE:
-        return _piece([stream] if stream.nbytes else [], False, take), NO_PIECE
-    spans, seams = separate(stream)
-    body = _piece(content_chunks(stream[start:stop] for start, stop in spans), False, take)
+def _split_stream(stream: memoryview, on_chunk: OnChunk) -> tuple[Piece, Piece]:
+    if stream.nbytes <= UNCUT_SIZE:
+        return _piece([stream] if stream.nbytes else [], False, on_chunk), NO_PIECE
+    spans, seams = separate_seams(stream)
+    body = _piece(content_chunks(stream[start:stop] for start, stop in spans), False, on_chunk)
     view = memoryview(seams)
-    return body, _piece((view[start:stop] for start, stop in fixed_spans(0, len(seams))), False, take)
+    return body, _piece((view[start:stop] for start, stop in fixed_spans(0, len(seams))), False, on_chunk)
 
 
-def _piece(views: Iterable[memoryview], direct: bool, take: Take, item_bytes: int = 1, live: bool = False) -> Piece:
+def _piece(
+    views: Iterable[memoryview], direct: bool, on_chunk: OnChunk, item_bytes: int = 1, live: bool = False
+) -> Piece:
     digests = []
     size = 0
     for view in views:
         digests.append(digest(view))
-        take(Chunk(digests[-1], view, item_bytes, live))
+        on_chunk(Chunk(digests[-1], view, item_bytes, live))
         size += view.nbytes
     return Piece(size, direct, tuple(digests))
 
@@ -131,7 +133,7 @@ def is_live(buffer: Buffer) -> bool:
     return not buffer.copied and not isinstance(buffer.data.obj, bytes)
 
 
-def still(chunk: Chunk) -> memoryview | None:
+def unchanged_bytes(chunk: Chunk) -> memoryview | None:
     """The bytes that have the digest, where nobody writes to them. None where they have changed."""
     if not chunk.live:
         return chunk.data
@@ -150,7 +152,7 @@ def zeros_digest(length: int) -> Digest | None:
     return digest(zeros(length)) if length <= MAX_ZEROS else None
 
 
-def flat(data: memoryview) -> memoryview:
+def flat_bytes(data: memoryview) -> memoryview:
     """The same memory as single bytes."""
     if data.nbytes == 0:  # which `cast` refuses where the view has several dimensions
         return memoryview(b"")
@@ -160,22 +162,22 @@ def flat(data: memoryview) -> memoryview:
 # --- out of the store
 
 
-def missing(digest: Digest) -> LoadError:
+def missing_chunk(digest: Digest) -> LoadError:
     """A chunk that is not there."""
     return LoadError(f"chunk {digest.hex()} is missing from the store")
 
 
-def damaged(digest: Digest) -> LoadError:
+def damaged_chunk(digest: Digest) -> LoadError:
     """A chunk that is not what was stored."""
     return LoadError(f"chunk {digest.hex()} is damaged in the store")
 
 
-def misfit(piece: Piece) -> LoadError:
+def wrong_length(piece: Piece) -> LoadError:
     """Chunks that are not what the manifest says."""
     return LoadError(f"the chunks of a piece of {piece.nbytes} bytes do not add up")
 
 
-def verified(get: Callable[[Digest], bytes | None], piece: Piece) -> Iterator[memoryview]:
+def verified_chunks(get: Callable[[Digest], bytes | None], piece: Piece) -> Iterator[memoryview]:
     """The chunks of a piece in order, from where they can be had at once, each verified by its digest.
 
     Raises:
@@ -185,44 +187,44 @@ def verified(get: Callable[[Digest], bytes | None], piece: Piece) -> Iterator[me
     for expected in piece.digests:
         data = get(expected)
         if data is None:
-            raise missing(expected)
+            raise missing_chunk(expected)
         view = memoryview(data)
         if digest(view) != expected:
-            raise damaged(expected)
+            raise damaged_chunk(expected)
         total += view.nbytes
         if total > piece.nbytes:
             break
         yield view
     if total != piece.nbytes:
-        raise misfit(piece)
+        raise wrong_length(piece)
 
 
-def stream_of(manifest: Manifest, parts: Parts) -> bytes:
+def join_stream(manifest: Manifest, chunks_of: ChunksOf) -> bytes:
     """The stream that a manifest names. LoadError where its chunks do not make one.
 
     Args:
-        parts: gives the chunks of a piece, verified.
+        chunks_of: gives the chunks of a piece, verified.
     """
     if not manifest.seams.nbytes:
-        return b"".join(parts(manifest.stream))
-    seams = b"".join(parts(manifest.seams))
+        return b"".join(chunks_of(manifest.stream))
+    seams = b"".join(chunks_of(manifest.seams))
     try:
-        return joined(parts(manifest.stream), seams)
+        return join_seams(chunks_of(manifest.stream), seams)
     except (ValueError, OverflowError) as error:
         raise LoadError(f"a stream in the store is damaged ({error})") from error
 
 
-def covered(manifest: Manifest, stream: bytes, parts: Parts) -> Manifest:
+def with_sha256(manifest: Manifest, stream: bytes, chunks_of: ChunksOf) -> Manifest:
     """A manifest with the covers that `cut` gives it. LoadError where its buffers are damaged.
 
     Args:
-        parts: gives the chunks of a piece, verified.
+        chunks_of: gives the chunks of a piece, verified.
     """
     buffers = tuple(
-        piece._replace(cover=cover(b"".join(parts(piece)))) if 0 < piece.nbytes <= COVERED else piece
+        piece._replace(sha256=sha256(b"".join(chunks_of(piece)))) if 0 < piece.nbytes <= SHA256_LIMIT else piece
         for piece in manifest.buffers
     )
-    return manifest._replace(stream=manifest.stream._replace(cover=cover(stream)), buffers=buffers)
+    return manifest._replace(stream=manifest.stream._replace(sha256=sha256(stream)), buffers=buffers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,7 @@ class ChunkedBlob:
 
     piece: Piece
     fill: Fill
-    arrived: Arrived | None = None
+    on_read: ReadProgress | None = None
 
     @property
     def nbytes(self) -> int:
@@ -248,16 +250,16 @@ class ChunkedBlob:
         if target.nbytes != self.nbytes:
             raise ValueError(f"the buffer has {self.nbytes} bytes, the target {target.nbytes}")
         if self.nbytes:
-            self.fill(self.piece, flat(target), self.arrived)
-            if self.piece.cover and cover(flat(target)) != self.piece.cover:
-                raise damaged(self.piece.digests[0])
+            self.fill(self.piece, flat_bytes(target), self.on_read)
+            if self.piece.sha256 and sha256(flat_bytes(target)) != self.piece.sha256:
+                raise damaged_chunk(self.piece.digests[0])
 
 
-def stored(
-    manifest: Manifest, stream: bytes, made_by: dict[str, str], fill: Fill, arrived: Arrived | None
+def stored_payload(
+    manifest: Manifest, stream: bytes, made_by: dict[str, str], fill: Fill, on_read: ReadProgress | None
 ) -> StoredPayload:
     """What `load` gives, of a manifest and the stream that it names."""
-    blobs = tuple(ChunkedBlob(piece, fill, arrived) for piece in manifest.buffers)
-    if arrived:
-        arrived(len(stream))
+    blobs = tuple(ChunkedBlob(piece, fill, on_read) for piece in manifest.buffers)
+    if on_read:
+        on_read(len(stream))
     return StoredPayload(manifest.names, manifest.codec, stream, blobs, made_by)

@@ -1,6 +1,6 @@
 """The stored format, version 3: what stands under which key, byte by byte.
 
-Law: whatever is stored is encoded and decoded here, in `checkpoints` and in `packing`, and nowhere else. Reading
+Law: whatever is stored is encoded and decoded here, in `checkpoints` and in `compression`, and nowhere else. Reading
 ignores keys that it does not know; what an older reader would misread gets a new FORMAT and a fixture in `tests/data`.
 
 A store is six tables and a meta table (named sub-databases of one LMDB environment)::
@@ -10,14 +10,14 @@ A store is six tables and a meta table (named sub-databases of one LMDB environm
                  "made/" and 8 hex digits              JSON object: the versions of Python and of libraries that
                  (xxh3-64 of the value, cut)           payloads were made with; manifests name it by the digits
                  "removals"                            ASCII digits: how often chunks were removed
-                 "identity/" and 32 hex digits         16 random bytes, 16 bytes mark: which store this is to the
-                 (of a user: see `marks`)              user whose key makes the digits
-    checkpoints  checkpoint id: 8 bytes                JSON object, see `checkpoints`; then 16 bytes mark
-    outputs      checkpoint id: 8 bytes                JSON array of nbformat v4 outputs, if any; then 16 bytes mark
-    versions     16 bytes xxh3-128 of the JSON array   manifest, see `encode_manifest`; then 16 bytes mark
+                 "identity/" and 32 hex digits         16 random bytes, 16 bytes signature: this store, to the user
+                 (of a user: see `signatures`)         whose key makes the digits
+    checkpoints  checkpoint id: 8 bytes                JSON object, see `checkpoints`; then 16 bytes signature
+    outputs      checkpoint id: 8 bytes                JSON array of nbformat v4 outputs, if any; its signature
+    versions     16 bytes xxh3-128 of the JSON array   manifest, see `encode_manifest`; then 16 bytes signature
                  of the names, 8 bytes checkpoint id
     chunks       16 bytes xxh3-128 of the value        the bytes of a chunk
-    packed       16 bytes xxh3-128 of the bytes        the bytes of a chunk, compressed: see `packing`. No chunk
+    packed       16 bytes xxh3-128 of the bytes        the bytes of a chunk, compressed: see `compression`. No chunk
                                                        needs to be in both
     refs         name, UTF-8, 1 to 500 bytes           checkpoint id: 8 bytes
 
@@ -25,15 +25,17 @@ The id of a checkpoint stands for its timestamp, so `versions` has the key (co-v
 JSON is UTF-8 without blanks. Lone surrogates, which Python code can hold, are encoded as they are.
 Outputs stand apart from the record: they can be large, and reading the graph does not need them.
 
-A mark (see `seal`, `marks`) shows that this user wrote the value, for this store: HMAC-SHA256 under the user's key, cut
-to 16 bytes, over the identity of the store, the name of the table, the key, and the value before the mark. 16 zero
-bytes mark what nobody vouches for. xxh3 is no cryptographic digest: what must not be exchanged has another one in the
-manifest, a `cover`: the pickle stream, since it is what executes, and small buffers.
+A signature (see `signing`, `signatures`) shows that this user wrote the value, for this store: HMAC-SHA256 under the
+user's key, cut to 16 bytes, over the identity of the store, the name of the table, the key, and the value before the
+signature. 16 zero bytes stand for "not signed". xxh3 is no cryptographic digest; so the manifest holds a second digest
+(SHA-256, cut to 16 bytes) of what must not be exchanged: of the pickle stream, since it runs code, and of small
+buffers.
 
-Format 2 had no identities, no covers, and no marks of outputs; the mark of a manifest was also over the bytes of the
-stream. `migrate` appends marks of zeros to outputs; the other marks are made anew when their user first writes.
-Format 1 had no marks, no `packed`, no "made/", and streams that were not taken apart (see `cutting`): its pieces read
-as those of format 2. `migrate` appends marks of zeros.
+Format 2 had no identities, no SHA-256 digests, and no signatures of outputs; the signature of a manifest was also over
+the bytes of the stream. `migrate` appends zero signatures to outputs; the other signatures are made anew by the first
+write of their user.
+Format 1 had no signatures, no `packed`, no "made/", and streams that were not taken apart (see `chunking`): its pieces
+read as those of format 2. `migrate` appends zero signatures.
 """
 
 from __future__ import annotations
@@ -49,7 +51,7 @@ import xxhash
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId, CodecName, Digest, Names, Version
-from kishu_kernel.store.format.seal import MARK_SIZE
+from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
 FORMAT = 3
 FORMAT_KEY = b"format"
 TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "refs")
-MARKED = {"checkpoints": 2, "versions": 2, "outputs": 3}
+SIGNED_TABLES = {"checkpoints": 2, "versions": 2, "outputs": 3}
 """The tables whose values end with a mark, and since which format."""
 CHUNK_TABLES = ("chunks", "packed")
 REMOVALS_KEY = b"removals"
@@ -67,8 +69,8 @@ ID_SIZE = 8
 REF_SIZE = 500
 """LMDB's keys end at 511 bytes."""
 
-NO_MARK = bytes(MARK_SIZE)
-assert MARK_SIZE == 16
+NO_SIGNATURE = bytes(SIGNATURE_SIZE)
+assert SIGNATURE_SIZE == 16
 
 _HEADER = struct.Struct("<I")
 assert _HEADER.size == 4
@@ -105,11 +107,11 @@ def migrate(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> None:
         StoreFormatError: a newer kishu-kernel wrote it.
     """
     found = check_format(txn.get(FORMAT_KEY, b"", db=tables["meta"]))
-    for table in (table for table, since in MARKED.items() if found < since):
+    for table in (table for table, since in SIGNED_TABLES.items() if found < since):
         with txn.cursor(db=tables[table]) as cursor:
             rows = [(bytes(key), bytes(value)) for key, value in cursor]
         for key, value in rows:
-            txn.put(key, value + NO_MARK, db=tables[table])
+            txn.put(key, value + NO_SIGNATURE, db=tables[table])
     if found < FORMAT:
         txn.put(FORMAT_KEY, b"%d" % FORMAT, db=tables["meta"])
 
@@ -123,9 +125,9 @@ def count_removal(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> N
 # --- marks
 
 
-def unmarked(value: bytes) -> bytes:
+def without_signature(value: bytes) -> bytes:
     """A value without its mark."""
-    return value[:-MARK_SIZE]
+    return value[:-SIGNATURE_SIZE]
 
 
 # --- keys
@@ -218,7 +220,7 @@ class Piece(NamedTuple):
     nbytes: int
     direct: bool
     digests: tuple[Digest, ...]
-    cover: bytes = b""
+    sha256: bytes = b""
 
 
 NO_PIECE = Piece(0, False, ())
@@ -304,7 +306,7 @@ def decode_manifest(data: bytes) -> Manifest:
 
 
 def _shape(piece: Piece) -> tuple[int | str, ...]:
-    cover = (piece.cover.hex(),) if piece.cover else ()
+    cover = (piece.sha256.hex(),) if piece.sha256 else ()
     return piece.nbytes, len(piece.digests), int(piece.direct), *cover
 
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from kishu_kernel.frontend.command.commands import commands
 from kishu_kernel.model import CheckpointId, SessionId, VariableInfo
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.places.finding import take_place
+from kishu_kernel.store.catalog.assignment import claim_store
 from tests.store.values import checkpoint_id, payload, record, trivial
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -71,7 +71,7 @@ def fill(path: Path, states: int = 3) -> Path:
     store = LmdbStore(path)
     for number in range(1, states + 1):
         put(store, number, {"branch/main": checkpoint_id(number), "head/s": checkpoint_id(number)})
-    store.update({"tag/second": checkpoint_id(2)})
+    store.update_refs({"tag/second": checkpoint_id(2)})
     put(store, 99, {}, parent=checkpoint_id(1))
     store.close()
     return path
@@ -85,7 +85,7 @@ def put(store: LmdbStore, number: int, refs: Mapping[str, CheckpointId], **chang
 
 def of(notebook: Path, base: Path, states: int = 3) -> Path:
     """The store of a notebook, with a history."""
-    return fill(take_place(base, str(notebook), SessionId("s")).path, states)
+    return fill(claim_store(base, str(notebook), SessionId("s")).path, states)
 
 
 def environment(**more: str) -> dict[str, str]:

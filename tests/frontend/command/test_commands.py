@@ -25,8 +25,8 @@ from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model import SessionId, Version
 from kishu_kernel.model.amounts import ago
 from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.catalog.assignment import claim_store
 from kishu_kernel.store.disk.directory import DATA
-from kishu_kernel.store.places.finding import take_place
 from tests.frontend.command.commanding import (
     LARGE,
     ROOT,
@@ -101,7 +101,7 @@ def test_stores_says_whose_they_are(base: Path, path: Path, tmp_path: Path) -> N
     gone = write_notebook(tmp_path / "gone.ipynb")
     lost = of(gone, base)
     gone.unlink()
-    nobody = fill(take_place(base, None, SessionId("alone")).path)
+    nobody = fill(claim_store(base, None, SessionId("alone")).path)
     lines = ok("stores").splitlines()
     rows = {line.split()[-1]: line for line in lines[1:4]}
     assert rows.keys() == {path.name, lost.name, nobody.name}
@@ -140,7 +140,7 @@ def test_what_a_store_says_does_not_reach_the_terminal(base: Path, path: Path) -
     evil = base / "evil\x1b]0;owned\x07\u202e"
     path.rename(evil)
     ref = LmdbStore(evil)
-    ref.update({"tag/\x1b[2J": checkpoint_id(7)})
+    ref.update_refs({"tag/\x1b[2J": checkpoint_id(7)})
     ref.close()
     outputs = [run("stores"), run("fsck"), run("gc"), run("stores", "--json"), run("fsck", "--json"), run("gc", "nono")]
     outputs += [run("trust", evil, "--check"), run("attach", evil, "book.ipynb"), run("export", evil, "out.kishu")]
@@ -369,7 +369,7 @@ def test_a_history_goes_to_another_machine(
     assert value(new, 3) == noise(3)
     assert "All of it is yours." in ok("trust", notebook)
     moved = notebook.rename(tmp_path / "moved.ipynb")
-    assert take_place(there, str(moved), SessionId("s")).path == new
+    assert claim_store(there, str(moved), SessionId("s")).path == new
     assert in_json("stores")["stores"][0]["notebook"] == str(moved)
     moved.rename(notebook)
     assert in_json("trust", notebook, "--check")["trusted"] is True
@@ -395,7 +395,7 @@ def test_without_a_notebook_it_is_attached_later(
     notebook = write_notebook(tmp_path / "there.ipynb")
     ok("trust", "book", "--yes")
     ok("attach", "book", notebook)
-    assert value(take_place(there, str(notebook), SessionId("s")).path, 3) == noise(3)
+    assert value(claim_store(there, str(notebook), SessionId("s")).path, 3) == noise(3)
 
 
 @pytest.mark.parametrize("target", ["second", checkpoint_id(2), "HEAD~1", "In[2]"])
@@ -408,7 +408,7 @@ def test_one_state(base: Path, path: Path, tmp_path: Path, target: str) -> None:
 
 
 def test_export_says_what_is_wrong(base: Path, path: Path, tmp_path: Path) -> None:
-    assert "no checkpoint, branch or tag answers to 'third'" in refused("export", path, "a", "--target", "third")
+    assert "there is no state, branch or tag 'third'" in refused("export", path, "a", "--target", "third")
     assert "is ambiguous" in refused("export", path, "a", "--target", "0000")
     assert "cannot be written" in refused("export", path, tmp_path / "nowhere" / "a")
     (tmp_path / "taken").write_text("precious")
@@ -427,7 +427,7 @@ def test_import_replaces_no_history(base: Path, path: Path, tmp_path: Path) -> N
     assert "this notebook has a history already" in refused("import", "book.kishu", "--notebook", "moved.ipynb")
     assert (path / DATA).read_bytes() == before
     opened = write_notebook(tmp_path / "opened.ipynb")
-    place = take_place(base, str(opened), SessionId("s")).path
+    place = claim_store(base, str(opened), SessionId("s")).path
     store = LmdbStore(place)  # a kernel was there, and no cell was run
     busy = [
         sys.executable,
@@ -455,21 +455,21 @@ def test_attach_of_a_notebook_that_was_moved_and_edited(base: Path, path: Path, 
     new = write_notebook(tmp_path / "new.ipynb", "all", "other", "cells")
     assert f"new.ipynb has no history in {base}" in refused("fsck", new)
     assert f"{path.name} is the history of {new} now." in ok("attach", "book.ipynb", new)
-    assert take_place(base, str(new), SessionId("s")).path == path
+    assert claim_store(base, str(new), SessionId("s")).path == path
     assert f"{path.name}: all is well" in ok("fsck", new)
 
 
 def test_attach_of_a_copied_notebook(base: Path, path: Path, book: Path, tmp_path: Path) -> None:
     copy = write_notebook(tmp_path / "copy.ipynb", "book-1", "book-2")
     assert f"copy.ipynb has a copy of {path.name} now" in ok("attach", path.name, "copy.ipynb")
-    place = take_place(base, str(copy), SessionId("s")).path
+    place = claim_store(base, str(copy), SessionId("s")).path
     assert place != path
     assert stored(place) == stored(path)
     store = LmdbStore(place)
     put(store, 4, {"branch/main": checkpoint_id(4)})
     store.close()
     assert checkpoint_id(4) not in stored(path)
-    assert take_place(base, str(book), SessionId("s")).path == path
+    assert claim_store(base, str(book), SessionId("s")).path == path
     assert "has a history of its own" in refused("attach", path.name, copy)
 
 

@@ -21,8 +21,8 @@ from kishu_kernel.frontend.command import sources
 from kishu_kernel.frontend.protocol.content import PROTOCOL
 from kishu_kernel.model import SessionId, VariableInfo
 from kishu_kernel.store import LmdbStore
+from kishu_kernel.store.catalog.assignment import claim_store
 from kishu_kernel.store.disk.directory import DATA
-from kishu_kernel.store.places.finding import take_place
 from tests.frontend.command.commanding import (
     environment,
     in_json,
@@ -277,7 +277,7 @@ EVIL = "\x1b]0;owned\x07\x1b[2J\u202e\x9b1m"
 
 
 def test_what_a_history_says_does_not_reach_the_terminal(base: Path, tmp_path: Path) -> None:
-    path = take_place(base, str(write_notebook(tmp_path / "book.ipynb")), SessionId("s")).path
+    path = claim_store(base, str(write_notebook(tmp_path / "book.ipynb")), SessionId("s")).path
     store = LmdbStore(path)
     name = f"x{EVIL}"
     outputs = (
@@ -320,7 +320,7 @@ def test_what_a_history_says_does_not_reach_the_terminal(base: Path, tmp_path: P
 
 
 def test_lines_of_output_do_not_pass_for_ours(base: Path, tmp_path: Path) -> None:
-    path = take_place(base, str(write_notebook(tmp_path / "book.ipynb")), SessionId("s")).path
+    path = claim_store(base, str(write_notebook(tmp_path / "book.ipynb")), SessionId("s")).path
     store = LmdbStore(path)
     text = "10%\r20%\r100%\r\n\x1b[31mred\x1b[0m\ttab\nlast"
     one = replace(trivial(1), message="a\n●  faked", outputs=({"output_type": "stream", "name": "a", "text": text},))
@@ -335,7 +335,7 @@ def test_nothing_is_unpickled(base: Path, tmp_path: Path) -> None:
         def __reduce__(self) -> Any:
             return (Path.touch, (tmp_path / "owned",))
 
-    path = take_place(base, str(write_notebook(tmp_path / "book.ipynb")), SessionId("s")).path
+    path = claim_store(base, str(write_notebook(tmp_path / "book.ipynb")), SessionId("s")).path
     store = LmdbStore(path)
     for number in (1, 2):
         at = {"branch/main": checkpoint_id(number), "head/s": checkpoint_id(number)}
@@ -434,7 +434,7 @@ def test_from_outside_while_the_notebook_is_open(kernel: Kernel) -> None:
 def test_refusals_of_the_kernel(kernel: Kernel) -> None:
     kernel.ok("x = 1")
     assert "no earlier session to resume" in refused("resume", "book.ipynb")
-    assert "answers to 'nowhere'" in refused("checkout", "book.ipynb", "nowhere")
+    assert "no state, branch or tag 'nowhere'" in refused("checkout", "book.ipynb", "nowhere")
     assert "beyond" in refused("checkout", "book.ipynb", "HEAD~5")
     assert "cannot name a branch" in refused("branch", "book.ipynb", "no good name")
     ok("undo", "book.ipynb")

@@ -13,7 +13,7 @@ from kishu_kernel.frontend.shell.store_opener import MAX_BYTES, SHARE, StoreLoca
 from kishu_kernel.model import Buffer, Payload, SessionId, Version
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store import LmdbStore, MemoryStore
-from kishu_kernel.store.format.seal import KEY_FILE
+from kishu_kernel.store.format.signing import KEY_FILE
 from kishu_kernel.store.transfer import transfer
 from tests.store.values import checkpoint_id, full, payload, trivial
 
@@ -139,7 +139,7 @@ def test_a_late_disk_keeps_its_own_names(base: Path) -> None:
     assert (refs["branch/main"], refs["tag/good"], refs["head/here"]) == (kept.id,) * 3
     assert (refs["branch/main-2"], refs["tag/good-2"], refs["head/second"]) == (mine.id,) * 3
     assert timeline.branch == "main-2"
-    assert "main-2" in timeline.news[0]
+    assert "main-2" in timeline.notices[0]
     timeline.store.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.pickling import NotStored, decode, encode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.session.checker.questions import Bytes, Given
+from kishu_kernel.session.checker.messages import CopiedBlob, CopiedPayload
 
 HARMLESS = {
     "plain values": "import datetime, decimal, uuid, pathlib, re, collections\n"
@@ -66,8 +66,8 @@ def loaded(source: str, **how: Any) -> dict[str, Any]:
         exec(source, namespace)
         made = encode(("x",), namespace, ReductionTable(namespace))
         assert not isinstance(made, NotStored), made
-        blobs = tuple(Bytes(bytearray(each.data), each.direct) for each in made.buffers)
-        return decode(Given(made.names, bytes(made.stream), blobs, {}), namespace, admission=Admission(**how))
+        blobs = tuple(CopiedBlob(bytearray(each.data), each.direct) for each in made.buffers)
+        return decode(CopiedPayload(made.names, bytes(made.stream), blobs, {}), namespace, admission=Admission(**how))
     finally:
         namespace.clear()
         namespace.update(before)
@@ -100,5 +100,5 @@ def test_what_is_not_imported_is_not_imported() -> None:
     stream = b"\x80\x05\x8c\x08colorsys\x8c\x0argb_to_hsv\x93."
     sys.modules.pop("colorsys", None)
     with pytest.raises(StrangeError):
-        decode(Given(("x",), stream, (), {}), {}, admission=Admission(only_harmless=True))
+        decode(CopiedPayload(("x",), stream, (), {}), {}, admission=Admission(only_harmless=True))
     assert "colorsys" not in sys.modules

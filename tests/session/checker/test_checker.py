@@ -18,9 +18,9 @@ import pytest
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.session.checker import asking
-from kishu_kernel.session.checker.asking import Checker
-from kishu_kernel.session.checker.questions import Answer, Given, NoAnswerError, packed, unpacked
+from kishu_kernel.session.checker import client
+from kishu_kernel.session.checker.client import Checker
+from kishu_kernel.session.checker.messages import Answer, CopiedPayload, NoAnswerError, encode_message, take_message
 
 BESIDE = """
 import os, time
@@ -85,11 +85,11 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     del sys.modules["next_to_it"]
 
 
-def payload(**variables: Any) -> Given:
+def payload(**variables: Any) -> CopiedPayload:
     made = encode(tuple(sorted(variables)), variables, ReductionTable({}))
     assert not isinstance(made, NotStored), made
     assert not made.buffers
-    return Given(made.names, bytes(made.stream), (), {})
+    return CopiedPayload(made.names, bytes(made.stream), (), {})
 
 
 def empty(kind: type) -> Any:
@@ -98,7 +98,7 @@ def empty(kind: type) -> Any:
     return made
 
 
-def asked(checker: Checker, kind: Any, *payloads: Given, names: tuple[str, ...] = ()) -> Answer:
+def asked(checker: Checker, kind: Any, *payloads: CopiedPayload, names: tuple[str, ...] = ()) -> Answer:
     answer = checker.answer(checker.ask(kind, payloads, names), 60)
     assert answer is not None
     return answer
@@ -188,9 +188,9 @@ def test_one_that_went_away_meanwhile_is_replaced(checker: Checker) -> None:
     asked(checker, "digest", payload(a=1))
     found = process()
     found.kill()
-    line = checker._line
+    line = checker._socket
     assert line is not None
-    until(lambda: asking._is_gone(line))  # when the last of its threads is
+    until(lambda: client._is_gone(line))  # when the last of its threads is
     assert asked(checker, "digest", payload(a=2)).problem is None
 
 
@@ -237,9 +237,9 @@ def test_what_does_not_come_to_an_end(
     checker: Checker, beside: Any, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """There is no answer, and the next question has one; after some of these nobody asks any more."""
-    hasty = "from kishu_kernel.session.checker import child; child.PATIENCE = 1.0; main()"
-    monkeypatch.setattr(asking, "_START", asking._START.replace("main()", hasty))
-    for _ in range(asking.FAILURES_AT_MOST - 1):
+    impatient = "from kishu_kernel.session.checker import server; server.PATIENCE = 1.0; main()"
+    monkeypatch.setattr(client, "_START_CODE", client._START_CODE.replace("main()", impatient))
+    for _ in range(client.FAILURES_AT_MOST - 1):
         with pytest.raises(NoAnswerError):
             asked(checker, "census", payload(x=empty(getattr(beside, kind))))
         assert asked(checker, "digest", payload(a=1)).problem is None
@@ -270,8 +270,8 @@ def test_a_copy_with_a_destructor_is_not_freed(
     checker: Checker, beside: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spent: int
 ) -> None:
     """Its process ends without freeing it; after many another one answers."""
-    few = f"from kishu_kernel.session.checker import child; child.SPENT = {spent}; main()"
-    monkeypatch.setattr(asking, "_START", asking._START.replace("main()", few))
+    few = f"from kishu_kernel.session.checker import server; server.UNFREED_AT_MOST = {spent}; main()"
+    monkeypatch.setattr(client, "_START_CODE", client._START_CODE.replace("main()", few))
     (tmp_path / "precious.txt").touch()
     live = beside.Removes(str(tmp_path / "precious.txt"))
     answer = asked(checker, "digest", payload(x=live))
@@ -288,7 +288,7 @@ def test_code_of_the_notebook_finds_what_the_notebook_has_imported(checker: Chec
     exec("def start(self): self['got'] = wave.rgb_to_hsv(0, 0, 0)\nD.__init__ = start", namespace)
     made = encode(("x",), namespace, ReductionTable(namespace))
     assert not isinstance(made, NotStored)
-    assert asked(checker, "census", Given(made.names, bytes(made.stream), (), {})).problem is None
+    assert asked(checker, "census", CopiedPayload(made.names, bytes(made.stream), (), {})).problem is None
 
 
 def test_who_hears_of_ended_children_is_not_disturbed(checker: Checker) -> None:
@@ -306,8 +306,8 @@ def test_nothing_else_is_loaded_from_the_line() -> None:
     import pickle
 
     body = pickle.dumps(os.getcwd)
-    with pytest.raises(pickle.UnpicklingError, match="not said here"):
-        unpacked(bytearray(len(body).to_bytes(8, "big") + body))
-    whole = packed(Answer(3, b"d"))
-    assert unpacked(bytearray(whole[:-1])) is None
-    assert unpacked(bytearray(whole)) == Answer(3, b"d")
+    with pytest.raises(pickle.UnpicklingError, match="no part of a message"):
+        take_message(bytearray(len(body).to_bytes(8, "big") + body))
+    whole = encode_message(Answer(3, b"d"))
+    assert take_message(bytearray(whole[:-1])) is None
+    assert take_message(bytearray(whole)) == Answer(3, b"d")

@@ -1,0 +1,147 @@
+"""State of the process that is Python's own: random numbers, the working directory, environment variables, warnings.
+
+What another kernel, another machine or another day has of its own is kept as the difference from it: environment
+variables and the working directory from what the kernel started with.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.library import Library
+
+
+class _Random(Provider):
+    name = "random numbers"
+    drawn = True
+
+    def read(self) -> Any:
+        return random.getstate()
+
+    def write(self, value: Any) -> None:
+        random.setstate(value)
+
+
+class _WorkingDirectory(Provider):
+    name = "working directory"
+
+    def __init__(self) -> None:
+        self._first = _working_directory()
+
+    def start(self) -> None:
+        self._first = _working_directory()
+
+    def read(self) -> Any:
+        now = os.getcwd()
+        return None if now == self._first else now
+
+    def write(self, value: Any) -> None:
+        os.chdir(self._first if value is None else value)
+
+    def obstacle(self, value: Any) -> str | None:
+        path = self._first if value is None else value
+        return None if os.access(path, os.X_OK) and os.path.isdir(path) else f"the directory {path} is not there"
+
+
+class _Environment(Provider):
+    """Two dictionaries: what was changed, and of that what a library seems to tell its own processes (`RAY_...`)."""
+
+    name = "environment variables"
+
+    def __init__(self) -> None:
+        self._first = dict(os.environ)
+        self._seen: Any = None
+        self._value: tuple[dict[str, str | None], dict[str, str | None]] = ({}, {})
+
+    def start(self) -> None:
+        self._first, self._seen = dict(os.environ), None
+
+    def read(self) -> Any:
+        raw = getattr(os.environ, "_data", None)  # to decode all of them each time takes longer than all the rest
+        if raw is None or raw != self._seen:
+            now = dict(os.environ)
+            changed: dict[str, str | None] = {n: text for n, text in now.items() if self._first.get(n) != text}
+            changed |= dict.fromkeys(self._first.keys() - now.keys())
+            theirs = {name for name in changed if name.partition("_")[0].lower() in sys.modules}
+            own = {name: text for name, text in changed.items() if name not in theirs}
+            self._value = own, {name: text for name, text in changed.items() if name in theirs}
+            self._seen = dict(raw) if isinstance(raw, dict) else None
+        return self._value
+
+    def elsewhere(self, value: Any, spelled: Callable[[str], bool]) -> Any:
+        own, theirs = value  # the processes of another kernel have nothing to do with those of this one
+        return own, {name: text for name, text in theirs.items() if spelled(name)}
+
+    def write(self, value: Any) -> None:
+        own, theirs = value
+        wanted: dict[str, str | None] = {**self._first, **own, **theirs}
+        for name, text in wanted.items():
+            if text is None:
+                os.environ.pop(name, None)
+            elif os.environ.get(name) != text:
+                os.environ[name] = text
+        for name in os.environ.keys() - wanted.keys():
+            del os.environ[name]
+
+
+class _Warnings(Provider):
+    """Classes go by their names, so that a filter for a library that is not imported needs no import."""
+
+    name = "warning filters"
+
+    def __init__(self) -> None:
+        self._seen: tuple[Any, ...] = ()
+        self._value: tuple[Any, ...] = ()
+
+    def read(self) -> Any:
+        now = tuple(warnings.filters)
+        if now != self._seen:
+            self._seen, self._value = now, tuple(map(_filter_value, now))
+        return self._value
+
+    def write(self, value: Any) -> None:
+        filters = [found for each in value if (found := _filter(*each)) is not None]
+        warnings.filters[:] = filters  # type: ignore[index]
+        with warnings.catch_warnings():  # entered and left, it makes known that they have changed
+            pass
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody deleted it
+        return os.path.expanduser("~")
+
+
+def _filter_value(entry: tuple[Any, ...]) -> tuple[Any, ...]:
+    action, message, category, module, line = entry
+    return action, _pattern_value(message), category.__module__, category.__qualname__, _pattern_value(module), line
+
+
+def _filter(action: Any, message: Any, home: str, category: str, module: Any, line: int) -> tuple[Any, ...] | None:
+    found: Any = sys.modules.get(home)
+    for part in category.split("."):
+        found = getattr(found, part, None)
+    return None if found is None else (action, _pattern(message), found, _pattern(module), line)
+
+
+def _pattern_value(pattern: Any) -> Any:
+    return (pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else pattern
+
+
+def _pattern(value: Any) -> Any:
+    return re.compile(*value) if isinstance(value, tuple) else value
+
+
+class ProcessState(Library):
+    """Each kind of it is read after every cell: a few microseconds at most."""
+
+    packages = ("random", "os", "warnings")
+    ambient = (_Random(), _WorkingDirectory(), _Environment(), _Warnings())

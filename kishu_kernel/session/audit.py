@@ -1,0 +1,121 @@
+"""Checks the variables that a cell's code cannot have touched: did a thread, a C extension or a library change one?
+
+What did change becomes part of that cell's checkpoint. This is done in think time, piece by piece (`think_time`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from kishu_kernel.detect.fingerprint import digest_of
+from kishu_kernel.detect.walk import GivenUp
+from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
+from kishu_kernel.session.ledger import Ledger
+
+
+class Audit:
+    """Knows which co-variables are still to be checked after the last checkpoint.
+
+    Attributes:
+        changes_found: how many co-variables had changed.
+    """
+
+    def __init__(self, ledger: Ledger, table: ReductionTable, loads: IsolatedLoads) -> None:
+        self._ledger = ledger
+        self._table = table
+        self._loads = loads
+        self._queue: deque[Names] | None = deque()
+        """None: to be made when it is needed."""
+        self._made: frozenset[Names] = frozenset()
+        """Co-variables that the last cell made: they were fingerprinted for its checkpoint."""
+        self._loaded: dict[Names, CheckpointId] = {}
+        """Co-variables that a checkout has loaded: their stored digests are believed so far."""
+        self._checked_at: dict[Names, int] = {}
+        self._checks = 0
+        self.changes_found = 0
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint was taken: the audit begins again."""
+        self._made = frozenset(record.names for record in checkpoint.versions)
+        self._queue = None
+
+    def note_loaded(self, versions: Iterable[Version]) -> None:
+        """A checkout has loaded these versions."""
+        self._loaded = {version.names: version.checkpoint for version in versions}
+
+    @property
+    def has_loaded(self) -> bool:
+        """There are loaded versions whose digests were not computed yet."""
+        return bool(self._loaded)
+
+    def next_loaded(self) -> Version:
+        """Takes a loaded version, for `verify_loaded`."""
+        return Version(*self._loaded.popitem())
+
+    def queue(self) -> deque[Names]:
+        """The co-variables to check. The one that was checked longest ago comes first."""
+        if self._queue is None:
+            state = self._ledger.state
+            self._checked_at = {names: at for names, at in self._checked_at.items() if names in state}
+            self._loaded = {names: id for names, id in self._loaded.items() if state.get(names) == id}
+            order = sorted(state.keys() - self._made, key=lambda names: (self._checked_at.get(names, 0), names))
+            self._queue = deque(order)
+        return self._queue
+
+    def check(self, names: Names, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
+        """Checks one co-variable. If it has changed, the last checkpoint is extended by it.
+
+        Raises:
+            GivenUp: `should_stop` said so.
+        """
+        if names not in self._ledger.state:  # since the queue was made, it was joined with others
+            return
+        loaded_from = self._loaded.pop(names, None)
+        self._checks += 1
+        self._checked_at[names] = self._checks
+        if self._ledger.is_unchanged(names, variables, should_stop):
+            return
+        if loaded_from is not None and self._is_as_loaded(Version(names, loaded_from), variables, should_stop):
+            self._ledger.accept(names, variables)
+            return
+        self._ledger.add_to_last_checkpoint(names, variables)
+        self.changes_found += 1
+
+    def check_lightest(self, variables: Mapping[str, Any], seconds: float) -> None:
+        """Checks as many as possible in this time, the lightest first: the session is about to leave its state.
+
+        What is not checked counts as unchanged.
+        """
+        if not self.queue():
+            return
+        deadline = time.perf_counter() + seconds
+        lookup, state = self._ledger.timeline.lookup, self._ledger.state
+        sizes = {names: lookup(state[names]).record(names).size for names in self.queue() if names in state}
+        self._queue = queue = deque(sorted(sizes, key=lambda names: sizes[names]))
+        with suppress(GivenUp):
+            while queue and time.perf_counter() < deadline:
+                self.check(queue.popleft(), variables, lambda: time.perf_counter() > deadline)
+
+    def verify_loaded(self, version: Version, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
+        """Computes the digest of a version that was loaded. If it is not the stored one, it counts from now on.
+
+        Raises:
+            GivenUp: `should_stop` said so.
+        """
+        if self._ledger.state.get(version.names) != version.checkpoint:
+            return
+        if not self._ledger.is_unchanged(version.names, variables, should_stop):
+            self._ledger.accept(version.names, variables)
+
+    def _is_as_loaded(self, version: Version, variables: Mapping[str, Any], should_stop: ShouldStop) -> bool:
+        """Whether a co-variable is what it is whenever it is loaded, though not what it was when it was stored."""
+        if not self._ledger.timeline.lookup(version.checkpoint).record(version.names).stored:
+            return False
+        loaded = self._loads.digest(self._ledger.timeline.store.load(version), should_stop)
+        return loaded == digest_of({name: variables[name] for name in version.names}, self._table, should_stop)

@@ -1,0 +1,214 @@
+"""Checks out other states: plan, obtain everything, store what would be lost, rebind all names or none.
+
+Law: a checkout that fails, at whatever point, leaves the session as it was. The head moves last.
+Neighbours: `session` holds its gate around every call, `restore` obtains the objects, `ledger` rebinds the names.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kishu_kernel.ambient.keeper import Move
+from kishu_kernel.detect.detector import Judgement
+from kishu_kernel.detect.sequence_cache import SequenceReuse
+from kishu_kernel.errors import CheckoutError, NothingToUndoError
+from kishu_kernel.history.graph import ancestry
+from kishu_kernel.history.plan import make_plan
+from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, Plan, State
+from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
+from kishu_kernel.session.ledger import Ledger
+from kishu_kernel.session.namespace import UserNamespace
+from kishu_kernel.session.progress import ProgressReporter, ShowProgress
+from kishu_kernel.session.rerun import RestoredObjects
+from kishu_kernel.session.restore import Restorer, with_ambient
+from kishu_kernel.session.running_cells import RunningCells
+from kishu_kernel.session.think_time import ThinkTime
+from kishu_kernel.session.timeline import Timeline
+
+AUDIT_SECONDS = 0.05
+"""Seconds that a checkout spends on what is left of the audit: a change that it does not find is not undone."""
+
+HANDOVER_SECONDS = 60.0
+"""Seconds to wait, at most, for what an earlier kernel gave to another process to write; that ends sooner by itself."""
+
+DIFFERENT = (
+    "{}: re-run, and different from before: what these cells do depends on more than variables, random numbers "
+    "and settings."
+)
+INCOMPLETE = "State {} is incomplete: {}. You are in the state before it, without what its cell changed."
+KEPT_WITH_NEXT = "what its cell changed is part of the next state"
+NOT_HANDED_OVER = "What the last kernel left to be written is still not written: it counts as not stored."
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a checkout begins.
+
+    Attributes:
+        changes: what has changed since the last checkpoint, with the variables as they are.
+        state: the session state with these changes.
+        ambient: what is to be set outside the namespace.
+    """
+
+    changes: tuple[Judgement, Mapping[str, Any]]
+    state: State
+    ambient: Move
+
+
+class Checkouts:
+    """Checks out states, and finds those to which undo and redo lead.
+
+    Args:
+        show: shows how far a checkout is that takes long.
+        warn: shows one sentence to the user.
+    """
+
+    def __init__(
+        self,
+        names: UserNamespace,
+        ledger: Ledger,
+        cells: RunningCells,
+        checkpointer: Checkpointer,
+        think_time: ThinkTime,
+        restorer: Restorer,
+        *,
+        show: ShowProgress | None,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._names = names
+        self._ledger = ledger
+        self._cells = cells
+        self._checkpointer = checkpointer
+        self._think_time = think_time
+        self._restorer = restorer
+        self._show = show
+        self._warn = warn
+        self.under_way = False
+        """A checkout is obtaining objects: a cell that it re-runs may let other code run."""
+
+    @property
+    def rerunning(self) -> bool:
+        """A cell is being re-run at this moment."""
+        return self._restorer.rerunning
+
+    @property
+    def _timeline(self) -> Timeline:
+        return self._ledger.timeline
+
+    # -- targets ---------------------------------------------------------------------------------
+
+    def undone(self, steps: int) -> CheckpointId | None:
+        """The state so many cells before the head; None stands for the empty state before the first cell.
+
+        Raises:
+            NothingToUndoError: there are not so many cells.
+        """
+        if self._ledger.has_lost_cells:  # an undo begins at what is left of the cells that were lost
+            self._checkpointer.settle()
+            self._checkpointer.flush()
+        path = [checkpoint.id for checkpoint in ancestry(self._timeline.lookup, self._timeline.head)]
+        if steps > len(path):
+            raise NothingToUndoError(f"there are {len(path)} cells to undo, not {steps}")
+        return path[steps] if steps < len(path) else None
+
+    def redone(self, steps: int) -> CheckpointId | None:
+        """The state to which so many undone cells lead.
+
+        Raises:
+            NothingToUndoError: there are not so many undone cells.
+        """
+        at = self._timeline.head
+        for done in range(steps):
+            child = self._timeline.redo_child(at)
+            if child is None:
+                raise NothingToUndoError(f"there are {done} undone cells to redo, not {steps}")
+            at = child
+        return at
+
+    def await_handed_over(self) -> None:
+        """Waits for what the last kernel could not write in time: another process may still be writing it."""
+        if not self._timeline.await_handed_over(HANDOVER_SECONDS):
+            self._warn(NOT_HANDED_OVER)
+
+    # -- the road --------------------------------------------------------------------------------
+
+    def check_out(self, target: CheckpointId | None, options: CheckoutOptions, branch: str | None = None) -> Outcome:
+        """Goes to a state.
+
+        Args:
+            target: None stands for the empty state before the first cell.
+            branch: the branch to continue, as in `Timeline.move`.
+
+        Raises:
+            CheckoutError: it cannot be done; the session is as it was.
+        """
+        began = time.perf_counter()
+        previous = self._timeline.head
+        if not options.dry_run and self._cells.subshell_running:
+            raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
+        unchecked = self._cells.unchecked
+        start = self._start(target)
+        if options.dry_run:
+            self._cells.unchecked = unchecked
+            plan = with_ambient(make_plan(self._timeline.lookup, start.state, target, options.replay), start.ambient)
+            return Outcome(previous, previous, plan, False, time.perf_counter() - began)
+        reuse = self._ledger.sequence_reuse()
+        self._timeline.pinned = target
+        plan, restored = self._obtained(target, options, start, reuse)
+        with self._restorer.handing_over(restored):
+            self._store_changes(start)  # only now: a checkout that is refused changes nothing
+            previous = self._timeline.head
+            self._ledger.apply(plan, restored, start.ambient, branch, reuse)
+        self._think_time.note_checkout(restored)
+        self._tell_differences(target)
+        return Outcome(target, previous, plan, True, time.perf_counter() - began)
+
+    def _start(self, target: CheckpointId | None) -> _Start:
+        if not self._cells.any_running and self._cells.unchecked == NOTHING:
+            self._think_time.hasten_audit(self._names.variables(), AUDIT_SECONDS)
+        self._cells.note_checkout()
+        changes = self._checkpointer.changes()
+        state = self._ledger.state_after(changes[0].delta)
+        return _Start(changes, state, self._ledger.ambient.move(self._timeline.lookup, target))
+
+    def _obtained(
+        self, target: CheckpointId | None, options: CheckoutOptions, start: _Start, reuse: SequenceReuse
+    ) -> tuple[Plan, RestoredObjects]:
+        self.under_way = True
+        try:
+            with self._ledger.ambient.kept():  # a load may draw random numbers
+                return self._restorer.obtain(
+                    self._timeline,
+                    start.state,
+                    target,
+                    options.replay,
+                    start.ambient,
+                    allow_lost=options.allow_lost,
+                    progress=ProgressReporter(self._show),
+                    reuse=reuse,
+                )
+        finally:
+            self.under_way = False
+
+    def _store_changes(self, start: _Start) -> None:
+        """What has changed since the last checkpoint gets one of its own, lest the checkout loses it.
+
+        Raises:
+            CheckoutError: it could not be written.
+        """
+        settled = self._checkpointer.keep_changes(*start.changes)
+        if (settled or self._timeline.store.pending) and (error := self._checkpointer.flush()):
+            raise CheckoutError(f"the present state could not be stored, and a checkout would lose it: {error}")
+
+    def _tell_differences(self, target: CheckpointId | None) -> None:
+        """Tells the user in what the state is not what it was."""
+        if self._restorer.different:
+            names = ", ".join(name for each in self._restorer.different for name in each)
+            self._warn(DIFFERENT.format(names))
+        at = self._timeline.lookup(target) if target is not None else None
+        if at is not None and at.incomplete and at.severed is None:
+            reason = KERNEL_ENDED if at.incomplete == KERNEL_ENDED else KEPT_WITH_NEXT
+            self._warn(INCOMPLETE.format(target, reason))

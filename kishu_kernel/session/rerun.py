@@ -1,0 +1,249 @@
+"""Re-runs cells to get back versions that are not stored (paper 5.3).
+
+Law: a re-run changes nothing of the session, wherever it is interrupted. It happens in the live namespace dictionary
+with its contents swapped, so that functions keep their globals; what it leaves is taken out before the contents are
+swapped back. A cell that somebody else may have written is not re-run.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kishu_kernel.ambient.keeper import AmbientState
+from kishu_kernel.compare.summaries import describe
+from kishu_kernel.detect.fingerprint import digest_of
+from kishu_kernel.detect.walk import UNORDERED, Census
+from kishu_kernel.errors import ReplayError
+from kishu_kernel.history.graph import UNTRUSTED
+from kishu_kernel.model import Checkpoint, Names, ReplayStep, Version
+from kishu_kernel.objects.codec.disarming import Copies
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.namespace import UserNamespace
+from kishu_kernel.session.progress import ProgressReporter
+from kishu_kernel.session.timeline import Timeline
+
+RestoredObjects = dict[Version, dict[str, Any]]
+"""Fresh objects: for each version its names and what they are to be bound to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """How a re-run of a cell ended.
+
+    Attributes:
+        error: what it raised.
+        result: what it displayed last, in a tuple, if anything.
+    """
+
+    error: BaseException | None
+    result: tuple[Any, ...] = ()
+
+
+class CellRunner(Protocol):
+    """Runs a cell again in the namespace as it is then, with its output captured and nothing asked of the user."""
+
+    def __call__(self, code: str) -> Rerun:
+        """The cell's exception is returned.
+
+        Raises:
+            KeyboardInterrupt: the user has interrupted the re-run.
+        """
+        ...
+
+
+@dataclass
+class NotGivenBackError(Exception):
+    """A re-run did not give these versions back; the reasons are clauses."""
+
+    reasons: Mapping[Version, str]
+
+
+class Rerunner:
+    """Re-runs the cells of one plan after the other.
+
+    Attributes:
+        running: a cell is being re-run at this moment.
+        inputs: the objects that were made for re-runs only, which nobody gets.
+        different: co-variables that came back with the same types and other contents.
+    """
+
+    def __init__(
+        self, namespace: UserNamespace, table: ReductionTable, run_cell: CellRunner, ambient: AmbientState
+    ) -> None:
+        self._names = namespace
+        self._table = table
+        self._ambient = ambient
+        self._run_cell = run_cell
+        self.running = False
+        self.inputs = Copies()
+        self.different: list[Names] = []
+
+    def begin_plan(self, inputs: Copies) -> None:
+        """A new checkout begins.
+
+        Args:
+            inputs: keeps the objects that are made for re-runs.
+        """
+        self.inputs = inputs
+        self.different = []
+
+    def abandon(self) -> None:
+        """A re-run was interrupted, or failed: the namespace gets its contents back."""
+        self._names.undo_swap()
+        self.running = False
+
+    def run_steps(
+        self,
+        timeline: Timeline,
+        steps: Sequence[ReplayStep],
+        results: RestoredObjects,
+        load_input: Callable[[Version], dict[str, Any]],
+        progress: ProgressReporter,
+    ) -> None:
+        """Re-runs the cells of a plan. Each gets inputs of its own, since it may change them.
+
+        Args:
+            results: what re-runs gave already for an earlier plan; what they give now is added.
+            load_input: loads a version for a re-run.
+
+        Raises:
+            NotGivenBackError: a cell did not give back all that it should.
+        """
+        given: dict[int, RestoredObjects] = {}
+        handed_on = {index for step in steps for index in step.after}
+        needed = _needed_steps(steps, handed_on, results)
+        try:
+            for number, step in enumerate(steps):
+                if number not in needed:
+                    continue
+                inputs: dict[str, Any] = {}
+                for load in step.loads:
+                    inputs.update(load_input(load.version))
+                for source in step.after:
+                    for objects in given[source].values():
+                        inputs.update(objects)
+                with progress.cell(number):
+                    given[number], failed = self._run_step(timeline, step, inputs)
+                if number not in handed_on:
+                    results.update(given[number])
+                if failed:
+                    raise NotGivenBackError(failed)
+        finally:
+            self._drop([given[index] for index in handed_on & given.keys()])
+
+    def _run_step(
+        self, timeline: Timeline, step: ReplayStep, inputs: dict[str, Any]
+    ) -> tuple[RestoredObjects, dict[Version, str]]:
+        """What the cell gave back, and the versions that it did not, with the reasons. Empties the inputs."""
+        checkpoint = timeline.lookup(step.checkpoint)
+        try:
+            found, deviation = self._run_again(timeline, checkpoint, step, inputs)
+        except ReplayError as error:
+            found, deviation = {}, str(error)
+        inputs.clear()
+        reasons = {
+            version: deviation or _shortcoming(checkpoint, version, objects) for version, objects in found.items()
+        }
+        if deviation:
+            failed = dict.fromkeys(step.gives, deviation)
+        else:
+            failed = {version: reason for version, reason in reasons.items() if reason}
+        self._drop([{version: found.pop(version)} for version in failed if version in found])
+        self.different += [each.names for each, objects in found.items() if self._differs(checkpoint, each, objects)]
+        return found, failed
+
+    def _run_again(
+        self, timeline: Timeline, checkpoint: Checkpoint, step: ReplayStep, inputs: dict[str, Any]
+    ) -> tuple[RestoredObjects, str]:
+        """What the cell left, and how the re-run deviated from the first run; empty if it did not.
+
+        Raises:
+            ReplayError: the cell cannot begin with the state outside the namespace that it began with.
+        """
+        label = f"the cell of state {checkpoint.id}"
+        if not checkpoint.trusted:  # no plan has such a step
+            return {}, f"{label} is not re-run: {UNTRUSTED}"
+        aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
+        ambient = self._ambient.as_before(timeline.lookup, checkpoint)
+        with self._names.swapped(inputs, aliases) as live, ambient as ambient_deviation:
+            inputs.clear()  # they are the cell's now: what it drops is freed
+            self.inputs.hand_over()
+            self.running = True
+            try:
+                error = self._run_code(step.code, live, checkpoint.execution_count)
+                found = {version: _picked(live, version.names) for version in step.gives}
+            finally:
+                self.running = False
+                self.inputs.note(self._names.variables().values())
+            outside = ambient_deviation()
+        deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
+        return found, f"{label} {deviation}" if deviation else ""
+
+    def _run_code(self, code: str, live: dict[str, Any], number: int | None) -> BaseException | None:
+        """Runs the code; returns what it raised. What it displayed last is bound as IPython does it."""
+        ended = self._run_cell(code)
+        if ended.result and number is not None:
+            live[f"_{number}"] = ended.result[0]
+        if ended.error is not None:
+            self.inputs.note_held(ended.error)
+        return ended.error
+
+    def _drop(self, results: Sequence[RestoredObjects]) -> None:
+        """Nobody gets these results, nor what else re-runs have left."""
+        for result in results:
+            for objects in result.values():
+                self.inputs.note(objects.values())
+                objects.clear()
+        self.inputs.let_go()
+
+    def _differs(self, checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> bool:
+        """Whether a version certainly has other contents than when its cell first ran.
+
+        Two walks must agree, and no set be among the objects: else the digest says nothing.
+        """
+        census: Census = Counter()
+        digests = [digest_of(objects, self._table, census=census) for _ in range(2)]
+        comparable = digests[0] == digests[1] and not census[UNORDERED]
+        return comparable and digests[0] != checkpoint.record(version.names).digest
+
+
+def _needed_steps(steps: Sequence[ReplayStep], handed_on: Collection[int], results: RestoredObjects) -> set[int]:
+    """Numbers of the steps to run: those whose versions are not there yet, and those whose results these need."""
+    needed: set[int] = set()
+    asked: set[int] = set()
+    for number in reversed(range(len(steps))):
+        final = number not in handed_on and not results.keys() >= set(steps[number].gives)
+        if final or number in asked:
+            needed.add(number)
+            asked.update(steps[number].after)
+    return needed
+
+
+def _other_ending(checkpoint: Checkpoint, error: BaseException | None) -> str | None:
+    """How the re-run ended otherwise than the first run, as a clause; None if it ended the same way."""
+    raised = None if error is None else type(error).__name__
+    if raised == checkpoint.error:
+        return None
+    before = f"raised {checkpoint.error}" if checkpoint.error else "raised nothing"
+    now = f"raised {raised}: {error}" if raised else "raised nothing"
+    return f"{before} when it first ran and {now} when it was re-run"
+
+
+def _shortcoming(checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> str | None:
+    """What a re-run did not give back of a version, as a clause; None if it gave all, with the same types."""
+    label = f"the cell of state {checkpoint.id}"
+    recorded = {info.name: info.type for info in checkpoint.record(version.names).variables}
+    for name in version.names:
+        if name not in objects:
+            return f"{label} did not give {name} when it was re-run"
+        kind = describe(name, objects[name]).type
+        if kind != recorded.get(name, kind):
+            return f"{label} gave {name} as {kind}, not as {recorded[name]}, when it was re-run"
+    return None
+
+
+def _picked(live: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    return {name: live[name] for name in names if name in live}

@@ -1,0 +1,126 @@
+"""What is done in the user's think time, piece by piece: trial loads, and the audit.
+
+- **Trial load** (`trial_loads`): does what a checkpoint has stored come back as it is?
+- **Audit** (`audit`): has a variable changed that the cell's code cannot have touched?
+
+Law: nothing is done while a cell runs or waits; a piece is short, or is given up when somebody waits.
+Neighbours: `session`, which holds its gate around each piece; `frontend.think_time`, which says when.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from kishu_kernel.detect.walk import GivenUp
+from kishu_kernel.model import Checkpoint, CheckpointId, Version
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.audit import Audit
+from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
+from kishu_kernel.session.ledger import Ledger
+from kishu_kernel.session.trial_loads import TrialLoads
+
+if TYPE_CHECKING:  # most sessions need none
+    from kishu_kernel.session.checker.client import Checker
+
+BUDGET = 2.0
+"""Seconds of work after one checkpoint. What was not checked comes first after the next one."""
+
+SOON, LATER = 0.005, 0.2
+"""Seconds until the next piece: after messages that came meanwhile; and if something is in the way."""
+
+
+class ThinkTime:
+    """Knows what is left to be done after the last checkpoint.
+
+    Args:
+        tell: shows a sentence to the user.
+        trials: whether what was stored is tried.
+    """
+
+    def __init__(self, ledger: Ledger, table: ReductionTable, tell: Callable[[str], None], trials: bool) -> None:
+        self._with_trials = trials
+        self._ledger = ledger
+        self._loads = IsolatedLoads(ledger, table)
+        self._audit = Audit(ledger, table, self._loads)
+        self._trials = TrialLoads(ledger, table, self._loads, tell)
+        self._checkpoint: CheckpointId | None = None
+        """The one whose audit is not finished."""
+        self._used = 0.0
+        self._given_up = False
+
+    @property
+    def checker(self) -> Checker:
+        """The checker process, started when it is first asked."""
+        return self._loads.checker
+
+    @property
+    def changes_made(self) -> int:
+        """How often a finding has changed what a checkpoint says."""
+        return self._audit.changes_found + self._trials.failures_found
+
+    def close(self) -> None:
+        """Ends the checker process, if there is one."""
+        self._loads.close()
+
+    def begin(self, checkpoint: Checkpoint) -> None:
+        """A checkpoint was taken: the audit begins again."""
+        self._audit.begin(checkpoint)
+        self._checkpoint = checkpoint.id
+        self._used = 0.0
+        self._given_up = False
+        if self._with_trials:
+            self._trials.add(checkpoint)
+
+    def note_checkout(self, loaded: Iterable[Version]) -> None:
+        """The session is in another state, for which these versions were loaded."""
+        self._checkpoint = None
+        self._used = 0.0
+        self._audit.note_loaded(loaded)
+
+    @property
+    def left(self) -> bool:
+        """There is something to be done, and time for it."""
+        if self._trials.waits_for_checker:
+            return True
+        return self._used < BUDGET and (self._checkpoint is not None or self._audit.has_loaded)
+
+    def do_piece(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
+        """Does the next piece. A piece that is stopped, or fails, is not tried again.
+
+        Raises:
+            Exception: the piece failed.
+        """
+        started = time.perf_counter()
+        piece = self._next_piece(variables, should_stop)
+        try:
+            piece()
+        except BaseException as error:
+            self._given_up = True
+            if not isinstance(error, GivenUp):
+                raise
+        finally:
+            self._used += time.perf_counter() - started
+
+    def _next_piece(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> Callable[[], None]:
+        """The next piece, which is then no longer among those that are left."""
+        if self._trials.waits_for_checker:
+            return self._hear_checker
+        if self._audit.has_loaded and self._checkpoint is None:
+            return partial(self._audit.verify_loaded, self._audit.next_loaded(), variables, should_stop)
+        if self._trials.left:
+            return partial(self._trials.try_load, *self._trials.take_next(), variables, self._checkpoint, should_stop)
+        if queue := self._audit.queue():
+            return partial(self._audit.check, queue.popleft(), variables, should_stop)
+        checkpoint, self._checkpoint = self._checkpoint, None
+        return self._ledger.mark_audited if checkpoint is not None and not self._given_up else lambda: None
+
+    def _hear_checker(self) -> None:
+        self._used -= self._trials.hear_checker()  # while it waits, this process does nothing
+
+    def hasten_audit(self, variables: Mapping[str, Any], seconds: float) -> None:
+        """Does as much of the audit as is possible in this time: the session is about to leave its state."""
+        if self._checkpoint is not None:
+            self._audit.check_lightest(variables, seconds)

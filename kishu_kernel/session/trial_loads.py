@@ -1,0 +1,220 @@
+"""Loads what a checkpoint has stored once more, to see whether it comes back as it was (paper 6.2).
+
+Some classes leave something out when they are pickled. The measure is which attributes are missing from the loaded
+objects; digests do not decide, since a set comes back in another order, and a figure stale. The payload of a version
+that does not come back is dropped: the version is for replay, and so are all later ones of its types.
+
+Law: a trial touches nothing but memory, and leaves random numbers and settings as they were. What has a destructor is
+not tried. This is done in think time, piece by piece (`think_time`).
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kishu_kernel.detect.fingerprint import digest_of
+from kishu_kernel.detect.walk import Census
+from kishu_kernel.errors import LoadError
+from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
+from kishu_kernel.objects.classes import module_name, qualified_name
+from kishu_kernel.objects.codec.admission import StrangeError
+from kishu_kernel.objects.codec.pickling import Stored
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.checker.messages import PATIENCE, Answer, NoAnswerError
+from kishu_kernel.session.isolated_loads import WAIT, IsolatedLoads, ShouldStop
+from kishu_kernel.session.ledger import Ledger
+
+TRIED_AT_MOST = 64_000_000
+"""Bytes of a version that is tried. What is larger is mostly arrays, which are their bytes."""
+STREAM_AT_MOST = 2_000_000
+"""Bytes of a pickle stream that is tried: a load cannot be interrupted."""
+LONG = 0.1
+"""Seconds. A co-variable whose trial takes longer is tried again only when its types have changed."""
+QUEUED_AT_MOST = 500
+"""Versions that wait for a trial; the oldest are given up."""
+
+_CLASS_OR_FUNCTION = b"\x93"
+"""The opcode of pickle without which a stream holds nothing but containers of atoms."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    seconds: float
+    types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """One trial under way.
+
+    Attributes:
+        before: the attributes of the objects in the session.
+        kinds: types of the variables.
+        question: the number under which the checker was asked, if it was.
+        until: the time at which its answer is no longer waited for.
+    """
+
+    version: Version
+    record: VersionRecord
+    before: Census
+    kinds: tuple[weakref.ref[type], ...]
+    question: int = 0
+    until: float = 0.0
+
+
+class TrialLoads:
+    """Knows which versions are still to be tried.
+
+    Args:
+        tell: shows a sentence to the user.
+
+    Attributes:
+        failures_found: how many versions did not come back as they were.
+    """
+
+    def __init__(
+        self, ledger: Ledger, table: ReductionTable, loads: IsolatedLoads, tell: Callable[[str], None]
+    ) -> None:
+        self._ledger = ledger
+        self._table = table
+        self._loads = loads
+        self._tell = tell
+        self._queue: deque[tuple[Version, VersionRecord]] = deque(maxlen=QUEUED_AT_MOST)
+        self._tried: dict[Names, _Tried] = {}
+        self._inexact: set[str] = set()
+        """Types that do not come back as they were, as records name them."""
+        self._asked: _Trial | None = None
+        self.failures_found = 0
+
+    def add(self, checkpoint: Checkpoint) -> None:
+        """The versions that a checkpoint has stored are to be tried, before those of earlier checkpoints."""
+        stored = [(Version(each.names, checkpoint.id), each) for each in checkpoint.versions if each.stored]
+        self._queue.extendleft(reversed(stored))
+
+    @property
+    def left(self) -> bool:
+        """There are versions to try."""
+        return bool(self._queue)
+
+    @property
+    def waits_for_checker(self) -> bool:
+        """The checker was asked and has not answered."""
+        return self._asked is not None
+
+    def take_next(self) -> tuple[Version, VersionRecord]:
+        """Takes the next version from the queue, for `try_load`."""
+        return self._queue.popleft()
+
+    def try_load(
+        self,
+        version: Version,
+        record: VersionRecord,
+        variables: Mapping[str, Any],
+        newest: CheckpointId | None,
+        should_stop: ShouldStop,
+    ) -> None:
+        """Tries one version, or asks the checker to.
+
+        Args:
+            newest: the checkpoint after which the session has not changed.
+
+        Raises:
+            GivenUp: `should_stop` said so.
+        """
+        types = _types_of(record)
+        known = self._tried.get(record.names)
+        if record.size > TRIED_AT_MOST or (known and known.seconds > LONG and known.types == types):
+            return
+        is_here = self._ledger.state.get(record.names) == version.checkpoint and variables.keys() >= set(record.names)
+        if not is_here:  # there is nothing left to compare it with
+            found = next((kind for kind in types if kind in self._inexact), None)
+            if found is not None:
+                self._distrust(version, record, found, ())
+            return
+        stored = self._ledger.timeline.store.load(version)
+        if _CLASS_OR_FUNCTION not in stored.stream or len(stored.stream) > STREAM_AT_MOST:
+            return
+        started = time.perf_counter()
+        self._tried[record.names] = _Tried(LONG * 2, types)  # unless it comes to an end
+        live = {name: variables[name] for name in record.names}
+        before: Census = Counter()
+        if digest_of(live, self._table, should_stop, before) != record.digest:
+            # It caches what somebody asked of it, be it for a summary. Or no two walks of it are alike.
+            if version.checkpoint == newest:
+                self._ledger.accept(record.names, live)
+            return
+        kinds = {id(type(obj)): weakref.ref(type(obj)) for obj in live.values()}
+        self._load_copy(_Trial(version, record, before, tuple(kinds.values())), stored, started, should_stop)
+
+    def _load_copy(self, trial: _Trial, stored: Stored, started: float, should_stop: ShouldStop) -> None:
+        after: Census = Counter()
+        try:
+            _, guard = self._loads.digest_here(stored, should_stop, after)
+        except LoadError:  # the user is told when the version is needed
+            return
+        except StrangeError as strange:
+            if not strange.destructor:
+                self._ask_checker(trial, stored)
+            return
+        if guard.forbidden is None:
+            self._tried[trial.record.names] = _Tried(time.perf_counter() - started, _types_of(trial.record))
+            self._conclude(trial, after)
+
+    def _ask_checker(self, trial: _Trial, stored: Stored) -> None:
+        """The answer is for a later piece of think time."""
+        with suppress(NoAnswerError):
+            question = self._loads.checker.ask("census", [stored])
+            self._asked = replace(trial, question=question, until=time.monotonic() + PATIENCE)
+
+    def hear_checker(self) -> float:
+        """Looks for a moment whether the checker has answered.
+
+        Returns:
+            The seconds for which this process only waited.
+        """
+        trial = self._asked
+        assert trial is not None
+        started = time.perf_counter()
+        answer: Answer | None = None
+        with suppress(NoAnswerError):
+            answer = self._loads.checker.answer(trial.question, WAIT)
+            if answer is None and time.monotonic() < trial.until:
+                return time.perf_counter() - started
+        self._asked = None
+        if answer is None:
+            self._loads.close()
+        elif answer.problem is None and not answer.destructor and answer.refused is None:
+            self._tried[trial.record.names] = _Tried(answer.seconds, _types_of(trial.record))
+            self._conclude(trial, Counter(answer.census))
+        return 0.0
+
+    def _conclude(self, trial: _Trial, after: Census) -> None:
+        """Types whose objects lack attributes afterwards are distrusted; types that were, and lack none, no longer."""
+        missing = [key for key in trial.before if key[2] and after[key] < trial.before[key]]
+        if not missing:
+            self._inexact.difference_update(_types_of(trial.record))
+            return
+        named = {(module, name) for module, name, _ in missing}
+        kinds = filter(None, (kind() for kind in trial.kinds))
+        doubtful = tuple(kind for kind in kinds if (module_name(kind), qualified_name(kind)) in named)
+        self._distrust(trial.version, trial.record, missing[0][1], doubtful)
+
+    def _distrust(self, version: Version, record: VersionRecord, name: str, kinds: tuple[type, ...]) -> None:
+        clause = f"{name} objects do not come back from storage as they were"
+        if record.replayable:
+            self._ledger.distrust(version, clause, kinds)
+            self._inexact.update(each for each in _types_of(record) if each == name or each.endswith(f".{name}"))
+            self.failures_found += 1
+            self._tell(f"Kishu found that {clause}: the cells that make them will be re-run instead.")
+        else:
+            self._tell(f"Kishu found that {clause}, and the cells that make them cannot be re-run.")
+
+
+def _types_of(record: VersionRecord) -> tuple[str, ...]:
+    return tuple(info.type for info in record.variables)

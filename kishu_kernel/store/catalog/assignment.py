@@ -1,0 +1,306 @@
+"""Which store belongs to which notebook: found again after a rename, a move or a copy, or attached by hand.
+
+Law: never two notebooks in one store. Who cannot be told apart for sure gets a store of its own, and a hint.
+A notebook is known by its path, and by the ids of its cells, which survive a rename: a new notebook at an old path
+(there is always another `Untitled.ipynb`) has other cells, and so has another store.
+Neighbours: `locate` names directories, `about` says whose they are, `compact` copies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+from kishu_kernel.errors import RequestError, StoreError, UnwritableError
+from kishu_kernel.model import SessionId
+from kishu_kernel.store.catalog.about_file import ABOUT, About, file_state, is_gone, read_about, read_cells, write_about
+from kishu_kernel.store.catalog.paths import default_base, store_path
+from kishu_kernel.store.disk import directory, store_files
+from kishu_kernel.store.disk.directory import DATA
+from kishu_kernel.store.disk.locks import FileLock, wait_for
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAssignment:
+    """Where a session's store is, or shall be.
+
+    Attributes:
+        found: `own`: under the notebook's own name; `attached`: under another one, but known to be its;
+            `moved`: it was of a notebook that is no more, with the same cells; `new`: there is none yet.
+        previous: the path that the notebook had, where it was moved.
+        resembles: of a new one: the store of a notebook that is still there, of which this one may be a copy.
+    """
+
+    path: Path
+    found: Literal["own", "attached", "moved", "new"]
+    previous: str | None = None
+    resembles: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoreListing:
+    """A store, seen from outside.
+
+    Attributes:
+        notebook: whose it is; None where it does not say.
+        exists: there is a file at the notebook's path.
+        bytes: on disk.
+        used: when it was last written, seconds since the epoch.
+    """
+
+    path: Path
+    notebook: str | None
+    exists: bool
+    bytes: int
+    used: float
+
+
+def list_stores(base: Path | None = None) -> list[StoreListing]:
+    """All stores, the last used first. Opens none of them."""
+    found = []
+    for path in _directories(base or default_base()):
+        with suppress(OSError):
+            used = (path / DATA).stat(follow_symlinks=False).st_mtime
+            size = sum(directory.disk_bytes(file) for file in path.iterdir())
+            about = read_about(path)
+            notebook = about.notebook if about else None
+            found.append(StoreListing(path, notebook, notebook is not None and not is_gone(notebook), size, used))
+    return sorted(found, key=lambda listing: listing.used, reverse=True)
+
+
+def find_assignment(base: Path | None, notebook: str | None, session: SessionId) -> StoreAssignment:
+    """Where the store of a notebook is. Looks only; `claim_store` makes sure of it.
+
+    Args:
+        notebook: its path, as for `store_path`. None or empty: each session has a store of its own.
+    """
+    own = store_path(base, notebook, session)
+    if not notebook:
+        return StoreAssignment(own, "own" if _has_store(own) else "new")
+    path, cells = os.path.abspath(notebook), read_cells(notebook)
+    about = read_about(own)
+    if about is None and _has_store(own):
+        return StoreAssignment(own, "own")
+    if about is not None and _is_same_path(about.notebook, path) and not _surely_differ(cells, about.cells):
+        return StoreAssignment(own, "own")
+    others = [(place, its) for place in _directories(own.parent) if place != own and (its := read_about(place))]
+    named = [
+        (place, its)
+        for place, its in others
+        if _is_same_path(its.notebook, path) and not _surely_differ(cells, its.cells)
+    ]
+    if named:
+        best = max(named, key=lambda pair: (len((cells or frozenset()) & pair[1].cells), _used(pair[0])))
+        return StoreAssignment(best[0], "attached")
+    return _by_cells(own, cells or frozenset(), others if about is None else [*others, (own, about)])
+
+
+def claim_store(base: Path | None, notebook: str | None, session: SessionId) -> StoreAssignment:
+    """As `find_assignment`, and from now on it is this notebook's: nobody else will find it.
+
+    Raises:
+        StoreError: it cannot be created or written.
+    """
+    base = base or default_base()
+    with _exclusively(base):
+        place = find_assignment(base, notebook, session)
+        directory.make_private(place.path)
+        if notebook:
+            about, path = read_about(place.path), os.path.abspath(notebook)
+            renewed = _updated(about, path)
+            try:
+                if renewed != about:
+                    write_about(place.path, renewed)
+            except OSError as error:  # on a full disk what stands there does, as long as it names this notebook
+                if about is None or not _is_same_path(about.notebook, path):
+                    kind = UnwritableError if directory.is_forbidden(error) else StoreError
+                    raise kind(f"the store directory {place.path} cannot be written ({error})") from error
+        return place
+
+
+def claim_replacement(
+    base: Path | None, notebook: str | None, session: SessionId, damaged: Collection[Path]
+) -> StoreAssignment:
+    """A place for a notebook whose own store cannot be opened: one that it was given for that before, or a new one.
+
+    Args:
+        damaged: stores that cannot be opened.
+
+    Raises:
+        StoreError: it cannot be created or written.
+    """
+    base = base or default_base()
+    with _exclusively(base):
+        path = notebook and os.path.abspath(notebook)
+        known = [
+            (place, about) for place in _directories(base) if place not in damaged and (about := read_about(place))
+        ]
+        its = [place for place, about in known if path and _is_same_path(about.notebook, path) and _has_store(place)]
+        if its:
+            return StoreAssignment(max(its, key=_used), "attached")
+        place = _unused(store_path(base, notebook, session))
+        directory.make_private(place)
+        if path:
+            try:
+                write_about(place, _updated(None, path))
+            except OSError as error:
+                raise StoreError(f"the store directory {place} cannot be written ({error})") from error
+        return StoreAssignment(place, "new")
+
+
+def remember_cells(store: Path, notebook: str) -> None:
+    """Remember the cells that a notebook has by now. Cheap where its file did not change; fails silently.
+
+    A notebook that was renamed meanwhile, or that another one has taken the place of, is remembered as it was.
+    """
+    about, path = read_about(store), os.path.abspath(notebook)
+    if about is None or not _is_same_path(about.notebook, path) or about.state == file_state(path):
+        return
+    renewed = _updated(about, path)
+    if renewed.cells and not _surely_differ(renewed.cells, about.cells):
+        with suppress(OSError):
+            write_about(store, renewed)
+
+
+def attach(base: Path | None, store: Path, notebook: str) -> Path:
+    """Give a notebook the history of another one.
+
+    A store whose notebook is no more becomes this notebook's; one whose notebook is still there, or not known,
+    is copied, so that both go on with histories of their own. O(bytes of the store) then.
+
+    Args:
+        store: a directory as in `stores`.
+
+    Returns:
+        The directory of the notebook's store.
+
+    Raises:
+        RequestError: the notebook has a history already, or there is no such store.
+        StoreError: a process has the notebook's own, empty store open, or the disk fails.
+    """
+    base, path = base or default_base(), os.path.abspath(notebook)
+    if store not in _directories(base) or not _has_store(store):
+        raise RequestError(f"there is no store at {store}: ask for the list of stores")
+    with _exclusively(base):
+        there = find_assignment(base, notebook, SessionId(""))
+        if there.path == store and there.found in ("own", "attached"):
+            return store
+        if there.found in ("own", "attached"):
+            if not store_files.is_empty(there.path):
+                raise RequestError(
+                    f"this notebook has a history of its own in {there.path}: move that directory away, and attach then"
+                )
+            if _has_store(there.path):
+                store_files.remove(there.path, ABOUT)
+            else:
+                (there.path / ABOUT).unlink(missing_ok=True)
+        its = read_about(store)
+        try:
+            if its is not None and _has_left(its):
+                write_about(store, _updated(its, path, moved=True))
+                return store
+            target = _unused(store_path(base, notebook, SessionId("")))
+            directory.make_private(target)
+            write_about(target, _updated(None, path))  # taken, while others look for places again
+        except OSError as error:
+            raise StoreError(f"the stores in {base} cannot be written ({error})") from error
+    from kishu_kernel.store.maintenance.trust import give_new_identity
+
+    try:
+        store_files.copy(store, target)
+        give_new_identity(target)
+    except BaseException:
+        with suppress(OSError):
+            (target / ABOUT).unlink()
+            target.rmdir()
+        raise
+    return target
+
+
+# --- which notebook is which
+
+
+def _by_cells(own: Path, cells: frozenset[str], others: list[tuple[Path, About]]) -> StoreAssignment:
+    """The place of a notebook that no store names."""
+    alike = [(len(cells & its.cells), place, its) for place, its in others if 2 * len(cells & its.cells) >= len(cells)]
+    alike = sorted((entry for entry in alike if entry[0]), key=lambda entry: (entry[0], _used(entry[1])), reverse=True)
+    left = [entry for entry in alike if _has_left(entry[2])]
+    if left and (len(left) == 1 or left[0][0] > left[1][0]):
+        return StoreAssignment(left[0][1], "moved", previous=left[0][2].notebook)
+    return StoreAssignment(_unused(own), "new", resembles=alike[0][1] if alike else None)
+
+
+def _has_left(about: About) -> bool:
+    """Whether the notebook of a store is no longer where it was: gone, or another one took its place."""
+    return is_gone(about.notebook) or _surely_differ(read_cells(about.notebook), about.cells)
+
+
+def _surely_differ(cells: frozenset[str] | None, known: frozenset[str]) -> bool:
+    """Whether these are cells of different notebooks for sure."""
+    return cells is not None and bool(known) and not cells & known
+
+
+def _updated(about: About | None, path: str, moved: bool = False) -> About:
+    """What there is to say of a notebook now; its cells as they were where they cannot be read."""
+    looked, cells = file_state(path), read_cells(path)
+    if about is None:
+        return About(path, cells or frozenset(), state=looked)
+    known = frozenset() if moved and cells else about.cells
+    return replace(about, notebook=path, cells=cells or known, state=looked)
+
+
+def _is_same_path(one: str, other: str) -> bool:
+    return os.path.normcase(one) == os.path.normcase(other)
+
+
+# --- directories
+
+
+def _directories(base: Path) -> list[Path]:
+    """The directories in the base that could be stores of this user."""
+    found = []
+    with suppress(OSError), os.scandir(base) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):  # one that is being imported or copied
+                continue
+            with suppress(OSError, StoreError):
+                directory.check_owner(Path(entry.path))
+                found.append(Path(entry.path))
+    return found
+
+
+def _has_store(path: Path) -> bool:
+    return os.path.lexists(path / DATA)
+
+
+def _used(path: Path) -> float:
+    try:
+        return (path / DATA).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _unused(own: Path) -> Path:
+    """The first of `own`, `own-2`, `own-3`, ... that is nobody's."""
+    names = (own if number == 1 else own.with_name(f"{own.name}-{number}") for number in count(1))
+    return next(path for path in names if not (os.path.lexists(path) and (_has_store(path) or read_about(path))))
+
+
+@contextmanager
+def _exclusively(base: Path) -> Iterator[None]:
+    """One at a time: two who look at once would both find the same store to be theirs."""
+    directory.make_private(base)
+    try:
+        lock = FileLock(Path(os.path.realpath(base)))
+    except OSError as error:
+        raise StoreError(f"the directory {base} cannot be read ({error})") from error
+    try:
+        wait_for(lambda: lock.try_lock(True), f"the stores in {base} are being looked through by another process")
+        yield
+    finally:
+        lock.close()

@@ -1,0 +1,67 @@
+"""Where the history in a bundle goes: to a notebook that has none yet, or among the stores under a name of its own.
+
+Law: as in `places`: never two notebooks in one store, and no history is replaced by another.
+Neighbours: `unbundle` makes the store, `places` finds it afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import count
+from pathlib import Path
+
+from kishu_kernel.errors import RequestError
+from kishu_kernel.model import SessionId
+from kishu_kernel.store.catalog.about_file import ABOUT, About, file_state, read_cells, write_about
+from kishu_kernel.store.catalog.assignment import find_assignment
+from kishu_kernel.store.catalog.paths import slug
+from kishu_kernel.store.disk import store_files
+from kishu_kernel.store.disk.directory import DATA
+from kishu_kernel.store.maintenance.bundle_export import Content, Progress
+from kishu_kernel.store.maintenance.bundle_import import import_history
+
+
+def receive_bundle(
+    base: Path, file: Path, notebook: str | None = None, progress: Progress | None = None
+) -> tuple[Path, Content]:
+    """Make a store in `base` of a bundle.
+
+    Args:
+        notebook: whose history it becomes; None: nobody's yet.
+
+    Returns:
+        The directory of the store, and what is in it.
+
+    Raises:
+        RequestError: the notebook has a history.
+        StoreError: the bundle is not used, or a process has the notebook's own, empty store open, or the disk failed.
+    """
+    path = _free(base, slug(file.stem)) if notebook is None else _cleared(base, notebook)
+    content = import_history(file, path, progress)
+    if notebook is not None:
+        looked = file_state(notebook)
+        write_about(path, About(os.path.abspath(notebook), read_cells(notebook) or frozenset(), state=looked))
+    return path, content
+
+
+def _free(base: Path, name: str) -> Path:
+    """The first of `name`, `name-2`, `name-3`, ... that is nothing yet."""
+    paths = (base / (name if number == 1 else f"{name}-{number}") for number in count(1))
+    return next(path for path in paths if not os.path.lexists(path))
+
+
+def _cleared(base: Path, notebook: str) -> Path:
+    """Where the store of a notebook without a history is to be. One without a checkpoint is removed."""
+    place = find_assignment(base, notebook, SessionId(""))
+    if place.found == "moved" or not (place.found == "new" or store_files.is_empty(place.path)):
+        raise RequestError(
+            f"this notebook has a history already, in {place.path}: move that directory away first, or import without "
+            "naming the notebook"
+        )
+    if place.found != "new":  # it was opened, and no cell was run
+        if (place.path / DATA).exists():
+            store_files.remove(place.path, ABOUT)
+        else:
+            (place.path / ABOUT).unlink(missing_ok=True)
+        place = find_assignment(base, notebook, SessionId(""))
+    return place.path

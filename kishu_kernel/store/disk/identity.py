@@ -1,0 +1,123 @@
+"""The identity of a store to its user: looked for, made at his first write, given anew to a copy.
+
+Law: an identity is never written with where no checkpoint of its user stands on it: who could write to a store before
+he did could have put there the identity of another store of his, and so make records of that one good here.
+Neighbours: `signatures` says what is bound to an identity; whoever reads or writes values with signatures asks here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from kishu_kernel.errors import LoadError
+from kishu_kernel.store.format import chunks, schema
+from kishu_kernel.store.format.schema import Manifest, Piece
+from kishu_kernel.store.format.signatures import StoreSignatures, decode_identity, encode_new_identity, identity_key
+from kishu_kernel.store.format.signing import Signer
+from kishu_kernel.store.format.validation import verified_chunk
+
+if TYPE_CHECKING:
+    from lmdb import Transaction, _Database
+
+Tables = Mapping[str, "_Database"]
+
+
+class StoreIdentity:
+    """The signatures of one user in one store, whatever other processes do to it meanwhile. Safe from any thread."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self._key = identity_key(signer)
+        self._known: tuple[bytes | None, StoreSignatures] = (None, StoreSignatures(signer, None))
+        self._confirmed: bytes | None = None
+
+    def signatures(self, txn: Transaction[Any], tables: Tables) -> StoreSignatures:
+        """As a transaction sees the store. O(1)."""
+        value = txn.get(self._key, db=tables["meta"])
+        value = None if value is None else bytes(value)
+        known, signatures = self._known
+        if value != known:
+            signatures = StoreSignatures(self._signer, decode_identity(self._signer, value))
+            self._known = value, signatures
+        return signatures
+
+    def signatures_for_writing(self, txn: Transaction[bytes], tables: Tables) -> StoreSignatures:
+        """The same, for who is about to write. O(1), but at the first time, and where the store has an older format."""
+        signatures = self.signatures(txn, tables)
+        if signatures.identity is None:
+            return self.renew(txn, tables)
+        if signatures.identity != self._confirmed:
+            if not _has_own_checkpoint(txn, tables, signatures):
+                return self.renew(txn, tables)
+            self._confirmed = signatures.identity
+        return signatures
+
+    def renew(self, txn: Transaction[bytes], tables: Tables) -> StoreSignatures:
+        """Give the store a new identity, and sign anew what this user had signed. O(records, bytes of the streams)."""
+        before = self.signatures(txn, tables)
+        txn.put(self._key, encode_new_identity(self._signer), db=tables["meta"])
+        signatures = self.signatures(txn, tables)
+        _sign_again(txn, tables, before, signatures)
+        self._confirmed = signatures.identity  # which nobody else can have known before
+        return signatures
+
+
+def read_stream(txn: Transaction[Any], tables: Tables, manifest: Manifest) -> bytes:
+    """The stream that a manifest names, as a transaction sees it. LoadError where it is damaged."""
+    return chunks.join_stream(manifest, lambda piece: _parts(txn, tables, piece))
+
+
+def with_sha256(txn: Transaction[Any], tables: Tables, manifest: Manifest, stream: bytes) -> Manifest:
+    """A manifest with the covers of what it names. LoadError where that is damaged."""
+    return chunks.with_sha256(manifest, stream, lambda piece: _parts(txn, tables, piece))
+
+
+def _has_own_checkpoint(txn: Transaction[bytes], tables: Tables, signatures: StoreSignatures) -> bool:
+    with txn.cursor(db=tables["checkpoints"]) as cursor:
+        return any(signatures.verifies("checkpoints", bytes(key), bytes(value)) for key, value in cursor)
+
+
+def _sign_again(txn: Transaction[bytes], tables: Tables, before: StoreSignatures, after: StoreSignatures) -> None:
+    trusted = set()
+    for table in ("checkpoints", "outputs"):
+        for key, value in _rows(txn, tables[table]):
+            if before.verifies(table, key, value):
+                txn.put(key, after.signed(table, key, schema.without_signature(value)), db=tables[table])
+                trusted.add((table, key))
+    for key, value in _rows(txn, tables["versions"]):
+        # without its record no payload is loaded: streams of a foreign history of format 2 are not read through
+        if before.identity is not None or ("checkpoints", key[schema.DIGEST_SIZE :]) in trusted:
+            body = _body(txn, tables, before, key, value)
+            if body is not None:
+                txn.put(key, after.signed("versions", key, body), db=tables["versions"])
+
+
+def _body(txn: Transaction[bytes], tables: Tables, before: StoreSignatures, key: bytes, value: bytes) -> bytes | None:
+    """A manifest as it is marked today; None where it is not the user's, or damaged."""
+    if before.identity is not None:
+        return schema.without_signature(value) if before.verifies("versions", key, value) else None
+    try:
+        manifest = schema.decode_manifest(schema.without_signature(value))
+        stream = read_stream(txn, tables, manifest)
+        if not before.verifies_payload(key, value, manifest, stream):
+            return None
+        return schema.encode_manifest(with_sha256(txn, tables, manifest, stream))
+    except LoadError:
+        return None
+
+
+def _parts(txn: Transaction[Any], tables: Tables, piece: Piece) -> Iterator[memoryview]:
+    for digest in piece.digests:
+        for table in schema.CHUNK_TABLES:
+            value = txn.get(digest, db=tables[table]) if table in tables else None
+            if value is not None:
+                yield verified_chunk(table, digest, value)
+                break
+        else:
+            raise chunks.missing_chunk(digest)
+
+
+def _rows(txn: Transaction[bytes], table: _Database) -> list[tuple[bytes, bytes]]:
+    with txn.cursor(db=table) as cursor:
+        return [(bytes(key), bytes(value)) for key, value in cursor]

@@ -1,0 +1,246 @@
+"""LMDB's data file, byte by byte: what stands on its pages. That of LMDB 0.9 on 64-bit machines.
+
+Law: reads bytes that may be anything, and checks every number before it is used. A page that is taken for sound here
+is one that LMDB can follow, change and split without reading or moving a byte beyond it.
+Neighbours: `image` walks over the pages, `watch` looks at the first two only.
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import pairwise
+from typing import NamedTuple
+
+_META = struct.Struct("=IIQQ")
+"""Magic, version, address, size of the map. Then two trees (free pages, main), then `_META_END`."""
+_META_END = struct.Struct("=QQ")
+"""Last page, transaction."""
+_TREE = struct.Struct("=IHHQQQQQ")
+"""Page size or pad, flags, depth, branch pages, leaf pages, overflow pages, entries, root."""
+_PAGE = struct.Struct("=QHHHH")
+"""Number, pad, flags, lower, upper. For overflow pages the last two are one count of pages."""
+_OVERFLOW = struct.Struct("=QHHI")
+_NODE = struct.Struct("=HHHH")
+"""Low and high half of a size (in branches: of a page number), flags (its upper part), size of the key."""
+_NUMBER = struct.Struct("=Q")
+
+HEADER = _PAGE.size
+META_SIZE = HEADER + _META.size + 2 * _TREE.size + _META_END.size
+PAGE_SIZES = (4096, 16384, 65536, 8192, 32768)
+SUPPORTED = struct.calcsize("P") == 8
+NONE = (1 << 64) - 1
+"""The root of an empty tree."""
+MAX_DEPTH = 32
+MAX_KEY_SIZE = 511
+"""LMDB's own limits."""
+
+_MAGIC = 0xBEEFC0DE
+_BRANCH, _LEAF, _OVERFLOWING, _FIRST, _DIRTY = 1, 2, 4, 8, 16
+_ELSEWHERE, _SUBTREE, _DUPLICATES = 1, 2, 4
+_NUMBERS = 8
+"""The flag of a tree whose keys are numbers: of that of the free pages."""
+
+
+class Damage(Exception):
+    """This page, or this entry, cannot be followed; as a clause."""
+
+
+class Tree(NamedTuple):
+    """A tree of pages, as it is described where it is named: how many pages and entries it says it has."""
+
+    flags: int
+    depth: int
+    branches: int
+    leaves: int
+    overflow: int
+    entries: int
+    root: int
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to follow."""
+        return self.root == NONE
+
+
+class Meta(NamedTuple):
+    """What one of the two first pages says."""
+
+    transaction: int
+    last: int
+    free: Tree
+    main: Tree
+    page_size: int
+
+
+class Item(NamedTuple):
+    """A key, and where in the file its value is.
+
+    Attributes:
+        table: the value describes a tree of its own.
+    """
+
+    key: bytes
+    place: int
+    size: int
+    table: bool = False
+
+
+class OverflowItem(NamedTuple):
+    """A key whose value has pages of its own: the first of them."""
+
+    key: bytes
+    page: int
+    size: int
+
+
+class Branch(NamedTuple):
+    """The pages below a page, each with the smallest key that may be on it; of the first there is none."""
+
+    below: tuple[tuple[bytes, int], ...]
+
+
+class Leaf(NamedTuple):
+    """Entries, in order; clauses for those that cannot be read."""
+
+    entries: tuple[Item | OverflowItem | str, ...]
+
+
+def parse_meta(data: bytes, number: int, size: int) -> Meta | None:
+    """What one of the first two pages says; None where it is none, of that page size."""
+    if len(data) < META_SIZE:
+        return None
+    own, _, flags, _, _ = _PAGE.unpack_from(data)
+    magic, version, _, _ = _META.unpack_from(data, HEADER)
+    trees = HEADER + _META.size
+    pad, *free = _TREE.unpack_from(data, trees)
+    _, *main = _TREE.unpack_from(data, trees + _TREE.size)
+    last, transaction = _META_END.unpack_from(data, trees + 2 * _TREE.size)
+    if (own, magic, version, pad) != (number, _MAGIC, 1, size) or not flags & _FIRST:
+        return None
+    return Meta(transaction, last, Tree(*free), Tree(*main), size)
+
+
+def are_consecutive(first: Meta, second: Meta) -> bool:
+    """Whether these are of two transactions, one right after the other, as they always are: each writes one in turn."""
+    if first.transaction == second.transaction == 0:  # nothing was written yet
+        return True
+    return first.transaction % 2 == 0 and abs(first.transaction - second.transaction) == 1
+
+
+def parse_tree(value: bytes) -> Tree:
+    """What the list of tables says of one."""
+    try:
+        _, *rest = _TREE.unpack(value)
+    except struct.error:
+        raise Damage("is no description of a table") from None
+    return Tree(*rest)
+
+
+def parse_page(data: bytes, number: int, subtrees: bool) -> Branch | Leaf:
+    """What stands on a page of a tree.
+
+    Args:
+        data: the page, whole.
+        number: where it was found.
+        subtrees: its entries may describe tables.
+    """
+    own, _, flags, lower, upper = _PAGE.unpack_from(data)
+    kind = flags & ~_DIRTY
+    if own != number or kind not in (_BRANCH, _LEAF):
+        raise Damage("is something else")
+    if not HEADER <= lower <= upper <= len(data) or lower % 2:
+        raise Damage("has a damaged head")
+    places = struct.unpack_from(f"={(lower - HEADER) // 2}H", data, HEADER)
+    if kind == _BRANCH:
+        return _branch(data, places, upper)
+    return _leaf(data, number, places, upper, subtrees)
+
+
+def _branch(data: bytes, places: tuple[int, ...], upper: int) -> Branch:
+    below, extents = [], []
+    for place in places:
+        low, high, top, key_size = _node(data, place, upper)
+        start = place + _NODE.size
+        below.append((data[start : start + key_size], low | high << 16 | top << 32))
+        extents.append((place, start + key_size))
+    _check_disjoint(extents)
+    return Branch(tuple(below))
+
+
+def _leaf(data: bytes, number: int, places: tuple[int, ...], upper: int, subtrees: bool) -> Leaf:
+    entries: list[Item | OverflowItem | str] = []
+    extents = []
+    longest = ((len(data) - HEADER) // 2 & ~1) - 2
+    for place in places:
+        try:
+            entry, end = _entry(data, number, place, upper, subtrees)
+            if end - place > longest:
+                raise Damage("has an entry that should have had pages of its own")
+        except Damage as damage:
+            entries.append(str(damage))
+        else:
+            entries.append(entry)
+            extents.append((place, end))
+    try:
+        _check_disjoint(extents)
+    except Damage as damage:
+        entries.append(str(damage))
+    return Leaf(tuple(entries))
+
+
+def _entry(data: bytes, number: int, place: int, upper: int, subtrees: bool) -> tuple[Item | OverflowItem, int]:
+    """An entry of a leaf, and where it ends."""
+    low, high, flags, key_size = _node(data, place, upper)
+    size = low | high << 16
+    start = place + _NODE.size + key_size
+    key = data[place + _NODE.size : start]
+    if flags & ~(_ELSEWHERE | _SUBTREE) or (flags & _SUBTREE and (flags & _ELSEWHERE or not subtrees)):
+        raise Damage("has an entry of a kind that is not used")
+    if not 0 < key_size <= MAX_KEY_SIZE:
+        raise Damage("has an entry without a sound key")
+    far = bool(flags & _ELSEWHERE)
+    end = start + (_NUMBER.size if far else size)
+    if end > len(data):
+        raise Damage("has an entry that exceeds it")
+    if far:
+        return OverflowItem(key, _NUMBER.unpack_from(data, start)[0], size), end
+    return Item(key, number * len(data) + start, size, bool(flags & _SUBTREE)), end
+
+
+def _node(data: bytes, place: int, upper: int) -> tuple[int, int, int, int]:
+    if not upper <= place <= len(data) - _NODE.size:
+        raise Damage("has an entry that exceeds it")
+    low, high, flags, key_size = _NODE.unpack_from(data, place)
+    if place + _NODE.size + key_size > len(data):
+        raise Damage("has an entry that exceeds it")
+    return low, high, flags, key_size
+
+
+def _check_disjoint(extents: list[tuple[int, int]]) -> None:
+    """Entries that overlap would be torn when LMDB moves one of them."""
+    extents.sort()
+    if any(end > start for (_, end), (start, _) in pairwise(extents)):
+        raise Damage("has entries that overlap")
+
+
+def overflow_pages(head: bytes, far: OverflowItem, size: int) -> int:
+    """How many pages the value occupies, whose first page begins so. Of pages of `size` bytes."""
+    own, _, kind, pages = _OVERFLOW.unpack(head)
+    if own != far.page or kind & ~_DIRTY != _OVERFLOWING or pages * size < HEADER + far.size:
+        raise Damage("has an entry whose value is not where it should be")
+    return int(pages)
+
+
+def parse_free_pages(value: bytes) -> tuple[int, ...]:
+    """The numbers in an entry of the tree of free pages, which are there from high to low."""
+    if len(value) % 8 or not value:
+        raise Damage("has a list of free pages that is none")
+    count, *numbers = struct.unpack(f"={len(value) // 8}Q", value)
+    if count > len(numbers) or any(one <= other for one, other in pairwise(numbers[:count])):
+        raise Damage("has a list of free pages that is none")
+    return tuple(numbers[:count])
+
+
+def has_integer_keys(tree: Tree) -> bool:
+    """Whether the keys of a tree are numbers."""
+    return bool(tree.flags & _NUMBERS)

@@ -1,0 +1,151 @@
+"""Whole stores as files: give space back, copy, remove an empty one.
+
+Law: a file takes its final name when it is complete and on disk, never before; no file is exchanged or removed under
+a process that has it open. Neighbours: `environment` opens, `places` decides what to copy where.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import lmdb
+
+from kishu_kernel.errors import StoreError
+from kishu_kernel.store.disk import directory, environment, integrity
+from kishu_kernel.store.disk.directory import DATA, LOCK
+from kishu_kernel.store.disk.disk_errors import store_error
+from kishu_kernel.store.disk.locks import FileLock
+
+_NEW = DATA + ".new"
+
+
+def compact(path: Path) -> tuple[int, int]:
+    """Give the free space in a store back to the disk. O(bytes of the store), and needs as many free meanwhile.
+
+    Returns:
+        The bytes that its data file occupied before, and occupies now.
+
+    Raises:
+        StoreError: a process has it open, this one or another; or there is none; or the disk fails.
+            The store is as it was.
+    """
+    with exclusively(path) as place:
+        data, new = place / DATA, place / _NEW
+        before = directory.disk_bytes(data)
+        new.unlink(missing_ok=True)  # of a compaction that was killed
+        try:
+            integrity.verify(place)
+            directory.reserve_lock(place)
+            env = lmdb.Environment(
+                str(place),
+                readonly=True,
+                create=False,
+                max_dbs=environment.MAX_TABLES,
+                max_readers=directory.READERS,
+            )
+            try:
+                with _complete(new) as file:
+                    env.copyfd(file, compact=True)
+            finally:
+                env.close()
+            if directory.disk_bytes(new) < before:
+                os.replace(new, data)
+                directory.sync_directory(place)
+        finally:
+            new.unlink(missing_ok=True)
+        return before, directory.disk_bytes(data)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy what a store holds into a directory that has none yet. The source may be in use.
+
+    Raises:
+        StoreError: the source cannot be read, or the target not be written, or has a store.
+    """
+    directory.make_private(target)
+    directory.check_files(target)
+    if (target / DATA).exists():
+        raise StoreError(f"there is a store at {target} already: name another directory")
+    opened = environment.acquire(source, True, environment.MAP_SIZE)  # brings older formats to ours
+    new = target / _NEW
+    try:
+        new.unlink(missing_ok=True)
+        with _complete(new) as file:
+            opened.copy(file)
+        os.replace(new, target / DATA)
+        directory.sync_directory(target)
+    except OSError as error:
+        raise store_error(target, error) from error
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+        environment.release(opened)
+
+
+def is_empty(path: Path) -> bool:
+    """Whether no checkpoint is in this directory, be it that there is no store at all.
+
+    Raises:
+        StoreError: there is one that cannot be read.
+    """
+    if not (path / DATA).exists():
+        return True
+    opened = environment.acquire(path, True, environment.MAP_SIZE)
+    try:
+        with opened.reading() as txn:
+            return not txn.stat(opened.tables["checkpoints"])["entries"]
+    finally:
+        environment.release(opened)
+
+
+def remove(path: Path, *others: str) -> None:
+    """Remove a store and its directory; files of other names than `others` stay, and the directory with them.
+
+    Raises:
+        StoreError: a process has it open, or it cannot be removed.
+    """
+    with exclusively(path) as place:
+        for name in (DATA, LOCK, _NEW, *others):
+            (place / name).unlink(missing_ok=True)
+        integrity.forget_verified(place)
+        with suppress(OSError):
+            place.rmdir()
+
+
+@contextmanager
+def exclusively(path: Path) -> Iterator[Path]:
+    """The real path of a store that nobody has open, and that nobody opens meanwhile."""
+    place = Path(os.path.realpath(path))
+    if not (place / DATA).is_file():
+        raise StoreError(f"there is no store at {path}")
+    if environment.is_open(place):
+        raise StoreError(f"the store at {path} is open in this very process: close it, or do this from a terminal")
+    try:
+        lock = FileLock(place)
+    except OSError as error:
+        raise store_error(place, error) from error
+    try:
+        if not lock.try_lock(True):
+            raise StoreError(f"the store at {path} is in use: shut down the kernels that have it open, and try again")
+        directory.check_files(place)
+        yield place
+    except (lmdb.Error, OSError) as error:
+        raise store_error(place, error) from error
+    finally:
+        lock.close()
+
+
+@contextmanager
+def _complete(new: Path) -> Iterator[int]:
+    """A new file to write to: at the end it is on disk."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    file = os.open(new, flags, 0o600)
+    try:
+        directory.make_file_private(file)
+        yield file
+        os.fsync(file)
+    finally:
+        os.close(file)

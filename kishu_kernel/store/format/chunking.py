@@ -1,0 +1,264 @@
+"""Where payloads are cut into chunks: buffers at fixed places, streams where their content says so.
+
+Law: the same bytes are cut in the same way, in every process and with every Python, and an edit moves only the cuts
+near it: what was stored before must be found again. What was taken apart goes together to the same bytes.
+
+**Buffers** change in place: chunks of a fixed size do. They start anew at each long row: adding or dropping a column
+of a frame shifts the rows of its block, and chunks that straddle rows would all change with it.
+
+**Streams** shift. A cut is made behind a window of bytes whose hash is of one kind, wherever it stands; no cut
+is made near the one before, nor far from it. Candidates are found by a hash of four bytes, worked out for a whole
+block at a time by `bytes.translate` and by long integers (C speed, no numpy); of each of them the checksum of a wider
+window decides. That alone is not enough: pickle writes an opcode pair after every 1000 items of a container, counted
+from its first, and a frame header after every 64 KiB, counted from the first byte. After `lst.insert(0, x)` these
+*seams* stand elsewhere between the same items, one in each chunk. So they are taken out of the stream before it is
+cut, and kept apart with their places. Bytes that merely look like a seam are taken out too: that does no harm.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import struct
+import sys
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from kishu_kernel.model import Buffer
+
+CHUNK_SIZE = 1 << 20
+"""Of buffers. Like all sizes here writers' choice, not part of the format: readers take the lengths as they come."""
+
+ROW_SIZE = 1 << 18
+"""Rows from this length on get chunks of their own (a pandas column is a row of its block)."""
+
+UNCUT_SIZE = 1 << 15
+"""Streams up to this length are one chunk, with their seams."""
+
+MIN_SIZE, MAX_SIZE = 1 << 13, 1 << 17
+"""Chunks of a stream are not shorter or longer than this, but for the last."""
+
+CUT_MASK = 63
+"""One candidate in 64 becomes a cut. Measured on lists, dicts, instances and text: chunks of 10 to 40 KiB."""
+
+_BLOCK = 1 << 20
+_WINDOW = 64
+_NARROW = 4
+
+Span = tuple[int, int]
+
+
+class Separated(NamedTuple):
+    """A stream without its seams.
+
+    Attributes:
+        spans: where the rest of it stands.
+        seams: the seams and their places, as `joined` reads them.
+    """
+
+    spans: list[Span]
+    seams: bytes
+
+
+# --- buffers
+
+
+def buffer_spans(buffer: Buffer) -> Iterator[Span]:
+    """Where to cut a buffer."""
+    if buffer.row_bytes < ROW_SIZE:
+        yield from fixed_spans(0, buffer.data.nbytes)
+        return
+    for start in range(0, buffer.data.nbytes, buffer.row_bytes):
+        yield from fixed_spans(start, min(start + buffer.row_bytes, buffer.data.nbytes))
+
+
+def fixed_spans(start: int, stop: int) -> Iterator[Span]:
+    """From start to stop in steps of CHUNK_SIZE, the last one shorter."""
+    for place in range(start, stop, CHUNK_SIZE):
+        yield place, min(place + CHUNK_SIZE, stop)
+
+
+# --- streams
+
+
+def content_chunks(parts: Iterable[memoryview]) -> Iterator[memoryview]:
+    """Cut the bytes that the parts make together. Holds a few MiB of them at a time."""
+    rest = b""
+    for block in _blocks(parts):
+        data = b"".join((rest, block))
+        view = memoryview(data)
+        last = 0
+        for place in _cuts(data):
+            yield view[last:place]
+            last = place
+        rest = data[last:]  # cut anew with what follows: a cut depends only on what is behind the one before
+    if rest:
+        yield memoryview(rest)
+
+
+def _blocks(parts: Iterable[memoryview]) -> Iterator[bytes]:
+    held: list[memoryview] = []
+    size = 0
+    for part in parts:
+        for start in range(0, part.nbytes, _BLOCK):
+            held.append(part[start : start + _BLOCK])
+            size += held[-1].nbytes
+            if size >= _BLOCK:
+                yield b"".join(held)
+                held, size = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def _cuts(data: bytes) -> Iterator[int]:
+    """Cuts of data that begins at a cut."""
+    last = 0
+    view = memoryview(data)
+    for place in _candidates(data):
+        while place - last > MAX_SIZE:
+            last += MAX_SIZE
+            yield last
+        if place - last >= MIN_SIZE and not zlib.crc32(view[place - _WINDOW : place]) & CUT_MASK:
+            last = place
+            yield last
+    while len(data) - last > MAX_SIZE:
+        last += MAX_SIZE
+        yield last
+
+
+def _tables() -> list[bytes]:
+    """Four random tables of which no byte, four times in a row, is a candidate: runs of it would be nothing else.
+
+    Part of what "the same bytes are cut in the same way" means: another choice stores everything anew, once.
+    """
+    draw = random.Random(b"kishu")  # its sequence for a seed is promised to stay as it is
+    while True:
+        tables = [bytes(int(256 * draw.random()) for _ in range(256)) for _ in range(_NARROW)]
+        if all(a ^ b ^ c ^ d for a, b, c, d in zip(*tables, strict=True)):
+            return tables
+
+
+_TABLES = _tables()
+_ZERO = re.compile(b"\0")
+
+
+def _candidates(data: bytes) -> Iterator[int]:
+    """Places behind four bytes whose hash is zero: one in 256 of them, more or less."""
+    step = _BLOCK >> 2
+    for start in range(0, len(data) - _NARROW + 1, step):
+        part = data[start : start + step + _NARROW - 1]
+        size = len(part) - _NARROW + 1
+        mixed = 0
+        for shift, table in enumerate(_TABLES):
+            mixed ^= int.from_bytes(part[shift : shift + size].translate(table), "little")
+        for found in _ZERO.finditer(mixed.to_bytes(size, "little")):
+            yield start + found.start() + _NARROW
+
+
+# --- seams
+
+_PAIRS = (b"e(", b"u(", b"\x90(")
+"""APPENDS, SETITEMS and ADDITEMS, each with the MARK of the next batch of the same container."""
+
+_FRAME = len(_PAIRS)
+_FRAME_SIZE = 9
+_DENSE = 256
+"""Bytes: where pairs stand closer than this, they are text."""
+
+_FRAME_CODE = 0x95
+_LONG = {b"\x95": "<Q", b"B": "<I", b"X": "<I", b"\x8e": "<Q", b"\x8d": "<Q", b"\x96": "<Q"}
+"""FRAME, and the opcodes whose content, when it is long, pickle leaves out of the frames."""
+
+
+def separate_seams(stream: memoryview) -> Separated:
+    """Take the seams out of a pickle stream. Of bytes that are none, some may be taken out as well. O(bytes)."""
+    data = stream.obj if isinstance(stream.obj, bytes) else bytes(stream)
+    seams = [(place, _FRAME_SIZE, _FRAME) for place in _frames(data)]
+    pairs = [(place, 2, kind) for kind, pair in enumerate(_PAIRS) for place in _places(data, pair)]
+    if len(pairs) * _DENSE < len(data):
+        seams += pairs
+    spans: list[Span] = []
+    entries = array("Q")
+    last = 0
+    for place, size, kind in sorted(seams):
+        if place < last:  # a pair in a frame header
+            continue
+        spans.append((last, place))
+        entries.append((place - last) << 2 | kind)
+        if kind == _FRAME:
+            entries.append(int.from_bytes(data[place + 1 : place + _FRAME_SIZE], "little"))
+        last = place + size
+    spans.append((last, len(data)))
+    return Separated(spans, _little(entries).tobytes())
+
+
+def join_seams(parts: Iterable[memoryview], seams: bytes) -> bytes:
+    """The stream that was taken apart.
+
+    Args:
+        parts: the rest of the stream, in pieces of any length.
+
+    Raises:
+        ValueError: they do not fit together.
+    """
+    entries = array("Q")
+    entries.frombytes(seams)
+    todo = iter(_little(entries))
+    out: list[bytes | memoryview] = []
+    entry = next(todo, None)
+    gap = -1 if entry is None else entry >> 2
+    for part in parts:
+        while entry is not None and gap <= part.nbytes:
+            out += part[:gap], _seam(entry & 3, todo)
+            part = part[gap:]
+            entry = next(todo, None)
+            gap = -1 if entry is None else entry >> 2
+        out.append(part)
+        gap -= part.nbytes
+    if entry is not None:
+        raise ValueError("a stream has more seams than bytes")
+    return b"".join(out)
+
+
+def _seam(kind: int, todo: Iterator[int]) -> bytes:
+    if kind < _FRAME:
+        return _PAIRS[kind]
+    length = next(todo, None)
+    if length is None:
+        raise ValueError("a frame of a stream has no length")
+    return b"\x95" + length.to_bytes(8, "little")
+
+
+def _frames(data: bytes) -> Iterator[int]:
+    """Places of the frame headers: each tells where the next one can be."""
+    place = 2  # behind PROTO
+    while (found := _next_header(data, place)) is not None:
+        header, layout = found
+        (length,) = struct.unpack_from(layout, data, header + 1)
+        if data[header] == _FRAME_CODE:
+            yield header
+        place = header + 1 + struct.calcsize(layout) + length
+
+
+def _next_header(data: bytes, place: int) -> tuple[int, str] | None:
+    """Frames of less than 4 bytes have no header of their own."""
+    for header in range(place, place + 4):
+        layout = _LONG.get(data[header : header + 1])
+        if layout and header + 1 + struct.calcsize(layout) <= len(data):
+            return header, layout
+    return None
+
+
+def _places(data: bytes, pair: bytes) -> Iterator[int]:
+    place = data.find(pair)
+    while place >= 0:
+        yield place
+        place = data.find(pair, place + 2)
+
+
+def _little(entries: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        entries.byteswap()
+    return entries

@@ -1,0 +1,260 @@
+"""The user's key, and the HMAC signatures under it that show that this user wrote what a store holds.
+
+Law: loading a payload runs code, so nothing is loaded that this user has not signed. The key never leaves its file and
+this process's memory: it is in no store, bundle, message or `repr`.
+
+The key is 32 random bytes in `<Jupyter data directory>/kishu/key`, or in the file that the environment variable
+KISHU_KEY_FILE names. A key that somebody else could have chosen is refused: a link, a file of another user, a file that
+others may write (a group, too), or one in a directory where others may replace it. A key that others may only read is
+made private again, as nbformat does with its own: backups and copies open files to readers all the time. Whoever doubts
+a key deletes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from kishu_kernel.errors import StoreError
+
+KEY_SIZE = 32
+SIGNATURE_SIZE = 16
+KEY_FILE = "KISHU_KEY_FILE"
+
+_WRITERS = stat.S_IWGRP | stat.S_IWOTH
+
+_PATIENCE = 2.0
+"""Seconds for another process to finish writing a key, where the file system has no links."""
+
+
+class Signer:
+    """Makes and checks signatures. Safe from any thread.
+
+    Attributes:
+        persistent: false where the key is gone with this process: what it signs, no later one will trust.
+    """
+
+    __slots__ = ("_blank", "persistent")
+
+    def __init__(self, key: bytes, *, persistent: bool = True) -> None:
+        self._blank = hmac.new(key, digestmod=hashlib.sha256)
+        self.persistent = persistent
+
+    def sign(self, *parts: bytes | memoryview) -> bytes:
+        """`SIGNATURE_SIZE` bytes that only the holder of the key can make. O(bytes); contiguous parts only.
+
+        The parts are told apart: ("ab", "c") and ("a", "bc") have different signatures.
+        """
+        code = self._blank.copy()
+        for part in parts:
+            size = part.nbytes if isinstance(part, memoryview) else len(part)
+            code.update(size.to_bytes(8, "little"))
+            code.update(part)
+        return code.digest()[:SIGNATURE_SIZE]
+
+    def verifies(self, signature: bytes | memoryview, *parts: bytes | memoryview) -> bool:
+        """Whether this is the mark of these parts. How long it takes tells nothing of the right one."""
+        return hmac.compare_digest(bytes(signature), self.sign(*parts))
+
+
+def user_signer() -> Signer:
+    """The signer of this user: of the key in the key file, which is made where there is none.
+
+    Where it cannot be made, the signer is not `persistent`: one for all stores of this process.
+
+    Raises:
+        StoreError: there is a key that may be somebody else's.
+    """
+    path = key_path()
+    try:
+        return Signer(_read(path))
+    except OSError:
+        pass
+    try:
+        _make(path)
+        return Signer(_read(path))
+    except OSError:
+        return _temporary_signer()
+
+
+def key_path() -> Path:
+    """Where the key of this user is, or would be."""
+    named = os.environ.get(KEY_FILE)
+    if named:
+        return Path(named)
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "kishu" / "key"
+
+
+# --- reading
+
+
+def _read(path: Path) -> bytes:
+    """The key. OSError where none can be read, StoreError where one must not be used."""
+    descriptor = _opened(path)
+    try:
+        facts = os.fstat(descriptor)  # of what is open: the path may name something else by now
+        _check(path, facts)
+        _check_place(path)
+        if os.name != "nt" and facts.st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
+        return _content(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    # not blocking: a pipe in the key's place would keep us waiting for ever
+    flags = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_BINARY"))
+    try:
+        return os.open(path, flags)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):  # Linux and macOS; FreeBSD
+            raise _refused(path, "is a link") from error
+        if error.errno == errno.ENOENT:  # at this moment: another process may be making it
+            raise
+        with suppress(OSError):
+            facts = os.lstat(path)
+            _check(path, facts)
+            raise _refused(path, f"cannot be read ({error.strerror})") from error
+        raise
+
+
+def _check(path: Path, facts: os.stat_result) -> None:
+    """StoreError where somebody else may have chosen what is in this file."""
+    if not stat.S_ISREG(facts.st_mode):
+        raise _refused(path, "is no plain file")
+    if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
+        raise _refused(path, "belongs to another user")
+    if os.name != "nt" and facts.st_mode & _WRITERS:
+        raise _refused(path, _may_be_written(facts), f"if you know that it is yours, `chmod 600 {path}`; else ")
+
+
+def _check_place(path: Path) -> None:
+    """StoreError where somebody else may put another file in the place of this one."""
+    facts = path.parent.stat()
+    if os.name == "nt":
+        return
+    if facts.st_mode & _WRITERS and not facts.st_mode & stat.S_ISVTX:
+        why = f"lies in a directory that {_may_be_written(facts)}"
+        raise _refused(path, why, f"if you know that it is yours, `chmod go-w {path.parent}`; else ")
+    if os.geteuid() != 0 and facts.st_uid not in (os.geteuid(), 0):  # root works in directories of others
+        raise _refused(path, "lies in a directory of another user")
+
+
+def _may_be_written(facts: os.stat_result) -> str:
+    return "may be written by anybody" if facts.st_mode & stat.S_IWOTH else "may be written by a group"
+
+
+def _content(path: Path, descriptor: int) -> bytes:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        key = os.pread(descriptor, KEY_SIZE + 1, 0) if hasattr(os, "pread") else os.read(descriptor, KEY_SIZE + 1)
+        if len(key) == KEY_SIZE:
+            return key
+        if len(key) > KEY_SIZE or time.monotonic() > deadline or not hasattr(os, "pread"):
+            raise _refused(path, f"does not have {KEY_SIZE} bytes")
+        time.sleep(0.01)
+
+
+def _refused(path: Path, why: str, mending: str = "") -> StoreError:
+    return StoreError(
+        f"the key {path} {why}, so it is not used: {mending}remove it, and a new one is made, after which "
+        f"`jupyter kishu trust` accepts the stores that you know; or name another file in {KEY_FILE}"
+    )
+
+
+# --- making
+
+
+def _make(path: Path) -> None:
+    """Make a key where there is none yet; whoever is first, wins.
+
+    Raises:
+        OSError: it cannot be written.
+        StoreError: there somebody else could exchange it.
+    """
+    _make_directory(path)
+    _check_place(path)
+    descriptor, name = tempfile.mkstemp(prefix=".key-", dir=path.parent)
+    try:
+        try:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)  # whatever the umask left of it
+            _write(descriptor, secrets.token_bytes(KEY_SIZE))
+        finally:
+            os.close(descriptor)
+        with suppress(FileExistsError):  # another process was faster: its key it is
+            _name(Path(name), path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _make_directory(path: Path) -> None:
+    """Directories that are missing, for this user only; our own one is made private even if it was there."""
+    missing = [place for place in path.parents if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(0o700, exist_ok=True)  # another process may be doing the same
+        place.chmod(0o700)
+    if not os.environ.get(KEY_FILE) and not path.parent.is_symlink():
+        path.parent.chmod(0o700)
+
+
+def _name(made: Path, path: Path) -> None:
+    """Give the whole file its name. FileExistsError where something has that name already."""
+    try:
+        os.link(made, path)
+        return
+    except FileExistsError:
+        raise
+    except (OSError, AttributeError, NotImplementedError):  # no links here: FAT, some network and user file systems
+        pass
+    # A rename would replace what another process has just made. Who reads meanwhile waits for the rest.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        _write(descriptor, made.read_bytes())
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, key: bytes) -> None:
+    if os.write(descriptor, key) != len(key):  # a quota or a full disk can cut it short
+        raise OSError(errno.ENOSPC, "the disk is full")
+    os.fsync(descriptor)
+
+
+_temporary: list[Signer] = []
+_lock = threading.Lock()
+
+
+def _temporary_signer() -> Signer:
+    """One for all stores of this process."""
+    with _lock:
+        if not _temporary:
+            _temporary.append(Signer(secrets.token_bytes(KEY_SIZE), persistent=False))
+        return _temporary[0]
+
+
+def _forget() -> None:
+    """In a forked child the lock may be held for ever."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,98 @@
+"""What a collection removes: the versions that go, and the chunks that nothing names any more. Pure.
+
+Law: a chunk stays as long as a version that stays names it; what no version names goes, whatever left it there (a
+commit that was killed while it wrote ahead). What is counted is what is removed: a dry run has the same figures.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from kishu_kernel.errors import LoadError
+from kishu_kernel.model import Amount, Checkpoint, Collected, Digest, Version
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.compression import stored_size
+
+
+class StoredVersion(NamedTuple):
+    """A version in the store: the bytes that its manifest occupies, and the chunks that it names."""
+
+    size: int
+    digests: frozenset[Digest]
+
+
+class CollectionPlan(NamedTuple):
+    """What to remove: keys of versions, and digests."""
+
+    versions: frozenset[bytes]
+    chunks: frozenset[Digest]
+    collected: Collected
+
+
+def stored_version(key: bytes, value: bytes) -> StoredVersion:
+    """Of a row of the table `versions`. What is damaged holds nothing: it cannot be loaded."""
+    try:
+        digests = frozenset(schema.decode_manifest(schema.without_signature(value)).digests)
+    except LoadError:
+        digests = frozenset()
+    return StoredVersion(stored_size(len(key) + len(value)), digests)
+
+
+def plan_collection(
+    stored_versions: Mapping[bytes, StoredVersion],
+    sizes: Mapping[Digest, int],
+    drop: Collection[Version],
+    evict: Sequence[Version],
+    limit: int | None,
+) -> CollectionPlan:
+    """What to remove. O(digests that the versions name).
+
+    Args:
+        stored_versions: by the keys of the versions.
+        sizes: of all chunks, what they occupy.
+        drop, thin, limit: as in `Store.collect`.
+    """
+    named = Counter(digest for held in stored_versions.values() for digest in held.digests)
+    gone = set(sizes).difference(named)
+    versions: set[bytes] = set()
+    total = sum(sizes.values()) + sum(held.size for held in stored_versions.values())
+    occupied = total - sum(sizes[digest] for digest in gone)
+
+    def forget(version: Version) -> None:
+        nonlocal occupied
+        key = schema.version_key(version)
+        if key in versions or key not in stored_versions:
+            return
+        versions.add(key)
+        occupied -= stored_versions[key].size
+        for digest in stored_versions[key].digests:
+            named[digest] -= 1
+            if not named[digest] and digest in sizes:
+                gone.add(digest)
+                occupied -= sizes[digest]
+
+    for version in drop:
+        forget(version)
+    for version in evict:
+        if limit is None or occupied <= limit:
+            break
+        forget(version)
+    before = len({schema.version_checkpoint(key) for key in stored_versions})
+    after = len({schema.version_checkpoint(key) for key in stored_versions if key not in versions})
+    removed = Amount(before - after, len(gone), total - occupied)
+    kept = Amount(after, len(sizes) - len(gone), occupied)
+    return CollectionPlan(frozenset(versions), frozenset(gone), Collected(removed, kept))
+
+
+def without_versions(checkpoint: Checkpoint, versions: Collection[bytes], reason: str) -> Checkpoint:
+    """The checkpoint, as it is when the store has forgotten some versions."""
+    records = tuple(
+        replace(record, size=0, stored=False, reason=reason)
+        if record.stored and schema.version_key(Version(record.names, checkpoint.id)) in versions
+        else record
+        for record in checkpoint.versions
+    )
+    return replace(checkpoint, versions=records)

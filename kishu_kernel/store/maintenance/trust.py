@@ -1,0 +1,159 @@
+"""Does a store carry this user's signatures, and accepting one that does not.
+
+Law: only the user accepts a store, knowing it; nothing here runs what is in it, and nothing else in the package
+signs what somebody else wrote. What is damaged gets no mark.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kishu_kernel.errors import LoadError, StoreError
+from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk.identity import StoreIdentity, read_stream, with_sha256
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.signatures import StoreSignatures
+from kishu_kernel.store.format.signing import Signer, user_signer
+from kishu_kernel.store.format.validation import check_outputs, validated_checkpoint, validated_manifest
+
+if TYPE_CHECKING:
+    from lmdb import Transaction
+
+BATCH = 500
+"""Records or payloads marked in one transaction."""
+_PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How much of a store is this user's.
+
+    Attributes:
+        outputs: of cells, each cell's counted once.
+        damaged: records, payloads and outputs that cannot be read, whoever wrote them.
+    """
+
+    checkpoints: int = 0
+    trusted_checkpoints: int = 0
+    payloads: int = 0
+    trusted_payloads: int = 0
+    outputs: int = 0
+    trusted_outputs: int = 0
+    damaged: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that can be read is this user's."""
+        found = self.checkpoints, self.payloads, self.outputs
+        return found == (self.trusted_checkpoints, self.trusted_payloads, self.trusted_outputs)
+
+
+def trust_of(path: Path, signer: Signer | None = None) -> Trust:
+    """How much of the store at `path` carries this user's signatures. O(bytes of the pickle streams).
+
+    Raises:
+        StoreError: there is no store, or it cannot be read.
+    """
+    with environment.opened(path, readonly=True) as store, store.reading() as txn:
+        return _Rows(store, txn, StoreIdentity(signer or user_signer()).signatures(txn, store.tables)).count()
+
+
+def trust(path: Path, signer: Signer | None = None) -> Trust:
+    """Accept the store at `path`: whatever can be read in it gets this user's mark. O(bytes of the pickle streams).
+
+    From here on its payloads are loaded, its cells re-run and its outputs shown, with all that they do. Sessions that
+    have it open see it when they open it again.
+
+    Returns:
+        What is trusted now.
+
+    Raises:
+        StoreError: there is no store, or it cannot be written. What was marked until then stays so.
+    """
+    identity = StoreIdentity(signer or user_signer())
+    with environment.opened(path) as store:
+        for table in schema.SIGNED_TABLES:
+            with store.reading() as txn, txn.cursor(db=store.tables[table]) as cursor:
+                keys = [bytes(key) for key in cursor.iternext(values=False)]
+            for start in range(0, len(keys), BATCH):
+                work = functools.partial(_mark, store, identity, table, keys[start : start + BATCH])
+                store.write(work, _PAGE * BATCH)
+        with store.reading() as txn:
+            return _Rows(store, txn, identity.signatures(txn, store.tables)).count()
+
+
+def give_new_identity(path: Path, signer: Signer | None = None) -> None:
+    """Tell a copy apart from the store that it is of: from here on, records of one are not trusted in the other.
+
+    What was trusted stays so, and nothing else becomes it. O(records).
+
+    Raises:
+        StoreError: there is no store, or it cannot be written. It is as it was.
+    """
+    identity = StoreIdentity(signer or user_signer())
+    with environment.opened(path) as store:
+        store.write(lambda txn: identity.renew(txn, store.tables))
+
+
+def _mark(
+    store: environment.Environment, identity: StoreIdentity, table: str, keys: list[bytes], txn: Transaction[bytes]
+) -> None:
+    signatures = identity.signatures_for_writing(txn, store.tables)
+    rows = _Rows(store, txn, signatures)
+    for key in keys:
+        value = txn.get(key, db=store.tables[table])
+        body, trusted = (None, False) if value is None else rows.look(table, key, value)
+        if body is not None and not trusted:
+            txn.put(key, signatures.signed(table, key, body), db=store.tables[table])
+
+
+class _Rows:
+    """What a store holds that can have a mark, as one transaction sees it."""
+
+    def __init__(self, store: environment.Environment, txn: Transaction[Any], signatures: StoreSignatures) -> None:
+        self._tables = store.tables
+        self._txn = txn
+        self._signatures = signatures
+
+    def count(self) -> Trust:
+        """All of it."""
+        counts = {table: [0, 0, 0] for table in schema.SIGNED_TABLES}
+        for table, found in counts.items():
+            for key, value in self._all(table):
+                body, trusted = self.look(table, key, value)
+                found[0] += body is not None
+                found[1] += trusted
+                found[2] += body is None
+        (records, trusted_records, _), (payloads, trusted_payloads, _), (outputs, trusted_outputs, _) = counts.values()
+        damaged = sum(found[2] for found in counts.values())
+        return Trust(records, trusted_records, payloads, trusted_payloads, outputs, trusted_outputs, damaged)
+
+    def look(self, table: str, key: bytes, value: bytes) -> tuple[bytes | None, bool]:
+        """What of a row would get a mark (None where it is damaged and can have none), and whether it has it."""
+        body = schema.without_signature(value)
+        try:
+            if table == "versions":
+                return self._payload(key, value)
+            if table == "outputs":
+                check_outputs(body)
+            else:
+                validated_checkpoint(key, body)
+            return body, self._signatures.verifies(table, key, value)
+        except (StoreError, LoadError):
+            return None, False
+
+    def _payload(self, key: bytes, value: bytes) -> tuple[bytes, bool]:
+        """A manifest with what covers its payload as it is now."""
+        manifest = validated_manifest(key, schema.without_signature(value))
+        stream = read_stream(self._txn, self._tables, manifest)
+        body = schema.encode_manifest(with_sha256(self._txn, self._tables, manifest, stream))
+        return body, self._signatures.verifies_payload(key, value, manifest, stream)
+
+    def _all(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+        with self._txn.cursor(db=self._tables[table]) as cursor:
+            for key, value in cursor:
+                yield bytes(key), bytes(value)
