@@ -171,10 +171,10 @@ def test_sidebar_follows_and_travels(lab: Open, shoot: Shoot) -> None:
     expect(rows).to_have_count(1)
     notebook.run("x = 2")
     expect(rows).to_have_count(2)
-    expect(rows.filter(has_text="you are here")).to_contain_text("x = 2")
+    expect(rows.filter(has_text="the state that you are in")).to_contain_text("x = 2")
     notebook.sidebar.get_by_title("Take back the last cell").click()
     expect(notebook.status).to_have_text("In [1]")
-    notebook.told("In [2] is ahead of the state.")
+    notebook.told("In [2] is not in this state.")
     shoot("lab-sidebar")
     notebook.shows("x", "1")
     expect(rows).to_have_count(3)
@@ -252,7 +252,7 @@ def test_marks_are_offered_and_never_written(lab: Open, server: Server, shoot: S
     notebook.run(FRAME)
     notebook.run(DROP)
     notebook.undo_button.click()
-    notebook.told("In [2] is ahead of the state.")
+    notebook.told("In [2] is not in this state.")
     expect(notebook.ahead).to_have_count(0)  # offered only
 
     notebook.page.get_by_role("button", name="Mark the cell").click()
@@ -366,7 +366,7 @@ def test_notebook_7(lab: Open, shoot: Shoot) -> None:
     expect(rows).to_have_count(2)
     shoot("notebook-sidebar")
     notebook.sidebar.get_by_title("Go forth again").click()
-    expect(rows.filter(has_text="you are here")).to_contain_text("x = 2")
+    expect(rows.filter(has_text="the state that you are in")).to_contain_text("x = 2")
     notebook.shows("x", "2")
 
 

@@ -45,7 +45,7 @@ class Panel:
     @property
     def here(self) -> Locator:
         """The row that a person stands on."""
-        return self.rows.filter(has_text="you are here")
+        return self.rows.filter(has_text="the state that you are in")
 
     @property
     def selected(self) -> Locator:
@@ -152,7 +152,7 @@ def test_two_states_are_compared(open_notebook: OpenNotebook, shoot: Shoot) -> N
     panel.row("In [2]").click()
     panel.told("choose the second state")
     panel.row("In [1]").click()
-    expect(panel.details).to_contain_text("From In [1] to In [2] (you are here)")
+    expect(panel.details).to_contain_text("From In [1] to In [2] (the state that you are in)")
     difference = panel.details.get_by_role("article").filter(has_text="df")
     expect(difference).to_contain_text("3 x 2: price, amount")
     expect(difference).to_contain_text("3 x 1: amount")

@@ -245,10 +245,10 @@ def test_checkout(past: Kernel) -> None:
 
 
 def test_cells_that_are_ahead_are_named(past: Kernel) -> None:
-    assert "In [2], In [3] are ahead of it" in text(past, "undo 2")
+    assert "In [2], In [3] are not in this state" in text(past, "undo 2")
     past.ok("n = 1")
-    assert "In [5] is ahead of it" in text(past, "checkout main --dry-run")
-    assert "In [5] is ahead of it" in page(past, "checkout main")
+    assert "In [5] is not in this state" in text(past, "checkout main --dry-run")
+    assert "In [5] is not in this state" in page(past, "checkout main")
     assert "ahead" not in text(past, "checkout HEAD")
     assert "To return: <code>%kishu redo 2</code>" in page(past, "undo 2")
 

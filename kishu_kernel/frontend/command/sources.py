@@ -150,11 +150,11 @@ def live_source(ctx: click.Context, directory: Path | None, name: str, timeout: 
     Raises:
         NoKernelError: there is none.
     """
-    from kishu_kernel.client.connection import nobody_on
+    from kishu_kernel.client.connection import no_kernel_on
 
     kernel = _named(ctx, directory, name).kernel
     if kernel is None:
-        raise nobody_on(name)
+        raise no_kernel_on(name)
     with _connected(kernel, name, timeout, LONG_PATIENCE) as client:
         yield Live(client, kernel.notebook)
 
