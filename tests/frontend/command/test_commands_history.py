@@ -459,7 +459,7 @@ def test_a_busy_kernel_is_looked_at(kernel: Kernel) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP")
 def test_who_only_looks_does_not_need_the_kernel(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PATIENCE", "LONG"):
+    for name in ("PATIENCE", "LONG_PATIENCE"):
         monkeypatch.setattr(sources, name, 0.5)
     kernel.ok("x = 1")
     kernel.done("gc", dry_run=True)  # now it is on the disk
