@@ -2,7 +2,8 @@
 
 Law: looking changes nothing, imports nothing, and ends soon. Of the user's code only that may run which a checkpoint
 runs too (how an object comes apart); no `__repr__`, no `__eq__`, no property. `findings` keeps the limits, `looking`
-knows single values, `facts` is what comes out; the other modules know one family of values each.
+knows single values, `facts` is what comes out; the other modules know one family of values each. How values of a
+library differ its file says (`Library.comparisons`): what is long of that stands in `libraries`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.compare import arrays, arrow_tables, code, objects, pandas_tables, plain
+from kishu_kernel.compare import code, objects, plain
 from kishu_kernel.compare.facts import Aspect, CellDifference, Comparison
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import is_shown_whole, is_valued, named_alike, same, text, type_name
 from kishu_kernel.objects.classes import is_strange, module_name
+from kishu_kernel.objects.questions import comparison_of, parts_of
+from kishu_kernel.objects.registry import UnknownError
 from kishu_kernel.process.muting import warnings_muted
 
 __all__ = ["Aspect", "CellDifference", "Comparison", "compare"]
@@ -23,15 +26,6 @@ _Is = Callable[[type], bool]
 _Compares = Callable[[Any, Any, Findings], None]
 
 _FAMILIES: tuple[tuple[_Is, _Compares], ...] = (
-    (pandas_tables.is_frame, pandas_tables.frames),
-    (pandas_tables.is_series, pandas_tables.series),
-    (pandas_tables.is_index, pandas_tables.indexes),
-    (arrow_tables.is_polars_frame, arrow_tables.polars_frames),
-    (arrow_tables.is_polars_series, arrow_tables.polars_series),
-    (arrow_tables.is_arrow_table, arrow_tables.arrow_tables),
-    (arrow_tables.is_arrow_array, arrow_tables.arrow_arrays),
-    (arrays.is_array, arrays.arrays),
-    (arrays.is_tensor, arrays.tensors),
     (plain.is_number, plain.numbers),
     (is_shown_whole, plain.words),
     (plain.is_text, plain.texts),
@@ -42,10 +36,9 @@ _FAMILIES: tuple[tuple[_Is, _Compares], ...] = (
     (code.is_function, code.functions),
     (code.is_wrapped, code.wrapped),
     (code.is_class, code.classes),
-    (objects.is_network, objects.networks),
     (objects.is_estimator, objects.estimators),
 )
-"""The first family that both values belong to compares them."""
+"""The first family that both values belong to compares them, where no library says how."""
 
 _WITH_ATTRIBUTES = (plain.numbers, plain.texts, plain.byte_strings, plain.mappings, plain.sets, plain.sequences)
 """Families whose derived classes can have attributes besides."""
@@ -78,6 +71,8 @@ def _examine(before: object, after: object, findings: Findings) -> None:
         findings.add("type", type_name(kind), type_name(other))
     if is_strange(kind) or is_strange(other):  # whatever is asked of their classes runs code of the notebook's
         return
+    if _compared_by_library(before, after, findings):
+        return
     for belongs, compares in _FAMILIES:
         if belongs(kind) and belongs(other):
             compares(before, after, findings)
@@ -90,6 +85,22 @@ def _examine(before: object, after: object, findings: Findings) -> None:
         if findings.told > found:
             return
     findings.add("", text(before), text(after))
+
+
+def _compared_by_library(before: object, after: object, findings: Findings) -> bool:
+    """Says how they differ where a library knows that."""
+    compares = comparison_of(type(before), type(after))
+    if compares is not None:
+        try:
+            compares(before, after, findings)
+            return True
+        except UnknownError:  # which was told: as if the library were not known
+            return False
+    one, other = parts_of(before), parts_of(after)
+    if one is None or other is None:
+        return False
+    objects.named_parts(one, other, findings)
+    return True
 
 
 def _nothing_seen(before: object, after: object, findings: Findings) -> str:

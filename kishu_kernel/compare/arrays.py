@@ -1,19 +1,20 @@
-"""Arrays of numpy and tensors of torch: compared in blocks, so that a temporary array is never large.
+"""Arrays and tensors of any library: compared in blocks, so that a temporary array is never large.
 
-Law: no array of numpy is copied whole, and its memory is only read.
+A block is an array of one dimension, as `objects.arrays` knows them. Law: no array is copied whole, and its memory is
+only read.
 """
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.compare.findings import Findings
-from kishu_kernel.compare.looking import SHOWN, cut, is_kind, is_valued, same, text
+from kishu_kernel.compare.looking import SHOWN, cut, is_valued, same, text
 from kishu_kernel.model.amounts import counted
+from kishu_kernel.objects.arrays import array_library
 
 BLOCK = 1 << 18
 """Elements that are compared at once."""
@@ -22,7 +23,7 @@ ALONE = 1 << 12
 """Elements that are compared at once where each must be asked for itself, so that the time is kept."""
 
 Block = Any
-"""A one-dimensional numpy.ndarray."""
+"""An array of one dimension."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,49 +45,7 @@ class Flat:
         return math.prod(self.shape)
 
 
-def is_array(kind: type) -> bool:
-    """An array of numpy."""
-    return is_kind(kind, "numpy", "ndarray")
-
-
-def arrays(before: Any, after: Any, findings: Findings) -> None:
-    """Shape, dtype, norm; how many elements differ, by how much, and the first of them."""
-    if findings.path:
-        _in_one_line(before, after, findings, arrays)
-        return
-    numpy = sys.modules["numpy"]
-    one, other = numpy.ndarray.view(before, numpy.ndarray), numpy.ndarray.view(after, numpy.ndarray)
-    findings.add("shape", _shape(one.shape), _shape(other.shape))
-    findings.add("dtype", text(one.dtype), text(other.dtype))
-    if is_kind(type(before), "numpy.ma", "MaskedArray") and is_kind(type(after), "numpy.ma", "MaskedArray"):
-        masks = [sys.modules["numpy.ma"].getmaskarray(each) for each in (before, after)]
-        findings.add("masked", *(f"{int(mask.sum()):,}" for mask in masks))
-        _compare(flat_of(masks[0]), flat_of(masks[1]), findings.at(".mask"))
-    in_step = one.flags.f_contiguous and other.flags.f_contiguous and one.shape == other.shape
-    _compare(flat_of(one, in_step), flat_of(other, in_step), findings)
-
-
-def is_tensor(kind: type) -> bool:
-    """A tensor of torch."""
-    return is_kind(kind, "torch", "Tensor")
-
-
-def tensors(before: Any, after: Any, findings: Findings) -> None:
-    """As for arrays, and where they are."""
-    if findings.path:
-        _in_one_line(before, after, findings, tensors)
-        return
-    findings.add("shape", _shape(tuple(before.shape)), _shape(tuple(after.shape)))
-    for aspect in ("dtype", "device", "requires_grad", "layout"):
-        findings.add(aspect, str(getattr(before, aspect)), str(getattr(after, aspect)))
-    one, other = _flat_tensor(before), _flat_tensor(after)
-    if one is None or other is None:
-        findings.note("Tensors that are not dense, or have no numbers here, are not compared element by element.")
-    else:
-        _compare(one, other, findings)
-
-
-def _in_one_line(before: Any, after: Any, findings: Findings, whole: Callable[[Any, Any, Findings], None]) -> None:
+def in_one_line(before: Any, after: Any, findings: Findings, whole: Callable[[Any, Any, Findings], None]) -> None:
     """What is said of an array that is part of something else."""
     inside = findings.apart()
     whole(before, after, inside)
@@ -114,7 +73,7 @@ def _rounded(value: Any) -> str:
 
 
 def flat_of(array: Any, backwards: bool = False) -> Flat:
-    """An array of numpy, in the order of its indices, or the first index fastest."""
+    """An array, in the order of its indices, or the first index fastest."""
     if backwards:
         array = array.T
     if array.flags.c_contiguous:
@@ -123,23 +82,7 @@ def flat_of(array: Any, backwards: bool = False) -> Flat:
     return Flat(array.shape, lambda start, stop: array.flat[start:stop], backwards)
 
 
-def _flat_tensor(tensor: Any) -> Flat | None:
-    torch = sys.modules["torch"]
-    if tensor.layout is not torch.strided and tensor.numel() <= BLOCK:
-        tensor = tensor.to_dense()
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.device.type == "meta":
-        return None
-    line = tensor.detach().reshape(-1)
-    exact = line.dtype not in (torch.bfloat16, torch.complex32)
-
-    def block(start: int, stop: int) -> Block:
-        part = line[start:stop].resolve_conj().resolve_neg().cpu()
-        return (part if exact else part.to(torch.float32)).numpy()
-
-    return Flat(tuple(tensor.shape), block)
-
-
-def _compare(one: Flat, other: Flat, findings: Findings) -> None:
+def elements(one: Flat, other: Flat, findings: Findings) -> None:
     """Elements that stand in the same place; of arrays of different length, those that both have."""
     length = one.size
     if one.shape != other.shape:
@@ -185,7 +128,7 @@ def _blocks(one: Flat, other: Flat, length: int, findings: Findings) -> Iterator
 
 def differ(here: Block, there: Block) -> Block:
     """Which elements of two blocks of the same length differ; what is no number is the same as itself."""
-    numpy = sys.modules["numpy"]
+    numpy = array_library()
     kinds = here.dtype.kind + there.dtype.kind
     if here.dtype.names is not None or there.dtype.names is not None:
         return _records_differ(here, there)
@@ -198,7 +141,7 @@ def differ(here: Block, there: Block) -> Block:
 
 
 def _records_differ(here: Block, there: Block) -> Block:
-    numpy = sys.modules["numpy"]
+    numpy = array_library()
     if here.dtype.names != there.dtype.names:
         return numpy.ones(len(here), bool)
     found = numpy.zeros(len(here), bool)
@@ -228,7 +171,7 @@ def element(block: Block, place: int) -> str:
 def _largest_difference(here: Block, there: Block) -> float:
     if not {here.dtype.kind, there.dtype.kind} <= set("iufc"):
         return 0.0
-    numpy = sys.modules["numpy"]
+    numpy = array_library()
     with numpy.errstate(all="ignore"):
         exact = complex if "c" in here.dtype.kind + there.dtype.kind else float
         by = numpy.abs(there.astype(exact) - here.astype(exact))
@@ -245,7 +188,7 @@ def _norms(one: Flat, other: Flat, findings: Findings) -> None:
 
 
 def _norm(flat: Flat, findings: Findings) -> tuple[float, int] | None:
-    numpy = sys.modules["numpy"]
+    numpy = array_library()
     if flat.block(0, 0).dtype.kind not in "iufc":
         return None
     total, missing = 0.0, 0
@@ -277,5 +220,6 @@ def _place(place: int, flat: Flat) -> tuple[str, str]:
     return ", ".join(map(str, indices[:-1])), str(indices[-1])
 
 
-def _shape(shape: tuple[int, ...]) -> str:
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape in a few words."""
     return cut(str(shape))

@@ -24,6 +24,7 @@ from typing import Any
 from kishu_kernel.compare.summaries import describe
 from kishu_kernel.detect.atoms import PLAIN
 from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.objects.arrays import is_element_type
 from kishu_kernel.objects.classes import (
     attributes,
     is_strange,
@@ -32,6 +33,7 @@ from kishu_kernel.objects.classes import (
     qualified_name,
     strange_ones_live,
 )
+from kishu_kernel.objects.questions import is_scalar, text_of
 from kishu_kernel.objects.reducers import ReductionTable
 
 WIDTH = 80
@@ -56,7 +58,6 @@ _SHOWN_BY_STR = (
     uuid.UUID,
 )
 _SHOWN_BY_REPR = (range, re.Pattern, datetime.timezone)
-_PANDAS_SCALARS = {"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"}
 
 
 def text(value: object, depth: int = 0) -> str:
@@ -178,7 +179,7 @@ def state_of(value: object) -> dict[str, object]:
 
 
 def is_valued(values: Iterable[object]) -> bool:
-    """The same of dates, and of numbers and dates of pandas and numpy."""
+    """The same of dates, and of elements of arrays and single values of libraries."""
     values = list(values)
     if strange_ones_live() and any(is_strange(type(each)) for each in values):
         return False
@@ -186,12 +187,12 @@ def is_valued(values: Iterable[object]) -> bool:
         kinds = set(map(type, values)) - PLAIN
     except Exception:
         return False
-    return all(kind in _SHOWN_BY_STR or _is_pandas_scalar(kind) or is_kind(kind, "numpy", "generic") for kind in kinds)
+    return all(kind in _SHOWN_BY_STR or is_scalar(kind) or is_element_type(kind) for kind in kinds)
 
 
 def is_shown_whole(kind: type) -> bool:
     """A value whose few words say everything: a date, a path, a range."""
-    return kind in (*_SHOWN_BY_STR, *_SHOWN_BY_REPR) or _is_path(kind) or _is_pandas_scalar(kind)
+    return kind in (*_SHOWN_BY_STR, *_SHOWN_BY_REPR) or _is_path(kind) or is_scalar(kind)
 
 
 def mro_of(kind: type) -> tuple[type, ...]:
@@ -217,14 +218,12 @@ def _text(value: Any, depth: int) -> str:
         return _short.repr(value)
     if kind in (list, tuple, dict, set, frozenset):
         return _container(value, depth)
-    if kind in _SHOWN_BY_STR or _is_path(kind) or _is_pandas_scalar(kind):
-        return str(value)
-    if is_kind(kind, "numpy", "dtype") or is_kind(kind, "pandas.api.extensions", "ExtensionDtype"):
+    if kind in _SHOWN_BY_STR or _is_path(kind):
         return str(value)
     if kind in _SHOWN_BY_REPR:
         return repr(value)
-    if is_kind(kind, "numpy", "generic"):
-        return _numpy_scalar(value)
+    if (told := text_of(value)) is not None:
+        return told
     if issubclass(kind, enum.Enum):
         return f"{qualified_name(kind)}.{state_of(value).get('_name_')}"
     if kind is types.MethodType:
@@ -263,16 +262,5 @@ def _instance(value: object, depth: int) -> str:
     return f"{name}({line})" if len(line) <= WIDTH - 20 else name
 
 
-def _numpy_scalar(value: Any) -> str:
-    if value.dtype.kind in "Mmgcf" and value.dtype.char not in "dD":
-        return str(value)  # `item` would turn 0.1 of 32 bits into 0.10000000149011612
-    plain = value.item()
-    return text(plain) if type(plain) in PLAIN or type(plain) is tuple else str(value)
-
-
 def _is_path(kind: type) -> bool:
     return issubclass(kind, pathlib.PurePath) and module_name(kind).partition(".")[0] == "pathlib"
-
-
-def _is_pandas_scalar(kind: type) -> bool:
-    return module_name(kind).partition(".")[0] == "pandas" and qualified_name(kind) in _PANDAS_SCALARS

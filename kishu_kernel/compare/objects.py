@@ -5,84 +5,27 @@ from __future__ import annotations
 import enum
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from kishu_kernel.compare.code import classes
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import (
     fingerprint,
-    is_kind,
     is_plain,
     is_valued,
     listed,
     members_of,
     mro_of,
     named_alike,
-    same,
     state_of,
     text,
 )
 from kishu_kernel.objects.classes import module_name, qualified_name
+from kishu_kernel.objects.questions import is_compared_inside
 
 _STEPS = {"steps", "transformers", "estimators", "transformer_list", "transformers_", "estimators_"}
 """Where estimators of scikit-learn keep others, in tuples that begin with a name."""
-
-
-def is_network(kind: type) -> bool:
-    """A module of torch."""
-    return is_kind(kind, "torch.nn", "Module")
-
-
-def networks(before: Any, after: Any, findings: Findings) -> None:
-    """Parameters and buffers by the names that `state_dict` gives them; other attributes of each module."""
-    one, other = dict(_tensors(before)), dict(_tensors(after))
-    _added_and_removed("parameters", one, other, findings)
-    both = [name for name in one if name in other]
-    differing = [name for name in both if not _same_tensor(one[name], other[name])]
-    findings.add("parameters that differ", "", f"{len(differing):,} of {len(both):,}" if differing else "")
-    findings.parts(((f".{name}", one[name], other[name]) for name in differing), "parameters")
-    settings = dict(_settings(before)), dict(_settings(after))
-    findings.parts(
-        ((f".{name}", settings[0][name], settings[1][name]) for name in settings[0] if name in settings[1]), "settings"
-    )
-
-
-def _tensors(network: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    state = state_of(network)
-    for held in (state.get("_parameters"), state.get("_buffers")):
-        for name, tensor in dict(held or {}).items():  # type: ignore[call-overload]
-            if tensor is not None:
-                yield f"{path}{name}", tensor
-    for name, part in _modules(state):
-        yield from _tensors(part, f"{path}{name}.")
-
-
-def _settings(network: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    state = state_of(network)
-    for name, held in state.items():
-        if not name.startswith("_"):
-            yield f"{path}{name}", held
-    for name, part in _modules(state):
-        yield from _settings(part, f"{path}{name}.")
-
-
-def _modules(state: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, part) for name, part in dict(state.get("_modules") or {}).items() if part is not None]
-
-
-def _same_tensor(one: Any, other: Any) -> bool:
-    """Quicker than by their digests: storage is pickled whole."""
-    torch: Any = sys.modules["torch"]
-    try:
-        return bool(
-            one.dtype == other.dtype
-            and one.device == other.device
-            and one.requires_grad == other.requires_grad
-            and torch.equal(one.detach(), other.detach())
-        )
-    except Exception:  # kinds of tensors that cannot be compared
-        return same(one, other)
 
 
 # -- estimators --------------------------------------------------------------------------------------
@@ -98,7 +41,7 @@ def estimators(before: Any, after: Any, findings: Findings) -> None:
     sides = _parts(before), _parts(after)
     for what, chosen in (("parameters", False), ("fitted attributes", True)):
         one, other = ({name: each for name, (each, fitted) in side.items() if fitted is chosen} for side in sides)
-        _added_and_removed(what, one, other, findings)
+        added_and_removed(what, one, other, findings)
         findings.parts(((f".{name}", one[name], other[name]) for name in one if name in other), what)
     _class(before, after, findings)
 
@@ -139,6 +82,16 @@ def _parameters(kind: type) -> set[str]:
     return found
 
 
+# -- parts that a library names --------------------------------------------------------------------------
+
+
+def named_parts(one: Mapping[str, Any], other: Mapping[str, Any], findings: Findings) -> None:
+    """Parts that were added, removed or changed."""
+    added_and_removed("parts", one, other, findings)
+    found = findings.parts(((f".{name}", one[name], other[name]) for name in one if name in other), "parts")
+    findings.all_compared = not found
+
+
 # -- instances ---------------------------------------------------------------------------------------
 
 
@@ -159,7 +112,7 @@ def attributes(before: Any, after: Any, findings: Findings) -> None:
     An object of a library may lead to half of the library: of its attributes only values are looked at.
     """
     one, other = state_of(before), state_of(after)
-    _added_and_removed("attributes", one, other, findings)
+    added_and_removed("attributes", one, other, findings)
     own = not _is_of_a_library(type(before))
     both = [name for name in one if name in other and (own or (_is_value(one[name]) and _is_value(other[name])))]
     found = findings.parts(((f".{name}", one[name], other[name]) for name in both), "attributes")
@@ -186,10 +139,7 @@ def _is_value(held: Any, depth: int = 0) -> bool:
         return is_plain(inside) or (
             depth < 3 and len(held) <= 100 and all(_is_value(each, depth + 1) for each in inside)
         )
-    return is_valued([held]) or any(
-        is_kind(kind, *known)
-        for known in (("numpy", "ndarray"), ("torch", "Tensor"), ("pandas", "DataFrame", "Series", "Index"))
-    )
+    return is_valued([held]) or is_compared_inside(kind)
 
 
 def _class(before: Any, after: Any, findings: Findings) -> None:
@@ -199,7 +149,8 @@ def _class(before: Any, after: Any, findings: Findings) -> None:
         classes(one, other, findings.at(f".{name}" if findings.path else f"class {name}"))
 
 
-def _added_and_removed(what: str, one: dict[str, Any], other: dict[str, Any], findings: Findings) -> None:
+def added_and_removed(what: str, one: Mapping[str, Any], other: Mapping[str, Any], findings: Findings) -> None:
+    """Says which names are on one side only."""
     removed, added = [name for name in one if name not in other], [name for name in other if name not in one]
     if removed:
         findings.add(f"{what} removed", listed(removed, len(removed), str), "")

@@ -20,7 +20,6 @@ from kishu_kernel.compare.looking import (
     SHOWN,
     WIDTH,
     cut,
-    is_kind,
     is_plain,
     key_of,
     label,
@@ -30,6 +29,7 @@ from kishu_kernel.compare.looking import (
     same,
     text,
 )
+from kishu_kernel.objects.arrays import is_element_type, is_number_type
 
 _BLOCK = 1 << 16
 _ALIGNED = 400
@@ -40,7 +40,7 @@ def is_number(kind: type) -> bool:
     """Can be subtracted."""
     if kind in (complex, decimal.Decimal, fractions.Fraction) or issubclass(kind, (int, float)):
         return not issubclass(kind, enum.Enum)
-    return is_kind(kind, "numpy", "number", "bool_")
+    return is_number_type(kind)
 
 
 def numbers(before: Any, after: Any, findings: Findings) -> None:
@@ -64,7 +64,7 @@ def numbers(before: Any, after: Any, findings: Findings) -> None:
 def _number(value: Any) -> Any:
     """The value as a number of Python where it is derived from one."""
     kind = type(value)
-    if is_kind(kind, "numpy", "generic"):
+    if is_element_type(kind):
         return value.item()
     if kind is bool:
         return value

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import reprlib
-import sys
 import types
 from typing import Any
 
 from kishu_kernel.model import Digest, VariableInfo
 from kishu_kernel.objects.classes import derives, is_strange, module_contents, module_name, qualified_name
+from kishu_kernel.objects.questions import has_shape, summary_of
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
@@ -62,33 +62,25 @@ def _container(obj: Any) -> str:
     return f"{type(obj).__name__} of {len(obj):,}"
 
 
-def _is_from_elsewhere(kind: type) -> bool:
-    """It says that it is of a library, and the library does not hold it."""
-    held = module_contents(sys.modules.get(module_name(kind)))
-    return held.get(qualified_name(kind)) is not kind
-
-
 def _is_atom(obj: Any) -> bool:
     kind = type(obj)
     return type(kind) is type and kind in _ATOMS
 
 
 def _shaped(obj: Any) -> str:
+    """What a library says of an object of its own, or tells of its shape."""
     kind = type(obj)
-    root = module_name(kind).partition(".")[0]
-    if root not in ("numpy", "pandas", "polars", "pyarrow", "torch", "scipy", "xarray"):
-        return qualified_name(kind)
-    if _is_from_elsewhere(kind):
-        return qualified_name(kind)
-    shape: Any = getattr(obj, "shape", None)
+    said = summary_of(obj)
+    if said is not None:
+        return said
+    shape: Any = getattr(obj, "shape", None) if has_shape(kind) else None
     if not issubclass(type(shape), tuple):
         return qualified_name(kind)
-    if shape == () and root == "numpy" and obj.dtype.kind in "biufcmMSU":
-        return f"{obj!s:.80}"
+    columns, dtype = getattr(obj, "columns", None), getattr(obj, "dtype", None)
+    if not shape and dtype is None:
+        return qualified_name(kind)
     text = " x ".join(f"{length:,}" for length in shape)
-    columns = getattr(obj, "columns", None)
     if columns is not None and len(shape) == 2:
         shown = ", ".join(str(column) for column in list(columns)[:8] if issubclass(type(column), (str, int)))
         return f"{text}: {shown}{', ...' if len(columns) > 8 else ''}"
-    dtype = getattr(obj, "dtype", None)
     return f"{text} {dtype}" if dtype is not None else text

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kishu_kernel.compare.arrays import ALONE, BLOCK, element
+from kishu_kernel.compare.arrays import ALONE, BLOCK, element, objects_differ
 from kishu_kernel.compare.findings import Findings
-from kishu_kernel.compare.looking import SHOWN, cut, key_of, label, listed
+from kishu_kernel.compare.looking import SHOWN, cut, key_of, label, listed, text
 from kishu_kernel.compare.plain import order_of
 
 
@@ -53,6 +53,26 @@ class Rows:
     count: int
     differ: Callable[[Any, Any], Sequence[int]]
     element: Callable[[Any, int], str] = element
+
+
+LISTED_AT_ONCE = 1 << 14
+"""Rows that are compared at once where a block that differs is looked at value by value."""
+
+
+def rows_by_lists(count: int, equal: Callable[[Any, Any], bool], values: Callable[[Any], list[Any]]) -> Rows:
+    """Of columns whose blocks are compared whole, and value by value where they differ.
+
+    Args:
+        equal: two blocks are the same, for certain: what is no number may differ from itself here.
+        values: a block as a list. Blocks have `slice(start, length)`.
+    """
+
+    def places(here: Any, there: Any) -> list[int]:
+        if equal(here, there):
+            return []
+        return [place for place, differs in enumerate(objects_differ(values(here), values(there))) if differs]
+
+    return Rows(count, places, lambda block, place: text(values(block.slice(place, 1))[0]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """What may a cell, or a function, touch? Judged from the code alone: nothing slows the cell down.
 
-Law: an upper bound. Names that the code spells are listed; code that can reach variables without
-spelling them (`exec`, `globals()`, frames, unknown magics) is `dynamic`: then every variable counts
-as touched. What no code shows (threads, C extensions, module state) is for the audit to find.
+Law: an upper bound. Names that the code spells are listed. Code that can reach variables without spelling them (`exec`,
+`globals()`, frames, unknown magics) is `dynamic`: every variable counts as touched. What no code shows (threads, C
+extensions, module state) is found by the audit.
 
 Neighbours: `bytecode` (what code spells), `definite_assignment` (what is bound before it is read), `magics` (what
-magics mean). The caller closes the result over the functions and classes that the names lead to
-(`code_access`).
+magics mean). The functions and classes to which the names lead are not followed here: `candidates` does that, with
+`code_access`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
 from kishu_kernel.detect.code_cache import cached_by_code
 from kishu_kernel.detect.definite_assignment import bound_before_read, magic_call
 from kishu_kernel.detect.magics import read_magic, readings
-from kishu_kernel.model import Access
+from kishu_kernel.model import EVERYTHING, Access
 
-# Builtins that reach the namespace by text or as a whole. As attributes they are other things:
+# Builtins that reach the namespace by text or as a whole. As attributes they mean something else:
 # `model.eval()`, `df.eval(...)`, `re.compile(...)`.
 _BUILTINS = frozenset({"exec", "eval", "compile", "globals", "locals", "vars", "breakpoint"})
 
@@ -47,7 +47,7 @@ _REACHING: frozenset[str] = frozenset().union(
 _OF_SHELL = frozenset({"push", "reset", "magic"})
 _COMMANDS = frozenset({"system", "getoutput", "getoutput_split"})
 
-# What lets go of a part of an object, as a method of it or as a function that is given it.
+# Methods, and functions of an object, that take parts out of it: these parts may be freed.
 _REMOVES_PARTS: frozenset[str] = frozenset().union(
     {"clear", "pop", "popitem", "popleft", "remove", "discard", "update", "drop", "truncate", "delete", "reset"},
     {"get_nowait", "close", "release", "replace", "setattr", "delattr", "delitem", "setitem", "__dict__"},
@@ -57,7 +57,6 @@ _REMOVES_PARTS: frozenset[str] = frozenset().union(
 
 _FILENAME = "<kishu>"
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-_EVERYTHING = Access(dynamic=True)
 _hiding = threading.Lock()
 
 
@@ -68,8 +67,8 @@ def cell_access(source: str) -> Access:
         source: the cell as IPython runs it, its magics transformed into calls.
 
     Returns:
-        An upper bound; builtins are among the names. A source that does not parse never runs: it
-        touches nothing.
+        An upper bound; names of builtins are among its names. A source that does not parse never runs: it touches
+        nothing.
     """
     try:
         with _own_warnings_hidden():
@@ -77,14 +76,14 @@ def cell_access(source: str) -> Access:
     except (SyntaxError, ValueError):
         return Access()
     except (RecursionError, MemoryError):  # nested too deeply for us here, perhaps not for IPython
-        return _EVERYTHING
+        return EVERYTHING
 
 
 @cached_by_code
 def code_access(code: CodeType) -> Access:
     """What a function or method with this code may touch when it is called. All names are inputs.
 
-    Remembered as long as the code lives.
+    Cached as long as the code lives.
     """
     mentions = Mentions()
     mentions.add(code)
@@ -92,12 +91,12 @@ def code_access(code: CodeType) -> Access:
         with _own_warnings_hidden():
             access = _judge(mentions)
     except (RecursionError, MemoryError):
-        return _EVERYTHING
+        return EVERYTHING
     return replace(access, inputs=access.names)
 
 
 def is_only_magic(source: str, name: str) -> bool:
-    """The transformed `source` is nothing but line or cell magics called `name`, or asks for help on it."""
+    """Whether the transformed source is nothing but line or cell magics of this name, or asks for help on it."""
     try:
         with _own_warnings_hidden():
             body = _parse(source).body
@@ -126,7 +125,7 @@ def _tree_access(tree: ast.Module) -> Access:
 
 
 def _judge(mentions: Mentions) -> Access:
-    """What the mentions amount to. Without regard to order: all names are inputs."""
+    """What code with these mentions may touch. Their order is not known here: all names are inputs."""
     loads, attributes, constants = mentions.loads, mentions.attributes, mentions.constants
     looked_up = attributes | constants if "getattr" in loads else attributes
     main = "__main__" in constants and ("__import__" in loads or "import_module" in loads | attributes)
@@ -195,10 +194,10 @@ def _parse(source: str) -> ast.Module:
 
 
 def _codes(body: list[ast.stmt]) -> list[CodeType]:
-    """The code objects that run.
+    """The code objects of a cell that run.
 
-    IPython compiles and runs one statement after the other. Where the cell as a whole does not
-    compile (a `return`, a late `from __future__`), those before the first bad one do run.
+    IPython compiles and runs one statement after the other. If the cell as a whole does not compile (a `return`, a late
+    `from __future__`), the statements before the first bad one do run.
     """
     try:
         return [_compile(body)]
@@ -233,11 +232,10 @@ def _nested_names(node: ast.AST) -> frozenset[str]:
 
 @contextmanager
 def _own_warnings_hidden() -> Iterator[None]:
-    """Our compilations warn nobody of invalid escapes and the like: IPython's own will.
+    """Hides the warnings of our compilations (invalid escapes and the like): IPython's own compilation shows them.
 
-    Not `warnings.catch_warnings`: it makes every warning that was already shown once be shown
-    again. The hook lets through what is not ours, so another thread that happens to keep it does no
-    harm.
+    Not by `warnings.catch_warnings`, which makes every warning that was shown once be shown again. The hook lets
+    through what is not ours, so that it does no harm if another thread happens to keep it.
     """
 
     def show_others(
@@ -251,7 +249,7 @@ def _own_warnings_hidden() -> Iterator[None]:
         if filename != _FILENAME:
             show(message, category, filename, lineno, file, line)
 
-    with _hiding:  # else the hook of one thread could outlive that of another
+    with _hiding:  # else the hook of one thread could replace that of another for good
         show = warnings.showwarning
         warnings.showwarning = show_others
         try:

@@ -1,11 +1,9 @@
 """The three ways to learn what a cell may have touched, behind one small protocol.
 
-`code` reads the cell's source and costs the cell nothing; `namespace` is the paper's patched
-namespace (section 4.3); `all` takes every variable for touched and is what the benchmarks compare
-with.
+`code` reads the cell's source and costs the cell nothing; `namespace` is the paper's patched namespace (section 4.3);
+`all` takes every variable for touched, for the benchmarks to compare with.
 
-A run is watched by the value that `watch` returns and not by the tracker: cells of subshells run at
-the same time, and none may see, or end, the watch of another.
+Each run has a watch of its own, since cells of subshells run at the same time.
 """
 
 from __future__ import annotations
@@ -19,20 +17,20 @@ from kishu_kernel.model import Access
 TrackerKind = Literal["code", "namespace", "all"]
 
 Watch = Callable[[], Access]
-"""Called once, right after the cell: ends the watch, and tells what the cell may have touched."""
+"""Ends the watch over a run, and returns what the cell may have touched. Called once, right after the cell."""
 
 
 class Tracker(Protocol):
     """Watches the runs of cells."""
 
     def watch(self, source: str) -> Watch:
-        """Begin to watch a run.
+        """Begins to watch a run.
 
         Args:
             source: the transformed source of the cell that is about to run.
 
         Returns:
-            What to call when the cell has ended, however it ended.
+            The function that ends the watch, however the cell ended.
         """
         ...
 
@@ -41,8 +39,10 @@ def make_tracker(kind: TrackerKind, namespace: dict[str, Any]) -> Tracker:
     """The tracker of this kind.
 
     Args:
-        kind: which one.
-        namespace: the user namespace; for `namespace` it must be a `PatchedNamespace`.
+        namespace: the user namespace; for the kind `namespace` it must be a `PatchedNamespace`.
+
+    Raises:
+        TypeError: it is not.
     """
     if kind == "code":
         return CodeTracker()
@@ -54,10 +54,10 @@ def make_tracker(kind: TrackerKind, namespace: dict[str, Any]) -> Tracker:
 
 
 class CodeTracker:
-    """Judges from the code alone; the caller adds what the functions that it leads to may touch."""
+    """Reads the code of the cell. What the functions that it calls may touch is added by the detector."""
 
     def watch(self, source: str) -> Watch:
-        """Judge the source now; nothing of ours happens during the run."""
+        """Reads the source now; nothing of ours happens during the run."""
         access = cell_access(source)
         return lambda: access
 
@@ -66,7 +66,7 @@ class CheckAllTracker:
     """Every cell may have touched, and read, every variable."""
 
     def watch(self, source: str) -> Watch:
-        """Watch nothing."""
+        """Watches nothing."""
         return lambda: Access(dynamic=True)
 
 
@@ -77,7 +77,7 @@ class NamespaceTracker:
         self._namespace = namespace
 
     def watch(self, source: str) -> Watch:
-        """Record from now on, whatever the source says."""
+        """Records from now on, whatever the source says."""
         record = _Record()
         self._namespace._open.append(record)
 
@@ -105,16 +105,15 @@ class _Record:
 class PatchedNamespace(dict[str, Any]):
     """The paper's patched namespace: it records which names are got, set and deleted.
 
-    Between the cells it records nothing. While cells run at the same time, what one touches is
-    recorded for all of them: the namespace cannot tell who asks, and too much is safe.
+    Between cells it records nothing. While several cells run at the same time, what one touches is recorded for all of
+    them: the namespace cannot tell who asks, and too much is safe.
 
-    What it costs: Python calls for each access; loops in a cell and over the globals of functions run many
-    times slower (`benchmarks/slowdown.py` measures it). Libraries that want a real dict are handed a subclass.
+    What it costs: Python calls for each access; loops in a cell and over the globals of functions run many times
+    slower. Libraries that want a real dict get a subclass.
 
-    What it misses: names read in the body of a class, and `global x; x = ...` (or `del x`) in a
-    function. The interpreter goes straight to the C dict for these, as does C code that takes any
-    dict for a plain one. A rebinding shows when bindings are compared; a change of an object
-    reached only so does not.
+    What it misses: names read in the body of a class, and `global x; x = ...` (or `del x`) in a function. For these
+    the interpreter goes straight to the C dict, as does C code that takes any dict for a plain one. Such a rebinding is
+    found when bindings are compared; a change of an object that was reached only so is not.
     """
 
     __slots__ = ("_open",)
@@ -158,28 +157,28 @@ class PatchedNamespace(dict[str, Any]):
         return super().__iter__()
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Got."""
+        """Records a read."""
         self._got(name)
         return super().get(name, default)
 
     def pop(self, name: str, *default: Any) -> Any:
-        """Got: to delete is to read."""
+        """Records a read: who deletes a name has seen its value."""
         self._got(name)
         return super().pop(name, *default)
 
     def popitem(self) -> tuple[str, Any]:
-        """The caller does not say which: everything."""
+        """Records a read of everything: the caller does not say which name."""
         self._got_whole()
         return super().popitem()
 
     def setdefault(self, name: str, default: Any = None) -> Any:
-        """Got and set."""
+        """Records a read and a write."""
         self._got(name)
         self._set(name)
         return super().setdefault(name, default)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """Set, name by name."""
+        """Records a write of each name."""
         new: Mapping[str, Any] = dict(*args, **kwargs)
         for name in new:
             self._set(name)
@@ -190,21 +189,21 @@ class PatchedNamespace(dict[str, Any]):
         return self
 
     def clear(self) -> None:
-        """Everything."""
+        """Records a read of everything."""
         self._got_whole()
         super().clear()
 
     def copy(self) -> dict[str, Any]:
-        """Everything."""
+        """Records a read of everything."""
         self._got_whole()
         return super().copy()
 
     def items(self) -> Any:
-        """Everything."""
+        """Records a read of everything."""
         self._got_whole()
         return super().items()
 
     def values(self) -> Any:
-        """Everything."""
+        """Records a read of everything."""
         self._got_whole()
         return super().values()

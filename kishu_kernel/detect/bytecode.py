@@ -1,9 +1,9 @@
 """What a code object spells: global names, attributes, strings, and calls of IPython's magics.
 
-Law: an upper bound. What the compiler resolved to a global is here; so is every identifier inside a
-string that the code loads, because `df.query("a > @x")` and SQL over frames name variables in text.
-Read from raw `co_code` and not with `dis.get_instructions`, which costs 7 to 17 times more and
-would be paid for every cell. Neighbours: `access` judges what the mentions mean.
+Law: an upper bound. Every name that the compiler resolved to a global is here, and every identifier inside a string
+that the code loads, because `df.query("a > @x")` and SQL over frames name variables in text. It is read from raw
+`co_code`, since `dis.get_instructions` costs 7 to 17 times more, for every cell. Neighbour: `access` judges what the
+mentions mean.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ IDENTIFIER = re.compile(r"[^\W\d]\w*")
 """A word that could be a variable's name."""
 
 MAGIC_CALLS = {"run_line_magic": 2, "run_cell_magic": 3}
-"""The methods that IPython's transformer writes for magics -> how many strings they are given."""
+"""The methods that IPython's transformer writes for magics -> their number of string arguments."""
 
 MagicCall = tuple[str, ...]
 """Name, line and, for a cell magic, body."""
@@ -31,11 +31,9 @@ _GLOBAL_BINDS = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 _REMOVES_PARTS = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"})
 _CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
-# What stands between the instructions that we compare with their neighbours, and says nothing
-# itself.
+# Instructions without a meaning here, which may stand between two that are compared with each other.
 _SILENT = frozenset({"CACHE", "NOP", "PUSH_NULL", "PRECALL"})
-# A constant right before one of these names functions, keywords or imports, not a string of the
-# user's.
+# A constant right before one of these is the name of a function, a keyword or an import, not a string of the user's.
 _CONSUMES_NAMES = frozenset({"MAKE_FUNCTION", "CALL_KW", "CALL_FUNCTION_KW", "IMPORT_NAME"})
 
 # Bits that the name's index is shifted by to make room for flags.
@@ -54,7 +52,7 @@ class Mentions:
         loads: global names that are read.
         binds: global names that are bound or deleted.
         attributes: names looked up on objects or in modules.
-        values: those of them that are not called as methods right away.
+        values: those attributes that are not called as methods right away.
         imports: modules imported by name.
         words: identifiers inside strings.
         constants: strings that are one identifier, whole.
@@ -77,11 +75,12 @@ class Mentions:
     changes_parts: bool = False
 
     def add(self, code: CodeType, *, nested: bool = False) -> None:
-        """Add what `code` spells. `nested`: it is part of another code object, not a cell's own.
+        """Adds what a code object spells, and the code nested in it.
 
-        A stack of its own instead of recursion: generated code nests deeper than Python recurses.
+        Args:
+            nested: it is part of another code object, and not a cell's own.
         """
-        todo = [(code, nested)]
+        todo = [(code, nested)]  # no recursion: generated code nests deeper than Python recurses
         while todo:
             code, nested = todo.pop()
             self._add(code, class_body=nested and not code.co_flags & CO_OPTIMIZED)
@@ -159,7 +158,7 @@ class Mentions:
 
 
 def _instructions(code: CodeType) -> Iterator[tuple[str, int]]:
-    """Each instruction that is not silent. The argument of one with a name: index in `co_names`."""
+    """The instructions that mean something here. The argument of one with a name is its index in `co_names`."""
     raw, opname, high = code.co_code, dis.opname, 0
     for at in range(0, len(raw), 2):
         op, arg = opname[raw[at]], raw[at + 1] | high

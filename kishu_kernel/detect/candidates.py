@@ -18,7 +18,7 @@ from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import Knowledge, deferred_access
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
-from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
 
 OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
@@ -43,7 +43,7 @@ class Candidates:
     from_outside: frozenset[str]
     accessed: frozenset[str]
 
-    def is_the_cells(self, names: Names) -> bool:
+    def explained_by_cell(self, names: Names) -> bool:
         """Whether the cell alone explains a change of this co-variable, so that re-running it gives it again."""
         return self.by_cell.issuperset(names) and self.from_outside.isdisjoint(names)
 

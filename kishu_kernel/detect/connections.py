@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from kishu_kernel.detect.fingerprint import hubs_of
-from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import Names, covariable
 
 

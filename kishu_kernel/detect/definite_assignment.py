@@ -1,10 +1,9 @@
-"""Which names of a cell are surely bound by the cell itself before it reads them?
+"""Which names does a cell certainly bind itself before it reads them?
 
-Law: doubt means no. A definite-assignment analysis of the cell's own statements: what a branch, a
-loop or a handler binds counts only where no way leads around it, and what nested code mentions
-counts as read where that code is made. Once bound, a name never shows the parent's value again, a
-`del` included, so the set of bound names only grows along a path. Neighbours: `access` asks, and
-says what nested code mentions.
+Law: doubt means no. This is a definite-assignment analysis of the cell's own statements: what a branch, a loop or a
+handler binds counts only if no path leads around it, and what nested code mentions counts as read where that code is
+made. Once bound, a name never again has the value that it had before the cell, not even after `del`: so the set of
+bound names only grows along a path. Neighbour: `access` asks, and says what nested code mentions.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ MagicAccess = Callable[[MagicCall], Access]
 
 
 def magic_call(node: ast.AST) -> MagicCall | None:
-    """The magic that this node calls with literal arguments, as IPython's transformer writes it."""
+    """The magic that this node calls with literal arguments, as IPython's transformer writes it, else None."""
     if not (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -37,14 +36,19 @@ def magic_call(node: ast.AST) -> MagicCall | None:
 
 
 def bound_before_read(body: Iterable[ast.stmt], nested: Reads, magic: MagicAccess) -> set[str]:
-    """Names that these statements bind and never read before they have bound them."""
+    """Names that these statements bind, and never read before they have bound them.
+
+    Args:
+        nested: gives the names that nested code mentions.
+        magic: gives what a call of a magic may touch.
+    """
     flow = _Flow(nested, magic)
     flow.run(body)
     return flow.stored - flow.read
 
 
 class _Flow(ast.NodeVisitor):
-    """Visits in the order of evaluation. `bound` is what is surely bound at this point."""
+    """Visits nodes in the order of evaluation. `bound` has the names that are certainly bound at this point."""
 
     def __init__(self, nested: Reads, magic: MagicAccess) -> None:
         self.nested = nested
@@ -58,15 +62,15 @@ class _Flow(ast.NodeVisitor):
             if node is not None:
                 self.visit(node)
 
-    def aside(self, nodes: Iterable[ast.AST | None]) -> set[str]:
-        """Run what may not run, or not to its end; what it bound is returned, not kept."""
+    def run_maybe(self, nodes: Iterable[ast.AST | None]) -> set[str]:
+        """Runs nodes that may not run, or not to their end. Returns what they bound instead of keeping it."""
         before = self.bound
         self.bound = set(before)
         self.run(nodes)
         after, self.bound = self.bound, before
         return after
 
-    def reads(self, names: Iterable[str]) -> None:
+    def note_read(self, names: Iterable[str]) -> None:
         self.read.update(set(names) - self.bound)
 
     def store(self, name: str | None) -> None:
@@ -80,11 +84,11 @@ class _Flow(ast.NodeVisitor):
         if isinstance(node.ctx, ast.Store):
             self.store(node.id)
         else:
-            self.reads((node.id,))
+            self.note_read((node.id,))
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
-            self.reads(IDENTIFIER.findall(node.value))
+            self.note_read(IDENTIFIER.findall(node.value))
 
     def visit_Call(self, node: ast.Call) -> None:
         call = magic_call(node)
@@ -93,9 +97,8 @@ class _Flow(ast.NodeVisitor):
         else:
             self.visit(node.func)
             access = self.magic(call)
-            self.reads(access.inputs)
-            # Not `bound`: %time shows an exception and goes on, so what it binds is not sure
-            # afterwards.
+            self.note_read(access.inputs)
+            # Not `bound`: %time shows an exception and goes on, so what it binds is not certain afterwards.
             self.stored.update(access.names - access.inputs)
 
     def visit_alias(self, node: ast.alias) -> None:
@@ -111,20 +114,20 @@ class _Flow(ast.NodeVisitor):
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         self.visit(node.values[0])
-        self.aside(node.values[1:])
+        self.run_maybe(node.values[1:])
 
     def visit_Compare(self, node: ast.Compare) -> None:
         self.run((node.left, node.comparators[0]))
-        self.aside(node.comparators[1:])
+        self.run_maybe(node.comparators[1:])
 
     def visit_IfExp(self, node: ast.IfExp) -> None:
         self.visit(node.test)
-        self.bound = self.aside((node.body,)) & self.aside((node.orelse,))
+        self.bound = self.run_maybe((node.body,)) & self.run_maybe((node.orelse,))
 
-    # Nested code: may run at once or much later, knows its own locals; the compiler sorts them out
+    # Nested code may run at once or much later, and has locals of its own, which the compiler tells apart
 
     def visit_nested(self, node: ast.AST) -> None:
-        self.reads(self.nested(node))
+        self.note_read(self.nested(node))
 
     visit_Lambda = visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_nested
 
@@ -154,50 +157,49 @@ class _Flow(ast.NodeVisitor):
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):
-            self.reads((node.target.id,))
+            self.note_read((node.target.id,))
             self.run((node.value, node.target))
         else:
             self.run((node.target, node.value))
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self.run((node.value,))
-        self.aside((node.annotation,))  # not evaluated at once, from 3.14 on
+        self.run_maybe((node.annotation,))  # not evaluated at once, from 3.14 on
         if node.value is not None or not isinstance(node.target, ast.Name):
             self.visit(node.target)
 
     def visit_Assert(self, node: ast.Assert) -> None:
         self.visit(node.test)
-        self.aside((node.msg,))
+        self.run_maybe((node.msg,))
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
-        self.bound = self.aside(node.body) & self.aside(node.orelse)
+        self.bound = self.run_maybe(node.body) & self.run_maybe(node.orelse)
 
     def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self.visit(node.iter)
-        self.aside((node.target, *node.body))
-        self.aside(node.orelse)
+        self.run_maybe((node.target, *node.body))
+        self.run_maybe(node.orelse)
 
     visit_AsyncFor = visit_For
 
     def visit_While(self, node: ast.While) -> None:
         self.visit(node.test)
-        self.aside(node.body)
-        self.aside(node.orelse)
+        self.run_maybe(node.body)
+        self.run_maybe(node.orelse)
 
     def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
-        # Its manager may swallow an exception, so nothing after the first __enter__ is sure to have
-        # run.
+        # Its manager may swallow an exception, so nothing after the first __enter__ is certain to have run.
         self.visit(node.items[0].context_expr)
-        self.aside((node.items[0].optional_vars, *node.items[1:], *node.body))
+        self.run_maybe((node.items[0].optional_vars, *node.items[1:], *node.body))
 
     visit_AsyncWith = visit_With
 
     def visit_Try(self, node: ast.Try) -> None:
-        whole = self.aside((*node.body, *node.orelse))
-        ends = [self.aside((handler,)) for handler in node.handlers]
-        # `finally` can be entered from anywhere; what it binds itself is sure afterwards.
-        last = self.aside(node.finalbody)
+        whole = self.run_maybe((*node.body, *node.orelse))
+        ends = [self.run_maybe((handler,)) for handler in node.handlers]
+        # `finally` can be entered from anywhere; what it binds itself is certain afterwards.
+        last = self.run_maybe(node.finalbody)
         self.bound = whole.intersection(*ends) | last
 
     def visit_TryStar(self, node: Any) -> None:  # ast.TryStar is new in 3.11
@@ -211,7 +213,7 @@ class _Flow(ast.NodeVisitor):
     def visit_Match(self, node: ast.Match) -> None:
         self.visit(node.subject)
         for case in node.cases:
-            self.aside((case,))
+            self.run_maybe((case,))
 
     def visit_capture(self, node: ast.MatchAs | ast.MatchStar) -> None:
         self.generic_visit(node)

@@ -15,7 +15,7 @@ from kishu_kernel.detect.candidates import Candidates, CandidateSearch
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
-from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
 from kishu_kernel.objects.questions import is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
@@ -73,7 +73,7 @@ class Detector:
             types = tuple(dict.fromkeys(kind for name in names for kind in prints[name].opaque))
             accessed = not candidates.accessed.isdisjoint(names)
             if (types and accessed) or self._differs(names, now, accessed, variables):
-                changes.append(Change(names, now.digest, candidates.is_the_cells(names)))
+                changes.append(Change(names, now.digest, candidates.explained_by_cell(names)))
                 opaque[names] = types
         inputs = self._inputs(search.inputs(access), changes, variables)
         if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):
@@ -204,7 +204,7 @@ class Detector:
         """Whether a co-variable still is what is known of it.
 
         Raises:
-            GivenUp: `should_stop` said so.
+            WalkAbandoned: `should_stop` said so.
         """
         known, bindings = self._knowledge.known[names], self._knowledge.bindings
         if any(name not in variables or bindings.get(name) != id(variables[name]) for name in names):
@@ -223,7 +223,7 @@ class Detector:
 
     # -- travel ----------------------------------------------------------------------------------
 
-    def replace(
+    def apply_checkout(
         self, gone: Iterable[Names], loaded: Mapping[Names, KnownCovariable], variables: Mapping[str, Any]
     ) -> None:
         """A checkout took away the co-variables `gone` and brought those that were `loaded`."""

@@ -22,7 +22,9 @@ from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
-from kishu_kernel.detect.walk import Census, Fingerprint, Shared, Walk
+from kishu_kernel.detect.walk.dispatch import ObjectWalk
+from kishu_kernel.detect.walk.result import Census, Fingerprint
+from kishu_kernel.detect.walk.state import Shared
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.memory import overlaps
@@ -33,7 +35,7 @@ class Fingerprinter:
 
     Args:
         sequences: of earlier fingerprints, to be recognised.
-        should_stop: asked now and then; if it says so, `take` raises `GivenUp`.
+        should_stop: asked now and then; if it says so, `take` raises `WalkAbandoned`.
         census: where attributes of objects are counted.
     """
 
@@ -53,7 +55,7 @@ class Fingerprinter:
             atom = ATOMS.get(kind) if type(kind) is type else None
         except Exception:  # a class that has no hash
             atom = None
-        return Walk(self._shared).run(obj) if atom is None else Fingerprint(digest(atom(obj)))
+        return ObjectWalk(self._shared).run(obj) if atom is None else Fingerprint(digest(atom(obj)))
 
 
 def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:

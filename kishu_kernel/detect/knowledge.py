@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from kishu_kernel.detect.access import code_access
 from kishu_kernel.detect.fingerprint import combined_digest
 from kishu_kernel.detect.sequence_cache import CachedSequence
-from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import Access, Digest, Names
 
 
@@ -49,7 +49,7 @@ def known_covariable(names: Names, prints: Mapping[str, Fingerprint]) -> KnownCo
         any(each.dynamic for each in own),
         frozenset().union(*(each.labels for each in own)),
         tuple(sequence for each in own for sequence in each.sequences),
-        b"".join(each.still for each in own),
+        b"".join(each.widget_setup for each in own),
     )
 
 

@@ -1,7 +1,7 @@
 """What the text of a magic means: which words it spells, which Python it runs, what it can reach.
 
-Law: pure text, no IPython. A magic that the tables do not know can do anything (`dynamic`).
-Neighbours: `access` analyses the Python that is found here.
+Law: only text is read, no IPython asked. A magic that is not in the tables can do anything (`dynamic`).
+Neighbour: `access` analyses the Python that is found here.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ def _words(text: str) -> frozenset[str]:
 # They run their text as Python in the user namespace.
 _CODE = _words("time timeit prun capture")
 
-# Their body goes to another process, a file or the page, unexpanded: only their line names
-# variables.
+# Their body goes unexpanded to another process, a file or the page: only their line names variables.
 _FOREIGN_BODY = _words(
     "HTML SVG bash file html javascript js latex markdown perl pypy python python2 python3 ruby script sh svg writefile"
 )
@@ -49,7 +48,7 @@ class Magic:
     """What one call of a magic may do.
 
     Attributes:
-        text: names in it may be variables.
+        text: words in it may be names of variables.
         code: cells, not yet transformed, that it runs one after the other.
         dynamic: it can reach variables that its text does not name.
     """
@@ -96,9 +95,8 @@ def read_magic(call: MagicCall) -> Magic:
 def readings(text: str) -> Iterator[Reading]:
     """Ways to read the text of a magic that runs code, the likeliest first.
 
-    As it stands; with lines that are magics, commands or help taken out; without its leading
-    options. Whether a token is an option's value is not known here, so they go one by one until the
-    rest parses.
+    They are: as it is; with lines that are magics, commands or help taken out; without its leading options. Which
+    options take a value is not known here, so words are taken off one by one until the caller can parse the rest.
     """
     yield Reading(text)
     yield _split(text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from kishu_kernel.objects.classes import module_name, mro_of, qualified_name
+from kishu_kernel.objects.classes import derives, module_contents, module_name, mro_of, qualified_name
 
 
 def array_type() -> Any:
@@ -44,6 +44,16 @@ def is_scalar_type(kind: type) -> bool:
     return scalar is not None and is_of_arrays(kind) and issubclass(kind, scalar)
 
 
+def is_element_type(kind: type) -> bool:
+    """Its instances are elements of arrays, or derived from them by whomever."""
+    return _derives_from(kind, "generic")
+
+
+def is_number_type(kind: type) -> bool:
+    """The same, of numbers and truth values."""
+    return _derives_from(kind, "number", "bool_")
+
+
 def is_dtype_type(kind: type) -> bool:
     """Its instances say what stands in an array."""
     dtype = getattr(sys.modules.get("numpy"), "dtype", None)
@@ -54,6 +64,16 @@ def plain_view(array: Any) -> Any:
     """The memory of an array of any class as that of a plain one. Runs no code of its class."""
     plain = array_type()
     return plain.view(array, plain)
+
+
+def array_library() -> Any:
+    """NumPy, for whoever has an array: so the session has imported it."""
+    return sys.modules["numpy"]
+
+
+def _derives_from(kind: type, *names: str) -> bool:
+    found = [module_contents(sys.modules.get("numpy")).get(name) for name in names]
+    return any(isinstance(base, type) and derives(kind, base) for base in found)
 
 
 def nan() -> Any:

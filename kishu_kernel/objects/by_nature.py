@@ -12,7 +12,7 @@ from typing import Any
 from kishu_kernel.objects.arrays import is_derived_array_type
 from kishu_kernel.objects.classes import attributes, contents_of, module_name, mro_of, qualified_name
 from kishu_kernel.objects.library import HeldOutsideError, Reduce, Reduction
-from kishu_kernel.objects.rebuild.parts import (
+from kishu_kernel.objects.rebuild.instances import (
     make_instance,
     set_array_state,
     set_content,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import enum
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -53,6 +54,11 @@ def is_users_own(kind: type) -> bool:
         return False
     module = module_name(kind)
     return module == "__main__" or is_users_module(module.partition(".")[0])
+
+
+def is_genuine(kind: type) -> bool:
+    """The module that the class says it is of holds it, under its name: it is not made up elsewhere."""
+    return module_contents(sys.modules.get(module_name(kind))).get(qualified_name(kind)) is kind
 
 
 def is_plain_class(kind: type) -> bool:

@@ -58,37 +58,46 @@ class Library:
         labels: classes whose instances are shared by all and hardly ever change, like the columns of frames. They join
             no variables; where one has changed, all variables that hold it are looked at. Own classes alone.
         hubs: classes whose instances many objects lead to, and that lead to all of these, like figures: walked once.
-        private: of instances, what holds memory that no write through another object can change (copy-on-write).
-        memory: of instances, the address and the size of memory that an array may show.
-        hidden: attributes of instances that hold what the interpreter's garbage collector is not told of. Of the class
-            alone and of none that is derived from it.
+        private_memory: of instances, the objects that hold memory which no write through another object can change
+            (copy-on-write). Own classes alone.
+        exposed_memory: of instances, the address and the size of memory that an array may show.
+        hidden_references: attributes of instances that hold what the interpreter's garbage collector is not told of.
+            Of the class alone and of none that is derived from it.
 
     Attributes that tell how an object comes apart (asked by the walk and by the codec alike):
         reductions: how instances are taken apart, instead of by their own `__reduce_ex__`.
         exact_reductions: the same, of the class alone and of none that is derived from it.
-        complete: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is made from
-            what a class looks like (`by_nature`).
-        holds: what instances hold on to that is not in them, as "an open connection". They are never stored.
-        looks: of instances that cannot be stored, what they are made of: it is seen whether they changed.
-        missing: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
+        complete_reductions: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is
+            made from what a class looks like (`by_nature`).
+        external_handles: what instances hold on to that is not in them, as "an open connection". Never stored.
+        visible_state: of instances that cannot be stored, what they are made of: it is seen whether they changed.
+        missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
 
     Attributes of what leads into the running kernel:
         untraversable: classes whose instances are never walked nor stored. Classes of the notebook never are.
         payloads: attributes of untraversable instances that hold what is the user's.
         observers: attributes of untraversable instances that hold functions which they call; "a.b" for one in another.
-        by_code: of untraversable instances that are seen, the part that only code can change, and nobody on the screen.
+        setup: of untraversable instances with a visible state, the part that code alone changes, and no person does on
+            the screen.
         dynamic: classes through whose instances code can reach every variable. They are not untraversable.
 
-    Attributes for people:
-        summaries: one line about an instance.
+    Attributes for people. They are asked only where a class is what it says it is: its module holds it.
+        summaries: one line about an instance, beside its name in the list of variables; NotImplemented: as usual. Of
+            the library's own classes alone: what others derive may run code of the user's.
         shapes: instances may be asked for `shape`, `columns` and `dtype`, which runs no code of the user's.
-        comparisons: how two instances differ: "module:function", imported when it is first asked, or the function; it
+        comparisons: how two instances differ: "module:function", imported when it is first asked, or the function. It
             takes both and the `compare.findings.Findings` to write to.
         parts: of instances, what they consist of, by names that people know: compared part by part.
+        scalars: classes whose instances are single values, as a point in time: `str` tells all, and `==` compares. Own
+            classes alone.
+        texts: an instance in a few words, as one value among others in a comparison; or "module:function".
+        compared_inside: classes whose instances are compared even where another library's object holds them.
 
     Others:
         harmless: to load its objects touches nothing but memory, and so does their end. They may be loaded in the
             user's process just to be looked at.
+        data: its objects are values of the user's, and not the internal state of the library. A callback that is given
+            one works on the notebook's variables.
         ambient: state of the library outside of variables, as settings and random numbers.
     """
 
@@ -97,33 +106,37 @@ class Library:
     values: Collection[str] = ()
     labels: Collection[str] = ()
     hubs: Collection[str] = ()
-    private: Mapping[str, Callable[[Any], Iterable[Any]]] = {}
-    memory: Mapping[str, Callable[[Any], tuple[int, int]]] = {}
-    hidden: Mapping[str, tuple[str, ...]] = {}
+    private_memory: Mapping[str, Callable[[Any], Iterable[Any]]] = {}
+    exposed_memory: Mapping[str, Callable[[Any], tuple[int, int]]] = {}
+    hidden_references: Mapping[str, tuple[str, ...]] = {}
 
     reductions: Mapping[str, Reduce | WithMemo] = {}
     exact_reductions: Mapping[str, Reduce | WithMemo] = {}
-    complete: bool = False
-    holds: Mapping[str, str] = {}
-    looks: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {}
-    missing: tuple[str, ...] = ()
+    complete_reductions: bool = False
+    external_handles: Mapping[str, str] = {}
+    visible_state: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {}
+    missing_values: tuple[str, ...] = ()
 
     untraversable: Collection[str] = ()
     payloads: Mapping[str, tuple[str, ...]] = {}
     observers: Mapping[str, tuple[str, ...]] = {}
-    by_code: Mapping[str, Callable[[Any], Any]] = {}
+    setup: Mapping[str, Callable[[Any], Any]] = {}
     dynamic: Collection[str] = ()
 
     summaries: Mapping[str, Callable[[Any], str]] = {}
     shapes: bool = False
     comparisons: Mapping[str, str | Callable[[Any, Any, Any], None]] = {}
     parts: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {}
+    scalars: Collection[str] = ()
+    texts: Mapping[str, str | Callable[[Any], str]] = {}
+    compared_inside: Collection[str] = ()
 
     harmless: bool = False
+    data: bool = False
     ambient: tuple[Provider, ...] = ()
 
     def copies_on_write(self) -> bool:
-        """Whether what `private` names is private in this session. Asked of each array that is found there."""
+        """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""
         return True
 
     def statics(self) -> Iterable[object]:

@@ -35,7 +35,7 @@ from kishu_kernel.objects.classes import (
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.rebuild.parts import make_derived, make_instance, set_derived_state, set_instance_state
+from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_derived_state, set_instance_state
 
 Reduction = Any
 Way = Callable[[Any], Reduction]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import enum
+import inspect
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
-from kishu_kernel.objects.classes import derives, module_name
+from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, functions_at
-from kishu_kernel.objects.registry import Entry, registry
+from kishu_kernel.objects.registry import Entry, UnknownError, registry
 from kishu_kernel.objects.statics import is_by_reference, static_objects
 
 # -- what sharing an object means ----------------------------------------------------------------------
@@ -43,29 +45,30 @@ def statics_of(kind: type) -> set[int]:
     """Ids of objects that belong to the library of this class, whoever refers to them. See `static_objects`."""
     found = static_objects(kind)
     for library in registry.of(kind):
-        found.update(id(value) for value in library.statics() if not is_by_reference(value))
+        with suppress(UnknownError):
+            found.update(id(value) for value in library.statics() if not is_by_reference(value))
     return found
 
 
 def private_memory_of(kind: type) -> Entry | None:
     """What tells which objects hold the memory of an instance that no write through others can change."""
-    return registry.find("private", kind, own=True)
+    return registry.find("private_memory", kind, own=True)
 
 
 def has_private_memory(kind: type) -> bool:
     """Instances lead to memory that no write through others can change: it is of a library that has such."""
-    return any(library.private for library in registry.of(kind))
+    return any(library.private_memory for library in registry.of(kind))
 
 
-def memory_of(kind: type) -> Callable[[Any], tuple[int, int]] | None:
+def exposed_memory_of(kind: type) -> Callable[[Any], tuple[int, int]] | None:
     """What tells the address and the size of memory of an instance that an array may show."""
-    found = registry.find("memory", kind)
+    found = registry.find("exposed_memory", kind)
     return None if found is None else found.answer
 
 
-def hidden_in(obj: Any) -> Iterator[Any]:
+def hidden_references_of(obj: Any) -> Iterator[Any]:
     """What an object holds that the interpreter's garbage collector is not told of."""
-    found = registry.exactly("hidden", type(obj))
+    found = registry.exactly("hidden_references", type(obj))
     for name in () if found is None else found.answer:
         try:
             yield getattr(obj, name)
@@ -85,12 +88,20 @@ def reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
     return None if found is None else found.answer
 
 
+def taught_reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
+    """The same of a class of the user's own modules that a library's file names itself: it comes before its own way."""
+    if not is_users_own(kind):
+        return None
+    found = registry.exactly("exact_reductions", kind) or registry.exactly("reductions", kind)
+    return None if found is None else found.answer
+
+
 def refusal_of(kind: type) -> Callable[[Any], Reduction] | None:
     """A reduction that refuses: instances hold on to what is not in them. None where they may be stored."""
     if registry.exactly("exact_reductions", kind) is not None:
         return None
-    question, found = next(registry.nearest(("reductions", "holds"), kind), ("", None))
-    return refusing(found.answer) if found is not None and question == "holds" else None
+    question, found = next(registry.nearest(("reductions", "external_handles"), kind), ("", None))
+    return refusing(found.answer) if found is not None and question == "external_handles" else None
 
 
 def refusing(what: str) -> Callable[[Any], Reduction]:
@@ -104,21 +115,21 @@ def refusing(what: str) -> Callable[[Any], Reduction]:
 
 def is_complete(kind: type) -> bool:
     """Its own reduction tells all that there is."""
-    return any(library.complete for library in registry.of(kind))
+    return any(library.complete_reductions for library in registry.of(kind))
 
 
-def is_only_seen(kind: type) -> bool:
+def is_visible_only(kind: type) -> bool:
     """Its instances cannot be stored, and yet tell what they are."""
-    return registry.find("looks", kind) is not None
+    return registry.find("visible_state", kind) is not None
 
 
-def seen(obj: Any) -> tuple[Any, ...]:
+def visible_reduction(obj: Any) -> tuple[Any, ...]:
     """For the fingerprint: what an object is made of that cannot be stored.
 
     Raises:
         Exception: whatever looking at it raises: this one cannot be seen either.
     """
-    look = registry.find("looks", type(obj))
+    look = registry.find("visible_state", type(obj))
     return _ELSEWHERE, (type(obj), *look.answer(obj)) if look is not None else ()
 
 
@@ -159,10 +170,85 @@ def observers_of(obj: Any) -> list[types.FunctionType]:
     return functions_at(obj, [path for entry in registry.all("observers", type(obj)) for path in entry.answer])
 
 
-def instance_attributes(obj: Any) -> Any:
+def setup_of(obj: Any) -> Any:
     """Of an untraversable object that is seen, what code alone can change, and nobody on the screen."""
-    found = registry.find("by_code", type(obj))
+    found = registry.find("setup", type(obj))
     return None if found is None else found.answer(obj)
+
+
+# -- for people ----------------------------------------------------------------------------------------
+
+
+def summary_of(obj: Any) -> str | None:
+    """One line about an instance of a library's class; None where the library says nothing."""
+    kind = type(obj)
+    entry = registry.find("summaries", kind, own=True) if is_genuine(kind) else None
+    said = None if entry is None else _answered(entry, obj)
+    return said if type(said) is str else None
+
+
+def has_shape(kind: type) -> bool:
+    """Instances may be asked for their shape, their columns and their dtype."""
+    return is_genuine(kind) and any(library.shapes for library in registry.of(kind))
+
+
+def is_scalar(kind: type) -> bool:
+    """Instances are single values: `str` tells all of one, `==` compares two."""
+    return is_genuine(kind) and registry.find("scalars", kind, own=True) is not None
+
+
+def is_compared_inside(kind: type) -> bool:
+    """Instances are compared even where another library's object holds them."""
+    return _first("compared_inside", kind) is not None
+
+
+def text_of(obj: Any) -> str | None:
+    """An instance in a few words; None where no library says anything."""
+    kind = type(obj)
+    if is_scalar(kind):
+        return str(obj)
+    entry = _first("texts", kind)
+    told = None if entry is None else registry.function(entry)
+    try:
+        return None if told is None else told(obj)
+    except UnknownError:  # which was told
+        return None
+
+
+def comparison_of(one: type, other: type) -> Callable[[Any, Any, Any], None] | None:
+    """What compares instances of two classes; None where no library says how.
+
+    It takes both, and findings to write to, and may raise `UnknownError`: compare them as if it were not there.
+    """
+    theirs = [entry for _, entry in registry.nearest(("comparisons",), other, genuine=True)]
+    for _, entry in registry.nearest(("comparisons",), one, genuine=True):
+        if any(entry.library is each.library and _unwrapped(entry) == _unwrapped(each) for each in theirs):
+            return registry.function(entry)
+    return None
+
+
+def parts_of(obj: Any) -> Mapping[str, Any] | None:
+    """What an object consists of, by names that people know; None where no library says that."""
+    entry = _first("parts", type(obj))
+    try:
+        return None if entry is None else _answered(entry, obj)
+    except TypeError:  # this one cannot be taken apart
+        return None
+
+
+def _first(question: str, kind: type) -> Entry | None:
+    return next((entry for _, entry in registry.nearest((question,), kind, genuine=True)), None)
+
+
+def _answered(entry: Entry, obj: Any) -> Any:
+    try:
+        return entry.answer(obj)
+    except UnknownError:  # which was told
+        return None
+
+
+def _unwrapped(entry: Entry) -> Any:
+    return inspect.unwrap(entry.answer) if callable(entry.answer) else entry.answer
 
 
 # -- others --------------------------------------------------------------------------------------------
@@ -172,7 +258,7 @@ def missing_values() -> list[Any]:
     """What stands for missing values among strings besides None and NaN, each the only one of its kind."""
     found = []
     for library in registry.libraries():
-        for path in library.missing:
+        for path in library.missing_values:
             module, _, name = path.rpartition(".")
             value = getattr(sys.modules.get(module), name, None)
             found += [] if value is None else [value]
@@ -181,4 +267,9 @@ def missing_values() -> list[Any]:
 
 def is_harmless(package: str) -> bool:
     """To load what this package has made touches nothing but memory."""
-    return any(library.harmless for library in registry.libraries() if package in library.packages)
+    return package in registry.packages_that_are("harmless")
+
+
+def is_data(package: str) -> bool:
+    """Objects of this package are values of the user's, and not the internal state of a library."""
+    return package in registry.packages_that_are("data")

@@ -28,6 +28,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any
 
 import cloudpickle
@@ -48,13 +49,14 @@ from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.notebook_classes import way_of
 from kishu_kernel.objects.questions import (
     is_complete,
-    is_only_seen,
+    is_visible_only,
     private_memory_of,
     reduction_of,
     refusal_of,
-    seen,
+    taught_reduction_of,
+    visible_reduction,
 )
-from kishu_kernel.objects.rebuild.parts import (
+from kishu_kernel.objects.rebuild.code import (
     EMPTY_CELL,
     dict_view,
     make_cached,
@@ -114,7 +116,7 @@ class ReductionTable:
             return Reducer._refuse
         if kind in _ENTRIES:
             return _ENTRIES[kind]
-        way: Reduce | WithMemo | None = refusal_of(kind)
+        way: Reduce | WithMemo | None = refusal_of(kind) or taught_reduction_of(kind)
         if way is None and not derives(kind, type):
             way = way_of(kind, self.namespace)
         way = way or reduction_of(kind) or refusal_of_swig(kind)
@@ -131,8 +133,8 @@ class ReductionTable:
             return functools.partial(Reducer._note_private, private)
         if is_complete(kind):
             return None
-        if is_only_seen(kind):
-            return Reducer._refuse_seen
+        if is_visible_only(kind):
+            return Reducer._refuse_visible
         way = reduction_by_nature(kind) or refusal_of_proxy(kind)
         if way is not None:
             return _entry_for(way)
@@ -173,8 +175,8 @@ class Reducer:
         try:
             reduction = self.reduce(obj)
         except TypeError:
-            if is_only_seen(kind):  # not stored, and yet known again
-                return seen(obj)
+            if is_visible_only(kind):  # not stored, and yet known again
+                return visible_reduction(obj)
             raise
         if reduction is not NotImplemented:
             return reduction
@@ -206,7 +208,9 @@ class Reducer:
     def is_apart(self, obj: Any) -> bool:
         """It is private, and no write to it shows in what shares its memory in this session."""
         private = self._private.get(id(obj))
-        return private is not None and private[1].copies_on_write()
+        with suppress(UnknownError):
+            return private is not None and private[1].copies_on_write()
+        return False
 
     @property
     def namespace(self) -> dict[str, Any]:
@@ -340,14 +344,15 @@ class Reducer:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
         raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored")
 
-    def _refuse_seen(self, obj: Any) -> Reduction:
+    def _refuse_visible(self, obj: Any) -> Reduction:
         # It would come back, and what it refers to be gone, which others hold.
         raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
 
     @staticmethod
     def _note_private(private: LibraryEntry, reducer: Reducer, obj: Any) -> Reduction:
-        for held in private.answer(obj):
-            reducer._private[id(held)] = held, private.library
+        with suppress(UnknownError):
+            for held in private.answer(obj):
+                reducer._private[id(held)] = held, private.library
         return NotImplemented
 
 

@@ -16,16 +16,19 @@ import functools
 import importlib
 import pkgutil
 import sys
+import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import module_name, mro_of, qualified_name
+from kishu_kernel.objects.classes import contents_of, is_genuine, module_name, mro_of, qualified_name
 from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import Library, WithMemo
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
+from kishu_kernel.process.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -33,10 +36,11 @@ if TYPE_CHECKING:
 GROUP = "kishu_kernel.libraries"
 """Entry points: the name is the import name of the library, the value a subclass of `Library`, or an instance."""
 
-_SETS = ("values", "labels", "hubs", "untraversable", "dynamic")
+_SETS = ("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside")
 _TABLES = (
-    *("private", "memory", "hidden", "reductions", "exact_reductions", "holds", "looks"),
-    *("payloads", "observers", "by_code", "summaries", "comparisons", "parts"),
+    *("private_memory", "exposed_memory", "hidden_references"),
+    *("reductions", "exact_reductions", "external_handles", "visible_state"),
+    *("payloads", "observers", "setup", "summaries", "comparisons", "parts", "texts"),
 )
 _WORDS = "Kishu does not use what {} says of its objects ({})."
 
@@ -62,9 +66,13 @@ class Registry:
         """Another one whenever a library was added: what was worked out of a class before may be wrong."""
         self._ours: list[Library] = []
         self._theirs: list[Library] = []
+        self._registered: list[Library] = []
         self._waiting: dict[str, list[Callable[[], None]]] | None = None  # by the package that is not imported yet
         self._modules = 0
+        self._lock = threading.RLock()
         self._tables: dict[str, dict[tuple[str, str], Entry]] = {}
+        self._found: weakref.WeakKeyDictionary[type, dict[tuple[str, bool], Entry | None]] = weakref.WeakKeyDictionary()
+        self._traits: dict[str, tuple[int, frozenset[str]]] = {}
         self._complaints: list[str] = []
         self._told: set[str] = set()
 
@@ -80,6 +88,18 @@ class Registry:
         if not isinstance(library, Library) or not library.packages:
             raise TypeError("what is registered is a subclass of `Library`, or an instance of one, with `packages`")
         self._add(library, theirs=True)
+        self._registered.append(library)
+
+    def registered(self) -> list[tuple[str, str]]:
+        """Module and name of the classes that were registered and that another process can import."""
+        kinds = [type(each) for each in self._registered]
+        return [(module_name(each), qualified_name(each)) for each in kinds if _can_be_imported(each)]
+
+    def packages_known_here_only(self) -> frozenset[str]:
+        """Packages that another process does not know as this one does: what was registered stands in a cell."""
+        return frozenset(
+            name for each in self._registered if not _can_be_imported(type(each)) for name in each.packages
+        )
 
     def libraries(self) -> Iterator[Library]:
         """All that the session has imported, those that are believed first."""
@@ -91,6 +111,19 @@ class Registry:
         """Those that the class itself belongs to."""
         package = module_name(kind).partition(".")[0]
         return (each for each in self.libraries() if package in each.packages)
+
+    def packages_that_are(self, trait: str) -> frozenset[str]:
+        """The packages of all of them that say so.
+
+        Args:
+            trait: an attribute of `Library` that is true or false.
+        """
+        self._look()
+        generation, found = self._traits.get(trait, (-1, frozenset()))
+        if generation != self.generation:
+            found = frozenset(name for each in self.libraries() if getattr(each, trait) for name in each.packages)
+            self._traits[trait] = self.generation, found
+        return found
 
     def providers(self) -> dict[str, Provider]:
         """The kinds of ambient state of all of them, by name."""
@@ -123,7 +156,14 @@ class Registry:
             question: an attribute of `Library`.
             own: only where the class belongs to the library that says it.
         """
-        return next(self.all(question, kind, own=own), None)
+        self._look()
+        if type(kind) is not type:  # to look it up may run code of its metaclass
+            return next(self.all(question, kind, own=own), None)
+        known = self._found.setdefault(kind, {})
+        key = question, own
+        if key not in known:
+            known[key] = next(self.all(question, kind, own=own), None)
+        return known[key]
 
     def all(self, question: str, kind: type, *, own: bool = False) -> Iterator[Entry]:
         """The same, and what is said of the other bases."""
@@ -131,13 +171,19 @@ class Registry:
             if not own or module_name(kind).partition(".")[0] in entry.library.packages:
                 yield entry
 
-    def nearest(self, questions: tuple[str, ...], kind: type) -> Iterator[tuple[str, Entry]]:
-        """What is said of a class and of its bases to several questions, the nearest base first."""
+    def nearest(self, questions: tuple[str, ...], kind: type, *, genuine: bool = False) -> Iterator[tuple[str, Entry]]:
+        """What is said of a class and of its bases to several questions, the nearest base first.
+
+        Args:
+            genuine: only of those that their modules hold: others may have the name, and code of the user's.
+        """
         self._look()
         tables = [(question, table) for question in questions if (table := self._tables.get(question))]
         if not tables:
             return
         for base in mro_of(kind):
+            if genuine and not is_genuine(base):
+                continue
             for key in _keys_of(base, with_stars=base is kind):
                 for question, table in tables:
                     entry = table.get(key)
@@ -150,25 +196,43 @@ class Registry:
         table = self._tables.get(question, {})
         return next((entry for key in _keys_of(kind) if (entry := table.get(key)) is not None), None)
 
+    def function(self, entry: Entry) -> Callable[..., Any] | None:
+        """The function that an answer is, or names as "module:function". None where it cannot be had, which is told."""
+        if not isinstance(entry.answer, str):
+            found: Callable[..., Any] = entry.answer
+            return found
+        module, _, name = entry.answer.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except Exception as error:
+            self._complain(entry.answer, error)
+            return None
+        theirs = any(entry.library is each for each in self._theirs)
+        return self._guarded(entry.library, found) if theirs else found
+
     # -- loading --------------------------------------------------------------------------------
 
     def _look(self) -> None:
         """Adds libraries that the session has imported since the last look. Nothing to do: 0.1 us."""
-        count = len(sys.modules)
-        if self._modules == count:
-            return
-        self._modules = count
-        if self._waiting is None:
-            self._waiting = {}
-            with allowed_on_this_thread(), allowed_in_process():  # folders are listed, and what is installed is read
-                self._find_ours()
-                self._find_theirs()
-        self._load(self._waiting.keys() & sys.modules.keys())
-        self._modules = len(sys.modules)
+        if self._modules != len(sys.modules):
+            uninterrupted(self._look_again)
+
+    def _look_again(self) -> None:
+        with self._lock:
+            if self._waiting is None:
+                self._waiting = {}
+                with (
+                    allowed_on_this_thread(),
+                    allowed_in_process(),
+                ):  # folders are listed
+                    self._find_ours()
+                    self._find_theirs()
+            self._load(self._waiting.keys() & sys.modules.keys())
+            self._modules = len(sys.modules)
 
     def _load(self, names: Iterable[str]) -> None:
         assert self._waiting is not None
-        for name in names:
+        for name in sorted(names):
             for load in self._waiting.pop(name):
                 load()
 
@@ -216,6 +280,10 @@ class Registry:
             self._complain(point.value, error)
 
     def _add(self, library: Library, *, theirs: bool) -> None:
+        _check(library)
+        if theirs:
+            for method in ("statics", "copies_on_write"):
+                setattr(library, method, self._guarded(library, getattr(library, method)))
         indexed = _indexed(library, functools.partial(self._guarded, library) if theirs else lambda answer: answer)
         for question, entries in indexed.items():
             table = self._tables.setdefault(question, {})
@@ -225,6 +293,7 @@ class Registry:
                     table[key] = entry
         (self._theirs if theirs else self._ours).append(library)
         self.generation += 1
+        self._found.clear()
 
     # -- errors of theirs -------------------------------------------------------------------------
 
@@ -238,7 +307,8 @@ class Registry:
         @functools.wraps(answer)
         def guarded(*arguments: Any) -> Any:
             try:
-                return answer(*arguments)
+                found = answer(*arguments)
+                return list(found) if isinstance(found, Iterator) else found
             except (TypeError, RecursionError, MemoryError):
                 raise
             except Exception as error:
@@ -253,12 +323,29 @@ class Registry:
             self._complaints.append(_WORDS.format(whose, f"{type(error).__name__}: {error}"))
 
 
+def _can_be_imported(kind: type) -> bool:
+    return module_name(kind) != "__main__" and is_genuine(kind)
+
+
 class _Ours(functools.partial[None]):
     """Loads a file of ours."""
 
 
 class UnknownError(Exception):
     """A function of a library's file has failed: of this object nothing is known."""
+
+
+def _check(library: Library) -> None:
+    """Raises TypeError where a library's file cannot mean what it says."""
+    known = vars(Library).keys()
+    for base in mro_of(type(library)):
+        if issubclass(base, Library) and base is not Library:
+            for name in contents_of(base):
+                if not name.startswith("_") and name not in known:
+                    raise TypeError(f"{name} is no question that is asked of a library")
+    for question in ("packages", *_SETS):
+        if isinstance(getattr(library, question), str):
+            raise TypeError(f"{question} is one text, and no collection of names")
 
 
 def _indexed(library: Library, wrapped: Callable[[Any], Any]) -> dict[str, dict[tuple[str, str], Entry]]:

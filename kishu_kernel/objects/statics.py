@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
-from kishu_kernel.objects.rebuild.parts import module_attribute
+from kishu_kernel.objects.rebuild.code import module_attribute
 
 _BY_REFERENCE = (
     type,

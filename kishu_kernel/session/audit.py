@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk import GivenUp
+from kishu_kernel.detect.walk.result import WalkAbandoned
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
@@ -72,7 +72,7 @@ class Audit:
         """Checks one co-variable. If it has changed, the last checkpoint is extended by it.
 
         Raises:
-            GivenUp: `should_stop` said so.
+            WalkAbandoned: `should_stop` said so.
         """
         if names not in self._ledger.state:  # since the queue was made, it was joined with others
             return
@@ -98,7 +98,7 @@ class Audit:
         lookup, state = self._ledger.timeline.lookup, self._ledger.state
         sizes = {names: lookup(state[names]).record(names).size for names in self.queue() if names in state}
         self._queue = queue = deque(sorted(sizes, key=lambda names: sizes[names]))
-        with suppress(GivenUp):
+        with suppress(WalkAbandoned):
             while queue and time.perf_counter() < deadline:
                 self.check(queue.popleft(), variables, lambda: time.perf_counter() > deadline)
 
@@ -106,7 +106,7 @@ class Audit:
         """Computes the digest of a version that was loaded. If it is not the stored one, it counts from now on.
 
         Raises:
-            GivenUp: `should_stop` said so.
+            WalkAbandoned: `should_stop` said so.
         """
         if self._ledger.state.get(version.names) != version.checkpoint:
             return

@@ -161,7 +161,7 @@ class Checkouts:
         with self._restorer.handing_over(restored):
             self._store_changes(start)  # only now: a checkout that is refused changes nothing
             previous = self._timeline.head
-            self._ledger.apply(plan, restored, start.ambient, branch, reuse)
+            self._ledger.apply_checkout(plan, restored, start.ambient, branch, reuse)
         self._think_time.note_checkout(restored)
         self._tell_differences(target)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)

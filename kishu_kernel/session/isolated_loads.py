@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk import Census, GivenUp
+from kishu_kernel.detect.walk.result import Census, WalkAbandoned
 from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.pickling import Stored, decode
 from kishu_kernel.objects.reducers import ReductionTable
@@ -63,7 +63,7 @@ class IsolatedLoads:
         Raises:
             StrangeError: the payload is not known to be harmless; nothing was loaded.
             LoadError: it cannot be loaded.
-            GivenUp: `should_stop` said so.
+            WalkAbandoned: `should_stop` said so.
         """
         with self._isolated() as guard:
             objects = decode(stored, self._table.namespace, admission=Admission(only_harmless=True))
@@ -74,7 +74,7 @@ class IsolatedLoads:
 
         Raises:
             LoadError: the payload cannot be loaded.
-            GivenUp: `should_stop` said so.
+            WalkAbandoned: `should_stop` said so.
         """
         with suppress(StrangeError):
             return self.digest_here(stored, should_stop)[0]
@@ -85,7 +85,7 @@ class IsolatedLoads:
                     return answer.digest or None
         except NoAnswerError:
             return None
-        raise GivenUp
+        raise WalkAbandoned
 
     @contextmanager
     def _isolated(self) -> Iterator[Guard]:

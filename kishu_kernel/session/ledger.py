@@ -329,7 +329,7 @@ class Ledger:
         """The long sequences that the session holds, and a checkout need not make anew."""
         return SequenceReuse(each for known in self._detector.snapshot().known.values() for each in known.sequences)
 
-    def apply(
+    def apply_checkout(
         self, plan: Plan, restored: RestoredObjects, ambient: Move, branch: str | None, reuse: SequenceReuse
     ) -> None:
         """Rebinds the names that differ, and sets what differs outside the namespace. The head moves last.
@@ -361,7 +361,7 @@ class Ledger:
         def switch() -> None:
             with self._names.rebound(bind, unbind, aliases), self.ambient.moved(ambient):
                 timeline.move(plan.target, branch)
-            self._detector.replace(gone, known, bind)
+            self._detector.apply_checkout(gone, known, bind)
             self.state = kept | {version.names: version.checkpoint for version in restored}
             self._lost = tuple(lost.version.names for lost in plan.lost if lost.version.names)
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from kishu_kernel.ambient.keeper import AmbientState
 from kishu_kernel.compare.summaries import describe
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk import UNORDERED, Census
+from kishu_kernel.detect.walk.result import UNORDERED, Census
 from kishu_kernel.errors import ReplayError
 from kishu_kernel.history.graph import UNTRUSTED
 from kishu_kernel.model import Checkpoint, Names, ReplayStep, Version

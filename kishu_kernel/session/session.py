@@ -36,6 +36,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.collector import collector_paused
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer, FinishedCell
 from kishu_kernel.session.keep_rules import KeepRules
@@ -145,6 +146,8 @@ class Session:
                 *_, newest = [self._checkpointer.take(each) for each in finished]
             if newest is not None and not newest.incomplete:
                 self._think_time.begin(newest)
+            for sentence in registry.complaints():
+                self._warn(sentence)
             return newest
 
     def after_hidden(self, ticket: Ticket) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.detect.walk import GivenUp
+from kishu_kernel.detect.walk.result import WalkAbandoned
 from kishu_kernel.model import Checkpoint, CheckpointId, Version
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.audit import Audit
@@ -99,7 +99,7 @@ class ThinkTime:
             piece()
         except BaseException as error:
             self._given_up = True
-            if not isinstance(error, GivenUp):
+            if not isinstance(error, WalkAbandoned):
                 raise
         finally:
             self._used += time.perf_counter() - started

@@ -35,9 +35,7 @@ class History:
         branch: the branch that ends at the head; None if none or several do.
     """
 
-    def __init__(
-        self, store: Store | WriteBehindStore, head: CheckpointId | None = None, branch: str | None = None
-    ) -> None:
+    def __init__(self, store: Store, head: CheckpointId | None = None, branch: str | None = None) -> None:
         self.store = store
         self.head = head
         self.branch = branch
@@ -374,7 +372,7 @@ class Timeline(History):
 
 
 def collect(
-    store: Store | WriteBehindStore,
+    store: Store,
     limit: int | None,
     reason: str,
     *,

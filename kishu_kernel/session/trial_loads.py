@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk import Census
+from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import module_name, qualified_name
@@ -125,7 +125,7 @@ class TrialLoads:
             newest: the checkpoint after which the session has not changed.
 
         Raises:
-            GivenUp: `should_stop` said so.
+            WalkAbandoned: `should_stop` said so.
         """
         types = _types_of(record)
         known = self._tried.get(record.names)

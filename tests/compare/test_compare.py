@@ -808,6 +808,8 @@ def test_iterators_are_left_where_they_stand() -> None:
 
 def test_an_interrupt_gets_through() -> None:
     class Interrupts:
+        __module__ = "library"  # of one's own class no method is called
+
         def __reduce_ex__(self, protocol: object) -> Any:
             raise KeyboardInterrupt
 

@@ -260,7 +260,7 @@ def test_a_checkout_replaces_what_is_known(cells: Cells) -> None:
     before = dict(first.known)
     cells.run("a.append(2); del b")
     cells.live.update(a=[1], b=[1])
-    cells.detector.replace(
+    cells.detector.apply_checkout(
         [("a",)], {("a",): before[("a",)], ("b",): before[("b",)]}, {name: cells.live[name] for name in "ab"}
     )
     assert not cells.detector.judge(EVERYTHING, cells.variables).delta

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kishu_kernel.detect.detector import Detector
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.sequence_cache import LONG, TUPLES_HAVE_KEYS, SequenceCache, key_of_array, key_of_tuple
-from kishu_kernel.detect.walk import Fingerprint
+from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import EVERYTHING
 from kishu_kernel.objects.reducers import ReductionTable
 

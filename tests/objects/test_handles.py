@@ -15,7 +15,7 @@ import pytest
 from kishu_kernel.errors import LostError
 from kishu_kernel.objects.library import HeldOutsideError
 from kishu_kernel.objects.questions import reduction_of, refusal_of
-from kishu_kernel.objects.rebuild.parts import make_text
+from kishu_kernel.objects.rebuild.handles import make_text
 from kishu_kernel.process.audit_hook import side_effects_forbidden
 from tests.support.harness import Notebook
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kishu_kernel.detect.walk import Walk
+from kishu_kernel.detect.walk import sequences
 from tests.support.harness import FailingStore, Notebook
 
 MANY = 5000
@@ -195,13 +195,13 @@ def test_after_an_undo_no_string_is_read_again(monkeypatch: pytest.MonkeyPatch) 
     notebook.session.undo()
     assert set(map(id, notebook["x"]["s"].tolist())) == strings
     read: list[int] = []
-    write_plain = Walk.write_plain
+    write_plain = sequences.write_plain
 
-    def noting(self: Walk, items: Any) -> bool:
+    def noting(walk: Any, items: Any) -> bool:
         read.append(len(items))
-        return write_plain(self, items)
+        return write_plain(walk, items)
 
-    monkeypatch.setattr(Walk, "write_plain", noting)
+    monkeypatch.setattr(sequences, "write_plain", noting)
     notebook.ok("x.shape")
     notebook.ok(drop)
     notebook.session.undo()

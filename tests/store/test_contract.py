@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,30 +13,18 @@ import pytest
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Buffer, CheckpointId, Payload, SessionId, Version
-from kishu_kernel.store import Blob, LmdbStore, MemoryStore, Store
+from kishu_kernel.store import Blob, Store
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, ROW_SIZE
-from kishu_kernel.store.layered_store import LayeredStore
 
+from .stores import MAKERS
 from .values import checkpoint_id, full, payload, trivial
 
 X1 = Version(("x",), checkpoint_id(1))
 
 
-def layered(tmp_path: Path) -> Store:
-    LmdbStore(tmp_path / "store").close()
-    return LayeredStore(LmdbStore(tmp_path / "store", readonly=True), MemoryStore())
-
-
-MAKERS: dict[str, Callable[[Path], Store]] = {
-    "lmdb": lambda tmp_path: LmdbStore(tmp_path / "store"),
-    "memory": lambda _: MemoryStore(),
-    "layered": layered,
-}
-
-
 @pytest.fixture(params=MAKERS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made = MAKERS[request.param](tmp_path)
+    made = MAKERS[request.param](tmp_path / "store")
     yield made
     made.close()
 

@@ -21,7 +21,7 @@ from kishu_kernel.store.base import Refs
 from kishu_kernel.store.format.signing import key_path
 from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.store.maintenance.fsck import check
-from kishu_kernel.store.write_behind import handover, writer_process
+from kishu_kernel.store.write_behind import handover, parcel, writer_process
 from kishu_kernel.store.write_behind.jobs import HEAVY_BYTES, Job, job_value
 from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, placeholder, unwritten_names
 from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
@@ -258,24 +258,24 @@ def test_what_changes_while_it_is_copied_is_not_given(monkeypatch: pytest.Monkey
     live = bytearray(os.urandom(20 << 20))
     x = Payload(("x",), "cloudpickle", b"x", (Buffer(memoryview(live)),))
     y = value("y", 20 << 20)
-    plain = handover._Copies._copy
+    plain = parcel._Copies._copy
 
-    def copy(self: handover._Copies, piece: handover._Piece) -> bytes:
+    def copy(self: parcel._Copies, piece: parcel._Part) -> bytes:
         digest = plain(self, piece)
         live[-1] ^= 1
         return digest
 
-    monkeypatch.setattr(handover._Copies, "_copy", copy)
+    monkeypatch.setattr(parcel._Copies, "_copy", copy)
     memory = os.memfd_create("test")
-    handover._pack([Job({}, made(1, x, y), (x, y))], Path("/store"), Path("/key"), 1.0, memory)
-    parcel = handover.Parcel(memoryview(mmap.mmap(memory, 0)))
+    parcel.pack([Job({}, made(1, x, y), (x, y))], Path("/store"), Path("/key"), 1.0, memory)
+    read = parcel.Parcel(memoryview(mmap.mmap(memory, 0)))
     os.close(memory)
-    [(checkpoint, [payload])] = parcel.jobs
+    [(checkpoint, [payload])] = read.jobs
     assert payload.names == ("y",)
     assert payload.buffers[0].data == y.buffers[0].data
     assert payload.stream == y.stream
     assert [(each.names, each.stored) for each in checkpoint.versions] == [(("x",), False), (("y",), True)]
-    assert (parcel.path, parcel.key, parcel.deadline) == (Path("/store"), Path("/key"), 1.0)
+    assert (read.path, read.key, read.deadline) == (Path("/store"), Path("/key"), 1.0)
 
 
 def test_what_was_written_until_the_end_is_there() -> None:
@@ -284,11 +284,11 @@ def test_what_was_written_until_the_end_is_there() -> None:
     whole = made(1, HEAVY_X, value("z", 9 << 20))
     store.commit(placeholder(whole, {("x",), ("z",)}), (), {})
     payloads = [HEAVY_X, value("z", 9 << 20)]
-    keeper = writer_process._Keeper(store, whole, payloads)
-    keeper.keep(payloads[1])
+    writer = writer_process._CheckpointWriter(store, whole, payloads)
+    writer.write(payloads[1])
     assert unwritten_names(store.checkpoint(whole.id)) == (("x",),)
     assert store.load(Version(("z",), whole.id)).stream == payloads[1].stream
-    keeper.keep(HEAVY_X)
+    writer.write(HEAVY_X)
     assert replace(store.checkpoint(whole.id), written_bytes=0) == whole
 
 

@@ -11,11 +11,12 @@ import pytest
 
 from kishu_kernel.errors import LoadError, LostError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
-from kishu_kernel.store import LmdbStore, MemoryStore, Store
+from kishu_kernel.store import LmdbStore, Store
 from kishu_kernel.store.format import chunks
 from kishu_kernel.store.format.chunks import CHUNK_SIZE
 from tests.support.harness import Notebook
 
+from .stores import MAKERS
 from .values import checkpoint_id, trivial
 
 SIZE = 3 * CHUNK_SIZE
@@ -23,9 +24,9 @@ RIGHT = random.Random(1).randbytes(SIZE)
 X1, X2 = (Version(("x",), checkpoint_id(number)) for number in (1, 2))
 
 
-@pytest.fixture(params=["lmdb", "memory"])
+@pytest.fixture(params=MAKERS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    made: Store = LmdbStore(tmp_path / "store") if request.param == "lmdb" else MemoryStore()
+    made = MAKERS[request.param](tmp_path / "store")
     yield made
     made.close()
 

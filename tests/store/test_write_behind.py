@@ -15,8 +15,9 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
 from kishu_kernel.store import MemoryStore
 from kishu_kernel.store.base import Refs
-from kishu_kernel.store.write_behind import write_behind_store
-from kishu_kernel.store.write_behind.write_behind_store import MAX_WAITING_BYTES, WriteBehindStore
+from kishu_kernel.store.write_behind import write_queue
+from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
+from kishu_kernel.store.write_behind.write_queue import MAX_WAITING_BYTES
 
 from .values import checkpoint_id, payload, trivial
 
@@ -145,7 +146,7 @@ def test_what_waits_is_bounded(
     store: WriteBehindStore, disk: GatedStore, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if kind == "buffers":
-        monkeypatch.setattr(write_behind_store, "MAX_HELD_BYTES", MAX_WAITING_BYTES)
+        monkeypatch.setattr(write_queue, "MAX_HELD_BYTES", MAX_WAITING_BYTES)
     disk.gate.clear()
     heavy = payload(bytes(MAX_WAITING_BYTES))
     if kind != "streams":

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kishu_kernel.objects.classes import is_strange, module_name
+from kishu_kernel.objects.questions import is_data
 
 _MAX_OBJECTS = 100
 """Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""
@@ -42,13 +43,8 @@ _MACHINERY = frozenset(
 _PASS_ON = frozenset({"asyncio", "concurrent", "multiprocessing", "threading", "tornado"})
 """Packages whose own functions pass on what they are given, and do nothing to it."""
 
-_DATA = frozenset(
-    {
-        *("builtins", "collections", "array", "mmap", "ctypes", "_ctypes"),
-        *("numpy", "pandas", "scipy", "polars", "pyarrow", "torch", "xarray", "jax", "tensorflow"),
-    }
-)
-"""Packages whose objects are values of the user's, and not the internal state of a library."""
+_DATA = frozenset({"builtins", "collections", "array", "mmap", "ctypes", "_ctypes"})
+"""Packages of Python's own whose objects are values of the user's."""
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, type(Ellipsis), range, slice})
 _COMPILED = (
@@ -182,7 +178,8 @@ def _home(function: Any) -> str:
 def _is_data(kind: type) -> bool:
     if kind in _ATOMS or issubclass(kind, _CODE):
         return False
-    return module_name(kind).partition(".")[0] in _DATA
+    package = module_name(kind).partition(".")[0]
+    return package in _DATA or is_data(package)
 
 
 def _frame_of(obj: Any) -> types.FrameType | None:

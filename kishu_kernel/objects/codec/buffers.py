@@ -20,7 +20,7 @@ from kishu_kernel.model import Buffer
 from kishu_kernel.objects.arrays import is_array_type, plain_view
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
-from kishu_kernel.objects.rebuild.parts import Source, load_array, load_strings, load_view
+from kishu_kernel.objects.rebuild.arrays import Source, load_array, load_strings, load_view
 from kishu_kernel.process.memory import (
     LARGE_BYTES,
     address,

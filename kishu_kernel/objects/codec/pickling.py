@@ -32,16 +32,9 @@ from kishu_kernel.objects.codec.disarming import Copies
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.objects.questions import has_private_memory
-from kishu_kernel.objects.rebuild.parts import (
-    Source,
-    load_module,
-    load_strings,
-    make_class,
-    make_foreign,
-    make_function,
-    set_class_state,
-    set_enum_state,
-)
+from kishu_kernel.objects.rebuild.arrays import Source, load_strings
+from kishu_kernel.objects.rebuild.code import load_module, make_class, make_function, set_class_state, set_enum_state
+from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
 

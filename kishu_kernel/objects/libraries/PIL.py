@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.rebuild.parts import set_state_and_attributes
+from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
 
 
 def _image(image: Any) -> Reduction:
@@ -44,7 +44,7 @@ class Pillow(Library):
     """What else stood in a file comes back with the pixels."""
 
     reductions = {"PIL.Image.Image": _image}
-    looks = {
+    visible_state = {
         "builtins.ImagingCore": _pixels,
         "builtins.ImagingDraw": lambda _: (),  # draws in an image that the one beside it holds
     }

@@ -8,4 +8,4 @@ from kishu_kernel.objects.library import Library
 class Cffi(Library):
     """What it makes is addresses."""
 
-    holds = {"_CDataBase": "an address", "Lib": "a loaded library", "Library": "a loaded library"}
+    external_handles = {"_CDataBase": "an address", "Lib": "a loaded library", "Library": "a loaded library"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.rebuild.parts import set_state_and_attributes
+from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
 
 
 def _boosted(model: Any) -> Reduction:

@@ -34,4 +34,4 @@ class OpenCV(Library):
         "DMatch": _match,
         "UMat": lambda matrix: (type(matrix), (matrix.get(),)),
     }
-    looks = {"Feature2D": _getters, "CLAHE": _getters, "KalmanFilter": _what_can_be_set}
+    visible_state = {"Feature2D": _getters, "CLAHE": _getters, "KalmanFilter": _what_can_be_set}

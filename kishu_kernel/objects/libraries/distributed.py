@@ -8,4 +8,4 @@ from kishu_kernel.objects.library import Library
 class Distributed(Library):
     """A future is known by its key."""
 
-    looks = {"Future": lambda future: (future.key,)}
+    visible_state = {"Future": lambda future: (future.key,)}

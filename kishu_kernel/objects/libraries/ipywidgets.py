@@ -39,5 +39,5 @@ class Widgets(Library):
 
     untraversable = {"ipywidgets.*", "ipywidgets.widgets.widget.LoggingHasTraits", "ipywidgets.widgets.widget.Widget"}
     observers = {"Widget": _CALLS}
-    looks = {"Widget": _widget}
-    by_code = {"Widget": _instance_attributes}
+    visible_state = {"Widget": _widget}
+    setup = {"Widget": _instance_attributes}

@@ -7,7 +7,8 @@ from typing import Any
 from kishu_kernel.objects.by_nature import with_state
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.rebuild.parts import make_instance, set_optimizer_state
+from kishu_kernel.objects.rebuild.instances import make_instance
+from kishu_kernel.objects.rebuild.libraries import set_optimizer_state
 
 
 def _keras(obj: Any) -> Reduction:

@@ -16,4 +16,4 @@ def _dataset(dataset: Any) -> tuple[Any, ...]:
 class LightGBM(Library):
     """What a dataset was made of can be asked of it."""
 
-    looks = {"Dataset": _dataset}
+    visible_state = {"Dataset": _dataset}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.rebuild.parts import new_name
+from kishu_kernel.objects.rebuild.libraries import new_name
 
 
 def _compiled(function: Any) -> Reduction:

@@ -35,11 +35,19 @@ class _RandomNumbers(Provider):
         numpy.random.set_state((kind, numpy.frombuffer(key, dtype=numpy.uint32), *rest))
 
 
+def _scalar(value: Any) -> Any:
+    """A number itself, also one in an array of no dimensions."""
+    return f"{value!s:.80}" if value.shape == () and value.dtype.kind in "biufcmMSU" else NotImplemented
+
+
+_COMPARED = "kishu_kernel.compare.libraries.numpy"
+
+
 class NumPy(Library):
     """Views hold the array that they show."""
 
     values = {"dtype"}
-    hidden = {
+    hidden_references = {
         "numpy.nditer": ("operands",),
         **dict.fromkeys(
             ("numpy.flatiter", "numpy.void", "numpy.record", "numpy.ndarray", "numpy.memmap", "numpy.matrix"),
@@ -49,5 +57,10 @@ class NumPy(Library):
     # Of polynomials: else what is the class's becomes the instance's.
     reductions = {"numpy.polynomial._polybase.ABCPolyBase": as_it_is}
     shapes = True
+    summaries = {"numpy.generic": _scalar, "numpy.ndarray": _scalar}
+    texts = {"numpy.generic": f"{_COMPARED}:element_text", "numpy.dtype": str}
+    comparisons = {"numpy.ndarray": f"{_COMPARED}:arrays"}
+    compared_inside = {"numpy.ndarray"}
     harmless = True
+    data = True
     ambient = (_RandomNumbers(),)

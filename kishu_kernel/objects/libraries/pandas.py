@@ -74,16 +74,32 @@ def _option(config: Any, key: str) -> Any:
     return at[last]
 
 
+_COMPARED = "kishu_kernel.compare.libraries.pandas.tables"
+_FRAME = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
+_SERIES = ("pandas.Series", "pandas.core.series.Series")
+_INDEX = ("pandas.Index", "pandas.core.indexes.base.Index")
+"""From pandas 3 on, and before."""
+
+
 class Pandas(Library):
     """Blocks are private under copy-on-write: frames may share them, and nobody can tell."""
 
     values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
     labels = {"Index"}
-    private = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
-    complete = True
-    missing = ("pandas.NA",)
+    private_memory = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
+    complete_reductions = True
+    missing_values = ("pandas.NA",)
     shapes = True
+    scalars = {"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"}
+    texts = {"ExtensionDtype": str}
+    comparisons = {
+        **dict.fromkeys(_FRAME, f"{_COMPARED}:frames"),
+        **dict.fromkeys(_SERIES, f"{_COMPARED}:series"),
+        **dict.fromkeys(_INDEX, f"{_COMPARED}:indexes"),
+    }
+    compared_inside = {*_FRAME, *_SERIES, *_INDEX}
     harmless = True
+    data = True
     ambient = (_Options(),)
 
     def copies_on_write(self) -> bool:

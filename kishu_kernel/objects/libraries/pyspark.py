@@ -20,7 +20,7 @@ _OWN = ("ctx", "_sc", "_session", "_sql_ctx", "_schema", "_jrdd_val", "_jrdd_des
 class Spark(Library):
     """What its objects refer to is in another process, and never changes there."""
 
-    looks = {
+    visible_state = {
         "Accumulator": lambda accumulator: (accumulator.aid, accumulator.value),
         "DataFrame": _of_spark,
         "Column": _of_spark,

@@ -14,5 +14,5 @@ def _refuse(actor: Any) -> Reduction:
 class Ray(Library):
     """References and actors stand for what other processes hold."""
 
-    looks = {"ObjectRef": lambda reference: (reference.binary(),)}
+    visible_state = {"ObjectRef": lambda reference: (reference.binary(),)}
     exact_reductions = {"ActorHandle": _refuse}

@@ -10,4 +10,5 @@ class SciPy(Library):
 
     shapes = True
     harmless = True
-    looks = {"_Qhull": lambda _: ()}
+    data = True
+    visible_state = {"_Qhull": lambda _: ()}

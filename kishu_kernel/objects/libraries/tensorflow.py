@@ -35,9 +35,10 @@ class TensorFlow(Library):
         "tensorflow.python.trackable.data_structures._DictWrapper": _wrapped,  # else: a plain one
         "tensorflow.python.trackable.data_structures._TupleWrapper": _wrapped,
     }
-    looks = {
+    visible_state = {
         "EagerTensor": _variant,
         "DatasetV2": lambda dataset: (dataset._variant_tensor, dataset.element_spec),
         "StaticHashTable": _exported,
         "MutableHashTable": _exported,
     }
+    data = True

@@ -8,7 +8,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library, Reduction, WithMemo
-from kishu_kernel.objects.rebuild.parts import load_storage, set_tensor_state, storage_array
+from kishu_kernel.objects.rebuild.libraries import load_storage, set_tensor_state, storage_array
 
 
 def _tensor(tensor: Any) -> Reduction:
@@ -51,15 +51,24 @@ class _RandomNumbers(Provider):
         torch.set_rng_state(torch.tensor(list(value), dtype=torch.uint8))
 
 
+_COMPARED = "kishu_kernel.compare.libraries.torch"
+
+
 class Torch(Library):
     """Memory on the CPU goes as arrays do, so that it may be shared with them; gradients go along."""
 
     shapes = True
+    comparisons = {
+        "torch.Tensor": f"{_COMPARED}:tensors",
+        "torch.nn.modules.module.Module": f"{_COMPARED}:networks",
+    }
+    compared_inside = {"torch.Tensor"}
     reductions = {"torch.Tensor": _tensor}
     exact_reductions = {
         "torch.storage.TypedStorage": WithMemo(_storage),
         "torch.storage.UntypedStorage": WithMemo(_storage),
     }
-    looks = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
+    visible_state = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
     harmless = True
+    data = True
     ambient = (_RandomNumbers(),)

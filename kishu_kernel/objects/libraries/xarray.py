@@ -23,3 +23,4 @@ class Xarray(Library):
 
     reductions = {"xarray.core.dataset.Dataset": _labelled, "xarray.namedarray.core.NamedArray": _labelled}
     shapes = True
+    data = True

@@ -21,4 +21,4 @@ _FIELDS = ("label", "weight", "base_margin", "label_lower_bound", "label_upper_b
 class XGBoost(Library):
     """What a matrix was made of can be asked of it."""
 
-    looks = {"DMatrix": _matrix}
+    visible_state = {"DMatrix": _matrix}

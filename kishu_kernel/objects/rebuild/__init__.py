@@ -2,48 +2,55 @@
 
 Law: the names in `STREAM_NAMES` are part of the stored format, and so are the arguments that they take. The code
 behind a name may move: streams name all of them in one module, `kishu_kernel.rebuild`, which is made of this table.
+
+Nothing here runs the user's code, or touches the world: only a file that a variable held open is opened again, where it
+is still the same one, and never to be made or truncated.
 """
 
 import sys
 import types
 from typing import Any
 
-from kishu_kernel.objects.rebuild.parts import (
+from kishu_kernel.objects.rebuild.arrays import load_array, load_strings, load_view
+from kishu_kernel.objects.rebuild.code import (
     EMPTY_CELL,
     _EmptyCell,
-    dead_reference,
     dict_view,
-    load_array,
     load_module,
-    load_storage,
-    load_strings,
-    load_view,
-    make_buffered,
     make_cached,
     make_class,
-    make_closed,
     make_code,
-    make_derived,
-    make_foreign,
     make_function,
-    make_instance,
     make_module_function,
-    make_reference,
-    make_text,
     module_attribute,
-    new_name,
-    open_again,
-    set_array_state,
     set_cell,
     set_class_state,
+    set_enum_state,
+    set_function_state,
+)
+from kishu_kernel.objects.rebuild.handles import (
+    dead_reference,
+    make_buffered,
+    make_closed,
+    make_foreign,
+    make_reference,
+    make_text,
+    open_again,
+)
+from kishu_kernel.objects.rebuild.instances import (
+    make_derived,
+    make_instance,
+    set_array_state,
     set_content,
     set_derived_state,
-    set_enum_state,
     set_exception_state,
-    set_function_state,
     set_instance_state,
-    set_optimizer_state,
     set_state_and_attributes,
+)
+from kishu_kernel.objects.rebuild.libraries import (
+    load_storage,
+    new_name,
+    set_optimizer_state,
     set_tensor_state,
     storage_array,
 )

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.objects.codec.pickling import Stored
+from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checker.messages import (
     PATIENCE,
@@ -84,10 +85,11 @@ class Checker:
             The number of the question, for `answer`.
 
         Raises:
-            NoAnswerError: no checker can be started, or the payloads are too large.
+            NoAnswerError: no checker can be started, or the payloads are too large, or of a library that was
+                registered by a cell, so that the checker knows nothing of it.
         """
         copied = tuple(_copied(each) for each in payloads)
-        if sum(each.size for each in copied) > SENT_AT_MOST:
+        if sum(each.size for each in copied) > SENT_AT_MOST or any(map(_is_known_here_only, copied)):
             raise NoAnswerError
         if len(self._unsent):  # of an earlier question, for whose answer nobody waits any more
             self.close()
@@ -246,6 +248,10 @@ def _copied_blob(blob: Any) -> CopiedBlob:
     return CopiedBlob(data, blob.direct)
 
 
+def _is_known_here_only(payload: CopiedPayload) -> bool:
+    return any(name.encode() in payload.stream for name in registry.packages_known_here_only())
+
+
 def _environment(kind: QuestionKind, namespace: Mapping[str, Any]) -> Environment:
     try:
         directory = os.getcwd()
@@ -260,4 +266,4 @@ def _environment(kind: QuestionKind, namespace: Mapping[str, Any]) -> Environmen
         for name, value in dict(namespace).items()
         if type(value) is types.ModuleType and type(name) is str and value.__name__ in sys.modules
     }
-    return Environment(tuple(map(str, sys.path)), directory, sources, modules)
+    return Environment(tuple(map(str, sys.path)), directory, sources, modules, tuple(registry.registered()))

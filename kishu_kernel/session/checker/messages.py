@@ -69,12 +69,14 @@ class Environment:
         directory: the working directory.
         sources: name of code that is in no file -> its lines.
         modules: the notebook's name for a module that it has imported -> the module's own name.
+        libraries: module and name of each `Library` that the notebook has registered.
     """
 
     path: tuple[str, ...]
     directory: str
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     modules: Mapping[str, str] = field(default_factory=dict)
+    libraries: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class Answer:
 
     Attributes:
         digest: of the loaded objects; empty if nothing was loaded.
-        census: which attributes they have, as `detect.walk.Census`.
+        census: which attributes they have, as `detect.walk.result.Census`.
         comparisons: variable -> what differs.
         problem: why nothing was loaded.
         destructor: nothing was loaded, because a class in the payload has a destructor.

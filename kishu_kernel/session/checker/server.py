@@ -20,15 +20,17 @@ import weakref
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk import Census
+from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
 from kishu_kernel.objects.codec.admission import Admission, StrangeError
 from kishu_kernel.objects.codec.disarming import Copies
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.audit_hook import (
     Guard,
     allowed_in_process,
@@ -244,6 +246,15 @@ def _set_environment(question: Question) -> None:
     _forget_changed()
     for name, lines in environment.sources.items():
         linecache.cache[name] = (sum(map(len, lines)), None, list(lines), name)
+    for library in environment.libraries:
+        _register(*library)
     if environment.directory != os.getcwd():
         with allowed_in_process(), suppress(OSError):
             os.chdir(environment.directory)
+
+
+@cache
+def _register(module: str, name: str) -> None:
+    """Makes a library known as it is known in the kernel."""
+    with suppress(Exception):  # told there
+        registry.register(getattr(importlib.import_module(module), name))

@@ -1,6 +1,7 @@
-"""Commits written on a thread of their own, while the user thinks; and by a process of their own where the kernel ends.
+"""Commits written on a thread of their own while the user thinks, and by another process where the kernel must end.
 
-`write_behind_store` is a store in front of another one. It writes `jobs`, one after the other. What takes long gets a
-record first (`placeholders`), so that whoever opens the store next knows what is missing. Where the kernel must end
-before all is written, `handover` gives the rest to the process of `writer_process`.
+- `write_behind_store`: a `Store` in front of another one that takes commits at once.
+- `write_queue`: the queue behind it, and the thread that writes.
+- `jobs`, `placeholders`: what is written, in which order; the record that goes before heavy payloads.
+- `handover`, `parcel`, `writer_process`: what is left when the kernel ends, given to a process that writes it.
 """

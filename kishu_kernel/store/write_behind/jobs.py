@@ -1,6 +1,6 @@
-"""What waits for the writer: a checkpoint with its payloads, or refs alone.
+"""What the writer's thread writes: a checkpoint with its payloads, or refs alone. What of it comes first.
 
-Neighbours: `write_behind` writes jobs, `handover` gives them to another process.
+Neighbours: `write_queue` writes jobs, `handover` gives them to another process.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from kishu_kernel.store.base import Refs, Store
 from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, placeholder
 
 HEAVY_BYTES = 8 << 20
-"""Bytes of payloads that take so long to write that a record goes before them."""
+"""A job with more bytes of payloads takes so long that its record is written first."""
 SMALL_BYTES = 1 << 20
+"""A payload of a heavy job with no more bytes is written with its record."""
 
-_SAMPLE = 1 << 14
+_SAMPLE_SIZE = 1 << 14
 
 
 @dataclass(eq=False)
@@ -28,10 +29,11 @@ class Job:
 
     Attributes:
         refs: to be set with it.
-        recorded: its record, or its refs, are written already, with nothing of its payloads.
-        unrecordable: they could not be.
+        checkpoint: None where there are refs only.
+        recorded: its record and refs are written already, without its payloads.
+        unrecordable: that was tried, and failed.
         written: all of it is written.
-        kept: the checkpoint as the store keeps it, where that was before its turn.
+        kept: the checkpoint as the store keeps it, where it was written before its turn.
     """
 
     refs: Refs
@@ -44,12 +46,12 @@ class Job:
 
     @property
     def extends_written(self) -> bool:
-        """It adds to a checkpoint that is written already."""
+        """Whether it adds versions to a checkpoint that was written by an earlier job."""
         return self.checkpoint is not None and not self.refs
 
     @property
     def is_heavy(self) -> bool:
-        """Writing it takes a while."""
+        """Whether writing it takes a while."""
         return self.size > HEAVY_BYTES
 
     @property
@@ -59,26 +61,26 @@ class Job:
 
     @property
     def small_payloads(self) -> tuple[Payload, ...]:
-        """Those of its payloads that can go with its record."""
+        """Those payloads that are written with its record."""
         small = tuple(payload for payload in self.payloads if payload.size <= SMALL_BYTES)
         return small if sum(payload.size for payload in small) <= HEAVY_BYTES else ()
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that wait in memory because of it."""
+        """Bytes of our own memory that it needs: streams, copied buffers, outputs."""
         outputs = self.checkpoint.outputs if self.checkpoint else ()
         copies = (buffer.data.nbytes for payload in self.payloads for buffer in payload.buffers if buffer.copied)
         streams = (len(payload.stream) for payload in self.payloads)
-        return sum(streams) + sum(copies) + sum(map(_output_weight, outputs))
+        return sum(streams) + sum(copies) + sum(map(_output_size, outputs))
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that cannot be freed because of it."""
+        """Bytes of buffers that cannot be freed as long as it waits."""
         return sum(buffer.data.nbytes for payload in self.payloads for buffer in payload.buffers)
 
     @property
     def in_flight(self) -> frozenset[Names]:
-        """Co-variables whose live memory is to be read."""
+        """The co-variables whose live memory is still to be read."""
         return frozenset(
             payload.names for payload in self.payloads if not all(buffer.copied for buffer in payload.buffers)
         )
@@ -86,49 +88,53 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What was taken and could not be written: the first, and all that came after it, oldest first."""
+    """Checkpoints that were taken and could not be written.
+
+    Attributes:
+        checkpoints: the one that failed, and all that came after it, oldest first.
+    """
 
     error: StoreError
     checkpoints: tuple[Checkpoint, ...]
 
 
 class WriteStopped(Exception):
-    """A job is not to be written any further."""
+    """Another process writes the job from here on."""
 
 
-# --- announcing
+# --- the record first
 
 
-def unrecorded(jobs: Sequence[Job], behind: bool) -> list[Job]:
-    """Of what waits, what is to be announced now: what is heavy, and all that comes after it. In their order.
+def unrecorded(jobs: Sequence[Job], behind_heavy: bool) -> list[Job]:
+    """The jobs whose records are to be written now: the first heavy one, and all behind it. In their order.
 
     Args:
-        behind: there is something heavy before these.
+        behind_heavy: a heavy job is in front of these already.
     """
     found = []
     for job in jobs:
-        behind = behind or job.is_heavy
-        if not behind or job.unrecordable:  # what comes later would stand on it
+        behind_heavy = behind_heavy or job.is_heavy
+        if not behind_heavy or job.unrecordable:  # later records would be descendants of one that is missing
             break
         if not job.recorded:
             found.append(job)
     return found
 
 
-def record_first(job: Job, store: Store, owed: Refs) -> None:
-    """Writes, in a small transaction, the record of a heavy checkpoint; all of what is light. It may fail.
+def record_first(job: Job, store: Store, pending_refs: Refs) -> None:
+    """Write the placeholder of a heavy job, in a small transaction; any other job whole. Never raises.
 
     Args:
-        owed: refs to be set before those of the job.
+        pending_refs: to be set before those of the job.
     """
-    refs = {**owed, **job.refs}
+    refs = {**pending_refs, **job.refs}
     try:
         if job.checkpoint is None:
             store.update_refs(refs)
         elif not job.is_heavy:
             job.kept = store.commit(job.checkpoint, job.payloads, refs)
         elif not job.extends_written:
-            store.commit(_promised(job, UNWRITTEN), job.small_payloads, refs)
+            store.commit(_placeholder(job, UNWRITTEN), job.small_payloads, refs)
     except Exception:
         job.unrecordable = True
     else:
@@ -137,61 +143,61 @@ def record_first(job: Job, store: Store, owed: Refs) -> None:
 
 
 def correct_record(job: Job, store: Store, error: StoreError) -> None:
-    """What was announced could not be written, and the process goes on."""
+    """The payloads of a recorded job could not be written: let its record say why. Never raises."""
     if job.recorded and job.checkpoint is not None and not job.extends_written:
-        with suppress(Exception):  # a disk can be full: then it says what would be true after an end
-            store.commit(_promised(job, f"it could not be written: {error}"), job.small_payloads, {})
+        with suppress(Exception):  # on a full disk the placeholder stays
+            store.commit(_placeholder(job, f"it could not be written: {error}"), job.small_payloads, {})
 
 
-def _promised(job: Job, reason: str) -> Checkpoint:
+def _placeholder(job: Job, reason: str) -> Checkpoint:
     assert job.checkpoint is not None
-    light = {payload.names for payload in job.small_payloads}
-    return placeholder(job.checkpoint, {payload.names for payload in job.payloads} - light, reason)
+    small = {payload.names for payload in job.small_payloads}
+    return placeholder(job.checkpoint, {payload.names for payload in job.payloads} - small, reason)
 
 
-# --- in which order
+# --- which is next
 
 
-def next_job(jobs: Sequence[Job], last: bool) -> Job:
-    """The oldest; in the end, where not all may be written, the one that is worth most."""
-    if not last or not all(job.recorded for job in jobs):
+def next_job(jobs: Sequence[Job], ending: bool) -> Job:
+    """The oldest job; where the process ends soon and all records are written, the most valuable one."""
+    if not ending or not all(job.recorded for job in jobs):
         return jobs[0]
     return max(jobs, key=job_value)
 
 
 def job_value(job: Job) -> float:
-    """How much is saved by each byte that is written, where not all can be. Highest first."""
+    """The value of its most valuable payload; infinite for a job without payloads."""
     if job.checkpoint is None or not job.payloads:
         return float("inf")
     return max(payload_value(job.checkpoint, payload) for payload in job.payloads)
 
 
 def payload_value(checkpoint: Checkpoint, payload: Payload) -> float:
-    """The same, of one payload.
+    """Seconds of a re-run that each byte written saves. O(1): buffers are sampled.
 
-    What another run of the cell gives back in a moment, or what does not compress, comes last; what no re-run gives
-    back comes first, the light ones before the heavy.
+    A payload that a quick re-run gives back, or that does not compress, has a low value; one that no re-run gives back
+    has the highest, the smaller the higher.
     """
     replayable = checkpoint.status == "ok" and checkpoint.record(payload.names).replayable
-    seconds = checkpoint.duration if replayable else _FOR_EVER
-    return (seconds + 0.01) / (1 + sum(map(_expected, payload.buffers)) + len(payload.stream))
+    seconds = checkpoint.duration if replayable else _NOT_REPLAYABLE
+    return (seconds + 0.01) / (1 + sum(map(_expected_size, payload.buffers)) + len(payload.stream))
 
 
-_FOR_EVER = 1e6
-"""Stands for the seconds that a re-run takes which does not give the same."""
+_NOT_REPLAYABLE = 1e6
+"""Seconds that stand for a re-run that does not give the same value."""
 
 
-def _expected(buffer: Buffer) -> float:
-    """Bytes that a buffer will occupy, judged by a little of its middle."""
+def _expected_size(buffer: Buffer) -> float:
+    """Bytes that a buffer will occupy, estimated from a sample of its middle."""
     from kishu_kernel.store.format.chunks import flat_bytes  # a kernel starts without it
 
     data = flat_bytes(buffer.data)
-    start = max(0, (data.nbytes - _SAMPLE) // 2)
-    sample = data[start : start + _SAMPLE]
+    start = max(0, (data.nbytes - _SAMPLE_SIZE) // 2)
+    sample = data[start : start + _SAMPLE_SIZE]
     return data.nbytes * min(1.0, len(zlib.compress(sample, 1)) / max(1, sample.nbytes))
 
 
-def _output_weight(output: Mapping[str, object]) -> int:
+def _output_size(output: Mapping[str, object]) -> int:
     data = output.get("data")
     parts = data.values() if isinstance(data, Mapping) else (output.get("text"),)
     return sum(len(part) for part in parts if isinstance(part, (str, bytes)))

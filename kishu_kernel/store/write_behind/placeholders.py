@@ -1,8 +1,8 @@
-"""A record before its payloads: that a cell ran is on the disk before the bytes of what it made are.
+"""Placeholders: records of checkpoints that are written before their payloads.
 
-Law: whatever ends the process while bytes are written, who opens the store next knows the cell, and which of its
-versions are missing. A promise is an ordinary record: what it promises counts as not stored, so that it is re-run, or
-told. The commit that keeps it replaces the record.
+Law: whatever ends the process while payloads are written, whoever opens the store next knows the cell, and which of
+its versions are missing. A placeholder is an ordinary record in which those versions count as not stored, so that
+they are re-run or reported. The commit of the payloads replaces it.
 """
 
 from __future__ import annotations
@@ -13,23 +13,29 @@ from dataclasses import replace
 from kishu_kernel.model import Checkpoint, Names, VersionRecord
 
 UNWRITTEN = "the kernel ended before this was written"
+"""The reason in a placeholder's records. It is stored, so it must not change."""
 
 
 def placeholder(checkpoint: Checkpoint, names: Collection[Names], reason: str = UNWRITTEN) -> Checkpoint:
-    """The checkpoint as its record is to be while the payloads of these co-variables are not written."""
+    """The record to write while the payloads of these co-variables are not written.
 
-    def promised(record: VersionRecord) -> VersionRecord:
+    Args:
+        names: the co-variables.
+        reason: why they are not stored.
+    """
+
+    def not_stored(record: VersionRecord) -> VersionRecord:
         return replace(record, size=0, stored=False, reason=reason) if record.names in names else record
 
-    versions = tuple(map(promised, checkpoint.versions))
+    versions = tuple(map(not_stored, checkpoint.versions))
     return replace(checkpoint, versions=versions, payload_bytes=sum(record.size for record in versions))
 
 
 def unwritten_names(checkpoint: Checkpoint) -> tuple[Names, ...]:
-    """The co-variables whose payloads were promised, and are not there."""
+    """The co-variables whose payloads were never written; empty where the record is no placeholder."""
     return tuple(record.names for record in checkpoint.versions if is_unwritten(record))
 
 
 def is_unwritten(record: VersionRecord) -> bool:
-    """Whether its payload was promised, and is not there."""
+    """Whether the payload of a version was to be written, and never was."""
     return not record.stored and record.reason == UNWRITTEN

@@ -1,317 +1,50 @@
-"""Commits in the user's think time: a store in front of a store, and the thread that writes.
+"""A store in front of another one that takes commits at once and writes them later, on a thread of its own.
 
-Law: what was taken is written in the order it came, or given back as failed, with all that came after it. Readers
-see what was taken as if it were written. Memory that waits is bounded: who brings more waits. What takes long is
-announced first (`promise`): whatever ends the process then, the next one knows what is missing.
-Neighbours: `base.Store` behind it; `timeline` in front of it, which says what a failure means; `handover`, which takes
-what waits when the process ends.
+Law: readers see what was taken as if it were written.
+Neighbours: `write_queue` writes; `session.timeline` uses this, and says what a failure means.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import chain
 
-from kishu_kernel.errors import StoreError
-from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Names, Payload, StoreStatistics, Version
-from kishu_kernel.process.tracebacks import drop_frames
-from kishu_kernel.store.base import ReadProgress, Refs, Store, StoredPayload
-from kishu_kernel.store.write_behind.jobs import (
-    Failure,
-    Job,
-    WriteStopped,
-    correct_record,
-    next_job,
-    record_first,
-    unrecorded,
-)
-
-MAX_WAITING_BYTES = 32 << 20
-"""Of streams, copies and outputs that wait to be written."""
-MAX_HELD_BYTES = 1 << 30
-"""Bytes. Mostly they are the user's memory and cost nothing, but it may be let go of meanwhile."""
-MAX_WAITING_JOBS = 256
-REPLY_DELAY = 0.004
-"""Seconds between a checkpoint's arrival and its writing, so that the cell's reply leaves first."""
-
-IDLE_TIME = 0.5
-"""Seconds without anything to write, after which there is time to put the store in order."""
+from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
+from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, Store, StoredPayload
+from kishu_kernel.store.write_behind.jobs import Job
+from kishu_kernel.store.write_behind.write_queue import WriteQueue
 
 
-class WriteBehindStore:
-    """Takes commits at once and writes them on a thread of its own. Safe from any thread.
+class WriteBehindStore(WriteQueue):
+    """A `Store` whose commits are written behind. Safe from any thread.
 
-    Args:
-        written: told, on that thread, of each checkpoint as the store keeps it.
+    Changes other than commits are made at once, after what was taken before them.
     """
 
-    def __init__(self, inner: Store, on_written: Callable[[Checkpoint], None] = lambda _: None) -> None:
-        self._inner = inner
-        self._on_written = on_written
-        self._pid = os.getpid()
-        self._changed = threading.Condition()
-        self._jobs: deque[Job] = deque()
-        self._weights: dict[Job, tuple[int, int]] = {}
-        self._arriving: list[Job] = []
-        self._current: Job | None = None
-        self._ending = False
-        self._failure: Failure | None = None
-        self._pending_refs: dict[str, CheckpointId | None] = {}
-        self._thread: threading.Thread | None = None
-        self._urgent = 0
-        self._closed = False
-        self._paused = False
-
-    # -- writing ---------------------------------------------------------------------------------
-
-    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs) -> Checkpoint:
-        """Takes a checkpoint to be written. Its buffers are read until it no longer is `borrowed`.
-
-        Returns:
-            The checkpoint. What it adds to the store is not known yet.
-
-        Raises:
-            StoreError: an earlier one could not be written, and `take_failure` was not asked for it.
-        """
-        job = Job(refs, checkpoint, tuple(payloads))
-        self._take(job, job.waiting_bytes, job.held_bytes)
-        return checkpoint
-
-    def set_refs_later(self, refs: Refs) -> None:
-        """Takes refs to be set after what was taken before. If that fails, they are set with the next commit."""
-        self._take(Job(refs), 0, 0)
-
-    def _take(self, job: Job, weight: int, held: int) -> None:
-        with self._locked():
-            self._arriving.append(job)  # while it waits for room its record can go before it
-            try:
-                self._changed.wait_for(
-                    lambda: not self._jobs or self._failure or self._closed or self._has_room(weight, held)
-                )
-            except KeyboardInterrupt:
-                if not job.recorded:  # else it comes too late
-                    raise
-            finally:
-                self._arriving.remove(job)
-            self.raise_failure()
-            self._check_open()
-            self._jobs.append(job)
-            self._weights[job] = weight, held
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
-
-    def _has_room(self, weight: int, held: int) -> bool:
-        waiting, borrowed = map(sum, zip(*self._weights.values(), strict=True))
-        fits = waiting + weight <= MAX_WAITING_BYTES and borrowed + held <= MAX_HELD_BYTES
-        return fits and len(self._jobs) < MAX_WAITING_JOBS
-
-    def _run(self) -> None:
-        while self._next():
-            error = self._attempt()  # its frame is gone before anybody learns that the job is done:
-            with self._changed:  # an idle thread must not keep the user's objects alive
-                job, self._current = self._current, None
-                if job in self._weights:  # else it is somebody else's by now
-                    if error is None:
-                        self._drop(job)
-                    else:
-                        self._give_up(job, error)
-                del job
-                self._changed.notify_all()
-
-    def _next(self) -> bool:
-        self._remove_orphans_when_idle()
-        with self._changed:
-            self._changed.wait_for(lambda: (self._jobs and not self._paused) or self._closed)
-            if self._jobs:
-                self._changed.wait_for(lambda: self._urgent or self._closed or len(self._jobs) > 1, REPLY_DELAY)
-            if self._jobs:
-                self._current = next_job(self._jobs, self._ending)
-            return self._current is not None
-
-    def _remove_orphans_when_idle(self) -> None:
-        """Removes what a commit that was cut short has left in the store, when there is nothing else to do."""
-        with suppress(StoreError):
-            if self._inner.free_of_orphans:
-                return
-            with self._changed:
-                wanted = self._changed.wait_for(self._wanted, IDLE_TIME)
-            if not wanted:
-                self._inner.sweep(self._wanted)
-
-    def _wanted(self) -> bool:
-        return bool(self._jobs) or self._closed or self._paused
-
-    def _attempt(self) -> StoreError | None:
-        """Writes the job that was begun."""
-        job = self._current
-        assert job is not None
-        try:
-            kept = self._write(job)
-        except BaseException as error:  # whatever it is, the thread lives on
-            told = StoreError(str(error) if isinstance(error, StoreError) else f"{type(error).__name__}: {error}")
-            drop_frames(error)  # its frames hold the payloads
-            if job in self._weights:
-                correct_record(job, self._inner, told)
-            return told
-        job.written = True
-        self._pending_refs.clear()
-        if kept is not None:
-            with suppress(Exception):  # what is written is written
-                self._on_written(kept)
-        return None
-
-    def _write(self, job: Job) -> Checkpoint | None:
-        if job.is_heavy or self._ending:
-            self._record_first()
-        if job.written:
-            return job.kept
-        refs = {**self._pending_refs, **({} if job.recorded else job.refs)}
-        if job.checkpoint is None:
-            if refs:
-                self._inner.update_refs(refs)
-            return None
-        if not job.is_heavy:
-            return self._inner.commit(job.checkpoint, job.payloads, refs)
-        return self._inner.commit(job.checkpoint, job.payloads, refs, self._between_writes)
-
-    def _drop(self, job: Job) -> None:
-        self._jobs.remove(job)
-        del self._weights[job]
-
-    def _give_up(self, job: Job, error: StoreError) -> None:
-        if job.checkpoint is None:  # nothing of the user's is lost: it goes with the next one
-            self._pending_refs.update(job.refs)
-            self._drop(job)
-            return
-        failed = [job] if self._ending else list(self._jobs)
-        lost = tuple(each.checkpoint for each in failed if each.checkpoint is not None)
-        before = self._failure.checkpoints if self._failure else ()
-        self._failure = Failure(error, (*before, *lost))
-        for each in failed:
-            self._drop(each)
-
-    def _between_writes(self) -> None:
-        """Between two pieces of a heavy payload. `WriteStopped` where somebody else is to write it."""
-        if self._current not in self._weights:
-            raise WriteStopped
-        self._record_first()
-
-    def _record_first(self) -> None:
-        """Whatever takes long from here on: the store has a record of it first."""
-        for job in unrecorded((*self._jobs, *self._arriving), self._ending):
-            record_first(job, self._inner, self._pending_refs)
-            if job.recorded:
-                self._pending_refs.clear()
-            with self._changed:
-                self._changed.notify_all()
-
-    # -- ending ----------------------------------------------------------------------------------
-
-    def hand_over(self, take: Callable[[Sequence[Job]], bool], patience: float) -> bool:
-        """The process ends: what waits is given to somebody else, when the store has a record of all of it.
+    def commit(
+        self,
+        checkpoint: Checkpoint,
+        payloads: Sequence[Payload],
+        refs: Refs,
+        between_writes: BetweenWrites | None = None,
+    ) -> Checkpoint:
+        """Take a checkpoint to be written. Its buffers are read later, while they are `in_flight`.
 
         Args:
-            take: copies the jobs, which are checkpoints; false where it cannot.
-            patience: seconds to wait for the records.
+            between_writes: never called: nothing is written on the caller's thread.
 
         Returns:
-            Whether nothing waits any more.
+            The checkpoint as given. What it adds to the store is not known yet.
+
+        Raises:
+            StoreError: an earlier one could not be written, and `take_failure` was not called since.
         """
-        with self._urgently():
-            self._ending = True
-            self._changed.wait_for(lambda: all(job.recorded or job.unrecordable for job in self._jobs), patience)
-            jobs = [job for job in self._jobs if job.recorded and not job.written and job.checkpoint is not None]
-            weights = {job: self._weights[job] for job in jobs}
-            for job in jobs:  # the writer lets go of it: copying is urgent now
-                self._drop(job)
-        taken = bool(jobs) and take(jobs)
-        with self._urgently():
-            if taken:
-                self._changed.wait_for(lambda: self._current is None, patience)
-            else:
-                self._jobs.extendleft(reversed(jobs))
-                self._weights.update(weights)
-            return not self._jobs
-
-    @property
-    def waiting_bytes(self) -> int:
-        """Of payloads that are not written."""
-        return sum(job.size for job in tuple(self._jobs) if not job.written)
-
-    def prepare_to_end(self) -> None:
-        """The process ends: all is announced, and what is worth most is written first."""
-        self._ending = True
-
-    # -- waiting ---------------------------------------------------------------------------------
-
-    @property
-    def pending(self) -> bool:
-        """Something is still being written, or could not be and nobody has asked for it yet."""
-        return bool(self._jobs) or self._failure is not None
-
-    def in_flight(self) -> frozenset[Names]:
-        """Co-variables whose live memory is still to be read."""
-        with self._locked():
-            return frozenset().union(*(job.in_flight for job in self._jobs if not job.written))
-
-    def flush(self, timeout: float | None = None) -> bool:
-        """Waits until all that was taken is written or has failed. False where the time was too short."""
-        with self._urgently():
-            return self._changed.wait_for(lambda: not self._jobs, timeout)
-
-    def wait_until_read(self, touched: Callable[[Names], bool]) -> None:
-        """Waits until the memory of the co-variables that are touched has been read."""
-        with self._urgently():
-            self._changed.wait_for(lambda: not any(map(touched, self.in_flight())))
-
-    def take_failure(self) -> Failure | None:
-        """What could not be written since this was last asked; then commits are taken again."""
-        with self._locked():
-            failure, self._failure = self._failure, None
-            return failure
-
-    @contextmanager
-    def _urgently(self) -> Iterator[None]:
-        with self._locked():
-            self._urgent += 1
-            self._changed.notify_all()
-            try:
-                yield
-            finally:
-                self._urgent -= 1
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """The lock, which a forked child must not even try: the thread that held it does not exist there."""
-        if os.getpid() != self._pid:
-            raise StoreError("a forked process cannot use the store of its parent")
-        with self._changed:
-            yield
-
-    def raise_failure(self) -> None:
-        """Nothing is to be built on what could not be written. StoreError if something could not."""
-        if self._failure:
-            raise StoreError(str(self._failure.error))
-
-    def _flushed(self) -> None:
-        self.flush()
-        self.raise_failure()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreError("the store is closed")
-
-    def unwritten(self) -> frozenset[CheckpointId]:
-        """Checkpoints that are taken and not written, be it that they cannot be."""
-        with self._locked():
-            lost = self._failure.checkpoints if self._failure else ()
-            return frozenset(each.id for each in (*self._waiting(), *lost))
+        job = Job(refs, checkpoint, tuple(payloads))
+        self._enqueue(job, job.waiting_bytes, job.held_bytes)
+        return checkpoint
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -336,9 +69,8 @@ class WriteBehindStore:
         waiting = {
             each.id: each if outputs else replace(each, outputs=(), outputs_trusted=True) for each in self._waiting()
         }
-        written = self._inner.checkpoints(outputs=outputs)
-        yield from waiting.values()
-        yield from (each for each in written if each.id not in waiting)
+        written = self._inner.checkpoints(outputs=outputs)  # at the call, as promised
+        return chain(waiting.values(), (each for each in written if each.id not in waiting))
 
     def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
         """As in `Store`. Waits until the version is written."""
@@ -356,26 +88,22 @@ class WriteBehindStore:
         return {name: id for name, id in refs.items() if id is not None}
 
     def statistics(self) -> StoreStatistics:
-        """As in `Store`; checkpoints count as soon as they are taken."""
+        """As in `Store`. Checkpoints count as soon as they are taken."""
         with self._locked():
             waiting = sum(job.checkpoint is not None and not job.written and not job.recorded for job in self._jobs)
         found = self._inner.statistics()
         return replace(found, checkpoints=found.checkpoints + waiting)
 
-    def _waiting(self) -> list[Checkpoint]:
-        with self._locked():
-            return [job.checkpoint for job in self._jobs if job.checkpoint is not None and not job.written]
-
-    # -- at once, after what was taken -----------------------------------------------------------
+    # -- changing at once, after what was taken --------------------------------------------------
 
     def update_refs(self, refs: Refs) -> None:
-        """As in `Store`."""
-        self._flushed()
+        """As in `Store`. StoreError, too, where something taken before could not be written."""
+        self._flush_or_raise()
         self._inner.update_refs(refs)
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
-        """As in `Store`."""
-        self._flushed()
+        """As in `Store`. StoreError, too, where something taken before could not be written."""
+        self._flush_or_raise()
         self._inner.amend(checkpoint, refs)
 
     def collect(
@@ -387,23 +115,32 @@ class WriteBehindStore:
         reason: str,
         dry_run: bool = False,
     ) -> Collected:
-        """As in `Store`, of what is written: the caller flushes first, or is the writer."""
+        """As in `Store`, of what is written: the caller flushes first, or is the writer's thread."""
         return self._inner.collect(drop, evict, limit, reason=reason, dry_run=dry_run)
 
-    def move_to(self, target: Store, refs: Refs) -> None:
-        """Goes on with another store, to which it brings all that there is. The old one is closed.
+    @property
+    def free_of_orphans(self) -> bool:
+        """As in `Store`."""
+        return self._inner.free_of_orphans
 
-        What is taken meanwhile waits; nobody who reads does.
+    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+        """As in `Store`. The writer's thread does it by itself when it is idle."""
+        return self._inner.sweep(should_stop)
+
+    def move_to(self, target: Store, refs: Refs) -> None:
+        """Copy all that there is to another store, go on with that one, and close the old one.
+
+        Commits that come meanwhile wait; readers do not.
 
         Args:
-            refs: to set there.
+            refs: to set in the other store.
 
         Raises:
-            StoreError: the other one cannot be written; nothing has changed.
+            StoreError: the other store cannot be written; nothing has changed here.
         """
         from kishu_kernel.store.transfer import transfer
 
-        self._flushed()
+        self._flush_or_raise()
         try:
             with self._locked():
                 self._paused = True
@@ -418,7 +155,7 @@ class WriteBehindStore:
         before.close()
 
     def close(self) -> None:
-        """Writes what was taken, then closes. In a forked child nothing happens."""
+        """Write what was taken, then close. In a forked child this does nothing."""
         if os.getpid() != self._pid:
             return
         with self._changed:
@@ -428,3 +165,7 @@ class WriteBehindStore:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
         self._inner.close()
+
+    def _flush_or_raise(self) -> None:
+        self.flush()
+        self.raise_failure()

@@ -1,7 +1,8 @@
-"""The process that writes what another one, which had to end, could not (`handover`).
+"""The process that writes what a kernel that had to end could not (`handover`).
 
-Law: it ends in time, whatever it waits for. It loads nothing: payloads are bytes here. What is worth most is written
-first, each payload in a transaction of its own, so that all that was written until the end is there.
+Law: it ends before its deadline, whatever it waits for. It unpickles nothing: payloads are bytes here. The most
+valuable payload is written first, each in a transaction of its own, so that whatever ends the process, what was written
+stays.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from kishu_kernel.errors import KishuError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Payload
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.format.signing import KEY_FILE
-from kishu_kernel.store.write_behind.handover import Parcel
 from kishu_kernel.store.write_behind.jobs import payload_value
+from kishu_kernel.store.write_behind.parcel import Parcel
 from kishu_kernel.store.write_behind.placeholders import placeholder
 
 
 def main(file: int, marker: str) -> None:
-    """Never returns.
+    """Write the payloads of a parcel, and end the process. Never returns.
 
     Args:
         file: descriptor of the memory with the parcel.
-        marker: the file to remove at the end.
+        marker: the file that is removed at the end.
     """
     try:
         with mmap.mmap(file, 0, access=mmap.ACCESS_READ) as memory:
@@ -49,23 +50,23 @@ def _finish(parcel: Parcel, marker: str) -> None:
 
 
 def finish(store: Store, jobs: list[tuple[Checkpoint, list[Payload]]]) -> None:
-    """Writes payloads, what is worth most first, whose records are in the store.
+    """Write payloads whose records are in the store, the most valuable first. O(bytes).
 
     Raises:
         KishuError: the disk fails, or the records are gone or not this user's.
     """
-    keepers = {checkpoint.id: _Keeper(store, checkpoint, payloads) for checkpoint, payloads in jobs}
+    writers = {checkpoint.id: _CheckpointWriter(store, checkpoint, payloads) for checkpoint, payloads in jobs}
     order: list[tuple[float, CheckpointId, Payload]] = [
         (payload_value(checkpoint, payload), checkpoint.id, payload)
         for checkpoint, payloads in jobs
         for payload in payloads
     ]
     for _, id, payload in sorted(order, key=lambda each: each[0], reverse=True):
-        keepers[id].keep(payload)
+        writers[id].write(payload)
 
 
-class _Keeper:
-    """Keeps what was promised of one checkpoint."""
+class _CheckpointWriter:
+    """Writes the payloads of one checkpoint whose placeholder is in the store."""
 
     def __init__(self, store: Store, checkpoint: Checkpoint, payloads: list[Payload]) -> None:
         self._store = store
@@ -73,8 +74,8 @@ class _Keeper:
         self._left: set[Names] = {payload.names for payload in payloads}
         self._written = 0
 
-    def keep(self, payload: Payload) -> None:
-        """Writes one payload, and a record that says so."""
+    def write(self, payload: Payload) -> None:
+        """Write one payload, and a record that says so. KishuError as in `finish`."""
         there = self._store.checkpoint(self._checkpoint.id)
         if not there.trusted:  # the key is not the one that it was
             raise KishuError("the store is not this user's")
@@ -87,6 +88,6 @@ class _Keeper:
 
 
 def _end(marker: str) -> None:
-    """At once: nothing of the interpreter's end is waited for."""
+    """End the process at once, without the interpreter's own cleaning up."""
     Path(marker).unlink(missing_ok=True)
     os._exit(0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, mro_of, qualified_name
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.parts import addresses
+from kishu_kernel.objects.rebuild.handles import addresses
 
 
 def _array_type(kind: Any) -> Reduction:
@@ -68,8 +68,8 @@ class Addresses(Library):
         "_ctypes.PyCPointerType": _pointer_type,
         "_ctypes._CData": _foreign,
     }
-    memory = {"_ctypes._CData": _extent}
-    holds = {
+    exposed_memory = {"_ctypes._CData": _extent}
+    external_handles = {
         "builtins.PyCapsule": "an address",
         "ctypes.CDLL": "a loaded library",
         "_ctypes.CFuncPtr": "the address of a function",
@@ -80,4 +80,4 @@ class Addresses(Library):
         "builtins.SwigPyPacked": "an address",
         "builtins.PyCObject": "an address",
     }
-    looks = {"_ctypes.CField": lambda field: (repr(field),)}
+    visible_state = {"_ctypes.CField": lambda field: (repr(field),)}

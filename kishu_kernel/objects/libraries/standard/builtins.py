@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.rebuild.parts import module_attribute, set_exception_state
+from kishu_kernel.objects.rebuild.code import module_attribute
+from kishu_kernel.objects.rebuild.instances import set_exception_state
 from kishu_kernel.objects.statics import home_of_sentinel
 
 
@@ -43,7 +44,7 @@ class Builtins(Library):
     packages = ("builtins",)
     exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse}
     reductions = {"builtins.BaseException": _exception}
-    holds = dict.fromkeys(
+    external_handles = dict.fromkeys(
         (
             *("builtins.dict_keyiterator", "builtins.dict_valueiterator", "builtins.dict_itemiterator"),
             *("builtins.dict_reversekeyiterator", "builtins.dict_reversevalueiterator"),
@@ -52,4 +53,4 @@ class Builtins(Library):
         ),
         _COPY,
     )
-    looks = {"builtins.memoryview": _memory}
+    visible_state = {"builtins.memoryview": _memory}

@@ -14,7 +14,7 @@ import stat
 from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.parts import make_buffered, make_closed, make_text, open_again
+from kishu_kernel.objects.rebuild.handles import make_buffered, make_closed, make_text, open_again
 
 
 def _raw(file: io.FileIO) -> Reduction:
@@ -103,11 +103,11 @@ class Files(Library):
         "_io.BufferedRandom": _buffered,
         "_io.TextIOWrapper": _text,
     }
-    holds = {
+    external_handles = {
         "selectors.BaseSelector": "open files",
         "tempfile.TemporaryDirectory": "a directory that goes when it does",
         "tempfile._TemporaryFileWrapper": "a file that goes when it does",
         "shelve.Shelf": "an open database",
         "dbm.dumb._Database": "an open database",
     }
-    looks = {"mmap": lambda held: (held.tell(), held[:])}
+    visible_state = {"mmap": lambda held: (held.tell(), held[:])}

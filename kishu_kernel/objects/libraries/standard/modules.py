@@ -24,7 +24,7 @@ class Logging(Library):
 
     packages = ("logging",)
     reductions = {"logging.Logger": _logger}
-    holds = {"logging.Handler": "its place among the handlers of the process"}
+    external_handles = {"logging.Handler": "its place among the handlers of the process"}
 
 
 def _match(match: Any) -> Reduction:
@@ -44,7 +44,7 @@ class Patterns(Library):
 
     packages = ("re",)
     exact_reductions = {"re.Match": _match}
-    looks = {"re.Match": _found}
+    visible_state = {"re.Match": _found}
 
 
 class Struct(Library):
@@ -71,7 +71,7 @@ class Hashes(Library):
     """What a hash was given so far can be seen, and not be put into another one."""
 
     packages = ("_hashlib", "_blake2")
-    looks = dict.fromkeys(("_hashlib.HASH", "_hashlib.HASHXOF", "_hashlib.HMAC"), _digest) | dict.fromkeys(
+    visible_state = dict.fromkeys(("_hashlib.HASH", "_hashlib.HASHXOF", "_hashlib.HMAC"), _digest) | dict.fromkeys(
         ("_blake2.blake2b", "_blake2.blake2s"), _digest
     )
 

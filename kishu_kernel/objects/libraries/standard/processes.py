@@ -22,7 +22,7 @@ class Processes(Library):
 
     packages = ("threading", "_thread", "subprocess", "multiprocessing", "socket")
     exact_reductions = {"_thread.lock": _lock, "_thread.RLock": _lock}
-    holds = {
+    external_handles = {
         "threading.Thread": "a thread",
         "_thread._ThreadHandle": "a thread",
         "subprocess.Popen": "a process",

@@ -26,4 +26,4 @@ class Tasks(Library):
         "concurrent.futures._base.Future": ("_done_callbacks",),
         "ThreadPoolExecutor": ("_initializer",),
     }
-    looks = {"_contextvars.ContextVar": _context_variable}
+    visible_state = {"_contextvars.ContextVar": _context_variable}

@@ -6,7 +6,7 @@ import weakref
 from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.rebuild.parts import dead_reference, make_reference
+from kishu_kernel.objects.rebuild.handles import dead_reference, make_reference
 
 
 def _reference(reference: Any) -> Reduction:
@@ -29,8 +29,8 @@ class WeakReferences(Library):
     packages = ("weakref",)
     exact_reductions = {"weakref.ReferenceType": _reference}
     reductions = {"weakref.ProxyType": _proxy, "weakref.CallableProxyType": _proxy}
-    holds = {
+    external_handles = {
         "weakref.ReferenceType": "what a subclass of weak references keeps",
         "weakref.finalize": "its place among what is done at the end",
     }
-    looks = {"weakref.KeyedRef": lambda reference: (reference(), reference.key)}
+    visible_state = {"weakref.KeyedRef": lambda reference: (reference(), reference.key)}

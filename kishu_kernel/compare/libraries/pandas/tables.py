@@ -10,26 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.compare.findings import Findings
+from kishu_kernel.compare.libraries.pandas.blocks import differing_places, labels_block, rows_at_once, values_block
+from kishu_kernel.compare.libraries.pandas.rows import Pairing, names_of, paired
 from kishu_kernel.compare.looking import is_kind, same, state_of, text
-from kishu_kernel.compare.pandas_blocks import differing_places, labels_block, rows_at_once, values_block
-from kishu_kernel.compare.pandas_rows import Pairing, names_of, paired
 from kishu_kernel.compare.tables import Column, Rows, Table, tables
 from kishu_kernel.model.amounts import size
-
-
-def is_frame(kind: type) -> bool:
-    """A DataFrame."""
-    return is_kind(kind, "pandas", "DataFrame")
-
-
-def is_series(kind: type) -> bool:
-    """A Series."""
-    return is_kind(kind, "pandas", "Series")
-
-
-def is_index(kind: type) -> bool:
-    """An Index of any kind."""
-    return is_kind(kind, "pandas", "Index")
 
 
 def frames(before: Any, after: Any, findings: Findings) -> None:
@@ -125,4 +110,4 @@ def _besides(one: Any, other: Any, pairing: Pairing, findings: Findings) -> None
 def _weight(held: Any) -> int:
     """Bytes of the values. What hangs on the labels changes with each look at them."""
     weight = held.memory_usage(index=False, deep=False)
-    return int(weight.sum() if is_series(type(weight)) else weight)
+    return int(weight.sum() if is_kind(type(weight), "pandas", "Series") else weight)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.compare.findings import Findings
+from kishu_kernel.compare.libraries.pandas.blocks import differing_places, labels_block, rows_at_once
 from kishu_kernel.compare.looking import SHOWN, is_kind, is_plain, label, listed, text
-from kishu_kernel.compare.pandas_blocks import differing_places, labels_block, rows_at_once
 from kishu_kernel.compare.plain import order_of
 
 _BY_LABEL = 2_000_000

@@ -1,0 +1,1 @@
+"""How frames, series and indexes of pandas differ."""

@@ -1,0 +1,70 @@
+"""Lists, tuples, sets, dictionaries and byte arrays of Python's own."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from kishu_kernel.detect.atoms import PLAIN
+from kishu_kernel.detect.walk.memory import write_memory
+from kishu_kernel.detect.walk.opaque import walk_opaque
+from kishu_kernel.detect.walk.result import UNORDERED
+from kishu_kernel.detect.walk.sequences import write_if_plain
+from kishu_kernel.detect.walk.state import Walk
+from kishu_kernel.process.memory import address_of
+
+
+def walk_sequence(walk: Walk, obj: list[Any] | tuple[Any, ...]) -> None:
+    """A list or a tuple."""
+    kind = type(obj)
+    walk.parts.append(b"%b%d;" % (b"l" if kind is list else b"t", len(obj)))
+    if not write_if_plain(walk, obj):
+        walk.stack.extend(reversed(obj))
+    elif kind is tuple:
+        walk.unlink(obj)  # a value
+
+
+def walk_set(walk: Walk, obj: set[Any] | frozenset[Any]) -> None:
+    """A set or a frozenset."""
+    walk.parts.append(b"%b%d;" % (b"u" if type(obj) is set else b"z", len(obj)))
+    if walk.kinds(obj) <= PLAIN:
+        try:
+            walk.text(b"R", "\0".join(sorted(map(repr, obj))).encode("utf-8", "surrogatepass"))
+            if type(obj) is frozenset:
+                walk.unlink(obj)  # a value
+            return
+        except ValueError:
+            pass
+    if walk.shared.census is not None:
+        walk.shared.census[UNORDERED] += 1
+    walk.stack.extend(obj)
+
+
+def walk_dict(walk: Walk, obj: dict[Any, Any]) -> None:
+    """A dictionary; the namespace itself leads everywhere."""
+    if obj is walk.reducer.namespace:
+        walk.dynamic = True
+        walk_opaque(walk, obj)
+        return
+    walk.parts.append(b"d%d;" % len(obj))
+    walk_items(walk, obj)
+
+
+def walk_items(walk: Walk, obj: dict[Any, Any]) -> None:
+    """The content of a dictionary."""
+    if not obj:
+        return
+    keys = list(obj)
+    values = list(obj.values())
+    if not write_if_plain(walk, keys):
+        walk.stack.extend(itertools.chain.from_iterable(reversed(list(zip(values, keys, strict=True)))))
+    elif not write_if_plain(walk, values):
+        walk.stack.extend(reversed(values))
+
+
+def walk_bytearray(walk: Walk, obj: bytearray) -> None:
+    """A bytearray: its memory may be shown by others."""
+    walk.parts.append(b"y")
+    if obj:
+        with memoryview(obj) as view:
+            write_memory(walk, address_of(view), view.nbytes, private=False)

@@ -1,0 +1,116 @@
+"""Which function walks which kind of object."""
+
+from __future__ import annotations
+
+import array
+import functools
+import pickle
+import types
+from typing import Any
+
+from kishu_kernel.detect.walk.arrays import (
+    walk_array,
+    walk_derived_array,
+    walk_dtype,
+    walk_exposed_memory,
+    walk_pickle_buffer,
+    walk_python_array,
+    walk_scalar,
+)
+from kishu_kernel.detect.walk.code import (
+    walk_builtin,
+    walk_cache_node,
+    walk_cached,
+    walk_class,
+    walk_code,
+    walk_framed,
+    walk_function,
+    walk_module,
+)
+from kishu_kernel.detect.walk.containers import walk_bytearray, walk_dict, walk_sequence, walk_set
+from kishu_kernel.detect.walk.hubs import walk_hub
+from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
+from kishu_kernel.detect.walk.reductions import (
+    is_simple,
+    walk_label,
+    walk_reduction,
+    walk_simple,
+    walk_simple_value,
+    walk_widget,
+)
+from kishu_kernel.detect.walk.state import Handler, Shared, Walk
+from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type
+from kishu_kernel.objects.classes import derives, module_name, qualified_name
+from kishu_kernel.objects.questions import (
+    exposed_memory_of,
+    is_hub,
+    is_label_type,
+    is_untraversable,
+    is_value_type,
+    is_visible_only,
+    statics_of,
+)
+
+
+class ObjectWalk(Walk):
+    """A walk over objects of any kind."""
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__(shared)
+        self.handlers.update(_HANDLERS)
+        plain = array_type()
+        if plain is not None:
+            self.handlers[plain] = walk_array
+
+    def resolve(self, kind: type, obj: Any) -> Handler:
+        """How instances of a type not met before are walked."""
+        if kind not in self.statics:
+            self.statics[kind] = statics_of(kind)
+        self.static |= self.statics[kind]
+        if is_untraversable(kind):
+            return walk_widget if is_visible_only(kind) else walk_opaque
+        if derives(kind, type):
+            return walk_class
+        if derives(kind, types.ModuleType):
+            return walk_module
+        if is_label_type(kind):
+            return walk_label
+        if is_hub(kind):
+            return walk_hub
+        if (module_name(kind), qualified_name(kind)) == ("functools", "_lru_list_elem"):
+            return walk_cache_node
+        if exposed_memory_of(kind) is not None:
+            return walk_exposed_memory
+        if is_scalar_type(kind):
+            return walk_scalar
+        if is_dtype_type(kind):
+            return walk_dtype
+        if is_array_type(kind):
+            return walk_derived_array
+        if kind in _FRAMED:
+            return walk_framed
+        if is_simple(self, kind, obj):
+            return walk_simple_value if is_value_type(kind) else walk_simple
+        return walk_reduction
+
+    def walk_failed(self, obj: Any) -> None:
+        """It is opaque."""
+        walk_failed(self, obj)
+
+
+_FRAMED = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)
+
+_HANDLERS: dict[type, Handler] = {
+    list: walk_sequence,
+    tuple: walk_sequence,
+    dict: walk_dict,
+    set: walk_set,
+    frozenset: walk_set,
+    bytearray: walk_bytearray,
+    types.FunctionType: walk_function,
+    types.CodeType: walk_code,
+    functools._lru_cache_wrapper: walk_cached,
+    array.array: walk_python_array,
+    types.BuiltinFunctionType: walk_builtin,
+    pickle.PickleBuffer: walk_pickle_buffer,
+}

@@ -1,0 +1,91 @@
+"""Objects that cannot be walked: the digest knows their types; what they hold on to is shared with them.
+
+Law: nothing is asked of them. What they hold is what the interpreter's garbage collector is told of, and what a library
+says of its own classes.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+import weakref
+from functools import partial
+from typing import Any
+
+from kishu_kernel.detect.walk.state import Walk
+from kishu_kernel.objects.classes import (
+    attributes,
+    is_plain_class,
+    is_strange,
+    module_contents,
+    module_name,
+    qualified_name,
+)
+from kishu_kernel.objects.questions import hidden_references_of, is_untraversable, observers_of, payload_of
+
+_ITEM_ITERATORS: tuple[type, ...] = (type(iter({}.items())), type(reversed({}.items())))
+
+
+def walk_opaque(walk: Walk, obj: Any) -> None:
+    """`obj` is opaque: the digest knows its type only, and what it holds as far as that can be seen."""
+    kind = type(obj)
+    note_opaque(walk, kind)
+    if any(kind is each for each in weakref.ProxyTypes):
+        walk.stack.append(obj.__sizeof__.__self__)
+    elif kind is memoryview:
+        walk.stack.append(obj.obj)
+    elif issubclass(kind, weakref.ref):
+        walk.stack.append(weakref.ref.__call__(obj))
+    elif is_untraversable(kind):
+        walk.stack.extend(payload_of(obj))
+        note_observers(walk, obj)
+    elif kind is not dict:
+        if module_name(kind) == "__main__":
+            walk.stack.append(kind)
+        walk.stack.extend(_held_by(walk, obj))
+
+
+def walk_failed(walk: Walk, obj: Any) -> None:
+    """`obj` raised while it was looked at: it is opaque. Asks nothing of it; runs none of its code."""
+    walk.memo.setdefault(id(obj), len(walk.memo))
+    note_opaque(walk, type(obj))
+    if not is_untraversable(type(obj)) and obj is not walk.reducer.namespace:
+        walk.stack.extend(_held_by(walk, obj))
+
+
+def note_opaque(walk: Walk, kind: type) -> None:
+    """Instances of this type could not be walked: the digest knows the type only."""
+    walk.text(b"?", f"{module_name(kind)}:{qualified_name(kind)}".encode("utf-8", "surrogatepass"))
+    known = is_plain_class(kind) and not is_strange(kind)
+    walk.opaque.append(kind if known else object)  # those who come later look it up, and name it
+
+
+def note_observers(walk: Walk, obj: Any) -> None:
+    """Functions of the notebook that an untraversable object calls may be touched with it."""
+    walk.codes.update(each.__code__ for each in observers_of(obj) if walk.reducer.is_notebook_function(each))
+
+
+def _held_by(walk: Walk, obj: Any) -> list[Any]:
+    """What an opaque object holds on to, as far as that can be seen.
+
+    The same, whether its `__dict__` was asked for before or not: the interpreter makes that then, and refers to it
+    instead of what is in it. It is made here, where it was not.
+    """
+    state = attributes(obj)
+    inside = set(map(id, state.values())) if state else set()
+    held = [each for each in gc.get_referents(obj) if each is not state and id(each) not in inside]
+    # Beside the dictionary there is the pair that it gives next time.
+    if any(type(obj) is each for each in _ITEM_ITERATORS):
+        held = [each for each in held if issubclass(type(each), dict)]
+    held += hidden_references_of(obj)
+    return [*([state] if state else ()), *filter(partial(may_be_shared, walk), held)]
+
+
+def may_be_shared(walk: Walk, held: Any) -> bool:
+    """Not code, nor a module or what is in it."""
+    if type(held) is dict:
+        name = held.get("__name__")
+        module = sys.modules.get(name) if type(name) is str else None
+        return held is not walk.reducer.namespace and (module is None or module_contents(module) is not held)
+    return not issubclass(type(held), (type, types.FunctionType, types.ModuleType, types.CodeType, types.FrameType))

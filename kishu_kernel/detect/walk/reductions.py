@@ -1,0 +1,125 @@
+"""Objects that a pickler would take apart: by their attributes where that is all, else by their reduction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kishu_kernel.detect.walk.containers import walk_items
+from kishu_kernel.detect.walk.opaque import note_observers, walk_opaque
+from kishu_kernel.detect.walk.state import Walk
+from kishu_kernel.objects.classes import attributes, flags_of, module_name, qualified_name
+from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
+from kishu_kernel.objects.questions import is_dynamic, is_value_type, setup_of
+from kishu_kernel.objects.rebuild.code import module_attribute
+from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
+
+_HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
+_ON_INSTANCES = frozenset(_HOOKS)
+_WHOLE = (make_instance, make_derived)
+"""What makes instances of which nothing was left out."""
+_MADE_IN_C = 1 << 8
+"""A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
+
+
+def walk_reduction(walk: Walk, obj: Any) -> None:
+    """Walks what a pickler would store. What raises is opaque."""
+    kind = type(obj)
+    try:
+        reduced = walk.reducer.decompose(obj)
+        if isinstance(reduced, str):
+            module = getattr(obj, "__module__", None) or module_name(type(obj))
+            if module == "__main__":
+                raise TypeError("a global of the notebook is no place to find it again")
+            walk.unlink(obj)
+            walk.text(b"g", f"{module}:{reduced}".encode())
+            return
+        children = list(reduced)
+        children[3:5] = [None if items is None else list(items) for items in children[3:5]]
+        if len(children) > 2 and type(children[2]) is dict and not children[2]:
+            children[2] = None  # an empty `__dict__` is made when somebody asks for it
+    except Exception:
+        walk_opaque(walk, obj)
+        return
+    whole = any(children[0] is each for each in _WHOLE)
+    if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and not whole and attributes(obj):
+        walk_opaque(walk, obj)  # the notebook's own, of a base whose reduction leaves out what it adds
+        return
+    known = walk.known.get(kind)
+    if known is None:
+        known = walk.known[kind] = (is_value_type(kind), is_dynamic(kind))
+    is_value, dynamic = known
+    walk.dynamic = walk.dynamic or dynamic
+    if (is_value and not (whole and attributes(obj))) or children[0] is module_attribute or walk.reducer.is_apart(obj):
+        walk.unlink(obj)
+    if is_value and len(children) > 2 and type(children[2]) is dict:
+        children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
+    walk.kept.append(children)
+    walk.parts.append(b"r%d;" % len(children))
+    if walk.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
+        walk.shared.census.update(_counted(kind, attributes(obj)))
+    walk.stack.extend(reversed(children))
+
+
+def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
+    """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else."""
+    if (
+        walk.reducer.is_special(kind)  # first: what the notebook has made of its class is not asked
+        or not kind.__dictoffset__
+        or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in _HOOKS)
+        or not _ON_INSTANCES.isdisjoint(attributes(obj) or ())
+    ):
+        return False
+    try:
+        reduced = obj.__reduce_ex__(5)
+        return (
+            reduced[1] == (kind,)
+            and list(reduced[3:]) == [None] * len(reduced[3:])
+            and (reduced[2] is None or type(reduced[2]) is dict)
+            and not any(vars(base).get("__slots__") for base in kind.__mro__)
+        )
+    except Exception:
+        return False
+
+
+def walk_simple(walk: Walk, obj: Any) -> None:
+    """An instance whose reduction is its class and its `__dict__`, without making that reduction."""
+    state = obj.__dict__
+    if "__getstate__" in state or "__reduce_ex__" in state:  # a pickler would call them, though no class has them
+        walk_opaque(walk, obj)
+        return
+    if walk.shared.census is not None:  # as where it is not simple: a copy may be, and what it was copied from not
+        walk.shared.census.update(_counted(type(obj), state))
+    walk.parts.append(b"o%d;" % len(state))
+    walk.stack.append(type(obj))  # walked after the attributes
+    walk_items(walk, state)
+
+
+def walk_simple_value(walk: Walk, obj: Any) -> None:
+    """The same of a class whose instances are values."""
+    walk.unlink(obj)
+    walk_simple(walk, obj)
+
+
+def walk_label(walk: Walk, obj: Any) -> None:
+    """Shared and all but immutable; what it holds is its own."""
+    walk.labels.add(id(obj))
+    walk.unlink(obj)
+    if len(walk.parts):
+        walk.parts.append(walk.digest_apart(obj))
+    else:  # the variable itself
+        walk_reduction(walk, obj)
+
+
+def walk_widget(walk: Walk, obj: Any) -> None:
+    """An untraversable object that tells what it is."""
+    walk.widget_setup.append(walk.digest_apart(setup_of(obj)))
+    note_observers(walk, obj)
+    walk_reduction(walk, obj)
+
+
+def _counted(kind: type, held: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+    """The attributes that count: what a library calls private is its own business (caches, locks)."""
+    module, name = module_name(kind), qualified_name(kind)
+    own = module == "__main__"
+    counted = (str(each) for each in held or () if own or not str(each).startswith("_"))
+    return [(module, name, each) for each in ("", *counted)]

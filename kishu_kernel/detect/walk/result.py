@@ -1,0 +1,53 @@
+"""What a walk finds."""
+
+from __future__ import annotations
+
+import types
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from kishu_kernel.detect.sequence_cache import CachedSequence
+from kishu_kernel.model import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What one walk found. Links live only while one cell is judged.
+
+    Attributes:
+        links: id of a reachable object -> its number in the walk.
+        labels: ids of reachable objects that join no variables, but are shared and can change (`is_label_type`).
+        ranges: (start, end, private) of array memory; private ranges do not link to each other.
+        codes: code of the notebook functions reachable from the variable; what they name may be touched.
+        opaque: types that could not be walked.
+        dynamic: leads to the namespace itself, or to code that runs any code: everything may be touched.
+        kept: temporaries whose ids are among the links; alive until the cell is judged.
+        sequences: long sequences of atoms, for the next walk to recognise.
+        hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
+        widget_setup: of the widgets in it, the part that no person can change on the screen.
+    """
+
+    digest: Digest
+    links: dict[int, int] = field(default_factory=dict)
+    labels: frozenset[int] = frozenset()
+    ranges: tuple[tuple[int, int, bool], ...] = ()
+    codes: frozenset[types.CodeType] = frozenset()
+    opaque: tuple[type, ...] = ()
+    dynamic: bool = False
+    kept: tuple[Any, ...] = ()
+    sequences: tuple[CachedSequence, ...] = ()
+    hubs: tuple[Fingerprint, ...] = ()
+    widget_setup: bytes = b""
+
+
+Census = Counter[tuple[str, str, str]]
+"""How many objects of a type (by module and qualified name) have an attribute of this name; how many there are, under
+no name."""
+
+UNORDERED = ("builtins", "set", "")
+"""Counts sets whose order depends on where their items lie: two of the same content may have different digests."""
+
+
+class WalkAbandoned(BaseException):
+    """A walk was abandoned: somebody has more important things to do. No error of the user's objects."""

@@ -1,0 +1,210 @@
+"""The loop of a walk, and what is collected on the way.
+
+Iterative, so that depth is no limit. Objects made on the way (reductions) are kept until the judgement is over:
+the id of a freed one would name another.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from kishu_kernel.detect.atoms import ATOMS, digest
+from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
+from kishu_kernel.detect.walk.result import Census, Fingerprint, WalkAbandoned
+from kishu_kernel.model import Digest
+from kishu_kernel.objects.classes import is_strange, strange_ones_live
+from kishu_kernel.objects.questions import is_hub
+from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.process.memory import overlaps
+
+Handler = Callable[[Any, Any], None]
+"""Walks one object: takes the walk and the object."""
+
+_STEPS_BETWEEN_STOPS = 1023
+"""After so many objects a walk asks whether it is to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the walks of one judgement share.
+
+    Attributes:
+        hashes: digests of memory, by start and size; the memory is alive as long as this is.
+        statics: for each type met, what its library holds (`static_objects`).
+        sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
+        hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
+        should_stop: asked now and then whether the walks are to be abandoned.
+        strange_classes: there are classes that run code of the notebook's when they are looked up.
+        census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
+    """
+
+    table: ReductionTable
+    hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    statics: dict[type, set[int]] = field(default_factory=dict)
+    sequence_cache: SequenceCache = field(default_factory=SequenceCache)
+    hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
+    should_stop: Callable[[], bool] | None = None
+    strange_classes: bool = field(default_factory=strange_ones_live)
+    census: Census | None = None
+
+
+class Walk:
+    """The state of one walk. How objects are walked is said by who derives from it (`dispatch`)."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.shared = shared
+        self.reducer = Reducer(shared.table)
+        self.hashes = shared.hashes
+        self.statics = shared.statics
+        self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
+        self.parts: list[bytes] = []
+        self.memo: dict[int, int] = {}
+        self.stack: list[Any] = []
+        self.labels: set[int] = set()
+        self.ranges: list[tuple[int, int, bool]] = []
+        self.codes: set[types.CodeType] = set()
+        self.opaque: list[type] = []
+        self.dynamic = False
+        self.kept: list[Any] = []
+        self.sequences: list[CachedSequence] = []
+        self.hubs: dict[int, Fingerprint] = {}
+        self.widget_setup: list[bytes] = []
+        self.root = 0  # the hub that it began with
+        self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
+        self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
+        self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
+        self.metaclasses: dict[type, bool] = {}
+        self.handlers: dict[type, Handler] = {}
+
+    def resolve(self, kind: type, obj: Any) -> Handler:
+        """How instances of a type not met before are walked."""
+        raise NotImplementedError
+
+    def walk_failed(self, obj: Any) -> None:
+        """`obj` raised while it was looked at."""
+        raise NotImplementedError
+
+    def run(self, root: Any) -> Fingerprint:
+        """Walks everything reachable from `root`."""
+        key = id(root)
+        if not is_hub(type(root)):
+            return self._run(root)
+        known = self.shared.hubs.get(key)
+        if known is None:
+            self.root = key
+            self.shared.hubs[key] = None
+            known = self.shared.hubs[key] = self._run(root)
+        return known
+
+    def _run(self, root: Any) -> Fingerprint:
+        constants: list[Any] = []
+        self._walk(root, constants)
+        self.parts.append(overlaps(self.ranges))
+        found = Fingerprint(
+            Digest(b""),
+            dict(self.memo) if constants else self.memo,
+            frozenset(self.labels),
+            tuple(self.ranges),
+            frozenset(self.codes),
+            tuple(dict.fromkeys(self.opaque)),
+            self.dynamic,
+        )
+        for obj in constants:  # of libraries: what they hold counts, and links nothing
+            self._walk(obj, None)
+        return replace(
+            found,
+            digest=digest(b"".join(self.parts)),
+            kept=tuple(self.kept),
+            sequences=tuple(self.sequences),
+            hubs=tuple(self.hubs.values()),
+            widget_setup=b"".join(self.widget_setup),
+        )
+
+    def _walk(self, root: Any, constants: list[Any] | None) -> None:
+        """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
+        stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs
+        should_stop, steps = self.shared.should_stop, 0
+        stack.append(root)
+        while stack:
+            obj = stack.pop()
+            if should_stop is not None:
+                steps += 1
+                if not steps & _STEPS_BETWEEN_STOPS and should_stop():
+                    raise WalkAbandoned
+            try:  # what raises is the user's: a property, a metaclass, a type made in C
+                kind = type(obj)
+                if type(kind) is not type and self.is_strange(kind):
+                    self.walk_failed(obj)
+                    continue
+                atom = ATOMS.get(kind)
+                if atom is not None:
+                    parts.append(atom(obj))
+                    continue
+                key = id(obj)
+                number = memo.get(key)
+                if number is not None:
+                    parts.append(b"@%d;" % number)
+                    continue
+                if hubs and (place := self.number_in_hubs(key)) is not None:
+                    parts.append(b"@%d,%d;" % place)
+                    continue
+                if constants is not None and key in self.static and obj is not root:
+                    parts.append(b"#")
+                    constants.append(obj)
+                    continue
+                memo[key] = len(memo)
+                handler = handlers.get(kind)
+                if handler is None:
+                    handler = handlers[kind] = self.resolve(kind, obj)
+                handler(self, obj)
+            except (KeyboardInterrupt, WalkAbandoned):
+                raise
+            except BaseException:  # extensions in Rust panic beside `Exception`
+                self.walk_failed(obj)
+
+    def is_strange(self, kind: type) -> bool:
+        """As in `objects.classes`, asked once a metaclass."""
+        metaclass = type(kind)
+        if type(metaclass) is not type:
+            return is_strange(kind)
+        known = self.metaclasses.get(metaclass)
+        if known is None:
+            known = self.metaclasses[metaclass] = is_strange(kind)
+        return known
+
+    # -- for those who walk an object --------------------------------------------------------------
+
+    def number_in_hubs(self, key: int) -> tuple[int, int] | None:
+        """Which of the hubs led to the object of this id, and its number there."""
+        for position, hub in enumerate(self.hubs.values()):
+            number = hub.links.get(key)
+            if number is not None:
+                return position, number
+        return None
+
+    def digest_apart(self, obj: Any) -> bytes:
+        """The digest of what is reachable from `obj`, which links nothing."""
+        taken = type(self)(self.shared).run(obj)
+        self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
+        self.sequences.extend(taken.sequences)
+        return taken.digest
+
+    def unlink(self, obj: Any) -> None:
+        """Sharing `obj` cannot matter."""
+        self.memo.pop(id(obj), None)
+
+    def text(self, tag: bytes, data: bytes) -> None:
+        """A piece of content, marked so that no two sequences of pieces read the same."""
+        self.parts.append(b"%b%d:%b" % (tag, len(data), data if len(data) < 256 else digest(data)))
+
+    def kinds(self, items: Iterable[Any]) -> set[type]:
+        """The types of these; `type` stands for those that are not to be looked up."""
+        if self.shared.strange_classes:
+            return {kind if type(kind) is type else type for kind in map(type, items)}
+        try:
+            return set(map(type, items))
+        except TypeError:  # a class of a library's that has no hash
+            return {type}

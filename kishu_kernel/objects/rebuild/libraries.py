@@ -1,0 +1,49 @@
+"""What streams call for objects of particular libraries.
+
+Of a library that is taught from outside these functions stand in its own file; those here have names that are stored.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+
+def set_optimizer_state(obj: Any, state: tuple[dict[str, Any], Any, list[tuple[Any, int]]]) -> None:
+    """Of an optimizer of Keras': its attributes, and the numbers of its variables, which it finds by their own keys."""
+    attributes, kind, numbers = state
+    obj.__dict__.update(attributes)
+    obj.__dict__["_trainable_variables_indices"] = kind({obj._var_key(each): number for each, number in numbers})
+
+
+def new_name() -> str:
+    """A name that nobody has, for what would else be taken for the one of this name that lives here."""
+    return str(uuid.uuid4())
+
+
+def storage_array(storage: Any, dtype: Any) -> Any:
+    """A numpy array over the memory of an untyped storage of PyTorch's, its items as long as those of the dtype."""
+    import torch  # type: ignore[import-not-found,unused-ignore]
+
+    numbers = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+    width = 1 if dtype is None else dtype.itemsize
+    items = torch.empty(0, dtype=numbers.get(width, torch.uint8), device="cpu")
+    return items.set_(storage).numpy()
+
+
+def load_storage(array: Any, dtype: Any) -> Any:
+    """A storage of PyTorch's over the memory of a numpy array; an untyped one where there is no dtype."""
+    import torch
+
+    storage = torch.from_numpy(array.view("B")).untyped_storage()
+    if dtype is None:
+        return storage
+    return torch.storage.TypedStorage(wrap_storage=storage, dtype=dtype, _internal=True)
+
+
+def set_tensor_state(tensor: Any, state: tuple[Any, Any]) -> None:
+    """What a tensor's own reduction tells besides its values, and its gradient, which that leaves out."""
+    own, gradient = state
+    if own is not None:
+        tensor.__setstate__(own)
+    tensor.grad = gradient
