@@ -7,7 +7,7 @@ import types
 from typing import Any
 
 from kishu_kernel.model import Digest, VariableInfo
-from kishu_kernel.objects.classes import derives, is_strange, module_contents, module_name, qualified_name
+from kishu_kernel.objects.classes import derives, has_active_metaclass, module_contents, module_name, qualified_name
 from kishu_kernel.objects.questions import has_shape, summary_of
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -38,7 +38,7 @@ def _summary(obj: Any) -> str:
         if derives(kind, type):
             return f"class {qualified_name(obj)}"
         if type(kind) is not type:  # to look it up may run code of its metaclass
-            return qualified_name(kind) if is_strange(kind) else _shaped(obj)
+            return qualified_name(kind) if has_active_metaclass(kind) else _shaped(obj)
         if kind in _ATOMS:
             return _short.repr(obj)
         if kind in _CONTAINERS:

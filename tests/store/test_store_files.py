@@ -11,7 +11,7 @@ import pytest
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.disk import environment, store_files
+from kishu_kernel.store.disk import environment_pool, store_files
 
 from . import workload
 from .faults import small_disk
@@ -215,4 +215,4 @@ def test_opened_for_reading(path: Path) -> None:
     workload.check(reader, range(1, 6))
     writer.close()
     reader.close()
-    assert not environment.is_open(path)
+    assert not environment_pool.is_open(path)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CheckpointId, Names, Version
-from kishu_kernel.store.disk import environment
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece
@@ -28,6 +27,8 @@ from kishu_kernel.store.format.validation import (
 
 if TYPE_CHECKING:
     from lmdb import Transaction
+
+    from kishu_kernel.store.disk.environment import Environment
 
 _MOMENT = 0.001
 """Seconds by which a checkpoint is younger than the one before it, at least."""
@@ -141,7 +142,7 @@ class Inspection:
 
     def __init__(
         self,
-        store: environment.Environment,
+        store: Environment,
         txn: Transaction[memoryview],
         signer: Signer,
         progress: Progress | None,
