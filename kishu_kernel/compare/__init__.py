@@ -109,5 +109,5 @@ def _nothing_seen(before: object, after: object, findings: Findings) -> str:
     if same(before, after):
         return "They are the same."
     if findings.all_compared:
-        return "All values are the same; they only lie in memory in another way."
+        return "All values are the same; only their layout in memory differs."
     return "They look the same, but their contents differ."
