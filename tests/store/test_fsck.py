@@ -205,7 +205,7 @@ def test_a_rotten_buffer_is_found_and_told(path: Path) -> None:
     report = check(path)
     assert kinds(report) == ["chunk", "payload"]
     assert not report.clean
-    assert any("v2 of checkpoint 0000000000000007" in problem.what for problem in report.problems)
+    assert any("v2 of state 0000000000000007" in problem.what for problem in report.problems)
     assert check(path) == report
     repaired(path)
     assert usable(path) == [version(7)]
