@@ -76,11 +76,10 @@ def _shaped(obj: Any) -> str:
     shape: Any = getattr(obj, "shape", None) if has_shape(kind) else None
     if not issubclass(type(shape), tuple):
         return qualified_name(kind)
-    columns, dtype = getattr(obj, "columns", None), getattr(obj, "dtype", None)
-    if not shape and dtype is None:
-        return qualified_name(kind)
     text = " x ".join(f"{length:,}" for length in shape)
+    columns = getattr(obj, "columns", None)
     if columns is not None and len(shape) == 2:
         shown = ", ".join(str(column) for column in list(columns)[:8] if issubclass(type(column), (str, int)))
         return f"{text}: {shown}{', ...' if len(columns) > 8 else ''}"
-    return f"{text} {dtype}" if dtype is not None else text
+    dtype = getattr(obj, "dtype", None)
+    return f"{text} {dtype}" if dtype is not None else text or qualified_name(kind)
