@@ -259,7 +259,7 @@ def test_marks_are_offered_and_never_written(lab: Open, server: Server, shoot: S
     expect(notebook.ahead).to_have_count(1)
     marked = notebook.cells.nth(1)
     expect(marked).to_have_class(re.compile("jp-kishu-ahead"))
-    expect(marked.locator(".jp-InputPrompt")).to_have_attribute("title", re.compile("^Ahead of the state"))
+    expect(marked.locator(".jp-InputPrompt")).to_have_attribute("title", re.compile("^Not in this state"))
     shoot("lab-marked")
 
     notebook.page.keyboard.press("Control+S")

@@ -20,9 +20,9 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.frontend.command import history, live, named_stores, tables
 from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.terminal import (
-    Bar,
     Commands,
-    Each,
+    EachStore,
+    ProgressBar,
     base_of,
     directory_option,
     examples,
@@ -68,6 +68,9 @@ For completion, add to ~/.bashrc (zsh: zsh_source; fish: fish_source, piped into
 @click.version_option(__version__, "-V", "--version", message="kishu-kernel %(version)s")
 def commands() -> None:
     """The histories of your notebooks that run in the kernel "Python 3 (Kishu)". Each notebook has a store of its own.
+
+    A history is made of states of the variables, one after each cell. HEAD is the state that a session is in; without
+    a live kernel, it is the state in which the last session ended.
 
     STORE is the path of a notebook, the name of a store as `stores` lists it (or its beginning), or a directory.
     Commands on one history also take the connection file of a kernel (kernel-....json).
@@ -117,9 +120,9 @@ def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Pa
     paths = named_stores.all_or(base, names)
     from kishu_kernel.store.maintenance.fsck import check
 
-    each = Each(paths, for_programs)
+    each = EachStore(paths, for_programs)
     for path in each:
-        with each.attempt(path), Bar(f"Checking {path.name}") as bar:
+        with each.attempt(path), ProgressBar(f"Checking {path.name}") as bar:
             report = check(path, repair, bar)
             each.failed |= not report.clean
             each.report(tables.report_json(report), tables.report_text(report))
@@ -161,7 +164,7 @@ def gc(
     paths = named_stores.all_or(base, names)
     from kishu_kernel.session.timeline import collect
 
-    each = Each(paths, for_programs)
+    each = EachStore(paths, for_programs)
     for path in each:
         with each.attempt(path):
             with opened(path, readonly=dry_run) as store:
@@ -208,7 +211,7 @@ def import_(
     from kishu_kernel.store.maintenance.bundle_import import import_history
     from kishu_kernel.store.maintenance.trust import trust_of
 
-    with Bar(f"Reading {file.name}") as bar:
+    with ProgressBar(f"Reading {file.name}") as bar:
         if to is None:
             path, content = receive_bundle(base, file, notebook, bar)
         else:

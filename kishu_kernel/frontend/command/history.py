@@ -19,7 +19,7 @@ from kishu_kernel.frontend.command.completion import complete_store, complete_ta
 from kishu_kernel.frontend.command.sources import source
 from kishu_kernel.frontend.command.tables import Json
 from kishu_kernel.frontend.command.terminal import (
-    Bar,
+    ProgressBar,
     base_of,
     directory_option,
     examples,
@@ -78,7 +78,7 @@ def log(
 ) -> None:
     """The states on the path to HEAD, newest first.
 
-    The filled dot is HEAD: the state of the live session, or the one in which the last session ended.
+    The filled dot is HEAD.
     """
     asked = {"limit": limit, "all": everything, "since": since, "graph": True}
     with source(ctx, directory, name) as there:
@@ -129,8 +129,7 @@ def diff(
 ) -> None:
     """The variables that differ between two states.
 
-    It lists what a checkout would change that goes from BASE to TARGET. By default BASE is HEAD: the state of the live
-    session, or the one in which the last session ended.
+    It lists what changes when you go from BASE to TARGET. By default BASE is HEAD.
     """
     asked = {"target": target, "base": base} | ({"values": True} if values else {})
     with source(ctx, directory, name) as there:
@@ -233,7 +232,7 @@ def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> t
     if os.path.lexists(file) and not force:
         raise StoreError(f"{file} already exists: --force replaces it")
     extract = _extract(path, target) if target else None
-    with Bar(f"Writing {file.name}") as bar:
+    with ProgressBar(f"Writing {file.name}") as bar:
         content = export_history(path, file, extract, bar)
     quoted = shlex.quote(printable(file.name))
     values = {"path": os.path.abspath(file), **tables.content_json(content)}

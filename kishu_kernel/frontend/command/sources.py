@@ -47,7 +47,7 @@ class Source(Protocol):
         """Returns the reply to an operation. Raises `KishuError` where it is an error."""
 
 
-class AtRest:
+class StoreSource:
     """A store, which is only read."""
 
     def __init__(self, path: Path, store: LmdbStore) -> None:
@@ -98,7 +98,7 @@ class AtRest:
         }
 
 
-class Live:
+class KernelSource:
     """A live kernel."""
 
     def __init__(self, client: Client, notebook: str | None) -> None:
@@ -136,15 +136,15 @@ def source(ctx: click.Context, directory: Path | None, name: str) -> Iterator[So
         client = None
     if named.kernel is not None and client is not None:
         with client:
-            yield Live(client, named.kernel.notebook)
+            yield KernelSource(client, named.kernel.notebook)
         return
     assert named.store is not None
     with opened(named.store, readonly=True) as store:
-        yield AtRest(named.store, store)
+        yield StoreSource(named.store, store)
 
 
 @contextmanager
-def live_source(ctx: click.Context, directory: Path | None, name: str, timeout: float | None) -> Iterator[Live]:
+def live_source(ctx: click.Context, directory: Path | None, name: str, timeout: float | None) -> Iterator[KernelSource]:
     """Connects to the kernel of `name`.
 
     Raises:
@@ -156,7 +156,7 @@ def live_source(ctx: click.Context, directory: Path | None, name: str, timeout: 
     if kernel is None:
         raise no_kernel_on(name)
     with _connected(kernel, name, timeout, LONG_PATIENCE) as client:
-        yield Live(client, kernel.notebook)
+        yield KernelSource(client, kernel.notebook)
 
 
 def store_of(ctx: click.Context, directory: Path | None, name: str) -> Path | None:
@@ -197,4 +197,4 @@ def _connected(kernel: LiveKernel, name: str, timeout: float | None, patience: f
     return connect(kernel.connection_file, timeout=timeout, patience=patience, waiting=waiting, called=name)
 
 
-__all__ = ["AtRest", "Live", "Source", "live_source", "source", "store_of"]
+__all__ = ["KernelSource", "Source", "StoreSource", "live_source", "source", "store_of"]

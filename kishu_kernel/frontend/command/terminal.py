@@ -176,7 +176,7 @@ def opened(path: Path, *, readonly: bool) -> Iterator[LmdbStore]:
         store.close()
 
 
-class Each:
+class EachStore:
     """Handles some stores one after the other: after an error in one it goes on with the next.
 
     Attributes:
@@ -226,7 +226,7 @@ class Each:
         ctx.exit(1 if self.failed else 0)
 
 
-class Bar:
+class ProgressBar:
     """A progress bar for what takes longer than a moment; shows nothing where stderr is no terminal."""
 
     def __init__(self, label: str) -> None:
@@ -234,7 +234,7 @@ class Bar:
         self._started = time.monotonic()
         self._bar: Any = None
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

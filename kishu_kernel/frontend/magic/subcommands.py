@@ -90,7 +90,7 @@ _TRAVEL = (
     Option("--no-replay", "fail rather than re-run a cell", "replay", "never"),
     Option("--allow-lost", "go there even if some values are lost", "allow_lost"),
 )
-_ASKS = "Asks before it re-runs a cell that has side effects on files, the network or the like."
+_ASKS = "It asks before it re-runs a cell with side effects, on files, the network or the like."
 
 SUBCOMMANDS = (
     Subcommand(
@@ -127,7 +127,7 @@ SUBCOMMANDS = (
         "the variables that differ between BASE (HEAD) and TARGET, and how",
         (_TARGET, Argument("base", "target", required=False)),
         (Option("--values", "with --json: also how they differ", "values"),),
-        "Large values are not loaded to compare them.",
+        "It does not load large values to compare them.",
     ),
     Subcommand(
         "variable",
@@ -176,7 +176,10 @@ SUBCOMMANDS = (
 )
 BY_NAME: Mapping[str, Subcommand] = {each.name: each for each in SUBCOMMANDS}
 
-TARGETS = "TARGET is an id from the log (4 characters are enough), a branch, a tag, HEAD, HEAD~3, or In[7]."
+TARGETS = (
+    "TARGET is an id from the log (4 characters are enough), a branch, a tag, In[7], HEAD (the state that you are in), "
+    "or HEAD~3."
+)
 _MORE = "`%kishu help undo` says more about undo; `--json` shows any reply as JSON."
 
 
@@ -252,7 +255,7 @@ def help_text(name: str | None = None) -> str:
         width = max(len(usage) for usage, _ in rows)
         lines = [f"{usage:{width}}  {what}" for usage, what in rows]
         lines += ["", TARGETS, "Options:", *(f"  {names}: {options}" for names, options in _options()), f"  {_MORE}"]
-        return "\n".join(["Go back to any earlier state of your variables.", "", *lines])
+        return "\n".join(["Go back to any earlier state of your variables. There is one after each cell.", "", *lines])
     command = _known(name)
     lines = [f"{command.usage}{' [OPTIONS]' if command.options else ''}", f"    {command.what}"]
     lines += [f"    {command.more}"] if command.more else []
