@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from kishu_kernel.store.format.signing import KEY_FILE
+from tests.support import addresses, soak
+
+SOAK = pytest.StashKey[bool]()
+
+LONGEST = ("tests/browser",)
+"""Groups that begin first, so that no process is left with one when the others are done."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -17,23 +24,41 @@ def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-SERVERS = (
-    "browser",
-    "conformance",
-    "matrix",
-    "notebooks",
-    "test_export.py",
-    "distribution",
-)
-"""Tests that let others choose the ports of kernels and servers, which two processes at a time might choose alike."""
+@pytest.fixture(autouse=True, scope="session")
+def own_address() -> None:
+    """An address for the kernels of this process."""
+    addresses.choose()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where there are several processes, the tests of a file stay in one.
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SOAK] = soak.prepare(config)
 
-    Tests in a browser come last: playwright has an event loop of its own in this thread.
+
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their markers
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The longest groups begin; in a soak, properties are tried again."""
+    order = {group: place for place, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
+    if config.stash[SOAK]:
+        soak.properties(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where there are several processes, the tests of a group stay in one: they share kernels.
+
+    xdist's own groups do nothing under pytest 9.2, which keeps the ids of tests elsewhere.
     """
-    items.sort(key=lambda item: "browser" in item.path.parts)
-    for item in items:
-        alone = not set(SERVERS).isdisjoint(item.path.parts)
-        item.add_marker(pytest.mark.xdist_group("servers" if alone else str(item.path)))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """The module of a test; those in a browser are one group, since they share it."""
+    module = nodeid.partition("::")[0]
+    return "tests/browser" if module.startswith("tests/browser/") else module

@@ -103,15 +103,16 @@ class AmbientState:
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
-    def begin(self, stirred: bool) -> None:
+    def begin(self, touched_between_cells: bool) -> None:
         """A cell is about to run.
 
         Args:
-            stirred: something else has run since the last checkpoint: what it changed is not the cell's doing.
+            touched_between_cells: something else may have run since the last checkpoint: what it changed is not
+                of the cell.
         """
         self._start()
         self._modules = len(sys.modules)
-        self._begun = self._changed(None if stirred else self.known.values.keys())
+        self._begun = self._changed(None if touched_between_cells else self.known.values.keys())
 
     def end(self) -> None:
         """The cell has ended; what is imported from here on is the kernel's."""

@@ -94,12 +94,12 @@ def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointI
     names touches all of them.
     """
     state: dict[Names, CheckpointId] = {}
-    settled: set[str] = set()
-    for checkpoint in _telling(lookup, at):
+    overridden: set[str] = set()
+    for checkpoint in _contributing(lookup, at):
         for record in checkpoint.versions:
-            if settled.isdisjoint(record.names):
+            if overridden.isdisjoint(record.names):
                 state[record.names] = checkpoint.id
-        settled |= _settled_by(checkpoint)
+        overridden |= _overridden_by(checkpoint)
     return state
 
 
@@ -125,7 +125,7 @@ def has_no_variables(lookup: Lookup, at: CheckpointId) -> bool:
     return True
 
 
-def _telling(lookup: Lookup, at: CheckpointId | None) -> Iterator[Checkpoint]:
+def _contributing(lookup: Lookup, at: CheckpointId | None) -> Iterator[Checkpoint]:
     """The checkpoints from `at` to the root whose deltas make up the state at it.
 
     An incomplete one is left out if a complete one follows, which tells its changes, too: it was compared with the
@@ -141,13 +141,13 @@ def _telling(lookup: Lookup, at: CheckpointId | None) -> Iterator[Checkpoint]:
         yield checkpoint
 
 
-def _settled_by(checkpoint: Checkpoint) -> set[str]:
+def _overridden_by(checkpoint: Checkpoint) -> set[str]:
     """Names whose earlier versions are no part of the state after this checkpoint."""
-    settled = {name for record in checkpoint.versions for name in record.names}
-    settled.update(*checkpoint.dropped)
+    overridden = {name for record in checkpoint.versions for name in record.names}
+    overridden.update(*checkpoint.dropped)
     if _changes_unknown(checkpoint):
-        settled.update(checkpoint.accessed)
-    return settled
+        overridden.update(checkpoint.accessed)
+    return overridden
 
 
 def _changes_unknown(checkpoint: Checkpoint) -> bool:
@@ -158,16 +158,16 @@ def _changes_unknown(checkpoint: Checkpoint) -> bool:
 def _gap(lookup: Lookup, at: CheckpointId | None, state: State) -> Gap | None:
     if at is None:
         return None
-    telling = list(_telling(lookup, at))
-    source = next((each for each in telling if each.severed is not None or _changes_unknown(each)), None)
+    contributing = list(_contributing(lookup, at))
+    source = next((each for each in contributing if each.severed is not None or _changes_unknown(each)), None)
     there = {name for names in state for name in names}
-    if source is None or telling[0].population == len(there):  # what is known is certain, and it is all
+    if source is None or contributing[0].population == len(there):  # what is known is certain, and it is all
         return None
     unsure: set[str] = set()
-    settled: set[str] = set()
-    for checkpoint in telling:
-        settled |= _settled_by(checkpoint)
-        unsure.update({*checkpoint.inputs, *(checkpoint.severed or ())} - settled)  # what a cell read was there
+    overridden: set[str] = set()
+    for checkpoint in contributing:
+        overridden |= _overridden_by(checkpoint)
+        unsure.update({*checkpoint.inputs, *(checkpoint.severed or ())} - overridden)  # what a cell read was there
         if _changes_unknown(checkpoint):
             unsure.update(checkpoint.accessed)
     severed = source.severed is not None
@@ -178,7 +178,7 @@ def _gap(lookup: Lookup, at: CheckpointId | None, state: State) -> Gap | None:
 def ambient_at(lookup: Lookup, at: CheckpointId | None) -> dict[str, CheckpointId]:
     """The ambient state at a checkpoint: for each kind the checkpoint that recorded it. O(checkpoints to the root)."""
     found: dict[str, CheckpointId] = {}
-    for checkpoint in _telling(lookup, at):
+    for checkpoint in _contributing(lookup, at):
         for name in checkpoint.ambient:
             found.setdefault(name, checkpoint.id)
     return found

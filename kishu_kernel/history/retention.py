@@ -55,7 +55,7 @@ def retention(
     """
     forest = _Forest(checkpoints)
     pointed = set(refs.values())
-    reached = forest.up_from(pointed)
+    reached = forest.with_ancestors(pointed)
     turns = {id: turn if id in reached else _NEVER for id, turn in _turns(forest, frozenset(redo)).items()}
     turns.update(dict.fromkeys(pointed & turns.keys(), _NEEDED))
     needed = _needed(forest, turns)
@@ -98,7 +98,7 @@ class _Forest:
                 stack.append((checkpoint, False))
                 stack.extend((each, True) for each in reversed(self._children.get(checkpoint.id, [])))
 
-    def up_from(self, ids: Iterable[CheckpointId]) -> set[CheckpointId]:
+    def with_ancestors(self, ids: Iterable[CheckpointId]) -> set[CheckpointId]:
         """These checkpoints and all their ancestors."""
         found: set[CheckpointId] = set()
         for id in ids:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.detect.detector import Judgement
-from kishu_kernel.errors import StoreError
+from kishu_kernel.errors import NothingToUndoError, StoreError
 from kishu_kernel.model import EVERYTHING, NOTHING, Access, CellRun, Checkpoint
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.ledger import Ledger, Outputs
@@ -64,7 +64,7 @@ class Checkpointer:
     ) -> None:
         self._names = names
         self._ledger = ledger
-        self._lazy = lazy_timeline
+        self._lazy_timeline = lazy_timeline
         self._cells = cells
         self._warn = warn
         self.interrupted = False
@@ -138,6 +138,26 @@ class Checkpointer:
         self._cells.mark_checked()
         return checkpoint
 
+    def commit(self, message: str) -> Checkpoint:
+        """Gives the present state a message; what has changed since the last checkpoint gets one of its own.
+
+        Raises:
+            NothingToUndoError: there is no checkpoint yet, and nothing to make one of.
+            StoreError: it could not be written.
+        """
+        self.flush()
+        new = self.settle(message)
+        if error := self.flush():
+            raise error
+        if new is not None:
+            return new
+        timeline = self._ledger.timeline
+        if timeline.head is None:
+            raise NothingToUndoError("there is nothing to commit yet: run a cell first")
+        named = replace(timeline.lookup(timeline.head), message=message)
+        timeline.amend(named)
+        return named
+
     def finish_interrupted(self) -> None:
         """What an interrupted checkpoint left out is taken before the next cell can change it further.
 
@@ -175,13 +195,13 @@ class Checkpointer:
             self._warn(NOT_STORED.format(error))
         elif self._ledger.has_caught_up():
             self._warn(STORES_AGAIN)
-        for sentence in self._lazy.notices():
+        for sentence in self._lazy_timeline.notices():
             self._warn(sentence)
         return error
 
     def flush(self, timeout: float | None = None) -> StoreError | None:
         """Waits, at most so many seconds, until what was taken is written or known to be lost; then as `recover`."""
-        self._lazy.flush(timeout)
+        self._lazy_timeline.flush(timeout)
         return self.recover()
 
     def await_buffers(self, access: Access) -> None:

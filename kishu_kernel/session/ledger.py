@@ -31,7 +31,7 @@ from kishu_kernel.model import (
     State,
     Version,
 )
-from kishu_kernel.objects.classes import is_strange
+from kishu_kernel.objects.classes import has_active_metaclass
 from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
@@ -69,11 +69,11 @@ class Ledger:
     ) -> None:
         self._names = names
         self._table = table
-        self._lazy = lazy_timeline
+        self._lazy_timeline = lazy_timeline
         self._rules = rules
         self._detector = Detector(table)
         self._recovery = Recovery()
-        self._lazy.on_written = self._recovery.drop_snapshot
+        self._lazy_timeline.on_written = self._recovery.drop_snapshot
         self._recomputation = Recomputation()
         self._distrusted: WeakKeyDictionary[type, str] = WeakKeyDictionary()
         """Types whose objects do not come back as they were stored -> why they are not stored."""
@@ -85,7 +85,7 @@ class Ledger:
     @property
     def timeline(self) -> Timeline:
         """The history. Safe to read from any thread."""
-        return self._lazy.get()
+        return self._lazy_timeline.get()
 
     # -- what has changed ------------------------------------------------------------------------
 
@@ -115,7 +115,7 @@ class Ledger:
         What the code may free is not kept alive any longer.
         """
         self._detector.release_sequences(access)
-        timeline = self._lazy.opened
+        timeline = self._lazy_timeline.opened
         if timeline is None or not timeline.store.in_flight():
             return
         touched = None if access.dynamic else self._detector.names_reached(access)
@@ -209,7 +209,7 @@ class Ledger:
 
     def _distrust_of(self, names: Names, variables: Mapping[str, Any]) -> str | None:
         kinds = (type(variables[name]) for name in names) if self._distrusted else ()
-        known = (self._distrusted.get(kind) for kind in kinds if not is_strange(kind))
+        known = (self._distrusted.get(kind) for kind in kinds if not has_active_metaclass(kind))
         return next(filter(None, known), None)
 
     def _payload_size(self, version: Version) -> int:
@@ -222,7 +222,7 @@ class Ledger:
             self._append_one(self._recovery.lost_cells[0], ())
             self._recovery.mark_appended()
             if first:  # to see whether the disk takes anything at all
-                self._lazy.flush()
+                self._lazy_timeline.flush()
                 self.timeline.store.raise_failure()
             first = False
         return self._append_one(checkpoint, payloads)
@@ -259,7 +259,7 @@ class Ledger:
         if not delta or head is None:
             self._detector.adopt(judgement)
             return
-        self._lazy.flush()  # the checkpoint is written twice, and the writer must not see both at once
+        self._lazy_timeline.flush()  # the checkpoint is written twice, and the writer must not see both at once
         checkpoint = self.timeline.store.checkpoint(head)
         made = {name for record in checkpoint.versions for name in record.names}
         if not made.isdisjoint(name for each in delta.changes for name in each.names):
@@ -303,7 +303,7 @@ class Ledger:
         Returns:
             Why it could not be written; None if everything could.
         """
-        failure = self._lazy.opened.take_failure() if self._lazy.opened else None
+        failure = self._lazy_timeline.opened.take_failure() if self._lazy_timeline.opened else None
         if failure is None:
             return None
         before = self._recovery.take_back(failure.checkpoints, str(failure.error))
@@ -321,7 +321,7 @@ class Ledger:
 
     def has_caught_up(self) -> bool:
         """Whether all that could not be written is on the disk now. True once."""
-        return self._lazy.opened is not None and self._recovery.has_caught_up(self._lazy.unwritten())
+        return self._lazy_timeline.opened is not None and self._recovery.has_caught_up(self._lazy_timeline.unwritten())
 
     # -- checkout --------------------------------------------------------------------------------
 

@@ -15,14 +15,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.access_trackers import Tracker
-from kishu_kernel.errors import NothingToUndoError, StoreError
+from kishu_kernel.errors import StoreError
 from kishu_kernel.model import (
     EVERYTHING,
     NOTHING,
@@ -88,10 +87,10 @@ class Session:
         self._rerun = rerun
         self._warn = warn
         self._show = show
-        self._lazy = LazyTimeline(timeline)
-        self._ledger = Ledger(namespace, table, self._lazy, rules)
+        self._lazy_timeline = LazyTimeline(timeline)
+        self._ledger = Ledger(namespace, table, self._lazy_timeline, rules)
         self._cells = RunningCells(tracker, background)
-        self._checkpointer = Checkpointer(namespace, self._ledger, self._lazy, self._cells, warn)
+        self._checkpointer = Checkpointer(namespace, self._ledger, self._lazy_timeline, self._cells, warn)
         self._think_time = ThinkTime(self._ledger, table, warn, trials)
         self._finished: list[FinishedCell] = []
         """Cells that have ended while one on the main shell still runs: its end takes their checkpoints."""
@@ -351,18 +350,7 @@ class Session:
             StoreError: it could not be written.
         """
         with self._gate:
-            self.flush()
-            new = self.settle(message)
-            if error := self.flush():
-                raise error
-            if new is not None:
-                return new
-            head = self.timeline.head
-            if head is None:
-                raise NothingToUndoError("there is nothing to commit yet: run a cell first")
-            named = replace(self.timeline.lookup(head), message=message)
-            self.timeline.amend(named)
-            return named
+            return self._checkpointer.commit(message)
 
     def collect(self, *, dry_run: bool = False) -> Collected:
         """Drops payloads that nobody needs, as in `Timeline.collect`."""
@@ -387,21 +375,21 @@ class Session:
         Returns:
             The checkpoints that are not completely written.
         """
-        return self._lazy.flush_within(seconds)
+        return self._lazy_timeline.flush_within(seconds)
 
     @property
     def waiting_bytes(self) -> int:
         """Bytes that wait to be written."""
-        return self._lazy.waiting_bytes
+        return self._lazy_timeline.waiting_bytes
 
     def close_if_unused(self) -> bool:
         """Closes the store if nothing of this session is in it, so that another one can be opened. False if it is."""
         with self._gate:
-            return self._lazy.close_if_unused()
+            return self._lazy_timeline.close_if_unused()
 
     def close(self) -> None:
         """Writes what was taken, and closes the store. The history stays readable."""
-        self._lazy.close()
+        self._lazy_timeline.close()
         self._think_time.close()
 
     # -- the process ends ------------------------------------------------------------------------
@@ -447,8 +435,8 @@ class Session:
 
     def hasten_writing(self) -> None:
         """From now on the most valuable is written first."""
-        self._lazy.hasten_writing()
+        self._lazy_timeline.hasten_writing()
 
     def hand_over(self, key: Path | None, patience: float, seconds: float) -> bool:
         """Gives what is not written to a process that outlives this one, as in `LazyTimeline.hand_over`."""
-        return self._lazy.hand_over(key, patience, seconds)
+        return self._lazy_timeline.hand_over(key, patience, seconds)

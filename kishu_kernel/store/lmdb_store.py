@@ -28,9 +28,10 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.store import garbage
 from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, StoredPayload
-from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.chunk_reader import ChunkLoader, chunk_tables
 from kishu_kernel.store.disk.chunk_writer import ChunkWriter
+from kishu_kernel.store.disk.environment import MAP_SIZE
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.orphans import remove_orphans
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
@@ -64,12 +65,12 @@ class LmdbStore:
         path: Path,
         *,
         sync: bool = True,
-        map_size: int = environment.MAP_SIZE,
+        map_size: int = MAP_SIZE,
         signer: Signer | None = None,
         readonly: bool = False,
     ) -> None:
         self._identity = StoreIdentity(signer or user_signer())
-        self._environment = environment.acquire(path, sync, map_size, readonly)
+        self._environment = environment_pool.acquire(path, sync, map_size, readonly)
         self._closed = False
         self._loader = ChunkLoader(self._environment, lambda: self._reading(LoadError))
 
@@ -262,7 +263,7 @@ class LmdbStore:
         """As in `Store`. In a forked child nothing is closed: it is the parent's."""
         if not self._closed:
             self._closed = True
-            environment.release(self._environment)
+            environment_pool.release(self._environment)
 
     @property
     def _tables(self) -> Mapping[str, _Database]:

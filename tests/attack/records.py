@@ -13,7 +13,7 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
-from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signing import KEY_FILE, key_path
 from kishu_kernel.store.maintenance.fsck import check
@@ -142,7 +142,7 @@ def _damages(ids: Sequence[str], chance: random.Random) -> Iterator[tuple[tuple[
 
 def damage(path: Path, broken: Sequence[str], how: str) -> None:
     """The records of these checkpoints are no records any more."""
-    with environment.opened(path) as store:
+    with environment_pool.opened(path) as store:
 
         def work(txn: Any) -> None:
             for id in broken:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
 
 HOSTILE: dict[str, dict[str, Any]] = {
@@ -35,13 +35,13 @@ HOSTILE: dict[str, dict[str, Any]] = {
 
 def rows(store: Path, table: str) -> dict[bytes, bytes]:
     """All that a table holds."""
-    with environment.opened(store) as opened, opened.reading() as txn, txn.cursor(db=opened.tables[table]) as cursor:
+    with environment_pool.opened(store) as env, env.reading() as txn, txn.cursor(db=env.tables[table]) as cursor:
         return {bytes(key): bytes(value) for key, value in cursor}
 
 
 def put(store: Path, table: str, values: Mapping[bytes, bytes]) -> None:
     """Puts rows into a table, in the place of those that have the same keys."""
-    with environment.opened(store) as opened:
+    with environment_pool.opened(store) as opened:
 
         def work(txn: Any) -> None:
             for key, value in values.items():
@@ -52,7 +52,7 @@ def put(store: Path, table: str, values: Mapping[bytes, bytes]) -> None:
 
 def remove(store: Path, table: str) -> None:
     """Removes all rows of a table."""
-    with environment.opened(store) as opened:
+    with environment_pool.opened(store) as opened:
         opened.write(lambda txn: txn.drop(opened.tables[table], delete=False))
 
 

@@ -237,7 +237,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
 
     first = Notebook(session="first", store=None)
     timeline = opener("first").open()
-    first.session._lazy.opened = timeline
+    first.session._lazy_timeline.opened = timeline
     first.store = timeline.store  # type: ignore[assignment]
     first.ok("x = [1]")
     first.session.close()
@@ -245,7 +245,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     second = Notebook(session="second", store=None)
     opened = opener("second")
     timeline = opened.open()
-    second.session._lazy.opened = timeline
+    second.session._lazy_timeline.opened = timeline
     second.store = timeline.store  # type: ignore[assignment]
     assert len(warned) == 1
     second.session.resume()
@@ -260,7 +260,7 @@ def test_what_was_new_goes_to_the_disk_when_it_may_be_written(tmp_path: Path, di
     second.ok("x.append(3)")
     second.session.close()
     third = Notebook(session="third", store=None)
-    third.session._lazy.opened = opener("third").open()
+    third.session._lazy_timeline.opened = opener("third").open()
     third.session.checkout("main")
     assert third["x"] == [1, 2, 3]
     assert set(third.session.timeline.names("branch/")) == {"main"}

@@ -131,7 +131,7 @@ def test_long_values_are_found_in_the_file(store: LmdbStore) -> None:
             assert found.size == len(data)
             if len(data) > 4096:
                 assert found.value.view is None
-                assert here.pages.read(found.value.place, found.size) == data
+                assert here.reader.read(found.value.place, found.size) == data
             else:
                 assert found.value.view == data
 

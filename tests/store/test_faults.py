@@ -205,7 +205,7 @@ def test_a_read_only_disk_is_told_and_can_be_read(disk: Path) -> None:
     process = python(
         HEAD
         + """
-    from kishu_kernel.store.disk import environment
+    from kishu_kernel.store.disk import environment_pool
     path = Path(sys.argv[1])
     for place in (path, path.parent / "new"):
         try:
@@ -215,10 +215,10 @@ def test_a_read_only_disk_is_told_and_can_be_read(disk: Path) -> None:
         else:
             sys.exit("opened")
     for files in (2, 1):
-        opened = environment.acquire(path, True, environment.MAP_SIZE, readonly=True)
+        opened = environment_pool.acquire(path, readonly=True)
         with opened.reading() as txn:
             assert txn.stat(opened.tables["checkpoints"])["entries"] == 0
-        environment.release(opened)
+        environment_pool.release(opened)
     """,
         disk / "store",
     )

@@ -13,7 +13,7 @@ import pytest
 
 from kishu_kernel.errors import StoreDamagedError, StoreError
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.disk import environment, integrity, store_files
+from kishu_kernel.store.disk import environment_pool, integrity, store_files
 
 from . import workload
 from .processes import HEAD, python, succeed
@@ -193,7 +193,7 @@ def test_every_way_to_open_asks(path: Path) -> None:
         lambda: store_files.compact(path),
         lambda: store_files.copy(path, path.with_name("copy")),
         lambda: store_files.is_empty(path),
-        lambda: environment.opened(path, readonly=True).__enter__(),
+        lambda: environment_pool.opened(path, readonly=True).__enter__(),
     )
     for way in ways:
         with pytest.raises(StoreDamagedError, match="fsck --repair"):

@@ -11,7 +11,8 @@ import pytest
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.disk import environment, store_files
+from kishu_kernel.store.disk import environment_pool, store_files
+from tests.support.soak import often
 
 from . import workload
 from .faults import small_disk
@@ -95,10 +96,11 @@ def test_a_store_in_use_is_left_alone(path: Path) -> None:
     intact(path)
 
 
-def test_a_compaction_may_be_killed(path: Path) -> None:
+@often(3, 8)
+def test_a_compaction_may_be_killed(path: Path, times: int) -> None:
     random = Random(5)
     fill(path)
-    for _ in range(8):
+    for _ in range(times):
         process = python(
             """
     import sys
@@ -215,4 +217,4 @@ def test_opened_for_reading(path: Path) -> None:
     workload.check(reader, range(1, 6))
     writer.close()
     reader.close()
-    assert not environment.is_open(path)
+    assert not environment_pool.is_open(path)

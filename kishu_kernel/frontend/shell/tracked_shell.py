@@ -259,7 +259,7 @@ class TrackedShell:
             return self.session.before_cell(source, main=main, hidden=hidden)
         except Exception as error:  # law 8: the cell runs, whatever is wrong with us
             self.session.before_unwatched_code()
-            self.warn(f"Kishu could not watch a cell ({error!r}). The next checkpoint will make up for it.")
+            self.warn(f"Kishu could not watch a cell ({error!r}). The next state will include what it changed.")
             return None
 
     def _checkpoint(self, ticket: Ticket, run: CellRun, msg_id: str) -> None:
@@ -357,12 +357,12 @@ class TrackedShell:
         place = self.opener.place
         self._announcement.tell(self.notebook(), None if place is None else place.path)
 
-    def think(self, hurried: Callable[[], bool]) -> float | None:
+    def think(self, should_stop: Callable[[], bool]) -> float | None:
         """As in `Session.think`. Tells subscribers when checkpoints look different for it."""
         if self._open_cells or not self.settings.audit:
             return None
         before = self.session.findings
-        wait = self.session.think(hurried)
+        wait = self.session.think(should_stop)
         if self.session.findings != before:
             self._changed(older_too=True)
         return wait

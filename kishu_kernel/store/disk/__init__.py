@@ -1,1 +1,7 @@
-"""LMDB and files: environments and their rules, reading and writing in bulk, locks, directories of the user's own."""
+"""A store on the disk: LMDB and its files.
+
+- The open store: `environment`, `environment_pool` (one per directory and process), `locks`, `tables`, `identity`.
+- Bytes in and out: `chunk_writer`, `chunk_reader`, `direct_reads`, `parallel`, `orphans`.
+- Files that cannot be trusted: `directory`, `integrity`, `file_monitor`, `data_file`, `page_layout`.
+- Whole files, and errors: `store_files`, `disk_errors`.
+"""

@@ -1,11 +1,14 @@
-"""Payloads into an environment: what it does not hold yet, compressed, in transactions of bounded size.
+"""The payloads of one commit written to an environment: new chunks only, compressed, in transactions of bounded size.
 
-Law: memory and transactions stay small however large the payloads are; what a manifest names is there when the
-transaction that writes the manifest ends. Chunks that outweigh a batch are written ahead: nothing names them yet, so
-another process's collection may take them away again, as it may those that were found to be there. So the last
-transaction looks whether any were removed since the first look, and puts again what is gone.
-Payloads may be live memory that changes meanwhile (see `steady`). What waits for a transaction is bytes that cannot
-change, so a transaction that is run again puts the same.
+Law: memory and transactions stay small however large the payloads are, and every chunk that a manifest names is in the
+store when the transaction that writes the manifest ends.
+
+Chunks beyond one batch are written ahead, in transactions of their own. No manifest names them yet, so a garbage
+collection in another process may remove them, like chunks that were found to be stored already. So the last transaction
+looks whether any chunk was removed since the first look, and writes again what is gone.
+
+Payloads may be live memory that changes meanwhile (`torn_reads`). What waits for a transaction is bytes that cannot
+change, so a transaction that is run again writes the same.
 """
 
 from __future__ import annotations
@@ -29,23 +32,30 @@ BATCH = 16 << 20
 """Bytes of new chunks in one transaction, which LMDB holds in memory until its end. Measured: more is no faster."""
 
 OWN_BATCH = 12 << 20
-"""Of those, bytes that are in our memory besides: frames, pieces of streams, copies of live memory."""
+"""Of those, bytes in memory of our own: compressed frames, pieces of streams, copies of live memory."""
 
 _GROUP = 8 << 20
 _GROUP_CHUNKS = 256
+"""Bytes and number of chunks that are looked up together."""
 
 
-class _Value(NamedTuple):
+class _Row(NamedTuple):
     digest: Digest
     table: str
     data: memoryview | bytes
 
 
 class ChunkWriter:
-    """The payloads of one commit on their way in. For one thread.
+    """Writes the payloads of one commit: first `prepare`, then `finish` in the commit's last transaction.
+
+    For one thread.
 
     Args:
-        pause: called now and then, between transactions; what it raises ends `take`.
+        between_writes: called now and then, between transactions. What it raises ends `prepare`.
+
+    Attributes:
+        waiting_bytes: of chunks that `finish` will write.
+        leaves_orphans: whether `finish` left chunks that no manifest may name, since their payloads are not stored.
     """
 
     def __init__(
@@ -60,44 +70,44 @@ class ChunkWriter:
         self._seen: set[Digest] = set()
         self._group: list[Chunk] = []
         self._group_bytes = 0
-        self._waiting: list[_Value] = []
+        self._waiting: list[_Row] = []
         self._own_bytes = 0
         self._ahead: dict[Digest, int] = {}
         self._removals: bytes | None = None
         self.waiting_bytes = 0
-        """Of chunks that `finish` will put."""
         self.leaves_orphans = False
-        """Whether `finish` leaves chunks of payloads that are not stored: nothing may name them."""
 
     def prepare(self) -> list[Manifest]:
-        """Take the payloads apart, compress what is new of them, and write ahead all but the last batch.
+        """Split the payloads, compress new chunks, and write ahead all but the last batch. The payloads' manifests.
 
-        O(bytes) to hash them, those of live memory twice. Raises StoreError where LMDB fails; `written_ahead` tells
-        whether that left anything.
+        O(bytes) to hash them, those of live memory twice.
+
+        Raises:
+            StoreError: LMDB fails. `has_written_ahead` says whether orphans are left.
         """
         with self._environment.reading() as txn:
             self._removals = _removals(txn, self._environment)
         for number, payload in enumerate(self._payloads):
             self._manifests.append(split_payload(payload, self._add))
-            self._keep_new()  # before the second look
+            self._keep_new()  # live memory is copied before it is hashed a second time
             if not torn_reads.is_unchanged(payload, self._manifests[number]):
                 self._changed.add(number)
-        # Copies that came too late: all payloads that name them.
+        # chunks that had changed when they were copied: all payloads that name them are torn
         self._changed.update(n for n, each in enumerate(self._manifests) if not self._torn.isdisjoint(each.digests))
         return self._manifests
 
     @property
     def changed_payloads(self) -> list[Payload]:
-        """Those that are not to be stored, since their memory changed. All of them are known after `finish`."""
+        """Payloads that must not be stored, since their memory changed meanwhile. Complete after `finish`."""
         return [self._payloads[number] for number in sorted(self._changed)]
 
     @property
     def has_written_ahead(self) -> bool:
-        """Whether there are chunks in the store already, which nothing names unless the commit succeeds."""
+        """Whether chunks were written already. They are orphans unless the commit succeeds."""
         return bool(self._ahead)
 
     def finish(self, txn: Transaction[bytes]) -> int:
-        """Put what is waiting, and what has gone meanwhile. May be called again, with another transaction.
+        """Write the last batch, and again what was removed meanwhile. May be called again, with another transaction.
 
         Returns:
             How many bytes of chunks the commit added.
@@ -110,25 +120,25 @@ class ChunkWriter:
 
             def put_again(chunk: Chunk) -> None:
                 if chunk.digest in gone:
-                    value = _value(chunk)
+                    value = _row(chunk)
                     if value is not None:
                         gone.remove(chunk.digest)
                         added.update(self._put(txn, [value]))
 
-            for number, payload in self._sound():
+            for number, payload in self._unchanged():
                 if not gone.isdisjoint(self._manifests[number].digests):
                     split_payload(payload, put_again)
-            # What is still gone has changed since the second look, and cannot be had any more.
-            self._changed.update(n for n, _ in self._sound() if not gone.isdisjoint(self._manifests[n].digests))
+            # What is still gone has changed since it was hashed the second time.
+            self._changed.update(n for n, _ in self._unchanged() if not gone.isdisjoint(self._manifests[n].digests))
             wanted = self._wanted()
         self.leaves_orphans = not added.keys() <= wanted
         return sum(size for digest, size in added.items() if digest in wanted)
 
-    def _sound(self) -> list[tuple[int, Payload]]:
+    def _unchanged(self) -> list[tuple[int, Payload]]:
         return [(n, payload) for n, payload in enumerate(self._payloads) if n not in self._changed]
 
     def _wanted(self) -> set[Digest]:
-        return {digest for number, _ in self._sound() for digest in self._manifests[number].digests}
+        return {digest for number, _ in self._unchanged() for digest in self._manifests[number].digests}
 
     def _add(self, chunk: Chunk) -> None:
         if chunk.digest in self._seen:
@@ -140,7 +150,7 @@ class ChunkWriter:
             self._keep_new()
 
     def _keep_new(self) -> None:
-        """Of the group, keep what the store does not hold."""
+        """Of the group, keep those chunks that the store does not hold; compress them."""
         if not self._group:
             return
         self._between_writes()
@@ -148,7 +158,7 @@ class ChunkWriter:
             new = [chunk for chunk in self._group if not there.holds(chunk.digest)]
         self._group, self._group_bytes = [], 0
         for chunk in new:
-            value = _value(chunk)
+            value = _row(chunk)
             if value is None:
                 self._torn.add(chunk.digest)
                 continue
@@ -164,8 +174,8 @@ class ChunkWriter:
             self._ahead |= self._environment.write(lambda txn: self._put(txn, self._waiting), self.waiting_bytes)
         self._waiting, self.waiting_bytes, self._own_bytes = [], 0, 0
 
-    def _put(self, txn: Transaction[bytes], values: Sequence[_Value]) -> dict[Digest, int]:
-        """What that added, in bytes: nothing where another one was faster."""
+    def _put(self, txn: Transaction[bytes], values: Sequence[_Row]) -> dict[Digest, int]:
+        """Write chunks. The bytes of each that was added: another process may have written one meanwhile."""
         added: dict[Digest, int] = {}
         for digest, name, data in values:
             if txn.put(digest, data, db=self._environment.tables[name], overwrite=False):
@@ -174,14 +184,14 @@ class ChunkWriter:
 
 
 def _removals(txn: Transaction[Any], environment: Environment) -> bytes:
-    """Changes whenever chunks were removed: as long as it does not, what was there is there."""
+    """A counter of removals: as long as it stays the same, no chunk has been removed."""
     return bytes(txn.get(schema.REMOVALS_KEY, b"", db=environment.tables["meta"]))
 
 
-def _value(chunk: Chunk) -> _Value | None:
-    """What to put; None where the memory has changed since it was hashed."""
+def _row(chunk: Chunk) -> _Row | None:
+    """The row of a chunk; None where its memory has changed since it was hashed."""
     data = unchanged_bytes(chunk)
     if data is None:
         return None
     frame = compress(data, chunk.item_bytes)
-    return _Value(chunk.digest, "chunks", data) if frame is None else _Value(chunk.digest, "packed", frame)
+    return _Row(chunk.digest, "chunks", data) if frame is None else _Row(chunk.digest, "packed", frame)

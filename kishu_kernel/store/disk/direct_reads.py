@@ -1,16 +1,18 @@
-"""Long values are looked up and read around the map that LMDB reads through.
+"""Long values looked up and read past the map through which LMDB reads.
 
 A page that is read through the map counts as memory of this process until the kernel wants it back, and looking up a
-key touches the value: 64 KiB of it, or 2 MiB where the page cache has huge pages. A loaded array would need its memory
-twice, and so would one that is only found to be stored already. So what is mapped is let go again after every few
-long values found, and their bytes are read from the data file: into their target, without the interpreter's lock.
+key touches the value: 64 KiB of it, or 2 MiB where the page cache has huge pages. A loaded array would take its memory
+twice, and so would one that is only found to be stored already. So the touched part of the map is released again after
+every few long values, and their bytes are read from the data file into their target, without the interpreter's lock.
 
-Law: nothing depends on it that is not verified. Where the value lies is read from LMDB's own layout, which its
-interface does not promise; what is read has its digest checked, and is read again through the map where that fails.
+Law: nothing that is not verified depends on it. The place of a value is read from LMDB's own layout, which its
+interface does not promise; the digest of what was read is checked, and where that fails it is read again through the
+map.
+
 The layout: a page begins with its number (8 bytes); page 0 has a magic number behind its header of 16. A key in a leaf
-stands behind 8 bytes: the length of the value (4), flags (2) and its own length (2). Where flag 1 is set, the number
-of the value's first page follows the key, and the value follows the header of that page. While a transaction is open
-all this stays where it is.
+stands behind 8 bytes: the length of the value (4), flags (2), its own length (2). Where flag 1 is set, the number of
+the value's first page follows the key, and the value follows the header of that page. All this stays in place while a
+transaction is open.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ _MAGIC = 0xBEEFC0DE
 _DONTNEED = 4
 _NODE = ((ctypes.c_uint32, 8), (ctypes.c_uint16, 4), (ctypes.c_uint16, 2))
 _RELEASE_AFTER = 8
-"""Long values found until their pages are let go, with all that was mapped around them."""
+"""Long values that are found until the touched part of the map is released."""
 _USABLE = (
     hasattr(os, "preadv")
     and ctypes.sizeof(ctypes.c_void_p) == 8
@@ -45,11 +47,11 @@ _USABLE = (
 
 
 class Value(NamedTuple):
-    """A value where LMDB has it. Valid while the transaction is open.
+    """Where a value is. Valid while the transaction is open.
 
     Attributes:
         view: through the map; None where it is to be read from the file.
-        place: in the file, where it is to be read from there.
+        place: in the file; 0 where there is a view.
     """
 
     size: int
@@ -58,7 +60,9 @@ class Value(NamedTuple):
 
 
 class DirectReader:
-    """The data file of an environment, open while a read transaction is. `look` and `sizes` are for its thread only.
+    """Reads the data file of an environment during one read transaction.
+
+    `find` and `sizes` are for the transaction's thread; `read` and `readinto` are safe from any thread.
 
     Args:
         directory: of the environment.
@@ -70,23 +74,23 @@ class DirectReader:
         self._bottom = self._top = self._touched = self._pages = 0
         self._file = -1
         if _USABLE:
-            with suppress(OSError), allowed_on_this_thread():  # somebody moved the file: it is still mapped
+            with suppress(OSError), allowed_on_this_thread():  # where the file was moved, the map is still there
                 self._file = os.open(directory / "data.mdb", os.O_RDONLY | os.O_CLOEXEC)
                 self._pages = os.fstat(self._file).st_size // page_size
 
     def close(self) -> None:
-        """Closes the file. No lock is lost by that: LMDB's are on another one."""
+        """Close the file. No lock is lost by that: LMDB's locks are on another file."""
         self._release_pages()
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
     def find(self, cursor: Cursor[memoryview], key: bytes) -> Value | None:
-        """The value under a key; None where there is none."""
+        """The value of a key; None where there is none."""
         return self._value(cursor) if cursor.set_key(key) else None
 
     def sizes(self, cursor: Cursor[memoryview], start: bytes = b"") -> Iterator[tuple[bytes, int]]:
-        """All keys of a table from `start` on, with the lengths of their values."""
+        """All keys of a table from `start` on, with the lengths of their values. The values are not read."""
         there = cursor.set_range(start) if start else cursor.first()
         while there:
             yield bytes(cursor.key()), self._value(cursor).size
@@ -115,7 +119,12 @@ class DirectReader:
         return found
 
     def _long(self, key: int, length: int) -> Value | None:
-        """The value behind a key in a leaf, where it has pages of its own."""
+        """The value behind a key in a leaf, where it has pages of its own; else None.
+
+        Args:
+            key: its address.
+            length: of the key.
+        """
         size, flags, key_length = (kind.from_address(key - back).value for kind, back in _NODE)
         leaf = key - key % self._page_size
         if flags != _BIG or key_length != length or leaf + self._page_size < key + length + 8:
@@ -128,13 +137,13 @@ class DirectReader:
         return Value(size, None, page * self._page_size + _PAGE_HEADER)
 
     def _is_start_of_map(self, bottom: int) -> bool:
-        """Whether the map begins there: a wrong guess must not let go of other memory."""
+        """Whether the map begins at this address. Wrongly guessed, other memory would be released."""
         if not self._bottom and ctypes.c_uint32.from_address(bottom + _PAGE_HEADER).value == _MAGIC:
             self._bottom = bottom
         return self._bottom == bottom
 
     def _count_touched(self, stop: int) -> None:
-        """Of the map, something in front of `stop` is in memory by now."""
+        """A part of the map below the address `stop` was touched."""
         self._top = max(self._top, stop)
         self._touched += 1
         if self._touched >= _RELEASE_AFTER:

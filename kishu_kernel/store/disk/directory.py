@@ -1,8 +1,8 @@
 """The directory of a store and the files in it, before LMDB sees them: whose they are, and whether they are whole.
 
-Law: what a directory holds may be damaged or hostile, and LMDB trusts it: it follows links, and memory that no file
-stands behind ends the process (SIGBUS). What it could not survive is refused here, in one sentence.
-Neighbours: `environment` opens what was found in order here.
+Law: a directory may hold damaged or hostile files, and LMDB trusts what it finds: it follows links, and a map without a
+file behind it ends the process (SIGBUS). What LMDB would not survive is refused here, with one sentence.
+Neighbours: `environment` opens what was accepted here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DATA = "data.mdb"
 LOCK = "lock.mdb"
 
 READERS = 126
-"""LMDB's default. All who open a store must ask for the same."""
+"""LMDB's default. All who open a store must use the same number."""
 
 _LOCK_SIZE = 8192
 """Of the lock file of so many readers, in every build of LMDB that has 64-byte cache lines."""
@@ -41,16 +41,17 @@ _POSIX = os.name != "nt"
 
 
 def is_forbidden(error: BaseException) -> bool:
-    """Whether this says that a disk or a directory may only be read."""
+    """Whether an error says that a disk or a directory can only be read."""
     code = getattr(error, "errno", None) or getattr(error, "code", None)
     return isinstance(error, PermissionError) or code in _FORBIDDEN
 
 
 def make_private(path: Path) -> None:
-    """Create a directory for this user only, and its parents where they are missing; close one that is open to others.
+    """Create a directory for this user only, with missing parents. Take the permissions of others from one that exists.
 
     Raises:
-        StoreError: it cannot be created, or is somebody else's.
+        UnwritableError: it cannot be created, as the place can only be read.
+        StoreError: it cannot be created, or belongs to somebody else.
     """
     try:
         for place in make_missing(path):
@@ -58,7 +59,7 @@ def make_private(path: Path) -> None:
         check_owner(path)
         mode = stat.S_IMODE(path.stat().st_mode)
         if _POSIX and mode & 0o077:
-            with suppress(PermissionError):  # not ours, but root's: file systems without owners look like that
+            with suppress(PermissionError):  # root's: file systems without owners look like that
                 path.chmod(mode & 0o700)
     except OSError as error:
         kind = UnwritableError if is_forbidden(error) else StoreError
@@ -66,7 +67,7 @@ def make_private(path: Path) -> None:
 
 
 def make_missing(path: Path) -> list[Path]:
-    """Create a directory and its parents where they are missing, for this user only; which were made.
+    """Create a directory and its parents where they are missing, for this user only. Returns those that were created.
 
     Raises:
         OSError: one cannot be created.
@@ -79,18 +80,18 @@ def make_missing(path: Path) -> list[Path]:
 
 
 def make_file_private(descriptor: int) -> None:
-    """A file that was just made is for this user, and for nobody else, whatever the umask left of it."""
+    """Give a new file the permissions 0600, whatever the umask left of them."""
     if hasattr(os, "fchmod"):
         with suppress(OSError):  # there are file systems without permissions
             os.fchmod(descriptor, 0o600)
 
 
 def check_owner(path: Path) -> None:
-    """Refuse a directory, or a link to one, that another user could exchange under us.
+    """Refuse a directory, or a link to one, that another user could replace.
 
     Raises:
-        StoreError: it belongs to neither this user nor root, or is no directory.
-        OSError: it cannot be looked at.
+        StoreError: it belongs to neither this user nor root.
+        OSError: it is no directory, or cannot be looked at.
     """
     if not stat.S_ISDIR(path.stat().st_mode):
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
@@ -103,8 +104,8 @@ def check_owner(path: Path) -> None:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory outlive a power failure, where the platform can."""
-    with suppress(OSError):  # not everywhere can a directory be opened, or be synced
+    """Make the names in a directory durable (fsync), where the platform can. Never raises."""
+    with suppress(OSError):  # not every system can open or sync a directory
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -116,10 +117,10 @@ def sync_directory(path: Path) -> None:
 
 
 def check_files(path: Path) -> None:
-    """Refuse files that are links to elsewhere, or no files: LMDB would open what they lead to, and write there.
+    """Refuse links and special files in the place of a store's files: LMDB would follow them, and write there.
 
     Raises:
-        StoreError: there is such a one.
+        StoreError: there is one.
     """
     for name in (DATA, LOCK):
         with suppress(FileNotFoundError):
@@ -133,7 +134,11 @@ def check_files(path: Path) -> None:
 
 
 def close_files(path: Path, new: bool) -> None:
-    """Take from everybody else what umask or copying gave them. `new`: LMDB has just made the data file."""
+    """Take from other users the permissions that the umask or copying gave them.
+
+    Args:
+        new: the data file was just created.
+    """
     for name in (DATA, LOCK):
         file = path / name
         with suppress(FileNotFoundError):
@@ -144,17 +149,17 @@ def close_files(path: Path, new: bool) -> None:
 
 
 def has_data(path: Path) -> bool:
-    """Whether there is a data file in a directory that LMDB has begun to fill."""
+    """Whether there is a data file that is not empty."""
     with suppress(OSError):
         return (path / DATA).stat().st_size > 0
     return False
 
 
 def create_data(path: Path) -> None:
-    """Make an empty data file where there is none, or only one that was begun and that nothing was committed to.
+    """Create an empty data file where there is none, or one to which nothing was ever committed.
 
-    Such a one is left by a full disk, or by a kill at the very first moment, and LMDB would refuse it for ever.
-    Only when nobody has it open. LMDB itself would make a file that the umask can keep it from opening again.
+    A full disk or a kill at the very first moment leaves such a file, and LMDB would refuse it for ever. LMDB itself
+    would create a file that the umask can keep it from opening again. No process may have the file open.
 
     Raises:
         OSError: the disk is full, or cannot be written.
@@ -165,9 +170,9 @@ def create_data(path: Path) -> None:
 
 
 def reserve_lock(path: Path) -> None:
-    """Give the lock file its blocks: LMDB writes to it through memory, where a full disk is a SIGBUS.
+    """Allocate the lock file: LMDB writes to it through a map, where a full disk is a SIGBUS.
 
-    Only when this process does not have it open: closing a file ends the process's POSIX locks on it.
+    This process must not have it open: closing a file ends the POSIX locks that the process has on it.
 
     Raises:
         OSError: the disk is full, or cannot be written.
@@ -183,10 +188,14 @@ def reserve_lock(path: Path) -> None:
 
 
 def check_size(path: Path, needed: int, size: int) -> None:
-    """Refuse a data file that ends before the last page that LMDB will look for in it.
+    """Refuse a data file that is shorter than LMDB expects.
+
+    Args:
+        needed: bytes up to the end of the last page in use.
+        size: bytes that it has.
 
     Raises:
-        StoreError: it does.
+        StoreError: it is shorter.
     """
     if size < needed:
         raise StoreError(
@@ -196,7 +205,7 @@ def check_size(path: Path, needed: int, size: int) -> None:
 
 
 def _opened(file: Path) -> int:
-    """Open a file, for this user only where it has to be made."""
+    """A descriptor of a file, which is created for this user only where it is missing."""
     flags = os.O_RDWR | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"))
     try:
         descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, 0o600)
@@ -207,7 +216,7 @@ def _opened(file: Path) -> int:
 
 
 def _unfinished(data: Path) -> bool:
-    """Whether this data file was begun, and nothing was ever committed to it."""
+    """Whether a data file was begun, and nothing was ever committed to it."""
     try:
         with data.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -224,9 +233,9 @@ def _unfinished(data: Path) -> bool:
 
 
 def growth_error(data: Path) -> int | None:
-    """The error with which the disk refuses a file to grow, or None. It grows a little where it may.
+    """The errno with which the disk refuses to let a data file grow; None where it lets it grow (by 64 KiB).
 
-    LMDB calls a write that was cut short an input/output error, whatever stopped it: asked again, the disk tells.
+    LMDB reports every incomplete write as an input/output error; asked again, the disk says what stopped it.
     """
     if not hasattr(os, "posix_fallocate"):
         return errno.ENOSPC if _free(data.parent) < _LITTLE else None
@@ -234,7 +243,7 @@ def growth_error(data: Path) -> int | None:
         descriptor = os.open(data, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
         return error.errno
-    try:  # allocating overwrites nothing, whoever writes there at this moment
+    try:  # allocating overwrites nothing, even if somebody writes there at this moment
         _allocate(descriptor, os.fstat(descriptor).st_size, 1 << 16)
     except OSError as error:
         return error.errno
@@ -244,7 +253,7 @@ def growth_error(data: Path) -> int | None:
 
 
 _LITTLE = 1 << 20
-"""Free bytes below which an input/output error means a full disk, where the disk does not say so itself."""
+"""With fewer free bytes an input/output error is taken for a full disk."""
 
 
 def _free(path: Path) -> int:
@@ -254,7 +263,7 @@ def _free(path: Path) -> int:
 
 
 def _allocate(descriptor: int, start: int, length: int) -> None:
-    """OSError where there is no room; nothing where the file system cannot allocate."""
+    """Allocate a part of a file. OSError where there is no room; does nothing where the file system cannot."""
     try:
         os.posix_fallocate(descriptor, start, length)
     except OSError as error:
@@ -263,7 +272,7 @@ def _allocate(descriptor: int, start: int, length: int) -> None:
 
 
 def disk_bytes(path: Path) -> int:
-    """What a file occupies on disk: LMDB's may be sparse. 0 where there is none."""
+    """The bytes that a file occupies on the disk (LMDB's may be sparse). 0 where there is none."""
     with suppress(OSError):
         facts = path.stat(follow_symlinks=False)
         blocks = getattr(facts, "st_blocks", None)

@@ -1,6 +1,6 @@
-"""What LMDB and the disk say, as sentences for a person.
+"""Errors of LMDB and of the disk as sentences for a person.
 
-Law: every sentence names the store and the way out. Neighbours: `environment` and `compact` ask.
+Law: every sentence names the store and the way out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from kishu_kernel.errors import StoreError, UnwritableError
 from kishu_kernel.store.disk.directory import DATA, growth_error, is_forbidden
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""A full disk, a quota, the longest file that the process or the file system may write."""
+"""A full disk, a quota, the longest file that the process or the file system allows."""
 
 _DAMAGED = (
     lmdb.InvalidError,
@@ -26,12 +26,16 @@ _DAMAGED = (
 
 
 def store_error(path: Path, error: Exception) -> StoreError:
-    """What went wrong with the store in this directory."""
+    """The exception to raise for an error of LMDB or of the disk, with a sentence for a person.
+
+    Args:
+        path: the store's directory.
+    """
     code = getattr(error, "errno", None) or getattr(error, "code", None)
     if code == errno.EIO:
         code = growth_error(path / DATA) or code
     if code in _FULL or isinstance(error, lmdb.DiskError):
-        what = "has no room left on its disk: free some space there, and checkpoints resume"
+        what = "has no room left on its disk: free some space there, and states are stored again"
     elif isinstance(error, lmdb.ReadonlyError) or is_forbidden(error):
         what = "cannot be written: make it writable, or name another store directory"
         return UnwritableError(f"the store at {path} {what}")

@@ -1,11 +1,12 @@
-"""Are the files still what LMDB left of them? Asked before every transaction of a store that is open.
+"""Are the files still as LMDB left them? Asked before every transaction of an open store.
 
-LMDB maps its files and believes them: where another program has cut one short the next look is a SIGBUS, and where it
-was overwritten, an assertion. A few system calls beforehand (10 us) tell: what the file system says of the files, and
-the two first pages.
-Law: looks through the files, never through the map. What happens to them while a transaction runs is not seen: that is
-milliseconds, and large values are read from the file anyway (`pages`).
-Neighbours: `environment` asks; `survey` walks where something else than LMDB has written.
+LMDB maps its files and trusts them: where another program has cut one short, the next access is a SIGBUS; where one was
+overwritten, an assertion. A few system calls (10 us) tell beforehand: what the file system says of the files, and the
+two meta pages at the beginning.
+
+Law: looks at the files, never at the map. What happens to them during a transaction is not seen: that is milliseconds,
+and large values are read from the file anyway (`direct_reads`).
+Neighbours: `environment` asks; `integrity` walks a file that something else than LMDB has written to.
 """
 
 from __future__ import annotations
@@ -26,20 +27,23 @@ from kishu_kernel.store.disk.locks import WriterLock
 
 _ATTEMPTS = 4
 _PAUSE = 0.002
-"""Another process may be writing the first pages at this very moment."""
+"""Seconds between attempts: another process may be writing the meta pages at this very moment."""
 
 
 class LockFileLostError(StoreError):
-    """The lock file was cut short, removed or replaced: LMDB must be closed, and opened anew."""
+    """The lock file was cut short, removed or replaced: the environment must be closed, and opened again."""
 
 
 class _FileState(NamedTuple):
-    """The newest state that the data file claims to hold, and what the file system says of it.
+    """What the data file's meta pages and the file system say of it.
 
     Attributes:
-        heads: what its two first pages say, the newer one first.
-        start: the same as it stands there.
-        needed: bytes up to the end of the last page that was given out.
+        transaction: the newest one.
+        heads: the two meta pages, the newer one first.
+        start: the two meta pages, in the order of the file.
+        needed: bytes up to the end of the last page in use.
+        size: bytes of the file.
+        modified: time of change (ns).
     """
 
     transaction: int
@@ -51,13 +55,14 @@ class _FileState(NamedTuple):
 
 
 class FileMonitor:
-    """Over the files of an environment that has just been opened. Safe from any thread.
+    """Watches the files of an environment that has just been opened. Safe from any thread.
 
     Args:
-        writer_lock: of the writers, which has the data file open.
+        path: the directory.
+        writer_lock: has the data file open.
 
     Raises:
-        StoreError: they are not what was opened.
+        StoreError: the files are not those that were opened.
     """
 
     def __init__(self, path: Path, page_size: int, writer_lock: WriterLock) -> None:
@@ -75,15 +80,15 @@ class FileMonitor:
         self.check_not_replaced()
 
     def check(self) -> bool:
-        """Make sure that LMDB can begin a transaction.
+        """Make sure that LMDB can begin a transaction. About 10 microseconds.
 
         Returns:
-            Whether the data file was written to since the last transaction that it holds: somebody is writing, or
-            wrote and died, or it was not LMDB. `examine` finds out.
+            Whether the data file was written to without a new transaction: somebody is writing now, or died while he
+            wrote, or it was not LMDB. `verify` finds out.
 
         Raises:
-            StoreError: the data file was cut short or overwritten, or another one was laid over it.
-            LockFileLostError: only the lock file is not there any more.
+            StoreError: the data file was cut short, overwritten or replaced.
+            LockFileLostError: the data file is as it was, but the lock file is gone.
         """
         if self._lock is not None and self._lock_lost(self._lock):
             raise LockFileLostError(
@@ -100,7 +105,7 @@ class FileMonitor:
         return False
 
     def verify(self) -> None:
-        """Walk the data file, which somebody may have written to. Whoever asks has the writer's turn.
+        """Walk the data file, which somebody may have written to. The caller holds the writer's lock.
 
         Raises:
             StoreDamagedError: LMDB would crash on it.
@@ -114,25 +119,25 @@ class FileMonitor:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """What is written inside is ours, also of a transaction that does not come to its end.
+        """Within this context the data file is written by us. The caller holds the writer's lock.
 
-        Whoever asks has the writer's turn.
+        At the end, also of a failed transaction, the file as it is then is accepted as ours.
 
         Raises:
-            StoreError: the data file is not what LMDB left, or not where it was: nobody would find what is written.
+            StoreError: before anything is written: the data file is not as LMDB left it, or not in its place any more.
         """
-        with suppress(LockFileLostError):  # who begins a transaction brings that in order
+        with suppress(LockFileLostError):  # handled when the transaction begins
             if self.check():
                 self.verify()
         self.check_not_replaced()
         try:
             yield
         finally:
-            with suppress(StoreError):  # the next look tells
+            with suppress(StoreError):  # the next check raises it
                 self._accept_current()
 
     def check_not_replaced(self) -> None:
-        """Raise StoreError where the data file is no more, or another one: commits would go where nobody finds them."""
+        """Raise StoreError where the path names another data file, or none: commits would be lost."""
         try:
             found = _identity((self._path / DATA).stat())
         except (FileNotFoundError, NotADirectoryError):
@@ -147,29 +152,29 @@ class FileMonitor:
             )
 
     def restore_lock_file(self) -> None:
-        """Make it safe to close LMDB, which looks into the lock file once more."""
+        """Make it safe to close LMDB, which reads its lock file once more: give a truncated one its length again."""
         facts = _stat(self._lock_file)
         if self._lock is not None and facts is not None and facts.st_size < self._lock.st_size:
             with suppress(OSError):  # by name: closing a descriptor of it would end LMDB's own locks
                 os.truncate(self._lock_file, self._lock.st_size)
 
     def record_verified(self, free_of_orphans: bool) -> None:
-        """That the data file is whole, for who opens it next: nobody but LMDB has written to it."""
+        """Record for the next process that the data file is whole, if nobody but LMDB has written to it."""
         with suppress(StoreError):
             if not self.check():
                 self.check_not_replaced()
                 integrity.record_verified(self._path, free_of_orphans)
 
     def _lock_lost(self, before: os.stat_result) -> bool:
-        """Whether what LMDB has mapped is no longer there, or others who open this store would have another one."""
+        """Whether the lock file that LMDB has mapped was cut short, or is not the one that others would open."""
         now = _stat(self._lock_file)
         if now is not None and _identity(now) == _identity(before):
             return now.st_size < before.st_size
         data = _stat(self._path / DATA)
-        return data is not None and _identity(data) == self._identity  # else it went with its store, and harms nobody
+        return data is not None and _identity(data) == self._identity  # else the whole store was removed
 
     def _compared(self) -> tuple[_FileState, _FileState]:
-        """What was there, and what is there now. StoreError where the one cannot have become the other."""
+        """The state before and now. StoreError where LMDB cannot have made the one of the other."""
         for _ in range(_ATTEMPTS - 1):
             with suppress(StoreError):
                 return self._once()
@@ -186,18 +191,16 @@ class FileMonitor:
         return before, now
 
     def _now(self, before: _FileState | None = None) -> _FileState:
-        """What is there now. Cheap where the first pages are as they were `before`."""
+        """The state now. Cheap where the meta pages are those of `before`. StoreError for a file that is too short."""
         try:
-            facts, begin = (
-                self._writer_lock.stat(),
-                self._writer_lock.read_start(self._page_size + page_layout.META_SIZE),
-            )
+            facts = self._writer_lock.stat()
+            begin = self._writer_lock.read_start(self._page_size + page_layout.META_SIZE)
         except OSError as error:
             raise store_error(self._path, error) from error
         start = begin[: page_layout.META_SIZE], begin[self._page_size :]
         if before is None or start != before.start:
             before = self._parsed(start, facts.st_size)
-        # pages at its end that are free again may never have been written: so it is no shorter than it was
+        # free pages at its end may never have been written, so it may be shorter than `needed`, but not than it was
         directory.check_size(self._path, min(self._min_size, before.needed), facts.st_size)
         return before._replace(size=facts.st_size, modified=facts.st_mtime_ns)
 

@@ -1,8 +1,9 @@
-"""The identity of a store to its user: looked for, made at his first write, given anew to a copy.
+"""The identity that a store has to one user: read, made at his first write, replaced in a copy.
 
-Law: an identity is never written with where no checkpoint of its user stands on it: who could write to a store before
-he did could have put there the identity of another store of his, and so make records of that one good here.
-Neighbours: `signatures` says what is bound to an identity; whoever reads or writes values with signatures asks here.
+Law: nothing is signed with an identity unless a checkpoint that this user signed with it is in the store. Somebody who
+could write to the store before him could otherwise put the identity of another store of his there, and so make records
+of that one valid here.
+Neighbours: `signatures` says what is bound to an identity. Whoever reads or writes signed values asks here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ Tables = Mapping[str, "_Database"]
 
 
 class StoreIdentity:
-    """The signatures of one user in one store, whatever other processes do to it meanwhile. Safe from any thread."""
+    """The identity of one store to one user, and his signatures under it. Safe from any thread.
+
+    Other processes may change the identity at any moment, so it is read in every transaction.
+    """
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
@@ -33,7 +37,7 @@ class StoreIdentity:
         self._confirmed: bytes | None = None
 
     def signatures(self, txn: Transaction[Any], tables: Tables) -> StoreSignatures:
-        """As a transaction sees the store. O(1)."""
+        """The signatures as valid in this transaction. O(1)."""
         value = txn.get(self._key, db=tables["meta"])
         value = None if value is None else bytes(value)
         known, signatures = self._known
@@ -43,7 +47,10 @@ class StoreIdentity:
         return signatures
 
     def signatures_for_writing(self, txn: Transaction[bytes], tables: Tables) -> StoreSignatures:
-        """The same, for who is about to write. O(1), but at the first time, and where the store has an older format."""
+        """The same, for a transaction that will write signed values. Makes an identity where there is none.
+
+        O(1), but O(records, bytes of the streams) where the user has no identity here, or cannot rely on it.
+        """
         signatures = self.signatures(txn, tables)
         if signatures.identity is None:
             return self.renew(txn, tables)
@@ -59,17 +66,17 @@ class StoreIdentity:
         txn.put(self._key, encode_new_identity(self._signer), db=tables["meta"])
         signatures = self.signatures(txn, tables)
         _sign_again(txn, tables, before, signatures)
-        self._confirmed = signatures.identity  # which nobody else can have known before
+        self._confirmed = signatures.identity  # nobody else can have known it before
         return signatures
 
 
 def read_stream(txn: Transaction[Any], tables: Tables, manifest: Manifest) -> bytes:
-    """The stream that a manifest names, as a transaction sees it. LoadError where it is damaged."""
+    """The pickle stream of a payload, read in a transaction. LoadError where it is damaged. O(its bytes)."""
     return chunks.join_stream(manifest, lambda piece: _parts(txn, tables, piece))
 
 
 def with_sha256(txn: Transaction[Any], tables: Tables, manifest: Manifest, stream: bytes) -> Manifest:
-    """A manifest with the covers of what it names. LoadError where that is damaged."""
+    """A manifest with the SHA-256 digests of its stream and small buffers. LoadError where those are damaged."""
     return chunks.with_sha256(manifest, stream, lambda piece: _parts(txn, tables, piece))
 
 
@@ -86,7 +93,7 @@ def _sign_again(txn: Transaction[bytes], tables: Tables, before: StoreSignatures
                 txn.put(key, after.signed(table, key, schema.without_signature(value)), db=tables[table])
                 trusted.add((table, key))
     for key, value in _rows(txn, tables["versions"]):
-        # without its record no payload is loaded: streams of a foreign history of format 2 are not read through
+        # no payload is loaded without its record, so streams of somebody else's history of format 2 are not read
         if before.identity is not None or ("checkpoints", key[schema.DIGEST_SIZE :]) in trusted:
             body = _body(txn, tables, before, key, value)
             if body is not None:
@@ -94,7 +101,7 @@ def _sign_again(txn: Transaction[bytes], tables: Tables, before: StoreSignatures
 
 
 def _body(txn: Transaction[bytes], tables: Tables, before: StoreSignatures, key: bytes, value: bytes) -> bytes | None:
-    """A manifest as it is marked today; None where it is not the user's, or damaged."""
+    """A manifest in today's form, to be signed again; None where the user had not signed it, or it is damaged."""
     if before.identity is not None:
         return schema.without_signature(value) if before.verifies("versions", key, value) else None
     try:

@@ -1,9 +1,9 @@
-"""Before LMDB follows a data file, it is walked: unless it is, to the byte's last change, what was last known whole.
+"""LMDB's data file is walked before LMDB opens it, unless it is unchanged since it was last known to be whole.
 
-Law: LMDB sees no file that was not walked, or that something else than LMDB wrote to since. The walk is ours, with
-reads that cannot kill a process, so that it needs none of its own. What it found stands in a file beside the store, and
-holds as long as the data file's inode, size and times are those that stand there; who closes a store writes it anew.
-Neighbours: `image` walks, `environment` and `compact` ask before they open.
+Law: LMDB never sees a file that was not walked, or that something else than LMDB has written to since. The walk is our
+own, with reads that cannot end the process. Its result stands in a file beside the store (`whole.json`), and is valid
+as long as inode, size and times of the data file are those that stand there; whoever closes a store renews it.
+Neighbours: `data_file` walks; `environment` and `store_files` ask before they open.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from kishu_kernel.store.disk.disk_errors import store_error
 VERIFIED_FILE = "whole.json"
 
 _ATTEMPTS = 3
-"""At a file that another process may be writing, before what looks like damage is believed."""
+"""Walks over a file that another process may be writing, before what looks like damage is believed."""
 _PAUSE = 0.3
 _AT_MOST = 4096
 _LEAST = 8192
-"""Bytes of the two first pages, without which a file was never whole."""
+"""Bytes of the two meta pages, which every whole file has."""
 
 
 def find_damage(path: Path, attempts: int = _ATTEMPTS) -> list[str]:
-    """What is wrong with the file as LMDB's, one clause each.
+    """What is wrong with the structure of the data file, one clause each; empty where it is whole.
 
     O(pages of keys): 7 ms for 1 GB in large chunks, 0.35 s for 100,000 small ones.
 
     Args:
-        attempts: how often, where another process may be writing.
+        attempts: walks until damage is believed; 1 where the caller holds the writer's lock.
     """
     damage: list[str] = []
     for attempt in range(attempts if SUPPORTED else 0):
@@ -49,10 +49,7 @@ def find_damage(path: Path, attempts: int = _ATTEMPTS) -> list[str]:
 
 
 def verify(path: Path, attempts: int = _ATTEMPTS) -> None:
-    """Walk the data file in a directory.
-
-    Args:
-        attempts: as in `structure`.
+    """Walk the data file. Cost and `attempts` as in `find_damage`.
 
     Raises:
         StoreDamagedError: LMDB would crash on it, or could.
@@ -72,14 +69,14 @@ def verify(path: Path, attempts: int = _ATTEMPTS) -> None:
 
 
 def check_not_emptied(path: Path) -> None:
-    """Refuse a data file without a page that had some: a new store would be begun in it, and nobody would know.
+    """Refuse a data file that was emptied: LMDB would begin a new store in it, and nobody would notice the loss.
 
     Raises:
-        StoreDamagedError: it is such a one.
+        StoreDamagedError: it has less than its meta pages, and was known to be whole.
     """
     try:
         size = (path / DATA).stat(follow_symlinks=False).st_size
-    except OSError:  # whoever removed the file has meant it
+    except OSError:  # a file that was removed, was removed on purpose
         return
     if size < _LEAST and (path / VERIFIED_FILE).exists():
         raise StoreDamagedError(
@@ -89,18 +86,18 @@ def check_not_emptied(path: Path) -> None:
 
 
 def is_verified(path: Path) -> bool:
-    """Whether the data file is as it was when somebody knew it to be whole."""
+    """Whether the data file is unchanged since it was last known to be whole. O(1)."""
     return _read_verified(path) is not None
 
 
 def is_free_of_orphans(path: Path) -> bool:
-    """Whether it is so, and nothing was in it that a commit had left there."""
+    """Whether it is unchanged, and held no orphans then. O(1)."""
     verified = _read_verified(path)
     return verified is not None and verified.get("tidy") is True
 
 
 def record_verified(path: Path, free_of_orphans: bool) -> None:
-    """The data file is whole as it is now. Where that cannot be written, it is walked once more some day."""
+    """Record that the data file is whole as it is now. Never raises: without the record it is walked again."""
     new = path / f"{VERIFIED_FILE}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     with suppress(OSError):
@@ -116,7 +113,7 @@ def record_verified(path: Path, free_of_orphans: bool) -> None:
 
 
 def forget_verified(path: Path) -> None:
-    """Remove what `remember` wrote."""
+    """Remove the record."""
     for name in (VERIFIED_FILE, f"{VERIFIED_FILE}.new"):
         (path / name).unlink(missing_ok=True)
 

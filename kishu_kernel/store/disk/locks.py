@@ -1,8 +1,8 @@
-"""Who may use an environment just now: the threads of this process, and the processes of this machine.
+"""Who may use an environment at the moment: locks between the threads of this process, and between processes.
 
-Law: nobody waits for ever, and whoever waits can be interrupted. LMDB's own wait for the writer's turn is neither
-bounded nor interruptible, so a turn is taken here first. What a process holds here ends with it, however it ends.
-Neighbours: `environment` holds all three, `compact` asks whether it is alone.
+Law: nobody waits for ever, and a wait can be interrupted. LMDB's own wait for its writer's lock is neither bounded nor
+interruptible, so a lock of ours is taken before it. The locks of a process end with it, however it ends.
+Neighbours: `environment` holds all three kinds; `store_files` asks whether a store is open anywhere.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pathlib import Path
 from kishu_kernel.errors import StoreError
 
 TIMEOUT = 60.0
-"""Seconds to wait for others, threads or processes, before giving up."""
+"""Seconds to wait for other threads or processes before giving up."""
 
 _PAUSES = (0.0002, 0.02)
-"""Seconds between two looks at a lock: at first, and at most."""
+"""Seconds between two attempts: at first, and at most."""
 
 if sys.platform == "win32":
 
@@ -36,10 +36,10 @@ else:
     import fcntl
 
     _MISSING = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF}
-    """What file systems answer that have no such locks: there, LMDB's own have to do."""
+    """Errors of file systems without such locks: there, LMDB's own locks must do."""
 
     def _lock(descriptor: int, exclusive: bool) -> bool:
-        """Try to lock. Of the open file, not of the process: closing another descriptor does not end it."""
+        """Try to lock. The lock belongs to the open file, not to the process: other descriptors do not end it."""
         try:
             fcntl.flock(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -55,7 +55,7 @@ else:
 
 
 class SharedLock:
-    """For threads: many may be inside at once, or one alone. Not reentrant."""
+    """A read-write lock for threads: many may hold it shared, or one exclusively. Not reentrant."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -64,9 +64,9 @@ class SharedLock:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Inside, with others."""
+        """Hold the lock together with others."""
         with self._changed:
-            # a resize that waits goes first: readers in a row would starve it
+            # whoever waits to be exclusive goes first: readers in a row would starve it
             self._changed.wait_for(lambda: not self._waiting)
             self._inside += 1
         try:
@@ -78,11 +78,11 @@ class SharedLock:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Inside, with nobody else. StoreError when the others do not leave."""
-        with self._changed:  # held to the end: who comes meanwhile waits for it
+        """Hold the lock alone. StoreError where the others do not release it in time."""
+        with self._changed:  # held to the end: newcomers wait for it
             self._waiting += 1
             try:
-                # bounded: an interrupt at the worst moment can leave a count behind, and a kernel
+                # bounded: an interrupt at the worst moment can leave the count too high, and a kernel
                 # that hangs for ever is worse than a failed commit
                 if not self._changed.wait_for(lambda: not self._inside, TIMEOUT):
                     raise StoreError("the store is in use by another thread that does not finish")
@@ -93,7 +93,11 @@ class SharedLock:
 
 
 class FileLock:
-    """A lock on an open file or directory, between processes. Safe from any thread if used by one at a time."""
+    """A lock between processes, on an open file or directory. For one thread at a time.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
 
     def __init__(self, path: Path) -> None:
         flags = (getattr(os, name, 0) for name in ("O_RDONLY", "O_CLOEXEC", "O_NOFOLLOW", "O_NONBLOCK"))
@@ -102,29 +106,36 @@ class FileLock:
             self._descriptor = os.open(path, sum(flags))
 
     def descriptor(self) -> int:
-        """Of what is open, whatever the path names by now. OSError where nothing is."""
+        """The descriptor of what is open, whatever the path names by now. OSError after `close`, and on Windows."""
         if self._descriptor is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._descriptor
 
     def try_lock(self, exclusive: bool) -> bool:
-        """Lock, or change the kind of lock, if nobody is in the way."""
+        """Take the lock, or change its kind. False, at once, where another process is in the way."""
         return self._descriptor is None or _lock(self._descriptor, exclusive)
 
     def unlock(self) -> None:
-        """Let others in. Without a lock nothing happens."""
+        """Release the lock. Without one nothing happens."""
         if self._descriptor is not None:
             _unlock(self._descriptor)
 
     def close(self) -> None:
-        """Ends the lock, except in a forked child, where it stays the parent's."""
+        """Close the file, which ends the lock. In a forked child the lock stays with the parent."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
 
 class WriterLock:
-    """The writer's turn: one thread of one process at a time, of all that have the file open."""
+    """The lock of whoever writes to a store: one thread of one process at a time.
+
+    Args:
+        file: the data file, which stays open.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -133,15 +144,15 @@ class WriterLock:
 
     @property
     def is_held(self) -> bool:
-        """Whether a thread of this process has it."""
+        """Whether a thread of this process holds it."""
         return self._thread.locked()
 
     def stat(self) -> os.stat_result:
-        """Of the file that was opened."""
+        """What the file system says of the open file."""
         return os.fstat(self._lock.descriptor())
 
     def read_start(self, length: int) -> bytes:
-        """The first bytes of the file that was opened."""
+        """The first bytes of the open file."""
         descriptor = self._lock.descriptor()
         if hasattr(os, "pread"):
             return os.pread(descriptor, length, 0)
@@ -150,10 +161,10 @@ class WriterLock:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Have the turn.
+        """Hold the lock.
 
         Raises:
-            StoreError: others have it and do not finish.
+            StoreError: others hold it and do not finish.
         """
         place = self._file.parent
         if not self._thread.acquire(timeout=TIMEOUT):
@@ -168,15 +179,18 @@ class WriterLock:
             self._thread.release()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._lock.close()
 
 
 def wait_for(happened: Callable[[], bool], otherwise: str) -> None:
-    """Look again and again, ever less often; interruptible.
+    """Ask again and again, ever less often, until `happened` returns true. Can be interrupted.
+
+    Args:
+        otherwise: how the error's sentence begins.
 
     Raises:
-        StoreError: it does not happen for `TIMEOUT` seconds. The sentence begins with `otherwise`.
+        StoreError: it did not happen within `TIMEOUT` seconds.
     """
     pause, most = _PAUSES
     until = time.monotonic() + TIMEOUT

@@ -1,9 +1,9 @@
-"""Chunks that nothing names, left by a commit that was killed while it wrote ahead: found, and removed in pieces.
+"""Orphans: chunks that no manifest names, left by a commit that was killed while it wrote ahead. Removed in pieces.
 
-Law: only while nobody else writes: what has been found holds as long as no transaction came in between, and a commit
-may name a chunk that it found to be there. Who is interrupted begins anew another time. Nothing is removed where a
-manifest cannot be read: it may be what names them.
-Neighbours: `lmdb_store` asks, on the writer's thread, when nothing waits; its `collect` does the same in one piece.
+Law: only while nobody else writes. What was found is valid as long as no other transaction came in between, since a
+commit may name a chunk that it found in the store. An interrupted search starts again another time. Nothing is removed
+where a manifest cannot be read: it may be the one that names the chunks.
+Neighbours: the writer's thread asks for it when it is idle, by `LmdbStore.sweep`; `collect` does the same in one piece.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 MANIFESTS = 500
 KEYS = 2000
-"""Rows that are looked at in one piece: some milliseconds."""
+"""Rows that are read in one piece: some milliseconds."""
 CHUNKS = 64
 """Chunks that one transaction removes."""
 
 
 class _Interrupted(Exception):
-    """Somebody has something better to do, or has written."""
+    """The caller has something better to do, or somebody has written."""
 
 
 def remove_orphans(environment: Environment, should_stop: Callable[[], bool]) -> bool:
-    """Remove what nothing names.
+    """Remove all orphans, in pieces. O(rows of manifests and chunks).
 
     Args:
-        should_stop: whether somebody waits.
+        should_stop: asked between the pieces, whether to stop.
 
     Returns:
-        Whether there is nothing left of it. False: begin anew, when there is time.
+        Whether none is left. False: call again when there is time.
 
     Raises:
         StoreError: LMDB fails.
@@ -112,7 +112,7 @@ class _OrphanRemoval:
             raise _Interrupted
 
     def _check_unchanged(self, transaction: int) -> None:
-        """Nobody has written since the first look."""
+        """Stop where somebody has written since the first piece."""
         if self._seen is None:
             self._seen = transaction
         if transaction != self._seen:

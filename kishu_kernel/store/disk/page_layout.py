@@ -1,8 +1,8 @@
-"""LMDB's data file, byte by byte: what stands on its pages. That of LMDB 0.9 on 64-bit machines.
+"""The pages of LMDB's data file, byte by byte. Those of LMDB 0.9 on 64-bit machines.
 
-Law: reads bytes that may be anything, and checks every number before it is used. A page that is taken for sound here
-is one that LMDB can follow, change and split without reading or moving a byte beyond it.
-Neighbours: `image` walks over the pages, `watch` looks at the first two only.
+Law: the bytes may be anything: every number is checked before it is used. LMDB can follow, change and split each page
+that is accepted here, without reading or moving a byte beyond it.
+Neighbours: `data_file` walks over all pages, `file_monitor` reads the first two only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 _META = struct.Struct("=IIQQ")
-"""Magic, version, address, size of the map. Then two trees (free pages, main), then `_META_END`."""
+"""Of a meta page: magic, version, address, size of the map. Two trees (free pages, main) and `_META_END` follow."""
 _META_END = struct.Struct("=QQ")
 """Last page, transaction."""
 _TREE = struct.Struct("=IHHQQQQQ")
@@ -42,11 +42,11 @@ _NUMBERS = 8
 
 
 class Damage(Exception):
-    """This page, or this entry, cannot be followed; as a clause."""
+    """A page or an entry cannot be followed. The text is a clause that says why."""
 
 
 class Tree(NamedTuple):
-    """A tree of pages, as it is described where it is named: how many pages and entries it says it has."""
+    """The description of a tree of pages: its root, and how many pages and entries it claims to have."""
 
     flags: int
     depth: int
@@ -58,12 +58,16 @@ class Tree(NamedTuple):
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to follow."""
+        """Whether it has no pages."""
         return self.root == NONE
 
 
 class Meta(NamedTuple):
-    """What one of the two first pages says."""
+    """The content of a meta page: one of the first two.
+
+    Attributes:
+        last: number of the last page in use.
+    """
 
     transaction: int
     last: int
@@ -73,10 +77,10 @@ class Meta(NamedTuple):
 
 
 class Item(NamedTuple):
-    """A key, and where in the file its value is.
+    """A key, and the place of its value in the file.
 
     Attributes:
-        table: the value describes a tree of its own.
+        table: the value is the description of a tree.
     """
 
     key: bytes
@@ -86,7 +90,7 @@ class Item(NamedTuple):
 
 
 class OverflowItem(NamedTuple):
-    """A key whose value has pages of its own: the first of them."""
+    """A key whose value has pages of its own, and the first of those."""
 
     key: bytes
     page: int
@@ -94,19 +98,24 @@ class OverflowItem(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """The pages below a page, each with the smallest key that may be on it; of the first there is none."""
+    """The pages below a page, each with the smallest key that may be on it. The first page has none."""
 
     below: tuple[tuple[bytes, int], ...]
 
 
 class Leaf(NamedTuple):
-    """Entries, in order; clauses for those that cannot be read."""
+    """Entries in order. For one that cannot be read, a clause that says why."""
 
     entries: tuple[Item | OverflowItem | str, ...]
 
 
 def parse_meta(data: bytes, number: int, size: int) -> Meta | None:
-    """What one of the first two pages says; None where it is none, of that page size."""
+    """A meta page. None where the bytes are none of this page size.
+
+    Args:
+        number: of the page, 0 or 1.
+        size: of pages.
+    """
     if len(data) < META_SIZE:
         return None
     own, _, flags, _, _ = _PAGE.unpack_from(data)
@@ -121,14 +130,14 @@ def parse_meta(data: bytes, number: int, size: int) -> Meta | None:
 
 
 def are_consecutive(first: Meta, second: Meta) -> bool:
-    """Whether these are of two transactions, one right after the other, as they always are: each writes one in turn."""
+    """Whether two meta pages are of successive transactions, as they always are: transactions write them in turn."""
     if first.transaction == second.transaction == 0:  # nothing was written yet
         return True
     return first.transaction % 2 == 0 and abs(first.transaction - second.transaction) == 1
 
 
 def parse_tree(value: bytes) -> Tree:
-    """What the list of tables says of one."""
+    """The description of a table in the list of tables. Damage where it is none."""
     try:
         _, *rest = _TREE.unpack(value)
     except struct.error:
@@ -137,19 +146,19 @@ def parse_tree(value: bytes) -> Tree:
 
 
 def parse_page(data: bytes, number: int, subtrees: bool) -> Branch | Leaf:
-    """What stands on a page of a tree.
+    """A page of a tree. Damage where it is none.
 
     Args:
-        data: the page, whole.
-        number: where it was found.
-        subtrees: its entries may describe tables.
+        data: the whole page.
+        number: of the page, by its place in the file.
+        subtrees: values may be descriptions of trees.
     """
     own, _, flags, lower, upper = _PAGE.unpack_from(data)
     kind = flags & ~_DIRTY
     if own != number or kind not in (_BRANCH, _LEAF):
         raise Damage("is something else")
     if not HEADER <= lower <= upper <= len(data) or lower % 2:
-        raise Damage("has a damaged head")
+        raise Damage("has a damaged header")
     places = struct.unpack_from(f"={(lower - HEADER) // 2}H", data, HEADER)
     if kind == _BRANCH:
         return _branch(data, places, upper)
@@ -189,7 +198,7 @@ def _leaf(data: bytes, number: int, places: tuple[int, ...], upper: int, subtree
 
 
 def _entry(data: bytes, number: int, place: int, upper: int, subtrees: bool) -> tuple[Item | OverflowItem, int]:
-    """An entry of a leaf, and where it ends."""
+    """An entry of a leaf, and its end on the page."""
     low, high, flags, key_size = _node(data, place, upper)
     size = low | high << 16
     start = place + _NODE.size + key_size
@@ -217,22 +226,27 @@ def _node(data: bytes, place: int, upper: int) -> tuple[int, int, int, int]:
 
 
 def _check_disjoint(extents: list[tuple[int, int]]) -> None:
-    """Entries that overlap would be torn when LMDB moves one of them."""
+    """Damage where entries overlap: they would be torn when LMDB moves one of them."""
     extents.sort()
     if any(end > start for (_, end), (start, _) in pairwise(extents)):
         raise Damage("has entries that overlap")
 
 
-def overflow_pages(head: bytes, far: OverflowItem, size: int) -> int:
-    """How many pages the value occupies, whose first page begins so. Of pages of `size` bytes."""
+def overflow_pages(head: bytes, item: OverflowItem, size: int) -> int:
+    """How many pages a value with pages of its own occupies. Damage where its first page does not fit to it.
+
+    Args:
+        head: the beginning of the first page.
+        size: of pages.
+    """
     own, _, kind, pages = _OVERFLOW.unpack(head)
-    if own != far.page or kind & ~_DIRTY != _OVERFLOWING or pages * size < HEADER + far.size:
+    if own != item.page or kind & ~_DIRTY != _OVERFLOWING or pages * size < HEADER + item.size:
         raise Damage("has an entry whose value is not where it should be")
     return int(pages)
 
 
 def parse_free_pages(value: bytes) -> tuple[int, ...]:
-    """The numbers in an entry of the tree of free pages, which are there from high to low."""
+    """The page numbers in an entry of the tree of free pages. They stand there from high to low."""
     if len(value) % 8 or not value:
         raise Damage("has a list of free pages that is none")
     count, *numbers = struct.unpack(f"={len(value) // 8}Q", value)
@@ -242,5 +256,5 @@ def parse_free_pages(value: bytes) -> tuple[int, ...]:
 
 
 def has_integer_keys(tree: Tree) -> bool:
-    """Whether the keys of a tree are numbers."""
+    """Whether the keys of a tree are integers."""
     return bool(tree.flags & _NUMBERS)

@@ -1,7 +1,8 @@
-"""Whole stores as files: give space back, copy, remove an empty one.
+"""Whole stores as files: compact, copy, remove.
 
-Law: a file takes its final name when it is complete and on disk, never before; no file is exchanged or removed under
-a process that has it open. Neighbours: `environment` opens, `places` decides what to copy where.
+Law: a file gets its final name when it is complete and on the disk, never before. No file is replaced or removed while
+a process has it open.
+Neighbours: `environment_pool` opens stores; `catalog.assignment` decides what is copied where.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ from pathlib import Path
 import lmdb
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.disk import directory, environment, integrity
+from kishu_kernel.store.disk import directory, environment_pool, integrity
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.disk.disk_errors import store_error
+from kishu_kernel.store.disk.environment import MAX_TABLES
 from kishu_kernel.store.disk.locks import FileLock
 
 _NEW = DATA + ".new"
 
 
 def compact(path: Path) -> tuple[int, int]:
-    """Give the free space in a store back to the disk. O(bytes of the store), and needs as many free meanwhile.
+    """Give the free space in a store back to the disk. O(bytes of the store); needs as many free bytes meanwhile.
 
     Returns:
         The bytes that its data file occupied before, and occupies now.
@@ -43,7 +45,7 @@ def compact(path: Path) -> tuple[int, int]:
                 str(place),
                 readonly=True,
                 create=False,
-                max_dbs=environment.MAX_TABLES,
+                max_dbs=MAX_TABLES,
                 max_readers=directory.READERS,
             )
             try:
@@ -60,7 +62,7 @@ def compact(path: Path) -> tuple[int, int]:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy what a store holds into a directory that has none yet. The source may be in use.
+    """Copy a store into a directory that has none. O(bytes of the store). The source may be in use.
 
     Raises:
         StoreError: the source cannot be read, or the target not be written, or has a store.
@@ -69,7 +71,7 @@ def copy(source: Path, target: Path) -> None:
     directory.check_files(target)
     if (target / DATA).exists():
         raise StoreError(f"there is a store at {target} already: name another directory")
-    opened = environment.acquire(source, True, environment.MAP_SIZE)  # brings older formats to ours
+    opened = environment_pool.acquire(source)  # brings older formats to ours
     new = target / _NEW
     try:
         new.unlink(missing_ok=True)
@@ -82,27 +84,30 @@ def copy(source: Path, target: Path) -> None:
     finally:
         with suppress(OSError):
             new.unlink(missing_ok=True)
-        environment.release(opened)
+        environment_pool.release(opened)
 
 
 def is_empty(path: Path) -> bool:
-    """Whether no checkpoint is in this directory, be it that there is no store at all.
+    """Whether a directory holds no checkpoint, or no store at all.
 
     Raises:
-        StoreError: there is one that cannot be read.
+        StoreError: there is a store that cannot be read.
     """
     if not (path / DATA).exists():
         return True
-    opened = environment.acquire(path, True, environment.MAP_SIZE)
+    opened = environment_pool.acquire(path)
     try:
         with opened.reading() as txn:
             return not txn.stat(opened.tables["checkpoints"])["entries"]
     finally:
-        environment.release(opened)
+        environment_pool.release(opened)
 
 
 def remove(path: Path, *others: str) -> None:
-    """Remove a store and its directory; files of other names than `others` stay, and the directory with them.
+    """Remove a store and its directory.
+
+    Args:
+        others: names of other files to remove with it. Where any other file is left, the directory stays.
 
     Raises:
         StoreError: a process has it open, or it cannot be removed.
@@ -117,11 +122,15 @@ def remove(path: Path, *others: str) -> None:
 
 @contextmanager
 def exclusively(path: Path) -> Iterator[Path]:
-    """The real path of a store that nobody has open, and that nobody opens meanwhile."""
+    """The real path of a store that nobody has open, and that nobody can open within this context.
+
+    Raises:
+        StoreError: there is no store, a process has it open, or LMDB or the disk fails within the context.
+    """
     place = Path(os.path.realpath(path))
     if not (place / DATA).is_file():
         raise StoreError(f"there is no store at {path}")
-    if environment.is_open(place):
+    if environment_pool.is_open(place):
         raise StoreError(f"the store at {path} is open in this very process: close it, or do this from a terminal")
     try:
         lock = FileLock(place)
@@ -140,7 +149,7 @@ def exclusively(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _complete(new: Path) -> Iterator[int]:
-    """A new file to write to: at the end it is on disk."""
+    """The descriptor of a new file, for this user only. At the end of the context its content is on the disk."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     file = os.open(new, flags, 0o600)
     try:

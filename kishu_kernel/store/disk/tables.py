@@ -1,7 +1,7 @@
-"""The tables of an environment that has just been opened: made, brought to our format, or refused.
+"""The tables of an environment that has just been opened: created, migrated to our format, or refused.
 
 Law: what another program, or a newer kishu-kernel, wrote is left as it is.
-Neighbours: `schema` names the tables and knows the formats, `environment` calls.
+Neighbours: `schema` names the tables and knows the formats; `environment` calls.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 
 def open_all(env: lmdb.Environment) -> dict[str, _Database]:
-    """The tables, made where there are none yet. StoreError if they are not ours.
+    """All tables, by name; created where they are missing, and migrated to our format.
 
-    In a write transaction even where nothing is written: py-lmdb forgets what a read one opened.
+    It takes a write transaction even where nothing is written: py-lmdb forgets tables opened in a read transaction.
+
+    Raises:
+        StoreFormatError: a newer kishu-kernel wrote them.
+        StoreError: another program wrote them.
     """
     foreign = env.stat()["entries"] > 0
     with _begin_alone(env) as txn:
@@ -39,7 +43,12 @@ def open_all(env: lmdb.Environment) -> dict[str, _Database]:
 
 
 def open_to_read(env: lmdb.Environment) -> dict[str, _Database]:
-    """The tables that there are. StoreError if they are not ours."""
+    """The tables that exist, by name. Nothing is written.
+
+    Raises:
+        StoreFormatError: they have an older format, or a newer kishu-kernel wrote them.
+        StoreError: another program wrote them, or there are none.
+    """
     tables: dict[str, _Database] = {}
     while True:
         try:
@@ -59,7 +68,7 @@ def open_to_read(env: lmdb.Environment) -> dict[str, _Database]:
 
 
 def _begin_alone(env: lmdb.Environment) -> lmdb.Transaction[bytes]:
-    """A write transaction of an environment that no other thread knows yet."""
+    """A write transaction of an environment that no other thread uses yet."""
     while True:
         try:
             return env.begin(write=True)

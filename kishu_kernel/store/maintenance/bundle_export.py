@@ -34,7 +34,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, Version
-from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.disk import directory, environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
@@ -53,6 +53,8 @@ from kishu_kernel.store.garbage import without_versions
 
 if TYPE_CHECKING:
     from lmdb import Transaction
+
+    from kishu_kernel.store.disk.environment import Environment
 
 BUNDLE = 1
 BUNDLE_KEY = "kishu-kernel bundle"
@@ -121,7 +123,7 @@ def export_history(
     Raises:
         StoreError: there is no store, it is damaged, or the file cannot be written.
     """
-    with environment.opened(path, readonly=True) as store:
+    with environment_pool.opened(path, readonly=True) as store:
         try:
             with store.reading() as txn, _replacing(file) as archive:
                 return _Export(store, txn, archive, extract, signer or user_signer(), progress).run()
@@ -129,7 +131,7 @@ def export_history(
             raise StoreError(f"the file {file} cannot be written ({error.strerror or error})") from error
         except (StoreError, LoadError) as error:
             raise StoreError(
-                f"the store at {path} cannot be exported as it is ({error}): mend it with "
+                f"the store at {path} cannot be exported as it is ({error}): repair it with "
                 "`jupyter kishu fsck --repair`, or export one state"
             ) from error
 
@@ -137,7 +139,7 @@ def export_history(
 class _Export:
     def __init__(
         self,
-        store: environment.Environment,
+        store: Environment,
         txn: Transaction[memoryview],
         archive: zipfile.ZipFile,
         extract: Extract | None,

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.disk import directory, environment_pool
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX, IDENTITY_SIZE
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE
@@ -45,6 +45,8 @@ from kishu_kernel.store.maintenance.bundle_export import (
 
 if TYPE_CHECKING:
     from lmdb import Transaction
+
+    from kishu_kernel.store.disk.environment import Environment
 
 BATCH = 16 << 20
 """Bytes of one write transaction."""
@@ -176,7 +178,7 @@ class _Import:
             raise _Refusal(
                 f"it says that it holds {self._total:,} bytes, and the disk has room for {free:,}: free some space"
             )
-        store = environment.acquire(self._place, True, environment.MAP_SIZE)
+        store = environment_pool.acquire(self._place)
         try:
             self._fill(store, "checkpoints", self._checkpoint)
             try:
@@ -191,7 +193,7 @@ class _Import:
             self._fill(store, "chunks", lambda key, value: self._chunk("chunks", key, value))
             self._fill(store, "packed", lambda key, value: self._chunk("packed", key, value))
         finally:
-            environment.release(store)
+            environment_pool.release(store)
         if self._missing:
             raise _Refusal(f"{len(self._missing):,} of the chunks that it names are not in it")
         counts = self._counts
@@ -213,9 +215,7 @@ class _Import:
             raise _Refusal("it is no bundle of kishu-kernel")
         self._format = versions[1]
 
-    def _fill(
-        self, store: environment.Environment, table: str, check: Callable[[bytes, bytes], None], entry: str = ""
-    ) -> None:
+    def _fill(self, store: Environment, table: str, check: Callable[[bytes, bytes], None], entry: str = "") -> None:
         """Put the rows of an entry, each checked, into a table."""
         info = self._archive.getinfo(entry or table)
         batch: list[tuple[bytes, bytes]] = []
@@ -273,7 +273,7 @@ class _Import:
         self._known(id)
         self._refs[name] = id
 
-    def _give_heads(self, store: environment.Environment) -> None:
+    def _give_heads(self, store: Environment) -> None:
         """Older bundles of one state tell of no session where it stood: at the end of its branch."""
         if any(name.startswith(_SESSION) for name in self._refs):
             return
@@ -301,4 +301,4 @@ class _Import:
 
     def _known(self, id: CheckpointId) -> None:
         if id not in self._parents:
-            raise _Refusal(f"it holds something of checkpoint {id}, which is not in it")
+            raise _Refusal(f"it holds something of state {id}, which is not in it")

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.disk import directory, environment, integrity
+from kishu_kernel.store.disk import directory, environment_pool, integrity
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.format.signing import Signer, user_signer
 from kishu_kernel.store.maintenance import salvage
@@ -50,7 +50,7 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, si
     problems = list(_permissions(path))
     damage = integrity.find_damage(path)
     if damage and not repair:
-        consequence = "what stands there cannot be read, and LMDB may crash on it: --repair saves the rest"
+        consequence = "it cannot be read, and LMDB may crash on it: --repair saves the rest"
         return Report(path, (*problems, *_pages(damage, consequence)))
     if damage:
         kept = salvage.rescue(path)
@@ -98,6 +98,6 @@ def _permissions(path: Path) -> Iterator[Problem]:
 
 def _inspected(path: Path, signer: Signer, progress: Progress | None, write: bool) -> tuple[Findings, Report]:
     # an old format is brought up to date, even to be read
-    with environment.opened(path, readonly=not write) as store, store.reading() as txn:
+    with environment_pool.opened(path, readonly=not write) as store, store.reading() as txn:
         look = Inspection(store, txn, signer, progress)
         return look.findings, look.report()

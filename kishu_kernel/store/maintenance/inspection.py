@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CheckpointId, Names, Version
-from kishu_kernel.store.disk import environment
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece
@@ -28,6 +27,8 @@ from kishu_kernel.store.format.validation import (
 
 if TYPE_CHECKING:
     from lmdb import Transaction
+
+    from kishu_kernel.store.disk.environment import Environment
 
 _MOMENT = 0.001
 """Seconds by which a checkpoint is younger than the one before it, at least."""
@@ -141,7 +142,7 @@ class Inspection:
 
     def __init__(
         self,
-        store: environment.Environment,
+        store: Environment,
         txn: Transaction[memoryview],
         signer: Signer,
         progress: Progress | None,
@@ -266,7 +267,7 @@ class Inspection:
             self.findings.lost[Version(names, id)] = reason
         label = ", ".join(names) or "a payload"
         self.findings.add_problem(
-            "payload", f"{label} of checkpoint {id}: {reason}", "its cell has to be re-run, or it is lost"
+            "payload", f"{label} of state {id}: {reason}", "its cell has to be re-run, or it is lost"
         )
 
     def _stream(self, manifest: Manifest) -> bytes:
@@ -317,9 +318,7 @@ class Inspection:
                 self._ends[id] = max(self._ends.get(id, 0.0), self._end_of(name))
             elif schema.checkpoint_key(id) not in self.findings.broken_records:
                 self.findings.delete_later("refs", key)
-                self.findings.add_problem(
-                    "ref", f"{name} points to checkpoint {id}, which is not there", "it leads nowhere"
-                )
+                self.findings.add_problem("ref", f"{name} points to state {id}, which is missing", "it leads nowhere")
 
     def _end_of(self, name: str) -> float:
         """When a session's last checkpoint was taken, as far as the others of it tell; of a branch nobody knows."""
@@ -341,7 +340,7 @@ class Inspection:
                 found.missing.setdefault(schema.checkpoint_id(key), 0.0)
         for id in sorted(found.missing):
             if schema.checkpoint_key(id) not in found.broken_records:
-                found.add_problem("record", f"checkpoint {id} is not there", "states after it cannot be told whole")
+                found.add_problem("record", f"state {id} is missing", "states after it are incomplete")
         parents = {id: record.parent for id, record in found.records.items()}
         found.cycles = cycles(parents)
         for id in found.cycles:
@@ -353,6 +352,6 @@ class Inspection:
             total = len(self.findings.records) + len(self.findings.payloads) + self.findings.outputs
             self.findings.add_problem(
                 "mark",
-                f"{count:,} of {total:,} records, payloads and outputs do not carry your mark",
-                "somebody else may have written them, so they are only read: `jupyter kishu trust` accepts them",
+                f"{count:,} of {total:,} records, payloads and outputs are not signed with your key",
+                "somebody else may have written them, so they can only be read: `jupyter kishu trust` accepts them",
             )

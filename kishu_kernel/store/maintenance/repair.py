@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, VersionRecord
-from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.checkpoints import encode_checkpoint
@@ -24,20 +24,20 @@ from kishu_kernel.store.maintenance.inspection import Findings
 if TYPE_CHECKING:
     from lmdb import Transaction
 
+    from kishu_kernel.store.disk.environment import Environment
+
 GONE = "its record was damaged: what its cell did, and what was there before, is not known any more"
 LOST = "its stored value was damaged"
 
 
 def repair_store(path: Path, findings: Findings, signer: Signer) -> bool:
     """Mend what was found. False, and nothing is done, where the store has changed since."""
-    with environment.opened(path) as store:
+    with environment_pool.opened(path) as store:
         return store.write(lambda txn: _Repair(store, txn, findings, signer).run())
 
 
 class _Repair:
-    def __init__(
-        self, store: environment.Environment, txn: Transaction[bytes], findings: Findings, signer: Signer
-    ) -> None:
+    def __init__(self, store: Environment, txn: Transaction[bytes], findings: Findings, signer: Signer) -> None:
         self._tables = store.tables
         self._txn = txn
         self._findings = findings

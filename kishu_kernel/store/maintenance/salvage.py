@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.store.disk import directory, environment
+from kishu_kernel.store.disk import directory, environment_pool
 from kishu_kernel.store.disk.data_file import DataFile, Item, Tree
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.disk.store_files import exclusively
@@ -21,6 +21,8 @@ from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:
     from lmdb import Transaction
+
+    from kishu_kernel.store.disk.environment import Environment
 
 BATCH = 16 << 20
 _PAGE = 4096
@@ -60,16 +62,16 @@ def _copy(image: DataFile, work: Path) -> None:
     tables = image.tables()
     if "checkpoints" not in tables:
         raise StoreError(f"nothing of the store can be read: {'; '.join(image.damage[:1])}; restore it from a backup")
-    store = environment.acquire(work, True, environment.MAP_SIZE)
+    store = environment_pool.acquire(work)
     try:
         for name in schema.TABLES:
             if name in tables:
                 _copy_table(image, name, tables[name], store)
     finally:
-        environment.release(store)
+        environment_pool.release(store)
 
 
-def _copy_table(image: DataFile, name: str, tree: Tree, store: environment.Environment) -> None:
+def _copy_table(image: DataFile, name: str, tree: Tree, store: Environment) -> None:
     batch: list[Item] = []
     size = 0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError, StoreError
-from kishu_kernel.store.disk import environment
+from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity, read_stream, with_sha256
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signatures import StoreSignatures
@@ -22,6 +22,8 @@ from kishu_kernel.store.format.validation import check_outputs, validated_checkp
 
 if TYPE_CHECKING:
     from lmdb import Transaction
+
+    from kishu_kernel.store.disk.environment import Environment
 
 BATCH = 500
 """Records or payloads marked in one transaction."""
@@ -58,7 +60,7 @@ def trust_of(path: Path, signer: Signer | None = None) -> Trust:
     Raises:
         StoreError: there is no store, or it cannot be read.
     """
-    with environment.opened(path, readonly=True) as store, store.reading() as txn:
+    with environment_pool.opened(path, readonly=True) as store, store.reading() as txn:
         return _Rows(store, txn, StoreIdentity(signer or user_signer()).signatures(txn, store.tables)).count()
 
 
@@ -75,7 +77,7 @@ def trust(path: Path, signer: Signer | None = None) -> Trust:
         StoreError: there is no store, or it cannot be written. What was marked until then stays so.
     """
     identity = StoreIdentity(signer or user_signer())
-    with environment.opened(path) as store:
+    with environment_pool.opened(path) as store:
         for table in schema.SIGNED_TABLES:
             with store.reading() as txn, txn.cursor(db=store.tables[table]) as cursor:
                 keys = [bytes(key) for key in cursor.iternext(values=False)]
@@ -95,13 +97,11 @@ def give_new_identity(path: Path, signer: Signer | None = None) -> None:
         StoreError: there is no store, or it cannot be written. It is as it was.
     """
     identity = StoreIdentity(signer or user_signer())
-    with environment.opened(path) as store:
+    with environment_pool.opened(path) as store:
         store.write(lambda txn: identity.renew(txn, store.tables))
 
 
-def _mark(
-    store: environment.Environment, identity: StoreIdentity, table: str, keys: list[bytes], txn: Transaction[bytes]
-) -> None:
+def _mark(store: Environment, identity: StoreIdentity, table: str, keys: list[bytes], txn: Transaction[bytes]) -> None:
     signatures = identity.signatures_for_writing(txn, store.tables)
     rows = _Rows(store, txn, signatures)
     for key in keys:
@@ -114,7 +114,7 @@ def _mark(
 class _Rows:
     """What a store holds that can have a mark, as one transaction sees it."""
 
-    def __init__(self, store: environment.Environment, txn: Transaction[Any], signatures: StoreSignatures) -> None:
+    def __init__(self, store: Environment, txn: Transaction[Any], signatures: StoreSignatures) -> None:
         self._tables = store.tables
         self._txn = txn
         self._signatures = signatures
