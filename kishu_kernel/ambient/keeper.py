@@ -19,6 +19,7 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionI
 from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
 from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.registry import registry
 
 Values = Mapping[str, Any]
 
@@ -236,8 +237,10 @@ class AmbientState:
                 continue
             try:
                 found[name] = provider.read()
-            except Exception:  # a directory that was deleted, a library in the middle of its import
-                continue
+            except Exception as error:  # all the others are recorded
+                if not _is_being_imported(provider.module):
+                    told = f"{type(error).__name__}: {error}"
+                    registry.tell_once(name, f"Kishu does not record the {name}: to read it fails ({told}).")
         return found
 
     def _changed(self, trusted: Collection[str] | None = None) -> dict[str, Any]:
@@ -331,6 +334,11 @@ class AmbientState:
     def _all_decoded(self, lookup: Lookup, at: Mapping[str, CheckpointId]) -> dict[str, Any]:
         checkpoints = {name: lookup(id) for name, id in at.items()}
         return {name: self._decoded_or_told(lookup, each, name, each.ambient) for name, each in checkpoints.items()}
+
+
+def _is_being_imported(module: str) -> bool:
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    return bool(getattr(spec, "_initializing", False))
 
 
 def _equal(one: Any, other: Any) -> bool:

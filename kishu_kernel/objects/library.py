@@ -12,8 +12,9 @@ A key with a name speaks of subclasses, too, unless the question says otherwise;
 A key with a star speaks of these classes alone.
 
 Functions in tables take the object. They must not change it, must not keep it, and must not import anything that the
-session has not imported. A `TypeError` means: this object cannot be taken apart (or seen). Any other error is told to
-the user once, and the object is treated as if its library were not known.
+session has not imported. A `TypeError` means: this object cannot be taken apart (or seen). What it says is told as the
+reason. Any other error is told to the user once, and the object is treated as if its library were not known; where the
+file is ours, an object whose reduction fails is not stored.
 """
 
 from __future__ import annotations
@@ -69,6 +70,9 @@ class Library:
         exact_reductions: the same, of the class alone and of none that is derived from it.
         complete_reductions: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is
             made from what a class looks like (`by_nature`).
+        classes: how classes are taken apart that derive from these and that no module holds, because the library makes
+            them at run time. The function takes the class, and what it gives leads to the one that lives: it joins no
+            variables. Classes of the notebook are stored as always.
         external_handles: what instances hold on to that is not in them, as "an open connection". Never stored.
         visible_state: of instances that cannot be stored, what they are made of: it is seen whether they changed.
         missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
@@ -95,7 +99,7 @@ class Library:
 
     Others:
         harmless: to load its objects touches nothing but memory, and so does their end. They may be loaded in the
-            user's process just to be looked at.
+            user's process just to be looked at. In our own files it speaks of the file's functions, too.
         data: its objects are values of the user's, and not the internal state of the library. A callback that is given
             one works on the notebook's variables.
         ambient: state of the library outside of variables, as settings and random numbers.
@@ -113,6 +117,7 @@ class Library:
     reductions: Mapping[str, Reduce | WithMemo] = {}
     exact_reductions: Mapping[str, Reduce | WithMemo] = {}
     complete_reductions: bool = False
+    classes: Mapping[str, Reduce | WithMemo] = {}
     external_handles: Mapping[str, str] = {}
     visible_state: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {}
     missing_values: tuple[str, ...] = ()

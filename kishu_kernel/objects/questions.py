@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_name
+from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_contents, module_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, functions_at
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
@@ -93,6 +93,14 @@ def taught_reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | N
     if not is_users_own(kind):
         return None
     found = registry.exactly("exact_reductions", kind) or registry.exactly("reductions", kind)
+    return None if found is None else found.answer
+
+
+def class_reduction_of(cls: type) -> Callable[[Any], Reduction] | WithMemo | None:
+    """How a library has a class taken apart that it made at run time; None where none says anything."""
+    if module_name(cls) == "__main__" or is_genuine(cls):
+        return None
+    found = registry.find("classes", cls)
     return None if found is None else found.answer
 
 
@@ -261,9 +269,13 @@ def missing_values() -> list[Any]:
     return found
 
 
-def is_harmless(package: str) -> bool:
-    """To load what this package has made touches nothing but memory."""
-    return package in registry.packages_that_are("harmless")
+def is_harmless(module: str, name: str) -> bool:
+    """What a library says is harmless to load: a name in one of its packages, or a function of its file of ours."""
+    if module.partition(".")[0] in registry.packages_that_are("harmless"):
+        return True
+    function = module_contents(sys.modules.get(module)).get(name)
+    of_the_file = type(function) is types.FunctionType and function.__module__ == module
+    return of_the_file and registry.is_harmless_file(module)
 
 
 def is_data(package: str) -> bool:

@@ -48,6 +48,7 @@ from kishu_kernel.objects.classes import (
 from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.questions import (
+    class_reduction_of,
     is_complete,
     is_visible_only,
     private_memory_of,
@@ -70,6 +71,7 @@ from kishu_kernel.objects.rebuild.code import (
     set_enum_state,
     set_function_state,
 )
+from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
 from kishu_kernel.objects.statics import module_attribute_name, module_attribute_names
@@ -92,6 +94,7 @@ class ReductionTable:
         self._entries: weakref.WeakKeyDictionary[type, Entry | None] = weakref.WeakKeyDictionary()
         self._generation = registry.generation
         self._refused: weakref.WeakSet[type] = weakref.WeakSet()
+        self.refusals = Refusals()
 
     def entry(self, kind: type) -> Entry | None:
         """Our own reduction for this type, or None."""
@@ -117,11 +120,15 @@ class ReductionTable:
         if kind in _ENTRIES:
             return _ENTRIES[kind]
         way: Reduce | WithMemo | None = refusal_of(kind) or taught_reduction_of(kind)
+        said = way is not None
         if way is None and not derives(kind, type):
             way = notebook_reduction_of(kind, self.namespace)
-        way = way or reduction_of(kind) or refusal_of_swig(kind)
+        if way is None:
+            way = reduction_of(kind)
+            said = way is not None
+        way = way or refusal_of_swig(kind)
         if way is not None:
-            return _entry_for(way, held_or=bool(module_attribute_names(kind)))
+            return _entry_for(way, held_or=bool(module_attribute_names(kind)), said=said)
         if derives(kind, type):
             return Reducer._class
         if derives(kind, types.ModuleType):
@@ -266,6 +273,9 @@ class Reducer:
     def _class(self, cls: type) -> Reduction:
         if has_active_metaclass(cls):
             raise TypeError("a class cannot be stored whose metaclass runs code whenever it is looked at")
+        taught = class_reduction_of(cls)
+        if taught is not None and (said := _entry_for(taught, said=True)(self, cls)) is not NotImplemented:
+            return said
         reduction = self._cloud.reducer_override(cls)
         if isinstance(reduction, tuple) and reduction[0] in _SKELETONS:
             # (..., class_tracker_id, extra): without an id the class is made anew, and only this payload has it.
@@ -356,8 +366,13 @@ class Reducer:
         return NotImplemented
 
 
-def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False) -> Entry:
-    """An entry that goes this way; `held_or`: by reference where the module of its class holds the object."""
+def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = False) -> Entry:
+    """An entry that goes this way.
+
+    Args:
+        held_or: by reference where the module of its class holds the object.
+        said: a library says so: where it refuses, people are told why.
+    """
 
     def take_apart(reducer: Reducer, obj: Any) -> Reduction:
         if held_or:
@@ -368,6 +383,10 @@ def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False) -> Entry:
             return way.reduce(obj, reducer._memo) if isinstance(way, WithMemo) else way(obj)
         except UnknownError:
             return NotImplemented
+        except TypeError as error:
+            if said:
+                reducer._table.refusals.note(obj, error)
+            raise
 
     return take_apart
 

@@ -39,9 +39,12 @@ GROUP = "kishu_kernel.libraries"
 _SETS = ("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside")
 _TABLES = (
     *("private_memory", "exposed_memory", "hidden_references"),
-    *("reductions", "exact_reductions", "external_handles", "visible_state"),
+    *("reductions", "exact_reductions", "classes", "external_handles", "visible_state"),
     *("payloads", "observers", "setup", "summaries", "comparisons", "parts", "texts"),
 )
+_REDUCTIONS = ("reductions", "exact_reductions", "classes")
+_LOOKS = ("visible_state", "setup", "exposed_memory")
+"""What these raise in our files says that this object cannot be seen: one that was closed, or released."""
 _WORDS = "Kishu does not use what {} says of its objects ({})."
 
 
@@ -127,6 +130,10 @@ class Registry:
             self._traits[trait] = self.generation, found
         return found
 
+    def is_harmless_file(self, module: str) -> bool:
+        """The module is a file of ours, and what it says of its library is that its objects are harmless."""
+        return any(type(each).__module__ == module and each.harmless for each in self._ours)
+
     def providers(self) -> dict[str, Provider]:
         """The kinds of ambient state of all of them, by name."""
         found: dict[str, Provider] = {}
@@ -148,6 +155,12 @@ class Registry:
         """What has to be told to the user about libraries' files, in sentences. Each is given once."""
         told, self._complaints = self._complaints, []
         return told
+
+    def tell_once(self, of: str, sentence: str) -> None:
+        """The next `complaints` have this sentence, if there was none yet of the same thing."""
+        if of not in self._told:
+            self._told.add(of)
+            self._complaints.append(sentence)
 
     # -- what is known --------------------------------------------------------------------------
 
@@ -206,8 +219,8 @@ class Registry:
         except Exception as error:
             self._complain(entry.answer, error)
             return None
-        theirs = any(entry.library is each for each in self._theirs)
-        return self._guarded(entry.library, found) if theirs else found
+        guarded: Callable[..., Any] = self._guarded(entry.library, found)
+        return guarded
 
     # -- loading --------------------------------------------------------------------------------
 
@@ -280,10 +293,16 @@ class Registry:
 
     def _add(self, library: Library, *, theirs: bool) -> None:
         _check(library)
-        if theirs:
-            for method in ("statics", "copies_on_write"):
-                setattr(library, method, self._guarded(library, getattr(library, method)))
-        indexed = _indexed(library, functools.partial(self._guarded, library) if theirs else lambda answer: answer)
+        for method in ("statics", "copies_on_write"):
+            setattr(library, method, self._guarded(library, getattr(library, method)))
+
+        def guarded(question: str, answer: Any) -> Any:
+            if question in _LOOKS and not theirs:
+                return answer
+            # Our files know why the usual way is not good for a class.
+            return self._guarded(library, answer, refused=question in _REDUCTIONS and not theirs)
+
+        indexed = _indexed(library, guarded)
         for question, entries in indexed.items():
             table = self._tables.setdefault(question, {})
             for key, entry in entries.items():
@@ -294,12 +313,16 @@ class Registry:
         self.generation += 1
         self._found.clear()
 
-    # -- errors of theirs -------------------------------------------------------------------------
+    # -- errors of libraries' files ---------------------------------------------------------------
 
-    def _guarded(self, library: Library, answer: Any) -> Any:
-        """A function of somebody's file, so that its errors are told, and the object is as if it were not known."""
+    def _guarded(self, library: Library, answer: Any, *, refused: bool = False) -> Any:
+        """A function of a library's file, so that its errors are told, and the object is as if it were not known.
+
+        Args:
+            refused: the object cannot be taken apart then.
+        """
         if isinstance(answer, WithMemo):
-            return WithMemo(self._guarded(library, answer.reduce))
+            return WithMemo(self._guarded(library, answer.reduce, refused=refused))
         if not callable(answer):
             return answer
 
@@ -307,19 +330,19 @@ class Registry:
         def guarded(*arguments: Any) -> Any:
             try:
                 found = answer(*arguments)
-                return list(found) if isinstance(found, Iterator) else found
+                return found if type(found) is tuple or not isinstance(found, Iterator) else list(found)
             except (TypeError, RecursionError, MemoryError):
                 raise
             except Exception as error:
                 self._complain(f"{type(library).__module__}.{type(library).__qualname__}", error)
+                if refused:
+                    raise TypeError(f"{type(error).__name__}: {error}") from error
                 raise UnknownError from error
 
         return guarded
 
     def _complain(self, whose: str, error: BaseException) -> None:
-        if whose not in self._told:
-            self._told.add(whose)
-            self._complaints.append(_WORDS.format(whose, f"{type(error).__name__}: {error}"))
+        self.tell_once(whose, _WORDS.format(whose, f"{type(error).__name__}: {error}"))
 
 
 def _can_be_imported(kind: type) -> bool:
@@ -347,13 +370,13 @@ def _check(library: Library) -> None:
             raise TypeError(f"{question} is one text, and no collection of names")
 
 
-def _indexed(library: Library, wrapped: Callable[[Any], Any]) -> dict[str, dict[tuple[str, str], Entry]]:
+def _indexed(library: Library, wrapped: Callable[[str, Any], Any]) -> dict[str, dict[tuple[str, str], Entry]]:
     """Its tables, by what is looked up: a package and a name in it, or nothing and the name of a module and a class."""
     found: dict[str, dict[tuple[str, str], Entry]] = {}
     for question in (*_SETS, *_TABLES):
         said = getattr(library, question)
         answers: Mapping[str, Any] = dict.fromkeys(said, True) if question in _SETS else said
-        entries = {key: Entry(wrapped(answer), library) for key, answer in dict(answers).items()}
+        entries = {key: Entry(wrapped(question, answer), library) for key, answer in dict(answers).items()}
         found[question] = {at: entry for key, entry in entries.items() for at in _places(key, library.packages)}
     return found
 

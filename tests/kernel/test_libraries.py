@@ -109,7 +109,8 @@ def test_what_is_never_stored_says_why(taught: Kernel) -> None:
     assert taught.done("log", limit=1)["checkpoints"][0]["modified"] == []
     made = taught.done("log", limit=10)["checkpoints"]
     lost = [each for checkpoint in made for each in checkpoint["not_stored"]]
-    assert {"names": ["s"], "reason": "Sensor objects cannot be stored"} in lost
+    reason = "a Sensor holds on to a connection to a device, and cannot be stored"
+    assert {"names": ["s"], "reason": reason} in lost
     taught.ok("s = n = None")
     taught.done("undo")
     assert taught.value("(s.port, n.value)") == ([7], 1)
@@ -130,6 +131,44 @@ def test_one_that_is_registered_in_a_cell(kernel: Kernel, tmp_path: Path) -> Non
     assert [each["names"] for each in plan["load"]] == [["x"]]
     kernel.done("undo")
     assert kernel.value("x.number") == [3]
+
+
+AMBIENT = """
+import decimal
+from kishu_kernel.objects.ambient_state import Provider
+
+class Broken(Provider):
+    name = "calibration of mensura"
+    module = "mensura"
+    def read(self):
+        return 1 / 0
+
+class Precision(Provider):
+    name = "precision of decimal"
+    module = "mensura"
+    def read(self):
+        return decimal.getcontext().prec
+    def write(self, value):
+        decimal.getcontext().prec = value
+"""
+
+
+def test_ambient_state_that_cannot_be_read_is_told_once_and_harms_no_other(
+    request: pytest.FixtureRequest, site: Path
+) -> None:
+    install(
+        site, FILE.replace("class Mensura", AMBIENT + "\nclass Mensura") + "    ambient = (Broken(), Precision())\n"
+    )
+    kernel: Kernel = request.getfixturevalue("kernel")
+    kernel.ok("import mensura, decimal")
+    kernel.ok("decimal.getcontext().prec = 7")
+    kernel.ok("decimal.getcontext().prec = 9")
+    kernel.done("undo")
+    assert kernel.value("decimal.getcontext().prec") == 7
+    told = [each for each in kernel.done("status")["warnings"] if "calibration" in each]
+    assert told == [
+        "Kishu does not record the calibration of mensura: to read it fails (ZeroDivisionError: division by zero)."
+    ]
 
 
 @pytest.mark.parametrize("how", BROKEN)

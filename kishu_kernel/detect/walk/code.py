@@ -10,9 +10,10 @@ from typing import Any
 
 from kishu_kernel.detect.atoms import code_digest
 from kishu_kernel.detect.walk.opaque import may_be_shared, note_opaque
-from kishu_kernel.detect.walk.reductions import walk_reduction
+from kishu_kernel.detect.walk.reductions import walk_apart, walk_reduction
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.classes import derives, has_active_metaclass, module_contents, module_name, qualified_name
+from kishu_kernel.objects.questions import class_reduction_of
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 
@@ -79,6 +80,11 @@ def walk_class(walk: Walk, obj: type) -> None:
         note_opaque(walk, type(obj))
         return
     reference = walk.references.get(obj)
+    if reference is None and class_reduction_of(obj) is not None:
+        told = walk_apart(walk, obj)
+        if told:
+            walk.references[obj] = told
+        return
     if reference is None and walk.reducer.by_value(obj):
         walk_reduction(walk, obj)
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.detect.walk.containers import walk_items
-from kishu_kernel.detect.walk.opaque import note_observers, walk_opaque
+from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_opaque
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.classes import attributes, flags_of, module_name, qualified_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
@@ -21,7 +22,7 @@ _MADE_IN_C = 1 << 8
 """A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
 
 
-def walk_reduction(walk: Walk, obj: Any) -> None:
+def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = walk_opaque) -> None:
     """Walks what a pickler would store. What raises is opaque."""
     kind = type(obj)
     try:
@@ -38,7 +39,7 @@ def walk_reduction(walk: Walk, obj: Any) -> None:
         if len(children) > 2 and type(children[2]) is dict and not children[2]:
             children[2] = None  # an empty `__dict__` is made when somebody asks for it
     except Exception:
-        walk_opaque(walk, obj)
+        refused(walk, obj)
         return
     whole = any(children[0] is each for each in _WHOLE)
     if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and not whole and attributes(obj):
@@ -103,11 +104,33 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
 def walk_label(walk: Walk, obj: Any) -> None:
     """Shared and all but immutable; what it holds is its own."""
     walk.labels.add(id(obj))
+    walk_apart(walk, obj)
+
+
+def walk_apart(walk: Walk, obj: Any) -> bytes:
+    """Sharing it joins nothing: what it holds is walked by itself. Gives what stands for it; empty: that is not all."""
     walk.unlink(obj)
-    if len(walk.parts):
-        walk.parts.append(walk.digest_apart(obj))
-    else:  # the variable itself
-        walk_reduction(walk, obj)
+    under_way = walk.shared.under_way
+    begun = id(obj) in under_way
+    if not len(walk.parts):  # where such a walk begins, or the variable itself
+        walk_reduction(walk, obj, _note_refused if begun else walk_opaque)
+        return b""
+    if begun:  # what it holds leads back to it
+        walk.text(b"l", qualified_name(type(obj)).encode())
+        return b""
+    under_way.add(id(obj))
+    try:
+        taken = walk.apart(obj)
+    finally:
+        under_way.discard(id(obj))
+    walk.parts.append(taken.digest)
+    walk.opaque.extend(taken.opaque)
+    return taken.digest
+
+
+def _note_refused(walk: Walk, obj: Any) -> None:
+    """What it holds is not walked: that would join nothing, and often leads back to it."""
+    note_opaque(walk, type(obj))
 
 
 def walk_widget(walk: Walk, obj: Any) -> None:

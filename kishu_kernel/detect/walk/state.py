@@ -36,6 +36,7 @@ class Shared:
         statics: for each type met, what its library holds (`static_objects`).
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
+        under_way: ids of the objects from which a walk apart is under way.
         should_stop: asked now and then whether the walks are to be abandoned.
         active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
@@ -46,6 +47,7 @@ class Shared:
     statics: dict[type, set[int]] = field(default_factory=dict)
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
+    under_way: set[int] = field(default_factory=set)
     should_stop: Callable[[], bool] | None = None
     active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
@@ -187,10 +189,14 @@ class Walk:
 
     def digest_apart(self, obj: Any) -> bytes:
         """The digest of what is reachable from `obj`, which links nothing."""
+        return self.apart(obj).digest
+
+    def apart(self, obj: Any) -> Fingerprint:
+        """A walk of its own from `obj`."""
         taken = type(self)(self.shared).run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
         self.sequences.extend(taken.sequences)
-        return taken.digest
+        return taken
 
     def unlink(self, obj: Any) -> None:
         """Sharing `obj` cannot matter."""

@@ -159,7 +159,7 @@ def has_destructor(kind: type) -> bool:
 def _is_listed(module: str, name: str) -> bool:
     if module == "builtins":
         return name not in _BUILTINS_THAT_ACT
-    return module in _WHOLE or (module, name) in _NAMES or is_harmless(module.partition(".")[0])
+    return module in _WHOLE or (module, name) in _NAMES or is_harmless(module, name)
 
 
 def _is_plain_base(base: type) -> bool:

@@ -24,7 +24,6 @@ import cloudpickle
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.objects.arrays import array_type, is_of_arrays
-from kishu_kernel.objects.classes import qualified_name
 from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
 from kishu_kernel.objects.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.objects.codec.dill_apart import lent
@@ -85,7 +84,7 @@ def encode(
     # What is a variable's own array is met before it is met as a block of a frame, which would be private.
     objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
     if opaque and not _dill_knows(opaque):
-        return NotStored(names, f"{_listed(opaque)} objects cannot be stored")
+        return NotStored(names, table.refusals.reason(opaque))
     codecs: tuple[CodecName, ...] = ("dill",) if opaque else ("cloudpickle", "dill")
     reason = ""
     for codec in codecs:
@@ -93,7 +92,7 @@ def encode(
             stream, arrays = _dump(codec, objects, table, recognised)
             return Payload(names, codec, stream, tuple(arrays.buffers), library_versions())
         except Exception as error:  # the user's objects may raise anything
-            reason = reason or f"{type(error).__name__}: {error}"
+            reason = reason or table.refusals.told(error)
     return NotStored(names, reason[:500])
 
 
@@ -270,7 +269,3 @@ def _sources(blobs: Sequence[Source]) -> Iterator[Any]:
     """What the stream finds for each out-of-band buffer: ours are read by `load_array`, at their place."""
     for blob in blobs:
         yield blob if blob.direct else materialized(blob)
-
-
-def _listed(kinds: tuple[type, ...]) -> str:
-    return ", ".join(dict.fromkeys(map(qualified_name, kinds)))

@@ -29,11 +29,13 @@ from kishu_kernel.objects.rebuild.instances import set_instance_state
 _DEFAULT = "default"
 """The name of the registry that pint itself makes, when it is first needed."""
 
-_ROLES = ("Quantity", "Unit", "Measurement")
+_MADE = ("Quantity", "Unit", "Measurement", "Group", "System")
+"""Classes that each registry makes for itself."""
+
 _MEMBERS = ("_groups", "_systems", "_contexts")
 _CLASSES = {"_groups": "Group", "_systems": "System"}
 _NOT_KNOWLEDGE = frozenset(
-    {*_ROLES, *_CLASSES.values(), *_MEMBERS, "Context", "_adders", "_def_parser", "_diskcache", "formatter"}
+    {*_MADE, *_MEMBERS, "Context", "_adders", "_def_parser", "_diskcache", "formatter"}
     | {"_active_ctx", "_units", "_units_casei", "_cache", "_caches", "_context_units", "_base_units_cache"}
 )
 """Attributes of registries that follow from others, or that are told apart."""
@@ -58,12 +60,11 @@ def _note(registry: Any, name: str) -> None:
     _living[name] = registry
 
 
-def registry_named(name: str, kind: Any = None, attributes: tuple[str, ...] = (), knowledge: str = "") -> Any:
+def registry_named(name: str, kind: Any = None, knowledge: str = "") -> Any:
     """Called by streams: the registry of this name. A new one is empty until its state is written.
 
     Args:
-        attributes: a new one has them, so that who looks at a copy sees that none is missing.
-        knowledge: a digest of what it knew, which is only looked at.
+        knowledge: a digest of what it knew. It is there so that a change is seen.
     """
     found = sys.modules["pint"]._DEFAULT_REGISTRY if name == _DEFAULT else _living.get(name)
     if found is None:
@@ -71,19 +72,7 @@ def registry_named(name: str, kind: Any = None, attributes: tuple[str, ...] = ()
         found = object.__new__(kind)
         _empty(found)
         _note(found, name)
-    if _is_unfilled(found) and not _is_lazy(found):
-        _promise(found, attributes)
     return found
-
-
-def _attributes_of(obj: Any) -> tuple[str, ...]:
-    return tuple(sorted(name for name in vars(obj) if not name.startswith("_")))
-
-
-def _promise(obj: Any, attributes: tuple[str, ...]) -> Any:
-    for name in attributes:
-        vars(obj).setdefault(name, None)
-    return obj
 
 
 def _is_lazy(registry: Any) -> bool:
@@ -321,46 +310,53 @@ def _registry(registry: Any) -> Reduction:
         return registry_named, (_name_of(registry), type(registry))
     try:
         known = _registries.known(registry)
-    except Exception as error:  # not raised here: what is looked at instead would lead to the registry again
-        return registry_named, (_name_of(registry), type(registry), (), _Refusal(str(error)))
-    return registry_named, (_name_of(registry), type(registry), _attributes_of(registry), known[0])
+    except Exception as error:
+        raise TypeError(f"what a registry of units knows cannot be stored ({error})") from error
+    return registry_named, (_name_of(registry), type(registry), known[0])
 
 
-class _Refusal:
-    """Stands for what a registry knows where that cannot be told."""
+def _storable_name(registry: Any, memo: dict[Hashable, Any]) -> str:
+    """Its name, where it can be stored itself. That is asked once a payload.
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-
-    def __reduce__(self) -> Reduction:
-        raise TypeError(f"what a registry knows cannot be stored ({self.reason})")
+    Raises:
+        TypeError: it cannot.
+    """
+    key = "pint", id(registry)
+    if key not in memo:
+        memo[key] = _registry(registry)[1][0]
+    name: str = memo[key]
+    return name
 
 
 def _belonging(obj: Any, memo: dict[Hashable, Any]) -> Reduction:
-    """A quantity or a unit: the class that it has in its registry, and its attributes."""
-    registry = obj._REGISTRY
-    key = "pint", id(registry)
-    if key not in memo:
-        arguments = _registry(registry)[1]
-        if type(arguments[-1]) is _Refusal:
-            raise TypeError(f"its registry cannot be stored ({arguments[-1].reason})")
-        memo[key] = arguments[0]
-    kind = next((role for role in _ROLES if vars(registry).get(role) is type(obj)), type(obj))
+    """A quantity or a unit: its class, its registry and its attributes."""
     own = {name: value for name, value in vars(obj).items() if name not in ("_REGISTRY", "_dimensionality")}
-    return belonging, (memo[key], kind), (own, {}), None, None, set_instance_state
+    name = _storable_name(obj._REGISTRY, memo)
+    return belonging, (type(obj), name), (own, {}), None, None, set_instance_state
 
 
-def belonging(name: str, kind: Any) -> Any:
-    """Called by streams: an object of a class of this registry, before it has its state."""
-    registry = registry_named(name)
-    if isinstance(kind, str):
-        if kind not in vars(registry):
-            _empty(registry)
-        return object.__new__(vars(registry)[kind])
+def belonging(kind: Any, name: str) -> Any:
+    """Called by streams: an object of this registry, before it has its state."""
     made = object.__new__(kind)
     if not hasattr(kind, "_REGISTRY"):
-        made._REGISTRY = registry
+        made._REGISTRY = registry_named(name)
     return made
+
+
+def _class(cls: Any, memo: dict[Hashable, Any]) -> Reduction:
+    """A class that a registry has made for itself."""
+    registry = getattr(cls, "_REGISTRY", None)
+    if registry is None or vars(registry).get(cls.__name__) is not cls:
+        return NotImplemented
+    return class_named, (_storable_name(registry, memo), cls.__name__)
+
+
+def class_named(name: str, attribute: str) -> Any:
+    """Called by streams: a class of this registry."""
+    registry = registry_named(name)
+    if attribute not in vars(registry):
+        _empty(registry)
+    return vars(registry)[attribute]
 
 
 def _group(group: Any) -> Reduction:
@@ -374,7 +370,7 @@ def _system(system: Any) -> Reduction:
 def _member(member: Any, registry: Any, place: str) -> Reduction:
     if vars(registry)[place].get(member.name) is not member:
         raise TypeError(f"a {type(member).__name__} cannot be stored that its registry does not know any more")
-    return member_named, (_registry(registry)[1][0], place, member.name, _attributes_of(member))
+    return member_named, (_registry(registry)[1][0], place, member.name)
 
 
 def _context(context: Any) -> Reduction:
@@ -384,7 +380,7 @@ def _context(context: Any) -> Reduction:
     return context_of, tuple(_of_context(context))
 
 
-def member_named(name: str, place: str, member: str, attributes: tuple[str, ...]) -> Any:
+def member_named(name: str, place: str, member: str) -> Any:
     """Called by streams: a group, a system or a context of a registry. One that is not there is filled with it."""
     registry = registry_named(name)
     if _is_lazy(registry):
@@ -392,7 +388,7 @@ def member_named(name: str, place: str, member: str, attributes: tuple[str, ...]
     members = vars(registry)[place]
     if member not in members:
         kind = sys.modules["pint"].Context if place == "_contexts" else vars(registry)[_CLASSES[place]]
-        members[member] = _promise(object.__new__(kind), attributes)
+        members[member] = object.__new__(kind)
     return members[member]
 
 
@@ -404,14 +400,14 @@ def context_of(*told: Any) -> Any:
 def _formatter(formatter: Any) -> Reduction:
     registry = formatter._registry
     known = registry is not None and vars(registry).get("formatter") is formatter
-    return (formatter_of, (registry, _attributes_of(formatter))) if known else NotImplemented
+    return (formatter_of, (registry,)) if known else NotImplemented
 
 
-def formatter_of(registry: Any, attributes: tuple[str, ...]) -> Any:
+def formatter_of(registry: Any) -> Any:
     """Called by streams: what writes the quantities of a registry."""
     if _is_lazy(registry):
         _empty(registry)
-    return _promise(registry.formatter, attributes if _is_unfilled(registry) else ())
+    return registry.formatter
 
 
 def _application(application: Any) -> Reduction:
@@ -442,6 +438,8 @@ class Pint(Library):
         "FullFormatter": _formatter,
     }
     exact_reductions = {"UnitsContainer": _container}
+    classes = dict.fromkeys(("PlainQuantity", "PlainUnit", "Group", "System"), WithMemo(_class))
     parts = {"PlainQuantity": lambda quantity: {"magnitude": quantity._magnitude, "units": dict(quantity._units)}}
     data = True
+    harmless = True
     ambient = (_registries,)
