@@ -216,7 +216,7 @@ class _Export:
         for key, value in self._rows("outputs", self._keys):
             check_outputs(schema.without_signature(bytes(value)))
             fits = len(value) <= MAX_VALUE_BYTES
-            yield key, value if fits else self._rewritten("outputs", key, bytes(value), schema.dump(_TOO_MUCH))
+            yield key, value if fits else self._rewritten("outputs", key, bytes(value), schema.dump_json(_TOO_MUCH))
 
     def _manifests(self) -> Iterator[tuple[bytes, memoryview]]:
         for key, value in self._rows("versions", self._versions):
