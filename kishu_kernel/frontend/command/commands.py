@@ -234,7 +234,7 @@ def import_(
 def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path | None, for_programs: bool) -> None:
     """Accept a store that nothing shows to be yours.
 
-    Loading a stored value can run any program, so kernels load only what carries the mark of your key (in Jupyter's
+    Loading a stored value can run any program, so kernels load only what is signed with your key (in Jupyter's
     data directory, or where KISHU_KEY_FILE says), and show other outputs as text and pictures only. What was imported,
     put here from another notebook's store, or made by an early version of kishu-kernel, does not have it. Kernels that
     use the store see it when they start again.

@@ -355,7 +355,7 @@ def test_a_history_goes_to_another_machine(
     assert in_json("trust", notebook, "--check", status=1)["trusted"] is False
     problems = run("fsck", notebook)
     assert problems.exit_code == 1
-    assert "do not carry your mark" in problems.output
+    assert "are not signed with your key" in problems.output
 
     declined = run("trust", notebook, input="n\n")
     assert declined.exit_code == 1
