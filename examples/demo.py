@@ -112,7 +112,7 @@ def show_log(kernel: Kernel, screen: Screen) -> None:
     for checkpoint in log["checkpoints"]:
         marks = [("created", "+"), ("modified", "~"), ("deleted", "-")]
         touched = "  ".join(f"{sign} {', '.join(checkpoint[kind])}" for kind, sign in marks if checkpoint[kind])
-        here = " <- head" if checkpoint["id"] == log["head"] else ""
+        here = " <- HEAD" if checkpoint["id"] == log["head"] else ""
         screen.line(f"{checkpoint['id'][:8]}  In[{checkpoint['execution_count']}]{here}", touched)
 
 
@@ -181,7 +181,7 @@ def summary(story: Story, undone: State, back: State, status: State, screen: Scr
     screen.title("what it cost")
     share = f"{duration(cells)} in cells, {duration(replies - cells)} more for kishu"
     screen.line("running the notebook", share)
-    screen.line("in the store", f"{size(store['bytes'])} for {store['checkpoints']} checkpoints")
+    screen.line("in the store", f"{size(store['bytes'])} for {store['checkpoints']} states")
     screen.line("restart and run all", f"{duration(again)}, were there no undo")
     screen.line("undo", f"{duration(undone['seconds'])}, re-ran nothing")
     screen.line("back from a branch", f"{duration(back['seconds'])}, model included")

@@ -7,6 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from kishu_kernel.store.format.signing import KEY_FILE
+from tests.support import addresses, soak
+
+SOAK = pytest.StashKey[bool]()
+
+LONGEST = ("tests/browser",)
+"""Groups that begin first, so that no process is left with one when the others are done."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -17,23 +23,27 @@ def own_key(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-SERVERS = (
-    "browser",
-    "conformance",
-    "matrix",
-    "notebooks",
-    "test_export.py",
-    "distribution",
-)
-"""Tests that let others choose the ports of kernels and servers, which two processes at a time might choose alike."""
+@pytest.fixture(autouse=True, scope="session")
+def own_address() -> None:
+    """An address for the kernels of this process."""
+    addresses.choose()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where there are several processes, the tests of a file stay in one.
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SOAK] = soak.prepare(config)
 
-    Tests in a browser come last: playwright has an event loop of its own in this thread.
-    """
-    items.sort(key=lambda item: "browser" in item.path.parts)
+
+@pytest.hookimpl(tryfirst=True)  # before tests are left out by their markers
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where there are several processes, the tests of a file stay in one; so do those that share a browser."""
+    if config.stash[SOAK]:
+        soak.properties(items)
     for item in items:
-        alone = not set(SERVERS).isdisjoint(item.path.parts)
-        item.add_marker(pytest.mark.xdist_group("servers" if alone else str(item.path)))
+        file = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group("tests/browser" if file.startswith("tests/browser/") else file))
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    [group] = next(item.iter_markers("xdist_group")).args
+    return LONGEST.index(group) if group in LONGEST else len(LONGEST)

@@ -1,4 +1,4 @@
-"""A live kernel asked from outside, for scripts and agents: `connect`.
+"""The history of a live kernel from outside, for scripts and agents: `connect`.
 
     from kishu_kernel.client import connect
 
@@ -6,7 +6,7 @@
         k.run("df = df.dropna()")
         k.undo()
 
-`client` has a method for each operation of the protocol, `connection` finds the kernel and carries the messages.
+`client` has a method for each operation of the protocol; `connection` finds the kernel and carries the messages.
 """
 
 from kishu_kernel.client.client import LOOKING, Client, Replay, connect

@@ -7,7 +7,7 @@
         k.undo()
         k.checkout("main~3")
 
-One method for each operation of the protocol; what it returns is the reply, a dict. An error reply is raised, as the
+There is a method for each operation of the protocol, which returns the reply, a dict. An error reply is raised as the
 exception of `kishu_kernel.errors` that it names.
 Law: what only looks is answered while a cell runs; what changes something waits for its turn between cells. Nothing
 heavy is imported, and nothing of Jupyter before `connect`.
@@ -39,20 +39,20 @@ def connect(
     waiting: Callable[[], None] | None = None,
     called: str | None = None,
 ) -> Client:
-    """A connection to a live kernel; end it with `close`, or use it as a `with` block.
+    """Connects to a live kernel. End the connection with `close`, or use it as a `with` block.
 
     Args:
         where: the path of a notebook that is open; a connection file, or its name in Jupyter's runtime directory;
             or a client or a manager of `jupyter_client`, which is left as it is.
-        timeout: seconds for what has to wait for its turn between cells; None: as long as the kernel lives.
-        patience: seconds for what waits for no cell.
+        timeout: seconds for operations that wait for their turn between cells; None: as long as the kernel lives.
+        patience: seconds for operations that wait for no cell.
         waiting: called where the kernel does not answer at once.
-        called: what sentences call it; None: as in `where`.
+        called: the name of the notebook in error messages; None: as in `where`.
 
     Raises:
         NoKernelError: no kernel is live there.
         RequestError: several are.
-        NotKishuError: it is one without Kishu.
+        NotKishuError: the kernel is one without Kishu.
     """
     connection = Connection.to(where, waiting, called)
     try:
@@ -72,8 +72,8 @@ class Client:
     """A connection to one kernel; made by `connect`. Use it from one thread at a time.
 
     Attributes:
-        timeout: seconds for what has to wait for its turn between cells; None: as long as the kernel lives.
-        patience: seconds for what waits for no cell.
+        timeout: seconds for operations that wait for their turn between cells; None: as long as the kernel lives.
+        patience: seconds for operations that wait for no cell.
     """
 
     def __init__(self, connection: Connection, timeout: float | None = None, patience: float = PATIENCE) -> None:
@@ -93,15 +93,15 @@ class Client:
 
     @property
     def connection_file(self) -> str | None:
-        """That of the kernel, where it is known."""
+        """The path of the kernel's connection file; None where it is not known."""
         return self._connection.file
 
     def request(self, operation: str, /, **parameters: Any) -> Json:
-        """The reply to any operation of the protocol.
+        """Sends a request for any operation of the protocol, and returns the reply.
 
         Raises:
             KishuError: the exception that the reply names; `ReplyError` where it names none of ours.
-            NoReplyError: the kernel is busy for longer than the timeout. It will do it when it comes to it.
+            NoReplyError: the kernel is busy for longer than the timeout. It will still do it afterwards.
             NoKernelError: the kernel ended.
         """
         looking = operation in LOOKING and not parameters.get("values")
@@ -115,11 +115,11 @@ class Client:
     # -- looking -------------------------------------------------------------------------------------
 
     def status(self) -> Json:
-        """Where the session stands, and what its store holds."""
+        """HEAD, the session, and what its store holds."""
         return self.request("status")
 
     def log(self, limit: int = 100, all: bool = False, since: str | None = None, graph: bool = False) -> Json:
-        """The cells that led here, or all of every branch and session; newest first."""
+        """The checkpoints on the path to HEAD, or those of all branches and sessions; newest first."""
         return self.request("log", limit=limit, all=all, since=since, graph=graph)
 
     def show(self, target: str = "HEAD") -> Json:
@@ -127,15 +127,15 @@ class Client:
         return self.request("show", target=target)
 
     def diff(self, target: str, base: str = "HEAD", values: bool = False) -> Json:
-        """What is different at `target` from what it is at `base`.
+        """The variables that differ between `base` and `target`.
 
         Args:
-            values: also in what way, which loads them: between cells.
+            values: also how they differ; to load the values, it waits for its turn between cells.
         """
         return self.request("diff", target=target, base=base, values=values)
 
     def variable(self, name: str, limit: int = 100) -> Json:
-        """The checkpoints on the way here that changed a variable; newest first."""
+        """The checkpoints on the path to HEAD that changed a variable; newest first."""
         return self.request("variable", name=name, limit=limit)
 
     def search(self, text: str, limit: int = 100) -> Json:
@@ -143,11 +143,11 @@ class Client:
         return self.request("search", text=text, limit=limit)
 
     def export(self, target: str = "HEAD", path: str | os.PathLike[str] | None = None, *, force: bool = False) -> Json:
-        """The way to a checkpoint as a notebook: in the reply, or in a new file.
+        """The cells on the path to `target` as a notebook: in the reply, or in a new file.
 
         Args:
-            path: seen from here, not from the kernel.
-            force: replace the file where there is one.
+            path: of the file, relative to the working directory of this process.
+            force: replace the file if there is one.
         """
         if path is None:
             return self.request("export", target=target)
@@ -165,9 +165,9 @@ class Client:
         """Goes to a state.
 
         Args:
-            dry_run: only say what that would do: see `plan` in the reply.
-            replay: "never": fail rather than run cells again.
-            allow_lost: go there without what cannot be brought back.
+            dry_run: change nothing: `plan` in the reply is what would be done.
+            replay: "never": fail rather than re-run cells.
+            allow_lost: go there even if some values are lost.
         """
         return self.request("checkout", target=target, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
 
@@ -176,7 +176,7 @@ class Client:
         return self.request("undo", steps=steps, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
 
     def redo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False) -> Json:
-        """And forth again."""
+        """Takes back the last undo, or the last few."""
         return self.request("redo", steps=steps, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
 
     def resume(
@@ -186,7 +186,7 @@ class Client:
         return self.request("resume", session=session, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
 
     def commit(self, message: str) -> Json:
-        """Gives the present state a message."""
+        """Gives HEAD a message."""
         return self.request("commit", message=message)
 
     def branch(self, name: str, target: str = "HEAD", *, delete: bool = False) -> Json:
@@ -208,10 +208,10 @@ class Client:
     # -- cells ---------------------------------------------------------------------------------------
 
     def run(self, code: str, *, timeout: float | None = None) -> Json:
-        """Runs a cell to its end. What it raises is part of what it shows, and not raised here.
+        """Runs a cell to its end. An exception of the cell is part of its outputs, and not raised here.
 
         Args:
-            timeout: seconds; None: that of the connection.
+            timeout: seconds to wait; None: that of the connection.
 
         Returns:
             `status` ("ok", "error" or "aborted"), `execution_count`, and `outputs` as a notebook has them.
@@ -224,7 +224,10 @@ class Client:
         outputs = Outputs()
         with self._connection.hearing() as heard:
             content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
-            content |= {"allow_stdin": False, "stop_on_error": False}  # the user's own cells that wait still run
+            content |= {
+                "allow_stdin": False,
+                "stop_on_error": False,
+            }  # else the user's own cells that wait would not run
             request = self._connection.send("shell", "execute_request", content)
             reply, idle, looked = None, False, time.monotonic()
             while reply is None or not (idle or reply["status"] == "aborted"):
@@ -239,12 +242,12 @@ class Client:
         return {"status": reply["status"], "execution_count": reply.get("execution_count"), "outputs": outputs.all}
 
     def interrupt(self) -> None:
-        """What the stop button does."""
+        """Interrupts the cell that runs, as the stop button does."""
         self._connection.reply("control", self._connection.send("control", "interrupt_request", {}), self.patience)
 
 
 class Outputs:
-    """What a frontend would show of a cell, in the notebook's format.
+    """Collects the outputs of a cell as a frontend would show them.
 
     Attributes:
         all: outputs as nbformat has them.
@@ -256,7 +259,7 @@ class Outputs:
         self._outdated = False
 
     def take(self, kind: str, content: Mapping[str, Any]) -> None:
-        """One message that the kernel published for the cell."""
+        """Takes a message that the kernel published for the cell: its type and its content."""
         if kind == "clear_output":
             self._outdated = bool(content.get("wait"))
             if not self._outdated:
@@ -289,7 +292,7 @@ def _display_id(content: Mapping[str, Any]) -> str:
 
 
 def _raised(reply: Mapping[str, Any]) -> KishuError:
-    """The exception that an error reply stands for."""
+    """Returns the exception that an error reply stands for."""
     ename, evalue = str(reply.get("ename", "Error")), str(reply.get("evalue", ""))
     kind = getattr(errors, ename, None)
     if kind is errors.AmbiguousTargetError:

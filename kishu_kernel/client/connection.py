@@ -1,7 +1,7 @@
-"""A connection to a live kernel: found, opened, and asked. Messages only; what they mean is `client`'s.
+"""Finds a live kernel, connects to it, and carries messages; what they mean is the business of `client`.
 
-Law: nobody is waited for who is not there any more. A kernel that is busy, even inside a library that lets no thread
-run, is told from one that has ended by whether its process still listens.
+Law: a kernel that has ended is not waited for. It is distinguished from one that is busy, even inside a library that
+lets no other thread run, by whether its process still listens.
 Neighbour: `store.catalog.running_kernels` knows which kernels are live.
 """
 
@@ -25,27 +25,27 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 STARTING = 60.0
-"""Seconds in which a kernel that was just started listens."""
+"""Seconds that a kernel that was just started has until it listens."""
 PATIENCE = 30.0
-"""Seconds in which a kernel answers what waits for no cell, even if a library keeps its threads from running."""
+"""Seconds that a kernel has to answer what waits for no cell, even if a library keeps its threads from running."""
 QUIET = 1.0
-"""Seconds between two looks whether the kernel is still there; so long, nobody is told that it is busy."""
+"""Seconds between two checks whether the kernel still lives. After the first, `waiting` is called."""
 
-_NAMED = 5
+_MAX_NAMES = 5
 """Notebooks that a sentence names at most."""
 
 
 class Connection:
-    """To one kernel, over its shell channel and its control channel.
+    """A connection to one kernel, over its shell channel and its control channel.
 
     Args:
-        info: what its connection file says.
+        info: the content of its connection file.
         name: what to call the kernel in a sentence.
-        pid: of its process, where that is known.
+        pid: the id of its process; None where it is not known.
         waiting: called where it does not answer at once.
 
     Attributes:
-        file: its connection file, where that is known.
+        file: the path of its connection file; None where it is not known.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Connection:
 
     @classmethod
     def to(cls, where: Any, waiting: Callable[[], None] | None = None, called: str | None = None) -> Connection:
-        """As `client.connect`.
+        """Connects as `client.connect` does.
 
         Raises:
             NoKernelError: no kernel is live there.
@@ -78,12 +78,12 @@ class Connection:
         name = called or str(os.fspath(where))
         read = running_kernels.read_connection_file(kernel.connection_file)
         if read is None:
-            raise NoKernelError(f"{kernel.connection_file} is no connection file of a kernel")
+            raise NoKernelError(f"{kernel.connection_file} is not the connection file of a kernel")
         _await(read, 0.0, f"the kernel of {name} has ended")
         return cls(read, name, kernel.pid or None, kernel.connection_file, waiting)
 
     def close(self) -> None:
-        """Ends it. The kernel goes on."""
+        """Ends the connection. The kernel goes on."""
         self._client.stop_channels()
         self._client.context.destroy(linger=0)
 
@@ -94,28 +94,32 @@ class Connection:
         return str(message["header"]["msg_id"])
 
     def reply(self, channel: str, request: str, timeout: float | None) -> Json:
-        """The content of the reply to a request.
+        """Waits for the reply to a request, and returns its content.
+
+        Args:
+            request: what `send` returned.
+            timeout: seconds; None: as long as the kernel lives.
 
         Raises:
-            NoReplyError: the time is over; None: there is time as long as the kernel lives.
+            NoReplyError: the time is over.
             NoKernelError: the kernel ended.
         """
         deadline = float("inf") if timeout is None else time.monotonic() + timeout
-        told = False
+        first = True
         while True:
             reply = self.arrived(channel, request, min(QUIET, max(0.0, deadline - time.monotonic())))
             if reply is not None:
                 return reply
             queued = channel == "shell"
             self.check(
-                deadline, "it is busy, and does this when its cell has ended" if queued else "it is stopped, or held up"
+                deadline, "it is busy, and does this when its cell has ended" if queued else "it is stopped or blocked"
             )
-            if not told and self._waiting is not None:
+            if first and self._waiting is not None:
                 self._waiting()
-            told = True
+            first = False
 
     def arrived(self, channel: str, request: str, seconds: float) -> Json | None:
-        """The content of the reply to a request, if it comes within so many seconds."""
+        """Returns the content of the reply to a request; None if it does not come within so many seconds."""
         deadline = time.monotonic() + seconds
         receive = self._channel(channel).get_msg
         if iscoroutinefunction(receive):  # before jupyter_client 8
@@ -129,7 +133,7 @@ class Connection:
         return None
 
     def check(self, deadline: float, state: str) -> None:
-        """Raises, as `reply` does, where there is nobody left to answer, or the time is over."""
+        """Raises as `reply` does, where the kernel has ended or the time is over."""
         if not running_kernels.is_listening(self._info) or (
             self._pid is not None and not running_kernels.is_process_running(self._pid)
         ):
@@ -139,9 +143,9 @@ class Connection:
 
     @contextmanager
     def hearing(self) -> Iterator[Callable[[float], Iterator[Json]]]:
-        """What the kernel publishes, from the beginning of the block on.
+        """Receives what the kernel publishes, from the beginning of the block on.
 
-        What is given yields what has come; it waits so many seconds for the first message only.
+        The function that it gives yields the messages that have come; it waits so many seconds for the first of them.
         """
         line = self._client.connect_iopub()
 
@@ -169,7 +173,7 @@ class Connection:
 
 
 def connection_file(where: str) -> str | None:
-    """The path of a connection file, if one is meant.
+    """Returns the path of the connection file that a text names; None where it does not end with .json.
 
     Raises:
         NoKernelError: there is no such file.
@@ -185,7 +189,7 @@ def connection_file(where: str) -> str | None:
 
 
 def only(kernels: Sequence[running_kernels.LiveKernel], where: str) -> running_kernels.LiveKernel | None:
-    """The one that there is, if there is one. Raises `RequestError` where there are several."""
+    """Returns the only kernel; None where there is none. Raises `RequestError` where there are several."""
     if len(kernels) > 1:
         files = " or ".join(each.connection_file for each in kernels)
         raise RequestError(f"{len(kernels)} kernels are live on {where}: name one by its connection file, {files}")
@@ -193,7 +197,7 @@ def only(kernels: Sequence[running_kernels.LiveKernel], where: str) -> running_k
 
 
 def _found(where: str) -> running_kernels.LiveKernel:
-    """The kernel that is meant, by its connection file or its notebook."""
+    """Returns the kernel that a text names, by its connection file or its notebook."""
     file = connection_file(where)
     if file is not None:
         known = (each for each in running_kernels.live_kernels() if os.path.realpath(each.connection_file) == file)
@@ -201,19 +205,19 @@ def _found(where: str) -> running_kernels.LiveKernel:
     notebook = Path(where).expanduser()
     kernel = only(running_kernels.live_on(notebook) or _renamed(notebook), where)
     if kernel is None:
-        raise nobody_on(where)
+        raise no_kernel_on(where)
     return kernel
 
 
-def nobody_on(where: str) -> NoKernelError:
-    """What to say where no kernel is live."""
+def no_kernel_on(where: str) -> NoKernelError:
+    """Returns the error to raise where no kernel is live on a notebook."""
     others = list(dict.fromkeys(each.notebook for each in running_kernels.live_kernels() if each.notebook))
-    there = f"there are some on {', '.join(others[:_NAMED])}" if others else "open it in Jupyter, and run a cell"
+    there = f"there are some on {', '.join(others[:_MAX_NAMES])}" if others else "open it in Jupyter, and run a cell"
     return NoKernelError(f"no kernel with Kishu is live on {where}: {there}")
 
 
 def _renamed(notebook: Path) -> list[running_kernels.LiveKernel]:
-    """The kernels that have the store of a notebook open, which had another name when they began."""
+    """Returns the kernels of a notebook that was renamed since they began: they have its store open."""
     if not notebook.is_file() or not running_kernels.live_kernels():
         return []
     from kishu_kernel.model import SessionId
@@ -231,7 +235,7 @@ def _renamed(notebook: Path) -> list[running_kernels.LiveKernel]:
 
 
 def _await(info: Mapping[str, Any], seconds: float, otherwise: str) -> None:
-    """NoKernelError where nobody listens."""
+    """Waits until the kernel listens. Raises `NoKernelError` where it does not within so many seconds."""
     deadline = time.monotonic() + seconds
     while not running_kernels.is_listening(info):
         if time.monotonic() >= deadline:

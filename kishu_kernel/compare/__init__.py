@@ -15,7 +15,7 @@ from kishu_kernel.compare import code, objects, plain
 from kishu_kernel.compare.facts import Aspect, CellDifference, Comparison
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import is_shown_whole, is_valued, named_alike, same, text, type_name
-from kishu_kernel.objects.classes import is_strange, module_name
+from kishu_kernel.objects.classes import has_active_metaclass, module_name
 from kishu_kernel.objects.questions import comparison_of, parts_of
 from kishu_kernel.objects.registry import UnknownError
 from kishu_kernel.process.muting import warnings_muted
@@ -69,7 +69,9 @@ def _examine(before: object, after: object, findings: Findings) -> None:
     alike = named_alike(kind, other)
     if not alike:
         findings.add("type", type_name(kind), type_name(other))
-    if is_strange(kind) or is_strange(other):  # whatever is asked of their classes runs code of the notebook's
+    if has_active_metaclass(kind) or has_active_metaclass(
+        other
+    ):  # whatever is asked of their classes runs code of the notebook's
         return
     if _compared_by_library(before, after, findings):
         return
@@ -107,5 +109,5 @@ def _nothing_seen(before: object, after: object, findings: Findings) -> str:
     if same(before, after):
         return "They are the same."
     if findings.all_compared:
-        return "All values are the same; they only lie in memory in another way."
+        return "All values are the same; only their layout in memory differs."
     return "They look the same, but their contents differ."

@@ -26,12 +26,12 @@ from kishu_kernel.detect.atoms import PLAIN
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.objects.arrays import is_element_type
 from kishu_kernel.objects.classes import (
+    active_metaclasses_exist,
     attributes,
-    is_strange,
+    has_active_metaclass,
     module_contents,
     module_name,
     qualified_name,
-    strange_ones_live,
 )
 from kishu_kernel.objects.questions import is_scalar, text_of
 from kishu_kernel.objects.reducers import ReductionTable
@@ -109,7 +109,7 @@ def same(one: object, other: object) -> bool:
     if one is other:
         return True
     kind = type(one)
-    if is_strange(kind) or is_strange(type(other)):
+    if has_active_metaclass(kind) or has_active_metaclass(type(other)):
         return named_alike(kind, type(other))
     if kind is type(other) and kind in PLAIN:
         return bool(one == other or (one != one and other != other))
@@ -144,7 +144,7 @@ def fingerprint(value: object) -> bytes:
 def key_of(value: Any) -> Hashable:
     """What stands for a value among the keys of a dictionary; no method of the user's is called for it."""
     kind = type(value)
-    if is_strange(kind):
+    if has_active_metaclass(kind):
         return ("object", module_name(kind), qualified_name(kind))
     if kind in PLAIN:
         return value if value == value else ("nan",)
@@ -155,7 +155,7 @@ def key_of(value: Any) -> Hashable:
 
 def is_plain(values: Iterable[object]) -> bool:
     """All of them are numbers, strings and the like: they can be compared without a method of the user's."""
-    if strange_ones_live() and not all(type(type(each)) is type for each in values):
+    if active_metaclasses_exist() and not all(type(type(each)) is type for each in values):
         return False
     try:
         return set(map(type, values)) <= PLAIN
@@ -181,7 +181,7 @@ def state_of(value: object) -> dict[str, object]:
 def is_valued(values: Iterable[object]) -> bool:
     """The same of dates, and of elements of arrays and single values of libraries."""
     values = list(values)
-    if strange_ones_live() and any(is_strange(type(each)) for each in values):
+    if active_metaclasses_exist() and any(has_active_metaclass(type(each)) for each in values):
         return False
     try:
         kinds = set(map(type, values)) - PLAIN
@@ -208,7 +208,7 @@ def members_of(kind: type) -> dict[str, Any]:
 
 def _text(value: Any, depth: int) -> str:
     kind = type(value)
-    if is_strange(kind):
+    if has_active_metaclass(kind):
         return type_name(kind)
     if kind is int and value.bit_length() > _LONGEST:
         return f"int of {value.bit_length():,} bits"

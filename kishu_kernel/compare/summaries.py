@@ -7,7 +7,7 @@ import types
 from typing import Any
 
 from kishu_kernel.model import Digest, VariableInfo
-from kishu_kernel.objects.classes import derives, is_strange, module_contents, module_name, qualified_name
+from kishu_kernel.objects.classes import derives, has_active_metaclass, module_contents, module_name, qualified_name
 from kishu_kernel.objects.questions import has_shape, summary_of
 
 _ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -38,7 +38,7 @@ def _summary(obj: Any) -> str:
         if derives(kind, type):
             return f"class {qualified_name(obj)}"
         if type(kind) is not type:  # to look it up may run code of its metaclass
-            return qualified_name(kind) if is_strange(kind) else _shaped(obj)
+            return qualified_name(kind) if has_active_metaclass(kind) else _shaped(obj)
         if kind in _ATOMS:
             return _short.repr(obj)
         if kind in _CONTAINERS:
@@ -76,11 +76,10 @@ def _shaped(obj: Any) -> str:
     shape: Any = getattr(obj, "shape", None) if has_shape(kind) else None
     if not issubclass(type(shape), tuple):
         return qualified_name(kind)
-    columns, dtype = getattr(obj, "columns", None), getattr(obj, "dtype", None)
-    if not shape and dtype is None:
-        return qualified_name(kind)
     text = " x ".join(f"{length:,}" for length in shape)
+    columns = getattr(obj, "columns", None)
     if columns is not None and len(shape) == 2:
         shown = ", ".join(str(column) for column in list(columns)[:8] if issubclass(type(column), (str, int)))
         return f"{text}: {shown}{', ...' if len(columns) > 8 else ''}"
-    return f"{text} {dtype}" if dtype is not None else text
+    dtype = getattr(obj, "dtype", None)
+    return f"{text} {dtype}" if dtype is not None else text or qualified_name(kind)

@@ -68,38 +68,38 @@ def is_plain_class(kind: type) -> bool:
     return all(contents_of(base).keys().isdisjoint(_TO_BE_KNOWN) for base in bases)
 
 
-def is_strange(kind: type) -> bool:
+def has_active_metaclass(kind: type) -> bool:
     """To look it up, or to ask it for anything, runs code of the notebook: of its metaclass."""
     metaclass: Any = type(kind)
     if metaclass is type:
         return False
-    if type(metaclass) is not type and is_strange(metaclass):
+    if type(metaclass) is not type and has_active_metaclass(metaclass):
         return True
     return any(
         is_notebooks(base) and not contents_of(base).keys().isdisjoint(_TO_BE_LOOKED_UP) for base in mro_of(metaclass)
     )
 
 
-def strange_ones_live() -> bool:
-    """There is a metaclass such that `is_strange`. Some microseconds, where no metaclass has come or gone."""
+def active_metaclasses_exist() -> bool:
+    """There is a metaclass such that `has_active_metaclass`. Some microseconds, where no metaclass has come or gone."""
     derived = [type.__subclasses__(each) for each in (type, abc.ABCMeta, enum.EnumMeta)]
     seen = tuple((len(each), id(each[-1]) if each else 0) for each in derived)
-    if _strange.seen != seen:
-        _strange.seen, _strange.live = seen, _look_for_strange_ones()
-    return _strange.live
+    if _last_look.seen != seen:
+        _last_look.seen, _last_look.live = seen, _find_active_metaclass()
+    return _last_look.live
 
 
-class _Strange:
+class _LastLook:
     """What was found when metaclasses were last looked at."""
 
     seen: tuple[tuple[int, int], ...] = ()
     live = False
 
 
-_strange = _Strange()
+_last_look = _LastLook()
 
 
-def _look_for_strange_ones() -> bool:
+def _find_active_metaclass() -> bool:
     todo = list(type.__subclasses__(type))
     while todo:
         metaclass = todo.pop()

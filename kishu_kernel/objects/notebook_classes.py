@@ -27,55 +27,51 @@ from kishu_kernel.objects.classes import (
     contents_of,
     derives,
     flags_of,
+    has_active_metaclass,
     hides_attributes,
     is_notebooks,
-    is_strange,
     is_users_own,
     module_name,
     mro_of,
     qualified_name,
 )
+from kishu_kernel.objects.library import Reduce, Reduction
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_derived_state, set_instance_state
 
-Reduction = Any
-Way = Callable[[Any], Reduction]
 
-
-class OwnWayError(TypeError):
+class NotebookReductionError(TypeError):
     """The object cannot be stored: what it is, only code of the notebook's could tell; or that code says so itself."""
 
 
-def way_of(kind: type, namespace: dict[str, Any]) -> Way | None:
+def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | None:
     """How instances come apart; None where a pickler's usual way runs no code of the notebook's.
 
     Args:
         namespace: the live namespace, which is the globals of the notebook's functions.
     """
-    if is_strange(kind):
+    if has_active_metaclass(kind):
         return _refusing("its metaclass runs code whenever it is looked at")
     if any(_is_named(base, "enum", "Enum") for base in mro_of(kind)):
         return None
-    own = _own_ways(kind, namespace)
-    beside = not any(map(is_notebooks, mro_of(kind)))  # its code is in a module: where only that can tell, it is asked
-    if not own and beside:
+    hooks = _pickling_hooks(kind, namespace)
+    in_module = not any(map(is_notebooks, mro_of(kind)))  # where only its own code can tell, that is asked
+    if not hooks and in_module:
         return None
-    if _only_raises(own):
+    if _only_raises(hooks):
         return _refusing("its own way to be pickled only raises")
     base = _base_of(kind)
-    kept = _keeper_of(base)
+    read_content = _content_reader_of(base)
     if hides_attributes(kind):
-        return None if beside else _refusing(_HIDDEN)
-    if kept is not None and (own or _minds_its_content(kind, base)):
-        return _derived(base, kept)
-    if not own:
+        return None if in_module else _refusing(_HIDDEN)
+    if read_content is not None and (hooks or _overrides_content(kind, base)):
+        return _derived(base, read_content)
+    if not hooks:
         return None
     if base is object and _is_bare(kind):
         return _instance
     if is_array_name(base):
         return _derived(base, _array)
-    return (
-        None if beside else _refusing("its own way to be pickled, or to tell its attributes, is code of the notebook")
-    )
+    return None if in_module else _refusing(_ONLY_CODE)
 
 
 def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
@@ -92,9 +88,9 @@ def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
     return attributes(obj), slots
 
 
-def _refusing(why: str) -> Way:
+def _refusing(why: str) -> Reduce:
     def refuse(obj: Any) -> Reduction:
-        raise OwnWayError(f"{qualified_name(type(obj))} objects cannot be stored: {why}")
+        raise NotebookReductionError(f"{qualified_name(type(obj))} objects cannot be stored: {why}")
 
     return refuse
 
@@ -103,7 +99,7 @@ def _instance(obj: Any) -> Reduction:
     return make_instance, (type(obj),), instance_state(obj), None, None, set_instance_state
 
 
-def _derived(base: type, kept: Callable[[type, Any], tuple[tuple[Any, ...], Any]]) -> Way:
+def _derived(base: type, kept: Callable[[type, Any], tuple[tuple[Any, ...], Any]]) -> Reduce:
     def take_apart(obj: Any) -> Reduction:
         arguments, content = kept(base, obj)
         state = (base, content, *instance_state(obj))
@@ -115,13 +111,13 @@ def _derived(base: type, kept: Callable[[type, Any], tuple[tuple[Any, ...], Any]
 # -- what is a class's own -----------------------------------------------------------------------------
 
 
-def _own_ways(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
+def _pickling_hooks(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
     """What code of the notebook's a pickler would run, by the names that it goes by."""
     found: dict[str, Any] = {}
     for base in mro_of(kind):
         contents = contents_of(base)
         notebooks = is_users_own(base)
-        for name in _WAYS & contents.keys() - found.keys():
+        for name in _HOOKS & contents.keys() - found.keys():
             made_by_python = name == "__dict__" and type(contents[name]) in PLACES
             made_by_python = made_by_python or _is_of_namedtuple(name, contents[name])
             if (notebooks and not made_by_python) or _is_notebooks_code(contents[name], namespace):
@@ -135,7 +131,7 @@ def _own_ways(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _minds_its_content(kind: type, base: type) -> bool:
+def _overrides_content(kind: type, base: type) -> bool:
     """Code of the notebook runs where its content is read, or put in. Where none does, a pickler is faster."""
     called = derives(base, BaseException) or base in _CALLED
     names = _OF_CONTENT | {"__init__"} if called else _OF_CONTENT
@@ -176,13 +172,13 @@ def _has_no_end(function: types.FunctionType) -> bool:
 
 def _base_of(kind: type) -> type:
     """The class made in C that its instances are laid out by."""
-    while flags_of(kind) & _HEAP_TYPE and not flags_of(kind) & _MADE_IN_C and kind not in _KEPT:
+    while flags_of(kind) & _HEAP_TYPE and not flags_of(kind) & _MADE_IN_C and kind not in _CONTENT_READERS:
         kind = _parent_of(kind)
     return kind
 
 
-def _keeper_of(base: type) -> Callable[[Any, Any], tuple[tuple[Any, ...], Any]] | None:
-    return _exception if derives(base, BaseException) else _KEPT.get(base)
+def _content_reader_of(base: type) -> Callable[[Any, Any], tuple[tuple[Any, ...], Any]] | None:
+    return _exception if derives(base, BaseException) else _CONTENT_READERS.get(base)
 
 
 def _is_bare(kind: type) -> bool:
@@ -271,6 +267,7 @@ def _is_place(base: type, name: str) -> bool:
     return any(type(each) in PLACES for each in members)
 
 
+_ONLY_CODE = "its own way to be pickled, or to tell its attributes, is code of the notebook"
 _HIDDEN = "its attributes can only be had by running code of the notebook"
 _HEAP_TYPE, _MADE_IN_C = 1 << 9, 1 << 8
 _parent_of = type.__dict__["__base__"].__get__
@@ -281,7 +278,7 @@ _CAME_FROM = tuple(BaseException.__dict__[name] for name in ("__cause__", "__con
 
 _IN_ORDER = (("__reduce_ex__",), ("__reduce__",), ("__getnewargs_ex__", "__getnewargs__", "__getstate__"))
 """Where a pickler asks first."""
-_WAYS = frozenset(
+_HOOKS = frozenset(
     {
         *("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__", "__getnewargs__", "__getnewargs_ex__"),
         *("__new__", "__getattribute__", "__getattr__", "__setattr__", "__class__", "__dict__"),
@@ -294,7 +291,7 @@ _CALLED = (set, frozenset, bytearray, array.array)
 _OF_METACLASS = frozenset({"__call__", "__getattr__", "__setattr__"})
 _ENDS = frozenset({"RETURN_VALUE", "RETURN_CONST", "YIELD_VALUE", "RETURN_GENERATOR"})
 
-_KEPT: dict[type, Callable[[Any, Any], tuple[tuple[Any, ...], Any]]] = {
+_CONTENT_READERS: dict[type, Callable[[Any, Any], tuple[tuple[Any, ...], Any]]] = {
     list: _items,
     dict: _pairs,
     collections.OrderedDict: _pairs,

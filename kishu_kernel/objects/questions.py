@@ -189,7 +189,7 @@ def summary_of(obj: Any) -> str | None:
 
 def has_shape(kind: type) -> bool:
     """Instances may be asked for their shape, their columns and their dtype."""
-    return is_genuine(kind) and any(library.shapes for library in registry.of(kind))
+    return is_genuine(kind) and module_name(kind).partition(".")[0] in registry.packages_that_are("shapes")
 
 
 def is_scalar(kind: type) -> bool:
@@ -199,7 +199,7 @@ def is_scalar(kind: type) -> bool:
 
 def is_compared_inside(kind: type) -> bool:
     """Instances are compared even where another library's object holds them."""
-    return _first("compared_inside", kind) is not None
+    return registry.find("compared_inside", kind, genuine=True) is not None
 
 
 def text_of(obj: Any) -> str | None:
@@ -207,7 +207,7 @@ def text_of(obj: Any) -> str | None:
     kind = type(obj)
     if is_scalar(kind):
         return str(obj)
-    entry = _first("texts", kind)
+    entry = registry.find("texts", kind, genuine=True)
     told = None if entry is None else registry.function(entry)
     try:
         return None if told is None else told(obj)
@@ -220,8 +220,8 @@ def comparison_of(one: type, other: type) -> Callable[[Any, Any, Any], None] | N
 
     It takes both, and findings to write to, and may raise `UnknownError`: compare them as if it were not there.
     """
-    theirs = [entry for _, entry in registry.nearest(("comparisons",), other, genuine=True)]
-    for _, entry in registry.nearest(("comparisons",), one, genuine=True):
+    theirs = list(registry.all("comparisons", other, genuine=True))
+    for entry in registry.all("comparisons", one, genuine=True):
         if any(entry.library is each.library and _unwrapped(entry) == _unwrapped(each) for each in theirs):
             return registry.function(entry)
     return None
@@ -229,15 +229,11 @@ def comparison_of(one: type, other: type) -> Callable[[Any, Any, Any], None] | N
 
 def parts_of(obj: Any) -> Mapping[str, Any] | None:
     """What an object consists of, by names that people know; None where no library says that."""
-    entry = _first("parts", type(obj))
+    entry = registry.find("parts", type(obj), genuine=True)
     try:
         return None if entry is None else _answered(entry, obj)
     except TypeError:  # this one cannot be taken apart
         return None
-
-
-def _first(question: str, kind: type) -> Entry | None:
-    return next((entry for _, entry in registry.nearest((question,), kind, genuine=True)), None)
 
 
 def _answered(entry: Entry, obj: Any) -> Any:

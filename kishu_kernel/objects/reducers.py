@@ -39,14 +39,14 @@ from kishu_kernel.objects.classes import (
     attributes,
     contents_of,
     derives,
-    is_strange,
+    has_active_metaclass,
     module_contents,
     module_name,
     mro_of,
     qualified_name,
 )
 from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
-from kishu_kernel.objects.notebook_classes import way_of
+from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.questions import (
     is_complete,
     is_visible_only,
@@ -72,7 +72,7 @@ from kishu_kernel.objects.rebuild.code import (
 )
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
-from kishu_kernel.objects.statics import held_as, held_names
+from kishu_kernel.objects.statics import module_attribute_name, module_attribute_names
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -118,10 +118,10 @@ class ReductionTable:
             return _ENTRIES[kind]
         way: Reduce | WithMemo | None = refusal_of(kind) or taught_reduction_of(kind)
         if way is None and not derives(kind, type):
-            way = way_of(kind, self.namespace)
+            way = notebook_reduction_of(kind, self.namespace)
         way = way or reduction_of(kind) or refusal_of_swig(kind)
         if way is not None:
-            return _entry_for(way, held_or=bool(held_names(kind)))
+            return _entry_for(way, held_or=bool(module_attribute_names(kind)))
         if derives(kind, type):
             return Reducer._class
         if derives(kind, types.ModuleType):
@@ -138,7 +138,7 @@ class ReductionTable:
         way = reduction_by_nature(kind) or refusal_of_proxy(kind)
         if way is not None:
             return _entry_for(way)
-        return Reducer._held if held_names(kind) else None
+        return Reducer._held if module_attribute_names(kind) else None
 
 
 class Reducer:
@@ -264,7 +264,7 @@ class Reducer:
         return types.CellType, (), _cell_content(cell), None, None, set_cell
 
     def _class(self, cls: type) -> Reduction:
-        if is_strange(cls):
+        if has_active_metaclass(cls):
             raise TypeError("a class cannot be stored whose metaclass runs code whenever it is looked at")
         reduction = self._cloud.reducer_override(cls)
         if isinstance(reduction, tuple) and reduction[0] in _SKELETONS:
@@ -326,7 +326,7 @@ class Reducer:
         return NotImplemented
 
     def _held(self, obj: Any) -> Reduction:
-        name = held_as(obj)
+        name = module_attribute_name(obj)
         return NotImplemented if name is None else (module_attribute, (module_name(type(obj)), name))
 
     def _proxy(self, proxy: types.MappingProxyType[Any, Any]) -> Reduction:

@@ -71,7 +71,9 @@ class Registry:
         self._modules = 0
         self._lock = threading.RLock()
         self._tables: dict[str, dict[tuple[str, str], Entry]] = {}
-        self._found: weakref.WeakKeyDictionary[type, dict[tuple[str, bool], Entry | None]] = weakref.WeakKeyDictionary()
+        self._found: weakref.WeakKeyDictionary[type, dict[tuple[str, bool, bool], Entry | None]] = (
+            weakref.WeakKeyDictionary()
+        )
         self._traits: dict[str, tuple[int, frozenset[str]]] = {}
         self._complaints: list[str] = []
         self._told: set[str] = set()
@@ -149,34 +151,31 @@ class Registry:
 
     # -- what is known --------------------------------------------------------------------------
 
-    def find(self, question: str, kind: type, *, own: bool = False) -> Entry | None:
+    def find(self, question: str, kind: type, *, own: bool = False, genuine: bool = False) -> Entry | None:
         """What is said of a class, or of the nearest of its bases that something is said of.
 
         Args:
             question: an attribute of `Library`.
             own: only where the class belongs to the library that says it.
+            genuine: only of classes that their modules hold: others may have the name, and code of the user's.
         """
         self._look()
         if type(kind) is not type:  # to look it up may run code of its metaclass
-            return next(self.all(question, kind, own=own), None)
+            return next(self.all(question, kind, own=own, genuine=genuine), None)
         known = self._found.setdefault(kind, {})
-        key = question, own
+        key = question, own, genuine
         if key not in known:
-            known[key] = next(self.all(question, kind, own=own), None)
+            known[key] = next(self.all(question, kind, own=own, genuine=genuine), None)
         return known[key]
 
-    def all(self, question: str, kind: type, *, own: bool = False) -> Iterator[Entry]:
+    def all(self, question: str, kind: type, *, own: bool = False, genuine: bool = False) -> Iterator[Entry]:
         """The same, and what is said of the other bases."""
-        for _, entry in self.nearest((question,), kind):
+        for _, entry in self.nearest((question,), kind, genuine=genuine):
             if not own or module_name(kind).partition(".")[0] in entry.library.packages:
                 yield entry
 
     def nearest(self, questions: tuple[str, ...], kind: type, *, genuine: bool = False) -> Iterator[tuple[str, Entry]]:
-        """What is said of a class and of its bases to several questions, the nearest base first.
-
-        Args:
-            genuine: only of those that their modules hold: others may have the name, and code of the user's.
-        """
+        """What is said of a class and of its bases to several questions, the nearest base first."""
         self._look()
         tables = [(question, table) for question in questions if (table := self._tables.get(question))]
         if not tables:

@@ -36,7 +36,7 @@ class ModuleAttribute:
         return module_attribute, self._where
 
 
-def held_as(obj: Any) -> str | None:
+def module_attribute_name(obj: Any) -> str | None:
     """The name under which the module of the object's own class holds it, if it does.
 
     `dataclasses.MISSING`, `os.environ`, the generator behind `random.choice`: whoever refers to them means the one
@@ -44,19 +44,19 @@ def held_as(obj: Any) -> str | None:
     """
     kind = type(obj)
     holder = sys.modules.get(module_name(kind))
-    names = held_names(kind)
+    names = module_attribute_names(kind)
     return next((name for name in names if module_contents(holder).get(name) is obj), None)
 
 
-def held_names(kind: type) -> tuple[str, ...]:
+def module_attribute_names(kind: type) -> tuple[str, ...]:
     """Names under which a library's module holds instances of its class, as it was when first asked."""
     module = sys.modules.get(module_name(kind))
     if module is None or module_name(kind) in ("", "builtins", "__main__"):
         return ()
-    known = _held_names.get(kind)
+    known = _module_attribute_names.get(kind)
     if known is None:
         known = tuple(name for name, value in list(module_contents(module).items()) if type(value) is kind)
-        _held_names[kind] = known
+        _module_attribute_names[kind] = known
     return known
 
 
@@ -90,7 +90,7 @@ class _Sentinels:
 _sentinels = _Sentinels()
 
 
-_held_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
+_module_attribute_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
 def static_objects(kind: type) -> set[int]:

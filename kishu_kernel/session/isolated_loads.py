@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import Census, WalkAbandoned
-from kishu_kernel.objects.codec.admission import Admission, StrangeError
+from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored, decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
@@ -61,7 +61,7 @@ class IsolatedLoads:
             The digest of the copy, and the side effect that the load would have had, if any (`Guard.forbidden`).
 
         Raises:
-            StrangeError: the payload is not known to be harmless; nothing was loaded.
+            NotHarmlessError: the payload is not known to be harmless; nothing was loaded.
             LoadError: it cannot be loaded.
             WalkAbandoned: `should_stop` said so.
         """
@@ -76,7 +76,7 @@ class IsolatedLoads:
             LoadError: the payload cannot be loaded.
             WalkAbandoned: `should_stop` said so.
         """
-        with suppress(StrangeError):
+        with suppress(NotHarmlessError):
             return self.digest_here(stored, should_stop)[0]
         try:
             question = self.checker.ask("digest", [stored])

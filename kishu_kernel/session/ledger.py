@@ -31,7 +31,7 @@ from kishu_kernel.model import (
     State,
     Version,
 )
-from kishu_kernel.objects.classes import is_strange
+from kishu_kernel.objects.classes import has_active_metaclass
 from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
@@ -209,7 +209,7 @@ class Ledger:
 
     def _distrust_of(self, names: Names, variables: Mapping[str, Any]) -> str | None:
         kinds = (type(variables[name]) for name in names) if self._distrusted else ()
-        known = (self._distrusted.get(kind) for kind in kinds if not is_strange(kind))
+        known = (self._distrusted.get(kind) for kind in kinds if not has_active_metaclass(kind))
         return next(filter(None, known), None)
 
     def _payload_size(self, version: Version) -> int:

@@ -23,7 +23,7 @@ from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import module_name, qualified_name
-from kishu_kernel.objects.codec.admission import StrangeError
+from kishu_kernel.objects.codec.admission import NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.checker.messages import PATIENCE, Answer, NoAnswerError
@@ -158,8 +158,8 @@ class TrialLoads:
             _, guard = self._loads.digest_here(stored, should_stop, after)
         except LoadError:  # the user is told when the version is needed
             return
-        except StrangeError as strange:
-            if not strange.destructor:
+        except NotHarmlessError as error:
+            if not error.destructor:
                 self._ask_checker(trial, stored)
             return
         if guard.forbidden is None:

@@ -12,7 +12,7 @@ from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
 from kishu_kernel.model.amounts import size
-from kishu_kernel.objects.codec.admission import Admission, StrangeError
+from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored, decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
@@ -72,7 +72,7 @@ class VersionComparison:
             try:
                 before, after = (self._copy(each, guard) for each in stored)
                 return {name: compare(before[name], after[name]) for name in names}
-            except StrangeError:
+            except NotHarmlessError:
                 pass
         try:
             return self._checker.compare(stored, names)

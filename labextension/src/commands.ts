@@ -1,4 +1,4 @@
-/** The commands. Each works on the current notebook, and only where its kernel travels. */
+/** The commands. Each works on the current notebook, and only if its kernel is one with Kishu. */
 
 import { InputDialog } from '@jupyterlab/apputils';
 import type { CommandRegistry } from '@lumino/commands';
@@ -65,7 +65,7 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
   );
   add(
     Commands.redo,
-    { label: 'Redo', caption: 'Bring the cell back that was undone last' },
+    { label: 'Redo', caption: 'Bring back the cell that was undone last' },
     link => travel({ operation: 'redo' }, 'Redo', options(link))
   );
   add(
@@ -85,40 +85,40 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
   );
   add(
     Commands.commit,
-    { label: 'Commit...', caption: 'Give the present state a message' },
+    { label: 'Commit...', caption: 'Give HEAD a message' },
     async (link, args) => {
-      const message = await word(args.message, 'Commit the present state', 'Message', 'Commit');
+      const message = await word(args.message, 'A message for HEAD', 'Message', 'Commit');
       if (message) {
         await acting(link, 'Commit', async notice => {
           await granted(link.request({ operation: 'commit', message }));
-          notice.done(`${head(link)} has the message now.`);
+          notice.done(`${head(link)} now has the message.`);
         });
       }
     }
   );
   add(
     Commands.tag,
-    { label: 'Tag...', caption: 'Give the present state a name' },
+    { label: 'Tag...', caption: 'Give HEAD a tag' },
     async (link, args) => {
-      const name = await word(args.name, 'Tag the present state', 'Name of the tag', 'Tag');
+      const name = await word(args.name, 'Tag HEAD', 'Name of the tag', 'Tag');
       if (name) {
         await acting(link, 'Tag', async notice => {
           await granted(link.request({ operation: 'tag', name }));
-          notice.done(`${head(link)} is tagged ${name} now.`);
+          notice.done(`Tag ${name} is now at ${head(link)}.`);
         });
       }
     }
   );
   add(
     Commands.branch,
-    { label: 'Branch...', caption: 'Give a line of work a name, from the present state on' },
+    { label: 'Branch...', caption: 'Make a branch at HEAD' },
     async (link, args) => {
-      const name = await word(args.name, 'A branch at the present state', 'Name of the branch', 'Branch');
+      const name = await word(args.name, 'A branch at HEAD', 'Name of the branch', 'Branch');
       if (name) {
         const go = () => void commands.execute(Commands.checkout, { target: name });
         await acting(link, 'Branch', async notice => {
           await granted(link.request({ operation: 'branch', name }));
-          notice.done(`${head(link)} is where the branch ${name} begins now.`, {
+          notice.done(`Branch ${name} is now at ${head(link)}.`, {
             label: `Continue on ${name}`,
             callback: go
           });
@@ -140,7 +140,7 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
     Commands.clearMarks,
     {
       label: 'Remove marks of cells',
-      caption: 'Remove the marks of cells that are ahead of the state',
+      caption: 'Remove the marks of cells that are not in this state',
       isEnabled: () => supported() && links.marksOf(links.current!).any
     },
     link => links.marksOf(link).clear()
@@ -172,5 +172,5 @@ async function word(said: unknown, title: string, placeholder: string, okLabel: 
 
 function head(link: KernelLink): string {
   const at = link.place?.checkpoint;
-  return at ? cellName(at) : 'the present state';
+  return at ? cellName(at) : 'HEAD';
 }

@@ -1,5 +1,5 @@
 /**
- * The way from one notebook to its kernel: what it can do, where it stands, and one reply to each request.
+ * The connection from one notebook to its kernel: whether Kishu is there, what HEAD is, and one reply to each request.
  *
  * Law: nothing is sent to a kernel that does not say "kishu" among its features. What only reads goes over the control
  * channel, which answers while a cell runs; everything else over the shell channel, between cells.
@@ -19,9 +19,9 @@ const PROGRESS = 'application/vnd.kishu.progress+json';
 /** Milliseconds: widgets may send many messages, and one in hundreds travels. */
 const PATIENCE = 500;
 
-/** Where a session stands. */
+/** What HEAD and the branch are. */
 export interface Place extends Status {
-  /** The checkpoint of the head; null before the first cell. */
+  /** The checkpoint of HEAD; null before the first cell. */
   checkpoint: Checkpoint | null;
 }
 
@@ -50,7 +50,7 @@ export class KernelLink implements IDisposable {
     return this._progressed;
   }
 
-  /** Whether the kernel is one that travels. */
+  /** Whether the kernel is one with Kishu. */
   get supported(): boolean {
     return this._kernel !== null;
   }
@@ -102,7 +102,7 @@ export class KernelLink implements IDisposable {
   async request(content: Request): Promise<Reply> {
     const kernel = this._kernel;
     if (!kernel) {
-      throw new Error('The kernel of this notebook is not one that Kishu is part of.');
+      throw new Error('The kernel of this notebook runs without Kishu.');
     }
     if (kernel.status === 'dead') {
       throw new Error('The kernel has died: restart it first.');

@@ -1,5 +1,5 @@
 /**
- * Marks on cells that are ahead of the state: what they did was taken back.
+ * Marks on cells that are not in this state: what they did was taken back.
  *
  * Law: a mark is drawn, never written: neither the document nor its file knows of it.
  */
@@ -11,7 +11,7 @@ import type { KernelLink } from './link';
 import { granted, type Ahead, type Checkpoint } from './protocol';
 
 const AHEAD = 'jp-kishu-ahead';
-const TOLD = 'Ahead of the state: what this cell did was taken back. Run it again, or redo.';
+const TITLE = 'Not in this state: what this cell did was taken back. Re-run the cell, or redo.';
 
 export class Marks implements IDisposable {
   constructor(private readonly link: KernelLink) {
@@ -78,8 +78,8 @@ export class Marks implements IDisposable {
       cell.toggleClass(AHEAD, isAhead);
       const prompt = cell.inputArea?.promptNode;
       if (prompt && isAhead) {
-        prompt.title = TOLD;
-      } else if (prompt?.title === TOLD) {
+        prompt.title = TITLE;
+      } else if (prompt?.title === TITLE) {
         prompt.removeAttribute('title');
       }
       if (isAhead && !prompt) {
@@ -88,7 +88,7 @@ export class Marks implements IDisposable {
     }
   }
 
-  /** What lies on the way to the head is ahead no more. */
+  /** Cells on the path to HEAD are in this state again. */
   private async _recheck(): Promise<void> {
     if (!this._ahead.size) {
       return;

@@ -26,7 +26,7 @@ export interface Plan {
   lost: { names: string[]; reason: string }[];
 }
 
-/** A cell that was run on the way that was left: it does not match the state any more. */
+/** A cell that was run and is not in this state. */
 export interface Ahead {
   checkpoint: string;
   execution_count: number | null;

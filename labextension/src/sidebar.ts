@@ -99,7 +99,7 @@ export class Sidebar extends Widget {
     };
   }
 
-  /** What a person sees who has no kernel that travels: why, and what to do. */
+  /** What is shown where the kernel is one without Kishu: why, and what to do. */
   private _nothing(link: KernelLink | null): HTMLElement {
     const box = document.createElement('div');
     box.className = 'jp-kishu-nothing';

@@ -1,4 +1,4 @@
-/** Head and branch, in the status bar. */
+/** HEAD and its branch, in the status bar. */
 
 import { Widget } from '@lumino/widgets';
 
@@ -28,10 +28,10 @@ export class StatusItem extends Widget {
     const link = this.links.current;
     const place = link?.place;
     const head = place?.checkpoint;
-    const at = head ? cellName(head) : 'empty state';
+    const at = head ? cellName(head) : 'before the first cell';
     this._text.textContent = [place?.branch, link?.acting ? `${at} ...` : at].filter(Boolean).join(' · ');
     this.node.title = head
-      ? `Kishu: ${place.branch ? `on branch ${place.branch}, ` : ''}head ${head.id.slice(0, 8)}: ` +
+      ? `Kishu: ${place.branch ? `on branch ${place.branch}, ` : ''}HEAD ${head.id.slice(0, 8)}: ` +
         `${head.message || firstLine(head.code)}\nClick to see the history`
       : 'Kishu: no cell has run yet';
   }

@@ -1,4 +1,4 @@
-/** The undo button of one notebook: there while its kernel travels. */
+/** The undo button of one notebook: shown while its kernel is one with Kishu. */
 
 import { ToolbarButton } from '@jupyterlab/ui-components';
 

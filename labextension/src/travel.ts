@@ -1,6 +1,6 @@
 /**
  * Going to another state: asks before cells with effects are re-run or anything is lost, tells what was done, and offers
- * to mark the cells that are ahead of the state then.
+ * to mark the cells that are not in the new state.
  *
  * Law: the first try re-runs nothing and loses nothing. What that refuses is shown as a plan, and done only when agreed to.
  */
@@ -37,7 +37,7 @@ export async function travel(request: Request, name: string, options: Options): 
 /** Tells what was done, if that is to be told, and offers marks. */
 export function arrived(reply: Travel, done: string, { marks, markAhead }: Options, notice: Notice): void {
   const ahead = markAhead === 'never' ? [] : marks.fitting(reply.ahead);
-  const told = ahead.length ? `${named(ahead)} ${ahead.length === 1 ? 'is' : 'are'} ahead of the state.` : '';
+  const told = ahead.length ? `${named(ahead)} ${ahead.length === 1 ? 'is' : 'are'} not in this state.` : '';
   const message = `${done} ${told}`.trim();
   if (ahead.length && markAhead === 'ask') {
     const label = ahead.length === 1 ? 'Mark the cell' : 'Mark the cells';
@@ -92,13 +92,13 @@ class PlanBody extends Widget {
     this.addClass('jp-kishu-plan');
     if (plan.replay.length) {
       this._list(
-        'What was made here is not stored, and is made again:',
+        'These cells are re-run, because what they made is not stored:',
         plan.replay.map(step => [firstLine(step.code), [cost(step.seconds), ...step.side_effects].join('; ')])
       );
     }
     if (plan.lost.length) {
       this._list(
-        'These variables would be gone:',
+        'These variables would be lost:',
         plan.lost.map(each => [each.names.join(', ') || 'other variables', each.reason])
       );
     }
@@ -129,7 +129,7 @@ function cost(seconds: number): string {
 /** What was done, as a sentence. */
 function summary(request: Request, reply: Travel, link: KernelLink): string {
   const there = link.place?.checkpoint;
-  const now = there ? `now at ${cellName(there)}` : 'now at the empty state';
+  const now = there ? `now at ${cellName(there)}` : 'now before the first cell';
   const again = reply.plan.replay.length;
   const rerun = again ? `, ${cells(again)} re-run` : '';
   const last = reply.ahead.at(-1);

@@ -149,7 +149,7 @@ def test_a_new_session_resumes_the_last_one(lab: Open) -> None:
     notebook.run("x = 1")
     notebook.keys("0", "0")
     notebook.dialog.get_by_text("Restart", exact=True).click()
-    expect(notebook.status).to_have_text("empty state")
+    expect(notebook.status).to_have_text("before the first cell")
     notebook.menu("resume").click()
     expect(notebook.status).to_contain_text("In [1]")
     notebook.told("Resumed the last session: now at In [1].")
@@ -158,7 +158,7 @@ def test_a_new_session_resumes_the_last_one(lab: Open) -> None:
 
 def test_nothing_to_undo_is_one_sentence(lab: Open) -> None:
     notebook = lab()
-    expect(notebook.status).to_have_text("empty state")
+    expect(notebook.status).to_have_text("before the first cell")
     notebook.undo_button.click()
     notebook.told("There are 0 cells to undo, not 1.")
 
@@ -171,10 +171,10 @@ def test_sidebar_follows_and_travels(lab: Open, shoot: Shoot) -> None:
     expect(rows).to_have_count(1)
     notebook.run("x = 2")
     expect(rows).to_have_count(2)
-    expect(rows.filter(has_text="you are here")).to_contain_text("x = 2")
+    expect(rows.filter(has_text="HEAD")).to_contain_text("x = 2")
     notebook.sidebar.get_by_title("Take back the last cell").click()
     expect(notebook.status).to_have_text("In [1]")
-    notebook.told("In [2] is ahead of the state.")
+    notebook.told("In [2] is not in this state.")
     shoot("lab-sidebar")
     notebook.shows("x", "1")
     expect(rows).to_have_count(3)
@@ -190,9 +190,9 @@ def test_branches_tags_and_messages(lab: Open, shoot: Shoot) -> None:
         notebook.page.keyboard.press("Enter")
 
     typed("tag", "baseline")
-    notebook.told("In [1] is tagged baseline now.")
+    notebook.told("Tag baseline is now at In [1].")
     typed("branch", "forest")
-    notebook.told("In [1] is where the branch forest begins now.")
+    notebook.told("Branch forest is now at In [1].")
     notebook.page.get_by_role("button", name="Continue on forest").click()
     expect(notebook.status).to_have_text("forest · In [1]")
     notebook.run("model = 'random forest'")
@@ -252,14 +252,14 @@ def test_marks_are_offered_and_never_written(lab: Open, server: Server, shoot: S
     notebook.run(FRAME)
     notebook.run(DROP)
     notebook.undo_button.click()
-    notebook.told("In [2] is ahead of the state.")
+    notebook.told("In [2] is not in this state.")
     expect(notebook.ahead).to_have_count(0)  # offered only
 
     notebook.page.get_by_role("button", name="Mark the cell").click()
     expect(notebook.ahead).to_have_count(1)
     marked = notebook.cells.nth(1)
     expect(marked).to_have_class(re.compile("jp-kishu-ahead"))
-    expect(marked.locator(".jp-InputPrompt")).to_have_attribute("title", re.compile("^Ahead of the state"))
+    expect(marked.locator(".jp-InputPrompt")).to_have_attribute("title", re.compile("^Not in this state"))
     shoot("lab-marked")
 
     notebook.page.keyboard.press("Control+S")
@@ -365,8 +365,8 @@ def test_notebook_7(lab: Open, shoot: Shoot) -> None:
     rows = notebook.sidebar.get_by_role("option")
     expect(rows).to_have_count(2)
     shoot("notebook-sidebar")
-    notebook.sidebar.get_by_title("Go forth again").click()
-    expect(rows.filter(has_text="you are here")).to_contain_text("x = 2")
+    notebook.sidebar.get_by_title("Bring back what undo took back").click()
+    expect(rows.filter(has_text="HEAD")).to_contain_text("x = 2")
     notebook.shows("x", "2")
 
 

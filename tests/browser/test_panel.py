@@ -45,7 +45,7 @@ class Panel:
     @property
     def here(self) -> Locator:
         """The row that a person stands on."""
-        return self.rows.filter(has_text="you are here")
+        return self.rows.filter(has_text="HEAD")
 
     @property
     def selected(self) -> Locator:
@@ -62,8 +62,8 @@ def test_a_column_comes_back_by_a_button(open_notebook: OpenNotebook, shoot: Sho
     shoot("panel-first-look")
 
     panel.button("Undo").click()
-    panel.told("You are at In [1] now.")
-    panel.told("In [2] is ahead of this state.")
+    panel.told("HEAD is now In [1].")
+    panel.told("In [2] is not in this state.")
     expect(panel.here).to_contain_text("In [1]")
     expect(panel.details.locator("tr", has_text="df").first).to_contain_text("3 x 2: price, amount")
     assert "price" in notebook.run("print(list(df.columns))").inner_text()
@@ -79,21 +79,21 @@ def test_a_branch_is_made_left_and_taken_up_again(open_notebook: OpenNotebook, s
     panel.button("Branch").click()
     panel.page.keyboard.insert_text("idea")
     panel.page.keyboard.press("Enter")
-    panel.told("In [2] is where the branch idea begins now.")
+    panel.told("Branch idea is now at In [2].")
     expect(panel.row("x = 'kept'")).to_contain_text("idea")
 
     panel.row("x = 1").click()
     panel.button("Go here").click()
-    panel.told("You are at In [1] now.")
+    panel.told("HEAD is now In [1].")
     notebook.run("x = 'other'")
     expect(panel.here).to_contain_text("x = 'other'")
-    assert panel.row("x = 'kept'").get_attribute("aria-label").find("not part of the present state") > 0
+    assert panel.row("x = 'kept'").get_attribute("aria-label").find("not in this state") > 0
     shoot("panel-branches")
 
     panel.row("x = 'kept'").click()
     expect(panel.details.locator("tr", has_text="x").first).to_contain_text("'kept'")
     panel.button("Go here").click()
-    panel.told("You are at In [2] now.")
+    panel.told("HEAD is now In [2].")
     assert "'kept'" in notebook.run("x").inner_text()
 
 
@@ -152,7 +152,7 @@ def test_two_states_are_compared(open_notebook: OpenNotebook, shoot: Shoot) -> N
     panel.row("In [2]").click()
     panel.told("choose the second state")
     panel.row("In [1]").click()
-    expect(panel.details).to_contain_text("From In [1] to In [2] (you are here)")
+    expect(panel.details).to_contain_text("From In [1] to In [2] (HEAD)")
     difference = panel.details.get_by_role("article").filter(has_text="df")
     expect(difference).to_contain_text("3 x 2: price, amount")
     expect(difference).to_contain_text("3 x 1: amount")
@@ -269,7 +269,7 @@ def test_in_notebook_7(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     panel = Panel(notebook)
     expect(panel.here).to_contain_text("x = 'after'")
     panel.button("Undo").click()
-    panel.told("You are at In [1] now.")
+    panel.told("HEAD is now In [1].")
     expect(panel.details.locator("tr", has_text="x").first).to_contain_text("'before'")
     assert "'before'" in notebook.run("x").inner_text()
     expect(panel.here).to_contain_text("In [4]")

@@ -119,7 +119,7 @@ def test_each_operation_is_answered(kernel: Kernel, tmp_path: Path) -> None:
         assert [each["own"] for each in k.stores()["stores"]] == [True]
         with pytest.raises(UnknownTargetError, match="no earlier session"):
             k.resume()
-        with pytest.raises(RequestError, match="has a history already"):
+        with pytest.raises(RequestError, match="already has a history"):
             k.attach(k.stores()["stores"][0]["name"])
 
 
@@ -432,7 +432,7 @@ def test_a_kernel_that_is_heard_late(kernel: Kernel) -> None:
 def test_no_connection_file(tmp_path: Path, start: Start) -> None:
     for content in ("", "[]", "{}", '{"shell_port": 1}', "\0" * 100_000):
         (tmp_path / "wrong.json").write_text(content)
-        with pytest.raises(NoKernelError, match="no connection file of a kernel"):
+        with pytest.raises(NoKernelError, match="not the connection file of a kernel"):
             connect("wrong.json")
 
 

@@ -115,7 +115,7 @@ def test_the_same(value: object) -> None:
 def test_what_lies_in_memory_in_another_way() -> None:
     across = np.arange(6.0).reshape(2, 3)
     assert compare(across, np.asfortranarray(across)) == Comparison(
-        note="All values are the same; they only lie in memory in another way."
+        note="All values are the same; only their layout in memory differs."
     )
 
 

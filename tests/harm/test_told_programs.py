@@ -9,13 +9,12 @@ import random
 import re
 from pathlib import Path
 
-import pytest
-
 from kishu_kernel.errors import UnknownTargetError
 from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.store.maintenance.fsck import check
 from tests.attack.records import damage
 from tests.support.harness import Notebook
+from tests.support.soak import seeds
 
 NAMES = "abcde"
 WAYS = (
@@ -68,7 +67,7 @@ def wrong(notebook: Notebook, id: str, truth: dict[str, str]) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("seed", range(25))
+@seeds(8, 25)
 def test_every_state_is_exact_or_told(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     truths = played(tmp_path / "store", chance)

@@ -14,16 +14,18 @@ import time
 import uuid
 from ast import literal_eval
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty
 from typing import IO, Any
 
-from jupyter_client import BlockingKernelClient, KernelManager, localinterfaces
+from jupyter_client import BlockingKernelClient, KernelManager
 from jupyter_client.jsonutil import json_default
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 import kishu_kernel
+from tests.support.addresses import own_address
 
 PATIENCE = 30.0
 """Seconds after which a kernel that does not answer is taken for hung."""
@@ -120,7 +122,7 @@ class Kernel:
         self.manager = KernelManager(
             kernel_spec_manager=specs,
             connection_file=str(home / f"kernel-{uuid.uuid4()}.json"),
-            ip=_own_address(),
+            ip=own_address(),
         )
         written = {} if output is None else {"stdout": output, "stderr": output}
         self.manager.start_kernel(env=environment_of(home, environment or {}), cwd=str(cwd or home), **written)
@@ -306,6 +308,9 @@ class Kernel:
         """Ends the process, if it still runs."""
         self.client.stop_channels()
         if self.manager.has_kernel:
+            if not gracefully:  # the manager would look for its end every 0.1 s
+                self.manager.provisioner.process.kill()
+                self.manager.provisioner.process.wait()
             self.manager.shutdown_kernel(now=not gracefully)
         self.manager.context.destroy(linger=0)
 
@@ -316,10 +321,26 @@ class Kernel:
         self.client.session.pack = _packed
         self.client.start_channels(hb=False)
         try:
-            self.client.wait_for_ready(timeout=self.patience)
+            self._wait_until_ready()
         except BaseException:
             self.close()
             raise
+
+    def _wait_until_ready(self) -> None:
+        """Until it answers, and is heard on iopub. Nothing of that is left in the channels.
+
+        As the client's `wait_for_ready`, which asks again while a slow kernel starts, and leaves the replies; and which
+        waits 0.2 s for silence each time.
+        """
+        while True:
+            request = self.send("kernel_info_request", {})
+            self.reply(request)
+            with suppress(Empty):
+                while True:  # what is published before there is a connection never arrives
+                    message = self.client.iopub_channel.get_msg(timeout=0.2)
+                    state = message["content"].get("execution_state")
+                    if message["parent_header"].get("msg_id") == request and state == "idle":
+                        return
 
     def _channel(self, name: str) -> Any:
         return getattr(self.client, f"{name}_channel")
@@ -343,17 +364,6 @@ class Kernel:
                 if not self.manager.is_alive():
                     raise KernelDied("the kernel died") from None
         raise AssertionError(f"the kernel did not answer within {self.patience:.0f} s")
-
-
-def _own_address() -> str:
-    """Of this process alone, where tests run in several: a port that is free now is free when the kernel starts."""
-    number = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
-    if not number or sys.platform != "linux":  # where there is only one of these addresses
-        return "127.0.0.1"
-    address = f"127.0.0.{2 + int(number)}"
-    if not localinterfaces.is_local_ip(address):  # all are, and few have a name
-        localinterfaces.LOCAL_IPS.append(address)
-    return address
 
 
 def environment_of(home: Path, further: dict[str, str | None]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-import pytest
+from tests.support.soak import seeds
 
 from .driver import Kernel
 
@@ -21,7 +21,7 @@ class Slow:
 """
 
 
-@pytest.mark.parametrize("seed", range(8))
+@seeds(3, 8)
 def test_an_interrupted_checkout_is_whole_or_nothing(shared: Kernel, seed: int) -> None:
     kernel = shared
     kernel.ok(BIG)
@@ -45,7 +45,7 @@ def test_an_interrupted_checkout_is_whole_or_nothing(shared: Kernel, seed: int) 
     assert low == high
 
 
-@pytest.mark.parametrize("seed", range(6))
+@seeds(3, 6)
 def test_an_interrupted_checkpoint_is_made_up_for(shared: Kernel, seed: int) -> None:
     kernel = shared
     kernel.library("slowly", SLOW)

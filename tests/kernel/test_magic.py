@@ -107,7 +107,7 @@ def test_status(past: Kernel, line: str) -> None:
     shown = text(past, line)
     assert ids(past)[0][:8] in shown
     assert "main" in shown
-    assert "3 checkpoints" in shown
+    assert "3 states" in shown
     assert str(past.stores) in shown
     assert as_json(past, line) == past.request("status")
 
@@ -133,7 +133,7 @@ def test_diff(past: Kernel) -> None:
     shown = page(past, "diff In[1]")
     assert "at HEAD" in shown
     assert "at In[1]" in shown
-    assert "not there" in shown  # total, at In[1]
+    assert "not in this state" in shown  # total, at In[1]
     assert "no difference" in text(past, "diff HEAD")
     assert as_json(past, "diff In[1]") == past.request("diff", target="In[1]")
 
@@ -142,7 +142,7 @@ def test_variable(past: Kernel) -> None:
     changed, code, made, first = text(past, "variable frame").splitlines()
     assert ["In[3]" in changed, "changed" in changed, "In[1]" in made, "made" in made] == [True] * 4
     assert (code.strip(), first.strip()[:9]) == ("del frame['price']", "frame = {")
-    assert "When did" in page(past, "variable frame")
+    assert "When <code>" in page(past, "variable frame")
     assert as_json(past, "variable frame") == past.request("variable", name="frame")
     assert len(as_json(past, "variable frame --limit 1")["checkpoints"]) == 1
 
@@ -150,7 +150,7 @@ def test_variable(past: Kernel) -> None:
 def test_log_draws_branches(past: Kernel) -> None:
     past.done("undo")
     past.ok("other = 1")
-    assert "1 checkpoint on other branches" in text(past, "log")
+    assert "1 state on other branches" in text(past, "log")
     lines = text(past, "log --all").splitlines()
     assert [line[:3] for line in lines if "In[" in line] == ["●  ", "│ ○", "○  ", "○  "]
     assert "├─╯" in [line.strip() for line in lines]
@@ -169,7 +169,7 @@ def test_show_has_the_outputs_as_they_were(kernel: Kernel) -> None:
     ran = kernel.ok("%kishu show In[1]")
     assert [each["output_type"] for each in ran.outputs] == ["display_data", "stream", "stream", *["display_data"] * 2]
     assert "6 * 7" in ran.results[0]["text/plain"]
-    assert "Its output, as it was" in ran.results[0]["text/html"]
+    assert "Its output:" in ran.results[0]["text/html"]
     assert (ran.stdout, ran.stderr) == ("hello\n", "careful\n")
     assert (ran.results[1]["text/html"], ran.results[2]["text/plain"]) == ("<b>bold</b>", "42")
     failed = kernel.ok("%kishu show In[2]")
@@ -245,12 +245,12 @@ def test_checkout(past: Kernel) -> None:
 
 
 def test_cells_that_are_ahead_are_named(past: Kernel) -> None:
-    assert "In [2], In [3] are ahead of it" in text(past, "undo 2")
+    assert "In [2], In [3] are not in this state" in text(past, "undo 2")
     past.ok("n = 1")
-    assert "In [5] is ahead of it" in text(past, "checkout main --dry-run")
-    assert "In [5] is ahead of it" in page(past, "checkout main")
-    assert "ahead" not in text(past, "checkout HEAD")
-    assert "To return: <code>%kishu redo 2</code>" in page(past, "undo 2")
+    assert "In [5] is not in this state" in text(past, "checkout main --dry-run")
+    assert "In [5] is not in this state" in page(past, "checkout main")
+    assert "not in this state" not in text(past, "checkout HEAD")
+    assert "To go back: <code>%kishu redo 2</code>" in page(past, "undo 2")
 
 
 ASKS = "from pathlib import Path\nnumbers = (i for i in range(3)); Path('ran').open('a').write('x')"
@@ -273,7 +273,7 @@ def test_side_effects_are_asked_about(asking: Kernel, answer: str, times: int) -
     ran = asking.run("%kishu undo", answers=[answer])
     assert ran_times(asking) == times
     if times == 2:
-        assert "re-computed: numbers" in ran.text
+        assert "re-run to get: numbers" in ran.text
     else:
         assert "nothing has changed" in usage_error(ran)
         assert asking.value("first") == 0
@@ -282,7 +282,7 @@ def test_side_effects_are_asked_about(asking: Kernel, answer: str, times: int) -
 def test_the_question_shows_the_plan(asking: Kernel) -> None:
     running = asking.begin("%kishu undo", allow_stdin=True)
     asked = asking.client.get_stdin_msg(timeout=30)["content"]
-    for fact in ("1 cell again", "from pathlib", "writes files", "[y/N]"):
+    for fact in ("re-runs 1 cell", "from pathlib", "writes files", "[y/N]"):
         assert fact in asked["prompt"]
     asking.client.input("n")
     asking.end(running)
@@ -303,7 +303,7 @@ def test_side_effects_are_refused_where_nobody_can_be_asked(asking: Kernel) -> N
 
 @pytest.mark.parametrize("yes", ["--yes", "-y"])
 def test_yes_does_not_ask(asking: Kernel, yes: str) -> None:
-    assert "re-computed: numbers" in text(asking, f"undo {yes}")
+    assert "re-run to get: numbers" in text(asking, f"undo {yes}")
     assert ran_times(asking) == 2
 
 
@@ -320,7 +320,7 @@ def test_checkout_that_re_runs_tells_it(kernel: Kernel) -> None:
     would = text(kernel, "undo --dry-run")
     assert "numbers = (i for i in range(3))" in would
     went = text(kernel, "undo")
-    assert "re-computed: numbers" in went
+    assert "re-run to get: numbers" in went
     assert "numbers = (i for i in range(3))" in went
     assert kernel.ok("list(numbers)").results[0]["text/plain"] == "[0, 1, 2]"
 

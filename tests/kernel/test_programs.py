@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from tests.support import describer
 from tests.support.made_programs import ARRAYS, CLASSES, CONTAINERS, FRAMES, FUNCTIONS, programs
 from tests.support.programs import Model, Target
+from tests.support.soak import often
 
 from .driver import Kernel, environment_of
 
@@ -119,13 +120,14 @@ class RealPlayer:
 
 
 @pytest.mark.timeout(900)
-def test_every_state_comes_back_in_real_kernels(tmp_path: Path) -> None:
+@often(2, PROGRAMS)
+def test_every_state_comes_back_in_real_kernels(tmp_path: Path, times: int) -> None:
     library = environment_of(tmp_path, {})["PYTHONPATH"] + os.pathsep + str(Path(describer.__file__).parent)
     players: list[RealPlayer] = []
 
     @seed(SEED)
     @settings(
-        max_examples=PROGRAMS,
+        max_examples=times,
         deadline=None,
         database=None,
         phases=(Phase.generate,),
@@ -144,6 +146,6 @@ def test_every_state_comes_back_in_real_kernels(tmp_path: Path) -> None:
             assert kernel.done("status")["warnings"] == []
 
     judge()
-    assert sum(player.compared for player in players) > 5 * PROGRAMS
-    assert sum(player.refused for player in players) < PROGRAMS
-    assert sum(len(player.model.heads) - 1 for player in players) >= PROGRAMS
+    assert sum(player.compared for player in players) > 5 * times
+    assert sum(player.refused for player in players) < times
+    assert sum(len(player.model.heads) - 1 for player in players) >= times

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.soak import often
+
 from .conftest import Start
 from .driver import Kernel
 
@@ -168,13 +170,14 @@ def test_cells_that_leave_no_pause_are_tried_in_the_next_one(kernel: Kernel) -> 
     assert "Lossy" in changed["not_stored"][0]["reason"]
 
 
-def test_cells_are_never_interrupted_by_thinking(kernel: Kernel) -> None:
+@often(20, 60)
+def test_cells_are_never_interrupted_by_thinking(kernel: Kernel, times: int) -> None:
     """Whenever they come: before a piece, in it, after it."""
     kernel.ok("import time, matplotlib.pyplot as plt\nfig, ax = plt.subplots(); ax.plot([1, 2]); n = 0")
-    for number in range(60):
+    for number in range(times):
         time.sleep(0.28 + number % 10 * 0.01)
         kernel.ok("for _ in range(20000): n += 1")
-    assert kernel.value("n") == 60 * 20000
+    assert kernel.value("n") == times * 20000
 
 
 def test_a_look_between_does_not_hide_what_was_undone(kernel: Kernel) -> None:

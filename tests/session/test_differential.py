@@ -2,9 +2,9 @@
 
 hypothesis makes the programs (`made_programs`), and makes one that fails as short as it can; `programs` runs them
 against its model, and says what they mean. A failure prints the program: paste it into `test_found_programs.py`, named
-after what it shows. CI runs the same programs each time. More of them, and other ones:
+after what it shows. CI runs the same programs each time, most of them as a soak. More of them, and other ones:
 
-    KISHU_PROGRAMS=20000 KISHU_SEED=7 scripts/test tests/session/test_differential.py
+    KISHU_PROGRAMS=20000 KISHU_SEED=7 scripts/test --soak tests/session/test_differential.py
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from kishu_kernel.detect.access_trackers import TrackerKind
 from tests.support.made_programs import programs
 from tests.support.programs import Tally, play
+from tests.support.soak import each
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"  # of the programs' own generators and finalizers
@@ -69,7 +70,7 @@ def assert_says_something(tally: Tally, number: int) -> None:
     assert tally.raised < tally.cells * 0.6
 
 
-@pytest.mark.parametrize("block", range(BLOCKS))
+@each("block", range(BLOCKS), 2)
 def test_every_state_comes_back(block: int) -> None:
     number = PROGRAMS * (ALL_TRACKED - 1) // ALL_TRACKED // BLOCKS
     tally = judged(number, block, "code")
@@ -77,7 +78,7 @@ def test_every_state_comes_back(block: int) -> None:
     assert_says_something(tally, number)
 
 
-@pytest.mark.parametrize("block", range(BLOCKS // 2))
+@each("block", range(BLOCKS // 2), 1)
 def test_every_state_comes_back_when_everything_is_looked_at(block: int) -> None:
     number = PROGRAMS // ALL_TRACKED // (BLOCKS // 2)
     tally = judged(number, BLOCKS + block, "all")
@@ -91,7 +92,7 @@ def test_every_state_comes_back_from_a_disk(tmp_path: Path) -> None:
 
 
 def test_together_they_say_much() -> None:
-    if len(TOGETHER) < BLOCKS:
+    if len(TOGETHER) < 2:
         pytest.skip("only some of the programs ran")
     tally = sum(TOGETHER.values(), Tally())
     assert tally.compared > 2.5 * tally.programs

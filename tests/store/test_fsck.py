@@ -25,6 +25,7 @@ from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance.fsck import Report, check
+from tests.support.soak import often, seeds
 
 from .values import checkpoint_id, payload, trivial
 
@@ -204,7 +205,7 @@ def test_a_rotten_buffer_is_found_and_told(path: Path) -> None:
     report = check(path)
     assert kinds(report) == ["chunk", "payload"]
     assert not report.clean
-    assert any("v2 of checkpoint 0000000000000007" in problem.what for problem in report.problems)
+    assert any("v2 of state 0000000000000007" in problem.what for problem in report.problems)
     assert check(path) == report
     repaired(path)
     assert usable(path) == [version(7)]
@@ -427,7 +428,7 @@ def test_a_file_that_was_cut_short(path: Path, left: float) -> None:
     assert (path / "data.mdb.damaged").exists()
 
 
-@pytest.mark.parametrize("seed", range(12))
+@seeds(4, 12)
 def test_pages_overwritten_anywhere(path: Path, seed: int) -> None:
     """As a disk does it: some sectors hold something else. In a process of its own, since LMDB may kill it."""
     chance = random.Random(seed)
@@ -507,10 +508,11 @@ def test_a_broken_file_is_not_exchanged_under_somebody(path: Path) -> None:
         store.close()
 
 
-def test_looking_at_any_bytes_ends(path: Path) -> None:
+@often(15, 60)
+def test_looking_at_any_bytes_ends(path: Path, times: int) -> None:
     """The reader of damaged files neither hangs nor raises anything of its own."""
     whole = (path / "data.mdb").read_bytes()
-    for seed in range(60):
+    for seed in range(times):
         chance = random.Random(seed)
         data = bytearray(whole)
         for _ in range(chance.randrange(1, 400)):

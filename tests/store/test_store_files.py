@@ -12,6 +12,7 @@ import pytest
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.disk import environment_pool, store_files
+from tests.support.soak import often
 
 from . import workload
 from .faults import small_disk
@@ -95,10 +96,11 @@ def test_a_store_in_use_is_left_alone(path: Path) -> None:
     intact(path)
 
 
-def test_a_compaction_may_be_killed(path: Path) -> None:
+@often(3, 8)
+def test_a_compaction_may_be_killed(path: Path, times: int) -> None:
     random = Random(5)
     fill(path)
-    for _ in range(8):
+    for _ in range(times):
         process = python(
             """
     import sys

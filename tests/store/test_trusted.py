@@ -124,7 +124,7 @@ def test_a_damaged_record_is_left_out(theirs: LmdbStore) -> None:
     assert theirs.damaged() == [checkpoint_id(1)]
     for outputs in (True, False):
         assert [each.id for each in theirs.checkpoints(outputs=outputs)] == [checkpoint_id(2)]
-    with pytest.raises(StoreError, match=r"record of checkpoint 0+1 is damaged"):
+    with pytest.raises(StoreError, match=r"record of state 0+1 is damaged"):
         theirs.checkpoint(checkpoint_id(1))
     assert theirs.load(X1).stream == STREAM
     assert theirs.contains(checkpoint_id(1))

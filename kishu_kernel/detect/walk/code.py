@@ -12,7 +12,7 @@ from kishu_kernel.detect.atoms import code_digest
 from kishu_kernel.detect.walk.opaque import may_be_shared, note_opaque
 from kishu_kernel.detect.walk.reductions import walk_reduction
 from kishu_kernel.detect.walk.state import Walk
-from kishu_kernel.objects.classes import derives, is_strange, module_contents, module_name, qualified_name
+from kishu_kernel.objects.classes import derives, has_active_metaclass, module_contents, module_name, qualified_name
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 
@@ -75,7 +75,7 @@ def walk_cache_node(walk: Walk, obj: Any) -> None:
 
 def walk_class(walk: Walk, obj: type) -> None:
     """A class: the notebook's by what it defines, others by their names."""
-    if is_strange(obj):
+    if has_active_metaclass(obj):
         note_opaque(walk, type(obj))
         return
     reference = walk.references.get(obj)

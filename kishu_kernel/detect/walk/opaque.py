@@ -16,8 +16,8 @@ from typing import Any
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.classes import (
     attributes,
+    has_active_metaclass,
     is_plain_class,
-    is_strange,
     module_contents,
     module_name,
     qualified_name,
@@ -57,7 +57,7 @@ def walk_failed(walk: Walk, obj: Any) -> None:
 def note_opaque(walk: Walk, kind: type) -> None:
     """Instances of this type could not be walked: the digest knows the type only."""
     walk.text(b"?", f"{module_name(kind)}:{qualified_name(kind)}".encode("utf-8", "surrogatepass"))
-    known = is_plain_class(kind) and not is_strange(kind)
+    known = is_plain_class(kind) and not has_active_metaclass(kind)
     walk.opaque.append(kind if known else object)  # those who come later look it up, and name it
 
 

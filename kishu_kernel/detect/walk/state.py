@@ -15,7 +15,7 @@ from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, WalkAbandoned
 from kishu_kernel.model import Digest
-from kishu_kernel.objects.classes import is_strange, strange_ones_live
+from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.memory import overlaps
@@ -37,7 +37,7 @@ class Shared:
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         should_stop: asked now and then whether the walks are to be abandoned.
-        strange_classes: there are classes that run code of the notebook's when they are looked up.
+        active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
     """
 
@@ -47,7 +47,7 @@ class Shared:
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     should_stop: Callable[[], bool] | None = None
-    strange_classes: bool = field(default_factory=strange_ones_live)
+    active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
 
 
@@ -136,7 +136,7 @@ class Walk:
                     raise WalkAbandoned
             try:  # what raises is the user's: a property, a metaclass, a type made in C
                 kind = type(obj)
-                if type(kind) is not type and self.is_strange(kind):
+                if type(kind) is not type and self.has_active_metaclass(kind):
                     self.walk_failed(obj)
                     continue
                 atom = ATOMS.get(kind)
@@ -165,14 +165,14 @@ class Walk:
             except BaseException:  # extensions in Rust panic beside `Exception`
                 self.walk_failed(obj)
 
-    def is_strange(self, kind: type) -> bool:
+    def has_active_metaclass(self, kind: type) -> bool:
         """As in `objects.classes`, asked once a metaclass."""
         metaclass = type(kind)
         if type(metaclass) is not type:
-            return is_strange(kind)
+            return has_active_metaclass(kind)
         known = self.metaclasses.get(metaclass)
         if known is None:
-            known = self.metaclasses[metaclass] = is_strange(kind)
+            known = self.metaclasses[metaclass] = has_active_metaclass(kind)
         return known
 
     # -- for those who walk an object --------------------------------------------------------------
@@ -202,7 +202,7 @@ class Walk:
 
     def kinds(self, items: Iterable[Any]) -> set[type]:
         """The types of these; `type` stands for those that are not to be looked up."""
-        if self.shared.strange_classes:
+        if self.shared.active_metaclasses:
             return {kind if type(kind) is type else type for kind in map(type, items)}
         try:
             return set(map(type, items))

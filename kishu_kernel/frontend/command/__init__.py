@@ -1,1 +1,1 @@
-"""`jupyter kishu`: histories from a terminal, with or without a kernel."""
+"""The command line `jupyter kishu`: histories from a terminal, with a live kernel or without one."""

@@ -1,8 +1,8 @@
-"""The console script `jupyter-kishu`, and so `jupyter kishu ...`: histories from a terminal; here, whole stores.
+"""The console script `jupyter-kishu`, which is `jupyter kishu ...`, and its commands on whole stores.
 
-Law: nothing that reads a store is imported before a command needs it. No command writes where it only had to look.
-Neighbours: `history` looks into one history, `live` changes that of a live kernel; `named_stores`
-finds what is meant, `tables` makes the text, `terminal` says it, `store` does the work.
+Law: nothing that reads a store is imported before a command needs it. A command that only looks writes nothing.
+Neighbours: `history` has the commands that look into one history, `live` those that change the session of a live
+kernel; `named_stores` finds a store, `tables` makes the text, `terminal` prints it, `store` does the work.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from kishu_kernel.errors import StoreError
 from kishu_kernel.frontend.command import history, live, named_stores, tables
 from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.terminal import (
-    Bar,
     Commands,
-    Each,
+    EachStore,
+    ProgressBar,
     base_of,
     directory_option,
     examples,
@@ -36,26 +36,26 @@ COMPLETE = "_JUPYTER_KISHU_COMPLETE"
 
 _DROPPED = "it was dropped to save space"
 
-_MEANING = """
-Nothing shows that you wrote what is not yours here. To accept it means that kernels load its values, re-run its cells
-and show its outputs as if they were your own, and all of that can run any program with all your rights. Accept it only
+_CONSEQUENCES = """
+Nothing shows that you wrote what is listed as not yours. If you accept it, kernels load its values, re-run its cells
+and show its outputs as if they were your own, and any of these can run any program with all your rights. Accept it only
 if you know where it comes from, and would run a program from there."""
 
 _EPILOG = """\b
 Examples:
-  jupyter kishu stores                         what there is, and how big
-  jupyter kishu log analysis.ipynb             which cells led to where it stands
-  jupyter kishu show analysis.ipynb In[7]      a cell as it was, and all variables after it
-  jupyter kishu undo analysis.ipynb            takes its last cell back, where it is open
-  jupyter kishu export analysis.ipynb way.ipynb --target baseline
-  jupyter kishu gc --dry-run --limit 5GB       what would go
-  jupyter kishu COMMAND --help                 more of each
+  jupyter kishu stores                         list all stores, with their sizes
+  jupyter kishu log analysis.ipynb             list the states on the path to HEAD
+  jupyter kishu show analysis.ipynb In[7]      show a cell, its outputs and all variables after it
+  jupyter kishu undo analysis.ipynb            take back the last cell of an open notebook
+  jupyter kishu export analysis.ipynb path.ipynb --target baseline
+  jupyter kishu gc --dry-run --limit 5GB       show what would be dropped
+  jupyter kishu COMMAND --help                 more about a command
 
 \b
-Exit status: 0 all went well, 1 it did not (one sentence says why), 2 wrong usage.
+Exit status: 0 success, 1 failure (one sentence says why), 2 wrong usage.
 
 \b
-Completion, by a line in ~/.bashrc (zsh: zsh_source; fish: fish_source, piped into source):
+For completion, add to ~/.bashrc (zsh: zsh_source; fish: fish_source, piped into source):
   eval "$(_JUPYTER_KISHU_COMPLETE=bash_source jupyter-kishu)"
 """
 
@@ -67,13 +67,16 @@ Completion, by a line in ~/.bashrc (zsh: zsh_source; fish: fish_source, piped in
 )
 @click.version_option(__version__, "-V", "--version", message="kishu-kernel %(version)s")
 def commands() -> None:
-    """The histories of your notebooks, as the kernel "Python 3 (Kishu)" keeps them: each in a store of its own.
+    """The histories of your notebooks that run in the kernel "Python 3 (Kishu)". Each notebook has a store of its own.
 
-    STORE is the path of a notebook, the name of a store as `stores` lists it (or how it begins), or a directory.
-    Where one history is looked into, it may also be the connection file of a kernel (kernel-....json).
+    A history is made of states of the variables, one after each cell. HEAD is the state that a session is in; without
+    a live kernel, it is the state in which the last session ended.
 
-    While a kernel is live on it, the kernel is asked, also while it is busy; else the store is read as it lies there.
-    What changes a session (undo, redo, checkout, resume, commit, branch, tag, run) needs a live one.
+    STORE is the path of a notebook, the name of a store as `stores` lists it (or its beginning), or a directory.
+    Commands on one history also take the connection file of a kernel (kernel-....json).
+
+    If a kernel is live on the notebook, it answers, also while it is busy; else the store is read. Commands that change
+    a session (undo, redo, checkout, resume, commit, branch, tag, run) need a live kernel.
     """
 
 
@@ -84,8 +87,8 @@ def commands() -> None:
 def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> None:
     """List the stores, the last used first.
 
-    A notebook marked "live" has a kernel; one marked "gone" was renamed, moved or deleted. Renamed and moved ones find
-    their store again by themselves when they are opened; `attach` helps where they do not.
+    A notebook marked "live" has a kernel; one marked "gone" was renamed, moved or deleted. A renamed or moved notebook
+    usually finds its store when it is opened; `attach` helps where it does not.
     """
     base = base_of(ctx, directory)
     from kishu_kernel.store.catalog.assignment import list_stores as listed
@@ -101,28 +104,28 @@ def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> No
 
 @commands.command(epilog=examples("jupyter kishu fsck", "jupyter kishu fsck analysis.ipynb --repair"))
 @click.argument("names", metavar="[STORE]...", nargs=-1, shell_complete=complete_store)
-@click.option("--repair", is_flag=True, help="Mend what can be mended; say what is lost.")
+@click.option("--repair", is_flag=True, help="Repair what can be repaired; list what is lost.")
 @directory_option
 @json_option
 @click.pass_context
 def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Path | None, for_programs: bool) -> None:
-    """Check that stores are whole; all of them where none is named.
+    """Check these stores for damage, or all stores.
 
-    Reads every byte. Changes nothing without --repair, and with it only what cannot be used as it is: values that
-    are damaged are re-run when they are needed, or told as lost. What nobody shows to be yours is a problem, too.
+    It reads every byte. Without --repair it changes nothing; with it, only what cannot be used as it is: damaged values
+    are re-run when they are needed, or listed as lost. What nothing shows to be yours counts as a problem, too.
 
-    Exit status: 0 all is well (by now), 1 problems are left, 2 wrong usage.
+    Exit status: 0 no problem is left, 1 problems are left, 2 wrong usage.
     """
     base = base_of(ctx, directory)
     paths = named_stores.all_or(base, names)
     from kishu_kernel.store.maintenance.fsck import check
 
-    each = Each(paths, for_programs)
+    each = EachStore(paths, for_programs)
     for path in each:
-        with each.attempt(path), Bar(f"Checking {path.name}") as bar:
+        with each.attempt(path), ProgressBar(f"Checking {path.name}") as bar:
             report = check(path, repair, bar)
             each.failed |= not report.clean
-            each.tell(tables.report_json(report), tables.report_text(report))
+            each.report(tables.report_json(report), tables.report_text(report))
     each.end(ctx, base)
 
 
@@ -130,9 +133,11 @@ def fsck(ctx: click.Context, names: tuple[str, ...], repair: bool, directory: Pa
     epilog=examples("jupyter kishu gc --dry-run --limit 5GB", "jupyter kishu gc analysis.ipynb --limit 500MB --compact")
 )
 @click.argument("names", metavar="[STORE]...", nargs=-1, shell_complete=complete_store)
-@click.option("-n", "--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be dropped.")
 @click.option("--limit", metavar="SIZE", callback=size_in_bytes, help="What each store may occupy: 500MB, 5GB, 1.5GiB.")
-@click.option("--compact", is_flag=True, help="Give the free space back to the disk. No kernel may use the store.")
+@click.option(
+    "--compact", is_flag=True, help="Give the free space back to the disk. No kernel may use the store meanwhile."
+)
 @directory_option
 @json_option
 @click.pass_context
@@ -145,31 +150,32 @@ def gc(
     directory: Path | None,
     for_programs: bool,
 ) -> None:
-    """Drop values that nobody needs, in these stores, or in all.
+    """Drop values that are not needed, in these stores or in all.
 
-    What a branch, a tag or the end of a session needs always stays, and so does the code of all cells: values that
-    were dropped are re-run when you go back there. Without --limit only what no branch, tag or session leads to goes.
+    Values that a branch, a tag or the end of a session needs are always kept, and so is the code of all cells: values
+    that were dropped are re-run when you go back there. Without --limit it drops only the values of states that are on
+    the path to no branch, tag or end of a session.
 
-    The file keeps its size, and new checkpoints use the space; --compact gives it back to the disk.
+    The file keeps its size, and new states use the space; --compact gives it back to the disk.
     """
     if dry_run and compact:
-        raise click.UsageError("--compact cannot be tried out: leave out --dry-run, or --compact.", ctx)
+        raise click.UsageError("--compact has no dry run: leave out --dry-run or --compact.", ctx)
     base = base_of(ctx, directory)
     paths = named_stores.all_or(base, names)
     from kishu_kernel.session.timeline import collect
 
-    each = Each(paths, for_programs)
+    each = EachStore(paths, for_programs)
     for path in each:
         with each.attempt(path):
             with opened(path, readonly=dry_run) as store:
                 collected = collect(store, limit, _DROPPED, dry_run=dry_run)
-            told = tables.collected_json(path, collected, dry_run)
-            each.tell(told, tables.collected_text(path, collected, dry_run))
+            report = tables.collected_json(path, collected, dry_run)
+            each.report(report, tables.collected_text(path, collected, dry_run))
             if compact:
                 from kishu_kernel.store.disk.store_files import compact as compacted
 
                 before, after = compacted(path)
-                told["compacted"] = {"before": before, "after": after}
+                report["compacted"] = {"before": before, "after": after}
                 each.say(f"{printable(path.name)}: {tables.compacted_text(before, after)}")
     each.end(ctx, base)
 
@@ -181,9 +187,11 @@ def gc(
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--notebook", metavar="NOTEBOOK", type=click.Path(dir_okay=False), help="Whose history it becomes.")
 @click.option(
-    "--to", metavar="DIRECTORY", type=click.Path(path_type=Path), help="Where to put the store instead; nothing yet."
+    "--notebook", metavar="NOTEBOOK", type=click.Path(dir_okay=False), help="The notebook whose history it becomes."
+)
+@click.option(
+    "--to", metavar="DIRECTORY", type=click.Path(path_type=Path), help="A new directory for the store instead."
 )
 @directory_option
 @json_option
@@ -193,8 +201,8 @@ def import_(
 ) -> None:
     """Make a store of a FILE that `export` wrote.
 
-    Nothing in it is run, and nothing of it is believed. What somebody else wrote (or you, on another machine) is only
-    to be read, until you accept it: see `trust`.
+    Nothing in it is run or trusted. What somebody else wrote (or you, on another machine) can only be read until you
+    accept it: see `trust`.
     """
     if notebook is not None and to is not None:
         raise click.UsageError("--notebook and --to exclude each other.", ctx)
@@ -203,7 +211,7 @@ def import_(
     from kishu_kernel.store.maintenance.bundle_import import import_history
     from kishu_kernel.store.maintenance.trust import trust_of
 
-    with Bar(f"Reading {file.name}") as bar:
+    with ProgressBar(f"Reading {file.name}") as bar:
         if to is None:
             path, content = receive_bundle(base, file, notebook, bar)
         else:
@@ -212,8 +220,8 @@ def import_(
     found = trust_of(path)
     trusted = found.whole
     if for_programs:
-        told = {"name": path.name, "path": str(path), "notebook": notebook, "trusted": trusted}
-        click.echo(tables.as_json({**told, **tables.content_json(content)}))
+        values = {"name": path.name, "path": str(path), "notebook": notebook, "trusted": trusted}
+        click.echo(tables.as_json({**values, **tables.content_json(content)}))
         return
     shown = printable(path if to else path.name)
     called = shlex.quote(shown)
@@ -227,22 +235,22 @@ def import_(
 @commands.command(epilog=examples("jupyter kishu trust analysis.ipynb --check", "jupyter kishu trust analysis.ipynb"))
 @click.argument("name", metavar="STORE", shell_complete=complete_store)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--check", is_flag=True, help="Only say how much of it is yours; exit status 1 unless all is.")
+@click.option("--check", is_flag=True, help="Only show how much of it is yours; exit status 1 unless all is.")
 @directory_option
 @json_option
 @click.pass_context
 def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path | None, for_programs: bool) -> None:
     """Accept a store that nothing shows to be yours.
 
-    Loading a stored value can run any program, so kernels load only what is signed with your key (in Jupyter's
-    data directory, or where KISHU_KEY_FILE says), and show other outputs as text and pictures only. What was imported,
-    put here from another notebook's store, or made by an early version of kishu-kernel, does not have it. Kernels that
-    use the store see it when they start again.
+    Loading a stored value can run any program, so kernels load only values that are signed with your key (in Jupyter's
+    data directory, or in KISHU_KEY_FILE), and show other outputs as text and pictures only. What was imported, copied
+    from another notebook's store, or written by an early version of kishu-kernel is not signed. Kernels that use the
+    store must be restarted to see that you accepted it.
     """
     if yes and check:
         raise click.UsageError("--yes and --check exclude each other.", ctx)
     if for_programs and not (yes or check):
-        raise click.UsageError("--json asks nothing: say --check or --yes, too.", ctx)
+        raise click.UsageError("--json asks no question: add --check or --yes.", ctx)
     path = named_stores.find(base_of(ctx, directory), name)
     from kishu_kernel.store.catalog.about_file import read_about
     from kishu_kernel.store.maintenance import trust as trusting
@@ -255,12 +263,12 @@ def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path
         click.echo(tables.trust_text(path, about.notebook if about else None, checkpoints, found))
     if not check and not found.whole:
         if not yes:
-            click.echo(_MEANING)
+            click.echo(_CONSEQUENCES)
             click.confirm("Accept it?", abort=True)
         _check_key()
         found = trusting.trust(path)
         if not for_programs:
-            click.echo("Accepted: all that can be read in it is yours now.")
+            click.echo("Accepted: everything in it that can be read is yours now.")
     elif not for_programs:
         click.echo("All of it is yours." if found.whole else "Not all of it is yours.")
     if for_programs:
@@ -282,8 +290,7 @@ def trust(ctx: click.Context, name: str, yes: bool, check: bool, directory: Path
 def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None, for_programs: bool) -> None:
     """Give NOTEBOOK the history in STORE.
 
-    Where the notebook that it belonged to is gone, the store becomes NOTEBOOK's. Else both go on with a copy of
-    their own.
+    If the notebook that it belongs to is gone, NOTEBOOK gets the store itself. Else it gets a copy.
     """
     base = base_of(ctx, directory)
     path = named_stores.find(base, name)
@@ -293,18 +300,18 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None,
         raise StoreError(f"{path} is not in {base}: `export` it, and `import` it with --notebook {notebook}")
     got = attached(base, path, notebook)
     if for_programs:
-        told = {"name": got.name, "path": str(got), "notebook": os.path.abspath(notebook), "copied": got != path}
-        click.echo(tables.as_json(told))
+        values = {"name": got.name, "path": str(got), "notebook": os.path.abspath(notebook), "copied": got != path}
+        click.echo(tables.as_json(values))
         return
     if got == path:
-        click.echo(f"{printable(path.name)} is the history of {printable(notebook)} now.")
+        click.echo(f"{printable(path.name)} is now the history of {printable(notebook)}.")
     else:
-        click.echo(f"{printable(notebook)} has a copy of {printable(path.name)} now, in {printable(got.name)}.")
+        click.echo(f"{printable(notebook)} now has a copy of {printable(path.name)}, in {printable(got.name)}.")
     click.echo("In the notebook, `%kishu resume` goes to where it ended.")
 
 
 def _check_key() -> None:
-    """StoreError where a mark would be worth nothing as soon as this command ends."""
+    """Raises `StoreError` where the user's key cannot be kept, so that nothing can be signed for later."""
     from kishu_kernel.store.format.signing import key_path, user_signer
 
     if not user_signer().persistent:
@@ -316,11 +323,11 @@ for module in (history, live):
 
 
 def main() -> None:
-    """What the console script calls."""
+    """Runs the command line."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # no alphabet is a reason to fail
-    # completion is of one word, and people type two
+            stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is escaped
+    # shells complete the one word, people type the two
     name = "jupyter-kishu" if COMPLETE in os.environ else "jupyter kishu"
     commands.main(prog_name=name, complete_var=COMPLETE)
 

@@ -16,23 +16,23 @@ from click.shell_completion import CompletionItem
 from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.command import named_stores
 from kishu_kernel.frontend.command.sources import store_of
-from kishu_kernel.frontend.command.terminal import insisted
+from kishu_kernel.frontend.command.terminal import is_given
 from kishu_kernel.frontend.printable import printable
 
 if TYPE_CHECKING:
     from kishu_kernel.session.timeline import History
 
-_OFFERED = 50
-"""Ids that a shell offers at most."""
+_MAX_IDS = 50
+"""Ids that are offered at most."""
 _PREFIX = re.compile(r"[0-9a-f]{2,16}")
 
 
 def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell: names of stores that begin so, with their notebooks; else files."""
+    """Offers names of stores that begin so, with their notebooks; else files."""
     from kishu_kernel.store.catalog.assignment import list_stores
 
     try:
-        base, _ = named_stores.base_of(ctx.params.get("directory"), insisted(ctx))
+        base, _ = named_stores.base_of(ctx.params.get("directory"), is_given(ctx))
         begun = [each for each in list_stores(base) if each.path.name.startswith(incomplete)]
     except (KishuError, OSError):
         begun = []
@@ -45,35 +45,35 @@ def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell: branches, tags and ids of the history that the line names."""
+    """Offers branches, tags and ids of the history that the line names."""
 
     def find(history: History) -> list[CompletionItem]:
         from kishu_kernel.history.targets import BRANCH, TAG
 
-        names = {"HEAD": "where it stands", **dict.fromkeys(history.names(BRANCH), "branch")}
+        names = {"HEAD": "the state you are in", **dict.fromkeys(history.names(BRANCH), "branch")}
         names |= dict.fromkeys(history.names(TAG), "tag")
         found = [CompletionItem(each, help=what) for each, what in names.items() if each.startswith(incomplete)]
-        ids = history.store.find(incomplete, _OFFERED) if _PREFIX.fullmatch(incomplete) else []
+        ids = history.store.find(incomplete, _MAX_IDS) if _PREFIX.fullmatch(incomplete) else []
         return found + [CompletionItem(id, help=printable(history.lookup(id).code[:60])) for id in ids]
 
     return _completed(ctx, find)
 
 
 def complete_variable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """For the shell: variables of the history that the line names."""
+    """Offers variables of the history that the line names."""
 
     def find(history: History) -> list[CompletionItem]:
         from kishu_kernel.history.graph import ancestry
 
-        way = ancestry(history.lookup, history.head)
-        names = dict.fromkeys(name for each in way for name in (*each.created, *each.modified))
+        path = ancestry(history.lookup, history.head)
+        names = dict.fromkeys(name for each in path for name in (*each.created, *each.modified))
         return [CompletionItem(name) for name in sorted(names) if name.startswith(incomplete)]
 
     return _completed(ctx, find)
 
 
 def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem]]) -> list[CompletionItem]:
-    """What is found in the history that the line names; nothing where there is none, or it cannot be read."""
+    """Returns what `find` finds in the history that the line names; nothing where that cannot be read."""
     from kishu_kernel.session.timeline import History
     from kishu_kernel.store import LmdbStore
 

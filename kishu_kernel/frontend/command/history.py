@@ -1,6 +1,6 @@
-"""Commands that look into one history: of a live kernel, also while it is busy, or at rest.
+"""Commands that look into one history: of a live kernel, also while it is busy, or of a store without one.
 
-Law: nothing is loaded here, and nothing is changed; what is written is a new file that was asked for.
+Law: nothing is loaded here, and nothing is changed; what is written is a new file that the user asked for.
 Neighbours: `commands` has the group, `sources` finds who answers, `display` makes the text.
 """
 
@@ -19,13 +19,13 @@ from kishu_kernel.frontend.command.completion import complete_store, complete_ta
 from kishu_kernel.frontend.command.sources import source
 from kishu_kernel.frontend.command.tables import Json
 from kishu_kernel.frontend.command.terminal import (
-    Bar,
+    ProgressBar,
     base_of,
     directory_option,
     examples,
     json_option,
     opened,
-    say_reply,
+    print_reply,
 )
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted
@@ -37,7 +37,7 @@ NOTEBOOK = ".ipynb"
 
 store_argument = click.argument("name", metavar="STORE", shell_complete=complete_store)
 limit_option = click.option(
-    "-n", "--limit", type=click.IntRange(0), default=100, help="At most so many; 0: all.  [100]"
+    "-n", "--limit", type=click.IntRange(0), default=100, help="Show at most so many; 0: all.  [100]"
 )
 
 
@@ -47,7 +47,7 @@ limit_option = click.option(
 @json_option
 @click.pass_context
 def status(ctx: click.Context, name: str, directory: Path | None, for_programs: bool) -> None:
-    """Where it stands, and whether a kernel is live on it."""
+    """HEAD, the session, the store, and the kernel if one is live."""
     with source(ctx, directory, name) as there:
         reply = {**there.ask("status"), "notebook": there.notebook, "kernel": there.kernel}
     click.echo(tables.as_json(reply) if for_programs else tables.status_text(reply))
@@ -61,9 +61,9 @@ def status(ctx: click.Context, name: str, directory: Path | None, for_programs: 
     )
 )
 @store_argument
-@click.option("-a", "--all", "everything", is_flag=True, help="Every branch and session, not only the way to HEAD.")
+@click.option("-a", "--all", "everything", is_flag=True, help="The states of all branches and sessions.")
 @limit_option
-@click.option("--since", metavar="TARGET", shell_complete=complete_target, help="Only what came after this one.")
+@click.option("--since", metavar="TARGET", shell_complete=complete_target, help="Only what is newer than TARGET.")
 @directory_option
 @json_option
 @click.pass_context
@@ -76,22 +76,22 @@ def log(
     directory: Path | None,
     for_programs: bool,
 ) -> None:
-    """The cells that led to where it stands, newest first.
+    """The states on the path to HEAD, newest first.
 
-    The dot that is filled is HEAD: where the live session stands, or where the last one ended.
+    The filled dot is HEAD.
     """
     asked = {"limit": limit, "all": everything, "since": since, "graph": True}
     with source(ctx, directory, name) as there:
         reply = there.ask("log", **asked)
-        known = there.ask("status")["store"]["checkpoints"]
-    say_reply(reply, asked, for_programs)
+        total = there.ask("status")["store"]["checkpoints"]
+    print_reply(reply, asked, for_programs)
     if for_programs:
         return
-    others = known - len(reply["checkpoints"])
+    others = total - len(reply["checkpoints"])
     if reply["truncated"]:
         click.echo("... and older ones: --limit 0 shows all")
     elif others > 0 and not everything and since is None:
-        click.echo(f"{counted(others, 'checkpoint')} on other ways, or of other sessions: --all shows all")
+        click.echo(f"{counted(others, 'state')} on other branches or in other sessions: --all shows all")
 
 
 @click.command(
@@ -103,15 +103,15 @@ def log(
 @json_option
 @click.pass_context
 def show(ctx: click.Context, name: str, target: str, directory: Path | None, for_programs: bool) -> None:
-    """A cell as it was, and all variables after it.
+    """A state: its cell, the cell's outputs, and its variables.
 
-    TARGET is an id as in the log, or its first letters, a branch, a tag, HEAD~3, or In[7]; HEAD where nothing is said.
+    TARGET is an id from the log or its first letters, a branch, a tag, HEAD~3, or In[7]; by default it is HEAD.
     """
     with source(ctx, directory, name) as there:
         reply = there.ask("show", target=target)
-    say_reply(reply, {"target": target}, for_programs)
+    print_reply(reply, {"target": target}, for_programs)
     if reply["outputs"] and not for_programs:
-        click.echo("\nIt showed:\n" + tables.outputs_text(reply["outputs"], "    "))
+        click.echo("\nOutput:\n" + tables.outputs_text(reply["outputs"], "    "))
 
 
 @click.command(
@@ -120,22 +120,21 @@ def show(ctx: click.Context, name: str, target: str, directory: Path | None, for
 @store_argument
 @click.argument("target", shell_complete=complete_target)
 @click.argument("base", default="HEAD", shell_complete=complete_target)
-@click.option("--values", is_flag=True, help="Also in what way they differ; a live kernel loads them between cells.")
+@click.option("--values", is_flag=True, help="Also how they differ; a live kernel loads them between cells.")
 @directory_option
 @json_option
 @click.pass_context
 def diff(
     ctx: click.Context, name: str, target: str, base: str, values: bool, directory: Path | None, for_programs: bool
 ) -> None:
-    """Which variables differ between two states.
+    """The variables that differ between two states.
 
-    Told is what going from BASE to TARGET changes. BASE is HEAD where nothing is said: where the live session stands,
-    or where the last one ended.
+    It lists what changes when you go from BASE to TARGET. By default BASE is HEAD.
     """
     asked = {"target": target, "base": base} | ({"values": True} if values else {})
     with source(ctx, directory, name) as there:
         reply = there.ask("diff", **asked)
-    say_reply(reply, asked, for_programs)
+    print_reply(reply, asked, for_programs)
 
 
 @click.command(epilog=examples("jupyter kishu variable analysis.ipynb df"))
@@ -152,7 +151,7 @@ def variable(
     asked = {"name": variable, "limit": limit}
     with source(ctx, directory, name) as there:
         reply = there.ask("variable", **asked)
-    say_reply(reply, asked, for_programs)
+    print_reply(reply, asked, for_programs)
 
 
 @click.command(epilog=examples("jupyter kishu search analysis.ipynb read_csv"))
@@ -163,15 +162,14 @@ def variable(
 @json_option
 @click.pass_context
 def search(ctx: click.Context, name: str, text: str, limit: int, directory: Path | None, for_programs: bool) -> None:
-    """The cells in which a text occurs.
+    """Find a text in code, messages and names.
 
-    In their code, in their messages, or in the names of variables, branches and tags. Looks into every branch and
-    session. Letters may be small or capital.
+    Names are those of variables, branches and tags. It searches all branches and sessions, and ignores case.
     """
     asked = {"text": text, "limit": limit}
     with source(ctx, directory, name) as there:
         reply = there.ask("search", **asked)
-    say_reply(reply, asked, for_programs)
+    print_reply(reply, asked, for_programs)
 
 
 @click.command(
@@ -184,8 +182,10 @@ def search(ctx: click.Context, name: str, text: str, limit: int, directory: Path
 )
 @store_argument
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--target", metavar="TARGET", shell_complete=complete_target, help="As in `show`: one state only.")
-@click.option("-f", "--force", is_flag=True, help="Replace FILE where there is one.")
+@click.option(
+    "--target", metavar="TARGET", shell_complete=complete_target, help="As in `show`: export this state only."
+)
+@click.option("-f", "--force", is_flag=True, help="Replace FILE if it exists.")
 @directory_option
 @json_option
 @click.pass_context
@@ -198,21 +198,20 @@ def export(
     directory: Path | None,
     for_programs: bool,
 ) -> None:
-    """Write a history to FILE, as a notebook or whole.
+    """Write a history to FILE: as a notebook, or all of it.
 
-    Where FILE ends with .ipynb it becomes a notebook, with the cells that led to TARGET (HEAD where nothing is said) in
-    the order in which they ran, and their outputs: it can be run from the top. The notebook whose history it is stays
-    as it is.
+    A FILE that ends with .ipynb becomes a notebook with the cells on the path to TARGET (by default HEAD), in the order
+    in which they ran, and their outputs: it can be run from the top. The notebook whose history it is does not change.
 
-    Any other FILE gets everything, values included, for `import` on another machine. With --target the values of that
-    state go along (and what re-running takes for those that could not be stored), and the code of the cells on the way
-    there. HEAD is where the last session stood.
+    Any other FILE gets everything, values included, for `import` on another machine. With --target it gets the values
+    of that state (and what is needed to re-run those that could not be stored), and the code of the cells on the path
+    to it. HEAD is then the state in which the last session ended.
     """
     if file.suffix == NOTEBOOK:
-        told, text = _export_notebook(ctx, directory, name, file, target or "HEAD", force)
+        content, text = _export_notebook(ctx, directory, name, file, target or "HEAD", force)
     else:
-        told, text = _export_bundle(named_stores.find(base_of(ctx, directory), name), file, target, force)
-    click.echo(tables.as_json(told) if for_programs else text)
+        content, text = _export_bundle(named_stores.find(base_of(ctx, directory), name), file, target, force)
+    click.echo(tables.as_json(content) if for_programs else text)
 
 
 def _export_notebook(
@@ -224,33 +223,33 @@ def _export_notebook(
         reply = there.ask("export", target=target)
         path = write_notebook(reply["notebook"], str(file), there.notebook, force=force)
     cells = counted(reply["cells"], "cell")
-    return {"path": path, "cells": reply["cells"]}, f"{printable(file)}: {cells}. To look at it: open it in Jupyter"
+    return {"path": path, "cells": reply["cells"]}, f"{printable(file)}: {cells}. Open it in Jupyter"
 
 
 def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> tuple[Json, str]:
     from kishu_kernel.store.maintenance.bundle_export import export_history
 
     if os.path.lexists(file) and not force:
-        raise StoreError(f"there is {file} already: --force replaces it")
+        raise StoreError(f"{file} already exists: --force replaces it")
     extract = _extract(path, target) if target else None
-    with Bar(f"Writing {file.name}") as bar:
+    with ProgressBar(f"Writing {file.name}") as bar:
         content = export_history(path, file, extract, bar)
-    elsewhere = shlex.quote(printable(file.name))
-    told = {"path": os.path.abspath(file), **tables.content_json(content)}
-    return told, f"{printable(file)}: {tables.content_text(content)}. Elsewhere: jupyter kishu import {elsewhere}"
+    quoted = shlex.quote(printable(file.name))
+    values = {"path": os.path.abspath(file), **tables.content_json(content)}
+    return values, f"{printable(file)}: {tables.content_text(content)}. To import it: jupyter kishu import {quoted}"
 
 
 def _extract(path: Path, target: str) -> Extract:
-    """What belongs to one state of a store."""
+    """Returns what belongs to one state of a store."""
     from kishu_kernel.history.targets import HEAD, resolve
     from kishu_kernel.session.bundle_extract import extract
     from kishu_kernel.store.format.validation import cycles
 
-    mend = f"mend it with `jupyter kishu fsck --repair {path}` first"
+    repair = f"repair it with `jupyter kishu fsck --repair {path}` first"
     with opened(path, readonly=True) as store:
         known = {each.id: each for each in store.checkpoints(outputs=False)}
         if cycles({id: each.parent for id, each in known.items()}):
-            raise StoreError(f"the history in {path} has no beginning: {mend}")
+            raise StoreError(f"the history in {path} has no beginning: {repair}")
         refs = store.refs()
         heads = [id for name, id in refs.items() if name.startswith(HEAD) and id in known]
         head = max(heads, key=lambda id: known[id].timestamp, default=None)
@@ -258,8 +257,8 @@ def _extract(path: Path, target: str) -> Extract:
             found = resolve(target, head=head, refs=refs, find=store.find, lookup=known.__getitem__)
             return extract(known.__getitem__, found)
         except KeyError as error:
-            raise StoreError(f"the history in {path} lacks checkpoint {error.args[0]}: {mend}") from error
+            raise StoreError(f"the history in {path} lacks the state {error.args[0]}: {repair}") from error
 
 
-SECTION = "One history, live or at rest"
+SECTION = "One history"
 COMMANDS = (status, log, show, diff, variable, search, export)

@@ -1,4 +1,4 @@
-"""Commands that change the session of a live kernel, from outside: between its cells, as if a cell had said so.
+"""Commands that change the session of a live kernel from outside, between its cells.
 
 Neighbours: `commands` has the group, `sources` finds the kernel, `kishu_kernel.client` asks it.
 """
@@ -22,24 +22,24 @@ from kishu_kernel.frontend.command.terminal import (
     directory_option,
     examples,
     json_option,
-    say_reply,
+    print_reply,
 )
 
 _steps = click.argument("steps", type=click.IntRange(1), default=1)
 _timeout = click.option(
-    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait so long for a busy kernel.  [until it is free]"
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS", help="Wait at most so long for a busy kernel.  [no limit]"
 )
 
 
 def _travel_options(command: Command) -> Command:
-    """What all ways to travel take."""
+    """Adds the options of all commands that go to another state."""
     for option in (
         json_option,
         directory_option,
         _timeout,
-        click.option("--allow-lost", is_flag=True, help="Go there without what cannot be brought back."),
-        click.option("--no-replay", is_flag=True, help="Fail rather than run a cell again."),
-        click.option("-n", "--dry-run", is_flag=True, help="Only say what that would do."),
+        click.option("--allow-lost", is_flag=True, help="Go there even if some values are lost."),
+        click.option("--no-replay", is_flag=True, help="Fail rather than re-run a cell."),
+        click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done."),
     ):
         command = option(command)
     return command
@@ -53,7 +53,7 @@ def _travel_options(command: Command) -> Command:
 def undo(ctx: click.Context, /, name: str, steps: int, **how: Any) -> None:
     """Take back the last cell, or the last STEPS cells.
 
-    The variables are as they were before; the cell stays in the history, and `redo` brings it again.
+    The variables become what they were before it. The cell stays in the history, and `redo` brings it back.
     """
     _travel(ctx, name, "undo", {"steps": steps}, **how)
 
@@ -64,7 +64,7 @@ def undo(ctx: click.Context, /, name: str, steps: int, **how: Any) -> None:
 @_travel_options
 @click.pass_context
 def redo(ctx: click.Context, /, name: str, steps: int, **how: Any) -> None:
-    """Take back an undo, or the last STEPS of them."""
+    """Take back the last undo, or the last STEPS undos."""
     _travel(ctx, name, "redo", {"steps": steps}, **how)
 
 
@@ -78,7 +78,7 @@ def redo(ctx: click.Context, /, name: str, steps: int, **how: Any) -> None:
 def checkout(ctx: click.Context, /, name: str, target: str, **how: Any) -> None:
     """Go to any state.
 
-    TARGET is an id as in the log, or its first letters, a branch, a tag, HEAD~3, or In[7].
+    TARGET is an id from the log or its first letters, a branch, a tag, HEAD~3, or In[7].
     """
     _travel(ctx, name, "checkout", {"target": target}, **how)
 
@@ -89,7 +89,7 @@ def checkout(ctx: click.Context, /, name: str, target: str, **how: Any) -> None:
 @_travel_options
 @click.pass_context
 def resume(ctx: click.Context, /, name: str, session: str | None, **how: Any) -> None:
-    """Go to where the last session ended, or SESSION."""
+    """Go to the state in which the last session ended, or SESSION."""
     _travel(ctx, name, "resume", {"session": session}, **how)
 
 
@@ -103,14 +103,14 @@ def resume(ctx: click.Context, /, name: str, session: str | None, **how: Any) ->
 def commit(
     ctx: click.Context, name: str, message: str, timeout: float | None, directory: Path | None, for_programs: bool
 ) -> None:
-    """Give the present state a message."""
+    """Give HEAD a message."""
     with live_source(ctx, directory, name, timeout) as there:
         reply = there.ask("commit", message=message)
-    say_reply(reply, {"message": message}, for_programs)
+    print_reply(reply, {"message": message}, for_programs)
 
 
 def _naming(kind: str, listed: str) -> Callable[..., None]:
-    """The function of `branch`, or of `tag`."""
+    """Returns the function of `branch`, or of `tag`."""
 
     def change(
         ctx: click.Context,
@@ -130,18 +130,18 @@ def _naming(kind: str, listed: str) -> Callable[..., None]:
         else:
             with live_source(ctx, directory, name, timeout) as there:
                 reply = there.ask(kind, name=called, target=target, delete=delete)
-        say_reply(reply, {}, for_programs)
+        print_reply(reply, {}, for_programs)
 
     change.__doc__ = f"""List the {listed}, or make, move or delete one.
 
-    With NAME, which needs a live kernel, it then stands on TARGET, or on HEAD where nothing is said. A state that a
-    {kind} stands on is never dropped.
+    With NAME, which needs a live kernel, the {kind} is set to TARGET, by default HEAD. The values of a state that has
+    a {kind} are never dropped.
     """
     return change
 
 
 def _names(log: Json, kind: str, listed: str) -> Json:
-    """As the reply to `branch` or `tag`, which are not to be asked without a name."""
+    """Returns all names as in the reply to `branch` or `tag`, which need a name to be asked."""
     found = {name: each["id"] for each in log["checkpoints"] for name in each[listed]}
     known = {key: log[key] for key in ("status", "protocol", "branch")}
     return {**known, "operation": kind, listed: dict(sorted(found.items()))}
@@ -154,7 +154,7 @@ def _naming_command(kind: str, listed: str) -> click.Command:
         json_option,
         directory_option,
         _timeout,
-        click.option("-d", "--delete", is_flag=True, help=f"Delete the {kind}; its checkpoints stay."),
+        click.option("-d", "--delete", is_flag=True, help=f"Delete the {kind}; its states stay."),
         click.argument("target", default="HEAD", shell_complete=complete_target),
         click.argument("called", metavar="[NAME]", required=False),
         store_argument,
@@ -176,11 +176,12 @@ def _naming_command(kind: str, listed: str) -> click.Command:
 def run(
     ctx: click.Context, name: str, code: str, timeout: float | None, directory: Path | None, for_programs: bool
 ) -> None:
-    """Run a cell, and print what it shows.
+    """Run a cell, and print its output.
 
-    It gets a checkpoint as any other; it does not appear in the document. CODE is read from stdin where it is -.
+    It becomes part of the history as any other cell; it does not appear in the notebook. If CODE is -, it is read from
+    stdin.
 
-    Exit status: 0 it ended well, 1 it raised, or could not be run, 2 wrong usage.
+    Exit status: 0 success, 1 the cell raised an exception or could not be run, 2 wrong usage.
     """
     if code == "-":
         code = sys.stdin.read()
@@ -213,7 +214,7 @@ def _travel(
     asked = {**where, "dry_run": dry_run, "replay": "never" if no_replay else "auto", "allow_lost": allow_lost}
     with live_source(ctx, directory, name, timeout) as there:
         reply = there.ask(operation, **asked)
-    say_reply(reply, asked, for_programs)
+    print_reply(reply, asked, for_programs)
 
 
 SECTION = "In a live notebook"

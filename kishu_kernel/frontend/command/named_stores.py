@@ -1,4 +1,4 @@
-"""Which store a person means on the command line: a directory, a notebook's path, a name among the stores.
+"""Finds the store that a name on the command line means: a directory, a notebook's path, or the name of a store.
 
 Law: nothing is guessed. What fits none, or several, is refused in one sentence that names the nearest.
 Neighbours: `commands` asks, `store.catalog` knows whose the stores are.
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from kishu_kernel.store.catalog.assignment import StoreListing
 
 SHORTEST = 3
-"""Letters of a name that may stand for all of it."""
-NAMED = 5
+"""So many letters of a name may stand for all of it."""
+MAX_NAMES = 5
 """Stores that a sentence names at most."""
 
 
-def base_of(directory: Path | None, insisted: bool) -> tuple[Path, str | None]:
-    """Where the stores are, and a sentence for the user where that is not where they were meant to be.
+def base_of(directory: Path | None, force: bool) -> tuple[Path, str | None]:
+    """Returns the directory of the stores, and a sentence for the user where it is not the one that was meant.
 
     Args:
         directory: None: the default.
-        insisted: there, whatever disk it is on.
+        force: use it, whatever disk it is on.
 
     Raises:
-        StoreError: there is no local directory to be had.
+        StoreError: there is no usable local directory.
     """
     from kishu_kernel.store.catalog.filesystems import base_for
     from kishu_kernel.store.catalog.paths import default_base
 
     meant = Path(os.path.abspath(directory.expanduser())) if directory else default_base()
-    base, told = base_for(meant, force=insisted)
-    return base, told and f"{told}; --dir names another directory"
+    base, reason = base_for(meant, force=force)
+    return base, reason and f"{reason}; --dir names another directory"
 
 
 def all_or(base: Path, names: Sequence[str]) -> list[Path]:
-    """The stores of these names, each once; all of them where there are no names.
+    """Returns the stores of these names, each once; all stores where there are no names.
 
     Raises:
         RequestError: as `find`.
@@ -55,7 +55,7 @@ def all_or(base: Path, names: Sequence[str]) -> list[Path]:
 
 
 def find(base: Path, text: str) -> Path:
-    """The directory of the store that is meant. O(stores).
+    """Returns the directory of the store that a text means. O(stores).
 
     Raises:
         RequestError: there is none, or there are several.
@@ -67,22 +67,24 @@ def find(base: Path, text: str) -> Path:
     path = Path(os.path.abspath(os.path.expanduser(text)))
     here = _at(path, listings)
     if named and here and here != named:
-        raise RequestError(f"{text} is a store in {base}, and one here: write {os.path.join('.', text)} for this one")
+        raise RequestError(
+            f"{text} is a store in {base}, and also one here: write {os.path.join('.', text)} for this one"
+        )
     found = named or here or _of_notebook(base, path, listings)
     if found:
         return found
     if path.is_dir():
-        raise RequestError(f"there is no store in {path}: `jupyter kishu stores` lists those that there are")
-    begun = [listing for listing in listings if listing.path.name.startswith(text) and len(text) >= SHORTEST]
-    if len(begun) == 1:
-        return begun[0].path
-    if begun:
-        raise RequestError(f"{text} may be {_either(begun)}: write more of the name")
+        raise RequestError(f"there is no store in {path}: `jupyter kishu stores` lists all stores")
+    beginning = [listing for listing in listings if listing.path.name.startswith(text) and len(text) >= SHORTEST]
+    if len(beginning) == 1:
+        return beginning[0].path
+    if beginning:
+        raise RequestError(f"{text} may mean {_either(beginning)}: write more of the name")
     raise RequestError(_unknown(base, path, text, listings))
 
 
 def _at(path: Path, listings: Sequence[StoreListing]) -> Path | None:
-    """The store in this directory, as the list calls it where it is in there."""
+    """Returns the store in this directory, with its path in the list if it is listed; None where there is none."""
     from kishu_kernel.store.disk.directory import DATA
 
     if not os.path.lexists(path / DATA):
@@ -108,12 +110,14 @@ def _unknown(base: Path, path: Path, text: str, listings: Sequence[StoreListing]
 
     if path.is_file():
         resembles = find_assignment(base, str(path), SessionId("")).resembles
-        way = f"`jupyter kishu attach {resembles.name}` gives it that of the one it is a copy of" if resembles else ""
-        return f"{path} has no history in {base}: {way or '`jupyter kishu stores` lists those that there are'}"
+        way_out = "`jupyter kishu stores` lists all stores"
+        if resembles:
+            way_out = f"`jupyter kishu attach {resembles.name}` gives it the history of the notebook that it copies"
+        return f"{path} has no history in {base}: {way_out}"
     nearest = _nearest(path.name, listings)
     if not nearest:
-        return f"no store answers to {text}: `jupyter kishu stores` lists those that there are in {base}"
-    return f"no store answers to {text}: did you mean {_either(nearest)}?"
+        return f"there is no store {text}: `jupyter kishu stores` lists all stores in {base}"
+    return f"there is no store {text}: did you mean {_either(nearest)}?"
 
 
 def _nearest(text: str, listings: Sequence[StoreListing]) -> list[StoreListing]:
@@ -124,12 +128,12 @@ def _nearest(text: str, listings: Sequence[StoreListing]) -> list[StoreListing]:
             names |= {os.path.basename(listing.notebook), Path(listing.notebook).stem}
         for name in names - {""}:
             known.setdefault(name, []).append(listing)
-    close = get_close_matches(text, known, NAMED, 0.6)
+    close = get_close_matches(text, known, MAX_NAMES, 0.6)
     return list({listing.path: listing for name in close for listing in known[name]}.values())
 
 
 def _either(listings: Sequence[StoreListing]) -> str:
-    told = [f"{each.path.name} ({each.notebook or 'no notebook'})" for each in listings[:NAMED]]
-    if len(listings) > NAMED:
-        told.append(f"{len(listings) - NAMED} more")
-    return " or ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
+    texts = [f"{each.path.name} ({each.notebook or 'no notebook'})" for each in listings[:MAX_NAMES]]
+    if len(listings) > MAX_NAMES:
+        texts.append(f"{len(listings) - MAX_NAMES} more")
+    return " or ".join(filter(None, [", ".join(texts[:-1]), texts[-1]]))

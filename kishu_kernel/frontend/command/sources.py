@@ -1,8 +1,9 @@
-"""Who answers the command line: the live kernel of a notebook, else its store at rest.
+"""What answers a command: the live kernel of a notebook, else its store.
 
-Law: nothing is loaded and nothing is changed at rest. Who only looks gets an answer as long as the store can be read,
-whatever became of the kernel; who changes something needs the kernel.
-Neighbours: `named_stores` finds what is meant, `reading` answers at rest, `kishu_kernel.client` asks the kernel.
+Law: without a kernel nothing is loaded and nothing is changed. A command that only looks gets an answer as long as the
+store can be read, whatever happened to the kernel; one that changes something needs the kernel.
+Neighbours: `named_stores` finds the store that a name means, `protocol.reading` answers from a store,
+`kishu_kernel.client` asks a kernel.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import click
 
 from kishu_kernel.errors import KernelError, RequestError, StoreError
 from kishu_kernel.frontend.command.tables import Json
-from kishu_kernel.frontend.command.terminal import base_of, insisted, note, opened
+from kishu_kernel.frontend.command.terminal import base_of, is_given, note, opened
 
 if TYPE_CHECKING:
     from kishu_kernel.client import Client
@@ -26,28 +27,28 @@ if TYPE_CHECKING:
     from kishu_kernel.store.lmdb_store import LmdbStore
 
 PATIENCE = 5.0
-"""Seconds that a kernel has to answer who only looks; then its store does."""
-LONG = 30.0
-"""Seconds that it has to answer who needs it, before it is asked to do anything."""
+"""Seconds that a kernel has to answer a command that only looks; then its store answers."""
+LONG_PATIENCE = 30.0
+"""Seconds that a kernel has to answer before it is asked to change something."""
 
 
 class Source(Protocol):
-    """What can be asked.
+    """Answers operations of the protocol.
 
     Attributes:
-        kernel: the connection file of the kernel that answers; None at rest.
-        notebook: whose history it is, where that is known.
+        kernel: the connection file of the kernel that answers; None where the store does.
+        notebook: the path of the notebook; None where it is not known.
     """
 
     kernel: str | None
     notebook: str | None
 
     def ask(self, operation: str, /, **parameters: object) -> Json:
-        """The reply to an operation of the protocol. Raises `KishuError` where it is an error."""
+        """Returns the reply to an operation. Raises `KishuError` where it is an error."""
 
 
-class AtRest:
-    """A store that is only read."""
+class StoreSource:
+    """A store, which is only read."""
 
     def __init__(self, path: Path, store: LmdbStore) -> None:
         from kishu_kernel.frontend.protocol.reading import Reader
@@ -63,16 +64,16 @@ class AtRest:
         self._reader = Reader(lambda: self._history, lambda: self.notebook)
 
     def ask(self, operation: str, /, **parameters: object) -> Json:
-        """As in `Source`. Only what looks, and loads nothing."""
+        """As in `Source`, for operations that only look and load no values."""
         from kishu_kernel.frontend.protocol.content import PROTOCOL, sendable
 
         if parameters.pop("values", False):
-            raise RequestError("to compare values they must be loaded, which only a kernel does: open the notebook")
+            raise RequestError("only a kernel can load values to compare them: open the notebook")
         try:
             content = self._status() if operation == "status" else getattr(self._reader, operation)(**parameters)
-        except (KeyError, ValueError, OverflowError) as error:  # what stands there is not what we write
+        except (KeyError, ValueError, OverflowError) as error:  # the store holds what we never write
             raise StoreError(
-                f"the history in {self._path} is damaged ({error!r}): mend it with "
+                f"the history in {self._path} is damaged ({error!r}): repair it with "
                 f"`jupyter kishu fsck --repair {self._path}`"
             ) from error
         reply: Json = sendable({"status": "ok", "protocol": PROTOCOL, "operation": operation, **content})
@@ -97,8 +98,8 @@ class AtRest:
         }
 
 
-class Live:
-    """A kernel that is asked."""
+class KernelSource:
+    """A live kernel."""
 
     def __init__(self, client: Client, notebook: str | None) -> None:
         self.kernel = client.connection_file
@@ -111,8 +112,8 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
-class _Meant:
-    """What a person named: a kernel, or a store without one.
+class _Named:
+    """What a name on the command line means: a kernel, a store, or both.
 
     Attributes:
         store: where to look if the kernel does not answer.
@@ -124,46 +125,46 @@ class _Meant:
 
 @contextmanager
 def source(ctx: click.Context, directory: Path | None, name: str) -> Iterator[Source]:
-    """Who can tell what `name` was and is."""
-    meant = _meant(ctx, directory, name)
+    """Opens what answers questions about the history of `name`: its kernel, else its store."""
+    named = _named(ctx, directory, name)
     try:
-        client = None if meant.kernel is None else _connected(meant.kernel, name, None, PATIENCE)
+        client = None if named.kernel is None else _connected(named.kernel, name, None, PATIENCE)
     except KernelError as error:
-        if meant.store is None:
+        if named.store is None:
             raise
-        note(f"{error}. So this is what its store says")
+        note(f"{error}. This is what its store says")
         client = None
-    if meant.kernel is not None and client is not None:
+    if named.kernel is not None and client is not None:
         with client:
-            yield Live(client, meant.kernel.notebook)
+            yield KernelSource(client, named.kernel.notebook)
         return
-    assert meant.store is not None
-    with opened(meant.store, readonly=True) as store:
-        yield AtRest(meant.store, store)
+    assert named.store is not None
+    with opened(named.store, readonly=True) as store:
+        yield StoreSource(named.store, store)
 
 
 @contextmanager
-def live_source(ctx: click.Context, directory: Path | None, name: str, timeout: float | None) -> Iterator[Live]:
-    """The kernel that can change what `name` is.
+def live_source(ctx: click.Context, directory: Path | None, name: str, timeout: float | None) -> Iterator[KernelSource]:
+    """Connects to the kernel of `name`.
 
     Raises:
         NoKernelError: there is none.
     """
-    from kishu_kernel.client.connection import nobody_on
+    from kishu_kernel.client.connection import no_kernel_on
 
-    kernel = _meant(ctx, directory, name).kernel
+    kernel = _named(ctx, directory, name).kernel
     if kernel is None:
-        raise nobody_on(name)
-    with _connected(kernel, name, timeout, LONG) as client:
-        yield Live(client, kernel.notebook)
+        raise no_kernel_on(name)
+    with _connected(kernel, name, timeout, LONG_PATIENCE) as client:
+        yield KernelSource(client, kernel.notebook)
 
 
 def store_of(ctx: click.Context, directory: Path | None, name: str) -> Path | None:
-    """The store that is meant, whoever has it open."""
-    return _meant(ctx, directory, name).store
+    """Returns the store of `name`, also where a kernel has it open; None where there is none yet."""
+    return _named(ctx, directory, name).store
 
 
-def _meant(ctx: click.Context, directory: Path | None, name: str) -> _Meant:
+def _named(ctx: click.Context, directory: Path | None, name: str) -> _Named:
     from kishu_kernel.client.connection import connection_file, only
     from kishu_kernel.frontend.command import named_stores
     from kishu_kernel.store.catalog import running_kernels
@@ -172,28 +173,28 @@ def _meant(ctx: click.Context, directory: Path | None, name: str) -> _Meant:
     if file is not None:
         known = (each for each in running_kernels.live_kernels() if os.path.realpath(each.connection_file) == file)
         return _with(next(known, running_kernels.LiveKernel("", 0, "", file)))
-    if not insisted(ctx):  # the notebook's own, wherever its store is
+    if not is_given(ctx):  # the notebook's own, wherever its store is
         kernel = only(running_kernels.live_on(Path(name).expanduser()), name)
         if kernel is not None:
             return _with(kernel)
     path = named_stores.find(base_of(ctx, directory), name)
-    return _Meant(only(running_kernels.live_in(path), name), path)
+    return _Named(only(running_kernels.live_in(path), name), path)
 
 
-def _with(kernel: LiveKernel) -> _Meant:
+def _with(kernel: LiveKernel) -> _Named:
     from kishu_kernel.store.disk.directory import has_data
 
     store = None if kernel.store is None else Path(kernel.store)
-    return _Meant(kernel, store if store is not None and has_data(store) else None)
+    return _Named(kernel, store if store is not None and has_data(store) else None)
 
 
 def _connected(kernel: LiveKernel, name: str, timeout: float | None, patience: float) -> Client:
     from kishu_kernel.client import connect
 
     def waiting() -> None:
-        note("the kernel is busy. What you asked for is done when its cell has ended", people=True)
+        note("the kernel is busy. Your command runs when its cell has ended", people=True)
 
     return connect(kernel.connection_file, timeout=timeout, patience=patience, waiting=waiting, called=name)
 
 
-__all__ = ["AtRest", "Live", "Source", "live_source", "source", "store_of"]
+__all__ = ["KernelSource", "Source", "StoreSource", "live_source", "source", "store_of"]

@@ -2,7 +2,7 @@
 
 Law: what a store says of itself may be hostile, and a terminal obeys what it is sent. So whatever comes from a store,
 or from the disk, passes `printable`. JSON is ASCII, which does the same.
-Neighbour: `commands`, which prints it.
+Neighbours: the commands print it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def as_json(value: Json) -> str:
-    """For programs."""
+    """Returns JSON in ASCII."""
     return json.dumps(value, indent=2)
 
 
@@ -40,7 +40,7 @@ def as_json(value: Json) -> str:
 
 
 def stores_json(listings: Sequence[StoreListing], base: Path, live: Collection[Path]) -> Json:
-    """As the reply to `stores` in the protocol, and whether a kernel is live on each."""
+    """Returns the reply to `stores` of the protocol, and for each store whether a kernel is live on it."""
     listed = [
         {
             "name": each.path.name,
@@ -57,12 +57,12 @@ def stores_json(listings: Sequence[StoreListing], base: Path, live: Collection[P
 
 
 def stores_table(listings: Sequence[StoreListing], base: Path, now: float, live: Collection[Path]) -> str:
-    """One line for each store, and where they are."""
+    """Returns a line for each store, and the directory of all."""
     if not listings:
         return f"There are no stores in {printable(base)}."
     rows = [("NOTEBOOK", "", "SIZE", "LAST USED", "STORE")]
     rows += [
-        (_notebook(each), _there(each, live), size(each.bytes), ago(now - each.used), printable(each.path.name))
+        (_notebook(each), _state(each, live), size(each.bytes), ago(now - each.used), printable(each.path.name))
         for each in listings
     ]
     total = sum(each.bytes for each in listings)
@@ -77,7 +77,7 @@ def _notebook(listing: StoreListing) -> str:
     return printable(f"~{os.sep}{path[len(home) :]}" if path.startswith(home) and home != os.sep * 2 else path)
 
 
-def _there(listing: StoreListing, live: Collection[Path]) -> str:
+def _state(listing: StoreListing, live: Collection[Path]) -> str:
     if listing.path in live:
         return "live"
     return "" if listing.exists or listing.notebook is None else "gone"
@@ -100,20 +100,20 @@ def _columns(rows: Sequence[Sequence[str]], right: set[int]) -> str:
 
 
 def report_json(report: Report) -> Json:
-    """What a check found, and whether all is well by now."""
+    """Returns what a check found, and whether no problem is left."""
     return {"name": report.path.name, "clean": report.clean, "error": None, **asdict(report), "path": str(report.path)}
 
 
 def report_text(report: Report) -> str:
-    """A line when all is well; else a paragraph."""
+    """Returns a line where there is no problem; else a paragraph."""
     held = (
-        f"{counted(report.checkpoints, 'checkpoint')}, {counted(report.versions, 'payload')}, "
+        f"{counted(report.checkpoints, 'state')}, {counted(report.versions, 'payload')}, "
         f"{counted(report.chunks, 'chunk')}, {size(report.bytes)}"
     )
-    spare = f"; {size(report.orphan_bytes)} of it for nothing, which `gc` removes" if report.orphans else ""
+    spare = f"; {size(report.orphan_bytes)} of it is unused, which `gc` removes" if report.orphans else ""
     name = printable(report.path.name)
     if not report.problems:
-        return f"{name}: all is well ({held}{spare})"
+        return f"{name}: no problems ({held}{spare})"
     left = sum(not problem.repaired for problem in report.problems)
     repaired = len(report.problems) - left
     found = [counted(left, "problem")] if left else []
@@ -129,26 +129,26 @@ def report_text(report: Report) -> str:
 
 
 def collected_json(path: Path, collected: Collected, dry_run: bool) -> Json:
-    """What went, or would go, and what stays; `compacted` is put in later."""
+    """Returns what was dropped, or would be, and what is kept; the caller may fill in `compacted`."""
     amounts = {"removed": asdict(collected.removed), "kept": asdict(collected.kept)}
     return {"name": path.name, "path": str(path), "dry_run": dry_run, **amounts, "compacted": None, "error": None}
 
 
 def collected_text(path: Path, collected: Collected, dry_run: bool) -> str:
-    """One line."""
+    """Returns one line about a collection."""
     removed, kept = collected.removed, collected.kept
-    held = f"{counted(kept.checkpoints, 'checkpoint')} with payloads, {size(kept.bytes)}"
+    held = f"{counted(kept.checkpoints, 'state')} with values, {size(kept.bytes)}"
     name = printable(path.name)
     if not removed.checkpoints and not removed.chunks:
         return f"{name}: nothing to drop ({held})"
-    code = f", with the values of {counted(removed.checkpoints, 'checkpoint')}" if removed.checkpoints else ""
-    return f"{name}: {'would drop' if dry_run else 'dropped'} {size(removed.bytes)}{code}; {held}, stay"
+    code = f", the values of {counted(removed.checkpoints, 'state')}" if removed.checkpoints else ""
+    return f"{name}: {'would drop' if dry_run else 'dropped'} {size(removed.bytes)}{code}; {held}, are kept"
 
 
 def compacted_text(before: int, after: int) -> str:
-    """What a compaction gave back."""
+    """Returns how much space a compaction gave back."""
     if after >= before:
-        return f"there is nothing to give back; the file has {size(after)}"
+        return f"nothing to give back; the file has {size(after)}"
     return f"gave {size(before - after)} back; the file has {size(after)}"
 
 
@@ -156,16 +156,16 @@ def compacted_text(before: int, after: int) -> str:
 
 
 def status_text(reply: Json) -> str:
-    """Where a notebook stands."""
+    """Returns the status of a notebook's history."""
     store = reply["store"]
-    checkpoints = counted(store["checkpoints"], "checkpoint")
+    states = counted(store["checkpoints"], "state")
     rows = [
-        ("notebook", printable(reply["notebook"] or "(it is not known)")),
-        ("kernel", printable(reply["kernel"] or "(none is live: this is where the last session ended)")),
-        ("head", _head(reply)),
+        ("notebook", printable(reply["notebook"] or "(not known)")),
+        ("kernel", printable(reply["kernel"] or "(none is live; this is how the last session ended)")),
+        ("HEAD", _head(reply)),
         ("session", printable(reply["session"] or "(none)")),
-        ("store", f"{checkpoints}, {size(store['bytes'])}, in {printable(store['path'] or 'memory')}"),
-        *([("pending", "the last checkpoint is still being written")] if reply["pending"] else []),
+        ("store", f"{states}, {size(store['bytes'])}, in {printable(store['path'] or 'memory')}"),
+        *([("pending", "the last state is still being stored")] if reply["pending"] else []),
         *(("warning", printable(warning)) for warning in reply["warnings"]),
     ]
     return _columns(rows, right=set())
@@ -178,7 +178,7 @@ def _head(reply: Json) -> str:
 
 
 def outputs_text(outputs: Sequence[Json], indent: str) -> str:
-    """Outputs of a cell as a terminal can show them: without colours and pictures."""
+    """Returns the outputs of a cell as a terminal can show them: without colours and pictures."""
     lines = [line for output in outputs for line in _output_lines(output)]
     return "\n".join((indent + printable(_COLOUR.sub("", line).expandtabs(4))).rstrip() for line in lines)
 
@@ -196,7 +196,7 @@ def _output_lines(output: Json) -> list[str]:
         data = data if isinstance(data, dict) else {}
         text = data.get("text/plain", f"({', '.join(map(str, data)) or 'nothing'})")
     text = "".join(map(str, text)) if isinstance(text, list) else str(text)
-    # a line is what was left of it when it ended: progress bars write theirs again and again
+    # progress bars write their line again and again: only the last version counts
     lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
     return [line.rstrip("\r").rpartition("\r")[2] for line in lines]
 
@@ -205,48 +205,46 @@ def _output_lines(output: Json) -> list[str]:
 
 
 def content_json(content: Content) -> Json:
-    """What a bundle holds."""
+    """Returns what a bundle holds."""
     return {"checkpoints": content.checkpoints, "versions": content.versions, "bytes": content.bytes}
 
 
 def content_text(content: Content) -> str:
-    """What a bundle holds."""
-    return (
-        f"{counted(content.checkpoints, 'checkpoint')}, {counted(content.versions, 'payload')}, {size(content.bytes)}"
-    )
+    """Returns what a bundle holds."""
+    return f"{counted(content.checkpoints, 'state')}, {counted(content.versions, 'payload')}, {size(content.bytes)}"
 
 
 # --- trust
 
 
 def trust_json(path: Path, trust: Trust) -> Json:
-    """How much of a store is this user's."""
+    """Returns how much of a store is this user's."""
     return {"name": path.name, "path": str(path), "trusted": trust.whole, **asdict(trust)}
 
 
 def trust_text(path: Path, notebook: str | None, checkpoints: Sequence[Checkpoint], trust: Trust) -> str:
-    """What there is to know of a store before it is accepted. All but its path is what it says of itself."""
+    """Returns what a user should know before accepting a store. All but its path is what the store says of itself."""
     rows = [
         ("store", printable(path)),
         ("notebook", printable(notebook or "(it names none)")),
         ("written", _span(checkpoints)),
-        ("not yours", ", ".join(_strange(trust))),
+        ("not yours", ", ".join(_not_yours(trust))),
     ]
     if trust.damaged:
-        rows.append(("damaged", f"{trust.damaged:,}, which nobody can accept: see `jupyter kishu fsck`"))
+        rows.append(("damaged", f"{trust.damaged:,}, which cannot be accepted: see `jupyter kishu fsck`"))
     return _columns(rows, right=set())
 
 
 def untrusted_text(trust: Trust) -> str:
-    """What follows for a history that is not all of this user's."""
+    """Returns what it means that a history is not all of this user's."""
     if (trust.checkpoints, trust.payloads) == (trust.trusted_checkpoints, trust.trusted_payloads):
         return "Nothing shows that its outputs are yours: they are shown as text and pictures only."
-    return "It is untrusted: nothing shows that you wrote it, so it can be read, but nothing of it is loaded."
+    return "It is untrusted: nothing shows that you wrote it, so you can read it, but none of its values are loaded."
 
 
-def _strange(trust: Trust) -> list[str]:
+def _not_yours(trust: Trust) -> list[str]:
     found = (
-        (trust.checkpoints, trust.trusted_checkpoints, "checkpoint"),
+        (trust.checkpoints, trust.trusted_checkpoints, "state"),
         (trust.payloads, trust.trusted_payloads, "payload"),
         (trust.outputs, trust.trusted_outputs, "output"),
     )
@@ -256,7 +254,7 @@ def _strange(trust: Trust) -> list[str]:
 def _span(checkpoints: Sequence[Checkpoint]) -> str:
     times = [checkpoint.timestamp for checkpoint in checkpoints]
     if not times:
-        return "(it has no checkpoints)"
+        return "(it has no states)"
     sessions = len({checkpoint.session for checkpoint in checkpoints})
     first, last = _day(min(times)), _day(max(times))
     return f"{first if first == last else f'{first} to {last}'}, in {counted(sessions, 'session')}"

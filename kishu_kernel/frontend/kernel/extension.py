@@ -204,7 +204,7 @@ class _TerminalExtension(_Extension):
         super().__init__(shell, TrackedShell(shell, settings, late=True))
         self._run_plain = shell.run_cell
         self._depth = 0
-        shell.register_magics(KishuMagics(shell, self._tracked))
+        shell.register_magics(KishuMagics(shell, lambda: self._tracked.requests))
         self._patches.attribute(shell, "run_cell", self._run_cell)
 
     def _running_cell(self) -> tuple[str, str] | None:

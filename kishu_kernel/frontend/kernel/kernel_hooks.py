@@ -82,7 +82,7 @@ class KernelHooks:
         self._think_time = ThinkTime(self.tracked_shell.think)
         self.tracked_shell.shutdown.on_begin = self._think_time.stop
         self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
-        kernel.shell.register_magics(KishuMagics(kernel.shell, self.tracked_shell))
+        kernel.shell.register_magics(KishuMagics(kernel.shell, lambda: self.tracked_shell.requests))
 
     def info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the kernel's info with the feature `kishu`, by which clients know that they may send requests."""

@@ -1,1 +1,1 @@
-"""`%kishu`: the operations for people who type."""
+"""`%kishu`: the operations of the protocol as a line magic. `subcommands` lists them."""

@@ -1,6 +1,6 @@
 """Completion of `%kishu` lines: subcommands, options, and the names that the history knows.
 
-Law: it only looks, never waits for the writer, and says nothing where something is wrong.
+Law: it only looks, never waits for the writer, and offers nothing where something is wrong.
 """
 
 from __future__ import annotations
@@ -22,11 +22,15 @@ _LATEST = 50
 """Ids that are offered before anything of them is typed."""
 
 Words = list[tuple[str, str]]
-"""What is offered, and what it is."""
+"""What is offered: texts, and what each is."""
 
 
 def completions(line: str, requests: Requests, automagic: bool = False) -> tuple[str, Words]:
-    """The word at the end of a line, as far as it is typed, and what it may become."""
+    """Returns the last word of a line, as far as it is typed, and what may complete it.
+
+    Args:
+        automagic: `kishu` without a percent sign is the magic, too.
+    """
     matched = _LINE.fullmatch(line)
     if not matched or not (automagic or line.lstrip().startswith("%")):
         return "", []
@@ -34,7 +38,7 @@ def completions(line: str, requests: Requests, automagic: bool = False) -> tuple
     before = [word for word in before if word and word != "--json"]
     try:
         return fragment, [word for word in _offered(before, fragment, requests) if word[0].startswith(fragment)]
-    except Exception:  # a key was pressed: nobody wants to hear of it
+    except Exception:  # a key was pressed: an error would only disturb
         return "", []
 
 
@@ -56,7 +60,7 @@ def _flags(flags: Iterable[str], fragment: str) -> Words:
 
 
 def _kind(command: Subcommand, before: list[str]) -> Kind | None:
-    """What the next word of this subcommand stands for."""
+    """Returns what the next word of a subcommand stands for; None where no word may follow."""
     taking = {each.flag: each.kind for each in command.options if each.kind}
     if before and before[-1] in taking:
         return taking[before[-1]]
@@ -73,8 +77,8 @@ def _kind(command: Subcommand, before: list[str]) -> Kind | None:
 # --- the names
 
 
-def _looked(requests: Requests, **request: Any) -> dict[str, Any]:
-    """A reply that does not wait. KeyError, in whoever reads it, if it is an error."""
+def _reply_at_once(requests: Requests, **request: Any) -> dict[str, Any]:
+    """Returns a reply at once. An error reply lacks the fields that callers read, so that they raise KeyError."""
     return requests.answer(request, may_change=False)
 
 
@@ -89,27 +93,27 @@ def _targets(requests: Requests, fragment: str) -> Words:
     """Names first; then cells; ids last, all of them only when one is begun."""
     named = requests.reader.names()
     words: Words = [("HEAD", "target")] + [(name, kind) for kind in ("branch", "tag") for name in named[kind]]
-    way = _looked(requests, operation="log", limit=200)["checkpoints"]
+    path = _reply_at_once(requests, operation="log", limit=200)["checkpoints"]
     if fragment.startswith("HEAD~"):
-        return [(f"HEAD~{steps}", first_line(each["code"])) for steps, each in islice(enumerate(way), 1, None)]
-    cells = dict.fromkeys(each["execution_count"] for each in way if each["execution_count"] is not None)
+        return [(f"HEAD~{steps}", first_line(each["code"])) for steps, each in islice(enumerate(path), 1, None)]
+    cells = dict.fromkeys(each["execution_count"] for each in path if each["execution_count"] is not None)
     words += [(f"In[{count}]", "cell") for count in cells]
-    everything = way
+    everything = path
     if re.fullmatch(r"[0-9a-f]+", fragment):
-        everything = _looked(requests, operation="log", limit=0, all=True)["checkpoints"]
-    ids = [(each["id"][:8], "checkpoint") for each in everything if each["id"].startswith(fragment)]
+        everything = _reply_at_once(requests, operation="log", limit=0, all=True)["checkpoints"]
+    ids = [(each["id"][:8], "state") for each in everything if each["id"].startswith(fragment)]
     return words + ids[:_LATEST]
 
 
 def _variables(requests: Requests, _: str) -> Words:
-    way = _looked(requests, operation="log", limit=0)["checkpoints"]
-    known = dict.fromkeys(name for each in way for name in (*each["created"], *each["modified"]))
+    path = _reply_at_once(requests, operation="log", limit=0)["checkpoints"]
+    known = dict.fromkeys(name for each in path for name in (*each["created"], *each["modified"]))
     plain = [name for name in known if not re.fullmatch(r"_\d+", name)]
     return [(name, "variable") for name in plain]
 
 
 def _stores(requests: Requests, _: str) -> Words:
-    return [(each["name"], "store") for each in _looked(requests, operation="stores")["stores"]]
+    return [(each["name"], "store") for each in _reply_at_once(requests, operation="stores")["stores"]]
 
 
 def _sessions(requests: Requests, _: str) -> Words:

@@ -1,4 +1,4 @@
-"""What is asked before a checkout re-runs cells that may do more than compute."""
+"""The question that is asked before a checkout re-runs cells with side effects."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from kishu_kernel.model.amounts import counted
 
 
 def prompt(steps: Sequence[Reply]) -> str:
-    """The plan, and the question."""
-    lines = [f"Going there runs {counted(len(steps), 'cell')} again{_cost(steps)}:"]
+    """Returns the cells to re-run, and the question.
+
+    Args:
+        steps: `plan.replay` of a reply.
+    """
+    lines = [f"Going there re-runs {counted(len(steps), 'cell')}{_cost(steps)}:"]
     for step in steps:
         effects = ", ".join(map(printable, step["side_effects"]))
-        told = f"{lasted(step['seconds'])} at first" + (f"; {effects}" if effects else "")
-        lines.append(f"  {fitted(first_line(step['code']), 60)}  ({told})")
-    return "\n".join([*lines, "Run them again? [y/N] "])
+        details = f"took {lasted(step['seconds'])} when it first ran" + (f"; {effects}" if effects else "")
+        lines.append(f"  {fitted(first_line(step['code']), 60)}  ({details})")
+    return "\n".join([*lines, "Re-run them? [y/N] "])
 
 
 def refusal(steps: Sequence[Reply]) -> str:
-    """The sentence where nobody can be asked."""
+    """Returns the sentence to show where the question cannot be asked."""
     first = next(step for step in steps if step["side_effects"])
     effects = ", ".join(map(printable, first["side_effects"]))
     return (
-        f"going there runs {counted(len(steps), 'cell')} again{_cost(steps)}, and "
+        f"going there re-runs {counted(len(steps), 'cell')}{_cost(steps)}, and "
         f"`{fitted(first_line(first['code']), 60)}` {effects}: add --yes to allow it, or --dry-run to see the plan"
     )
 

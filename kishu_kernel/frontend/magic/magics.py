@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import StdinNotImplementedError, UsageError
@@ -16,7 +17,6 @@ from kishu_kernel.process.interrupts import answering
 
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
     from kishu_kernel.frontend.protocol.requests import Requests
-    from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 
 _TRAVELS = ("undo", "redo", "checkout", "resume")
 _WIDEST = 160
@@ -24,7 +24,7 @@ _JSON = "application/json"
 
 
 def _getdoc() -> str:
-    """What `%kishu?` shows: IPython asks for it by this name."""
+    """Returns what `%kishu?` shows: IPython looks for it under this name."""
     from kishu_kernel.frontend.magic.subcommands import help_text
 
     return help_text()
@@ -32,20 +32,25 @@ def _getdoc() -> str:
 
 @magics_class
 class KishuMagics(Magics):
-    """Registers `%kishu`, and what completes it."""
+    """The magic `%kishu`, and its completion.
 
-    def __init__(self, shell: Any, tracked_shell: TrackedShell) -> None:
+    Args:
+        shell: IPython's.
+        requests: returns what answers requests about its session.
+    """
+
+    def __init__(self, shell: Any, requests: Callable[[], Requests]) -> None:
         super().__init__(shell)
-        self._tracked = tracked_shell
-        _complete(shell, tracked_shell)
+        self._get_requests = requests
+        _add_completion(shell, requests)
 
     @property
     def _requests(self) -> Requests:
-        return self._tracked.requests
+        return self._get_requests()
 
     @line_magic
     def kishu(self, line: str) -> None:
-        """Travel in time: `%kishu help` tells how."""
+        """Go back to any earlier state of your variables: `%kishu help` lists the commands."""
         from kishu_kernel.frontend.magic.subcommands import parsed
 
         words = _words(line)
@@ -85,26 +90,26 @@ class KishuMagics(Magics):
         from kishu_kernel.frontend.pages.wording import View
 
         width = max(80, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
-        view = View(request, width, time.time(), self._elsewhere(reply, request), *self._here(reply))
+        view = View(request, width, time.time(), self._states_elsewhere(reply, request), *self._head_after(reply))
         display(as_bundle(reply, view), raw=True)
         if reply["operation"] == "show":
             from kishu_kernel.frontend.magic.republish import republish
 
             republish(self.shell, reply["outputs"])
 
-    def _elsewhere(self, reply: dict[str, Any], request: dict[str, Any]) -> int:
-        """Checkpoints that are not on the way to the root."""
+    def _states_elsewhere(self, reply: dict[str, Any], request: dict[str, Any]) -> int:
+        """Returns how many states are not on the path that a log shows; 0 for other replies."""
         if reply["operation"] != "log" or request.get("all") or request.get("since") or reply["truncated"]:
             return 0
-        there = self._requests.answer({"operation": "status"})
-        return max(0, int(there["store"]["checkpoints"]) - len(reply["checkpoints"]))
+        status = self._requests.answer({"operation": "status"})
+        return max(0, int(status["store"]["checkpoints"]) - len(reply["checkpoints"]))
 
-    def _here(self, reply: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
-        """The branch that the session is on, and the checkpoint, where the reply is about that."""
+    def _head_after(self, reply: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
+        """Returns the branch and the checkpoint of HEAD after a checkout, or for the list of branches; else None."""
         if reply["operation"] != "branch" and not reply.get("applied"):
             return None, None
-        there = self._requests.answer({"operation": "log", "limit": 1})
-        return there["branch"], next(iter(there["checkpoints"]), None)
+        log = self._requests.answer({"operation": "log", "limit": 1})
+        return log["branch"], next(iter(log["checkpoints"]), None)
 
     def _names(self, kind: str) -> dict[str, Any]:
         from kishu_kernel.frontend.protocol.content import PROTOCOL
@@ -113,11 +118,11 @@ class KishuMagics(Magics):
         return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: self._requests.reader.names()[kind]}
 
     def _unapproved(self, request: dict[str, Any], *, ask: bool) -> str | None:
-        """Why it is not done: it would re-run cells with side effects, and nobody said yes."""
+        """Returns why a checkout is not done: it would re-run cells with side effects, and the user did not agree."""
         if request.get("dry_run") or request.get("replay") == "never":
             return None
-        dry = self._requests.answer({**request, "dry_run": True})
-        steps = dry["plan"]["replay"] if dry["status"] == "ok" else []
+        plan = self._requests.answer({**request, "dry_run": True})
+        steps = plan["plan"]["replay"] if plan["status"] == "ok" else []
         if not any(step["side_effects"] for step in steps):
             return None
         from kishu_kernel.frontend.magic.confirmation import prompt, refusal
@@ -128,7 +133,7 @@ class KishuMagics(Magics):
             answer = input(prompt(steps))
         except (StdinNotImplementedError, EOFError):
             return refusal(steps)
-        return None if answer.strip().lower() in ("y", "yes") else "not done: nothing has changed"
+        return None if answer.strip().lower() in ("y", "yes") else "cancelled: nothing has changed"
 
     def _help(self, name: str | None) -> None:
         from kishu_kernel.frontend.magic.subcommands import help_page, help_text
@@ -145,8 +150,8 @@ class KishuMagics(Magics):
         display(shown)
 
 
-def _complete(shell: Any, tracked_shell: TrackedShell) -> None:
-    """From now on the completer of this shell knows `%kishu`."""
+def _add_completion(shell: Any, requests: Callable[[], Requests]) -> None:
+    """Adds the completion of `%kishu` to the shell's completer."""
     try:
         from IPython.core.completer import SimpleCompletion, context_matcher
     except ImportError:  # before IPython 8.6: hosted platforms have it
@@ -160,10 +165,10 @@ def _complete(shell: Any, tracked_shell: TrackedShell) -> None:
             return {"completions": []}
         from kishu_kernel.frontend.magic.completion import completions
 
-        fragment, words = completions(line, tracked_shell.requests, shell.magics_manager.auto_magic)
+        fragment, words = completions(line, requests(), shell.magics_manager.auto_magic)
         offered = [SimpleCompletion(text, type=what) for text, what in words]
         found = {"completions": offered, "suppress": bool(offered), "ordered": True}
-        # Not as the completer cuts words: `HEAD~3`, `--all` and `In[7]` are whole ones here.
+        # The completer splits words in another way: here `HEAD~3`, `--all` and `In[7]` are whole.
         return {**found, "matched_fragment": fragment} if offered else found
 
     matchers = shell.Completer.custom_matchers
@@ -175,11 +180,11 @@ def _words(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise UsageError(f"{error}: put quotes around the whole text, or a \\ before the one quote") from error
+        raise UsageError(f"{error}: put quotes around the whole text, or a \\ before the single quote") from error
 
 
 def _sentence(reply: dict[str, Any]) -> str:
-    """The error of a reply, in the words of the magic and on one line."""
+    """Returns the sentence of an error reply on one line, with the options of the magic."""
     from kishu_kernel.frontend.printable import printable
 
     text = printable(" ".join(reply["evalue"].split()))

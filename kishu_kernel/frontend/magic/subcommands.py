@@ -1,4 +1,4 @@
-"""The words of `%kishu`: one table, from which its parser, its help and its completion are made."""
+"""The subcommands of `%kishu`: one table, from which its parser, its help and its completion are made."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from IPython.core.error import UsageError
 from kishu_kernel.frontend.protocol.parameters import nearest
 
 Kind = Literal["target", "branch", "tag", "variable", "session", "store", "file", "command", "text", "number"]
-"""What a word stands for: decides what completes it."""
+"""What a word stands for; decides what completes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A word that stands at its place.
+    """A positional argument.
 
     Attributes:
         many: takes all words that follow, as one text.
@@ -30,17 +30,20 @@ class Argument:
 
     @property
     def usage(self) -> str:
-        """As help writes it."""
+        """Returns how help writes it."""
         shown = "N" if self.kind == "number" else self.name.upper()
         return shown if self.required else f"[{shown}]"
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A word that begins with dashes.
+    """An option.
 
     Attributes:
-        key: of the request; what it is set to, unless a word of this kind follows.
+        what: one line of help.
+        key: the key of the request that it sets.
+        value: what it sets it to, where no word follows it.
+        kind: of the word that follows it; None where none does.
     """
 
     flag: str
@@ -51,13 +54,18 @@ class Option:
 
     @property
     def usage(self) -> str:
-        """As help writes it."""
+        """Returns how help writes it."""
         return f"{self.flag} {'N' if self.kind == 'number' else 'TARGET'}" if self.kind else self.flag
 
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """One operation, as people say it."""
+    """A subcommand: an operation of the protocol for people.
+
+    Attributes:
+        what: one line of help.
+        more: further sentences of help.
+    """
 
     name: str
     what: str
@@ -67,32 +75,32 @@ class Subcommand:
 
     @property
     def usage(self) -> str:
-        """The line without its options."""
+        """Returns how help writes the line, without options."""
         return " ".join(["%kishu", self.name, *(each.usage for each in self.arguments)])
 
 
 _TARGET = Argument("target", "target")
 _MAYBE_TARGET = Argument("target", "target", required=False)
-_LIMIT = Option("--limit", "so many at most (100); 0: all", "limit", kind="number")
-_DRY = Option("--dry-run", "only tell what would be done", "dry_run")
-_DELETE = Option("--delete", "delete it; its checkpoints stay", "delete")
+_LIMIT = Option("--limit", "show at most N (100); 0: all", "limit", kind="number")
+_DRY = Option("--dry-run", "only show what would be done", "dry_run")
+_DELETE = Option("--delete", "delete it; its states stay", "delete")
 _TRAVEL = (
     _DRY,
     Option("--yes", "re-run cells with side effects without asking (-y)", "yes"),
-    Option("--no-replay", "refuse rather than re-run a cell", "replay", "never"),
-    Option("--allow-lost", "go there without what cannot be brought back", "allow_lost"),
+    Option("--no-replay", "fail rather than re-run a cell", "replay", "never"),
+    Option("--allow-lost", "go there even if some values are lost", "allow_lost"),
 )
-_ASKS = "Asks before it re-runs a cell that may write files, talk to the network or the like."
+_ASKS = "It asks before it re-runs a cell with side effects, on files, the network or the like."
 
 SUBCOMMANDS = (
     Subcommand(
         "log",
-        "the cells that led here, newest first",
+        "the states on the path to HEAD, newest first",
         options=(
-            Option("--all", "of every branch and session", "all"),
+            Option("--all", "those of all branches and sessions", "all"),
             _LIMIT,
-            Option("--since", "only what is newer", "since", kind="target"),
-            Option("--graph", "with --json: where lines are drawn", "graph"),
+            Option("--since", "only what is newer than TARGET", "since", kind="target"),
+            Option("--graph", "with --json: also how the lines are drawn", "graph"),
         ),
     ),
     Subcommand(
@@ -100,56 +108,57 @@ SUBCOMMANDS = (
         "take back the last cell, or the last N",
         (Argument("steps", "number", required=False),),
         _TRAVEL,
-        f"Nothing is lost: `%kishu redo` goes forth again. {_ASKS}",
+        f"Nothing is lost: `%kishu redo` brings the cells back. {_ASKS}",
     ),
     Subcommand(
-        "redo", "and forth again", (Argument("steps", "number", required=False),), _TRAVEL, "To where undo came from."
+        "redo", "bring back what undo took back", (Argument("steps", "number", required=False),), _TRAVEL, _ASKS
     ),
     Subcommand(
         "checkout",
         "go to any state",
         (_TARGET,),
         _TRAVEL,
-        f"The state that is left stays where it is: it can be gone back to. {_ASKS}",
+        f"The state that you leave is kept: you can go back to it. {_ASKS}",
     ),
-    Subcommand("status", "where you are, and what the store holds"),
-    Subcommand(
-        "show", "a cell: its code, its outputs as they were, the variables after it", (Argument("target", "target"),)
-    ),
+    Subcommand("status", "HEAD, the session, and what the store holds"),
+    Subcommand("show", "a state: its cell, the cell's outputs, and the variables", (Argument("target", "target"),)),
     Subcommand(
         "diff",
-        "which variables are different at TARGET from BASE (HEAD), and in what way",
+        "the variables that differ between BASE (HEAD) and TARGET, and how",
         (_TARGET, Argument("base", "target", required=False)),
-        (Option("--values", "with --json: in what way, too", "values"),),
-        "Large values are not loaded for it.",
+        (Option("--values", "with --json: also how they differ", "values"),),
+        "It does not load large values to compare them.",
     ),
     Subcommand(
-        "variable", "when did it change? The cells that made or changed it", (Argument("name", "variable"),), (_LIMIT,)
+        "variable",
+        "when a variable changed: the cells that made or changed it",
+        (Argument("name", "variable"),),
+        (_LIMIT,),
     ),
     Subcommand(
         "search",
-        "find a text in code, messages and names, of all branches and sessions",
+        "find a text in code, messages and names, in all branches and sessions",
         (Argument("text", "text", many=True),),
         (_LIMIT,),
     ),
-    Subcommand("commit", "give the present state a message", (Argument("message", "text", many=True),)),
+    Subcommand("commit", "give HEAD a message", (Argument("message", "text", many=True),)),
     Subcommand(
         "branch",
-        "make a branch here or at TARGET; alone: list them",
+        "make a branch at HEAD or TARGET; without NAME: list them",
         (Argument("name", "branch", required=False), _MAYBE_TARGET),
         (_DELETE,),
     ),
     Subcommand(
         "tag",
-        "make a tag here or at TARGET; alone: list them",
+        "make a tag at HEAD or TARGET; without NAME: list them",
         (Argument("name", "tag", required=False), _MAYBE_TARGET),
         (_DELETE,),
     ),
     Subcommand(
         "export",
-        "write the cells that led here or to TARGET as a notebook that can be run",
+        "write the cells on the path to HEAD or TARGET as a notebook that can be run",
         (Argument("path", "file"), _MAYBE_TARGET),
-        (Option("--force", "write over what is there", "force"),),
+        (Option("--force", "replace the file if there is one", "force"),),
         "The notebook that you work in is never written.",
     ),
     Subcommand(
@@ -159,20 +168,23 @@ SUBCOMMANDS = (
         _TRAVEL,
         _ASKS,
     ),
-    Subcommand("stores", "the histories of all notebooks"),
+    Subcommand("stores", "list the stores of all notebooks"),
     Subcommand("attach", "give this notebook the history of another one", (Argument("store", "store"),)),
-    Subcommand("gc", "drop what no branch, tag or session needs", options=(_DRY,)),
-    Subcommand("panel", "the history to look at and click, beside the notebook's cells"),
-    Subcommand("help", "all of this, or more of one", (Argument("command", "command", required=False),)),
+    Subcommand("gc", "drop values that no branch, tag or session needs", options=(_DRY,)),
+    Subcommand("panel", "show the history as a timeline, in which you can click"),
+    Subcommand("help", "this list, or more about one subcommand", (Argument("command", "command", required=False),)),
 )
 BY_NAME: Mapping[str, Subcommand] = {each.name: each for each in SUBCOMMANDS}
 
-TARGETS = "TARGET is an id from the log (4 characters are enough), a branch, a tag, HEAD, HEAD~3, or In[7]."
-_MORE = "`%kishu help undo` and the like tell more; `--json` anywhere displays the reply as JSON."
+TARGETS = (
+    "TARGET is an id from the log (4 characters are enough), a branch, a tag, In[7], HEAD (the state that you are in), "
+    "or HEAD~3."
+)
+_MORE = "`%kishu help undo` says more about undo; `--json` shows any reply as JSON."
 
 
 def parsed(words: list[str]) -> dict[str, Any]:
-    """The request, and what only concerns how it is asked (`yes`). Raises `UsageError`."""
+    """Returns the request that a line means, and `yes` if the line has it. Raises `UsageError`."""
     name, *rest = words
     if name in ("--help", "-h", "?"):
         name = "help"
@@ -181,17 +193,17 @@ def parsed(words: list[str]) -> dict[str, Any]:
         raise UsageError(f"%kishu has no {name!r}: {nearest(name, BY_NAME)}")
     if "--help" in rest or "-h" in rest:
         return {"operation": "help", "command": name}
-    found, left = _parser(command).parse_known_args(_spaced(rest, command))
+    found, left = _parser(command).parse_known_args(_joined_targets(rest, command))
     for word in left:
         flags = {each.flag: each for each in command.options}
         if word.startswith("-") and flags:
             raise UsageError(f"{name} does not know {word}: {nearest(word, flags)}")
-        raise UsageError(f"{word!r} is too much: it is `{command.usage}`")
+        raise UsageError(f"unexpected {word!r}: the usage is `{command.usage}`")
     return {"operation": name, **vars(found)}
 
 
-def _spaced(words: list[str], command: Subcommand) -> list[str]:
-    """`In [7]`, as notebooks write it, is one word where a target is meant."""
+def _joined_targets(words: list[str], command: Subcommand) -> list[str]:
+    """Joins `In [7]`, as notebooks write it, to one word where a target may stand."""
     if any(each.many for each in command.arguments):
         return words
     joined: list[str] = []
@@ -205,7 +217,7 @@ def _spaced(words: list[str], command: Subcommand) -> list[str]:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}; `%kishu help {self.prog}` explains")
+        raise UsageError(f"{self.prog}: {message}; see `%kishu help {self.prog}`")
 
 
 def _parser(command: Subcommand) -> argparse.ArgumentParser:
@@ -227,7 +239,7 @@ def _parser(command: Subcommand) -> argparse.ArgumentParser:
 
 
 class _Joined(argparse.Action):
-    """A text may be written without quotes."""
+    """Joins the words of a text that is written without quotes."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None) -> None:
         setattr(namespace, self.dest, " ".join(values))
@@ -237,13 +249,13 @@ class _Joined(argparse.Action):
 
 
 def help_text(name: str | None = None) -> str:
-    """Of one subcommand, or of all. Raises `UsageError`."""
+    """Returns the help of one subcommand, or of all, as text. Raises `UsageError`."""
     if name is None:
         rows = [(each.usage, each.what) for each in SUBCOMMANDS]
         width = max(len(usage) for usage, _ in rows)
         lines = [f"{usage:{width}}  {what}" for usage, what in rows]
-        lines += ["", TARGETS, "Options:", *(f"  {who}: {which}" for who, which in _options()), f"  {_MORE}"]
-        return "\n".join(["Travel in time: go back to any earlier state of your variables.", "", *lines])
+        lines += ["", TARGETS, "Options:", *(f"  {names}: {options}" for names, options in _options()), f"  {_MORE}"]
+        return "\n".join(["Go back to any earlier state of your variables. There is one after each cell.", "", *lines])
     command = _known(name)
     lines = [f"{command.usage}{' [OPTIONS]' if command.options else ''}", f"    {command.what}"]
     lines += [f"    {command.more}"] if command.more else []
@@ -253,26 +265,32 @@ def help_text(name: str | None = None) -> str:
 
 
 def help_page(name: str | None = None) -> str:
-    """The same as a page."""
-    from kishu_kernel.frontend.pages.html import esc, page, table, told
+    """Returns the same as HTML."""
+    from kishu_kernel.frontend.pages.html import esc, page, table, with_code
 
     if name is None:
-        rows = [f"<tr><td><code>{esc(each.usage)}</code></td><td>{told(each.what)}</td></tr>" for each in SUBCOMMANDS]
+        rows = [
+            f"<tr><td><code>{esc(each.usage)}</code></td><td>{with_code(each.what)}</td></tr>" for each in SUBCOMMANDS
+        ]
         options = "; ".join(
-            f"{who}: {' '.join(f'`{each}`' for each in which.split(', '))}" for who, which in _options()
+            f"{names}: {' '.join(f'`{each}`' for each in options.split(', '))}" for names, options in _options()
         )
-        more = "".join(f'<p class="k-soft">{told(each)}</p>' for each in (TARGETS, f"Options: {options}. {_MORE}"))
-        return page(table(("Command", "What it does"), rows, caption="Travel in time"), more)
+        more = "".join(f'<p class="k-soft">{with_code(each)}</p>' for each in (TARGETS, f"Options: {options}. {_MORE}"))
+        return page(
+            table(("Command", "What it does"), rows, caption="Go back to any earlier state of your variables"), more
+        )
     command = _known(name)
-    rows = [f"<tr><td><code>{esc(each.usage)}</code></td><td>{told(each.what)}</td></tr>" for each in command.options]
+    rows = [
+        f"<tr><td><code>{esc(each.usage)}</code></td><td>{with_code(each.what)}</td></tr>" for each in command.options
+    ]
     targets = TARGETS if any(each.kind == "target" for each in command.arguments) else ""
-    said = f"{command.what[0].upper()}{command.what[1:]}. {command.more} {targets}"
+    text = f"{command.what[0].upper()}{command.what[1:]}. {command.more} {targets}"
     options = table(("Option", ""), rows) if rows else ""
-    return page(f"<h4><code>{esc(command.usage)}</code></h4><p>{told(said.strip())}</p>", options)
+    return page(f"<h4><code>{esc(command.usage)}</code></h4><p>{with_code(text.strip())}</p>", options)
 
 
 def _options() -> list[tuple[str, str]]:
-    """Which subcommands have which: those that have the same ones together."""
+    """Returns the names of subcommands, with their options: those that have the same options together."""
     found: dict[tuple[Option, ...], list[str]] = {}
     for each in SUBCOMMANDS:
         if each.options:

@@ -1,1 +1,1 @@
-"""Answers as text and as HTML, for people who look. Pure: no session, no shell."""
+"""Replies of the protocol for people: as plain text and as HTML. Pure: a reply goes in, a text comes out."""

@@ -1,6 +1,6 @@
 """Replies for a person: as plain text, which every console shows, and as HTML where that says more.
 
-Pure: a reply in, text out. Neighbours: `text_log` draws the history, `html*` make the pages.
+Neighbours: `text_log` draws the history, `html*` make the pages.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from kishu_kernel.frontend.pages.wording import (
     MARKS,
     Reply,
     View,
-    ahead,
     cell,
     changed,
-    checkpoints,
     code_lines,
     first_line,
     fitted,
@@ -31,9 +29,11 @@ from kishu_kernel.frontend.pages.wording import (
     lost_names,
     moment,
     names_at,
+    not_in_state,
     notes,
     padded,
     short,
+    states,
 )
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import size
@@ -43,23 +43,23 @@ Rendering = Callable[[Reply, View], str]
 
 
 def as_text(reply: Reply, view: View | None = None) -> str:
-    """The reply of an operation, for a person."""
+    """Returns a reply as plain text."""
     return _TEXTS[reply["operation"]](reply, view or View())
 
 
 def as_bundle(reply: Reply, view: View) -> dict[str, Any]:
-    """The reply as what frontends display: text, and HTML where that says more."""
+    """Returns a reply as a mimebundle: plain text, and HTML where that says more."""
     bundle = {"text/plain": as_text(reply, view)}
     page = _PAGES.get(reply["operation"])
     return {**bundle, "text/html": page(reply, view)} if page else bundle
 
 
 def progress_text(progress: Progress) -> str:
-    """How far a checkout is, in a line."""
+    """Returns how far a checkout is, in a line."""
     if progress.what == "re-running":
         done = f"re-running cell {progress.step} of {progress.steps}"
     else:
-        done = f"bringing back {size(progress.done_bytes)} of {size(progress.total_bytes)}"
+        done = f"loading {size(progress.done_bytes)} of {size(progress.total_bytes)}"
     left = progress.seconds_left
     return f"[kishu] {done}" + ("" if left is None else f", about {max(1, round(left))} s left")
 
@@ -67,13 +67,14 @@ def progress_text(progress: Progress) -> str:
 def _status(reply: Reply, view: View) -> str:
     store = reply["store"]
     lines = [
-        f"head      {short(reply['head'])}" + (f"  on branch {printable(reply['branch'])}" if reply["branch"] else ""),
+        f"HEAD      {short(reply['head'])}" + (f"  on branch {printable(reply['branch'])}" if reply["branch"] else ""),
         f"session   {reply['session']}",
-        f"store     {checkpoints(store['checkpoints'])}, {size(store['bytes'])} "
-        f"in {printable(store['path'] or 'memory')}",
+        f"store     {states(store['checkpoints'])}, {size(store['bytes'])} in {printable(store['path'] or 'memory')}",
         *(f"warning   {printable(warning)}" for warning in reply["warnings"]),
     ]
-    return "\n".join([*lines, "%kishu log shows the history, %kishu undo takes back a cell, %kishu help explains all"])
+    return "\n".join(
+        [*lines, "%kishu log shows the history, %kishu undo takes back the last cell, %kishu help lists all commands"]
+    )
 
 
 def _travel(reply: Reply, view: View) -> str:
@@ -83,9 +84,9 @@ def _travel(reply: Reply, view: View) -> str:
     parts = [
         f"{len(plan['keep'])} kept as they are" if plan["keep"] else "",
         _named("brought back", [name for step in plan["load"] for name in step["names"]]),
-        _named("re-computed", [name for step in plan["replay"] for name in step["gives"]]),
+        _named("re-run to get", [name for step in plan["replay"] for name in step["gives"]]),
         _named("removed", plan["delete"]),
-        _named("set", plan["ambient"]),
+        _named("restored", plan["ambient"]),
         _named("lost", lost_names(plan)),
     ]
     lines = [
@@ -94,13 +95,13 @@ def _travel(reply: Reply, view: View) -> str:
     ]
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
     lines += [f"  lost: {names}: {printable(reason)}" for names, reason in losses(plan)]
-    lines += [ahead(reply)] if ahead(reply) else []
+    lines += [not_in_state(reply)] if not_in_state(reply) else []
     return "\n".join(lines)
 
 
 def _rerun(step: Reply, done: bool) -> str:
-    told = [f"{step['seconds']:.1f} s when it first ran", *map(printable, step["side_effects"])]
-    return f"  {'re-run' if done else 're-run needed'}: {first_line(step['code'])} ({', '.join(told)})"
+    details = [f"{step['seconds']:.1f} s when it first ran", *map(printable, step["side_effects"])]
+    return f"  {'re-run' if done else 'would re-run'}: {first_line(step['code'])} ({', '.join(details)})"
 
 
 def _named(text: str, names: list[str]) -> str:
@@ -116,7 +117,7 @@ def _show(reply: Reply, view: View) -> str:
         *([f"  {', '.join(names_at(each))}"] if names_at(each) else []),
         *([f"  message: {printable(each['message'])}"] if each["message"] else []),
         *(f"    {line}" for line in code_lines(each["code"])),
-        *(f"  {fitted(told, view.width - 2)}" for told in (marked, *notes(each))),
+        *(f"  {fitted(text, view.width - 2)}" for text in (marked, *notes(each))),
         "",
     ]
     rows = sorted(reply["variables"], key=lambda row: is_result(row["name"]))
@@ -124,13 +125,13 @@ def _show(reply: Reply, view: View) -> str:
     type_width = min(24, max((len(printable(row["type"])) for row in rows), default=0))
     room = max(20, view.width - name_width - type_width - 8 - 2 * 4)
     for row in rows:
-        told = [
+        cells = [
             padded(printable(row["name"]), name_width),
             padded(printable(row["type"]), type_width),
             (size(row["bytes"]) if row["stored"] else "not stored").rjust(8),
             fitted(printable(row["summary"]), room),
         ]
-        lines.append("  " + "  ".join(told))
+        lines.append("  " + "  ".join(cells))
     if reply.get("outputs_note"):
         lines += ["", printable(reply["outputs_note"])]
     return "\n".join(lines)
@@ -147,10 +148,10 @@ def _diff(reply: Reply, view: View) -> str:
         values = f"{printable(before)}  ->  {printable(after)}" if before and after else printable(before or after)
         lines.append(f"{marks[detail['name']]} {printable(detail['name'])}  {values}")
         change = detail.get("change") or {"aspects": [], "cells": [], "note": None}
-        told = [(each["aspect"], each["before"], each["after"]) for each in change["aspects"]]
-        told += [(_place(each), each["before"], each["after"]) for each in change["cells"]]
-        name_width = min(24, max((len(printable(name)) for name, _, _ in told), default=0))
-        for name, one, other in told:
+        rows = [(each["aspect"], each["before"], each["after"]) for each in change["aspects"]]
+        rows += [(_place(each), each["before"], each["after"]) for each in change["cells"]]
+        name_width = min(24, max((len(printable(name)) for name, _, _ in rows), default=0))
+        for name, one, other in rows:
             text = f"{padded(printable(name), name_width)}  {printable(one)}  ->  {printable(other)}"
             lines.append("    " + fitted(text, max(40, view.width - 4)))
         lines += [f"    {printable(change['note'])}"] if change["note"] else []
@@ -162,7 +163,7 @@ def _place(each: Reply) -> str:
 
 
 def _commit(reply: Reply, view: View) -> str:
-    return f"{short(reply['head'])} has the message"
+    return f"{short(reply['head'])} has the message now"
 
 
 def _stores(reply: Reply, view: View) -> str:
@@ -177,24 +178,24 @@ def _stores(reply: Reply, view: View) -> str:
 
 
 def _attach(reply: Reply, view: View) -> str:
-    return f"this notebook has the history in {printable(reply['store'])} now: `%kishu resume` goes to where it ended"
+    return f"this notebook now has the history in {printable(reply['store'])}: `%kishu resume` goes to where it ended"
 
 
 def _gc(reply: Reply, view: View) -> str:
     removed, kept = reply["removed"], reply["kept"]
-    held = f"{checkpoints(kept['checkpoints'])}, {size(kept['bytes'])}"
+    held = f"{states(kept['checkpoints'])}, {size(kept['bytes'])}"
     if not removed["chunks"] and not removed["checkpoints"]:
-        return f"nothing to drop: {held}, are needed or below the limit"
+        return f"nothing to drop: {held}, are needed or within the limit"
     verb = "would drop" if reply["dry_run"] else "dropped"
     return (
-        f"{verb} {size(removed['bytes'])}: the variables of {checkpoints(removed['checkpoints'])}, "
+        f"{verb} {size(removed['bytes'])}: the values of {states(removed['checkpoints'])}, "
         f"whose code stays; {held}, are kept"
     )
 
 
 def _export(reply: Reply, view: View) -> str:
     cells = f"{reply['cells']} cell{'s' * (reply['cells'] != 1)}"
-    return f"wrote {cells} to {printable(reply['path'])}: open it with any Jupyter, and run it from the top"
+    return f"wrote {cells} to {printable(reply['path'])}: open it in Jupyter, and run it from the top"
 
 
 def _names(key: str) -> Rendering:

@@ -1,7 +1,7 @@
-"""Pieces of the pages that `%kishu` displays.
+"""Parts of the pages that `%kishu` displays.
 
-Law: no script, nothing from elsewhere, and every text escaped: names, code and messages may be hostile. A page reads
-well where a frontend takes its style or its drawings away, as some do with a notebook that they do not trust.
+Law: no script, nothing loaded from elsewhere, and every text escaped: names, code and messages may be hostile. A page
+can be read where a frontend removes its style or its drawings, as some do in a notebook that they do not trust.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from kishu_kernel.frontend.pages.wording import (
     first_line,
     fitted,
     is_result,
-    lately,
     moment,
     notes,
+    time_ago,
 )
 from kishu_kernel.frontend.printable import printable
 
 ROOT = "kishu-v1"
-"""Changes when the style does: a notebook keeps older pages, and frontends mix the styles of all."""
+"""Changes whenever the style does: a notebook keeps older pages, and frontends mix the styles of all."""
 
 _HOVER = 400
-"""Characters of a cell that are told where the pointer rests: each row repeats them."""
+"""Characters of a cell that are shown where the pointer rests: each row repeats them."""
 
 # Text has the colour of its surroundings, and what is coloured shines through, so that it fits any theme.
 # (`prefers-color-scheme` would not do: it is the desktop's, and a light JupyterLab on a dark one is no rarity.)
@@ -84,7 +84,7 @@ _KINDS = {"+": ("k-add", "created"), "~": ("k-mod", "modified"), "-": ("k-del", 
 
 
 def _scoped(style: str) -> str:
-    """With more weight than what frontends say of all tables in an output."""
+    """Returns the style for our pages only, with more weight than a frontend's style for all tables in outputs."""
     return re.sub(r"\s*\n\s*", " ", style.replace("@ ", f".{ROOT}.{ROOT}.{ROOT} ")).replace(
         f".{ROOT}.{ROOT}.{ROOT} {{", f".{ROOT} {{"
     )
@@ -94,35 +94,35 @@ STYLE = f"<style>{_scoped(_STYLE).strip()}</style>"
 
 
 def page(*parts: str) -> str:
-    """A whole output."""
+    """Returns a whole output."""
     return f'<div class="{ROOT}">{STYLE}{"".join(parts)}</div>'
 
 
 def esc(text: object) -> str:
-    """A text that means nothing but itself, in HTML or in an attribute."""
+    """Returns a text escaped for HTML and for its attributes."""
     return html.escape(printable(text))
 
 
-def told(text: str) -> str:
-    """A text of ours, in which commands stand between backticks."""
+def with_code(text: str) -> str:
+    """Returns one of our sentences as HTML: what stands between backticks becomes code."""
     return re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def table(head: Sequence[str], rows: Iterable[str], *, caption: str = "", kind: str = "") -> str:
-    """Rows under headings that a screen reader knows as such. Caption and rows are HTML, the headings are text."""
+    """Returns a table with headings that screen readers recognise. Caption and rows are HTML, headings are text."""
     titled = f"<caption>{caption}</caption>" if caption else ""
     headings = "".join(f'<th scope="col">{esc(each)}</th>' for each in head)
     return f'<table class="{kind}">{titled}<thead><tr>{headings}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
 def chip(text: str, kind: str, title: str = "") -> str:
-    """A word on a coloured ground."""
+    """Returns a word on a coloured ground."""
     hover = f' title="{esc(title)}"' if title else ""
     return f'<span class="k-chip {kind}"{hover}>{esc(text)}</span>'
 
 
 def change_chips(marked: Sequence[Marked], most: int) -> str:
-    """One for each variable that changed; the rest as a number that tells their names."""
+    """Returns a chip for each variable that changed; the rest share one with their number, and names on hover."""
     shown = "".join(
         chip(SIGNS[mark] + name, _KINDS[mark][0], f"{_KINDS[mark][1]}: {name}") for mark, name in marked[:most]
     )
@@ -131,47 +131,47 @@ def change_chips(marked: Sequence[Marked], most: int) -> str:
 
 
 def name_chips(names: Iterable[str], mark: str) -> str:
-    """Variables that all fared the same."""
+    """Returns chips of variables that all changed in the same way."""
     return change_chips([(mark, printable(name)) for name in dict.fromkeys(names) if not is_result(name)], 30)
 
 
-def refs(each: Reply, here: bool = False) -> str:
-    """The branches and tags on a checkpoint, and HEAD."""
-    labels = ['<span class="k-ref k-at" title="you are here">HEAD</span>'] if here else []
+def refs(each: Reply, is_head: bool = False) -> str:
+    """Returns the labels of a checkpoint: HEAD, branches and tags."""
+    labels = ['<span class="k-ref k-at" title="the state that you are in">HEAD</span>'] if is_head else []
     labels += [f'<span class="k-ref" title="branch">{esc(name)}</span>' for name in each["branches"]]
     labels += [f'<span class="k-ref k-tag" title="tag">{esc(name)}</span>' for name in each["tags"]]
     return "".join(labels)
 
 
 def note_chips(each: Reply) -> str:
-    """What is wrong with a checkpoint."""
+    """Returns chips that say what is wrong with a checkpoint."""
     hover = {"failed": each.get("error") or ""}
     return "".join(chip(note, "k-bad" if note == "failed" else "k-note", hover.get(note, "")) for note in notes(each))
 
 
 def message(each: Reply) -> str:
-    """What the user said of it."""
-    said = each["message"]
-    return f'<em title="{esc(said[:_HOVER])}">{esc(fitted(printable(said), 40))}</em> ' if said else ""
+    """Returns the message of a checkpoint, if it has one."""
+    text = each["message"]
+    return f'<em title="{esc(text[:_HOVER])}">{esc(fitted(printable(text), 40))}</em> ' if text else ""
 
 
 def ago(timestamp: str, now: float) -> str:
-    """How long ago, with the moment itself, since a page that is kept grows old."""
-    return f'<time datetime="{esc(timestamp)}" title="{esc(moment(timestamp))}">{esc(lately(timestamp, now))}</time>'
+    """Returns how long ago, with the time itself on hover, since a page that is kept grows old."""
+    return f'<time datetime="{esc(timestamp)}" title="{esc(moment(timestamp))}">{esc(time_ago(timestamp, now))}</time>'
 
 
 def id_of(id: str | None) -> str:
-    """As much as a person needs of it."""
+    """Returns as much of an id as a person needs."""
     return f'<code title="{esc(id)}">{esc(id[:8])}</code>' if id else "<code>(start)</code>"
 
 
 def cell_of(each: Reply) -> str:
-    """`In[7]`."""
+    """Returns `In[7]`."""
     return f"<code>{esc(cell(each))}</code>"
 
 
 def code_line(each: Reply) -> str:
-    """The first line of its cell; all of it where the pointer rests."""
+    """Returns the first line of a cell, with all of it on hover."""
     code = each["code"]
     if not code.strip():
         return f'<span class="k-soft">{esc(first_line(code))}</span>'
@@ -180,14 +180,14 @@ def code_line(each: Reply) -> str:
 
 
 def code_block(code: str) -> str:
-    """A cell, with its words told apart as far as the theme has colours for them."""
+    """Returns the code of a cell, highlighted as far as the theme has colours for it."""
     if not code.strip():
         return f'<p class="k-soft">{esc(first_line(code))}</p>'
     return f"<pre><code>{_highlighted(code)}</code></pre>"
 
 
 def changes_of(each: Reply, room: int = 32) -> str:
-    """Chips of what a checkpoint changed: as many as about so many characters hold."""
+    """Returns chips of what a checkpoint changed: as many as fit into about so many characters."""
     marked = changed(each)
     most = 1
     while most < len(marked) and sum(3 + min(len(name), 18) for _, name in marked[: most + 1]) <= room:
@@ -196,7 +196,7 @@ def changes_of(each: Reply, room: int = 32) -> str:
 
 
 def highlighted_search(text: str, wanted: str) -> str:
-    """A text in which what was looked for is marked."""
+    """Returns a text in which the searched words are marked."""
     shown = printable(text)
     parts = re.split(f"({re.escape(printable(wanted))})", shown, flags=re.IGNORECASE) if wanted else [shown]
     return "".join(
@@ -205,7 +205,7 @@ def highlighted_search(text: str, wanted: str) -> str:
 
 
 def _highlighted(code: str) -> str:
-    # IPython has it, and needs it before long.
+    # IPython depends on it, and imports it before long.
     from pygments.lexers.python import PythonLexer  # type: ignore[import-untyped, unused-ignore]
     from pygments.token import (  # type: ignore[import-untyped, unused-ignore]
         Comment,

@@ -1,4 +1,4 @@
-"""Two states side by side: which variables were created, modified, deleted, and in what way."""
+"""Two states side by side: which variables were created, modified or deleted, and how."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _KINDS = {"created": "k-add", "modified": "k-mod", "deleted": "k-del"}
 
 
 def diff_page(reply: Reply, view: View) -> str:
-    """What is different at the target from what it is at the base."""
+    """Returns the variables that differ between base and target."""
     target, base = (view.asked.get(key, "HEAD") for key in ("target", "base"))
     kinds = {name: kind for kind in MARKS for name in reply[kind]}
     if not kinds:
         return page(f"<p>No difference between <b>{esc(base)}</b> and <b>{esc(target)}</b>.</p>")
-    told = ", ".join(f"{len(reply[kind])} {kind}" for kind in MARKS if reply[kind])
+    counts = ", ".join(f"{len(reply[kind])} {kind}" for kind in MARKS if reply[kind])
     rows = [
         _rows(kinds[detail["name"]], detail)
         for detail in sorted(reply["details"], key=lambda each: is_result(each["name"]))
     ]
-    caption = f'From {esc(base)} to {esc(target)}: <span class="k-soft">{told}</span>'
+    caption = f'From {esc(base)} to {esc(target)}: <span class="k-soft">{counts}</span>'
     return page(table(("Variable", f"at {base}", f"at {target}"), rows, caption=caption, kind="k-top k-diff"))
 
 
@@ -28,11 +28,11 @@ def _rows(kind: str, detail: Reply) -> str:
     rows = [_row(mark, _value(detail["before"]), _value(detail["after"]))]
     change = detail.get("change")
     if change:
-        said = {detail["before"], detail["after"]}
+        shown = {detail["before"], detail["after"]}
         rows += [
             _row(esc(each["aspect"]), _value(each["before"]), _value(each["after"]), "k-part")
             for each in change["aspects"]
-            if {each["before"], each["after"]} != said
+            if {each["before"], each["after"]} != shown
         ]
         rows += [
             _row(_place(each["row"], each["column"]), _value(each["before"]), _value(each["after"]), "k-part")
@@ -53,4 +53,4 @@ def _place(row: str, column: str) -> str:
 
 
 def _value(text: str | None) -> str:
-    return '<span class="k-soft">not there</span>' if text is None else f"<code>{esc(text)}</code>"
+    return '<span class="k-soft">not in this state</span>' if text is None else f"<code>{esc(text)}</code>"

@@ -1,4 +1,4 @@
-"""One checkpoint as a page: its code, what it changed, the variables as they were. Its outputs follow the page."""
+"""One state as a page: its cell, what it changed, its variables. The outputs of the cell follow the page."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from kishu_kernel.frontend.pages.html import (
     page,
     refs,
     table,
+    with_code,
 )
-from kishu_kernel.frontend.pages.html import told as told_of
 from kishu_kernel.frontend.pages.wording import Reply, View, is_result, lasted, listed
 from kishu_kernel.model.amounts import counted, size
 
@@ -24,21 +24,21 @@ _FOLDED = 12
 
 
 def show_page(reply: Reply, view: View) -> str:
-    """A checkpoint."""
+    """Returns the page of a state."""
     each = reply["checkpoint"]
-    told = (
+    when = (
         f"ran {ago(each['timestamp'], view.now)}, took {lasted(each['duration'])}" if each["code"] else "between cells"
     )
     head = f"<h4>{cell_of(each)} {refs(each)}{message(each)}{note_chips(each)}</h4>"
-    facts = f'<p>{id_of(each["id"])} <span class="k-soft">{told}; changed</span> {changes_of(each, 120)}</p>'
+    facts = f'<p>{id_of(each["id"])} <span class="k-soft">{when}; changed</span> {changes_of(each, 120)}</p>'
     lost = "".join(
         f'<p class="k-soft">{esc(listed(one["names"]))} not stored: {esc(one["reason"])}</p>'
         for one in each["not_stored"]
     )
     outputs = reply.get("outputs") or []
-    shown = '<p class="k-soft">Its output, as it was:</p>' if outputs else '<p class="k-soft">It had no output.</p>'
+    shown = '<p class="k-soft">Its output:</p>' if outputs else '<p class="k-soft">It had no output.</p>'
     if reply.get("outputs_note"):
-        shown = f'<p class="k-card">{told_of(reply["outputs_note"])}</p>'
+        shown = f'<p class="k-card">{with_code(reply["outputs_note"])}</p>'
     return page(head, code_block(each["code"]), facts, lost, _variables(reply), shown if each["code"] else "")
 
 
@@ -51,6 +51,6 @@ def _variables(reply: Reply) -> str:
     ]
     if not rows:
         return '<p class="k-soft">No variables.</p>'
-    told = f"{counted(len(rows), 'variable')} after it"
+    heading = f"{counted(len(rows), 'variable')} in this state"
     listing = table(("Name", "Type", "Size", "Value"), rows)
-    return f"<details{' open' if len(rows) <= _FOLDED else ''}><summary>{told}</summary>{listing}</details>"
+    return f"<details{' open' if len(rows) <= _FOLDED else ''}><summary>{heading}</summary>{listing}</details>"

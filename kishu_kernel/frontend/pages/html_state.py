@@ -1,4 +1,4 @@
-"""Where the session stands, and what a way to another state did, as pages."""
+"""Status, checkouts, stores, branches and tags as pages."""
 
 from __future__ import annotations
 
@@ -8,58 +8,58 @@ from kishu_kernel.frontend.pages.html import ago, cell_of, chip, code_line, esc,
 from kishu_kernel.frontend.pages.wording import (
     Reply,
     View,
-    ahead,
-    checkpoints,
     first_line,
     lasted,
     listed,
     losses,
     lost_names,
+    not_in_state,
+    states,
 )
 from kishu_kernel.model.amounts import size
 
 
 def status_page(reply: Reply, view: View) -> str:
-    """Where the session stands, and what the store holds."""
+    """Returns HEAD, the session, and what the store holds."""
     store = reply["store"]
     branch = f' on branch <span class="k-ref">{esc(reply["branch"])}</span>' if reply["branch"] else ""
-    held = f"{checkpoints(store['checkpoints'])}, {size(store['bytes'])}"
+    held = f"{states(store['checkpoints'])}, {size(store['bytes'])}"
     where = f"<code>{esc(store['path'])}</code>" if store["path"] else "memory only, until the kernel ends"
-    facts = [("Head", f"{id_of(reply['head'])}{branch}"), ("Session", f"<code>{esc(reply['session'])}</code>")]
+    facts = [("HEAD", f"{id_of(reply['head'])}{branch}"), ("Session", f"<code>{esc(reply['session'])}</code>")]
     facts += [("Store", f"{held}, in {where}")]
     facts += [("Warning", chip("!", "k-bad") + esc(warning)) for warning in reply["warnings"]]
-    rows = "".join(f'<tr><th scope="row">{name}</th><td class="k-wrap">{told}</td></tr>' for name, told in facts)
-    ways = (("log", "the history"), ("undo", "takes back the last cell"), ("help", "everything else"))
-    hints = " &middot; ".join(f"<code>%kishu {way}</code> {told}" for way, told in ways)
+    rows = "".join(f'<tr><th scope="row">{name}</th><td class="k-wrap">{value}</td></tr>' for name, value in facts)
+    commands = (("log", "shows the history"), ("undo", "takes back the last cell"), ("help", "lists all commands"))
+    hints = " &middot; ".join(f"<code>%kishu {name}</code> {what}" for name, what in commands)
     return page(f'<table class="k-top"><tbody>{rows}</tbody></table><p class="k-soft">{hints}</p>')
 
 
 def travel_page(reply: Reply, view: View) -> str:
-    """What going to another state did, or would do."""
+    """Returns what a checkout did, or would do."""
     plan = reply["plan"]
     if reply["applied"]:
         at = f", after {cell_of(view.at)} {code_line(view.at)}" if view.at and view.at["code"] else ""
         took = f'<span class="k-soft">in {lasted(reply["seconds"])}</span>'
-        told = f'<p class="k-line"><b>Went to</b> {id_of(reply["head"])}{at} {took}</p>'
+        title = f'<p class="k-line"><b>Went to</b> {id_of(reply["head"])}{at} {took}</p>'
     else:
-        told = "<p><b>Would go there</b>: nothing has been done.</p>"
+        title = "<p><b>Would go there</b>: nothing has been done.</p>"
     parts = [
         ("brought back", name_chips([name for step in plan["load"] for name in step["names"]], "~")),
-        ("re-computed", name_chips([name for step in plan["replay"] for name in step["gives"]], "~")),
+        ("re-run to get", name_chips([name for step in plan["replay"] for name in step["gives"]], "~")),
         ("removed", name_chips(plan["delete"], "-")),
-        ("set", esc(listed(plan["ambient"]))),
+        ("restored", esc(listed(plan["ambient"]))),
         ("lost", name_chips(lost_names(plan), "-")),
     ]
     kept = len(plan["keep"])
-    said = [f'<span class="k-soft">{name}</span> {chips}' for name, chips in parts if chips]
-    said += [f'<span class="k-soft">{kept} kept as they are</span>'] if kept and said else []
-    body = f"<p>{' '.join(said) or 'Nothing differs.'}</p>" + _reruns(plan["replay"], reply["applied"])
+    changes = [f'<span class="k-soft">{name}</span> {chips}' for name, chips in parts if chips]
+    changes += [f'<span class="k-soft">{kept} kept as they are</span>'] if kept and changes else []
+    body = f"<p>{' '.join(changes) or 'Nothing differs.'}</p>" + _reruns(plan["replay"], reply["applied"])
     body += "".join(f"<p>Lost: {esc(names)}: {esc(reason)}</p>" for names, reason in losses(plan))
-    if left := ahead(reply):
-        body += f"<p>{esc(left)} (run, but not part of this state).</p>"
+    if cells := not_in_state(reply):
+        body += f"<p>{esc(cells)}.</p>"
     if reply["applied"]:
-        body += f'<p class="k-soft">To return: <code>{esc(_back(reply, view))}</code></p>' if reply["from"] else ""
-    return page(f'<div class="k-card">{told}{body}</div>')
+        body += f'<p class="k-soft">To go back: <code>{esc(_back(reply, view))}</code></p>' if reply["from"] else ""
+    return page(f'<div class="k-card">{title}{body}</div>')
 
 
 def _back(reply: Reply, view: View) -> str:
@@ -77,12 +77,12 @@ def _reruns(steps: Sequence[Reply], done: bool) -> str:
         f"<td>{''.join(chip(effect, 'k-bad') for effect in step['side_effects'])}</td></tr>"
         for step in steps
     ]
-    caption = "Cells that were run again" if done else "Cells that would be run again"
-    return table((caption, "Took at first", "Side effects"), rows) if rows else ""
+    caption = "Cells that were re-run" if done else "Cells that would be re-run"
+    return table((caption, "First run took", "Side effects"), rows) if rows else ""
 
 
 def stores_page(reply: Reply, view: View) -> str:
-    """The histories of all notebooks."""
+    """Returns the stores of all notebooks."""
     if not reply["stores"]:
         return page("<p>There are no stores yet.</p>")
     rows = []
@@ -99,7 +99,7 @@ def stores_page(reply: Reply, view: View) -> str:
 
 
 def names_page(reply: Reply, view: View) -> str:
-    """Branches or tags."""
+    """Returns branches or tags."""
     kind = reply["operation"]
     names = reply["branches" if kind == "branch" else "tags"]
     if not names:
@@ -107,6 +107,6 @@ def names_page(reply: Reply, view: View) -> str:
     look = "k-ref" if kind == "branch" else "k-ref k-tag"
     rows = []
     for name, id in names.items():
-        here = ' <span class="k-soft">you are on it</span>' if kind == "branch" and name == view.branch else ""
-        rows.append(f'<tr><td><span class="{look}">{esc(name)}</span>{here}</td><td>{id_of(id)}</td></tr>')
-    return page(table((kind.capitalize(), "Checkpoint"), rows))
+        head = ' <span class="k-soft">HEAD is on it</span>' if kind == "branch" and name == view.branch else ""
+        rows.append(f'<tr><td><span class="{look}">{esc(name)}</span>{head}</td><td>{id_of(id)}</td></tr>')
+    return page(table((kind.capitalize(), "State"), rows))

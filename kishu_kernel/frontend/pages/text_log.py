@@ -1,6 +1,6 @@
-"""The history as plain text: lanes of box characters, one line for each checkpoint, a second one for its names.
+"""The history as plain text: lanes of box characters, one line for each state, and a second one for its names.
 
-Pure: a reply in, lines out.
+Neighbours: `display` makes the other texts, `html_log` the same as a page.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from kishu_kernel.frontend.pages.wording import (
     excerpt,
     first_line,
     fitted,
-    lately,
     listed,
     names_at,
     notes,
     padded,
     short,
+    time_ago,
 )
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted, size
 
-HERE, THERE = "●", "○"
-MOST_LANES = 12
+HEAD_DOT, DOT = "●", "○"
+MAX_LANES = 12
 """Further ones are drawn in the last column: the text beside them matters more."""
 
 _BOX = {
@@ -51,13 +51,13 @@ _BOX = {
 
 
 def log_text(reply: Reply, view: View) -> str:
-    """The history, newest first."""
+    """Returns the history, newest first."""
     if not reply["checkpoints"]:
-        return "no checkpoints yet: run a cell" + _elsewhere(reply, view)
+        return "no states yet: run a cell" + _elsewhere(reply, view)
     graph = reply.get("graph")
     rows: Sequence[Reply] = graph["rows"] if graph else [{"lane": 0, "links": []} for _ in reply["checkpoints"]]
     heads = [each["id"] == reply["head"] for each in reply["checkpoints"]]
-    drawn = list(_drawn(rows, heads, min(graph["width"], MOST_LANES) if graph else 1))
+    drawn = list(_drawn(rows, heads, min(graph["width"], MAX_LANES) if graph else 1))
     margin = max(columns(node) for node, _, _ in drawn)
     table = _Table(reply["checkpoints"], view, margin)
     lines = []
@@ -68,25 +68,25 @@ def log_text(reply: Reply, view: View) -> str:
 
 
 def variable_text(reply: Reply, view: View) -> str:
-    """When a variable changed, with the cells."""
+    """Returns when a variable changed, with the cells."""
     name = view.asked.get("name", "it")
     how = {"+": "made", "~": "changed", "-": "deleted"}
     lines = []
     for each in reply["checkpoints"]:
         marks = [mark for mark, changed_name in changed(each) if changed_name == printable(name)]
         verb = how[marks[0]] if marks else "changed"
-        told = f"{cell(each)}  {verb} {lately(each['timestamp'], view.now)}"
+        line = f"{cell(each)}  {verb} {time_ago(each['timestamp'], view.now)}"
         also = [changed_name for _, changed_name in changed(each) if changed_name != printable(name)]
-        told += f", with {listed(also, 5)}" if also else ""
-        lines.append(fitted(f"{short(each['id'])}  {told}", view.width))
+        line += f", with {listed(also, 5)}" if also else ""
+        lines.append(fitted(f"{short(each['id'])}  {line}", view.width))
         lines += [f"    {fitted(line, view.width - 4)}" for line in excerpt(each["code"])]
     return "\n".join(lines)
 
 
 def search_text(reply: Reply, view: View) -> str:
-    """What was found, newest first."""
+    """Returns what was found, newest first."""
     if not reply["checkpoints"]:
-        return f"nothing in code, messages or names has {printable(view.asked.get('text', ''))!r} in it"
+        return f"nothing found: {printable(view.asked.get('text', ''))!r} is in no code, message or name"
     table = _Table(reply["checkpoints"], view, 0)
     lines = []
     for each in reply["checkpoints"]:
@@ -100,35 +100,35 @@ def search_text(reply: Reply, view: View) -> str:
 
 
 class _Table:
-    """Columns that fit into a width, the same for all rows."""
+    """Formats rows with the same columns, which fit into a width."""
 
     def __init__(self, checkpoints: Sequence[Reply], view: View, margin: int) -> None:
         self._view = view
         self._margin = margin
         self._cell = max(len(cell(each)) for each in checkpoints)
-        self._when = max(len(lately(each["timestamp"], view.now)) for each in checkpoints)
+        self._when = max(len(time_ago(each["timestamp"], view.now)) for each in checkpoints)
         room = max(20, view.width - margin - 8 - self._cell - self._when - 5 * 2)
         wanted = max(columns(first_line(each["code"])) for each in checkpoints)
         self._code = min(wanted, max(room * 6 // 10, room - max(map(_width_of_changes, checkpoints))))
         self._changes = room - self._code
 
     def lines(self, each: Reply, node: str = "", beside: str = "") -> list[str]:
-        """One for the checkpoint, and one for its names and notes, if it has any."""
-        told = [
+        """Returns a line for a checkpoint, and one for its names and notes, if it has any."""
+        fields = [
             *([padded(node, self._margin)] if self._margin else []),
             padded(short(each["id"]), 8),
             padded(cell(each), self._cell),
             padded(first_line(each["code"]), self._code),
             padded(_changes(each, self._changes), self._changes),
-            lately(each["timestamp"], self._view.now).rjust(self._when),
+            time_ago(each["timestamp"], self._view.now).rjust(self._when),
         ]
-        said = [f"({', '.join(names_at(each))})"] if names_at(each) else []
-        said += [f'"{printable(each["message"])}"'] if each["message"] else []
-        said += notes(each)
-        lines = ["  ".join(told).rstrip()]
-        if said:
+        second = [f"({', '.join(names_at(each))})"] if names_at(each) else []
+        second += [f'"{printable(each["message"])}"'] if each["message"] else []
+        second += notes(each)
+        lines = ["  ".join(fields).rstrip()]
+        if second:
             indent = (padded(beside, self._margin) + "  " if self._margin else "") + " " * 10
-            lines.append(fitted(indent + "  ".join(said), self._view.width))
+            lines.append(fitted(indent + "  ".join(second), self._view.width))
         return lines
 
 
@@ -137,7 +137,7 @@ def _width_of_changes(each: Reply) -> int:
 
 
 def _changes(each: Reply, width: int) -> str:
-    """`+a ~b  12 kB`: as many names as fit."""
+    """Returns `+a ~b  12 kB`: as many names as fit."""
     marked = [mark + name for mark, name in changed(each)]
     amount = f"  {size(each['payload_bytes'])}" if each["payload_bytes"] else ""
     if not marked:
@@ -157,34 +157,32 @@ def _older(reply: Reply) -> str:
 def _elsewhere(reply: Reply, view: View) -> str:
     if not view.elsewhere:
         return ""
-    return (
-        f"\n{counted(view.elsewhere, 'checkpoint')} on other branches or in other sessions: %kishu log --all shows all"
-    )
+    return f"\n{counted(view.elsewhere, 'state')} on other branches or in other sessions: %kishu log --all shows all"
 
 
 # --- the lanes
 
 
 def _drawn(rows: Sequence[Reply], heads: Sequence[bool], width: int) -> Iterable[tuple[str, str, str | None]]:
-    """For each row: the part with its dot, what goes on beside a second line, and the line to the next row, if any."""
+    """Yields for each row: its lanes, with the dot; the lanes of its second line; a line of bends below it, or None."""
     arriving: set[int] = set()
     for row, head, following in zip(rows, heads, [*rows[1:], None], strict=True):
         links = [(start, end) for start, end in row["links"]]
         going = {start for start, _ in links}
         passing = (going | arriving) - {row["lane"]}
-        dot = {min(row["lane"], width - 1): HERE if head else THERE}
+        dot = {min(row["lane"], width - 1): HEAD_DOT if head else DOT}
         node = " ".join(dot.get(at, "│" if at in passing else " ") for at in range(width))
         beside = " ".join("│" if at in going else " " for at in range(width))
         arriving = {end for _, end in links}
         below = _bent(links, width) if any(start != end for start, end in links) else None
         under = following is not None and following["lane"] == row["lane"]
         if below is None and under and row["lane"] not in arriving:
-            below = beside  # else the next dot, which has nothing to do with this one, would seem to hang on it
+            below = beside  # else the next dot, which is no relative, would seem to be one
         yield node.rstrip(), beside.rstrip(), below
 
 
 def _bent(links: Sequence[tuple[int, int]], width: int) -> str:
-    """The line between two rows in which lanes meet."""
+    """Returns the line between two rows in which lanes meet."""
     sides: dict[int, set[str]] = {at: set() for at in range(width + 1)}
 
     def add(at: int, side: str) -> None:

@@ -1,1 +1,1 @@
-"""Answers `kishu_request` messages, as PROTOCOL.md describes them. A new operation goes into `operations`."""
+"""Answers `kishu_request` messages: the protocol. A new operation goes into `operations`."""

@@ -1,4 +1,4 @@
-"""Model values as the JSON content that PROTOCOL fixes. Fields may be added; none is renamed or dropped."""
+"""Turns model values into the JSON content of the protocol. Fields may be added; none is renamed or dropped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
 
-if TYPE_CHECKING:  # the command line compares nothing
+if TYPE_CHECKING:  # the command line does not import it
     from kishu_kernel.compare import Comparison
 
 PROTOCOL = 1
@@ -24,7 +24,12 @@ def checkpoint_content(
     branches: Mapping[CheckpointId, Sequence[str]],
     tags: Mapping[CheckpointId, Sequence[str]],
 ) -> Json:
-    """A Checkpoint of the protocol."""
+    """Returns a Checkpoint of the protocol.
+
+    Args:
+        branches: the branches at each checkpoint.
+        tags: the tags at each checkpoint.
+    """
     return {
         "id": checkpoint.id,
         "parent": checkpoint.parent,
@@ -59,7 +64,7 @@ def checkpoint_content(
 
 
 def plan_content(plan: Plan) -> Json:
-    """A Plan of the protocol."""
+    """Returns a Plan of the protocol."""
     return {
         "keep": [list(version.names) for version in plan.keep],
         "load": [{"names": list(step.version.names), "bytes": step.size} for step in plan.load],
@@ -80,7 +85,7 @@ def plan_content(plan: Plan) -> Json:
 
 
 def outcome_content(outcome: Outcome) -> Json:
-    """The reply to checkout, undo and redo."""
+    """Returns the reply to checkout, undo, redo and resume."""
     return {
         "head": outcome.head,
         "from": outcome.previous,
@@ -91,7 +96,7 @@ def outcome_content(outcome: Outcome) -> Json:
 
 
 def comparison_content(comparison: Comparison) -> Json:
-    """In what way a variable differs."""
+    """Returns in what way two values of a variable differ."""
     return {
         "aspects": [asdict(each) for each in comparison.aspects],
         "cells": [asdict(each) for each in comparison.cells],
@@ -100,7 +105,7 @@ def comparison_content(comparison: Comparison) -> Json:
 
 
 def moment(timestamp: float) -> str:
-    """A time as ISO 8601 in UTC. What no clock can have said (a store may be hostile) is the beginning of time."""
+    """Returns a time as ISO 8601 in UTC. A number that is no time (a store may be hostile) becomes 1970."""
     try:
         return datetime.fromtimestamp(timestamp, timezone.utc).isoformat()
     except (ValueError, OverflowError, OSError):
@@ -108,7 +113,7 @@ def moment(timestamp: float) -> str:
 
 
 def sendable(value: Any) -> Any:
-    """What JSON can hold: lone surrogates of Python's texts come out escaped, numbers that are none as null."""
+    """Returns a value that JSON can hold: lone surrogates are escaped, numbers that are not finite become null."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, float) and not isfinite(value):

@@ -41,9 +41,9 @@ class LiveOperations:
     # -- read-only -----------------------------------------------------------------------------------
 
     def status(self) -> Json:
-        """Where the session stands, and what the store holds."""
+        """HEAD, the session, and what the store holds."""
         timeline = self._timeline
-        statistics, trouble = self._statistics()
+        statistics, errors = self._statistics()
         return {
             "head": timeline.head,
             "branch": timeline.branch,
@@ -56,11 +56,11 @@ class LiveOperations:
                 "checkpoints": statistics.checkpoints,
                 "chunks": statistics.chunks,
             },
-            "warnings": [*self._host.warnings, *trouble],
+            "warnings": [*self._host.warnings, *errors],
         }
 
     def _statistics(self) -> tuple[StoreStatistics, list[str]]:
-        """What the store holds; nothing, and why, where it cannot be read: the session goes on without it."""
+        """Returns what the store holds. Where it cannot be read: zeros, and a sentence that says why."""
         try:
             return self._timeline.store.statistics(), []
         except StoreError as error:
@@ -68,7 +68,7 @@ class LiveOperations:
             return StoreStatistics(None if place is None else str(place.path), 0, 0, 0), [str(error)]
 
     def diff(self, target: str, base: str, values: bool) -> Json:
-        """What is different at `target` from what it is at `base`, and on request in what way."""
+        """The variables that differ between `base` and `target`; with `values`, also in what way."""
         content = self.reader.diff(target, base)
         if values:
             before, after = self.reader.variables_at(base), self.reader.variables_at(target)
@@ -82,19 +82,19 @@ class LiveOperations:
     # -- changing ------------------------------------------------------------------------------------
 
     def checkout(self, target: str, **how: Any) -> Json:
-        """Goes to a state."""
+        """Goes to a state. `how` is as in `Session.checkout`, also for the next three."""
         return self._traveled(self._session.checkout(target, **how))
 
     def undo(self, steps: int, **how: Any) -> Json:
-        """Goes to the parent, so many times."""
+        """Takes back the last cells: goes to the parent, `steps` times."""
         return self._traveled(self._session.undo(steps, **how))
 
     def redo(self, steps: int, **how: Any) -> Json:
-        """Goes to the child last left, so many times."""
+        """Takes back the last undos: goes to the child that was last left, `steps` times."""
         return self._traveled(self._session.redo(steps, **how))
 
     def resume(self, session: str | None, **how: Any) -> Json:
-        """Goes to where an earlier session of this notebook stood last."""
+        """Goes to where an earlier session of this notebook ended; None: the last one."""
         return self._traveled(self._session.resume(session, **how))
 
     def stores(self) -> Json:
@@ -117,23 +117,23 @@ class LiveOperations:
     def attach(self, store: str) -> Json:
         """Gives this notebook the history of another one."""
         opener = self._host.opener
-        fitting = [each.path for each in opener.stores() if store in (each.path.name, str(each.path), each.notebook)]
-        if len(fitting) != 1:
-            raise RequestError(f"{len(fitting)} stores are called {store!r}: `%kishu stores` lists them by their names")
+        matching = [each.path for each in opener.stores() if store in (each.path.name, str(each.path), each.notebook)]
+        if len(matching) != 1:
+            raise RequestError(f"{len(matching)} stores are called {store!r}: `%kishu stores` lists all names")
         if not self._session.close_if_unused():
             raise RequestError(
-                "this session has a history already: restart the kernel, and attach before the first cell"
+                "this session already has a history: restart the kernel, and attach before the first cell"
             )
-        return {"store": str(opener.attach(fitting[0])), "sessions": len(self._timeline.other_heads())}
+        return {"store": str(opener.attach(matching[0])), "sessions": len(self._timeline.other_heads())}
 
     def gc(self, dry_run: bool) -> Json:
-        """Drops payloads that no head, branch or tag needs."""
+        """Drops values that no session, branch or tag needs."""
         collected = self._session.collect(dry_run=dry_run)
         self._host.relabelled()
         return {"removed": asdict(collected.removed), "kept": asdict(collected.kept), "dry_run": dry_run}
 
     def commit(self, message: str) -> Json:
-        """Gives the present state a message."""
+        """Gives HEAD a message."""
         committed = self._session.commit(message)
         self._host.relabelled()
         return {"head": committed.id}
@@ -148,33 +148,34 @@ class LiveOperations:
         self._rename(TAG, name, target, delete)
         return {"tags": self._timeline.names(TAG)}
 
-    # -- helpers -------------------------------------------------------------------------------------
+    # -- parts -------------------------------------------------------------------------------------
 
     def _traveled(self, outcome: Outcome) -> Json:
         if outcome.applied:
             self._host.traveled()
-        return {**outcome_content(outcome), "ahead": self._ahead(outcome)}
+        return {**outcome_content(outcome), "ahead": self._cells_not_in_state(outcome)}
 
-    def _ahead(self, outcome: Outcome) -> list[Json]:
-        """The cells that do not match the state any more, oldest first.
+    def _cells_not_in_state(self, outcome: Outcome) -> list[Json]:
+        """Returns the cells that were run and are not in the new state, oldest first.
 
-        Those on the way that is left, and those that `redo` would bring back from there, or from here.
+        These are the cells between the state that is left and the common ancestor, and those that `redo` would bring
+        back, from the new state or from the one that is left.
         """
         timeline = self._timeline
         target = outcome.head if outcome.applied else outcome.plan.target
-        meeting = common_ancestor(timeline.lookup, outcome.previous, target)
-        way = takewhile(lambda each: each.id != meeting, ancestry(timeline.lookup, outcome.previous))
-        left = {each.id: each for each in way}
-        on_the_way = {each.id for each in ancestry(timeline.lookup, target)}
+        ancestor = common_ancestor(timeline.lookup, outcome.previous, target)
+        path = takewhile(lambda each: each.id != ancestor, ancestry(timeline.lookup, outcome.previous))
+        undone = {each.id: each for each in path}
+        on_path = {each.id for each in ancestry(timeline.lookup, target)}
         for start in (outcome.previous, target):
             at = timeline.redo_child(start)
-            while at is not None and at not in left and at not in on_the_way:
-                left[at] = timeline.lookup(at)
+            while at is not None and at not in undone and at not in on_path:
+                undone[at] = timeline.lookup(at)
                 at = timeline.redo_child(at)
-        told = [each for each in left.values() if each.code and (each.changed or each.accessed)]
+        cells = [each for each in undone.values() if each.code and (each.changed or each.accessed)]
         return [
             {"checkpoint": each.id, "execution_count": each.execution_count, "code": each.code, "session": each.session}
-            for each in sorted(told, key=lambda each: each.timestamp)
+            for each in sorted(cells, key=lambda each: each.timestamp)
         ]
 
     def _rename(self, kind: str, name: str, target: str, delete: bool) -> None:

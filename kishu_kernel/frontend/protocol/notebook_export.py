@@ -1,7 +1,7 @@
-"""Checkpoints as a notebook of their own: the cells in the order in which they ran, with their outputs.
+"""Exports checkpoints as a notebook: the cells in the order in which they ran, with their outputs.
 
-Law: what is there already is not overwritten unless the user says so, and the session's own notebook never. A notebook
-that is opened runs nothing that somebody else wrote: outputs come through the gate, and no name becomes HTML.
+Law: a file that exists is not overwritten unless the user says so, and the session's own notebook never is. A notebook
+that is opened runs nothing that somebody else wrote: outputs come through `output_gate`, and no name becomes HTML.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from kishu_kernel.frontend.protocol.content import Json, sendable
 from kishu_kernel.frontend.protocol.output_gate import shown
 from kishu_kernel.model import Checkpoint
 
-_TRAVEL = re.compile(r"^(\s*)(%kishu\b.*)$")
+_KISHU_LINE = re.compile(r"^(\s*)(%kishu\b.*)$")
 _NOTE = "kishu-note"
 _ENDED = {"error": "raises-exception", "interrupted": "raises-exception"}
-"""Tags that let a run of all cells go on where the first run went on."""
+"""Tags with which Run All goes on after a cell that raises, as the first run did."""
 
 
 def as_notebook(cells: Sequence[Checkpoint], note: str | None = None) -> Json:
-    """A notebook in nbformat 4.5.
+    """Returns a notebook in nbformat 4.5.
 
     Args:
         cells: in the order in which they ran, with their outputs.
-        note: what is to be said before them.
+        note: a sentence to put before them.
     """
-    said = [_text(_NOTE, {}, f"> **Outputs.** {_marked_up(note)}")] if note else []
+    first = [_text(_NOTE, {}, f"> **Outputs.** {_marked_up(note)}")] if note else []
     notebook: Json = sendable(
         {
-            "cells": [*said, *map(_cell, cells)],
+            "cells": [*first, *map(_cell, cells)],
             "metadata": {
                 "kernelspec": {"display_name": "Python 3 (Kishu)", "language": "python", "name": "kishu"},
                 "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
@@ -53,10 +53,19 @@ def as_notebook(cells: Sequence[Checkpoint], note: str | None = None) -> Json:
 
 
 def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, force: bool) -> str:
-    """Writes it, whole or not at all. Returns the absolute path.
+    """Writes a notebook to a file, whole or not at all.
+
+    Args:
+        notebook: as from `as_notebook`.
+        path: of the file; `.ipynb` is added if it is missing.
+        own: the path of the session's own notebook, which is never written.
+        force: replace the file if there is one.
+
+    Returns:
+        The absolute path.
 
     Raises:
-        RequestError: it is not to be written there.
+        RequestError: the file cannot be written, or must not be.
     """
     target = Path(os.path.abspath(os.path.expanduser(path)))
     try:
@@ -69,18 +78,18 @@ def write_notebook(notebook: Mapping[str, Any], path: str, own: str | None, *, f
         if target.is_dir():
             raise RequestError(f"{target} is a directory: choose another name")
         if os.path.lexists(target) and not force:
-            raise RequestError(f"{target} is there already: choose another name, or say --force")
-        beside = target.with_name(f".{secrets.token_hex(8)}.part")
+            raise RequestError(f"{target} already exists: choose another name, or add --force")
+        temporary = target.with_name(f".{secrets.token_hex(8)}.part")
         try:
-            with open(beside, "x", encoding="utf-8", opener=_private) as file:
-                with suppress(OSError):  # who replaces a file means it to be open to whom it was
-                    os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
+            with open(temporary, "x", encoding="utf-8", opener=_private) as file:
+                with suppress(OSError):  # a replaced file keeps its permissions
+                    os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
                 json.dump(notebook, file, indent=1, ensure_ascii=False, allow_nan=False)
                 file.write("\n")
-            os.replace(beside, target)
+            os.replace(temporary, target)
         finally:
             with suppress(OSError):
-                beside.unlink()
+                temporary.unlink()
     except OSError as error:
         raise RequestError(f"{target} cannot be written: {error.strerror or error}") from error
     except ValueError as error:  # characters that no file name can have
@@ -100,7 +109,7 @@ def _cell(each: Checkpoint) -> Json:
     kept = {"checkpoint": each.id, "timestamp": each.timestamp}
     if not each.code:
         changed = ", ".join(map(_name, (*each.created, *each.modified, *each.deleted)))
-        return _text(each.id, {"kishu": kept}, f"*Between the cells, something else changed {changed}.*")
+        return _text(each.id, {"kishu": kept}, f"*Something else changed {changed} between cells.*")
     metadata: Json = {"kishu": kept}
     if each.status in _ENDED:
         metadata["tags"] = [_ENDED[each.status]]
@@ -110,7 +119,7 @@ def _cell(each: Checkpoint) -> Json:
         "id": each.id,
         "metadata": metadata,
         "outputs": shown(each),
-        "source": _without_travel(each.code),
+        "source": _without_kishu_lines(each.code),
     }
 
 
@@ -119,37 +128,37 @@ def _text(id: str, metadata: Json, text: str) -> Json:
 
 
 def _name(name: str) -> str:
-    """The name of a variable, in Markdown. One that Python has not is somebody's who wants to be read as HTML."""
+    """Returns the name of a variable, in Markdown. One that is no name of Python's may be an attempt to inject HTML."""
     return f"`{name}`" if name.isidentifier() else f"`{_unmarked(name)}`"
 
 
 def _marked_up(text: str) -> str:
-    """A sentence with a command between backticks, in Markdown."""
+    """Returns a sentence that has a command between backticks, in Markdown."""
     before, *command = text.split("`", 1)
     inside, _, after = "".join(command).rpartition("`")
     return f"{_unmarked(before)}`{_unmarked(inside)}`{_unmarked(after)}" if command else _unmarked(text)
 
 
 def _unmarked(text: str) -> str:
-    """Nothing in it ends a piece of code, or begins HTML."""
+    """Returns a text in which nothing ends a piece of code or begins HTML."""
     return html.escape(printable(text).replace("`", "'"), quote=False)
 
 
-def _without_travel(code: str) -> str:
-    """The cell without its journeys: the notebook is the way that was left of them."""
+def _without_kishu_lines(code: str) -> str:
+    """Returns a cell whose `%kishu` lines are comments: in the notebook the cells stand in the order that resulted."""
     lines = code.split("\n")
-    ours = [number for number, line in enumerate(lines) if _TRAVEL.match(line)]
-    if not ours:
+    kishu_lines = [number for number, line in enumerate(lines) if _KISHU_LINE.match(line)]
+    if not kishu_lines:
         return code
-    bare = [_TRAVEL.sub(r"\1pass", line) for line in lines]
+    bare = [_KISHU_LINE.sub(r"\1pass", line) for line in lines]
     with suppress(SyntaxError, ValueError, RecursionError, MemoryError):  # where there are other magics, all are ours
         texts = [
             node for node in ast.walk(ast.parse("\n".join(bare))) if isinstance(node, (ast.Constant, ast.JoinedStr))
         ]
         quoted = {line for text in texts for line in range(text.lineno, text.end_lineno or text.lineno)}
-        ours = [number for number in ours if number not in quoted]  # a line of a text, and not its first
-    for number in ours:
-        lines[number] = _TRAVEL.sub(r"\1pass  # \2", lines[number])
+        kishu_lines = [number for number in kishu_lines if number not in quoted]  # a line of a text, and not its first
+    for number in kishu_lines:
+        lines[number] = _KISHU_LINE.sub(r"\1pass  # \2", lines[number])
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
 """The list of all operations: what each is called, what it takes, and which method answers it.
 
 A new operation is a method and a line here. If it only looks at a history, the method goes into `reading`, and also
-works without a kernel; otherwise it goes into `live_operations`. PROTOCOL.md describes it. People get it as a line in
-`magic/subcommands`, with its text in `pages/`; scripts as a method of `client`.
+works without a kernel; otherwise it goes into `live_operations`. People get it by a line in `magic/subcommands` and its
+text in `pages/`, scripts by a method of `client`.
 """
 
 from __future__ import annotations

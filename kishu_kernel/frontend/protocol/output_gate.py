@@ -1,9 +1,9 @@
 """The one gate through which outputs leave a store: `show`, exported notebooks, and so every page, panel and sidebar.
 
-Law: a frontend runs what an output holds, as the user. What this user's mark does not vouch for leaves as text and
-pictures: nothing that a browser, a notebook or a terminal obeys, and no kind that one of them may come to obey: what
-is let through is listed, not what is held back. Whatever the store holds, nothing here raises.
-Neighbours: `reading` and `export` ask; whoever shows outputs has them from there.
+Law: a frontend runs what an output holds, with the user's rights. Outputs that are not signed with this user's key
+leave as text and pictures only: nothing that a browser, a notebook or a terminal executes, now or in a later version.
+So the list is of what is let through, not of what is held back. Whatever the store holds, nothing here raises.
+Neighbours: `reading` and `notebook_export` use it; whoever shows outputs gets them from there.
 """
 
 from __future__ import annotations
@@ -23,37 +23,40 @@ _PICTURES = {
     "image/jpeg": (b"\xff\xd8\xff",),
     "image/gif": (b"GIF87a", b"GIF89a"),
 }
-"""What a browser draws and never runs, and how its bytes begin."""
+"""Types that a browser draws and never runs, and how their bytes begin."""
 _READABLE = ("text/plain", "text/markdown", "text/latex", "application/json")
-"""Whose source says something to a person, in this order."""
+"""Types whose source a person can read, in the order of preference."""
 
-MOST_TEXT = 1_000_000
+MAX_TEXT = 1_000_000
 """Characters of one output: the recorder keeps no more of a whole cell."""
-MOST_PICTURE = 20_000_000
-MOST_OUTPUTS = 1000
+MAX_PICTURE = 20_000_000
+MAX_OUTPUTS = 1000
 
-_STEERING = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?")
-"""What a terminal obeys: colours and moves, titles and links, and what is longer."""
+_CONTROL_SEQUENCES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"
+)
+"""Control sequences of terminals."""
 
 
 def is_own(checkpoint: Checkpoint) -> bool:
-    """Whether its outputs may be shown as they are."""
+    """Whether the outputs of a checkpoint may be shown as they are."""
     return checkpoint.trusted and checkpoint.outputs_trusted
 
 
 def shown(checkpoint: Checkpoint) -> list[Json]:
-    """Its outputs, as nbformat v4 has them: as they were where they are the user's, else text and pictures."""
+    """Returns the outputs of a checkpoint in nbformat v4; of those that are not the user's only text and pictures."""
     if is_own(checkpoint):
         return [dict(output) for output in checkpoint.outputs]
-    found = (each for each in checkpoint.outputs[:MOST_OUTPUTS] if isinstance(each, dict))
+    found = (each for each in checkpoint.outputs[:MAX_OUTPUTS] if isinstance(each, dict))
     return [inert for output in found if (inert := _inert(output))]
 
 
 def note(checkpoints: Sequence[Checkpoint], store: str | None) -> str | None:
-    """What to say beside them, with the way out; None where all is shown as it was.
+    """Returns a sentence to show beside the outputs, which says what to do; None where all are shown as they are.
 
     Args:
-        store: where it lies.
+        checkpoints: whose outputs are shown.
+        store: the path of the store.
     """
     if all(is_own(each) or not each.outputs for each in checkpoints):
         return None
@@ -91,9 +94,9 @@ def _harmless(data: Mapping[str, Any]) -> Json:
 
 
 def _picture(kind: str, value: object) -> str | None:
-    """A picture, if it is one of its kind and nothing else."""
+    """Returns a picture in base64, if it is one of its type and nothing else."""
     text = _joined(value)
-    if len(text) > MOST_PICTURE:
+    if len(text) > MAX_PICTURE:
         return None
     try:
         content = base64.b64decode("".join(text.split()), validate=True)
@@ -103,15 +106,15 @@ def _picture(kind: str, value: object) -> str | None:
 
 
 def plain(value: object) -> str:
-    """A text of any origin, that nothing obeys: what steers a terminal is left out, or written out."""
-    text = _STEERING.sub("", _joined(value)[:MOST_TEXT])
-    # a line is what was left of it when it ended: progress bars write theirs again and again
+    """Returns a text of any origin as plain text: control sequences are removed, or written out."""
+    text = _CONTROL_SEQUENCES.sub("", _joined(value)[:MAX_TEXT])
+    # progress bars write their line again and again: only the last version counts
     lines = (line.rstrip("\r").rpartition("\r")[2].expandtabs(4) for line in text.split("\n"))
     return "\n".join(map(printable, lines))
 
 
 def _joined(value: object) -> str:
-    """A text as nbformat has it, in one piece or in many; else what JSON says of it."""
+    """Returns a text of nbformat, which is one string or a list; anything else as JSON."""
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return "".join(value)
     if isinstance(value, str) or value is None:

@@ -1,6 +1,6 @@
-"""What a request may say: parameters, their kinds, and the check that comes before anything is done.
+"""The parameters of an operation, and the check of a request that comes before anything is done.
 
-Law: a request is checked whole. No string of a request is ever evaluated.
+Law: a request is checked as a whole. No string of a request is ever evaluated.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json
 
 _REQUIRED: Any = object()
-_NAMED = 20
+_MAX_NAMES = 20
 """Names that a sentence lists at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a request may say under one key.
+    """A parameter of an operation: a key of the request.
 
     Attributes:
-        default: `_REQUIRED` where there is none.
+        kind: the type of its value.
+        default: its value where the request does not have it; `_REQUIRED`: the request must have it.
         least: the smallest number allowed.
+        choices: the values allowed; none: all are.
+        nullable: null is allowed.
     """
 
     kind: type
@@ -36,10 +39,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: what it takes, and whether it changes anything.
+    """One operation of the protocol.
 
     Attributes:
-        patience: seconds that looking waits for what is still being written; what changes something waits longer.
+        answer: takes a `LiveOperations` and the arguments; returns the fields of the reply.
+        parameters: what it takes, by name.
+        changes: it changes the session, so that it must wait for its turn between cells.
+        patience: seconds that an operation that only looks waits for what is still being written. One that changes
+            something waits until it is.
     """
 
     answer: Callable[..., Json]
@@ -49,7 +56,14 @@ class Operation:
 
 
 def checked(content: Any, operations: Mapping[str, Operation]) -> tuple[str, Operation, dict[str, Any]]:
-    """The operation and all of its arguments, defaults filled in. Raises `RequestError`."""
+    """Checks the content of a request.
+
+    Returns:
+        The name of the operation, the operation, and all of its arguments, with defaults filled in.
+
+    Raises:
+        RequestError: it is not a request that can be answered; the sentence says why.
+    """
     if not isinstance(content, dict):
         raise RequestError("the content of a kishu_request must be an object with an 'operation'")
     name = content.get("operation")
@@ -70,14 +84,14 @@ def checked(content: Any, operations: Mapping[str, Operation]) -> tuple[str, Ope
     return name, operation, arguments
 
 
-def nearest(meant: str, there: Mapping[str, Any]) -> str:
-    """The end of a sentence about a name that is not there: what may have been meant, else what there is."""
-    close = get_close_matches(meant, there, 1)
+def nearest(name: str, known: Mapping[str, Any]) -> str:
+    """Returns the end of a sentence about an unknown name: what may have been meant, else which names there are."""
+    close = get_close_matches(name, known, 1)
     if close:
         return f"did you mean {close[0]!r}?"
-    named = list(there)
-    return f"there are {', '.join(named[:_NAMED])}" + (
-        f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    names = list(known)
+    return f"there are {', '.join(names[:_MAX_NAMES])}" + (
+        f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     )
 
 
@@ -85,7 +99,7 @@ def _check(name: str, key: str, value: Any, parameter: Parameter) -> None:
     if value is None and parameter.nullable:
         return
     kind: type = type(value)
-    if kind is not parameter.kind:  # true is no whole number
+    if kind is not parameter.kind:  # true is not a whole number, though Python says so
         wanted = {str: "a string", int: "a whole number", bool: "true or false"}[parameter.kind]
         raise RequestError(f"{key!r} of {name} must be {wanted}, not {kind.__name__}")
     if parameter.least is not None and value < parameter.least:

@@ -1,5 +1,7 @@
-"""The operations of the protocol that only look: over the history of a running session, or over a store at rest.
+"""The operations of the protocol that only look at a history: of a running session, or of a store without a kernel.
 
+Each method takes the checked arguments of a request and returns the fields of its reply. It raises a `KishuError` where
+there is no answer.
 Law: nothing here changes anything, loads a value, or waits for a cell.
 """
 
@@ -18,16 +20,16 @@ from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
 from kishu_kernel.session.timeline import History
 
-At = tuple[object, VariableInfo, Version]
-"""What a variable's equality hangs on (its digest, else its version), what is known of it, and its version."""
+KnownVariable = tuple[object, VariableInfo, Version]
+"""The digest of a variable, which is equal where the value is; what is known of it; its version."""
 
 
 class Reader:
-    """Answers what can be answered by looking.
+    """The operations on one history.
 
     Args:
-        history: asked for anew each time: a session opens its own late.
-        own_notebook: the path of the notebook that the history is of, where it is known: no export overwrites it.
+        history: returns the history. It is called each time, since a session opens its store late.
+        own_notebook: returns the path of the notebook, or None: no export overwrites it.
     """
 
     def __init__(self, history: Callable[[], History], own_notebook: Callable[[], str | None] = lambda: None) -> None:
@@ -35,16 +37,16 @@ class Reader:
         self._own_notebook = own_notebook
 
     def log(self, limit: int = 100, all: bool = False, since: str | None = None, graph: bool = False) -> Json:
-        """The way to the root, or all checkpoints; newest first."""
+        """The checkpoints on the path to HEAD, or all of them; newest first."""
         history = self._history()
         floor = None if since is None else history.lookup(history.resolve(since))
-        way = list(ancestry(history.lookup, history.head)) if graph or not all else []
+        path = list(ancestry(history.lookup, history.head)) if graph or not all else []
         if all:
             found = list(history.store.checkpoints(outputs=False))
             chosen = in_drawing_order(found if floor is None else _since(found, floor))
         else:
             chosen = []
-            for checkpoint in way:
+            for checkpoint in path:
                 if floor is not None and checkpoint.id == floor.id:
                     break
                 chosen.append(checkpoint)
@@ -56,14 +58,14 @@ class Reader:
             "truncated": len(shown) < len(chosen),
         }
         if graph:
-            rows = graph_rows(shown, {each.id for each in way})
+            rows = graph_rows(shown, {each.id for each in path})
             width = 1 + max((at for row in rows for at in (row.lane, *sum(row.links, ()))), default=-1)
             drawn = [{"id": row.id, "lane": row.lane, "links": [list(link) for link in row.links]} for row in rows]
             reply["graph"] = {"width": width, "rows": drawn}
         return reply
 
     def show(self, target: str) -> Json:
-        """A checkpoint, the outputs of its cell, the variables of its state, and which of those nothing is known of."""
+        """A checkpoint, the outputs of its cell, and the variables of its state; `unknown`: what cannot be listed."""
         history = self._history()
         checkpoint = history.store.checkpoint(history.resolve(target))
         known = known_state_at(history.lookup, checkpoint.id)
@@ -91,7 +93,7 @@ class Reader:
         }
 
     def diff(self, target: str, base: str = "HEAD") -> Json:
-        """What is different at `target` from what it is at `base`."""
+        """The variables that differ between `base` and `target`."""
         before, after = self.variables_at(base), self.variables_at(target)
         gaps = [self._gap_at(each) for each in (base, target)]
         unknown = {name for gap in gaps if gap for name in gap.names}
@@ -117,10 +119,10 @@ class Reader:
         history = self._history()
         return known_state_at(history.lookup, history.resolve(target)).gap
 
-    def variables_at(self, target: str) -> dict[str, At]:
-        """The variables of a state, by name."""
+    def variables_at(self, target: str) -> dict[str, KnownVariable]:
+        """Returns the variables of a state, by name."""
         history = self._history()
-        found: dict[str, At] = {}
+        found: dict[str, KnownVariable] = {}
         state: dict[Names, CheckpointId] = state_at(history.lookup, history.resolve(target))
         for names, made in state.items():
             record = history.lookup(made).record(names)
@@ -129,14 +131,14 @@ class Reader:
         return found
 
     def variable(self, name: str, limit: int = 100) -> Json:
-        """The checkpoints on the way to the root that changed a variable; newest first."""
+        """The checkpoints on the path to HEAD that changed a variable; newest first."""
         history = self._history()
-        way = list(ancestry(history.lookup, history.head))
-        changed = [each for each in way if name in each.created or name in each.modified or name in each.deleted]
+        path = list(ancestry(history.lookup, history.head))
+        changed = [each for each in path if name in each.created or name in each.modified or name in each.deleted]
         if not changed:
-            there = dict.fromkeys(known for each in way for known in (*each.created, *each.modified))
-            hint = f": {nearest(name, there)}" if there else ""
-            raise RequestError(f"no cell on the way to here made a variable called {name!r}{hint}")
+            known = dict.fromkeys(each for checkpoint in path for each in (*checkpoint.created, *checkpoint.modified))
+            hint = f": {nearest(name, known)}" if known else ""
+            raise RequestError(f"no cell on the path to HEAD made a variable called {name!r}{hint}")
         return {"checkpoints": self.contents(changed[:limit] if limit else changed)}
 
     def search(self, text: str, limit: int = 100) -> Json:
@@ -165,10 +167,10 @@ class Reader:
         }
 
     def export(self, target: str = "HEAD", path: str | None = None, force: bool = False) -> Json:
-        """The way from the root to a checkpoint as a notebook that can be run, with its outputs."""
+        """The cells on the path to `target` as a notebook that can be run, with their outputs."""
         history = self._history()
-        way = [each.id for each in ancestry(history.lookup, history.resolve(target))]
-        cells = [history.store.checkpoint(id) for id in reversed(way)]
+        ids = [each.id for each in ancestry(history.lookup, history.resolve(target))]
+        cells = [history.store.checkpoint(id) for id in reversed(ids)]
         notebook = as_notebook(cells, note(cells, history.store.statistics().path))
         reply: Json = {"cells": len(cells)}
         if path is None:
@@ -176,19 +178,19 @@ class Reader:
         return {**reply, "path": write_notebook(notebook, path, self._own_notebook(), force=force)}
 
     def names(self) -> dict[str, dict[str, CheckpointId]]:
-        """Branches, tags, and where each session stood last: by `branch`, `tag`, `session`."""
+        """Returns what branches, tags and sessions stand on: under `branch`, `tag` and `session`, by name."""
         history = self._history()
         return {kind[:-1].replace("head", "session"): history.names(kind) for kind in (BRANCH, TAG, HEAD)}
 
     def contents(self, checkpoints: Sequence[Checkpoint]) -> list[Json]:
-        """Checkpoints as the protocol has them."""
+        """Returns checkpoints as the protocol has them."""
         branches = _by_id(self._history().names(BRANCH))
         tags = _by_id(self._history().names(TAG))
         return [checkpoint_content(each, branches, tags) for each in checkpoints]
 
 
 def _since(checkpoints: Sequence[Checkpoint], floor: Checkpoint) -> list[Checkpoint]:
-    """What descends from a checkpoint, whatever the clocks said, and what is newer elsewhere."""
+    """Returns the descendants of a checkpoint, whatever the clocks said, and what is newer elsewhere."""
     children: dict[CheckpointId | None, list[Checkpoint]] = {}
     for each in checkpoints:
         children.setdefault(each.parent, []).append(each)
@@ -203,7 +205,7 @@ def _since(checkpoints: Sequence[Checkpoint], floor: Checkpoint) -> list[Checkpo
 
 
 def _age(checkpoint: Checkpoint) -> tuple[float, str]:
-    """Sorts the newest first."""
+    """Returns a key that sorts the newest first."""
     return -checkpoint.timestamp, checkpoint.id
 
 
@@ -215,7 +217,7 @@ def _by_id(names: Mapping[str, CheckpointId]) -> dict[CheckpointId, list[str]]:
 
 
 def _unknown(gap: Gap | None, names: Iterable[str]) -> Json | None:
-    """Names that may be there, beside others that nobody can name, and why."""
+    """Returns names that the state may have, besides others that are not known, and why; None where all is known."""
     return None if gap is None else {"names": sorted(names), "reason": gap.reason}
 
 

@@ -27,12 +27,12 @@ from kishu_kernel.frontend.protocol.parameters import checked
 from kishu_kernel.frontend.protocol.reading import Reader
 from kishu_kernel.frontend.protocol.session_host import SessionHost
 
-_ECHO = 1000
+_MAX_TEXT = 1000
 """Characters of an error's sentence, at most."""
 
 
 class Requests:
-    """Answers requests for one shell. Read-only ones from any thread, while a cell runs."""
+    """Answers requests about one session. Those that only look are answered on any thread, also while a cell runs."""
 
     def __init__(self, host: SessionHost) -> None:
         self._host = host
@@ -46,15 +46,18 @@ class Requests:
 
     @property
     def host(self) -> SessionHost:
-        """Whose session it is."""
+        """The shell that has the session."""
         return self._host
 
     def answer(self, content: Any, *, may_change: bool = True) -> Json:
-        """The reply to a request, fit to be sent as JSON.
+        """Answers a request. Never raises: what goes wrong is an error reply.
 
         Args:
-            content: as it came, trusted in nothing.
-            may_change: false on a channel that does not stand between cells.
+            content: of the request, as it came; nothing in it is trusted.
+            may_change: false where a cell may be running: then what changes the session, or loads values, is refused.
+
+        Returns:
+            The content of the reply, which can be sent as JSON.
         """
         reply: Json = sendable(self._answer(content, may_change))
         if may_change:
@@ -67,12 +70,10 @@ class Requests:
             if operation.changes and self._session.rerunning:
                 raise RequestError(f"a cell that is re-run for a checkout cannot {name}")
             if operation.changes and not may_change:
-                raise RequestError(
-                    f"{name} changes the session and is answered on the shell channel, between cells: send it there"
-                )
+                raise RequestError(f"{name} changes the session, between cells: send it on the shell channel")
             if arguments.get("values") and not may_change:
                 raise RequestError(f"{name} with values loads them, between cells: send it on the shell channel")
-            if may_change:  # else it must not wait
+            if may_change:  # a cell may be running otherwise: nothing is waited for
                 self._session.flush(None if operation.changes else operation.patience)
             return {
                 "status": "ok",
@@ -91,14 +92,14 @@ class Requests:
 _HINTS: dict[type[BaseException], str] = {
     LostError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
     ReplayError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
-    CheckoutError: "Nothing has changed: mend what the sentence names, and ask again.",
-    AmbiguousTargetError: "Name more of the id.",
-    UnknownTargetError: "Ask for the log of all branches and sessions to see what there is.",
-    NothingToUndoError: "Ask for the log to see how far it goes.",
-    RequestError: "Nothing has changed: mend the request as the sentence says.",
+    CheckoutError: "Nothing has changed: correct what the sentence names, and ask again.",
+    AmbiguousTargetError: "Give more characters of the id.",
+    UnknownTargetError: "Ask for the log of all branches and sessions to see which states there are.",
+    NothingToUndoError: "Ask for the log to see how far the history goes.",
+    RequestError: "Nothing has changed: correct the request as the sentence says.",
     StoreError: "Check the store with `jupyter kishu fsck`.",
     KeyboardInterrupt: "Ask again.",
-    BaseException: "Nothing was done: ask again, and look at the kernel's log if it comes back.",
+    BaseException: "Nothing was done: ask again; if it happens again, see the kernel's log.",
 }
 """What to do instead, by the nearest kind of error."""
 
@@ -108,7 +109,7 @@ def _error(error: BaseException) -> Json:
     text = str(error)
     if not isinstance(error, (KishuError, KeyboardInterrupt)):
         text = f"unexpected {name}: {text}"
-    if len(text) > _ECHO:  # it quotes what the request said
-        text = f"{text[: _ECHO - 200]} ... {text[-200:]}"
+    if len(text) > _MAX_TEXT:  # it quotes what the request said
+        text = f"{text[: _MAX_TEXT - 200]} ... {text[-200:]}"
     hint = next(_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS)
     return {"status": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"], "hint": hint}

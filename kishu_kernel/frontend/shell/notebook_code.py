@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kishu_kernel.objects.classes import is_strange, module_name
+from kishu_kernel.objects.classes import has_active_metaclass, module_name
 from kishu_kernel.objects.questions import is_data
 
 _MAX_OBJECTS = 100
@@ -100,7 +100,7 @@ class NotebookCode:
                 return False
             obj = todo.popleft()
             kind = type(obj)
-            if type(kind) is not type and is_strange(kind):  # the notebook's, and not to be looked up
+            if type(kind) is not type and has_active_metaclass(kind):  # the notebook's, and not to be looked up
                 return True
             if kind in _ATOMS or id(obj) in seen or obj is self._namespace:
                 continue

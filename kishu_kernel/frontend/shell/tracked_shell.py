@@ -259,7 +259,7 @@ class TrackedShell:
             return self.session.before_cell(source, main=main, hidden=hidden)
         except Exception as error:  # law 8: the cell runs, whatever is wrong with us
             self.session.before_unwatched_code()
-            self.warn(f"Kishu could not watch a cell ({error!r}). The next checkpoint will make up for it.")
+            self.warn(f"Kishu could not watch a cell ({error!r}). The next state will include what it changed.")
             return None
 
     def _checkpoint(self, ticket: Ticket, run: CellRun, msg_id: str) -> None:

@@ -1,11 +1,11 @@
 """What may be loaded in the user's process just to be looked at: what does nothing when it is loaded, nor at its end.
 
-Law: names are listed, not guessed. Every other name that a stream refers to is *strange*: its copies are made in a
+Law: names are listed, not guessed. Every other name that a stream refers to is *not harmless*: its copies are made in a
 process of their own (`checker`), or are disarmed before they are let go of (`copies`). Of a class of the notebook it is
 asked what it defines: one without a destructor, whose instances come back without a line of its code, is harmless.
 
 Why this is safe: a stream does nothing but call what it refers to. What is listed makes objects out of memory, and
-registers nothing; a class of a listed library that has a destructor is strange all the same. Nothing is imported.
+registers nothing; a class of a listed library that has a destructor is not harmless all the same. Nothing is imported.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _ACTS_WITH_CONTENT = frozenset(
 """What runs besides where its instances have contents that a base keeps: they come back in a way of their own."""
 
 
-class StrangeError(Exception):
+class NotHarmlessError(Exception):
     """A stream refers to what may do something when it is loaded, or when the copy is let go of.
 
     Attributes:
@@ -98,11 +98,11 @@ class Admission:
     """What a stream refers to, as it is loaded.
 
     Args:
-        only_harmless: what is strange raises `StrangeError`, before anything of it is made.
+        only_harmless: what is not known to be harmless raises `NotHarmlessError`, before anything of it is made.
         no_destructors: classes with a destructor do.
 
     Attributes:
-        strange: it refers to what is not known to be harmless.
+        not_harmless: it refers to what is not known to be harmless.
         destructor: it refers to a class with a destructor.
         armed: classes of the notebook, made by the load, that have a destructor.
     """
@@ -110,43 +110,43 @@ class Admission:
     def __init__(self, *, only_harmless: bool = False, no_destructors: bool = False) -> None:
         self._only_harmless = only_harmless
         self._no_destructors = no_destructors
-        self.strange = False
+        self.not_harmless = False
         self.destructor = False
         self.armed: list[type] = []
 
-    def asked(self, module: str, name: str) -> None:
+    def name_requested(self, module: str, name: str) -> None:
         """A name is about to be looked up, for which its module may have to be imported."""
         if not _is_listed(module, name) or module not in sys.modules:
-            self._meet(f"{module}.{name}", destructor=False)
+            self._note(f"{module}.{name}", destructor=False)
 
-    def found(self, obj: Any) -> None:
+    def name_resolved(self, obj: Any) -> None:
         """This is what was found."""
         if issubclass(type(obj), type) and has_destructor(obj):
-            self._meet(obj.__name__, destructor=True)
+            self._note(obj.__name__, destructor=True)
 
-    def made(self, cls: type, metaclass: type) -> None:
+    def class_made(self, cls: type, metaclass: type) -> None:
         """An empty class of the notebook was made."""
         plain = metaclass is type or module_name(metaclass) in ("abc", "enum", "typing")
         if not (plain and all(_is_plain_base(base) for base in mro_of(cls)[1:])):
-            self._meet(cls.__name__, destructor=False)
-        self.found(cls)
+            self._note(cls.__name__, destructor=False)
+        self.name_resolved(cls)
 
-    def filled(self, cls: type, attributes: Mapping[str, Any]) -> None:
+    def class_filled(self, cls: type, attributes: Mapping[str, Any]) -> None:
         """A class of the notebook is about to get its attributes."""
         if "__del__" in attributes:
             self.armed.append(cls)
-            self._meet(cls.__name__, destructor=True)
+            self._note(cls.__name__, destructor=True)
         acts = _ACTS | _ACTS_WITH_CONTENT if _has_content(cls) else _ACTS
         if _is_named_tuple(attributes):
             acts = _ACTS
         if not acts.isdisjoint(attributes) or attributes.get("__hash__") is not None:
-            self._meet(cls.__name__, destructor=False)
+            self._note(cls.__name__, destructor=False)
 
-    def _meet(self, name: str, *, destructor: bool) -> None:
-        self.strange = True
+    def _note(self, name: str, *, destructor: bool) -> None:
+        self.not_harmless = True
         self.destructor = self.destructor or destructor
         if self._only_harmless or (destructor and self._no_destructors):
-            raise StrangeError(name, destructor)
+            raise NotHarmlessError(name, destructor)
 
 
 def has_destructor(kind: type) -> bool:

@@ -25,7 +25,7 @@ from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.objects.arrays import array_type, is_of_arrays
 from kishu_kernel.objects.classes import qualified_name
-from kishu_kernel.objects.codec.admission import Admission, StrangeError
+from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
 from kishu_kernel.objects.codec.buffers import Arrays, Segment, materialized
 from kishu_kernel.objects.codec.dill_apart import lent
 from kishu_kernel.objects.codec.disarming import Copies
@@ -121,7 +121,7 @@ def decode(
 
     Raises:
         LoadError: the payload cannot be loaded here and now; it says why.
-        StrangeError: the admission says so.
+        NotHarmlessError: the admission says so.
     """
     admission = admission or Admission()
     loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
@@ -139,10 +139,10 @@ def decode(
         try:
             objects = loader.load()
         finally:  # all that was made is in there, however it ends
-            if copies is not None and admission.strange:
+            if copies is not None and admission.not_harmless:
                 copies.note(loader.memo.copy().values(), admission.armed)
         return {name: objects[name] for name in stored.names}
-    except StrangeError:
+    except NotHarmlessError:
         raise
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
@@ -225,9 +225,9 @@ class _Unpickler(pickle.Unpickler):
             raise LoadError("it holds an address, which leads nowhere any more")
         if module == "__main__":
             raise LoadError(f"{name} was stored by its name in the notebook, which says nothing of its value")
-        self.admission.asked(module, name)
+        self.admission.name_requested(module, name)
         found = _INSTEAD.get((module, name)) or self._looked_up(module, name)
-        self.admission.found(found)
+        self.admission.name_resolved(found)
         return found
 
     def _looked_up(self, module: str, name: str) -> Any:
@@ -237,17 +237,17 @@ class _Unpickler(pickle.Unpickler):
 
 def _make_class(admission: Admission, metaclass: type, *arguments: Any) -> type:
     cls = make_class(metaclass, *arguments)
-    admission.made(cls, metaclass)
+    admission.class_made(cls, metaclass)
     return cls
 
 
 def _set_class_state(admission: Admission, cls: type, state: tuple[dict[str, Any], Any]) -> Any:
-    admission.filled(cls, state[0])
+    admission.class_filled(cls, state[0])
     return set_class_state(cls, state)
 
 
 def _set_enum_state(admission: Admission, cls: type, state: tuple[Any, dict[str, Any]]) -> None:
-    admission.filled(cls, state[1])
+    admission.class_filled(cls, state[1])
     set_enum_state(cls, state)
 
 

@@ -1,4 +1,4 @@
-"""scikit-learn."""
+"""scikit-learn. Estimators are compared by their convention, whosever they are: `compare/objects`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from typing import Any
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
-from kishu_kernel.objects.codec.admission import Admission, StrangeError
+from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
 from kishu_kernel.objects.codec.disarming import Copies
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
@@ -190,7 +190,7 @@ def _found(question: Question, namespace: dict[str, Any], guard: Guard) -> Answe
         census: Census = Counter()
         digest = digest_of(loaded[0], ReductionTable(namespace), census=census)
         return Answer(number, bytes(digest), dict(census))
-    except StrangeError:
+    except NotHarmlessError:
         return Answer(number, destructor=True)
     except LoadError as error:
         return Answer(number, problem=str(error))

@@ -35,7 +35,7 @@ def store_error(path: Path, error: Exception) -> StoreError:
     if code == errno.EIO:
         code = growth_error(path / DATA) or code
     if code in _FULL or isinstance(error, lmdb.DiskError):
-        what = "has no room left on its disk: free some space there, and checkpoints resume"
+        what = "has no room left on its disk: free some space there, and states are stored again"
     elif isinstance(error, lmdb.ReadonlyError) or is_forbidden(error):
         what = "cannot be written: make it writable, or name another store directory"
         return UnwritableError(f"the store at {path} {what}")

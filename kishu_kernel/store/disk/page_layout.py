@@ -158,7 +158,7 @@ def parse_page(data: bytes, number: int, subtrees: bool) -> Branch | Leaf:
     if own != number or kind not in (_BRANCH, _LEAF):
         raise Damage("is something else")
     if not HEADER <= lower <= upper <= len(data) or lower % 2:
-        raise Damage("has a damaged head")
+        raise Damage("has a damaged header")
     places = struct.unpack_from(f"={(lower - HEADER) // 2}H", data, HEADER)
     if kind == _BRANCH:
         return _branch(data, places, upper)

@@ -112,7 +112,7 @@ def decode_checkpoint(
     try:
         made = _checkpoint(id, load_json(record), trusted)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(f"the record of checkpoint {id} is damaged ({error!r})") from error
+        raise StoreError(f"the record of state {id} is damaged ({error!r})") from error
     return replace(made, outputs=_outputs(outputs), outputs_trusted=outputs_trusted) if outputs else made
 
 

@@ -330,7 +330,7 @@ def dump_json(value: object) -> bytes:
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
     except (ValueError, RecursionError) as error:
-        raise StoreError(f"a checkpoint cannot be written as JSON ({error})") from error
+        raise StoreError(f"the record of a state cannot be written as JSON ({error})") from error
     return text.encode("utf-8", "surrogatepass")
 
 

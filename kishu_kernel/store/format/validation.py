@@ -40,10 +40,10 @@ def validated_checkpoint(key: bytes, body: bytes, outputs: bytes = b"", trusted:
     try:
         checkpoint = decode_checkpoint(id, body, outputs, trusted)
     except RecursionError as error:
-        raise StoreError(f"the record of checkpoint {id} is nested too deeply") from error
+        raise StoreError(f"the record of state {id} is nested too deeply") from error
     for attribute, fits in _FIELDS.items():
         if not fits(getattr(checkpoint, attribute)):
-            raise StoreError(f"the record of checkpoint {id} is damaged: its {attribute} cannot be so")
+            raise StoreError(f"the record of state {id} is damaged: its {attribute} cannot be so")
     return checkpoint
 
 
@@ -89,7 +89,7 @@ def validated_ref(key: bytes, value: bytes) -> tuple[str, CheckpointId]:
     except UnicodeDecodeError as error:
         raise StoreError("a branch or a tag has a name that is no text") from error
     if not name or len(key) > schema.REF_SIZE or _CONTROL.search(name) or len(value) != schema.ID_SIZE:
-        raise StoreError(f"the branch, tag or head {name!r} is damaged")
+        raise StoreError(f"the branch, tag or HEAD {name!r} is damaged")
     return name, schema.checkpoint_id(value)
 
 

@@ -100,7 +100,7 @@ def export_history(
             raise StoreError(f"the file {file} cannot be written ({error.strerror or error})") from error
         except (StoreError, LoadError) as error:
             raise StoreError(
-                f"the store at {path} cannot be exported as it is ({error}): mend it with "
+                f"the store at {path} cannot be exported as it is ({error}): repair it with "
                 "`jupyter kishu fsck --repair`, or export one state"
             ) from error
 

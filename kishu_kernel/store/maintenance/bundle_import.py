@@ -309,4 +309,4 @@ class _Import:
 
     def _known(self, id: CheckpointId) -> None:
         if id not in self._parents:
-            raise _Refusal(f"it holds something of checkpoint {id}, which is not in it")
+            raise _Refusal(f"it holds something of state {id}, which is not in it")

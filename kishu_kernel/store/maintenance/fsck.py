@@ -53,7 +53,7 @@ def check(path: Path, repair: bool = False, progress: Progress | None = None, si
     problems = list(_permissions(path))
     damage = integrity.find_damage(path)
     if damage and not repair:
-        consequence = "what stands there cannot be read, and LMDB may crash on it: --repair saves the rest"
+        consequence = "it cannot be read, and LMDB may crash on it: --repair saves the rest"
         return Report(path, (*problems, *_pages(damage, consequence)))
     if damage:
         kept = salvage.rescue(path)

@@ -270,7 +270,7 @@ class Inspection:
             self.findings.lost[Version(names, id)] = reason
         label = ", ".join(names) or "a payload"
         self.findings.add_problem(
-            "payload", f"{label} of checkpoint {id}: {reason}", "its cell has to be re-run, or it is lost"
+            "payload", f"{label} of state {id}: {reason}", "its cell has to be re-run, or it is lost"
         )
 
     def _stream(self, manifest: Manifest) -> bytes:
@@ -321,9 +321,7 @@ class Inspection:
                 self._ends[id] = max(self._ends.get(id, 0.0), self._end_of(name))
             elif schema.checkpoint_key(id) not in self.findings.broken_records:
                 self.findings.delete_later("refs", key)
-                self.findings.add_problem(
-                    "ref", f"{name} points to checkpoint {id}, which is not there", "it leads nowhere"
-                )
+                self.findings.add_problem("ref", f"{name} points to state {id}, which is missing", "it leads nowhere")
 
     def _end_of(self, name: str) -> float:
         """When a ref's missing checkpoint was taken: after all others of its session. 0 where that is not known."""
@@ -345,7 +343,7 @@ class Inspection:
                 found.missing.setdefault(schema.checkpoint_id(key), 0.0)
         for id in sorted(found.missing):
             if schema.checkpoint_key(id) not in found.broken_records:
-                found.add_problem("record", f"checkpoint {id} is not there", "states after it cannot be told whole")
+                found.add_problem("record", f"state {id} is missing", "states after it are incomplete")
         parents = {id: record.parent for id, record in found.records.items()}
         found.cycles = cycles(parents)
         for id in found.cycles:
@@ -358,5 +356,5 @@ class Inspection:
             self.findings.add_problem(
                 "mark",
                 f"{count:,} of {total:,} records, payloads and outputs are not signed with your key",
-                "somebody else may have written them, so they are only read: `jupyter kishu trust` accepts them",
+                "somebody else may have written them, so they can only be read: `jupyter kishu trust` accepts them",
             )

@@ -132,7 +132,7 @@ def test_no_stores(base: Path) -> None:
 def test_dir_is_taken_before_theenvironment(base: Path, path: Path, tmp_path: Path) -> None:
     other = fill(tmp_path / "others" / "mine")
     assert "mine" in ok("stores", "--dir", tmp_path / "others")
-    assert "mine: all is well" in ok("fsck", "mine", "--dir", "others")
+    assert "mine: no problems" in ok("fsck", "mine", "--dir", "others")
     assert other.name not in ok("stores")
 
 
@@ -168,11 +168,11 @@ def test_a_store_has_many_names(base: Path, path: Path, book: Path, tmp_path: Pa
     link.symlink_to(path)
     moved = tmp_path / "moved.ipynb"
     for name in (path.name, path.name[:5], path, book, "book.ipynb", "./book.ipynb", link):
-        assert ok("fsck", name).startswith(f"{path.name}: all is well"), name
+        assert ok("fsck", name).startswith(f"{path.name}: no problems"), name
     book.rename(moved)
     for name in (moved, book):
-        assert ok("fsck", name).startswith(f"{path.name}: all is well"), name
-    assert ok("fsck", path.name, moved).count("all is well") == 1
+        assert ok("fsck", name).startswith(f"{path.name}: no problems"), name
+    assert ok("fsck", path.name, moved).count("no problems") == 1
 
 
 def test_a_name_that_fits_none_or_several(base: Path, path: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_name_that_fits_none_or_several(base: Path, path: Path, tmp_path: Path
     several = refused("gc", "boo")
     assert path.name in several
     assert other.name in several
-    assert "no store answers to zzzzzz: `jupyter kishu stores` lists" in refused("trust", "zzzzzz")
+    assert "there is no store zzzzzz: `jupyter kishu stores` lists" in refused("trust", "zzzzzz")
     assert f"there is no store in {tmp_path}" in refused("fsck", tmp_path)
     write_notebook(tmp_path / "new.ipynb")
     assert f"new.ipynb has no history in {base}" in refused("fsck", "new.ipynb")
@@ -191,7 +191,7 @@ def test_a_name_that_fits_none_or_several(base: Path, path: Path, tmp_path: Path
     assert f"`jupyter kishu attach {path.name}`" in refused("fsck", "copy.ipynb")
     here = fill(tmp_path / path.name)
     assert f"write ./{path.name} for this one" in refused("fsck", path.name)
-    assert ok("fsck", f"./{path.name}").startswith(f"{here.name}: all is well")
+    assert ok("fsck", f"./{path.name}").startswith(f"{here.name}: no problems")
 
 
 # --- fsck
@@ -206,22 +206,22 @@ def flip(path: Path, number: int) -> None:
 
 def test_fsck_finds_a_flipped_bit_and_repairs(base: Path, path: Path, tmp_path: Path) -> None:
     sound = of(write_notebook(tmp_path / "sound.ipynb"), base)
-    assert "4 checkpoints, 4 payloads" in ok("fsck", path)
+    assert "4 states, 4 payloads" in ok("fsck", path)
     flip(path, 2)
     before = (path / DATA).read_bytes()
     found = run("fsck")
     assert found.exit_code == 1
-    assert f"{sound.name}: all is well" in found.output
+    assert f"{sound.name}: no problems" in found.output
     assert f"{path.name}: 2 problems" in found.output
-    assert f"x of checkpoint {checkpoint_id(2)}" in found.output
+    assert f"x of state {checkpoint_id(2)}" in found.output
     assert (path / DATA).read_bytes() == before
     told = in_json("fsck", path, status=1)["stores"][0]
     assert (told["name"], told["clean"], told["error"]) == (path.name, False, None)
     assert {problem["kind"] for problem in told["problems"]} == {"chunk", "payload"}
     repaired = ok("fsck", path, "--repair")
     assert f"{path.name}: 2 repaired" in repaired
-    assert "repaired: x of checkpoint" in repaired
-    assert f"{path.name}: all is well" in ok("fsck", path)
+    assert "repaired: x of state" in repaired
+    assert f"{path.name}: no problems" in ok("fsck", path)
     assert stored(path) == {checkpoint_id(1), checkpoint_id(3), checkpoint_id(99)}
     assert value(path, 3) == noise(3)
 
@@ -253,14 +253,14 @@ def test_gc_removes_what_it_said_it_would(base: Path, path: Path, limit: tuple[s
     assert did["removed"]["bytes"] > (2 if limit else 1) * LARGE
     assert stored(path) == set(map(checkpoint_id, (2, 3) if limit else (1, 2, 3)))  # a tag, the branch and its head
     assert ok("gc", path, *limit).startswith(f"{path.name}: nothing to drop (")
-    assert "all is well" in ok("fsck", path)
+    assert "no problems" in ok("fsck", path)
 
 
 def test_gc_of_all_stores(base: Path, path: Path, tmp_path: Path) -> None:
     other = of(write_notebook(tmp_path / "other.ipynb"), base)
     lines = ok("gc", "-n").splitlines()
     assert {line.split(":")[0] for line in lines} == {path.name, other.name}
-    assert all(re.search(r"would drop 3\d\d kB, with the values of 1 checkpoint; ", line) for line in lines)
+    assert all(re.search(r"would drop 3\d\d kB, the values of 1 state; ", line) for line in lines)
     assert len(re.findall(r": dropped 3\d\d kB", ok("gc"))) == 2
 
 
@@ -310,7 +310,7 @@ def test_sizes(text: str, number: int) -> None:
 def test_no_sizes(base: Path, path: Path, text: str) -> None:
     result = run("gc", path, f"--limit={text}")
     assert result.exit_code == 2
-    assert "is no size: write one like 500MB" in result.output
+    assert "is not a size: write one like 500MB" in result.output
 
 
 def test_what_excludes_each_other_is_wrong_usage(base: Path, path: Path, tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_history_goes_to_another_machine(
     base: Path, path: Path, tmp_path: Path, elsewhere: Callable[[], Path]
 ) -> None:
     told = ok("export", "book.ipynb", "book.kishu")
-    assert told.startswith("book.kishu: 4 checkpoints, 4 payloads, 1.2 MB. ")
+    assert told.startswith("book.kishu: 4 states, 4 payloads, 1.2 MB. ")
     assert stat.S_IMODE((tmp_path / "book.kishu").stat().st_mode) == 0o600
 
     there = elsewhere()
@@ -349,7 +349,7 @@ def test_a_history_goes_to_another_machine(
         value(new, 3)
     checked = run("trust", notebook, "--check")
     assert checked.exit_code == 1
-    assert "4 of 4 checkpoints, 4 of 4 payloads" in checked.output
+    assert "4 of 4 states, 4 of 4 payloads" in checked.output
     assert "1 session" in checked.output
     assert "Not all of it is yours." in checked.output
     assert in_json("trust", notebook, "--check", status=1)["trusted"] is False
@@ -373,13 +373,13 @@ def test_a_history_goes_to_another_machine(
     assert in_json("stores")["stores"][0]["notebook"] == str(moved)
     moved.rename(notebook)
     assert in_json("trust", notebook, "--check")["trusted"] is True
-    assert "all is well" in ok("fsck")
+    assert "no problems" in ok("fsck")
 
 
 def test_what_is_one_s_own_needs_no_trust(base: Path, path: Path, tmp_path: Path) -> None:
     ok("export", path, "book.kishu")
     told = ok("import", "book.kishu", "--to", tmp_path / "new")
-    assert told == f"{tmp_path / 'new'}: 4 checkpoints, 4 payloads, 1.2 MB\n"
+    assert told == f"{tmp_path / 'new'}: 4 states, 4 payloads, 1.2 MB\n"
     assert value(tmp_path / "new", 3) == noise(3)
     assert "there is something at" in refused("import", "book.kishu", "--to", tmp_path / "new")
     names = {ok("import", "book.kishu").split(":")[0] for _ in range(3)}
@@ -401,7 +401,7 @@ def test_without_a_notebook_it_is_attached_later(
 @pytest.mark.parametrize("target", ["second", checkpoint_id(2), "HEAD~1", "In[2]"])
 def test_one_state(base: Path, path: Path, tmp_path: Path, target: str) -> None:
     told = ok("export", path, "state.kishu", "--target", target)
-    assert told.startswith("state.kishu: 2 checkpoints, 1 payload, 300 kB")
+    assert told.startswith("state.kishu: 2 states, 1 payload, 300 kB")
     ok("import", "state.kishu", "--to", "new")
     assert stored(tmp_path / "new") == {checkpoint_id(2)}
     assert value(tmp_path / "new", 2) == noise(2)
@@ -444,7 +444,7 @@ def test_import_replaces_no_history(base: Path, path: Path, tmp_path: Path) -> N
     store.close()
     ok("import", "book.kishu", "--notebook", opened)
     assert value(place, 3) == noise(3)
-    assert f"{place.name}: all is well" in ok("fsck", opened)
+    assert f"{place.name}: no problems" in ok("fsck", opened)
 
 
 # --- attach
@@ -454,14 +454,14 @@ def test_attach_of_a_notebook_that_was_moved_and_edited(base: Path, path: Path, 
     book.unlink()
     new = write_notebook(tmp_path / "new.ipynb", "all", "other", "cells")
     assert f"new.ipynb has no history in {base}" in refused("fsck", new)
-    assert f"{path.name} is the history of {new} now." in ok("attach", "book.ipynb", new)
+    assert f"{path.name} is now the history of {new}." in ok("attach", "book.ipynb", new)
     assert claim_store(base, str(new), SessionId("s")).path == path
-    assert f"{path.name}: all is well" in ok("fsck", new)
+    assert f"{path.name}: no problems" in ok("fsck", new)
 
 
 def test_attach_of_a_copied_notebook(base: Path, path: Path, book: Path, tmp_path: Path) -> None:
     copy = write_notebook(tmp_path / "copy.ipynb", "book-1", "book-2")
-    assert f"copy.ipynb has a copy of {path.name} now" in ok("attach", path.name, "copy.ipynb")
+    assert f"copy.ipynb now has a copy of {path.name}" in ok("attach", path.name, "copy.ipynb")
     place = claim_store(base, str(copy), SessionId("s")).path
     assert place != path
     assert stored(place) == stored(path)
@@ -507,7 +507,7 @@ def test_every_command_has_help_with_examples() -> None:
 def test_errors_go_to_stderr_and_the_rest_to_stdout(base: Path, path: Path) -> None:
     done = program("fsck", "nowhere")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("Error: no store answers to nowhere")
+    assert done.stderr.startswith("Error: there is no store nowhere")
     assert done.stderr.count("\n") == 1
     done = program("stores", "--json")
     assert (done.returncode, done.stderr) == (0, "")

@@ -146,7 +146,7 @@ def test_the_log_draws_lanes(home: Path) -> None:
     assert any("tag base" in line for line in lines)
     short = ok("log", "book.ipynb")
     assert short.count("○") + short.count("●") == 2
-    assert "2 checkpoints on other ways, or of other sessions: --all shows all" in short
+    assert "2 states on other branches or in other sessions: --all shows all" in short
     assert "... and older ones: --limit 0 shows all" in ok("log", "book.ipynb", "-n", "1")
     assert [each["code"] for each in in_json("log", "book.ipynb", "--since", "In[1]")["checkpoints"]] == [
         "x.append(5); x"
@@ -166,7 +166,7 @@ def test_lanes_on_a_terminal_without_boxes(home: Path) -> None:
 def test_a_cell_as_it_was(home: Path) -> None:
     told = ok("show", "book.ipynb", "main")
     assert "    print('hello')\n    z = 3\n" in told
-    assert "\nIt showed:\n    hello\n" in told
+    assert "\nOutput:\n    hello\n" in told
     assert "ZeroDivisionError: division by zero" in told
     assert "\x1b" not in told
     assert {line.split()[0] for line in told.splitlines() if " B  " in line} == {"x", "y", "z"}
@@ -178,18 +178,18 @@ def test_what_differs_and_when_it_changed(home: Path) -> None:
     assert "from HEAD to main" in told
     assert "~ x  list: [1, 5]  ->  list: [1, 2]" in told
     assert "+ y  str: 'why'" in told
-    assert "only a kernel does: open the notebook" in refused("diff", "book.ipynb", "main", "--values")
+    assert "only a kernel can load values to compare" in refused("diff", "book.ipynb", "main", "--values")
     changed = ok("variable", "book.ipynb", "x")
     assert "In[4]  changed" in changed
     assert "In[1]  made" in changed
     assert "x.append(5)" in ok("search", "book.ipynb", "ANOTHER way")
-    assert "nothing in code, messages or names has 'nonsense'" in ok("search", "book.ipynb", "nonsense")
+    assert "nothing found: 'nonsense'" in ok("search", "book.ipynb", "nonsense")
 
 
 def test_status_at_rest(home: Path) -> None:
     told = ok("status", "book.ipynb")
     assert f"notebook  {home / 'book.ipynb'}" in told
-    assert "kernel    (none is live: this is where the last session ended)" in told
+    assert "kernel    (none is live; this is how the last session ended)" in told
     assert "on branch branch-1" in told
     said = in_json("status", "book.ipynb")
     assert said["kernel"] is None
@@ -204,7 +204,7 @@ def test_names_are_listed(home: Path) -> None:
 
 
 def test_what_has_no_answer_is_one_sentence(home: Path) -> None:
-    assert "no checkpoint of In[77]" in refused("show", "book.ipynb", "In[77]")
+    assert "no state of In[77]" in refused("show", "book.ipynb", "In[77]")
     assert "`jupyter kishu log --all`" in refused("diff", "book.ipynb", "nowhere")
     assert "did you mean 'x'?" in refused("variable", "book.ipynb", "xx")
     assert "search needs a text" in refused("search", "book.ipynb", "")
@@ -238,14 +238,14 @@ def test_wrong_usage(home: Path, arguments: tuple[str, ...]) -> None:
 def test_a_history_becomes_a_notebook(home: Path, tmp_path: Path) -> None:
     own = (home / "book.ipynb").read_bytes()
     way = tmp_path / "way.ipynb"
-    assert ok("export", "book.ipynb", way, "--target", "base") == f"{way}: 2 cells. To look at it: open it in Jupyter\n"
+    assert ok("export", "book.ipynb", way, "--target", "base") == f"{way}: 2 cells. Open it in Jupyter\n"
     notebook = nbformat.read(way, as_version=4)
     nbformat.validate(notebook)
     values: dict[str, Any] = {}
     for cell in notebook.cells:
         exec(cell.source, values)
     assert (values["x"], values["y"]) == ([1, 2], "why")
-    assert "is there already" in refused("export", "book.ipynb", way)
+    assert "already exists" in refused("export", "book.ipynb", way)
     said = in_json("export", "book.ipynb", way, "--force")
     assert said == {"path": str(way), "cells": 2}
     assert nbformat.read(way, as_version=4).cells[1].outputs[0]["data"]["text/plain"] == "[1, 5]"
@@ -326,7 +326,7 @@ def test_lines_of_output_do_not_pass_for_ours(base: Path, tmp_path: Path) -> Non
     one = replace(trivial(1), message="a\n●  faked", outputs=({"output_type": "stream", "name": "a", "text": text},))
     store.commit(one, [payload(b"")], {"branch/main": one.id, "head/s": one.id})
     store.close()
-    assert ok("show", "book.ipynb").endswith("It showed:\n    100%\n    red tab\n    last\n")
+    assert ok("show", "book.ipynb").endswith("Output:\n    100%\n    red tab\n    last\n")
     assert r"a\n●  faked" in ok("log", "book.ipynb")
 
 
@@ -413,7 +413,7 @@ def test_from_outside_while_the_notebook_is_open(kernel: Kernel) -> None:
     assert "live" in ok("stores")
     told = ok("undo", "book.ipynb")
     assert told.startswith("went to ")
-    assert "In [2] is ahead of it" in told
+    assert "In [2] is not in this state" in told
     assert kernel.value("x") == [1]
     assert in_json("redo", "book.ipynb")["applied"] is True
     assert kernel.value("x") == [1, 2]
@@ -459,7 +459,7 @@ def test_a_busy_kernel_is_looked_at(kernel: Kernel) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGSTOP")
 def test_who_only_looks_does_not_need_the_kernel(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PATIENCE", "LONG"):
+    for name in ("PATIENCE", "LONG_PATIENCE"):
         monkeypatch.setattr(sources, name, 0.5)
     kernel.ok("x = 1")
     kernel.done("gc", dry_run=True)  # now it is on the disk
@@ -468,9 +468,7 @@ def test_who_only_looks_does_not_need_the_kernel(kernel: Kernel, monkeypatch: py
     os.waitpid(pid, os.WUNTRACED)
     try:
         told = ok("log", "book.ipynb")
-        assert (
-            "Note: the kernel of book.ipynb did not answer in time: it is stopped, or held up. So this is what" in told
-        )
+        assert "Note: the kernel of book.ipynb did not answer in time: it is stopped or blocked. This is what" in told
         assert "x = 1" in told
         assert "did not answer in time" in refused("undo", "book.ipynb")
     finally:
@@ -494,7 +492,7 @@ def test_two_kernels(start: Start) -> None:
     kernels[0].ok("x = 1")
     assert "2 kernels are live on book.ipynb: name one by its connection file" in refused("log", "book.ipynb")
     assert "x = 1" in ok("log", kernels[0].manager.connection_file)
-    assert ok("log", kernels[1].manager.connection_file).startswith("no checkpoints yet: run a cell")
+    assert ok("log", kernels[1].manager.connection_file).startswith("no states yet: run a cell")
     kernels[1].close()
     assert "x = 1" in ok("log", "book.ipynb")
 
@@ -560,6 +558,6 @@ def test_a_shell_completes_ids(home: Path) -> None:
 
 def test_help_has_sections() -> None:
     told = ok("--help")
-    order = [told.index(title) for title in ("One history, live or at rest:", "In a live notebook:", "Stores:")]
+    order = [told.index(title) for title in ("One history:", "In a live notebook:", "Stores:")]
     assert order == sorted(order)
     assert told.index("  undo ") > order[1]

@@ -292,11 +292,11 @@ def test_many_lanes_are_still_drawn() -> None:
     ("left", "sentence"),
     [
         ([], ""),
-        ([7], "In [7] is ahead of it"),
-        ([7, 9], "In [7], In [9] are ahead of it"),
+        ([7], "In [7] is not in this state"),
+        ([7, 9], "In [7], In [9] are not in this state"),
         (
             list(range(1, 11)),
-            "2 earlier ones, In [3], In [4], In [5], In [6], In [7], In [8], In [9], In [10] are ahead of it",
+            "2 earlier ones, In [3], In [4], In [5], In [6], In [7], In [8], In [9], In [10] are not in this state",
         ),
     ],
 )
@@ -304,7 +304,7 @@ def test_cells_that_are_ahead(left: list[int], sentence: str) -> None:
     cells = [{"checkpoint": "a", "execution_count": count, "code": "x"} for count in left]
     shown = as_text({"operation": "undo", **TRAVEL, "ahead": cells})
     assert shown.splitlines()[-1] == (sentence or shown.splitlines()[-1])
-    assert ("ahead" in shown) is bool(sentence)
+    assert ("not in this state" in shown) is bool(sentence)
 
 
 def test_results_say_little() -> None:

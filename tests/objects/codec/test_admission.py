@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.objects.codec.admission import Admission, StrangeError
+from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import NotStored, decode, encode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.checker.messages import CopiedBlob, CopiedPayload
@@ -80,7 +80,7 @@ def test_what_is_loaded_in_the_users_process(case: str) -> None:
 
 @pytest.mark.parametrize("case", STRANGE)
 def test_what_is_not(case: str) -> None:
-    with pytest.raises(StrangeError) as caught:
+    with pytest.raises(NotHarmlessError) as caught:
         loaded(STRANGE[case], only_harmless=True)
     assert not caught.value.destructor
     assert loaded(STRANGE[case], no_destructors=True).keys() == {"x"}
@@ -88,9 +88,9 @@ def test_what_is_not(case: str) -> None:
 
 @pytest.mark.parametrize("case", ARMED)
 def test_what_is_not_even_tried(case: str) -> None:
-    with pytest.raises(StrangeError):
+    with pytest.raises(NotHarmlessError):
         loaded(ARMED[case], only_harmless=True)
-    with pytest.raises(StrangeError) as caught:
+    with pytest.raises(NotHarmlessError) as caught:
         loaded(ARMED[case], no_destructors=True)
     assert caught.value.destructor
 
@@ -99,6 +99,6 @@ def test_what_is_not_imported_is_not_imported() -> None:
     """Whoever only looks imports nothing."""
     stream = b"\x80\x05\x8c\x08colorsys\x8c\x0argb_to_hsv\x93."
     sys.modules.pop("colorsys", None)
-    with pytest.raises(StrangeError):
+    with pytest.raises(NotHarmlessError):
         decode(CopiedPayload(("x",), stream, (), {}), {}, admission=Admission(only_harmless=True))
     assert "colorsys" not in sys.modules

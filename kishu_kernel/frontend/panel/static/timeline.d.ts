@@ -43,7 +43,7 @@ export interface Options {
 }
 
 export interface Timeline {
-  /** Reads everything anew: another kernel, or labels that changed. */
+  /** Reads everything again: another kernel, or labels that changed. */
   refresh(): Promise<void>;
   focusSearch(): void;
   /** Ends all listening and empties the element. */

@@ -74,22 +74,22 @@ export class Actions {
     if (!reply) return;
     const go = () => this.travel({ operation: 'checkout', target: name }, `Going to ${name}`);
     if (isBranch) {
-      this.notices.tell('done', `${where} is where the branch ${name} begins now.`, [], [[`Continue on ${name}`, go]]);
+      this.notices.tell('done', `Branch ${name} is now at ${where}.`, [], [[`Continue on ${name}`, go]]);
     } else {
-      this.notices.tell('done', `${where} is tagged ${name} now.`);
+      this.notices.tell('done', `Tag ${name} is now at ${where}.`);
     }
   }
 
   async commit() {
-    const message = await this.notices.askName('Name the present state', 'What is it?');
+    const message = await this.notices.askName('A message for HEAD', 'Message');
     if (!message) return;
-    const reply = await this.change('Keeping the state', { operation: 'commit', message });
-    if (reply) this.notices.tell('done', `The present state is called “${message}” now.`);
+    const reply = await this.change('Storing the message', { operation: 'commit', message });
+    if (reply) this.notices.tell('done', `HEAD now has the message “${message}”.`);
   }
 
   async save() {
-    const title = 'Save the cells that led here as a notebook';
-    const path = await this.notices.askName(title, 'Path, as seen from the kernel', 'history.ipynb');
+    const title = 'Save the cells on the path to HEAD as a notebook';
+    const path = await this.notices.askName(title, 'File, relative to the directory of the kernel', 'history.ipynb');
     if (!path) return;
     const reply = await this.during('Saving', () => this.panel.ask({ operation: 'export', path }));
     if (reply) this.notices.tell('done', `${countOf(reply.cells, 'cell')} written to ${reply.path}.`);
@@ -132,10 +132,10 @@ export class Actions {
     const ahead = reply.ahead ?? [];
     const lines = [outcome(reply.plan, reply.seconds)];
     if (ahead.length) {
-      lines.push(`${joinNames(ahead.map(cellLabel))} ${ahead.length === 1 ? 'is' : 'are'} ahead of this state.`);
+      lines.push(`${joinNames(ahead.map(cellLabel))} ${ahead.length === 1 ? 'is' : 'are'} not in this state.`);
     }
     const back = reply.from && reply.from !== reply.head && history.get(reply.from);
-    const title = head ? `You are at ${cellLabel(head)} now.` : 'You are before the first cell now.';
+    const title = head ? `HEAD is now ${cellLabel(head)}.` : 'HEAD is now before the first cell.';
     this.notices.tell('done', title, [...lines, ...warnings], back ? [['Go back', () => this.goTo(back)]] : []);
     this.arrivedAt = reply.head;
     if (head) this.panel.showHead(head.id);

@@ -19,7 +19,7 @@ export function changeChips(checkpoint, text, most = 6) {
   const unstored = unstoredNames(checkpoint);
   const isUnchanged = !changes.length && checkpoint.status === 'ok';
   return h('span.chips', {},
-    isUnchanged && h('span.quiet', {}, checkpoint.incomplete ? 'kept with the next cell' : 'no variable changed'),
+    isUnchanged && h('span.quiet', {}, checkpoint.incomplete ? 'stored with the next state' : 'no variable changed'),
     changes.slice(0, most).map(([how, name]) => changeChip(how, marked(name, text), { title: `${how}: ${name}` })),
     changes.length > most && h('span.quiet', {}, `and ${changes.length - most} more`),
     unstored.length > 0 && lostChip(`not stored: ${joinNames(unstored, 3)}`));

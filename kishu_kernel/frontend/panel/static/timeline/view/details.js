@@ -64,7 +64,7 @@ export class Details {
 
   comparisonHeading(before, after) {
     const { history } = this.panel;
-    const title = (id) => [cellLabel(history.get(id)), id === history.head ? ' (you are here)' : ''];
+    const title = (id) => [cellLabel(history.get(id)), id === history.head ? ' (HEAD)' : ''];
     const swap = button('Swap', () => this.panel.compare(after, before), { image: 'swap' });
     return h('header', {}, h('h3', {}, 'From ', title(before), ' to ', title(after)), h('div.actions', {}, swap));
   }

@@ -54,7 +54,7 @@ export class Panel {
     this.undoButton = button('Undo', () => actions.undo(), {
       image: 'undo', title: 'Take back the last cell: the variables become what they were before it',
     });
-    this.redoButton = button('Redo', () => actions.redo(), { image: 'redo', title: 'Go forth again' });
+    this.redoButton = button('Redo', () => actions.redo(), { image: 'redo', title: 'Bring back what undo took back' });
     this.compareButton = button('Compare', () => this.toggleComparing(), {
       image: 'compare', 'aria-pressed': 'false', title: 'Compare two states',
     });
@@ -89,10 +89,10 @@ export class Panel {
   menuEntries() {
     const { actions } = this;
     return [
-      ['Name the present state …', () => actions.commit()],
-      [this.onlyLineage ? 'Show all branches' : 'Show only the way to here', () => this.toggleLineage()],
-      ['Save the way to here as a notebook …', () => actions.save()],
-      ['Read everything anew', () => this.refresh(true)],
+      ['Give HEAD a message …', () => actions.commit()],
+      [this.onlyLineage ? 'Show all branches' : 'Show only the path to HEAD', () => this.toggleLineage()],
+      ['Save the path to HEAD as a notebook …', () => actions.save()],
+      ['Refresh', () => this.refresh(true)],
     ];
   }
 
@@ -196,8 +196,8 @@ export class Panel {
     const { branch, rows } = this.history;
     if (!rows.length) return [];
     const parts = head
-      ? [h('span', {}, 'You are at'), h('strong', {}, cellLabel(head))]
-      : [h('span', {}, 'You are before the first cell')];
+      ? [h('span', {}, 'HEAD'), h('strong', {}, cellLabel(head))]
+      : [h('span', {}, 'HEAD is before the first cell')];
     if (head && branch) parts.push(h('span.label.branch.current', {}, icon('branch'), branch));
     const found = this.text || this.onlyLineage ? `${this.list.items.length} of ` : '';
     return [...parts, h('span.quiet.count', {}, found + countOf(rows.length, 'state'))];
@@ -210,7 +210,7 @@ export class Panel {
     }
     return [
       h('p', {}, h('strong', {}, 'No states yet.')),
-      h('p', {}, 'Run a cell. After each one the state of your variables is kept here, and you can go back to any of them.'),
+      h('p', {}, 'Run a cell. After each cell the state of your variables is stored, and you can go back to any state.'),
     ];
   }
 

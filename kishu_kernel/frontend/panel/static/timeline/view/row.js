@@ -44,7 +44,7 @@ function upperLine(checkpoint, text, { age }) {
 function lowerLine(checkpoint, { text, hint }, { isHead, branch, beginsSession }) {
   const { status, error, message, payload_bytes: bytes, duration } = checkpoint;
   return h('div.line', {},
-    isHead && h('span.here', {}, 'you are here'),
+    isHead && h('span.here', {}, 'HEAD'),
     labels(checkpoint, branch),
     status !== 'ok' && h(`span.chip.${status}`, {}, status === 'error' ? error || 'error' : status),
     hint ? h('span.hint', {}, marked(hint, text)) : changeChips(checkpoint, text),

@@ -17,10 +17,10 @@ export function drawHeading(checkpoint, { isHead, branch }, on) {
     message && h('p.message', {}, message),
     h('div.actions', {},
       isHead
-        ? h('span.here', {}, 'you are here')
+        ? h('span.here', {}, 'HEAD')
         : button('Go here', on.goTo, { primary: true, title: 'Bring the variables back as they were after this cell' }),
-      !isHead && button('Compare', on.compareWithHead, { title: 'What is different now' }),
-      button('Branch', on.makeBranch, { image: 'branch', title: 'Give a line of work a name' }),
+      !isHead && button('Compare', on.compareWithHead, { title: 'Compare with HEAD' }),
+      button('Branch', on.makeBranch, { image: 'branch', title: 'Make a branch at this state' }),
       button('Tag', on.makeTag, { image: 'tag', title: 'Give this state a name' })));
 }
 
@@ -42,7 +42,7 @@ export function drawState({ checkpoint, outputs, outputs_note: note, variables }
   const changes = new Map(changesOf(checkpoint).map(([how, name]) => [name, how]));
   return h('div', {},
     checkpoint.code.trim() && highlighted(checkpoint.code.trimEnd()),
-    checkpoint.incomplete && h('p.quiet', {}, 'What this cell changed was kept with the next one.'),
+    checkpoint.incomplete && h('p.quiet', {}, 'What this cell changed is stored with the next state.'),
     checkpoint.not_stored.map(({ names, reason }) =>
       h('p.note', {}, h('code', {}, names.join(', ')), ` not stored: ${reason}`)),
     changes.size > 0 && changeChips({ ...checkpoint, not_stored: [] }, '', 40),
