@@ -131,9 +131,9 @@ def check_graph(parents: Mapping[CheckpointId, CheckpointId | None]) -> None:
     """StoreError where a parent is missing, or a checkpoint is its own ancestor. O(checkpoints)."""
     for id, parent in parents.items():
         if parent is not None and parent not in parents:
-            raise StoreError(f"checkpoint {id} has a parent that is not there")
+            raise StoreError(f"state {id} has a parent that is not there")
     for id in cycles(parents):
-        raise StoreError(f"checkpoint {id} is its own ancestor")
+        raise StoreError(f"state {id} is its own ancestor")
 
 
 # --- what fits where

@@ -347,7 +347,7 @@ class Inspection:
         parents = {id: record.parent for id, record in found.records.items()}
         found.cycles = cycles(parents)
         for id in found.cycles:
-            found.add_problem("record", f"checkpoint {id} is its own ancestor", "its history has no beginning")
+            found.add_problem("record", f"state {id} is its own ancestor", "its history has no beginning")
 
     def _unmarked(self) -> None:
         count = self.findings.untrusted
