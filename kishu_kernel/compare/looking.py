@@ -21,7 +21,6 @@ from collections.abc import Callable, Hashable, Iterable
 from itertools import islice
 from typing import Any
 
-from kishu_kernel.compare.summaries import describe
 from kishu_kernel.detect.atoms import PLAIN
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.objects.arrays import is_element_type
@@ -35,6 +34,7 @@ from kishu_kernel.objects.classes import (
 )
 from kishu_kernel.objects.questions import is_scalar, text_of
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.summaries import describe
 
 WIDTH = 80
 """Characters of a value in one line."""

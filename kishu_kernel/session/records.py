@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kishu_kernel.compare.summaries import describe
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import KnownCovariable, deferred_access
@@ -15,6 +14,7 @@ from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
 from kishu_kernel.model import NO_DIGEST, CellRun, Checkpoint, CheckpointId, Delta, Payload, SessionId, VersionRecord
 from kishu_kernel.objects.codec.pickling import NotStored
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.summaries import describe
 
 
 def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: SessionId, run: CellRun) -> Checkpoint:

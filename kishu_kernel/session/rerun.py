@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kishu_kernel.ambient.keeper import AmbientState
-from kishu_kernel.compare.summaries import describe
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import UNORDERED, Census
 from kishu_kernel.errors import ReplayError
@@ -21,6 +20,7 @@ from kishu_kernel.history.graph import UNTRUSTED
 from kishu_kernel.model import Checkpoint, Names, ReplayStep, Version
 from kishu_kernel.objects.codec.disarming import Copies
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.summaries import describe
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.timeline import Timeline

@@ -12,9 +12,9 @@ import pytest
 
 from kishu_kernel.compare import compare
 from kishu_kernel.compare.looking import is_valued, text
-from kishu_kernel.compare.summaries import describe
 from kishu_kernel.objects import Library
 from kishu_kernel.objects.registry import Registry
+from kishu_kernel.objects.summaries import describe
 
 
 class Unit:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kishu_kernel.compare.summaries import describe
+from kishu_kernel.objects.summaries import describe
 
 
 class Shouting:
