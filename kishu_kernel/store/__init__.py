@@ -1,7 +1,13 @@
-"""Everything kept for one notebook, and the only part of the package that touches disk.
+"""Everything kept for one notebook, and the only part of the package that touches the disk.
 
-Law: the rest of the package sees `Store` and its value types; nobody else knows LMDB or files.
-Neighbours: `model` and `errors` below, `session` above. The other stages are not known here.
+- `base`: the contract, `Store`.
+- Stores: `lmdb_store` on the disk, `memory_store` for tests and for kernels without a disk. Wrappers of other stores:
+  `layered_store`, `write_behind/`.
+- `format/`: what stands in a store, byte by byte. `disk/`: LMDB and its files.
+- `catalog/`: which store belongs to which notebook. `maintenance/`: stores that no kernel has open.
+- `garbage`: what a collection removes. `transfer`: a history copied from one store to another.
+
+Law: the rest of the package sees `Store` and its values; nobody else knows LMDB or files.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """The stores are imported when one is wanted: a kernel starts without them."""
+    """Import a store when it is first used: a kernel starts without."""
     if name == "LmdbStore":
         from kishu_kernel.store.lmdb_store import LmdbStore
 
