@@ -77,7 +77,7 @@ class Store(Protocol):
         """Keep a checkpoint, its payloads and the refs: all of it or, with a StoreError, nothing.
 
         Chunks that the store holds already cost no bytes. Committing the same id again replaces it.
-        Within `pause`, which is called between transactions, the store may be written.
+        Within `between_writes`, which is called between transactions, the store may be written.
 
         Returns:
             The checkpoint as kept: `written_bytes` is what was new in chunks, manifests and record.
@@ -148,7 +148,7 @@ class Store(Protocol):
     def free_of_orphans(self) -> bool:
         """Whether no commit that was cut short can have left chunks that nothing names."""
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
         """Remove such chunks, in pieces of some milliseconds, until somebody is in the way. Whether it came to its end.
 
         Args:

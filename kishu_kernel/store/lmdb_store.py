@@ -3,8 +3,8 @@
 Law: what a call changes it changes in one write transaction, so that it is whole or absent whatever dies when; chunks
 that a large commit writes ahead change nothing. Read transactions end with the call that began them, since a forgotten
 one keeps pages from reuse. Nothing is given out as trusted that does not carry the user's mark.
-What stands where is in `schema`; LMDB's own rules are kept by `environment`. Large payloads come in through `intake`
-and go out through `loading`.
+What stands where is in `format.schema`; LMDB's own rules are kept by `disk.environment`. Payloads come in
+through `disk.chunk_writer` and go out through `disk.chunk_reader`.
 """
 
 from __future__ import annotations
@@ -243,7 +243,7 @@ class LmdbStore:
         """As in `Store`. So is what was closed in peace, and what was swept since."""
         return self._environment.free_of_orphans
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`. Chunks that another process has just written ahead may go; its commit puts them again."""
         self._check()
         if not self.free_of_orphans:

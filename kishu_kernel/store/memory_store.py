@@ -171,7 +171,7 @@ class MemoryStore:
         """As in `Store`: always, a commit here is whole or nothing."""
         return True
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`: there is nothing to remove."""
         return True
 

@@ -2,7 +2,7 @@
 
 Law: what stands there is never believed further than a comparison: it may be damaged, or hostile. It opens no file for
 writing, and what it says is none where it is not exactly what we write. The notebook's file is only read.
-Neighbours: `places` decides by it.
+Neighbours: `assignment` decides by it.
 """
 
 from __future__ import annotations

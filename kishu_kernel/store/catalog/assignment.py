@@ -3,7 +3,7 @@
 Law: never two notebooks in one store. Who cannot be told apart for sure gets a store of its own, and a hint.
 A notebook is known by its path, and by the ids of its cells, which survive a rename: a new notebook at an old path
 (there is always another `Untitled.ipynb`) has other cells, and so has another store.
-Neighbours: `locate` names directories, `about` says whose they are, `compact` copies.
+Neighbours: `paths` names directories, `about_file` says whose they are, `disk.store_files` copies.
 """
 
 from __future__ import annotations

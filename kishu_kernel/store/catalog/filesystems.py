@@ -1,7 +1,7 @@
 """What kind of disk a directory is on: LMDB shares memory between processes, which network file systems do not.
 
 Law: a history is kept on a local disk, or where the user insists; where it lies elsewhere than expected, that is told.
-Neighbours: `locate` knows where stores lie otherwise.
+Neighbours: `paths` knows where stores lie otherwise.
 """
 
 from __future__ import annotations

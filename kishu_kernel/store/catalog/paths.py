@@ -1,6 +1,6 @@
 """Where the store of a notebook lies, if nothing speaks against it. Pure: looks at nothing, creates nothing.
 
-Neighbours: `places` looks what is there, and finds notebooks that were renamed or moved.
+Neighbours: `assignment` looks what is there, and finds notebooks that were renamed or moved.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where the history in a bundle goes: to a notebook that has none yet, or among the stores under a name of its own.
 
-Law: as in `places`: never two notebooks in one store, and no history is replaced by another.
-Neighbours: `unbundle` makes the store, `places` finds it afterwards.
+Law: as in `assignment`: never two notebooks in one store, and no history is replaced by another.
+Neighbours: `maintenance.bundle_import` makes the store, `assignment` finds it afterwards.
 """
 
 from __future__ import annotations

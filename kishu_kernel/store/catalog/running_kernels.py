@@ -3,7 +3,7 @@
 Law: a file here is a hint. A kernel is live if its process is there and listens, whatever files say; what is left of a
 kernel that was killed is passed over, and goes when the next one starts. Who cannot write here works all the same, and
 is found by its connection file only.
-Neighbours: `finding` knows whose the stores are; `kishu_kernel.client.connection` connects to what is found here.
+Neighbours: `assignment` knows whose the stores are; `kishu_kernel.client.connection` connects to what is found here.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Law: LMDB never sees a file that was not walked, or that something else than LMDB has written to since. The walk is our
 own, with reads that cannot end the process. Its result stands in a file beside the store (`whole.json`), and is valid
 as long as inode, size and times of the data file are those that stand there; whoever closes a store renews it.
-Neighbours: `data_file` walks; `environment` and `store_files` ask before they open.
+Neighbours: `untrusted_data_file` walks; `environment` and `store_files` ask before they open.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreDamagedError
-from kishu_kernel.store.disk.data_file import SUPPORTED, DataFile
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.disk.disk_errors import store_error
+from kishu_kernel.store.disk.untrusted_data_file import SUPPORTED, DataFile
 
 VERIFIED_FILE = "whole.json"
 

@@ -6,7 +6,7 @@ than load a shared library into the process, and calls let the interpreter go on
 
 Law: frames are those of `blosc2.compress2`, and no other codec or filter is ever asked for, in either direction. A
 library that is not found, or whose structures are not those that are known here, is not used.
-Neighbours: `packing`, which says when it pays.
+Neighbours: `compression`, which says when it pays.
 """
 
 from __future__ import annotations

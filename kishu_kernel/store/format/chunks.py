@@ -1,9 +1,10 @@
 """Payloads in chunks, stored once under their digest: taking them apart and putting them together.
 
-Law: live memory may change after it was hashed, so what is stored under a digest is `still`: a copy that has it. On the
-way out bytes are copied into their final place only; no byte leaves that does not have the digest it was stored
-under. Pure: where chunks live is the stores' affair.
-Neighbours: `cutting` says where to cut, `packing` what to compress, `steady` whether the chunks are of one moment.
+Law: live memory may change after it was hashed, so it is copied and hashed again before it is stored under its
+digest (`unchanged_bytes`). On the way out bytes are copied into their final place only; no byte leaves that does not have the
+digest it was stored under. Pure: where chunks live is the stores' affair.
+Neighbours: `chunking` says where to cut, `compression` what to compress, `torn_reads` whether all chunks are of one
+moment.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Chunk(NamedTuple):
 
 
 def split_payload(payload: Payload, on_chunk: OnChunk) -> Manifest:
-    """OnChunk a payload apart. O(bytes): all is hashed, nothing copied.
+    """Take a payload apart. O(bytes): all is hashed, nothing copied.
 
     Args:
         on_chunk: is given the chunks one by one.
@@ -87,7 +88,7 @@ def split_payload(payload: Payload, on_chunk: OnChunk) -> Manifest:
     for buffer in payload.buffers:
         data = flat_bytes(buffer.data)
         piece = _piece(buffer_chunks(buffer, data), buffer.direct, on_chunk, buffer.item_bytes, is_live(buffer))
-        # memory that changes between the two digests is not stored: see `steady`
+        # memory that changes between the two digests is not stored: see `torn_reads`
         buffers.append(piece._replace(sha256=sha256(data)) if 0 < data.nbytes <= SHA256_LIMIT else piece)
     made = schema.encode_made(payload.made_by).short
     return Manifest(

@@ -2,7 +2,7 @@
 
 Law: a chunk is named and verified by its raw bytes, so that neither codec nor level matter to who looks for it; writing
 is not made slower than the disk, nor loading much slower than memory. A codec that is not to be had is not used, and
-nothing is imported that the notebook could notice (`shuffled`).
+nothing is imported that the notebook could notice (`blosc2_library`).
 
 A value in the table `packed`, byte by byte::
 

@@ -231,7 +231,7 @@ class Manifest(NamedTuple):
 
     Attributes:
         stream: the pickle stream, less its seams.
-        seams: what was taken out of the stream, and where (see `cutting`). Empty where nothing was.
+        seams: what was taken out of the stream, and where (see `chunking`). Empty where nothing was.
         made: what made it: names an entry of `meta`.
     """
 

@@ -45,7 +45,7 @@ class StoreSignatures:
         return body + self._signer.sign(*self._parts(table, key, body))
 
     def verifies(self, table: str, key: bytes, value: bytes) -> bool:
-        """Whether a value carries the user's mark. For manifests `vouches` says more."""
+        """Whether a value carries the user's mark. For manifests `verifies_payload` says more."""
         return self._signer.verifies(value[-SIGNATURE_SIZE:], *self._parts(table, key, without_signature(value)))
 
     def verifies_payload(self, key: bytes, value: bytes, manifest: Manifest, stream: bytes) -> bool:

@@ -1,7 +1,8 @@
 """Is what was decoded of the kind that the rest of the package takes for granted?
 
 What this package wrote is: its signatures say so. What came from elsewhere, or was damaged, can be JSON and still hold
-a number for a name, or checkpoints that are their own ancestors. Neighbours: `bundle` and `fsck`, which ask.
+a number for a name, or checkpoints that are their own ancestors. Neighbours: `maintenance.bundle_import` and
+`maintenance.inspection`, which ask.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A bundle becomes a store: checked row by row on the way into a directory that nobody looks for.
 
-Law: as in `bundle`, whose counterpart this is: nothing is believed, no entry becomes a file, nothing is unpickled,
-memory stays bounded by the largest row, disk by what the file says beforehand. A store appears whole, by a rename.
+Law: as in `bundle_export`, whose counterpart this is: nothing is believed, no entry becomes a file, nothing is
+unpickled, memory stays bounded by the largest row, disk by what the file says beforehand. A store appears whole, by a
+rename.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Is a store whole, and what is to be done where it is not?
 
 Law: a check changes nothing, but that opening a store closes it to others, and brings an old format up to date. A
-repair takes away what cannot be used, says so where it was, and invents nothing: what
-it leaves is a store in which every version is whole or told as lost, and every way to the root ends. It never makes
-trusted what was not. Neighbours: `disk.image` looks at the file before LMDB does, `salvage` rescues what is in a broken
-one, `inspection` looks at what is stored, `mending` repairs it.
+repair takes away what cannot be used, says so where it was, and invents nothing: what it leaves is a store in which
+every version is whole or told as lost, and every way to the root ends. It never makes trusted what was not.
+Neighbours: `disk.untrusted_data_file` looks at the file before LMDB does, `salvage` rescues what is in a broken one,
+`inspection` looks at what is stored, `repair` mends it.
 """
 
 from __future__ import annotations

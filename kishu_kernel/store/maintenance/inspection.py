@@ -1,6 +1,6 @@
 """One look at all that is stored: what is there, what of it cannot stay, and what that means.
 
-Law: looks only, in one transaction, so that what it finds fits together. Neighbours: `fsck` asks, `mending` mends.
+Law: looks only, in one transaction, so that what it finds fits together. Neighbours: `fsck` asks, `repair` mends.
 """
 
 from __future__ import annotations

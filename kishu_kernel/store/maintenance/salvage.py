@@ -1,7 +1,7 @@
 """What can still be read of a store whose file is broken, put into a new one.
 
 Law: the broken file is kept: whoever knows better can still try. Nothing is judged here: what was rescued is checked
-like any other store. Neighbour: `disk.image`, which reads what LMDB would crash on.
+like any other store. Neighbour: `disk.untrusted_data_file`, which reads what LMDB would crash on.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.disk import directory, environment_pool
-from kishu_kernel.store.disk.data_file import DataFile, Item, Tree
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.disk.store_files import exclusively
+from kishu_kernel.store.disk.untrusted_data_file import DataFile, Item, Tree
 from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:
