@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -35,15 +36,29 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are left out by their markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where there are several processes, the tests of a file stay in one; so do those that share a browser."""
+    """The longest groups begin; in a soak, properties are tried again."""
+    order = {group: place for place, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
     if config.stash[SOAK]:
         soak.properties(items)
-    for item in items:
-        file = item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group("tests/browser" if file.startswith("tests/browser/") else file))
-    items.sort(key=_rank)
 
 
-def _rank(item: pytest.Item) -> int:
-    [group] = next(item.iter_markers("xdist_group")).args
-    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where there are several processes, the tests of a group stay in one: they share kernels.
+
+    xdist's own groups do nothing under pytest 9.2, which keeps the ids of tests elsewhere.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
+
+
+def group_of(nodeid: str) -> str:
+    """The module of a test; those in a browser are one group, since they share it."""
+    module = nodeid.partition("::")[0]
+    return "tests/browser" if module.startswith("tests/browser/") else module
