@@ -1,7 +1,7 @@
 """Payloads in chunks, stored once under their digest: taking them apart and putting them together.
 
-Law: live memory may change after it was hashed, so it is copied and hashed again before it is stored under its
-digest (`unchanged_bytes`). On the way out bytes are copied into their final place only; no byte leaves that does not have the
+Law: live memory may change after it was hashed, so it is copied and hashed again before it is stored under its digest
+(`unchanged_bytes`). On the way out bytes are copied into their final place only; no byte leaves that does not have the
 digest it was stored under. Pure: where chunks live is the stores' affair.
 Neighbours: `chunking` says where to cut, `compression` what to compress, `torn_reads` whether all chunks are of one
 moment.
