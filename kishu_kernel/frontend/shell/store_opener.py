@@ -167,9 +167,7 @@ class StoreOpener:
         return list_stores(self.base())
 
     def attach(self, store: Path) -> Path:
-        """Gives this notebook the history of another one, as `attach` in `store.catalog.assignment` does.
-
-        The notebook's own store must be closed.
+        """Gives this notebook the history of another one, as `catalog.assignment.attach`. Its own store must be closed.
 
         Returns:
             The store that the notebook has now.

@@ -1,8 +1,8 @@
-"""What stands in a store, byte by byte, and how payloads become that. Pure: no file is opened here, but for the key.
+"""What stands in a store, byte by byte, and how payloads become that. Pure: no file is opened here but that of the key.
 
-- Which key has which value, and the format's version: `schema`. Records of checkpoints, as JSON: `checkpoints`.
-- Payloads to chunks and back: `chunks` takes apart and puts together, `chunking` says where to cut, `compression` and
-  `blosc2_library` what to compress and how, `torn_reads` whether memory changed meanwhile.
-- Whose it is: `signing` has the user's key and its signatures, `signatures` those of one store.
-- What came from elsewhere: `validation` says whether a decoded value is of the kind that others take for granted.
+- `schema`: the tables, their keys and manifests, with the format's history. `checkpoints`: the records.
+- `chunks`: a payload split into chunks and joined again. `chunking`: where to cut. `compression`, `blosc2_library`:
+  single chunks. `torn_reads`: memory that changed meanwhile.
+- `signing`: the user's key. `signatures`: values signed for one store.
+- `validation`: rows that somebody else may have written.
 """
