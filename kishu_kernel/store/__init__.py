@@ -24,7 +24,7 @@ What the next kernel finds after a kill (`kill -9`, a crash, a power cut), and w
 - *A file that calls the dead kernel running*: ignored, then removed (`catalog.running_kernels`).
 
 The cell that ran at the kill is not in the history. A write that fails in a live session is another matter: the session
-goes back to before it (`Ledger.recover`).
+goes back to before it (`session.write_failures`).
 
 Law: the rest of the package sees `Store` and its values; nobody else knows LMDB or files.
 """

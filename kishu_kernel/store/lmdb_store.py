@@ -240,7 +240,7 @@ class LmdbStore:
 
     @property
     def free_of_orphans(self) -> bool:
-        """As in `Store`. True after a regular close, and after a sweep."""
+        """As in `Store`. True after a regular close, and after `remove_orphans`."""
         return self._environment.free_of_orphans
 
     def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
