@@ -68,7 +68,7 @@ class Library:
         reductions: how instances are taken apart, instead of by their own `__reduce_ex__`.
         exact_reductions: the same, of the class alone and of none that is derived from it.
         complete_reductions: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is
-            made from what a class looks like (`by_nature`).
+            made from what a class looks like (`class_shape`).
         external_handles: what instances hold on to that is not in them, as "an open connection". Never stored.
         visible_state: of instances that cannot be stored, what they are made of: it is seen whether they changed.
         missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.

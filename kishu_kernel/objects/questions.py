@@ -13,8 +13,8 @@ from typing import Any
 from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, functions_at
+from kishu_kernel.objects.library_globals import globals_of_class, is_by_reference
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
-from kishu_kernel.objects.statics import is_by_reference, static_objects
 
 # -- what sharing an object means ----------------------------------------------------------------------
 
@@ -41,9 +41,9 @@ def is_hub(kind: type) -> bool:
     return registry.find("hubs", kind) is not None
 
 
-def statics_of(kind: type) -> set[int]:
-    """Ids of objects that belong to the library of this class, whoever refers to them. See `static_objects`."""
-    found = static_objects(kind)
+def library_globals_of(kind: type) -> set[int]:
+    """Ids of objects that belong to the library of this class, whoever refers to them. See `globals_of_class`."""
+    found = globals_of_class(kind)
     for library in registry.of(kind):
         with suppress(UnknownError):
             found.update(id(value) for value in library.statics() if not is_by_reference(value))
@@ -88,7 +88,7 @@ def reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
     return None if found is None else found.answer
 
 
-def taught_reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
+def library_reduction_of_users_class(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
     """The same of a class of the user's own modules that a library's file names itself: it comes before its own way."""
     if not is_users_own(kind):
         return None
@@ -118,7 +118,7 @@ def is_complete(kind: type) -> bool:
     return any(library.complete_reductions for library in registry.of(kind))
 
 
-def is_visible_only(kind: type) -> bool:
+def is_fingerprint_only(kind: type) -> bool:
     """Its instances cannot be stored, and yet tell what they are."""
     return registry.find("visible_state", kind) is not None
 
@@ -159,7 +159,7 @@ def is_dynamic(kind: type) -> bool:
     return registry.find("dynamic", kind) is not None
 
 
-def payload_of(obj: Any) -> list[Any]:
+def users_objects_in(obj: Any) -> list[Any]:
     """What an untraversable object hands out that is the user's: never the loop, the kernel or their locks."""
     names = [name for entry in registry.all("payloads", type(obj)) for name in entry.answer]
     return [held for name in names if (held := getattr(obj, name, None)) is not None]
@@ -170,7 +170,7 @@ def observers_of(obj: Any) -> list[types.FunctionType]:
     return functions_at(obj, [path for entry in registry.all("observers", type(obj)) for path in entry.answer])
 
 
-def setup_of(obj: Any) -> Any:
+def code_only_state_of(obj: Any) -> Any:
     """Of an untraversable object that is seen, what code alone can change, and nobody on the screen."""
     found = registry.find("setup", type(obj))
     return None if found is None else found.answer(obj)
@@ -266,6 +266,6 @@ def is_harmless(package: str) -> bool:
     return package in registry.packages_that_are("harmless")
 
 
-def is_data(package: str) -> bool:
+def makes_user_values(package: str) -> bool:
     """Objects of this package are values of the user's, and not the internal state of a library."""
     return package in registry.packages_that_are("data")

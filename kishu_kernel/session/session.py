@@ -36,7 +36,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
-from kishu_kernel.process.collector import collector_paused
+from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer, FinishedCell
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline
@@ -215,7 +215,7 @@ class Session:
         return cells.background_access() == NOTHING
 
     @property
-    def findings(self) -> int:
+    def corrections(self) -> int:
         """How often think time has changed what a checkpoint says."""
         return self._think_time.changes_made
 
@@ -262,7 +262,7 @@ class Session:
         """
         with self._gate:
             self.flush()
-            target = self._checkouts.undone(steps)
+            target = self._checkouts.undo_target(steps)
             return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost))
 
     def redo(
@@ -281,7 +281,7 @@ class Session:
         """
         with self._gate:
             self.flush()
-            target = self._checkouts.redone(steps)
+            target = self._checkouts.redo_target(steps)
             return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost))
 
     def resume(

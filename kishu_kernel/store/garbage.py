@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.model import Amount, Checkpoint, Collected, Digest, Version
+from kishu_kernel.model import Checkpoint, Collected, Digest, StoreShare, Version
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.compression import stored_size
 
@@ -95,8 +95,8 @@ def plan_collection(
         forget(version)
     before = len({schema.version_checkpoint(key) for key in stored_versions})
     after = len({schema.version_checkpoint(key) for key in stored_versions if key not in versions})
-    removed = Amount(before - after, len(gone), total - occupied)
-    kept = Amount(after, len(sizes) - len(gone), occupied)
+    removed = StoreShare(before - after, len(gone), total - occupied)
+    kept = StoreShare(after, len(sizes) - len(gone), occupied)
     return CollectionPlan(frozenset(versions), frozenset(gone), Collected(removed, kept))
 
 

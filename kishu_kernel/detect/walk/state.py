@@ -33,7 +33,7 @@ class Shared:
 
     Attributes:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
-        statics: for each type met, what its library holds (`static_objects`).
+        statics: for each type met, what its library holds (`globals_of_class`).
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         should_stop: asked now and then whether the walks are to be abandoned.
@@ -185,7 +185,7 @@ class Walk:
                 return position, number
         return None
 
-    def digest_apart(self, obj: Any) -> bytes:
+    def digest_without_links(self, obj: Any) -> bytes:
         """The digest of what is reachable from `obj`, which links nothing."""
         taken = type(self)(self.shared).run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered

@@ -21,7 +21,7 @@ from kishu_kernel.frontend.kernel.think_time import ThinkTime
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
-from kishu_kernel.process.interrupts import answering
+from kishu_kernel.process.interrupts import until_replied
 
 PATIENCE = 5.0
 """Seconds that a request waits, at most, for a pending checkpoint."""
@@ -139,7 +139,7 @@ class KernelHooks:
         """Sends the one reply to a `kishu_request`, which came on the shell channel or on the control channel."""
         if not on_main_thread():
             await self._wait_for_checkpoint(parent.get("content"))
-        with answering():
+        with until_replied():
             content = self.tracked_shell.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
         self._think_time.begin()

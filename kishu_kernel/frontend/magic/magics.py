@@ -13,7 +13,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.display import display
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.process.interrupts import answering
+from kishu_kernel.process.interrupts import until_replied
 
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
     from kishu_kernel.frontend.protocol.requests import Requests
@@ -71,7 +71,7 @@ class KishuMagics(Magics):
             refusal = self._unapproved(request, ask=not as_json)
         elif not as_json:
             request |= {"log": {"graph": True}, "diff": {"values": True}}.get(request["operation"], {})
-        with answering():
+        with until_replied():
             if refusal is not None:
                 reply = {"status": "error", "ename": "NotApproved", "evalue": refusal, "traceback": [refusal]}
             elif request in ({"operation": "branch"}, {"operation": "tag"}):

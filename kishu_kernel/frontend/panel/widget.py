@@ -20,7 +20,7 @@ from kishu_kernel.frontend.panel.javascript import join
 from kishu_kernel.frontend.panel.main_shell_queue import MainShellQueue
 from kishu_kernel.frontend.protocol.operations import OPERATIONS
 from kishu_kernel.frontend.protocol.requests import Requests
-from kishu_kernel.process.interrupts import answering
+from kishu_kernel.process.interrupts import until_replied
 from kishu_kernel.session.progress import Progress
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class PanelConnection:
 
     def _perform(self, mark: Any, request: Any) -> None:
         """Answers a request between cells, on the main thread."""
-        with answering(), self._requests.host.progress.elsewhere(self._progress):
+        with until_replied(), self._requests.host.progress.elsewhere(self._progress):
             self._reply(mark, self._requests.answer(request))
 
     def _reply(self, mark: Any, content: dict[str, Any]) -> None:

@@ -361,9 +361,9 @@ class TrackedShell:
         """As in `Session.think`. Tells subscribers when checkpoints look different for it."""
         if self._open_cells or not self.settings.audit:
             return None
-        before = self.session.findings
+        before = self.session.corrections
         wait = self.session.think(should_stop)
-        if self.session.findings != before:
+        if self.session.corrections != before:
             self._changed(older_too=True)
         return wait
 

@@ -94,7 +94,7 @@ class NotHarmlessError(Exception):
         self.destructor = destructor
 
 
-class Admission:
+class LoadGuard:
     """What a stream refers to, as it is loaded.
 
     Args:
