@@ -158,7 +158,7 @@ class Store(Protocol):
     def free_of_orphans(self) -> bool:
         """Whether no interrupted commit can have left orphans: chunks that no version names."""
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
         """Remove orphans, in pieces of some milliseconds.
 
         Args:

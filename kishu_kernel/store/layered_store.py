@@ -113,9 +113,9 @@ class LayeredStore:
         """As in `Store`, for the store above."""
         return self._above.free_of_orphans
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`, for the store above."""
-        return self._above.sweep(should_stop)
+        return self._above.remove_orphans(should_stop)
 
     def statistics(self) -> StoreStatistics:
         """As in `Store`. The path is that of the store below. O(checkpoints above)."""

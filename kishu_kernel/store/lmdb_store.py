@@ -240,10 +240,10 @@ class LmdbStore:
 
     @property
     def free_of_orphans(self) -> bool:
-        """As in `Store`. True after a regular close, and after a sweep."""
+        """As in `Store`. True after a regular close, and after `remove_orphans`."""
         return self._environment.free_of_orphans
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`. May remove chunks that another process wrote ahead; its commit writes them again."""
         self._check_open()
         if not self.free_of_orphans:

@@ -171,7 +171,7 @@ class MemoryStore:
         """As in `Store`. Always true."""
         return True
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`. There are never any."""
         return True
 

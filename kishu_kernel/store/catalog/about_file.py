@@ -23,11 +23,11 @@ from kishu_kernel.store.disk.directory import make_file_private, sync_directory
 
 ABOUT = "about.json"
 
-NOTEBOOK_AT_MOST = 50 << 20
+MAX_NOTEBOOK_SIZE = 50 << 20
 """Bytes. The cells of longer notebooks are not read, since that takes a second."""
 
-_ABOUT_AT_MOST = 4 << 20
-_PATH_AT_MOST = 1 << 15
+_MAX_ABOUT_SIZE = 4 << 20
+_MAX_PATH = 1 << 15
 _CELL = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat has it
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Characters that can make a path look like another one on a terminal."""
@@ -54,7 +54,7 @@ class About:
 
 def read_about(store: Path) -> About | None:
     """The content of a store's `about.json`. None where there is none, or it is not exactly what we write."""
-    value = _json(store / ABOUT, _ABOUT_AT_MOST)
+    value = _json(store / ABOUT, _MAX_ABOUT_SIZE)
     if not isinstance(value, dict):
         return None
     notebook, cells, created, seen = (value.get(key) for key in ("notebook", "cells", "created", "seen"))
@@ -101,7 +101,7 @@ def notebook_cells(path: str | Path) -> frozenset[str]:
 
 def read_cells(path: str | Path) -> frozenset[str] | None:
     """As `notebook_cells`, but None where they cannot be read: empty means a notebook without cells."""
-    value = _json(path, NOTEBOOK_AT_MOST)
+    value = _json(path, MAX_NOTEBOOK_SIZE)
     cells = value.get("cells") if isinstance(value, dict) else None
     if not isinstance(cells, list):
         return None
@@ -148,7 +148,7 @@ def _json(path: str | Path, most: int) -> Any:
 
 
 def _credible(notebook: str) -> bool:
-    return len(notebook) <= _PATH_AT_MOST and os.path.isabs(notebook) and not _UNPRINTABLE.search(notebook)
+    return len(notebook) <= _MAX_PATH and os.path.isabs(notebook) and not _UNPRINTABLE.search(notebook)
 
 
 def _is_time(text: str) -> bool:

@@ -21,7 +21,7 @@ from typing import Any
 from kishu_kernel.store.disk.directory import make_file_private, make_missing
 
 _PREFIX = "kishu-live-"
-_AT_MOST = 1 << 16
+_MAX_SIZE = 1 << 16
 """Bytes of such a file, or of a connection file."""
 _MOMENT = 2.0
 """Seconds. A process of this machine accepts a connection sooner, however busy it is: the system does it."""
@@ -32,7 +32,7 @@ class LiveKernel:
     """A kernel that is running, or was when its file was written.
 
     Attributes:
-        notebook: absolute path, where the frontend has told it.
+        notebook: absolute path, where the frontend has said it.
         store: directory; None before it is open, and while the history is in memory.
         host: name of its machine. Process ids and ports of another machine mean nothing here.
     """
@@ -49,25 +49,25 @@ class Announcement:
     """The file that says of a running kernel what it has open.
 
     Args:
-        connection_file: absolute path; None where nobody can connect: then nothing is said.
+        connection_file: absolute path; None where nobody can connect: then nothing is content.
     """
 
     def __init__(self, session: str, connection_file: str | None) -> None:
         self._file = connection_file and runtime_directory() / f"{_PREFIX}{session}.json"
-        self._told: tuple[str | None, str | None] | None = None
+        self._known: tuple[str | None, str | None] | None = None
         self._mine = LiveKernel(session, os.getpid(), socket.gethostname(), connection_file or "")
         if self._file:
             _remove_dead()
 
     def tell(self, notebook: str | None, store: Path | None) -> None:
         """Write what is known now. Cheap where nothing has changed. Never raises."""
-        told = notebook, None if store is None else str(store)
-        if not self._file or told == self._told:
+        known = notebook, None if store is None else str(store)
+        if not self._file or known == self._known:
             return
-        self._told = told
+        self._known = known
         with suppress(OSError):
             where = notebook and os.path.abspath(notebook)
-            _write(self._file, asdict(self._mine) | {"notebook": where, "store": told[1]})
+            _write(self._file, asdict(self._mine) | {"notebook": where, "store": known[1]})
 
     def withdraw(self) -> None:
         """Remove the file, since the kernel ends. In a forked child this does nothing."""
@@ -109,9 +109,9 @@ def is_process_running(pid: int) -> bool:
 
 def read_connection_file(path: str | Path) -> dict[str, Any] | None:
     """The content of a connection file; None where it is none."""
-    said = _read(Path(path))
+    content = _read(Path(path))
     wanted = {"transport": str, "ip": str, "control_port": int, "shell_port": int, "key": str}
-    return said if said and all(isinstance(said.get(key), kind) for key, kind in wanted.items()) else None
+    return content if content and all(isinstance(content.get(key), kind) for key, kind in wanted.items()) else None
 
 
 def is_listening(connection: Mapping[str, Any]) -> bool:
@@ -145,8 +145,8 @@ def _read_all() -> dict[Path, LiveKernel]:
     with suppress(OSError), os.scandir(runtime_directory()) as entries:
         for entry in entries:
             if entry.name.startswith(_PREFIX) and entry.name.endswith(".json"):
-                said = _read(Path(entry.path))
-                kernel = said and _kernel(said)
+                content = _read(Path(entry.path))
+                kernel = content and _kernel(content)
                 if kernel:
                     found[Path(entry.path)] = kernel
     return found
@@ -160,9 +160,9 @@ def _remove_dead() -> None:
                 file.unlink()
 
 
-def _kernel(said: Mapping[str, Any]) -> LiveKernel | None:
-    session, pid, host, connection_file = (said.get(key) for key in ("session", "pid", "host", "connection_file"))
-    notebook, store = said.get("notebook"), said.get("store")
+def _kernel(content: Mapping[str, Any]) -> LiveKernel | None:
+    session, pid, host, connection_file = (content.get(key) for key in ("session", "pid", "host", "connection_file"))
+    notebook, store = content.get("notebook"), content.get("store")
     if not all(isinstance(each, str) for each in (session, host, connection_file)) or type(pid) is not int:
         return None
     if not all(each is None or isinstance(each, str) for each in (notebook, store)) or not 0 < pid < 1 << 31:
@@ -174,21 +174,21 @@ def _read(file: Path) -> dict[str, Any] | None:
     try:
         if not file.is_file():  # opening some devices does something
             return None
-        with file.open("rb") as content:
-            said = json.loads(content.read(_AT_MOST))
+        with file.open("rb") as stream:
+            content = json.loads(stream.read(_MAX_SIZE))
     except (OSError, ValueError, RecursionError):
         return None
-    return said if isinstance(said, dict) else None
+    return content if isinstance(content, dict) else None
 
 
-def _write(file: Path, said: Mapping[str, Any]) -> None:
+def _write(file: Path, content: Mapping[str, Any]) -> None:
     """Write a file, for this user only, whole or not at all. It need not survive a power failure."""
     make_missing(file.parent)
     descriptor, beside = tempfile.mkstemp(prefix=".kishu-live-", dir=file.parent)
     try:
         make_file_private(descriptor)
-        with open(descriptor, "w", encoding="ascii") as content:
-            json.dump(said, content)
+        with open(descriptor, "w", encoding="ascii") as stream:
+            json.dump(content, stream)
         os.replace(beside, file)
     except BaseException:
         with suppress(OSError):

@@ -2,7 +2,7 @@
 
 Law: the broken file is kept, for whoever knows more. Nothing is judged here: what was rescued is checked like any other
 store.
-Neighbour: `disk.data_file` reads files on which LMDB would crash.
+Neighbour: `disk.untrusted_data_file` reads files on which LMDB would crash.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.disk import directory, environment_pool
-from kishu_kernel.store.disk.data_file import DataFile, Item, Tree
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.disk.store_files import exclusively
+from kishu_kernel.store.disk.untrusted_data_file import DataFile, Item, Tree
 from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:
