@@ -1,28 +1,31 @@
-"""Every exception that kishu-kernel raises on purpose, and how they hang together.
+"""Every exception that kishu-kernel raises on purpose, grouped by what the catcher does about it.
 
-Grouped by what the catcher does about it::
+::
 
-    KishuError                      show the sentence, go on; nothing was changed
-    ├── RequestError                the asker can mend the request
-    │   ├── UnknownTargetError          no such checkpoint, branch or tag
-    │   ├── AmbiguousTargetError        several fit; `candidates` lists them
-    │   └── NothingToUndoError          no parent to undo to, no child to redo to
-    ├── CheckoutError               the state could not be brought back; the session is as it was
-    │   ├── LostError                   the plan has `lost` entries and the asker did not allow that
-    │   └── ReplayError                 a cell that had to be re-run raised or gave something else
-    ├── LoadError                   a stored version cannot be turned into objects: replay it instead
-    │   └── UntrustedError              somebody else may have written it: neither load nor replay it
-    ├── StoreError                  the disk failed us; the session goes on without new checkpoints
-    │   ├── StoreDamagedError           its file is broken: `fsck --repair` saves what can be read
-    │   ├── StoreFormatError            written by a newer kishu-kernel
-    │   └── UnwritableError             it may be there to be read
-    └── KernelError                 asked from outside, a kernel did not do it: `client` raises these
-        ├── NoKernelError               none is live there, or it has ended meanwhile
-        ├── NotKishuError               it is one without Kishu
-        ├── NoReplyError                it lives, and did not answer in time
-        └── ReplyError                  something went wrong in it; `ename` and `evalue` are its words
+    KishuError                      show its sentence and go on: nothing was changed
+    ├── RequestError                change the request
+    │   ├── UnknownTargetError          name another state, branch or tag: there is none like this
+    │   ├── AmbiguousTargetError        choose one of `candidates`
+    │   └── NothingToUndoError          stop: there is no state to undo or redo to
+    ├── CheckoutError               stay where you are: the state could not be brought back
+    │   ├── LostError                   ask whether to go there without the values that are lost
+    │   └── ReplayError                 take the value for lost: re-running its cell failed, or gave another one
+    ├── LoadError                   re-run the cell: the stored value cannot be loaded
+    │   └── UntrustedError              neither load nor re-run: somebody else may have written it
+    ├── StoreError                  go on without storing new states, and try again later
+    │   ├── StoreDamagedError           use another store: LMDB would crash on this one's file
+    │   ├── StoreFormatError            open an older format for writing once; leave a newer one alone
+    │   └── UnwritableError             open the store for reading only
+    └── KernelError                 `client` raises these: a kernel did not do what was asked
+        ├── NoKernelError               start one, or read the store: none is running there
+        ├── NotKishuError               load Kishu in it first
+        ├── NoReplyError                wait, or ask again: it runs, and did not answer in time
+        └── ReplyError                  show `ename` and `evalue`: something went wrong in it
 
-A user's object that does not pickle is a result (`NotStored`), not an exception.
+Two more are raised and caught inside one room: `process.audit_hook.ForbiddenSideEffectError` and
+`store.disk.file_monitor.LockFileLostError`.
+
+An object of the user's that cannot be pickled is a result (`objects.codec.pickling.NotStored`), not an exception.
 """
 
 from __future__ import annotations
@@ -31,22 +34,22 @@ from collections.abc import Sequence
 
 
 class KishuError(Exception):
-    """Base of all of ours. Its text is one sentence that names the way out."""
+    """Base of all. Its text is one sentence for a person, which names the way out."""
 
 
 class RequestError(KishuError):
-    """The request cannot be carried out as it stands."""
+    """The request cannot be done as it is."""
 
 
 class UnknownTargetError(RequestError):
-    """No checkpoint, branch or tag answers to this target."""
+    """There is no state, branch or tag of this name."""
 
 
 class AmbiguousTargetError(RequestError):
-    """Several checkpoints answer to this target.
+    """Several states fit to this target.
 
     Attributes:
-        candidates: what it could mean, as texts that are unambiguous.
+        candidates: unambiguous targets for each of them.
     """
 
     def __init__(self, message: str, candidates: Sequence[str]) -> None:
@@ -55,63 +58,63 @@ class AmbiguousTargetError(RequestError):
 
 
 class NothingToUndoError(RequestError):
-    """The history ends before as many steps as were asked for."""
+    """There are fewer states to undo or redo than were asked for."""
 
 
 class CheckoutError(KishuError):
-    """A checkout failed before anything was rebound."""
+    """A checkout failed. No variable was changed."""
 
 
 class LostError(CheckoutError):
-    """Some co-variables of the target can be neither loaded nor re-run."""
+    """Some variables of the target can be neither loaded nor re-run, and the request did not allow that."""
 
 
 class ReplayError(CheckoutError):
-    """Re-running a cell raised, or did not give what the cell gave when it first ran."""
+    """A cell that was re-run raised, or gave another value than it gave when it first ran."""
 
 
 class LoadError(KishuError):
-    """A stored payload cannot be decoded here and now."""
+    """A stored value cannot be loaded: it is missing or damaged, or what it needs is not installed."""
 
 
 class UntrustedError(LoadError):
-    """The store cannot show that this user wrote what it holds; loading it could run anybody's code."""
+    """Nothing shows that this user stored a value. Loading it could run anybody's code."""
 
 
 class StoreError(KishuError):
-    """The store cannot be opened, read or written."""
+    """A store cannot be opened, read or written."""
 
 
 class StoreDamagedError(StoreError):
-    """The file of a store is not one that LMDB could follow; it was not opened."""
+    """LMDB would crash on the file of a store, so it was not opened."""
 
 
 class StoreFormatError(StoreError):
-    """The store has a format version that this kishu-kernel does not know."""
+    """A store has the format of a newer kishu-kernel, or of an older one and was opened for reading only."""
 
 
 class UnwritableError(StoreError):
-    """The disk, or who owns it, does not let us write there."""
+    """The place of a store can only be read."""
 
 
 class KernelError(KishuError):
-    """A kernel that was asked from outside did not do it."""
+    """A kernel did not do what a client asked of it."""
 
 
 class NoKernelError(KernelError):
-    """No kernel is live there, or it ended before it answered."""
+    """No kernel is running there, or it ended before it answered."""
 
 
 class NotKishuError(KernelError):
-    """The kernel is one without Kishu."""
+    """The kernel runs without Kishu."""
 
 
 class NoReplyError(KernelError):
-    """The kernel lives and did not answer in time. What was asked of it may still be done."""
+    """The kernel is running and did not answer in time. It may still do what was asked."""
 
 
 class ReplyError(KernelError):
-    """An error reply that none of the other exceptions stands for.
+    """An error in the kernel that none of the other exceptions stands for.
 
     Attributes:
         ename: the name of the exception in the kernel.

@@ -38,8 +38,8 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
-    """What a checkpoint is to write down.
+class AmbientRecord:
+    """What one checkpoint writes down of the ambient state.
 
     Attributes:
         after: what is other than the last checkpoint says, now that the cell has run; encoded.
@@ -119,14 +119,14 @@ class AmbientState:
         """The cell has ended; what is imported from here on is the kernel's."""
         self._imported = len(sys.modules) > self._modules
 
-    def records(self) -> Records:
+    def records(self) -> AmbientRecord:
         """What the checkpoint of the cell that has ended is to keep."""
         changed = self._changed()
         began = {name: value for name, value in self._begun.items() if name in changed}
         before = {name: value for name, value in began.items() if not _equal(value, changed[name])}
-        return Records(self._encoded(changed), self._encoded(before), changed, self._imported)
+        return AmbientRecord(self._encoded(changed), self._encoded(before), changed, self._imported)
 
-    def remember(self, id: CheckpointId, records: Records) -> None:
+    def remember(self, id: CheckpointId, records: AmbientRecord) -> None:
         """The checkpoint stands."""
         self._begun = {}
         self.known = Known(
@@ -167,7 +167,7 @@ class AmbientState:
         return Move(values, Known(at, kept), tuple(lost))
 
     @contextmanager
-    def moved(self, move: Move) -> Iterator[None]:
+    def moving(self, move: Move) -> Iterator[None]:
         """Writes it; if the block raises, everything is as it was.
 
         Raises:
@@ -186,7 +186,7 @@ class AmbientState:
             raise
 
     @contextmanager
-    def kept(self) -> Iterator[None]:
+    def put_back_afterwards(self) -> Iterator[None]:
         """Whatever the block does to it, it is as it was afterwards."""
         now = self._read()
         try:
@@ -195,10 +195,12 @@ class AmbientState:
             self._put_back(now)
 
     @contextmanager
-    def as_before(self, lookup: Lookup, checkpoint: Checkpoint) -> Iterator[Callable[[], str | None]]:
+    def set_to_before(self, lookup: Lookup, checkpoint: Checkpoint) -> Iterator[Callable[[], str | None]]:
         """For a block that runs its cell again: the ambient state that it first began with. Then as it is now.
 
-        What is given says, after the cell has run, what it did not leave as it did then; None where nothing tells.
+        Yields:
+            A function to call after the cell has run. It says what the cell left otherwise than it first did, or None
+            if nothing shows a difference.
 
         Raises:
             ReplayError: it cannot be made what it was.

@@ -47,7 +47,7 @@ class Flat:
 
 def in_one_line(before: Any, after: Any, findings: Findings, whole: Callable[[Any, Any, Findings], None]) -> None:
     """What is said of an array that is part of something else."""
-    inside = findings.apart()
+    inside = findings.fresh()
     whole(before, after, inside)
     findings.all_compared = inside.all_compared
     found = {each.aspect: each for each in inside.aspects}

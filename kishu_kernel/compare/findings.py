@@ -132,7 +132,7 @@ class Findings:
         """The same findings, for a part."""
         return Findings(self._examine, f"{self.path}{step}", self.depth + 1, self._whole)
 
-    def apart(self) -> Findings:
+    def fresh(self) -> Findings:
         """An empty one, with what is left of the time."""
         found = Findings(self._examine)
         found.ends = self._whole.ends

@@ -4,7 +4,7 @@ Law: an upper bound. Names that the code spells are listed. Code that can reach 
 `globals()`, frames, unknown magics) is `dynamic`: every variable counts as touched. What no code shows (threads, C
 extensions, module state) is found by the audit.
 
-Neighbours: `bytecode` (what code spells), `definite_assignment` (what is bound before it is read), `magics` (what
+Neighbours: `bytecode` (what code spells), `definite_assignment` (what is bound before it is read), `magic_access` (what
 magics mean). The functions and classes to which the names lead are not followed here: `candidates` does that, with
 `code_access`.
 """
@@ -21,9 +21,9 @@ from types import CodeType
 from typing import TextIO
 
 from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
-from kishu_kernel.detect.code_cache import cached_by_code
 from kishu_kernel.detect.definite_assignment import bound_before_read, magic_call
-from kishu_kernel.detect.magics import read_magic, readings
+from kishu_kernel.detect.magic_access import read_magic, readings
+from kishu_kernel.detect.memo_by_code import cached_by_code
 from kishu_kernel.model import EVERYTHING, Access
 
 # Builtins that reach the namespace by text or as a whole. As attributes they mean something else:

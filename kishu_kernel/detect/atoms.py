@@ -13,7 +13,7 @@ from typing import Any
 
 import xxhash
 
-from kishu_kernel.detect.code_cache import cached_by_code
+from kishu_kernel.detect.memo_by_code import cached_by_code
 from kishu_kernel.model import Digest
 
 PLAIN = frozenset({int, float, str, bool, type(None), complex, bytes})

@@ -9,7 +9,7 @@ array, all others before a cell runs that may free them (`CachedSequence.release
 leaves this module; what does is the content as the walk wrote it, the same in every process.
 
 Neighbours: `walk` asks the cache, `knowledge` keeps the sequences as long as it knows their co-variable. What a
-checkout loads is made of the session's own objects where that can be (`SequenceReuse`): it is recognised at once.
+checkout loads is made of the session's own objects where that can be (`CheckoutReuse`): it is recognised at once.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ class SequenceCache:
         return found
 
 
-class SequenceReuse:
-    """What a checkout loads can be made of objects that the session holds, where the content is the same.
+class CheckoutReuse:
+    """One for a checkout: what it loads is made of objects that the session holds, where the content is the same.
 
     Args:
         known: the sequences that the session holds now.
@@ -164,20 +164,20 @@ class SequenceReuse:
 
 @dataclass(frozen=True, slots=True)
 class PayloadReuse:
-    """A `SequenceReuse` as the decoder of one payload sees it (`codec.strings.Acquaintances`).
+    """One for each payload: a `CheckoutReuse` as its decoder sees it (`codec.strings.Acquaintances`).
 
     Attributes:
         place: under which the sequences of the payload are noted; None if nobody will ask for them.
     """
 
-    reuse: SequenceReuse
+    reuse: CheckoutReuse
     place: Hashable
 
     def find(self, content: bytes) -> Any:
         """A 1-D array with this content, to be read and not to be given away; None if there is none."""
         return self.reuse.array_with(content)
 
-    def met(self, content: bytes, array: Any) -> None:
+    def note_loaded_array(self, content: bytes, array: Any) -> None:
         """A contiguous 1-D array with this content was loaded: from now on it is recognised, if there is room."""
         if self.place is None:
             return

@@ -138,9 +138,9 @@ def _needed(forest: _Forest, turns: Mapping[CheckpointId, float]) -> dict[Versio
     walk = _StateWalk(turns)
     for checkpoint, entering in forest.walk():
         if entering:
-            walk.enter(checkpoint)
+            walk.go_to_child(checkpoint)
         else:
-            walk.leave()
+            walk.go_to_parent()
     for version, inputs in reversed(walk.inputs):  # the inputs are of ancestors, which were entered before
         for source in inputs:
             walk.needed[source] = min(walk.needed[source], walk.needed[version])
@@ -164,8 +164,8 @@ class _StateWalk:
         self.needed: dict[Version, float] = {}
         self.inputs: list[tuple[Version, list[Version]]] = []
 
-    def enter(self, checkpoint: Checkpoint) -> None:
-        """From the state of the parent to that of the checkpoint."""
+    def go_to_child(self, checkpoint: Checkpoint) -> None:
+        """Goes from the state of the parent to that of the checkpoint."""
         if checkpoint.incomplete and checkpoint.severed is None:  # later ones build on what was before it
             self._pass_over(checkpoint)
             return
@@ -188,8 +188,8 @@ class _StateWalk:
         self._lowest.add(self._turns[checkpoint.id])
         self._undo.append(([], []))
 
-    def leave(self) -> None:
-        """Back to the state of the parent."""
+    def go_to_parent(self) -> None:
+        """Goes back to the state of the parent."""
         gone, made = self._undo.pop()
         for version in made:
             self._take_out(version)

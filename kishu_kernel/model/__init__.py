@@ -19,14 +19,13 @@ from kishu_kernel.model.checkpoint import Checkpoint, VariableInfo, VersionRecor
 from kishu_kernel.model.identity import NO_DIGEST, CheckpointId, Digest, Names, SessionId, State, Version, covariable
 from kishu_kernel.model.payload import Buffer, CodecName, Payload
 from kishu_kernel.model.plan import CheckoutOptions, LoadStep, Lost, Outcome, Plan, ReplayMode, ReplayStep
-from kishu_kernel.model.storage import Amount, Collected, StoreStatistics
+from kishu_kernel.model.storage import Collected, StoreShare, StoreStatistics
 
 __all__ = [
     "EVERYTHING",
     "NOTHING",
     "NO_DIGEST",
     "Access",
-    "Amount",
     "Buffer",
     "CellRun",
     "CellStatus",
@@ -48,6 +47,7 @@ __all__ = [
     "ReplayStep",
     "SessionId",
     "State",
+    "StoreShare",
     "StoreStatistics",
     "VariableInfo",
     "Version",

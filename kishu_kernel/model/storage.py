@@ -21,7 +21,7 @@ class StoreStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
+class StoreShare:
     """How much of a store: checkpoints with payloads, chunks, and the bytes that these occupy."""
 
     checkpoints: int
@@ -33,5 +33,5 @@ class Amount:
 class Collected:
     """What a collection removed, or would remove, and what it kept."""
 
-    removed: Amount
-    kept: Amount
+    removed: StoreShare
+    kept: StoreShare

@@ -69,7 +69,7 @@ class Library:
         reductions: how instances are taken apart, instead of by their own `__reduce_ex__`.
         exact_reductions: the same, of the class alone and of none that is derived from it.
         complete_reductions: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is
-            made from what a class looks like (`by_nature`).
+            made from what a class looks like (`class_shape`).
         classes: how classes are taken apart that derive from these and that no module holds, because the library makes
             them at run time. The function takes the class, and what it gives leads to the one that lives: it joins no
             variables. Classes of the notebook are stored as always.

@@ -13,8 +13,8 @@ from typing import Any
 from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_contents, module_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, functions_at
+from kishu_kernel.objects.library_globals import globals_of_class, is_by_reference
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
-from kishu_kernel.objects.statics import is_by_reference, static_objects
 
 # -- what sharing an object means ----------------------------------------------------------------------
 
@@ -41,9 +41,9 @@ def is_hub(kind: type) -> bool:
     return registry.find("hubs", kind) is not None
 
 
-def statics_of(kind: type) -> set[int]:
-    """Ids of objects that belong to the library of this class, whoever refers to them. See `static_objects`."""
-    found = static_objects(kind)
+def library_globals_of(kind: type) -> set[int]:
+    """Ids of objects that belong to the library of this class, whoever refers to them. See `globals_of_class`."""
+    found = globals_of_class(kind)
     for library in registry.of(kind):
         with suppress(UnknownError):
             found.update(id(value) for value in library.statics() if not is_by_reference(value))
@@ -88,8 +88,11 @@ def reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
     return None if found is None else found.answer
 
 
-def taught_reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
-    """The same of a class of the user's own modules that a library's file names itself: it comes before its own way."""
+def library_reduction_of_users_class(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
+    """How a library's file has instances of a class of the user's own modules taken apart; None for other classes.
+
+    Only where the file names that very class. It then takes the place of the class's own reduction.
+    """
     if not is_users_own(kind):
         return None
     found = registry.exactly("exact_reductions", kind) or registry.exactly("reductions", kind)
@@ -122,12 +125,12 @@ def refusing(what: str) -> Callable[[Any], Reduction]:
 
 
 def is_complete(kind: type) -> bool:
-    """Its own reduction tells all that there is."""
+    """Whether the class's own reduction tells all that there is of an instance."""
     return any(library.complete_reductions for library in registry.of(kind))
 
 
-def is_visible_only(kind: type) -> bool:
-    """Its instances cannot be stored, and yet tell what they are."""
+def is_fingerprint_only(kind: type) -> bool:
+    """Whether instances have a fingerprint but cannot be stored."""
     return registry.find("visible_state", kind) is not None
 
 
@@ -167,8 +170,8 @@ def is_dynamic(kind: type) -> bool:
     return registry.find("dynamic", kind) is not None
 
 
-def payload_of(obj: Any) -> list[Any]:
-    """What an untraversable object hands out that is the user's: never the loop, the kernel or their locks."""
+def users_objects_in(obj: Any) -> list[Any]:
+    """The user's objects that an untraversable object holds (a task's result): not the loop, the kernel or locks."""
     names = [name for entry in registry.all("payloads", type(obj)) for name in entry.answer]
     return [held for name in names if (held := getattr(obj, name, None)) is not None]
 
@@ -178,8 +181,12 @@ def observers_of(obj: Any) -> list[types.FunctionType]:
     return functions_at(obj, [path for entry in registry.all("observers", type(obj)) for path in entry.answer])
 
 
-def setup_of(obj: Any) -> Any:
-    """Of an untraversable object that is seen, what code alone can change, and nobody on the screen."""
+def code_only_state_of(obj: Any) -> Any:
+    """The part of an untraversable object's state that only code can change, and no person does on the screen.
+
+    Returns:
+        For a widget its attributes that are no traits. None where the library says nothing.
+    """
     found = registry.find("setup", type(obj))
     return None if found is None else found.answer(obj)
 
@@ -278,6 +285,6 @@ def is_harmless(module: str, name: str) -> bool:
     return of_the_file and registry.is_harmless_file(module)
 
 
-def is_data(package: str) -> bool:
-    """Objects of this package are values of the user's, and not the internal state of a library."""
+def makes_user_values(package: str) -> bool:
+    """Whether objects of this package are values of the user's, and not the internal state of a library."""
     return package in registry.packages_that_are("data")

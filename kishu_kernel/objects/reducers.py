@@ -15,7 +15,7 @@ Reductions of our own:
   tracker, which hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
 - What libraries say of their classes (`questions`), the standard library's first.
-- Where nobody says anything: what a class is like (`by_nature`).
+- Where nobody says anything: what a class is like (`class_shape`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.by_nature import reduction_by_nature, refusal_of_proxy, refusal_of_swig
+from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.classes import (
     attributes,
     contents_of,
@@ -46,15 +46,16 @@ from kishu_kernel.objects.classes import (
     qualified_name,
 )
 from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
+from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.questions import (
     class_reduction_of,
     is_complete,
-    is_visible_only,
+    is_fingerprint_only,
+    library_reduction_of_users_class,
     private_memory_of,
     reduction_of,
     refusal_of,
-    taught_reduction_of,
     visible_reduction,
 )
 from kishu_kernel.objects.rebuild.code import (
@@ -74,7 +75,6 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
-from kishu_kernel.objects.statics import module_attribute_name, module_attribute_names
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -119,7 +119,7 @@ class ReductionTable:
             return Reducer._refuse
         if kind in _ENTRIES:
             return _ENTRIES[kind]
-        way: Reduce | WithMemo | None = refusal_of(kind) or taught_reduction_of(kind)
+        way: Reduce | WithMemo | None = refusal_of(kind) or library_reduction_of_users_class(kind)
         said = way is not None
         if way is None and not derives(kind, type):
             way = notebook_reduction_of(kind, self.namespace)
@@ -140,9 +140,9 @@ class ReductionTable:
             return functools.partial(Reducer._note_private, private)
         if is_complete(kind):
             return None
-        if is_visible_only(kind):
+        if is_fingerprint_only(kind):
             return Reducer._refuse_visible
-        way = reduction_by_nature(kind) or refusal_of_proxy(kind)
+        way = reduction_by_class_shape(kind) or refusal_of_proxy(kind)
         if way is not None:
             return _entry_for(way)
         return Reducer._held if module_attribute_names(kind) else None
@@ -182,7 +182,7 @@ class Reducer:
         try:
             reduction = self.reduce(obj)
         except TypeError:
-            if is_visible_only(kind):  # not stored, and yet known again
+            if is_fingerprint_only(kind):  # not stored, and yet known again
                 return visible_reduction(obj)
             raise
         if reduction is not NotImplemented:
@@ -209,11 +209,11 @@ class Reducer:
             raise
 
     def is_private(self, obj: Any) -> bool:
-        """Its memory is part of what was met before, and its library says that sharing it is not to survive storing."""
+        """Whether the array belongs to an object whose library says that sharing need not survive storing."""
         return id(obj) in self._private
 
-    def is_apart(self, obj: Any) -> bool:
-        """It is private, and no write to it shows in what shares its memory in this session."""
+    def is_copy_on_write(self, obj: Any) -> bool:
+        """Whether the array is private, and its library copies it before a write: no write shows elsewhere."""
         private = self._private.get(id(obj))
         with suppress(UnknownError):
             return private is not None and private[1].copies_on_write()

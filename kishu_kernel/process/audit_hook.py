@@ -30,7 +30,6 @@ from threading import get_ident
 from typing import Any, NoReturn
 
 from kishu_kernel.errors import KishuError
-from kishu_kernel.process.collector import collector_paused
 from kishu_kernel.process.event_origins import (
     created_process_count,
     is_in_import,
@@ -39,6 +38,7 @@ from kishu_kernel.process.event_origins import (
     is_notebook_code,
     is_notebook_thread,
 )
+from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.process.side_effects import (
     ACCESS_EVENTS,
     SIDE_EFFECT_EVENTS,

@@ -13,38 +13,38 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-_answering = 0
+_replies_due = 0
 
 
 @contextmanager
-def answering() -> Iterator[None]:
+def until_replied() -> Iterator[None]:
     """Around an operation and its reply: an interrupt that comes after the operation's last step is ignored.
 
-    The last step is the one that calls `uninterrupted` with `last=True`. Without this context a client could be told
-    that a checkout was interrupted, or get no reply, when all of it was done.
+    The last step is the one that calls `uninterrupted` with `final_step=True`. Without this context a client could be
+    told that a checkout was interrupted, or get no reply, when all of it was done.
     """
-    global _answering
+    global _replies_due
     if not _interruptible():
         yield
         return
     before = signal.getsignal(signal.SIGINT)
-    _answering += 1
+    _replies_due += 1
     try:
         yield
     finally:
-        _answering -= 1
+        _replies_due -= 1
         signal.signal(signal.SIGINT, _default(before))
 
 
-def uninterrupted(work: Callable[[], Result], *, last: bool = False) -> Result:
+def uninterrupted(work: Callable[[], Result], *, final_step: bool = False) -> Result:
     """Run `work` to its end: an interrupt meanwhile is dropped. Returns its result, and raises what it raises.
 
     Python interrupts the main thread only; on other threads this just calls `work`. (Masking the signal would not
     help: another thread of the process receives it then, and the main thread raises all the same.)
 
     Args:
-        last: this is the last step of the operation within `answering`: once it has returned, interrupts stay ignored
-            until that context ends, so that the reply is sent.
+        final_step: this is the last step of the operation within `until_replied`: once it has returned, interrupts
+            stay ignored until that context ends, so that the reply is sent.
     """
     if not _interruptible():
         return work()
@@ -55,7 +55,7 @@ def uninterrupted(work: Callable[[], Result], *, last: bool = False) -> Result:
         done = True
         return result
     finally:
-        if not (done and last and _answering):
+        if not (done and final_step and _replies_due):
             signal.signal(signal.SIGINT, _default(before))
 
 

@@ -1,7 +1,8 @@
 """Checks out other states: plan, obtain everything, store what would be lost, rebind all names or none.
 
 Law: a checkout that fails, at whatever point, leaves the session as it was. The head moves last.
-Neighbours: `session` holds its gate around every call, `restore` obtains the objects, `ledger` rebinds the names.
+Neighbours: `session` holds its gate around every call, `restore` obtains the objects, `ledger` knows which versions the
+session has.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from typing import Any
 
 from kishu_kernel.ambient.keeper import Move
 from kishu_kernel.detect.detector import Judgement
-from kishu_kernel.detect.sequence_cache import SequenceReuse
+from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, Plan, State
+from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
 from kishu_kernel.session.ledger import Ledger
-from kishu_kernel.session.namespace import UserNamespace
+from kishu_kernel.session.namespace import NOTHING_DISPLAYED, OUTPUT_ALIASES, UserNamespace
 from kishu_kernel.session.progress import ProgressReporter, ShowProgress
 from kishu_kernel.session.rerun import RestoredObjects
 from kishu_kernel.session.restore import Restorer, with_ambient
@@ -100,7 +102,7 @@ class Checkouts:
 
     # -- targets ---------------------------------------------------------------------------------
 
-    def undone(self, steps: int) -> CheckpointId | None:
+    def undo_target(self, steps: int) -> CheckpointId | None:
         """The state so many cells before the head; None stands for the empty state before the first cell.
 
         Raises:
@@ -114,7 +116,7 @@ class Checkouts:
             raise NothingToUndoError(f"there are {len(path)} cells to undo, not {steps}")
         return path[steps] if steps < len(path) else None
 
-    def redone(self, steps: int) -> CheckpointId | None:
+    def redo_target(self, steps: int) -> CheckpointId | None:
         """The state to which so many undone cells lead.
 
         Raises:
@@ -161,7 +163,7 @@ class Checkouts:
         with self._restorer.handing_over(restored):
             self._store_changes(start)  # only now: a checkout that is refused changes nothing
             previous = self._timeline.head
-            self._ledger.apply_checkout(plan, restored, start.ambient, branch, reuse)
+            self._rebind(plan, restored, start.ambient, branch, reuse)
         self._think_time.note_checkout(restored)
         self._tell_differences(target)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)
@@ -175,11 +177,11 @@ class Checkouts:
         return _Start(changes, state, self._ledger.ambient.move(self._timeline.lookup, target))
 
     def _obtained(
-        self, target: CheckpointId | None, options: CheckoutOptions, start: _Start, reuse: SequenceReuse
+        self, target: CheckpointId | None, options: CheckoutOptions, start: _Start, reuse: CheckoutReuse
     ) -> tuple[Plan, RestoredObjects]:
         self.under_way = True
         try:
-            with self._ledger.ambient.kept():  # a load may draw random numbers
+            with self._ledger.ambient.put_back_afterwards():  # a load may draw random numbers
                 return self._restorer.obtain(
                     self._timeline,
                     start.state,
@@ -203,10 +205,37 @@ class Checkouts:
         if (settled or self._timeline.store.pending) and (error := self._checkpointer.flush()):
             raise CheckoutError(f"the present state could not be stored, and a checkout would lose it: {error}")
 
+    def _rebind(
+        self, plan: Plan, restored: RestoredObjects, ambient: Move, branch: str | None, reuse: CheckoutReuse
+    ) -> None:
+        """Rebinds the names that differ, and sets what differs outside the namespace. The head moves last.
+
+        Args:
+            restored: the objects of all versions that the plan loads or re-runs.
+            branch: the branch to continue, as in `Timeline.move`.
+
+        Raises:
+            Exception: something could not be set; then everything is as it was.
+        """
+        timeline, ledger = self._timeline, self._ledger
+        bind = {name: obj for objects in restored.values() for name, obj in objects.items()}
+        kept = {version.names for version in plan.keep}
+        unbind = {name for names in ledger.state if names not in kept for name in names} - bind.keys()
+        known = ledger.known_of_loaded(restored, reuse)
+        nothing_displayed = dict.fromkeys(OUTPUT_ALIASES, NOTHING_DISPLAYED)
+        aliases = timeline.lookup(plan.target).aliases if plan.target else nothing_displayed
+
+        def switch() -> None:
+            with self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(ambient):
+                timeline.move(plan.target, branch)
+            ledger.adopt_checkout(plan, restored, known, bind)
+
+        uninterrupted(switch, final_step=True)
+
     def _tell_differences(self, target: CheckpointId | None) -> None:
         """Tells the user in what the state is not what it was."""
-        if self._restorer.different:
-            names = ", ".join(name for each in self._restorer.different for name in each)
+        if self._restorer.differing_after_rerun:
+            names = ", ".join(name for each in self._restorer.differing_after_rerun for name in each)
             self._warn(DIFFERENT.format(names))
         at = self._timeline.lookup(target) if target is not None else None
         if at is not None and at.incomplete and at.severed is None:

@@ -155,7 +155,7 @@ class Checkpointer:
         if timeline.head is None:
             raise NothingToUndoError("there is nothing to commit yet: run a cell first")
         named = replace(timeline.lookup(timeline.head), message=message)
-        timeline.amend(named)
+        timeline.rewrite_record(named)
         return named
 
     def finish_interrupted(self) -> None:
@@ -177,7 +177,7 @@ class Checkpointer:
         cells = self._cells
         if cells.unchecked == NOTHING or cells.subshell_running or cells.background_access() != NOTHING:
             return
-        cells.unchecked = self._ledger.changed_by(cells.unchecked, self._names.variables())
+        cells.unchecked = self._ledger.narrow_to_changed(cells.unchecked, self._names.variables())
 
     # -- the writer ------------------------------------------------------------------------------
 

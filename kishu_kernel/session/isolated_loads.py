@@ -1,6 +1,6 @@
 """Loads copies that nobody asked for, so that nothing is noticed of them in the process or outside of it.
 
-Copies are made in the user's process only of what is known to be harmless (`Admission`); copies of all else are made in
+Copies are made in the user's process only of what is known to be harmless (`LoadGuard`); copies of all else are made in
 the checker process.
 """
 
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import Census, WalkAbandoned
-from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
+from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored, decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
-from kishu_kernel.process.collector import collector_paused
 from kishu_kernel.process.muting import muted
+from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.checker.messages import NoAnswerError
 from kishu_kernel.session.ledger import Ledger
 
 if TYPE_CHECKING:  # most sessions need none
-    from kishu_kernel.session.checker.client import Checker
+    from kishu_kernel.session.checker.connection import Checker
 
 WAIT = 0.02
 """Seconds to wait for the checker's answer before asking again whether to stop."""
@@ -42,7 +42,7 @@ class IsolatedLoads:
     @cached_property
     def checker(self) -> Checker:
         """The checker process, started when it is first asked."""
-        from kishu_kernel.session.checker.client import Checker
+        from kishu_kernel.session.checker.connection import Checker
 
         return Checker(self._table.namespace)
 
@@ -66,7 +66,7 @@ class IsolatedLoads:
             WalkAbandoned: `should_stop` said so.
         """
         with self._isolated() as guard:
-            objects = decode(stored, self._table.namespace, admission=Admission(only_harmless=True))
+            objects = decode(stored, self._table.namespace, admission=LoadGuard(only_harmless=True))
             return digest_of(objects, self._table, should_stop, census), guard
 
     def digest(self, stored: Stored, should_stop: ShouldStop) -> bytes | None:
@@ -89,5 +89,5 @@ class IsolatedLoads:
 
     @contextmanager
     def _isolated(self) -> Iterator[Guard]:
-        with self._ledger.ambient.kept(), side_effects_forbidden() as guard, collector_paused(), muted():
+        with self._ledger.ambient.put_back_afterwards(), side_effects_forbidden() as guard, collector_paused(), muted():
             yield guard

@@ -12,9 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from kishu_kernel.ambient.keeper import AmbientState, Move
+from kishu_kernel.ambient.keeper import AmbientState
 from kishu_kernel.detect.detector import Detector, Judgement
-from kishu_kernel.detect.sequence_cache import SequenceReuse, array_lookup
+from kishu_kernel.detect.knowledge import KnownCovariable
+from kishu_kernel.detect.sequence_cache import CheckoutReuse, array_lookup
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import state_after
 from kishu_kernel.model import (
@@ -37,11 +38,11 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline
-from kishu_kernel.session.namespace import NOTHING_DISPLAYED, OUTPUT_ALIASES, UserNamespace
+from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.recomputation import Recomputation
 from kishu_kernel.session.records import blank_checkpoint, extended_checkpoint, known_after_load, version_records
-from kishu_kernel.session.recovery import Recovery, SessionSnapshot
 from kishu_kernel.session.timeline import Timeline
+from kishu_kernel.session.write_failures import SessionSnapshot, WriteFailures
 
 if TYPE_CHECKING:
     from kishu_kernel.session.rerun import RestoredObjects
@@ -72,8 +73,8 @@ class Ledger:
         self._lazy_timeline = lazy_timeline
         self._rules = rules
         self._detector = Detector(table)
-        self._recovery = Recovery()
-        self._lazy_timeline.on_written = self._recovery.drop_snapshot
+        self._write_failures = WriteFailures()
+        self._lazy_timeline.on_written = self._write_failures.drop_snapshot
         self._recomputation = Recomputation()
         self._distrusted: WeakKeyDictionary[type, str] = WeakKeyDictionary()
         """Types whose objects do not come back as they were stored -> why they are not stored."""
@@ -95,7 +96,7 @@ class Ledger:
         """What has changed since the last checkpoint, as in `Detector.judge`."""
         return self._detector.judge(access, variables, outside=outside, running=running)
 
-    def changed_by(self, outside: Access, variables: Mapping[str, Any]) -> Access:
+    def narrow_to_changed(self, outside: Access, variables: Mapping[str, Any]) -> Access:
         """Of what something else than a cell may have touched, what has changed."""
         judgement = self.judge(NOTHING, variables, outside)
         delta = judgement.delta
@@ -182,7 +183,7 @@ class Ledger:
         try:
             return self._append(incomplete, [])
         except StoreError:
-            self._recovery.add_lost_cell(incomplete)
+            self._write_failures.add_lost_cell(incomplete)
             raise
 
     def _blank(self, run: CellRun) -> Checkpoint:
@@ -218,9 +219,9 @@ class Ledger:
     def _append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
         """Hands a child of the head to the writer; before it, the cells whose checkpoints were lost."""
         first = True
-        while self._recovery.lost_cells:
-            self._append_one(self._recovery.lost_cells[0], ())
-            self._recovery.mark_appended()
+        while self._write_failures.lost_cells:
+            self._append_one(self._write_failures.lost_cells[0], ())
+            self._write_failures.mark_appended()
             if first:  # to see whether the disk takes anything at all
                 self._lazy_timeline.flush()
                 self.timeline.store.raise_failure()
@@ -236,7 +237,7 @@ class Ledger:
         now = SessionSnapshot(
             timeline.head, timeline.branch, self.state, self._lost, self._detector.snapshot(), self.ambient.known
         )
-        self._recovery.keep_snapshot(id, now, timeline.store.unwritten())
+        self._write_failures.keep_snapshot(id, now, timeline.store.unwritten())
 
     # -- in think time ---------------------------------------------------------------------------
 
@@ -270,7 +271,9 @@ class Ledger:
         records = version_records(judgement, encoded, variables, checkpoint.code)
         extended = extended_checkpoint(checkpoint, delta, records, payloads)
         self._keep_snapshot_before(head)
-        self.timeline.extend(replace(extended, population=_count_names(state_after(self.state, delta, head))), payloads)
+        self.timeline.add_versions(
+            replace(extended, population=_count_names(state_after(self.state, delta, head))), payloads
+        )
 
         def remember() -> None:
             self._detector.adopt(judgement)
@@ -281,7 +284,7 @@ class Ledger:
     def mark_audited(self) -> None:
         """All variables have been checked since the last checkpoint: its record says so from now on."""
         if self.timeline.head is not None:
-            self.timeline.amend(replace(self.timeline.lookup(self.timeline.head), audited=True))
+            self.timeline.rewrite_record(replace(self.timeline.lookup(self.timeline.head), audited=True))
 
     def distrust(self, version: Version, reason: str, kinds: Iterable[type]) -> None:
         """The payload of a version does not give back what was stored: drops it.
@@ -306,7 +309,7 @@ class Ledger:
         failure = self._lazy_timeline.opened.take_failure() if self._lazy_timeline.opened else None
         if failure is None:
             return None
-        before = self._recovery.take_back(failure.checkpoints, str(failure.error))
+        before = self._write_failures.take_back(failure.checkpoints, str(failure.error))
         self.timeline.rewind(before.head, before.branch)
         self.state = dict(before.state)
         self._lost = before.lost
@@ -317,55 +320,45 @@ class Ledger:
     @property
     def has_lost_cells(self) -> bool:
         """Cells ran whose checkpoints were lost, and no checkpoint has made up for it yet."""
-        return bool(self._recovery.lost_cells)
+        return bool(self._write_failures.lost_cells)
 
     def has_caught_up(self) -> bool:
         """Whether all that could not be written is on the disk now. True once."""
-        return self._lazy_timeline.opened is not None and self._recovery.has_caught_up(self._lazy_timeline.unwritten())
+        return self._lazy_timeline.opened is not None and self._write_failures.has_caught_up(
+            self._lazy_timeline.unwritten()
+        )
 
     # -- checkout --------------------------------------------------------------------------------
 
-    def sequence_reuse(self) -> SequenceReuse:
+    def sequence_reuse(self) -> CheckoutReuse:
         """The long sequences that the session holds, and a checkout need not make anew."""
-        return SequenceReuse(each for known in self._detector.snapshot().known.values() for each in known.sequences)
+        return CheckoutReuse(each for known in self._detector.snapshot().known.values() for each in known.sequences)
 
-    def apply_checkout(
-        self, plan: Plan, restored: RestoredObjects, ambient: Move, branch: str | None, reuse: SequenceReuse
-    ) -> None:
-        """Rebinds the names that differ, and sets what differs outside the namespace. The head moves last.
-
-        Args:
-            restored: the objects of all versions that the plan loads or re-runs.
-            branch: the branch to continue, as in `Timeline.move`.
-
-        Raises:
-            Exception: something could not be set; then everything is as it was.
-        """
-        timeline = self.timeline
-        bind = {name: obj for objects in restored.values() for name, obj in objects.items()}
-        kept = {version.names: version.checkpoint for version in plan.keep}
-        gone = [names for names in self.state if names not in kept]
-        unbind = {name for names in gone for name in names} - bind.keys()
-        known = {
+    def known_of_loaded(self, restored: RestoredObjects, reuse: CheckoutReuse) -> dict[Names, KnownCovariable]:
+        """What will be known of these versions when the session has them. Changes nothing."""
+        lookup = self.timeline.lookup
+        return {
             version.names: known_after_load(
-                timeline.lookup(version.checkpoint).record(version.names),
-                objects,
-                self._table,
-                reuse.loaded_in(version),
+                lookup(version.checkpoint).record(version.names), objects, self._table, reuse.loaded_in(version)
             )
             for version, objects in restored.items()
         }
-        nothing_displayed = dict.fromkeys(OUTPUT_ALIASES, NOTHING_DISPLAYED)
-        aliases = timeline.lookup(plan.target).aliases if plan.target else nothing_displayed
 
-        def switch() -> None:
-            with self._names.rebound(bind, unbind, aliases), self.ambient.moved(ambient):
-                timeline.move(plan.target, branch)
-            self._detector.apply_checkout(gone, known, bind)
-            self.state = kept | {version.names: version.checkpoint for version in restored}
-            self._lost = tuple(lost.version.names for lost in plan.lost if lost.version.names)
+    def adopt_checkout(
+        self, plan: Plan, restored: RestoredObjects, known: Mapping[Names, KnownCovariable], bound: Mapping[str, Any]
+    ) -> None:
+        """The names are rebound: from now on the session is in the state that the plan leads to.
 
-        uninterrupted(switch, last=True)
+        Args:
+            restored: the objects of all versions that the plan loads or re-runs.
+            known: what is known of these versions (`known_of_loaded`).
+            bound: the objects of their names.
+        """
+        kept = {version.names: version.checkpoint for version in plan.keep}
+        gone = [names for names in self.state if names not in kept]
+        self._detector.apply_checkout(gone, known, bound)
+        self.state = kept | {version.names: version.checkpoint for version in restored}
+        self._lost = tuple(lost.version.names for lost in plan.lost if lost.version.names)
 
 
 def _count_names(state: State) -> int:

@@ -72,7 +72,7 @@ class UserNamespace:
         self._claimed: set[str] = set()
         """Those of them that are the user's by now."""
         self._before_swap: tuple[dict[Any, Any], dict[Any, Any], set[str]] | None = None
-        """The contents of the namespace and of `Out`, and the claimed names, before they were `swapped`."""
+        """The contents of the namespace and of `Out`, and the claimed names, before `swapping`."""
 
     def variables(self) -> dict[str, Any]:
         """The user's variables as they are now: name -> object."""
@@ -116,7 +116,7 @@ class UserNamespace:
         return found
 
     @contextmanager
-    def rebound(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> Iterator[None]:
+    def rebinding(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> Iterator[None]:
         """Binds and unbinds names. If the block raises, everything is as it was.
 
         Args:
@@ -135,7 +135,7 @@ class UserNamespace:
             raise
 
     @contextmanager
-    def swapped(self, variables: Mapping[str, Any], aliases: Mapping[str, str] = _NONE) -> Iterator[dict[str, Any]]:
+    def swapping(self, variables: Mapping[str, Any], aliases: Mapping[str, str] = _NONE) -> Iterator[dict[str, Any]]:
         """The same dictionary with other contents: what IPython bound, and `variables`.
 
         For re-running a cell: functions keep their globals. Afterwards everything is as it was, if the caller
@@ -156,7 +156,7 @@ class UserNamespace:
                 self.undo_swap()
 
     def undo_swap(self) -> None:
-        """Undoes what `swapped` did, if it is not undone: an interrupt can hit where `swapped` itself cannot know.
+        """Undoes what `swapping` did, if it is not undone: an interrupt can hit where `swapping` itself cannot know.
 
         Raises:
             KeyboardInterrupt: there was one meanwhile; it is raised when all is undone.

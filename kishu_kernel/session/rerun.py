@@ -18,7 +18,7 @@ from kishu_kernel.detect.walk.result import UNORDERED, Census
 from kishu_kernel.errors import ReplayError
 from kishu_kernel.history.graph import UNTRUSTED
 from kishu_kernel.model import Checkpoint, Names, ReplayStep, Version
-from kishu_kernel.objects.codec.disarming import Copies
+from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.summaries import describe
 from kishu_kernel.session.namespace import UserNamespace
@@ -78,17 +78,17 @@ class Rerunner:
         self._ambient = ambient
         self._run_cell = run_cell
         self.running = False
-        self.inputs = Copies()
-        self.different: list[Names] = []
+        self.inputs = UnclaimedObjects()
+        self.differing_after_rerun: list[Names] = []
 
-    def begin_plan(self, inputs: Copies) -> None:
+    def begin_plan(self, inputs: UnclaimedObjects) -> None:
         """A new checkout begins.
 
         Args:
             inputs: keeps the objects that are made for re-runs.
         """
         self.inputs = inputs
-        self.different = []
+        self.differing_after_rerun = []
 
     def abandon(self) -> None:
         """A re-run was interrupted, or failed: the namespace gets its contents back."""
@@ -152,7 +152,9 @@ class Rerunner:
         else:
             failed = {version: reason for version, reason in reasons.items() if reason}
         self._drop([{version: found.pop(version)} for version in failed if version in found])
-        self.different += [each.names for each, objects in found.items() if self._differs(checkpoint, each, objects)]
+        self.differing_after_rerun += [
+            each.names for each, objects in found.items() if self._differs(checkpoint, each, objects)
+        ]
         return found, failed
 
     def _run_again(
@@ -167,8 +169,8 @@ class Rerunner:
         if not checkpoint.trusted:  # no plan has such a step
             return {}, f"{label} is not re-run: {UNTRUSTED}"
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
-        ambient = self._ambient.as_before(timeline.lookup, checkpoint)
-        with self._names.swapped(inputs, aliases) as live, ambient as ambient_deviation:
+        ambient = self._ambient.set_to_before(timeline.lookup, checkpoint)
+        with self._names.swapping(inputs, aliases) as live, ambient as ambient_deviation:
             inputs.clear()  # they are the cell's now: what it drops is freed
             self.inputs.hand_over()
             self.running = True

@@ -1,7 +1,8 @@
 """Obtains everything that a checkout needs before a name is rebound: loads versions, and has cells re-run.
 
 Law: nothing here changes the session, wherever it is interrupted. What somebody else may have written is not loaded.
-Neighbours: `history.plan` says what is needed, `rerun` re-runs cells, `ledger` gives the names what was obtained.
+Neighbours: `history.plan` says what is needed, `rerun` re-runs cells, `checkout` gives the names what was
+obtained.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.ambient.keeper import AmbientState, Move
-from kishu_kernel.detect.sequence_cache import PayloadReuse, SequenceReuse
+from kishu_kernel.detect.sequence_cache import CheckoutReuse, PayloadReuse
 from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
 from kishu_kernel.history.graph import Lookup
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Names, Plan, ReplayMode, State, Version
-from kishu_kernel.objects.codec.disarming import Copies
+from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.collector import collector_paused
+from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.rerun import CellRunner, NotGivenBackError, Rerunner, RestoredObjects
@@ -45,7 +46,7 @@ class _Request:
     ambient: Move
     allow_lost: bool
     progress: ProgressReporter
-    reuse: SequenceReuse
+    reuse: CheckoutReuse
 
     def plan(
         self,
@@ -78,7 +79,7 @@ class Restorer:
         self._table = table
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
-        self._copies = Copies(tell)
+        self._copies = UnclaimedObjects(tell)
 
     @property
     def rerunning(self) -> bool:
@@ -86,9 +87,9 @@ class Restorer:
         return self._rerunner.running
 
     @property
-    def different(self) -> list[Names]:
+    def differing_after_rerun(self) -> list[Names]:
         """Co-variables that re-runs gave back for the last plan with the same types and other contents."""
-        return self._rerunner.different
+        return self._rerunner.differing_after_rerun
 
     def obtain(
         self,
@@ -100,7 +101,7 @@ class Restorer:
         *,
         allow_lost: bool,
         progress: ProgressReporter | None = None,
-        reuse: SequenceReuse | None = None,
+        reuse: CheckoutReuse | None = None,
     ) -> tuple[Plan, RestoredObjects]:
         """The plan, and all objects that it brings back. The caller says who gets them: `handing_over`.
 
@@ -125,10 +126,10 @@ class Restorer:
             ambient,
             allow_lost,
             progress or ProgressReporter(),
-            reuse or SequenceReuse(),
+            reuse or CheckoutReuse(),
         )
-        self._copies = Copies(self._tell)
-        self._rerunner.begin_plan(Copies(self._tell))
+        self._copies = UnclaimedObjects(self._tell)
+        self._rerunner.begin_plan(UnclaimedObjects(self._tell))
         try:
             return self._obtain(request)
         except BaseException as error:
@@ -201,7 +202,9 @@ class Restorer:
         """Fresh objects, for a re-run only."""
         return self._decoded(request, version, PayloadReuse(request.reuse, None), self._rerunner.inputs)
 
-    def _decoded(self, request: _Request, version: Version, reuse: PayloadReuse, copies: Copies) -> dict[str, Any]:
+    def _decoded(
+        self, request: _Request, version: Version, reuse: PayloadReuse, copies: UnclaimedObjects
+    ) -> dict[str, Any]:
         try:
             stored = request.timeline.store.load(version, request.progress.add_loaded)
             with collector_paused():

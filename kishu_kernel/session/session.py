@@ -6,6 +6,13 @@
 `Session` is the one conductor. It holds the gate: whatever may change the session does so one after the other. What is
 done behind the gate stands in `checkpointing` (checkpoints), `checkout` (travel), `think_time` (trials and audit).
 
+    what has ended                   the frontend calls           does it get a checkpoint?
+    a cell                           after_cell                   yes
+    a cell, where after_cell raised  after_failed_checkpoint      an incomplete one; the next one has what it changed
+    a frontend's own code            after_hidden                 no; the next one has what it changed
+    `%kishu` alone                   discard                      no; it touched nothing
+    code that nobody watched         note_unwatched_code          no; the next one checks everything
+
 Law: nothing that goes wrong here may reach the user's cell. Knows no IPython: a frontend says which cells run, and how
 to re-run one (`rerun.CellRunner`).
 """
@@ -36,7 +43,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
-from kishu_kernel.process.collector import collector_paused
+from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer, FinishedCell
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline
@@ -215,8 +222,8 @@ class Session:
         return cells.background_access() == NOTHING
 
     @property
-    def findings(self) -> int:
-        """How often think time has changed what a checkpoint says."""
+    def corrections(self) -> int:
+        """How often think time has corrected what a checkpoint says."""
         return self._think_time.changes_made
 
     # -- checkout --------------------------------------------------------------------------------
@@ -262,7 +269,7 @@ class Session:
         """
         with self._gate:
             self.flush()
-            target = self._checkouts.undone(steps)
+            target = self._checkouts.undo_target(steps)
             return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost))
 
     def redo(
@@ -281,7 +288,7 @@ class Session:
         """
         with self._gate:
             self.flush()
-            target = self._checkouts.redone(steps)
+            target = self._checkouts.redo_target(steps)
             return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost))
 
     def resume(

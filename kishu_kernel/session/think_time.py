@@ -4,7 +4,7 @@
 - **Audit** (`audit`): has a variable changed that the cell's code cannot have touched?
 
 Law: nothing is done while a cell runs or waits; a piece is short, or is given up when somebody waits.
-Neighbours: `session`, which holds its gate around each piece; `frontend.think_time`, which says when.
+Neighbours: `session`, which holds its gate around each piece; `frontend.kernel.idle_scheduler`, which says when.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kishu_kernel.session.ledger import Ledger
 from kishu_kernel.session.trial_loads import TrialLoads
 
 if TYPE_CHECKING:  # most sessions need none
-    from kishu_kernel.session.checker.client import Checker
+    from kishu_kernel.session.checker.connection import Checker
 
 BUDGET = 2.0
 """Seconds of work after one checkpoint. What was not checked comes first after the next one."""
@@ -107,7 +107,7 @@ class ThinkTime:
     def _next_piece(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> Callable[[], None]:
         """The next piece, which is then no longer among those that are left."""
         if self._trials.waits_for_checker:
-            return self._hear_checker
+            return self._poll_checker
         if self._audit.has_loaded and self._checkpoint is None:
             return partial(self._audit.verify_loaded, self._audit.next_loaded(), variables, should_stop)
         if self._trials.left:
@@ -117,8 +117,8 @@ class ThinkTime:
         checkpoint, self._checkpoint = self._checkpoint, None
         return self._ledger.mark_audited if checkpoint is not None and not self._given_up else lambda: None
 
-    def _hear_checker(self) -> None:
-        self._used -= self._trials.hear_checker()  # while it waits, this process does nothing
+    def _poll_checker(self) -> None:
+        self._used -= self._trials.poll_checker()  # while it waits, this process does nothing
 
     def hasten_audit(self, variables: Mapping[str, Any], seconds: float) -> None:
         """Does as much of the audit as is possible in this time: the session is about to leave its state."""

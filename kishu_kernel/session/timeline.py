@@ -27,7 +27,7 @@ SPARE = 0.9
 """The share of its limit down to which old payloads are dropped, lest every checkpoint drops some."""
 
 
-class History:
+class StoredHistory:
     """The checkpoints of a store, seen from one of them. Read-only, and safe from any thread.
 
     Attributes:
@@ -42,7 +42,7 @@ class History:
         self._known: dict[CheckpointId, Checkpoint] = {}
 
     @classmethod
-    def from_store(cls, store: Store) -> History:
+    def from_store(cls, store: Store) -> StoredHistory:
         """The history of a store that no session has open, seen from the head of the last session that had variables.
 
         If no session had any, it is seen from the latest head.
@@ -84,7 +84,7 @@ class History:
         return {name[len(kind) :]: id for name, id in sorted(refs.items()) if name.startswith(kind)}
 
 
-class Timeline(History):
+class Timeline(StoredHistory):
     """The checkpoints of a store as seen from one session.
 
     Args:
@@ -179,7 +179,7 @@ class Timeline(History):
         self.head = kept.id
         return kept
 
-    def extend(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> None:
+    def add_versions(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> None:
         """Writes a checkpoint again, which is on the disk, with more versions."""
         before = self._known.get(checkpoint.id)
         self._known[checkpoint.id] = replace(checkpoint, outputs=())
@@ -324,7 +324,7 @@ class Timeline(History):
         """The child of a checkpoint to which `redo` goes: the one that was last undone. None if none was."""
         return self._redo_children.get(of)
 
-    def amend(self, checkpoint: Checkpoint) -> None:
+    def rewrite_record(self, checkpoint: Checkpoint) -> None:
         """Rewrites the record of a checkpoint."""
         self.store.amend(checkpoint, {})
         self._known[checkpoint.id] = checkpoint
@@ -401,4 +401,4 @@ def collect(
     return store.collect(kinds.unreachable, kinds.expendable, limit, reason=reason, dry_run=dry_run)
 
 
-__all__ = ["BRANCH", "TAG", "History", "Timeline", "collect"]
+__all__ = ["BRANCH", "TAG", "StoredHistory", "Timeline", "collect"]

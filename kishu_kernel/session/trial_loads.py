@@ -23,7 +23,7 @@ from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import module_name, qualified_name
-from kishu_kernel.objects.codec.admission import NotHarmlessError
+from kishu_kernel.objects.codec.load_guard import NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.checker.messages import PATIENCE, Answer, NoAnswerError
@@ -172,7 +172,7 @@ class TrialLoads:
             question = self._loads.checker.ask("census", [stored])
             self._asked = replace(trial, question=question, until=time.monotonic() + PATIENCE)
 
-    def hear_checker(self) -> float:
+    def poll_checker(self) -> float:
         """Looks for a moment whether the checker has answered.
 
         Returns:

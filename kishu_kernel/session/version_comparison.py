@@ -12,12 +12,12 @@ from kishu_kernel.compare import Comparison, compare
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
 from kishu_kernel.model.amounts import size
-from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
+from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored, decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import Guard, side_effects_forbidden
-from kishu_kernel.process.collector import collector_paused
-from kishu_kernel.session.checker.client import Checker
+from kishu_kernel.process.python_gc import collector_paused
+from kishu_kernel.session.checker.connection import Checker
 from kishu_kernel.session.checker.messages import NoAnswerError
 from kishu_kernel.session.timeline import Timeline
 
@@ -80,7 +80,7 @@ class VersionComparison:
             raise LoadError(f"{names[0]} could not be loaded in a process of its own") from None
 
     def _copy(self, stored: Stored, guard: Guard) -> dict[str, Any]:
-        objects = decode(stored, self._table.namespace, admission=Admission(only_harmless=True))
+        objects = decode(stored, self._table.namespace, admission=LoadGuard(only_harmless=True))
         if guard.forbidden is not None:
             raise LoadError(f"{', '.join(stored.names)}: to load this {guard.forbidden}")
         return objects

@@ -1,7 +1,10 @@
-"""The one narrow seam to what is kept: the `Store` protocol and the values that only it speaks in.
+"""The contract of every store: the `Store` protocol, and the values that only it uses.
 
-Law: a store keeps and gives back; it interprets neither refs nor payloads, and knows no graph.
-`LmdbStore` and `MemoryStore` implement it, and run the same contract tests.
+Law: a store keeps and returns; it interprets neither refs nor payloads, and knows no graph.
+
+`LmdbStore` and `MemoryStore` keep it by themselves. `LayeredStore` (a read-only store below, a writable one above) and
+`WriteBehindStore` (commits in the background) are wrappers of other stores. All of them run the same tests
+(`tests/store/stores.py`).
 """
 
 from __future__ import annotations
@@ -22,17 +25,17 @@ from kishu_kernel.model import (
 )
 
 ReadProgress = Callable[[int], None]
-"""Told how many bytes have just been read. Called from any thread."""
+"""Called with the number of bytes that were just read, on any thread."""
 
 BetweenWrites = Callable[[], None]
-"""Called now and then, on the same thread, while bytes are written. What it raises ends the commit."""
+"""Called now and then, between transactions, on the thread that commits. What it raises ends the commit."""
 
 Refs = Mapping[str, CheckpointId | None]
-"""Ref names, like `branch/main` or `head/<session>` -> where they shall point; None deletes."""
+"""Names of refs, like `branch/main` or `head/<session>`, and where they shall point. None deletes a ref."""
 
 
 class Blob(Protocol):
-    """An out-of-band buffer of a stored payload, not read yet."""
+    """An out-of-band buffer of a stored payload, which is read when it is asked for."""
 
     @property
     def nbytes(self) -> int:
@@ -40,23 +43,23 @@ class Blob(Protocol):
 
     @property
     def direct(self) -> bool:
-        """As in `model.Buffer`: the loader reads it straight into the object's own memory."""
+        """As in `model.Buffer`: it is read straight into the memory of the object that it belongs to."""
 
     def readinto(self, target: memoryview) -> None:
-        """Fill `target`, writable and contiguous, with the bytes; nothing lies in between.
+        """Read the bytes into `target`, which is writable and contiguous, without a copy in between.
 
-        Safe from any thread. After an error the content of `target` is undefined.
+        O(bytes). Safe from any thread. After an error the content of `target` is undefined.
 
         Raises:
-            LoadError: bytes are missing or are not those that were stored.
+            LoadError: bytes are missing, or are not those that were stored.
             StoreError: the store is closed, or this is a forked process.
-            ValueError: `target` does not measure `nbytes`.
+            ValueError: `target` does not have `nbytes`.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPayload:
-    """A `model.Payload` as a store gives it back. Its blobs are valid until the store is closed."""
+    """A `model.Payload` as a store returns it. Its blobs can be read until the store is closed."""
 
     names: Names
     codec: CodecName
@@ -74,53 +77,57 @@ class Store(Protocol):
     def commit(
         self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, between_writes: BetweenWrites = ...
     ) -> Checkpoint:
-        """Keep a checkpoint, its payloads and the refs: all of it or, with a StoreError, nothing.
+        """Store a checkpoint, its payloads and refs: all of it or, with a StoreError, nothing.
 
-        Chunks that the store holds already cost no bytes. Committing the same id again replaces it.
-        Within `pause`, which is called between transactions, the store may be written.
+        O(bytes of the payloads) to hash them. Chunks that the store holds already are not written again. A checkpoint
+        that is committed again replaces the one of the same id.
+
+        Args:
+            between_writes: may write to the store itself.
 
         Returns:
-            The checkpoint as kept: `written_bytes` is what was new in chunks, manifests and record.
+            The checkpoint as kept. A payload whose memory changed meanwhile is not stored, and its record says so.
+            `written_bytes` counts what was new: chunks, manifests and the record.
         """
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
-        """The checkpoint of this id. KeyError where there is none."""
+        """The checkpoint with this id. KeyError where there is none."""
 
     def contains(self, id: CheckpointId) -> bool:
-        """Whether there is a checkpoint of this id."""
+        """Whether there is a checkpoint with this id."""
 
     def find(self, prefix: str, limit: int) -> list[CheckpointId]:
-        """The first `limit` ids, in their own order, that begin with `prefix`."""
+        """The first `limit` ids that begin with `prefix`, in alphabetical order."""
 
     def checkpoints(self, *, outputs: bool = True) -> Iterator[Checkpoint]:
-        """All checkpoints of all sessions as they are at the call, in any order.
+        """All checkpoints of all sessions as they are at the call, in any order. O(checkpoints).
 
         Args:
-            outputs: false leaves the cells' outputs out (`()`), which can outweigh all the rest.
+            outputs: false leaves out the cells' outputs, which can be larger than all the rest.
         """
 
     def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
-        """The payload of a version, its stream verified; the blobs verify when they are read.
+        """The payload of a version. O(bytes of its stream): the stream is verified now, the blobs when they are read.
 
         Args:
-            on_read: is told of bytes as they come, of the stream and then of the blobs.
+            on_read: is called for the stream now, and for the blobs when they are read.
 
         Raises:
-            UntrustedError: the store cannot show that this user wrote it.
+            UntrustedError: nothing shows that this user stored it.
             LoadError: there is none, or its bytes are not those that were stored.
         """
 
     def refs(self) -> dict[str, CheckpointId]:
-        """All refs."""
+        """All refs, and the checkpoints that they point to."""
 
     def update_refs(self, refs: Refs) -> None:
         """Set and delete refs, in one transaction."""
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
-        """Rewrite the record of a checkpoint, and set refs, in one transaction.
+        """Replace the record of a checkpoint, and set and delete refs, in one transaction.
 
-        Empty `outputs` leave the stored ones as they are, so that what came from
-        `checkpoints(outputs=False)` can be amended. KeyError where there is no such checkpoint.
+        Empty `outputs` leave the stored ones as they are, so that what came from `checkpoints(outputs=False)` can be
+        amended. KeyError where there is no such checkpoint.
         """
 
     def collect(
@@ -132,31 +139,37 @@ class Store(Protocol):
         reason: str,
         dry_run: bool = False,
     ) -> Collected:
-        """Forget payloads, and remove the chunks that nothing names any more. O(manifests).
+        """Remove the payloads of versions, and the chunks that no version names any more. O(manifests and chunks).
 
-        The checkpoints stay, as what their cells did: their records say `stored` no more, and why.
+        The checkpoints stay. Their records say that these versions are not stored, and why.
 
         Args:
-            drop: versions to forget.
-            evict: versions to forget too, in this order, as long as payloads outweigh the limit.
+            drop: versions to remove.
+            evict: versions to remove as well, in this order, as long as the payloads are above the limit.
             limit: bytes that chunks and manifests may occupy together.
-            reason: what the records shall say, as a clause like "it was removed to save space".
+            reason: goes into the records, as a clause like "it was removed to save space".
             dry_run: only count.
+
+        Returns:
+            What was removed, and what is left.
         """
 
     @property
     def free_of_orphans(self) -> bool:
-        """Whether no commit that was cut short can have left chunks that nothing names."""
+        """Whether no interrupted commit can have left orphans: chunks that no version names."""
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
-        """Remove such chunks, in pieces of some milliseconds, until somebody is in the way. Whether it came to its end.
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
+        """Remove orphans, in pieces of some milliseconds.
 
         Args:
-            should_stop: asked between the pieces, whether there is something better to do.
+            should_stop: asked between the pieces, whether to stop.
+
+        Returns:
+            Whether none is left. False: it was stopped, or somebody wrote meanwhile; call again later.
         """
 
     def statistics(self) -> StoreStatistics:
         """How much there is. O(1)."""
 
     def close(self) -> None:
-        """Let go of the store. Closing again does nothing."""
+        """Close the store. Closing it again does nothing."""

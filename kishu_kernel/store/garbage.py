@@ -1,7 +1,7 @@
-"""What a collection removes: the versions that go, and the chunks that nothing names any more. Pure.
+"""What a garbage collection removes: versions that are dropped, and chunks that no version names any more. Pure.
 
-Law: a chunk stays as long as a version that stays names it; what no version names goes, whatever left it there (a
-commit that was killed while it wrote ahead). What is counted is what is removed: a dry run has the same figures.
+Law: a chunk stays as long as a version that stays names it. What no version names is removed, whatever left it there (a
+commit that was killed while it wrote ahead). A dry run counts exactly what is removed otherwise.
 """
 
 from __future__ import annotations
@@ -12,20 +12,31 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.model import Amount, Checkpoint, Collected, Digest, Version
+from kishu_kernel.model import Checkpoint, Collected, Digest, StoreShare, Version
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.compression import stored_size
 
 
 class StoredVersion(NamedTuple):
-    """A version in the store: the bytes that its manifest occupies, and the chunks that it names."""
+    """A version in a store.
+
+    Attributes:
+        size: bytes that its manifest occupies.
+        digests: of the chunks that it names.
+    """
 
     size: int
     digests: frozenset[Digest]
 
 
 class CollectionPlan(NamedTuple):
-    """What to remove: keys of versions, and digests."""
+    """What a collection removes.
+
+    Attributes:
+        versions: their keys.
+        chunks: their digests.
+        collected: the figures.
+    """
 
     versions: frozenset[bytes]
     chunks: frozenset[Digest]
@@ -33,7 +44,7 @@ class CollectionPlan(NamedTuple):
 
 
 def stored_version(key: bytes, value: bytes) -> StoredVersion:
-    """Of a row of the table `versions`. What is damaged holds nothing: it cannot be loaded."""
+    """A row of the table `versions`. A damaged one names no chunks, since it cannot be loaded."""
     try:
         digests = frozenset(schema.decode_manifest(schema.without_signature(value)).digests)
     except LoadError:
@@ -48,12 +59,14 @@ def plan_collection(
     evict: Sequence[Version],
     limit: int | None,
 ) -> CollectionPlan:
-    """What to remove. O(digests that the versions name).
+    """Decide what to remove. O(digests that the versions name).
 
     Args:
-        stored_versions: by the keys of the versions.
-        sizes: of all chunks, what they occupy.
-        drop, thin, limit: as in `Store.collect`.
+        stored_versions: all of them, by their keys.
+        sizes: the bytes that each chunk occupies.
+        drop: as in `Store.collect`.
+        evict: as in `Store.collect`.
+        limit: as in `Store.collect`.
     """
     named = Counter(digest for held in stored_versions.values() for digest in held.digests)
     gone = set(sizes).difference(named)
@@ -82,13 +95,18 @@ def plan_collection(
         forget(version)
     before = len({schema.version_checkpoint(key) for key in stored_versions})
     after = len({schema.version_checkpoint(key) for key in stored_versions if key not in versions})
-    removed = Amount(before - after, len(gone), total - occupied)
-    kept = Amount(after, len(sizes) - len(gone), occupied)
+    removed = StoreShare(before - after, len(gone), total - occupied)
+    kept = StoreShare(after, len(sizes) - len(gone), occupied)
     return CollectionPlan(frozenset(versions), frozenset(gone), Collected(removed, kept))
 
 
 def without_versions(checkpoint: Checkpoint, versions: Collection[bytes], reason: str) -> Checkpoint:
-    """The checkpoint, as it is when the store has forgotten some versions."""
+    """The checkpoint's record after the payloads of these versions were removed.
+
+    Args:
+        versions: their keys.
+        reason: why they are not stored, as a clause.
+    """
     records = tuple(
         replace(record, size=0, stored=False, reason=reason)
         if record.stored and schema.version_key(Version(record.names, checkpoint.id)) in versions

@@ -1,7 +1,7 @@
-"""A store that can only be read, and one above it that takes what is new.
+"""A store that is only read, and one above it that takes what is new.
 
-Law: the one below is never written. What is said above of what is below (a message, another branch, a payload that is
-not to be trusted) holds as long as this store is open, and goes along where it is brought to a disk (`transfer`).
+Law: the one below is never written. What is changed above about something below (a message, a branch, a payload that is
+dropped) is valid as long as this store is open, and is copied along when the history moves to a disk (`transfer`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, Store, St
 
 
 class LayeredStore:
-    """A `Store` of two: `below` is read, `above` is written."""
+    """A `Store` made of two.
+
+    Args:
+        below: is only read.
+        above: is written.
+    """
 
     def __init__(self, below: Store, above: Store) -> None:
         self._below = below
@@ -42,7 +47,7 @@ class LayeredStore:
         if not self._above.contains(id):
             return self._below.checkpoint(id)
         found = self._above.checkpoint(id)
-        if not found.outputs and self._below.contains(id):  # amended: those stay where they are
+        if not found.outputs and self._below.contains(id):  # it was amended: the outputs are still below
             first = self._below.checkpoint(id)
             return replace(found, outputs=first.outputs, outputs_trusted=first.outputs_trusted)
         return found
@@ -83,7 +88,7 @@ class LayeredStore:
         self._unset(refs)
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
-        """As in `Store`. What is below is said anew above."""
+        """As in `Store`. The record of a checkpoint below is copied above first."""
         if not self._above.contains(checkpoint.id):
             self._above.commit(self._below.checkpoint(checkpoint.id), (), {})
         self._above.amend(checkpoint, refs)
@@ -98,22 +103,22 @@ class LayeredStore:
         reason: str,
         dry_run: bool = False,
     ) -> Collected:
-        """As in `Store`, of what is above. What is below stays there, and what is to go of it is not loaded."""
+        """As in `Store`, for payloads above. Those below stay, but what of them is in `drop` is not loaded any more."""
         if not dry_run:
             self._forgotten.update(dict.fromkeys(drop, reason))
         return self._above.collect(drop, evict, limit, reason=reason, dry_run=dry_run)
 
     @property
     def free_of_orphans(self) -> bool:
-        """As in `Store`, of what is written."""
+        """As in `Store`, for the store above."""
         return self._above.free_of_orphans
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
-        """As in `Store`, of what is written."""
-        return self._above.sweep(should_stop)
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
+        """As in `Store`, for the store above."""
+        return self._above.remove_orphans(should_stop)
 
     def statistics(self) -> StoreStatistics:
-        """As in `Store`. Where it is, is where the one below is."""
+        """As in `Store`. The path is that of the store below. O(checkpoints above)."""
         below, above = self._below.statistics(), self._above.statistics()
         again = sum(self._below.contains(each.id) for each in self._above.checkpoints(outputs=False))
         return StoreStatistics(
@@ -129,7 +134,7 @@ class LayeredStore:
         self._below.close()
 
     def _unset(self, refs: Refs) -> None:
-        """Remembers which refs are no more: the one below goes on having them."""
+        """Remember which refs are deleted: the store below still has them."""
         self._deleted |= {name for name, id in refs.items() if id is None}
         self._deleted -= _set(refs).keys()
         self._above.update_refs({name: None for name, id in refs.items() if id is None})

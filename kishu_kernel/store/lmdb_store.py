@@ -1,10 +1,10 @@
-"""The store on disk: one LMDB environment per notebook.
+"""The store on the disk: one LMDB environment per notebook.
 
-Law: what a call changes it changes in one write transaction, so that it is whole or absent whatever dies when; chunks
-that a large commit writes ahead change nothing. Read transactions end with the call that began them, since a forgotten
-one keeps pages from reuse. Nothing is given out as trusted that does not carry the user's mark.
-What stands where is in `schema`; LMDB's own rules are kept by `environment`. Large payloads come in through `intake`
-and go out through `loading`.
+Law: a call makes all its changes in one write transaction, so that they are whole or absent whatever ends the process;
+chunks that a large commit writes ahead change nothing. A read transaction ends with the call that began it, since one
+that is forgotten keeps its pages from reuse. Nothing is returned as trusted that the user has not signed.
+Neighbours: `schema` says what stands where; `environment` keeps LMDB's rules; `chunk_writer` and `chunk_reader` move
+the payloads.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ if TYPE_CHECKING:
 
 
 class LmdbStore:
-    """A `Store` in a directory of its own, created for this user only.
+    """A `Store` in a directory of its own, which is created for this user only.
 
-    Several processes may use a directory at once. Within one, stores of it share one environment.
+    Several processes may use a directory at once. Within a process, stores in it share one environment.
 
     Args:
-        path: the directory. Not on a network file system.
-        sync: false trades the last commits at a power failure for speed; a kill loses none.
-        map_size: address space to begin with; it grows as needed.
-        signer: signs what is written, and tells what this user wrote. None: the user's own.
-        readonly: nothing is to be written or created.
+        path: the directory. It must not be on a network file system.
+        sync: false is faster, and loses the last commits in a power failure, but not when the process is killed.
+        map_size: address space to begin with. It grows as needed.
+        signer: signs what is written, and recognises what this user wrote. None: the one of the user's own key.
+        readonly: nothing will be written or created.
 
     Raises:
         StoreFormatError: a newer kishu-kernel wrote it.
@@ -82,8 +82,8 @@ class LmdbStore:
         between_writes: BetweenWrites = lambda: None,
     ) -> Checkpoint:
         """As in `Store`. O(bytes of the payloads) to hash them, then O(new bytes) to compress and write."""
-        self._check()
-        record_size(checkpoint)  # what can be wrong is found before anything is written
+        self._check_open()
+        record_size(checkpoint)  # raises before anything is written
         _check_refs(refs)
         made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
         writer = ChunkWriter(self._environment, payloads, between_writes)
@@ -109,17 +109,17 @@ class LmdbStore:
                 kept = torn_reads.without_payloads(checkpoint, writer.changed_payloads)
                 kept = replace(kept, written_bytes=added + record_size(kept))
                 txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
-                self._put_record(txn, signatures, kept)  # a copy of what is not trusted is not either
-                self._point(txn, refs)
+                self._put_record(txn, signatures, kept)  # what is not trusted is not signed
+                self._set_refs(txn, refs)
                 return kept
 
             kept = self._environment.write(work, writer.waiting_bytes)
         except StoreError:
-            if writer.has_written_ahead:  # on a full disk, it would stay full
-                self._tidy()
+            if writer.has_written_ahead:  # a full disk would stay full
+                self._remove_orphans()
             raise
-        if writer.leaves_orphans:  # by code that writes all the time, the disk would be filled
-            self._tidy()
+        if writer.leaves_orphans:  # memory that changes all the time would fill the disk with them
+            self._remove_orphans()
         return kept
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
@@ -148,18 +148,18 @@ class LmdbStore:
             return list(islice(takewhile(lambda id: id.startswith(prefix), ids), limit))
 
     def checkpoints(self, *, outputs: bool = True) -> Iterator[Checkpoint]:
-        """As in `Store`. Copies all records, so that no transaction stays open with the caller.
+        """As in `Store`. All records are copied at the call, so that no transaction stays open.
 
-        Leaves out what is damaged: the rest of the history is usable. `damaged` lists that.
+        Damaged records are left out, since the rest of the history is usable. `damaged` lists them.
         """
         with self._reading() as txn:
             records = _items(txn, self._tables["checkpoints"])
             extras = dict(_items(txn, self._tables["outputs"])) if outputs else {}
             signatures = self._identity.signatures(txn, self._tables)
-        return _sound(signatures, records, extras)
+        return _readable(signatures, records, extras)
 
     def damaged(self) -> list[CheckpointId]:
-        """The checkpoints whose records cannot be read. O(checkpoints)."""
+        """The ids of the checkpoints whose records cannot be read. O(checkpoints)."""
         with self._reading() as txn:
             keys = [key for key, _ in _items(txn, self._tables["checkpoints"])]
         return sorted({schema.checkpoint_id(key) for key in keys} - {each.id for each in self.checkpoints()})
@@ -193,13 +193,13 @@ class LmdbStore:
 
     def update_refs(self, refs: Refs) -> None:
         """As in `Store`."""
-        self._check()
+        self._check_open()
         _check_refs(refs)
-        self._environment.write(lambda txn: self._point(txn, refs))
+        self._environment.write(lambda txn: self._set_refs(txn, refs))
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
-        """As in `Store`. What was not trusted is not trusted afterwards."""
-        self._check()
+        """As in `Store`. A record that was not trusted is not trusted afterwards."""
+        self._check_open()
         key = schema.checkpoint_key(checkpoint.id)
 
         def work(txn: Transaction[bytes]) -> None:
@@ -211,7 +211,7 @@ class LmdbStore:
             trusted = checkpoint.trusted and signatures.verifies("checkpoints", key, value)
             shown = checkpoint.outputs_trusted and (not outputs or signatures.verifies("outputs", key, outputs))
             self._put_record(txn, signatures, replace(checkpoint, trusted=trusted, outputs_trusted=shown))
-            self._point(txn, refs)
+            self._set_refs(txn, refs)
 
         self._environment.write(work)
 
@@ -224,7 +224,7 @@ class LmdbStore:
         reason: str,
         dry_run: bool = False,
     ) -> Collected:
-        """As in `Store`. Chunks that another process has just written ahead may go; its commit puts them again."""
+        """As in `Store`. May remove chunks that another process wrote ahead; its commit writes them again."""
         with chunk_tables(self._environment, self._reading) as there:
             sizes, seen = there.sizes(), there.txn.id()
             if dry_run:
@@ -240,18 +240,18 @@ class LmdbStore:
 
     @property
     def free_of_orphans(self) -> bool:
-        """As in `Store`. So is what was closed in peace, and what was swept since."""
+        """As in `Store`. True after a regular close, and after `remove_orphans`."""
         return self._environment.free_of_orphans
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
-        """As in `Store`. Chunks that another process has just written ahead may go; its commit puts them again."""
-        self._check()
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
+        """As in `Store`. May remove chunks that another process wrote ahead; its commit writes them again."""
+        self._check_open()
         if not self.free_of_orphans:
             self._environment.free_of_orphans = remove_orphans(self._environment, should_stop)
         return self.free_of_orphans
 
     def statistics(self) -> StoreStatistics:
-        """As in `Store`. `bytes` are pages in use: not the sparse map, not pages free for reuse."""
+        """As in `Store`. `bytes` counts pages in use, without free pages and the unused rest of the map."""
         with self._reading() as txn:
             count = {table: txn.stat(self._tables[table])["entries"] for table in self._tables}
         stored = sum(count[table] for table in schema.CHUNK_TABLES)
@@ -260,7 +260,7 @@ class LmdbStore:
         )
 
     def close(self) -> None:
-        """As in `Store`. In a forked child nothing is closed: it is the parent's."""
+        """As in `Store`. In a forked child this does nothing: the environment is the parent's."""
         if not self._closed:
             self._closed = True
             environment_pool.release(self._environment)
@@ -269,12 +269,12 @@ class LmdbStore:
     def _tables(self) -> Mapping[str, _Database]:
         return self._environment.tables
 
-    def _check(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreError(f"the store at {self._environment.path} is closed")
 
     def _reading(self, error: type[KishuError] = StoreError) -> AbstractContextManager[Transaction[memoryview]]:
-        self._check()
+        self._check_open()
         return self._environment.reading(error)
 
     # --- records
@@ -288,7 +288,7 @@ class LmdbStore:
             value = signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
             txn.put(key, value, db=self._tables[table])
 
-    def _point(self, txn: Transaction[bytes], refs: Refs) -> None:
+    def _set_refs(self, txn: Transaction[bytes], refs: Refs) -> None:
         table = self._tables["refs"]
         for name, id in refs.items():
             if id is None:
@@ -298,7 +298,7 @@ class LmdbStore:
 
     # --- collections
 
-    def _tidy(self) -> None:
+    def _remove_orphans(self) -> None:
         """Remove the chunks that a commit left and nothing names. Where that fails, a later plan does it."""
         self._environment.free_of_orphans = False
         with suppress(KishuError):
@@ -309,7 +309,11 @@ class LmdbStore:
         return {key: garbage.stored_version(key, value) for key, value in _items(txn, self._tables["versions"])}
 
     def _sizes(self, txn: Transaction[bytes], known: Mapping[Digest, int]) -> dict[Digest, int]:
-        """As `ChunkTables.sizes`, in a write transaction: mostly known already."""
+        """As `ChunkTables.sizes`, in a write transaction.
+
+        Args:
+            known: sizes that were read before; most chunks are among them.
+        """
         found = {}
         for table in schema.CHUNK_TABLES:
             with txn.cursor(db=self._tables[table]) as cursor:
@@ -347,7 +351,7 @@ def _decoded(signatures: StoreSignatures, key: bytes, value: bytes, outputs: byt
     )
 
 
-def _sound(
+def _readable(
     signatures: StoreSignatures, records: list[tuple[bytes, bytes]], outputs: Mapping[bytes, bytes]
 ) -> Iterator[Checkpoint]:
     for key, value in records:
@@ -359,7 +363,7 @@ def _sound(
 
 
 def _check_refs(refs: Refs) -> None:
-    """StoreError or KeyError where some cannot be stored."""
+    """StoreError or KeyError where one cannot be stored."""
     for name, id in refs.items():
         schema.ref_key(name)
         if id is not None:
@@ -367,6 +371,6 @@ def _check_refs(refs: Refs) -> None:
 
 
 def _items(txn: Transaction[bytes] | Transaction[memoryview], table: _Database) -> list[tuple[bytes, bytes]]:
-    """A copy of a table, since what LMDB hands out dies with the transaction."""
+    """A copy of a table: what LMDB returns is valid only during the transaction."""
     with txn.cursor(db=table) as cursor:
         return [(bytes(key), bytes(value)) for key, value in cursor]

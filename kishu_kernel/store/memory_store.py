@@ -1,7 +1,7 @@
-"""The store in memory, for tests and for those who want no disk; it behaves as the one on disk.
+"""A store in memory, for tests and for kernels without a disk. It behaves as the one on the disk.
 
-Law: it keeps encoded bytes, never the caller's objects or memory: what comes out went through
-`schema` and `chunks`, as it does on disk. Its signatures are under a key of its own; nothing is compressed.
+Law: it keeps encoded bytes, never the caller's objects or memory: what comes out went through `schema` and `chunks`, as
+on the disk. It signs with a key of its own, and compresses nothing.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class MemoryStore:
     def update_refs(self, refs: Refs) -> None:
         """As in `Store`."""
         with self._open():
-            self._refs = self._pointed(refs)
+            self._refs = self._with_refs(refs)
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
         """As in `Store`."""
@@ -168,22 +168,22 @@ class MemoryStore:
 
     @property
     def free_of_orphans(self) -> bool:
-        """As in `Store`: always, a commit here is whole or nothing."""
+        """As in `Store`. Always true."""
         return True
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
-        """As in `Store`: there is nothing to remove."""
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
+        """As in `Store`. There are never any."""
         return True
 
     def statistics(self) -> StoreStatistics:
-        """As in `Store`, but O(chunks). `bytes` are those of the values held."""
+        """As in `Store`, but O(chunks). `bytes` counts the values held."""
         with self._open():
             tables = (self._checkpoints, self._outputs, self._versions, self._chunks, self._refs)
             size = sum(len(value) for table in tables for value in table.values())
             return StoreStatistics(None, size, len(self._checkpoints), len(self._chunks))
 
     def close(self) -> None:
-        """As in `Store`. What it held is gone."""
+        """As in `Store`. Everything that it held is lost."""
         with self._lock:
             self._closed = True
             for table in (self._checkpoints, self._outputs, self._versions, self._chunks):
@@ -221,11 +221,11 @@ class MemoryStore:
             del self._chunks[digest]
 
     def _put_record(self, checkpoint: Checkpoint, refs: Refs) -> None:
-        """All that can fail comes before the first assignment."""
+        """Set the record, the outputs and refs. Whatever can raise comes before the first assignment."""
         key = schema.checkpoint_key(checkpoint.id)
         record = self._marked("checkpoints", key, encode_checkpoint(checkpoint), checkpoint.trusted)
         outputs = encode_outputs(checkpoint.outputs)
-        self._refs = self._pointed(refs)
+        self._refs = self._with_refs(refs)
         self._checkpoints[checkpoint.id] = record
         if outputs:
             self._outputs[checkpoint.id] = self._marked("outputs", key, outputs, checkpoint.outputs_trusted)
@@ -233,7 +233,7 @@ class MemoryStore:
     def _marked(self, table: str, key: bytes, body: bytes, trusted: bool) -> bytes:
         return self._signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
 
-    def _pointed(self, refs: Refs) -> dict[bytes, bytes]:
+    def _with_refs(self, refs: Refs) -> dict[bytes, bytes]:
         pointed = dict(self._refs)
         for name, id in refs.items():
             if id is None:

@@ -1,6 +1,7 @@
-"""A history from one store into another, by nothing but what every store promises.
+"""The history of one store copied to another, by the methods of `Store` alone.
 
-Law: what was there goes over whole or the error says so; what cannot be read stays behind as code.
+Law: checkpoints are copied whole, or the error says so. A payload that cannot be read is left out, and its record says
+so: the code of its cell is still there.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from kishu_kernel.store.base import Store
 
 
 def transfer(source: Store, target: Store) -> None:
-    """Copies what is not there yet of checkpoints and payloads; refs are for the caller. O(bytes).
+    """Copy the checkpoints that the target does not hold, with their payloads. O(bytes). Refs are left to the caller.
 
     Raises:
-        StoreError: the target cannot be written; what arrived until then stays there.
+        StoreError: the target cannot be written; what was copied until then stays there.
     """
     for checkpoint in sorted(source.checkpoints(), key=lambda each: each.timestamp):
         if target.contains(checkpoint.id) and _same(checkpoint, target.checkpoint(checkpoint.id)):

@@ -18,7 +18,7 @@ from typing import Any
 from kishu_kernel.errors import KishuError
 from kishu_kernel.history.graph import state_at
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.session.timeline import History
+from kishu_kernel.session.timeline import StoredHistory
 from kishu_kernel.store.disk import integrity
 from kishu_kernel.store.lmdb_store import LmdbStore
 from kishu_kernel.store.maintenance.fsck import check
@@ -103,7 +103,7 @@ class Victim:
         found = {each.id for each in store.checkpoints()}
         if store.damaged() or not found.issuperset(self.states):
             self.told.add("log")
-        history = History.from_store(store)
+        history = StoredHistory.from_store(store)
         for id in found & set(self.states):
             state_at(history.lookup, id)
 

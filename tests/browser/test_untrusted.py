@@ -16,7 +16,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.catalog.receive_bundle import receive_bundle
-from kishu_kernel.store.maintenance.bundle_export import ENTRIES, ROW, export_history, read_rows
+from kishu_kernel.store.maintenance.bundle_export import export_history
+from kishu_kernel.store.maintenance.bundle_format import ENTRIES, ROW, read_rows
 from tests.harm.tampering import HOSTILE, displays
 
 from .conftest import OpenNotebook, Shoot

@@ -236,7 +236,7 @@ def _open() -> dict[str, Any]:
 
 
 def _socket_of_the_checker() -> int | None:
-    client = sys.modules.get("kishu_kernel.session.checker.client")
+    client = sys.modules.get("kishu_kernel.session.checker.connection")
     checkers = [each for each in gc.get_objects() if client and type(each) is client.Checker]
     return next((each._socket.fileno() for each in checkers if each._socket is not None), None)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.objects.codec.admission import Admission
+from kishu_kernel.objects.codec.load_guard import LoadGuard
 from kishu_kernel.objects.codec.pickling import _Unpickler
 from tests.harm.driving import thought
 from tests.kernel.conftest import Start
@@ -215,7 +215,7 @@ def test_what_an_older_store_holds_is_not_loaded() -> None:
 
     def load(stream: bytes) -> object:
         loader = _Unpickler(io.BytesIO(stream))
-        loader.bound, loader.packages, loader.admission = {}, set(), Admission()
+        loader.bound, loader.packages, loader.admission = {}, set(), LoadGuard()
         return loader.load()
 
     with pytest.raises(TypeError, match="address"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
+from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.library import Library
 from kishu_kernel.objects.registry import Registry, UnknownError, registry
@@ -119,11 +119,11 @@ def test_functions_of_our_files_are_as_harmless_as_their_libraries() -> None:
     list(registry.libraries())
     ours = "kishu_kernel.objects.libraries"
     function = next(name for name, each in vars(sys.modules[f"{ours}.numpy"]).items() if _is_of_it(each))
-    Admission(only_harmless=True).name_requested(f"{ours}.numpy", function)
+    LoadGuard(only_harmless=True).name_requested(f"{ours}.numpy", function)
     other = next(name for name, each in vars(sys.modules[f"{ours}.standard.modules"]).items() if _is_of_it(each))
     for module, name in ((f"{ours}.numpy", "sys"), (f"{ours}.numpy", "sys.exit"), (f"{ours}.standard.modules", other)):
         with pytest.raises(NotHarmlessError):
-            Admission(only_harmless=True).name_requested(module, name)
+            LoadGuard(only_harmless=True).name_requested(module, name)
 
 
 def _is_of_it(obj: Any) -> bool:

@@ -29,7 +29,8 @@ from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance import bundle_import
-from kishu_kernel.store.maintenance.bundle_export import ENTRIES, ROW, Content, export_history
+from kishu_kernel.store.maintenance.bundle_export import export_history
+from kishu_kernel.store.maintenance.bundle_format import ENTRIES, ROW, Content
 from kishu_kernel.store.maintenance.bundle_import import import_history
 
 from .values import checkpoint_id, full, payload, trivial

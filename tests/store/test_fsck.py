@@ -20,7 +20,7 @@ from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, Version, VersionRecord
 from kishu_kernel.store import LmdbStore
-from kishu_kernel.store.disk.data_file import DataFile
+from kishu_kernel.store.disk.untrusted_data_file import DataFile
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.chunks import digest
 from kishu_kernel.store.format.signing import Signer

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.errors import LoadError, StoreError, UntrustedError
-from kishu_kernel.model import Amount, Checkpoint, Names, Version
+from kishu_kernel.model import Checkpoint, Names, StoreShare, Version
 from kishu_kernel.store import LmdbStore, Store
 from kishu_kernel.store.disk import chunk_writer
 from kishu_kernel.store.format.chunks import CHUNK_SIZE
@@ -109,14 +109,14 @@ def test_what_another_version_names_stays(store: Store) -> None:
     assert store.collect([version(1)], reason=REASON).removed.chunks == 1
     assert read(store, version(2)) == shared + noise(3)
     last = store.collect([version(2)], reason=REASON)
-    assert last.kept == Amount(0, 0, 0)
+    assert last.kept == StoreShare(0, 0, 0)
     assert store.statistics().chunks == 0
 
 
 def test_nothing_to_drop_removes_nothing(store: Store) -> None:
     store.commit(made(1), [payload(b"s", noise(1))], {})
     for drop in ([], [version(2)], [version(1, "y")]):
-        assert store.collect(drop, reason=REASON).removed == Amount(0, 0, 0)
+        assert store.collect(drop, reason=REASON).removed == StoreShare(0, 0, 0)
     assert read(store, version(1)) == noise(1)
 
 
@@ -175,7 +175,7 @@ def test_pages_are_used_again(disk: LmdbStore, tmp_path: Path) -> None:
 def test_compressed_chunks_are_collected(disk: LmdbStore) -> None:
     disk.commit(made(1), [payload(b"text " * 10_000, bytes(3 * CHUNK_SIZE))], {})
     assert disk.statistics().chunks >= 2
-    assert disk.collect([version(1)], reason=REASON).kept == Amount(0, 0, 0)
+    assert disk.collect([version(1)], reason=REASON).kept == StoreShare(0, 0, 0)
     assert disk.statistics().chunks == 0
 
 

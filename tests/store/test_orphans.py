@@ -83,10 +83,10 @@ def test_who_is_interrupted_begins_anew(path: Path, monkeypatch: pytest.MonkeyPa
     store = LmdbStore(path)
     for pieces in (0, 1, 3, 9, 20):
         asked = iter([False] * pieces)
-        assert not store.sweep(lambda asked=asked: next(asked, True))
+        assert not store.remove_orphans(lambda asked=asked: next(asked, True))
         assert not store.free_of_orphans
         workload.check(store, range(1, 5))
-    assert store.sweep(never)
+    assert store.remove_orphans(never)
     workload.check(store, range(1, 5))
     store.close()
     assert orphans_of(path) == 0
@@ -106,7 +106,7 @@ def test_a_commit_in_between_may_name_what_was_found(path: Path, monkeypatch: py
             store.commit(trivial(8), [payload(b"it", found)], {"head/s": checkpoint_id(8)})
         return False
 
-    while not store.sweep(should_stop):
+    while not store.remove_orphans(should_stop):
         pass
     target = bytearray(len(found))
     store.load(Version(("x",), checkpoint_id(8))).blobs[0].readinto(memoryview(target))
@@ -120,6 +120,6 @@ def test_where_a_manifest_cannot_be_read_nothing_goes(path: Path) -> None:
     key = schema.version_key(Version(("x",), checkpoint_id(2)))
     store._environment.write(lambda txn: txn.put(key, b"\0garbage", db=store._tables["versions"]))
     before = store.statistics().chunks
-    store.sweep(never)
+    store.remove_orphans(never)
     assert store.statistics().chunks == before
     store.close()

@@ -527,7 +527,7 @@ def test_outputs_that_were_exchanged_are_not_ours(store: LmdbStore, path: Path) 
 
 def test_nothing_of_ours_marks_outputs_that_were_not(store: LmdbStore, path: Path) -> None:
     key = schema.checkpoint_key(checkpoint_id(1))
-    put(store, "outputs", key, schema.dump(OUTPUTS) + schema.NO_SIGNATURE)
+    put(store, "outputs", key, schema.dump_json(OUTPUTS) + schema.NO_SIGNATURE)
     seen = store.checkpoint(checkpoint_id(1))
     assert seen.outputs == OUTPUTS
     store.amend(replace(seen, message="looks good"), {})

@@ -40,7 +40,7 @@ def walk_array(walk: Walk, obj: Any) -> None:
     if obj.size == 0:
         return
     start, end = bounds(obj)
-    private = walk.reducer.is_apart(obj)
+    private = walk.reducer.is_copy_on_write(obj)
     if private:
         walk.unlink(obj)
     walk.ranges.append((start, end, private))
@@ -137,7 +137,7 @@ def walk_dtype(walk: Walk, obj: Any) -> None:
     walk.unlink(obj)
     walk.text(b"e", f"{obj.str}:{obj!r}".encode())
     if obj.metadata:
-        walk.parts.append(walk.digest_apart(dict(obj.metadata)))
+        walk.parts.append(walk.digest_without_links(dict(obj.metadata)))
 
 
 # -- other memory --------------------------------------------------------------------------------------

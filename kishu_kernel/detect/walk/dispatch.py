@@ -43,12 +43,12 @@ from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type
 from kishu_kernel.objects.classes import derives, module_name, qualified_name
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
+    is_fingerprint_only,
     is_hub,
     is_label_type,
     is_untraversable,
     is_value_type,
-    is_visible_only,
-    statics_of,
+    library_globals_of,
 )
 
 
@@ -65,10 +65,10 @@ class ObjectWalk(Walk):
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""
         if kind not in self.statics:
-            self.statics[kind] = statics_of(kind)
+            self.statics[kind] = library_globals_of(kind)
         self.static |= self.statics[kind]
         if is_untraversable(kind):
-            return walk_widget if is_visible_only(kind) else walk_opaque
+            return walk_widget if is_fingerprint_only(kind) else walk_opaque
         if derives(kind, type):
             return walk_class
         if derives(kind, types.ModuleType):

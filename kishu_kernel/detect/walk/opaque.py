@@ -22,7 +22,7 @@ from kishu_kernel.objects.classes import (
     module_name,
     qualified_name,
 )
-from kishu_kernel.objects.questions import hidden_references_of, is_untraversable, observers_of, payload_of
+from kishu_kernel.objects.questions import hidden_references_of, is_untraversable, observers_of, users_objects_in
 
 _ITEM_ITERATORS: tuple[type, ...] = (type(iter({}.items())), type(reversed({}.items())))
 
@@ -38,7 +38,7 @@ def walk_opaque(walk: Walk, obj: Any) -> None:
     elif issubclass(kind, weakref.ref):
         walk.stack.append(weakref.ref.__call__(obj))
     elif is_untraversable(kind):
-        walk.stack.extend(payload_of(obj))
+        walk.stack.extend(users_objects_in(obj))
         note_observers(walk, obj)
     elif kind is not dict:
         if module_name(kind) == "__main__":

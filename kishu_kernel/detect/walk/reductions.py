@@ -10,7 +10,7 @@ from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_op
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.classes import attributes, flags_of, module_name, qualified_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.questions import is_dynamic, is_value_type, setup_of
+from kishu_kernel.objects.questions import code_only_state_of, is_dynamic, is_value_type
 from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
 
@@ -50,7 +50,11 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         known = walk.known[kind] = (is_value_type(kind), is_dynamic(kind))
     is_value, dynamic = known
     walk.dynamic = walk.dynamic or dynamic
-    if (is_value and not (whole and attributes(obj))) or children[0] is module_attribute or walk.reducer.is_apart(obj):
+    if (
+        (is_value and not (whole and attributes(obj)))
+        or children[0] is module_attribute
+        or walk.reducer.is_copy_on_write(obj)
+    ):
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
@@ -120,7 +124,7 @@ def walk_apart(walk: Walk, obj: Any) -> bytes:
         return b""
     under_way.add(id(obj))
     try:
-        taken = walk.apart(obj)
+        taken = walk.walk_without_links(obj)
     finally:
         under_way.discard(id(obj))
     walk.parts.append(taken.digest)
@@ -135,7 +139,7 @@ def _note_refused(walk: Walk, obj: Any) -> None:
 
 def walk_widget(walk: Walk, obj: Any) -> None:
     """An untraversable object that tells what it is."""
-    walk.widget_setup.append(walk.digest_apart(setup_of(obj)))
+    walk.widget_setup.append(walk.digest_without_links(code_only_state_of(obj)))
     note_observers(walk, obj)
     walk_reduction(walk, obj)
 

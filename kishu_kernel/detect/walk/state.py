@@ -33,7 +33,7 @@ class Shared:
 
     Attributes:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
-        statics: for each type met, what its library holds (`static_objects`).
+        statics: for each type met, what its library holds (`globals_of_class`).
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         under_way: ids of the objects from which a walk apart is under way.
@@ -187,11 +187,11 @@ class Walk:
                 return position, number
         return None
 
-    def digest_apart(self, obj: Any) -> bytes:
+    def digest_without_links(self, obj: Any) -> bytes:
         """The digest of what is reachable from `obj`, which links nothing."""
-        return self.apart(obj).digest
+        return self.walk_without_links(obj).digest
 
-    def apart(self, obj: Any) -> Fingerprint:
+    def walk_without_links(self, obj: Any) -> Fingerprint:
         """A walk of its own from `obj`."""
         taken = type(self)(self.shared).run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered

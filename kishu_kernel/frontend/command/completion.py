@@ -20,7 +20,7 @@ from kishu_kernel.frontend.command.terminal import is_given
 from kishu_kernel.frontend.printable import printable
 
 if TYPE_CHECKING:
-    from kishu_kernel.session.timeline import History
+    from kishu_kernel.session.timeline import StoredHistory
 
 _MAX_IDS = 50
 """Ids that are offered at most."""
@@ -47,7 +47,7 @@ def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) 
 def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offers branches, tags and ids of the history that the line names."""
 
-    def find(history: History) -> list[CompletionItem]:
+    def find(history: StoredHistory) -> list[CompletionItem]:
         from kishu_kernel.history.targets import BRANCH, TAG
 
         names = {"HEAD": "the state you are in", **dict.fromkeys(history.names(BRANCH), "branch")}
@@ -62,7 +62,7 @@ def complete_target(ctx: click.Context, param: click.Parameter, incomplete: str)
 def complete_variable(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offers variables of the history that the line names."""
 
-    def find(history: History) -> list[CompletionItem]:
+    def find(history: StoredHistory) -> list[CompletionItem]:
         from kishu_kernel.history.graph import ancestry
 
         path = ancestry(history.lookup, history.head)
@@ -72,9 +72,9 @@ def complete_variable(ctx: click.Context, param: click.Parameter, incomplete: st
     return _completed(ctx, find)
 
 
-def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem]]) -> list[CompletionItem]:
+def _completed(ctx: click.Context, find: Callable[[StoredHistory], list[CompletionItem]]) -> list[CompletionItem]:
     """Returns what `find` finds in the history that the line names; nothing where that cannot be read."""
-    from kishu_kernel.session.timeline import History
+    from kishu_kernel.session.timeline import StoredHistory
     from kishu_kernel.store import LmdbStore
 
     try:
@@ -83,7 +83,7 @@ def _completed(ctx: click.Context, find: Callable[[History], list[CompletionItem
             return []
         store = LmdbStore(path, readonly=True)
         try:
-            return [each for each in find(History.from_store(store)) if str(each.value).isprintable()]
+            return [each for each in find(StoredHistory.from_store(store)) if str(each.value).isprintable()]
         finally:
             store.close()
     except (KishuError, OSError, LookupError, ValueError):

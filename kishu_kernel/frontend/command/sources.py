@@ -52,7 +52,7 @@ class StoreSource:
 
     def __init__(self, path: Path, store: LmdbStore) -> None:
         from kishu_kernel.frontend.protocol.reading import Reader
-        from kishu_kernel.session.timeline import History
+        from kishu_kernel.session.timeline import StoredHistory
         from kishu_kernel.store.catalog.about_file import read_about
 
         about = read_about(path)
@@ -60,7 +60,7 @@ class StoreSource:
         self.notebook: str | None = about.notebook if about else None
         self._path = path
         self._store = store
-        self._history = History.from_store(store)
+        self._history = StoredHistory.from_store(store)
         self._reader = Reader(lambda: self._history, lambda: self.notebook)
 
     def ask(self, operation: str, /, **parameters: object) -> Json:

@@ -22,7 +22,7 @@ from kishu_kernel.model.amounts import ago, counted, size
 if TYPE_CHECKING:
     from kishu_kernel.model import Checkpoint, Collected
     from kishu_kernel.store.catalog.assignment import StoreListing
-    from kishu_kernel.store.maintenance.bundle_export import Content
+    from kishu_kernel.store.maintenance.bundle_format import Content
     from kishu_kernel.store.maintenance.fsck import Report
     from kishu_kernel.store.maintenance.trust import Trust
 

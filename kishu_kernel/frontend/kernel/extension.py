@@ -80,7 +80,7 @@ class _Extension:
             self._tracked.session.note_unwatched_code()
             return False
         code, msg_id = running
-        self._loading_cell = code, self._tracked.join_cell(code, msg_id, on_main_thread())
+        self._loading_cell = code, self._tracked.watch_running_cell(code, msg_id, on_main_thread())
         self._shell.events.register("post_run_cell", self._on_cell_end)
         return True
 

@@ -2,7 +2,7 @@
 
 Two kernels call these methods around their own: ours (`kernel`), and a plain ipykernel that loads us (`extension`).
 Nothing here knows which of them it is.
-Neighbours: `shell.tracked_shell` does what concerns one shell; `think_time` runs on the kernel's event loop.
+Neighbours: `shell.tracked_shell` does what concerns one shell; `idle_scheduler` runs on the kernel's event loop.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from kishu_kernel.frontend.kernel.think_time import ThinkTime
+from kishu_kernel.frontend.kernel.idle_scheduler import IdleScheduler
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
-from kishu_kernel.process.interrupts import answering
+from kishu_kernel.process.interrupts import until_replied
 
 PATIENCE = 5.0
 """Seconds that a request waits, at most, for a pending checkpoint."""
@@ -79,8 +79,8 @@ class KernelHooks:
     def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
         self._kernel = kernel
         self.tracked_shell = TrackedShell(kernel.shell, settings, late)
-        self._think_time = ThinkTime(self.tracked_shell.think)
-        self.tracked_shell.shutdown.on_begin = self._think_time.stop
+        self._idle_scheduler = IdleScheduler(self.tracked_shell.think)
+        self.tracked_shell.shutdown.on_begin = self._idle_scheduler.stop
         self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
         kernel.shell.register_magics(KishuMagics(kernel.shell, lambda: self.tracked_shell.requests))
 
@@ -133,20 +133,20 @@ class KernelHooks:
         finally:
             _pending_work.reset(token)
             pending.run()
-            self._think_time.begin()
+            self._idle_scheduler.begin()
 
     async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Sends the one reply to a `kishu_request`, which came on the shell channel or on the control channel."""
         if not on_main_thread():
             await self._wait_for_checkpoint(parent.get("content"))
-        with answering():
+        with until_replied():
             content = self.tracked_shell.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
-        self._think_time.begin()
+        self._idle_scheduler.begin()
 
     def hurry(self) -> None:
         """Makes thinking stop early: a message has come for the shell. May be called on any thread."""
-        self._think_time.hurry()
+        self._idle_scheduler.hurry()
 
     async def _wait_for_checkpoint(self, content: Any) -> None:
         """Who has seen a cell's reply is to see its checkpoint. `status` need not wait: it says that one is pending."""
@@ -180,7 +180,7 @@ class KernelHooks:
 
     def detach(self) -> None:
         """Ends the session; the kernel goes on. The history stays."""
-        self._think_time.end()
+        self._idle_scheduler.end()
         self.tracked_shell.detach()
         self._stop_listening()
 

@@ -15,7 +15,7 @@ from kishu_kernel.frontend.magic.subcommands import BY_NAME, Argument, Kind, Sub
 from kishu_kernel.frontend.pages.wording import first_line
 
 if TYPE_CHECKING:
-    from kishu_kernel.frontend.protocol.requests import Requests
+    from kishu_kernel.frontend.protocol.request_handler import RequestHandler
 
 _LINE = re.compile(r"\s*%?kishu\s+(.*)", re.DOTALL)
 _LATEST = 50
@@ -25,7 +25,7 @@ Words = list[tuple[str, str]]
 """What is offered: texts, and what each is."""
 
 
-def completions(line: str, requests: Requests, automagic: bool = False) -> tuple[str, Words]:
+def completions(line: str, requests: RequestHandler, automagic: bool = False) -> tuple[str, Words]:
     """Returns the last word of a line, as far as it is typed, and what may complete it.
 
     Args:
@@ -42,7 +42,7 @@ def completions(line: str, requests: Requests, automagic: bool = False) -> tuple
         return "", []
 
 
-def _offered(before: list[str], fragment: str, requests: Requests) -> Words:
+def _offered(before: list[str], fragment: str, requests: RequestHandler) -> Words:
     if not before:
         return [(each.name, "subcommand") for each in BY_NAME.values()] + _flags(("--json",), fragment)
     command = BY_NAME.get(before[0])
@@ -77,19 +77,19 @@ def _kind(command: Subcommand, before: list[str]) -> Kind | None:
 # --- the names
 
 
-def _reply_at_once(requests: Requests, **request: Any) -> dict[str, Any]:
+def _reply_at_once(requests: RequestHandler, **request: Any) -> dict[str, Any]:
     """Returns a reply at once. An error reply lacks the fields that callers read, so that they raise KeyError."""
     return requests.answer(request, may_change=False)
 
 
-def _named(kind: str) -> Callable[[Requests, str], Words]:
-    def names(requests: Requests, _: str) -> Words:
+def _named(kind: str) -> Callable[[RequestHandler, str], Words]:
+    def names(requests: RequestHandler, _: str) -> Words:
         return [(name, kind) for name in requests.reader.names()[kind]]
 
     return names
 
 
-def _targets(requests: Requests, fragment: str) -> Words:
+def _targets(requests: RequestHandler, fragment: str) -> Words:
     """Names first; then cells; ids last, all of them only when one is begun."""
     named = requests.reader.names()
     words: Words = [("HEAD", "target")] + [(name, kind) for kind in ("branch", "tag") for name in named[kind]]
@@ -105,33 +105,33 @@ def _targets(requests: Requests, fragment: str) -> Words:
     return words + ids[:_LATEST]
 
 
-def _variables(requests: Requests, _: str) -> Words:
+def _variables(requests: RequestHandler, _: str) -> Words:
     path = _reply_at_once(requests, operation="log", limit=0)["checkpoints"]
     known = dict.fromkeys(name for each in path for name in (*each["created"], *each["modified"]))
     plain = [name for name in known if not re.fullmatch(r"_\d+", name)]
     return [(name, "variable") for name in plain]
 
 
-def _stores(requests: Requests, _: str) -> Words:
+def _stores(requests: RequestHandler, _: str) -> Words:
     return [(each["name"], "store") for each in _reply_at_once(requests, operation="stores")["stores"]]
 
 
-def _sessions(requests: Requests, _: str) -> Words:
+def _sessions(requests: RequestHandler, _: str) -> Words:
     return [(name, "session") for name in requests.reader.names()["session"]]
 
 
-def _files(requests: Requests, fragment: str) -> Words:
+def _files(requests: RequestHandler, fragment: str) -> Words:
     folder, slash, _ = fragment.rpartition("/")
     there = sorted(Path(folder + slash).expanduser().iterdir())
     folders = [(f"{folder}{slash}{each.name}/", "folder") for each in there if each.is_dir()]
     return folders + [(f"{folder}{slash}{each.name}", "file") for each in there if each.suffix == ".ipynb"]
 
 
-def _commands(requests: Requests, _: str) -> Words:
+def _commands(requests: RequestHandler, _: str) -> Words:
     return [(name, "subcommand") for name in BY_NAME]
 
 
-_NAMES: dict[Kind | None, Callable[[Requests, str], Words]] = {
+_NAMES: dict[Kind | None, Callable[[RequestHandler, str], Words]] = {
     "target": _targets,
     "branch": _named("branch"),
     "tag": _named("tag"),

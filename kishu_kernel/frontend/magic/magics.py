@@ -13,10 +13,10 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.display import display
 
 from kishu_kernel.errors import RequestError
-from kishu_kernel.process.interrupts import answering
+from kishu_kernel.process.interrupts import until_replied
 
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
-    from kishu_kernel.frontend.protocol.requests import Requests
+    from kishu_kernel.frontend.protocol.request_handler import RequestHandler
 
 _TRAVELS = ("undo", "redo", "checkout", "resume")
 _WIDEST = 160
@@ -39,13 +39,13 @@ class KishuMagics(Magics):
         requests: returns what answers requests about its session.
     """
 
-    def __init__(self, shell: Any, requests: Callable[[], Requests]) -> None:
+    def __init__(self, shell: Any, requests: Callable[[], RequestHandler]) -> None:
         super().__init__(shell)
         self._get_requests = requests
         _add_completion(shell, requests)
 
     @property
-    def _requests(self) -> Requests:
+    def _requests(self) -> RequestHandler:
         return self._get_requests()
 
     @line_magic
@@ -71,7 +71,7 @@ class KishuMagics(Magics):
             refusal = self._unapproved(request, ask=not as_json)
         elif not as_json:
             request |= {"log": {"graph": True}, "diff": {"values": True}}.get(request["operation"], {})
-        with answering():
+        with until_replied():
             if refusal is not None:
                 reply = {"status": "error", "ename": "NotApproved", "evalue": refusal, "traceback": [refusal]}
             elif request in ({"operation": "branch"}, {"operation": "tag"}):
@@ -150,7 +150,7 @@ class KishuMagics(Magics):
         display(shown)
 
 
-def _add_completion(shell: Any, requests: Callable[[], Requests]) -> None:
+def _add_completion(shell: Any, requests: Callable[[], RequestHandler]) -> None:
     """Adds the completion of `%kishu` to the shell's completer."""
     try:
         from IPython.core.completer import SimpleCompletion, context_matcher

@@ -19,8 +19,8 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.panel.javascript import join
 from kishu_kernel.frontend.panel.main_shell_queue import MainShellQueue
 from kishu_kernel.frontend.protocol.operations import OPERATIONS
-from kishu_kernel.frontend.protocol.requests import Requests
-from kishu_kernel.process.interrupts import answering
+from kishu_kernel.frontend.protocol.request_handler import RequestHandler
+from kishu_kernel.process.interrupts import until_replied
 from kishu_kernel.session.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _comm_ids: set[str] = set()
 """Ids of the comms of all panels."""
 _shown: dict[int, tuple[anywidget.AnyWidget, Callable[[], None]]] = {}
-"""The panel of each `Requests`, by its id, and what closes it: displayed again, it is the same one."""
+"""The panel of each `RequestHandler`, by its id, and what closes it: displayed again, it is the same one."""
 
 
 def is_own(comm_id: object) -> bool:
@@ -37,7 +37,7 @@ def is_own(comm_id: object) -> bool:
     return isinstance(comm_id, str) and comm_id in _comm_ids
 
 
-def panel(requests: Requests, shell: Any) -> anywidget.AnyWidget:
+def panel(requests: RequestHandler, shell: Any) -> anywidget.AnyWidget:
     """Returns the panel of a session, ready to be displayed. There is one, however often it is displayed.
 
     Raises:
@@ -51,7 +51,7 @@ def panel(requests: Requests, shell: Any) -> anywidget.AnyWidget:
     return shown
 
 
-def _new_panel(requests: Requests, shell: Any) -> tuple[anywidget.AnyWidget, Callable[[], None]]:
+def _new_panel(requests: RequestHandler, shell: Any) -> tuple[anywidget.AnyWidget, Callable[[], None]]:
     widget: anywidget.AnyWidget = _widget_class()()
     comms = [each.comm for each in (widget, widget.layout) if each.comm is not None]
     if not comms:
@@ -86,7 +86,7 @@ class PanelConnection:
         send: sends a message to all views of the panel; may be called on any thread.
     """
 
-    def __init__(self, requests: Requests, main: MainShellQueue, send: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, requests: RequestHandler, main: MainShellQueue, send: Callable[[dict[str, Any]], None]) -> None:
         self._requests = requests
         self._main = main
         self._send = send
@@ -108,7 +108,7 @@ class PanelConnection:
 
     def _perform(self, mark: Any, request: Any) -> None:
         """Answers a request between cells, on the main thread."""
-        with answering(), self._requests.host.progress.elsewhere(self._progress):
+        with until_replied(), self._requests.host.progress.elsewhere(self._progress):
             self._reply(mark, self._requests.answer(request))
 
     def _reply(self, mark: Any, content: dict[str, Any]) -> None:

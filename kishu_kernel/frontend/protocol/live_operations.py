@@ -129,13 +129,13 @@ class LiveOperations:
     def gc(self, dry_run: bool) -> Json:
         """Drops values that no session, branch or tag needs."""
         collected = self._session.collect(dry_run=dry_run)
-        self._host.relabelled()
+        self._host.notify_relabelled()
         return {"removed": asdict(collected.removed), "kept": asdict(collected.kept), "dry_run": dry_run}
 
     def commit(self, message: str) -> Json:
         """Gives HEAD a message."""
         committed = self._session.commit(message)
-        self._host.relabelled()
+        self._host.notify_relabelled()
         return {"head": committed.id}
 
     def branch(self, name: str, target: str, delete: bool) -> Json:
@@ -152,7 +152,7 @@ class LiveOperations:
 
     def _traveled(self, outcome: Outcome) -> Json:
         if outcome.applied:
-            self._host.traveled()
+            self._host.notify_checkout()
         return {**outcome_content(outcome), "ahead": self._cells_not_in_state(outcome)}
 
     def _cells_not_in_state(self, outcome: Outcome) -> list[Json]:
@@ -184,4 +184,4 @@ class LiveOperations:
             timeline.delete_name(kind, name)
         else:
             timeline.set_name(kind, name, timeline.resolve(target))
-        self._host.relabelled()
+        self._host.notify_relabelled()

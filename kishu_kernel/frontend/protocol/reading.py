@@ -18,7 +18,7 @@ from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
 from kishu_kernel.history.graph_layout import graph_rows, in_drawing_order
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
-from kishu_kernel.session.timeline import History
+from kishu_kernel.session.timeline import StoredHistory
 
 KnownVariable = tuple[object, VariableInfo, Version]
 """The digest of a variable, which is equal where the value is; what is known of it; its version."""
@@ -32,7 +32,9 @@ class Reader:
         own_notebook: returns the path of the notebook, or None: no export overwrites it.
     """
 
-    def __init__(self, history: Callable[[], History], own_notebook: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(
+        self, history: Callable[[], StoredHistory], own_notebook: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._history = history
         self._own_notebook = own_notebook
 

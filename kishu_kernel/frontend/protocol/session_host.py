@@ -63,10 +63,10 @@ class SessionHost(Protocol):
     def notebook(self) -> str | None:
         """The path of the notebook; None where the frontend has not told it."""
 
-    def relabelled(self) -> None:
+    def notify_relabelled(self) -> None:
         """Called after a checkpoint got another name or message, or lost its values."""
 
-    def traveled(self) -> None:
+    def notify_checkout(self) -> None:
         """Called after the session went to another state."""
 
     def subscribe(self, callback: Callable[[bool], None]) -> Callable[[], None]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.session.timeline import History
+from kishu_kernel.session.timeline import StoredHistory
 
 
 class CellFinder:
@@ -22,7 +22,7 @@ class CellFinder:
         history: returns the history to look in.
     """
 
-    def __init__(self, shell: Any, history: Callable[[], History]) -> None:
+    def __init__(self, shell: Any, history: Callable[[], StoredHistory]) -> None:
         self._shell = shell
         self._history = history
         self._named: set[CheckpointId] = set()

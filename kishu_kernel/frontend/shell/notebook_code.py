@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kishu_kernel.objects.classes import has_active_metaclass, module_name
-from kishu_kernel.objects.questions import is_data
+from kishu_kernel.objects.questions import makes_user_values
 
 _MAX_OBJECTS = 100
 """Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""
@@ -179,7 +179,7 @@ def _is_data(kind: type) -> bool:
     if kind in _ATOMS or issubclass(kind, _CODE):
         return False
     package = module_name(kind).partition(".")[0]
-    return package in _DATA or is_data(package)
+    return package in _DATA or makes_user_values(package)
 
 
 def _frame_of(obj: Any) -> types.FrameType | None:

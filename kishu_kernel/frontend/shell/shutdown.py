@@ -1,8 +1,8 @@
 """How a session ends, whoever ends its process: a `shutdown_request`, a signal, `exit()`, or the death of its server.
 
 Law: everything that was done is written within a time limit, by this process or by one that outlives it
-(`store.handover`); then the process ends as it would have. From the beginning of the end on nothing of ours is printed
-in a cell's outputs: the next session says what is missing.
+(`store.write_behind.handover`); then the process ends as it would have. From the beginning of the end on nothing of
+ours is printed in a cell's outputs: the next session says what is missing.
 Neighbours: `tracked_shell` is what ends; `process.signals` and `kernel.parent_poller` hear who ends it.
 """
 

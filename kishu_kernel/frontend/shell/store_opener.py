@@ -100,18 +100,18 @@ class StoreOpener:
             where = "in memory only" if substitute is None else f"in {substitute.statistics().path}"
             self._warn(f"{error}. Until then this session's history is kept {where}.")
             if substitute is None:
-                return self.in_memory()
+                return self.open_in_memory()
             store = substitute
         return Timeline(store, self._session, self._limit(store), self.refresh)
 
-    def in_memory(self) -> Timeline:
+    def open_in_memory(self) -> Timeline:
         """Returns a new timeline in memory; it ends with the process."""
         from kishu_kernel.store import MemoryStore
 
         limit = self._where.limit
         return Timeline(MemoryStore(), self._session, memory_limit() if limit is None else limit or None)
 
-    def reconsider(self, let_go: Callable[[], bool]) -> None:
+    def close_provisional(self, let_go: Callable[[], bool]) -> None:
         """Closes a store that was opened before it was known which notebook this is, so that its own is opened next.
 
         Args:
@@ -167,7 +167,7 @@ class StoreOpener:
         return list_stores(self.base())
 
     def attach(self, store: Path) -> Path:
-        """Gives this notebook the history of another one, as in `places.finding.attach`. Its own store must be closed.
+        """Gives this notebook the history of another one, as `catalog.assignment.attach`. Its own store must be closed.
 
         Returns:
             The store that the notebook has now.

@@ -42,7 +42,7 @@ from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.store.catalog.running_kernels import Announcement
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
-    from kishu_kernel.frontend.protocol.requests import Requests
+    from kishu_kernel.frontend.protocol.request_handler import RequestHandler
 
 CellEnd = Callable[[Mapping[str, Any]], None]
 """To be called with the content of a cell's reply: takes its checkpoint. Called again it does nothing."""
@@ -107,11 +107,11 @@ class TrackedShell:
         return self.cells.pending
 
     @cached_property
-    def requests(self) -> Requests:
+    def requests(self) -> RequestHandler:
         """Answers requests about the session."""
-        from kishu_kernel.frontend.protocol.requests import Requests
+        from kishu_kernel.frontend.protocol.request_handler import RequestHandler
 
-        return Requests(self)
+        return RequestHandler(self)
 
     @property
     def warnings(self) -> list[str]:
@@ -204,7 +204,7 @@ class TrackedShell:
         """Notes that a frontend's code bound names. Those that it does not spell, a cell elsewhere may have bound."""
         self._names.note_injected({name for name in new if name in spelled or is_result(name)})
 
-    def join_cell(self, code: str, msg_id: str, main: bool) -> CellEnd:
+    def watch_running_cell(self, code: str, msg_id: str, main: bool) -> CellEnd:
         """Watches a cell that runs already, and that loads us: its checkpoint has what it does from here on.
 
         What there was before is in that checkpoint, too, but no cell is said to have made it.
@@ -290,7 +290,7 @@ class TrackedShell:
                 self.opener.retry(self.session.timeline)
                 return
             self._began = True
-            self.opener.reconsider(self.session.close_if_unused)
+            self.opener.close_provisional(self.session.close_if_unused)
             from kishu_kernel.frontend.shell.history_notice import notice, unwritten_work
 
             timeline = self.session.timeline
@@ -314,7 +314,7 @@ class TrackedShell:
         except KishuError as error:
             self.warn(f"Kishu brought nothing back of this notebook's last session: {error}.")
             return None
-        self.traveled()
+        self.notify_checkout()
         return {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}
 
     def subscribe(self, callback: Callable[[bool], None]) -> Callable[[], None]:
@@ -332,11 +332,11 @@ class TrackedShell:
             with suppress(Exception):  # a subscriber must not harm a cell
                 callback(older_too)
 
-    def relabelled(self) -> None:
+    def notify_relabelled(self) -> None:
         """Tells subscribers that checkpoints have other names or messages, or have lost their values."""
         self._changed(older_too=True)
 
-    def traveled(self) -> None:
+    def notify_checkout(self) -> None:
         """Tells IPython and subscribers that the session is in another state."""
         self._update_last_results()
         self._changed()
@@ -361,9 +361,9 @@ class TrackedShell:
         """As in `Session.think`. Tells subscribers when checkpoints look different for it."""
         if self._open_cells or not self.settings.audit:
             return None
-        before = self.session.findings
+        before = self.session.corrections
         wait = self.session.think(should_stop)
-        if self.session.findings != before:
+        if self.session.corrections != before:
             self._changed(older_too=True)
         return wait
 
@@ -401,7 +401,7 @@ class TrackedShell:
         return [each for callbacks in self.shell.events.callbacks.values() for each in callbacks]
 
     def _open(self) -> Timeline:
-        return self.opener.in_memory() if self.settings.in_memory else self.opener.open()
+        return self.opener.open_in_memory() if self.settings.in_memory else self.opener.open()
 
     def notebook(self) -> str | None:
         """Returns the notebook's path; None where the frontend has not told it.

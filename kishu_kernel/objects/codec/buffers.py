@@ -3,7 +3,7 @@
 A numpy array gives its memory as an out-of-band buffer, without a copy, and is loaded straight into memory that
 it owns; a long array of strings gives its text (`strings`). Arrays of one payload that overlap come back as views of
 one allocation, so that a write through one still shows in the other; blocks of pandas objects are private (see
-`Reducer.private`) and never join one.
+`Reducer.is_private`) and never join one.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Arrays:
         # Not of `data` itself: pickle marks what cannot be written, and then wants a buffer back, and no `Source`.
         return self._out(address_of(view), view.nbytes, 0, view.itemsize, data, copied=True)
 
-    def note_apart(self, subclassed: Any) -> None:
+    def note_copied_subclass(self, subclassed: Any) -> None:
         """An array of a subclass stores a copy of its memory, and of its mask."""
         parts: tuple[Any, ...] = (plain_view(subclassed), (attributes(subclassed) or {}).get("_mask"))
         for held in parts:

@@ -27,7 +27,7 @@ from typing import Any
 
 from kishu_kernel.objects.arrays import array_type, is_array_type
 from kishu_kernel.objects.classes import flags_of, module_name, mro_of, qualified_name
-from kishu_kernel.objects.codec.admission import has_destructor
+from kishu_kernel.objects.codec.load_guard import has_destructor
 from kishu_kernel.process.interrupts import uninterrupted
 
 KEPT_AT_MOST = 10_000
@@ -37,7 +37,7 @@ _KEPT = "Kishu keeps copies that it does not need ({}) until this kernel ends: t
 _AT_ONCE = 50_000
 _ATOMS = frozenset(map(id, (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), range)))
 """By their ids: a class may have a way of its own to be looked up, which is not to be asked."""
-_APART = (types.ModuleType, types.CodeType, types.FrameType, types.TracebackType, types.BuiltinFunctionType)
+_NO_COPIES = (types.ModuleType, types.CodeType, types.FrameType, types.TracebackType, types.BuiltinFunctionType)
 _FRAMED = frozenset(map(id, (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)))
 _OPEN = frozenset(map(id, (io.FileIO, io.BufferedReader, io.BufferedWriter, io.BufferedRandom, io.TextIOWrapper)))
 """A copy of an open file has an offset and a number of its own, and nothing in its buffer: it is closed."""
@@ -63,8 +63,8 @@ class _Load:
     armed: tuple[type, ...]
 
 
-class Copies:
-    """What was loaded for a checkout, until it is known who gets it.
+class UnclaimedObjects:
+    """Objects that were loaded for a checkout, until it is known who gets them.
 
     Args:
         tell: is told, in a sentence, of what is kept because it cannot be disarmed.
@@ -157,7 +157,7 @@ def _reach(roots: list[Any], found: dict[int, Any]) -> None:
     """Finds all that is reachable from these, by id: not code, modules, the kernel, or classes of libraries."""
     while roots:
         fresh = {id(obj): obj for obj in roots if id(type(obj)) not in _ATOMS}
-        fresh = {key: obj for key, obj in fresh.items() if key not in found and not _is_apart(obj)}
+        fresh = {key: obj for key, obj in fresh.items() if key not in found and not _is_no_copy(obj)}
         roots.clear()
         found.update(fresh)
         roots += _referents(fresh)
@@ -193,14 +193,14 @@ def _referents(objects: dict[int, Any]) -> list[Any]:
     return referents
 
 
-def _is_apart(obj: Any) -> bool:
+def _is_no_copy(obj: Any) -> bool:
     """Code, modules and what is in them, classes of libraries, the kernel: nothing of it is a copy."""
     kind = type(obj)
     if kind is dict:
         return "__builtins__" in obj
     if issubclass(kind, type):
         return not (flags_of(obj) & _HEAP_TYPE and module_name(obj) == "__main__")
-    return issubclass(kind, _APART) or module_name(kind).partition(".")[0] in _KERNELS
+    return issubclass(kind, _NO_COPIES) or module_name(kind).partition(".")[0] in _KERNELS
 
 
 # -- what is armed, and how it is disarmed ----------------------------------------------------------

@@ -24,11 +24,11 @@ import cloudpickle
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.objects.arrays import array_type, is_of_arrays
-from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
 from kishu_kernel.objects.codec.buffers import Arrays, Segment, materialized
-from kishu_kernel.objects.codec.dill_apart import lent
-from kishu_kernel.objects.codec.disarming import Copies
+from kishu_kernel.objects.codec.dill_hidden import lent
+from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
+from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.objects.questions import has_private_memory
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
@@ -107,8 +107,8 @@ def decode(
     namespace: dict[str, Any],
     acquaintances: Acquaintances | None = None,
     *,
-    admission: Admission | None = None,
-    copies: Copies | None = None,
+    admission: LoadGuard | None = None,
+    copies: UnclaimedObjects | None = None,
 ) -> dict[str, Any]:
     """Fresh objects for the names of a stored co-variable.
 
@@ -122,7 +122,7 @@ def decode(
         LoadError: the payload cannot be loaded here and now; it says why.
         NotHarmlessError: the admission says so.
     """
-    admission = admission or Admission()
+    admission = admission or LoadGuard()
     loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
     loader.bound = {
         ("kishu_kernel.rebuild", make_function.__name__): functools.partial(_made_function, namespace),
@@ -181,7 +181,7 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any) -> Any:
     if plain is not None and type(obj) is plain:
         return arrays.reduce(obj, reducer.is_private(obj))
     if plain is not None and issubclass(type(obj), plain):
-        arrays.note_apart(obj)
+        arrays.note_copied_subclass(obj)
     if type(obj) is Segment:
         return arrays.reduce_segment(obj)
     return reducer.reduce(obj)
@@ -211,7 +211,7 @@ class _Unpickler(pickle.Unpickler):
 
     bound: Mapping[tuple[str, str], Callable[..., Any]]
     packages: set[str]
-    admission: Admission
+    admission: LoadGuard
 
     def find_class(self, module: str, name: str) -> Any:
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
@@ -234,18 +234,18 @@ class _Unpickler(pickle.Unpickler):
             return super().find_class(module, name)
 
 
-def _make_class(admission: Admission, metaclass: type, *arguments: Any) -> type:
+def _make_class(admission: LoadGuard, metaclass: type, *arguments: Any) -> type:
     cls = make_class(metaclass, *arguments)
     admission.class_made(cls, metaclass)
     return cls
 
 
-def _set_class_state(admission: Admission, cls: type, state: tuple[dict[str, Any], Any]) -> Any:
+def _set_class_state(admission: LoadGuard, cls: type, state: tuple[dict[str, Any], Any]) -> Any:
     admission.class_filled(cls, state[0])
     return set_class_state(cls, state)
 
 
-def _set_enum_state(admission: Admission, cls: type, state: tuple[Any, dict[str, Any]]) -> None:
+def _set_enum_state(admission: LoadGuard, cls: type, state: tuple[Any, dict[str, Any]]) -> None:
     admission.class_filled(cls, state[1])
     set_enum_state(cls, state)
 

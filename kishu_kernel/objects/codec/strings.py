@@ -55,7 +55,7 @@ class Acquaintances(Protocol):
     def find(self, content: bytes) -> Any:
         """A 1-D array with this content, not to be given away; None where there is none."""
 
-    def met(self, content: bytes, array: Any) -> None:
+    def note_loaded_array(self, content: bytes, array: Any) -> None:
         """A 1-D array with this content was loaded."""
 
 
@@ -150,10 +150,10 @@ class Recall:
         # By its content a nan is any nan.
         return found if numpy.count_nonzero(_addresses(found) == id(numpy.nan)) == nans[0] else None
 
-    def met(self, content: bytes, array: Any) -> None:
+    def note_loaded_array(self, content: bytes, array: Any) -> None:
         """A 1-D array with this content was loaded."""
         if self._acquaintances and content:
-            self._acquaintances.met(content, array)
+            self._acquaintances.note_loaded_array(content, array)
 
 
 class _NotText(Exception):

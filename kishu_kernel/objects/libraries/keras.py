@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kishu_kernel.objects.by_nature import with_state
+from kishu_kernel.objects.class_shape import with_state
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.rebuild.instances import make_instance

@@ -8,7 +8,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.objects.statics import ModuleAttribute
+from kishu_kernel.objects.library_globals import ModuleAttribute
 
 
 def _figure(figure: Any) -> Reduction:

@@ -1,4 +1,4 @@
-"""NumPy: its own classes and random numbers. What arrays are is in `arrays`, of derived classes in `by_nature`."""
+"""NumPy: its own classes and random numbers. What arrays are is in `arrays`, of derived classes in `class_shape`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.by_nature import as_it_is
+from kishu_kernel.objects.class_shape import as_it_is
 from kishu_kernel.objects.library import Library
 
 

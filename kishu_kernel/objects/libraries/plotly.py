@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kishu_kernel.objects.by_nature import as_it_is
+from kishu_kernel.objects.class_shape import as_it_is
 from kishu_kernel.objects.library import Library
 
 

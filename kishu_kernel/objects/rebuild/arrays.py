@@ -26,7 +26,7 @@ class Recall(Protocol):
     def find(self, content: bytes, missing: tuple[tuple[Any, int], ...]) -> Any:
         """A 1-D array of objects with this content, not to be given away; None where there is none."""
 
-    def met(self, content: bytes, array: Any) -> None:
+    def note_loaded_array(self, content: bytes, array: Any) -> None:
         """A 1-D array with this content was loaded."""
 
 
@@ -107,7 +107,7 @@ def load_strings(
             kinds = numpy.empty(sum(block[0] for block in blocks), object)
             _fill(kinds, blocks, markers)
             line[:] = kinds.take(numbers)
-    recall.met(content, flat)
+    recall.note_loaded_array(content, flat)
     array.flags.writeable = writeable
     return array
 

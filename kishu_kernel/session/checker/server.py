@@ -26,8 +26,8 @@ from typing import Any
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
-from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
-from kishu_kernel.objects.codec.disarming import Copies
+from kishu_kernel.objects.codec.disarming import UnclaimedObjects
+from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
@@ -59,7 +59,7 @@ _CHUNK = 1 << 20
 UNFREED_AT_MOST = 256 << 20
 """Bytes of payloads whose copies are never freed, after which the process ends."""
 
-_unfreed: list[tuple[int, Copies]] = []
+_unfreed: list[tuple[int, UnclaimedObjects]] = []
 """Copies that are never freed, and the sizes of their payloads."""
 
 _finalizers: Any = weakref.finalize._registry  # type: ignore[attr-defined]
@@ -199,8 +199,8 @@ def _found(question: Question, namespace: dict[str, Any], guard: Guard) -> Answe
 
 
 def _loaded(question: Question, payload: CopiedPayload, namespace: dict[str, Any], guard: Guard) -> dict[str, Any]:
-    admission = Admission(no_destructors=question.kind == "census")
-    copies = Copies()
+    admission = LoadGuard(no_destructors=question.kind == "census")
+    copies = UnclaimedObjects()
     waiting = len(_finalizers)
     try:
         objects = decode(payload, namespace, admission=admission, copies=copies)

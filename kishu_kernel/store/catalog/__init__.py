@@ -1,1 +1,8 @@
-"""Which store is whose, and on which disk it can lie."""
+"""Which store belongs to which notebook, where stores lie, and which kernels are running.
+
+- `assignment`: the store of a notebook, found again after a rename, a move or a copy. `about_file`: what a store says
+  of its notebook. `paths`: where a store lies if nothing speaks against it.
+- `filesystems`: on which disk stores can lie.
+- `running_kernels`: which kernels are alive, and what they have open.
+- `receive_bundle`: where the history of a bundle goes.
+"""

@@ -1,8 +1,8 @@
-"""Whose a store is: `about.json` beside its data, and the cells by which a notebook is known again.
+"""Whose a store is: the file `about.json` beside its data, and the ids of cells by which a notebook is recognised.
 
-Law: what stands there is never believed further than a comparison: it may be damaged, or hostile. It opens no file for
-writing, and what it says is none where it is not exactly what we write. The notebook's file is only read.
-Neighbours: `places` decides by it.
+Law: its content is only ever compared, since it may be damaged or hostile: it is not used to open a file for writing,
+and where it is not exactly what we write, it counts as missing. The notebook's file is only read.
+Neighbour: `assignment` decides by it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from kishu_kernel.store.disk.directory import make_file_private, sync_directory
 
 ABOUT = "about.json"
 
-NOTEBOOK_AT_MOST = 50 << 20
-"""Bytes; longer notebooks are not read for their cells, since that takes a second."""
+MAX_NOTEBOOK_SIZE = 50 << 20
+"""Bytes. The cells of longer notebooks are not read, since that takes a second."""
 
-_ABOUT_AT_MOST = 4 << 20
-_PATH_AT_MOST = 1 << 15
+_MAX_ABOUT_SIZE = 4 << 20
+_MAX_PATH = 1 << 15
 _CELL = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat has it
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What could make a path look like another one on a terminal."""
+"""Characters that can make a path look like another one on a terminal."""
 
 FileState = tuple[int, int]
 
@@ -41,9 +41,9 @@ class About:
 
     Attributes:
         notebook: absolute path.
-        cells: ids of its cells when it was last looked at. Empty: not known.
+        cells: ids of its cells when its file was last read; empty where they are not known.
         created: of the store, in ISO format.
-        state: modification time (ns) and size of the notebook's file when its cells were read.
+        state: time of change (ns) and size of the notebook's file when its cells were read.
     """
 
     notebook: str
@@ -53,8 +53,8 @@ class About:
 
 
 def read_about(store: Path) -> About | None:
-    """What a store says of itself, or None where it says nothing that could be believed."""
-    value = _json(store / ABOUT, _ABOUT_AT_MOST)
+    """The content of a store's `about.json`. None where there is none, or it is not exactly what we write."""
+    value = _json(store / ABOUT, _MAX_ABOUT_SIZE)
     if not isinstance(value, dict):
         return None
     notebook, cells, created, seen = (value.get(key) for key in ("notebook", "cells", "created", "seen"))
@@ -68,7 +68,7 @@ def read_about(store: Path) -> About | None:
 
 
 def write_about(store: Path, about: About) -> None:
-    """Put it beside the data of a store, whole or not at all, for this user only.
+    """Write the `about.json` of a store, whole or not at all, for this user only.
 
     Raises:
         OSError: the disk fails.
@@ -95,13 +95,13 @@ def write_about(store: Path, about: About) -> None:
 
 
 def notebook_cells(path: str | Path) -> frozenset[str]:
-    """The ids of a notebook's cells, as its file has them. Empty where there is none, or none can be read."""
+    """The ids of the cells in a notebook's file. Empty where there are none, or they cannot be read."""
     return read_cells(path) or frozenset()
 
 
 def read_cells(path: str | Path) -> frozenset[str] | None:
-    """As `notebook_cells`, but empty for a notebook without cells only; None where that cannot be told."""
-    value = _json(path, NOTEBOOK_AT_MOST)
+    """As `notebook_cells`, but None where they cannot be read: empty means a notebook without cells."""
+    value = _json(path, MAX_NOTEBOOK_SIZE)
     cells = value.get("cells") if isinstance(value, dict) else None
     if not isinstance(cells, list):
         return None
@@ -111,7 +111,7 @@ def read_cells(path: str | Path) -> frozenset[str] | None:
 
 
 def file_state(path: str | Path) -> FileState | None:
-    """By which it is known that a notebook's file did not change."""
+    """The time of change (ns) and the size of a file. None where it cannot be read."""
     try:
         facts = os.stat(path)
     except (OSError, ValueError):
@@ -120,7 +120,7 @@ def file_state(path: str | Path) -> FileState | None:
 
 
 def is_gone(path: str) -> bool:
-    """Whether there is surely no such file; false where that cannot be told."""
+    """Whether there is surely no such file. False where that is not known."""
     try:
         os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -131,7 +131,7 @@ def is_gone(path: str) -> bool:
 
 
 def _json(path: str | Path, most: int) -> Any:
-    """The content of a plain file that is no link, or None where it is not JSON, or is too long."""
+    """The JSON in a plain file. None where it is something else, is too long, or (`about.json`) is a link."""
     flags = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
     if Path(path).name == ABOUT:
         flags |= getattr(os, "O_NOFOLLOW", 0)
@@ -148,7 +148,7 @@ def _json(path: str | Path, most: int) -> Any:
 
 
 def _credible(notebook: str) -> bool:
-    return len(notebook) <= _PATH_AT_MOST and os.path.isabs(notebook) and not _UNPRINTABLE.search(notebook)
+    return len(notebook) <= _MAX_PATH and os.path.isabs(notebook) and not _UNPRINTABLE.search(notebook)
 
 
 def _is_time(text: str) -> bool:

@@ -1,9 +1,9 @@
 """Which store belongs to which notebook: found again after a rename, a move or a copy, or attached by hand.
 
-Law: never two notebooks in one store. Who cannot be told apart for sure gets a store of its own, and a hint.
-A notebook is known by its path, and by the ids of its cells, which survive a rename: a new notebook at an old path
-(there is always another `Untitled.ipynb`) has other cells, and so has another store.
-Neighbours: `locate` names directories, `about` says whose they are, `compact` copies.
+Law: never two notebooks in one store. A notebook that cannot be identified for sure gets a store of its own, and a
+hint. A notebook is recognised by its path, and by the ids of its cells, which survive a rename: a new notebook at an
+old path (there is always another `Untitled.ipynb`) has other cells, and so has another store.
+Neighbours: `paths` names directories, `about_file` says whose they are, `disk.store_files` copies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from kishu_kernel.store.disk.locks import FileLock, wait_for
 
 @dataclass(frozen=True, slots=True)
 class StoreAssignment:
-    """Where a session's store is, or shall be.
+    """Where the store of a notebook is, or will be.
 
     Attributes:
         found: `own`: under the notebook's own name; `attached`: under another one, but known to be its;
@@ -44,11 +44,11 @@ class StoreAssignment:
 
 @dataclass(frozen=True, slots=True)
 class StoreListing:
-    """A store, seen from outside.
+    """A store in a list of stores. It was not opened.
 
     Attributes:
-        notebook: whose it is; None where it does not say.
-        exists: there is a file at the notebook's path.
+        notebook: the one it belongs to; None where that is not known.
+        exists: whether there is a file at the notebook's path.
         bytes: on disk.
         used: when it was last written, seconds since the epoch.
     """
@@ -61,7 +61,7 @@ class StoreListing:
 
 
 def list_stores(base: Path | None = None) -> list[StoreListing]:
-    """All stores, the last used first. Opens none of them."""
+    """All stores, the last used first. None is opened. O(stores)."""
     found = []
     for path in _directories(base or default_base()):
         with suppress(OSError):
@@ -74,7 +74,7 @@ def list_stores(base: Path | None = None) -> list[StoreListing]:
 
 
 def find_assignment(base: Path | None, notebook: str | None, session: SessionId) -> StoreAssignment:
-    """Where the store of a notebook is. Looks only; `claim_store` makes sure of it.
+    """Find the store of a notebook. It only looks; `claim_store` also claims what it finds. O(stores).
 
     Args:
         notebook: its path, as for `store_path`. None or empty: each session has a store of its own.
@@ -101,7 +101,7 @@ def find_assignment(base: Path | None, notebook: str | None, session: SessionId)
 
 
 def claim_store(base: Path | None, notebook: str | None, session: SessionId) -> StoreAssignment:
-    """As `find_assignment`, and from now on it is this notebook's: nobody else will find it.
+    """As `find_assignment`, and write into the store that it is this notebook's, so that no other finds it.
 
     Raises:
         StoreError: it cannot be created or written.
@@ -126,7 +126,7 @@ def claim_store(base: Path | None, notebook: str | None, session: SessionId) -> 
 def claim_replacement(
     base: Path | None, notebook: str | None, session: SessionId, damaged: Collection[Path]
 ) -> StoreAssignment:
-    """A place for a notebook whose own store cannot be opened: one that it was given for that before, or a new one.
+    """Another store for a notebook whose own cannot be opened: the one that it got before, or a new one.
 
     Args:
         damaged: stores that cannot be opened.
@@ -154,7 +154,7 @@ def claim_replacement(
 
 
 def remember_cells(store: Path, notebook: str) -> None:
-    """Remember the cells that a notebook has by now. Cheap where its file did not change; fails silently.
+    """Write into a store which cells its notebook has now. Cheap where the file did not change. Never raises.
 
     A notebook that was renamed meanwhile, or that another one has taken the place of, is remembered as it was.
     """
@@ -226,7 +226,7 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
 
 
 def _by_cells(own: Path, cells: frozenset[str], others: list[tuple[Path, About]]) -> StoreAssignment:
-    """The place of a notebook that no store names."""
+    """The store of a notebook whose path no store knows, found by its cells."""
     alike = [(len(cells & its.cells), place, its) for place, its in others if 2 * len(cells & its.cells) >= len(cells)]
     alike = sorted((entry for entry in alike if entry[0]), key=lambda entry: (entry[0], _used(entry[1])), reverse=True)
     left = [entry for entry in alike if _has_left(entry[2])]
@@ -236,17 +236,17 @@ def _by_cells(own: Path, cells: frozenset[str], others: list[tuple[Path, About]]
 
 
 def _has_left(about: About) -> bool:
-    """Whether the notebook of a store is no longer where it was: gone, or another one took its place."""
+    """Whether the notebook of a store is not at its path any more: it is gone, or another one is there."""
     return is_gone(about.notebook) or _surely_differ(read_cells(about.notebook), about.cells)
 
 
 def _surely_differ(cells: frozenset[str] | None, known: frozenset[str]) -> bool:
-    """Whether these are cells of different notebooks for sure."""
+    """Whether these cells surely belong to different notebooks."""
     return cells is not None and bool(known) and not cells & known
 
 
 def _updated(about: About | None, path: str, moved: bool = False) -> About:
-    """What there is to say of a notebook now; its cells as they were where they cannot be read."""
+    """What to write about a notebook now. Where its cells cannot be read, those that are known are kept."""
     looked, cells = file_state(path), read_cells(path)
     if about is None:
         return About(path, cells or frozenset(), state=looked)
@@ -262,7 +262,7 @@ def _is_same_path(one: str, other: str) -> bool:
 
 
 def _directories(base: Path) -> list[Path]:
-    """The directories in the base that could be stores of this user."""
+    """The directories in the base that can be stores of this user."""
     found = []
     with suppress(OSError), os.scandir(base) as entries:
         for entry in entries:
@@ -286,14 +286,14 @@ def _used(path: Path) -> float:
 
 
 def _unused(own: Path) -> Path:
-    """The first of `own`, `own-2`, `own-3`, ... that is nobody's."""
+    """The first of `own`, `own-2`, `own-3`, ... that is not used."""
     names = (own if number == 1 else own.with_name(f"{own.name}-{number}") for number in count(1))
     return next(path for path in names if not (os.path.lexists(path) and (_has_store(path) or read_about(path))))
 
 
 @contextmanager
 def _exclusively(base: Path) -> Iterator[None]:
-    """One at a time: two who look at once would both find the same store to be theirs."""
+    """A lock on all stores: two processes that look at once would claim the same one."""
     directory.make_private(base)
     try:
         lock = FileLock(Path(os.path.realpath(base)))

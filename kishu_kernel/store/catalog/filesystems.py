@@ -1,7 +1,8 @@
-"""What kind of disk a directory is on: LMDB shares memory between processes, which network file systems do not.
+"""On which disk a directory is: LMDB shares memory between processes, which network file systems cannot.
 
-Law: a history is kept on a local disk, or where the user insists; where it lies elsewhere than expected, that is told.
-Neighbours: `locate` knows where stores lie otherwise.
+Law: a history is kept on a local disk, unless the user insists. Where it lies elsewhere than expected, the user is
+told.
+Neighbour: `paths` knows where stores lie otherwise.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _NETWORK = frozenset(
     blobfuse blobfuse2 ceph-fuse curlftpfs davfs2 gcsfuse goofys google-drive-ocamlfuse gvfsd-fuse hdfs rclone s3fs
     sshfs vmhgfs-fuse""".split()  # noqa: SIM905
 )
-"""By their names without `fuse.` in front and a version behind. Not `virtiofs`: one machine, and coherent."""
+"""Their names, without `fuse.` before and a version behind. Not `virtiofs`, which is of one machine and coherent."""
 
 _REMOTE = re.compile(r"//[^/]|[^/:]+:/|\\\\")
 """How mount tables name what is mounted from another machine: `//host/share`, `user@host:/path`."""
@@ -48,7 +49,7 @@ class Partition(Protocol):
 
 
 def network_file_system(path: Path, partitions: Sequence[Partition] | None = None) -> str | None:
-    """The type of the network file system that a path, which need not exist yet, is on; None for a local one.
+    """The type of the network file system that a path is on; None for a local one. The path need not exist.
 
     Args:
         partitions: what is mounted where; None: ask the system. Where that does not answer, all is local.
@@ -72,7 +73,7 @@ def network_file_system(path: Path, partitions: Sequence[Partition] | None = Non
 
 
 def base_for(base: Path, force: bool = False, partitions: Sequence[Partition] | None = None) -> tuple[Path, str | None]:
-    """Where stores shall lie that were meant for `base`.
+    """Where to keep stores that are meant for `base`.
 
     Args:
         force: there, whatever disk it is on.
@@ -94,7 +95,7 @@ def base_for(base: Path, force: bool = False, partitions: Sequence[Partition] | 
 
 
 def local_base(partitions: Sequence[Partition] | None = None) -> Path:
-    """A directory of this user for stores, on a local disk that outlives a reboot where there is one.
+    """A directory of this user for stores on a local disk, if possible one that survives a reboot.
 
     Raises:
         StoreError: there is none, or somebody else put something in its place.
@@ -127,7 +128,7 @@ def _user() -> str:
 
 
 def _claim(path: Path) -> None:
-    """Create a directory where everybody may create some, or make sure that the one there is ours."""
+    """Create a directory in a place where everybody can, or make sure that the existing one is ours."""
     parent = path.parent.stat()
     if os.name == "nt":
         path.mkdir(exist_ok=True)

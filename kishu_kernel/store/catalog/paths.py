@@ -1,6 +1,6 @@
 """Where the store of a notebook lies, if nothing speaks against it. Pure: looks at nothing, creates nothing.
 
-Neighbours: `places` looks what is there, and finds notebooks that were renamed or moved.
+Neighbour: `assignment` looks what is there, and finds notebooks that were renamed or moved.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import xxhash
 from kishu_kernel.model import SessionId
 
 SLUG_LENGTH = 48
-"""Well below the 143 bytes that the strictest of the common file systems allows a name."""
+"""Characters. The strictest of the common file systems allows names of 143 bytes."""
 
 
 def store_path(base: Path | None, notebook: str | None, session: SessionId) -> Path:
-    """The directory of the store.
+    """The directory of a notebook's store.
 
     Args:
         base: where stores lie; None for the Jupyter data directory of this user.
@@ -39,18 +39,18 @@ def store_path(base: Path | None, notebook: str | None, session: SessionId) -> P
 
 
 def default_base() -> Path:
-    """Where the stores of this user lie, unless told otherwise: in the Jupyter data directory."""
+    """Where the stores of this user lie by default: in the Jupyter data directory."""
     from jupyter_core.paths import jupyter_data_dir
 
     return Path(jupyter_data_dir()) / "kishu" / "stores"
 
 
 def slug(text: str) -> str:
-    """Letters, digits, `_` and `-` of a text, for a person to recognise it by. Never empty."""
+    """A readable name of letters, digits, `_` and `-` for a text. Never empty."""
     ascii = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_]+", "-", ascii)[:SLUG_LENGTH].strip("-") or "notebook"
 
 
 def _mark(text: str) -> str:
-    """16 hexadecimal digits that tell texts with the same slug apart."""
+    """16 hexadecimal digits that distinguish texts with the same slug."""
     return xxhash.xxh3_64_hexdigest(text.encode("utf-8", "surrogatepass"))

@@ -1,7 +1,7 @@
-"""Where the history in a bundle goes: to a notebook that has none yet, or among the stores under a name of its own.
+"""Where the history of a bundle goes: to a notebook that has none yet, or among the stores under a name of its own.
 
-Law: as in `places`: never two notebooks in one store, and no history is replaced by another.
-Neighbours: `unbundle` makes the store, `places` finds it afterwards.
+Law: as in `assignment`: never two notebooks in one store, and no history is replaced by another.
+Neighbours: `maintenance.bundle_import` makes the store; `assignment` finds it afterwards.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from kishu_kernel.store.catalog.assignment import find_assignment
 from kishu_kernel.store.catalog.paths import slug
 from kishu_kernel.store.disk import store_files
 from kishu_kernel.store.disk.directory import DATA
-from kishu_kernel.store.maintenance.bundle_export import Content, Progress
+from kishu_kernel.store.maintenance.bundle_format import Content, Progress
 from kishu_kernel.store.maintenance.bundle_import import import_history
 
 
 def receive_bundle(
     base: Path, file: Path, notebook: str | None = None, progress: Progress | None = None
 ) -> tuple[Path, Content]:
-    """Make a store in `base` of a bundle.
+    """Make a store of a bundle, in `base`. O(bytes).
 
     Args:
-        notebook: whose history it becomes; None: nobody's yet.
+        notebook: the one whose history it becomes; None for none.
 
     Returns:
         The directory of the store, and what is in it.
@@ -45,13 +45,13 @@ def receive_bundle(
 
 
 def _free(base: Path, name: str) -> Path:
-    """The first of `name`, `name-2`, `name-3`, ... that is nothing yet."""
+    """The first of `name`, `name-2`, `name-3`, ... that does not exist."""
     paths = (base / (name if number == 1 else f"{name}-{number}") for number in count(1))
     return next(path for path in paths if not os.path.lexists(path))
 
 
 def _cleared(base: Path, notebook: str) -> Path:
-    """Where the store of a notebook without a history is to be. One without a checkpoint is removed."""
+    """Where to put the store of a notebook that has no history. A store without a checkpoint is removed."""
     place = find_assignment(base, notebook, SessionId(""))
     if place.found == "moved" or not (place.found == "new" or store_files.is_empty(place.path)):
         raise RequestError(

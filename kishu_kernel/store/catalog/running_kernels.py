@@ -1,9 +1,9 @@
-"""Which kernels are live, on which notebook and store: each says so in a file beside Jupyter's own connection files.
+"""Which kernels are running, on which notebook and store. Each says so in a file beside Jupyter's connection files.
 
-Law: a file here is a hint. A kernel is live if its process is there and listens, whatever files say; what is left of a
-kernel that was killed is passed over, and goes when the next one starts. Who cannot write here works all the same, and
-is found by its connection file only.
-Neighbours: `finding` knows whose the stores are; `kishu_kernel.client.connection` connects to what is found here.
+Law: such a file is a hint. A kernel is running if its process exists and listens, whatever files say. The file of a
+kernel that was killed is ignored, and removed when the next one starts. A kernel that cannot write one works all the
+same, and is found by its connection file only.
+Neighbours: `assignment` knows whose the stores are; `kishu_kernel.client.connection` connects to the kernels.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from typing import Any
 from kishu_kernel.store.disk.directory import make_file_private, make_missing
 
 _PREFIX = "kishu-live-"
-_AT_MOST = 1 << 16
+_MAX_SIZE = 1 << 16
 """Bytes of such a file, or of a connection file."""
 _MOMENT = 2.0
-"""Seconds in which a process of this machine accepts a connection, however busy it is: the system does it."""
+"""Seconds. A process of this machine accepts a connection sooner, however busy it is: the system does it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveKernel:
-    """A kernel that is live, or was when its file was written.
+    """A kernel that is running, or was when its file was written.
 
     Attributes:
-        notebook: absolute path, where the frontend has told it.
+        notebook: absolute path, where the frontend has said it.
         store: directory; None before it is open, and while the history is in memory.
-        host: name of the machine: what another one says of processes and ports means nothing here.
+        host: name of its machine. Process ids and ports of another machine mean nothing here.
     """
 
     session: str
@@ -46,54 +46,54 @@ class LiveKernel:
 
 
 class Announcement:
-    """What a kernel says of itself while it lives.
+    """The file that says of a running kernel what it has open.
 
     Args:
-        connection_file: absolute path; None where nobody can connect: then nothing is said.
+        connection_file: absolute path; None where nobody can connect: then nothing is content.
     """
 
     def __init__(self, session: str, connection_file: str | None) -> None:
         self._file = connection_file and runtime_directory() / f"{_PREFIX}{session}.json"
-        self._told: tuple[str | None, str | None] | None = None
+        self._known: tuple[str | None, str | None] | None = None
         self._mine = LiveKernel(session, os.getpid(), socket.gethostname(), connection_file or "")
         if self._file:
             _remove_dead()
 
     def tell(self, notebook: str | None, store: Path | None) -> None:
-        """What is known by now. Cheap where it is known already; fails silently."""
-        told = notebook, None if store is None else str(store)
-        if not self._file or told == self._told:
+        """Write what is known now. Cheap where nothing has changed. Never raises."""
+        known = notebook, None if store is None else str(store)
+        if not self._file or known == self._known:
             return
-        self._told = told
+        self._known = known
         with suppress(OSError):
             where = notebook and os.path.abspath(notebook)
-            _write(self._file, asdict(self._mine) | {"notebook": where, "store": told[1]})
+            _write(self._file, asdict(self._mine) | {"notebook": where, "store": known[1]})
 
     def withdraw(self) -> None:
-        """The kernel ends; not a child that it forked."""
+        """Remove the file, since the kernel ends. In a forked child this does nothing."""
         if self._file and os.getpid() == self._mine.pid:
             with suppress(OSError):
                 self._file.unlink()
 
 
 def live_kernels() -> list[LiveKernel]:
-    """The kernels of this user on this machine that are live, the last begun first."""
+    """The running kernels of this user on this machine, the last started first."""
     found = sorted(filter(is_live, _read_all().values()), key=lambda each: each.session, reverse=True)
     return list({each.connection_file: each for each in reversed(found)}.values())[::-1]  # a restart keeps the file
 
 
 def live_on(notebook: str | Path) -> list[LiveKernel]:
-    """The live kernels of a notebook, by the path that it had when they last looked."""
+    """The running kernels of a notebook, by the path that it had when they last looked."""
     return [each for each in live_kernels() if each.notebook is not None and _same(each.notebook, notebook)]
 
 
 def live_in(store: str | Path) -> list[LiveKernel]:
-    """The live kernels that have a store open."""
+    """The running kernels that have a store open."""
     return [each for each in live_kernels() if each.store is not None and _same(each.store, store)]
 
 
 def is_live(kernel: LiveKernel) -> bool:
-    """Whether it is there still: its process, and who listens where its connection file says."""
+    """Whether a kernel still runs: its process exists, and the ports in its connection file are listened on."""
     if kernel.host != socket.gethostname() or not is_process_running(kernel.pid):
         return False
     connection = read_connection_file(kernel.connection_file)
@@ -108,14 +108,14 @@ def is_process_running(pid: int) -> bool:
 
 
 def read_connection_file(path: str | Path) -> dict[str, Any] | None:
-    """What a connection file says, or None where it is none."""
-    said = _read(Path(path))
+    """The content of a connection file; None where it is none."""
+    content = _read(Path(path))
     wanted = {"transport": str, "ip": str, "control_port": int, "shell_port": int, "key": str}
-    return said if said and all(isinstance(said.get(key), kind) for key, kind in wanted.items()) else None
+    return content if content and all(isinstance(content.get(key), kind) for key, kind in wanted.items()) else None
 
 
 def is_listening(connection: Mapping[str, Any]) -> bool:
-    """Whether somebody accepts connections where a connection file says. A busy kernel does, a dead one does not."""
+    """Whether somebody accepts connections on the ports of a connection file. A busy kernel does."""
     ip, port = connection["ip"], connection["control_port"]
     try:
         if connection["transport"] == "ipc":
@@ -130,7 +130,7 @@ def is_listening(connection: Mapping[str, Any]) -> bool:
 
 
 def runtime_directory() -> Path:
-    """Where Jupyter has what is true only while something runs."""
+    """Jupyter's directory for files of running processes."""
     from jupyter_core.paths import jupyter_runtime_dir
 
     return Path(jupyter_runtime_dir())
@@ -140,29 +140,29 @@ def runtime_directory() -> Path:
 
 
 def _read_all() -> dict[Path, LiveKernel]:
-    """What the files say, true or not."""
+    """The content of all files, true or not."""
     found = {}
     with suppress(OSError), os.scandir(runtime_directory()) as entries:
         for entry in entries:
             if entry.name.startswith(_PREFIX) and entry.name.endswith(".json"):
-                said = _read(Path(entry.path))
-                kernel = said and _kernel(said)
+                content = _read(Path(entry.path))
+                kernel = content and _kernel(content)
                 if kernel:
                     found[Path(entry.path)] = kernel
     return found
 
 
 def _remove_dead() -> None:
-    """Removes what killed kernels of this machine left."""
+    """Remove the files of kernels on this machine that were killed."""
     for file, kernel in _read_all().items():
         if kernel.host == socket.gethostname() and not is_live(kernel):
             with suppress(OSError):
                 file.unlink()
 
 
-def _kernel(said: Mapping[str, Any]) -> LiveKernel | None:
-    session, pid, host, connection_file = (said.get(key) for key in ("session", "pid", "host", "connection_file"))
-    notebook, store = said.get("notebook"), said.get("store")
+def _kernel(content: Mapping[str, Any]) -> LiveKernel | None:
+    session, pid, host, connection_file = (content.get(key) for key in ("session", "pid", "host", "connection_file"))
+    notebook, store = content.get("notebook"), content.get("store")
     if not all(isinstance(each, str) for each in (session, host, connection_file)) or type(pid) is not int:
         return None
     if not all(each is None or isinstance(each, str) for each in (notebook, store)) or not 0 < pid < 1 << 31:
@@ -174,21 +174,21 @@ def _read(file: Path) -> dict[str, Any] | None:
     try:
         if not file.is_file():  # opening some devices does something
             return None
-        with file.open("rb") as content:
-            said = json.loads(content.read(_AT_MOST))
+        with file.open("rb") as stream:
+            content = json.loads(stream.read(_MAX_SIZE))
     except (OSError, ValueError, RecursionError):
         return None
-    return said if isinstance(said, dict) else None
+    return content if isinstance(content, dict) else None
 
 
-def _write(file: Path, said: Mapping[str, Any]) -> None:
-    """For this user only, whole or not at all. Need not outlive a power failure."""
+def _write(file: Path, content: Mapping[str, Any]) -> None:
+    """Write a file, for this user only, whole or not at all. It need not survive a power failure."""
     make_missing(file.parent)
     descriptor, beside = tempfile.mkstemp(prefix=".kishu-live-", dir=file.parent)
     try:
         make_file_private(descriptor)
-        with open(descriptor, "w", encoding="ascii") as content:
-            json.dump(said, content)
+        with open(descriptor, "w", encoding="ascii") as stream:
+            json.dump(content, stream)
         os.replace(beside, file)
     except BaseException:
         with suppress(OSError):

@@ -2,6 +2,6 @@
 
 - The open store: `environment`, `environment_pool` (one per directory and process), `locks`, `tables`, `identity`.
 - Bytes in and out: `chunk_writer`, `chunk_reader`, `direct_reads`, `parallel`, `orphans`.
-- Files that cannot be trusted: `directory`, `integrity`, `file_monitor`, `data_file`, `page_layout`.
+- Files that cannot be trusted: `directory`, `integrity`, `file_monitor`, `untrusted_data_file`, `page_layout`.
 - Whole files, and errors: `store_files`, `disk_errors`.
 """

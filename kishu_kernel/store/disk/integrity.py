@@ -3,7 +3,7 @@
 Law: LMDB never sees a file that was not walked, or that something else than LMDB has written to since. The walk is our
 own, with reads that cannot end the process. Its result stands in a file beside the store (`whole.json`), and is valid
 as long as inode, size and times of the data file are those that stand there; whoever closes a store renews it.
-Neighbours: `data_file` walks; `environment` and `store_files` ask before they open.
+Neighbours: `untrusted_data_file` walks; `environment` and `store_files` ask before they open.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from kishu_kernel.errors import StoreDamagedError
-from kishu_kernel.store.disk.data_file import SUPPORTED, DataFile
 from kishu_kernel.store.disk.directory import DATA
 from kishu_kernel.store.disk.disk_errors import store_error
+from kishu_kernel.store.disk.untrusted_data_file import SUPPORTED, DataFile
 
 VERIFIED_FILE = "whole.json"
 
 _ATTEMPTS = 3
 """Walks over a file that another process may be writing, before what looks like damage is believed."""
 _PAUSE = 0.3
-_AT_MOST = 4096
+_MAX_SIZE = 4096
 _LEAST = 8192
 """Bytes of the two meta pages, which every whole file has."""
 
@@ -101,12 +101,12 @@ def record_verified(path: Path, free_of_orphans: bool) -> None:
     new = path / f"{VERIFIED_FILE}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     with suppress(OSError):
-        said = json.dumps({"facts": _facts(path), "tidy": free_of_orphans})
+        content = json.dumps({"facts": _facts(path), "tidy": free_of_orphans})
         descriptor = os.open(new, flags, 0o600)
         try:
             if os.name != "nt":
                 os.fchmod(descriptor, 0o600)  # whatever the umask left of it
-            os.write(descriptor, said.encode())
+            os.write(descriptor, content.encode())
         finally:
             os.close(descriptor)
         os.replace(new, path / VERIFIED_FILE)
@@ -123,11 +123,11 @@ def _read_verified(path: Path) -> dict[str, object] | None:
     with suppress(OSError, ValueError, RecursionError):
         descriptor = os.open(path / VERIFIED_FILE, flags)
         try:
-            said = json.loads(os.read(descriptor, _AT_MOST))
+            content = json.loads(os.read(descriptor, _MAX_SIZE))
         finally:
             os.close(descriptor)
-        if isinstance(said, dict) and said.get("facts") == _facts(path):
-            return said
+        if isinstance(content, dict) and content.get("facts") == _facts(path):
+            return content
     return None
 
 

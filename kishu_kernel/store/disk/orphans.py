@@ -3,7 +3,8 @@
 Law: only while nobody else writes. What was found is valid as long as no other transaction came in between, since a
 commit may name a chunk that it found in the store. An interrupted search starts again another time. Nothing is removed
 where a manifest cannot be read: it may be the one that names the chunks.
-Neighbours: the writer's thread asks for it when it is idle, by `LmdbStore.sweep`; `collect` does the same in one piece.
+Neighbours: the writer's thread asks for it when it is idle, by `LmdbStore.remove_orphans`; `LmdbStore.collect` does the
+same in one piece.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Law: the bytes may be anything: every number is checked before it is used. LMDB can follow, change and split each page
 that is accepted here, without reading or moving a byte beyond it.
-Neighbours: `data_file` walks over all pages, `file_monitor` reads the first two only.
+Neighbours: `untrusted_data_file` walks over all pages, `file_monitor` reads the first two only.
 """
 
 from __future__ import annotations

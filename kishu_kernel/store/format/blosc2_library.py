@@ -1,12 +1,12 @@
-"""LZ4 behind a shuffle of bytes, by the C library that comes with blosc2; the Python package is not imported.
+"""LZ4 behind a byte shuffle, by the C library of blosc2, without importing the Python package.
 
-Importing that takes a second, draws from `random`, sets environment variables and thread limits of others: what the
-notebook sees of it would not be undone, least of all from the writer's thread while a cell runs. Nothing here does more
-than load a shared library into the process, and calls let the interpreter go on meanwhile.
+Importing the package takes a second, draws from `random`, and sets environment variables and thread limits of other
+libraries. The notebook would see that, and it could not be undone, least of all from the writer's thread while a cell
+runs. Here a shared library is loaded into the process and nothing else, and its calls release the interpreter's lock.
 
-Law: frames are those of `blosc2.compress2`, and no other codec or filter is ever asked for, in either direction. A
-library that is not found, or whose structures are not those that are known here, is not used.
-Neighbours: `packing`, which says when it pays.
+Law: frames are those of `blosc2.compress2`. No other codec or filter is ever used, in either direction. A library that
+is not found, or whose structures are not the known ones, is not used.
+Neighbour: `compression` says when it pays.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ HEADER = 32
 
 _LZ4, _SHUFFLE, _LEVEL = 1, 1, 3
 _ADDED_LATER = 512
-"""Bytes that later versions may append to a structure: passed as zeros, which mean what is usual."""
+"""Bytes that later versions of blosc2 may append to a structure. They are passed as zeros, which mean the default."""
 
 
 class _Compression(ctypes.Structure):
-    """`blosc2_cparams`, up to the field that is needed last; the same since the first release of blosc2."""
+    """`blosc2_cparams`, up to the last field that is needed. The same since the first release of blosc2."""
 
     _fields_ = (
         ("codec", ctypes.c_uint8),
@@ -56,10 +56,10 @@ class _Decompression(ctypes.Structure):
 
 
 class Library:
-    """The C library.
+    """The C library, loaded.
 
     Raises:
-        OSError: it is none, or not one that is known here.
+        OSError: the file is not blosc2, or its structures are not the known ones.
     """
 
     def __init__(self, file: Path) -> None:
@@ -80,7 +80,7 @@ class Library:
         calls.blosc2_init()
 
     def compress(self, data: memoryview, item_bytes: int) -> bytes:
-        """A frame shorter than the data; empty where there is none, or the environment asks for other codecs."""
+        """A frame that is shorter than the data; empty where none is, or environment variables ask for other codecs."""
         wanted = _Compression.from_buffer_copy(self._usual)
         wanted.codec, wanted.level, wanted.typesize = _LZ4, _LEVEL, min(item_bytes, 255)
         target = ctypes.create_string_buffer(data.nbytes)
@@ -94,7 +94,7 @@ class Library:
         return frame.tobytes() if uses_known_codecs(frame) else b""
 
     def decompress(self, frame: memoryview, target: memoryview) -> None:
-        """Fills `target`, which is as long as the frame says. LoadError where the frame is damaged."""
+        """Decompress a frame into `target`, which has the length that the frame says. LoadError for a damaged frame."""
         context = ctypes.c_void_p(self._calls.blosc2_create_dctx(_Decompression(nthreads=1)))
         try:
             with _Bytes(frame) as source, _Bytes(target) as sink:
@@ -117,7 +117,7 @@ class _Buffer(ctypes.Structure):
 
 
 class _Bytes:
-    """The address of contiguous bytes, writable or not, which stay where they are within this context."""
+    """The address of contiguous bytes, writable or not. They are not freed or moved within this context."""
 
     def __init__(self, view: memoryview) -> None:
         self._view = view
@@ -133,10 +133,10 @@ class _Bytes:
 
 
 def uses_known_codecs(frame: memoryview) -> bool:
-    """Whether LZ4 and shuffle is all that a frame asks for.
+    """Whether a frame uses nothing but LZ4 and the byte shuffle.
 
-    For codecs and filters that are plugins, blosc2 starts a Python that imports them from the current directory:
-    a chunk that somebody put there could run code before its digest is looked at.
+    For codecs and filters that are plugins, blosc2 starts a Python that imports them from the current directory: a
+    chunk that somebody put into a store could run code before its digest is checked.
     """
     extended = 0b101
     if frame.nbytes < HEADER:
@@ -146,14 +146,14 @@ def uses_known_codecs(frame: memoryview) -> bool:
 
 
 def frame_sizes(frame: memoryview) -> tuple[int, int]:
-    """Length of the content and of the frame itself, as a frame of at least `HEADER` bytes tells them."""
+    """The lengths of the content and of the frame itself, as a frame of at least `HEADER` bytes says them."""
     content, _, whole = struct.unpack_from("<3i", frame, 4)
     return content, whole
 
 
 @cache
 def library() -> Library | None:
-    """The C library; None where it is not to be had. Looked for once: some milliseconds."""
+    """The C library; None where it is not available. The first call searches for it: some milliseconds."""
     for file in _candidates():
         with suppress(OSError):
             return Library(file)
@@ -161,7 +161,7 @@ def library() -> Library | None:
 
 
 def _candidates() -> Iterator[Path]:
-    """Where wheels of blosc2 put it, old ones beside the package, and where conda does."""
+    """Files that may be the library: where wheels of blosc2 (old ones beside the package) and conda put it."""
     names = {"win32": ("libblosc2.dll", "blosc2.dll"), "darwin": ("libblosc2.dylib",)}
     for folder in _folders():
         for name in names.get(sys.platform, ("libblosc2.so",)):
@@ -170,7 +170,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _folders() -> Iterator[Path]:
-    spec = PathFinder.find_spec("blosc2")  # asks no finder of the user's, and imports nothing
+    spec = PathFinder.find_spec("blosc2")  # calls no import hook of the user's, and imports nothing
     if spec is not None and spec.origin is not None:
         package = Path(spec.origin).parent
         yield from (package / "lib", package.parent / "lib", package.parent / "bin")

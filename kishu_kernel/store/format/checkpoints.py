@@ -1,4 +1,4 @@
-"""Checkpoints as they are stored: JSON objects, less the id, which is the key, the outputs, and every default.
+"""Records of checkpoints as they are stored: JSON objects without the id (it is the key), the outputs and all defaults.
 
 Law: as in `schema`, of which this is a part: what an older reader would misread gets a new format.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, VariableInfo, VersionRecord
-from kishu_kernel.store.format.schema import dump, load
+from kishu_kernel.store.format.schema import dump_json, load_json
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 
 Outputs = tuple[Mapping[str, object], ...]
@@ -46,7 +46,7 @@ _RECORD_DEFAULTS: dict[str, object] = {
     "population": None,
 }
 _LOST_SESSION = "lost"
-"""What repairs up to 0.4 wrote where a record was gone, without the word `severed`."""
+"""The session of records that repairs up to 0.4 wrote in place of lost ones. They have no `severed`."""
 _VERSION_DEFAULTS: dict[str, object] = {
     "size": 0,
     "stored": True,
@@ -58,10 +58,10 @@ _VERSION_DEFAULTS: dict[str, object] = {
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    """The record: the fields of `model.Checkpoint` under their own names, digests in hex, ambient state in base64.
+    """The record of a checkpoint, without its signature. StoreError where it cannot be JSON.
 
-    `versions` is an array of such objects, each with `variables`: arrays [name, type, summary] and,
-    where the variable has a digest of its own, that.
+    The fields of `model.Checkpoint` have their own names, digests are in hex, ambient state is in base64. `versions` is
+    an array of objects like that, each with `variables`: arrays [name, type, summary] or [name, type, summary, digest].
     """
     record = {
         "session": checkpoint.session,
@@ -92,44 +92,46 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
         "severed": checkpoint.severed,
         "population": checkpoint.population,
     }
-    return dump(_without(record, _RECORD_DEFAULTS))
+    return dump_json(_without(record, _RECORD_DEFAULTS))
 
 
 def decode_checkpoint(
     id: CheckpointId, record: bytes, outputs: bytes, trusted: bool = True, outputs_trusted: bool = True
 ) -> Checkpoint:
-    """The checkpoint of this id.
+    """The checkpoint with this id.
 
     Args:
-        record, outputs: without their signatures.
-        trusted, outputs_trusted: whether those are the user's.
+        record: without its signature.
+        outputs: without their signature; empty where there are none.
+        trusted: whether the record's signature is the user's.
+        outputs_trusted: whether that of the outputs is.
 
     Raises:
         StoreError: the record is damaged.
     """
     try:
-        made = _checkpoint(id, load(record), trusted)
+        made = _checkpoint(id, load_json(record), trusted)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"the record of state {id} is damaged ({error!r})") from error
     return replace(made, outputs=_outputs(outputs), outputs_trusted=outputs_trusted) if outputs else made
 
 
 def _outputs(outputs: bytes) -> Outputs:
-    """What the cell showed; that it cannot be read is no reason to do without the cell."""
+    """The outputs of a cell. A text says so where they are damaged, since the rest of the checkpoint is usable."""
     try:
-        found = load(outputs)
+        found = load_json(outputs)
     except (ValueError, RecursionError):
         found = None
     return tuple(found) if isinstance(found, list) and all(isinstance(each, dict) for each in found) else _UNREADABLE
 
 
 def encode_outputs(outputs: Outputs) -> bytes:
-    """The value in `outputs`, less its mark; empty where there are none and none is stored."""
-    return dump(outputs) if outputs else b""
+    """The value for the table `outputs`, without its signature. Empty where there are no outputs and no row."""
+    return dump_json(outputs) if outputs else b""
 
 
 def record_size(checkpoint: Checkpoint) -> int:
-    """Bytes of record, outputs and their signatures, before `written_bytes`, which counts them, is known."""
+    """Bytes of record, outputs and signatures, with `written_bytes` as 0: its value counts these bytes."""
     bare = encode_checkpoint(replace(checkpoint, written_bytes=0))
     outputs = encode_outputs(checkpoint.outputs)
     return len(bare) + SIGNATURE_SIZE + (len(outputs) + SIGNATURE_SIZE if outputs else 0)
@@ -222,5 +224,5 @@ def _variable_info(name: str, kind: str, summary: str, digest: str = "") -> Vari
 
 
 def _without(record: dict[str, object], defaults: dict[str, object]) -> dict[str, object]:
-    """The record less its defaults: an entry that says nothing costs nothing."""
+    """The record without the fields that have their default."""
     return {key: value for key, value in record.items() if key not in defaults or value != defaults[key]}

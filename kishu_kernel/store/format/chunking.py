@@ -1,18 +1,20 @@
 """Where payloads are cut into chunks: buffers at fixed places, streams where their content says so.
 
-Law: the same bytes are cut in the same way, in every process and with every Python, and an edit moves only the cuts
-near it: what was stored before must be found again. What was taken apart goes together to the same bytes.
+Law: the same bytes are cut in the same way, in every process and by every Python, and an edit moves only the cuts near
+it; otherwise stored chunks would not be found again. What was taken apart can be joined to the same bytes.
 
-**Buffers** change in place: chunks of a fixed size do. They start anew at each long row: adding or dropping a column
-of a frame shifts the rows of its block, and chunks that straddle rows would all change with it.
+**Buffers** change in place, so chunks of a fixed size fit. They start anew at each long row: adding or dropping a
+column of a frame shifts the rows of its block, and chunks that straddle rows would all change with it.
 
-**Streams** shift. A cut is made behind a window of bytes whose hash is of one kind, wherever it stands; no cut
-is made near the one before, nor far from it. Candidates are found by a hash of four bytes, worked out for a whole
-block at a time by `bytes.translate` and by long integers (C speed, no numpy); of each of them the checksum of a wider
-window decides. That alone is not enough: pickle writes an opcode pair after every 1000 items of a container, counted
-from its first, and a frame header after every 64 KiB, counted from the first byte. After `lst.insert(0, x)` these
-*seams* stand elsewhere between the same items, one in each chunk. So they are taken out of the stream before it is
-cut, and kept apart with their places. Bytes that merely look like a seam are taken out too: that does no harm.
+**Streams** shift, so they are cut by content (content-defined chunking). A cut is made behind a window of bytes whose
+hash has a certain form, wherever that stands, but not close to the cut before, nor far from it. Candidates are found by
+a hash of four bytes, computed for a whole block at once by `bytes.translate` and long integers (at C speed, without
+numpy); the checksum of a wider window decides about each candidate.
+
+That alone is not enough. Pickle writes a pair of opcodes after every 1000 items of a container, counted from its first,
+and a frame header after every 64 KiB, counted from the first byte. After `lst.insert(0, x)` these *seams* stand
+elsewhere between the same items, one in each chunk. So seams are taken out of the stream before it is cut, and are kept
+apart with their places. Bytes that only look like a seam are taken out, too, which does no harm.
 """
 
 from __future__ import annotations
@@ -29,16 +31,16 @@ from typing import NamedTuple
 from kishu_kernel.model import Buffer
 
 CHUNK_SIZE = 1 << 20
-"""Of buffers. Like all sizes here writers' choice, not part of the format: readers take the lengths as they come."""
+"""Of buffers. Like all sizes here it is no part of the format: readers accept chunks of any length."""
 
 ROW_SIZE = 1 << 18
-"""Rows from this length on get chunks of their own (a pandas column is a row of its block)."""
+"""Rows of at least so many bytes get chunks of their own (a pandas column is a row of its block)."""
 
 UNCUT_SIZE = 1 << 15
-"""Streams up to this length are one chunk, with their seams."""
+"""Streams of up to so many bytes are one chunk, with their seams."""
 
 MIN_SIZE, MAX_SIZE = 1 << 13, 1 << 17
-"""Chunks of a stream are not shorter or longer than this, but for the last."""
+"""Bytes of a stream's chunks; the last one may be shorter."""
 
 CUT_MASK = 63
 """One candidate in 64 becomes a cut. Measured on lists, dicts, instances and text: chunks of 10 to 40 KiB."""
@@ -54,8 +56,8 @@ class Separated(NamedTuple):
     """A stream without its seams.
 
     Attributes:
-        spans: where the rest of it stands.
-        seams: the seams and their places, as `joined` reads them.
+        spans: the parts between the seams.
+        seams: the seams and their places, as `join_seams` reads them.
     """
 
     spans: list[Span]
@@ -66,7 +68,7 @@ class Separated(NamedTuple):
 
 
 def buffer_spans(buffer: Buffer) -> Iterator[Span]:
-    """Where to cut a buffer."""
+    """The parts into which a buffer is cut."""
     if buffer.row_bytes < ROW_SIZE:
         yield from fixed_spans(0, buffer.data.nbytes)
         return
@@ -75,7 +77,7 @@ def buffer_spans(buffer: Buffer) -> Iterator[Span]:
 
 
 def fixed_spans(start: int, stop: int) -> Iterator[Span]:
-    """From start to stop in steps of CHUNK_SIZE, the last one shorter."""
+    """Parts of CHUNK_SIZE from start to stop, the last one shorter."""
     for place in range(start, stop, CHUNK_SIZE):
         yield place, min(place + CHUNK_SIZE, stop)
 
@@ -84,7 +86,7 @@ def fixed_spans(start: int, stop: int) -> Iterator[Span]:
 
 
 def content_chunks(parts: Iterable[memoryview]) -> Iterator[memoryview]:
-    """Cut the bytes that the parts make together. Holds a few MiB of them at a time."""
+    """Cut the bytes that the parts make together, by content. O(bytes); a few MiB are in memory at a time."""
     rest = b""
     for block in _blocks(parts):
         data = b"".join((rest, block))
@@ -93,7 +95,7 @@ def content_chunks(parts: Iterable[memoryview]) -> Iterator[memoryview]:
         for place in _cuts(data):
             yield view[last:place]
             last = place
-        rest = data[last:]  # cut anew with what follows: a cut depends only on what is behind the one before
+        rest = data[last:]  # is cut again with what follows: a cut depends only on what is behind the one before
     if rest:
         yield memoryview(rest)
 
@@ -113,7 +115,7 @@ def _blocks(parts: Iterable[memoryview]) -> Iterator[bytes]:
 
 
 def _cuts(data: bytes) -> Iterator[int]:
-    """Cuts of data that begins at a cut."""
+    """The places of the cuts in data that begins at a cut."""
     last = 0
     view = memoryview(data)
     for place in _candidates(data):
@@ -129,11 +131,11 @@ def _cuts(data: bytes) -> Iterator[int]:
 
 
 def _tables() -> list[bytes]:
-    """Four random tables of which no byte, four times in a row, is a candidate: runs of it would be nothing else.
+    """Four random tables, such that no byte repeated four times is a candidate: runs of it would be cut everywhere.
 
-    Part of what "the same bytes are cut in the same way" means: another choice stores everything anew, once.
+    With other tables everything would be cut elsewhere, and stored anew once.
     """
-    draw = random.Random(b"kishu")  # its sequence for a seed is promised to stay as it is
+    draw = random.Random(b"kishu")  # Python promises that its sequence for a seed stays the same
     while True:
         tables = [bytes(int(256 * draw.random()) for _ in range(256)) for _ in range(_NARROW)]
         if all(a ^ b ^ c ^ d for a, b, c, d in zip(*tables, strict=True)):
@@ -145,7 +147,7 @@ _ZERO = re.compile(b"\0")
 
 
 def _candidates(data: bytes) -> Iterator[int]:
-    """Places behind four bytes whose hash is zero: one in 256 of them, more or less."""
+    """The places behind four bytes whose hash is zero: about one in 256."""
     step = _BLOCK >> 2
     for start in range(0, len(data) - _NARROW + 1, step):
         part = data[start : start + step + _NARROW - 1]
@@ -160,20 +162,20 @@ def _candidates(data: bytes) -> Iterator[int]:
 # --- seams
 
 _PAIRS = (b"e(", b"u(", b"\x90(")
-"""APPENDS, SETITEMS and ADDITEMS, each with the MARK of the next batch of the same container."""
+"""APPENDS, SETITEMS and ADDITEMS, each followed by the MARK of the same container's next batch."""
 
 _FRAME = len(_PAIRS)
 _FRAME_SIZE = 9
 _DENSE = 256
-"""Bytes: where pairs stand closer than this, they are text."""
+"""Bytes. Where pairs stand closer than this on average, they are text and no seams."""
 
 _FRAME_CODE = 0x95
 _LONG = {b"\x95": "<Q", b"B": "<I", b"X": "<I", b"\x8e": "<Q", b"\x8d": "<Q", b"\x96": "<Q"}
-"""FRAME, and the opcodes whose content, when it is long, pickle leaves out of the frames."""
+"""FRAME, and the opcodes whose content pickle leaves out of frames where it is long; with the form of their lengths."""
 
 
 def separate_seams(stream: memoryview) -> Separated:
-    """Take the seams out of a pickle stream. Of bytes that are none, some may be taken out as well. O(bytes)."""
+    """Take the seams out of a pickle stream, and bytes that look like seams. O(bytes)."""
     data = stream.obj if isinstance(stream.obj, bytes) else bytes(stream)
     seams = [(place, _FRAME_SIZE, _FRAME) for place in _frames(data)]
     pairs = [(place, 2, kind) for kind, pair in enumerate(_PAIRS) for place in _places(data, pair)]
@@ -195,10 +197,11 @@ def separate_seams(stream: memoryview) -> Separated:
 
 
 def join_seams(parts: Iterable[memoryview], seams: bytes) -> bytes:
-    """The stream that was taken apart.
+    """The stream that `separate_seams` took apart. O(bytes).
 
     Args:
-        parts: the rest of the stream, in pieces of any length.
+        parts: the stream without its seams, in pieces of any length.
+        seams: as in `Separated`.
 
     Raises:
         ValueError: they do not fit together.
@@ -232,7 +235,7 @@ def _seam(kind: int, todo: Iterator[int]) -> bytes:
 
 
 def _frames(data: bytes) -> Iterator[int]:
-    """Places of the frame headers: each tells where the next one can be."""
+    """The places of the frame headers. Each says where the next one can be."""
     place = 2  # behind PROTO
     while (found := _next_header(data, place)) is not None:
         header, layout = found

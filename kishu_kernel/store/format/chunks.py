@@ -1,9 +1,10 @@
-"""Payloads in chunks, stored once under their digest: taking them apart and putting them together.
+"""Payloads split into chunks, each stored once under its digest, and joined again.
 
-Law: live memory may change after it was hashed, so what is stored under a digest is `still`: a copy that has it. On the
-way out bytes are copied into their final place only; no byte leaves that does not have the digest it was stored
-under. Pure: where chunks live is the stores' affair.
-Neighbours: `cutting` says where to cut, `packing` what to compress, `steady` whether the chunks are of one moment.
+Law: live memory may change after it was hashed; so what is stored under a digest is a copy that has this digest
+(`unchanged_bytes`). Bytes that are read go straight to their final place, and none is returned whose chunk does not
+have the digest that it was stored under. Pure: where chunks are kept is the store's business.
+Neighbours: `chunking` says where to cut, `compression` what to compress, `torn_reads` whether all chunks are of one
+moment.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ __all__ = [
 ]
 
 SHA256_LIMIT = 16 << 10
-"""Bytes of a buffer up to which it is covered as streams are: measured, a twentieth of its load. Of more, a cover would
-cost more than the load (16 MiB: 1.9 ms to load, 9.3 to cover)."""
+"""Buffers of up to so many bytes have a SHA-256 digest, as streams have: measured, a twentieth of the time to load
+them. For larger ones it would take longer than the load (16 MiB: 1.9 ms to load, 9.3 for SHA-256)."""
 
 OnChunk = Callable[["Chunk"], None]
 ChunksOf = Callable[[Piece], "Iterable[memoryview]"]
@@ -62,12 +63,12 @@ Fill = Callable[[Piece, memoryview, "ReadProgress | None"], None]
 
 
 class Chunk(NamedTuple):
-    """A piece of a payload, on its way into a store.
+    """A piece of a payload that is being stored.
 
     Attributes:
         data: a view of the payload's memory.
-        item_bytes: length of the items that the bytes are; 1 where that says nothing.
-        live: somebody may be writing to it.
+        item_bytes: size of the array items in it; 1 where there are none.
+        live: other code may write to it at any moment.
     """
 
     digest: Digest
@@ -77,17 +78,20 @@ class Chunk(NamedTuple):
 
 
 def split_payload(payload: Payload, on_chunk: OnChunk) -> Manifest:
-    """OnChunk a payload apart. O(bytes): all is hashed, nothing copied.
+    """Split a payload into chunks. O(bytes): everything is hashed, nothing is copied.
 
     Args:
-        on_chunk: is given the chunks one by one.
+        on_chunk: is called with each chunk, in order.
+
+    Returns:
+        The manifest, which names the chunks.
     """
     stream, seams = _split_stream(memoryview(payload.stream), on_chunk)
     buffers = []
     for buffer in payload.buffers:
         data = flat_bytes(buffer.data)
         piece = _piece(buffer_chunks(buffer, data), buffer.direct, on_chunk, buffer.item_bytes, is_live(buffer))
-        # memory that changes between the two digests is not stored: see `steady`
+        # memory that changes between the two digests is not stored: see `torn_reads`
         buffers.append(piece._replace(sha256=sha256(data)) if 0 < data.nbytes <= SHA256_LIMIT else piece)
     made = schema.encode_made(payload.made_by).short
     return Manifest(
@@ -96,7 +100,11 @@ def split_payload(payload: Payload, on_chunk: OnChunk) -> Manifest:
 
 
 def buffer_chunks(buffer: Buffer, data: memoryview) -> Iterator[memoryview]:
-    """The chunks of a buffer. What was never touched is zeros: it stays untouched."""
+    """The chunks of a buffer. For pages that were never touched, zeros are returned, and the pages stay untouched.
+
+    Args:
+        data: the buffer's memory, as bytes.
+    """
     untouched_pages = (
         UntouchedPages(address_of(data), data.nbytes) if data.nbytes >= LARGE_BYTES and is_live(buffer) else None
     )
@@ -129,12 +137,12 @@ def _piece(
 
 
 def is_live(buffer: Buffer) -> bool:
-    """Whether somebody may write to this memory. Views that are only to be read may be of any."""
+    """Whether other code may write to a buffer's memory. A read-only view may show memory that others can write to."""
     return not buffer.copied and not isinstance(buffer.data.obj, bytes)
 
 
 def unchanged_bytes(chunk: Chunk) -> memoryview | None:
-    """The bytes that have the digest, where nobody writes to them. None where they have changed."""
+    """The bytes of a chunk as they were hashed, in memory that nobody writes to. None where they have changed."""
     if not chunk.live:
         return chunk.data
     copy = memoryview(bytes(chunk.data))
@@ -142,19 +150,19 @@ def unchanged_bytes(chunk: Chunk) -> memoryview | None:
 
 
 def digest(data: memoryview) -> Digest:
-    """The name of a chunk."""
+    """The digest of a chunk, which is its name."""
     return Digest(xxhash.xxh3_128_digest(data))
 
 
 @lru_cache(maxsize=64)
 def zeros_digest(length: int) -> Digest | None:
-    """The name of a chunk of so many zeros; None where no chunk of zeros is so long."""
+    """The digest of so many zero bytes. None where that is more than `MAX_ZEROS`, as no chunk of zeros is."""
     return digest(zeros(length)) if length <= MAX_ZEROS else None
 
 
 def flat_bytes(data: memoryview) -> memoryview:
-    """The same memory as single bytes."""
-    if data.nbytes == 0:  # which `cast` refuses where the view has several dimensions
+    """The same memory as a one-dimensional view of bytes."""
+    if data.nbytes == 0:  # `cast` refuses empty views of several dimensions
         return memoryview(b"")
     return data if data.format == "B" and data.ndim == 1 else data.cast("B")
 
@@ -163,22 +171,25 @@ def flat_bytes(data: memoryview) -> memoryview:
 
 
 def missing_chunk(digest: Digest) -> LoadError:
-    """A chunk that is not there."""
+    """The error for a chunk that is not stored."""
     return LoadError(f"chunk {digest.hex()} is missing from the store")
 
 
 def damaged_chunk(digest: Digest) -> LoadError:
-    """A chunk that is not what was stored."""
+    """The error for a chunk that does not have its digest."""
     return LoadError(f"chunk {digest.hex()} is damaged in the store")
 
 
 def wrong_length(piece: Piece) -> LoadError:
-    """Chunks that are not what the manifest says."""
+    """The error for chunks that do not have the length that the manifest says."""
     return LoadError(f"the chunks of a piece of {piece.nbytes} bytes do not add up")
 
 
 def verified_chunks(get: Callable[[Digest], bytes | None], piece: Piece) -> Iterator[memoryview]:
-    """The chunks of a piece in order, from where they can be had at once, each verified by its digest.
+    """The chunks of a piece in order, each verified by its digest.
+
+    Args:
+        get: returns the bytes of a chunk; None where it is missing.
 
     Raises:
         LoadError: one is missing or damaged, or they do not add up.
@@ -200,10 +211,10 @@ def verified_chunks(get: Callable[[Digest], bytes | None], piece: Piece) -> Iter
 
 
 def join_stream(manifest: Manifest, chunks_of: ChunksOf) -> bytes:
-    """The stream that a manifest names. LoadError where its chunks do not make one.
+    """The stream that a manifest names. LoadError where its chunks do not fit together.
 
     Args:
-        chunks_of: gives the chunks of a piece, verified.
+        chunks_of: returns the verified chunks of a piece.
     """
     if not manifest.seams.nbytes:
         return b"".join(chunks_of(manifest.stream))
@@ -215,10 +226,10 @@ def join_stream(manifest: Manifest, chunks_of: ChunksOf) -> bytes:
 
 
 def with_sha256(manifest: Manifest, stream: bytes, chunks_of: ChunksOf) -> Manifest:
-    """A manifest with the covers that `cut` gives it. LoadError where its buffers are damaged.
+    """A manifest with the SHA-256 digests that `split_payload` makes. LoadError where its buffers are damaged.
 
     Args:
-        chunks_of: gives the chunks of a piece, verified.
+        chunks_of: returns the verified chunks of a piece.
     """
     buffers = tuple(
         piece._replace(sha256=sha256(b"".join(chunks_of(piece)))) if 0 < piece.nbytes <= SHA256_LIMIT else piece
@@ -229,7 +240,11 @@ def with_sha256(manifest: Manifest, stream: bytes, chunks_of: ChunksOf) -> Manif
 
 @dataclass(frozen=True, slots=True)
 class ChunkedBlob:
-    """The `Blob` of every store that keeps chunks; `fill` puts a piece together in memory."""
+    """The `Blob` of every store that keeps chunks.
+
+    Attributes:
+        fill: puts a piece together in memory.
+    """
 
     piece: Piece
     fill: Fill
@@ -258,7 +273,7 @@ class ChunkedBlob:
 def stored_payload(
     manifest: Manifest, stream: bytes, made_by: dict[str, str], fill: Fill, on_read: ReadProgress | None
 ) -> StoredPayload:
-    """What `load` gives, of a manifest and the stream that it names."""
+    """What `Store.load` returns, made of a manifest and the stream that it names."""
     blobs = tuple(ChunkedBlob(piece, fill, on_read) for piece in manifest.buffers)
     if on_read:
         on_read(len(stream))

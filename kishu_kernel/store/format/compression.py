@@ -1,8 +1,8 @@
 """Compression of single chunks, where a quick sample says that it pays.
 
-Law: a chunk is named and verified by its raw bytes, so that neither codec nor level matter to who looks for it; writing
-is not made slower than the disk, nor loading much slower than memory. A codec that is not to be had is not used, and
-nothing is imported that the notebook could notice (`shuffled`).
+Law: a chunk is named and verified by its raw bytes, so neither codec nor level matter to readers. Compressing is not
+slower than writing to the disk, and decompressing not much slower than memory. A codec that is not available is not
+used, and nothing is imported that the notebook could notice (`blosc2_library`).
 
 A value in the table `packed`, byte by byte::
 
@@ -10,11 +10,12 @@ A value in the table `packed`, byte by byte::
     1   4 bytes  length of the raw bytes, little-endian
     5            the frame
 
-Measured, on one core: LZ4 behind blosc2's shuffle takes 0.1 to 0.2 ms for a MiB of typed items, where it helps at all,
-the same through the C library alone as through its package (8.7 and 7.3 GB/s of counted integers, 5.9 and 6.1 of noise,
-1.8 and 1.8 of rounded 32-bit floats; loads at 21 and 24, 5.6 and 5.8 GB/s), which takes a second to import; zstd
-1.5 to 2.5 ms for a MiB of text or of few distinct values, where LZ4 often fails; LMDB 1 to 2.5 ms to store one. So both
-are tried on a sample, LZ4 is taken unless zstd is much better, and neither where it saves less than a fifth.
+Measured on one core: LZ4 behind blosc2's shuffle takes 0.1 to 0.2 ms for a MiB of typed items, where it helps at all.
+The C library alone is as fast as the package (8.7 and 7.3 GB/s of counted integers, 5.9 and 6.1 of noise, 1.8 and 1.8
+of rounded 32-bit floats; it decompresses at 21 and 24, 5.6 and 5.8 GB/s), and the package takes a second to import.
+zstd takes 1.5 to 2.5 ms for a MiB of text or of few distinct values, where LZ4 often fails; LMDB takes 1 to 2.5 ms to
+store one. So both are tried on a sample; LZ4 is taken unless zstd is much better, and neither where it saves less than
+a fifth.
 """
 
 from __future__ import annotations
@@ -30,33 +31,33 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.store.format import blosc2_library
 
 MIN_SIZE = 512
-"""Bytes. What is shorter is stored as it is: it would not save a page in years."""
+"""Bytes. Shorter chunks are not compressed: that would save hardly any pages."""
 
 SAMPLE_SIZE = 1 << 15
-"""Bytes of a chunk that are tried first, half from its beginning and half from behind its middle."""
+"""Bytes of a chunk that are compressed first to see whether it pays: half of its beginning, half of its middle."""
 
 MAX_RATIO = 0.8
-"""Of the room that the raw chunk would take."""
+"""A chunk is stored compressed where that takes no more than this part of the space."""
 
 MAX_ZSTD_RATIO = 0.6
-"""zstd is several times slower than LZ4: it must not need more than this of what LZ4 leaves."""
+"""zstd is several times slower than LZ4, so it is taken where its frame has no more than this part of LZ4's."""
 
 _HEADER = struct.Struct("<BI")
 HEADER_SIZE = _HEADER.size
 _BLOSC2, _ZSTD = 1, 2
 _PAGE = 4096
 _INLINE = 2000
-"""LMDB gives longer values pages of their own."""
+"""Bytes. LMDB gives longer values pages of their own."""
 
 _local = threading.local()
 
 
 def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
-    """The value to store in `packed`; None where the bytes are better stored as they are.
+    """A chunk's value for the table `packed`. None where compressing it does not pay.
 
     Args:
         data: contiguous bytes.
-        item_bytes: length of the items that they are; 1 where they are no array.
+        item_bytes: size of the array items in them; 1 where there are none.
     """
     if data.nbytes < MIN_SIZE:
         return None
@@ -75,12 +76,12 @@ def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
 
 
 def stored_size(size: int) -> int:
-    """Bytes that LMDB needs for a value of this size, more or less."""
+    """About how many bytes LMDB needs for a row of this size."""
     return size if size < _INLINE else -(-(size + 16) // _PAGE) * _PAGE
 
 
 def raw_size(head: bytes | memoryview) -> int:
-    """Length of the raw bytes. LoadError where this is no packed chunk.
+    """Length of the raw bytes of a compressed chunk. LoadError where this is none.
 
     Args:
         head: the value, or its first `HEADER_SIZE` bytes.
@@ -91,7 +92,11 @@ def raw_size(head: bytes | memoryview) -> int:
 
 
 def decompress(value: bytes | memoryview, target: memoryview) -> None:
-    """Fill `target`, of `raw_size` single bytes, from a value of `packed`. LoadError where it is damaged."""
+    """Decompress a value of the table `packed`. LoadError where it is damaged, or its codec is not available.
+
+    Args:
+        target: a view of `raw_size` bytes, which is filled.
+    """
     codec, size = _HEADER.unpack_from(value)
     frame = memoryview(value)[HEADER_SIZE:]
     assert target.nbytes == size
@@ -125,7 +130,7 @@ def _best(data: memoryview, item_bytes: int) -> tuple[int, bytes]:
 
 
 def _blosc2(data: memoryview, item_bytes: int) -> bytes:
-    """A frame; empty where there is none that is shorter, or where the library is not to be had."""
+    """A frame; empty where it would not be shorter, or the library is not available."""
     found = blosc2_library.library()
     return b"" if found is None else found.compress(data, item_bytes)
 
@@ -143,10 +148,10 @@ def _decompress_blosc2(frame: memoryview, target: memoryview) -> None:
 
 
 def _imported_blosc2() -> Any:
-    """The package, to read by; never to write. Whatever its import moves is put back.
+    """The Python package, for reading only. The state of `random` and the environment variables are put back.
 
     Raises:
-        LoadError: not on this thread: a cell may be drawing random numbers meanwhile.
+        LoadError: this is not the main thread: a cell may be drawing random numbers meanwhile.
     """
     if "blosc2" not in sys.modules and threading.current_thread() is not threading.main_thread():
         raise LoadError("the C library of blosc2 was not found: install its wheel, or ask for this between two cells")
@@ -161,7 +166,7 @@ def _imported_blosc2() -> Any:
 
 
 def _zstd(data: memoryview) -> bytes:
-    """A frame; empty where zstandard is not to be had."""
+    """A frame; empty where zstandard is not installed."""
     compressor: Any = getattr(_local, "compressor", None)  # not to be shared between threads
     if compressor is None:
         try:

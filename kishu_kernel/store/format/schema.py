@@ -60,7 +60,7 @@ FORMAT = 3
 FORMAT_KEY = b"format"
 TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "refs")
 SIGNED_TABLES = {"checkpoints": 2, "versions": 2, "outputs": 3}
-"""The tables whose values end with a mark, and since which format."""
+"""The tables whose values end with a signature, and since which format."""
 CHUNK_TABLES = ("chunks", "packed")
 REMOVALS_KEY = b"removals"
 
@@ -84,7 +84,10 @@ _MADE = b"made/"
 
 
 def check_format(value: bytes) -> int:
-    """The format that a store has, where it is one that this kishu-kernel can use.
+    """The format that a store has.
+
+    Args:
+        value: of FORMAT_KEY in `meta`.
 
     Raises:
         StoreFormatError: a newer kishu-kernel wrote it.
@@ -98,7 +101,7 @@ def check_format(value: bytes) -> int:
 
 
 def migrate(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> None:
-    """Brings a store of an older format up to date; does nothing to one that is. O(records) where it is not.
+    """Migrate a store of an older format to this one: O(records). Does nothing to a store of this format.
 
     Args:
         txn: a write transaction: the store is migrated with it, or not at all.
@@ -117,16 +120,16 @@ def migrate(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> None:
 
 
 def count_removal(txn: Transaction[bytes], tables: Mapping[str, _Database]) -> None:
-    """Who removes chunks says so, in the same transaction: a commit under way that relies on them looks again."""
+    """Count a removal of chunks, in its transaction: commits that rely on chunks in the store look for them again."""
     before = txn.get(REMOVALS_KEY, b"", db=tables["meta"])
     txn.put(REMOVALS_KEY, b"%d" % (int(before) + 1 if before.isdigit() else 1), db=tables["meta"])
 
 
-# --- marks
+# --- signatures
 
 
 def without_signature(value: bytes) -> bytes:
-    """A value without its mark."""
+    """A value without the signature at its end."""
     return value[:-SIGNATURE_SIZE]
 
 
@@ -134,7 +137,7 @@ def without_signature(value: bytes) -> bytes:
 
 
 def checkpoint_key(id: CheckpointId) -> bytes:
-    """Key of a checkpoint. KeyError where the id is not one, so that none can be found."""
+    """Key of a checkpoint. KeyError where this cannot be an id."""
     if not _ID.fullmatch(id):
         raise KeyError(id)
     return bytes.fromhex(id)
@@ -151,8 +154,8 @@ def first_key(prefix: str) -> bytes | None:
 
 
 def version_key(version: Version) -> bytes:
-    """Key of a version. JSON joins the names unambiguously, whatever characters they have."""
-    names = xxhash.xxh3_128_digest(dump(version.names))
+    """Key of a version. The names are joined as JSON, which is unambiguous for all characters."""
+    names = xxhash.xxh3_128_digest(dump_json(version.names))
     key = names + checkpoint_key(version.checkpoint)
     assert len(key) == DIGEST_SIZE + ID_SIZE
     return key
@@ -180,7 +183,11 @@ def ref_name(key: bytes | memoryview) -> str:
 
 
 class Made(NamedTuple):
-    """The entry of `meta` for a distinct `Payload.made_by`. `short` is what manifests call it; empty for none."""
+    """The row of `meta` for a distinct `Payload.made_by`.
+
+    Attributes:
+        short: the name of the row in manifests; empty where nothing is known.
+    """
 
     short: str
     key: bytes
@@ -188,21 +195,21 @@ class Made(NamedTuple):
 
 
 def encode_made(made_by: Mapping[str, str]) -> Made:
-    """The entry that says what made a payload."""
-    value = dump(dict(sorted(made_by.items())))
+    """The row of `meta` that says what made a payload."""
+    value = dump_json(dict(sorted(made_by.items())))
     short = xxhash.xxh3_64_hexdigest(value)[:8] if made_by else ""
     return Made(short, made_key(short), value)
 
 
 def made_key(short: str) -> bytes:
-    """Key of such an entry in `meta`."""
+    """Key of such a row in `meta`."""
     return _MADE + short.encode()
 
 
 def decode_made(value: bytes | None) -> dict[str, str]:
-    """What made a payload, as far as it is known: nobody depends on it."""
+    """What made a payload; empty where that is not known or damaged. Nothing depends on it."""
     try:
-        return {str(name): str(version) for name, version in load(value).items()} if value else {}
+        return {str(name): str(version) for name, version in load_json(value).items()} if value else {}
     except (ValueError, AttributeError):
         return {}
 
@@ -211,10 +218,12 @@ def decode_made(value: bytes | None) -> dict[str, str]:
 
 
 class Piece(NamedTuple):
-    """A stream or a buffer, as a manifest names it.
+    """A stream or a buffer in a manifest.
 
     Attributes:
-        cover: a cryptographic digest of all its bytes (of a stream with its seams); empty where it has none.
+        direct: as in `model.Buffer`.
+        digests: of its chunks, in order.
+        sha256: of all its bytes (of a stream with its seams), cut to 16 bytes; empty where there is none.
     """
 
     nbytes: int
@@ -227,12 +236,12 @@ NO_PIECE = Piece(0, False, ())
 
 
 class Manifest(NamedTuple):
-    """What stands under a version: where the bytes of its payload are.
+    """The value of a version: which chunks its payload consists of.
 
     Attributes:
-        stream: the pickle stream, less its seams.
-        seams: what was taken out of the stream, and where (see `cutting`). Empty where nothing was.
-        made: what made it: names an entry of `meta`.
+        stream: the pickle stream without its seams.
+        seams: what was taken out of the stream, and where (see `chunking`). Empty where nothing was.
+        made: what made it: the name of a row of `meta`.
     """
 
     names: Names
@@ -244,23 +253,23 @@ class Manifest(NamedTuple):
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """All of them, in the order of their digests."""
+        """All pieces, in the order of their digests in the encoded manifest."""
         return (self.stream, *self.buffers, self.seams)
 
     @property
     def digests(self) -> set[Digest]:
-        """Of all chunks that it names."""
+        """The digests of all chunks that it names."""
         return {digest for piece in self.pieces for digest in piece.digests}
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Lengths in a header, then all digests. The mark comes after it.
+    """A manifest as it is stored, without its signature: lengths in a header, then all digests.
 
     Byte by byte::
 
         0       4 bytes  n, little-endian
         4       n bytes  JSON object {"names", "stream": PIECE, "codec", "buffers": [PIECE], "seams": PIECE, "made"}
-                         PIECE is [bytes, number of chunks, 1 if direct else 0], and its cover in hex where it has one
+                         PIECE is [bytes, number of chunks, 1 if direct else 0], and its sha256 in hex where it has one
                          no "codec" is "cloudpickle", no "buffers" is none, no "seams" is none
         4 + n   16 bytes per chunk: the stream's, then the buffers', in order, then the seams'
     """
@@ -273,14 +282,17 @@ def encode_manifest(manifest: Manifest) -> bytes:
         header["seams"] = _shape(manifest.seams)
     if manifest.made:
         header["made"] = manifest.made
-    text = dump(header)
+    text = dump_json(header)
     digests = b"".join(digest for piece in manifest.pieces for digest in piece.digests)
     assert len(digests) == DIGEST_SIZE * sum(len(piece.digests) for piece in manifest.pieces)
     return _HEADER.pack(len(text)) + text + digests
 
 
 def decode_manifest(data: bytes) -> Manifest:
-    """The manifest that `encode_manifest` encoded; `data` is without its mark.
+    """The manifest that `encode_manifest` encoded.
+
+    Args:
+        data: without the signature.
 
     Raises:
         LoadError: it is damaged.
@@ -288,13 +300,13 @@ def decode_manifest(data: bytes) -> Manifest:
     try:
         (size,) = _HEADER.unpack_from(data)
         place = _HEADER.size + size
-        header = load(data[_HEADER.size : place])
+        header = load_json(data[_HEADER.size : place])
         pieces = []
         shapes = (header["stream"], *header.get("buffers", ()), header.get("seams", (0, 0, 0)))
-        for nbytes, count, direct, *cover in shapes:
+        for nbytes, count, direct, *sha256 in shapes:
             stop = place + count * DIGEST_SIZE
             digests = (data[at : at + DIGEST_SIZE] for at in range(place, stop, DIGEST_SIZE))
-            pieces.append(Piece(nbytes, bool(direct), tuple(map(Digest, digests)), bytes.fromhex("".join(cover))))
+            pieces.append(Piece(nbytes, bool(direct), tuple(map(Digest, digests)), bytes.fromhex("".join(sha256))))
             place = stop
         if place != len(data):
             raise ValueError(f"{len(data)} bytes where {place} are announced")
@@ -306,15 +318,15 @@ def decode_manifest(data: bytes) -> Manifest:
 
 
 def _shape(piece: Piece) -> tuple[int | str, ...]:
-    cover = (piece.sha256.hex(),) if piece.sha256 else ()
-    return piece.nbytes, len(piece.digests), int(piece.direct), *cover
+    sha256 = (piece.sha256.hex(),) if piece.sha256 else ()
+    return piece.nbytes, len(piece.digests), int(piece.direct), *sha256
 
 
 # --- JSON
 
 
-def dump(value: object) -> bytes:
-    """JSON as it is stored. StoreError where a value cannot be written so."""
+def dump_json(value: object) -> bytes:
+    """A value as JSON, as it is stored. StoreError where it cannot be encoded."""
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
     except (ValueError, RecursionError) as error:
@@ -323,10 +335,10 @@ def dump(value: object) -> bytes:
 
 
 def _plain(value: object) -> str:
-    """Outputs may hold bytes, which Jupyter's own messages carry as base64, and other objects."""
+    """A text for an object that JSON does not know. Outputs may hold bytes, which are base64 in Jupyter's messages."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
-def load(data: bytes) -> Any:
-    """What stands in JSON. ValueError where it is none."""
+def load_json(data: bytes) -> Any:
+    """The value of stored JSON. ValueError where it is damaged."""
     return json.loads(data.decode("utf-8", "surrogatepass"))

@@ -24,7 +24,7 @@ IDENTITY_PREFIX = b"identity/"
 IDENTITY_SIZE = 16
 SHA256_SIZE = 16
 _RULE = b"3"
-"""No table is called so: no mark of format 2 can be taken for one of this."""
+"""No table has this name, so no signature of format 2 is valid as one of format 3."""
 
 
 class StoreSignatures:
@@ -41,15 +41,15 @@ class StoreSignatures:
         self.identity = identity
 
     def signed(self, table: str, key: bytes, body: bytes) -> bytes:
-        """A value with the user's mark."""
+        """The value to store: the body and the user's signature."""
         return body + self._signer.sign(*self._parts(table, key, body))
 
     def verifies(self, table: str, key: bytes, value: bytes) -> bool:
-        """Whether a value carries the user's mark. For manifests `vouches` says more."""
+        """Whether a stored value has the user's signature. For manifests use `verifies_payload`."""
         return self._signer.verifies(value[-SIGNATURE_SIZE:], *self._parts(table, key, without_signature(value)))
 
     def verifies_payload(self, key: bytes, value: bytes, manifest: Manifest, stream: bytes) -> bool:
-        """Whether a manifest carries the user's mark, and this is the stream that he stored."""
+        """Whether a manifest has the user's signature and this is the stream he stored. O(bytes of the stream)."""
         if self.identity is None:
             return self._signer.verifies(value[-SIGNATURE_SIZE:], b"versions", key, without_signature(value), stream)
         return self.verifies("versions", key, value) and sha256(stream) == manifest.stream.sha256
@@ -60,7 +60,7 @@ class StoreSignatures:
 
 
 def sha256(data: bytes | memoryview) -> bytes:
-    """A digest that nobody can find other bytes for."""
+    """The SHA-256 digest of some bytes, cut to 16 bytes."""
     return hashlib.sha256(data).digest()[:SHA256_SIZE]
 
 
@@ -70,13 +70,13 @@ def identity_key(signer: Signer) -> bytes:
 
 
 def encode_new_identity(signer: Signer) -> bytes:
-    """The value for `meta` of a store that is none yet to the holder of this signer."""
+    """A new, random identity as it is stored in `meta`, signed by the user."""
     drawn = secrets.token_bytes(IDENTITY_SIZE)
     return drawn + signer.sign(b"identity", drawn)
 
 
 def decode_identity(signer: Signer, value: bytes | None) -> bytes | None:
-    """What stands in such a value; None where it was not made by the holder of this signer."""
+    """The identity in a value of `meta`. None where there is no value, or this user did not sign it."""
     drawn = without_signature(value or b"")
     whole = len(drawn) == IDENTITY_SIZE and signer.verifies((value or b"")[-SIGNATURE_SIZE:], b"identity", drawn)
     return drawn if whole else None

@@ -50,9 +50,12 @@ class Signer:
         self.persistent = persistent
 
     def sign(self, *parts: bytes | memoryview) -> bytes:
-        """`SIGNATURE_SIZE` bytes that only the holder of the key can make. O(bytes); contiguous parts only.
+        """The signature of some parts: `SIGNATURE_SIZE` bytes that only the holder of the key can make. O(bytes).
 
-        The parts are told apart: ("ab", "c") and ("a", "bc") have different signatures.
+        ("ab", "c") and ("a", "bc") have different signatures.
+
+        Args:
+            parts: bytes or contiguous views.
         """
         code = self._blank.copy()
         for part in parts:
@@ -62,17 +65,17 @@ class Signer:
         return code.digest()[:SIGNATURE_SIZE]
 
     def verifies(self, signature: bytes | memoryview, *parts: bytes | memoryview) -> bool:
-        """Whether this is the mark of these parts. How long it takes tells nothing of the right one."""
+        """Whether this is the signature of these parts. The time that it takes says nothing about the right one."""
         return hmac.compare_digest(bytes(signature), self.sign(*parts))
 
 
 def user_signer() -> Signer:
-    """The signer of this user: of the key in the key file, which is made where there is none.
+    """The signer of this user, with the key in the key file, which is created where there is none.
 
-    Where it cannot be made, the signer is not `persistent`: one for all stores of this process.
+    Where it cannot be created, the signer is not `persistent`: it is one for all stores of this process.
 
     Raises:
-        StoreError: there is a key that may be somebody else's.
+        StoreError: somebody else may have chosen the key that is there.
     """
     path = key_path()
     try:
@@ -87,7 +90,7 @@ def user_signer() -> Signer:
 
 
 def key_path() -> Path:
-    """Where the key of this user is, or would be."""
+    """The file of this user's key, which need not exist."""
     named = os.environ.get(KEY_FILE)
     if named:
         return Path(named)
@@ -100,7 +103,7 @@ def key_path() -> Path:
 
 
 def _read(path: Path) -> bytes:
-    """The key. OSError where none can be read, StoreError where one must not be used."""
+    """The key. OSError where there is none or it cannot be read; StoreError where it must not be used."""
     descriptor = _opened(path)
     try:
         facts = os.fstat(descriptor)  # of what is open: the path may name something else by now
@@ -141,7 +144,7 @@ def _check(path: Path, facts: os.stat_result) -> None:
 
 
 def _check_place(path: Path) -> None:
-    """StoreError where somebody else may put another file in the place of this one."""
+    """StoreError where somebody else may replace this file."""
     facts = path.parent.stat()
     if os.name == "nt":
         return
@@ -178,11 +181,11 @@ def _refused(path: Path, why: str, mending: str = "") -> StoreError:
 
 
 def _make(path: Path) -> None:
-    """Make a key where there is none yet; whoever is first, wins.
+    """Create a key where there is none. Of several processes the first one wins.
 
     Raises:
         OSError: it cannot be written.
-        StoreError: there somebody else could exchange it.
+        StoreError: somebody else could replace it there.
     """
     _make_directory(path)
     _check_place(path)
@@ -202,7 +205,7 @@ def _make(path: Path) -> None:
 
 
 def _make_directory(path: Path) -> None:
-    """Directories that are missing, for this user only; our own one is made private even if it was there."""
+    """Create missing directories for this user only. Our own directory is made private even where it exists."""
     missing = [place for place in path.parents if not place.exists()]
     for place in reversed(missing):
         place.mkdir(0o700, exist_ok=True)  # another process may be doing the same
@@ -212,7 +215,7 @@ def _make_directory(path: Path) -> None:
 
 
 def _name(made: Path, path: Path) -> None:
-    """Give the whole file its name. FileExistsError where something has that name already."""
+    """Give the complete file its final name. FileExistsError where there is such a file."""
     try:
         os.link(made, path)
         return
@@ -243,7 +246,7 @@ _lock = threading.Lock()
 
 
 def _temporary_signer() -> Signer:
-    """One for all stores of this process."""
+    """A signer with a random key, one for all stores of this process."""
     with _lock:
         if not _temporary:
             _temporary.append(Signer(secrets.token_bytes(KEY_SIZE), persistent=False))
@@ -251,7 +254,7 @@ def _temporary_signer() -> Signer:
 
 
 def _forget() -> None:
-    """In a forked child the lock may be held for ever."""
+    """In a forked child: the lock may be held by a thread that is not there."""
     global _lock
     _lock = threading.Lock()
 

@@ -1,12 +1,12 @@
-"""Payloads whose memory changes while a store reads it: noticed, and told.
+"""Torn reads: payloads whose memory changed while a store read it.
 
-Buffers are the user's live memory, and code that nobody noticed (a thread of a library, a signal handler) may write to
-it while a store reads.
+Buffers are the user's live memory. Code that nobody watches (a thread of a library, a signal handler) may write to it
+while a store reads.
 
 Law: a version holds the bytes of one moment, or is not stored, and its record says so. After the last byte of a payload
-was read, all that is live is compared with what was read: what is the same at both times was there when the second
-look began. (That what stands under a digest are the bytes that were hashed is the affair of `chunks`.)
-Neighbours: both stores call it.
+was read, all live memory is compared with what was read: what is equal was there when the second look began. (That the
+bytes stored under a digest are those that were hashed, is ensured by `chunks`.)
+Neighbours: every store that writes payloads calls it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from kishu_kernel.store.format import chunks
 from kishu_kernel.store.format.schema import Manifest
 
 CHANGED = "it changed while it was being stored"
+"""The reason in the records of versions that are not stored."""
 
 
 def is_unchanged(payload: Payload, manifest: Manifest) -> bool:
-    """Whether its memory still holds what the manifest says. O(bytes of live memory), hashed chunk by chunk."""
+    """Whether the live memory of a payload still has the digests in its manifest. O(bytes of live memory)."""
     for buffer, piece in zip(payload.buffers, manifest.buffers, strict=True):
         if not chunks.is_live(buffer):
             continue
@@ -34,7 +35,7 @@ def is_unchanged(payload: Payload, manifest: Manifest) -> bool:
 
 
 def without_payloads(checkpoint: Checkpoint, changed: Iterable[Payload]) -> Checkpoint:
-    """The checkpoint as it is to be kept where these payloads of it were not steady."""
+    """The checkpoint's record to store where these payloads changed while they were read."""
     lost = {payload.names: payload.size for payload in changed}
     if not lost:
         return checkpoint

@@ -1,7 +1,8 @@
-"""Is what was decoded of the kind that the rest of the package takes for granted?
+"""Checks that decoded rows have the form that the rest of the package takes for granted.
 
-What this package wrote is: its signatures say so. What came from elsewhere, or was damaged, can be JSON and still hold
-a number for a name, or checkpoints that are their own ancestors. Neighbours: `bundle` and `fsck`, which ask.
+Rows that this package wrote have it, as their signatures show. Rows from elsewhere, or damaged ones, can be JSON and
+still hold a number for a name, or checkpoints that are their own ancestors.
+Neighbours: `maintenance`, which reads such rows.
 """
 
 from __future__ import annotations
@@ -19,17 +20,19 @@ from kishu_kernel.store.format.schema import Manifest
 from kishu_kernel.store.format.signatures import SHA256_SIZE
 
 MAX_CHUNK_SIZE = 64 << 20
-"""Bytes. Those that are written have a MiB, but a MiB of zeros can be packed into 37 bytes."""
+"""Raw bytes of a chunk. We write chunks of a MiB; but in 37 bytes a frame can claim to hold gigabytes of zeros."""
 
 _ID = re.compile(r"[0-9a-f]{16}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def validated_checkpoint(key: bytes, body: bytes, outputs: bytes = b"", trusted: bool = False) -> Checkpoint:
-    """The checkpoint that is stored under a key. StoreError where it is none.
+    """The checkpoint of a row of the table `checkpoints`. StoreError where it is damaged.
 
     Args:
-        body: the record without its mark.
+        body: the record without its signature.
+        outputs: without their signature.
+        trusted: whether the signature is the user's.
     """
     if len(key) != schema.ID_SIZE:
         raise StoreError(f"a record has a key of {len(key)} bytes")
@@ -45,9 +48,9 @@ def validated_checkpoint(key: bytes, body: bytes, outputs: bytes = b"", trusted:
 
 
 def check_outputs(value: bytes) -> None:
-    """StoreError where these are no outputs of a cell."""
+    """Check a value of the table `outputs`, without its signature. StoreError where it holds no outputs of a cell."""
     try:
-        outputs = schema.load(value)
+        outputs = schema.load_json(value)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"the outputs of a cell are damaged ({error})") from error
     if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
@@ -55,10 +58,10 @@ def check_outputs(value: bytes) -> None:
 
 
 def validated_manifest(key: bytes, body: bytes) -> Manifest:
-    """The manifest that is stored under a key. LoadError where it is none.
+    """The manifest of a row of the table `versions`. LoadError where it is damaged.
 
     Args:
-        body: the manifest without its mark.
+        body: the manifest without its signature.
     """
     try:
         manifest = schema.decode_manifest(body)
@@ -80,7 +83,7 @@ def validated_manifest(key: bytes, body: bytes) -> Manifest:
 
 
 def validated_ref(key: bytes, value: bytes) -> tuple[str, CheckpointId]:
-    """A ref and where it points. StoreError where it is none."""
+    """The name and the target of a row of the table `refs`. StoreError where it is damaged."""
     try:
         name = schema.ref_name(key)
     except UnicodeDecodeError as error:
@@ -91,10 +94,10 @@ def validated_ref(key: bytes, value: bytes) -> tuple[str, CheckpointId]:
 
 
 def verified_chunk(table: str, digest: bytes, value: bytes | memoryview) -> memoryview:
-    """The bytes of a chunk, unpacked. LoadError where they are not those of the digest.
+    """The raw bytes of a chunk. LoadError where they do not have the digest. O(bytes).
 
     Args:
-        table: which one it stands in.
+        table: the one that it stands in: `chunks` or `packed`.
     """
     raw = memoryview(value)
     if table == "packed":
@@ -109,28 +112,28 @@ def verified_chunk(table: str, digest: bytes, value: bytes | memoryview) -> memo
 
 
 def cycles(parents: Mapping[CheckpointId, CheckpointId | None]) -> list[CheckpointId]:
-    """One checkpoint of every circle of ancestors. O(checkpoints)."""
+    """One checkpoint of each cycle: of checkpoints that are their own ancestors. O(checkpoints)."""
     found = []
     done: set[CheckpointId] = set()
     for start in parents:
-        way: set[CheckpointId] = set()
+        path: set[CheckpointId] = set()
         at: CheckpointId | None = start
-        while at is not None and at not in done and at not in way:
-            way.add(at)
+        while at is not None and at not in done and at not in path:
+            path.add(at)
             at = parents.get(at)
-        if at is not None and at in way:
+        if at is not None and at in path:
             found.append(at)
-        done |= way
+        done |= path
     return found
 
 
 def check_graph(parents: Mapping[CheckpointId, CheckpointId | None]) -> None:
-    """StoreError where a way to the root ends too early, or never. O(checkpoints)."""
+    """StoreError where a parent is missing, or a checkpoint is its own ancestor. O(checkpoints)."""
     for id, parent in parents.items():
         if parent is not None and parent not in parents:
-            raise StoreError(f"checkpoint {id} has a parent that is not there")
+            raise StoreError(f"state {id} has a parent that is not there")
     for id in cycles(parents):
-        raise StoreError(f"checkpoint {id} is its own ancestor")
+        raise StoreError(f"state {id} is its own ancestor")
 
 
 # --- what fits where

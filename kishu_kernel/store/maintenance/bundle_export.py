@@ -1,36 +1,18 @@
-"""A history, or one state of it, as one file for another machine.
+"""A history, or one state of it, exported as a bundle: one file for another machine.
 
-Law: nothing of a bundle is believed. All of it is checked before anything is where a store is looked for, and nothing
-is left behind where it is refused. StoreSignatures travel as they are: for the user who made the bundle they hold, for
-anybody else what comes out is only to be read, until `jupyter kishu trust`.
-
-A bundle is a zip archive with these entries, in this order, no others; none is ever extracted under its name::
-
-    format       JSON object {"kishu-kernel bundle": 1, "store": format of the store}
-    checkpoints  rows of the tables of the same names, as `schema` describes them
-    outputs
-    versions
-    refs
-    made         rows of "meta": those whose keys begin with "identity/" or "made/"
-    chunks
-    packed
-
-A row is 2 bytes length of the key, 4 bytes length of the value, both little-endian, the key, the value. Rows are in the
-order of their keys, each key once. The chunks are those that the manifests name, no more and no less.
+Neighbours: `bundle_format` says what stands in the file; `bundle_import` reads it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import struct
 import tempfile
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, Version
@@ -50,58 +32,45 @@ from kishu_kernel.store.format.validation import (
     verified_chunk,
 )
 from kishu_kernel.store.garbage import without_versions
+from kishu_kernel.store.maintenance.bundle_format import (
+    BUNDLE,
+    BUNDLE_KEY,
+    DEFLATED,
+    MAX_VALUE_BYTES,
+    ROW,
+    Content,
+    Digests,
+    Progress,
+)
 
 if TYPE_CHECKING:
     from lmdb import Transaction
 
     from kishu_kernel.store.disk.environment import Environment
 
-BUNDLE = 1
-BUNDLE_KEY = "kishu-kernel bundle"
-
-ENTRIES = ("format", "checkpoints", "outputs", "versions", "refs", "made", "chunks", "packed")
-DEFLATED = ENTRIES[:6]
-
-ROW = struct.Struct("<HI")
-MAX_VALUE_BYTES = 256 << 20
-"""Of a value."""
-
 LEFT_OUT = "it was left out of the bundle that this history came in"
+"""The reason in records of versions whose payloads are not in the bundle. It is stored."""
 _TOO_MUCH = ({"output_type": "stream", "name": "stderr", "text": "(these outputs were too large for a bundle)\n"},)
 _WHEN = (1980, 1, 1, 0, 0, 0)
 """The time of all entries: the same history makes the same bundle."""
 
-Progress = Callable[[int, int], None]
-"""Told how many bytes of how many are done."""
-
 Rows = Iterable["tuple[bytes | memoryview, bytes | memoryview]"]
-Digests = set[bytes]
 
 
 class Extract(NamedTuple):
-    """A part of a history: one state, and the code of the cells on the way to it.
+    """A part of a history: one state, and the code of the cells on the path to it.
 
     Attributes:
         head: where the branch of the bundle ends.
-        session: the one that it was taken in, which stands there.
-        checkpoints: which go along. The parent of each is among them.
-        versions: whose payloads go along.
+        session: the one whose HEAD is there.
+        checkpoints: those to export. The parent of each is among them.
+        versions: those whose payloads to export.
     """
 
     head: CheckpointId
     session: SessionId
     checkpoints: Collection[CheckpointId]
     versions: Collection[Version]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """What a bundle holds. `bytes` are those of chunks as they are stored."""
-
-    checkpoints: int
-    versions: int
-    chunks: int
-    bytes: int
 
 
 def export_history(
@@ -111,7 +80,7 @@ def export_history(
     progress: Progress | None = None,
     signer: Signer | None = None,
 ) -> Content:
-    """Write a bundle of the store at `path`, for this user only; it replaces what is at `file`, whole or not at all.
+    """Write a bundle of a store, for this user only. O(bytes). It replaces what is at `file`, whole or not at all.
 
     Other processes may use the store meanwhile. Threads of this one had better not: what they write waits where the
     store has to grow.
@@ -197,7 +166,7 @@ class _Export:
         check_graph(parents)
 
     def _record(self, key: bytes, value: bytes, checkpoint: Checkpoint) -> bytes:
-        """As it is; or, with a mark only if it had one, saying which payloads stay behind."""
+        """The value of a record: as it is, or saying which payloads are not exported."""
         if self._versions is None:
             return value
         stored = {schema.version_key(Version(each.names, checkpoint.id)) for each in checkpoint.versions if each.stored}
@@ -208,7 +177,7 @@ class _Export:
         return self._rewritten("checkpoints", key, value, body)
 
     def _rewritten(self, table: str, key: bytes, value: bytes, body: bytes) -> bytes:
-        """A value with another body: with a mark only if it had one."""
+        """A value with another body, signed only if it was signed before."""
         trusted = self._signatures.verifies(table, key, value)
         return self._signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
 
@@ -216,7 +185,7 @@ class _Export:
         for key, value in self._rows("outputs", self._keys):
             check_outputs(schema.without_signature(bytes(value)))
             fits = len(value) <= MAX_VALUE_BYTES
-            yield key, value if fits else self._rewritten("outputs", key, bytes(value), schema.dump(_TOO_MUCH))
+            yield key, value if fits else self._rewritten("outputs", key, bytes(value), schema.dump_json(_TOO_MUCH))
 
     def _manifests(self) -> Iterator[tuple[bytes, memoryview]]:
         for key, value in self._rows("versions", self._versions):
@@ -242,7 +211,7 @@ class _Export:
         )
 
     def _chunks(self) -> int:
-        """Writes the chunks that the manifests name; how many bytes they are."""
+        """Write the chunks that the manifests name. The bytes of those."""
         places: dict[str, list[bytes]] = {"chunks": [], "packed": []}
         total = 0
         for digest in sorted(self._digests):
@@ -277,7 +246,7 @@ class _Export:
 
 
 class _replacing:
-    """An archive beside `file`, which takes its place when all is well."""
+    """An archive beside `file`, which replaces it at the end if nothing was raised."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -310,29 +279,3 @@ def _info(name: str) -> zipfile.ZipInfo:
     info.external_attr = 0o600 << 16
     info.compress_type = zipfile.ZIP_DEFLATED if name in DEFLATED else zipfile.ZIP_STORED
     return info
-
-
-def read_rows(entry: IO[bytes], size: int) -> Iterator[tuple[bytes, bytes]]:
-    """The rows of an entry of so many bytes. ValueError where it does not consist of rows in order."""
-    before = b""
-    while size:
-        key_size, value_size = ROW.unpack(exactly(entry, ROW.size))
-        size -= ROW.size + key_size + value_size
-        if size < 0 or value_size > MAX_VALUE_BYTES:
-            raise ValueError("a row is longer than it can be")
-        key = exactly(entry, key_size)
-        if key <= before:
-            raise ValueError("rows stand twice, or not in order")
-        before = key
-        yield key, exactly(entry, value_size)
-
-
-def exactly(entry: IO[bytes], size: int) -> bytes:
-    """So many bytes. ValueError where there are fewer."""
-    data = entry.read(size)
-    while len(data) < size:
-        more = entry.read(size - len(data))
-        if not more:
-            raise ValueError("it was cut short")
-        data += more
-    return data

@@ -1,7 +1,7 @@
-"""A bundle becomes a store: checked row by row on the way into a directory that nobody looks for.
+"""A bundle made into a store: checked row by row while it is put into a directory where nobody looks for stores.
 
-Law: as in `bundle`, whose counterpart this is: nothing is believed, no entry becomes a file, nothing is unpickled,
-memory stays bounded by the largest row, disk by what the file says beforehand. A store appears whole, by a rename.
+Law: as in `bundle_format`: nothing is believed, no entry becomes a file, nothing is unpickled. Memory is bounded by the
+largest row, disk space by what the file says beforehand. A store appears whole, by a rename.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from kishu_kernel.store.format.validation import (
     validated_ref,
     verified_chunk,
 )
-from kishu_kernel.store.maintenance.bundle_export import (
+from kishu_kernel.store.maintenance.bundle_format import (
     BUNDLE,
     BUNDLE_KEY,
     DEFLATED,
@@ -51,15 +51,15 @@ if TYPE_CHECKING:
 BATCH = 16 << 20
 """Bytes of one write transaction."""
 UNFINISHED = ".import-"
-"""How the directory is called while it is being filled; one that a kill left behind may be removed."""
+"""How the directory's name begins while it is filled. One that a killed process left may be removed."""
 
 _HEAD_BYTES = 4096
 _BRANCH, _SESSION = "branch/", "head/"
 _RESERVE = 64 << 20
-"""Bytes of disk that are to stay free."""
+"""Bytes of the disk that must stay free."""
 _PAGE = 4096
 _LAST = struct.Struct("<4s4H2LH")
-"""What ends a zip archive: ..., number of entries, size and place of the list of them, length of a comment."""
+"""The end of a zip archive: ..., number of entries, size and place of their list, length of a comment."""
 _LAST_64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR = struct.Struct("<4sLQL")
 _LIST_BYTES = 1 << 14
@@ -68,11 +68,19 @@ _BROKEN = (
     *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, RuntimeError),
     *(ValueError, KeyError, TypeError, RecursionError, LoadError),
 )
-"""What reading a file raises that is not what it should be."""
+"""What is raised by reading a file that is damaged or no bundle."""
 
 
 def import_history(file: Path, path: Path, progress: Progress | None = None) -> Content:
-    """Make a store at `path`, where there is none yet, of a bundle.
+    """Make a store of a bundle. O(bytes).
+
+    Args:
+        file: the bundle.
+        path: of the new store; there is none yet.
+        progress: called with the bytes done, and all bytes.
+
+    Returns:
+        What is in it.
 
     Raises:
         StoreFormatError: a newer kishu-kernel wrote the bundle.
@@ -106,7 +114,7 @@ class _Refusal(Exception):
 
 @contextmanager
 def _unfinished(path: Path) -> Iterator[Path]:
-    """A directory beside `path` that is gone in the end, unless it was renamed."""
+    """A new directory beside `path`, which is removed at the end unless it was renamed."""
     place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
     try:
         place.chmod(0o700)  # whatever the umask left of it
@@ -117,7 +125,7 @@ def _unfinished(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _archive(file: Path, stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
-    """The archive, its list of entries checked."""
+    """The archive, after its list of entries was checked."""
     try:
         _check_list(stream)
         with zipfile.ZipFile(stream) as archive:
@@ -128,7 +136,7 @@ def _archive(file: Path, stream: IO[bytes]) -> Iterator[zipfile.ZipFile]:
 
 
 def _check_list(stream: IO[bytes]) -> None:
-    """The list of entries is short: `zipfile` reads all of it into memory."""
+    """Check that the list of entries is short, since `zipfile` reads all of it into memory."""
     size = stream.seek(0, os.SEEK_END)
     tail = size - _LAST.size - _LOCATOR.size - _LAST_64.size
     stream.seek(max(tail, 0))
@@ -216,7 +224,7 @@ class _Import:
         self._format = versions[1]
 
     def _fill(self, store: Environment, table: str, check: Callable[[bytes, bytes], None], entry: str = "") -> None:
-        """Put the rows of an entry, each checked, into a table."""
+        """Put the rows of an entry into a table, after each was checked."""
         info = self._archive.getinfo(entry or table)
         batch: list[tuple[bytes, bytes]] = []
         size = count = 0
@@ -274,7 +282,7 @@ class _Import:
         self._refs[name] = id
 
     def _give_heads(self, store: Environment) -> None:
-        """Older bundles of one state tell of no session where it stood: at the end of its branch."""
+        """Add the HEAD of the session, at the end of its branch: older bundles of one state have none."""
         if any(name.startswith(_SESSION) for name in self._refs):
             return
         ends = {self._sessions[id]: id for name, id in self._refs.items() if name.startswith(_BRANCH)}

@@ -1,10 +1,11 @@
 """Is a store whole, and what is to be done where it is not?
 
-Law: a check changes nothing, but that opening a store closes it to others, and brings an old format up to date. A
-repair takes away what cannot be used, says so where it was, and invents nothing: what
-it leaves is a store in which every version is whole or told as lost, and every way to the root ends. It never makes
-trusted what was not. Neighbours: `disk.image` looks at the file before LMDB does, `salvage` rescues what is in a broken
-one, `inspection` looks at what is stored, `mending` repairs it.
+Law: a check changes nothing, except that opening a store takes the permissions of other users from it and migrates an
+old format. A repair removes what cannot be used, says so where it was, and invents nothing. It leaves a store in which
+every version is whole or reported as lost, and every checkpoint has a path to a first one. It never makes trusted what
+was not.
+Neighbours: `disk.integrity` looks at the file before LMDB does, `salvage` rescues what is in a broken one, `inspection`
+looks at the rows, `repair` mends them.
 """
 
 from __future__ import annotations
@@ -27,18 +28,20 @@ from kishu_kernel.store.maintenance.repair import repair_store
 __all__ = ["Problem", "Report", "check"]
 
 TOLD = 5
-"""Damaged pages that are named one by one."""
+"""Places of damage that are reported one by one."""
 _ATTEMPTS = 3
-"""At a store that another process may be writing, before a repair gives up."""
+"""Inspections of a store that another process may be writing, before a repair gives up."""
 
 
 def check(path: Path, repair: bool = False, progress: Progress | None = None, signer: Signer | None = None) -> Report:
-    """Look at all that is stored, and mend what can be mended if told so. O(bytes of the store).
+    """Check all that is stored, and repair it if asked to. O(bytes of the store).
 
-    Other processes may use the store meanwhile; a repair asks for peace where it needs it.
+    Other processes may use the store meanwhile; a repair raises where they are in its way.
 
     Args:
-        progress: told how many bytes of how many are done.
+        repair: mend what can be mended.
+        progress: called with the bytes done, and all bytes.
+        signer: recognises what this user wrote. None: the one of the user's own key.
 
     Raises:
         StoreError: there is no store; it cannot be opened and not be mended; or others are in the way of a repair.

@@ -1,6 +1,7 @@
-"""One look at all that is stored: what is there, what of it cannot stay, and what that means.
+"""One look at all rows of a store: what is there, what of it cannot stay, and what that means.
 
-Law: looks only, in one transaction, so that what it finds fits together. Neighbours: `fsck` asks, `mending` mends.
+Law: looks only, in one transaction, so that all its findings are of one moment.
+Neighbours: `fsck` asks, `repair` mends.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
     from kishu_kernel.store.disk.environment import Environment
 
 _MOMENT = 0.001
-"""Seconds by which a checkpoint is younger than the one before it, at least."""
+"""Seconds by which a checkpoint is at least younger than its parent."""
 
 _ENDS = ("head/", "branch/")
-"""Refs that were moved to a checkpoint when it was taken."""
+"""Refs that move to each new checkpoint."""
 
 Kind = Literal["permissions", "file", "record", "outputs", "chunk", "payload", "ref", "mark"]
 Progress = Callable[[int, int], None]
@@ -42,7 +43,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is not as it should be.
+    """Something wrong with a store.
 
     Attributes:
         what: where it is.
@@ -60,9 +61,11 @@ class Report:
     """What a check found.
 
     Attributes:
-        chunks, bytes: of all chunks, as they are stored.
-        orphans, orphan_bytes: of chunks that nothing names. No problem: a collection removes them.
-        untrusted: records, payloads and outputs without the mark of this user.
+        chunks: how many are stored.
+        bytes: of all chunks as they are stored.
+        orphans: how many chunks no manifest names. That is no problem: a collection removes them.
+        orphan_bytes: of those.
+        untrusted: records, payloads and outputs that this user has not signed.
     """
 
     path: Path
@@ -77,12 +80,12 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether all is well, or was made so."""
+        """Whether there is no problem, or all were repaired."""
         return all(problem.repaired for problem in self.problems)
 
 
 class Record(NamedTuple):
-    """What is remembered of a checkpoint while the rest is looked at.
+    """What is needed of a checkpoint while the other tables are looked at.
 
     Attributes:
         names: of variables that it made, read or removed.
@@ -102,7 +105,7 @@ class Record(NamedTuple):
 
 @dataclass
 class Findings:
-    """What the tables hold, and which of it cannot stay.
+    """What the tables hold, and what of it cannot stay.
 
     Attributes:
         snapshot: the transaction that all this is true of.
@@ -129,16 +132,16 @@ class Findings:
     untrusted: int = 0
 
     def delete_later(self, table: str, key: bytes) -> None:
-        """This cannot stay."""
+        """Note a row that a repair has to delete."""
         self.to_delete.setdefault(table, set()).add(key)
 
     def add_problem(self, kind: Kind, what: str, consequence: str) -> None:
-        """This is a problem."""
+        """Note a problem."""
         self.problems.append(Problem(kind, what, consequence))
 
 
 class Inspection:
-    """One look at all tables, in one transaction."""
+    """Looks at all tables, in one transaction. O(bytes of the store)."""
 
     def __init__(
         self,
@@ -173,7 +176,7 @@ class Inspection:
         self._unmarked()
 
     def report(self) -> Report:
-        """The figures; the problems are among the findings."""
+        """The report, with figures and without problems: those are in `findings`."""
         orphans = self._stored_bytes.keys() - self._needed
         counts = {table: self._txn.stat(self._tables[table])["entries"] for table in ("checkpoints", "versions")}
         return Report(
@@ -271,7 +274,7 @@ class Inspection:
         )
 
     def _stream(self, manifest: Manifest) -> bytes:
-        """The pickle stream. LoadError where the payload cannot be put together, be it for its buffers."""
+        """The pickle stream of a payload. LoadError where that or a buffer cannot be put together."""
         sizes = self.findings.sizes
         missing = sum(digest not in sizes for digest in manifest.digests)
         if missing:
@@ -286,7 +289,7 @@ class Inspection:
             yield verified_chunk(table, digest, self._txn.get(digest, b"", db=self._tables[table]))
 
     def _unstored(self) -> None:
-        """Versions that a record says are stored, and of which there is nothing."""
+        """Note versions that are stored according to their records, and of which there is nothing."""
         for id, record in self.findings.records.items():
             for key, names in record.stored.items():
                 version = Version(names, id)
@@ -321,7 +324,7 @@ class Inspection:
                 self.findings.add_problem("ref", f"{name} points to state {id}, which is missing", "it leads nowhere")
 
     def _end_of(self, name: str) -> float:
-        """When a session's last checkpoint was taken, as far as the others of it tell; of a branch nobody knows."""
+        """When a ref's missing checkpoint was taken: after all others of its session. 0 where that is not known."""
         times = (record.timestamp for record in self.findings.records.values() if f"head/{record.session}" == name)
         return max((time + _MOMENT for time in times), default=0.0)
 
@@ -344,7 +347,7 @@ class Inspection:
         parents = {id: record.parent for id, record in found.records.items()}
         found.cycles = cycles(parents)
         for id in found.cycles:
-            found.add_problem("record", f"checkpoint {id} is its own ancestor", "its history has no beginning")
+            found.add_problem("record", f"state {id} is its own ancestor", "its history has no beginning")
 
     def _unmarked(self) -> None:
         count = self.findings.untrusted

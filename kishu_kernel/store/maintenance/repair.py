@@ -1,9 +1,9 @@
-"""What a check found is mended, in one transaction: all of it or nothing.
+"""Mends what an inspection found, in one transaction: all of it or nothing.
 
-Law: what cannot be read is removed, and what needed it says so; no word of a record is invented. A checkpoint whose
-record is gone becomes a place in the graph and no more: no code, no parent (nobody knows it), and of what it made the
-payloads that carry this user's mark. So the ways of its descendants end there, and it says so (`severed`), with the
-names that older records have: plans tell these as lost, where nothing later says what became of them.
+Law: what cannot be read is removed, and what needed it says so; nothing in a record is invented. A checkpoint whose
+record is lost becomes a placeholder in the graph: no code, no parent (it is not known), and of its versions those whose
+payloads this user has signed. The paths of its descendants begin there. It says so (`severed`), with the names that
+older records have; plans report those as lost unless a later cell says what became of them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,14 @@ LOST = "its stored value was damaged"
 
 
 def repair_store(path: Path, findings: Findings, signer: Signer) -> bool:
-    """Mend what was found. False, and nothing is done, where the store has changed since."""
+    """Repair what an inspection found.
+
+    Returns:
+        False, and nothing was done, where the store has changed since the inspection.
+
+    Raises:
+        StoreError: the store cannot be opened or written.
+    """
     with environment_pool.opened(path) as store:
         return store.write(lambda txn: _Repair(store, txn, findings, signer).run())
 
@@ -74,7 +81,7 @@ class _Repair:
         return True
 
     def _note_lost(self) -> None:
-        """Versions whose payloads are not whole are not stored, and why."""
+        """Let the records say which versions are not stored, since their payloads are not whole."""
         lost: dict[CheckpointId, dict[tuple[str, ...], str]] = {}
         for version, reason in self._findings.lost.items():
             lost.setdefault(version.checkpoint, {})[version.names] = reason
@@ -89,7 +96,7 @@ class _Repair:
             self._put(replace(checkpoint, versions=records))
 
     def _place(self, id: CheckpointId, timestamp: float) -> Checkpoint:
-        """What stands for a checkpoint whose record is gone."""
+        """The record that stands for a checkpoint whose own record is lost."""
         made = []
         names, ambient = self._before(id, timestamp)
         for key, (manifest, marked) in self._findings.payloads.items():
@@ -120,7 +127,7 @@ class _Repair:
         )
 
     def _before(self, id: CheckpointId, timestamp: float) -> tuple[set[str], set[str]]:
-        """Names of variables, and kinds of ambient state, that there may have been at a checkpoint of that time.
+        """Names of variables, and kinds of ambient state, that a checkpoint of that time may have had.
 
         Args:
             timestamp: the checkpoint is not younger; 0.0: nobody knows.
@@ -144,7 +151,7 @@ class _Repair:
         return validated_checkpoint(key, body, trusted=trusted)
 
     def _put(self, checkpoint: Checkpoint) -> None:
-        """A record, with a mark only where it had one. What stands for one that is gone says nothing to distrust."""
+        """Write a record, signed only where it was signed before. One that stands for a lost record is signed."""
         key = schema.checkpoint_key(checkpoint.id)
         body = encode_checkpoint(checkpoint)
         value = self._signatures.signed("checkpoints", key, body) if checkpoint.trusted else body + schema.NO_SIGNATURE

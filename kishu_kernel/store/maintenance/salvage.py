@@ -1,7 +1,8 @@
-"""What can still be read of a store whose file is broken, put into a new one.
+"""What can still be read of a store with a broken file, copied into a new file.
 
-Law: the broken file is kept: whoever knows better can still try. Nothing is judged here: what was rescued is checked
-like any other store. Neighbour: `disk.image`, which reads what LMDB would crash on.
+Law: the broken file is kept, for whoever knows more. Nothing is judged here: what was rescued is checked like any other
+store.
+Neighbour: `disk.untrusted_data_file` reads files on which LMDB would crash.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.store.disk import directory, environment_pool
-from kishu_kernel.store.disk.data_file import DataFile, Item, Tree
 from kishu_kernel.store.disk.directory import DATA, LOCK
 from kishu_kernel.store.disk.store_files import exclusively
+from kishu_kernel.store.disk.untrusted_data_file import DataFile, Item, Tree
 from kishu_kernel.store.format import schema
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ _PAGE = 4096
 
 
 def rescue(path: Path) -> Path:
-    """Put a new data file in the place of a broken one. Needs as many bytes of disk as can be rescued.
+    """Replace a broken data file by a new one with what can be read of it. Needs as many free bytes of disk.
 
     Returns:
-        Where the broken one is now.
+        The new path of the broken one.
 
     Raises:
         StoreError: somebody has the store open, nothing of it can be read, or the disk fails.

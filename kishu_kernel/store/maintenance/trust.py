@@ -1,7 +1,7 @@
-"""Does a store carry this user's signatures, and accepting one that does not.
+"""How much of a store this user has signed, and accepting a store that he has not.
 
-Law: only the user accepts a store, knowing it; nothing here runs what is in it, and nothing else in the package
-signs what somebody else wrote. What is damaged gets no mark.
+Law: only the user accepts a store, knowing it. Nothing here runs what is in it, and nothing else in the package signs
+what somebody else wrote. What is damaged is not signed.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from kishu_kernel.store.disk.environment import Environment
 
 BATCH = 500
-"""Records or payloads marked in one transaction."""
+"""Rows that are signed in one transaction."""
 _PAGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """How much of a store is this user's.
+    """How much of a store this user has signed.
 
     Attributes:
-        outputs: of cells, each cell's counted once.
+        outputs: cells that have some.
         damaged: records, payloads and outputs that cannot be read, whoever wrote them.
     """
 
@@ -49,13 +49,13 @@ class Trust:
 
     @property
     def whole(self) -> bool:
-        """Whether all that can be read is this user's."""
+        """Whether this user has signed all that can be read."""
         found = self.checkpoints, self.payloads, self.outputs
         return found == (self.trusted_checkpoints, self.trusted_payloads, self.trusted_outputs)
 
 
 def trust_of(path: Path, signer: Signer | None = None) -> Trust:
-    """How much of the store at `path` carries this user's signatures. O(bytes of the pickle streams).
+    """How much of a store this user has signed. O(bytes of the pickle streams).
 
     Raises:
         StoreError: there is no store, or it cannot be read.
@@ -65,16 +65,16 @@ def trust_of(path: Path, signer: Signer | None = None) -> Trust:
 
 
 def trust(path: Path, signer: Signer | None = None) -> Trust:
-    """Accept the store at `path`: whatever can be read in it gets this user's mark. O(bytes of the pickle streams).
+    """Accept a store: sign all that can be read in it. O(bytes of the pickle streams).
 
-    From here on its payloads are loaded, its cells re-run and its outputs shown, with all that they do. Sessions that
-    have it open see it when they open it again.
+    From now on its payloads are loaded, its cells re-run and its outputs shown, with all that they do. A session that
+    has the store open sees that when it opens it again.
 
     Returns:
         What is trusted now.
 
     Raises:
-        StoreError: there is no store, or it cannot be written. What was marked until then stays so.
+        StoreError: there is no store, or it cannot be written. What was signed until then stays so.
     """
     identity = StoreIdentity(signer or user_signer())
     with environment_pool.opened(path) as store:
@@ -82,26 +82,26 @@ def trust(path: Path, signer: Signer | None = None) -> Trust:
             with store.reading() as txn, txn.cursor(db=store.tables[table]) as cursor:
                 keys = [bytes(key) for key in cursor.iternext(values=False)]
             for start in range(0, len(keys), BATCH):
-                work = functools.partial(_mark, store, identity, table, keys[start : start + BATCH])
+                work = functools.partial(_sign, store, identity, table, keys[start : start + BATCH])
                 store.write(work, _PAGE * BATCH)
         with store.reading() as txn:
             return _Rows(store, txn, identity.signatures(txn, store.tables)).count()
 
 
 def give_new_identity(path: Path, signer: Signer | None = None) -> None:
-    """Tell a copy apart from the store that it is of: from here on, records of one are not trusted in the other.
+    """Give a copy of a store an identity of its own: rows of one are not trusted in the other any more. O(records).
 
-    What was trusted stays so, and nothing else becomes it. O(records).
+    What is trusted in the copy stays so, and nothing else becomes so.
 
     Raises:
-        StoreError: there is no store, or it cannot be written. It is as it was.
+        StoreError: there is no store, or it cannot be written. Nothing has changed.
     """
     identity = StoreIdentity(signer or user_signer())
     with environment_pool.opened(path) as store:
         store.write(lambda txn: identity.renew(txn, store.tables))
 
 
-def _mark(store: Environment, identity: StoreIdentity, table: str, keys: list[bytes], txn: Transaction[bytes]) -> None:
+def _sign(store: Environment, identity: StoreIdentity, table: str, keys: list[bytes], txn: Transaction[bytes]) -> None:
     signatures = identity.signatures_for_writing(txn, store.tables)
     rows = _Rows(store, txn, signatures)
     for key in keys:
@@ -112,7 +112,7 @@ def _mark(store: Environment, identity: StoreIdentity, table: str, keys: list[by
 
 
 class _Rows:
-    """What a store holds that can have a mark, as one transaction sees it."""
+    """The rows of a store that can be signed, in one transaction."""
 
     def __init__(self, store: Environment, txn: Transaction[Any], signatures: StoreSignatures) -> None:
         self._tables = store.tables
@@ -120,7 +120,7 @@ class _Rows:
         self._signatures = signatures
 
     def count(self) -> Trust:
-        """All of it."""
+        """Count all rows."""
         counts = {table: [0, 0, 0] for table in schema.SIGNED_TABLES}
         for table, found in counts.items():
             for key, value in self._all(table):
@@ -133,7 +133,7 @@ class _Rows:
         return Trust(records, trusted_records, payloads, trusted_payloads, outputs, trusted_outputs, damaged)
 
     def look(self, table: str, key: bytes, value: bytes) -> tuple[bytes | None, bool]:
-        """What of a row would get a mark (None where it is damaged and can have none), and whether it has it."""
+        """The body of a row to sign (None where it is damaged), and whether this user has signed it."""
         body = schema.without_signature(value)
         try:
             if table == "versions":
@@ -147,7 +147,7 @@ class _Rows:
             return None, False
 
     def _payload(self, key: bytes, value: bytes) -> tuple[bytes, bool]:
-        """A manifest with what covers its payload as it is now."""
+        """As `look`, for a manifest. The body has the SHA-256 digests of its payload as it is now."""
         manifest = validated_manifest(key, schema.without_signature(value))
         stream = read_stream(self._txn, self._tables, manifest)
         body = schema.encode_manifest(with_sha256(self._txn, self._tables, manifest, stream))

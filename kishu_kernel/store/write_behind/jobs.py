@@ -105,7 +105,7 @@ class WriteStopped(Exception):
 # --- the record first
 
 
-def unrecorded(jobs: Sequence[Job], behind_heavy: bool) -> list[Job]:
+def jobs_to_record_first(jobs: Sequence[Job], behind_heavy: bool) -> list[Job]:
     """The jobs whose records are to be written now: the first heavy one, and all behind it. In their order.
 
     Args:

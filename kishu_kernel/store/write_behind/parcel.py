@@ -45,7 +45,7 @@ class Parcel:
 
     def __init__(self, memory: memoryview) -> None:
         start, size = _PLACE.unpack(memory[-_PLACE.size :])
-        content = schema.load(bytes(memory[start : start + size]))
+        content = schema.load_json(bytes(memory[start : start + size]))
         self.path = Path(content["path"])
         self.key = Path(content["key"])
         self.deadline = float(content["deadline"])
@@ -71,7 +71,7 @@ def pack(jobs: Sequence[Job], path: Path, key: Path, deadline: float, file: int)
         "deadline": deadline,
         "jobs": [_describe_job(job, payloads, torn, copies) for job, payloads in zip(jobs, packed, strict=True)],
     }
-    copies.append(_PLACE.pack(*copies.append(schema.dump(content))))
+    copies.append(_PLACE.pack(*copies.append(schema.dump_json(content))))
 
 
 # --- reading

@@ -123,9 +123,9 @@ class WriteBehindStore(WriteQueue):
         """As in `Store`."""
         return self._inner.free_of_orphans
 
-    def sweep(self, should_stop: Callable[[], bool]) -> bool:
+    def remove_orphans(self, should_stop: Callable[[], bool]) -> bool:
         """As in `Store`. The writer's thread does it by itself when it is idle."""
-        return self._inner.sweep(should_stop)
+        return self._inner.remove_orphans(should_stop)
 
     def move_to(self, target: Store, refs: Refs) -> None:
         """Copy all that there is to another store, go on with that one, and close the old one.

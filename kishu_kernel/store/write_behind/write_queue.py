@@ -24,9 +24,9 @@ from kishu_kernel.store.write_behind.jobs import (
     Job,
     WriteStopped,
     correct_record,
+    jobs_to_record_first,
     next_job,
     record_first,
-    unrecorded,
 )
 
 MAX_WAITING_BYTES = 32 << 20
@@ -136,7 +136,7 @@ class WriteQueue:
             with self._changed:
                 wanted = self._changed.wait_for(self._is_wanted, IDLE_TIME)
             if not wanted:
-                self._inner.sweep(self._is_wanted)
+                self._inner.remove_orphans(self._is_wanted)
 
     def _is_wanted(self) -> bool:
         return bool(self._jobs) or self._closed or self._paused
@@ -183,7 +183,7 @@ class WriteQueue:
 
     def _write_records_first(self) -> None:
         """Write the records of jobs that have to wait longer from here on."""
-        for job in unrecorded((*self._jobs, *self._arriving), self._ending):
+        for job in jobs_to_record_first((*self._jobs, *self._arriving), self._ending):
             record_first(job, self._inner, self._pending_refs)
             if job.recorded:
                 self._pending_refs.clear()

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kishu_kernel.objects.codec import disarming as copies
-from kishu_kernel.objects.codec.disarming import Copies, disarm
+from kishu_kernel.objects.codec.disarming import UnclaimedObjects, disarm
 
 gone: list[str] = []
 
@@ -242,7 +242,7 @@ def test_a_callback_of_a_weak_reference_is_not_called() -> None:
 
 def test_it_is_told_what_is_kept() -> None:
     told: list[str] = []
-    taken = Copies(told.append)
+    taken = UnclaimedObjects(told.append)
     generator = generating()
     next(generator)
     taken.note([generator])
@@ -254,7 +254,7 @@ def test_it_is_told_what_is_kept() -> None:
 
 
 def test_what_calls_held_that_an_error_has_ended() -> None:
-    taken = Copies()
+    taken = UnclaimedObjects()
     taken.hand_over()
     taken.note([])
 
@@ -278,7 +278,7 @@ def test_what_calls_held_that_an_error_has_ended() -> None:
 
 
 def test_what_was_taken_keeps_its_destructor() -> None:
-    taken = Copies()
+    taken = UnclaimedObjects()
     found = Plain()
     taken.note([found])
     taken.hand_over()
@@ -295,7 +295,7 @@ def test_a_generator_that_would_do_nothing_is_let_go_of() -> None:
             yield from (number, number)
 
     told: list[str] = []
-    taken = Copies(told.append)
+    taken = UnclaimedObjects(told.append)
     generator = counting()
     next(generator)
     gone = weakref.ref(generator)
@@ -320,7 +320,7 @@ def test_a_metaclass_is_not_asked() -> None:
     gone: list[str] = []
     Made.__module__ = "__main__"
     told: list[str] = []
-    taken = Copies(told.append)
+    taken = UnclaimedObjects(told.append)
     made = object.__new__(Made)
     taken.note([made, Made])
     del made

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.detect.sequence_cache import CachedSequence, PayloadReuse, SequenceReuse, array_lookup
+from kishu_kernel.detect.sequence_cache import CachedSequence, CheckoutReuse, PayloadReuse, array_lookup
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Payload, SessionId, Version
 from kishu_kernel.objects.codec.pickling import decode, encode
@@ -245,7 +245,7 @@ def sequences_of(array: Any) -> tuple[CachedSequence, ...]:
 
 
 def loaded(payload: Payload, known: Iterable[CachedSequence]) -> tuple[Any, tuple[CachedSequence, ...]]:
-    reuse = SequenceReuse(known)
+    reuse = CheckoutReuse(known)
     found = decode(stored(payload), TABLE.namespace, PayloadReuse(reuse, "here"))["x"]
     return found, reuse.loaded_in("here")
 

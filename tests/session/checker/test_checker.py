@@ -18,8 +18,8 @@ import pytest
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.session.checker import client
-from kishu_kernel.session.checker.client import Checker
+from kishu_kernel.session.checker import connection
+from kishu_kernel.session.checker.connection import Checker
 from kishu_kernel.session.checker.messages import Answer, CopiedPayload, NoAnswerError, encode_message, take_message
 
 BESIDE = """
@@ -190,7 +190,7 @@ def test_one_that_went_away_meanwhile_is_replaced(checker: Checker) -> None:
     found.kill()
     line = checker._socket
     assert line is not None
-    until(lambda: client._is_gone(line))  # when the last of its threads is
+    until(lambda: connection._is_gone(line))  # when the last of its threads is
     assert asked(checker, "digest", payload(a=2)).problem is None
 
 
@@ -238,8 +238,8 @@ def test_what_does_not_come_to_an_end(
 ) -> None:
     """There is no answer, and the next question has one; after some of these nobody asks any more."""
     impatient = "from kishu_kernel.session.checker import server; server.PATIENCE = 1.0; main()"
-    monkeypatch.setattr(client, "_START_CODE", client._START_CODE.replace("main()", impatient))
-    for _ in range(client.FAILURES_AT_MOST - 1):
+    monkeypatch.setattr(connection, "_START_CODE", connection._START_CODE.replace("main()", impatient))
+    for _ in range(connection.FAILURES_AT_MOST - 1):
         with pytest.raises(NoAnswerError):
             asked(checker, "census", payload(x=empty(getattr(beside, kind))))
         assert asked(checker, "digest", payload(a=1)).problem is None
@@ -271,7 +271,7 @@ def test_a_copy_with_a_destructor_is_not_freed(
 ) -> None:
     """Its process ends without freeing it; after many another one answers."""
     few = f"from kishu_kernel.session.checker import server; server.UNFREED_AT_MOST = {spent}; main()"
-    monkeypatch.setattr(client, "_START_CODE", client._START_CODE.replace("main()", few))
+    monkeypatch.setattr(connection, "_START_CODE", connection._START_CODE.replace("main()", few))
     (tmp_path / "precious.txt").touch()
     live = beside.Removes(str(tmp_path / "precious.txt"))
     answer = asked(checker, "digest", payload(x=live))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.library_globals import home_of_sentinel
 from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.objects.rebuild.instances import set_exception_state
-from kishu_kernel.objects.statics import home_of_sentinel
 
 
 def _exception(error: BaseException) -> Reduction:

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
-from kishu_kernel.objects.statics import ModuleAttribute
+from kishu_kernel.objects.library_globals import ModuleAttribute
 
 
 def _logger(logger: Any) -> Reduction:

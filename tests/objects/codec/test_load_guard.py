@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.objects.codec.admission import Admission, NotHarmlessError
+from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.pickling import NotStored, decode, encode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.checker.messages import CopiedBlob, CopiedPayload
@@ -67,7 +67,7 @@ def loaded(source: str, **how: Any) -> dict[str, Any]:
         made = encode(("x",), namespace, ReductionTable(namespace))
         assert not isinstance(made, NotStored), made
         blobs = tuple(CopiedBlob(bytearray(each.data), each.direct) for each in made.buffers)
-        return decode(CopiedPayload(made.names, bytes(made.stream), blobs, {}), namespace, admission=Admission(**how))
+        return decode(CopiedPayload(made.names, bytes(made.stream), blobs, {}), namespace, admission=LoadGuard(**how))
     finally:
         namespace.clear()
         namespace.update(before)
@@ -100,5 +100,5 @@ def test_what_is_not_imported_is_not_imported() -> None:
     stream = b"\x80\x05\x8c\x08colorsys\x8c\x0argb_to_hsv\x93."
     sys.modules.pop("colorsys", None)
     with pytest.raises(NotHarmlessError):
-        decode(CopiedPayload(("x",), stream, (), {}), {}, admission=Admission(only_harmless=True))
+        decode(CopiedPayload(("x",), stream, (), {}), {}, admission=LoadGuard(only_harmless=True))
     assert "colorsys" not in sys.modules

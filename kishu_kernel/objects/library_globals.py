@@ -63,7 +63,7 @@ def module_attribute_names(kind: type) -> tuple[str, ...]:
 def home_of_sentinel(obj: object) -> tuple[str, str] | None:
     """The module that holds an `object()`, and its name there; the notebook's own are nobody's."""
     if _sentinels.modules != len(sys.modules):
-        _sentinels.look()
+        _sentinels.index_modules()
     module, name = _sentinels.homes.get(id(obj), ("", ""))
     return (module, name) if module_contents(sys.modules.get(module)).get(name) is obj else None
 
@@ -75,7 +75,7 @@ class _Sentinels:
         self.modules = 0
         self.homes: dict[int, tuple[str, str]] = {}
 
-    def look(self) -> None:
+    def index_modules(self) -> None:
         """Looks into all modules, shorter names first: who imported one is not its home."""
         homes: dict[int, tuple[str, str]] = {}
         modules = list(sys.modules.items())
@@ -93,7 +93,7 @@ _sentinels = _Sentinels()
 _module_attribute_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
-def static_objects(kind: type) -> set[int]:
+def globals_of_class(kind: type) -> set[int]:
     """Ids of what a library type and its module hold: the library's, whoever refers to it.
 
     Ids of living objects: not to be kept beyond a judgement.

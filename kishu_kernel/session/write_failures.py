@@ -34,7 +34,7 @@ class SessionSnapshot:
     ambient: Known
 
 
-class Recovery:
+class WriteFailures:
     """Keeps a snapshot from before every checkpoint that is still being written."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from kishu_kernel.objects.rebuild.instances import (
 )
 
 
-def reduction_by_nature(kind: type) -> Reduce | None:
+def reduction_by_class_shape(kind: type) -> Reduce | None:
     """How instances come apart; None where their own reduction will do."""
     if is_derived_array_type(kind):
         return _derived_array

@@ -24,7 +24,7 @@ SHORT_PIECE = 0.05
 """Seconds that it may take where messages are not heard of while it lasts."""
 
 
-class ThinkTime:
+class IdleScheduler:
     """Runs a session's thinking on the event loop of a kernel's main thread.
 
     Args:

@@ -31,7 +31,7 @@ _MAX_TEXT = 1000
 """Characters of an error's sentence, at most."""
 
 
-class Requests:
+class RequestHandler:
     """Answers requests about one session. Those that only look are answered on any thread, also while a cell runs."""
 
     def __init__(self, host: SessionHost) -> None:

@@ -7,7 +7,7 @@ import sys
 
 HEAD = """
 import logging, pickle, sys
-from kishu_kernel.objects.codec.dill_apart import lent
+from kishu_kernel.objects.codec.dill_hidden import lent
 def state():
     modules = [name for name in sys.modules if name.startswith("dill")]
     return dict(pickle._Pickler.dispatch), set(logging.root.manager.loggerDict), modules
