@@ -9,7 +9,8 @@ In the way of an object:
 - `rebuild`: what streams call to put it together again.
 - `libraries`: one file for each library, a subclass of `Library` (`library` lists the questions that it may answer);
   `registry` finds the file of a class. What is known of libraries is open: see `docs/libraries.md`.
-- For people: `summaries` (one line about a value). `ambient_state`: what is state but in no variable.
+- For people: `summaries` (one line about a value), `refusals` (why an object is not stored).
+  `ambient_state`: what is state but in no variable.
 
 Three doors to ask about a class:
 

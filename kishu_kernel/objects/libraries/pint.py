@@ -11,13 +11,9 @@ from __future__ import annotations
 import collections
 import copyreg
 import hashlib
-import io
-import pickle
 import sys
-import types
 import uuid
 import weakref
-import zlib
 from collections.abc import Hashable
 from typing import Any
 
@@ -133,63 +129,15 @@ def _relation_of(function: Any) -> Any:
 def _copied(value: Any) -> Any:
     if type(value) is dict:
         return {key: _copied(each) for key, each in value.items()}
-    return type(value)(value) if type(value) in (list, set) else value
+    if type(value) in (list, tuple):
+        return type(value)(map(_copied, value))
+    return set(value) if type(value) is set else value
 
 
-# -- as bytes ------------------------------------------------------------------------------------------
+# -- as ambient state ----------------------------------------------------------------------------------
 
-
-class _Pickler(pickle.Pickler):
-    """Sees no sharing, so that what is equal gives equal bytes. What is not pint's or Python's is put beside them."""
-
-    def __init__(self, file: io.BytesIO) -> None:
-        super().__init__(file, protocol=5)
-        self.fast = True
-        self.beside: list[Any] = []
-
-    def persistent_id(self, obj: Any) -> Any:
-        """What stands for it: its place beside the bytes, or its items in order."""
-        if isinstance(obj, (set, frozenset)):
-            return "set", sorted(obj, key=repr)
-        named = isinstance(obj, (type, types.FunctionType))
-        kind: Any = obj if named else type(obj)
-        plain = str(kind.__module__).partition(".")[0] in _PLAIN and "<" not in kind.__qualname__
-        if plain and (named or kind.__module__ != "builtins" or kind in _DATA):
-            return None
-        self.beside.append(obj)
-        return "beside", len(self.beside) - 1
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: io.BytesIO, beside: list[Any]) -> None:
-        super().__init__(file)
-        self._beside = beside
-
-    def persistent_load(self, pid: Any) -> Any:
-        """The other way."""
-        kind, value = pid
-        return set(value) if kind == "set" else self._beside[value]
-
-
-_DATA = (type(None), bool, int, float, complex, str, bytes, tuple, list, dict)
-_PLAIN = ("builtins", "collections", "copyreg", "_codecs", "decimal", "fractions", "pathlib", "pint")
-
-Known = tuple[str, bytes, list[Any]]
-"""A digest, the bytes, and what is beside them."""
-
-
-def _stored(knowledge: dict[str, Any]) -> Known:
-    file = io.BytesIO()
-    pickler = _Pickler(file)
-    pickler.dump(knowledge)
-    functions = [(each.__qualname__, getattr(each, "__code__", None)) for each in pickler.beside if _is_named(each)]
-    codes = [(name, code and (code.co_code, code.co_names, str(code.co_consts))) for name, code in functions]
-    digest = hashlib.blake2b(file.getvalue() + repr(codes).encode(), digest_size=16).hexdigest()
-    return digest, zlib.compress(file.getvalue()), pickler.beside
-
-
-def _is_named(obj: Any) -> bool:
-    return isinstance(obj, (type, types.FunctionType))
+Known = tuple[str, dict[str, Any]]
+"""What a registry knows, and a digest of it."""
 
 
 class _Registries(Provider):
@@ -197,15 +145,16 @@ class _Registries(Provider):
     module = "pint"
 
     def __init__(self) -> None:
-        self._seen: weakref.WeakKeyDictionary[Any, tuple[dict[str, Any], Known]] = weakref.WeakKeyDictionary()
+        self._seen: weakref.WeakKeyDictionary[Any, Known] = weakref.WeakKeyDictionary()
 
     def known(self, registry: Any) -> Known:
         """What it knows; the same as before, where nothing has changed."""
         knowledge = _knowledge(registry)
         seen = self._seen.get(registry)
-        if seen is None or seen[0] != knowledge:
-            seen = self._seen[registry] = knowledge, _stored(knowledge)
-        return seen[1]
+        if seen is None or seen[1] != knowledge:
+            digest = hashlib.blake2b(repr(knowledge).encode(), digest_size=16).hexdigest()
+            seen = self._seen[registry] = digest, knowledge
+        return seen
 
     def read(self) -> Any:
         pint = sys.modules["pint"]
@@ -225,9 +174,9 @@ class _Registries(Provider):
             registry = registry_named(name)
             if known is None and not _is_unfilled(registry):  # one that was just loaded waits for what it knows
                 _make_lazy(registry)
-            elif known is not None and (_is_unfilled(registry) or self.known(registry)[0] != known[0]):
-                _fill(registry, _Unpickler(io.BytesIO(zlib.decompress(known[1])), known[2]).load())
-                self._seen[registry] = _knowledge(registry), known
+            elif known is not None and (_is_unfilled(registry) or self.known(registry)[1] != known[1]):
+                _fill(registry, _copied(known[1]))
+                self._seen[registry] = known[0], _knowledge(registry)
         pint.application_registry._registry = registry_named(value["application"])
 
     def initial(self) -> Any:
