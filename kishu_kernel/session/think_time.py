@@ -4,7 +4,7 @@
 - **Audit** (`audit`): has a variable changed that the cell's code cannot have touched?
 
 Law: nothing is done while a cell runs or waits; a piece is short, or is given up when somebody waits.
-Neighbours: `session`, which holds its gate around each piece; `frontend.think_time`, which says when.
+Neighbours: `session`, which holds its gate around each piece; `frontend.kernel.idle_scheduler`, which says when.
 """
 
 from __future__ import annotations
