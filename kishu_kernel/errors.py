@@ -25,7 +25,7 @@
 Two more are raised and caught inside one room: `process.audit_hook.ForbiddenSideEffectError` and
 `store.disk.file_monitor.LockFileLostError`.
 
-An object of the user's that cannot be pickled is a result (`model.NotStored`), not an exception.
+An object of the user's that cannot be pickled is a result (`objects.codec.pickling.NotStored`), not an exception.
 """
 
 from __future__ import annotations

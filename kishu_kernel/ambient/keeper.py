@@ -38,7 +38,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class AmbientRecord:
-    """What a checkpoint is to write down.
+    """What one checkpoint writes down of the ambient state.
 
     Attributes:
         after: what is other than the last checkpoint says, now that the cell has run; encoded.
@@ -197,7 +197,9 @@ class AmbientState:
     def set_to_before(self, lookup: Lookup, checkpoint: Checkpoint) -> Iterator[Callable[[], str | None]]:
         """For a block that runs its cell again: the ambient state that it first began with. Then as it is now.
 
-        What is given says, after the cell has run, what it did not leave as it did then; None where nothing tells.
+        Yields:
+            A function to call after the cell has run. It says what the cell left otherwise than it first did, or None
+            if nothing shows a difference.
 
         Raises:
             ReplayError: it cannot be made what it was.

@@ -136,7 +136,7 @@ class SequenceCache:
 
 
 class CheckoutReuse:
-    """What a checkout loads can be made of objects that the session holds, where the content is the same.
+    """One for a checkout: what it loads is made of objects that the session holds, where the content is the same.
 
     Args:
         known: the sequences that the session holds now.
@@ -164,7 +164,7 @@ class CheckoutReuse:
 
 @dataclass(frozen=True, slots=True)
 class PayloadReuse:
-    """A `CheckoutReuse` as the decoder of one payload sees it (`codec.strings.Acquaintances`).
+    """One for each payload: a `CheckoutReuse` as its decoder sees it (`codec.strings.Acquaintances`).
 
     Attributes:
         place: under which the sequences of the payload are noted; None if nobody will ask for them.

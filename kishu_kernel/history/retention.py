@@ -165,7 +165,7 @@ class _StateWalk:
         self.inputs: list[tuple[Version, list[Version]]] = []
 
     def go_to_child(self, checkpoint: Checkpoint) -> None:
-        """From the state of the parent to that of the checkpoint."""
+        """Goes from the state of the parent to that of the checkpoint."""
         if checkpoint.incomplete and checkpoint.severed is None:  # later ones build on what was before it
             self._pass_over(checkpoint)
             return
@@ -189,7 +189,7 @@ class _StateWalk:
         self._undo.append(([], []))
 
     def go_to_parent(self) -> None:
-        """Back to the state of the parent."""
+        """Goes back to the state of the parent."""
         gone, made = self._undo.pop()
         for version in made:
             self._take_out(version)

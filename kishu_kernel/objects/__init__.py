@@ -1,6 +1,23 @@
 """How an object comes apart, is stored as bytes, and comes together again.
 
-What is known of libraries is open: see `docs/libraries.md`.
+In the way of an object:
+
+- `reducers`: how it comes apart. The walk (`detect.walk`) and the codec ask this one table. It asks, in this order:
+  `notebook_classes` (classes of the notebook), the libraries (`questions`), `class_shape` (what a class is like).
+- `codec`: its parts to bytes and back. `codec.pickling` makes payloads; `codec.buffers` takes the memory of arrays
+  out of the stream, `codec.strings` long arrays of strings. `codec.load_guard` and `codec.disarming` make loads safe.
+- `rebuild`: what streams call to put it together again.
+- `libraries`: one file for each library, a subclass of `Library` (`library` lists the questions that it may answer);
+  `registry` finds the file of a class. What is known of libraries is open: see `docs/libraries.md`.
+- For people: `summaries` (one line about a value). `ambient_state`: what is state but in no variable.
+
+Three doors to ask about a class:
+
+- `classes`: what Python itself knows (module, attributes, bases), without running code of the class.
+- `questions`: what a library's file says of it: may it be walked, is it a value, how is it compared?
+- `library_globals`: is this object a library's own, whoever refers to it, because a module or class of it holds it?
+
+(`arrays` answers the first for NumPy's arrays, without importing NumPy.)
 """
 
 from kishu_kernel.objects.library import Library

@@ -89,7 +89,10 @@ def reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
 
 
 def library_reduction_of_users_class(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
-    """The same of a class of the user's own modules that a library's file names itself: it comes before its own way."""
+    """How a library's file has instances of a class of the user's own modules taken apart; None for other classes.
+
+    Only where the file names that very class. It then takes the place of the class's own reduction.
+    """
     if not is_users_own(kind):
         return None
     found = registry.exactly("exact_reductions", kind) or registry.exactly("reductions", kind)
@@ -114,12 +117,12 @@ def refusing(what: str) -> Callable[[Any], Reduction]:
 
 
 def is_complete(kind: type) -> bool:
-    """Its own reduction tells all that there is."""
+    """Whether the class's own reduction tells all that there is of an instance."""
     return any(library.complete_reductions for library in registry.of(kind))
 
 
 def is_fingerprint_only(kind: type) -> bool:
-    """Its instances cannot be stored, and yet tell what they are."""
+    """Whether instances have a fingerprint but cannot be stored."""
     return registry.find("visible_state", kind) is not None
 
 
@@ -160,7 +163,7 @@ def is_dynamic(kind: type) -> bool:
 
 
 def users_objects_in(obj: Any) -> list[Any]:
-    """What an untraversable object hands out that is the user's: never the loop, the kernel or their locks."""
+    """The user's objects that an untraversable object holds (a task's result): not the loop, the kernel or locks."""
     names = [name for entry in registry.all("payloads", type(obj)) for name in entry.answer]
     return [held for name in names if (held := getattr(obj, name, None)) is not None]
 
@@ -171,7 +174,11 @@ def observers_of(obj: Any) -> list[types.FunctionType]:
 
 
 def code_only_state_of(obj: Any) -> Any:
-    """Of an untraversable object that is seen, what code alone can change, and nobody on the screen."""
+    """The part of an untraversable object's state that only code can change, and no person does on the screen.
+
+    Returns:
+        For a widget its attributes that are no traits. None where the library says nothing.
+    """
     found = registry.find("setup", type(obj))
     return None if found is None else found.answer(obj)
 
@@ -267,5 +274,5 @@ def is_harmless(package: str) -> bool:
 
 
 def makes_user_values(package: str) -> bool:
-    """Objects of this package are values of the user's, and not the internal state of a library."""
+    """Whether objects of this package are values of the user's, and not the internal state of a library."""
     return package in registry.packages_that_are("data")

@@ -202,11 +202,11 @@ class Reducer:
             raise
 
     def is_private(self, obj: Any) -> bool:
-        """Its memory is part of what was met before, and its library says that sharing it is not to survive storing."""
+        """Whether the array belongs to an object whose library says that sharing need not survive storing."""
         return id(obj) in self._private
 
     def is_copy_on_write(self, obj: Any) -> bool:
-        """It is private, and no write to it shows in what shares its memory in this session."""
+        """Whether the array is private, and its library copies it before a write: no write shows elsewhere."""
         private = self._private.get(id(obj))
         with suppress(UnknownError):
             return private is not None and private[1].copies_on_write()

@@ -6,7 +6,7 @@ object. A later kernel has no such entry. So whoever loads a function registers 
 Neither `checkcache` nor IPython drops lazy entries.
 
 Law: an entry that exists is not replaced, and a file that exists is read. Nothing here raises.
-Neighbours: `codec.pickling` loads functions; `frontend.shell.cell_finder` knows the history, and IPython's names of cells.
+Neighbours: `codec.pickling` loads functions; `frontend.shell.cell_finder` knows how IPython names cells.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class UserNamespace:
         self._claimed: set[str] = set()
         """Those of them that are the user's by now."""
         self._before_swap: tuple[dict[Any, Any], dict[Any, Any], set[str]] | None = None
-        """The contents of the namespace and of `Out`, and the claimed names, before they were `swapping`."""
+        """The contents of the namespace and of `Out`, and the claimed names, before `swapping`."""
 
     def variables(self) -> dict[str, Any]:
         """The user's variables as they are now: name -> object."""

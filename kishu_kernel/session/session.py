@@ -6,6 +6,13 @@
 `Session` is the one conductor. It holds the gate: whatever may change the session does so one after the other. What is
 done behind the gate stands in `checkpointing` (checkpoints), `checkout` (travel), `think_time` (trials and audit).
 
+    what has ended                   the frontend calls           does it get a checkpoint?
+    a cell                           after_cell                   yes
+    a cell, where after_cell raised  after_failed_checkpoint      an incomplete one; the next one has what it changed
+    a frontend's own code            after_hidden                 no; the next one has what it changed
+    `%kishu` alone                   discard                      no; it touched nothing
+    code that nobody watched         note_unwatched_code          no; the next one checks everything
+
 Law: nothing that goes wrong here may reach the user's cell. Knows no IPython: a frontend says which cells run, and how
 to re-run one (`rerun.CellRunner`).
 """
@@ -216,7 +223,7 @@ class Session:
 
     @property
     def corrections(self) -> int:
-        """How often think time has changed what a checkpoint says."""
+        """How often think time has corrected what a checkpoint says."""
         return self._think_time.changes_made
 
     # -- checkout --------------------------------------------------------------------------------

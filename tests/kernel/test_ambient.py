@@ -88,7 +88,7 @@ def test_the_plan_tells(kernel: Kernel) -> None:
     planned = kernel.done("undo", dry_run=True)
     assert planned["plan"]["ambient"] == ["environment variables"]
     assert kernel.value("os.environ['KISHU_TRY']") == "a"
-    assert "set: environment variables" in str(kernel.ok("%kishu undo").outputs)
+    assert "restored: environment variables" in str(kernel.ok("%kishu undo").outputs)
 
 
 def test_undoing_everything(kernel: Kernel) -> None:

@@ -1,4 +1,10 @@
-"""Hubs: what much leads to, and what leads to all of that, as figures do."""
+"""Hubs: what much leads to, and what leads to all of that.
+
+A figure is one. `line`, `axes` and `legend` are three variables of a notebook; each leads to the figure, and the figure
+leads to all that is drawn in it. Without hubs each of the three would be walked by way of the whole figure, and a
+thousand lines in a list would take a thousand walks. So the figure is walked once a judgement, on its own: its digest
+enters the digest of each of the three, and its links are theirs, which makes them one co-variable.
+"""
 
 from __future__ import annotations
 

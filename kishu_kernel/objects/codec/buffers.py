@@ -3,7 +3,7 @@
 A numpy array gives its memory as an out-of-band buffer, without a copy, and is loaded straight into memory that
 it owns; a long array of strings gives its text (`strings`). Arrays of one payload that overlap come back as views of
 one allocation, so that a write through one still shows in the other; blocks of pandas objects are private (see
-`Reducer.private`) and never join one.
+`Reducer.is_private`) and never join one.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class _Load:
 
 
 class UnclaimedObjects:
-    """What was loaded for a checkout, until it is known who gets it.
+    """Objects that were loaded for a checkout, until it is known who gets them.
 
     Args:
         tell: is told, in a sentence, of what is kept because it cannot be disarmed.

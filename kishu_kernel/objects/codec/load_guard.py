@@ -1,8 +1,9 @@
 """What may be loaded in the user's process just to be looked at: what does nothing when it is loaded, nor at its end.
 
-Law: names are listed, not guessed. Every other name that a stream refers to is *not harmless*: its copies are made in a
-process of their own (`checker`), or are disarmed before they are let go of (`copies`). Of a class of the notebook it is
-asked what it defines: one without a destructor, whose instances come back without a line of its code, is harmless.
+Law: names are listed, not guessed. Every other name that a stream refers to is *not harmless*: its copies are made in
+a process of their own (`session.checker`), or are disarmed before they are let go of (`disarming`). Of a class of the
+notebook it is asked what it defines: one without a destructor, whose instances come back without a line of its code,
+is harmless.
 
 Why this is safe: a stream does nothing but call what it refers to. What is listed makes objects out of memory, and
 registers nothing; a class of a listed library that has a destructor is not harmless all the same. Nothing is imported.
@@ -95,7 +96,7 @@ class NotHarmlessError(Exception):
 
 
 class LoadGuard:
-    """What a stream refers to, as it is loaded.
+    """Watches what a stream refers to while it is loaded, and refuses what is not to be loaded.
 
     Args:
         only_harmless: what is not known to be harmless raises `NotHarmlessError`, before anything of it is made.

@@ -1,4 +1,22 @@
-"""Pandas: frames and what they are made of, options."""
+"""Pandas: frames and what they are made of, options.
+
+How a frame comes apart, for its fingerprint as for storing it:
+
+1. No table says how: `objects.reducers` takes what its own `__reduce_ex__` gives. That is its `__getstate__`: the
+   `BlockManager` with its axes and blocks, and attributes (`attrs`, flags). What pandas gives is complete
+   (`complete_reductions`): nothing is added by `objects.class_shape`.
+2. The manager comes apart into indexes and blocks, a block into its array. On the way `private_memory` below tells
+   which arrays are theirs (`Reducer.is_private`): `SingleBlockManager`, `Block`, `Index`.
+3. An array of numbers: the walk hashes its memory where it lies (`detect.walk.arrays`), and links nothing if pandas
+   copies on write (`Reducer.is_copy_on_write`): two frames over one block are two co-variables. The codec hands its
+   memory to the store without a copy (`objects.codec.buffers`); private arrays come back apart from each other.
+4. An array of strings (`object`): the walk recognises it by the addresses that it holds (`detect.sequence_cache`), the
+   codec writes its text beside the stream (`objects.codec.strings`).
+5. Labels (`Index`) are shared by many frames, and hardly ever change: they link nothing (`labels`).
+
+It comes together by pandas' own functions, and `objects.rebuild.arrays` for the arrays. How two frames differ is told
+by `compare.libraries.pandas`.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +100,7 @@ _INDEX = ("pandas.Index", "pandas.core.indexes.base.Index")
 
 
 class Pandas(Library):
-    """Blocks are private under copy-on-write: frames may share them, and nobody can tell."""
+    """Blocks are private under copy-on-write: frames may share them, and no write to one shows in another."""
 
     values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
     labels = {"Index"}
