@@ -2,7 +2,7 @@
 
 Each method takes the checked arguments of a request and returns the fields of its reply. It raises a `KishuError` where
 the operation cannot be done; the session is then as it was.
-Neighbours: `reading` has what needs no session, `operations` lists all, `requests` calls them.
+Neighbours: `reading` has what needs no session, `operations` lists all, `request_handler` calls them.
 """
 
 from __future__ import annotations
