@@ -471,11 +471,11 @@ ENTRIES = (
     ),
     pint(
         "pint.UnitRegistry",
-        "import pint; x = pint.UnitRegistry(); q = [3.0 * x.meter]; c = pint.Context('light')",
+        "import pint; x = pint.UnitRegistry(); q = [3.0 * x.meter]; Q = x.Quantity; c = pint.Context('light')",
         "x.define('smoot = 1.7018 * meter'); x.add_context(c); x.formatter.default_format = '~'; q[0] = 2.0 * x.smoot",
-        "('smoot' in x, c.name in x._contexts, str(q[0].to('cm')), q[0].u._REGISTRY is x, str(q[0] + 1 * x.meter))",
+        "('smoot' in x, c.name in x._contexts, str(q[0].to('cm')), q[0].u._REGISTRY is x, str(q[0] + Q(1, 'm')), Q is x.Quantity)",
         described=False,
-        variables=("x", "q", "c"),
+        variables=("x", "q", "Q", "c"),
     ),
     duckdb(
         "duckdb.DuckDBPyConnection",
