@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
     if config.stash[SOAK]:
         soak.properties(items)
+
+
+def pytest_collection_finish() -> None:
+    """What there is before the first test is not looked at by each `gc.collect` of a test."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

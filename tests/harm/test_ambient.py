@@ -6,6 +6,7 @@ these cells do. Once in a bare session, where no library may appear, and once wh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from .driving import thought
 
 Does = Callable[[Kernel, Path], object]
 
-HERE = Path(__file__).parent
+PATHS = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
 STATE = "__import__('ambient_state')"
 DEFINES = """
 class Plain:
@@ -141,7 +142,7 @@ def all_that_moves(kernel: Kernel, doings: dict[str, Does], work: Path) -> list[
 
 @pytest.fixture
 def kernel(start: Start, tmp_path: Path) -> Kernel:
-    kernel = start(environment={"PYTHONPATH": str(HERE), "JPY_SESSION_NAME": str(tmp_path / "book.ipynb")})
+    kernel = start(environment={"PYTHONPATH": PATHS, "JPY_SESSION_NAME": str(tmp_path / "book.ipynb")})
     kernel.value(f"{STATE}.armed()")
     kernel.run("1 / 0")  # IPython imports what it shows a traceback by
     kernel.done("status", channel="control")
@@ -165,7 +166,7 @@ def test_among_libraries(kernel: Kernel, tmp_path: Path) -> None:
 
 def test_a_resume(start: Start, tmp_path: Path) -> None:
     """In a kernel that has run nothing: what was kept comes, and nothing else."""
-    environment = {"PYTHONPATH": str(HERE), "JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    environment = {"PYTHONPATH": PATHS, "JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
     with start(environment=environment) as first:
         first.ok(DEFINES)
         first.ok(LARGE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,14 @@ LIGHT = ("core", "data", "plots", "learning", "vision")
 
 HERE = [(group, entry) for group in LIGHT for entry in entries_of(group) if entry.missing() is None]
 
+
+def _in_turn() -> Iterator[Any]:
+    """One in three of a library's; the others as a soak."""
+    for _, entries in groupby(HERE, key=lambda each: (each[0], each[1].library)):
+        for number, each in enumerate(entries):
+            yield pytest.param(*each, marks=[pytest.mark.soak] if number % 3 else [])
+
+
 OPAQUE = frozenset(
     {"generator", "sqlite3.Connection", "concurrent.futures.ThreadPoolExecutor", "np.nditer"}
     | {"pyarrow.dataset.Dataset", "numba.typed.List", "duckdb.DuckDBPyConnection", "duckdb.DuckDBPyRelation"}
@@ -43,18 +53,20 @@ Record = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Record]:
-    """Of all that can be tried here: library by library, each in a kernel."""
+def records(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Record]:
+    """Of all that is to be tried: library by library, each in a kernel."""
+    asked = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
+    wanted = {(each["group"], each["entry"].name) for each in asked if "entry" in each}
     found = {}
     for group in LIGHT:
-        entries = [entry for of, entry in HERE if of == group]
+        entries = [entry for of, entry in HERE if of == group and (group, entry.name) in wanted]
         for record in drive(entries, tmp_path_factory.mktemp(group), sys.executable):
             found[group, record["name"]] = record
     return found
 
 
 @pytest.mark.timeout(900)  # the first one waits for all kernels
-@pytest.mark.parametrize(("group", "entry"), HERE, ids=lambda each: each if isinstance(each, str) else each.name)
+@pytest.mark.parametrize(("group", "entry"), _in_turn(), ids=lambda each: each if isinstance(each, str) else each.name)
 def test_a_class(group: str, entry: Entry, records: dict[tuple[str, str], Record]) -> None:
     record = records[group, entry.name]
     each = verdict(record)

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.filterwarnings(
 PROGRAMS = int(os.environ.get("KISHU_PROGRAMS", "2000"))
 SEED = int(os.environ.get("KISHU_SEED", "0"))
 BLOCKS = 10
+SHORT = 2
+"""Blocks that are not for a soak."""
 
 TOGETHER: dict[int, Tally] = {}
 
@@ -70,7 +72,7 @@ def assert_says_something(tally: Tally, number: int) -> None:
     assert tally.raised < tally.cells * 0.6
 
 
-@each("block", range(BLOCKS), 2)
+@each("block", range(BLOCKS), SHORT)
 def test_every_state_comes_back(block: int) -> None:
     number = PROGRAMS * (ALL_TRACKED - 1) // ALL_TRACKED // BLOCKS
     tally = judged(number, block, "code")
@@ -91,8 +93,9 @@ def test_every_state_comes_back_from_a_disk(tmp_path: Path) -> None:
     assert_says_something(tally, number)
 
 
+@pytest.mark.soak
 def test_together_they_say_much() -> None:
-    if len(TOGETHER) < 2:
+    if len(TOGETHER) < BLOCKS - SHORT:
         pytest.skip("only some of the programs ran")
     tally = sum(TOGETHER.values(), Tally())
     assert tally.compared > 2.5 * tally.programs

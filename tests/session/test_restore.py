@@ -18,6 +18,7 @@ from kishu_kernel.session.progress import Progress, ProgressReporter
 from kishu_kernel.session.rerun import Rerun, RestoredObjects
 from kishu_kernel.store.base import ReadProgress, StoredPayload
 from tests.support.harness import FailingStore, Notebook
+from tests.support.soak import each
 
 
 class DoubtfulStore(FailingStore):
@@ -103,7 +104,9 @@ class Interrupt:
         return self
 
 
-def test_wherever_it_is_interrupted_nothing_has_changed() -> None:
+@each("step", (5, 1), 1)
+def test_wherever_it_is_interrupted_nothing_has_changed(step: int) -> None:
+    """At each fifth place, and as a soak at each."""
     notebook, target = travelled()
     notebook.ok("'shown'")
     live, out = dict(notebook.live), dict(notebook["Out"])
@@ -118,7 +121,7 @@ def test_wherever_it_is_interrupted_nothing_has_changed() -> None:
             pass
         finally:
             sys.settrace(tracing)
-        interrupted += 1
+        interrupted += step
         gc.collect(0)
         assert dict(notebook.live) == live, interrupted
         assert all(notebook.live[name] is obj for name, obj in live.items())

@@ -14,6 +14,7 @@ import pytest
 
 from kishu_kernel.detect.walk import sequences
 from tests.support.harness import FailingStore, Notebook
+from tests.support.soak import seeds
 
 MANY = 5000
 LOOK = "x; None"
@@ -247,7 +248,7 @@ CELLS = (
 )
 
 
-@pytest.mark.parametrize("seed", range(12))
+@seeds(4, 12)
 def test_random_cells_and_travels(seed: int) -> None:
     chance = random.Random(seed)
     notebook = Notebook()
