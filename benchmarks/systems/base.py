@@ -13,7 +13,7 @@ from benchmarks.harness import ROOT, Kernel, Launch, Run, launched
 from benchmarks.workloads import Cell
 
 AGENT = ROOT / "benchmarks" / "inside" / "agent.py"
-DESCRIBER = ROOT / "tests" / "describer.py"
+DESCRIBER = ROOT / "tests" / "support" / "describer.py"
 
 LOAD = """
 def _benchmark_load():
