@@ -66,7 +66,7 @@ def records(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.timeout(900)  # the first one waits for all kernels
-@pytest.mark.parametrize(("group", "entry"), _in_turn(), ids=lambda each: each if isinstance(each, str) else each.name)
+@pytest.mark.parametrize(("group", "entry"), list(_in_turn()), ids=lambda each: each if isinstance(each, str) else each.name)
 def test_a_class(group: str, entry: Entry, records: dict[tuple[str, str], Record]) -> None:
     record = records[group, entry.name]
     each = verdict(record)
