@@ -35,6 +35,10 @@ LIGHT = ("core", "data", "plots", "learning", "vision")
 HERE = [(group, entry) for group in LIGHT for entry in entries_of(group) if entry.missing() is None]
 
 
+def _name(each: Any) -> str:
+    return each if isinstance(each, str) else each.name  # type: ignore[no-any-return]
+
+
 def _in_turn() -> Iterator[Any]:
     """One in three of a library's; the others as a soak."""
     for _, entries in groupby(HERE, key=lambda each: (each[0], each[1].library)):
@@ -66,7 +70,7 @@ def records(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.timeout(900)  # the first one waits for all kernels
-@pytest.mark.parametrize(("group", "entry"), list(_in_turn()), ids=lambda each: each if isinstance(each, str) else each.name)
+@pytest.mark.parametrize(("group", "entry"), list(_in_turn()), ids=_name)
 def test_a_class(group: str, entry: Entry, records: dict[tuple[str, str], Record]) -> None:
     record = records[group, entry.name]
     each = verdict(record)
