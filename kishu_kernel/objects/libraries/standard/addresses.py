@@ -21,9 +21,10 @@ def _function_type(kind: Any) -> Reduction:
     # Found by no name either: one for each signature, which a call of ours finds again.
     import ctypes
 
-    if ctypes.CFUNCTYPE(kind._restype_, *kind._argtypes_) is not kind:
+    arguments = getattr(kind, "_argtypes_", None)  # a library's own type of functions has none
+    if arguments is None or ctypes.CFUNCTYPE(kind._restype_, *arguments) is not kind:
         raise HeldOutsideError("a type of C functions that `ctypes.CFUNCTYPE` does not know cannot be stored")
-    return ctypes.CFUNCTYPE, (kind._restype_, *kind._argtypes_)
+    return ctypes.CFUNCTYPE, (kind._restype_, *arguments)
 
 
 def _pointer_type(kind: Any) -> Reduction:
