@@ -13,7 +13,7 @@ from tests.support import addresses, soak
 
 SOAK = pytest.StashKey[bool]()
 
-LONGEST = ("tests/browser",)
+LONGEST = ("tests/browser", "tests/session/test_differential.py", "tests/matrix/test_matrix.py")
 """Groups that begin first, so that no process is left with one when the others are done."""
 
 

@@ -144,6 +144,7 @@ def test_menu_palette_and_keys_travel(lab: Open) -> None:
     notebook.shows("x", "1")
 
 
+@pytest.mark.soak
 def test_a_new_session_resumes_the_last_one(lab: Open) -> None:
     notebook = lab()
     notebook.run("x = 1")
@@ -220,6 +221,7 @@ def test_branches_tags_and_messages(lab: Open, shoot: Shoot) -> None:
     notebook.told("forrest")
 
 
+@pytest.mark.soak
 def test_other_kernels_are_left_alone(lab: Open, shoot: Shoot) -> None:
     notebook = lab(kernel="python3")
     notebook.run("x = 1")
@@ -303,6 +305,7 @@ def test_cells_with_effects_are_not_re_run_unasked(lab: Open, server: Server, sh
 WAIT = "import pathlib, time\nwhile not pathlib.Path('{}').exists():\n    time.sleep(0.01)"
 
 
+@pytest.mark.soak
 def test_undo_waits_for_the_running_cell(lab: Open, server: Server) -> None:
     notebook = lab()
     notebook.run("x = 1")
@@ -318,6 +321,7 @@ def test_undo_waits_for_the_running_cell(lab: Open, server: Server) -> None:
     notebook.shows("x", "1")
 
 
+@pytest.mark.soak
 def test_sidebar_moves_on_while_cells_run(lab: Open, server: Server) -> None:
     """Of cells that were started together the first is seen before the last ends, and Lab shows the kernel as busy."""
     notebook = lab(cells=["x = 1", WAIT.format("cells-may-end")])
@@ -333,6 +337,7 @@ def test_sidebar_moves_on_while_cells_run(lab: Open, server: Server) -> None:
     expect(rows).to_have_count(2)
 
 
+@pytest.mark.soak
 def test_in_the_dark(lab: Open, server: Server, shoot: Shoot) -> None:
     themes = "@jupyterlab/apputils-extension/themes"
     server.set(themes, {"theme": "JupyterLab Dark"})

@@ -70,6 +70,7 @@ def test_a_column_comes_back_by_a_button(open_notebook: OpenNotebook, shoot: Sho
     shoot("panel-after-undo")
 
 
+@pytest.mark.soak
 def test_a_branch_is_made_left_and_taken_up_again(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     notebook = open_notebook()
     notebook.run("x = 1")
@@ -112,6 +113,7 @@ def test_it_follows_new_cells_and_keeps_what_was_chosen(open_notebook: OpenNoteb
     expect(panel.details).to_contain_text("In [1]")
 
 
+@pytest.mark.soak
 def test_it_can_be_used_by_keys_alone(open_notebook: OpenNotebook) -> None:
     notebook = open_notebook()
     for number in range(1, 5):
@@ -143,6 +145,7 @@ def test_it_can_be_used_by_keys_alone(open_notebook: OpenNotebook) -> None:
     assert notebook.cells.count() == cells  # no key was a command for the notebook
 
 
+@pytest.mark.soak
 def test_two_states_are_compared(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     notebook = open_notebook()
     notebook.run(FRAME)
@@ -205,6 +208,7 @@ def test_the_first_look_fills_the_list(open_notebook: OpenNotebook, server: Serv
     expect(Panel(open_notebook(name)).rows).to_have_count(12)
 
 
+@pytest.mark.soak
 def test_a_thousand_states(open_notebook: OpenNotebook, server: Server, shoot: Shoot) -> None:
     name = server.notebook()
     server.start_kernel(name)
@@ -236,6 +240,7 @@ def test_a_thousand_states(open_notebook: OpenNotebook, server: Server, shoot: S
     expect(panel.region).to_contain_text("1,002 states")
 
 
+@pytest.mark.soak
 def test_the_dark_theme(open_notebook: OpenNotebook, server: Server, shoot: Shoot) -> None:
     themes = "@jupyterlab/apputils-extension/themes"
     server.set(themes, {"theme": "JupyterLab Dark"})
@@ -261,6 +266,7 @@ def test_the_dark_theme(open_notebook: OpenNotebook, server: Server, shoot: Shoo
         server.set(themes, {})
 
 
+@pytest.mark.soak
 def test_in_notebook_7(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     pytest.importorskip("notebook", reason="Notebook 7 is another application")
     notebook = open_notebook(inside="notebooks")

@@ -19,6 +19,7 @@ from kishu_kernel.store.catalog.receive_bundle import receive_bundle
 from kishu_kernel.store.maintenance.bundle_export import export_history
 from kishu_kernel.store.maintenance.bundle_format import ENTRIES, ROW, read_rows
 from tests.harm.tampering import HOSTILE, displays
+from tests.support.soak import each
 
 from .conftest import OpenNotebook, Shoot
 from .lab import NotebookPage, Server
@@ -100,7 +101,7 @@ def test_what_is_the_users_own_does_run(open_notebook: OpenNotebook) -> None:
     notebook.wait(lambda: notebook.page.evaluate("() => window.mine") == 1)
 
 
-@pytest.mark.parametrize("inside", ["lab/tree", "notebooks"])
+@each("inside", ["lab/tree", "notebooks"], 1)
 def test_in_the_notebook(open_notebook: OpenNotebook, tampered: Tampered, shoot: Shoot, inside: str) -> None:
     notebook = open_notebook(tampered.name, inside)
     shown = notebook.run(f"%kishu show {tampered.id}")

@@ -163,6 +163,7 @@ def test_sdist_with_the_built_one_needs_no_node(tree: Path) -> None:
     assert shipped(project) == PRETENDED
 
 
+@pytest.mark.soak  # `scripts/labextension` does it, too
 def test_node_builds_it(tree: Path) -> None:
     modules = SOURCES / "node_modules"
     if shutil.which("npm") is None or not modules.is_dir():

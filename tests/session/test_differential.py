@@ -27,7 +27,7 @@ pytestmark = pytest.mark.filterwarnings(
 PROGRAMS = int(os.environ.get("KISHU_PROGRAMS", "2000"))
 SEED = int(os.environ.get("KISHU_SEED", "0"))
 BLOCKS = 10
-SHORT = 2
+SHORT = 1
 """Blocks that are not for a soak."""
 
 TOGETHER: dict[int, Tally] = {}
