@@ -12,7 +12,7 @@ from kishu_kernel.objects.rebuild.handles import addresses
 
 def _array_type(kind: Any) -> Reduction:
     # Made anew by every multiplication, and found by no name.
-    if kind is not kind._type_ * kind._length_:
+    if not hasattr(kind, "_type_") or kind is not kind._type_ * kind._length_:
         return NotImplemented
     return operator.mul, (kind._type_, kind._length_)
 
@@ -21,15 +21,16 @@ def _function_type(kind: Any) -> Reduction:
     # Found by no name either: one for each signature, which a call of ours finds again.
     import ctypes
 
-    if ctypes.CFUNCTYPE(kind._restype_, *kind._argtypes_) is not kind:
+    result, arguments = getattr(kind, "_restype_", None), getattr(kind, "_argtypes_", None)
+    if arguments is None or ctypes.CFUNCTYPE(result, *arguments) is not kind:  # a library's own has none
         raise HeldOutsideError("a type of C functions that `ctypes.CFUNCTYPE` does not know cannot be stored")
-    return ctypes.CFUNCTYPE, (kind._restype_, *kind._argtypes_)
+    return ctypes.CFUNCTYPE, (result, *arguments)
 
 
 def _pointer_type(kind: Any) -> Reduction:
     import ctypes
 
-    if ctypes.POINTER(kind._type_) is not kind:
+    if not hasattr(kind, "_type_") or ctypes.POINTER(kind._type_) is not kind:
         return NotImplemented
     return ctypes.POINTER, (kind._type_,)
 
