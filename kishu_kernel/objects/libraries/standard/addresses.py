@@ -21,10 +21,10 @@ def _function_type(kind: Any) -> Reduction:
     # Found by no name either: one for each signature, which a call of ours finds again.
     import ctypes
 
-    result, arguments = getattr(kind, "_restype_", None), getattr(kind, "_argtypes_", None)
-    if arguments is None or ctypes.CFUNCTYPE(result, *arguments) is not kind:  # a library's own has none
+    arguments = getattr(kind, "_argtypes_", None)  # a library's own type of functions has none
+    if arguments is None or ctypes.CFUNCTYPE(kind._restype_, *arguments) is not kind:
         raise HeldOutsideError("a type of C functions that `ctypes.CFUNCTYPE` does not know cannot be stored")
-    return ctypes.CFUNCTYPE, (result, *arguments)
+    return ctypes.CFUNCTYPE, (kind._restype_, *arguments)
 
 
 def _pointer_type(kind: Any) -> Reduction:
