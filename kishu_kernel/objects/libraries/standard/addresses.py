@@ -12,7 +12,7 @@ from kishu_kernel.objects.rebuild.handles import addresses
 
 def _array_type(kind: Any) -> Reduction:
     # Made anew by every multiplication, and found by no name.
-    if kind is not kind._type_ * kind._length_:
+    if not hasattr(kind, "_type_") or kind is not kind._type_ * kind._length_:
         return NotImplemented
     return operator.mul, (kind._type_, kind._length_)
 
@@ -30,7 +30,7 @@ def _function_type(kind: Any) -> Reduction:
 def _pointer_type(kind: Any) -> Reduction:
     import ctypes
 
-    if ctypes.POINTER(kind._type_) is not kind:
+    if not hasattr(kind, "_type_") or ctypes.POINTER(kind._type_) is not kind:
         return NotImplemented
     return ctypes.POINTER, (kind._type_,)
 
