@@ -45,6 +45,8 @@ _TABLES = (
 _REDUCTIONS = ("reductions", "exact_reductions", "classes")
 _LOOKS = ("visible_state", "setup", "exposed_memory")
 """What these raise in our files says that this object cannot be seen: one that was closed, or released."""
+_OF_THE_OBJECT = (OSError, ValueError, ReferenceError, RuntimeError)
+"""What these say where our files take an object apart is how it is just now: a pipe, closed, dead, being changed."""
 _WORDS = "Kishu does not use what {} says of its objects ({})."
 
 
@@ -334,7 +336,8 @@ class Registry:
             except (TypeError, RecursionError, MemoryError):
                 raise
             except Exception as error:
-                self._complain(f"{type(library).__module__}.{type(library).__qualname__}", error)
+                if not (refused and isinstance(error, _OF_THE_OBJECT)):
+                    self._complain(f"{type(library).__module__}.{type(library).__qualname__}", error)
                 if refused:
                     raise TypeError(f"{type(error).__name__}: {error}") from error
                 raise UnknownError from error

@@ -34,6 +34,7 @@ def _buffered(file: Any) -> Reduction:
         return make_closed, (type(file).__name__, *_label(file.raw))
     if type(file.raw) is not io.FileIO or vars(file):
         raise HeldOutsideError(f"a {type(file).__name__} over something else than a file cannot be stored")
+    _raw(file.raw)  # what it refuses has no offset that could be asked for
     if type(file) is not io.BufferedReader and _is_pending(file):
         raise HeldOutsideError(f"{file.name} was not written to the disk as far as it goes: it needs a flush()")
     return make_buffered, (type(file).__name__, file.raw, file.tell())
