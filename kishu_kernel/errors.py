@@ -8,7 +8,9 @@
     │   ├── AmbiguousTargetError        choose one of `candidates`
     │   └── NothingToUndoError          stop: there is no state to undo or redo to
     ├── CheckoutError               stay where you are: the state could not be brought back
-    │   ├── LostError                   ask whether to go there without the values that are lost
+    │   ├── NotAcceptedError            show `plan` and ask: the request did not accept all that it would do
+    │   │   ├── LostError                   ask whether to go there without the values that are lost
+    │   │   └── SideEffectsError            ask whether cells with side effects may be re-run
     │   └── ReplayError                 take the value for lost: re-running its cell failed, or gave another one
     ├── LoadError                   re-run the cell: the stored value cannot be loaded
     │   └── UntrustedError              neither load nor re-run: somebody else may have written it
@@ -31,6 +33,7 @@ An object of the user's that cannot be pickled is a result (`objects.codec.pickl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class KishuError(Exception):
@@ -65,8 +68,24 @@ class CheckoutError(KishuError):
     """A checkout failed. No variable was changed."""
 
 
-class LostError(CheckoutError):
+class NotAcceptedError(CheckoutError):
+    """The plan would do what the request did not accept.
+
+    Attributes:
+        plan: what would be done, as `model.Plan`; of a kernel that was asked from outside, as its reply has it.
+    """
+
+    def __init__(self, message: str, plan: Any = None) -> None:
+        super().__init__(message)
+        self.plan = plan
+
+
+class LostError(NotAcceptedError):
     """Some variables of the target can be neither loaded nor re-run, and the request did not allow that."""
+
+
+class SideEffectsError(NotAcceptedError):
+    """Cells with side effects would have to be re-run, and nobody was asked whether they may be."""
 
 
 class ReplayError(CheckoutError):

@@ -25,7 +25,7 @@ from kishu_kernel import errors
 from kishu_kernel.client.connection import PATIENCE, QUIET, Connection, Json
 from kishu_kernel.errors import KishuError, NotKishuError, ReplyError
 
-Replay = Literal["auto", "never"]
+Replay = Literal["auto", "ask", "never"]
 
 LOOKING = frozenset({"status", "log", "show", "diff", "variable", "search", "export", "stores"})
 """Operations that are answered while a cell runs."""
@@ -160,27 +160,28 @@ class Client:
     # -- changing ------------------------------------------------------------------------------------
 
     def checkout(
-        self, target: str, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False
+        self, target: str, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False
     ) -> Json:
         """Goes to a state.
 
         Args:
             dry_run: change nothing: `plan` in the reply is what would be done.
-            replay: "never": fail rather than re-run cells.
+            replay: "auto": re-run what must be re-run; "ask": raise `SideEffectsError`, which has the plan, where that
+                has side effects; "never": fail rather than re-run cells.
             allow_lost: go there even if some values are lost.
         """
         return self.request("checkout", target=target, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
 
-    def undo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False) -> Json:
+    def undo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False) -> Json:
         """Takes back the last cell, or the last few."""
         return self.request("undo", steps=steps, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
 
-    def redo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False) -> Json:
+    def redo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False) -> Json:
         """Takes back the last undo, or the last few."""
         return self.request("redo", steps=steps, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
 
     def resume(
-        self, session: str | None = None, *, dry_run: bool = False, replay: Replay = "auto", allow_lost: bool = False
+        self, session: str | None = None, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False
     ) -> Json:
         """Goes to where an earlier session of this notebook ended."""
         return self.request("resume", session=session, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
@@ -297,6 +298,8 @@ def _raised(reply: Mapping[str, Any]) -> KishuError:
     kind = getattr(errors, ename, None)
     if kind is errors.AmbiguousTargetError:
         return errors.AmbiguousTargetError(evalue, [str(each) for each in reply.get("candidates", ())])
+    if isinstance(kind, type) and issubclass(kind, errors.NotAcceptedError):
+        return kind(evalue, reply.get("plan"))
     if isinstance(kind, type) and issubclass(kind, KishuError) and kind is not ReplyError:
         return kind(evalue)
     return ReplyError(ename, evalue)

@@ -163,7 +163,7 @@ class _Replays:
                 tuple(gives),
                 tuple(loads),
                 tuple(after),
-                side_effects(checkpoint.code, checkpoint.effects),
+                self._effects(at),
             )
         )
         return None
@@ -191,6 +191,8 @@ class _Replays:
         annotations = cell_annotations(self._lookup(version.checkpoint).code)
         if self._mode == "never" or (self._mode == "annotated" and DETERMINISTIC not in annotations):
             return f"{why}; its cell would have to be re-run, and replay is '{self._mode}'"
+        if self._mode == "annotated" and self._effects(version.checkpoint):
+            return f"{why}; its cell has side effects, and nobody was asked whether it may be re-run"
         if NO_REPLAY in annotations:
             return f"{why}; its cell says `# kishu: {NO_REPLAY}`"
         if self._lookup(version.checkpoint).incomplete:
@@ -200,6 +202,10 @@ class _Replays:
         if self._lookup(version.checkpoint).status == "interrupted":
             return f"{why}; its cell was interrupted"
         return None
+
+    def _effects(self, at: CheckpointId) -> tuple[str, ...]:
+        checkpoint = self._lookup(at)
+        return side_effects(checkpoint.code, checkpoint.effects)
 
     def _trusted(self, version: Version) -> bool:
         return self._lookup(version.checkpoint).trusted

@@ -7,8 +7,9 @@ from typing import Literal
 
 from kishu_kernel.model.identity import CheckpointId, Version
 
-ReplayMode = Literal["auto", "annotated", "never"]
-"""Which cells a checkout may re-run: all; only those that call themselves deterministic; none."""
+ReplayMode = Literal["auto", "ask", "annotated", "never"]
+"""Which cells a checkout may re-run: all; all, but a plan with side effects is refused, lest nobody was asked; only those
+that call themselves deterministic, and have no side effects; none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class CheckoutOptions:
     """
 
     dry_run: bool = False
-    replay: ReplayMode = "auto"
+    replay: ReplayMode = "ask"
     allow_lost: bool = False
 
 
@@ -89,6 +90,11 @@ class Plan:
     replay: tuple[ReplayStep, ...]
     lost: tuple[Lost, ...]
     ambient: tuple[str, ...] = ()
+
+    @property
+    def with_side_effects(self) -> tuple[ReplayStep, ...]:
+        """The re-runs that may do something to the world."""
+        return tuple(step for step in self.replay if step.side_effects)
 
 
 @dataclass(frozen=True, slots=True)

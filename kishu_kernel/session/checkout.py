@@ -17,7 +17,6 @@ from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
 from kishu_kernel.history.graph import ancestry
-from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, Plan, State
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
@@ -25,7 +24,7 @@ from kishu_kernel.session.ledger import Ledger
 from kishu_kernel.session.namespace import NOTHING_DISPLAYED, OUTPUT_ALIASES, UserNamespace
 from kishu_kernel.session.progress import ProgressReporter, ShowProgress
 from kishu_kernel.session.rerun import RestoredObjects
-from kishu_kernel.session.restore import Restorer, with_ambient
+from kishu_kernel.session.restore import Restorer
 from kishu_kernel.session.running_cells import RunningCells
 from kishu_kernel.session.think_time import ThinkTime
 from kishu_kernel.session.timeline import Timeline
@@ -155,7 +154,7 @@ class Checkouts:
         start = self._start(target)
         if options.dry_run:
             self._cells.unchecked = unchecked
-            plan = with_ambient(make_plan(self._timeline.lookup, start.state, target, options.replay), start.ambient)
+            plan = self._restorer.plan(self._timeline, start.state, target, options.replay, start.ambient)
             return Outcome(previous, previous, plan, False, time.perf_counter() - began)
         reuse = self._ledger.sequence_reuse()
         self._timeline.pinned = target

@@ -1,6 +1,7 @@
 """Obtains everything that a checkout needs before a name is rebound: loads versions, and has cells re-run.
 
 Law: nothing here changes the session, wherever it is interrupted. What somebody else may have written is not loaded.
+No cell with side effects is re-run that the first plan, which the request accepted, did not name.
 Neighbours: `history.plan` says what is needed, `rerun` re-runs cells, `checkout` gives the names what was
 obtained.
 """
@@ -9,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kishu_kernel.ambient.keeper import AmbientState, Move
 from kishu_kernel.detect.sequence_cache import CheckoutReuse, PayloadReuse
-from kishu_kernel.errors import LoadError, LostError, ReplayError, UntrustedError
+from kishu_kernel.errors import LoadError, LostError, ReplayError, SideEffectsError, UntrustedError
 from kishu_kernel.history.graph import Lookup
 from kishu_kernel.history.plan import make_plan
-from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Names, Plan, ReplayMode, State, Version
+from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Names, Plan, ReplayMode, ReplayStep, State, Version
+from kishu_kernel.model.amounts import counted
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
@@ -35,6 +37,29 @@ class _UnloadableError(Exception):
     trusted: bool
 
 
+@dataclass
+class _Failures:
+    """What turned out to be unloadable, in the place of the session where that was asked for.
+
+    A plan that was refused because of it is asked for again: the next one must say what this one found out.
+
+    Attributes:
+        asked: HEAD and the target.
+        unloadable: versions whose load failed, and why.
+        untrusted: checkpoints whose payloads turned out to be forged.
+    """
+
+    asked: tuple[CheckpointId | None, CheckpointId | None] | None = None
+    unloadable: dict[Version, str] = field(default_factory=dict)
+    untrusted: set[CheckpointId] = field(default_factory=set)
+
+    def note(self, failed: _UnloadableError) -> None:
+        """A load has failed."""
+        self.unloadable[failed.version] = failed.reason
+        if not failed.trusted:
+            self.untrusted.add(failed.version.checkpoint)
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """What one checkout asks for; the arguments are those of `Restorer.obtain`."""
@@ -48,16 +73,27 @@ class _Request:
     progress: ProgressReporter
     reuse: CheckoutReuse
 
-    def plan(
-        self,
-        untrusted: Collection[CheckpointId],
-        unloadable: Mapping[Version, str],
-        unobtainable: Mapping[Version, str],
-    ) -> Plan:
+    def plan(self, failures: _Failures, unobtainable: Mapping[Version, str]) -> Plan:
         """The plan, given what has failed so far."""
-        lookup = _distrusting(self.timeline.lookup, untrusted)
-        plan = make_plan(lookup, self.here, self.target, self.replay, unloadable, unobtainable)
-        return with_ambient(plan, self.ambient)
+        lookup = _distrusting(self.timeline.lookup, failures.untrusted)
+        plan = make_plan(lookup, self.here, self.target, self.replay, failures.unloadable, unobtainable)
+        ambient = self.ambient
+        return replace(plan, ambient=tuple(sorted(ambient.values)), lost=(*plan.lost, *ambient.lost))
+
+    def check(self, plan: Plan, accepted: Collection[CheckpointId]) -> None:
+        """Whether the request accepts the plan.
+
+        Args:
+            accepted: the cells with side effects that may be re-run.
+
+        Raises:
+            LostError: versions are lost, and may not be.
+            SideEffectsError: another cell would be re-run.
+        """
+        if plan.lost and not self.allow_lost:
+            raise LostError(_lost_sentence(plan), plan)
+        if any(step.checkpoint not in accepted for step in plan.with_side_effects):
+            raise SideEffectsError(_effects_sentence(plan), plan)
 
 
 class Restorer:
@@ -80,6 +116,7 @@ class Restorer:
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
         self._copies = UnclaimedObjects(tell)
+        self._failures = _Failures()
 
     @property
     def rerunning(self) -> bool:
@@ -90,6 +127,13 @@ class Restorer:
     def differing_after_rerun(self) -> list[Names]:
         """Co-variables that re-runs gave back for the last plan with the same types and other contents."""
         return self._rerunner.differing_after_rerun
+
+    def plan(
+        self, timeline: Timeline, here: State, target: CheckpointId | None, replay: ReplayMode, ambient: Move
+    ) -> Plan:
+        """The plan that `obtain` would begin with. The arguments are the same."""
+        request = _Request(timeline, here, target, replay, ambient, True, ProgressReporter(), CheckoutReuse())
+        return request.plan(self._failures_at(timeline, target), {})
 
     def obtain(
         self,
@@ -116,6 +160,8 @@ class Restorer:
 
         Raises:
             LostError: versions are lost, and may not be.
+            SideEffectsError: cells with side effects would be re-run, and the request did not accept them: it did not
+                say so, or the first plan did not have them.
             ReplayError: a re-run failed, and what it should give back may not be lost.
         """
         request = _Request(
@@ -155,29 +201,36 @@ class Restorer:
         self._copies.failed(error)
 
     def _obtain(self, request: _Request) -> tuple[Plan, RestoredObjects]:
-        unloadable: dict[Version, str] = {}
+        failures = self._failures_at(request.timeline, request.target)
         unobtainable: dict[Version, str] = {}
-        untrusted: set[CheckpointId] = set()
         loaded: RestoredObjects = {}
         rerun: RestoredObjects = {}
+        plan = request.plan(failures, unobtainable)
+        shown = plan.with_side_effects if request.replay == "auto" else ()
+        accepted = {step.checkpoint for step in shown}
         while True:
-            plan = request.plan(untrusted, unloadable, unobtainable)
-            if plan.lost and not request.allow_lost:
-                raise LostError(_lost_sentence(plan))
+            request.check(plan, accepted)
             try:
                 restored = self._carry_out(request, plan, loaded, rerun)
             except _UnloadableError as failed:
-                unloadable[failed.version] = failed.reason
-                if not failed.trusted:
-                    untrusted.add(failed.version.checkpoint)
+                failures.note(failed)
             except NotGivenBackError as failed:
                 if not request.allow_lost:
                     raise ReplayError(_failed_sentence(failed.reasons)) from None
                 unobtainable.update(failed.reasons)
             else:
-                if unloadable or unobtainable:  # nobody gets what was loaded, or re-run, for another plan only
+                if failures.unloadable or unobtainable:  # nobody gets what was loaded, or re-run, for another plan only
                     self._drop_others([loaded, rerun], restored)
+                self._failures = _Failures()
                 return plan, restored
+            plan = request.plan(failures, unobtainable)
+
+    def _failures_at(self, timeline: Timeline, target: CheckpointId | None) -> _Failures:
+        """What is known of loads to this target. Forgotten when the session moves on, which may have mended them."""
+        asked = (timeline.head, target)
+        if self._failures.asked != asked:
+            self._failures = _Failures(asked)
+        return self._failures
 
     def _carry_out(
         self, request: _Request, plan: Plan, loaded: RestoredObjects, rerun: RestoredObjects
@@ -222,11 +275,6 @@ class Restorer:
         self._copies.let_go()
 
 
-def with_ambient(plan: Plan, ambient: Move) -> Plan:
-    """The plan, extended by what is set outside the namespace."""
-    return replace(plan, ambient=tuple(sorted(ambient.values)), lost=(*plan.lost, *ambient.lost))
-
-
 def _distrusting(lookup: Lookup, untrusted: Collection[CheckpointId]) -> Lookup:
     """The history, in which these checkpoints are not trusted either: their payloads turned out to be forged."""
 
@@ -237,11 +285,29 @@ def _distrusting(lookup: Lookup, untrusted: Collection[CheckpointId]) -> Lookup:
     return distrusting
 
 
+_MAX_CELLS = 3
+"""Cells that a sentence names, at most."""
+_LINE = 60
+"""Characters of a cell's line, at most."""
 _WITHOUT = "Ask with allow_lost to go there without them"
 
 
 def _lost_sentence(plan: Plan) -> str:
     return f"this state cannot be brought back completely: {_reasons(plan.lost)}. {_WITHOUT}"
+
+
+def _effects_sentence(plan: Plan) -> str:
+    steps = plan.with_side_effects
+    told = "; ".join(f"`{_first_line(step)}` {', '.join(step.side_effects)}" for step in steps[:_MAX_CELLS])
+    more = f"; and {len(steps) - _MAX_CELLS} more" if len(steps) > _MAX_CELLS else ""
+    cells = counted(len(plan.replay), "cell")
+    return f'going there re-runs {cells}, with side effects: {told}{more}. Ask with replay "auto" to allow it'
+
+
+def _first_line(step: ReplayStep) -> str:
+    lines = [line.strip() for line in step.code.splitlines()]
+    line = next((line for line in lines if line and not line.startswith("#")), "")
+    return line if len(line) <= _LINE else f"{line[: _LINE - 3]}..."
 
 
 def _failed_sentence(reasons: Mapping[Version, str]) -> str:

@@ -233,7 +233,7 @@ class Session:
         target: str,
         *,
         dry_run: bool = False,
-        replay: ReplayMode = "auto",
+        replay: ReplayMode = "ask",
         allow_lost: bool = False,
     ) -> Outcome:
         """Brings the state of a checkpoint back. Keeps the objects that are the same there.
@@ -258,7 +258,7 @@ class Session:
         steps: int = 1,
         *,
         dry_run: bool = False,
-        replay: ReplayMode = "auto",
+        replay: ReplayMode = "ask",
         allow_lost: bool = False,
     ) -> Outcome:
         """Goes to the parent, so many times. The parent of the first checkpoint is the empty state.
@@ -277,7 +277,7 @@ class Session:
         steps: int = 1,
         *,
         dry_run: bool = False,
-        replay: ReplayMode = "auto",
+        replay: ReplayMode = "ask",
         allow_lost: bool = False,
     ) -> Outcome:
         """Goes to the child that was undone last, so many times.
@@ -296,7 +296,7 @@ class Session:
         session: str | None = None,
         *,
         dry_run: bool = False,
-        replay: ReplayMode = "auto",
+        replay: ReplayMode = "ask",
         allow_lost: bool = False,
     ) -> Outcome:
         """Goes to the head of an earlier session.

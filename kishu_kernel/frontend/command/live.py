@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from kishu_kernel.errors import SideEffectsError
 from kishu_kernel.frontend.command import tables
 from kishu_kernel.frontend.command.completion import complete_target
 from kishu_kernel.frontend.command.history import store_argument
@@ -24,6 +25,7 @@ from kishu_kernel.frontend.command.terminal import (
     json_option,
     print_reply,
 )
+from kishu_kernel.frontend.printable import printable
 
 _steps = click.argument("steps", type=click.IntRange(1), default=1)
 _timeout = click.option(
@@ -39,6 +41,7 @@ def _travel_options(command: Command) -> Command:
         _timeout,
         click.option("--allow-lost", is_flag=True, help="Go there even if some values are lost."),
         click.option("--no-replay", is_flag=True, help="Fail rather than re-run a cell."),
+        click.option("-y", "--yes", is_flag=True, help="Re-run cells with side effects without asking."),
         click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done."),
     ):
         command = option(command)
@@ -206,15 +209,33 @@ def _travel(
     *,
     dry_run: bool,
     no_replay: bool,
+    yes: bool,
     allow_lost: bool,
     timeout: float | None,
     directory: Path | None,
     for_programs: bool,
 ) -> None:
-    asked = {**where, "dry_run": dry_run, "replay": "never" if no_replay else "auto", "allow_lost": allow_lost}
+    replay = "never" if no_replay else "auto" if yes else "ask"
+    asked = {**where, "dry_run": dry_run, "replay": replay, "allow_lost": allow_lost}
     with live_source(ctx, directory, name, timeout) as there:
-        reply = there.ask(operation, **asked)
+        while True:  # each plan that was not accepted yet is asked about: a checkout may have to plan anew
+            try:
+                reply = there.ask(operation, **asked)
+                break
+            except SideEffectsError as error:
+                if for_programs or not sys.stdin.isatty():
+                    raise
+                _confirm(error.plan)
+                asked["replay"] = "auto"
     print_reply(reply, asked, for_programs)
+
+
+def _confirm(plan: Json) -> None:
+    """Asks whether cells with side effects may be re-run. Ends the command if they may not."""
+    from kishu_kernel.frontend.pages.confirmation import consequences
+
+    click.echo(printable(consequences(plan["replay"])))
+    click.confirm("Re-run them?", abort=True)
 
 
 SECTION = "In a live notebook"

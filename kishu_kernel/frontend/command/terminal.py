@@ -65,7 +65,9 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except KishuError as error:
-            sentence = str(error).replace("`%kishu ", "`jupyter kishu ")  # what it names is a magic
+            from kishu_kernel.frontend.pages.confirmation import with_options
+
+            sentence = with_options(str(error)).replace("`%kishu ", "`jupyter kishu ")  # what it names is a magic
             raise click.ClickException(printable(sentence)) from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # the reader of a pipe has ended: click ends silently

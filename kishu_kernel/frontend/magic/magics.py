@@ -18,7 +18,8 @@ from kishu_kernel.process.interrupts import until_replied
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
     from kishu_kernel.frontend.protocol.request_handler import RequestHandler
 
-_TRAVELS = ("undo", "redo", "checkout", "resume")
+_NOT_ASKED = "SideEffectsError"
+"""The reply to a checkout that would re-run cells with side effects: its plan is to be shown, and accepted."""
 _WIDEST = 160
 _JSON = "application/json"
 
@@ -66,22 +67,24 @@ class KishuMagics(Magics):
     kishu.getdoc = _getdoc  # type: ignore[union-attr]
 
     def _perform(self, request: dict[str, Any], as_json: bool) -> None:
-        refusal = None
-        if request["operation"] in _TRAVELS and not request.pop("yes", False):
-            refusal = self._unapproved(request, ask=not as_json)
-        elif not as_json:
+        if request.pop("yes", False):
+            request.setdefault("replay", "auto")
+        if not as_json:
             request |= {"log": {"graph": True}, "diff": {"values": True}}.get(request["operation"], {})
-        with until_replied():
-            if refusal is not None:
-                reply = {"status": "error", "ename": "NotApproved", "evalue": refusal, "traceback": [refusal]}
-            elif request in ({"operation": "branch"}, {"operation": "tag"}):
-                reply = self._names(request["operation"])
-            else:
-                reply = self._requests.answer(request)
-            if as_json:
-                display({_JSON: reply}, raw=True)
-            else:
-                self._show(reply, request)
+        while True:  # each plan that was not accepted yet is asked about: a checkout may have to plan anew
+            with until_replied():
+                reply = self._answer(request)
+                if as_json:
+                    return display({_JSON: _for_a_line(reply)}, raw=True)
+                if reply.get("ename") != _NOT_ASKED:
+                    return self._show(reply, request)
+            self._ask(reply)
+            request["replay"] = "auto"
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request in ({"operation": "branch"}, {"operation": "tag"}):
+            return self._names(request["operation"])
+        return self._requests.answer(request)
 
     def _show(self, reply: dict[str, Any], request: dict[str, Any]) -> None:
         if reply["status"] == "error":
@@ -117,23 +120,21 @@ class KishuMagics(Magics):
         key = {"branch": "branches", "tag": "tags"}[kind]
         return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: self._requests.reader.names()[kind]}
 
-    def _unapproved(self, request: dict[str, Any], *, ask: bool) -> str | None:
-        """Returns why a checkout is not done: it would re-run cells with side effects, and the user did not agree."""
-        if request.get("dry_run") or request.get("replay") == "never":
-            return None
-        plan = self._requests.answer({**request, "dry_run": True})
-        steps = plan["plan"]["replay"] if plan["status"] == "ok" else []
-        if not any(step["side_effects"] for step in steps):
-            return None
-        from kishu_kernel.frontend.magic.confirmation import prompt, refusal
+    @staticmethod
+    def _ask(reply: dict[str, Any]) -> None:
+        """Asks whether cells may be re-run that have side effects.
 
-        if not ask:
-            return refusal(steps)
+        Raises:
+            UsageError: they may not, or nobody can be asked.
+        """
+        from kishu_kernel.frontend.pages.confirmation import prompt
+
         try:
-            answer = input(prompt(steps))
+            answer = input(prompt(reply["plan"]["replay"]))
         except (StdinNotImplementedError, EOFError):
-            return refusal(steps)
-        return None if answer.strip().lower() in ("y", "yes") else "cancelled: nothing has changed"
+            raise UsageError(_sentence(reply)) from None
+        if answer.strip().lower() not in ("y", "yes"):
+            raise UsageError("cancelled: nothing has changed")
 
     def _help(self, name: str | None) -> None:
         from kishu_kernel.frontend.magic.subcommands import help_page, help_text
@@ -187,5 +188,13 @@ def _sentence(reply: dict[str, Any]) -> str:
     """Returns the sentence of an error reply on one line, with the options of the magic."""
     from kishu_kernel.frontend.printable import printable
 
-    text = printable(" ".join(reply["evalue"].split()))
-    return text.replace("Ask with allow_lost to go there without them", "Add --allow-lost to go there without them")
+    return printable(" ".join(_for_a_line(reply)["evalue"].split()))
+
+
+def _for_a_line(reply: dict[str, Any]) -> dict[str, Any]:
+    """Returns a reply whose sentence, if it is one of an error, names the options of the magic."""
+    if reply["status"] != "error":
+        return reply
+    from kishu_kernel.frontend.pages.confirmation import with_options
+
+    return {**reply, "evalue": with_options(reply["evalue"])}

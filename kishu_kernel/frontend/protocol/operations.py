@@ -21,7 +21,7 @@ _LIMIT = Parameter(int, 100, least=0)
 _STEPS = Parameter(int, 1, least=1)
 _TRAVEL = {
     "dry_run": _FLAG,
-    "replay": Parameter(str, "auto", choices=("auto", "never")),
+    "replay": Parameter(str, "ask", choices=("auto", "ask", "never")),
     "allow_lost": _FLAG,
 }
 _NAMING = {"name": _TEXT, "target": _TARGET_OR_HEAD, "delete": _FLAG}

@@ -14,13 +14,15 @@ from kishu_kernel.errors import (
     CheckoutError,
     KishuError,
     LostError,
+    NotAcceptedError,
     NothingToUndoError,
     ReplayError,
     RequestError,
+    SideEffectsError,
     StoreError,
     UnknownTargetError,
 )
-from kishu_kernel.frontend.protocol.content import PROTOCOL, Json, sendable
+from kishu_kernel.frontend.protocol.content import PROTOCOL, Json, plan_content, sendable
 from kishu_kernel.frontend.protocol.live_operations import LiveOperations
 from kishu_kernel.frontend.protocol.operations import OPERATIONS
 from kishu_kernel.frontend.protocol.parameters import checked
@@ -83,6 +85,8 @@ class RequestHandler:
             }
         except AmbiguousTargetError as error:
             return {**_error(error), "candidates": list(error.candidates)}
+        except NotAcceptedError as error:
+            return {**_error(error), "plan": plan_content(error.plan)}
         except KeyboardInterrupt:
             return _error(KeyboardInterrupt("interrupted: the session is as it was"))
         except Exception as error:  # one reply, whatever happens
@@ -91,6 +95,7 @@ class RequestHandler:
 
 _HINTS: dict[type[BaseException], str] = {
     LostError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
+    SideEffectsError: 'Show the plan to a person, and ask again with replay "auto" if it may be done.',
     ReplayError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
     CheckoutError: "Nothing has changed: correct what the sentence names, and ask again.",
     AmbiguousTargetError: "Give more characters of the id.",

@@ -7,7 +7,7 @@
 
 import { cellLabel } from '../model/checkpoint.js';
 import { countOf, joinNames } from '../model/format.js';
-import { boundsOf, needsConsent, outcome } from '../model/plan.js';
+import { boundsOf, needsConsent, outcome, planIn } from '../model/plan.js';
 import { drawConsequences } from './consent.js';
 
 const SHOW_AFTER = 400; // milliseconds: a word appears only where it takes a while
@@ -52,16 +52,21 @@ export class Actions {
   async travel(content, text) {
     this.notices.clear();
     const planned = await this.during(text, () => this.panel.ask({ ...content, dry_run: true }));
-    if (!planned) return;
-    const { plan } = planned;
+    if (planned) await this.carryOut(planned.plan, content, text);
+  }
+
+  /** Does what the plan says, and no more. Where the kernel must plan anew, the new plan is asked about in turn. */
+  async carryOut(plan, content, text) {
     if (needsConsent(plan)) {
       const yes = plan.replay.length ? 'Re-run and go' : 'Go without them';
       const title = `${text}: not everything is stored`;
       if (!(await this.notices.ask(title, drawConsequences(plan), [[yes, () => true]]))) return;
     }
     const known = new Set(await this.warnings());
-    const reply = await this.change(text, { ...content, ...boundsOf(plan) });
-    if (reply) this.arrived(reply, (await this.warnings()).filter((each) => !known.has(each)));
+    let another = null;
+    const reply = await this.change(text, { ...content, ...boundsOf(plan) }, (error) => (another = planIn(error)));
+    if (another) await this.carryOut(another, content, text);
+    else if (reply) this.arrived(reply, (await this.warnings()).filter((each) => !known.has(each)));
   }
 
   async nameState(kind, checkpoint) {
@@ -95,9 +100,9 @@ export class Actions {
     if (reply) this.notices.tell('done', `${countOf(reply.cells, 'cell')} written to ${reply.path}.`);
   }
 
-  /** Sends what changes the history, and shows it changed. The reply; null where it failed. */
-  async change(text, content) {
-    const reply = await this.during(text, () => this.panel.ask(content));
+  /** Sends what changes the history, and shows it changed. The reply; null where it failed, told unless it is handled. */
+  async change(text, content, isHandled) {
+    const reply = await this.during(text, () => this.panel.ask(content, undefined, isHandled));
     if (reply && !this.panel.isDestroyed) await this.panel.refresh(!reply.plan);
     return reply;
   }

@@ -143,10 +143,11 @@ export class Panel {
   }
 
   /** The reply; null where it failed, and then the person is told, if they still wait for it. */
-  async ask(content, isStillWanted = () => true) {
+  async ask(content, isStillWanted = () => true, isHandled = () => false) {
     try {
       return await this.request(content);
     } catch (error) {
+      if (isHandled(error)) return null;
       if (!this.isDestroyed && isStillWanted()) this.notices.tell('error', asSentence(error.message));
       return null;
     }

@@ -10,7 +10,12 @@ from kishu_kernel.model.amounts import counted
 
 
 def prompt(steps: Sequence[Reply]) -> str:
-    """Returns the cells to re-run, and the question.
+    """Returns the cells to re-run, and the question. The argument is that of `consequences`."""
+    return f"{consequences(steps)}\nRe-run them? [y/N] "
+
+
+def consequences(steps: Sequence[Reply]) -> str:
+    """Returns the cells to re-run, with their side effects and cost.
 
     Args:
         steps: `plan.replay` of a reply.
@@ -20,17 +25,14 @@ def prompt(steps: Sequence[Reply]) -> str:
         effects = ", ".join(map(printable, step["side_effects"]))
         details = f"took {lasted(step['seconds'])} when it first ran" + (f"; {effects}" if effects else "")
         lines.append(f"  {fitted(first_line(step['code']), 60)}  ({details})")
-    return "\n".join([*lines, "Re-run them? [y/N] "])
+    return "\n".join(lines)
 
 
-def refusal(steps: Sequence[Reply]) -> str:
-    """Returns the sentence to show where the question cannot be asked."""
-    first = next(step for step in steps if step["side_effects"])
-    effects = ", ".join(map(printable, first["side_effects"]))
-    return (
-        f"going there re-runs {counted(len(steps), 'cell')}{_cost(steps)}, and "
-        f"`{fitted(first_line(first['code']), 60)}` {effects}: add --yes to allow it, or --dry-run to see the plan"
-    )
+def with_options(sentence: str) -> str:
+    """Returns the sentence of an error reply, with options of a command line in the place of what a request has."""
+    for parameter, option in (("allow_lost", "--allow-lost"), ('replay "auto"', "--yes")):
+        sentence = sentence.replace(f"Ask with {parameter} to", f"Add {option} to")
+    return sentence
 
 
 def _cost(steps: Sequence[Reply]) -> str:
