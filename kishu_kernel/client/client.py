@@ -159,9 +159,7 @@ class Client:
 
     # -- changing ------------------------------------------------------------------------------------
 
-    def checkout(
-        self, target: str, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False
-    ) -> Json:
+    def checkout(self, target: str, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False) -> Json:
         """Goes to a state.
 
         Args:

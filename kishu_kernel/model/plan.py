@@ -8,8 +8,8 @@ from typing import Literal
 from kishu_kernel.model.identity import CheckpointId, Version
 
 ReplayMode = Literal["auto", "ask", "annotated", "never"]
-"""Which cells a checkout may re-run: all; all, but a plan with side effects is refused, lest nobody was asked; only those
-that call themselves deterministic, and have no side effects; none."""
+"""Which cells a checkout may re-run: all; all, but a plan with side effects is refused, lest nobody was asked; only
+those that call themselves deterministic, and have no side effects; none."""
 
 
 @dataclass(frozen=True, slots=True)

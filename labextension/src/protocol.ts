@@ -50,6 +50,11 @@ export class Refusal extends Error {
   }
 
   readonly ename: string;
+
+  /** Whether the plan would have done more than the request accepts. */
+  get notAccepted(): boolean {
+    return this.ename === 'LostError' || this.ename === 'SideEffectsError';
+  }
 }
 
 /** The reply, which is none of an error. Throws `Refusal`. */

@@ -2,7 +2,8 @@
  * Going to another state: asks before cells with effects are re-run or anything is lost, tells what was done, and offers
  * to mark the cells that are not in the new state.
  *
- * Law: the first try re-runs nothing and loses nothing. What that refuses is shown as a plan, and done only when agreed to.
+ * Law: the first try re-runs nothing and loses nothing. What that refuses is shown as a plan, and done only when agreed to;
+ * so is the plan that a kernel makes anew on the way.
  */
 
 import { Dialog, showDialog } from '@jupyterlab/apputils';
@@ -51,21 +52,29 @@ export function arrived(reply: Travel, done: string, { marks, markAhead }: Optio
 }
 
 async function carriedOut(request: Request, name: string, link: KernelLink, notice: Notice): Promise<Travel | null> {
-  try {
-    return await granted<Travel>(link.request({ ...request, replay: 'never' }));
-  } catch (error) {
-    if (!(error instanceof Refusal && error.ename === 'LostError')) {
-      throw error;
+  let bounds: Bounds = { replay: 'never', allow_lost: false };
+  for (;;) {
+    try {
+      return await granted<Travel>(link.request({ ...request, ...bounds }));
+    } catch (error) {
+      if (!(error instanceof Refusal && error.notAccepted)) {
+        throw error;
+      }
     }
+    const { plan } = await granted<Travel>(link.request({ ...request, dry_run: true }));
+    notice.end(); // it waits for the person now
+    if (needsConsent(plan) && !(await consented(plan, name))) {
+      return null;
+    }
+    // No more than what was shown, whatever has happened meanwhile.
+    bounds = { replay: plan.replay.length ? 'auto' : 'never', allow_lost: plan.lost.length > 0 };
   }
-  const { plan } = await granted<Travel>(link.request({ ...request, dry_run: true }));
-  notice.end(); // it waits for the person now
-  if (needsConsent(plan) && !(await consented(plan, name))) {
-    return null;
-  }
-  // No more than what was shown, whatever has happened meanwhile.
-  const replay = plan.replay.length ? 'auto' : 'never';
-  return granted<Travel>(link.request({ ...request, replay, allow_lost: plan.lost.length > 0 }));
+}
+
+/** What a request accepts. */
+interface Bounds {
+  replay: 'auto' | 'never';
+  allow_lost: boolean;
 }
 
 function needsConsent(plan: Plan): boolean {

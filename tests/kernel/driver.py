@@ -27,6 +27,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 import kishu_kernel
 from tests.support.addresses import own_address
 
+_TRAVELS = frozenset({"undo", "redo", "checkout", "resume"})
 PATIENCE = 30.0
 """Seconds after which a kernel that does not answer is taken for hung."""
 
@@ -236,7 +237,9 @@ class Kernel:
         return self.ask({"operation": operation, **parameters}, channel)
 
     def done(self, operation: str, channel: str = "shell", **parameters: Any) -> Content:
-        """The reply to an operation that must succeed."""
+        """The reply to an operation that must succeed. A travel accepts side effects: as a person does who agrees."""
+        if operation in _TRAVELS:
+            parameters.setdefault("replay", "auto")
         reply = self.request(operation, channel, **parameters)
         assert reply["status"] == "ok", reply
         return reply

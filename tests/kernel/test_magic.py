@@ -307,8 +307,8 @@ def test_yes_does_not_ask(asking: Kernel, yes: str) -> None:
     assert ran_times(asking) == 2
 
 
-def test_the_message_reports_and_does_not_ask(asking: Kernel) -> None:
-    assert asking.done("undo")["plan"]["replay"][0]["side_effects"] == ["writes files (ran)"]
+def test_the_message_does_not_ask_where_it_accepts(asking: Kernel) -> None:
+    assert asking.done("undo", replay="auto")["plan"]["replay"][0]["side_effects"] == ["writes files (ran)"]
     assert ran_times(asking) == 2
 
 

@@ -75,9 +75,11 @@ class KishuMagics(Magics):
             with until_replied():
                 reply = self._answer(request)
                 if as_json:
-                    return display({_JSON: _for_a_line(reply)}, raw=True)
-                if reply.get("ename") != _NOT_ASKED:
-                    return self._show(reply, request)
+                    display({_JSON: _for_a_line(reply)}, raw=True)
+                elif reply.get("ename") != _NOT_ASKED:
+                    self._show(reply, request)
+            if as_json or reply.get("ename") != _NOT_ASKED:
+                return
             self._ask(reply)
             request["replay"] = "auto"
 

@@ -19,9 +19,6 @@ export const boundsOf = (plan) => ({
   allow_lost: plan.lost.length > 0,
 });
 
-/** The plan that a kernel refused to carry out unasked, in its error reply; null in any other. */
-export const planIn = ({ reply }) => reply?.plan ?? null;
-
 /** One sentence about a plan that was carried out. */
 export function outcome(plan, seconds) {
   const loaded = namesOf(plan.load, 'names');

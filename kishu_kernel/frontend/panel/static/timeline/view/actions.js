@@ -7,7 +7,7 @@
 
 import { cellLabel } from '../model/checkpoint.js';
 import { countOf, joinNames } from '../model/format.js';
-import { boundsOf, needsConsent, outcome, planIn } from '../model/plan.js';
+import { boundsOf, needsConsent, outcome } from '../model/plan.js';
 import { drawConsequences } from './consent.js';
 
 const SHOW_AFTER = 400; // milliseconds: a word appears only where it takes a while
@@ -63,9 +63,8 @@ export class Actions {
       if (!(await this.notices.ask(title, drawConsequences(plan), [[yes, () => true]]))) return;
     }
     const known = new Set(await this.warnings());
-    let another = null;
-    const reply = await this.change(text, { ...content, ...boundsOf(plan) }, (error) => (another = planIn(error)));
-    if (another) await this.carryOut(another, content, text);
+    const reply = await this.change(text, { ...content, ...boundsOf(plan) });
+    if (reply?.status === 'error') await this.carryOut(reply.plan, content, text);
     else if (reply) this.arrived(reply, (await this.warnings()).filter((each) => !known.has(each)));
   }
 
@@ -100,9 +99,9 @@ export class Actions {
     if (reply) this.notices.tell('done', `${countOf(reply.cells, 'cell')} written to ${reply.path}.`);
   }
 
-  /** Sends what changes the history, and shows it changed. The reply; null where it failed, told unless it is handled. */
-  async change(text, content, isHandled) {
-    const reply = await this.during(text, () => this.panel.ask(content, undefined, isHandled));
+  /** Sends what changes the history, and shows it changed. The reply; null where it failed. */
+  async change(text, content) {
+    const reply = await this.during(text, () => this.panel.ask(content));
     if (reply && !this.panel.isDestroyed) await this.panel.refresh(!reply.plan);
     return reply;
   }

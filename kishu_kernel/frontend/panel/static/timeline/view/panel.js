@@ -138,16 +138,19 @@ export class Panel {
   /** The reply; rejects where it is an error. */
   async request(content) {
     const reply = await this.transport.request(content);
-    if (reply.status !== 'ok') throw new Error(reply.evalue || reply.ename || 'the kernel refused');
+    if (reply.status !== 'ok') throw Object.assign(new Error(reply.evalue || reply.ename || 'the kernel refused'), { reply });
     return reply;
   }
 
-  /** The reply; null where it failed, and then the person is told, if they still wait for it. */
-  async ask(content, isStillWanted = () => true, isHandled = () => false) {
+  /**
+   * The reply, also one that refuses a plan which nobody accepted yet; null where it failed, and then the person is told,
+   * if they still wait for it.
+   */
+  async ask(content, isStillWanted = () => true) {
     try {
       return await this.request(content);
     } catch (error) {
-      if (isHandled(error)) return null;
+      if (error.reply?.plan) return error.reply;
       if (!this.isDestroyed && isStillWanted()) this.notices.tell('error', asSentence(error.message));
       return null;
     }
