@@ -8,12 +8,14 @@ then the kernel is killed, and another one takes the notebook up.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from .conftest import Start
 from .driver import Kernel
 
-Way = tuple[str, str, str]
+Way = tuple[str, ...]
 
 INTERPRETER: dict[str, Way] = {
     "module search path": ("import sys", "sys.path.append('src')", "sys.path[-1] == 'src'"),
@@ -123,8 +125,8 @@ LOGGING: dict[str, Way] = {
     ),
     "a file": (
         "log = logging.getLogger('k'); log.propagate = False",
-        "log.addHandler(logging.FileHandler('book.log', mode='w')); log.error('first')",
-        "[type(h).__name__ for h in log.handlers], open('book.log').read() if log.handlers else ''",
+        "log.addHandler(logging.FileHandler('book.txt', mode='w')); log.error('first')",
+        "[type(h).__name__ for h in log.handlers], open('book.txt').read() if log.handlers else ''",
     ),
     "a removed one": (
         "log = logging.getLogger('l'); log.addHandler(logging.NullHandler())",
@@ -135,7 +137,7 @@ LOGGING: dict[str, Way] = {
 }
 
 
-def walked(start: Start, home: Path, ways: dict[str, Way]) -> None:
+def walked(start: Start, home: Path, ways: Mapping[str, tuple[str, ...]]) -> None:
     """All of these, in one kernel: each is there after each step. Then in another kernel."""
     notebook = {"JPY_SESSION_NAME": str(home / "book.ipynb")}
     kernel = start(environment=notebook)
@@ -175,7 +177,12 @@ def test_of_libraries(start: Start, tmp_path: Path) -> None:
 
 
 def test_of_logging(start: Start, tmp_path: Path) -> None:
-    walked(start, tmp_path, LOGGING)
+    # Each has a variable of its own: all are looked at once more at the end.
+    ways = {
+        name: tuple(re.sub(r"\blog\b", f"log{number}", code) for code in way)
+        for number, (name, way) in enumerate(LOGGING.items())
+    }
+    walked(start, tmp_path, ways)
 
 
 def test_a_handler_is_the_very_same_one(kernel: Kernel) -> None:
