@@ -218,3 +218,14 @@ def test_modules_are_found_before_anything_is_loaded(start: Start, tmp_path: Pat
     again = start(environment=notebook)
     assert not again.done("resume")["plan"]["lost"]
     assert again.value("s.factor, type(s) is prep2.Scaler, sys.path[-1]") == (4, True, "src")
+
+
+def test_a_closed_handler_writes_again_and_empties_nothing(kernel: Kernel) -> None:
+    kernel.ok("import logging; log = logging.getLogger('a'); log.propagate = False")
+    kernel.ok("h = logging.FileHandler('a.txt', mode='w'); log.addHandler(h); log.error('one')")
+    kernel.ok("h.close()")
+    assert kernel.done("log", limit=1)["checkpoints"][0]["modified"] == ["h"]
+    for step in ("undo", "redo", "undo"):
+        kernel.done(step)
+    kernel.ok("log.error('two')")
+    assert kernel.value("open('a.txt').read()") == "one\ntwo\n"

@@ -20,7 +20,9 @@ from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
 
 _OWN = ("logging", "logging.handlers")
-_NEVER = frozenset({"level", "formatter", "filters", "lock", "stream", "mode", "_builtin_open", "_closed"})
+_NEVER = frozenset({"formatter", "filters", "lock", "stream", "mode", "_builtin_open"})
+"""What is no part of a handler's recipe. Level and end are: a variable that holds it has changed with them."""
+
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _USUAL = (logging.NOTSET, (), True, False, ())
 
@@ -174,11 +176,18 @@ def _settings(handler: Any) -> tuple[Any, ...]:
     formatter = None if handler.formatter is None else live_objects.reference(handler.formatter)
     stream = None if isinstance(handler, logging.FileHandler) else getattr(handler, "stream", None)
     held = None if stream is None else _stream(stream)
-    return handler.level, formatter, tuple(map(live_objects.reference, handler.filters)), held
+    closed = bool(getattr(handler, "_closed", False))
+    return handler.level, formatter, tuple(map(live_objects.reference, handler.filters)), held, closed
 
 
 def _set_handler(handler: Any, settings: tuple[Any, ...]) -> None:
-    level, formatter, filters, stream = settings
+    level, formatter, filters, stream, closed = settings
+    if closed and not getattr(handler, "_closed", False):
+        handler.close()
+    elif not closed and getattr(handler, "_closed", False):
+        handler._closed = False
+        if isinstance(handler, logging.FileHandler):  # it opens its file when there is something to write
+            handler.mode = "a"
     handler.setLevel(level)
     handler.filters[:] = _all_resolved(filters)
     with suppress(LookupError):
