@@ -28,7 +28,7 @@ from tests.matrix.verdicts import (
 
 GROUPS = (
     *("core", "data", "plots", "learning", "language", "vision", "torchvision", "pipelines"),
-    *("tensorflow", "distributed", "quantum"),
+    *("tensorflow", "distributed", "quantum", "general"),
 )
 LIGHT = ("core", "data", "plots", "learning", "vision")
 
