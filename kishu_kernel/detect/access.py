@@ -68,8 +68,8 @@ def cell_access(source: str) -> Access:
         source: the cell as IPython runs it, its magics transformed into calls.
 
     Returns:
-        An upper bound; names of builtins are among its names. Those whose objects it asks nothing are read-only. A source that does not parse never runs: it touches
-        nothing.
+        An upper bound; names of builtins are among its names. Those whose objects it asks nothing are read-only. A
+        source that does not parse never runs: it touches nothing.
     """
     try:
         with _own_warnings_hidden():
