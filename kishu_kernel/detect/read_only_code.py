@@ -1,8 +1,9 @@
 """Does code only read? Then an opaque object that it touches (a generator, an open file) counts as unchanged.
 
 `is_read_only` is for code that no cell shows: variable inspectors, frontends that ask for a value.
-`names_only_identified` is for cells, and stricter: a getter that a cell calls may do anything. Law: doubt means that
-the code changes something. What reading itself brings about (a `__dict__` that is made, caches) is for `walk` to ignore.
+`names_only_identified` is for cells, and stricter: a getter that a cell calls may do anything.
+Law: doubt means that the code changes something. What reading itself brings about (a `__dict__` that is made,
+caches) is for `walk` to ignore.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ GROUPS = (
     *("core", "data", "plots", "learning", "language", "vision", "torchvision", "pipelines"),
     *("tensorflow", "distributed", "quantum", "general"),
 )
-LIGHT = ("core", "data", "plots", "learning", "vision", "general")
+LIGHT = ("core", "data", "plots", "learning", "vision")
 
 HERE = [(group, entry) for group in LIGHT for entry in entries_of(group) if entry.missing() is None]
 
