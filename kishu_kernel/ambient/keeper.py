@@ -18,6 +18,7 @@ from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, a
 from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
 from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
 from kishu_kernel.objects.codec.pickling import decode, encode
+from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
 
@@ -61,7 +62,7 @@ class Move:
     Attributes:
         values: what is to be written.
         known: what the checkpoints know then.
-        lost: what cannot be had; it stays what it is.
+        lost: what cannot be had; it stays what it is. Or what of a value cannot be had; the rest is written.
     """
 
     values: Values
@@ -93,6 +94,7 @@ class AmbientState:
         self._modules = len(sys.modules)
         self._imported = False
         self.known = Known()
+        live_objects.serve(table.namespace, self._object_stream, self._object_of)
 
     def _start(self) -> None:
         """The first cell is about to run, or a state to be taken up: from here on it is the session's doing."""
@@ -154,6 +156,9 @@ class AmbientState:
                 continue
             at[name] = id
             values[name] = value
+            provider = self._present().get(name)
+            if provider is not None and (lacking := provider.lacking(value)):
+                lost.append(Lost(Version((name,), id), lacking))
         severed = severed_at(lookup, target)
         if severed is not None:
             unknown = [name for name in self._present() if name not in there]
@@ -177,6 +182,7 @@ class AmbientState:
         known = self.known
         try:
             self._write(move.values)
+            self._write(self._of_other_objects(move))
             self.known = move.known
             self._begun = {}
             yield
@@ -184,6 +190,13 @@ class AmbientState:
             self.known = known
             self._put_back(before)
             raise
+
+    def set_for_loading(self, move: Move) -> None:
+        """Writes what the values that are to be loaded may need. It is for a block that is put back afterwards."""
+        present = self._present()
+        early = {name: value for name, value in move.values.items() if name in present and present[name].before_loading}
+        with suppress(CheckoutError):  # the checkout itself will say so
+            self._write(early)
 
     @contextmanager
     def put_back_afterwards(self) -> Iterator[None]:
@@ -269,6 +282,17 @@ class AmbientState:
             except Exception as error:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
 
+    def _of_other_objects(self, move: Move) -> Values:
+        """What stays as it was, but refers to variables that have just got other objects."""
+        found = {}
+        for name, provider in self._present().items():
+            if provider.refers and name in move.known.values and name not in move.values:
+                value = move.known.values[name]
+                with suppress(Exception):
+                    if not _equal(provider.read(), value):
+                        found[name] = value
+        return found
+
     def _put_back(self, before: Values) -> None:
         """An interrupt meanwhile is raised when it is done."""
 
@@ -299,6 +323,18 @@ class AmbientState:
 
     def _encoded(self, values: Values) -> dict[str, bytes]:
         return {name: self._blob(name, value) for name, value in values.items()}
+
+    def _object_stream(self, obj: Any) -> bytes:
+        try:
+            return self._blob("object", obj)
+        except Exception:  # then nothing but the object itself can be given back
+            return b""
+
+    def _object_of(self, stream: bytes) -> Any:
+        try:
+            return decode(_Blob(("object",), stream), self._table.namespace)["object"]
+        except LoadError as error:
+            raise LookupError(str(error)) from error
 
     def _blob(self, name: str, value: Any) -> bytes:
         encoded = encode((name,), {name: value}, self._table)

@@ -24,6 +24,7 @@ from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
 from kishu_kernel.detect.definite_assignment import bound_before_read, magic_call
 from kishu_kernel.detect.magic_access import read_magic, readings
 from kishu_kernel.detect.memo_by_code import cached_by_code
+from kishu_kernel.detect.read_only_code import names_only_identified
 from kishu_kernel.model import EVERYTHING, Access
 
 # Builtins that reach the namespace by text or as a whole. As attributes they mean something else:
@@ -67,12 +68,14 @@ def cell_access(source: str) -> Access:
         source: the cell as IPython runs it, its magics transformed into calls.
 
     Returns:
-        An upper bound; names of builtins are among its names. A source that does not parse never runs: it touches
-        nothing.
+        An upper bound; names of builtins are among its names. Those whose objects it asks nothing are read-only. A
+        source that does not parse never runs: it touches nothing.
     """
     try:
         with _own_warnings_hidden():
-            return _tree_access(_parse(source))
+            tree = _parse(source)
+            access = _tree_access(tree)
+            return replace(access, read_only=access.names & names_only_identified(tree))
     except (SyntaxError, ValueError):
         return Access()
     except (RecursionError, MemoryError):  # nested too deeply for us here, perhaps not for IPython

@@ -74,8 +74,7 @@ class CandidateSearch:
         # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
         by_cell = self.closure(access, and_rebound=outside == NOTHING)
         by_cell |= self._sharing_labels(by_cell)
-        if not READING_BUILTINS.isdisjoint(outside.read_only & self._variables.keys()):
-            outside = replace(outside, read_only=frozenset())  # it called a function of the notebook, not the builtin
+        access, outside = self._with_real_builtins(access), self._with_real_builtins(outside)
         changing = outside.without_read_only()
         from_outside = self.closure(changing) if outside != NOTHING else frozenset()
         names = (by_cell | from_outside | self.closure(outside, and_rebound=True)) - spared
@@ -85,7 +84,14 @@ class CandidateSearch:
         accessed = by_cell | self._rebound() if outside.dynamic else names
         if outside.read_only and not outside.dynamic:
             accessed &= by_cell | self.closure(changing, and_rebound=True)
+        if access.read_only and not access.dynamic:
+            accessed &= self.closure(access.without_read_only() | changing, and_rebound=True)
         return Candidates(names, by_cell, from_outside, accessed)
+
+    def _with_real_builtins(self, access: Access) -> Access:
+        """Nothing is read-only where the code called a function of the notebook, and not the builtin."""
+        bound = not READING_BUILTINS.isdisjoint(access.read_only & self._variables.keys())
+        return replace(access, read_only=frozenset()) if bound else access
 
     def closure(self, access: Access, *, and_rebound: bool = False) -> frozenset[str]:
         """All names, known before or there now, that code with this access may have touched.

@@ -1,13 +1,18 @@
 """Does code only read? Then an opaque object that it touches (a generator, an open file) counts as unchanged.
 
-This is for code that no cell shows: variable inspectors, frontends that ask for a value. Law: doubt means that the code
-changes something. What reading itself brings about (a `__dict__` that is made, caches) is for `walk` to ignore.
+`is_read_only` is for code that no cell shows: variable inspectors, frontends that ask for a value.
+`names_only_identified` is for cells, and stricter: a getter that a cell calls may do anything.
+Law: doubt means that the code changes something. What reading itself brings about (a `__dict__` that is made,
+caches) is for `walk` to ignore.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from functools import lru_cache
+
+from kishu_kernel.detect.bytecode import IDENTIFIER
 
 READING_BUILTINS = frozenset(
     {
@@ -16,6 +21,9 @@ READING_BUILTINS = frozenset(
     }
 )
 """Builtins that read their arguments and change nothing. None that iterates: that would move an iterator on."""
+
+_IDENTIFYING = frozenset({"callable", "id", "type"})
+"""Builtins that read what the interpreter knows of an object and ask nothing of the object itself."""
 
 _COLLECTING = frozenset({"dir", "vars", "range"})
 _OF_DICT = frozenset({"items", "keys", "values"})
@@ -40,6 +48,47 @@ def is_read_only(source: str) -> bool:
         return all(map(_reads, ast.walk(ast.parse(source))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
+
+
+def names_only_identified(tree: ast.Module) -> frozenset[str]:
+    """Names whose objects the code asks nothing: it looks at their class or identity, and mentions them nowhere else.
+
+    `type(x)`, `id(x)`, `callable(x)`, `x is None`; not `isinstance(x, C)`, which asks a proxy for its `__class__`.
+
+    Returns:
+        The builtins that are called for this are among them: the caller checks that the notebook has not bound them.
+    """
+    inside = [(call, argument) for call in ast.walk(tree) for argument in _identified(call)]
+    looked_at = {id(argument) for _, argument in inside}
+    looked_at |= {id(call.func) for call, _ in inside if isinstance(call, ast.Call)}
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    found = {node.id for node in names if id(node) in looked_at}
+    found -= {node.id for node in names if id(node) not in looked_at}
+    found -= set(_other_mentions(tree))
+    builtins = {call.func.id for call, _ in inside if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
+    return frozenset(found) if builtins <= found else frozenset()
+
+
+def _identified(node: ast.AST) -> list[ast.Name]:
+    """The names of which the node itself asks the class or the identity only."""
+    if isinstance(node, ast.Compare) and all(isinstance(each, (ast.Is, ast.IsNot)) for each in node.ops):
+        return [each for each in (node.left, *node.comparators) if isinstance(each, ast.Name)]
+    if not isinstance(node, ast.Call) or node.keywords or len(node.args) != 1:
+        return []
+    function, argument = node.func, node.args[0]
+    asks = isinstance(function, ast.Name) and function.id in _IDENTIFYING
+    return [argument] if asks and isinstance(argument, ast.Name) else []
+
+
+def _other_mentions(tree: ast.Module) -> Iterator[str]:
+    """Identifiers in texts, in attributes, in what definitions and imports bind."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            continue
+        for _, value in ast.iter_fields(node):
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, (str, bytes)):
+                    yield from IDENTIFIER.findall(text if isinstance(text, str) else text.decode("latin-1"))
 
 
 def _reads(node: ast.AST) -> bool:

@@ -17,11 +17,15 @@ class Provider:
         name: what people read of it, and what its values are kept under.
         module: asked only where this is imported; empty: always.
         drawn: code that runs again on the same variables leaves the same, or it was not the same run.
+        before_loading: values may need it to be loaded, as where modules are found: it is set first.
+        refers: values refer to objects (`objects.live_objects`), also to those of variables.
     """
 
     name: str = ""
     module: str = ""
     drawn: bool = False
+    before_loading: bool = False
+    refers: bool = False
 
     def read(self) -> Any:
         """What it is now: comparable by `==`, storable, and no part of what changes later."""
@@ -48,6 +52,10 @@ class Provider:
 
     def obstacle(self, value: Any) -> str | None:
         """Why it cannot be made this, as a clause for a person; None where it can. Changes nothing."""
+        return None
+
+    def lacking(self, value: Any) -> str | None:
+        """What part of it cannot be made this, as a clause for a person: `write` sets the rest. Changes nothing."""
         return None
 
     @property

@@ -181,6 +181,7 @@ class Checkouts:
         self.under_way = True
         try:
             with self._ledger.ambient.put_back_afterwards():  # a load may draw random numbers
+                self._ledger.ambient.set_for_loading(start.ambient)
                 return self._restorer.obtain(
                     self._timeline,
                     start.state,

@@ -206,6 +206,53 @@ def test_a_variable_that_cannot_be_walked_changes_with_each_access(cells: Cells)
     assert judged.opaque[("g", "h")] == (types.GeneratorType,)
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "type(g)",
+        "kind = type(g), id(g), callable(g)",
+        "if g is None: g_made = 1",
+        "print(g is not None, type(a))",
+        "a.append(type(g))",
+    ],
+)
+def test_what_is_only_asked_for_its_class_or_identity_is_as_it_was(cells: Cells, cell: str) -> None:
+    cells.run("g = (i for i in [1]); a = [1]")
+    judged = cells.run(cell)
+    assert ("g",) not in changed(judged)
+    assert "g" in judged.delta.inputs
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "isinstance(g, int)",  # it asks for `__class__`
+        "len([g])",
+        "type(g); g",
+        "type(g); eval('g')",
+        "type(g); a.append('g')",
+        "type(g); f()",
+        "type(next(g))",
+        "type(g); w.send(None)",
+        "def id(x): return next(x)\nid(g)",
+        "type = next; type(g)",
+    ],
+)
+def test_in_doubt_it_may_have_changed(cells: Cells, cell: str) -> None:
+    cells.run("g = (i for i in [1]); a = [1]\ndef f():\n    return g\nh = (i for i in [g])")
+    cells.run("def w_of(h):\n    yield h\nw = w_of(g)")
+    try:
+        judged = cells.judge(cell)
+    except TypeError:
+        judged = cells.detector.judge(cell_access(cell), cells.variables)
+    assert any("g" in names for names in changed(judged))
+
+
+def test_a_builtin_s_name_that_the_notebook_has_bound_is_no_builtin(cells: Cells) -> None:
+    cells.run("g = (i for i in [1])\ndef type(x):\n    return next(x)")
+    assert ("g",) in changed(cells.run("type(g)"))
+
+
 def test_inputs_are_what_was_there_before_and_may_have_been_read(cells: Cells) -> None:
     cells.run("a = 1; b = 2; c = 3; n = [0]\ndef f():\n    return n")
     delta = cells.run("a = 5\nx = a + b\nf()").delta

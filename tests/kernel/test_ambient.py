@@ -285,7 +285,7 @@ def test_a_provider_of_the_users(kernel: Kernel) -> None:
     kernel.ok("import decimal; prec = lambda: decimal.getcontext().prec")
     kernel.ok(PROVIDER)
     kernel.ok("decimal.getcontext().prec = 5")
-    assert kernel.done("log", limit=1)["checkpoints"][0]["ambient"] == ["precision of decimal"]
+    assert kernel.done("log", limit=1)["checkpoints"][0]["ambient"] == ["decimal context", "precision of decimal"]
     kernel.done("undo")
     assert kernel.value("decimal.getcontext().prec") == 28
 

@@ -217,7 +217,7 @@ THINGS = [
         "x.level == 30 and x is not logging.getLogger('alone')",
         RERUN,
     ),
-    Thing("handler", "import logging; x = logging.StreamHandler()", "x.setLevel(10)", "x.level == 0", RERUN),
+    Thing("handler", "import logging; x = logging.StreamHandler()", "x.setLevel(10)", "x.level == 0", STORED),
     Thing(
         "weak reference",
         "import weakref\nclass C: pass\no = C(); x = weakref.ref(o)",

@@ -3,7 +3,7 @@
 Entries of one library share a kernel. Each begins at the same checkpoint, so that it finds no variables of the ones
 before it:
 
-    create -> `type(x)` -> describe -> change -> describe -> undo -> describe
+    create -> `type(x)`, if not told otherwise -> describe -> change -> describe -> undo -> describe
 
 Then the kernel is ended, and another process brings each created state back:
 
@@ -29,9 +29,6 @@ from tests.matrix.entry import Entry
 from tests.support import describer
 
 Record = dict[str, Any]
-
-TOUCH = "type(x)"
-"""Names the variable and asks nothing of it."""
 
 MOST_DIFFERENCES = 6
 
@@ -124,7 +121,7 @@ class _Batch:
         record["stored"] = made["not_stored"] or "yes"
         record["version"] = self.version(entry)
         record["step"] = "touch"
-        touched = self.cell(TOUCH)
+        touched = self.cell(entry.touch)
         record["touched"] = {key: touched[key] for key in ("accessed", "modified", "created", "deleted")}
         record["was"] = self.state(entry)
         record["step"] = "change"

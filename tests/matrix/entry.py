@@ -11,6 +11,9 @@ from typing import Any
 
 HERE = Path(__file__).parent
 
+TOUCH = "type(x)"
+"""Names the variable and asks nothing of it."""
+
 STANDARD = "Standard library"
 ANALYSIS = "Data analysis"
 VISUALIZATION = "Data visualization"
@@ -41,6 +44,7 @@ class Entry:
         look: an expression for what users see of `x`. It changes nothing.
         before: a cell that is run first, as notebooks begin: a session with what does the work.
         needs: the modules without which it cannot be tried, if not named as the library.
+        touch: a cell that names `x` and changes nothing.
         variables: whose descriptions are compared.
         described: whether the describer can tell such an object; else `look` says all.
         seconds: that its cells may take.
@@ -54,6 +58,7 @@ class Entry:
     look: str = ""
     before: str = ""
     needs: tuple[str, ...] = ()
+    touch: str = TOUCH
     variables: tuple[str, ...] = ("x",)
     described: bool = True
     seconds: float = 60

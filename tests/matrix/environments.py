@@ -11,7 +11,7 @@ from tests.matrix.entry import HERE
 
 GROUPS = (
     *("core", "data", "plots", "learning", "language", "vision", "torchvision", "pipelines"),
-    *("tensorflow", "distributed", "quantum"),
+    *("tensorflow", "distributed", "quantum", "general"),
 )
 
 

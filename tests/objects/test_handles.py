@@ -210,7 +210,6 @@ def test_what_has_no_offset(notebook: Notebook, making: str) -> None:
         "import tempfile\nx = tempfile.TemporaryDirectory()",
         "import tempfile\nx = tempfile.NamedTemporaryFile()",
         "import shelve\nx = shelve.open('shelf')",
-        "import logging\nx = logging.NullHandler()",
         "import logging\nx = logging.Logger('nobody knows me')",
         "import weakref\nclass C:\n    pass\no = C(); x = weakref.proxy(o, id)",
         "import weakref\nclass C:\n    pass\no = C(); x = weakref.finalize(o, print, end='')",

@@ -253,6 +253,7 @@ class _Describer:
             or ("numpy" in sys.modules and issubclass(kind, sys.modules["numpy"].generic))
             or (_root(kind) == "torch" and kind.__name__ in _TORCH_CONSTANTS)
             or any(_name(base) in _SHARED_BY_LIBRARIES for base in kind.__mro__)
+            or kind.__module__ in _ADDRESSES
         )
         of_pandas = _root(kind) == "pandas" and kind.__name__ in _PANDAS_MOMENTS
         return _Kind(
@@ -272,6 +273,8 @@ class _Describer:
             if issubclass(kind, kinds):
                 return functools.partial(way, self)
         roots = {_root(base) for base in kind.__mro__}
+        if kind.__module__ in _ADDRESSES or kind.__name__ == "FactRules":
+            return functools.partial(_BY_TYPE_ONLY, self)
         if roots & _ROOTS_BY_TYPE or any(_name(base) in _CLASSES_BY_TYPE for base in kind.__mro__):
             return functools.partial(_BY_TYPE_ONLY, self)
         libraries = {
@@ -746,6 +749,15 @@ def _image(self: _Describer, path: str, obj: Any) -> str:
     return f"{_name(type(obj))} {obj.mode} {obj.size} {obj.format} {pixels} {palette}"
 
 
+def _expression(self: _Describer, path: str, obj: Any) -> str:
+    """SymPy's: what it says itself, and the classes that are the notebook's."""
+    children = [(f"{path}.args[{n}]", each) for n, each in enumerate(obj.args)]
+    if self.kind(type(obj)).is_unknown:
+        children.append((f"{path}.__class__", type(obj)))
+    self.then(children)
+    return f"{_name(type(obj))} {_short(sys.modules['sympy'].srepr(obj))}"
+
+
 _NOT_OF_AN_IMAGE = frozenset(
     {"fp", "png", "map", "tile", "im", "palette", "readonly", "pyaccess", "decoderconfig", "decodermaxblock"}
 )
@@ -753,6 +765,7 @@ _NOT_OF_A_WIDGET = frozenset({"comm", "_msg_callbacks"})
 _BY_PROPERTIES: dict[str, Callable[[_Describer, str, Any], str]] = {
     "ipywidgets.widgets.widget.Widget": _widget,
     "PIL.Image.Image": _image,
+    "sympy.core.basic.Basic": _expression,
     "bokeh.model.model.Model": _bokeh_model,
     "bokeh.document.document.Document": _bokeh_document,
 }
@@ -773,9 +786,18 @@ _SPARSE_PARTS = {
 _ROOTS_BY_TYPE = frozenset({"asyncio", "zmq", "concurrent"})
 _CLASSES_BY_TYPE = frozenset(
     {"traitlets.config.configurable.Configurable"}  # shells and kernels
+    | {"ipykernel.iostream.OutStream"}  # knows which cell's output it is just now
+    | {"subprocess.Popen", "z3.z3.Context"}
     | {"patsy.eval.EvalEnvironment"}  # the variables that whoever made or loaded a model's formula could see
 )
-_SHARED_BY_LIBRARIES = frozenset({"matplotlib.colors.Colormap", "pandas._libs.tslibs.offsets.BaseOffset"})
+_ADDRESSES = frozenset({"z3.z3types"})
+"""Modules of which the classes are addresses in all but name."""
+
+_SHARED_BY_LIBRARIES = frozenset(
+    {"matplotlib.colors.Colormap", "pandas._libs.tslibs.offsets.BaseOffset"}
+    | {"sympy.core.basic.Basic"}  # a cache of its own decides which expressions are one object
+    | {"sympy.core.facts.FactRules", "z3.z3.Context"}
+)
 """Constants in all but name: whether two objects of a library hold the same one is noticed by nobody."""
 
 _FOUND_BY_DRAWING = {"Spine": frozenset({"path"}), "_ColorbarSpine": frozenset({"path", "position"})}

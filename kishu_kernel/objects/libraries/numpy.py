@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from kishu_kernel.objects.ambient_settings import Setting, Settings, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.class_shape import as_it_is
 from kishu_kernel.objects.library import Library
@@ -35,6 +36,35 @@ class _RandomNumbers(Provider):
         numpy.random.set_state((kind, numpy.frombuffer(key, dtype=numpy.uint32), *rest))
 
 
+def _numpy() -> Any:
+    return sys.modules["numpy"]
+
+
+_PRINTED = {
+    **{"edgeitems": 3, "threshold": 1000, "floatmode": "maxprec", "precision": 8, "suppress": False, "linewidth": 75},
+    **{"nanstr": "nan", "infstr": "inf", "sign": "-", "formatter": None, "legacy": False, "override_repr": None},
+}
+_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+
+
+def _printed() -> dict[str, Any]:
+    return {**_PRINTED, **_numpy().get_printoptions()}
+
+
+def _set_printed(options: dict[str, Any]) -> None:
+    _numpy().set_printoptions(**{name: value for name, value in options.items() if name in _numpy().get_printoptions()})
+
+
+_SETTINGS = {
+    "printing": Setting(_printed, _set_printed, lambda: _PRINTED),
+    "errors": Setting(lambda: _numpy().geterr(), lambda errors: _numpy().seterr(**errors), lambda: _ERRORS),
+    "buffer": Setting(lambda: _numpy().getbufsize(), lambda size: _numpy().setbufsize(size), lambda: 8192),
+}
+_CALLED = {
+    "errors": hook(Setting(lambda: _numpy().geterrcall(), lambda call: _numpy().seterrcall(call))),
+}
+
+
 def _scalar(value: Any) -> Any:
     """A number itself, also one in an array of no dimensions."""
     return f"{value!s:.80}" if value.shape == () and value.dtype.kind in "biufcmMSU" else NotImplemented
@@ -63,4 +93,8 @@ class NumPy(Library):
     compared_inside = {"numpy.ndarray"}
     harmless = True
     data = True
-    ambient = (_RandomNumbers(),)
+    ambient = (
+        _RandomNumbers(),
+        Settings("settings of NumPy", "numpy", _SETTINGS),
+        Settings("error function of NumPy", "numpy", _CALLED, refers=True),
+    )

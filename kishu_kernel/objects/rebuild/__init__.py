@@ -28,6 +28,7 @@ from kishu_kernel.objects.rebuild.code import (
     set_enum_state,
     set_function_state,
 )
+from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
 from kishu_kernel.objects.rebuild.handles import (
     dead_reference,
     make_buffered,
@@ -86,6 +87,8 @@ STREAM_NAMES: dict[str, Any] = {
     "make_buffered": make_buffered,
     "make_text": make_text,
     "make_closed": make_closed,
+    "make_handler": make_handler,
+    "set_handler_state": set_handler_state,
     "set_optimizer_state": set_optimizer_state,
     "new_name": new_name,
     "storage_array": storage_array,

@@ -7,24 +7,8 @@ import operator
 import sys
 from typing import Any
 
-from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
+from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
-
-
-def _logger(logger: Any) -> Reduction:
-    import logging
-
-    if logger is not logging.root and logger.manager.loggerDict.get(logger.name) is not logger:
-        raise HeldOutsideError("a logger that `logging.getLogger` does not know cannot be stored")
-    return logging.getLogger, () if logger is logging.root else (logger.name,)
-
-
-class Logging(Library):
-    """Loggers go by their names."""
-
-    packages = ("logging",)
-    reductions = {"logging.Logger": _logger}
-    external_handles = {"logging.Handler": "its place among the handlers of the process"}
 
 
 def _match(match: Any) -> Reduction:

@@ -31,6 +31,7 @@ class _Random(Provider):
 
 class _WorkingDirectory(Provider):
     name = "working directory"
+    before_loading = True  # paths may be relative to it
 
     def __init__(self) -> None:
         self._first = _working_directory()

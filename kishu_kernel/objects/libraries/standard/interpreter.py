@@ -1,0 +1,176 @@
+"""Settings of the interpreter and of the standard library, where modules are found, and hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import decimal
+import faulthandler
+import gc
+import locale
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from kishu_kernel.objects.ambient_settings import Setting, Settings, attribute, hook
+from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.library import Library
+
+
+class _ModulePath(Provider):
+    """The path and, beside it, what this kernel started with: another kernel has its own places for libraries."""
+
+    name = "module search path"
+    before_loading = True
+
+    def __init__(self) -> None:
+        self._first = tuple(sys.path)
+
+    def start(self) -> None:
+        self._first = tuple(sys.path)
+
+    def read(self) -> Any:
+        now = tuple(sys.path)
+        return None if now == self._first else (now, self._first)
+
+    def elsewhere(self, value: Any, spelled: Callable[[str], bool]) -> Any:
+        if value is None:
+            return None
+        now, first = value
+        here = [each for each in self._first if each in now or each not in first]
+        wanted: list[str] = []
+        for each in now:
+            if each not in first:
+                wanted.append(each)
+            elif here and each in self._first:
+                # What this kernel has of its own before it keeps its place.
+                until = here.index(each) + 1 if each in here else 0
+                wanted, here = [*wanted, *here[:until]], here[until:]
+        return None if (path := (*wanted, *here)) == self._first else (path, self._first)
+
+    def write(self, value: Any) -> None:
+        sys.path[:] = self._first if value is None else value[0]
+
+    def initial(self) -> Any:
+        return None
+
+
+class _TimeZone(Provider):
+    """The variable TZ as it was when `time.tzset` was called, and what came of it."""
+
+    name = "time zone"
+
+    def __init__(self) -> None:
+        self._first = self._value = (os.environ.get("TZ"), time.tzname, time.timezone)
+
+    def start(self) -> None:
+        self._first = self._value = (os.environ.get("TZ"), time.tzname, time.timezone)
+
+    def read(self) -> Any:
+        if (time.tzname, time.timezone) != self._value[1:]:
+            self._value = (os.environ.get("TZ"), time.tzname, time.timezone)
+        return None if self._value[1:] == self._first[1:] else self._value
+
+    def write(self, value: Any) -> None:
+        zone, now = (self._first if value is None else value)[0], os.environ.get("TZ")
+        _set_variable("TZ", zone)
+        time.tzset()
+        _set_variable("TZ", now)
+        self._value = (zone, time.tzname, time.timezone)
+
+    def obstacle(self, value: Any) -> str | None:
+        return None if hasattr(time, "tzset") else "this system cannot set it"
+
+
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _context() -> tuple[Any, ...]:
+    return _parts_of(decimal.getcontext())
+
+
+def _parts_of(context: decimal.Context) -> tuple[Any, ...]:
+    traps = tuple(sorted(each.__name__ for each, on in context.traps.items() if on))
+    flags = tuple(sorted(each.__name__ for each, on in context.flags.items() if on))
+    settings = (context.prec, context.rounding, context.Emin, context.Emax, context.capitals, context.clamp)
+    return *settings, traps, flags
+
+
+def _set_context(context: decimal.Context, parts: tuple[Any, ...]) -> None:
+    context.prec, context.rounding, context.Emin, context.Emax, context.capitals, context.clamp, traps, flags = parts
+    for names, kept in ((traps, context.traps), (flags, context.flags)):
+        for each in list(kept):
+            kept[each] = each.__name__ in names
+
+
+def _debugged() -> bool:
+    return asyncio.get_running_loop().get_debug()
+
+
+def _set_faulthandler(on: bool) -> None:
+    if on:
+        faulthandler.enable(file=sys.__stderr__ or sys.stderr)
+    else:
+        faulthandler.disable()
+
+
+_SETTINGS = {
+    "recursion limit": Setting(sys.getrecursionlimit, sys.setrecursionlimit),
+    "switch interval": Setting(sys.getswitchinterval, sys.setswitchinterval),
+    "digits of integers": Setting(
+        lambda: sys.get_int_max_str_digits(), lambda digits: sys.set_int_max_str_digits(digits)
+    ),
+    "bytecode": attribute("sys", "dont_write_bytecode"),
+    "limit of tracebacks": Setting(lambda: getattr(sys, "tracebacklimit", None), lambda limit: _set_limit(limit)),
+    "thresholds of the collector": Setting(gc.get_threshold, lambda counts: gc.set_threshold(*counts)),
+    "socket timeout": Setting(socket.getdefaulttimeout, socket.setdefaulttimeout),
+    "field size of csv": Setting(csv.field_size_limit, csv.field_size_limit),
+    "locale": Setting(lambda: locale.setlocale(locale.LC_ALL), lambda text: locale.setlocale(locale.LC_ALL, text)),
+    "debugging of asyncio": Setting(_debugged, lambda on: asyncio.get_running_loop().set_debug(on)),
+    "faulthandler": Setting(faulthandler.is_enabled, _set_faulthandler),
+}
+
+_HOOKS = {
+    "sys.displayhook": attribute("sys", "displayhook"),
+    "sys.excepthook": attribute("sys", "excepthook"),
+    "sys.unraisablehook": attribute("sys", "unraisablehook"),
+    "threading.excepthook": attribute("threading", "excepthook"),
+    "warnings.showwarning": attribute("warnings", "showwarning"),
+    "warnings.formatwarning": attribute("warnings", "formatwarning"),
+}
+
+
+def _set_limit(limit: int | None) -> None:
+    if limit is not None:
+        sys.tracebacklimit = limit
+    elif hasattr(sys, "tracebacklimit"):
+        del sys.tracebacklimit
+
+
+class Interpreter(Library):
+    """What code sets for the whole process. Whether the collector is on is not ours to read: we pause it."""
+
+    packages = ("sys", "time", "decimal")
+    ambient = (
+        _ModulePath(),
+        _TimeZone(),
+        Settings("settings of the interpreter", "", _SETTINGS),
+        Settings("hooks of the interpreter", "", {name: hook(each) for name, each in _HOOKS.items()}, refers=True),
+        Settings(
+            "decimal context",
+            "decimal",
+            {
+                "context": Setting(_context, lambda parts: _set_context(decimal.getcontext(), parts)),
+                "default": Setting(
+                    lambda: _parts_of(decimal.DefaultContext), lambda parts: _set_context(decimal.DefaultContext, parts)
+                ),
+            },
+        ),
+    )

@@ -1,0 +1,211 @@
+"""Logging: the tree of loggers is state of the process, and handlers go by their numbers.
+
+A handler is never made again where the live one exists: an undo takes it out of the tree, a redo puts that very one
+back. In another kernel those of Python's own classes are made again (`rebuild.handlers`).
+"""
+
+from __future__ import annotations
+
+import copyreg
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from kishu_kernel.objects.ambient_settings import lacking_references
+from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
+from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
+
+_OWN = ("logging", "logging.handlers")
+_NEVER = frozenset({"formatter", "filters", "lock", "stream", "mode", "_builtin_open"})
+"""What is no part of a handler's recipe. Level and end are: a variable that holds it has changed with them."""
+
+_PLAIN = (str, int, float, bool, bytes, type(None))
+_USUAL = (logging.NOTSET, (), True, False, ())
+
+
+def _recipe(handler: Any) -> tuple[Any, ...]:
+    """What `make_handler` takes. TypeError where it could not make it again."""
+    attributes = {name: value for name, value in vars(handler).items() if name not in _NEVER}
+    for name, value in attributes.items():
+        if type(value) not in _PLAIN and type(value).__name__ != "Pattern":
+            raise HeldOutsideError(f"a handler that holds a {type(value).__name__} ({name}) cannot be made again")
+    stream = None if isinstance(handler, logging.FileHandler) else getattr(handler, "stream", None)
+    kind = type(handler).__module__, type(handler).__qualname__
+    return *live_objects.key(handler), kind, attributes, None if stream is None else _stream(stream)
+
+
+def _stream(stream: Any) -> Any:
+    for name in ("stdout", "stderr"):
+        if stream is getattr(sys, name):
+            return name
+    name = live_objects.variable(stream)
+    return ("variable", name) if name else ("held", *live_objects.key(stream), b"")
+
+
+def _handler(handler: Any) -> Reduction:
+    if type(handler).__module__ in _OWN:
+        return make_handler, _recipe(handler)
+    state = {name: value for name, value in vars(handler).items() if name != "lock"}
+    return copyreg.__newobj__, (type(handler),), state, None, None, set_handler_state  # type: ignore[attr-defined]
+
+
+def _reference(handler: Any) -> tuple[Any, ...]:
+    if type(handler).__module__ not in _OWN:
+        return live_objects.reference(handler)
+    try:
+        return "handler", *_recipe(handler)
+    except HeldOutsideError:
+        return "held", *live_objects.key(handler), b""
+
+
+def _resolved(reference: tuple[Any, ...]) -> Any:
+    return make_handler(*reference[1:]) if reference[0] == "handler" else live_objects.resolve(reference)
+
+
+def _all_resolved(references: tuple[Any, ...]) -> list[Any]:
+    found = []
+    for each in references:
+        with suppress(LookupError):  # told before
+            found.append(_resolved(each))
+    return found
+
+
+def _loggers() -> Iterator[Any]:
+    yield logging.root
+    known = list(logging.root.manager.loggerDict.values())
+    yield from (each for each in known if isinstance(each, logging.Logger))
+
+
+class _Tree(Provider):
+    """Levels, handlers and filters of loggers, as far as somebody set them; those of handlers; what is switched off.
+
+    A handler that a library gave to its own logger when it was imported is the library's: it stays, since another
+    import would not make it.
+    """
+
+    name = "logging"
+    refers = True
+
+    def __init__(self) -> None:
+        self._base: dict[str, tuple[Any, ...]] = {}
+        self._theirs: set[int] = set()
+        self._names = dict(logging._levelToName)
+        self._modules: set[str] = set()
+        self._count = 0
+
+    def start(self) -> None:
+        self._theirs = {id(handler) for handler in _live_handlers()}
+        self._names = dict(logging._levelToName)
+        self._modules, self._count = set(sys.modules), len(sys.modules)
+        self._base = {logger.name: self._of(logger) for logger in _loggers()}
+
+    def read(self) -> Any:
+        changed = {}
+        imported: set[str] | None = None
+        if len(sys.modules) != self._count:
+            imported = sys.modules.keys() - self._modules
+            self._modules, self._count = set(sys.modules), len(sys.modules)
+        for logger in _loggers():
+            if imported and logger.handlers and logger.name.partition(".")[0] in imported:
+                self._theirs.update(id(live_objects.known(*live_objects.key(each)) or each) for each in logger.handlers)
+            plain = not (logger.level or logger.handlers or logger.disabled or logger.filters) and logger.propagate
+            if plain and logger.name not in self._base:
+                continue
+            state = self._of(logger)
+            if state != self._base.get(logger.name, _USUAL):
+                changed[logger.name] = state
+        used = {id(each) for logger in _loggers() for each in logger.handlers}
+        own = [
+            each
+            for each in _live_handlers()
+            if type(each).__module__ in _OWN
+            and id(each) not in self._theirs
+            and (id(each) in used or live_objects.variable(each))
+        ]
+        handlers = {live_objects.key(each): _settings(each) for each in own}
+        names = {level: name for level, name in logging._levelToName.items() if self._names.get(level) != name}
+        return changed, handlers, logging.root.manager.disable, names
+
+    def write(self, value: Any) -> None:
+        changed, handlers, disable, names = value
+        for logger in _loggers():
+            state = changed.get(logger.name, self._base.get(logger.name, _USUAL))
+            if self._of(logger) != state:
+                self._set(logger, state)
+        for name in changed.keys() - {each.name for each in _loggers()}:
+            self._set(logging.getLogger(name), changed[name])
+        for (process, number), settings in handlers.items():
+            handler = live_objects.known(process, number)
+            if handler is not None and _settings(handler) != settings:
+                _set_handler(handler, settings)
+        if logging.root.manager.disable != disable:
+            logging.disable(disable)
+        for level in logging._levelToName.keys() - self._names.keys() - names.keys():
+            logging._nameToLevel.pop(logging._levelToName.pop(level), None)
+        for level, name in names.items():
+            logging.addLevelName(level, name)
+
+    def initial(self) -> Any:
+        return {}, {}, 0, {}
+
+    def lacking(self, value: Any) -> str | None:
+        return lacking_references([[*state[1], *state[4]] for state in value[0].values()])
+
+    def _of(self, logger: Any) -> tuple[Any, ...]:
+        handlers = tuple(_reference(each) for each in logger.handlers if id(each) not in self._theirs)
+        filters = tuple(map(live_objects.reference, logger.filters))
+        return logger.level, handlers, bool(logger.propagate), bool(logger.disabled), filters
+
+    def _set(self, logger: Any, state: tuple[Any, ...]) -> None:
+        level, handlers, logger.propagate, logger.disabled, filters = state
+        logger.setLevel(level)
+        theirs = [each for each in logger.handlers if id(each) in self._theirs]
+        logger.handlers[:] = [*theirs, *_all_resolved(handlers)]
+        logger.filters[:] = _all_resolved(filters)
+
+
+def _live_handlers() -> list[Any]:
+    return [handler for each in list(logging._handlerList) if (handler := each()) is not None]  # type: ignore[attr-defined]
+
+
+def _settings(handler: Any) -> tuple[Any, ...]:
+    formatter = None if handler.formatter is None else live_objects.reference(handler.formatter)
+    stream = None if isinstance(handler, logging.FileHandler) else getattr(handler, "stream", None)
+    held = None if stream is None else _stream(stream)
+    closed = bool(getattr(handler, "_closed", False))
+    return handler.level, formatter, tuple(map(live_objects.reference, handler.filters)), held, closed
+
+
+def _set_handler(handler: Any, settings: tuple[Any, ...]) -> None:
+    level, formatter, filters, stream, closed = settings
+    if closed and not getattr(handler, "_closed", False):
+        handler.close()
+    elif not closed and getattr(handler, "_closed", False):
+        handler._closed = False
+        if isinstance(handler, logging.FileHandler):  # it opens its file when there is something to write
+            handler.mode = "a"
+    handler.setLevel(level)
+    handler.filters[:] = _all_resolved(filters)
+    with suppress(LookupError):
+        handler.formatter = None if formatter is None else live_objects.resolve(formatter)
+    if stream is not None:
+        with suppress(LookupError):
+            handler.stream = getattr(sys, stream) if isinstance(stream, str) else live_objects.resolve(stream)
+
+
+def _logger(logger: Any) -> Reduction:
+    if logger is not logging.root and logger.manager.loggerDict.get(logger.name) is not logger:
+        raise HeldOutsideError("a logger that `logging.getLogger` does not know cannot be stored")
+    return logging.getLogger, () if logger is logging.root else (logger.name,)
+
+
+class Logging(Library):
+    """Loggers go by their names, handlers by their numbers."""
+
+    packages = ("logging",)
+    reductions = {"logging.Logger": _logger, "logging.Handler": _handler}
+    ambient = (_Tree(),)
