@@ -225,7 +225,9 @@ def test_a_history_of_somebody_else_is_only_read(start: Start, tmp_path: Path, b
         check=False,
     )
     assert accepted.returncode == 0, accepted.stderr
-    kernel.done("resume")  # at once, in the same kernel
+    asked = kernel.request("resume", replay="auto")  # at once, in the same kernel; the file of `y` is gone
+    assert asked["ename"] == "SideEffectsError"
+    kernel.done("resume")
     assert kernel.value("x") == [1, 2]
 
 
