@@ -6,6 +6,7 @@ In the way of an object:
   `notebook_classes` (classes of the notebook), the libraries (`questions`), `class_shape` (what a class is like).
 - `codec`: its parts to bytes and back. `codec.pickling` makes payloads; `codec.buffers` takes the memory of arrays
   out of the stream, `codec.strings` long arrays of strings. `codec.load_guard` and `codec.disarming` make loads safe.
+  `codec.class_streams` stores classes apart, and takes the live one where it did not change (`class_tokens`).
 - `rebuild`: what streams call to put it together again.
 - `libraries`: one file for each library, a subclass of `Library` (`library` lists the questions that it may answer);
   `registry` finds the file of a class. What is known of libraries is open: see `docs/libraries.md`.

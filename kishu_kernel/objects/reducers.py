@@ -11,8 +11,9 @@ Reductions of our own:
   were. cloudpickle alone would freeze copies of the globals that it names, and split shared cells.
 - An instance of a class of the notebook is what it is made of (`notebook_classes`): none of its own code is asked.
 - Code keeps its file name and its lines, so that its source is found again (`cell_sources`).
-- A class of the notebook comes back as a new class, one for all instances in the payload. cloudpickle's class
-  tracker, which hands out the live class and overwrites its attributes, is switched off.
+- A class of the notebook comes back as one class for all instances in the payload; whether that is the live one is
+  the codec's business (`codec.class_streams`), which looks whether it is the same. cloudpickle's class tracker, which
+  hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
 - What libraries say of their classes (`questions`), the standard library's first.
 - Where nobody says anything: what a class is like (`class_shape`).
@@ -35,6 +36,7 @@ import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
+from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
     attributes,
     contents_of,
@@ -87,6 +89,9 @@ class ReductionTable:
 
     Args:
         namespace: the live namespace of the notebook; functions whose globals it is are the notebook's.
+
+    Attributes:
+        class_tokens: under which tokens classes of the notebook are stored apart.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -95,6 +100,7 @@ class ReductionTable:
         self._generation = registry.generation
         self._refused: weakref.WeakSet[type] = weakref.WeakSet()
         self.refusals = Refusals()
+        self.class_tokens = ClassTokens()
 
     def entry(self, kind: type) -> Entry | None:
         """Our own reduction for this type, or None."""

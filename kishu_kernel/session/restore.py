@@ -248,20 +248,28 @@ class Restorer:
         return {step.version: loaded[step.version] for step in plan.load} | {each: rerun[each] for each in given}
 
     def _load(self, request: _Request, version: Version) -> dict[str, Any]:
-        """Fresh objects, for the user. Their long sequences are cached for this version."""
-        return self._decoded(request, version, PayloadReuse(request.reuse, version), self._copies)
+        """Fresh objects, for the user: of live classes, where these are the same.
+
+        Their long sequences are cached for this version.
+        """
+        return self._decoded(request, version, PayloadReuse(request.reuse, version), self._copies, self._table)
 
     def _load_input(self, request: _Request, version: Version) -> dict[str, Any]:
-        """Fresh objects, for a re-run only."""
+        """Fresh objects, for a re-run only: it may change their classes, too."""
         return self._decoded(request, version, PayloadReuse(request.reuse, None), self._rerunner.inputs)
 
     def _decoded(
-        self, request: _Request, version: Version, reuse: PayloadReuse, copies: UnclaimedObjects
+        self,
+        request: _Request,
+        version: Version,
+        reuse: PayloadReuse,
+        copies: UnclaimedObjects,
+        live: ReductionTable | None = None,
     ) -> dict[str, Any]:
         try:
             stored = request.timeline.store.load(version, request.progress.add_loaded)
             with collector_paused():
-                return decode(stored, self._table.namespace, reuse, copies=copies)
+                return decode(stored, self._table.namespace, reuse, copies=copies, live=live)
         except LoadError as error:
             raise _UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
 

@@ -25,6 +25,7 @@ from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.objects.arrays import array_type, is_of_arrays
 from kishu_kernel.objects.codec.buffers import Arrays, Segment, materialized
+from kishu_kernel.objects.codec.class_streams import ClassLoads, ClassStreams
 from kishu_kernel.objects.codec.dill_hidden import lent
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
@@ -32,7 +33,14 @@ from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.objects.questions import has_private_memory
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
-from kishu_kernel.objects.rebuild.code import load_module, make_class, make_function, set_class_state, set_enum_state
+from kishu_kernel.objects.rebuild.code import (
+    load_class,
+    load_module,
+    make_class,
+    make_function,
+    set_class_state,
+    set_enum_state,
+)
 from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
@@ -109,6 +117,7 @@ def decode(
     *,
     admission: LoadGuard | None = None,
     copies: UnclaimedObjects | None = None,
+    live: ReductionTable | None = None,
 ) -> dict[str, Any]:
     """Fresh objects for the names of a stored co-variable.
 
@@ -117,14 +126,25 @@ def decode(
         acquaintances: arrays whose strings need not be made anew.
         admission: what the stream may refer to; all, where not told.
         copies: notes what was loaded, to the end or not, where that is not harmless.
+        live: the session's table, if the objects are for the user: its live classes are taken where they are the same.
 
     Raises:
         LoadError: the payload cannot be loaded here and now; it says why.
         NotHarmlessError: the admission says so.
     """
     admission = admission or LoadGuard()
-    loader = _Unpickler(io.BytesIO(stored.stream), buffers=_sources(stored.blobs))
-    loader.bound = {
+    loaders: list[_Unpickler] = []
+
+    def load(stream: bytes, blobs: Sequence[Source] = ()) -> Any:
+        loader = _Unpickler(io.BytesIO(stream), buffers=_sources(blobs))
+        loader.bound, loader.packages, loader.admission = bound, packages, admission
+        loaders.append(loader)
+        return loader.load()
+
+    packages: set[str] = set()
+    classes = ClassLoads(load, live, admission.name_resolved)
+    bound: dict[tuple[str, str], Callable[..., Any]] = {
+        ("kishu_kernel.rebuild", load_class.__name__): classes.get,
         ("kishu_kernel.rebuild", make_function.__name__): functools.partial(_made_function, namespace),
         ("kishu_kernel.rebuild", load_strings.__name__): functools.partial(load_strings, Recall(acquaintances)),
         ("kishu_kernel.rebuild", make_class.__name__): functools.partial(_make_class, admission),
@@ -132,51 +152,67 @@ def decode(
         ("kishu_kernel.rebuild", set_enum_state.__name__): functools.partial(_set_enum_state, admission),
         ("cloudpickle.cloudpickle", "_class_setstate"): functools.partial(_set_class_state, admission),
     }
-    loader.packages = set()
-    loader.admission = admission
     try:
         try:
-            objects = loader.load()
+            objects = load(stored.stream, stored.blobs)
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
-                copies.note(loader.memo.copy().values(), admission.armed)
+                made = [obj for loader in loaders for obj in loader.memo.copy().values()]
+                copies.note(made, admission.armed)
+                del made
+            loaders.clear()  # they lead to each other: what they hold would outlive this call
+            bound.clear()
         return {name: objects[name] for name in stored.names}
     except NotHarmlessError:
         raise
     except Exception as error:
         told = f"{type(error).__name__}: {error}"
         if not isinstance(error, KishuError):  # damaged bytes are no library's fault
-            told = "; ".join(filter(None, [told, differences(stored.made_by, loader.packages)]))
+            told = "; ".join(filter(None, [told, differences(stored.made_by, packages)]))
         raise LoadError(f"{', '.join(stored.names)}: the stored value does not load ({told})") from error
 
 
 def _dump(
     codec: CodecName, objects: dict[str, Any], table: ReductionTable, recognised: Recogniser
 ) -> tuple[bytes, Arrays]:
-    arrays = Arrays(recognised)
-    reducer = Reducer(table)
-    stream = _dump_once(codec, objects, reducer, arrays)
-    if arrays.overlapping():  # now it is known which arrays are views of which
-        first, arrays = arrays, Arrays(recognised, arrays)
-        stream = _dump_once(codec, objects, Reducer(table, reducer), arrays)
-        del first  # kept until here: a freed array's id must not name another one
-    return stream, arrays
+    among_others: set[int] = set()
+    while True:
+        classes = ClassStreams(table, among_others)
+        arrays = Arrays(recognised)
+        reducer = Reducer(table)
+        stream, shared = _dump_once(codec, objects, reducer, arrays, classes)
+        if shared:  # now it is known which classes cannot be stored apart
+            among_others |= shared
+            continue
+        if arrays.overlapping():  # now it is known which arrays are views of which
+            first, arrays = arrays, Arrays(recognised, arrays)
+            classes = ClassStreams(table, among_others)
+            stream, _ = _dump_once(codec, objects, Reducer(table, reducer), arrays, classes)
+            del first  # kept until here: a freed array's id must not name another one
+        return stream, arrays
 
 
-def _dump_once(codec: CodecName, objects: dict[str, Any], reducer: Reducer, arrays: Arrays) -> bytes:
+def _dump_once(
+    codec: CodecName, objects: dict[str, Any], reducer: Reducer, arrays: Arrays, classes: ClassStreams
+) -> tuple[bytes, set[int]]:
+    """The stream, and ids of classes that share something with the rest of it, though they are stored apart."""
     file = io.BytesIO()
     with ExitStack() as borrowed:
         if codec == "cloudpickle":
-            pickler: Any = _Pickler(file, reducer, arrays)
+            pickler: Any = _Pickler(file, reducer, arrays, classes)
         else:
             pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
             pickler.reducer_override = functools.partial(_override, reducer, arrays)
         pickler.dump(objects)
     arrays.check_sharing(pickler)
-    return file.getvalue()
+    return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell())
 
 
-def _override(reducer: Reducer, arrays: Arrays, obj: Any) -> Any:
+def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams | None = None) -> Any:
+    if classes is not None and issubclass(type(obj), type):
+        apart = classes.reduce(obj)
+        if apart is not NotImplemented:
+            return apart
     plain = array_type()
     if plain is not None and type(obj) is plain:
         return arrays.reduce(obj, reducer.is_private(obj))
@@ -188,9 +224,9 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any) -> Any:
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    def __init__(self, file: io.BytesIO, reducer: Reducer, arrays: Arrays) -> None:
+    def __init__(self, file: io.BytesIO, reducer: Reducer, arrays: Arrays, classes: ClassStreams) -> None:
         super().__init__(file, protocol=5, buffer_callback=arrays.take)
-        self.reducer_override = functools.partial(_override, reducer, arrays)
+        self.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
 
 
 def _dill_knows(kinds: tuple[type, ...]) -> bool:
