@@ -449,7 +449,7 @@ class _Describer:
         # In one entry if it is short: of small objects there are many.
         simple = {name for name, value in attributes if type(value) in _ATOMS}
         told = ", ".join(f"{name}={_atom(value)}" for name, value in attributes if name in simple)
-        if len(told) > _LONG:
+        if len(told) > _LONG or isinstance(obj, logging.Handler):  # of which some are kept with the loggers
             simple, told = set(), ""
         self.then([*((f"{path}.{name}", value) for name, value in attributes if name not in simple), *parts])
         order = f" has {names}" if names else ""

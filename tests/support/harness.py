@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import types
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from kishu_kernel.detect.access_trackers import PatchedNamespace, TrackerKind, make_tracker
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
+from kishu_kernel.objects import live_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.rerun import CellRunner, Rerun
@@ -30,6 +32,12 @@ from kishu_kernel.store import MemoryStore
 from kishu_kernel.store.base import Refs, StoredPayload
 from kishu_kernel.store.lmdb_store import LmdbStore
 from tests.support.describer import Description, describe
+
+
+def as_in_another_process() -> None:
+    """What the package keeps of a process's own objects is forgotten, and their numbers mean nothing any more."""
+    live_objects.PROCESS = uuid.uuid4().hex
+    live_objects.live_objects.__init__()  # type: ignore[misc]
 
 
 class FailingStore(MemoryStore):

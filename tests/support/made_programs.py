@@ -642,6 +642,64 @@ OPAQUE = Theme(
     ),
 )
 
+SETTINGS = Theme(  # without variables that are a library's own list (`a = sys.path`), or that only
+    # a library's object leads to (`log.warning` and a handler's attributes): the audit finds what changes there
+    "import decimal, logging, sys, numpy as np\n"
+    "log = logging.getLogger('book'); sub = logging.getLogger('book.sub')\n"
+    "class Keeps(logging.Handler):\n    def emit(self, record): self.kept = record.msg\n"
+    "handler = logging.NullHandler(); other = Keeps()",
+    {"l": "log sub", "h": "handler other"},
+    (
+        "$l.setLevel(${i}0)",
+        "$l.setLevel('ERROR')",
+        "logging.getLogger('book').setLevel(${i}0)",
+        "logging.getLogger('book.sub').setLevel(${i}0)",
+        "$l.addHandler($h)",
+        "$l.removeHandler($h)",
+        "$l.handlers.clear()",
+        "$l.handlers[:] = [$h]",
+        "$l.propagate = False",
+        "$l.propagate = not $l.propagate",
+        "$l.disabled = True",
+        "$l.isEnabledFor(${i}0)",
+        "$l.addHandler(logging.NullHandler())",
+        "$h.setLevel(${i}0)",
+        "$h.setFormatter(logging.Formatter('%(message)s $i'))",
+        "$h = logging.NullHandler()",
+        "$h = Keeps()",
+        "$h.kept",
+        "$h",
+        "$a = [$h, $l]",
+        "$a = {'k': $l}",
+        "$a['k'].setLevel(${i}0)",
+        "$l",
+        "$l = logging.getLogger('book.sub')",
+        "$l = logging.getLogger('book$i')",
+        "$l is logging.getLogger('book')",
+        "del $l",
+        "del $h",
+        "def quiet(): log.setLevel(${i}0); decimal.getcontext().prec = 1$i",
+        "quiet()",
+        "logging.disable(${i}0)",
+        "decimal.getcontext().prec = 1$i",
+        "decimal.getcontext().rounding = decimal.ROUND_UP",
+        "decimal.setcontext(decimal.Context(prec=2$i))",
+        "with decimal.localcontext() as inner: inner.prec = $i + 1; $a = decimal.Decimal(1) / 3",
+        "$a = decimal.Decimal(1) / decimal.Decimal(7)",
+        "sys.setrecursionlimit(50${i}0)",
+        "sys.path.append('/nowhere/$i')",
+        "sys.path.insert(0, '/nowhere/$i')",
+        "sys.path[:] = [each for each in sys.path if 'nowhere' not in each]",
+        "np.set_printoptions(precision=$i)",
+        "np.set_printoptions(suppress=True)",
+        "np.seterr(all='ignore')",
+        "np.seterr(divide='warn', over='raise')",
+        "with np.errstate(all='ignore'): $a = np.float64($i) / 1",
+        "with np.printoptions(precision=$i): $a = str(np.float64(1) / 3)",
+        "np.array([1 / 3])",
+    ),
+)
+
 BETWEEN = Theme(
     "a = [1, 2]; b = [a]; c = {'k': a}",
     {},
@@ -659,7 +717,7 @@ BETWEEN = Theme(
     ),
 )
 
-THEMES = (CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS, OPAQUE, BETWEEN)
+THEMES = (CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS, OPAQUE, BETWEEN, SETTINGS)
 
 TRAVELLING = (
     *("%checkout $j",) * 8,
@@ -670,7 +728,7 @@ TRAVELLING = (
 )
 NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
 
-_PLACEHOLDER = re.compile(r"\$([a-z])")
+_PLACEHOLDER = re.compile(r"\$(?:([a-z])|\{([a-z])\})")
 _NUMBERS = {"i": tuple("0123456789"), "j": tuple(map(str, range(1, 13))), "k": tuple("123")}
 
 
@@ -699,7 +757,7 @@ def programs(draw: st.DrawFn, themes: tuple[Theme, ...] = THEMES, longest: int =
     pools = _pools(chosen)
 
     def filled(template: str) -> str:
-        return _PLACEHOLDER.sub(lambda found: one_of(pools[found[1]]), template)
+        return _PLACEHOLDER.sub(lambda found: one_of(pools[found[1] or found[2]]), template)
 
     lines = [theme.begins for theme in chosen]
     for _ in range(draw(st.integers(longest - 10, longest))):
