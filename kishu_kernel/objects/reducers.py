@@ -42,11 +42,13 @@ from kishu_kernel.objects.classes import (
     contents_of,
     derives,
     has_active_metaclass,
+    is_users_own,
     module_contents,
     module_name,
     mro_of,
     qualified_name,
 )
+from kishu_kernel.objects.left_out import reduction_with_left_out
 from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
@@ -141,16 +143,17 @@ class ReductionTable:
             return Reducer._module
         if derives(kind, io.IOBase) and kind not in (io.BytesIO, io.StringIO):
             return Reducer._refuse
+        with_left_out = reduction_with_left_out(kind)
         private = private_memory_of(kind)
         if private is not None:
-            return functools.partial(Reducer._note_private, private)
+            return functools.partial(Reducer._note_private, private, with_left_out)
         if is_complete(kind):
-            return None
+            return None if with_left_out is None else _entry_for(with_left_out)
         if is_fingerprint_only(kind):
             return Reducer._refuse_visible
-        way = reduction_by_class_shape(kind) or refusal_of_proxy(kind)
+        way = reduction_by_class_shape(kind) or refusal_of_proxy(kind) or with_left_out
         if way is not None:
-            return _entry_for(way)
+            return _entry_for(way, held_or=not is_users_own(kind) and bool(module_attribute_names(kind)))
         return Reducer._held if module_attribute_names(kind) else None
 
 
@@ -365,11 +368,11 @@ class Reducer:
         raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
 
     @staticmethod
-    def _note_private(private: LibraryEntry, reducer: Reducer, obj: Any) -> Reduction:
+    def _note_private(private: LibraryEntry, way: Reduce | None, reducer: Reducer, obj: Any) -> Reduction:
         with suppress(UnknownError):
             for held in private.answer(obj):
                 reducer._private[id(held)] = held, private.library
-        return NotImplemented
+        return NotImplemented if way is None else way(obj)
 
 
 def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = False) -> Entry:

@@ -1,9 +1,10 @@
-"""The kernel itself, and ours on top of it."""
+"""The kernel itself, ours on top of it, and IPython below. What the live shell holds goes by where that holds it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.library import Library, Reduction
 
 
@@ -13,10 +14,32 @@ def _shell(shell: Any) -> Reduction:
     return (get_ipython, ()) if shell is get_ipython() else NotImplemented
 
 
+def _of_shell(obj: Any) -> Reduction:
+    """A formatter, a manager: a copy of it would be nobody's."""
+    from IPython.core.getipython import get_ipython
+
+    held = attributes(get_ipython()) or {}
+    for name, value in [*held.items(), *held.get("_trait_values", {}).items()]:
+        if value is obj and not name.startswith("_"):
+            return part_of_shell, (name,)
+    formatter = held.get("_trait_values", {}).get("display_formatter")
+    formatters = (attributes(formatter) or {}).get("_trait_values", {}).get("formatters", {})
+    mime = next((mime for mime, value in formatters.items() if value is obj), None)
+    return NotImplemented if mime is None else (part_of_shell, ("display_formatter", mime))
+
+
+def part_of_shell(name: str, mime: str | None = None) -> Any:
+    """Called by streams: what the live shell holds under this name, or its formatter for this type."""
+    from IPython.core.getipython import get_ipython
+
+    held = getattr(get_ipython(), name)
+    return held if mime is None else held.formatters[mime]
+
+
 class Kernel(Library):
     """The shell goes by reference: whoever has it can run any code."""
 
-    packages = ("ipykernel", "kishu_kernel")
+    packages = ("ipykernel", "IPython", "kishu_kernel")
     untraversable = {"ipykernel.*", "kishu_kernel.frontend.*"}
     dynamic = {"ipykernel.zmqshell.*"}
-    reductions = {"ipykernel.zmqshell.*": _shell}
+    reductions = {"ipykernel.zmqshell.*": _shell, "IPython.core.*": _of_shell}

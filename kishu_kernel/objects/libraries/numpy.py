@@ -8,7 +8,7 @@ from typing import Any
 from kishu_kernel.objects.ambient_settings import Setting, Settings, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.class_shape import as_it_is
-from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.library import Library, Reduction
 
 
 class _RandomNumbers(Provider):
@@ -70,6 +70,14 @@ def _scalar(value: Any) -> Any:
     return f"{value!s:.80}" if value.shape == () and value.dtype.kind in "biufcmMSU" else NotImplemented
 
 
+def _dtype(dtype: Any) -> Reduction:
+    # NumPy makes each of the simple ones once, and its own reduction makes another one.
+    make = sys.modules["numpy"].dtype
+    names = (dtype.str, dtype.char) if dtype.names is None else ()
+    found = next((name for name in names if make(name) is dtype), None)
+    return NotImplemented if found is None else (make, (found,))
+
+
 _COMPARED = "kishu_kernel.compare.libraries.numpy"
 
 
@@ -85,7 +93,7 @@ class NumPy(Library):
         ),
     }
     # Of polynomials: else what is the class's becomes the instance's.
-    reductions = {"numpy.polynomial._polybase.ABCPolyBase": as_it_is}
+    reductions = {"numpy.polynomial._polybase.ABCPolyBase": as_it_is, "numpy.dtype": _dtype}
     shapes = True
     summaries = {"numpy.generic": _scalar, "numpy.ndarray": _scalar}
     texts = {"numpy.generic": f"{_COMPARED}:element_text", "numpy.dtype": str}
