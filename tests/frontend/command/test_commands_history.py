@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,7 +17,6 @@ from typing import Any
 
 import nbformat
 import pytest
-import time
 
 from kishu_kernel.frontend.command import sources
 from kishu_kernel.frontend.protocol.content import PROTOCOL
@@ -103,7 +103,9 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
         in_the_place_of(home, patch)
         live_through(kernel)
         kernel.done("gc", dry_run=True)  # waits until all is written: it is known then how much that was
-        while not kernel.done("log", limit=1)["checkpoints"][0]["audited"]:  # nothing more becomes known of it later
+        while not kernel.done("log", "control", limit=1)["checkpoints"][0][
+            "audited"
+        ]:  # nothing more becomes known of it later
             time.sleep(0.05)
         said = {" ".join([name, *more]): in_json(name, "book.ipynb", *more) for name, more in LOOKS}
         kernel.close(gracefully=True)
