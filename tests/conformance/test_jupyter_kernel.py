@@ -11,6 +11,8 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import jupyter_kernel_test
 import pytest
@@ -53,6 +55,13 @@ class TestKishuKernel(jupyter_kernel_test.KernelTests):
     code_generate_error = "raise"
     code_inspect_sample = "zip"
     code_clear_output = "from IPython.display import clear_output; clear_output()"
+
+    def execute_helper(self, *arguments: Any, **options: Any) -> Any:
+        """As in the suite; but it gives each message 0.1 s, and a busy machine may take longer over one."""
+        channel = self.kc.iopub_channel
+        wait = channel.get_msg
+        with mock.patch.object(channel, "get_msg", lambda timeout: wait(timeout=max(timeout, 10))):
+            return super().execute_helper(*arguments, **options)
 
     completion_samples = [
         {"text": "zi", "matches": {"zip"}},

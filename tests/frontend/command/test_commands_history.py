@@ -8,6 +8,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -102,6 +103,9 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
         in_the_place_of(home, patch)
         live_through(kernel)
         kernel.done("gc", dry_run=True)  # waits until all is written: it is known then how much that was
+        # Once the audit is over, nothing more becomes known. Asked on control: questions on shell would put it off.
+        while not kernel.done("log", "control", limit=1)["checkpoints"][0]["audited"]:
+            time.sleep(0.05)
         said = {" ".join([name, *more]): in_json(name, "book.ipynb", *more) for name, more in LOOKS}
         kernel.close(gracefully=True)
     return home, said
