@@ -133,6 +133,11 @@ def attributes(obj: Any) -> dict[str, Any] | None:
     return None
 
 
+def has_dict(kind: type) -> bool:
+    """Its instances have a dictionary for attributes."""
+    return bool(_dict_offset(kind))
+
+
 def hides_attributes(kind: type) -> bool:
     """Its instances have a `__dict__`, and all that leads to it is code of somebody's."""
     if not _dict_offset(kind):

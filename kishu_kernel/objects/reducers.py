@@ -35,6 +35,7 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
+from kishu_kernel.objects.attribute_dicts import can_be_set, held_elsewhere, place_of, with_shared_attributes
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
@@ -167,6 +168,7 @@ class Reducer:
     def __init__(self, table: ReductionTable, before: Reducer | None = None) -> None:
         self._table = table
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
+        self._places: dict[type, Any] = {}
         self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
         self._shells: set[int] = set()
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
@@ -180,6 +182,36 @@ class Reducer:
         except KeyError:
             entry = self._entries[kind] = self._table.entry(kind)
         return NotImplemented if entry is None else entry(self, obj)
+
+    def reduce_whole(self, obj: Any) -> Reduction:
+        """As `reduce`, and what holds its attributes stays the same object for all that hold it.
+
+        Raises:
+            TypeError: that cannot be had.
+            Exception: whatever the object's own reduction raises.
+        """
+        kind = type(obj)
+        place = self._places[kind] if kind in self._places else self._place_of(kind)
+        held = None if place is None else held_elsewhere(obj, place)  # first: a reduction may hold it, too
+        reduction = self.reduce(obj)
+        if held is None or (reduction is NotImplemented and kind is types.FunctionType):
+            return reduction
+        whole = self.decompose(obj) if reduction is NotImplemented else reduction
+        if isinstance(whole, str):
+            return reduction
+        if not can_be_set(place):
+            raise TypeError(f"{qualified_name(kind)} objects cannot be stored with attributes that something shares")
+        return with_shared_attributes(whole, held)
+
+    def shared_attributes(self, obj: Any) -> Any:
+        """The dictionary of its attributes where something else holds it, too, or it is of a class of its own."""
+        place = self._place_of(type(obj))
+        return None if place is None else held_elsewhere(obj, place)
+
+    def _place_of(self, kind: type) -> Any:
+        if kind not in self._places:
+            self._places[kind] = place_of(kind)
+        return self._places[kind]
 
     def decompose(self, obj: Any) -> Reduction:
         """How a pickler would take `obj` apart: a string where it goes by reference, else a tuple.

@@ -129,14 +129,14 @@ class _Batch:
         record["changed"] = {key: changed[key] for key in ("accessed", "modified", "created", "deleted")}
         record["change_is_visible"] = self.state(entry) != record["was"]
         record["step"] = "undo"
-        record["undo"] = self.brought_back(entry, record, self.kernel_now.request("undo"))
+        record["undo"] = self.brought_back(entry, record, self.kernel_now.request("undo", replay="auto"))
         record["step"] = ""
 
     def try_fresh(self, entry: Entry, record: Record) -> None:
         """Bring it back where it never was."""
         record["step"] = "checkout in a fresh kernel"
         self.go_to(self.base)
-        reply = self.kernel_now.request("checkout", target=record["created"])
+        reply = self.kernel_now.request("checkout", target=record["created"], replay="auto")
         record["fresh"] = self.brought_back(entry, record, reply)
         record["step"] = ""
 

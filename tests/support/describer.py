@@ -13,6 +13,7 @@ process that imports it, and inside a kernel whose `PYTHONPATH` leads here, by t
 
 from __future__ import annotations
 
+import _abc
 import array
 import collections
 import dataclasses
@@ -418,6 +419,7 @@ class _Describer:
                 (f"{path}.__class__", type(obj)),
                 (f"{path}.__bases__", obj.__bases__),
                 *((f"{path}.{name}", value) for name, value in attributes.items()),
+                *((f"{path} registers({n})", each) for n, each in enumerate(_registered(obj))),
             ]
         )
         return f"class {_name(obj)} defines {', '.join(attributes)}"
@@ -1066,6 +1068,14 @@ def _at(module: str | None, qualname: str) -> Any:
     for part in qualname.split("."):
         found = getattr(found, part, None)
     return found
+
+
+def _registered(kind: type) -> list[type]:
+    """What was registered with an abstract class, by name: to look asks no class whether it is one."""
+    if "_abc_impl" not in vars(kind):
+        return []
+    found = [each for reference in _abc._get_dump(kind)[0] if (each := reference()) is not None]  # type: ignore[attr-defined]
+    return sorted(found, key=_name)
 
 
 def _slots(kind: type) -> Iterable[tuple[str, Any]]:

@@ -700,6 +700,74 @@ SETTINGS = Theme(  # without variables that are a library's own list (`a = sys.p
     ),
 )
 
+CLASSES_IN_USE = Theme(
+    "import abc, collections.abc, copy, enum, functools, numbers, pkgutil, typing, weakref\n"
+    "class H:\n    n = 0\n    tags = []\n    def __init__(self, n=0): self.n = n\n    def more(self): type(self).n += 1\n"
+    "class K(H): pass\nclass Base(abc.ABC): pass\n"
+    "class Colour(enum.Enum):\n    RED = 1\n    BLUE = 2\n"
+    "@functools.singledispatch\ndef show(it): return [it]\n"
+    "@functools.lru_cache\ndef size(of): return [1]\n"
+    "h = H(); k = K(); m = Colour.RED",
+    {"c": "H K Base Colour", "h": "h k m"},
+    (
+        "numbers.Number.register($c)",
+        "collections.abc.Sized.register($c)",
+        "Base.register($c)",
+        "pkgutil.iter_importer_modules.register($c, lambda it, prefix='': [])",
+        "$a = isinstance($h, numbers.Number)",
+        "$a = isinstance($h, Base)",
+        "$a = issubclass($c, collections.abc.Sized)",
+        "show.register($c, lambda it: $a)",
+        "show($h)",
+        "show($h).append($i)",
+        "size($c)",
+        "size($c).append($i)",
+        "$a = typing.List[$c]",
+        "$a = typing.List[$c] is typing.List[$c]",
+        "$a = list[$c]",
+        "$a = weakref.ref($c)",
+        "$a = {$c: $h}",
+        "$a = [$h, $h]",
+        "$a[0].n = $i",
+        "$h.n = $i",
+        "$h.n = $v",
+        "$h.extra = [$v]",
+        "$h.more()",
+        "$h.tags.append($i)",
+        "$h = $c($i)",
+        "$h = copy.deepcopy($h)",
+        "$h.__class__ = $c",
+        "$h = Colour.RED",
+        "$h = Colour.BLUE",
+        "$h is Colour.RED",
+        "Colour.RED.note = [$v]",
+        "$h.note.append($i)",
+        "$c.n = $i",
+        "$c.n = [$v]",
+        "$c.tags.append($i)",
+        "$c.new = lambda self: $v",
+        "$c.first = $h",
+        "$c = $c",
+        "$a = $c",
+        "del $c",
+        "del $h",
+        "class H:\n    n = $i\n    tags = [$v]\n    def __init__(self, n=0): self.n = n",
+        "class K(H):\n    n = $i",
+        "class Base(abc.ABC):\n    n = $i",
+        "class Colour(enum.Enum):\n    RED = $i\n    BLUE = [2]",
+        "$a = $h.__class__ is $c",
+        "$a = isinstance($h, $c)",
+        "$a = type($h)",
+        "$a = [$c, $h]",
+        "$a = functools.partial($c, $i)",
+        "$a = $h.more",
+        "try: $h.missing\nexcept Exception as error: $a = error",
+        "$h",
+        "$c",
+    ),
+)
+"""Classes that something outside of the variables holds on to: an undo that makes a class anew leaves that behind."""
+
 BETWEEN = Theme(
     "a = [1, 2]; b = [a]; c = {'k': a}",
     {},
@@ -717,7 +785,7 @@ BETWEEN = Theme(
     ),
 )
 
-THEMES = (CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS, OPAQUE, BETWEEN, SETTINGS)
+THEMES = (CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS, OPAQUE, BETWEEN, SETTINGS, CLASSES_IN_USE)
 
 TRAVELLING = (
     *("%checkout $j",) * 8,

@@ -17,12 +17,14 @@ the session and the model differ; what happened until then is in its text.
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import gc
 import re
 import sys
 import types
 import warnings
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +65,7 @@ class Tally:
     restarts: int = 0
     left_behind: int = 0
     untouched: int = 0
+    stayed: int = 0
     needless: int = 0
     """Variables that were told to have changed though their description did not. No mistake: doubt means changed."""
 
@@ -79,11 +82,16 @@ class CarriedStore(FailingStore):
 
 @dataclass(frozen=True)
 class State:
-    """What a state was: all variables together, sharing included, and each alone; what the process was set to."""
+    """What a state was: all variables together, sharing included, and each alone; what the process was set to.
+
+    Attributes:
+        classes: those of the notebook that share nothing with other variables.
+    """
 
     whole: Description
     alone: dict[str, Description]
     settings: Settings
+    classes: dict[str, weakref.ref[type]]
 
 
 @dataclass
@@ -193,9 +201,10 @@ class Player:
         whole = dict(filter(None, (_without_gaps(*item) for item in whole.items())))
         alone = dict(zip(variables, each, strict=True))
         told = settings(variables)
+        classes = {name: weakref.ref(obj) for name, obj in variables.items() if _is_plain_class(obj)}
         del variables, frames, shown, together
         self.collect()  # a describer holds what it has described, and weak references tell
-        return State(whole, alone, told)
+        return State(whole, alone, told, classes)
 
     def collect(self) -> None:
         """Cycles that nobody holds go now, and at no other time: that they are gone can be seen."""
@@ -291,7 +300,7 @@ class Player:
             self.model.add(outcome.previous, before)
         self.hidden = False
         self.model.move(outcome.head)
-        self.arrived(outcome, expected)
+        self.arrived(outcome, expected, before)
 
     def meant(self, word: str, words: Sequence[str]) -> tuple[Callable[[], Outcome], list[Target]]:
         """What to call, and the state to which it must lead, in a list; empty if it cannot lead anywhere."""
@@ -331,7 +340,7 @@ class Player:
         self.check(self.notebook.head == self.model.head, "a refused checkout moved the head")
         self.tally.refused += bool(expected)
 
-    def arrived(self, outcome: Outcome, expected: list[Target]) -> None:
+    def arrived(self, outcome: Outcome, expected: list[Target], before: State) -> None:
         self.check([outcome.head] == expected, "it leads elsewhere")
         self.check(self.notebook.head == outcome.head, "the head stands elsewhere")
         plan = outcome.plan
@@ -344,11 +353,21 @@ class Player:
         else:
             wrong = differences(then.whole, now.whole)
             self.check(not wrong, "this is not the state that it was", wrong)
+        self.classes_stay(before, then, now)
         self.settings_are(then, now, {lost.version.names[0] for lost in plan.lost if lost.version.names})
         self.tally.compared += 1
         self.tally.kept += len(plan.keep)
         self.tally.loaded += len(plan.load)
         self.tally.replayed += len(plan.replay)
+
+    def classes_stay(self, before: State, then: State, now: State) -> None:
+        """A class that is here, and was there the same, stays: registries and caches of libraries may know it."""
+        for name in then.classes.keys() & before.classes.keys() & now.classes.keys():
+            kind = then.classes[name]()
+            if kind is None or before.classes[name]() is not kind or before.alone[name] != then.alone[name]:
+                continue
+            self.check(now.classes[name]() is kind, f"the class {name} was made anew")
+            self.tally.stayed += 1
 
     def settings_are(self, then: State, now: State, lost: set[str]) -> None:
         """As they were where the state was; a library that was not imported there is set to anything."""
@@ -404,6 +423,21 @@ def _frame(obj: object) -> dict[str, Any]:
     if type(obj) is not types.GeneratorType or obj.gi_frame is None:
         return {}
     return {"at": obj.gi_frame.f_lasti, **obj.gi_frame.f_locals}
+
+
+def _is_plain_class(obj: Any) -> bool:
+    """Whether it is a class of the notebook, and what it holds is of nobody else."""
+    if not isinstance(obj, type) or obj.__module__ != "__main__" or type(obj) not in (type, abc.ABCMeta):
+        return False
+    plain = (str, int, type(None), types.GetSetDescriptorType, types.MemberDescriptorType, _ABC_DATA)
+    return all(
+        type(each) in plain or (type(each) is types.FunctionType and not each.__closure__ and not each.__dict__)
+        for name, each in vars(obj).items()
+        if name not in ("__annotations__", "__abstractmethods__")
+    ) and all(base.__module__ != "__main__" or _is_plain_class(base) for base in obj.__bases__)
+
+
+_ABC_DATA = type(vars(abc.ABC)["_abc_impl"])
 
 
 def _differs_by_settings(was: Description | None, now: Description | None) -> bool:

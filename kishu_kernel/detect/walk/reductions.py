@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 
 from kishu_kernel.detect.walk.containers import walk_items
 from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_opaque
 from kishu_kernel.detect.walk.state import Walk
+from kishu_kernel.objects.attribute_dicts import ALONE
 from kishu_kernel.objects.classes import attributes, flags_of, module_name, qualified_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.questions import code_only_state_of, is_dynamic, is_value_type
@@ -26,6 +28,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     """Walks what a pickler would store. What raises is opaque."""
     kind = type(obj)
     try:
+        held = walk.reducer.shared_attributes(obj)  # first: a reduction may hold it, too
         reduced = walk.reducer.decompose(obj)
         if isinstance(reduced, str):
             module = getattr(obj, "__module__", None) or module_name(type(obj))
@@ -36,8 +39,10 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             return
         children = list(reduced)
         children[3:5] = [None if items is None else list(items) for items in children[3:5]]
-        if len(children) > 2 and type(children[2]) is dict and not children[2]:
+        if len(children) > 2 and type(children[2]) is dict and not children[2] and held is None:
             children[2] = None  # an empty `__dict__` is made when somebody asks for it
+        if held is not None and not _is_among(held, children[2:3]):
+            children.append(held)
     except Exception:
         refused(walk, obj)
         return
@@ -65,6 +70,11 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     walk.stack.extend(reversed(children))
 
 
+def _is_among(held: Any, state: list[Any]) -> bool:
+    """Whether a reduction's state has this dictionary as it is."""
+    return any(held is each or (type(each) is tuple and any(held is part for part in each)) for each in state)
+
+
 def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
     """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else."""
     if (
@@ -89,6 +99,10 @@ def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
 def walk_simple(walk: Walk, obj: Any) -> None:
     """An instance whose reduction is its class and its `__dict__`, without making that reduction."""
     state = obj.__dict__
+    if (getrefcount(state) > ALONE or type(state) is not dict) and not _is_first(walk, state):
+        walk.parts.append(b"o;")
+        walk.stack += (type(obj), state)
+        return
     if "__getstate__" in state or "__reduce_ex__" in state:  # a pickler would call them, though no class has them
         walk_opaque(walk, obj)
         return
@@ -97,6 +111,15 @@ def walk_simple(walk: Walk, obj: Any) -> None:
     walk.parts.append(b"o%d;" % len(state))
     walk.stack.append(type(obj))  # walked after the attributes
     walk_items(walk, state)
+
+
+def _is_first(walk: Walk, state: dict[str, Any]) -> bool:
+    """Whether these attributes, which something else may hold, are met for the first time, and to be walked here."""
+    key = id(state)
+    if type(state) is not dict or state is walk.reducer.namespace or key in walk.memo or key in walk.attributes:
+        return False
+    walk.attributes[key] = len(walk.attributes)  # the digest is the same as where nobody else holds them
+    return True
 
 
 def walk_simple_value(walk: Walk, obj: Any) -> None:

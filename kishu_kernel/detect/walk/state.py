@@ -64,6 +64,7 @@ class Walk:
         self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
         self.parts: list[bytes] = []
         self.memo: dict[int, int] = {}
+        self.attributes: dict[int, int] = {}  # ids of dictionaries that more than one object may hold its attributes in
         self.stack: list[Any] = []
         self.labels: set[int] = set()
         self.ranges: list[tuple[int, int, bool]] = []
@@ -107,7 +108,7 @@ class Walk:
         self.parts.append(overlaps(self.ranges))
         found = Fingerprint(
             Digest(b""),
-            dict(self.memo) if constants else self.memo,
+            self._links() if constants or self.attributes else self.memo,
             frozenset(self.labels),
             tuple(self.ranges),
             frozenset(self.codes),
@@ -125,9 +126,13 @@ class Walk:
             widget_setup=b"".join(self.widget_setup),
         )
 
+    def _links(self) -> dict[int, int]:
+        return {**self.memo, **{key: -1 - number for key, number in self.attributes.items()}}
+
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
         """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
         stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs
+        attributes = self.attributes
         should_stop, steps = self.shared.should_stop, 0
         stack.append(root)
         while stack:
@@ -149,6 +154,9 @@ class Walk:
                 number = memo.get(key)
                 if number is not None:
                     parts.append(b"@%d;" % number)
+                    continue
+                if attributes and (number := attributes.get(key)) is not None:
+                    parts.append(b"@v%d;" % number)
                     continue
                 if hubs and (place := self.number_in_hubs(key)) is not None:
                     parts.append(b"@%d,%d;" % place)

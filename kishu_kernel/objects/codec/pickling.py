@@ -220,7 +220,7 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams 
         arrays.note_copied_subclass(obj)
     if type(obj) is Segment:
         return arrays.reduce_segment(obj)
-    return reducer.reduce(obj)
+    return reducer.reduce_whole(obj)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]

@@ -47,6 +47,7 @@ from kishu_kernel.objects.rebuild.instances import (
     set_derived_state,
     set_exception_state,
     set_instance_state,
+    set_shared_attributes,
     set_state_and_attributes,
 )
 from kishu_kernel.objects.rebuild.libraries import (
@@ -79,6 +80,7 @@ STREAM_NAMES: dict[str, Any] = {
     "make_derived": make_derived,
     "set_derived_state": set_derived_state,
     "set_state_and_attributes": set_state_and_attributes,
+    "set_shared_attributes": set_shared_attributes,
     "set_array_state": set_array_state,
     "set_content": set_content,
     "make_foreign": make_foreign,

@@ -103,6 +103,19 @@ def set_state_and_attributes(obj: Any, state: tuple[Any, dict[str, Any]]) -> Non
     obj.__dict__.update(attributes)
 
 
+def set_shared_attributes(obj: Any, state: tuple[Any, Callable[[Any, Any], object] | None, dict[str, Any]]) -> None:
+    """Gives it its state, and the dictionary that holds its attributes, which is another's, too."""
+    own, setter, held = state
+    place = _place(obj, "__dict__")
+    place.__set__(obj, held)
+    if setter is not None:
+        setter(obj, own)
+    elif own is not held:
+        _set_state(obj, own)
+    if place.__get__(obj) is not held:  # a way of its own has made another one
+        place.__set__(obj, held)
+
+
 def set_array_state(array: Any, state: tuple[Any, dict[str, Any] | None]) -> None:
     """Of an array of a class derived from numpy's that cannot be written to."""
     own, attributes = state

@@ -1,0 +1,65 @@
+"""The dictionary that holds an instance's attributes, where something else holds it, too.
+
+That is a name for `vars(x)`, another instance (`self.__dict__ = cls.shared`), or the instance itself, if it is a
+dictionary (`self.__dict__ = self`). A pickler fills a new dictionary with the attributes, and would part them.
+
+Law: whether anybody else holds it is read off its count of references. One too many costs a few bytes: with one too
+few, what was shared would come back apart. Runs no code of the user's.
+Neighbours: `reducers`, which asks; `rebuild.instances`, the other way.
+"""
+
+from __future__ import annotations
+
+import types
+from sys import getrefcount
+from typing import Any
+
+from kishu_kernel.objects.classes import PLACES, contents_of, derives, has_dict, mro_of
+from kishu_kernel.objects.library import Reduction
+from kishu_kernel.objects.rebuild.instances import set_shared_attributes
+
+_UNSET = None, None, None, None
+
+
+class _Sample:
+    pass
+
+
+def _references_of_one_alone() -> int:
+    obj = _Sample()
+    held = obj.__dict__
+    return getrefcount(held)
+
+
+ALONE = _references_of_one_alone()
+"""References to the dictionary of an instance, where a function has it in a local variable and nobody else does."""
+
+
+def place_of(kind: type) -> Any:
+    """What leads to the dictionary of instances of this type; None where there is none that could be another's."""
+    if not has_dict(kind) or derives(kind, type) or derives(kind, types.ModuleType):
+        return None
+    for base in mro_of(kind)[:-1]:
+        contents = contents_of(base)
+        if type(contents.get("__class__")) is types.GetSetDescriptorType:
+            return None  # a proxy made in C: it hands out the attributes of what it stands for
+        if type(contents.get("__dict__")) in PLACES:
+            return contents["__dict__"]
+    return None
+
+
+def held_elsewhere(obj: Any, place: Any) -> Any:
+    """The dictionary of its attributes, if something else holds it, or it is of a class of its own; else None."""
+    held = place.__get__(obj)
+    return held if getrefcount(held) > ALONE or type(held) is not dict else None
+
+
+def can_be_set(place: Any) -> bool:
+    """Whether an instance can be given another dictionary."""
+    return type(place) is types.GetSetDescriptorType
+
+
+def with_shared_attributes(reduction: tuple[Any, ...], held: Any) -> Reduction:
+    """The reduction of an object that holds its attributes in this dictionary, whoever else does."""
+    make, arguments, state, items, pairs, setter = (*reduction, *_UNSET)[:6]
+    return make, arguments, (state, setter, held), items, pairs, set_shared_attributes
