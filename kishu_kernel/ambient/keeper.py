@@ -182,7 +182,7 @@ class AmbientState:
         known = self.known
         try:
             self._write(move.values)
-            self._write(self._of_other_objects(move))
+            self._write(self._moved_along(move))
             self.known = move.known
             self._begun = {}
             yield
@@ -273,20 +273,20 @@ class AmbientState:
             return LEFT_ALONE
 
     def _write(self, values: Values) -> None:
-        present = self._present()
-        for name, value in values.items():
-            if name not in present:  # its module will be what it is when somebody imports it
+        """Writes these in the order of their providers: one may need what another brings."""
+        for name, provider in providers().items():
+            if name not in values or not provider.present:  # its module will be what it is when somebody imports it
                 continue
             try:
-                present[name].write(value)
+                provider.write(values[name])
             except Exception as error:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
 
-    def _of_other_objects(self, move: Move) -> Values:
-        """What stays as it was, but refers to variables that have just got other objects."""
+    def _moved_along(self, move: Move) -> Values:
+        """What was to stay as it was, and refers to variables that have just got other objects, or went with others."""
         found = {}
         for name, provider in self._present().items():
-            if provider.refers and name in move.known.values and name not in move.values:
+            if name in move.known.values and name not in move.values:
                 value = move.known.values[name]
                 with suppress(Exception):
                     if not _equal(provider.read(), value):
@@ -297,12 +297,11 @@ class AmbientState:
         """An interrupt meanwhile is raised when it is done."""
 
         def put_back() -> None:
-            present = self._present()
             now = self._read()
-            for name, value in before.items():
-                if name in present and not _equal(value, now.get(name, LEFT_ALONE)):
+            for name, provider in providers().items():
+                if name in before and provider.present and not _equal(before[name], now.get(name, LEFT_ALONE)):
                     with suppress(Exception):  # all the others are put back
-                        present[name].write(value)
+                        provider.write(before[name])
 
         try:
             put_back()
@@ -332,7 +331,7 @@ class AmbientState:
 
     def _object_of(self, stream: bytes) -> Any:
         try:
-            return decode(_Blob(("object",), stream), self._table.namespace)["object"]
+            return decode(_Blob(("object",), stream), self._table.namespace, live=self._table)["object"]
         except LoadError as error:
             raise LookupError(str(error)) from error
 

@@ -15,6 +15,7 @@ Law: an object that was referred to is kept, since an undo or a redo brings back
 
 from __future__ import annotations
 
+import inspect
 import sys
 import types
 import uuid
@@ -51,7 +52,9 @@ class LiveObjects:
         """The reference to an object. The same one as long as the same variable holds it."""
         if type(obj) in (types.MethodType, types.BuiltinMethodType):
             owner = obj.__self__
-            if not isinstance(owner, types.ModuleType | None) and not isinstance(owner, type):
+            named = inspect.getattr_static(owner, obj.__name__, None)
+            bound = type(obj) is types.BuiltinMethodType or named is obj.__func__
+            if bound and not isinstance(owner, types.ModuleType | None) and not isinstance(owner, type):
                 return "method", self.reference(owner), obj.__name__
         place = _place(obj)
         if place is None:
