@@ -11,19 +11,19 @@ What an extension registered belongs to it: in another kernel the extension is l
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 import types
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
-from kishu_kernel.objects.ambient_state import Provider, differs
+from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import module_name
-from kishu_kernel.objects.library import Library
-from kishu_kernel.objects.live_objects import Reference, live_objects
+from kishu_kernel.objects.libraries.traitlets import ConfiguredTraits, copied
+from kishu_kernel.objects.library import REGISTERING_ONCE, Library
+from kishu_kernel.objects.live_objects import Reference, can_be_imported, live_objects
 from kishu_kernel.process.muting import muted
 
 _OWN = __name__.partition(".")[0]
@@ -31,7 +31,6 @@ _EXTENSIONS = "IPython.extensions."
 _MADE_BY_USERS = frozenset({"Alias", "MagicAlias", "MacroToEdit"})
 """Classes of IPython's whose instances `%alias` and the like make."""
 
-_once: set[str] = {_OWN}
 _extensions: list[str] = []
 """Those that cells have loaded in this process."""
 
@@ -59,7 +58,7 @@ def _is_theirs(obj: Any) -> bool:
     package = home.partition(".")[0]
     if package == "IPython" and not home.startswith(_EXTENSIONS):
         return type(obj).__name__ not in _MADE_BY_USERS
-    return package in _once or package == "ipykernel"
+    return package in (_OWN, "ipykernel") or package in REGISTERING_ONCE
 
 
 def _is_of_extension(obj: Any) -> bool:
@@ -137,20 +136,11 @@ class _Extensions(_OfShell):
         return (), ()
 
     def lacking(self, value: Any) -> str | None:
-        missing = [each for each in value[0] if each not in _extensions and not _can_be_found(each)]
+        missing = [each for each in value[0] if each not in _extensions and not can_be_imported(each)]
         return f"the extension {missing[0]} is not to be found" if missing else None
 
     def _loaded(self) -> frozenset[str]:
         return frozenset(each for each in _shell().extension_manager.loaded if each.partition(".")[0] != _OWN)
-
-
-def _can_be_found(module: str) -> bool:
-    if module in sys.modules:
-        return True
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 class _Magics(_OfShell):
@@ -210,106 +200,21 @@ def _difference(now: MutableMapping[str, Any], base: dict[str, Any]) -> dict[str
     return found | dict.fromkeys(base.keys() - now.keys())
 
 
-class _Traits(_OfShell):
-    """What `%config` sets: plain values of the shell, of its parts and of its formatters, where they are not usual."""
+class _Configured(ConfiguredTraits):
+    """What `%config` sets of the shell, of its parts and of its formatters."""
 
     name = "settings of the shell"
+    left_out = frozenset({"HistoryManager", "banner1", "banner2", "ipython_dir", "type_printers"})
+    left_out |= {"deferred_printers", "singleton_printers"}
 
-    _NOT_THE_NOTEBOOKS = frozenset({"HistoryManager", "banner1", "banner2", "ipython_dir"})
+    @property
+    def present(self) -> bool:
+        return _shell() is not None
 
-    def __init__(self) -> None:
-        self._names: dict[type, tuple[str, ...]] = {}
-        self._usual: dict[str, dict[str, Any]] = {}
-        self._seen: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
-
-    def start(self) -> None:
-        self._usual, self._seen = {}, {}
-        for each in self._parts():
-            held = each._trait_values
-            self._usual[_part(each)] = {name: held[name] for name in self._names_of(each) if name in held}
-            self._seen[id(each)] = self._held(each), {}
-
-    def read(self) -> Any:
-        found = {}
-        for each in self._parts():
-            now = self._held(each)
-            seen, value = self._seen.get(id(each), (None, {}))
-            if now != seen:
-                value = self._unusual(each, dict(zip(self._names_of(each), now, strict=True)))
-                self._seen[id(each)] = now, value
-            if value:
-                found[_part(each)] = value
-        return found
-
-    def write(self, value: Any) -> None:
-        for each in self._parts():
-            wanted = value.get(_part(each), {})
-            now = self._unusual(each, {name: each._trait_values.get(name, _UNSET) for name in self._names_of(each)})
-            usual = self._usual.get(_part(each), {})
-            for name in now.keys() - wanted.keys():
-                setattr(each, name, usual[name])
-            for name, setting in wanted.items():
-                if differs(getattr(each, name, _UNSET), setting):
-                    setattr(each, name, _copied(setting))
-
-    def initial(self) -> Any:
-        return {}
-
-    def _parts(self) -> Iterator[Any]:
+    def parts(self) -> Iterator[Any]:
         shell = _shell()
-        for each in shell.configurables:
-            if self._names_of(each):
-                yield each
+        yield from shell.configurables
         yield from shell.display_formatter.formatters.values()
-
-    def _names_of(self, part: Any) -> tuple[str, ...]:
-        kind = type(part)
-        if kind not in self._names:
-            left_out = kind.__name__ in self._NOT_THE_NOTEBOOKS
-            names = () if left_out else tuple(part.traits(config=True))
-            own = (name for name in names if name not in self._NOT_THE_NOTEBOOKS and not name.endswith("_printers"))
-            self._names[kind] = tuple(own)
-        return self._names[kind]
-
-    def _held(self, part: Any) -> tuple[Any, ...]:
-        held = part._trait_values  # those that nobody has asked for yet are not made
-        return tuple([held.get(name, _UNSET) for name in self._names_of(part)])
-
-    def _unusual(self, part: Any, now: dict[str, Any]) -> dict[str, Any]:
-        usual = self._usual.setdefault(_part(part), {})
-        found = {}
-        for name, value in now.items():
-            if value is _UNSET or not _is_plain(value):
-                continue
-            if name not in usual:
-                try:
-                    usual[name] = part.trait_defaults(name)
-                except Exception:
-                    usual[name] = value
-            if differs(usual[name], value):
-                found[name] = _copied(value)
-        return found
-
-
-_UNSET = object()
-
-
-def _part(part: Any) -> str:
-    return f"{module_name(type(part))}.{type(part).__name__}"
-
-
-def _is_plain(value: Any) -> bool:
-    if type(value) in (list, tuple, set, frozenset):
-        return all(map(_is_plain, value))
-    if type(value) is dict:
-        return all(map(_is_plain, [*value, *value.values()]))
-    return value is None or type(value) in (bool, int, float, str, bytes)
-
-
-def _copied(value: Any) -> Any:
-    if type(value) is dict:
-        return {key: _copied(each) for key, each in value.items()}
-    return type(value)(map(_copied, value)) if type(value) in (list, set, tuple) else value
 
 
 class _Formatters(_OfShell):
@@ -352,7 +257,7 @@ class _Formatters(_OfShell):
         return {}
 
     def lacking(self, value: Any) -> str | None:
-        return lacking_references([list(each.items()) for each in value.values()])
+        return lacking_references([list(each.values()) for each in value.values()])  # a class may still be imported
 
     def _all(self) -> Iterator[tuple[str, Any]]:
         formatter = _shell().display_formatter
@@ -362,7 +267,7 @@ class _Formatters(_OfShell):
 
     def _changed(self, mime: str, formatter: Any) -> list[tuple[Any, Any]]:
         """Pairs of a class, or of its name, and its printer; None: it is gone."""
-        held = formatter.type_printers, formatter.deferred_printers
+        held = _held(formatter)
         seen, changed = self._seen.get(mime, (None, []))
         if held != seen:
             now, base = _by_class(held), _by_class(self._base.setdefault(mime, _printers(formatter)))
@@ -376,8 +281,16 @@ class _Formatters(_OfShell):
         return changed
 
 
+def _held(formatter: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    held = formatter._trait_values  # as it asks itself, which takes ten times as long
+    if "type_printers" not in held or "deferred_printers" not in held:
+        return formatter.type_printers, formatter.deferred_printers
+    return held["type_printers"], held["deferred_printers"]
+
+
 def _printers(formatter: Any) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    return dict(formatter.type_printers), dict(formatter.deferred_printers)
+    types, deferred = _held(formatter)
+    return dict(types), dict(deferred)
 
 
 def _by_class(printers: tuple[dict[Any, Any], dict[Any, Any]]) -> dict[Reference, Any]:
@@ -389,12 +302,9 @@ def _class_reference(key: Any) -> Reference:
 
 
 def _class_of(reference: Reference) -> Any:
-    try:
-        return live_objects.resolve(reference)
-    except LookupError:
-        if reference[0] != "global":
-            raise
-        return reference[1:]
+    """The class, or its module and name where it is not imported."""
+    is_there = reference[0] != "global" or reference[1] in sys.modules
+    return live_objects.resolve(reference) if is_there else reference[1:]
 
 
 def _set_printer(formatter: Any, key: Any, printer: Any) -> None:
@@ -466,13 +376,9 @@ class _Hooks(_OfShell):
         yield "what can be configured", shell.configurables
 
 
-def _traceback(name: str, write: Callable[[Any, Any], object]) -> Setting:
-    return Setting(lambda: getattr(_shell().InteractiveTB, name), lambda value: write(_shell().InteractiveTB, value))
-
-
 _TRACEBACKS = {
-    "mode": _traceback("mode", lambda shown, mode: shown.set_mode(mode)),
-    "debugger": _traceback("call_pdb", lambda shown, on: setattr(shown, "call_pdb", on)),
+    "mode": Setting(lambda: _shell().InteractiveTB.mode, lambda mode: _shell().InteractiveTB.set_mode(mode)),
+    "debugger": Setting(lambda: bool(_shell().call_pdb), lambda on: setattr(_shell(), "call_pdb", on)),
 }
 
 
@@ -487,7 +393,7 @@ def _reloader(name: str) -> Setting:
         return _shell().magics_manager.magics["line"]["autoreload"].__self__._reloader
 
     usual: Any = {} if name.endswith("modules") else False
-    return Setting(lambda: _copied(getattr(reloader(), name)), lambda to: setattr(reloader(), name, to), lambda: usual)
+    return Setting(lambda: copied(getattr(reloader(), name)), lambda to: setattr(reloader(), name, to), lambda: usual)
 
 
 _RELOADING = ("enabled", "check_all", "autoload_obj", "hide_errors", "modules", "skip_modules")
@@ -499,7 +405,7 @@ class IPython(Library):
     ambient = (
         _Extensions(),
         _Magics(),
-        _Traits(),
+        _Configured(),
         _Tracebacks("tracebacks of the shell", "IPython.core.interactiveshell", _TRACEBACKS),
         _Formatters(),
         _Hooks(),
