@@ -9,6 +9,7 @@ from typing import Any
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
+from kishu_kernel.objects.registrations import Registrations, at, mapping
 
 
 def _figure(figure: Any) -> Reduction:
@@ -88,6 +89,24 @@ def _frozen(value: Any) -> Any:
     return list(value) if isinstance(value, list) else value
 
 
+def _is_users_colormap(name: Any, _: Any) -> bool:
+    # Other packages register theirs when they are imported, which happens once.
+    theirs = vars(sys.modules["seaborn.cm"]) if "seaborn.cm" in sys.modules else {}
+    package = name.replace(".", "_").partition("_")[0]
+    return name not in at("matplotlib:colormaps._builtin_cmaps") and name not in theirs and package not in _PREFIXES
+
+
+_PREFIXES = frozenset({"cmo", "cmr", "cmc", "cet", "vlag", "icefire", "rocket", "mako", "crest", "flare"})
+"""Of the names that packages of colormaps register."""
+
+_REGISTRIES = {
+    "colormaps": mapping("matplotlib:colormaps._cmaps", _is_users_colormap),
+    "units": mapping("matplotlib.units:registry"),
+    "scales": mapping("matplotlib.scale:_scale_mapping"),
+    "projections": mapping("matplotlib.projections:projection_registry._all_projection_types"),
+}
+
+
 class Matplotlib(Library):
     """Figures are hubs: whatever is drawn in one leads to it, and so to all the rest."""
 
@@ -98,7 +117,7 @@ class Matplotlib(Library):
         "matplotlib.colors.ListedColormap": _colormap,
     }
     harmless = True
-    ambient = (_Settings(),)
+    ambient = (_Settings(), Registrations("registrations with matplotlib", "matplotlib", _REGISTRIES))
 
     def statics(self) -> Iterable[object]:
         """The settings, which objects refer to as they are."""

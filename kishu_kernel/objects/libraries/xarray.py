@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from kishu_kernel.objects.classes import contents_of
 from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.registrations import Registrations, Registry, at, attributes_of
 
 
 def _labelled(obj: Any) -> Reduction:
@@ -18,9 +21,27 @@ def _labelled(obj: Any) -> Reduction:
     return make, arguments, (state[0], {**state[1], **made}), *rest
 
 
+def _accessors(path: str) -> Registry:
+    def kind() -> Any:
+        return vars(sys.modules["xarray.core.extensions"])["_CachedAccessor"]
+
+    def names() -> set[str]:
+        return {name for name, each in contents_of(at(path)).items() if type(each) is kind()}
+
+    return attributes_of(path, names, lambda held: held._accessor, lambda name, each: kind()(name, each))
+
+
+_REGISTRIES = {
+    "accessors of datasets": _accessors("xarray:Dataset"),
+    "accessors of arrays": _accessors("xarray:DataArray"),
+    "accessors of trees": _accessors("xarray:DataTree"),
+}
+
+
 class Xarray(Library):
     """Of datasets and arrays."""
 
     reductions = {"xarray.core.dataset.Dataset": _labelled, "xarray.namedarray.core.NamedArray": _labelled}
     shapes = True
     data = True
+    ambient = (Registrations("registrations with xarray", "xarray.core.extensions", _REGISTRIES),)
