@@ -86,9 +86,14 @@ class Settings(Provider):
         return self._usual[name]
 
 
+PLACES_KEPT: set[str] = set()
+"""Attributes of modules that are settings: "module.attribute"."""
+
+
 def attribute(module: str, path: str, **usual: Any) -> Setting:
     """A setting that is an attribute of a module, or of an object in it. It may be told what it usually is."""
     *way, name = path.split(".")
+    PLACES_KEPT.add(f"{module}.{path}")
 
     def owner() -> Any:
         found: Any = sys.modules[module]

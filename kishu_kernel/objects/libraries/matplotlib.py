@@ -11,6 +11,7 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
+from kishu_kernel.objects.registrations import Registrations, at, mapping
 
 
 def _figure(figure: Any) -> Reduction:
@@ -159,6 +160,24 @@ def _frozen(value: Any) -> Any:
     return list(value) if isinstance(value, list) else value
 
 
+def _is_users_colormap(name: Any, _: Any) -> bool:
+    # Other packages register theirs when they are imported, which happens once.
+    theirs = vars(sys.modules["seaborn.cm"]) if "seaborn.cm" in sys.modules else {}
+    package = name.replace(".", "_").partition("_")[0]
+    return name not in at("matplotlib:colormaps._builtin_cmaps") and name not in theirs and package not in _PREFIXES
+
+
+_PREFIXES = frozenset({"cmo", "cmr", "cmc", "cet", "vlag", "icefire", "rocket", "mako", "crest", "flare"})
+"""Of the names that packages of colormaps register."""
+
+_REGISTRIES = {
+    "colormaps": mapping("matplotlib:colormaps._cmaps", _is_users_colormap),
+    "units": mapping("matplotlib.units:registry"),
+    "scales": mapping("matplotlib.scale:_scale_mapping"),
+    "projections": mapping("matplotlib.projections:projection_registry._all_projection_types"),
+}
+
+
 class Matplotlib(Library):
     """Figures are hubs: whatever is drawn in one leads to it, and so to all the rest."""
 
@@ -178,6 +197,7 @@ class Matplotlib(Library):
             "matplotlib_inline.backend_inline",
             {"all": Setting(_formats, _set_formats, lambda: None)},
         ),
+        Registrations("registrations with matplotlib", "matplotlib", _REGISTRIES),
     )
     registers_once = True
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings
 from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.registrations import Registrations, Registry, attribute, attributes_of
 
 
 def _tables(context: Any) -> tuple[Any, ...]:
@@ -38,6 +39,17 @@ def _set_options(options: Any) -> None:
         config.load(options)
 
 
+def _namespaces(path: str) -> Registry:
+    def wrap(name: str, registered: Any) -> Any:
+        return vars(sys.modules["polars.api"])["NameSpace"](name, registered)
+
+    return attributes_of(path, attribute(f"{path}._accessors"), lambda held: getattr(held, "_ns", held), wrap)
+
+
+_REGISTRIES = {
+    f"namespaces of {each}": _namespaces(f"polars:{each}") for each in ("DataFrame", "LazyFrame", "Series", "Expr")
+}
+
 _COMPARED = "kishu_kernel.compare.libraries.polars"
 
 
@@ -51,4 +63,7 @@ class Polars(Library):
         "Series": f"{_COMPARED}:series",
     }
     data = True
-    ambient = (Settings("options of Polars", "polars", {"all": Setting(_options, _set_options, lambda: None)}),)
+    ambient = (
+        Settings("options of Polars", "polars", {"all": Setting(_options, _set_options, lambda: None)}),
+        Registrations("registrations with polars", "polars.api", _REGISTRIES),
+    )

@@ -6,7 +6,9 @@ import sys
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings
+from kishu_kernel.objects.classes import contents_of
 from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.registrations import Registrations, Registry, at, attributes_of
 
 
 def _labelled(obj: Any) -> Reduction:
@@ -47,6 +49,23 @@ def _option(name: str, usual: Any) -> Setting:
     return Setting(lambda: sys.modules["xarray.core.options"].OPTIONS[name], write, lambda: usual)
 
 
+def _accessors(path: str) -> Registry:
+    def kind() -> Any:
+        return vars(sys.modules["xarray.core.extensions"])["_CachedAccessor"]
+
+    def names() -> set[str]:
+        return {name for name, each in contents_of(at(path)).items() if type(each) is kind()}
+
+    return attributes_of(path, names, lambda held: held._accessor, lambda name, each: kind()(name, each))
+
+
+_REGISTRIES = {
+    "accessors of datasets": _accessors("xarray:Dataset"),
+    "accessors of arrays": _accessors("xarray:DataArray"),
+    "accessors of trees": _accessors("xarray:DataTree"),
+}
+
+
 class Xarray(Library):
     """Of datasets and arrays."""
 
@@ -57,4 +76,5 @@ class Xarray(Library):
         Settings(
             "options of xarray", "xarray.core.options", {name: _option(name, usual) for name, usual in _USUAL.items()}
         ),
+        Registrations("registrations with xarray", "xarray.core.extensions", _REGISTRIES),
     )

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.objects.ambient_settings import Setting, Settings, attribute, hook
+from kishu_kernel.objects.ambient_settings import PLACES_KEPT, Setting, Settings, attribute, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library
 from kishu_kernel.process.python_gc import collector_enabled, enable_collector
@@ -147,6 +147,9 @@ _HOOKS = {
     "warnings.showwarning": attribute("warnings", "showwarning"),
     "warnings.formatwarning": attribute("warnings", "formatwarning"),
 }
+
+
+PLACES_KEPT.add("sys.tracebacklimit")
 
 
 def _set_limit(limit: int | None) -> None:
