@@ -20,7 +20,7 @@ from tests.support.made_programs import programs
 from tests.support.programs import DOUBT, Model, Target, without_gaps
 from tests.support.soak import often
 from tests.support.themes import ARRAYS, CLASSES, CONTAINERS, FRAMES, FUNCTIONS, OPAQUE
-from tests.support.themes_around import CLASSES_IN_USE, LIBRARY_OBJECTS, OWN_DICT, SETTINGS, VIEWS
+from tests.support.themes_around import CLASSES_IN_USE, LIBRARY_OBJECTS, OWN_DICT, REGISTRATIONS, SETTINGS, SHELL, VIEWS
 
 from .driver import Kernel, environment_of
 
@@ -29,7 +29,7 @@ SEED = int(os.environ.get("KISHU_SEED", "0"))
 AFTERWARDS = ("%restart", "%resume", "%checkout 9", "%redo", "%checkout 20", "%start", "%checkout")
 THEMES = (
     *(CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS, OPAQUE, SETTINGS, CLASSES_IN_USE),
-    *(VIEWS, OWN_DICT, LIBRARY_OBJECTS),
+    *(VIEWS, OWN_DICT, LIBRARY_OBJECTS, REGISTRATIONS, SHELL),
 )
 ASKED_HERE = 5
 """Of so many looks at a state one asks the kernel itself, too."""

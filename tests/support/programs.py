@@ -199,7 +199,7 @@ class Player:
         together = {**variables, **shown, "Out": dict(live["Out"]), **frames}
         whole, *each = _described([together, *({name: obj} for name, obj in variables.items())], live)
         whole = without_gaps(whole)
-        alone = dict(zip(variables, each, strict=True))
+        alone = dict(zip(variables, map(without_gaps, each), strict=True))
         told = settings(variables)
         classes = {name: weakref.ref(obj) for name, obj in variables.items() if _is_plain_class(obj)}
         del variables, frames, shown, together

@@ -10,14 +10,15 @@ library is imported for it). Works in a kernel whose `PYTHONPATH` leads here, by
 from __future__ import annotations
 
 import _abc
-import codecs
+import builtins
 import collections.abc
-import contextlib
 import copyreg
 import decimal
+import fractions
 import json
 import logging
 import numbers
+import string
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -96,11 +97,11 @@ def _registrations(names: Mapping[int, str]) -> Settings:
         found["archives"] = _entries(formats, names)
     if "pkgutil" in sys.modules:
         found["importers"] = _entries(sys.modules["pkgutil"].iter_importer_modules.registry, names)
-    errors = {}
-    for number in range(10):
-        with contextlib.suppress(LookupError):
-            errors[f"{NAMED}{number}"] = codecs.lookup_error(f"{NAMED}{number}")
-    found["handlers of errors in texts"] = _entries(errors, names)
+    for owner in ("builtins", "string", "fractions.Fraction", "collections.UserDict"):
+        module, _, name = owner.partition(".")
+        obj = getattr(sys.modules.get(module), name, None) if name else sys.modules.get(module)
+        if obj is not None:
+            found[f"attributes of {owner}"] = _entries({each: vars(obj)[each] for each in list(vars(obj))}, names)
     for kind in (numbers.Number, collections.abc.Sized):
         registered = [each for reference in _abc._get_dump(kind)[0] if (each := reference()) is not None]  # type: ignore[attr-defined]
         known = sorted(names[id(each)] for each in registered if id(each) in names)
@@ -211,6 +212,9 @@ def _forget_registrations() -> None:
             kind = key[0] if isinstance(key, tuple) else key
             if getattr(kind, "__module__", "") == "__main__" or str(kind).lower().startswith(NAMED):
                 del each[key]
+    for owner in (builtins, string, fractions.Fraction, collections.UserDict):
+        for name in [each for each in vars(owner) if each.startswith(NAMED)]:
+            delattr(owner, name)
     for name in ("DataFrame", "Series"):
         kind = getattr(sys.modules.get("pandas"), name, None)
         for accessor in [each for each in getattr(kind, "_accessors", ()) if each.startswith(NAMED)]:

@@ -398,7 +398,7 @@ FIGURES = Theme(
 """The current figure, which cells change without a name for it."""
 
 REGISTRATIONS = Theme(
-    "import codecs, collections.abc, copyreg, functools, numbers, pkgutil, shutil, sqlite3\n"
+    "import builtins, collections.abc, copyreg, fractions, functools, numbers, pkgutil, shutil, sqlite3, string\n"
     "class H:\n    n = 0\nclass K(H):\n    pass\n"
     "def f(it, *rest): return None\ndef g(it, *rest): return (H, ())\nh = H(); k = K()",
     {"c": "H K", "f": "f g", "h": "h k"},
@@ -412,10 +412,18 @@ REGISTRATIONS = Theme(
         "collections.abc.Sized.register($c)",
         "$a = isinstance($h, numbers.Number)",
         "$a = issubclass($c, collections.abc.Sized)",
-        "codecs.register_error('kishu$k', $f)",
+        "string.kishu$k = $f",
+        "string.kishu$k = [$v]",
+        "del string.kishu$k",
+        "builtins.kishu$k = $f",
+        "setattr(fractions.Fraction, 'kishu$k', $f)",
+        "collections.UserDict.kishu$k = $f",
+        "collections.UserDict.kishu$k = $c",
+        "del collections.UserDict.kishu$k",
+        "$a = string.kishu$k",
+        "$a = collections.UserDict().kishu$k",
         "shutil.register_archive_format('kishu$k', $f)",
         "shutil.unregister_archive_format('kishu$k')",
-        "pkgutil.iter_importer_modules.register($c, $f)",
         "import pandas as pd; pd.api.extensions.register_dataframe_accessor('kishu$k')($c)",
         "import pandas as pd; pd.api.extensions.register_series_accessor('kishu$k')($c)",
         "def enter(): sqlite3.register_adapter($c, $f); copyreg.pickle($c, $f)",
@@ -438,7 +446,7 @@ REGISTRATIONS = Theme(
         "$h",
     ),
 )
-"""What libraries are told of the notebook's functions and classes."""
+"""What libraries are told of the notebook's functions and classes. Not what nobody can list: `codecs.register_error`."""
 
 SHELL = Theme(  # in a kernel only
     "ip = get_ipython()\nclass H:\n    pass\ndef f(*it, **rest): return None\ndef g(lines): return lines\nh = H()\n"
