@@ -3,22 +3,22 @@
 That is a name for `vars(x)`, another instance (`self.__dict__ = cls.shared`), or the instance itself, if it is a
 dictionary (`self.__dict__ = self`). A pickler fills a new dictionary with the attributes, and would part them.
 
-Law: whether anybody else holds it is read off its count of references. One too many costs a few bytes: with one too
-few, what was shared would come back apart. Runs no code of the user's.
+Law: whether somebody else may hold it is read off its count of references. One too many costs a few bytes: with one too
+few, what was shared would come back apart. No digest depends on it. Runs no code of the user's.
 Neighbours: `reducers`, which asks; `rebuild.instances`, the other way.
 """
 
 from __future__ import annotations
 
+import copyreg
+import enum
 import types
 from sys import getrefcount
 from typing import Any
 
-from kishu_kernel.objects.classes import PLACES, contents_of, derives, has_dict, mro_of
+from kishu_kernel.objects.classes import PLACES, contents_of, derives, has_dict, mro_of, qualified_name
 from kishu_kernel.objects.library import Reduction
-from kishu_kernel.objects.rebuild.instances import set_shared_attributes
-
-_UNSET = None, None, None, None
+from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_shared_attributes
 
 
 class _Sample:
@@ -48,18 +48,28 @@ def place_of(kind: type) -> Any:
     return None
 
 
-def held_elsewhere(obj: Any, place: Any) -> Any:
-    """The dictionary of its attributes, if something else holds it, or it is of a class of its own; else None."""
-    held = place.__get__(obj)
-    return held if getrefcount(held) > ALONE or type(held) is not dict else None
+def makes_anew(obj: Any, reduction: Any) -> bool:
+    """Whether a load by this reduction makes an object, or fills one, and does not just find one that is there."""
+    if type(reduction) is not tuple or derives(type(obj), enum.Enum):
+        return False
+    make, state = reduction[0], (*reduction, None)[2]
+    return state is not None or make is type(obj) or any(make is each for each in _MAKE_ANEW)
 
 
-def can_be_set(place: Any) -> bool:
-    """Whether an instance can be given another dictionary."""
-    return type(place) is types.GetSetDescriptorType
+def with_shared_attributes(obj: Any, reduction: tuple[Any, ...], held: Any) -> Reduction:
+    """The reduction of an object that holds its attributes in this dictionary, whoever else does.
 
-
-def with_shared_attributes(reduction: tuple[Any, ...], held: Any) -> Reduction:
-    """The reduction of an object that holds its attributes in this dictionary, whoever else does."""
+    Raises:
+        TypeError: it cannot be given another dictionary than its own.
+    """
+    if type(place_of(type(obj))) is not types.GetSetDescriptorType:
+        raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored with attributes that something shares")
     make, arguments, state, items, pairs, setter = (*reduction, *_UNSET)[:6]
     return make, arguments, (state, setter, held), items, pairs, set_shared_attributes
+
+
+_UNSET = None, None, None, None
+_MAKE_ANEW = (
+    *(copyreg.__newobj__, copyreg.__newobj_ex__, object.__new__),  # type: ignore[attr-defined]
+    *(copyreg._reconstructor, make_instance, make_derived),  # type: ignore[attr-defined]
+)

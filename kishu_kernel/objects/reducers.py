@@ -30,23 +30,23 @@ import types
 import weakref
 from collections.abc import Callable, Hashable
 from contextlib import suppress
+from sys import getrefcount
 from typing import Any
 
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.attribute_dicts import can_be_set, held_elsewhere, place_of, with_shared_attributes
+from kishu_kernel.objects.attribute_dicts import ALONE, makes_anew, place_of, with_shared_attributes
+from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
     attributes,
-    contents_of,
     derives,
     has_active_metaclass,
     is_users_own,
     module_contents,
     module_name,
-    mro_of,
     qualified_name,
 )
 from kishu_kernel.objects.left_out import reduction_with_left_out
@@ -67,14 +67,11 @@ from kishu_kernel.objects.rebuild.code import (
     EMPTY_CELL,
     dict_view,
     make_cached,
-    make_class,
     make_code,
     make_function,
     make_module_function,
     module_attribute,
     set_cell,
-    set_class_state,
-    set_enum_state,
     set_function_state,
 )
 from kishu_kernel.objects.refusals import Refusals
@@ -190,28 +187,24 @@ class Reducer:
             TypeError: that cannot be had.
             Exception: whatever the object's own reduction raises.
         """
-        kind = type(obj)
-        place = self._places[kind] if kind in self._places else self._place_of(kind)
-        held = None if place is None else held_elsewhere(obj, place)  # first: a reduction may hold it, too
+        held = self.shared_attributes(obj)  # first: a reduction may hold it, too
         reduction = self.reduce(obj)
-        if held is None or (reduction is NotImplemented and kind is types.FunctionType):
+        if held is None:
             return reduction
         whole = self.decompose(obj) if reduction is NotImplemented else reduction
-        if isinstance(whole, str):
-            return reduction
-        if not can_be_set(place):
-            raise TypeError(f"{qualified_name(kind)} objects cannot be stored with attributes that something shares")
-        return with_shared_attributes(whole, held)
+        return with_shared_attributes(obj, whole, held) if makes_anew(obj, whole) else reduction
 
     def shared_attributes(self, obj: Any) -> Any:
-        """The dictionary of its attributes where something else holds it, too, or it is of a class of its own."""
-        place = self._place_of(type(obj))
-        return None if place is None else held_elsewhere(obj, place)
-
-    def _place_of(self, kind: type) -> Any:
-        if kind not in self._places:
-            self._places[kind] = place_of(kind)
-        return self._places[kind]
+        """The dictionary of its attributes if something else may hold it, too, or if it is of a class of its own."""
+        kind = type(obj)
+        try:
+            place = self._places[kind]
+        except KeyError:
+            place = self._places[kind] = place_of(kind)
+        if place is None or (kind is types.FunctionType and not self.is_notebook_function(obj)):
+            return None
+        held = place.__get__(obj)
+        return held if getrefcount(held) > ALONE or type(held) is not dict else None
 
     def decompose(self, obj: Any) -> Reduction:
         """How a pickler would take `obj` apart: a string where it goes by reference, else a tuple.
@@ -317,51 +310,12 @@ class Reducer:
         taught = class_reduction_of(cls)
         if taught is not None and (said := _entry_for(taught, said=True)(self, cls)) is not NotImplemented:
             return said
-        reduction = self._cloud.reducer_override(cls)
-        if isinstance(reduction, tuple) and reduction[0] in _SKELETONS:
-            # (..., class_tracker_id, extra): without an id the class is made anew, and only this payload has it.
-            arguments = (*reduction[1][:-2], None, reduction[1][-1])
-            named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")  # makes its own
-            if reduction[0] is _cloud._make_skeleton_class and "__slots__" in contents_of(cls) and not named_tuple:
-                # cloudpickle leaves them out: instances would come back with a `__dict__` in their place.
-                arguments = (
-                    *arguments[:3],
-                    {**arguments[3], "__slots__": contents_of(cls)["__slots__"]},
-                    *arguments[4:],
-                )
-            if reduction[0] is _cloud._make_skeleton_class:
-                # Else a class in a class, or in a function, would come back under its bare name.
-                arguments = (*arguments[:3], {**arguments[3], "__qualname__": cls.__qualname__}, *arguments[4:])
-            attributes, slots = reduction[2]
-            # cloudpickle leaves out what is the same object in a base: but it would then follow the base.
-            own = {name: value for name, value in contents_of(cls).items() if _is_in_base(cls, name, value)}
-            state = {**own, **attributes}
-            state.pop("__slotnames__", None)  # what `copyreg` notes when an instance is taken apart
-            make = make_class if reduction[0] is _cloud._make_skeleton_class else reduction[0]
-            if make is _cloud._make_skeleton_enum:
-                return self._enum(cls, arguments, state)
-            return make, arguments, (state, slots), None, None, set_class_state
-        return reduction
-
-    def _enum(self, cls: Any, arguments: tuple[Any, ...], state: dict[str, Any]) -> Reduction:
-        # cloudpickle leaves out the aliases, and what the members themselves hold.
-        members = cls.__members__
-        values = {name: member.value for name, member in members.items()}
-        own = {name: value for name, value in state.items() if name not in members}
-        attributes = {name: _own_attributes(member) for name, member in members.items()}
-        return (
-            _cloud._make_skeleton_enum,
-            (*arguments[:3], values, *arguments[4:]),
-            (attributes, own),
-            None,
-            None,
-            set_enum_state,
-        )
+        return reduction_of_class(cls, self._cloud)
 
     def by_value(self, cls: type) -> bool:
         """The class is stored whole: it is the notebook's, or was made at run time."""
         reduction = self._class(cls)
-        return isinstance(reduction, tuple) and reduction[0] in _SKELETONS
+        return isinstance(reduction, tuple) and reduction[0] in SKELETONS
 
     def _cached(self, cached: Any) -> Reduction:
         wrapped = cached.__wrapped__
@@ -432,19 +386,9 @@ def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = Fa
     return take_apart
 
 
-def _is_in_base(cls: type, name: str, value: Any) -> bool:
-    return name != "__module__" and any(contents_of(base).get(name, EMPTY_CELL) is value for base in mro_of(cls)[1:])
-
-
 def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
     module = sys.modules.get(name) if isinstance(name, str) else None
     return module is not None and vars(module) is namespace and name != "__main__"
-
-
-def _own_attributes(member: Any) -> dict[str, Any]:
-    """What the user's `__init__` or `__new__` gave a member of an enum."""
-    usual = ("_value_", "_name_", "__objclass__", "_sort_order_")
-    return {name: value for name, value in getattr(member, "__dict__", {}).items() if name not in usual}
 
 
 def _cell_content(cell: types.CellType) -> Any:
@@ -453,8 +397,6 @@ def _cell_content(cell: types.CellType) -> Any:
     except ValueError:
         return EMPTY_CELL
 
-
-_SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 
 _NEWER = sys.version_info >= (3, 11)
 

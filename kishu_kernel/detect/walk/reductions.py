@@ -39,10 +39,8 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             return
         children = list(reduced)
         children[3:5] = [None if items is None else list(items) for items in children[3:5]]
-        if len(children) > 2 and type(children[2]) is dict and not children[2] and held is None:
+        if len(children) > 2 and type(children[2]) is dict and not children[2]:
             children[2] = None  # an empty `__dict__` is made when somebody asks for it
-        if held is not None and not _is_among(held, children[2:3]):
-            children.append(held)
     except Exception:
         refused(walk, obj)
         return
@@ -63,6 +61,11 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
+    if held is not None and id(obj) in walk.memo and not _is_among(held, children[2:3]):
+        if not _is_first(walk, obj, held):
+            children.append(held)
+        elif held:
+            walk.unread_attributes.add(id(held))  # the reduction may not tell them
     walk.kept.append(children)
     walk.parts.append(b"r%d;" % len(children))
     if walk.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
@@ -72,7 +75,8 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
 
 def _is_among(held: Any, state: list[Any]) -> bool:
     """Whether a reduction's state has this dictionary as it is."""
-    return any(held is each or (type(each) is tuple and any(held is part for part in each)) for each in state)
+    parts = (each.values() if type(each) is dict else each if type(each) is tuple else () for each in state)
+    return any(held is each for each in state) or any(held is part for each in parts for part in each)
 
 
 def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
@@ -99,12 +103,12 @@ def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
 def walk_simple(walk: Walk, obj: Any) -> None:
     """An instance whose reduction is its class and its `__dict__`, without making that reduction."""
     state = obj.__dict__
-    if (getrefcount(state) > ALONE or type(state) is not dict) and not _is_first(walk, state):
-        walk.parts.append(b"o;")
-        walk.stack += (type(obj), state)
-        return
     if "__getstate__" in state or "__reduce_ex__" in state:  # a pickler would call them, though no class has them
         walk_opaque(walk, obj)
+        return
+    if (getrefcount(state) > ALONE or type(state) is not dict) and not _is_first(walk, obj, state):
+        walk.parts.append(b"o;")
+        walk.stack += (type(obj), state)
         return
     if walk.shared.census is not None:  # as where it is not simple: a copy may be, and what it was copied from not
         walk.shared.census.update(_counted(type(obj), state))
@@ -113,12 +117,17 @@ def walk_simple(walk: Walk, obj: Any) -> None:
     walk_items(walk, state)
 
 
-def _is_first(walk: Walk, state: dict[str, Any]) -> bool:
-    """Whether these attributes, which something else may hold, are met for the first time, and to be walked here."""
+def _is_first(walk: Walk, obj: Any, state: dict[str, Any]) -> bool:
+    """Whether these attributes, which something else may hold, are met for the first time, and to be walked here.
+
+    The digest is then the same as where nobody else holds them: a walk that is under way may be who does.
+    """
     key = id(state)
     if type(state) is not dict or state is walk.reducer.namespace or key in walk.memo or key in walk.attributes:
         return False
-    walk.attributes[key] = len(walk.attributes)  # the digest is the same as where nobody else holds them
+    number = walk.memo.get(id(obj))
+    if number is not None:  # else it is a value: to share what it holds links nothing either
+        walk.attributes[key] = number
     return True
 
 

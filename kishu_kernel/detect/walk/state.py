@@ -64,7 +64,8 @@ class Walk:
         self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
         self.parts: list[bytes] = []
         self.memo: dict[int, int] = {}
-        self.attributes: dict[int, int] = {}  # ids of dictionaries that more than one object may hold its attributes in
+        self.attributes: dict[int, int] = {}  # attributes that something else may hold: the number of their instance
+        self.unread_attributes: set[int] = set()  # those of them that were not walked with it
         self.stack: list[Any] = []
         self.labels: set[int] = set()
         self.ranges: list[tuple[int, int, bool]] = []
@@ -158,7 +159,9 @@ class Walk:
                     continue
                 if attributes and (number := attributes.get(key)) is not None:
                     parts.append(b"@v%d;" % number)
-                    continue
+                    if key not in self.unread_attributes:
+                        continue
+                    self.unread_attributes.discard(key)
                 if hubs and (place := self.number_in_hubs(key)) is not None:
                     parts.append(b"@%d,%d;" % place)
                     continue

@@ -1,0 +1,79 @@
+"""How classes come apart that are stored whole: those of the notebook, and those made at run time. Part of the table.
+
+cloudpickle does most of it; here is what it leaves out. Neighbours: `reducers`, which asks; `rebuild.code`, the other
+way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cloudpickle.cloudpickle as _cloud
+
+from kishu_kernel.objects.classes import contents_of, mro_of
+from kishu_kernel.objects.library import Reduction
+from kishu_kernel.objects.rebuild.code import EMPTY_CELL, make_class, set_class_state, set_enum_state
+
+SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
+"""What makes a class anew."""
+
+
+def reduction_of_class(cls: type, pickler: Any) -> Reduction:
+    """The reduction of a class; NotImplemented where it goes by its name.
+
+    Args:
+        pickler: one of cloudpickle's.
+    """
+    reduction = pickler.reducer_override(cls)
+    if not isinstance(reduction, tuple) or reduction[0] not in SKELETONS:
+        return reduction
+    # (..., class_tracker_id, extra): without an id the class is made anew, and only this payload has it.
+    arguments = (*reduction[1][:-2], None, reduction[1][-1])
+    if reduction[0] is _cloud._make_skeleton_class:
+        arguments = (*arguments[:3], {**arguments[3], **_needed_at_once(cls)}, *arguments[4:])
+    attributes, slots = reduction[2]
+    # cloudpickle leaves out what is the same object in a base: but it would then follow the base.
+    own = {name: value for name, value in contents_of(cls).items() if _is_in_base(cls, name, value)}
+    state = {**own, **attributes}
+    state.pop("__slotnames__", None)  # what `copyreg` notes when an instance is taken apart
+    make = make_class if reduction[0] is _cloud._make_skeleton_class else reduction[0]
+    if make is _cloud._make_skeleton_enum:
+        return _reduction_of_enum(cls, arguments, state)
+    return make, arguments, (state, slots), None, None, set_class_state
+
+
+def _needed_at_once(cls: type) -> dict[str, Any]:
+    """What a class cannot be given any more when it is made."""
+    # Else a class in a class, or in a function, would come back under its bare name.
+    needed: dict[str, Any] = {"__qualname__": cls.__qualname__}
+    named_tuple = issubclass(cls, tuple) and hasattr(cls, "_fields")  # makes its own
+    if "__slots__" in contents_of(cls) and not named_tuple:
+        # cloudpickle leaves them out: instances would come back with a `__dict__` in their place.
+        needed = {"__slots__": contents_of(cls)["__slots__"], **needed}
+    return needed
+
+
+def _reduction_of_enum(cls: Any, arguments: tuple[Any, ...], state: dict[str, Any]) -> Reduction:
+    # cloudpickle leaves out the aliases, and what the members themselves hold.
+    members = cls.__members__
+    values = {name: member.value for name, member in members.items()}
+    own = {name: value for name, value in state.items() if name not in members}
+    attributes = {name: _own_attributes(member) for name, member in members.items()}
+    return (
+        _cloud._make_skeleton_enum,
+        (*arguments[:3], values, *arguments[4:]),
+        (attributes, own),
+        None,
+        None,
+        set_enum_state,
+    )
+
+
+def _is_in_base(cls: type, name: str, value: Any) -> bool:
+    return name != "__module__" and any(contents_of(base).get(name, EMPTY_CELL) is value for base in mro_of(cls)[1:])
+
+
+def _own_attributes(member: Any) -> dict[str, Any]:
+    """What the user's `__init__` or `__new__` gave a member of an enum."""
+    usual = ("_value_", "_name_", "__objclass__", "_sort_order_")
+    return {name: value for name, value in getattr(member, "__dict__", {}).items() if name not in usual}
