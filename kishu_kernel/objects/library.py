@@ -79,7 +79,8 @@ class Library:
         missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
 
     Attributes of what leads into the running kernel:
-        untraversable: classes whose instances are never walked nor stored. Classes of the notebook never are.
+        untraversable: classes whose instances are never walked nor stored. Classes of the notebook never are. What has
+            come to an end leads nowhere any more: `exact_reductions` may say of a class how that comes apart.
         payloads: attributes of untraversable instances that hold what is the user's.
         observers: attributes of untraversable instances that hold functions which they call; "a.b" for one in another.
             They are shared with whoever else has them.

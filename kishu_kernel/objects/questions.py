@@ -81,10 +81,9 @@ def hidden_references_of(obj: Any) -> Iterator[Any]:
 
 def reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
     """How a library has instances taken apart; None where none says anything. It raises where nothing can be stored."""
-    if is_untraversable(kind):
-        return None
-    exact = registry.exactly("exact_reductions", kind)
-    found = exact or registry.find("reductions", kind)
+    found = registry.exactly("exact_reductions", kind)
+    if found is None and not is_untraversable(kind):
+        found = registry.find("reductions", kind)
     return None if found is None else found.answer
 
 
