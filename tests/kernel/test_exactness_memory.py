@@ -326,7 +326,6 @@ WINDOWS = {
     "of a column": (f"df = pd.DataFrame({{'p': {_FLOATS}}})", "w = sliding_window_view(df['p'].to_numpy(), 365)"),
     "of a column that is gone": ("", f"w = sliding_window_view(pd.Series({_FLOATS}).to_numpy(), 365)"),
     "two": (f"a = {_FLOATS}", "w = sliding_window_view(a, 365); v = sliding_window_view(a, 30)[::-1]"),
-    "of a bytearray": (f"buf = bytearray({_FLOATS}.tobytes())", "w = sliding_window_view(np.frombuffer(buf), 365)"),
     "masked": (f"a = {_FLOATS}", "w = np.ma.array(sliding_window_view(a, 365), copy=False)"),
 }
 _SEEN = "print(w.shape, w.strides, w.flags.writeable, type(w).__name__, w[5, :3], w[-1, -1])"
