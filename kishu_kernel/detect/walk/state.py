@@ -37,6 +37,7 @@ class Shared:
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         under_way: ids of the objects from which a walk apart is under way.
+        setups_under_way: ids of the widgets whose setup is being walked.
         should_stop: asked now and then whether the walks are to be abandoned.
         active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
@@ -48,6 +49,7 @@ class Shared:
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     under_way: set[int] = field(default_factory=set)
+    setups_under_way: set[int] = field(default_factory=set)
     should_stop: Callable[[], bool] | None = None
     active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
