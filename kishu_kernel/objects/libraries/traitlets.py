@@ -143,10 +143,10 @@ def _observer(kind: type, called: Any) -> Any:
 
 
 def _sentinel(sentinel: Any) -> Reduction:
-    """`All`, `Undefined`: asked for by their identity."""
-    if vars(sys.modules["traitlets.traitlets"]).get(sentinel.name) is sentinel:
-        return module_attribute, ("traitlets.traitlets", sentinel.name)
-    return NotImplemented
+    # "All" and "Undefined" are asked for by their identity.
+    name = sentinel.name
+    held = vars(sys.modules["traitlets.traitlets"]).get(name) is sentinel
+    return (module_attribute, ("traitlets.traitlets", name)) if held else NotImplemented
 
 
 _LIVE = ("_trait_notifiers", "_trait_validators", "_cross_validation_lock")
