@@ -37,7 +37,6 @@ class Shared:
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         under_way: ids of the objects from which a walk apart is under way.
-        setups_under_way: ids of the widgets whose setup is being walked.
         should_stop: asked now and then whether the walks are to be abandoned.
         active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
@@ -49,7 +48,6 @@ class Shared:
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     under_way: set[int] = field(default_factory=set)
-    setups_under_way: set[int] = field(default_factory=set)
     should_stop: Callable[[], bool] | None = None
     active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
@@ -78,6 +76,7 @@ class Walk:
         self.sequences: list[CachedSequence] = []
         self.hubs: dict[int, Fingerprint] = {}
         self.widget_setup: list[bytes] = []
+        self.in_setup = False  # it looks at what code has set up of a widget: others that it meets are not looked at so
         self.root = 0  # the hub that it began with
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
@@ -206,7 +205,16 @@ class Walk:
 
     def walk_without_links(self, obj: Any) -> Fingerprint:
         """A walk of its own from `obj`."""
-        taken = type(self)(self.shared).run(obj)
+        return self._walk_apart(obj, self.in_setup)
+
+    def digest_of_setup(self, obj: Any) -> bytes:
+        """The digest of what code has set up of a widget; the widgets that it leads to do not lead further."""
+        return self._walk_apart(obj, True).digest
+
+    def _walk_apart(self, obj: Any, in_setup: bool) -> Fingerprint:
+        walk = type(self)(self.shared)
+        walk.in_setup = in_setup
+        taken = walk.run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
         self.sequences.extend(taken.sequences)
         return taken
