@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -247,8 +247,11 @@ class AmbientState:
                 self._write({name: value for name, value in others.items() if not isinstance(value, LoadError)})
             except CheckoutError as error:
                 raise ReplayError(f"{label}: {error}") from error
-            # What is imported for the first time may draw numbers, and does not do so again.
-            yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
+            with ExitStack() as stack:
+                for provider in self._present().values():
+                    stack.enter_context(provider.rerunning())
+                # What is imported for the first time may draw numbers, and does not do so again.
+                yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
             self._put_back(now)
 
