@@ -150,6 +150,10 @@ class Library:
         """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""
         return True
 
+    def current(self) -> Iterable[object]:
+        """Objects that calls into the library may touch though no code names them, as the figure that is drawn in."""
+        return ()
+
     def statics(self) -> Iterable[object]:
         """What the library holds besides what stands in its modules and classes, and whoever refers to it shares."""
         return ()

@@ -201,6 +201,12 @@ class Matplotlib(Library):
     )
     registers_once = True
 
+    def current(self) -> Iterable[object]:
+        """Figures that are open: whatever plots may draw in one of them."""
+        helpers = sys.modules.get("matplotlib._pylab_helpers")
+        managers = () if helpers is None else list(helpers.Gcf.figs.values())
+        return [each.canvas.figure for each in managers]
+
     def statics(self) -> Iterable[object]:
         """The settings, which objects refer to as they are."""
         return _settings().values()

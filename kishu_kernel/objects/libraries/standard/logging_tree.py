@@ -11,7 +11,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -303,3 +303,12 @@ class Logging(Library):
     packages = ("logging",)
     reductions = {"logging.Logger": _logger, "logging.Handler": _handler}
     ambient = (_Tree(),)
+
+    def current(self) -> Iterable[object]:
+        """Whatever logs writes to handlers, and what they hold."""
+        for handler in _live_handlers():
+            if type(handler).__module__ not in _OWN:
+                yield handler
+            elif isinstance(handler, logging.StreamHandler) and handler.stream not in (sys.stdout, sys.stderr, None):
+                yield handler.stream
+            yield from (value for _, value in _attributes(handler) if not _is_plain(value))
