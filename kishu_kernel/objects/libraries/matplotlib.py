@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -12,16 +13,18 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
 from kishu_kernel.objects.ambient_state import Provider, differs
-from kishu_kernel.objects.arrays import is_array_type
-from kishu_kernel.objects.classes import attributes, derives
+from kishu_kernel.objects.arrays import array_type
+from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.registrations import Registrations, at, mapping
 
-_DEEPEST = 3
-_MOST = 50
-"""How far, and how broadly, a variable is searched for the figure that it leads to."""
+_DEEPEST = 5
+_MOST = 200
+"""Steps from a variable to the figure that it leads to, and objects that are looked at on the way, at most."""
+
+_LEAD_NOWHERE = (type, types.ModuleType, types.FunctionType, str, int, float, bytes, bool, type(None))
 
 
 def _figure(figure: Any) -> Reduction:
@@ -233,7 +236,7 @@ def _resolved(reference: tuple[Any, ...]) -> Any:
     if reference[0] != "figure of":
         return live_objects.resolve(reference)
     _, name, number = reference
-    found = list(_figures_in(live_objects.variables().get(name)))
+    found = _figures_in(live_objects.variables().get(name))
     if number >= len(found):
         raise LookupError(f"the variable {name} leads to no figure")
     return found[number]
@@ -241,43 +244,45 @@ def _resolved(reference: tuple[Any, ...]) -> Any:
 
 def _is_at(variables: Mapping[str, Any], place: tuple[str, int], figure: Any) -> bool:
     name, number = place
-    found = list(_figures_in(variables.get(name)))
+    found = _figures_in(variables.get(name))
     return number < len(found) and found[number] is figure
 
 
-def _figures_in(value: Any, depth: int = _DEEPEST) -> Iterator[Any]:
-    """Figures that a value leads to: what is drawn in one, also in lists, arrays and attributes."""
-    kind = type(value)
-    figures = sys.modules.get("matplotlib.figure")
-    if figures is None:
-        return
-    if derives(kind, figures.FigureBase):
-        while derives(type(value), figures.SubFigure):
-            value = value._parent
-        yield value
-    elif derives(kind, sys.modules["matplotlib.artist"].Artist):
-        found = value.get_figure()
-        yield from () if found is None else _figures_in(found)
-    elif depth:
-        seen: set[int] = set()
-        for each in _held_in(value):
-            for figure in _figures_in(each, depth - 1):
-                if id(figure) not in seen:
-                    seen.add(id(figure))
-                    yield figure
+def _figures_in(value: Any) -> list[Any]:
+    """Figures that a value leads to: what is drawn in one, also in lists, arrays and attributes. Nearest first."""
+    figures, artists = sys.modules.get("matplotlib.figure"), sys.modules.get("matplotlib.artist")
+    if figures is None or artists is None:
+        return []
+    found: dict[int, Any] = {}
+    seen: dict[int, Any] = {}
+    level = [value]
+    for _ in range(_DEEPEST):
+        held: list[Any] = []
+        for each in level:
+            if id(each) in seen or len(seen) > _MOST:
+                continue
+            seen[id(each)] = each
+            kind = type(each)
+            if derives(kind, figures.FigureBase) or derives(kind, artists.Artist):
+                figure = each.get_figure()
+                while figure is not None and derives(type(figure), figures.SubFigure):
+                    figure = figure._parent
+                if figure is not None:
+                    found.setdefault(id(figure), figure)
+            else:
+                held.extend(_held_in(each))
+        level = held
+    return list(found.values())
 
 
 def _held_in(value: Any) -> Iterable[Any]:
+    """What a value holds, the first of it. Runs no code of the user's, and makes no dictionary of attributes."""
     kind = type(value)
-    if derives(kind, list) or derives(kind, tuple):
-        return list(islice(value, _MOST))
-    if kind is dict:
-        return list(islice(value.values(), _MOST))
-    if is_array_type(kind):
-        return list(islice(value.flat, _MOST)) if value.dtype == object else ()
-    if kind in (type, types.ModuleType, types.FunctionType):
+    if any(kind is each for each in _LEAD_NOWHERE):
         return ()
-    return list(islice((attributes(value) or {}).values(), _MOST))
+    if kind is array_type():
+        return list(islice(value.flat, _MOST)) if value.dtype == object else ()
+    return gc.get_referents(value)[:_MOST]
 
 
 def _backend() -> Any:
@@ -294,7 +299,10 @@ def _new_manager(figure: Any, number: int) -> Any:
     bases = sys.modules["matplotlib.backend_bases"]
     backend = _backend()
     canvas = getattr(backend, "FigureCanvas", bases.FigureCanvasBase)(figure)
-    return getattr(backend, "FigureManager", bases.FigureManagerBase)(canvas, number)
+    manager = getattr(backend, "FigureManager", bases.FigureManagerBase)(canvas, number)
+    gcf = sys.modules["matplotlib._pylab_helpers"].Gcf
+    manager._cidgcf = canvas.mpl_connect("button_press_event", lambda event: gcf.set_active(manager))
+    return manager
 
 
 def _frozen(value: Any) -> Any:
