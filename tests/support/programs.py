@@ -411,10 +411,13 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
 def _described(groups: Sequence[dict[str, Any]], live: dict[str, Any]) -> Iterator[Description]:
     """Describes each group as `describe` does, by one describer: it need not learn of each type anew."""
     describer = _Describer(live)
+    classes = {id(obj) for obj in groups[0].values() if isinstance(obj, type)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for group in groups:
             describer.paths, describer.alive, describer.arrays, describer.layouts = {}, [], [], {}
+            if group is not groups[0]:  # what refers to a class that is a variable has not changed when that has
+                describer.elsewhere = frozenset(classes - set(map(id, group.values())))
             yield describer.everything(group)
 
 
