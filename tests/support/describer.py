@@ -215,7 +215,7 @@ class _Describer:
             elif id(obj) in self.elsewhere:
                 self.told[path] = f"the class {_name(obj)}"
             elif self.elsewhere and isinstance(obj, enum.Enum) and id(type(obj)) in self.elsewhere:
-                self.told[path] = f"{obj._name_} of the class {_name(type(obj))}"
+                self.told[path] = f"{vars(obj).get('_name_')} of the class {_name(type(obj))}"
             else:
                 if not self.is_value(obj):
                     self.paths[id(obj)] = path
