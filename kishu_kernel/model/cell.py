@@ -42,6 +42,8 @@ class Access:
         rebinds: those of the names that it may bind or delete, which can free what they were bound to.
         removes_parts: it may take items or attributes out of what it touches, which can free them.
         read_only: those of the names that the code only reads. An opaque object under such a name counts as unchanged.
+        assigned: attributes that it binds or deletes, on whatever objects.
+        looked_up: attributes, and words in texts, by which it may reach these objects. Empty where it assigns none.
     """
 
     names: frozenset[str] = frozenset()
@@ -50,6 +52,8 @@ class Access:
     rebinds: frozenset[str] = frozenset()
     removes_parts: bool = False
     read_only: frozenset[str] = frozenset()
+    assigned: frozenset[str] = frozenset()
+    looked_up: frozenset[str] = frozenset()
 
     def __or__(self, other: Access) -> Access:
         names = self.names | other.names
@@ -63,6 +67,8 @@ class Access:
             self.rebinds | other.rebinds,
             self.removes_parts or other.removes_parts,
             read_only,
+            self.assigned | other.assigned,
+            self.looked_up | other.looked_up,
         )
 
     def as_read_only(self) -> Access:

@@ -11,7 +11,13 @@ import sys
 import types
 from typing import Any
 
-from kishu_kernel.objects.rebuild.arrays import load_array, load_strings, load_view
+from kishu_kernel.objects.rebuild.arrays import (
+    load_array,
+    load_buffer_view,
+    load_derived_array,
+    load_strings,
+    load_view,
+)
 from kishu_kernel.objects.rebuild.code import (
     EMPTY_CELL,
     _EmptyCell,
@@ -100,6 +106,8 @@ STREAM_NAMES: dict[str, Any] = {
     "set_tensor_state": set_tensor_state,
     "load_array": load_array,
     "load_view": load_view,
+    "load_buffer_view": load_buffer_view,
+    "load_derived_array": load_derived_array,
     "load_strings": load_strings,
     "EMPTY_CELL": EMPTY_CELL,
     "_EmptyCell": _EmptyCell,
