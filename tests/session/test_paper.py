@@ -7,8 +7,8 @@ through the other, so that nothing is lost when each is stored alone; interning 
 holds for numbers, bytes, dates and the like; `kishu_kernel/detect/fingerprint.py` says so too. In these tests the
 shared object is therefore a list, whose identity does matter.
 
-And **a class that a name is bound to is a co-variable of its own**, to which its instances refer: `Obj` and `obj`, `GMM`
-and `gmm` are two each, where the paper has one.
+And **a class that a name is bound to is a co-variable of its own**, to which its instances refer: `GMM` and `gmm` are
+two, where the paper has one.
 """
 
 from __future__ import annotations
