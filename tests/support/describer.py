@@ -117,6 +117,9 @@ _OF_PANDAS = frozenset(
 )
 """What pandas itself keeps in the `__dict__` of a frame or a series."""
 
+_BESIDE = frozenset({"helper", "pack", "pack.sub"})
+"""Modules of the programs' own, which lie beside their notebook: what they hold is described with the variables."""
+
 _MEMORY = ("memory of ", "layout of ")
 
 MOST = 5000
@@ -164,6 +167,8 @@ def of_shell() -> str:
         and (re.fullmatch(r"_\d+", name) or name not in hidden or hidden[name] is not obj)
     }
     own.update((name, shell.user_ns.get(name)) for name in ("_", "__", "___"))
+    for module in sorted(sys.modules.keys() & _BESIDE):
+        own.update((f"{module}.{name}", obj) for name, obj in vars(sys.modules[module]).items() if name[:2] != "__")
     return json.dumps(describe(own, shell.user_ns))
 
 
