@@ -28,6 +28,8 @@ class KnownCovariable:
         labels: ids of objects in it that other co-variables may share and see changing (`Fingerprint.labels`).
         sequences: long sequences of atoms in it, for the next fingerprint to recognise.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
+        requires: tokens of the classes that it refers to, and that other co-variables hold.
+        provides: tokens of the classes that it holds, and that others may refer to -> the names of these.
         current: ids of objects in it that calls into libraries may touch though no code names them. None: not known.
     """
 
@@ -38,6 +40,8 @@ class KnownCovariable:
     labels: frozenset[int] = frozenset()
     sequences: tuple[CachedSequence, ...] = ()
     widget_setup: bytes = b""
+    requires: frozenset[bytes] = frozenset()
+    provides: Mapping[bytes, str] = field(default_factory=dict)
     current: frozenset[int] | None = frozenset()
 
 
@@ -50,6 +54,7 @@ def known_covariable(
         current: ids of what calls into libraries may touch though no code names it.
     """
     own = [prints[name] for name in names]
+    provides = {token: name for name in reversed(names) if (token := prints[name].token) is not None}
     return KnownCovariable(
         combined_digest(names, prints),
         {name: prints[name].digest for name in names},
@@ -58,6 +63,8 @@ def known_covariable(
         frozenset().union(*(each.labels for each in own)),
         tuple(sequence for each in own for sequence in each.sequences),
         b"".join(each.widget_setup for each in own),
+        frozenset().union(*(each.classes for each in own)) - provides.keys(),
+        provides,
         frozenset(key for each in own for part in (each, *each.hubs) for key in current & part.links.keys()),
     )
 
@@ -104,6 +111,20 @@ class Knowledge:
     def sequences(self) -> Iterable[CachedSequence]:
         """The long sequences in all co-variables."""
         return (each for known in self.known.values() for each in known.sequences)
+
+    @property
+    def class_holders(self) -> dict[bytes, str]:
+        """Tokens of classes -> the names that these are bound to."""
+        return {token: name for known in self.known.values() for token, name in known.provides.items()}
+
+    @property
+    def class_users(self) -> dict[bytes, list[Names]]:
+        """Tokens of classes -> the co-variables that refer to these."""
+        found: dict[bytes, list[Names]] = {}
+        for names, known in self.known.items():
+            for token in known.requires:
+                found.setdefault(token, []).append(names)
+        return found
 
     def add(self, names: Names, known: KnownCovariable) -> None:
         """Keeps what is known of a co-variable. What is known of its bindings is kept apart."""

@@ -8,19 +8,31 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np  # noqa: F401 -- for its usual settings
+import pandas as pd  # noqa: F401 -- as NumPy
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.support import describer, forked_describer
+from tests.support import describer, forked_describer, settings_told
 from tests.support.made_programs import programs
 from tests.support.programs import DOUBT, Model, Target, without_gaps
 from tests.support.soak import often
 from tests.support.themes import ARRAYS, CLASSES, CONTAINERS, FRAMES, FUNCTIONS, OPAQUE
-from tests.support.themes_around import CLASSES_IN_USE, LIBRARY_OBJECTS, OWN_DICT, REGISTRATIONS, SETTINGS, SHELL, VIEWS
+from tests.support.themes_around import (
+    CLASSES_IN_USE,
+    FILES,
+    LIBRARY_OBJECTS,
+    OWN_DICT,
+    REGISTRATIONS,
+    SETTINGS,
+    SHELL,
+    VIEWS,
+)
 
 from .driver import Kernel, environment_of
 
@@ -33,6 +45,9 @@ THEMES = (
 )
 ASKED_HERE = 5
 """Of so many looks at a state one asks the kernel itself, too."""
+
+USUAL = settings_told.settings({})
+"""What a library is set to that a kernel has not imported."""
 
 Seen = dict[str, describer.Description]
 
@@ -70,7 +85,7 @@ class RealPlayer:
         return json.loads(self.kernel.value(expression))  # type: ignore[no-any-return]
 
     def same(self, was: Seen, now: Seen, sentence: str) -> None:
-        wrong = describer.differences(without_gaps(was["variables"]), without_gaps(now["variables"]))
+        wrong = describer.differences(*(without_gaps(each["variables"]) for each in (was, only_modules_of(was, now))))
         wrong += described_settings(was["settings"], now["settings"])
         self.check(not wrong, "\n".join([sentence, *wrong]))
 
@@ -146,9 +161,23 @@ class RealPlayer:
             raise AssertionError("\n".join(["", *self.told, "", sentence]))
 
 
+def lay_files_beside(home: Path) -> None:
+    """The modules of the programs' own."""
+    for name, text in FILES.items():
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text(text)
+
+
+def only_modules_of(was: Seen, now: Seen) -> Seen:
+    """Without modules that were not imported then: an import is not undone, and nobody has it yet."""
+    new = {re.split(r"[./]", name)[0] for name in FILES} - {path.partition(".")[0] for path in was["variables"]}
+    kept = {path: told for path, told in now["variables"].items() if path.partition(".")[0] not in new}
+    return {**now, "variables": kept}
+
+
 def described_settings(then: describer.Description, now: describer.Description) -> list[str]:
-    """As `Player.settings_are`: a library that was not imported then is set to anything."""
-    wrong = describer.differences(then, {name: now.get(name, "unset") for name in then})
+    """As `Player.settings_are`: a library that was not imported then is set to anything, now it can be as usual."""
+    wrong = describer.differences(then, {name: now.get(name, USUAL.get(name, "unset")) for name in then})
     gone = [name for name in now.keys() - then.keys() if name.startswith("logger")]
     return wrong + [f"{name}: {now[name]}, and there it was not set" for name in gone]
 
@@ -171,6 +200,7 @@ def test_every_state_comes_back_in_real_kernels(tmp_path: Path, times: int) -> N
     def judge(program: list[str]) -> None:
         home = tmp_path / f"home-{len(players)}"
         home.mkdir()
+        lay_files_beside(home)
         environment = {"PYTHONPATH": library, "JPY_SESSION_NAME": str(home / "book.ipynb")}
         with Kernel(home, environment=environment) as kernel:
             player = RealPlayer(kernel)

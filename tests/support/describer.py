@@ -117,6 +117,9 @@ _OF_PANDAS = frozenset(
 )
 """What pandas itself keeps in the `__dict__` of a frame or a series."""
 
+_BESIDE = frozenset({"helper", "pack", "pack.sub"})
+"""Modules of the programs' own, which lie beside their notebook: what they hold is described with the variables."""
+
 _MEMORY = ("memory of ", "layout of ")
 
 MOST = 5000
@@ -164,6 +167,8 @@ def of_shell() -> str:
         and (re.fullmatch(r"_\d+", name) or name not in hidden or hidden[name] is not obj)
     }
     own.update((name, shell.user_ns.get(name)) for name in ("_", "__", "___"))
+    for module in sorted(sys.modules.keys() & _BESIDE):
+        own.update((f"{module}.{name}", obj) for name, obj in vars(sys.modules[module]).items() if name[:2] != "__")
     return json.dumps(describe(own, shell.user_ns))
 
 
@@ -180,6 +185,7 @@ class _Describer:
     def __init__(self, namespace: Mapping[str, Any], around: frozenset[int] = frozenset()) -> None:
         self.namespace = namespace
         self.around = around  # sets that hold what is described, and are told by others
+        self.elsewhere: frozenset[int] = frozenset()  # classes that are variables of their own, and told with those
         self.told: Description = {}
         self.paths: dict[int, str] = {}
         self.stack: list[tuple[str, Any]] = []
@@ -216,6 +222,10 @@ class _Describer:
                 self.told[path] = "a set that holds it"
             elif id(obj) in self.paths:
                 self.told[path] = f"-> {self.paths[id(obj)]}"
+            elif id(obj) in self.elsewhere:
+                self.told[path] = f"the class {_name(obj)}"
+            elif self.elsewhere and isinstance(obj, enum.Enum) and id(type(obj)) in self.elsewhere:
+                self.told[path] = f"{vars(obj).get('_name_')} of the class {_name(type(obj))}"
             else:
                 if not self.is_value(obj):
                     self.paths[id(obj)] = path

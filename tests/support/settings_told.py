@@ -48,7 +48,7 @@ def settings(variables: Mapping[str, Any]) -> Settings:
         "logging is disabled below": str(logging.root.manager.disable),
         "level of the root logger": str(logging.root.level),
     }
-    names = {id(obj): name for name, obj in sorted(variables.items(), reverse=True)}
+    names = {id(obj): name for name, obj in sorted(variables.items(), reverse=True) if not name.startswith("_")}
     found |= _loggers(names) | _registrations(names) | _shell(names)
     numpy = sys.modules.get("numpy")
     if numpy is not None and hasattr(numpy, "geterr"):
@@ -166,10 +166,9 @@ def _logger(obj: logging.Logger, names: Mapping[int, str]) -> str:
 
 def _handler(obj: logging.Handler, names: Mapping[int, str]) -> str:
     """What a handler does, and by which variable one knows it: another one that does the same is another one."""
-    form = getattr(obj.formatter, "_fmt", None)
-    return (
-        f"{type(obj).__name__} {obj.level} {form!r} {len(obj.filters)} filters, called {names.get(id(obj), 'nothing')}"
-    )
+    level, filters, formatter = (getattr(obj, name, None) for name in ("level", "filters", "formatter"))
+    form, filtered = getattr(formatter, "_fmt", None), len(filters or ())
+    return f"{type(obj).__name__} {level} {form!r} {filtered} filters, called {names.get(id(obj), 'nothing')}"
 
 
 def remembered() -> Callable[[], None]:
