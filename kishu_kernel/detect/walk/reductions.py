@@ -6,11 +6,12 @@ from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
 
+from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.detect.walk.containers import walk_items
 from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_opaque
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.attribute_dicts import ALONE
-from kishu_kernel.objects.classes import attributes, flags_of, module_name, qualified_name
+from kishu_kernel.objects.classes import attributes, contents_of, flags_of, module_name, qualified_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.questions import code_only_state_of, is_dynamic, is_value_type
 from kishu_kernel.objects.rebuild.code import module_attribute
@@ -141,6 +142,26 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
     """The same of a class whose instances are values."""
     walk.unlink(obj)
     walk_simple(walk, obj)
+
+
+def walk_member(walk: Walk, obj: Any) -> None:
+    """A member of an enum. It is the class's, and so are its attributes: it is told by its value."""
+    kind = type(obj)
+    token = walk.token_of(kind)
+    value = _value_of_member(obj)
+    if token is None or type(value) not in ATOMS:
+        walk_reduction(walk, obj)
+        return
+    walk.unlink(obj)
+    walk.parts.append(b"e")
+    walk.stack += (kind, value)
+
+
+def _value_of_member(obj: Any) -> Any:
+    """What its class finds it by; itself, if its class does not."""
+    value = (attributes(obj) or {}).get("_value_", obj)
+    found = contents_of(type(obj)).get("_value2member_map_")
+    return value if type(found) is dict and any(each is obj for each in dict.values(found)) else obj
 
 
 def walk_label(walk: Walk, obj: Any) -> None:
