@@ -145,7 +145,7 @@ _HOOKS = {
     "warnings.showwarning": attribute("warnings", "showwarning"),
     "warnings.formatwarning": attribute("warnings", "formatwarning"),
 }
-"""Not `sys.displayhook` and `sys.excepthook`: inside a cell they are IPython's, and what it sets ends with it."""
+"""Not `sys.displayhook`, `sys.excepthook`: IPython sets them for each cell, and what a cell sets ends with it."""
 
 
 PLACES_KEPT.add("sys.tracebacklimit")
