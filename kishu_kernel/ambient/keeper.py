@@ -258,9 +258,10 @@ class AmbientState:
     # -- values ------------------------------------------------------------------------------------
 
     def _present(self) -> dict[str, Provider]:
-        present = {name: each for name, each in providers().items() if each.present}
-        present[self._assigned.name] = self._assigned
-        return present
+        return {name: each for name, each in self._providers().items() if each.present}
+
+    def _providers(self) -> dict[str, Provider]:
+        return {**providers(), self._assigned.name: self._assigned}
 
     def _provider(self, name: str) -> Provider | None:
         return self._assigned if name == self._assigned.name else provider_named(name)
@@ -296,8 +297,9 @@ class AmbientState:
         """Writes these in the order of their providers: one may need what another brings."""
         for name, value in values.items():
             _import_for(provider_named(name), value)
-        for name, provider in self._present().items():
-            if name not in values:  # what is not present: its module will be what it is when somebody imports it
+        for name, provider in self._providers().items():
+            # One may import the module of the next. Of others: it will be what it is when somebody imports it.
+            if name not in values or not provider.present:
                 continue
             try:
                 provider.write(values[name])
