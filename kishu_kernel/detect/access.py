@@ -151,7 +151,8 @@ def _judge(mentions: Mentions) -> Access:
     )
     spelled = frozenset(loads | mentions.binds | mentions.words)
     removes_parts = mentions.changes_parts or not _REMOVES_PARTS.isdisjoint(loads | looked_up)
-    access = Access(spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts)
+    imports = frozenset(mentions.imports | (mentions.words if "import_module" in loads | attributes else set()))
+    access = Access(spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts, imports=imports)
     for call in mentions.magics:
         access |= _magic_access(call)
     return replace(access, inputs=access.names)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
@@ -48,19 +48,64 @@ class Candidates:
         return self.by_cell.issuperset(names) and self.from_outside.isdisjoint(names)
 
 
+class OwnModules(Protocol):
+    """The user's own modules, whose data have names beside those of the variables."""
+
+    def holds(self, name: str) -> bool:
+        """Whether it is such a name, and not a variable's."""
+        ...
+
+    def reached(self, modules: Iterable[str]) -> Set[str]:
+        """Names of all that code of these modules may touch."""
+        ...
+
+    def spelled(self, words: Set[str]) -> Set[str]:
+        """Names of all that code may touch that has these words for modules."""
+        ...
+
+    def comes_with_import(self, names: Iterable[str], variables: Mapping[str, Any]) -> bool:
+        """Whether these are what a module holds since it was imported, and goes by its place there."""
+        ...
+
+
+class _NoModules:
+    def holds(self, name: str) -> bool:
+        return False
+
+    def reached(self, modules: Iterable[str]) -> Set[str]:
+        return frozenset()
+
+    def spelled(self, words: Set[str]) -> Set[str]:
+        return frozenset()
+
+    def comes_with_import(self, names: Iterable[str], variables: Mapping[str, Any]) -> bool:
+        return False
+
+
+NO_MODULES: OwnModules = _NoModules()
+
+
 class CandidateSearch:
     """One search. It fingerprints the variables that it passes.
 
     Args:
         variables: the user's variables as they are now; none, to search without fingerprints.
+        modules: the user's own modules.
 
     Attributes:
         prints: the fingerprints that were taken, by name.
         deferred: what the code that was passed on the way may touch.
     """
 
-    def __init__(self, knowledge: Knowledge, fingerprinter: Fingerprinter, variables: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        fingerprinter: Fingerprinter,
+        variables: Mapping[str, Any],
+        modules: OwnModules = NO_MODULES,
+    ) -> None:
         self._knowledge = knowledge
+        self._modules = modules
         self._covariable_of = knowledge.covariable_of
         self._fingerprint = fingerprinter.take
         self._variables = variables
@@ -99,7 +144,7 @@ class CandidateSearch:
         Args:
             and_rebound: begin with the names that are bound to another object than before, too.
         """
-        start = self._everything if access.dynamic else self._spelled(access.names, access.inputs, self._everything)
+        start = self._everything if access.dynamic else self._meant(access, self._everything)
         return self._closed(start | self._rebound() if and_rebound else start)
 
     def inputs(self, access: Access) -> Iterable[str]:
@@ -107,14 +152,16 @@ class CandidateSearch:
         there = self._covariable_of.keys()
         if access.dynamic:
             return there
-        found = self._spelled(access.inputs, access.inputs, there)
+        found = self._spelled(access.inputs, access.inputs, there) | self._of_modules(access.imports, there)
         for name in self._closed(there & found, there):
             known = self._knowledge.of(name)
             deferred = known.deferred if known else ()
+            if known and known.modules:
+                found |= there & self._modules.reached(known.modules)
             if (known and known.dynamic) or any(each.dynamic for each in deferred):
                 return there
             for each in deferred:
-                found |= self._spelled(each.names, each.names, there)
+                found |= self._meant(each, there)
         return found
 
     def _linked_to(self, spared: frozenset[str], candidates: frozenset[str]) -> frozenset[str]:
@@ -163,6 +210,7 @@ class CandidateSearch:
         everything = self._everything if everything is None else everything
         found: set[str] = set()
         seen: set[Access] = set()
+        seen_modules: set[str] = set()
         todo = list(start)
         while todo:
             name = todo.pop()
@@ -172,20 +220,35 @@ class CandidateSearch:
             known = self._knowledge.of(name)
             deferred = set(known.deferred) if known else set()
             dynamic = known.dynamic if known else False
+            modules = known.modules if known else frozenset()
             todo.extend(self._covariable_of.get(name, ()))
             if name in self._variables:
                 if name not in self.prints:
                     self.prints[name] = self._fingerprint(self._variables[name])
                 deferred |= deferred_access([self.prints[name]])
                 dynamic = dynamic or self.prints[name].dynamic
+                modules |= self.prints[name].modules
+            if modules and not seen_modules >= modules:
+                todo.extend(everything & self._modules.reached(modules - seen_modules))
+                seen_modules |= modules
             deferred -= seen
             seen |= deferred
             if dynamic or any(each.dynamic for each in deferred):
                 todo.extend(everything)
             for each in deferred:
-                todo.extend(self._spelled(each.names, each.names, everything))
+                todo.extend(self._meant(each, everything))
         self.deferred |= seen
         return frozenset(found)
+
+    def _meant(self, access: Access, everything: Set[str]) -> set[str]:
+        """Those of everything that code with this access spells, and what code of the modules may touch that it names.
+
+        What runs later reads all names that it has.
+        """
+        return self._spelled(access.names, access.inputs, everything) | self._of_modules(access.imports, everything)
+
+    def _of_modules(self, words: Set[str], everything: Set[str]) -> set[str]:
+        return set(everything & self._modules.spelled(words)) if words else set()
 
     @staticmethod
     def _spelled(names: Set[str], read: Set[str], everything: Set[str]) -> set[str]:

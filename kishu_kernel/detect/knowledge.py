@@ -28,6 +28,7 @@ class KnownCovariable:
         labels: ids of objects in it that other co-variables may share and see changing (`Fingerprint.labels`).
         sequences: long sequences of atoms in it, for the next fingerprint to recognise.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
+        modules: own modules whose code can be reached from it.
     """
 
     digest: Digest
@@ -37,6 +38,7 @@ class KnownCovariable:
     labels: frozenset[int] = frozenset()
     sequences: tuple[CachedSequence, ...] = ()
     widget_setup: bytes = b""
+    modules: frozenset[str] = frozenset()
 
 
 def known_covariable(names: Names, prints: Mapping[str, Fingerprint]) -> KnownCovariable:
@@ -50,6 +52,7 @@ def known_covariable(names: Names, prints: Mapping[str, Fingerprint]) -> KnownCo
         frozenset().union(*(each.labels for each in own)),
         tuple(sequence for each in own for sequence in each.sequences),
         b"".join(each.widget_setup for each in own),
+        frozenset().union(*(each.modules for each in own)),
     )
 
 

@@ -42,6 +42,7 @@ class Access:
         rebinds: those of the names that it may bind or delete, which can free what they were bound to.
         removes_parts: it may take items or attributes out of what it touches, which can free them.
         read_only: those of the names that the code only reads. An opaque object under such a name counts as unchanged.
+        imports: modules that it imports by name.
     """
 
     names: frozenset[str] = frozenset()
@@ -50,6 +51,7 @@ class Access:
     rebinds: frozenset[str] = frozenset()
     removes_parts: bool = False
     read_only: frozenset[str] = frozenset()
+    imports: frozenset[str] = frozenset()
 
     def __or__(self, other: Access) -> Access:
         names = self.names | other.names
@@ -63,6 +65,7 @@ class Access:
             self.rebinds | other.rebinds,
             self.removes_parts or other.removes_parts,
             read_only,
+            self.imports | other.imports,
         )
 
     def as_read_only(self) -> Access:

@@ -22,6 +22,8 @@ def walk_function(walk: Walk, obj: types.FunctionType) -> None:
     """A function: if it is the notebook's, what its code names may be touched."""
     if walk.reducer.is_notebook_function(obj):
         walk.codes.add(obj.__code__)
+    else:
+        walk.note_module(obj.__globals__.get("__name__"))
     walk_reduction(walk, obj)
 
 
@@ -90,6 +92,7 @@ def walk_class(walk: Walk, obj: type) -> None:
         return
     if reference is None:
         reference = walk.references[obj] = f"c{module_name(obj)}:{qualified_name(obj)};".encode()
+        walk.note_module(module_name(obj))
     walk.unlink(obj)
     walk.parts.append(reference)
 
@@ -99,6 +102,7 @@ def walk_module(walk: Walk, obj: types.ModuleType) -> None:
     name = module_contents(obj).get("__name__")
     if type(name) is str and sys.modules.get(name) is obj:
         walk.dynamic = walk.dynamic or name == "__main__"
+        walk.note_module(name)
         walk.unlink(obj)
         walk.text(b"m", name.encode())
     else:

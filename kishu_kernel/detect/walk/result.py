@@ -26,6 +26,7 @@ class Fingerprint:
         sequences: long sequences of atoms, for the next walk to recognise.
         hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
+        modules: own modules of the user's that it leads to, by a function, a class or themselves.
     """
 
     digest: Digest
@@ -39,6 +40,7 @@ class Fingerprint:
     sequences: tuple[CachedSequence, ...] = ()
     hubs: tuple[Fingerprint, ...] = ()
     widget_setup: bytes = b""
+    modules: frozenset[str] = frozenset()
 
 
 Census = Counter[tuple[str, str, str]]

@@ -16,6 +16,7 @@ from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, WalkAbandoned
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
+from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.memory import overlaps
@@ -76,6 +77,7 @@ class Walk:
         self.sequences: list[CachedSequence] = []
         self.hubs: dict[int, Fingerprint] = {}
         self.widget_setup: list[bytes] = []
+        self.modules: set[str] = set()
         self.root = 0  # the hub that it began with
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
@@ -125,6 +127,7 @@ class Walk:
             sequences=tuple(self.sequences),
             hubs=tuple(self.hubs.values()),
             widget_setup=b"".join(self.widget_setup),
+            modules=frozenset(self.modules),
         )
 
     def _links(self) -> dict[int, int]:
@@ -207,7 +210,13 @@ class Walk:
         taken = type(self)(self.shared).run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
         self.sequences.extend(taken.sequences)
+        self.modules |= taken.modules
         return taken
+
+    def note_module(self, name: object) -> None:
+        """Code of the module of this name can be reached."""
+        if is_tracked(name):
+            self.modules.add(str(name))
 
     def unlink(self, obj: Any) -> None:
         """Sharing `obj` cannot matter."""

@@ -13,7 +13,9 @@ from typing import Any
 
 from kishu_kernel.objects.rebuild.arrays import load_array, load_strings, load_view
 from kishu_kernel.objects.rebuild.code import (
+    ABSENT,
     EMPTY_CELL,
+    _Absent,
     _EmptyCell,
     dict_view,
     load_class,
@@ -103,6 +105,8 @@ STREAM_NAMES: dict[str, Any] = {
     "load_strings": load_strings,
     "EMPTY_CELL": EMPTY_CELL,
     "_EmptyCell": _EmptyCell,
+    "ABSENT": ABSENT,
+    "_Absent": _Absent,
 }
 """All that streams may name in it. Entries are added, and never renamed or removed."""
 

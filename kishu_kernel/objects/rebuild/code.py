@@ -27,6 +27,16 @@ class _EmptyCell:
 EMPTY_CELL = _EmptyCell()
 
 
+class _Absent:
+    """Stands for what one of the user's modules held, and a cell has deleted."""
+
+    def __reduce__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
 def make_code(python: str, *fields: Any) -> types.CodeType:
     """Compiled code: what its own constructor takes, in this version of Python.
 
