@@ -28,11 +28,14 @@ from kishu_kernel.objects.classes import (
     qualified_name,
 )
 from kishu_kernel.objects.module_sources import ATOMS, NO_CONSTANT, SourceFacts, source_facts
-from kishu_kernel.objects.rebuild.code import ABSENT
+from kishu_kernel.objects.rebuild.code import ABSENT, module_originals
 from kishu_kernel.process.code_origins import is_users_module
 
 tracked_modules: set[str] = set()
 """Names of the user's own modules whose data are part of the session's state. None in most sessions."""
+
+held_since_import: dict[int, tuple[str, str]] = {}
+"""Ids of what these modules hold since they were imported -> module, and name in it."""
 
 _NO_DATA = (
     *(types.FunctionType, classmethod, staticmethod, property, functools.cached_property, functools.partialmethod),
@@ -68,6 +71,36 @@ def is_tracked(name: object) -> bool:
 def is_of_tracked(kind: type) -> bool:
     """Whether it is a class of such a module."""
     return bool(tracked_modules) and module_name(kind) in tracked_modules
+
+
+def place_since_import(obj: Any) -> tuple[str, str] | None:
+    """Where such a module holds this object since it was imported; None where none does.
+
+    What gives something up when it is asked is nowhere: another import would not give the same.
+    """
+    place = held_since_import.get(id(obj))
+    if place is None or module_contents(sys.modules.get(place[0])).get(place[1]) is not obj or runs_out(obj):
+        return None
+    return place
+
+
+def original_place(obj: Any) -> tuple[str, str] | None:
+    """Where the source of a tracked module has put this function or class, whatever is there now; None if nowhere."""
+    if not tracked_modules:
+        return None
+    if type(obj) is types.FunctionType:
+        home, name = obj.__globals__.get("__name__"), obj.__qualname__
+    else:
+        home, name = module_name(obj), qualified_name(obj)
+    if not is_tracked(home):
+        return None
+    module, originals = module_originals[home]
+    return (home, name) if originals.get(name) is obj and sys.modules.get(home) is module else None
+
+
+def runs_out(obj: Any) -> bool:
+    """Whether what an object gives is gone afterwards."""
+    return any("__next__" in contents_of(base) for base in mro_of(type(obj)))
 
 
 def originals_of(module: types.ModuleType, facts: SourceFacts) -> dict[str, Any]:
@@ -140,7 +173,12 @@ class OwnModule:
         self._spec = contents.get("__spec__")
         self.facts = source_facts(self.module)
         self._originals = originals_of(self.module, self.facts)
-        self._as_loaded = {name: id(value) for name, value in list(contents.items())}
+        module_originals[self.name] = self.module, self._originals
+        self._of_classes = {
+            name: {each: value for each, value in contents_of(cls).items() if type(value) not in ATOMS}
+            for name, cls in list(contents.items())
+            if _is_class_of(self.name, name, cls)
+        }
         self._seen: tuple[list[Any], list[int]] = ([], [])
         self._own: list[str] = []
         self._classes: list[_ClassData] = []
@@ -186,14 +224,6 @@ class OwnModule:
             if _is_class_of(self.name, name, cls)
         ]
 
-    def is_of_source(self, attribute: str) -> bool:
-        """Whether the source puts something there that is no data."""
-        return attribute in self._originals
-
-    def is_as_loaded(self, attribute: str, value: Any) -> bool:
-        """Whether this object has been there since the module was loaded."""
-        return self._as_loaded.get(attribute) == id(value)
-
     def place(self, rest: str) -> tuple[Any, str] | None:
         """What holds the data of a name, less the module's own, and under which attribute; None if nothing does."""
         of, _, attribute = rest.rpartition(".")
@@ -208,7 +238,7 @@ class OwnModule:
         if not of:
             return self._originals.get(attribute, ABSENT)
         constant = self.facts.classes.get(of, _NOTHING_SAID).constant(attribute)
-        return ABSENT if constant is NO_CONSTANT else constant
+        return self._of_classes.get(of, {}).get(attribute, ABSENT) if constant is NO_CONSTANT else constant
 
     def classes(self) -> Iterable[type]:
         """The classes that it defines."""
@@ -245,7 +275,7 @@ class _ClassData:
         if is_same_constant(self._facts.constant(attribute), value):
             return False
         if kind is types.FunctionType:  # another module's, which a decorator put there, is code as well
-            return value.__globals__.get("__name__") == "__main__"
+            return bool(value.__globals__.get("__name__") == "__main__")
         if issubclass(kind, _NO_DATA) or derives(kind, type):
             return False
         return not any("__get__" in contents_of(base) for base in mro_of(kind))

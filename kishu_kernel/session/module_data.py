@@ -13,6 +13,7 @@ Law: a session that imports none of its own modules does nothing here.
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -20,13 +21,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.model import Delta, module_marker, package_of_marker
-from kishu_kernel.objects.classes import contents_of, module_contents, mro_of
+from kishu_kernel.objects.classes import contents_of, module_contents
 from kishu_kernel.objects.library_globals import ModuleAttribute
+from kishu_kernel.objects.module_sources import ATOMS
 from kishu_kernel.objects.own_modules import (
     OwnModule,
     get_data,
     has_compiled_parts,
+    held_since_import,
     may_be_tracked,
+    place_since_import,
     set_data,
     tracked_modules,
 )
@@ -90,6 +94,7 @@ class ModuleData:
         for name in changed:
             if sys.modules.get(name) is self._own[name].module:
                 self._own[name].load_noted()
+                _note_held(self._own[name])
             else:
                 own = self._own.pop(name)
                 if name not in sys.modules:
@@ -114,6 +119,7 @@ class ModuleData:
             self._seen = 0
         else:
             self._own[name] = own
+            _note_held(own)
 
     def _is_whole(self, name: str) -> bool:
         """Nothing of its package is a library, or was there before."""
@@ -235,7 +241,7 @@ class ModuleData:
         for name in names:
             own = self._module_of(name) if not name.isidentifier() else None
             attribute = name[len(own.name) + 1 :] if own else ""
-            if own is not None and own.is_as_loaded(attribute, variables[name]) and not _runs_out(variables[name]):
+            if own is not None and place_since_import(variables[name]) == (own.name, attribute):
                 homes[id(variables[name])] = ModuleAttribute(own.name, attribute)
         found = {name: homes.get(id(variables[name])) for name in names}
         return found if homes and None not in found.values() else None
@@ -272,6 +278,8 @@ class ModuleData:
         for name, value in values.items():
             if package_of_marker(name) is None and (place := self._place(name)) is not None:
                 set_data(*place, value)
+                if type(value) is functools._lru_cache_wrapper:  # it is the same in all states, and knows of this one
+                    value.cache_clear()
 
     def unbind(self, names: Iterable[str]) -> None:
         """Unbinds names: what the module's source had put there is there again. Modules are put aside."""
@@ -375,14 +383,18 @@ class ModuleData:
         self.look()
 
 
+def _note_held(own: OwnModule) -> None:
+    """Notes what a module holds that was just loaded."""
+    for place in [place for place in held_since_import.items() if place[1][0] == own.name]:
+        del held_since_import[place[0]]
+    for name, value in list(module_contents(own.module).items()):
+        if type(value) not in ATOMS and type(name) is str:
+            held_since_import.setdefault(id(value), (own.name, name))
+
+
 def _is_spelled(module: str, words: Set[str]) -> bool:
     """Whether code with these words may import a module, or find it in its package."""
     return module in words or module.rpartition(".")[2] in words
-
-
-def _runs_out(obj: Any) -> bool:
-    """Whether what an object gives is gone afterwards: another import would not give the same."""
-    return any("__next__" in contents_of(base) for base in mro_of(type(obj)))
 
 
 def _set_contents(module: types.ModuleType, wanted: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from kishu_kernel.detect.walk.opaque import may_be_shared, note_opaque
 from kishu_kernel.detect.walk.reductions import walk_apart, walk_reduction
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.classes import derives, has_active_metaclass, module_contents, module_name, qualified_name
+from kishu_kernel.objects.own_modules import original_place
 from kishu_kernel.objects.questions import class_reduction_of
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
@@ -23,6 +24,12 @@ def walk_function(walk: Walk, obj: types.FunctionType) -> None:
     if walk.reducer.is_notebook_function(obj):
         walk.codes.add(obj.__code__)
     else:
+        place = original_place(obj)
+        if place is not None:  # where the module's source has put it, though something else may be there now
+            walk.note_module(place[0])
+            walk.unlink(obj)
+            walk.text(b"g", ":".join(place).encode())
+            return
         walk.note_module(obj.__globals__.get("__name__"))
     walk_reduction(walk, obj)
 

@@ -139,6 +139,17 @@ def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, A
         cls.__members__[name].__dict__.update(attributes)
 
 
+module_originals: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
+"""The user's own modules by name, and what their source put there: a cell may have put something else in its place."""
+
+
+def module_original(module: str, name: str) -> Any:
+    """The function or class that the source of a module of the user's defines under this name."""
+    there, originals = module_originals.get(module, (None, {}))
+    found = load_module(module)
+    return originals[name] if there is found and name in originals else getattr(found, name)
+
+
 def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
     """A live view of `mapping`: `kind` is `dict_keys`, `dict_values` or `dict_items`."""
     return getattr(mapping, kind.removeprefix("dict_"))()
