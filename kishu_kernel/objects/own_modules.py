@@ -88,10 +88,9 @@ def original_place(obj: Any) -> tuple[str, str] | None:
     """Where the source of a tracked module has put this function or class, whatever is there now; None if nowhere."""
     if not tracked_modules:
         return None
-    if type(obj) is types.FunctionType:
-        home, name = obj.__globals__.get("__name__"), obj.__qualname__
-    else:
-        home, name = module_name(obj), qualified_name(obj)
+    function = type(obj) is types.FunctionType
+    home: Any = obj.__globals__.get("__name__") if function else module_name(obj)
+    name = obj.__qualname__ if function else qualified_name(obj)
     if not is_tracked(home):
         return None
     module, originals = module_originals[home]
