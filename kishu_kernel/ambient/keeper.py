@@ -10,12 +10,16 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
+from kishu_kernel.ambient.assignments import AssignedAttributes
 from kishu_kernel.ambient.provider import provider_named, providers
+from kishu_kernel.detect.access import cell_access
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
-from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
+from kishu_kernel.model import NOTHING, Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
 from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
 from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.live_objects import live_objects
@@ -23,6 +27,9 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
 
 Values = Mapping[str, Any]
+
+LARGEST_OBJECT = 256 * 1024
+"""Bytes of an object that ambient state refers to, at most: they travel inside the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class AmbientState:
         self._begun: dict[str, Any] = {}
         self._modules = len(sys.modules)
         self._imported = False
+        self._assigned = AssignedAttributes(table.namespace)
         self.known = Known()
         live_objects.serve(table.namespace, self._object_stream, self._object_of)
 
@@ -106,14 +114,17 @@ class AmbientState:
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
-    def begin(self, touched_between_cells: bool) -> None:
+    def begin(self, touched_between_cells: bool, access: Access = NOTHING) -> None:
         """A cell is about to run.
 
         Args:
             touched_between_cells: something else may have run since the last checkpoint: what it changed is not
                 of the cell.
+            access: what the code of the cell may touch.
         """
         self._start()
+        with suppress(Exception):  # what hinders us hinders no cell
+            self._assigned.expect(access)
         self._modules = len(sys.modules)
         self._begun = self._changed(None if touched_between_cells else self.known.values.keys())
 
@@ -156,8 +167,7 @@ class AmbientState:
                 continue
             at[name] = id
             values[name] = value
-            provider = self._present().get(name)
-            if provider is not None and (lacking := provider.lacking(value)):
+            if lacking := _lacking(self._provider(name), value):
                 lost.append(Lost(Version((name,), id), lacking))
         severed = severed_at(lookup, target)
         if severed is not None:
@@ -182,7 +192,7 @@ class AmbientState:
         known = self.known
         try:
             self._write(move.values)
-            self._write(self._of_other_objects(move))
+            self._write(self._moved_along(move))
             self.known = move.known
             self._begun = {}
             yield
@@ -228,6 +238,8 @@ class AmbientState:
             provider = provider_named(name)
             if isinstance(value, LoadError) and not (provider is not None and provider.drawn):
                 raise ReplayError(f"{label}: {name}: {value}")
+        with suppress(Exception):
+            self._assigned.expect(cell_access(checkpoint.code))
         now = self._read()
         try:
             try:
@@ -243,7 +255,12 @@ class AmbientState:
     # -- values ------------------------------------------------------------------------------------
 
     def _present(self) -> dict[str, Provider]:
-        return {name: each for name, each in providers().items() if each.present}
+        present = {name: each for name, each in providers().items() if each.present}
+        present[self._assigned.name] = self._assigned
+        return present
+
+    def _provider(self, name: str) -> Provider | None:
+        return self._assigned if name == self._assigned.name else provider_named(name)
 
     def _read(self, without: Collection[str] = ()) -> dict[str, Any]:
         found = {}
@@ -273,20 +290,22 @@ class AmbientState:
             return LEFT_ALONE
 
     def _write(self, values: Values) -> None:
-        present = self._present()
+        """Writes these in the order of their providers: one may need what another brings."""
         for name, value in values.items():
-            if name not in present:  # its module will be what it is when somebody imports it
+            _import_for(provider_named(name), value)
+        for name, provider in providers().items():
+            if name not in values or not provider.present:  # its module will be what it is when somebody imports it
                 continue
             try:
-                present[name].write(value)
+                provider.write(values[name])
             except Exception as error:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
 
-    def _of_other_objects(self, move: Move) -> Values:
-        """What stays as it was, but refers to variables that have just got other objects."""
+    def _moved_along(self, move: Move) -> Values:
+        """What was to stay as it was, and refers to variables that have just got other objects, or went with others."""
         found = {}
         for name, provider in self._present().items():
-            if provider.refers and name in move.known.values and name not in move.values:
+            if name in move.known.values and name not in move.values:
                 value = move.known.values[name]
                 with suppress(Exception):
                     if not _equal(provider.read(), value):
@@ -297,12 +316,11 @@ class AmbientState:
         """An interrupt meanwhile is raised when it is done."""
 
         def put_back() -> None:
-            present = self._present()
             now = self._read()
-            for name, value in before.items():
-                if name in present and not _equal(value, now.get(name, LEFT_ALONE)):
+            for name, provider in providers().items():
+                if name in before and provider.present and not _equal(before[name], now.get(name, LEFT_ALONE)):
                     with suppress(Exception):  # all the others are put back
-                        present[name].write(value)
+                        provider.write(before[name])
 
         try:
             put_back()
@@ -326,13 +344,14 @@ class AmbientState:
 
     def _object_stream(self, obj: Any) -> bytes:
         try:
-            return self._blob("object", obj)
+            stream = self._blob("object", obj)
         except Exception:  # then nothing but the object itself can be given back
             return b""
+        return stream if len(stream) <= LARGEST_OBJECT else b""
 
     def _object_of(self, stream: bytes) -> Any:
         try:
-            return decode(_Blob(("object",), stream), self._table.namespace)["object"]
+            return decode(_Blob(("object",), stream), self._table.namespace, live=self._table)["object"]
         except LoadError as error:
             raise LookupError(str(error)) from error
 
@@ -351,7 +370,7 @@ class AmbientState:
             severed = checkpoint.severed is not None
             raise LoadError(SEVERED.format(checkpoint.id) if severed else "it could not be stored")
         value = decode(_Blob((name,), blob), self._table.namespace)[name]
-        provider = provider_named(name)
+        provider = self._provider(name)
         if provider is None:
             raise LoadError("nobody is registered who keeps it")
         if checkpoint.session != self._session():
@@ -372,6 +391,21 @@ class AmbientState:
     def _all_decoded(self, lookup: Lookup, at: Mapping[str, CheckpointId]) -> dict[str, Any]:
         checkpoints = {name: lookup(id) for name, id in at.items()}
         return {name: self._decoded_or_told(lookup, each, name, each.ambient) for name, each in checkpoints.items()}
+
+
+def _lacking(provider: Provider | None, value: Any) -> str | None:
+    """What part of a value cannot be written, as a clause; None where all can."""
+    if provider is None or not (provider.present or (provider.imports and value)):
+        return None
+    if not provider.present and find_spec(provider.module.partition(".")[0]) is None:
+        return f"{provider.module} is not installed"
+    return provider.lacking(value)
+
+
+def _import_for(provider: Provider | None, value: Any) -> None:
+    if provider is not None and provider.imports and value and not provider.present:
+        with suppress(Exception):  # told before, where it is not installed
+            import_module(provider.module)
 
 
 def _is_being_imported(module: str) -> bool:

@@ -29,5 +29,18 @@ def providers() -> dict[str, Provider]:
 
     What is drawn from comes first, then what is Python's own, then libraries; those of the user come last.
     """
-    known = sorted(registry.providers().values(), key=lambda each: (not each.drawn, each.module))
-    return {**{each.name: each for each in known}, **_registered}
+    libraries = registry.providers()
+    if libraries is not _sorted.of:
+        known = sorted(libraries.values(), key=lambda each: (not each.drawn, each.module))
+        _sorted.of, _sorted.result = libraries, {each.name: each for each in known}
+    return {**_sorted.result, **_registered}
+
+
+class _Sorted:
+    """The last result for libraries, which are asked after every cell and hardly ever change."""
+
+    of: dict[str, Provider] | None = None
+    result: dict[str, Provider] = {}  # noqa: RUF012 -- replaced, never changed
+
+
+_sorted = _Sorted()

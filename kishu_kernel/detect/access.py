@@ -56,6 +56,13 @@ _REMOVES_PARTS: frozenset[str] = frozenset().union(
     {"__setstate__", "__init__", "exec_module", "reload"},
 )
 
+# They bind attributes whose names no code need spell; or, of mocks, that texts name.
+_ASSIGNING = frozenset({"setattr", "delattr", "__setattr__", "__delattr__", "__dict__", "vars"})
+_PATCHING = frozenset({"patch", "MonkeyPatch", "monkeypatch"})
+
+ANY_ATTRIBUTE = "*"
+"""Stands for attributes that no code spells, among those that it binds."""
+
 _FILENAME = "<kishu>"
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _hiding = threading.Lock()
@@ -152,10 +159,30 @@ def _judge(mentions: Mentions) -> Access:
     spelled = frozenset(loads | mentions.binds | mentions.words)
     removes_parts = mentions.changes_parts or not _REMOVES_PARTS.isdisjoint(loads | looked_up)
     imports = frozenset(mentions.imports | (mentions.words if "import_module" in loads | attributes else set()))
-    access = Access(spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts, imports=imports)
+    assigned = _assigned(mentions, loads | looked_up)
+    reached_by = frozenset(attributes | mentions.words) if assigned else frozenset()
+    access = Access(
+        spelled,
+        spelled,
+        dynamic,
+        frozenset(mentions.binds),
+        removes_parts,
+        imports=imports,
+        assigned=assigned,
+        looked_up=reached_by,
+    )
     for call in mentions.magics:
         access |= _magic_access(call)
     return replace(access, inputs=access.names)
+
+
+def _assigned(mentions: Mentions, names: set[str]) -> frozenset[str]:
+    """The attributes that code with these mentions may bind or delete."""
+    if not _ASSIGNING.isdisjoint(names):
+        return frozenset({*mentions.assigned, ANY_ATTRIBUTE})
+    if not _PATCHING.isdisjoint(names | mentions.imports):
+        return frozenset(mentions.assigned | mentions.words)
+    return frozenset(mentions.assigned)
 
 
 def _magic_access(call: MagicCall) -> Access:

@@ -29,6 +29,7 @@ _LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS"})
 _BINDS = frozenset({"STORE_NAME", "DELETE_NAME"})
 _GLOBAL_BINDS = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 _REMOVES_PARTS = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"})
+_ASSIGNS = frozenset({"STORE_ATTR", "DELETE_ATTR"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"})
 _CONSTANTS = frozenset({"LOAD_CONST", "RETURN_CONST"})
 # Instructions without a meaning here, which may stand between two that are compared with each other.
@@ -60,6 +61,7 @@ class Mentions:
         star: there is a `from m import *`.
         computed_magic: there is a call of a magic whose arguments are not literal.
         changes_parts: items or attributes are bound or deleted.
+        assigned: names of attributes that are bound or deleted.
     """
 
     loads: set[str] = field(default_factory=set)
@@ -73,6 +75,7 @@ class Mentions:
     star: bool = False
     computed_magic: bool = False
     changes_parts: bool = False
+    assigned: set[str] = field(default_factory=set)
 
     def add(self, code: CodeType, *, nested: bool = False) -> None:
         """Adds what a code object spells, and the code nested in it.
@@ -102,6 +105,8 @@ class Mentions:
                 literals.update(self._add_attribute(code, instructions, at))
             elif op in _REMOVES_PARTS:
                 self.changes_parts = True
+                if op in _ASSIGNS:
+                    self.assigned.add(names[arg])
             elif op == "IMPORT_NAME":
                 self.imports.add(names[arg])
                 before, index = instructions[at - 1]

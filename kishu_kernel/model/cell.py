@@ -43,6 +43,8 @@ class Access:
         removes_parts: it may take items or attributes out of what it touches, which can free them.
         read_only: those of the names that the code only reads. An opaque object under such a name counts as unchanged.
         imports: modules that it imports by name.
+        assigned: attributes that it binds or deletes, on whatever objects.
+        looked_up: attributes, and words in texts, by which it may reach these objects. Empty where it assigns none.
     """
 
     names: frozenset[str] = frozenset()
@@ -52,6 +54,8 @@ class Access:
     removes_parts: bool = False
     read_only: frozenset[str] = frozenset()
     imports: frozenset[str] = frozenset()
+    assigned: frozenset[str] = frozenset()
+    looked_up: frozenset[str] = frozenset()
 
     def __or__(self, other: Access) -> Access:
         names = self.names | other.names
@@ -66,6 +70,8 @@ class Access:
             self.removes_parts or other.removes_parts,
             read_only,
             self.imports | other.imports,
+            self.assigned | other.assigned,
+            self.looked_up | other.looked_up,
         )
 
     def as_read_only(self) -> Access:

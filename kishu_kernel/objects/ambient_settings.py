@@ -86,9 +86,14 @@ class Settings(Provider):
         return self._usual[name]
 
 
+PLACES_KEPT: set[str] = set()
+"""Attributes of modules that are settings: "module.attribute"."""
+
+
 def attribute(module: str, path: str, **usual: Any) -> Setting:
     """A setting that is an attribute of a module, or of an object in it. It may be told what it usually is."""
     *way, name = path.split(".")
+    PLACES_KEPT.add(f"{module}.{path}")
 
     def owner() -> Any:
         found: Any = sys.modules[module]
@@ -104,9 +109,18 @@ def attribute(module: str, path: str, **usual: Any) -> Setting:
 
 def hook(setting: Setting) -> Setting:
     """The same for a setting that is an object, a function mostly: it is kept as a reference to the very one."""
-    return Setting(
-        lambda: live_objects.reference(setting.read()), lambda value: setting.write(live_objects.resolve(value))
-    )
+    known: list[Any] = []  # an object, and the reference that it always has
+
+    def read() -> Any:
+        obj = setting.read()
+        if known and known[0] is obj:
+            return known[1]
+        reference = live_objects.reference(obj)
+        if reference[0] == "global":
+            known[:] = [obj, reference]
+        return reference
+
+    return Setting(read, lambda value: setting.write(live_objects.resolve(value)))
 
 
 KINDS = frozenset({"global", "method", "variable", "held"})

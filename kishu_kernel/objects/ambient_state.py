@@ -19,6 +19,7 @@ class Provider:
         drawn: code that runs again on the same variables leaves the same, or it was not the same run.
         before_loading: values may need it to be loaded, as where modules are found: it is set first.
         refers: values refer to objects (`objects.live_objects`), also to those of variables.
+        imports: the module is imported to write a value that is not empty: nobody would make it so later.
     """
 
     name: str = ""
@@ -26,6 +27,7 @@ class Provider:
     drawn: bool = False
     before_loading: bool = False
     refers: bool = False
+    imports: bool = False
 
     def read(self) -> Any:
         """What it is now: comparable by `==`, storable, and no part of what changes later."""

@@ -31,6 +31,9 @@ Reduction = Any
 
 Reduce = Callable[[Any], Reduction]
 
+REGISTERING_ONCE: set[str] = set()
+"""Packages of the libraries that are known and say so (`Library.registers_once`)."""
+
 
 class HeldOutsideError(TypeError):
     """The object cannot be stored: what it holds on to is not in it."""
@@ -103,6 +106,8 @@ class Library:
         data: its objects are values of the user's, and not the internal state of the library. A callback that is given
             one works on the notebook's variables.
         ambient: state of the library outside of variables, as settings and random numbers.
+        registers_once: what it registers with the shell it registers once in a process, as when a module of it is
+            imported: it stays, since code that is run again would not bring it back.
     """
 
     packages: tuple[str, ...] = ()
@@ -139,6 +144,7 @@ class Library:
     harmless: bool = False
     data: bool = False
     ambient: tuple[Provider, ...] = ()
+    registers_once: bool = False
 
     def copies_on_write(self) -> bool:
         """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""

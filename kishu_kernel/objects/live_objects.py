@@ -15,6 +15,8 @@ Law: an object that was referred to is kept, since an undo or a redo brings back
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
 import sys
 import types
 import uuid
@@ -51,7 +53,9 @@ class LiveObjects:
         """The reference to an object. The same one as long as the same variable holds it."""
         if type(obj) in (types.MethodType, types.BuiltinMethodType):
             owner = obj.__self__
-            if not isinstance(owner, types.ModuleType | None) and not isinstance(owner, type):
+            named = inspect.getattr_static(owner, obj.__name__, None)
+            bound = type(obj) is types.BuiltinMethodType or named is obj.__func__
+            if bound and not isinstance(owner, types.ModuleType | None) and not isinstance(owner, type):
                 return "method", self.reference(owner), obj.__name__
         place = _place(obj)
         if place is None:
@@ -95,7 +99,7 @@ class LiveObjects:
         kind, *rest = reference
         if kind == "global":
             # A hook is often what a module holds: what it held at first, once another one is there.
-            return self._globals.get(tuple(rest)) or _global(*rest)
+            return self._globals.get(tuple(rest)) or _imported(*rest)
         if kind == "method":
             return getattr(self.resolve(rest[0]), rest[1])
         if kind == "variable":
@@ -120,7 +124,7 @@ class LiveObjects:
         if kind == "method":
             return self.obstacle(rest[0])
         if kind == "global":
-            return None if rest[0] in sys.modules else f"{rest[0]} is not imported"
+            return None if can_be_imported(rest[0]) else f"{rest[0]} is not to be found"
         if kind == "held" and not rest[2] and tuple(rest[:2]) not in self._objects:
             return "a part of it could not be stored"
         return None
@@ -146,6 +150,23 @@ def _place(obj: Any) -> tuple[str, str] | None:
         return (module, obj.__qualname__) if _global(module, obj.__qualname__) is obj else None
     except LookupError:
         return None
+
+
+def can_be_imported(module: str) -> bool:
+    """Whether a module is there, or is found. Runs no code of it."""
+    try:
+        return module in sys.modules or importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _imported(module: str, name: str) -> Any:
+    try:
+        if module not in sys.modules:  # as a stream that names it would import it
+            importlib.import_module(module)
+    except Exception as error:
+        raise LookupError(f"{module} cannot be imported ({type(error).__name__}: {error})") from error
+    return _global(module, name)
 
 
 def _global(module: str, name: str) -> Any:

@@ -26,7 +26,7 @@ from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import contents_of, is_genuine, module_name, mro_of, qualified_name
 from kishu_kernel.objects.libraries import standard
-from kishu_kernel.objects.library import Library, WithMemo
+from kishu_kernel.objects.library import REGISTERING_ONCE, Library, WithMemo
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
 from kishu_kernel.process.interrupts import uninterrupted
 
@@ -80,6 +80,7 @@ class Registry:
             weakref.WeakKeyDictionary()
         )
         self._traits: dict[str, tuple[int, frozenset[str]]] = {}
+        self._providers: tuple[int, dict[str, Provider]] = (-1, {})
         self._complaints: list[str] = []
         self._told: set[str] = set()
 
@@ -142,11 +143,15 @@ class Registry:
         return any(type(each).__module__ == module and each.harmless for each in self._ours)
 
     def providers(self) -> dict[str, Provider]:
-        """The kinds of ambient state of all of them, by name."""
-        found: dict[str, Provider] = {}
-        for library in self.libraries():
-            for provider in library.ambient:
-                found.setdefault(provider.name, provider)  # those that are believed come first
+        """The kinds of ambient state of all of them, by name. The same dictionary until a library is added."""
+        self._look()
+        generation, found = self._providers
+        if generation != self.generation:
+            found = {}
+            for library in self.libraries():
+                for provider in library.ambient:
+                    found.setdefault(provider.name, provider)  # those that are believed come first
+            self._providers = self.generation, found
         return found
 
     def provider_not_imported(self, name: str) -> Provider | None:
@@ -317,6 +322,8 @@ class Registry:
                 if theirs or known is None or known.library not in self._theirs:
                     table[key] = entry
         (self._theirs if theirs else self._ours).append(library)
+        if library.registers_once:
+            REGISTERING_ONCE.update(library.packages)
         self.generation += 1
         self._found.clear()
 

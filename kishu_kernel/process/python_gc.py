@@ -10,15 +10,35 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_to_enable: list[bool] = []
+"""Of the pause that is under way, whether its end enables the collector; empty where there is none."""
+
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """No automatic collection within this context. A collector that the user has disabled stays disabled."""
-    if not gc.isenabled():
+    if _to_enable or not gc.isenabled():
         yield
         return
     gc.disable()
+    _to_enable.append(True)
     try:
         yield
     finally:
+        if _to_enable.pop():
+            gc.enable()
+
+
+def collector_enabled() -> bool:
+    """Whether the user has the collector enabled, also while it is paused."""
+    return _to_enable[-1] if _to_enable else gc.isenabled()
+
+
+def enable_collector(on: bool) -> None:
+    """Enables or disables it, as the user had it; where it is paused, from the end of the pause on."""
+    if _to_enable:
+        _to_enable[-1] = on
+    elif on:
         gc.enable()
+    else:
+        gc.disable()

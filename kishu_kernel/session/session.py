@@ -124,12 +124,13 @@ class Session:
         """
         with self._gate:
             self._checkpointer.recover()
+            access = cell_access(source)
             if not hidden:
                 touched = self._cells.touched_between_cells()
                 self._checkpointer.finish_interrupted()
                 self._checkpointer.check_between_cells()
-                self._ledger.ambient.begin(touched)
-            self._checkpointer.await_buffers(cell_access(source))
+                self._ledger.ambient.begin(touched, access)
+            self._checkpointer.await_buffers(access)
             return self._cells.begin(source, main=main)
 
     def after_cell(self, ticket: Ticket, run: CellRun, outputs: Outputs = ()) -> Checkpoint | None:

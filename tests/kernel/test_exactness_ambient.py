@@ -9,13 +9,11 @@ then the kernel is killed, and another one takes the notebook up.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from .conftest import Start
 from .driver import Kernel
-
-Way = tuple[str, ...]
+from .ways import Way, walked
 
 INTERPRETER: dict[str, Way] = {
     "module search path": ("import sys", "sys.path.append('src')", "sys.path[-1] == 'src'"),
@@ -43,6 +41,7 @@ INTERPRETER: dict[str, Way] = {
         "decimal.getcontext().traps[decimal.DivisionByZero]",
     ),
     "collector": ("import gc", "gc.set_threshold(500, 5, 5)", "gc.get_threshold()[1:]"),
+    "no collector": ("import gc", "gc.disable()", "gc.isenabled()"),
     "time zone": (
         "import os, time",
         "os.environ['TZ'] = 'Asia/Tokyo'; time.tzset()",
@@ -135,37 +134,6 @@ LOGGING: dict[str, Way] = {
     ),
     "a name of a level": ("import logging", "logging.addLevelName(25, 'NOTE')", "logging.getLevelName(25)"),
 }
-
-
-def walked(start: Start, home: Path, ways: Mapping[str, tuple[str, ...]]) -> None:
-    """All of these, in one kernel: each is there after each step. Then in another kernel."""
-    notebook = {"JPY_SESSION_NAME": str(home / "book.ipynb")}
-    kernel = start(environment=notebook)
-    wrong = []
-    expected = {}
-    for name, (prepare, change, look) in ways.items():
-        kernel.ok(prepare)
-        before = kernel.value(f"repr(({look}))")
-        kernel.ok(change)
-        after = kernel.value(f"repr(({look}))")
-        assert before != after, name
-        expected[name] = after
-        for step, told in (("undo", before), ("redo", after), ("undo", before), ("redo", after)):
-            reply = kernel.request(step)
-            found = kernel.value(f"repr(({look}))")
-            if found != told or reply["status"] != "ok":
-                wrong.append((name, step, found, told, reply.get("evalue")))
-    kernel.done("log")  # what was taken is written
-    kernel.close()
-    kernel = start(environment=notebook)
-    reply = kernel.done("resume")
-    assert not reply["plan"]["lost"], reply["plan"]["lost"]
-    for name, (_, _, look) in ways.items():
-        if (found := kernel.value(f"repr(({look}))")) != expected[name]:
-            wrong.append((name, "resume", found, expected[name], None))
-    kernel.ok("just = 1")
-    assert kernel.done("log", limit=1)["checkpoints"][0]["ambient"] == []  # nothing but what was there
-    assert not wrong, wrong
 
 
 def test_of_the_interpreter(start: Start, tmp_path: Path) -> None:

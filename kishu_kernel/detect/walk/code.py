@@ -75,7 +75,13 @@ def walk_framed(walk: Walk, obj: Any) -> None:
 def walk_cached(walk: Walk, obj: Any) -> None:
     """A function with `functools.lru_cache`: what it has cached can be changed through it."""
     walk_reduction(walk, obj)
-    walk.stack.extend(held for held in gc.get_referents(obj) if type(held) is dict and held is not obj.__dict__)
+    # Of a cache of limited size, the function itself tells the collector of what is in it.
+    own = obj.__dict__
+    walk.stack.extend(
+        held
+        for held in gc.get_referents(obj)
+        if held is not own and type(held) is not object and may_be_shared(walk, held)
+    )
 
 
 def walk_cache_node(walk: Walk, obj: Any) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.registrations import Registrations, Registry, attribute, attributes_of, mapping, sequence
 from kishu_kernel.process.muting import warnings_muted
 
 
@@ -92,6 +93,22 @@ def _option(config: Any, key: str) -> Any:
     return at[last]
 
 
+def _accessors(path: str) -> Registry:
+    def wrap(name: str, accessor: Any) -> Any:
+        kinds = vars(sys.modules["pandas.core.accessor"])
+        return (kinds.get("Accessor") or kinds["CachedAccessor"])(name, accessor)
+
+    return attributes_of(path, attribute(f"{path}._accessors"), lambda held: getattr(held, "_accessor", held), wrap)
+
+
+_REGISTRIES = {
+    "accessors of frames": _accessors("pandas.core.frame:DataFrame"),
+    "accessors of series": _accessors("pandas.core.series:Series"),
+    "accessors of indexes": _accessors("pandas.core.indexes.base:Index"),
+    "types of columns": sequence("pandas.core.dtypes.base:_registry.dtypes"),
+    "ways to plot": mapping("pandas.plotting._core:_backends"),
+}
+
 _COMPARED = "kishu_kernel.compare.libraries.pandas.tables"
 _FRAME = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
@@ -118,7 +135,7 @@ class Pandas(Library):
     compared_inside = {*_FRAME, *_SERIES, *_INDEX}
     harmless = True
     data = True
-    ambient = (_Options(),)
+    ambient = (_Options(), Registrations("registrations with pandas", "pandas.core.accessor", _REGISTRIES))
 
     def copies_on_write(self) -> bool:
         """No write to one frame ever shows in another. Always so from pandas 3."""

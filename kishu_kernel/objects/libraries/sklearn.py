@@ -6,6 +6,7 @@ import sys
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings
 from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.registrations import Registrations, mapping
 
 _SETTINGS = {
     "all": Setting(
@@ -20,4 +21,11 @@ class ScikitLearn(Library):
     """Its objects are memory of their own."""
 
     harmless = True
-    ambient = (Settings("settings of scikit-learn", "sklearn._config", _SETTINGS),)
+    ambient = (
+        Settings("settings of scikit-learn", "sklearn._config", _SETTINGS),
+        Registrations(
+            "registrations with scikit-learn",
+            "sklearn.metrics._scorer",
+            {"scorers": mapping("sklearn.metrics._scorer:_SCORERS")},
+        ),
+    )

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Hashable
 from typing import Any
 
+from kishu_kernel.objects.ambient_settings import Setting, Settings
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library, Reduction, WithMemo
 from kishu_kernel.objects.rebuild.libraries import load_storage, set_tensor_state, storage_array
@@ -51,6 +52,54 @@ class _RandomNumbers(Provider):
         torch.set_rng_state(torch.tensor(list(value), dtype=torch.uint8))
 
 
+def _torch() -> Any:
+    return sys.modules["torch"]
+
+
+def _default_type() -> str:
+    return str(_torch().get_default_dtype()).partition(".")[2]
+
+
+def _default_device() -> str:
+    return str(_torch().get_default_device())
+
+
+def _set_default_device(device: str) -> None:
+    _torch().set_default_device(None if device == "cpu" else device)  # a device that is set costs each call something
+
+
+def _printed() -> dict[str, Any]:
+    return dict(vars(sys.modules["torch._tensor_str"].PRINT_OPTS))
+
+
+def _set_printed(options: dict[str, Any]) -> None:
+    vars(sys.modules["torch._tensor_str"].PRINT_OPTS).update(options)
+
+
+_SETTINGS = {
+    "type": Setting(_default_type, lambda name: _torch().set_default_dtype(getattr(_torch(), name)), lambda: "float32"),
+    "device": Setting(_default_device, _set_default_device, lambda: "cpu"),
+    "gradients": Setting(lambda: _torch().is_grad_enabled(), lambda on: _torch().set_grad_enabled(on), lambda: True),
+    "determinism": Setting(
+        lambda: _torch().are_deterministic_algorithms_enabled(),
+        lambda on: _torch().use_deterministic_algorithms(on),
+        lambda: False,
+    ),
+    "anomalies": Setting(
+        lambda: _torch().is_anomaly_enabled(), lambda on: _torch().autograd.set_detect_anomaly(on), lambda: False
+    ),
+    "precision": Setting(
+        lambda: _torch().get_float32_matmul_precision(),
+        lambda name: _torch().set_float32_matmul_precision(name),
+        lambda: "highest",
+    ),
+    "printing": Setting(
+        _printed,
+        _set_printed,
+        lambda: {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None},
+    ),
+}
+
 _COMPARED = "kishu_kernel.compare.libraries.torch"
 
 
@@ -71,4 +120,4 @@ class Torch(Library):
     visible_state = {"ScriptModule": lambda module: (module.save_to_buffer(),)}
     harmless = True
     data = True
-    ambient = (_RandomNumbers(),)
+    ambient = (_RandomNumbers(), Settings("settings of PyTorch", "torch", _SETTINGS))

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from kishu_kernel.objects.ambient_settings import Setting, Settings, attribute, hook
+from kishu_kernel.objects.ambient_settings import PLACES_KEPT, Setting, Settings, attribute, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library
+from kishu_kernel.process.python_gc import collector_enabled, enable_collector
 
 
 class _ModulePath(Provider):
@@ -130,6 +131,7 @@ _SETTINGS = {
     "bytecode": attribute("sys", "dont_write_bytecode"),
     "limit of tracebacks": Setting(lambda: getattr(sys, "tracebacklimit", None), lambda limit: _set_limit(limit)),
     "thresholds of the collector": Setting(gc.get_threshold, lambda counts: gc.set_threshold(*counts)),
+    "collector": Setting(collector_enabled, enable_collector),
     "socket timeout": Setting(socket.getdefaulttimeout, socket.setdefaulttimeout),
     "field size of csv": Setting(csv.field_size_limit, csv.field_size_limit),
     "locale": Setting(lambda: locale.setlocale(locale.LC_ALL), lambda text: locale.setlocale(locale.LC_ALL, text)),
@@ -147,6 +149,9 @@ _HOOKS = {
 }
 
 
+PLACES_KEPT.add("sys.tracebacklimit")
+
+
 def _set_limit(limit: int | None) -> None:
     if limit is not None:
         sys.tracebacklimit = limit
@@ -155,7 +160,7 @@ def _set_limit(limit: int | None) -> None:
 
 
 class Interpreter(Library):
-    """What code sets for the whole process. Whether the collector is on is not ours to read: we pause it."""
+    """What code sets for the whole process."""
 
     packages = ("sys", "time", "decimal")
     ambient = (

@@ -101,7 +101,8 @@ class _Tree(Provider):
         self._theirs = {id(handler) for handler in _live_handlers()}
         self._names = dict(logging._levelToName)
         self._modules, self._count = set(sys.modules), len(sys.modules)
-        self._base = {logger.name: self._of(logger) for logger in _loggers()}
+        states = {logger.name: self._of(logger) for logger in _loggers()}
+        self._base = {name: state for name, state in states.items() if state != _USUAL}
 
     def read(self) -> Any:
         changed = {}
@@ -109,16 +110,18 @@ class _Tree(Provider):
         if len(sys.modules) != self._count:
             imported = sys.modules.keys() - self._modules
             self._modules, self._count = set(sys.modules), len(sys.modules)
+        used: set[int] = set()
         for logger in _loggers():
-            if imported and logger.handlers and logger.name.partition(".")[0] in imported:
-                self._theirs.update(id(live_objects.known(*live_objects.key(each)) or each) for each in logger.handlers)
-            plain = not (logger.level or logger.handlers or logger.disabled or logger.filters) and logger.propagate
-            if plain and logger.name not in self._base:
+            handlers = logger.handlers
+            if handlers or logger.level or logger.disabled or logger.filters or not logger.propagate:
+                if imported and handlers and logger.name.partition(".")[0] in imported:
+                    self._theirs.update(id(live_objects.known(*live_objects.key(each)) or each) for each in handlers)
+                used.update(map(id, handlers))
+            elif logger.name not in self._base:
                 continue
             state = self._of(logger)
             if state != self._base.get(logger.name, _USUAL):
                 changed[logger.name] = state
-        used = {id(each) for logger in _loggers() for each in logger.handlers}
         own = [
             each
             for each in _live_handlers()

@@ -1,0 +1,150 @@
+"""What code registers with Python's own modules: ways to pickle, adapters, finders of modules, virtual subclasses."""
+
+from __future__ import annotations
+
+import abc
+import csv
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
+from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.classes import is_users_own, module_name, qualified_name
+from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.registrations import Registrations, mapping, places, referred, resolved, sequence
+
+_REGISTRIES = {
+    "ways to pickle": mapping("copyreg:dispatch_table"),
+    "finders of modules": sequence("sys:meta_path"),
+    "hooks of the search path": sequence("sys:path_hooks"),
+    "archives": mapping("shutil:_ARCHIVE_FORMATS"),
+    "ways to unpack": mapping("shutil:_UNPACK_FORMATS"),
+    "browsers": mapping("webbrowser:_browsers"),
+    "classes of logging": places("logging:_logRecordFactory", "logging:_loggerClass"),
+    "openers": places("urllib.request:_opener"),
+    "builders of events": places("asyncio.events:_event_loop_policy"),
+}
+
+
+def _is_no_default(_: Any, function: Any) -> bool:
+    return getattr(function, "__module__", None) != "sqlite3.dbapi2"
+
+
+class _VirtualSubclasses(Provider):
+    """Classes of the notebook's that were registered with abstract ones: `numbers.Number.register(C)`.
+
+    Python counts registrations: as long as there was none, nothing is looked at.
+    """
+
+    name = "virtual subclasses"
+    refers = True
+
+    def __init__(self) -> None:
+        self._counted: Any = None
+        self._found: dict[type, list[type]] = {}
+
+    def start(self) -> None:
+        self._counted = abc.get_cache_token()
+
+    def read(self) -> Any:
+        self._look()
+        pairs = [(kind, each) for kind, registered in self._found.items() for each in registered]
+        return tuple((referred(kind), referred(each)) for kind, each in pairs)
+
+    def write(self, value: Any) -> None:
+        wanted: dict[type, list[type]] = {}
+        for kind, each in value:
+            with suppress(LookupError):  # told before
+                wanted.setdefault(resolved(kind), []).append(resolved(each))
+        self._look()
+        for kind in self._found.keys() | wanted.keys():
+            now, there = self._found.get(kind, []), wanted.get(kind, [])
+            if any(each not in there for each in now):
+                _forget(kind, [each for each in now if each not in there])
+            for each in there:
+                if each not in now:
+                    abc.ABCMeta.register(kind, each)  # type: ignore[arg-type]
+        self._found = {kind: each for kind, each in wanted.items() if each}
+        self._counted = abc.get_cache_token()
+
+    def initial(self) -> Any:
+        return ()
+
+    def lacking(self, value: Any) -> str | None:
+        return lacking_references(value)
+
+    def _look(self) -> None:
+        counted = abc.get_cache_token()
+        if counted == self._counted:
+            return
+        self._counted, self._found = counted, {}
+        for kind in _abstract_classes():
+            own = [each for each in _registered(kind) if is_users_own(each)]
+            if own:
+                own.sort(key=lambda each: (module_name(each), qualified_name(each)))
+                self._found[kind] = own
+
+
+def _abstract_classes() -> Iterator[type]:
+    """Those of libraries. One of the notebook's is stored with what was registered with it."""
+    todo, seen = [object], {object}
+    while todo:
+        for each in type.__subclasses__(todo.pop()):
+            if each not in seen:
+                seen.add(each)
+                todo.append(each)
+                if type(each) is abc.ABCMeta and not is_users_own(each):
+                    yield each
+
+
+def _registered(kind: type) -> list[type]:
+    found = (each() for each in abc._get_dump(kind)[0])  # type: ignore[attr-defined]
+    return [each for each in found if each is not None]
+
+
+def _forget(kind: type, gone: list[type]) -> None:
+    """Python has no way to take one back: all are, and the others are registered again."""
+    others = [each for each in _registered(kind) if each not in gone]
+    abc._reset_registry(kind)  # type: ignore[attr-defined]
+    for each in others:
+        abc.ABCMeta.register(kind, each)  # type: ignore[arg-type]
+    for each in kind.__mro__:
+        if isinstance(each, abc.ABCMeta):
+            abc._reset_caches(each)  # type: ignore[attr-defined]
+
+
+def _dialects() -> dict[str, dict[str, Any]]:
+    return {name: _dialect(name) for name in csv.list_dialects() if name not in ("excel", "excel-tab", "unix")}
+
+
+def _dialect(name: str) -> dict[str, Any]:
+    dialect = csv.get_dialect(name)
+    parts = ("delimiter", "doublequote", "escapechar", "lineterminator", "quotechar", "quoting", "skipinitialspace")
+    return {part: getattr(dialect, part) for part in (*parts, "strict")}
+
+
+def _set_dialects(wanted: dict[str, dict[str, Any]]) -> None:
+    for name in _dialects().keys() - wanted.keys():
+        csv.unregister_dialect(name)
+    for name, parts in wanted.items():
+        csv.register_dialect(name, **parts)
+
+
+class RegisteredWithPython(Library):
+    """Who registers something with Python's own modules expects it there as long as the state has it."""
+
+    packages = ("copyreg", "shutil", "webbrowser", "numbers", "abc", "csv", "sqlite3")
+    ambient = (
+        Registrations("registrations with Python", "", _REGISTRIES),
+        Registrations(
+            "registrations with sqlite3",
+            "sqlite3",
+            {
+                "adapters": mapping("sqlite3:adapters", _is_no_default),
+                "converters": mapping("sqlite3:converters", _is_no_default),
+            },
+        ),
+        Settings("dialects of csv", "", {"all": Setting(_dialects, _set_dialects)}),
+        _VirtualSubclasses(),
+    )

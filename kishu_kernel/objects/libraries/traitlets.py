@@ -1,0 +1,111 @@
+"""Traitlets: settings of live objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from kishu_kernel.objects.ambient_state import Provider, differs
+from kishu_kernel.objects.classes import module_name
+
+
+class ConfiguredTraits(Provider):
+    """Traits of live objects that can be configured: plain values, where they are not as they were, or as they come.
+
+    Attributes:
+        left_out: names of traits, and of classes, that are not the notebook's.
+    """
+
+    left_out: frozenset[str] = frozenset()
+
+    def parts(self) -> Iterator[Any]:
+        """The live objects. They are known by their classes."""
+        raise NotImplementedError
+
+    def __init__(self) -> None:
+        self._names: dict[type, tuple[str, ...]] = {}
+        self._usual: dict[str, dict[str, Any]] = {}
+        self._seen: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+
+    def start(self) -> None:
+        """What they are now is usual."""
+        self._usual, self._seen = {}, {}
+        for each in self.parts():
+            held = each._trait_values
+            self._usual[_part(each)] = {name: held[name] for name in self._names_of(each) if name in held}
+
+    def read(self) -> Any:
+        """Those that are not usual, by class and name."""
+        found = {}
+        for each in self.parts():
+            names = self._names.get(type(each)) or self._names_of(each)
+            if not names:
+                continue
+            now = tuple(map(each._trait_values.get, names))  # those that nobody has asked for yet are not made
+            seen, value = self._seen.get(id(each), (None, {}))
+            if now != seen:
+                value = self._unusual(each, {name: each._trait_values.get(name, _UNSET) for name in names})
+                self._seen[id(each)] = now, value
+            if value:
+                found[_part(each)] = value
+        return found
+
+    def write(self, value: Any) -> None:
+        """Those that are not named become as usual."""
+        for each in self.parts():
+            wanted = value.get(_part(each), {})
+            now = self._unusual(each, {name: each._trait_values.get(name, _UNSET) for name in self._names_of(each)})
+            usual = self._usual.get(_part(each), {})
+            for name in now.keys() - wanted.keys():
+                setattr(each, name, usual[name])
+            for name, setting in wanted.items():
+                if differs(getattr(each, name, _UNSET), setting):
+                    setattr(each, name, copied(setting))
+
+    def initial(self) -> Any:
+        """All are as usual."""
+        return {}
+
+    def _names_of(self, part: Any) -> tuple[str, ...]:
+        kind = type(part)
+        if kind not in self._names:
+            names = () if kind.__name__ in self.left_out else part.traits(config=True)
+            self._names[kind] = tuple(name for name in names if name not in self.left_out)
+        return self._names[kind]
+
+    def _unusual(self, part: Any, now: dict[str, Any]) -> dict[str, Any]:
+        usual = self._usual.setdefault(_part(part), {})
+        found = {}
+        for name, value in now.items():
+            if value is _UNSET or not _is_plain(value):
+                continue
+            if name not in usual:
+                try:
+                    usual[name] = part.trait_defaults(name)
+                except Exception:
+                    usual[name] = value
+            if differs(usual[name], value):
+                found[name] = copied(value)
+        return found
+
+
+_UNSET = object()
+
+
+def _part(part: Any) -> str:
+    return f"{module_name(type(part))}.{type(part).__name__}"
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (list, tuple, set, frozenset):
+        return all(map(_is_plain, value))
+    if type(value) is dict:
+        return all(map(_is_plain, [*value, *value.values()]))
+    return value is None or type(value) in (bool, int, float, str, bytes)
+
+
+def copied(value: Any) -> Any:
+    """A plain value that does not change with this one."""
+    if type(value) is dict:
+        return {key: copied(each) for key, each in value.items()}
+    return type(value)(map(copied, value)) if type(value) in (list, set, tuple) else value

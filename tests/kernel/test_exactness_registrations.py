@@ -1,0 +1,255 @@
+"""What a notebook registers with libraries, and sets on their modules and classes: taken back, made again, or told.
+
+The rows are those of `test_exactness_ambient`: changed, undone, redone, undone, redone; then the kernel is killed, and
+another one takes the notebook up.
+"""
+
+# ruff: noqa: E501 -- cells, whole
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Start
+from .test_exactness_ambient import Way, walked
+
+PYTHON: dict[str, Way] = {
+    "an abstract number": (
+        "import numbers",
+        "class Rational: pass\n_r = numbers.Number.register(Rational)",
+        "'Rational' in globals() and (isinstance(Rational(), numbers.Number), issubclass(Rational, numbers.Number))",
+    ),
+    "an abstract collection, of a class that was there": (
+        "from collections import abc\nclass Sized0: pass\nkept = Sized0()",
+        "_r = abc.Sequence.register(Sized0)",
+        "isinstance(kept, abc.Sequence), issubclass(Sized0, abc.Collection), issubclass(tuple, abc.Sequence)",
+    ),
+    "a way to pickle": (
+        "import copyreg\nclass P: pass",
+        "def to_text(p): return str, ('p',)\ncopyreg.pickle(P, to_text)",
+        "copyreg.dispatch_table.get(P) is globals().get('to_text', 0)",
+    ),
+    "an adapter": (
+        "import sqlite3\nclass Money: pass",
+        "sqlite3.register_adapter(Money, lambda m: 7)",
+        "sqlite3.connect(':memory:').execute('select ?', (Money(),)).fetchone() if (Money, sqlite3.PrepareProtocol) in sqlite3.adapters else None",
+    ),
+    "an adapter in the place of Python's": (
+        "import sqlite3, datetime",
+        "def day(d): return 'a day'\nsqlite3.register_adapter(datetime.date, day)",
+        "sqlite3.adapters[datetime.date, sqlite3.PrepareProtocol](datetime.date(2020, 1, 2))",
+    ),
+    "a converter": (
+        "import sqlite3",
+        "sqlite3.register_converter('flag', lambda raw: raw == b'1')",
+        "sorted(sqlite3.converters)",
+    ),
+    "a finder of modules": (
+        "import sys",
+        "class Finder:\n    def find_spec(self, name, path, target=None): return None\nfinder = Finder()\nsys.meta_path.insert(0, finder)",
+        "type(sys.meta_path[0]).__name__, sys.meta_path[0] is globals().get('finder')",
+    ),
+    "a finder that no variable holds": (
+        "import sys\nclass Last:\n    def find_spec(self, name, path, target=None): return None",
+        "sys.meta_path.append(Last())",
+        "type(sys.meta_path[-1]) is Last",
+    ),
+    "an archive format": (
+        "import shutil",
+        "def pack(*arguments, **how): return 'packed'\nshutil.register_archive_format('mine', pack, [], 'mine')",
+        "[name for name, _ in shutil.get_archive_formats()]",
+    ),
+    "a dialect": (
+        "import csv",
+        "csv.register_dialect('pipes', delimiter='|', quoting=csv.QUOTE_NONE)",
+        "'pipes' in csv.list_dialects() and (csv.get_dialect('pipes').delimiter, csv.get_dialect('pipes').quoting)",
+    ),
+    "a factory of log records": (
+        "import logging",
+        "def record(*arguments, **how): return logging.LogRecord(*arguments, **how)\nlogging.setLogRecordFactory(record)",
+        "logging.getLogRecordFactory() is globals().get('record')",
+    ),
+}
+
+PANDAS: dict[str, Way] = {
+    "an accessor of frames": (
+        "import pandas as pd",
+        "@pd.api.extensions.register_dataframe_accessor('shop')\nclass Shop:\n    def __init__(self, df): self.df = df\n    def total(self): return int(self.df.a.sum())",
+        "hasattr(pd.DataFrame, 'shop') and (pd.DataFrame({'a': [1, 2]}).shop.total(), pd.DataFrame.shop is Shop, 'shop' in dir(pd.DataFrame()))",
+    ),
+    "an accessor of series, in a new version": (
+        "@pd.api.extensions.register_series_accessor('units')\nclass Units:\n    def __init__(self, s): pass\n    n = 1",
+        "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    @pd.api.extensions.register_series_accessor('units')\n    class Units:\n        def __init__(self, s): pass\n        n = 2",
+        "pd.Series([1]).units.n, pd.Series.units is Units",
+    ),
+    "an accessor whose class is no variable": (
+        "def accessor():\n    class Hidden:\n        def __init__(self, index): self.n = len(index)\n    return Hidden",
+        "_a = pd.api.extensions.register_index_accessor('hidden')(accessor())\ndel _a",
+        "hasattr(pd.Index, 'hidden') and pd.Index([1, 2]).hidden.n",
+    ),
+    "a type of columns": (
+        "from pandas.api.extensions import ExtensionDtype, register_extension_dtype",
+        "@register_extension_dtype\nclass Meters(ExtensionDtype):\n    name = 'meters'; type = float\n    @classmethod\n    def construct_array_type(cls): return None",
+        "type(pd.api.types.pandas_dtype('meters')) is Meters if 'Meters' in globals() else [t.__name__ for t in pd.core.dtypes.base._registry.dtypes]",
+    ),
+}
+
+MATPLOTLIB: dict[str, Way] = {
+    "a colormap": (
+        "import matplotlib; from matplotlib.colors import ListedColormap",
+        "matplotlib.colormaps.register(ListedColormap(['red', 'blue'], name='two'))",
+        "'two' in matplotlib.colormaps and matplotlib.colormaps['two'](0)",
+    ),
+    "a unit": (
+        "import matplotlib.units\nclass Length:\n    def __init__(self, n): self.n = n",
+        "class Converter(matplotlib.units.ConversionInterface):\n    @staticmethod\n    def convert(value, unit, axis): return value.n\nmatplotlib.units.registry[Length] = Converter()",
+        "type(matplotlib.units.registry.get_converter(Length(1))).__name__",
+    ),
+    "a scale": (
+        "import matplotlib.scale",
+        "class Twice(matplotlib.scale.LinearScale): name = 'twice'\nmatplotlib.scale.register_scale(Twice)",
+        "'twice' in matplotlib.scale.get_scale_names() and matplotlib.scale._scale_mapping['twice'] is Twice",
+    ),
+    "a projection": (
+        "import matplotlib.projections, matplotlib.axes",
+        "class Plain(matplotlib.axes.Axes): name = 'plain'\nmatplotlib.projections.register_projection(Plain)",
+        "'plain' in matplotlib.projections.get_projection_names() and matplotlib.projections.get_projection_class('plain') is Plain",
+    ),
+}
+
+YAML: dict[str, Way] = {
+    "a representer": (
+        "import yaml\nclass Celsius:\n    def __init__(self, n): self.n = n\nwarm = Celsius(30)",
+        "yaml.add_representer(Celsius, lambda dumper, c: dumper.represent_int(c.n))",
+        "yaml.dump({'t': warm})[:5], Celsius in yaml.representer.Representer.yaml_representers",
+    ),
+    "a constructor": (
+        "import yaml",
+        "yaml.SafeLoader.add_constructor('!twice', lambda loader, node: 2 * int(node.value))",
+        "yaml.safe_load('!twice 3') if '!twice' in yaml.SafeLoader.yaml_constructors else None",
+    ),
+}
+
+XARRAY: dict[str, Way] = {
+    "an accessor of datasets": (
+        "import xarray as xr",
+        "@xr.register_dataset_accessor('geo')\nclass Geo:\n    def __init__(self, ds): self.ds = ds\n    def count(self): return len(self.ds)",
+        "hasattr(xr.Dataset, 'geo') and (xr.Dataset({'a': 1}).geo.count(), xr.Dataset.geo is Geo)",
+    ),
+    "an accessor of arrays, of a class that was there": (
+        "class Norm:\n    def __init__(self, array): self.n = int(array.sum())",
+        "_r = xr.register_dataarray_accessor('norm')(Norm)",
+        "hasattr(xr.DataArray, 'norm') and (xr.DataArray([1, 2]).norm.n, xr.DataArray.norm is Norm)",
+    ),
+}
+
+POLARS: dict[str, Way] = {
+    "a namespace": (
+        "import polars as pl",
+        "@pl.api.register_dataframe_namespace('split')\nclass Split:\n    def __init__(self, df): self._df = df\n    def halves(self): return self._df.height // 2",
+        "hasattr(pl.DataFrame, 'split') and (pl.DataFrame({'a': [1, 2]}).split.halves(), pl.DataFrame.split is Split)",
+    ),
+}
+
+ATTRIBUTES: dict[str, Way] = {
+    "a new one of a module": ("import numpy as np", "np.tau = 6.28", "getattr(np, 'tau', None)"),
+    "another one of a module": ("import math", "math.pi = 3", "math.pi"),
+    "a function of a module": (
+        "import os.path",
+        "def samefile(one, other): return 'perhaps'\nos.path.samefile = samefile",
+        "os.path.samefile('/', '/'), os.path.samefile is globals().get('samefile', 0)",
+    ),
+    "one that is gone": ("import string", "del string.digits", "getattr(string, 'digits', None)"),
+    "a method of a class": (
+        "import pandas as pd",
+        "def total(df): return int(df.a.sum())\npd.DataFrame.total = total",
+        "hasattr(pd.DataFrame, 'total') and (pd.DataFrame({'a': [1, 2]}).total(), pd.DataFrame.total is total)",
+    ),
+    "a method that no variable holds": (
+        "import pathlib",
+        "pathlib.Path.shout = lambda self: str(self).upper()",
+        "hasattr(pathlib.Path, 'shout') and pathlib.Path('a').shout()",
+    ),
+    "a property, in the place of another": (
+        "import fractions",
+        "fractions.Fraction.numerator = property(lambda self: 7)",
+        "fractions.Fraction(1, 3).numerator",
+    ),
+    "builtins": ("import builtins", "builtins.shared = [1, 2]", "getattr(builtins, 'shared', None)"),
+    "mock.patch": (
+        "from unittest import mock; import os",
+        "_p = mock.patch('os.getlogin', lambda: 'nobody').start()",
+        "os.getlogin.__name__",
+    ),
+    "mock.patch.object": (
+        "import statistics, unittest.mock as m",
+        "def mean(xs): return 'patched'\np = m.patch.object(statistics, 'mean', mean); _s = p.start(); del p",
+        "statistics.mean([1, 3])",
+    ),
+    "setattr with a computed name": (
+        "import operator",
+        "for n in range(2): setattr(operator, f'plus_{n}', n)",
+        "[getattr(operator, f'plus_{n}', None) for n in range(2)]",
+    ),
+    "by its dictionary": ("import keyword", "vars(keyword)['extra'] = 'x'", "getattr(keyword, 'extra', None)"),
+    "by a function of the notebook": (
+        "import calendar\ndef patch(): calendar.weekstart = 6",
+        "patch()",
+        "getattr(calendar, 'weekstart', None)",
+    ),
+    "by a method": (
+        "import colorsys\nclass Patcher:\n    def go(self): colorsys.seen = 'yes'\np = Patcher()",
+        "p.go()",
+        "getattr(colorsys, 'seen', None)",
+    ),
+    "through another module": (
+        "import xml.dom.minidom",
+        "xml.dom.minidom.Document.kind = 'doc'",
+        "getattr(xml.dom.minidom.Document, 'kind', None)",
+    ),
+    "json's default": (
+        "import json\nclass J: pass",
+        "json.JSONEncoder.default = lambda self, o: 'an object'",
+        "json.dumps(J()) if json.JSONEncoder.default.__name__ != 'default' else 0",
+    ),
+    "a class of the notebook's on a module": (
+        "import types",
+        "class Shape:\n    sides = 4\ntypes.Shape = Shape",
+        "hasattr(types, 'Shape') and (types.Shape is Shape, types.Shape.sides)",
+    ),
+}
+
+
+def test_with_python(start: Start, tmp_path: Path) -> None:
+    walked(start, tmp_path, PYTHON)
+
+
+def test_with_pandas(start: Start, tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    walked(start, tmp_path, PANDAS)
+
+
+def test_with_matplotlib(start: Start, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    walked(start, tmp_path, MATPLOTLIB)
+
+
+def test_with_yaml(start: Start, tmp_path: Path) -> None:
+    pytest.importorskip("yaml")
+    walked(start, tmp_path, YAML)
+
+
+def test_with_xarray(start: Start, tmp_path: Path) -> None:
+    pytest.importorskip("xarray")
+    walked(start, tmp_path, XARRAY)
+
+
+def test_with_polars(start: Start, tmp_path: Path) -> None:
+    pytest.importorskip("polars")
+    walked(start, tmp_path, POLARS)
+
+
+def test_attributes(start: Start, tmp_path: Path) -> None:
+    walked(start, tmp_path, ATTRIBUTES)
