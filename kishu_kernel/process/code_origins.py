@@ -12,7 +12,7 @@ def is_users_module(package: str) -> bool:
     """Whether an imported module or package is the user's own.
 
     That is: beside the notebook, on a path added since the start, or installed as editable. What an administrator puts
-    on everybody's path (`PYTHONPATH`) is a library.
+    on everybody's path (PYTHONPATH) is a library.
     """
     module = sys.modules.get(package)
     if package in _NOT_OWN or not issubclass(type(module), types.ModuleType):

@@ -1,8 +1,8 @@
 """The data of the user's own modules, under names of their own beside those of the variables.
 
-    helper.cfg          what the module `helper` holds as `cfg`
-    helper.Config.debug what its class `Config` holds as `debug`
-    module helper       which modules of the package `helper` are imported (a module may be a package of itself)
+    helper.cfg           what the module "helper" holds as "cfg"
+    helper.Config.debug  what its class "Config" holds as "debug"
+    module helper        which modules of the package "helper" are imported; a module by itself is a package of one
 
 So whatever is done with variables (detection, checkout, re-runs) is done with these. The module object stays; only what
 it holds is rebound. A module that a state does not know is taken out of `sys.modules`, so that the next import runs it
@@ -69,13 +69,15 @@ class ModuleData:
         """Names of imported modules that are not the user's own."""
         self._seen = 0
         self._own: dict[str, OwnModule] = {}
+        self._whole: dict[str, bool] = {}
+        """Package -> whether nothing of it is a library, or was there before."""
         self._markers: dict[str, Modules] = {}
         self._aside: dict[str, types.ModuleType] = {}
         """Modules that only other states have."""
         self._names: dict[str, tuple[str, ...]] = {}
         """Module -> names of its data."""
-        self._reached: dict[str, frozenset[str]] = {}
-        """Module -> those that its code may reach."""
+        self._reached: dict[frozenset[str], frozenset[str]] = {}
+        """Modules -> names of all that their code may touch; as long as there are the same names."""
 
     @property
     def any(self) -> bool:
@@ -93,10 +95,12 @@ class ModuleData:
             return
         for name in changed:
             if sys.modules.get(name) is self._own[name].module:
+                _forget_held(name)
                 self._own[name].load_noted()
                 _note_held(self._own[name])
             else:
                 own = self._own.pop(name)
+                _forget_held(name)
                 if name not in sys.modules:
                     self._aside[name] = own.module
         self._seen = len(sys.modules)
@@ -149,11 +153,14 @@ class ModuleData:
         found: dict[str, Any] = {}
         for package, modules in self._markers.items():
             found[module_marker(package)] = modules
-        self._names.clear()
+        names = {}
         for name, own in self._own.items():
             data = own.data()
-            self._names[name] = tuple(data)
+            names[name] = tuple(data)
             found.update(data)
+        if names != self._names:
+            self._names = names
+            self._reached.clear()
         return found
 
     def holds(self, name: str) -> bool:
@@ -172,38 +179,41 @@ class ModuleData:
 
     # -- what code may touch ---------------------------------------------------------------------
 
-    def reached(self, modules: Iterable[str]) -> set[str]:
+    def reached(self, modules: Iterable[str]) -> frozenset[str]:
         """Names of all that the code of these modules may touch, and of the modules that it may import."""
-        found: set[str] = set()
-        for name in modules:
-            for each in self._reached_from(name):
-                found.update(self._names.get(each, ()))
-                found.add(module_marker(each.partition(".")[0]))
-        return found
-
-    def spelled(self, words: Set[str]) -> set[str]:
-        """Names of all that code may touch that has these words for modules."""
-        if not self._own:
-            return set()
-        packages = {word.partition(".")[0] for word in words}
-        return self.reached([name for name in self._own if name.partition(".")[0] in packages])
-
-    def _reached_from(self, start: str) -> frozenset[str]:
-        """Own modules that a module's code may reach, itself included: it spells their names."""
+        start = frozenset(modules)
         known = self._reached.get(start)
         if known is None:
-            found: set[str] = set()
-            todo = [start]
-            while todo:
-                name = todo.pop()
-                own = self._own.get(name)
-                if name in found or own is None:
-                    continue
-                found.add(name)
-                parts = [each for each in self._own if each.startswith(f"{name}.")]
-                todo += parts + [each for each in self._own if _is_spelled(each, own.facts.words)]
-            known = self._reached[start] = frozenset(found)
+            found = {name: self._own[name] for name in self._reached_from(start)}
+            markers = {module_marker(name.partition(".")[0]) for name in found}
+            known = self._reached[start] = frozenset(markers.union(*(self._names.get(name, ()) for name in found)))
         return known
+
+    def spelled(self, words: Set[str]) -> frozenset[str]:
+        """Names of all that code may touch that has these words for modules."""
+        packages = {word.partition(".")[0] for word in words} & self._markers.keys()
+        return self.reached(name for name in self._own if name.partition(".")[0] in packages)
+
+    def _reached_from(self, start: Iterable[str]) -> set[str]:
+        """Own modules that the code of these may reach, themselves included: it spells the names of modules.
+
+        A module is spelled by its whole name, or by the last part of it: from its package.
+        """
+        spelled: dict[str, set[str]] = {}
+        for name in self._own:
+            for word in (name, name.rpartition(".")[2]):
+                spelled.setdefault(word, set()).add(name)
+        found: set[str] = set()
+        todo = [name for name in start if name in self._own]
+        while todo:
+            name = todo.pop()
+            if name in found:
+                continue
+            found.add(name)
+            todo.extend(each for each in self._own if each.startswith(f"{name}."))
+            for word in self._own[name].facts.words & spelled.keys():
+                todo.extend(spelled[word])
+        return found
 
     # -- what is told, and stored ----------------------------------------------------------------
 
@@ -383,18 +393,16 @@ class ModuleData:
         self.look()
 
 
+def _forget_held(module: str) -> None:
+    for key in [key for key, place in held_since_import.items() if place[0] == module]:
+        del held_since_import[key]
+
+
 def _note_held(own: OwnModule) -> None:
     """Notes what a module holds that was just loaded."""
-    for place in [place for place in held_since_import.items() if place[1][0] == own.name]:
-        del held_since_import[place[0]]
     for name, value in list(module_contents(own.module).items()):
         if type(value) not in ATOMS and type(name) is str:
             held_since_import.setdefault(id(value), (own.name, name))
-
-
-def _is_spelled(module: str, words: Set[str]) -> bool:
-    """Whether code with these words may import a module, or find it in its package."""
-    return module in words or module.rpartition(".")[2] in words
 
 
 def _set_contents(module: types.ModuleType, wanted: Mapping[str, Any]) -> None:
