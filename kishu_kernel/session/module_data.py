@@ -128,11 +128,11 @@ class ModuleData:
     def _is_whole(self, name: str) -> bool:
         """Nothing of its package is a library, or was there before."""
         package = name.partition(".")[0]
-        if package in self._own:
-            return True
-        return (
-            package not in self._others and not registry.has_file_of_ours(package) and not has_compiled_parts(package)
-        )
+        known = self._whole.get(package)
+        if known is None:
+            library = registry.has_file_of_ours(package) or has_compiled_parts(package)
+            known = self._whole[package] = not (library or package in self._others)
+        return known
 
     def _mark(self) -> None:
         """Notes which modules of each package there are. The same object as long as they are the same."""

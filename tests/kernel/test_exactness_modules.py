@@ -360,3 +360,95 @@ def test_it_is_there_in_a_new_kernel(anew: tuple[Kernel, dict[str, str]], name: 
     assert reply["plan"]["lost"] == []
     check = SCENARIOS[name][2]
     assert holds(kernel, check), kernel.run(check).reply
+
+
+def changes(kernel: Kernel) -> tuple[list[str], list[str], list[str]]:
+    """What the last cell is said to have created, modified and deleted."""
+    last = kernel.done("log", limit=1)["checkpoints"][0]
+    return last["created"], last["modified"], last["deleted"]
+
+
+def test_what_is_told(tmp_path: Path) -> None:
+    """What comes with a module is not mentioned apart; what a cell does to it later is."""
+    with Kernel(written(tmp_path)) as kernel:
+        for cell, told in (
+            ("import helper", (["helper"], [], [])),
+            ("from helper import cfg", (["cfg"], [], [])),
+            ("helper.go()", (["_3"], [], [])),
+            ("cfg['k'] = 2", ([], ["cfg", "helper.cfg"], [])),
+            ("helper.LEVEL = 4", ([], ["helper.LEVEL"], [])),
+            ("helper.LEVEL = 3", ([], ["helper.LEVEL"], [])),
+            ("helper.new = 1", (["helper.new"], [], [])),
+            ("del helper.new, helper.counter", ([], [], ["helper.counter", "helper.new"])),
+            ("helper.go = len", ([], ["helper.go"], [])),
+            ("x = 1", (["x"], [], [])),
+        ):
+            kernel.ok(cell)
+            assert changes(kernel) == told, cell
+
+
+def test_what_holds_a_connection_stays_and_is_told(tmp_path: Path) -> None:
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.ok("import holder; x = [1]")
+        kernel.ok("x.append(2); holder.limits['n'] = 5")
+        kernel.ok("_ = holder.db.q('select 1')")
+        kernel.done("undo", steps=2)
+        kernel.ok("assert x == [1] and holder.limits == {'n': 1} and holder.db.q('select 2') == [(2,)]")
+        assert any("holder.db" in each for each in kernel.done("status")["warnings"])
+
+
+def test_a_checkout_that_is_refused_imports_nothing(tmp_path: Path) -> None:
+    with Kernel(written(tmp_path), environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}) as kernel:
+        kernel.ok(
+            "import helper, conf; helper.cfg['k'] = 5\ng = (i for i in range(3)); import os; _ = os.system('true')"
+        )
+        while kernel.done("status")["pending"]:
+            pass
+        kernel.restart(kill=True)
+        kernel.ok("x = 1")
+        head = kernel.done("log", all=True, limit=9)["checkpoints"]
+        made = next(each["id"] for each in head if "helper" in each["created"])
+        assert kernel.request("checkout", target=made)["status"] == "error"
+        assert kernel.value("{'helper', 'conf'} & __import__('sys').modules.keys()") == set()
+
+
+def test_a_library_is_none_of_them(tmp_path: Path) -> None:
+    """What lies in a library's directory is left alone, as are modules that were imported before the session."""
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.library("installed", "state = {'n': 1}\n")
+        kernel.ok("import installed")
+        kernel.ok("installed.state['n'] = 2")
+        assert changes(kernel) == ([], [], [])
+        kernel.done("undo")
+        assert kernel.value("installed.state") == {"n": 2}
+
+
+def test_autoreload(tmp_path: Path) -> None:
+    """An edited file: functions are new, data are those of the state."""
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.ok("%load_ext autoreload\n%autoreload 2")
+        kernel.ok("import plugin_core; from plugin_core import RESULTS; RESULTS.append(1)")
+        source = "RESULTS = ['new']\nHOOKS = {}\ndef added(): return RESULTS\n"
+        (tmp_path / "plugin_core.py").write_text(source)
+        kernel.ok("y = plugin_core.added()[:]")
+        assert kernel.value("y") == ["new"]
+        kernel.done("undo")
+        kernel.ok("assert RESULTS == [1] and plugin_core.RESULTS is RESULTS is plugin_core.added()")
+
+
+def test_a_path_that_a_cell_adds(tmp_path: Path) -> None:
+    """A path that a cell adds: in a new kernel, too."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far.py").write_text("state = {'n': 1}\nLIMIT = 1\n")
+    with Kernel(written(tmp_path), environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}) as kernel:
+        kernel.ok("import sys; sys.path.append('elsewhere')\nimport far; s = far.state; s['n'] = 2; far.LIMIT = 7")
+        for _ in range(2):
+            kernel.ok("s['n'] = 3; far.LIMIT = 8")
+            kernel.done("undo")
+            kernel.ok("assert s is far.state and s == {'n': 2} and far.LIMIT == 7")
+            kernel.done("undo")
+        while kernel.done("status")["pending"]:
+            pass
+        kernel.restart(kill=True)
+        kernel.done("resume")
+        kernel.ok("assert s is far.state and s == {'n': 2} and far.LIMIT == 7")
