@@ -263,7 +263,8 @@ def _only_moved_on_screen(
     """
     if not before.widget_setup or before.widget_setup != now.widget_setup:
         return False
-    return all(is_untraversable(type(variables[name])) for name in names)
+    changed = [name for name in names if before.variables.get(name) != now.variables.get(name)]
+    return all(is_untraversable(type(variables[name])) for name in changed)
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:

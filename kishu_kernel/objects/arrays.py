@@ -9,7 +9,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from kishu_kernel.objects.classes import derives, module_contents, module_name, mro_of, qualified_name
+from kishu_kernel.objects.classes import (
+    attributes,
+    derives,
+    is_users_own,
+    module_contents,
+    module_name,
+    mro_of,
+    qualified_name,
+)
 
 
 def array_type() -> Any:
@@ -64,6 +72,16 @@ def plain_view(array: Any) -> Any:
     """The memory of an array of any class as that of a plain one. Runs no code of its class."""
     plain = array_type()
     return plain.view(array, plain)
+
+
+def can_be_viewed(derived: Any) -> bool:
+    """Whether an array of a derived class is its memory, seen as of that class, and its attributes: nothing else.
+
+    What the class does when it is given a plain array is then a library's code.
+    """
+    kind, plain = type(derived), array_type()
+    added = kind.__basicsize__ - plain.__basicsize__
+    return not is_users_own(kind) and added <= 2 * tuple.__itemsize__ and attributes(derived) is not None
 
 
 def array_library() -> Any:

@@ -16,6 +16,8 @@ import types
 from sys import getrefcount
 from typing import Any
 
+import cloudpickle.cloudpickle as cloudpickle
+
 from kishu_kernel.objects.classes import PLACES, contents_of, derives, has_dict, mro_of, qualified_name
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_shared_attributes
@@ -37,7 +39,7 @@ ALONE = _references_of_one_alone()
 
 def place_of(kind: type) -> Any:
     """What leads to the dictionary of instances of this type; None where there is none that could be another's."""
-    if not has_dict(kind) or derives(kind, type) or derives(kind, types.ModuleType):
+    if not has_dict(kind) or derives(kind, type):
         return None
     for base in mro_of(kind)[:-1]:
         contents = contents_of(base)
@@ -53,6 +55,8 @@ def makes_anew(obj: Any, reduction: Any) -> bool:
     if type(reduction) is not tuple or derives(type(obj), enum.Enum):
         return False
     make, state = reduction[0], (*reduction, None)[2]
+    if derives(type(obj), types.ModuleType):
+        return make is not cloudpickle.subimport
     return state is not None or make is type(obj) or any(make is each for each in _MAKE_ANEW)
 
 

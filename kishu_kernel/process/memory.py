@@ -72,15 +72,23 @@ def _is_dummy_array(kind: type) -> bool:
     return name == "DummyArray" and module.startswith("numpy.")
 
 
-def is_mapped(array: Any) -> bool:
-    """Whether the memory of a numpy array is that of an `mmap`, so mostly a file's."""
+def owner_of(array: Any) -> Any:
+    """What holds the memory that a numpy array shows: an array, or something else with a buffer."""
     plain = sys.modules["numpy"].ndarray
     owner = array
-    while issubclass(type(owner), plain):  # the `base` of other classes may run the user's code
-        owner = plain.__dict__["base"].__get__(owner)
-    if type(owner) is memoryview:
-        owner = owner.obj
-    return issubclass(type(owner), mmap.mmap)
+    while True:
+        if issubclass(type(owner), plain):  # the `base` of other classes may run the user's code
+            base = plain.__dict__["base"].__get__(owner)
+        else:
+            base = owner.base if _is_dummy_array(type(owner)) else None
+        if base is None:
+            return owner.obj if type(owner) is memoryview else owner
+        owner = base
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether the memory of a numpy array is that of an `mmap`, so mostly a file's."""
+    return issubclass(type(owner_of(array)), mmap.mmap)
 
 
 def mapped_file_at(start: int, end: int) -> tuple[object, ...] | None:

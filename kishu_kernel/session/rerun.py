@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,18 +36,21 @@ class Rerun:
 
     Attributes:
         error: what it raised.
-        result: what it displayed last, in a tuple, if anything.
+        settle: to be called once with the objects that somebody gets of it: what else it left with frontends goes.
     """
 
     error: BaseException | None
-    result: tuple[Any, ...] = ()
+    settle: Callable[[Sequence[Any]], None] = lambda kept: None
 
 
 class CellRunner(Protocol):
     """Runs a cell again in the namespace as it is then, with its output captured and nothing asked of the user."""
 
-    def __call__(self, code: str) -> Rerun:
-        """The cell's exception is returned.
+    def __call__(self, code: str, number: int | None) -> Rerun:
+        """The cell's exception is returned. What it displays is bound as IPython does it.
+
+        Args:
+            number: its execution count.
 
         Raises:
             KeyboardInterrupt: the user has interrupted the re-run.
@@ -77,6 +81,7 @@ class Rerunner:
         self._table = table
         self._ambient = ambient
         self._run_cell = run_cell
+        self._settle: list[Callable[[Sequence[Any]], None]] = []
         self.running = False
         self.inputs = UnclaimedObjects()
         self.differing_after_rerun: list[Names] = []
@@ -87,6 +92,7 @@ class Rerunner:
         Args:
             inputs: keeps the objects that are made for re-runs.
         """
+        self.settle()
         self.inputs = inputs
         self.differing_after_rerun = []
 
@@ -94,6 +100,14 @@ class Rerunner:
         """A re-run was interrupted, or failed: the namespace gets its contents back."""
         self._names.undo_swap()
         self.running = False
+        self.settle()
+
+    def settle(self, kept: Sequence[Any] = ()) -> None:
+        """It is known which objects somebody gets: what else re-runs left with frontends goes."""
+        for settle in self._settle:
+            with suppress(Exception):  # the checkout is done, or has failed for another reason
+                settle(kept)
+        self._settle.clear()
 
     def run_steps(
         self,
@@ -175,7 +189,7 @@ class Rerunner:
             self.inputs.hand_over()
             self.running = True
             try:
-                error = self._run_code(step.code, live, checkpoint.execution_count)
+                error = self._run_code(step.code, checkpoint.execution_count)
                 found = {version: _picked(live, version.names) for version in step.gives}
             finally:
                 self.running = False
@@ -184,11 +198,10 @@ class Rerunner:
         deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
         return found, f"{label} {deviation}" if deviation else ""
 
-    def _run_code(self, code: str, live: dict[str, Any], number: int | None) -> BaseException | None:
-        """Runs the code; returns what it raised. What it displayed last is bound as IPython does it."""
-        ended = self._run_cell(code)
-        if ended.result and number is not None:
-            live[f"_{number}"] = ended.result[0]
+    def _run_code(self, code: str, number: int | None) -> BaseException | None:
+        """Runs the code; returns what it raised."""
+        ended = self._run_cell(code, number)
+        self._settle.append(ended.settle)
         if ended.error is not None:
             self.inputs.note_held(ended.error)
         return ended.error

@@ -192,9 +192,11 @@ class Restorer:
             for objects in restored.values():
                 self._copies.note(objects.values())
                 objects.clear()
+            self._rerunner.settle()
             self._disarm(error)
             raise
         self._copies.hand_over()
+        self._rerunner.settle([obj for objects in restored.values() for obj in objects.values()])
 
     def _disarm(self, error: BaseException) -> None:
         self._rerunner.inputs.failed(error)

@@ -44,7 +44,7 @@ from tests.support.settings_told import Settings, remembered, settings
 TOUCH_NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
 """Cells after which no variable may be told to have changed."""
 
-_DOUBT = "not the same as before"
+DOUBT = "different from before"
 """Said of what was re-run. Here it need not be so: to describe an object in C may give it the `__dict__` it had not."""
 
 Target = CheckpointId | None
@@ -198,8 +198,8 @@ class Player:
         shown = {name: live.get(name) for name in ("_", "__", "___")}
         together = {**variables, **shown, "Out": dict(live["Out"]), **frames}
         whole, *each = _described([together, *({name: obj} for name, obj in variables.items())], live)
-        whole = dict(filter(None, (_without_gaps(*item) for item in whole.items())))
-        alone = dict(zip(variables, each, strict=True))
+        whole = without_gaps(whole)
+        alone = dict(zip(variables, map(without_gaps, each), strict=True))
         told = settings(variables)
         classes = {name: weakref.ref(obj) for name, obj in variables.items() if _is_plain_class(obj)}
         del variables, frames, shown, together
@@ -397,7 +397,7 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
         try:
             for line in program:
                 player.run(line)
-            player.check(all(_DOUBT in each for each in player.notebook.warnings), "it warns")
+            player.check(all(DOUBT in each for each in player.notebook.warnings), "it warns")
         finally:
             player.notebook.session.close()
             player.set_again()
@@ -446,11 +446,11 @@ def _differs_by_settings(was: Description | None, now: Description | None) -> bo
     return bool(was and now) and all(re.search(r"\.(formatter|filters)\b", path) for path in paths)
 
 
-def _without_gaps(path: str, told: str) -> tuple[str, str] | None:
+def without_gaps(description: Description) -> Description:
     """An array that leaves gaps in its memory comes back without them, unless another lies in them."""
-    if not path.startswith("layout of"):
-        return path, told
-    return (path, "read-only") if told.endswith("read-only") else None
+    layouts = {path: told for path, told in description.items() if path.startswith("layout of")}
+    read_only = {path: "read-only" for path, told in layouts.items() if told.endswith("read-only")}
+    return {path: told for path, told in description.items() if path not in layouts} | read_only
 
 
 def _without_moving(description: Description) -> Description:

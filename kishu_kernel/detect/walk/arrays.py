@@ -13,7 +13,7 @@ from kishu_kernel.detect.walk.opaque import note_opaque, walk_opaque
 from kishu_kernel.detect.walk.reductions import walk_reduction
 from kishu_kernel.detect.walk.sequences import write_cached
 from kishu_kernel.detect.walk.state import Walk
-from kishu_kernel.objects.arrays import is_array_type, plain_view
+from kishu_kernel.objects.arrays import can_be_viewed, is_array_type, plain_view
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.questions import exposed_memory_of
 from kishu_kernel.process.memory import (
@@ -116,10 +116,13 @@ def walk_derived_array(walk: Walk, obj: Any) -> None:
     walk.ranges += [(*bounds(held), False) for held in views]
     if views and is_mapped(array) and _write_mapped(walk, array, type(obj)):
         return
-    if any(held.nbytes > LARGE_BYTES and has_internal_overlap(held) for held in views):
-        walk_opaque(walk, obj)  # its reduction would be as large as it seems to be
-        return
-    walk_reduction(walk, obj)
+    if not any(held.nbytes > LARGE_BYTES and has_internal_overlap(held) for held in views):
+        walk_reduction(walk, obj)
+    elif can_be_viewed(obj):  # its reduction would be as large as it seems to be
+        walk.kept.append((type(obj), attributes(obj), array))
+        walk.stack.extend(walk.kept[-1])
+    else:
+        walk_opaque(walk, obj)
 
 
 def walk_scalar(walk: Walk, obj: Any) -> None:

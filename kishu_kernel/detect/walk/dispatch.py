@@ -49,6 +49,7 @@ from kishu_kernel.objects.questions import (
     is_untraversable,
     is_value_type,
     library_globals_of,
+    reduction_of,
 )
 
 
@@ -68,7 +69,9 @@ class ObjectWalk(Walk):
             self.statics[kind] = library_globals_of(kind)
         self.static |= self.statics[kind]
         if is_untraversable(kind):
-            return walk_widget if is_fingerprint_only(kind) else walk_opaque
+            if is_fingerprint_only(kind):
+                return walk_widget
+            return walk_opaque if reduction_of(kind) is None else walk_reduction
         if derives(kind, type):
             return walk_class
         if derives(kind, types.ModuleType):

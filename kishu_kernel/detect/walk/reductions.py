@@ -172,8 +172,9 @@ def _note_refused(walk: Walk, obj: Any) -> None:
 
 def walk_widget(walk: Walk, obj: Any) -> None:
     """An untraversable object that tells what it is."""
-    walk.widget_setup.append(walk.digest_without_links(code_only_state_of(obj)))
-    note_observers(walk, obj)
+    if not walk.in_setup:
+        walk.widget_setup.append(walk.digest_of_setup(code_only_state_of(obj)))
+        note_observers(walk, obj)
     walk_reduction(walk, obj)
 
 

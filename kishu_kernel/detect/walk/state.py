@@ -78,6 +78,7 @@ class Walk:
         self.hubs: dict[int, Fingerprint] = {}
         self.widget_setup: list[bytes] = []
         self.modules: set[str] = set()
+        self.in_setup = False  # it looks at what code has set up of a widget: others that it meets are not looked at so
         self.root = 0  # the hub that it began with
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
@@ -207,7 +208,16 @@ class Walk:
 
     def walk_without_links(self, obj: Any) -> Fingerprint:
         """A walk of its own from `obj`."""
-        taken = type(self)(self.shared).run(obj)
+        return self._walk_apart(obj, self.in_setup)
+
+    def digest_of_setup(self, obj: Any) -> bytes:
+        """The digest of what code has set up of a widget; the widgets that it leads to do not lead further."""
+        return self._walk_apart(obj, True).digest
+
+    def _walk_apart(self, obj: Any, in_setup: bool) -> Fingerprint:
+        walk = type(self)(self.shared)
+        walk.in_setup = in_setup
+        taken = walk.run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
         self.sequences.extend(taken.sequences)
         self.modules |= taken.modules

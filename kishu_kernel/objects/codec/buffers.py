@@ -2,8 +2,7 @@
 
 A numpy array gives its memory as an out-of-band buffer, without a copy, and is loaded straight into memory that
 it owns; a long array of strings gives its text (`strings`). Arrays of one payload that overlap come back as views of
-one allocation, so that a write through one still shows in the other; blocks of pandas objects are private (see
-`Reducer.is_private`) and never join one.
+one allocation, so that a write through one still shows in the other (`shared_memory`).
 """
 
 from __future__ import annotations
@@ -11,16 +10,23 @@ from __future__ import annotations
 import ctypes
 import mmap
 import pickle
-from array import array as python_array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.model import Buffer
-from kishu_kernel.objects.arrays import is_array_type, plain_view
+from kishu_kernel.objects.arrays import can_be_viewed, is_array_type, plain_view
 from kishu_kernel.objects.classes import attributes
+from kishu_kernel.objects.codec.shared_memory import OWNERS, Home, Met, Segment, homes_of, layout
 from kishu_kernel.objects.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
-from kishu_kernel.objects.rebuild.arrays import Source, load_array, load_strings, load_view
+from kishu_kernel.objects.rebuild.arrays import (
+    Source,
+    load_array,
+    load_buffer_view,
+    load_derived_array,
+    load_strings,
+    load_view,
+)
+from kishu_kernel.objects.rebuild.instances import set_instance_state
 from kishu_kernel.process.memory import (
     LARGE_BYTES,
     address,
@@ -31,24 +37,11 @@ from kishu_kernel.process.memory import (
     has_internal_overlap,
     is_writeable,
     memory_at,
+    owner_of,
 )
 
 IN_BAND = 2048
 """Bytes. Smaller arrays stay in the stream: a chunk of its own costs more than it can save."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Memory that arrays of one payload share, where none of them owns all of it."""
-
-    start: int
-    size: int
-    arrays: tuple[Any, ...] = field(compare=False, repr=False)
-    """They keep the memory alive."""
-
-
-Home = Any
-"""What overlapping arrays are views of: one of them, or a `Segment`."""
 
 
 class Arrays:
@@ -60,25 +53,29 @@ class Arrays:
 
     Attributes:
         buffers: what the payload carries out of band, in the order of the stream.
+        homes: what a first pass has found that is to be restored as a view.
     """
 
     def __init__(self, recognised: Recogniser = lambda _: None, first: Arrays | None = None) -> None:
-        self._homes: Mapping[int, Home] = first.overlapping() if first else {}
+        self._homes: Mapping[int, Home] = first.homes if first else {}
+        self._viewed: Mapping[int, Any] = first._to_be_viewed() if first else {}
         self._texts: dict[int, tuple[Text | None, Any]] = first._texts if first else {}
         self._recognised = recognised
+        self._is_first = first is None
         self._direct: dict[int, tuple[pickle.PickleBuffer, Buffer]] = {}
-        self._met: dict[int, Any] = {}
-        self._apart: dict[int, Any] = {}
+        self._met: dict[int, Met] = {}
         self._owners: dict[int, Any] = {}
         self.buffers: list[Buffer] = []
+        self.homes: dict[int, Home] = {}
 
     def reduce(self, array: Any, private: bool) -> Any:
         """The reduction of a `numpy.ndarray`, or NotImplemented for arrays of objects that are not text."""
         home = self._homes.get(id(array))
         if home is not None and home is not array:
-            return load_view, (home, *_layout(array, home))
-        if not private and array.size:
-            self._met[id(array)] = array
+            return load_buffer_view if isinstance(home, OWNERS) else load_view, (home, *layout(array, home))
+        if array.size:
+            self._met[id(array)] = Met(array, private)
+        if array.size and not private:
             self._note_owner(array)
         flags = array.flags
         contiguous = flags.c_contiguous or flags.f_contiguous
@@ -89,7 +86,7 @@ class Arrays:
             start, end = bounds(array)
             if folded or end - start == array.nbytes:  # reversed, or axes in another order: its memory has no gaps
                 home = Segment(start, end - start, (array,))
-                return load_view, (home, *_layout(array, home))
+                return load_view, (home, *layout(array, home))
             return self._reduce_memory(array.copy(order="C"), is_writeable(array), copied=True)
         return self._reduce_memory(array, is_writeable(array))
 
@@ -98,7 +95,7 @@ class Arrays:
         home = base_array(array)
         if home is array or home.dtype != array.dtype or not (home.flags.c_contiguous or home.flags.f_contiguous):
             raise TypeError("an array that shows the same objects many times, and none holds, cannot be stored")
-        return load_view, (home, *_layout(array, home))
+        return load_view, (home, *layout(array, home))
 
     def _reduce_objects(self, array: Any) -> Any:
         flags, dtype = array.flags, array.dtype
@@ -129,45 +126,71 @@ class Arrays:
         # Not of `data` itself: pickle marks what cannot be written, and then wants a buffer back, and no `Source`.
         return self._out(address_of(view), view.nbytes, 0, view.itemsize, data, copied=True)
 
-    def note_copied_subclass(self, subclassed: Any) -> None:
-        """An array of a subclass stores a copy of its memory, and of its mask."""
-        parts: tuple[Any, ...] = (plain_view(subclassed), (attributes(subclassed) or {}).get("_mask"))
-        for held in parts:
-            if is_array_type(type(held)) and held.strides and held.size:
-                if held.nbytes > LARGE_BYTES and has_internal_overlap(held):
-                    raise TypeError(f"a {type(subclassed).__name__} that shows the same memory many times has no copy")
-                self._apart[id(held)] = held
-                self._note_owner(held)
+    def reduce_derived(self, derived: Any) -> Any:
+        """The reduction of an array of a derived class as a view; NotImplemented where it stores a copy of its memory.
+
+        Raises:
+            TypeError: it shows the same memory many times, so that there is no copy, and cannot be a view.
+        """
+        plain = self._viewed.get(id(derived))
+        if plain is None and not self._note_copied(derived):
+            return NotImplemented
+        plain = plain_view(derived) if plain is None else plain
+        if not can_be_viewed(derived):
+            raise TypeError(f"a {type(derived).__name__} that shows the same memory many times has no copy")
+        return load_derived_array, (type(derived), plain), (attributes(derived), {}), None, None, set_instance_state
+
+    def _note_copied(self, derived: Any) -> bool:
+        """Notes memory of which a copy is to be stored. Whether the copy would be far larger than what it is of."""
+        own: Any = plain_view(derived)
+        parts: tuple[Any, ...] = (own, (attributes(derived) or {}).get("_mask"))
+        met = [held for held in parts if is_array_type(type(held)) and held.strides and held.size]
+        if any(held.nbytes > LARGE_BYTES and has_internal_overlap(held) for held in met):
+            return True
+        for held in met:
+            self._met[id(held)] = Met(held, copied_for=derived)
+            self._note_owner(held)
+        return False
+
+    def _to_be_viewed(self) -> dict[int, Any]:
+        """Arrays of derived classes whose memory others share, by their ids: each as a plain array."""
+        found = [
+            each.copied_for for key, each in self._met.items() if key in self.homes and each.copied_for is not None
+        ]
+        plain = {id(each.copied_for): each.array for each in reversed(self._met.values())}  # the first: its own
+        return {id(each): plain[id(each)] for each in found}
 
     def _note_owner(self, view: Any) -> None:
-        owner = view
-        while is_array_type(type(owner)) and owner.base is not None:
-            owner = owner.base
-        owner = owner.obj if type(owner) is memoryview else owner
+        owner = owner_of(view)
         if issubclass(type(owner), mmap.mmap):
             raise TypeError("an array over a file cannot be stored")
         self._owners[id(owner)] = owner
 
-    def check_sharing(self, pickler: Any) -> None:
-        """Raises TypeError where memory is shared in a way that would not come back.
+    def end(self, pickler: Any) -> None:
+        """Finds what shares memory, in a first pass; in the last one all of it must have been found.
 
         Args:
             pickler: has just dumped the payload.
+
+        Raises:
+            TypeError: memory is shared in a way that would not come back.
         """
-        owners = {
-            key: owner
-            for key, owner in self._owners.items()
-            if isinstance(owner, (bytearray, python_array, ctypes.Array, ctypes.Structure, ctypes._SimpleCData))
-        }
-        stored = pickler.memo.copy() if owners else {}
-        for key in owners.keys() & stored.keys():
-            raise TypeError(f"the memory that an array shares with a {type(owners[key]).__name__} cannot be stored")
-        held = [(*bounds(each), False, each) for each in self._met.values()]
-        held += [(*bounds(each), True, each) for each in self._apart.values()]
+        stored = pickler.memo.copy() if any(isinstance(each, OWNERS) for each in self._owners.values()) else {}
+        if self._is_first:
+            self.homes = homes_of(self._met.values(), stored)
+        if not self.homes:
+            self._check_sharing(stored)
+
+    def _check_sharing(self, stored: Mapping[int, Any]) -> None:
+        for owner in self._owners.values():
+            if isinstance(owner, OWNERS) and id(owner) in stored:
+                raise TypeError(f"the memory that an array shares with a {type(owner).__name__} cannot be stored")
+        met = [each for each in self._met.values() if not each.private]
+        held = [(*bounds(each.array), each.copied_for is not None, each.array) for each in met]
         reach = {False: 0, True: 0}
-        for start, end, apart, each in sorted(held, key=lambda item: item[:2]):
+        for start, end, apart, array in sorted(held, key=lambda item: item[:2]):
             if start < reach[True] or (apart and start < reach[False]):
-                raise TypeError(f"the memory that a {type(each).__name__} shares with another array cannot be stored")
+                raise TypeError(f"the memory that a {type(array).__name__} shares with another array cannot be stored")
             reach[apart] = max(reach[apart], end)
 
     def _reduce_memory(self, array: Any, writeable: bool, copied: bool = False) -> Any:
@@ -213,24 +236,6 @@ class Arrays:
             return True
         self.buffers.append(found)
         return False
-
-    def overlapping(self) -> dict[int, Home]:
-        """Arrays met so far that share memory -> what each is best restored as a view of."""
-        arrays = sorted(
-            ((*bounds(array), array) for array in self._met.values()),
-            key=lambda item: item[:2],
-        )
-        homes: dict[int, Home] = {}
-        cluster: list[tuple[int, int, Any]] = []
-        end = 0
-        for item in arrays:
-            if item[0] >= end:
-                homes.update(_homes(cluster))
-                cluster = []
-            cluster.append(item)
-            end = max(end, item[1])
-        homes.update(_homes(cluster))
-        return homes
 
 
 def _foreign(buffer: pickle.PickleBuffer) -> Buffer | None:
@@ -292,25 +297,3 @@ def _advise() -> Any:
 
 
 _madvise = _advise()
-
-
-def _homes(cluster: list[tuple[int, int, Any]]) -> dict[int, Home]:
-    if len(cluster) < 2:
-        return {}
-    start = cluster[0][0]
-    end = max(item[1] for item in cluster)
-    home: Home = None
-    for low, high, array in cluster:
-        owns = array.base is None and (array.flags.c_contiguous or array.flags.f_contiguous)
-        if (low, high) == (start, end) and owns:
-            home = array
-    if home is None and any(array.dtype.hasobject for *_, array in cluster):
-        home = base_array(cluster[0][2])
-    if home is None:
-        home = Segment(start, end - start, tuple(array for *_, array in cluster))
-    return {id(array): home for *_, array in cluster}
-
-
-def _layout(array: Any, home: Home) -> tuple[Any, ...]:
-    start = home.start if isinstance(home, Segment) else address(home)
-    return array.dtype, array.shape, array.strides, address(array) - start, is_writeable(array)

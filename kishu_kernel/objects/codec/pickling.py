@@ -24,12 +24,13 @@ import cloudpickle
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.objects.arrays import array_type, is_of_arrays
-from kishu_kernel.objects.codec.buffers import Arrays, Segment, materialized
+from kishu_kernel.objects.codec.buffers import Arrays, materialized
 from kishu_kernel.objects.codec.class_streams import ClassLoads, ClassStreams
 from kishu_kernel.objects.codec.dill_hidden import lent
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
+from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.objects.questions import has_private_memory
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
@@ -184,7 +185,7 @@ def _dump(
         if shared:  # now it is known which classes cannot be stored apart
             among_others |= shared
             continue
-        if arrays.overlapping():  # now it is known which arrays are views of which
+        if arrays.homes:  # now it is known which arrays are views of which
             first, arrays = arrays, Arrays(recognised, arrays)
             classes = ClassStreams(table, among_others)
             stream, _ = _dump_once(codec, objects, Reducer(table, reducer), arrays, classes)
@@ -204,7 +205,7 @@ def _dump_once(
             pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
             pickler.reducer_override = functools.partial(_override, reducer, arrays)
         pickler.dump(objects)
-    arrays.check_sharing(pickler)
+    arrays.end(pickler)
     return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell())
 
 
@@ -217,7 +218,9 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams 
     if plain is not None and type(obj) is plain:
         return arrays.reduce(obj, reducer.is_private(obj))
     if plain is not None and issubclass(type(obj), plain):
-        arrays.note_copied_subclass(obj)
+        viewed = arrays.reduce_derived(obj)
+        if viewed is not NotImplemented:
+            return viewed
     if type(obj) is Segment:
         return arrays.reduce_segment(obj)
     return reducer.reduce_whole(obj)

@@ -69,6 +69,25 @@ def load_view(
     return view
 
 
+def load_buffer_view(
+    owner: Any, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int, writeable: bool
+) -> Any:
+    """An array over the memory of something else than an array: a bytearray, an array of Python's, one of C's."""
+    import numpy
+
+    view = numpy.ndarray(shape, dtype, owner, offset, strides)
+    if view.flags.writeable != writeable:
+        view.flags.writeable = writeable
+    return view
+
+
+def load_derived_array(cls: Any, array: Any) -> Any:
+    """The same memory as an array of a class that is derived, before it has its attributes."""
+    import numpy
+
+    return numpy.ndarray.view(array, cls)
+
+
 def load_strings(
     recall: Recall,
     content: bytes,

@@ -140,13 +140,12 @@ _SETTINGS = {
 }
 
 _HOOKS = {
-    "sys.displayhook": attribute("sys", "displayhook"),
-    "sys.excepthook": attribute("sys", "excepthook"),
     "sys.unraisablehook": attribute("sys", "unraisablehook"),
     "threading.excepthook": attribute("threading", "excepthook"),
     "warnings.showwarning": attribute("warnings", "showwarning"),
     "warnings.formatwarning": attribute("warnings", "formatwarning"),
 }
+"""Not `sys.displayhook` and `sys.excepthook`: those are IPython's inside a cell, and what one sets ends with the cell."""
 
 
 PLACES_KEPT.add("sys.tracebacklimit")
