@@ -42,9 +42,9 @@ class Access:
         rebinds: those of the names that it may bind or delete, which can free what they were bound to.
         removes_parts: it may take items or attributes out of what it touches, which can free them.
         read_only: those of the names that the code only reads. An opaque object under such a name counts as unchanged.
-        imports: modules that it imports by name.
         assigned: attributes that it binds or deletes, on whatever objects.
         looked_up: attributes, and words in texts, by which it may reach these objects. Empty where it assigns none.
+        imports: packages that it imports.
     """
 
     names: frozenset[str] = frozenset()
@@ -53,9 +53,9 @@ class Access:
     rebinds: frozenset[str] = frozenset()
     removes_parts: bool = False
     read_only: frozenset[str] = frozenset()
-    imports: frozenset[str] = frozenset()
     assigned: frozenset[str] = frozenset()
     looked_up: frozenset[str] = frozenset()
+    imports: frozenset[str] = frozenset()
 
     def __or__(self, other: Access) -> Access:
         names = self.names | other.names
@@ -69,9 +69,9 @@ class Access:
             self.rebinds | other.rebinds,
             self.removes_parts or other.removes_parts,
             read_only,
-            self.imports | other.imports,
             self.assigned | other.assigned,
             self.looked_up | other.looked_up,
+            self.imports | other.imports,
         )
 
     def as_read_only(self) -> Access:

@@ -34,7 +34,8 @@ from kishu_kernel.model import (
     Version,
     VersionRecord,
 )
-from kishu_kernel.objects.classes import has_active_metaclass
+from kishu_kernel.objects.classes import derives, has_active_metaclass
+from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
@@ -74,7 +75,7 @@ class Ledger:
         self._table = table
         self._lazy_timeline = lazy_timeline
         self._rules = rules
-        self._detector = Detector(table, names.modules)
+        self._detector = Detector(table, lambda variables: BoundClasses(table, variables).token_of, names.modules)
         self._write_failures = WriteFailures()
         self._lazy_timeline.on_written = self._write_failures.drop_snapshot
         self._recomputation = Recomputation()
@@ -207,7 +208,8 @@ class Ledger:
         if refusal:
             return NotStored(change.names, refusal)
         recognised = array_lookup(judgement.known[change.names].sequences)
-        encoded = encode(change.names, variables, self._table, judgement.opaque[change.names], recognised)
+        opaque, classes = judgement.opaque[change.names], judgement.known[change.names].requires
+        encoded = encode(change.names, variables, self._table, opaque, recognised, classes)
         if isinstance(encoded, NotStored) and (held := self._names.modules.by_reference(change.names, variables)):
             encoded = encode(change.names, held, self._table)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
@@ -352,7 +354,8 @@ class Ledger:
 
     def differs(self, record: VersionRecord, objects: Mapping[str, Any]) -> bool:
         """Whether these objects have other contents than the version that was recorded."""
-        return digest_of(objects, self._table) != record.digest
+        bound = BoundClasses(self._table, self._names.variables()).token_of
+        return digest_of(objects, self._table, bound=bound) != record.digest
 
     def adopt_checkout(
         self, plan: Plan, restored: RestoredObjects, known: Mapping[Names, KnownCovariable], bound: Mapping[str, Any]
@@ -366,6 +369,10 @@ class Ledger:
         """
         kept = {version.names: version.checkpoint for version in plan.keep}
         gone = [names for names in self.state if names not in kept]
+        for of_version in known.values():
+            for token, name in of_version.provides.items():
+                if derives(type(bound[name]), type):
+                    self._table.class_tokens.note_loaded(bound[name], token)
         self._detector.apply_checkout(gone, known, bound)
         self.state = kept | {version.names: version.checkpoint for version in restored}
         self._lost = tuple(lost.version.names for lost in plan.lost if lost.version.names)

@@ -185,6 +185,7 @@ class _Describer:
     def __init__(self, namespace: Mapping[str, Any], around: frozenset[int] = frozenset()) -> None:
         self.namespace = namespace
         self.around = around  # sets that hold what is described, and are told by others
+        self.elsewhere: frozenset[int] = frozenset()  # classes that are variables of their own, and told with those
         self.told: Description = {}
         self.paths: dict[int, str] = {}
         self.stack: list[tuple[str, Any]] = []
@@ -221,6 +222,10 @@ class _Describer:
                 self.told[path] = "a set that holds it"
             elif id(obj) in self.paths:
                 self.told[path] = f"-> {self.paths[id(obj)]}"
+            elif id(obj) in self.elsewhere:
+                self.told[path] = f"the class {_name(obj)}"
+            elif self.elsewhere and isinstance(obj, enum.Enum) and id(type(obj)) in self.elsewhere:
+                self.told[path] = f"{vars(obj).get('_name_')} of the class {_name(type(obj))}"
             else:
                 if not self.is_value(obj):
                     self.paths[id(obj)] = path

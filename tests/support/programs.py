@@ -86,12 +86,14 @@ class State:
 
     Attributes:
         classes: those of the notebook that share nothing with other variables.
+        called: the classes that variables are bound to -> what they call themselves.
     """
 
     whole: Description
     alone: dict[str, Description]
     settings: Settings
     classes: dict[str, weakref.ref[type]]
+    called: dict[str, str]
 
 
 @dataclass
@@ -202,9 +204,10 @@ class Player:
         alone = dict(zip(variables, map(without_gaps, each), strict=True))
         told = settings(variables)
         classes = {name: weakref.ref(obj) for name, obj in variables.items() if _is_plain_class(obj)}
+        called = {name: type.__dict__["__qualname__"].__get__(obj) for name, obj in variables.items() if _is_class(obj)}
         del variables, frames, shown, together
         self.collect()  # a describer holds what it has described, and weak references tell
-        return State(whole, alone, told, classes)
+        return State(whole, alone, told, classes, called)
 
     def collect(self) -> None:
         """Cycles that nobody holds go now, and at no other time: that they are gone can be seen."""
@@ -251,7 +254,8 @@ class Player:
         # A cycle that only weak references lead to goes when it is collected, which is after the checkpoint.
         gone = {name for name in changed if "weak reference, dead" in after.alone.get(name, {}).values()}
         kept_beside = {name for name in changed if _differs_by_settings(before.alone.get(name), after.alone.get(name))}
-        missed = changed - reported - gone - kept_beside
+        renamed = {name for name in changed if _differs_by_names_of_classes(name, before, after)}
+        missed = changed - reported - gone - kept_beside - renamed
         self.check(not missed, f"missed: {', '.join(sorted(missed))}")
         self.check(set(checkpoint.created) == after.alone.keys() - before.alone.keys(), "others were created")
         self.check(set(checkpoint.deleted) == before.alone.keys() - after.alone.keys(), "others were deleted")
@@ -411,10 +415,13 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
 def _described(groups: Sequence[dict[str, Any]], live: dict[str, Any]) -> Iterator[Description]:
     """Describes each group as `describe` does, by one describer: it need not learn of each type anew."""
     describer = _Describer(live)
+    classes = {id(obj) for obj in groups[0].values() if _is_class(obj)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for group in groups:
             describer.paths, describer.alive, describer.arrays, describer.layouts = {}, [], [], {}
+            if group is not groups[0]:  # what refers to a class that is a variable has not changed when that has
+                describer.elsewhere = frozenset(classes - set(map(id, group.values())))
             yield describer.everything(group)
 
 
@@ -438,6 +445,19 @@ def _is_plain_class(obj: Any) -> bool:
 
 
 _ABC_DATA = type(vars(abc.ABC)["_abc_impl"])
+
+
+def _is_class(obj: Any) -> bool:
+    return issubclass(type(obj), type) and type.__dict__["__module__"].__get__(obj) == "__main__"
+
+
+def _differs_by_names_of_classes(name: str, before: State, after: State) -> bool:
+    """Only in what a class calls itself, which is a variable of its own."""
+    told = "\n".join(f"{path}: {what}" for path, what in before.alone.get(name, {}).items())
+    now = "\n".join(f"{path}: {what}" for path, what in after.alone.get(name, {}).items())
+    for each in before.called.keys() & after.called.keys() - {name}:
+        told = re.sub(rf"\b{re.escape(before.called[each])}\b", after.called[each], told)
+    return told == now
 
 
 def _differs_by_settings(was: Description | None, now: Description | None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,8 @@ class Fingerprint:
         hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
         modules: own modules of the user's that it leads to, by a function, a class or themselves.
+        classes: tokens of the classes that it refers to, and that other variables are bound to.
+        token: that of the class that the variable itself is bound to, where others refer to it so.
     """
 
     digest: Digest
@@ -41,7 +44,12 @@ class Fingerprint:
     hubs: tuple[Fingerprint, ...] = ()
     widget_setup: bytes = b""
     modules: frozenset[str] = frozenset()
+    classes: frozenset[bytes] = frozenset()
+    token: bytes | None = None
 
+
+TokenOf = Callable[[type], bytes | None]
+"""Tells the tokens of classes that variables are bound to: what refers to one of them refers to that variable."""
 
 Census = Counter[tuple[str, str, str]]
 """How many objects of a type (by module and qualified name) have an attribute of this name; how many there are, under
