@@ -28,6 +28,16 @@ class _EmptyCell:
 EMPTY_CELL = _EmptyCell()
 
 
+class _Absent:
+    """Stands for what one of the user's modules held, and a cell has deleted."""
+
+    def __reduce__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
+
+
 def make_code(python: str, *fields: Any) -> types.CodeType:
     """Compiled code: what its own constructor takes, in this version of Python.
 
@@ -142,6 +152,17 @@ def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, A
     _cloud._class_setstate(cls, (of_class, {}))
     for name, attributes in members.items():
         cls.__members__[name].__dict__.update(attributes)
+
+
+module_originals: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
+"""The user's own modules by name, and what their source put there: a cell may have put something else in its place."""
+
+
+def module_original(module: str, name: str) -> Any:
+    """The function or class that the source of a module of the user's defines under this name."""
+    there, originals = module_originals.get(module, (None, {}))
+    found = load_module(module)
+    return originals[name] if there is found and name in originals else getattr(found, name)
 
 
 def dict_view(mapping: dict[Any, Any], kind: str) -> Any:
