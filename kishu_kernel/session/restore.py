@@ -217,9 +217,10 @@ class Restorer:
             except _UnloadableError as failed:
                 failures.note(failed)
             except NotGivenBackError as failed:
-                if not request.allow_lost:
-                    raise ReplayError(_failed_sentence(failed.reasons)) from None
                 unobtainable.update(failed.reasons)
+                if not request.allow_lost:
+                    without = request.plan(failures, unobtainable)
+                    raise ReplayError(_failed_sentence(failed.reasons), without) from None
             else:
                 if failures.unloadable or unobtainable:  # nobody gets what was loaded, or re-run, for another plan only
                     self._drop_others([loaded, rerun], restored)
