@@ -293,8 +293,8 @@ class AmbientState:
         """Writes these in the order of their providers: one may need what another brings."""
         for name, value in values.items():
             _import_for(provider_named(name), value)
-        for name, provider in providers().items():
-            if name not in values or not provider.present:  # its module will be what it is when somebody imports it
+        for name, provider in self._present().items():
+            if name not in values:  # what is not present: its module will be what it is when somebody imports it
                 continue
             try:
                 provider.write(values[name])
@@ -317,8 +317,8 @@ class AmbientState:
 
         def put_back() -> None:
             now = self._read()
-            for name, provider in providers().items():
-                if name in before and provider.present and not _equal(before[name], now.get(name, LEFT_ALONE)):
+            for name, provider in self._present().items():
+                if name in before and not _equal(before[name], now.get(name, LEFT_ALONE)):
                     with suppress(Exception):  # all the others are put back
                         provider.write(before[name])
 

@@ -10,13 +10,14 @@ Neighbours: `detector` judges the candidates. Law: nothing here changes what is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.detect.knowledge import Knowledge, deferred_access
+from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable, deferred_access
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
@@ -100,7 +101,7 @@ class CandidateSearch:
             and_rebound: begin with the names that are bound to another object than before, too.
         """
         start = self._everything if access.dynamic else self._spelled(access.names, access.inputs, self._everything)
-        return self._closed(start | self._rebound() if and_rebound else start)
+        return self._closed(start | self._rebound() if and_rebound else start, and_users=True)
 
     def inputs(self, access: Access) -> Iterable[str]:
         """Known names whose earlier values code with this access may have read."""
@@ -154,11 +155,14 @@ class CandidateSearch:
         changed = {name for name, obj in self._variables.items() if bound.get(name) != id(obj)}
         return changed | (bound.keys() - self._variables.keys())
 
-    def _closed(self, start: Iterable[str], everything: Set[str] | None = None) -> frozenset[str]:
-        """These names, their whole co-variables, and what the functions among them may touch, to a fixpoint.
+    def _closed(
+        self, start: Iterable[str], everything: Set[str] | None = None, *, and_users: bool = False
+    ) -> frozenset[str]:
+        """These names, their whole co-variables, their classes, and what functions among them may touch, to a fixpoint.
 
         Args:
             everything: what a dynamic access reaches.
+            and_users: and what refers to a class that has changed: it may be taken apart in another way now.
         """
         everything = self._everything if everything is None else everything
         found: set[str] = set()
@@ -173,11 +177,16 @@ class CandidateSearch:
             deferred = set(known.deferred) if known else set()
             dynamic = known.dynamic if known else False
             todo.extend(self._covariable_of.get(name, ()))
+            if known and known.requires:
+                todo.extend(self._holders_of(known.requires))
             if name in self._variables:
                 if name not in self.prints:
                     self.prints[name] = self._fingerprint(self._variables[name])
                 deferred |= deferred_access([self.prints[name]])
                 dynamic = dynamic or self.prints[name].dynamic
+                todo.extend(self._holders_of(self.prints[name].classes))
+            if known and known.provides:
+                todo.extend(self._users_of(name, known, and_users))
             deferred -= seen
             seen |= deferred
             if dynamic or any(each.dynamic for each in deferred):
@@ -186,6 +195,35 @@ class CandidateSearch:
                 todo.extend(self._spelled(each.names, each.names, everything))
         self.deferred |= seen
         return frozenset(found)
+
+    def _holders_of(self, tokens: Iterable[bytes]) -> Iterator[str]:
+        """Names that are bound to the classes with these tokens."""
+        for token in tokens:
+            if token in self._class_holders:
+                yield self._class_holders[token]
+
+    def _users_of(self, name: str, known: KnownCovariable, all_of_them: bool) -> Iterator[str]:
+        """Names of what refers to the class that a name is bound to: classes below it, which it leads to.
+
+        Args:
+            all_of_them: the others, too, if the class is another, or not what it was.
+        """
+        taken = self.prints.get(name)
+        all_of_them = all_of_them and bool(self._variables)
+        changed = all_of_them and (taken is None or taken.digest != known.variables.get(name))
+        for token, bound in known.provides.items():
+            if changed or bound == name:
+                for names in self._class_users.get(token, ()):
+                    if changed or self._knowledge.known[names].provides:
+                        yield from names
+
+    @cached_property
+    def _class_holders(self) -> dict[bytes, str]:
+        return self._knowledge.class_holders
+
+    @cached_property
+    def _class_users(self) -> dict[bytes, list[Names]]:
+        return self._knowledge.class_users
 
     @staticmethod
     def _spelled(names: Set[str], read: Set[str], everything: Set[str]) -> set[str]:

@@ -28,6 +28,8 @@ class KnownCovariable:
         labels: ids of objects in it that other co-variables may share and see changing (`Fingerprint.labels`).
         sequences: long sequences of atoms in it, for the next fingerprint to recognise.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
+        requires: tokens of the classes that it refers to, and that other co-variables hold.
+        provides: tokens of the classes that it holds, and that others may refer to -> the names of these.
     """
 
     digest: Digest
@@ -37,11 +39,14 @@ class KnownCovariable:
     labels: frozenset[int] = frozenset()
     sequences: tuple[CachedSequence, ...] = ()
     widget_setup: bytes = b""
+    requires: frozenset[bytes] = frozenset()
+    provides: Mapping[bytes, str] = field(default_factory=dict)
 
 
 def known_covariable(names: Names, prints: Mapping[str, Fingerprint]) -> KnownCovariable:
     """What the fingerprints of its names tell of a co-variable."""
     own = [prints[name] for name in names]
+    provides = {token: name for name in reversed(names) if (token := prints[name].token) is not None}
     return KnownCovariable(
         combined_digest(names, prints),
         {name: prints[name].digest for name in names},
@@ -50,6 +55,8 @@ def known_covariable(names: Names, prints: Mapping[str, Fingerprint]) -> KnownCo
         frozenset().union(*(each.labels for each in own)),
         tuple(sequence for each in own for sequence in each.sequences),
         b"".join(each.widget_setup for each in own),
+        frozenset().union(*(each.classes for each in own)) - provides.keys(),
+        provides,
     )
 
 
@@ -93,6 +100,20 @@ class Knowledge:
     def sequences(self) -> Iterable[CachedSequence]:
         """The long sequences in all co-variables."""
         return (each for known in self.known.values() for each in known.sequences)
+
+    @property
+    def class_holders(self) -> dict[bytes, str]:
+        """Tokens of classes -> the names that these are bound to."""
+        return {token: name for known in self.known.values() for token, name in known.provides.items()}
+
+    @property
+    def class_users(self) -> dict[bytes, list[Names]]:
+        """Tokens of classes -> the co-variables that refer to these."""
+        found: dict[bytes, list[Names]] = {}
+        for names, known in self.known.items():
+            for token in known.requires:
+                found.setdefault(token, []).append(names)
+        return found
 
     def add(self, names: Names, known: KnownCovariable) -> None:
         """Keeps what is known of a co-variable. What is known of its bindings is kept apart."""

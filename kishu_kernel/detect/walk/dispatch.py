@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import enum
 import functools
 import pickle
 import types
@@ -33,6 +34,7 @@ from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
     is_simple,
     walk_label,
+    walk_member,
     walk_reduction,
     walk_simple,
     walk_simple_value,
@@ -76,6 +78,8 @@ class ObjectWalk(Walk):
             return walk_class
         if derives(kind, types.ModuleType):
             return walk_module
+        if derives(kind, enum.Enum):
+            return walk_member
         if is_label_type(kind):
             return walk_label
         if is_hub(kind):

@@ -13,10 +13,14 @@ def _cluster(cluster: Any) -> tuple[Any, ...]:
 
 
 class Distributed(Library):
-    """A future is known by its key and its client; a client, a cluster do not change when they are given work."""
+    """Clients and clusters are threads and connections that never rest; given work, they are the same as before.
 
+    A future is known by its key, and is nobody's but its client's.
+    """
+
+    untraversable = {"Client", "distributed.deploy.cluster.Cluster", "Worker", "Scheduler", "Nanny"}
     visible_state = {
         "Future": lambda future: (future.key, future.client),
-        "Client": lambda client: (client.id, client.status),
-        "Cluster": _cluster,
+        "Client": lambda client: (client.id, client.status, client.cluster),
+        "distributed.deploy.cluster.Cluster": _cluster,
     }

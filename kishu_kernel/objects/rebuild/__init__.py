@@ -62,6 +62,7 @@ from kishu_kernel.objects.rebuild.libraries import (
     new_name,
     set_optimizer_state,
     set_tensor_state,
+    set_traits,
     storage_array,
 )
 
@@ -109,6 +110,7 @@ STREAM_NAMES: dict[str, Any] = {
     "storage_array": storage_array,
     "load_storage": load_storage,
     "set_tensor_state": set_tensor_state,
+    "set_traits": set_traits,
     "load_array": load_array,
     "load_view": load_view,
     "load_buffer_view": load_buffer_view,
