@@ -1,28 +1,32 @@
-"""How classes come apart that are stored whole: those of the notebook, and those made at run time. Part of the table.
+"""How classes come apart that are stored whole, and what is bound to them. Part of the table.
 
-cloudpickle does most of it; here is what it leaves out. Neighbours: `reducers`, which asks; `rebuild.code`, the other
+They are those of the notebook, and those made at run time. cloudpickle does most of it; here is what it leaves out. Neighbours: `reducers`, which asks; `rebuild.code`, the other
 way.
 """
 
 from __future__ import annotations
 
+import types
+from collections.abc import Collection
 from typing import Any
 
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.classes import contents_of, mro_of
+from kishu_kernel.objects.classes import contents_of, derives, is_notebooks, mro_of
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.code import EMPTY_CELL, make_class, set_class_state, set_enum_state
+from kishu_kernel.objects.rebuild.instances import bind_method
 
 SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 """What makes a class anew."""
 
 
-def reduction_of_class(cls: type, pickler: Any) -> Reduction:
+def reduction_of_class(cls: type, pickler: Any, memos: Collection[str]) -> Reduction:
     """The reduction of a class; NotImplemented where it goes by its name.
 
     Args:
         pickler: one of cloudpickle's.
+        memos: attributes that are emptied (`Library.class_memos`).
     """
     reduction = pickler.reducer_override(cls)
     if not isinstance(reduction, tuple) or reduction[0] not in SKELETONS:
@@ -36,10 +40,26 @@ def reduction_of_class(cls: type, pickler: Any) -> Reduction:
     own = {name: value for name, value in contents_of(cls).items() if _is_in_base(cls, name, value)}
     state = {**own, **attributes}
     state.pop("__slotnames__", None)  # what `copyreg` notes when an instance is taken apart
+    state.update((name, {}) for name in memos if type(state.get(name)) is dict)
     make = make_class if reduction[0] is _cloud._make_skeleton_class else reduction[0]
     if make is _cloud._make_skeleton_enum:
         return _reduction_of_enum(cls, arguments, state)
     return make, arguments, (state, slots), None, None, set_class_state
+
+
+def reduction_of_method(method: types.MethodType) -> Reduction:
+    """By its name, where its class has it: who holds a method of its own does not hold a part of its class."""
+    owner, function = method.__self__, method.__func__
+    of_class = derives(type(owner), type)
+    name = function.__name__ if type(function) is types.FunctionType else None
+    for base in mro_of(owner if of_class else type(owner)) if type(name) is str else ():
+        found = contents_of(base).get(name)
+        if found is None:
+            continue
+        if of_class:
+            found = found.__func__ if type(found) is classmethod else None
+        return (bind_method, (owner, name)) if found is function and is_notebooks(base) else NotImplemented
+    return NotImplemented
 
 
 def _needed_at_once(cls: type) -> dict[str, Any]:
