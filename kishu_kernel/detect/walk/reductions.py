@@ -62,7 +62,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
-    if held is not None and id(obj) in walk.memo and not _is_among(held, children[2:3]):
+    if held is not None and id(obj) in walk.memo and not _is_among(held, children[1:3]):
         if not _is_first(walk, obj, held):
             children.append(held)
         elif held:
@@ -74,10 +74,16 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     walk.stack.extend(reversed(children))
 
 
-def _is_among(held: Any, state: list[Any]) -> bool:
-    """Whether a reduction's state has this dictionary as it is."""
-    parts = (each.values() if type(each) is dict else each if type(each) is tuple else () for each in state)
-    return any(held is each for each in state) or any(held is part for each in parts for part in each)
+def _is_among(held: Any, parts: list[Any], depth: int = 3) -> bool:
+    """Whether a reduction has this dictionary as it is, in its state or its arguments: it is then walked there."""
+    for part in parts:
+        if part is held:
+            return True
+        if depth and type(part) in (tuple, dict):
+            inner = list(part.values() if type(part) is dict else part)
+            if _is_among(held, inner, depth - 1):
+                return True
+    return False
 
 
 def is_simple(walk: Walk, kind: type, obj: Any) -> bool:

@@ -145,7 +145,7 @@ _HOOKS = {
     "warnings.showwarning": attribute("warnings", "showwarning"),
     "warnings.formatwarning": attribute("warnings", "formatwarning"),
 }
-"""Not `sys.displayhook` and `sys.excepthook`: those are IPython's inside a cell, and what one sets ends with the cell."""
+"""Not `sys.displayhook`, `sys.excepthook`: IPython sets them for each cell, and what a cell sets ends with it."""
 
 
 PLACES_KEPT.add("sys.tracebacklimit")

@@ -15,6 +15,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.classes import is_users_own, module_name
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
@@ -84,7 +85,8 @@ class _Tree(Provider):
     """Levels, handlers and filters of loggers, as far as somebody set them; those of handlers; what is switched off.
 
     A handler that a library gave to its own logger when it was imported is the library's: it stays, since another
-    import would not make it.
+    import would not make it. So does one of a class of the library's own, to which no variable leads: it was given when
+    the library was first used.
     """
 
     name = "logging"
@@ -116,6 +118,7 @@ class _Tree(Provider):
             if handlers or logger.level or logger.disabled or logger.filters or not logger.propagate:
                 if imported and handlers and logger.name.partition(".")[0] in imported:
                     self._theirs.update(id(live_objects.known(*live_objects.key(each)) or each) for each in handlers)
+                self._theirs.update(id(each) for each in handlers if _is_librarys(logger, each))
                 used.update(map(id, handlers))
             elif logger.name not in self._base:
                 continue
@@ -169,6 +172,13 @@ class _Tree(Provider):
         theirs = [each for each in logger.handlers if id(each) in self._theirs]
         logger.handlers[:] = [*theirs, *_all_resolved(handlers)]
         logger.filters[:] = _all_resolved(filters)
+
+
+def _is_librarys(logger: Any, handler: Any) -> bool:
+    kind = type(handler)
+    if module_name(kind).partition(".")[0] != logger.name.partition(".")[0]:
+        return False
+    return not is_users_own(kind) and not live_objects.variable(handler)
 
 
 def _live_handlers() -> list[Any]:
