@@ -1,7 +1,7 @@
-"""How classes come apart that are stored whole, and what is bound to them. Part of the table.
+"""How classes come apart that are stored whole, and methods of theirs. Part of the table.
 
-They are those of the notebook, and those made at run time. cloudpickle does most of it; here is what it leaves out. Neighbours: `reducers`, which asks; `rebuild.code`, the other
-way.
+They are those of the notebook, and those made at run time. cloudpickle does most of it; here is what it leaves out.
+Neighbours: `reducers`, which asks; `rebuild.code`, the other way.
 """
 
 from __future__ import annotations
@@ -49,17 +49,21 @@ def reduction_of_class(cls: type, pickler: Any, memos: Collection[str]) -> Reduc
 
 def reduction_of_method(method: types.MethodType) -> Reduction:
     """By its name, where its class has it: who holds a method of its own does not hold a part of its class."""
-    owner, function = method.__self__, method.__func__
-    of_class = derives(type(owner), type)
-    name = function.__name__ if type(function) is types.FunctionType else None
-    for base in mro_of(owner if of_class else type(owner)) if type(name) is str else ():
-        found = contents_of(base).get(name)
-        if found is None:
-            continue
-        if of_class:
-            found = found.__func__ if type(found) is classmethod else None
-        return (bind_method, (owner, name)) if found is function and is_notebooks(base) else NotImplemented
-    return NotImplemented
+    owner: Any = method.__self__
+    function: Any = method.__func__
+    name = function.__name__ if type(function) is types.FunctionType else ""
+    if derives(type(owner), type):
+        found = _defined(owner, name)
+        own = found[1].__func__ if found and type(found[1]) is classmethod else None
+    else:
+        found = _defined(type(owner), name)
+        own = found[1] if found else None
+    return (bind_method, (owner, name)) if found and own is function and is_notebooks(found[0]) else NotImplemented
+
+
+def _defined(cls: type, name: str) -> tuple[type, Any] | None:
+    """What a class has under a name, and which of its bases defines it."""
+    return next(((base, contents_of(base)[name]) for base in mro_of(cls) if name in contents_of(base)), None)
 
 
 def _needed_at_once(cls: type) -> dict[str, Any]:
