@@ -6,6 +6,7 @@ import abc
 import functools
 import sys
 import types
+import typing
 import weakref
 from typing import Any
 
@@ -121,7 +122,9 @@ def load_class(token: bytes, data: bytes) -> type:
 def set_class_state(cls: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> Any:
     """Second half of a class, past what a metaclass of the notebook does when an attribute is set."""
     if not any(each in _made and "__setattr__" in vars_of(each) for each in mro_of(type(cls))):
-        return _cloud._class_setstate(cls, state)
+        _cloud._class_setstate(cls, state)
+        _share_parameters(cls)
+        return cls
     attributes = dict(state[0])
     registry = attributes.pop("_abc_impl", None)
     for name, value in attributes.items():
@@ -129,6 +132,18 @@ def set_class_state(cls: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> A
     for each in registry or ():
         abc.ABCMeta.register(cls, each)
     return cls
+
+
+_GENERIC: type = type(typing.List[int])  # noqa: UP006 -- its class has no public name
+
+
+def _share_parameters(cls: Any) -> None:
+    """A generic class has the very tuple of its parameters that its base `Generic[...]` has."""
+    contents = vars_of(cls)
+    bases: list[Any] = [base for base in contents.get("__orig_bases__", ()) if type(base) is _GENERIC]
+    for base in bases:
+        if base.__origin__ is typing.Generic and base.__parameters__ == contents.get("__parameters__"):
+            type.__setattr__(cls, "__parameters__", base.__parameters__)
 
 
 def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, Any]]) -> None:
