@@ -37,8 +37,8 @@ HANDOVER_SECONDS = 60.0
 """Seconds to wait, at most, for what an earlier kernel gave to another process to write; that ends sooner by itself."""
 
 DIFFERENT = (
-    "{}: re-run, and different from before: what these cells do depends on more than variables, random numbers "
-    "and settings."
+    "Re-run, and not the same as before: {}. What their cells do depends on more than variables, random numbers and "
+    "settings."
 )
 AS_IT_IS = "{}: as in the module now, and not as it was in this state: it cannot be stored."
 INCOMPLETE = "State {} is incomplete: {}. You are in the state before it, without what its cell changed."
@@ -243,7 +243,6 @@ class Checkouts:
 
         uninterrupted(switch, final_step=True)
 
-<<<<<<< HEAD
     def _held_by_modules(self, restored: RestoredObjects) -> list[str]:
         """Names of what cannot be stored, stays as it is in a module, and is not what it was."""
         lookup, differs = self._timeline.lookup, self._ledger.differs
@@ -251,21 +250,18 @@ class Checkouts:
         changed = [each for each in theirs if differs(lookup(each.checkpoint).record(each.names), restored[each])]
         return [name for each in changed for name in each.names]
 
-    def _tell_differences(self, target: CheckpointId | None) -> None:
-=======
     def _with_notes(self, plan: Plan, here: CheckpointId | None) -> Plan:
         timeline = self._timeline
         return replace(plan, notes=registration_notes(timeline.lookup, here, plan.target, timeline.session))
 
     def _tell_differences(self, plan: Plan) -> None:
->>>>>>> exact
         """Tells the user in what the state is not what it was."""
         target = plan.target
         for note in plan.notes:
             self._warn(note)
         if self._restorer.differing_after_rerun:
-            names = ", ".join(name for each in self._restorer.differing_after_rerun for name in each)
-            self._warn(DIFFERENT.format(names))
+            names = dict.fromkeys(name for each in self._restorer.differing_after_rerun for name in each)
+            self._warn(DIFFERENT.format(", ".join(names)))
         at = self._timeline.lookup(target) if target is not None else None
         if at is not None and at.incomplete and at.severed is None:
             reason = KERNEL_ENDED if at.incomplete == KERNEL_ENDED else KEPT_WITH_NEXT
