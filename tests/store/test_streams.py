@@ -46,6 +46,7 @@ NOT_IN_STREAMS = {
     "make_handler": "newer than the fixture",
     "set_handler_state": "newer than the fixture",
     "set_shared_attributes": "newer than the fixture",
+    "set_state_and_hidden": "newer than the fixture",
     "load_buffer_view": "newer than the fixture",
     "load_derived_array": "newer than the fixture",
 }
