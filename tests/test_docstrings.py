@@ -19,7 +19,7 @@ QUOTED = re.compile(r"`([A-Za-z_]\w*(?:[./][A-Za-z_]\w*)*)(?:\(\))?`")
 FOREIGN = frozenset(
     {
         # of Python
-        *("Py_buffer", "checkcache", "dict_items", "dict_keys", "dict_values", "multiprocessing", "sigwait"),
+        *("Py_buffer", "checkcache", "dict_items", "dict_keys", "dict_values", "sigwait"),
         # of libraries
         *("BlockManager", "Index", "SingleBlockManager", "_Qhull", "axes", "get_params", "legend", "state_dict"),
         *("blosc2_cparams", "blosc2_dparams"),

@@ -10,21 +10,43 @@ Neighbours: `detector` judges the candidates. Law: nothing here changes what is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Set
+import types
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
-from kishu_kernel.detect.knowledge import Knowledge, deferred_access
+from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable, deferred_access
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
+from kishu_kernel.objects.arrays import is_array_type
 
 OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
 """Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""
 
 _RESULT = re.compile(r"_\d+")
+
+_QUIET = frozenset(
+    {
+        *("builtins", "__main__", "collections", "copy", "datetime", "decimal", "fractions", "functools", "io"),
+        *("itertools", "json", "math", "operator", "os", "random", "re", "string", "sys", "time", "types", "typing"),
+    }
+)
+"""Packages whose code calls into no library by itself."""
+
+
+def _is_quiet(obj: Any) -> bool:
+    """Whether what code does with this calls into no library, whatever it is; what it leads to is not looked at."""
+    kind = type(obj)
+    if kind in (types.FunctionType, types.BuiltinFunctionType, type):  # the notebook's: its code is looked at
+        return str(getattr(obj, "__module__", "")).partition(".")[0] in _QUIET
+    if kind is types.ModuleType:
+        return str(vars(obj).get("__name__", "")).partition(".")[0] in _QUIET
+    return kind in ATOMS or is_array_type(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,7 @@ class CandidateSearch:
     Attributes:
         prints: the fingerprints that were taken, by name.
         deferred: what the code that was passed on the way may touch.
+        current: names that the cell may have touched by calls into libraries alone.
     """
 
     def __init__(self, knowledge: Knowledge, fingerprinter: Fingerprinter, variables: Mapping[str, Any]) -> None:
@@ -67,6 +90,7 @@ class CandidateSearch:
         self._everything = variables.keys() | knowledge.covariable_of.keys()
         self.prints: dict[str, Fingerprint] = {}
         self.deferred: set[Access] = set()
+        self.current: frozenset[str] = frozenset()
 
     def candidates(self, access: Access, outside: Access, running: Access) -> Candidates:
         """What may have changed; the arguments are those of `Detector.judge`."""
@@ -74,6 +98,8 @@ class CandidateSearch:
         # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
         by_cell = self.closure(access, and_rebound=outside == NOTHING)
         by_cell |= self._sharing_labels(by_cell)
+        self.current = self._current(by_cell, access) - by_cell
+        by_cell |= self.current
         access, outside = self._with_real_builtins(access), self._with_real_builtins(outside)
         changing = outside.without_read_only()
         from_outside = self.closure(changing) if outside != NOTHING else frozenset()
@@ -86,7 +112,7 @@ class CandidateSearch:
             accessed &= by_cell | self.closure(changing, and_rebound=True)
         if access.read_only and not access.dynamic:
             accessed &= self.closure(access.without_read_only() | changing, and_rebound=True)
-        return Candidates(names, by_cell, from_outside, accessed)
+        return Candidates(names, by_cell, from_outside, accessed - self.current)
 
     def _with_real_builtins(self, access: Access) -> Access:
         """Nothing is read-only where the code called a function of the notebook, and not the builtin."""
@@ -100,14 +126,14 @@ class CandidateSearch:
             and_rebound: begin with the names that are bound to another object than before, too.
         """
         start = self._everything if access.dynamic else self._spelled(access.names, access.inputs, self._everything)
-        return self._closed(start | self._rebound() if and_rebound else start)
+        return self._closed(start | self._rebound() if and_rebound else start, and_users=True)
 
     def inputs(self, access: Access) -> Iterable[str]:
         """Known names whose earlier values code with this access may have read."""
         there = self._covariable_of.keys()
         if access.dynamic:
             return there
-        found = self._spelled(access.inputs, access.inputs, there)
+        found = self._spelled(access.inputs, access.inputs, there) | (self.current & there)
         for name in self._closed(there & found, there):
             known = self._knowledge.of(name)
             deferred = known.deferred if known else ()
@@ -127,6 +153,18 @@ class CandidateSearch:
         while joined := [group for group in groups if not (found.isdisjoint(group) or found >= group)]:
             found.update(*joined)
         return frozenset(found)
+
+    def _current(self, found: Set[str], access: Access) -> frozenset[str]:
+        """What calls into libraries may have touched, if the code makes any: the current figure, where is logged to."""
+        holding = self._knowledge.with_current
+        if not holding or not self._may_call_libraries(found, access):
+            return frozenset()
+        return self._closed(name for names in holding for name in names)
+
+    def _may_call_libraries(self, found: Set[str], access: Access) -> bool:
+        if any(not each.imports <= _QUIET for each in (access, *self.deferred)):
+            return True
+        return any(name in self._variables and not _is_quiet(self._variables[name]) for name in found)
 
     def _sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:
         """Variables that share a label object with a candidate that has changed."""
@@ -154,11 +192,14 @@ class CandidateSearch:
         changed = {name for name, obj in self._variables.items() if bound.get(name) != id(obj)}
         return changed | (bound.keys() - self._variables.keys())
 
-    def _closed(self, start: Iterable[str], everything: Set[str] | None = None) -> frozenset[str]:
-        """These names, their whole co-variables, and what the functions among them may touch, to a fixpoint.
+    def _closed(
+        self, start: Iterable[str], everything: Set[str] | None = None, *, and_users: bool = False
+    ) -> frozenset[str]:
+        """These names, their whole co-variables, their classes, and what functions among them may touch, to a fixpoint.
 
         Args:
             everything: what a dynamic access reaches.
+            and_users: and what refers to a class that has changed: it may be taken apart in another way now.
         """
         everything = self._everything if everything is None else everything
         found: set[str] = set()
@@ -173,11 +214,16 @@ class CandidateSearch:
             deferred = set(known.deferred) if known else set()
             dynamic = known.dynamic if known else False
             todo.extend(self._covariable_of.get(name, ()))
+            if known and known.requires:
+                todo.extend(self._holders_of(known.requires))
             if name in self._variables:
                 if name not in self.prints:
                     self.prints[name] = self._fingerprint(self._variables[name])
                 deferred |= deferred_access([self.prints[name]])
                 dynamic = dynamic or self.prints[name].dynamic
+                todo.extend(self._holders_of(self.prints[name].classes))
+            if known and known.provides:
+                todo.extend(self._users_of(name, known, and_users))
             deferred -= seen
             seen |= deferred
             if dynamic or any(each.dynamic for each in deferred):
@@ -186,6 +232,35 @@ class CandidateSearch:
                 todo.extend(self._spelled(each.names, each.names, everything))
         self.deferred |= seen
         return frozenset(found)
+
+    def _holders_of(self, tokens: Iterable[bytes]) -> Iterator[str]:
+        """Names that are bound to the classes with these tokens."""
+        for token in tokens:
+            if token in self._class_holders:
+                yield self._class_holders[token]
+
+    def _users_of(self, name: str, known: KnownCovariable, all_of_them: bool) -> Iterator[str]:
+        """Names of what refers to the class that a name is bound to: classes below it, which it leads to.
+
+        Args:
+            all_of_them: the others, too, if the class is another, or not what it was.
+        """
+        taken = self.prints.get(name)
+        all_of_them = all_of_them and bool(self._variables)
+        changed = all_of_them and (taken is None or taken.digest != known.variables.get(name))
+        for token, bound in known.provides.items():
+            if changed or bound == name:
+                for names in self._class_users.get(token, ()):
+                    if changed or self._knowledge.known[names].provides:
+                        yield from names
+
+    @cached_property
+    def _class_holders(self) -> dict[bytes, str]:
+        return self._knowledge.class_holders
+
+    @cached_property
+    def _class_users(self) -> dict[bytes, list[Names]]:
+        return self._knowledge.class_users
 
     @staticmethod
     def _spelled(names: Set[str], read: Set[str], everything: Set[str]) -> set[str]:

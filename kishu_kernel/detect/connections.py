@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kishu_kernel.detect.fingerprint import hubs_of
 from kishu_kernel.detect.walk.result import Fingerprint
@@ -34,10 +34,47 @@ def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
     for one, other in _overlapping(ranges):
         parent[root(one)] = root(other)
 
-    groups: dict[str, list[str]] = {}
-    for name in prints.keys() - hubs.keys():
-        groups.setdefault(root(name), []).append(name)
-    return sorted(map(covariable, groups.values()))
+    def grouped() -> dict[str, list[str]]:
+        groups: dict[str, list[str]] = {}
+        for name in prints.keys() - hubs.keys():
+            groups.setdefault(root(name), []).append(name)
+        return groups
+
+    for one, other in _referring_to_each_other(grouped(), prints):
+        parent[root(one)] = root(other)
+    return sorted(map(covariable, grouped().values()))
+
+
+def _referring_to_each_other(
+    groups: Mapping[str, list[str]], prints: Mapping[str, Fingerprint]
+) -> Iterator[tuple[str, str]]:
+    """Pairs of groups each of which refers, maybe by way of others, to a class that the other holds.
+
+    None of them could be loaded before the other.
+    """
+    holders = {
+        token: group for group, names in groups.items() for name in names if (token := prints[name].token) is not None
+    }
+    refers: dict[str, set[str]] = {}
+    for group in holders.values():
+        tokens = frozenset().union(*(prints[name].classes for name in groups[group]))
+        refers[group] = {holders[token] for token in tokens if token in holders} - {group}
+    reached = {group: _reached(group, refers) for group in refers}
+    for group, others in reached.items():
+        for other in others:
+            if group != other and group in reached.get(other, ()):
+                yield group, other
+
+
+def _reached(start: str, refers: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    todo = list(refers[start])
+    while todo:
+        group = todo.pop()
+        if group not in found:
+            found.add(group)
+            todo.extend(refers.get(group, ()))
+    return found
 
 
 def _overlapping(ranges: list[tuple[int, int, bool, str]]) -> Iterable[tuple[str, str]]:

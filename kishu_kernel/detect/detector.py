@@ -15,9 +15,10 @@ from kishu_kernel.detect.candidates import Candidates, CandidateSearch
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
-from kishu_kernel.detect.walk.result import Fingerprint
+from kishu_kernel.detect.sequence_cache import CachedSequence
+from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
-from kishu_kernel.objects.questions import is_untraversable
+from kishu_kernel.objects.questions import current_objects, is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
 
 
@@ -38,10 +39,18 @@ class Judgement:
 
 
 class Detector:
-    """Knows every co-variable of the session by its digest, and finds those that have changed."""
+    """Knows every co-variable of the session by its digest, and finds those that have changed.
 
-    def __init__(self, table: ReductionTable) -> None:
+    Args:
+        bound_classes: finds the classes among variables that are co-variables of their own. Where not told, there are
+            none: a class and its instances are one.
+    """
+
+    def __init__(
+        self, table: ReductionTable, bound_classes: Callable[[Mapping[str, Any]], TokenOf] | None = None
+    ) -> None:
         self._table = table
+        self._bound_classes = bound_classes
         self._knowledge = Knowledge()
 
     # -- after a cell ----------------------------------------------------------------------------
@@ -63,10 +72,11 @@ class Detector:
                 this explains does not come back by re-running the cell.
             running: what cells that still run elsewhere may touch. It is left for later, with all that it is linked to.
         """
-        search = CandidateSearch(self._knowledge, Fingerprinter(self._table, self._knowledge.sequences), variables)
+        search = CandidateSearch(self._knowledge, self._fingerprinter(self._knowledge.sequences, variables), variables)
         candidates = search.candidates(access, outside, running)
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
-        known = {names: known_covariable(names, prints) for names in connected_names(prints)}
+        current = {id(obj) for obj in current_objects()}
+        known = {names: known_covariable(names, prints, current) for names in connected_names(prints)}
         opaque: dict[Names, tuple[type, ...]] = {}
         changes: list[Change] = []
         for names, now in known.items():
@@ -121,7 +131,28 @@ class Detector:
             and covariable_of.get(name, change.names) != change.names
             and bindings.get(name) == id(variables[name])
         }
-        return _sorted(name for name in split.union(read) if name in covariable_of)
+        needed = {name for name in split.union(read) if name in covariable_of}
+        return _sorted(needed | self._classes_of(needed))
+
+    def _classes_of(self, names: Iterable[str]) -> set[str]:
+        """The names of the classes that these refer to: without those, what they are is not whole."""
+        holders, found = self._knowledge.class_holders, set[str]()
+        todo = list(names) if holders else []
+        while todo:
+            known = self._knowledge.of(todo.pop())
+            new = {holders[token] for token in known.requires if token in holders} - found if known else set[str]()
+            found |= new
+            todo.extend(new)
+        return found
+
+    def _fingerprinter(
+        self,
+        sequences: Iterable[CachedSequence],
+        variables: Mapping[str, Any],
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Fingerprinter:
+        bound = None if self._bound_classes is None else self._bound_classes(variables)
+        return Fingerprinter(self._table, sequences, should_stop, bound=bound)
 
     def _delta(
         self,
@@ -179,7 +210,7 @@ class Detector:
 
     def names_reached(self, access: Access) -> frozenset[str]:
         """Known names that code with this access may touch. Nothing is fingerprinted."""
-        return self._known_names_search().closure(access)
+        return self._known_names_search().closure(access).union(*self._knowledge.with_current)
 
     def release_sequences(self, access: Access) -> None:
         """Stops keeping alive what code with this access may free. Called before the code runs."""
@@ -209,13 +240,17 @@ class Detector:
         known, bindings = self._knowledge.known[names], self._knowledge.bindings
         if any(name not in variables or bindings.get(name) != id(variables[name]) for name in names):
             return False
-        prints = Fingerprinter(self._table, known.sequences, should_stop)
+        prints = self._fingerprinter(known.sequences, variables, should_stop)
         return combined_digest(names, {name: prints.take(variables[name]) for name in names}) == known.digest
 
     def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
-        """Takes a co-variable as it is now for unchanged: from now on it is compared with this."""
+        """Takes a co-variable as it is now for unchanged: from now on it is compared with this.
+
+        Args:
+            variables: all of the user's.
+        """
         before = self._knowledge.known[names]
-        fingerprinter = Fingerprinter(self._table, before.sequences)
+        fingerprinter = self._fingerprinter(before.sequences, variables)
         now = known_covariable(names, {name: fingerprinter.take(variables[name]) for name in names})
         self._knowledge.known[names] = replace(
             before, digest=now.digest, variables=now.variables, widget_setup=now.widget_setup
@@ -229,8 +264,9 @@ class Detector:
         """A checkout took away the co-variables `gone` and brought those that were `loaded`."""
         for names in gone:
             self._knowledge.remove(names)
+        current = None if current_objects() else frozenset[int]()  # what was loaded is not walked for it now
         for names, known in loaded.items():
-            self._knowledge.add(names, known)
+            self._knowledge.add(names, replace(known, current=current))
             self._knowledge.bindings.update({name: id(variables[name]) for name in names})
 
     def snapshot(self) -> KnowledgeSnapshot:
@@ -251,7 +287,8 @@ def _only_moved_on_screen(
     """
     if not before.widget_setup or before.widget_setup != now.widget_setup:
         return False
-    return all(is_untraversable(type(variables[name])) for name in names)
+    changed = [name for name in names if before.variables.get(name) != now.variables.get(name)]
+    return all(is_untraversable(type(variables[name])) for name in changed)
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:

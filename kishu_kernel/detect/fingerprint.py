@@ -18,14 +18,16 @@ Written for speed where sessions are large: homogeneous lists and small dicts of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.dispatch import ObjectWalk
-from kishu_kernel.detect.walk.result import Census, Fingerprint
+from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf
 from kishu_kernel.detect.walk.state import Shared
 from kishu_kernel.model import Digest
+from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.memory import overlaps
 
@@ -37,6 +39,7 @@ class Fingerprinter:
         sequences: of earlier fingerprints, to be recognised.
         should_stop: asked now and then; if it says so, `take` raises `WalkAbandoned`.
         census: where attributes of objects are counted.
+        bound: the classes that variables are bound to. Where not told, what refers to a class has it in it.
     """
 
     def __init__(
@@ -45,8 +48,11 @@ class Fingerprinter:
         sequences: Iterable[CachedSequence] = (),
         should_stop: Callable[[], bool] | None = None,
         census: Census | None = None,
+        bound: TokenOf | None = None,
     ) -> None:
-        self._shared = Shared(table, sequence_cache=SequenceCache(sequences), should_stop=should_stop, census=census)
+        cache = SequenceCache(sequences)
+        self._shared = Shared(table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound)
+        self._without_bound = replace(self._shared, bound=None, hubs={})
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
@@ -55,7 +61,14 @@ class Fingerprinter:
             atom = ATOMS.get(kind) if type(kind) is type else None
         except Exception:  # a class that has no hash
             atom = None
-        return ObjectWalk(self._shared).run(obj) if atom is None else Fingerprint(digest(atom(obj)))
+        return self._walked(obj) if atom is None else Fingerprint(digest(atom(obj)))
+
+    def _walked(self, obj: Any) -> Fingerprint:
+        found = ObjectWalk(self._shared).run(obj)
+        if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
+            found = ObjectWalk(self._without_bound).run(obj)
+        bound = self._shared.bound
+        return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))
 
 
 def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:
@@ -90,9 +103,10 @@ def digest_of(
     table: ReductionTable,
     should_stop: Callable[[], bool] | None = None,
     census: Census | None = None,
+    bound: TokenOf | None = None,
 ) -> Digest:
     """The digest of these variables as one co-variable; the arguments are those of `Fingerprinter`."""
-    prints = Fingerprinter(table, should_stop=should_stop, census=census)
+    prints = Fingerprinter(table, should_stop=should_stop, census=census, bound=bound)
     return combined_digest(objects, {name: prints.take(obj) for name, obj in objects.items()})
 
 

@@ -20,10 +20,12 @@ from collections.abc import Mapping
 from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
 from kishu_kernel.history.effects import side_effects
 from kishu_kernel.history.graph import UNTRUSTED, Gap, KnownState, Lookup, ancestry, known_state_at
+from kishu_kernel.history.references import References
 from kishu_kernel.model import (
     CheckpointId,
     LoadStep,
     Lost,
+    Names,
     Plan,
     ReplayMode,
     ReplayStep,
@@ -58,15 +60,17 @@ def make_plan(
     """
     known = known_state_at(lookup, target)
     there = known.versions
-    keep = tuple(Version(n, at) for n, at in sorted(there.items()) if here.get(n) == at)
-    needed = [Version(n, at) for n, at in sorted(there.items()) if here.get(n) != at]
     names_there = {name for names in there for name in names}
-    replays = _Replays(lookup, replay, unloadable or {}, unobtainable or {})
-    loads, missing = replays.split_by_storage(needed)
-    replays.add_steps_for(missing)
+    refused: dict[Version, str] = {}
+    while True:
+        replays = _Replays(lookup, replay, unloadable or {}, unobtainable or {}, refused)
+        needed, loads = replays.obtain(there, {Version(n, at) for n, at in there.items() if here.get(n) != at})
+        if not replays.refused.keys() - refused.keys():
+            break
+        refused = replays.refused
     return Plan(
         target=target,
-        keep=keep,
+        keep=tuple(Version(n, at) for n, at in sorted(there.items()) if Version(n, at) not in needed),
         load=tuple(loads),
         delete=tuple(sorted({name for names in here for name in names} - names_there)),
         replay=tuple(replays.steps),
@@ -89,6 +93,7 @@ class _Replays:
     Attributes:
         steps: the re-runs, in order.
         lost: versions that no re-run gives back.
+        refused: versions whose re-runs are not to be tried -> why. What else they would have given can be loaded.
     """
 
     def __init__(
@@ -97,58 +102,100 @@ class _Replays:
         mode: ReplayMode,
         unloadable: Mapping[Version, str],
         unobtainable: Mapping[Version, str],
+        refused: Mapping[Version, str],
     ) -> None:
         self._lookup = lookup
         self._mode = mode
         self._unloadable = unloadable
         self._unobtainable = unobtainable
-        self._states: dict[CheckpointId | None, KnownState] = {}
+        self._states: dict[CheckpointId | None, tuple[KnownState, References]] = {}
+        self.refused = dict(refused)
         self.steps: list[ReplayStep] = []
         self.lost: list[Lost] = []
 
-    def split_by_storage(self, versions: list[Version]) -> tuple[list[LoadStep], list[Version]]:
-        """Those that can be loaded, and those that cannot."""
-        loads, missing = [], []
-        for version in versions:
-            record = self._record(version)
-            if record.stored and version not in self._unloadable and self._trusted(version):
-                loads.append(LoadStep(version, record.size))
-            else:
-                missing.append(version)
-        return loads, missing
+    def obtain(self, there: State, needed: set[Version]) -> tuple[set[Version], list[LoadStep]]:
+        """What is made anew of a state, and what of it is loaded. Adds the steps that give the rest back.
 
-    def add_steps_for(self, missing: list[Version]) -> None:
-        """Adds the steps that give these back; those that no step gives back are lost."""
-        for checkpoint, versions in _by_checkpoint(missing).items():
-            wanted = []
-            for version in versions:
-                reason = self._refusal(version)
-                if reason:
-                    self.lost.append(Lost(version, reason))
-                else:
-                    wanted.append(version)
-            if wanted:
-                before = len(self.steps)
-                reason = self._add(checkpoint, wanted)
-                if reason:
-                    del self.steps[before:]
-                    self.lost.extend(Lost(version, reason) for version in wanted)
+        Args:
+            needed: the versions of it that the session does not have.
+        """
+        references = References(self._lookup, there)
+        while True:
+            needed = references.with_users(needed)
+            givers, refusals = self._givers(references, [each for each in needed if not self._is_loadable(each)])
+            if givers.keys() <= needed:
+                break
+            needed |= givers.keys()
+        loads = self._loads(references, needed - givers.keys() - refusals.keys())
+        self.lost.extend(Lost(version, reason) for version, reason in sorted(refusals.items(), key=_names))
+        for checkpoint, versions in sorted(_by_giver(givers).items(), key=lambda each: each[1][0].names):
+            before = len(self.steps)
+            reason = self._add(checkpoint, versions)
+            if reason:
+                del self.steps[before:]
+                wanted = [each for each in versions if not self._is_loadable(each)]
+                self.lost.extend(Lost(version, reason) for version in wanted)
+                if wanted != versions:
+                    self.refused.update(dict.fromkeys(wanted, reason))
+        return needed, loads
+
+    def _givers(
+        self, references: References, missing: list[Version]
+    ) -> tuple[dict[Version, CheckpointId], dict[Version, str]]:
+        """The cells to re-run for versions that cannot be loaded, and why there is none for some.
+
+        What such a version refers to comes with it: the class that the re-run has used.
+        """
+        refusals = {version: reason for version in missing if (reason := self._refusal(version))}
+        givers = {version: version.checkpoint for version in missing if version not in refusals}
+        todo = sorted(givers, key=lambda version: version.names)
+        while todo:
+            version = todo.pop()
+            for holder in references.holders(version) if version in givers else ():
+                giver = givers[version]
+                if holder in refusals or givers.get(holder, giver) != giver or not self._leaves(giver, holder):
+                    names = ", ".join(holder.names)
+                    reason = self._record(version).reason or "it was not stored"
+                    refusals[version] = f"{reason}; {names} was changed after its cell ran, to which it refers"
+                    del givers[version]
+                    todo = sorted(givers, key=lambda version: version.names)
+                    break
+                if holder not in givers:
+                    givers[holder] = giver
+                    todo.append(holder)
+        return givers, refusals
+
+    def _leaves(self, at: CheckpointId, version: Version) -> bool:
+        """Whether a version of the state that is wanted was there when this cell had run."""
+        return version.checkpoint == at or self._before(at)[0].versions.get(version.names) == version.checkpoint
+
+    def _loads(self, references: References, versions: set[Version]) -> list[LoadStep]:
+        """Their loads. What refers to a class comes after that."""
+        ordered = references.with_holders(sorted(versions, key=lambda version: version.names))
+        return [
+            LoadStep(version, self._record(version).size, references.classes(version))
+            for version in ordered
+            if version in versions
+        ]
+
+    def _is_loadable(self, version: Version) -> bool:
+        return self._record(version).stored and version not in self._unloadable and self._trusted(version)
 
     def _add(self, at: CheckpointId, gives: list[Version]) -> str | None:
         """Adds the re-run of one cell after those that give its inputs. Returns why it cannot be re-run, or None."""
         checkpoint = self._lookup(at)
         if checkpoint.inputs and not all(each.trusted for each in ancestry(self._lookup, checkpoint.parent)):
             return f"the inputs of its cell cannot be trusted: {UNTRUSTED}"
-        before = self._before(at)
+        before, references = self._before(at)
         if before.gap is not None and before.lacks(checkpoint.inputs):
             return f"the inputs of its cell are not known: {before.gap.reason}"
-        loads, missing = self.split_by_storage(self._inputs(at))
+        inputs = references.with_holders(self._inputs(at, gives))
+        givers, refusals = self._givers(references, [each for each in inputs if not self._is_loadable(each)])
+        for version, why in refusals.items():
+            return f"its cell needs {', '.join(version.names)}: {why}"
+        loads = self._loads(references, set(inputs) - givers.keys())
         after = []
-        for source, versions in _by_checkpoint(missing).items():
-            for version in versions:
-                reason = self._refusal(version)
-                if reason:
-                    return f"its cell needs {', '.join(version.names)}: {reason}"
+        for source, versions in _by_giver(givers).items():
             reason = self._add(source, versions)
             if reason:
                 return reason
@@ -168,22 +215,25 @@ class _Replays:
         )
         return None
 
-    def _inputs(self, at: CheckpointId) -> list[Version]:
-        """The versions that a cell read: those of the state before it."""
-        read = set(self._lookup(at).inputs)
-        state = self._before(at).versions
+    def _inputs(self, at: CheckpointId, gives: list[Version]) -> list[Version]:
+        """The versions that a cell read, and those that are to be taken from it: of the state before it."""
+        read = set(self._lookup(at).inputs).union(*(each.names for each in gives if each.checkpoint != at))
+        state = self._before(at)[0].versions
         return [Version(names, made) for names, made in sorted(state.items()) if not read.isdisjoint(names)]
 
-    def _before(self, at: CheckpointId) -> KnownState:
+    def _before(self, at: CheckpointId) -> tuple[KnownState, References]:
         parent = self._lookup(at).parent
         if parent not in self._states:
-            self._states[parent] = known_state_at(self._lookup, parent)
+            state = known_state_at(self._lookup, parent)
+            self._states[parent] = state, References(self._lookup, state.versions)
         return self._states[parent]
 
     def _refusal(self, version: Version) -> str | None:
         """Why the cell of a version is not re-run for it, as a clause; None if it may be."""
         if not self._trusted(version):
             return UNTRUSTED
+        if version in self.refused:
+            return self.refused[version]
         record = self._record(version)
         why = self._unloadable.get(version) or record.reason or "it was not stored"
         if version in self._unobtainable:
@@ -214,8 +264,12 @@ class _Replays:
         return self._lookup(version.checkpoint).record(version.names)
 
 
-def _by_checkpoint(versions: list[Version]) -> dict[CheckpointId, list[Version]]:
+def _by_giver(givers: Mapping[Version, CheckpointId]) -> dict[CheckpointId, list[Version]]:
     grouped: dict[CheckpointId, list[Version]] = {}
-    for version in versions:
-        grouped.setdefault(version.checkpoint, []).append(version)
+    for version in sorted(givers, key=lambda version: version.names):
+        grouped.setdefault(givers[version], []).append(version)
     return grouped
+
+
+def _names(item: tuple[Version, str]) -> Names:
+    return item[0].names

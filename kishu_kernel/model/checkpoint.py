@@ -33,6 +33,8 @@ class VersionRecord:
         reason: why the store holds none, as a clause for a person.
         replayable: re-running the checkpoint's cell gives the version back.
         calls: functions of the notebook are reachable from it. They can touch other variables.
+        requires: tokens of the classes that it refers to, and that other versions of its state hold. In hex.
+        provides: tokens of the classes that it holds, in hex -> the names that these are bound to.
     """
 
     names: Names
@@ -43,6 +45,8 @@ class VersionRecord:
     replayable: bool
     variables: tuple[VariableInfo, ...]
     calls: bool = False
+    requires: tuple[str, ...] = ()
+    provides: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

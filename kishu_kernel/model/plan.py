@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from kishu_kernel.model.identity import CheckpointId, Version
@@ -29,10 +30,16 @@ class CheckoutOptions:
 
 @dataclass(frozen=True, slots=True)
 class LoadStep:
-    """A version that a checkout loads. `size` in bytes."""
+    """A version that a checkout loads.
+
+    Attributes:
+        size: in bytes.
+        classes: tokens of classes that it refers to -> the names that these are bound to in the state that is made.
+    """
 
     version: Version
     size: int
+    classes: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class Plan:
         replay: cells to re-run, in this order.
         ambient: kinds of state outside the namespace that will be set. Sorted.
         lost: versions of the target that will be missing.
+        notes: sentences about what will be otherwise than it was, outside of variables, and cannot be helped.
     """
 
     target: CheckpointId | None
@@ -90,6 +98,7 @@ class Plan:
     replay: tuple[ReplayStep, ...]
     lost: tuple[Lost, ...]
     ambient: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def with_side_effects(self) -> tuple[ReplayStep, ...]:

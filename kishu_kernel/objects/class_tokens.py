@@ -48,8 +48,10 @@ class ClassTokens:
         return [cls for cls in found if cls is not None]
 
     def note_loaded(self, cls: type, token: bytes) -> None:
-        """A class was loaded that has this token."""
-        self._note(cls, token)
+        """A class was loaded, or made by a re-run, that has this token."""
+        known = self._of(cls)
+        if known is None or known.token != token:
+            self._note(cls, token)
 
     def note_stream(self, cls: type, now: Digest, stored: Digest) -> None:
         """What a class that was just loaded is stored as now, and what it was loaded from."""

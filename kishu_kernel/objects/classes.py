@@ -160,3 +160,17 @@ _TO_BE_LOOKED_UP = (
     *(*_TO_BE_KNOWN, "__getattribute__", "__class__", "__mro__", "__bases__"),
     *("__reduce_ex__", "__reduce__", "__flags__", "__basicsize__", "__dictoffset__"),
 )
+
+
+def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """All attributes of an instance: its `__dict__`, and what stands in slots."""
+    slots: dict[str, Any] = {}
+    for base in mro_of(type(obj)):
+        contents = contents_of(base)
+        for name, member in contents.items() if "__slots__" in contents else ():
+            if type(member) is types.MemberDescriptorType and name not in slots:
+                try:
+                    slots[name] = member.__get__(obj)
+                except AttributeError:  # nothing stands in it
+                    continue
+    return attributes(obj), slots

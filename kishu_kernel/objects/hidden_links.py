@@ -16,9 +16,8 @@ from collections.abc import Callable, Container, Iterator
 from sys import getrefcount
 from typing import Any
 
-from kishu_kernel.objects.classes import attributes, contents_of, derives, mro_of
+from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, mro_of
 from kishu_kernel.objects.library import Reduction
-from kishu_kernel.objects.notebook_classes import instance_state
 from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
 
 _SHARED_BY_ALL = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType)

@@ -19,6 +19,7 @@ file is ours, an object whose reduction fails is not stored.
 
 from __future__ import annotations
 
+import functools
 import types
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
@@ -81,9 +82,11 @@ class Library:
         missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
 
     Attributes of what leads into the running kernel:
-        untraversable: classes whose instances are never walked nor stored. Classes of the notebook never are.
+        untraversable: classes whose instances are never walked nor stored. Classes of the notebook never are. What has
+            come to an end leads nowhere any more: `exact_reductions` may say of a class how that comes apart.
         payloads: attributes of untraversable instances that hold what is the user's.
         observers: attributes of untraversable instances that hold functions which they call; "a.b" for one in another.
+            They are shared with whoever else has them.
         setup: of untraversable instances with a visible state, the part that code alone changes, and no person does on
             the screen.
         dynamic: classes through whose instances code can reach every variable. They are not untraversable.
@@ -150,26 +153,45 @@ class Library:
         """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""
         return True
 
+    def current(self) -> Iterable[object]:
+        """Objects that calls into the library may touch though no code names them, as the figure that is drawn in."""
+        return ()
+
+    def owners_of_comms(self) -> dict[str, Any]:
+        """By the ids of comms, what the library keeps there because it has that comm: its own dictionary.
+
+        Of what a re-run made and nobody gets, the entries are taken out.
+        """
+        return {}
+
     def statics(self) -> Iterable[object]:
         """What the library holds besides what stands in its modules and classes, and whoever refers to it shares."""
         return ()
 
 
-def functions_at(obj: Any, paths: Iterable[str]) -> list[types.FunctionType]:
-    """Functions that an object holds: under these attributes, also in lists, in dictionaries and as methods."""
-    found: list[types.FunctionType] = []
-    todo = [_at(obj, path) for path in paths]
+def callables_at(obj: Any, paths: Iterable[str]) -> list[Any]:
+    """Functions and methods that an object holds: under these attributes, also in lists and in dictionaries."""
+    found: list[Any] = []
+    todo = [_at(obj, path) for path in reversed([*paths])]
     while todo:
         held = todo.pop()
         if type(held) in (list, tuple):
-            todo.extend(held)
+            todo.extend(reversed(held))
         elif isinstance(held, dict):  # a widget keeps them by name and by kind
-            todo.extend(held.values())
-        elif type(held) is types.MethodType:
-            todo.append(held.__func__)
-        elif type(held) is types.FunctionType:
+            todo.extend(reversed(held.values()))
+        elif type(held) in (types.MethodType, types.FunctionType, functools.partial):
             found.append(held)
     return found
+
+
+def functions_at(obj: Any, paths: Iterable[str]) -> list[types.FunctionType]:
+    """The functions among these, those of methods and of calls with arguments included."""
+    found = callables_at(obj, paths)
+    for position, each in enumerate(found):
+        while type(each) in (types.MethodType, functools.partial):
+            each = each.__func__ if type(each) is types.MethodType else each.func
+        found[position] = each
+    return [each for each in found if type(each) is types.FunctionType]
 
 
 def _at(obj: Any, path: str) -> Any:

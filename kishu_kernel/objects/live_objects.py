@@ -71,6 +71,10 @@ class LiveObjects:
             self.know(key, obj)
         return key
 
+    def knows(self, obj: Any) -> bool:
+        """Whether ambient state refers to an object, or did."""
+        return id(obj) in self._keys
+
     def known(self, process: str, number: int) -> Any:
         """The object of this number; None where this process does not know it."""
         return self._objects.get((process, number))
@@ -89,6 +93,10 @@ class LiveObjects:
             held = (each for each, value in list(self._namespace.items()) if value is obj and not each.startswith("_"))
             name = self._variables[key] = next(held, "")
         return name
+
+    def variables(self) -> Mapping[str, Any]:
+        """The user's namespace as it is now; the shell's own names are in it, too."""
+        return self._namespace
 
     def resolve(self, reference: Reference) -> Any:
         """The object that a reference leads to.

@@ -23,12 +23,12 @@ from typing import Any
 from kishu_kernel.objects.arrays import is_array_name
 from kishu_kernel.objects.classes import (
     PLACES,
-    attributes,
     contents_of,
     derives,
     flags_of,
     has_active_metaclass,
     hides_attributes,
+    instance_state,
     is_notebooks,
     is_users_own,
     module_name,
@@ -72,20 +72,6 @@ def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | Non
     if is_array_name(base):
         return _derived(base, _array)
     return None if in_module else _refusing(_ONLY_CODE)
-
-
-def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-    """All attributes of an instance: its `__dict__`, and what stands in slots."""
-    slots: dict[str, Any] = {}
-    for base in mro_of(type(obj)):
-        contents = contents_of(base)
-        for name, member in contents.items() if "__slots__" in contents else ():
-            if type(member) is types.MemberDescriptorType and name not in slots:
-                try:
-                    slots[name] = member.__get__(obj)
-                except AttributeError:  # nothing stands in it
-                    continue
-    return attributes(obj), slots
 
 
 def _refusing(why: str) -> Reduce:

@@ -12,7 +12,7 @@ from typing import Any
 
 from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_contents, module_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, functions_at
+from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, callables_at, functions_at
 from kishu_kernel.objects.library_globals import globals_of_class, is_by_reference
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
 
@@ -81,10 +81,9 @@ def hidden_references_of(obj: Any) -> Iterator[Any]:
 
 def reduction_of(kind: type) -> Callable[[Any], Reduction] | WithMemo | None:
     """How a library has instances taken apart; None where none says anything. It raises where nothing can be stored."""
-    if is_untraversable(kind):
-        return None
-    exact = registry.exactly("exact_reductions", kind)
-    found = exact or registry.find("reductions", kind)
+    found = registry.exactly("exact_reductions", kind)
+    if found is None and not is_untraversable(kind):
+        found = registry.find("reductions", kind)
     return None if found is None else found.answer
 
 
@@ -178,7 +177,16 @@ def users_objects_in(obj: Any) -> list[Any]:
 
 def observers_of(obj: Any) -> list[types.FunctionType]:
     """Functions that an untraversable object calls when a cell does something to it."""
-    return functions_at(obj, [path for entry in registry.all("observers", type(obj)) for path in entry.answer])
+    return functions_at(obj, _paths_to_observers(type(obj)))
+
+
+def callbacks_of(obj: Any) -> list[Any]:
+    """The same as the object holds them: methods with their objects, calls with their arguments."""
+    return callables_at(obj, _paths_to_observers(type(obj)))
+
+
+def _paths_to_observers(kind: type) -> list[str]:
+    return [path for entry in registry.all("observers", kind) for path in entry.answer]
 
 
 def code_only_state_of(obj: Any) -> Any:
@@ -189,6 +197,15 @@ def code_only_state_of(obj: Any) -> Any:
     """
     found = registry.find("setup", type(obj))
     return None if found is None else found.answer(obj)
+
+
+def current_objects() -> list[Any]:
+    """What calls into libraries may touch though no code names it: the current figure, where is logged to."""
+    found: list[Any] = []
+    for library in registry.with_current_objects():
+        with suppress(UnknownError):
+            found.extend(library.current())
+    return found
 
 
 # -- for people ----------------------------------------------------------------------------------------

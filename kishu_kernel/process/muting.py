@@ -18,7 +18,7 @@ from threading import get_ident
 from typing import Any
 
 _IsMuted = Callable[[], bool]
-"""Whether the calling thread is muted at this moment."""
+"""Whether the calling thread is meant at this moment."""
 
 _FILTERS_CHANGED_HOOKS = ("_filters_mutated_lock_held", "_filters_mutated")
 """What `warnings` calls when its filters change, so that shown warnings are shown again; the first from 3.14 on."""
@@ -31,7 +31,7 @@ def muted(*, new_threads: bool = False) -> Iterator[None]:
     Args:
         new_threads: mute threads that start meanwhile, too.
     """
-    with _muting(new_threads) as is_muted, ExitStack() as hooks:
+    with caller_is_within(new_threads) as is_muted, ExitStack() as hooks:
         for stream in {id(each): each for each in (sys.stdout, sys.stderr)}.values():
             hooks.enter_context(_stream_muted(stream, is_muted))
         hooks.enter_context(_warnings_muted(is_muted))
@@ -41,21 +41,26 @@ def muted(*, new_threads: bool = False) -> Iterator[None]:
 @contextmanager
 def warnings_muted() -> Iterator[None]:
     """Within this context no warning of this thread is shown, nor counted as shown: later it is shown as if new."""
-    with _muting(False) as is_muted, _warnings_muted(is_muted):
+    with caller_is_within() as is_muted, _warnings_muted(is_muted):
         yield
 
 
 @contextmanager
-def _muting(new_threads: bool) -> Iterator[_IsMuted]:
+def caller_is_within(new_threads: bool = False) -> Iterator[_IsMuted]:
+    """Gives what tells whether who calls it is this thread, within this context.
+
+    Args:
+        new_threads: or one that starts meanwhile.
+    """
     here = get_ident()
     others = sys._current_frames().keys() - {here} if new_threads else set()
     active = True
 
-    def is_muted() -> bool:
+    def is_within() -> bool:
         return active and (get_ident() not in others if new_threads else get_ident() == here)
 
     try:
-        yield is_muted
+        yield is_within
     finally:
         active = False
 

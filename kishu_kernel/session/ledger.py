@@ -32,7 +32,8 @@ from kishu_kernel.model import (
     State,
     Version,
 )
-from kishu_kernel.objects.classes import has_active_metaclass
+from kishu_kernel.objects.classes import derives, has_active_metaclass
+from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
@@ -72,7 +73,7 @@ class Ledger:
         self._table = table
         self._lazy_timeline = lazy_timeline
         self._rules = rules
-        self._detector = Detector(table)
+        self._detector = Detector(table, lambda variables: BoundClasses(table, variables).token_of)
         self._write_failures = WriteFailures()
         self._lazy_timeline.on_written = self._write_failures.drop_snapshot
         self._recomputation = Recomputation()
@@ -204,7 +205,8 @@ class Ledger:
         if refusal:
             return NotStored(change.names, refusal)
         recognised = array_lookup(judgement.known[change.names].sequences)
-        encoded = encode(change.names, variables, self._table, judgement.opaque[change.names], recognised)
+        opaque, classes = judgement.opaque[change.names], judgement.known[change.names].requires
+        encoded = encode(change.names, variables, self._table, opaque, recognised, classes)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
         return NotStored(change.names, refusal) if refusal else encoded
 
@@ -286,6 +288,13 @@ class Ledger:
         if self.timeline.head is not None:
             self.timeline.rewrite_record(replace(self.timeline.lookup(self.timeline.head), audited=True))
 
+    def note_effects(self, id: CheckpointId, phrases: Sequence[str]) -> None:
+        """The last cell is found to have had more side effects than were heard: its record says so from now on."""
+        checkpoint = self.timeline.lookup(id)
+        if id == self.timeline.head and checkpoint.effects is not None:
+            effects = tuple(sorted({*checkpoint.effects, *phrases}))
+            self.timeline.rewrite_record(replace(checkpoint, effects=effects))
+
     def distrust(self, version: Version, reason: str, kinds: Iterable[type]) -> None:
         """The payload of a version does not give back what was stored: drops it.
 
@@ -356,6 +365,10 @@ class Ledger:
         """
         kept = {version.names: version.checkpoint for version in plan.keep}
         gone = [names for names in self.state if names not in kept]
+        for of_version in known.values():
+            for token, name in of_version.provides.items():
+                if derives(type(bound[name]), type):
+                    self._table.class_tokens.note_loaded(bound[name], token)
         self._detector.apply_checkout(gone, known, bound)
         self.state = kept | {version.names: version.checkpoint for version in restored}
         self._lost = tuple(lost.version.names for lost in plan.lost if lost.version.names)

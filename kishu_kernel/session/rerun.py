@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kishu_kernel.ambient.keeper import AmbientState
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk.result import UNORDERED, Census
+from kishu_kernel.detect.walk.result import UNORDERED, Census, TokenOf
 from kishu_kernel.errors import ReplayError
 from kishu_kernel.history.graph import UNTRUSTED
-from kishu_kernel.model import Checkpoint, Names, ReplayStep, Version
+from kishu_kernel.model import Checkpoint, LoadStep, Names, ReplayStep, Version, VersionRecord
+from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.summaries import describe
@@ -35,18 +37,21 @@ class Rerun:
 
     Attributes:
         error: what it raised.
-        result: what it displayed last, in a tuple, if anything.
+        settle: to be called once with the objects that somebody gets of it: what else it left with frontends goes.
     """
 
     error: BaseException | None
-    result: tuple[Any, ...] = ()
+    settle: Callable[[Sequence[Any]], None] = lambda kept: None
 
 
 class CellRunner(Protocol):
     """Runs a cell again in the namespace as it is then, with its output captured and nothing asked of the user."""
 
-    def __call__(self, code: str) -> Rerun:
-        """The cell's exception is returned.
+    def __call__(self, code: str, number: int | None) -> Rerun:
+        """The cell's exception is returned. What it displays is bound as IPython does it.
+
+        Args:
+            number: its execution count.
 
         Raises:
             KeyboardInterrupt: the user has interrupted the re-run.
@@ -77,6 +82,7 @@ class Rerunner:
         self._table = table
         self._ambient = ambient
         self._run_cell = run_cell
+        self._settle: list[Callable[[Sequence[Any]], None]] = []
         self.running = False
         self.inputs = UnclaimedObjects()
         self.differing_after_rerun: list[Names] = []
@@ -87,6 +93,7 @@ class Rerunner:
         Args:
             inputs: keeps the objects that are made for re-runs.
         """
+        self.settle()
         self.inputs = inputs
         self.differing_after_rerun = []
 
@@ -94,20 +101,28 @@ class Rerunner:
         """A re-run was interrupted, or failed: the namespace gets its contents back."""
         self._names.undo_swap()
         self.running = False
+        self.settle()
+
+    def settle(self, kept: Sequence[Any] = ()) -> None:
+        """It is known which objects somebody gets: what else re-runs left with frontends goes."""
+        for settle in self._settle:
+            with suppress(Exception):  # the checkout is done, or has failed for another reason
+                settle(kept)
+        self._settle.clear()
 
     def run_steps(
         self,
         timeline: Timeline,
         steps: Sequence[ReplayStep],
         results: RestoredObjects,
-        load_input: Callable[[Version], dict[str, Any]],
+        load_input: Callable[[LoadStep, Mapping[str, Any]], dict[str, Any]],
         progress: ProgressReporter,
     ) -> None:
         """Re-runs the cells of a plan. Each gets inputs of its own, since it may change them.
 
         Args:
             results: what re-runs gave already for an earlier plan; what they give now is added.
-            load_input: loads a version for a re-run.
+            load_input: loads a version for a re-run, given the inputs that there are already.
 
         Raises:
             NotGivenBackError: a cell did not give back all that it should.
@@ -120,11 +135,11 @@ class Rerunner:
                 if number not in needed:
                     continue
                 inputs: dict[str, Any] = {}
-                for load in step.loads:
-                    inputs.update(load_input(load.version))
                 for source in step.after:
                     for objects in given[source].values():
                         inputs.update(objects)
+                for load in step.loads:
+                    inputs.update(load_input(load, inputs))
                 with progress.cell(number):
                     given[number], failed = self._run_step(timeline, step, inputs)
                 if number not in handed_on:
@@ -144,16 +159,19 @@ class Rerunner:
         except ReplayError as error:
             found, deviation = {}, str(error)
         inputs.clear()
+        records = {version: timeline.lookup(version.checkpoint).record(version.names) for version in found}
         reasons = {
-            version: deviation or _shortcoming(checkpoint, version, objects) for version, objects in found.items()
+            version: deviation or _shortcoming(checkpoint, records[version], objects)
+            for version, objects in found.items()
         }
         if deviation:
             failed = dict.fromkeys(step.gives, deviation)
         else:
             failed = {version: reason for version, reason in reasons.items() if reason}
         self._drop([{version: found.pop(version)} for version in failed if version in found])
+        bound = self._classes_in(found, records)
         self.differing_after_rerun += [
-            each.names for each, objects in found.items() if self._differs(checkpoint, each, objects)
+            each.names for each, objects in found.items() if self._differs(records[each], objects, bound)
         ]
         return found, failed
 
@@ -175,7 +193,7 @@ class Rerunner:
             self.inputs.hand_over()
             self.running = True
             try:
-                error = self._run_code(step.code, live, checkpoint.execution_count)
+                error = self._run_code(step.code, checkpoint.execution_count)
                 found = {version: _picked(live, version.names) for version in step.gives}
             finally:
                 self.running = False
@@ -184,11 +202,10 @@ class Rerunner:
         deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
         return found, f"{label} {deviation}" if deviation else ""
 
-    def _run_code(self, code: str, live: dict[str, Any], number: int | None) -> BaseException | None:
-        """Runs the code; returns what it raised. What it displayed last is bound as IPython does it."""
-        ended = self._run_cell(code)
-        if ended.result and number is not None:
-            live[f"_{number}"] = ended.result[0]
+    def _run_code(self, code: str, number: int | None) -> BaseException | None:
+        """Runs the code; returns what it raised."""
+        ended = self._run_cell(code, number)
+        self._settle.append(ended.settle)
         if ended.error is not None:
             self.inputs.note_held(ended.error)
         return ended.error
@@ -201,15 +218,24 @@ class Rerunner:
                 objects.clear()
         self.inputs.let_go()
 
-    def _differs(self, checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> bool:
+    def _classes_in(self, found: RestoredObjects, records: Mapping[Version, VersionRecord]) -> TokenOf:
+        """The classes that others refer to: they are what the records call them, though they were made anew."""
+        held = [
+            (objects[name], token)
+            for version, objects in found.items()
+            for token, name in records[version].provides.items()
+        ]
+        return BoundClasses(self._table, {}, {id(cls): bytes.fromhex(token) for cls, token in held}).token_of
+
+    def _differs(self, record: VersionRecord, objects: Mapping[str, Any], bound: TokenOf) -> bool:
         """Whether a version certainly has other contents than when its cell first ran.
 
         Two walks must agree, and no set be among the objects: else the digest says nothing.
         """
         census: Census = Counter()
-        digests = [digest_of(objects, self._table, census=census) for _ in range(2)]
+        digests = [digest_of(objects, self._table, census=census, bound=bound) for _ in range(2)]
         comparable = digests[0] == digests[1] and not census[UNORDERED]
-        return comparable and digests[0] != checkpoint.record(version.names).digest
+        return comparable and digests[0] != record.digest
 
 
 def _needed_steps(steps: Sequence[ReplayStep], handed_on: Collection[int], results: RestoredObjects) -> set[int]:
@@ -234,11 +260,11 @@ def _other_ending(checkpoint: Checkpoint, error: BaseException | None) -> str | 
     return f"{before} when it first ran and {now} when it was re-run"
 
 
-def _shortcoming(checkpoint: Checkpoint, version: Version, objects: Mapping[str, Any]) -> str | None:
+def _shortcoming(checkpoint: Checkpoint, record: VersionRecord, objects: Mapping[str, Any]) -> str | None:
     """What a re-run did not give back of a version, as a clause; None if it gave all, with the same types."""
     label = f"the cell of state {checkpoint.id}"
-    recorded = {info.name: info.type for info in checkpoint.record(version.names).variables}
-    for name in version.names:
+    recorded = {info.name: info.type for info in record.variables}
+    for name in record.names:
         if name not in objects:
             return f"{label} did not give {name} when it was re-run"
         kind = describe(name, objects[name]).type

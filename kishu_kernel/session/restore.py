@@ -18,7 +18,18 @@ from kishu_kernel.detect.sequence_cache import CheckoutReuse, PayloadReuse
 from kishu_kernel.errors import LoadError, LostError, ReplayError, SideEffectsError, UntrustedError
 from kishu_kernel.history.graph import Lookup
 from kishu_kernel.history.plan import make_plan
-from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Names, Plan, ReplayMode, ReplayStep, State, Version
+from kishu_kernel.model import (
+    Checkpoint,
+    CheckpointId,
+    LoadStep,
+    Lost,
+    Names,
+    Plan,
+    ReplayMode,
+    ReplayStep,
+    State,
+    Version,
+)
 from kishu_kernel.model.amounts import counted
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
@@ -112,6 +123,7 @@ class Restorer:
         ambient: AmbientState,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._names = namespace
         self._table = table
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
@@ -192,9 +204,11 @@ class Restorer:
             for objects in restored.values():
                 self._copies.note(objects.values())
                 objects.clear()
+            self._rerunner.settle()
             self._disarm(error)
             raise
         self._copies.hand_over()
+        self._rerunner.settle([obj for objects in restored.values() for obj in objects.values()])
 
     def _disarm(self, error: BaseException) -> None:
         self._rerunner.inputs.failed(error)
@@ -214,10 +228,12 @@ class Restorer:
                 restored = self._carry_out(request, plan, loaded, rerun)
             except _UnloadableError as failed:
                 failures.note(failed)
+                self._drop_with_classes(request, [loaded, rerun])
             except NotGivenBackError as failed:
                 if not request.allow_lost:
                     raise ReplayError(_failed_sentence(failed.reasons)) from None
                 unobtainable.update(failed.reasons)
+                self._drop_with_classes(request, [loaded, rerun])
             else:
                 if failures.unloadable or unobtainable:  # nobody gets what was loaded, or re-run, for another plan only
                     self._drop_others([loaded, rerun], restored)
@@ -239,39 +255,77 @@ class Restorer:
         left = [step for step in plan.load if step.version not in loaded]
         inputs = [load for step in plan.replay for load in step.loads]
         request.progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
-        for step in left:
-            loaded[step.version] = self._load(request, step.version)
+        given = {version for step in plan.replay for version in step.gives}
+        late = _that_need(given, left)
+        bound = self._kept(plan)
+        self._load_all(request, [step for step in left if step not in late], loaded, bound)
         self._rerunner.run_steps(
-            request.timeline, plan.replay, rerun, lambda version: self._load_input(request, version), request.progress
+            request.timeline,
+            plan.replay,
+            rerun,
+            lambda step, inputs: self._load_input(request, step, inputs),
+            request.progress,
         )
-        given = {version for step in plan.replay for version in step.gives} & rerun.keys()
+        given &= rerun.keys()
+        for version in given:
+            bound.update(rerun[version])
+        self._load_all(request, late, loaded, bound)
         return {step.version: loaded[step.version] for step in plan.load} | {each: rerun[each] for each in given}
 
-    def _load(self, request: _Request, version: Version) -> dict[str, Any]:
+    def _kept(self, plan: Plan) -> dict[str, Any]:
+        """What stays, by its names."""
+        live = self._names.variables()
+        return {name: live[name] for version in plan.keep for name in version.names if name in live}
+
+    def _load_all(
+        self, request: _Request, steps: Sequence[LoadStep], loaded: RestoredObjects, bound: dict[str, Any]
+    ) -> None:
+        for step in steps:
+            loaded[step.version] = self._load(request, step, bound)
+            bound.update(loaded[step.version])
+
+    def _load(self, request: _Request, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
         """Fresh objects, for the user: of live classes, where these are the same.
 
         Their long sequences are cached for this version.
-        """
-        return self._decoded(request, version, PayloadReuse(request.reuse, version), self._copies, self._table)
 
-    def _load_input(self, request: _Request, version: Version) -> dict[str, Any]:
+        Args:
+            bound: what the names of the state are bound to, as far as it is there.
+        """
+        return self._decoded(request, step, bound, PayloadReuse(request.reuse, step.version), self._copies, self._table)
+
+    def _load_input(self, request: _Request, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
         """Fresh objects, for a re-run only: it may change their classes, too."""
-        return self._decoded(request, version, PayloadReuse(request.reuse, None), self._rerunner.inputs)
+        return self._decoded(request, step, bound, PayloadReuse(request.reuse, None), self._rerunner.inputs)
 
     def _decoded(
         self,
         request: _Request,
-        version: Version,
+        step: LoadStep,
+        bound: Mapping[str, Any],
         reuse: PayloadReuse,
         copies: UnclaimedObjects,
         live: ReductionTable | None = None,
     ) -> dict[str, Any]:
+        version = step.version
         try:
+            classes = _classes(step, bound)
             stored = request.timeline.store.load(version, request.progress.add_loaded)
             with collector_paused():
-                return decode(stored, self._table.namespace, reuse, copies=copies, live=live)
+                return decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
         except LoadError as error:
             raise _UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
+
+    def _drop_with_classes(self, request: _Request, sources: Sequence[RestoredObjects]) -> None:
+        """The next plan may have other classes: what refers to one, or holds one for others, is made again."""
+        for source in sources:
+            for version in list(source):
+                record = request.timeline.lookup(version.checkpoint).record(version.names)
+                if record.requires or record.provides:
+                    objects = source.pop(version)
+                    self._copies.note(objects.values())
+                    objects.clear()
+        self._copies.let_go()
 
     def _drop_others(self, sources: Sequence[RestoredObjects], restored: RestoredObjects) -> None:
         """Of all that was loaded and re-run, nobody gets what is not among the restored versions."""
@@ -281,6 +335,26 @@ class Restorer:
                 source[version].clear()
             source.clear()
         self._copies.let_go()
+
+
+def _that_need(versions: Collection[Version], steps: Sequence[LoadStep]) -> list[LoadStep]:
+    """The loads that refer to a class that one of these versions holds, or that another such load does."""
+    names = {name for version in versions for name in version.names}
+    found = []
+    for step in steps:  # who refers to a class comes after it
+        if not names.isdisjoint(step.classes.values()):
+            found.append(step)
+            names.update(step.version.names)
+    return found
+
+
+def _classes(step: LoadStep, bound: Mapping[str, Any]) -> dict[bytes, type]:
+    """The classes that a version refers to, by their tokens."""
+    found = {bytes.fromhex(token): bound.get(name) for token, name in step.classes.items()}
+    for token, cls in found.items():
+        if not issubclass(type(cls), type):
+            raise LoadError(f"{', '.join(step.version.names)}: {step.classes[token.hex()]} is no class any more")
+    return {token: cls for token, cls in found.items() if cls is not None}
 
 
 def _distrusting(lookup: Lookup, untrusted: Collection[CheckpointId]) -> Lookup:

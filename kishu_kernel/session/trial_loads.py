@@ -23,6 +23,7 @@ from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import module_name, qualified_name
+from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.load_guard import NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored
 from kishu_kernel.objects.reducers import ReductionTable
@@ -144,10 +145,11 @@ class TrialLoads:
         self._tried[record.names] = _Tried(LONG * 2, types)  # unless it comes to an end
         live = {name: variables[name] for name in record.names}
         before: Census = Counter()
-        if digest_of(live, self._table, should_stop, before) != record.digest:
+        bound = BoundClasses(self._table, variables).token_of
+        if digest_of(live, self._table, should_stop, before, bound) != record.digest:
             # It caches what somebody asked of it, be it for a summary. Or no two walks of it are alike.
             if version.checkpoint == newest:
-                self._ledger.accept(record.names, live)
+                self._ledger.accept(record.names, variables)
             return
         kinds = {id(type(obj)): weakref.ref(type(obj)) for obj in live.values()}
         self._load_copy(_Trial(version, record, before, tuple(kinds.values())), stored, started, should_stop)

@@ -197,3 +197,21 @@ def test_a_closed_handler_writes_again_and_empties_nothing(kernel: Kernel) -> No
         kernel.done(step)
     kernel.ok("log.error('two')")
     assert kernel.value("open('a.txt').read()") == "one\ntwo\n"
+
+
+def test_what_a_library_gave_to_its_own_logger_at_its_first_use_is_no_loss(start: Start, tmp_path: Path) -> None:
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    with start(environment=notebook) as kernel:
+        kernel.ok("import logging, _pytest.logging; x = [1]")
+        kernel.ok(
+            "h = _pytest.logging.LogCaptureHandler(); h.lines = (line for line in 'ab')\n"
+            "logging.getLogger('_pytest.of').addHandler(h); del h"
+        )  # nobody could store it
+        for step in ("undo", "redo"):
+            kernel.done(step)
+        assert kernel.value("len(logging.getLogger('_pytest.of').handlers)") == 1
+        kernel.ok("x.append(2)")
+        kernel.done("log")  # what was taken is written
+    again = start(environment=notebook)
+    assert not again.done("resume")["plan"]["lost"]
+    assert again.value("x") == [1, 2]

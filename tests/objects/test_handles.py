@@ -202,12 +202,12 @@ def test_what_has_no_offset(notebook: Notebook, making: str, names: str) -> None
 @pytest.mark.parametrize(
     "making",
     [
-        "import subprocess\nx = subprocess.Popen(['true']); _n = x.wait()",
+        "import subprocess\nx = subprocess.Popen(['true'])",
         "import multiprocessing as m\nx, y = m.Pipe()",
-        "import multiprocessing as m\nx = m.Process(target=print)",
+        "import multiprocessing as m\nx = m.Process(target=print); x.start()",
         "import multiprocessing.shared_memory as m\nx = m.SharedMemory(None, True, 8); x.close(); x.unlink()",
-        "import threading\nx = threading.Thread(target=print)",
-        "import threading\nclass Worker(threading.Thread):\n    pass\nx = Worker()",
+        "import threading\nx = threading.Timer(0.5, print, ['']); x.start()",
+        "import threading, time\nclass W(threading.Thread):\n    def run(self): time.sleep(0.5)\nx = W(); x.start()",
         "import tempfile\nx = tempfile.TemporaryDirectory()",
         "import tempfile\nx = tempfile.NamedTemporaryFile()",
         "import shelve\nx = shelve.open('shelf')",

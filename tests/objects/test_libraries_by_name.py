@@ -13,7 +13,7 @@ import kishu_kernel
 PACKAGE = Path(kishu_kernel.__file__).parent
 LIBRARIES = PACKAGE / "objects" / "libraries"
 
-MACHINERY = {"ipykernel", "ipywidgets", "comm", "tornado", "zmq"}
+MACHINERY = {"IPython", "ipykernel", "ipywidgets", "comm", "tornado", "traitlets", "zmq"}
 """What a Jupyter kernel is made of: our front end is built on them, and they are named there."""
 
 NAMES = {path.stem for path in LIBRARIES.glob("*.py")} - {"__init__"} - MACHINERY
@@ -25,6 +25,10 @@ EXCEPTIONS = {
     "objects/codec/strings.py": ({"numpy"}, ARRAYS),
     "objects/rebuild/arrays.py": ({"numpy"}, ARRAYS),
     "process/memory.py": ({"numpy"}, ARRAYS),
+    "history/effects.py": (
+        {"sqlalchemy"},
+        "packages that talk to the world are known by their names",
+    ),
     "objects/rebuild/libraries.py": ({"torch"}, "names in payload streams: they are stored, and stay where they are"),
 }
 

@@ -136,7 +136,7 @@ def test_an_interrupt_of_the_cell_that_is_rerun() -> None:
     notebook, target = travelled()
     before = notebook.identities()
 
-    def interrupted(code: str) -> Rerun:
+    def interrupted(code: str, number: int | None) -> Rerun:
         raise KeyboardInterrupt
 
     notebook.rerunner = interrupted

@@ -370,7 +370,7 @@ def test_an_interrupted_rerun_leaves_everything(notebook: Notebook) -> None:
     notebook.ok("gen = 0; w = [1]")
     untouched = Untouched(notebook)
 
-    def interrupted(code: str) -> Rerun:
+    def interrupted(code: str, number: int | None) -> Rerun:
         dict.update(notebook.live, w=5, unheard_of=6)
         raise KeyboardInterrupt
 

@@ -112,6 +112,14 @@ _KEPT_TO_BE_FASTER: dict[str, frozenset[str]] = {
 }
 """Attributes that libraries fill when something is asked for. They follow from the others, and come and go by use."""
 
+_OF_PANDAS = frozenset(
+    {"_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_typ", "_name", "_cacher", "_index", "_column"}
+)
+"""What pandas itself keeps in the `__dict__` of a frame or a series."""
+
+_BESIDE = frozenset({"helper", "pack", "pack.sub"})
+"""Modules of the programs' own, which lie beside their notebook: what they hold is described with the variables."""
+
 _MEMORY = ("memory of ", "layout of ")
 
 MOST = 5000
@@ -159,6 +167,8 @@ def of_shell() -> str:
         and (re.fullmatch(r"_\d+", name) or name not in hidden or hidden[name] is not obj)
     }
     own.update((name, shell.user_ns.get(name)) for name in ("_", "__", "___"))
+    for module in sorted(sys.modules.keys() & _BESIDE):
+        own.update((f"{module}.{name}", obj) for name, obj in vars(sys.modules[module]).items() if name[:2] != "__")
     return json.dumps(describe(own, shell.user_ns))
 
 
@@ -175,6 +185,7 @@ class _Describer:
     def __init__(self, namespace: Mapping[str, Any], around: frozenset[int] = frozenset()) -> None:
         self.namespace = namespace
         self.around = around  # sets that hold what is described, and are told by others
+        self.elsewhere: frozenset[int] = frozenset()  # classes that are variables of their own, and told with those
         self.told: Description = {}
         self.paths: dict[int, str] = {}
         self.stack: list[tuple[str, Any]] = []
@@ -211,6 +222,10 @@ class _Describer:
                 self.told[path] = "a set that holds it"
             elif id(obj) in self.paths:
                 self.told[path] = f"-> {self.paths[id(obj)]}"
+            elif id(obj) in self.elsewhere:
+                self.told[path] = f"the class {_name(obj)}"
+            elif self.elsewhere and isinstance(obj, enum.Enum) and id(type(obj)) in self.elsewhere:
+                self.told[path] = f"{vars(obj).get('_name_')} of the class {_name(type(obj))}"
             else:
                 if not self.is_value(obj):
                     self.paths[id(obj)] = path
@@ -442,10 +457,11 @@ class _Describer:
         names = _short(", ".join(str(name) for name, _ in attributes))
         attributes += ((name, value) for name, value in _held_in(kind.slots, obj) if name not in kind.left_out)
         held = self.builtin(path, obj)
-        parts: list[tuple[str, Any]] = []
+        parts: list[tuple[str, Any]] = self.dictionary(path, state)
         known_as = self.known_as(obj)
         if held is None and (kind.hides or (not isinstance(state, dict) and not attributes)):
-            held, parts = self.reduced(path, obj)
+            held, reduced = self.reduced(path, obj)
+            parts += reduced
         if kind.is_unknown:
             parts.append((f"{path}.__class__", type(obj)))
         # In one entry if it is short: of small objects there are many.
@@ -456,6 +472,16 @@ class _Describer:
         self.then([*((f"{path}.{name}", value) for name, value in attributes if name not in simple), *parts])
         order = f" has {names}" if names else ""
         return f"{_name(type(obj))}{known_as} {held or ''}{order}{told and ': '}{told}".rstrip()
+
+    def dictionary(self, path: str, state: Any) -> list[tuple[str, Any]]:
+        """The attributes as a dictionary that others may hold, too: itself the instance, another's, a variable's."""
+        if not isinstance(state, dict):
+            return []
+        self.alive.append(state)
+        if id(state) in self.paths or type(state) is not dict:
+            return [(f"{path}.__dict__", state)]
+        self.paths[id(state)] = f"{path}.__dict__"
+        return []
 
     def reduced(self, path: str, obj: Any) -> tuple[str, list[tuple[str, Any]]]:
         """An object with a state in C, which it tells only as it would to be copied."""
@@ -556,7 +582,8 @@ class _Describer:
             self.then([(f"{path}.name", obj.name), (f"{path}.freq", getattr(obj, "freqstr", None))])
             return self.column(path, obj, obj.array)
         if isinstance(obj, pandas.Series):
-            self.then([(f"{path}.name", obj.name), (f"{path}.index", obj.index), (f"{path}.attrs", obj.attrs)])
+            own = [(f"{path}.name", obj.name), (f"{path}.index", obj.index), (f"{path}.attrs", obj.attrs)]
+            self.then([*own, *self.added(path, obj)])
             return self.column(path, obj, obj.array)
         if isinstance(obj, pandas.DataFrame):
             self.then(
@@ -565,6 +592,7 @@ class _Describer:
                     (f"{path}.index", obj.index),
                     (f"{path}.attrs", obj.attrs),
                     *((f"{path}.{name}", getattr(obj, name, None)) for name in obj._metadata),
+                    *self.added(path, obj),
                 ]
             )
             for n in range(obj.shape[1]):
@@ -572,6 +600,11 @@ class _Describer:
                 self.told[f"{path}.iloc[:, {n}]"] = self.column(f"{path}.iloc[:, {n}]", values, values)
             return f"{_name(type(obj))} {obj.shape}"
         return None
+
+    def added(self, path: str, obj: Any) -> list[tuple[str, Any]]:
+        """Attributes that somebody has set, and pandas knows nothing of."""
+        known = {*_OF_PANDAS, *obj._metadata}
+        return [(f"{path}.{name}", value) for name, value in vars(obj).items() if name not in known]
 
     def column(self, path: str, owner: Any, values: Any) -> str:
         """Values of one dtype. Their memory is pandas' own affair."""

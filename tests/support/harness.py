@@ -138,9 +138,7 @@ class Notebook:
         """Runs the cell to its end."""
         self.count += 1
         started = time.perf_counter()
-        ended = self._execute(code)
-        if ended.result:
-            self._display(ended.result[0])
+        ended = self._execute(code, self.count)
         status = "interrupted" if isinstance(ended.error, KeyboardInterrupt) else "error"
         run = CellRun(
             code,
@@ -192,11 +190,11 @@ class Notebook:
         """Those of the state that the session stands on."""
         return set(self.session._ledger.state)
 
-    def _rerun(self, code: str) -> Rerun:
+    def _rerun(self, code: str, number: int | None) -> Rerun:
         self.reran.append(code)
-        return self.rerunner(code)
+        return self.rerunner(code, number)
 
-    def _execute(self, code: str) -> Rerun:
+    def _execute(self, code: str, number: int | None) -> Rerun:
         try:
             tree = ast.parse(code)
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -204,13 +202,14 @@ class Notebook:
             if isinstance(last, ast.Expr):
                 code = compile(ast.Expression(last.value), "<cell>", "eval", dont_inherit=True)  # type: ignore[assignment]
                 value = eval(code, self.live)
-                return Rerun(None, () if value is None else (value,))
+                if value is not None and number is not None:
+                    self._display(value, number)
         except (Exception, KeyboardInterrupt) as error:
             return Rerun(error.with_traceback(None))
         return Rerun(None)
 
-    def _display(self, value: Any) -> None:
+    def _display(self, value: Any, number: int) -> None:
         live = self.live
         dict.update(live, {"___": dict.get(live, "__"), "__": dict.get(live, "_"), "_": value})
-        dict.__setitem__(live, f"_{self.count}", value)
-        dict.__getitem__(live, "Out")[self.count] = value
+        dict.__setitem__(live, f"_{number}", value)
+        dict.__getitem__(live, "Out")[number] = value

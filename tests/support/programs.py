@@ -44,7 +44,7 @@ from tests.support.settings_told import Settings, remembered, settings
 TOUCH_NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
 """Cells after which no variable may be told to have changed."""
 
-_DOUBT = "not the same as before"
+DOUBT = "different from before"
 """Said of what was re-run. Here it need not be so: to describe an object in C may give it the `__dict__` it had not."""
 
 Target = CheckpointId | None
@@ -86,12 +86,14 @@ class State:
 
     Attributes:
         classes: those of the notebook that share nothing with other variables.
+        called: the classes that variables are bound to -> what they call themselves.
     """
 
     whole: Description
     alone: dict[str, Description]
     settings: Settings
     classes: dict[str, weakref.ref[type]]
+    called: dict[str, str]
 
 
 @dataclass
@@ -198,13 +200,14 @@ class Player:
         shown = {name: live.get(name) for name in ("_", "__", "___")}
         together = {**variables, **shown, "Out": dict(live["Out"]), **frames}
         whole, *each = _described([together, *({name: obj} for name, obj in variables.items())], live)
-        whole = dict(filter(None, (_without_gaps(*item) for item in whole.items())))
-        alone = dict(zip(variables, each, strict=True))
+        whole = without_gaps(whole)
+        alone = dict(zip(variables, map(without_gaps, each), strict=True))
         told = settings(variables)
         classes = {name: weakref.ref(obj) for name, obj in variables.items() if _is_plain_class(obj)}
+        called = {name: type.__dict__["__qualname__"].__get__(obj) for name, obj in variables.items() if _is_class(obj)}
         del variables, frames, shown, together
         self.collect()  # a describer holds what it has described, and weak references tell
-        return State(whole, alone, told, classes)
+        return State(whole, alone, told, classes, called)
 
     def collect(self) -> None:
         """Cycles that nobody holds go now, and at no other time: that they are gone can be seen."""
@@ -251,7 +254,8 @@ class Player:
         # A cycle that only weak references lead to goes when it is collected, which is after the checkpoint.
         gone = {name for name in changed if "weak reference, dead" in after.alone.get(name, {}).values()}
         kept_beside = {name for name in changed if _differs_by_settings(before.alone.get(name), after.alone.get(name))}
-        missed = changed - reported - gone - kept_beside
+        renamed = {name for name in changed if _differs_by_names_of_classes(name, before, after)}
+        missed = changed - reported - gone - kept_beside - renamed
         self.check(not missed, f"missed: {', '.join(sorted(missed))}")
         self.check(set(checkpoint.created) == after.alone.keys() - before.alone.keys(), "others were created")
         self.check(set(checkpoint.deleted) == before.alone.keys() - after.alone.keys(), "others were deleted")
@@ -397,7 +401,7 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
         try:
             for line in program:
                 player.run(line)
-            player.check(all(_DOUBT in each for each in player.notebook.warnings), "it warns")
+            player.check(all(DOUBT in each for each in player.notebook.warnings), "it warns")
         finally:
             player.notebook.session.close()
             player.set_again()
@@ -411,10 +415,13 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
 def _described(groups: Sequence[dict[str, Any]], live: dict[str, Any]) -> Iterator[Description]:
     """Describes each group as `describe` does, by one describer: it need not learn of each type anew."""
     describer = _Describer(live)
+    classes = {id(obj) for obj in groups[0].values() if _is_class(obj)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for group in groups:
             describer.paths, describer.alive, describer.arrays, describer.layouts = {}, [], [], {}
+            if group is not groups[0]:  # what refers to a class that is a variable has not changed when that has
+                describer.elsewhere = frozenset(classes - set(map(id, group.values())))
             yield describer.everything(group)
 
 
@@ -440,17 +447,30 @@ def _is_plain_class(obj: Any) -> bool:
 _ABC_DATA = type(vars(abc.ABC)["_abc_impl"])
 
 
+def _is_class(obj: Any) -> bool:
+    return issubclass(type(obj), type) and type.__dict__["__module__"].__get__(obj) == "__main__"
+
+
+def _differs_by_names_of_classes(name: str, before: State, after: State) -> bool:
+    """Only in what a class calls itself, which is a variable of its own."""
+    told = "\n".join(f"{path}: {what}" for path, what in before.alone.get(name, {}).items())
+    now = "\n".join(f"{path}: {what}" for path, what in after.alone.get(name, {}).items())
+    for each in before.called.keys() & after.called.keys() - {name}:
+        told = re.sub(rf"\b{re.escape(before.called[each])}\b", after.called[each], told)
+    return told == now
+
+
 def _differs_by_settings(was: Description | None, now: Description | None) -> bool:
     """Only by formatters and filters of handlers, which are kept with the loggers, as what the process is set to."""
     paths = [line.partition(":")[0] for line in differences(was or {}, now or {})]
     return bool(was and now) and all(re.search(r"\.(formatter|filters)\b", path) for path in paths)
 
 
-def _without_gaps(path: str, told: str) -> tuple[str, str] | None:
+def without_gaps(description: Description) -> Description:
     """An array that leaves gaps in its memory comes back without them, unless another lies in them."""
-    if not path.startswith("layout of"):
-        return path, told
-    return (path, "read-only") if told.endswith("read-only") else None
+    layouts = {path: told for path, told in description.items() if path.startswith("layout of")}
+    read_only = {path: "read-only" for path, told in layouts.items() if told.endswith("read-only")}
+    return {path: told for path, told in description.items() if path not in layouts} | read_only
 
 
 def _without_moving(description: Description) -> Description:

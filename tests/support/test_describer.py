@@ -394,3 +394,34 @@ def test_it_needs_no_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=HERE, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert describer.IN_KERNEL
+
+
+SHARED = {
+    "itself": "class B(dict):\n    pass\nx = B(n=1); x.__dict__ = x",
+    "another's": "class B:\n    pass\nx, y = B(), B(); y.__dict__ = x.__dict__; x.n = 1",
+    "a variable's": "class B:\n    pass\nx = B(); x.n = 1; v = vars(x)",
+    "a variable's that is met before": "class B:\n    pass\nz = B(); z.n = 1; v = vars(z)",
+}
+
+
+@pytest.mark.parametrize("whose", SHARED)
+def test_whose_dictionary_the_attributes_are_is_told(whose: str) -> None:
+    variables: dict[str, Any] = {"__name__": "__main__"}
+    exec(SHARED[whose], variables)
+    own = {name: obj for name, obj in variables.items() if not name.startswith("_")}
+    was = describe(own, variables)
+    assert describe(own, variables) == was
+    changed = variables["y" if "y" in own else "z" if "z" in own else "x"]
+    object.__setattr__(changed, "__dict__", dict(vars(changed)))
+    assert describe(own, variables) != was
+
+
+def test_what_somebody_adds_to_a_frame_is_told() -> None:
+    pandas = pytest.importorskip("pandas")
+    for each in (pandas.DataFrame({"n": [1]}), pandas.Series([1])):
+        was = describe({"x": each})
+        object.__setattr__(each, "note", [1])
+        noted = describe({"x": each})
+        assert noted != was
+        each.note.append(2)
+        assert describe({"x": each}) != noted

@@ -85,6 +85,12 @@ def walk_class(walk: Walk, obj: type) -> None:
         if told:
             walk.references[obj] = told
         return
+    token = walk.token_of(obj) if reference is None else None
+    if token is not None:
+        walk.unlink(obj)
+        walk.bound_classes.add(token)
+        walk.parts.append(b"b" + token)
+        return
     if reference is None and walk.reducer.by_value(obj):
         walk_reduction(walk, obj)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import enum
 import functools
 import pickle
 import types
@@ -33,6 +34,7 @@ from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
     is_simple,
     walk_label,
+    walk_member,
     walk_reduction,
     walk_simple,
     walk_simple_value,
@@ -49,6 +51,7 @@ from kishu_kernel.objects.questions import (
     is_untraversable,
     is_value_type,
     library_globals_of,
+    reduction_of,
 )
 
 
@@ -68,11 +71,15 @@ class ObjectWalk(Walk):
             self.statics[kind] = library_globals_of(kind)
         self.static |= self.statics[kind]
         if is_untraversable(kind):
-            return walk_widget if is_fingerprint_only(kind) else walk_opaque
+            if is_fingerprint_only(kind):
+                return walk_widget
+            return walk_opaque if reduction_of(kind) is None else walk_reduction
         if derives(kind, type):
             return walk_class
         if derives(kind, types.ModuleType):
             return walk_module
+        if derives(kind, enum.Enum):
+            return walk_member
         if is_label_type(kind):
             return walk_label
         if is_hub(kind):

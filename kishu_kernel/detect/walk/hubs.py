@@ -41,4 +41,5 @@ def walk_hub(walk: Walk, obj: Any) -> None:
     walk.opaque.extend(known.opaque)
     walk.dynamic = walk.dynamic or known.dynamic
     walk.sequences.extend(known.sequences)
+    walk.bound_classes |= known.classes
     walk.hubs.update({id(each): each for each in (known, *known.hubs)})

@@ -22,7 +22,13 @@ from kishu_kernel.objects.classes import (
     module_name,
     qualified_name,
 )
-from kishu_kernel.objects.questions import hidden_references_of, is_untraversable, observers_of, users_objects_in
+from kishu_kernel.objects.questions import (
+    callbacks_of,
+    hidden_references_of,
+    is_untraversable,
+    observers_of,
+    users_objects_in,
+)
 
 _ITEM_ITERATORS: tuple[type, ...] = (type(iter({}.items())), type(reversed({}.items())))
 
@@ -62,8 +68,20 @@ def note_opaque(walk: Walk, kind: type) -> None:
 
 
 def note_observers(walk: Walk, obj: Any) -> None:
-    """Functions of the notebook that an untraversable object calls may be touched with it."""
+    """Functions that an untraversable object calls: what the notebook's touch may be touched with it.
+
+    They are shared with who else has them: a widget that was made anew would not know the function that it is told to
+    forget, and call the method of another object than the one that has a name.
+    """
     walk.codes.update(each.__code__ for each in observers_of(obj) if walk.reducer.is_notebook_function(each))
+    walk.stack.extend(each for each in callbacks_of(obj) if _is_of_somebody(walk, each))
+
+
+def _is_of_somebody(walk: Walk, callback: Any) -> bool:
+    """Not a mere function of a library's."""
+    if type(callback) is not types.FunctionType:
+        return True
+    return walk.reducer.is_notebook_function(callback) or bool(callback.__closure__)
 
 
 def _held_by(walk: Walk, obj: Any) -> list[Any]:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
 
+from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.detect.walk.containers import walk_items
 from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_opaque
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.attribute_dicts import ALONE
-from kishu_kernel.objects.classes import attributes, flags_of, module_name, qualified_name
+from kishu_kernel.objects.classes import attributes, contents_of, flags_of, module_name, qualified_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.questions import code_only_state_of, is_dynamic, is_value_type
 from kishu_kernel.objects.rebuild.code import module_attribute
@@ -64,7 +65,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     number = walk.memo.get(id(obj))
     if number is not None and (hidden := walk.reducer.hidden(obj, children)):
         walk.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
-    if held is not None and number is not None and not _is_among(held, children[2:3]):
+    if held is not None and number is not None and not _is_among(held, children[1:3]):
         if not _is_first(walk, obj, held):
             children.append(held)
         elif held:
@@ -76,10 +77,16 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     walk.stack.extend(reversed(children))
 
 
-def _is_among(held: Any, state: list[Any]) -> bool:
-    """Whether a reduction's state has this dictionary as it is."""
-    parts = (each.values() if type(each) is dict else each if type(each) is tuple else () for each in state)
-    return any(held is each for each in state) or any(held is part for each in parts for part in each)
+def _is_among(held: Any, parts: list[Any], depth: int = 3) -> bool:
+    """Whether a reduction has this dictionary as it is, in its state or its arguments: it is then walked there."""
+    for part in parts:
+        if part is held:
+            return True
+        if depth and type(part) in (tuple, dict):
+            inner = list(part.values() if type(part) is dict else part)
+            if _is_among(held, inner, depth - 1):
+                return True
+    return False
 
 
 def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
@@ -140,6 +147,26 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
     walk_simple(walk, obj)
 
 
+def walk_member(walk: Walk, obj: Any) -> None:
+    """A member of an enum. It is the class's, and so are its attributes: it is told by its value."""
+    kind = type(obj)
+    token = walk.token_of(kind)
+    value = _value_of_member(obj)
+    if token is None or type(value) not in ATOMS:
+        walk_reduction(walk, obj)
+        return
+    walk.unlink(obj)
+    walk.parts.append(b"e")
+    walk.stack += (kind, value)
+
+
+def _value_of_member(obj: Any) -> Any:
+    """What its class finds it by; itself, if its class does not."""
+    value = (attributes(obj) or {}).get("_value_", obj)
+    found = contents_of(type(obj)).get("_value2member_map_")
+    return value if type(found) is dict and any(each is obj for each in dict.values(found)) else obj
+
+
 def walk_label(walk: Walk, obj: Any) -> None:
     """Shared and all but immutable; what it holds is its own."""
     walk.labels.add(id(obj))
@@ -174,8 +201,9 @@ def _note_refused(walk: Walk, obj: Any) -> None:
 
 def walk_widget(walk: Walk, obj: Any) -> None:
     """An untraversable object that tells what it is."""
-    walk.widget_setup.append(walk.digest_without_links(code_only_state_of(obj)))
-    note_observers(walk, obj)
+    if not walk.in_setup:
+        walk.widget_setup.append(walk.digest_of_setup(code_only_state_of(obj)))
+        note_observers(walk, obj)
     walk_reduction(walk, obj)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,8 @@ class Fingerprint:
         sequences: long sequences of atoms, for the next walk to recognise.
         hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
+        classes: tokens of the classes that it refers to, and that other variables are bound to.
+        token: that of the class that the variable itself is bound to, where others refer to it so.
     """
 
     digest: Digest
@@ -42,7 +45,12 @@ class Fingerprint:
     sequences: tuple[CachedSequence, ...] = ()
     hubs: tuple[Fingerprint, ...] = ()
     widget_setup: bytes = b""
+    classes: frozenset[bytes] = frozenset()
+    token: bytes | None = None
 
+
+TokenOf = Callable[[type], bytes | None]
+"""Tells the tokens of classes that variables are bound to: what refers to one of them refers to that variable."""
 
 Census = Counter[tuple[str, str, str]]
 """How many objects of a type (by module and qualified name) have an attribute of this name; how many there are, under

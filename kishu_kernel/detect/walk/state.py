@@ -13,7 +13,7 @@ from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
-from kishu_kernel.detect.walk.result import Census, Fingerprint, WalkAbandoned
+from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf, WalkAbandoned
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
 from kishu_kernel.objects.hidden_links import ids_of, leads_to
@@ -41,6 +41,7 @@ class Shared:
         should_stop: asked now and then whether the walks are to be abandoned.
         active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
+        bound: the classes that variables are bound to; None: what is in them is part of what refers to them.
     """
 
     table: ReductionTable
@@ -52,6 +53,7 @@ class Shared:
     should_stop: Callable[[], bool] | None = None
     active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
+    bound: TokenOf | None = None
 
 
 class Walk:
@@ -78,7 +80,10 @@ class Walk:
         self.sequences: list[CachedSequence] = []
         self.hubs: dict[int, Fingerprint] = {}
         self.widget_setup: list[bytes] = []
+        self.bound_classes: set[bytes] = set()
+        self.in_setup = False  # it looks at what code has set up of a widget: others that it meets are not looked at so
         self.root = 0  # the hub that it began with
+        self.began_with = 0
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
         self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
@@ -107,6 +112,7 @@ class Walk:
 
     def _run(self, root: Any) -> Fingerprint:
         constants: list[Any] = []
+        self.began_with = id(root)
         self._walk(root, constants)
         hidden = self._walk_hidden(constants) if self.hidden else {}
         self.parts.append(overlaps(self.ranges))
@@ -129,6 +135,7 @@ class Walk:
             sequences=tuple(self.sequences),
             hubs=tuple(self.hubs.values()),
             widget_setup=b"".join(self.widget_setup),
+            classes=frozenset(self.bound_classes),
         )
 
     def _walk_hidden(self, constants: list[Any]) -> dict[int, bytes]:
@@ -221,10 +228,25 @@ class Walk:
 
     def walk_without_links(self, obj: Any) -> Fingerprint:
         """A walk of its own from `obj`."""
-        taken = type(self)(self.shared).run(obj)
+        return self._walk_apart(obj, self.in_setup)
+
+    def digest_of_setup(self, obj: Any) -> bytes:
+        """The digest of what code has set up of a widget; the widgets that it leads to do not lead further."""
+        return self._walk_apart(obj, True).digest
+
+    def _walk_apart(self, obj: Any, in_setup: bool) -> Fingerprint:
+        walk = type(self)(self.shared)
+        walk.in_setup = in_setup
+        taken = walk.run(obj)
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
         self.sequences.extend(taken.sequences)
+        self.bound_classes |= taken.classes
         return taken
+
+    def token_of(self, cls: type) -> bytes | None:
+        """The token of a class that a variable is bound to, if that is not where this walk began."""
+        bound = self.shared.bound
+        return None if bound is None or id(cls) == self.began_with else bound(cls)
 
     def unlink(self, obj: Any) -> None:
         """Sharing `obj` cannot matter."""

@@ -79,10 +79,12 @@ class ClassStreams:
 
     Attributes:
         among_others: ids of classes that are not to be.
+        elsewhere: tokens of classes that other variables are bound to. They are apart in any case.
     """
 
     table: ReductionTable
     among_others: set[int] = field(default_factory=set)
+    elsewhere: frozenset[bytes] = frozenset()
     _found: dict[int, ClassStream | None] = field(default_factory=dict)
 
     def reduce(self, cls: type) -> Reduction:
@@ -117,6 +119,8 @@ class ClassStreams:
         shared: set[int] = set()
         for stream in self._streams:
             key = id(stream.cls)
+            if self.elsewhere and self.table.class_tokens.token_of(stream.cls) in self.elsewhere:
+                continue
             for each in stream.shareable:
                 first = owner.setdefault(each, key)
                 if first != key:
@@ -182,15 +186,20 @@ class ClassLoads:
         load: the class of a stream.
         live: the session's table, where its live classes are taken; None: all are made anew.
         met: is told of each live class that is taken.
+        classes: those that there are, by their tokens: they are taken, whatever they are like.
     """
 
     load: Callable[[bytes], type]
     live: ReductionTable | None
     met: Callable[[type], None]
+    classes: Mapping[bytes, type] = field(default_factory=dict)
     _found: dict[bytes, type] = field(default_factory=dict)
 
     def get(self, token: bytes, data: bytes) -> type:
         """The class: the live one if it is what was stored, else a new one. The same whenever it is asked for."""
+        if token in self.classes and token not in self._found:
+            self._found[token] = self.classes[token]
+            self.met(self._found[token])
         if token not in self._found:
             cls = self._living(token, digest_of_stream(data)) if self.live is not None else None
             self._found[token] = self._made(token, data) if cls is None else cls
@@ -202,7 +211,8 @@ class ClassLoads:
             now = ClassStreams(self.live).stream_of(cls)
             if now is None or not self.live.class_tokens.is_as_stored(cls, now.digest, stored):
                 continue
-            if all(self._found.get(each, other) is other for each, other in now.others.items()):
+            others = now.others.items()
+            if all(self._found.get(each, self.classes.get(each, other)) is other for each, other in others):
                 self._found.update(now.others)
                 self.met(cls)
                 return cls

@@ -153,6 +153,13 @@ def _disarm(roots: list[Any], since: int, found: dict[int, Any]) -> list[Any]:
 # -- what is reachable, and what of it would die ----------------------------------------------------
 
 
+def reachable_from(objects: Iterable[Any]) -> set[int]:
+    """The ids of all that these lead to, without code, modules, the kernel, and classes of libraries."""
+    found: dict[int, Any] = {}
+    _reach(list(objects), found)
+    return set(found)
+
+
 def _reach(roots: list[Any], found: dict[int, Any]) -> None:
     """Finds all that is reachable from these, by id: not code, modules, the kernel, or classes of libraries."""
     while roots:

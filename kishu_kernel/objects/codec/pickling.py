@@ -82,6 +82,7 @@ def encode(
     table: ReductionTable,
     opaque: tuple[type, ...] = (),
     recognised: Recogniser = lambda _: None,
+    classes: frozenset[bytes] = frozenset(),
 ) -> Payload | NotStored:
     """The payload of a co-variable.
 
@@ -90,6 +91,7 @@ def encode(
     Args:
         opaque: types in it that the fingerprint could not walk. Only dill may know how to store them.
         recognised: knows arrays of strings, so that they are known again when they are loaded.
+        classes: tokens of the classes in it that other variables are bound to.
     """
     # What is a variable's own array is met before it is met as a block of a frame, which would be private.
     objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
@@ -99,7 +101,7 @@ def encode(
     reason = ""
     for codec in codecs:
         try:
-            stream, arrays = _dump(codec, objects, table, recognised)
+            stream, arrays = _dump(codec, objects, table, recognised, classes)
             return Payload(names, codec, stream, tuple(arrays.buffers), library_versions())
         except Exception as error:  # the user's objects may raise anything
             reason = reason or table.refusals.told(error)
@@ -120,6 +122,7 @@ def decode(
     admission: LoadGuard | None = None,
     copies: UnclaimedObjects | None = None,
     live: ReductionTable | None = None,
+    classes: Mapping[bytes, type] | None = None,
 ) -> dict[str, Any]:
     """Fresh objects for the names of a stored co-variable.
 
@@ -129,6 +132,7 @@ def decode(
         admission: what the stream may refer to; all, where not told.
         copies: notes what was loaded, to the end or not, where that is not harmless.
         live: the session's table, if the objects are for the user: its live classes are taken where they are the same.
+        classes: classes that the objects refer to, by their tokens: these are taken, whatever they are like.
 
     Raises:
         LoadError: the payload cannot be loaded here and now; it says why.
@@ -144,9 +148,9 @@ def decode(
         return loader.load()
 
     packages: set[str] = set()
-    classes = ClassLoads(load, live, admission.name_resolved)
+    class_loads = ClassLoads(load, live, admission.name_resolved, classes or {})
     bound: dict[tuple[str, str], Callable[..., Any]] = {
-        ("kishu_kernel.rebuild", load_class.__name__): classes.get,
+        ("kishu_kernel.rebuild", load_class.__name__): class_loads.get,
         ("kishu_kernel.rebuild", make_function.__name__): functools.partial(_made_function, namespace),
         ("kishu_kernel.rebuild", load_strings.__name__): functools.partial(load_strings, Recall(acquaintances)),
         ("kishu_kernel.rebuild", make_class.__name__): functools.partial(_make_class, admission),
@@ -175,12 +179,16 @@ def decode(
 
 
 def _dump(
-    codec: CodecName, objects: dict[str, Any], table: ReductionTable, recognised: Recogniser
+    codec: CodecName,
+    objects: dict[str, Any],
+    table: ReductionTable,
+    recognised: Recogniser,
+    elsewhere: frozenset[bytes],
 ) -> tuple[bytes, Arrays]:
     among_others: set[int] = set()
     hidden = HiddenLinks()
     while True:
-        classes = ClassStreams(table, among_others)
+        classes = ClassStreams(table, among_others, elsewhere)
         arrays = Arrays(recognised)
         reducer = Reducer(table, hidden_links=hidden)
         stream, shared = _dump_once(codec, objects, reducer, arrays, classes, hidden)
@@ -191,7 +199,7 @@ def _dump(
             continue
         if arrays.homes:  # now it is known which arrays are views of which
             first, arrays = arrays, Arrays(recognised, arrays)
-            classes = ClassStreams(table, among_others)
+            classes = ClassStreams(table, among_others, elsewhere)
             stream, _ = _dump_once(codec, objects, Reducer(table, reducer, hidden), arrays, classes, hidden)
             del first  # kept until here: a freed array's id must not name another one
         return stream, arrays
@@ -212,15 +220,15 @@ def _dump_once(
             pickler: Any = _Pickler(file, reducer, arrays, classes)
         else:
             pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
-            pickler.reducer_override = functools.partial(_override, reducer, arrays)
+            pickler.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
         pickler.dump(objects)
     arrays.end(pickler)
     hidden.find(lambda: pickler.memo.copy())
     return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell())
 
 
-def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams | None = None) -> Any:
-    if classes is not None and issubclass(type(obj), type):
+def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:
+    if issubclass(type(obj), type):
         apart = classes.reduce(obj)
         if apart is not NotImplemented:
             return apart

@@ -6,6 +6,8 @@ from kishu_kernel.objects.library import Library
 
 
 class Distributed(Library):
-    """A future is known by its key."""
+    """Clients and clusters are threads and connections that never rest. A future is known by its key."""
 
+    untraversable = {"Client", "distributed.deploy.cluster.Cluster", "Worker", "Scheduler", "Nanny"}
+    payloads = {"Client": ("cluster",)}
     visible_state = {"Future": lambda future: (future.key,)}

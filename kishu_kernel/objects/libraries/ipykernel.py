@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kishu_kernel.objects.classes import attributes
+from kishu_kernel.objects.libraries.standard.processes import reduction_of_thread
 from kishu_kernel.objects.library import Library, Reduction
 
 
@@ -36,6 +37,24 @@ def part_of_shell(name: str, mime: str | None = None) -> Any:
     return held if mime is None else held.formatters[mime]
 
 
+def _job(job: Any) -> Reduction:
+    make, arguments, (state, _), *_ = reduction_of_thread(job)
+    from IPython.core.getipython import get_ipython
+
+    live = getattr(get_ipython(), "user_ns", None)
+    theirs = [name for name in ("glob", "loc") if state[name] is live]
+    kept = {name: value for name, value in state.items() if name not in theirs}
+    return make, arguments, (kept, theirs), None, None, set_job_state
+
+
+def set_job_state(job: Any, state: tuple[dict[str, Any], list[str]]) -> None:
+    """Called by streams: a job evaluates its text where cells run."""
+    from IPython.core.getipython import get_ipython
+
+    kept, theirs = state
+    job.__dict__.update(kept, **dict.fromkeys(theirs, getattr(get_ipython(), "user_ns", None)))
+
+
 class Kernel(Library):
     """The shell goes by reference: whoever has it can run any code."""
 
@@ -43,3 +62,4 @@ class Kernel(Library):
     untraversable = {"ipykernel.*", "kishu_kernel.frontend.*"}
     dynamic = {"ipykernel.zmqshell.*"}
     reductions = {"ipykernel.zmqshell.*": _shell, "IPython.core.*": _of_shell}
+    exact_reductions = {"IPython.lib.backgroundjobs.BackgroundJobExpr": _job}

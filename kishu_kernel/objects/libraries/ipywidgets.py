@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from kishu_kernel.objects.library import Library, functions_at
@@ -41,3 +42,9 @@ class Widgets(Library):
     observers = {"Widget": _CALLS}
     visible_state = {"Widget": _widget}
     setup = {"Widget": _instance_attributes}
+
+    def owners_of_comms(self) -> dict[str, Any]:
+        """All widgets that are open: else the last reference to one would end it while a frontend shows it."""
+        module = sys.modules.get("ipywidgets.widgets.widget")
+        open_ones = getattr(module, "_instances", None) or getattr(getattr(module, "Widget", None), "widgets", None)
+        return open_ones if type(open_ones) is dict else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings, hook
@@ -74,8 +75,11 @@ def _dtype(dtype: Any) -> Reduction:
     # NumPy makes each of the simple ones once, and its own reduction makes another one.
     make = sys.modules["numpy"].dtype
     names = (dtype.str, dtype.char) if dtype.names is None else ()
-    found = next((name for name in names if make(name) is dtype), None)
-    return NotImplemented if found is None else (make, (found,))
+    for name in names:
+        with suppress(TypeError):  # not all are known by a name: strings of any length, other packages' numbers
+            if make(name) is dtype:
+                return make, (name,)
+    return NotImplemented
 
 
 _COMPARED = "kishu_kernel.compare.libraries.numpy"

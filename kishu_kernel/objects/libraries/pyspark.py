@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library
 
 
@@ -17,6 +19,52 @@ def _of_spark(obj: Any) -> tuple[Any, ...]:
 _OWN = ("ctx", "_sc", "_session", "_sql_ctx", "_schema", "_jrdd_val", "_jrdd_deserializer", "_broadcast")
 
 
+class _SessionSettings(Provider):
+    """What was set on the session that runs, as the difference from what it came with.
+
+    A cell that gets the session gives the one that runs, when it is run again: what was set on it stays.
+    """
+
+    name = "settings of the Spark session"
+    module = "pyspark.sql.session"
+
+    def __init__(self) -> None:
+        self._session: Any = None
+        self._usual: dict[str, str] = {}
+        self._text = ""
+        self._now: dict[str, str] = {}
+
+    def read(self) -> dict[str, str | None]:
+        now, usual = self._all(), self._usual
+        changed: dict[str, str | None] = {name: value for name, value in now.items() if usual.get(name) != value}
+        return {**changed, **dict.fromkeys(usual.keys() - now.keys())}
+
+    def write(self, value: dict[str, str | None]) -> None:
+        now = self._all()
+        wanted = {**self._usual, **value} if self._session is not None else {}
+        for name in [name for name in {**now, **wanted} if now.get(name) != wanted.get(name)]:
+            if wanted.get(name) is None:
+                self._session.conf.unset(name)
+            else:
+                self._session.conf.set(name, wanted[name])
+
+    def initial(self) -> Any:
+        return {}
+
+    def _all(self) -> dict[str, str]:
+        session = sys.modules["pyspark.sql.session"].SparkSession._instantiatedSession
+        if session is None or session._sc is None or session._sc._jsc is None:
+            self._session, self._usual = None, {}
+            return {}
+        # A map of the JVM's is read entry by entry, which takes long: its text says whether it is another.
+        text = str(session.conf._jconf.getAllAsJava().toString())
+        if session is not self._session or text != self._text:
+            self._text, self._now = text, session.conf.getAll
+        if session is not self._session:
+            self._session, self._usual = session, self._now
+        return self._now
+
+
 class Spark(Library):
     """What its objects refer to is in another process, and never changes there."""
 
@@ -26,3 +74,4 @@ class Spark(Library):
         "Column": _of_spark,
         "JavaParams": _of_spark,
     }
+    ambient = (_SessionSettings(),)

@@ -1,12 +1,17 @@
-"""Traitlets: settings of live objects."""
+"""Traitlets: objects with traits, who observes them, and settings of those that live."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
-from kishu_kernel.objects.classes import module_name
+from kishu_kernel.objects.classes import contents_of, instance_state, module_name, mro_of
+from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.rebuild.code import module_attribute
+from kishu_kernel.objects.rebuild.instances import make_instance
+from kishu_kernel.objects.rebuild.libraries import set_traits
 
 
 class ConfiguredTraits(Provider):
@@ -109,3 +114,45 @@ def copied(value: Any) -> Any:
     if type(value) is dict:
         return {key: copied(each) for key, each in value.items()}
     return type(value)(map(copied, value)) if type(value) in (list, set, tuple) else value
+
+
+def _with_observers(obj: Any) -> Reduction:
+    # Its own way leaves out who observes it, and runs code of its class when it is loaded.
+    kind = type(obj)
+    way = next(contents_of(base) for base in mro_of(kind) if "__getstate__" in contents_of(base))
+    if way.get("__module__") != "traitlets.traitlets":
+        return NotImplemented  # a class that says itself what is to be stored
+    attributes, slots = instance_state(obj)
+    own = {name: value for name, value in (attributes or {}).items() if name not in _LIVE}
+    observers = {
+        trait: {change: [_observer(kind, each) for each in called] for change, called in by_change.items()}
+        for trait, by_change in obj._trait_notifiers.items()
+    }
+    validators = {trait: _observer(kind, each) for trait, each in obj._trait_validators.items()}
+    return make_instance, (kind,), (own, slots, observers, validators), None, None, set_traits
+
+
+def _observer(kind: type, called: Any) -> Any:
+    """A handler that stands in the class goes by its name there: it is the class's."""
+    name = getattr(called, "name", None) if type(called).__module__ == "traitlets.traitlets" else None
+    if type(name) is str:
+        held = next((contents_of(base)[name] for base in mro_of(kind) if name in contents_of(base)), None)
+        if held is called:
+            return name
+    return (called,)
+
+
+def _sentinel(sentinel: Any) -> Reduction:
+    # "All" and "Undefined" are asked for by their identity.
+    name = sentinel.name
+    held = vars(sys.modules["traitlets.traitlets"]).get(name) is sentinel
+    return (module_attribute, ("traitlets.traitlets", name)) if held else NotImplemented
+
+
+_LIVE = ("_trait_notifiers", "_trait_validators", "_cross_validation_lock")
+
+
+class Traitlets(Library):
+    """Who observes an object belongs to it."""
+
+    reductions = {"HasTraits": _with_observers, "traitlets.utils.sentinel.Sentinel": _sentinel}

@@ -35,6 +35,7 @@ from kishu_kernel.objects.rebuild.code import (
     set_enum_state,
     set_function_state,
 )
+from kishu_kernel.objects.rebuild.ended import make_executor, make_future, make_process, make_thread
 from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
 from kishu_kernel.objects.rebuild.handles import (
     dead_reference,
@@ -62,6 +63,7 @@ from kishu_kernel.objects.rebuild.libraries import (
     new_name,
     set_optimizer_state,
     set_tensor_state,
+    set_traits,
     storage_array,
 )
 
@@ -101,11 +103,16 @@ STREAM_NAMES: dict[str, Any] = {
     "make_closed": make_closed,
     "make_handler": make_handler,
     "set_handler_state": set_handler_state,
+    "make_thread": make_thread,
+    "make_process": make_process,
+    "make_future": make_future,
+    "make_executor": make_executor,
     "set_optimizer_state": set_optimizer_state,
     "new_name": new_name,
     "storage_array": storage_array,
     "load_storage": load_storage,
     "set_tensor_state": set_tensor_state,
+    "set_traits": set_traits,
     "load_array": load_array,
     "load_view": load_view,
     "load_buffer_view": load_buffer_view,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from kishu_kernel.objects.rebuild.instances import mro_of, set_instance_state, vars_of
+
 
 def set_optimizer_state(obj: Any, state: tuple[dict[str, Any], Any, list[tuple[Any, int]]]) -> None:
     """Of an optimizer of Keras': its attributes, and the numbers of its variables, which it finds by their own keys."""
@@ -47,3 +49,27 @@ def set_tensor_state(tensor: Any, state: tuple[Any, Any]) -> None:
     if own is not None:
         tensor.__setstate__(own)
     tensor.grad = gradient
+
+
+def set_traits(
+    obj: Any, state: tuple[dict[str, Any], dict[str, Any], dict[str, dict[str, list[Any]]], dict[str, Any]]
+) -> None:
+    """Of an object with traits: its attributes, what observes its traits, and what validates them.
+
+    Each of these stands in a tuple, or is the name of a handler that the class has.
+    """
+    own, slots, observers, validators = state
+    found = {
+        trait: {change: [each for called in calls for each in _handler(obj, called)] for change, calls in kinds.items()}
+        for trait, kinds in observers.items()
+    }
+    checked = {trait: each for trait, called in validators.items() for each in _handler(obj, called)}
+    live = {"_trait_notifiers": found, "_trait_validators": checked, "_cross_validation_lock": False}
+    set_instance_state(obj, ({**own, **live}, slots))
+
+
+def _handler(obj: Any, called: Any) -> list[Any]:
+    """What a tuple holds, or the class has under a name; none where it has it no more."""
+    if type(called) is tuple:
+        return list(called)
+    return [vars_of(base)[called] for base in mro_of(type(obj)) if called in vars_of(base)][:1]

@@ -54,6 +54,8 @@ _VERSION_DEFAULTS: dict[str, object] = {
     "replayable": True,
     "variables": [],
     "calls": False,
+    "requires": (),
+    "provides": {},
 }
 
 
@@ -196,6 +198,8 @@ def _version_object(version: VersionRecord) -> dict[str, object]:
         "replayable": version.replayable,
         "variables": [_info_array(info) for info in version.variables],
         "calls": version.calls,
+        "requires": version.requires,
+        "provides": dict(version.provides),
     }
     return _without(record, _VERSION_DEFAULTS)
 
@@ -211,6 +215,8 @@ def _version_record(stored: dict[str, Any]) -> VersionRecord:
         replayable=record["replayable"],
         variables=tuple(_variable_info(*info[:4]) for info in record["variables"]),
         calls=record["calls"],
+        requires=tuple(record["requires"]),
+        provides=dict(record["provides"]),
     )
 
 

@@ -132,7 +132,7 @@ ENTRIES = (
         _TRAITS
         + "from traitlets import link\nclass T(HasTraits):\n    n = Int(1)\ny, z = T(), T()\nx = link((y, 'n'), (z, 'n'))",
         "y.n = 7",
-        "(y.n, z.n)",
+        "(y.n, z.n, x.source[0] is y, {k: {kind: [each.__self__ is x for each in called] for kind, called in v.items()} for k, v in y._trait_notifiers.items()})",
         variables=("x", "y", "z"),
         described=False,
     ),
@@ -143,7 +143,20 @@ ENTRIES = (
         "(x.App.level, dict(x))",
     ),
     sqlalchemy(
-        "sa.MetaData", _SQL + "x = meta", "_ = sa.Table('t', x, sa.Column('a', sa.Integer))", "sorted(x.tables)"
+        "sa.MetaData",
+        _SQL + "x = meta",
+        "_ = sa.Table('t', x, sa.Column('a', sa.Integer))",
+        "([(t.name, t.metadata is x, [(repr(c), c.table is t) for c in t.columns]) for t in x.sorted_tables], x.tables['users'] is users)",
+        variables=("x", "users"),
+        described=False,
+    ),
+    sqlalchemy(
+        "sa.Table (listened to)",
+        _SQL
+        + "seen = []\nx = users\nsa.event.listen(x, 'before_create', lambda target, bind, **kw: seen.append(target.name))",
+        "x.append_column(sa.Column('age', sa.Integer))",
+        "(x.columns.keys(), len(list(x.dispatch.before_create)), seen)",
+        described=False,
     ),
     sqlalchemy(
         "sa.Table",

@@ -84,7 +84,7 @@ def _hidden(file: io.TextIOWrapper) -> tuple[str | None, bool]:
 def _label(raw: Any) -> tuple[Any, str]:
     if type(raw) is not io.FileIO:
         raise HeldOutsideError("a closed stream over something else than a file cannot be stored")
-    return _name(raw), raw.mode
+    return raw.name if type(raw.name) is int else _name(raw), raw.mode  # a number leads nowhere any more: it is a name
 
 
 def _name(raw: io.FileIO) -> Any:

@@ -140,13 +140,12 @@ _SETTINGS = {
 }
 
 _HOOKS = {
-    "sys.displayhook": attribute("sys", "displayhook"),
-    "sys.excepthook": attribute("sys", "excepthook"),
     "sys.unraisablehook": attribute("sys", "unraisablehook"),
     "threading.excepthook": attribute("threading", "excepthook"),
     "warnings.showwarning": attribute("warnings", "showwarning"),
     "warnings.formatwarning": attribute("warnings", "formatwarning"),
 }
+"""Not `sys.displayhook`, `sys.excepthook`: IPython sets them for each cell, and what a cell sets ends with it."""
 
 
 PLACES_KEPT.add("sys.tracebacklimit")

@@ -1,0 +1,166 @@
+"""Who observes an object belongs to it; and dtypes that no name leads to.
+
+Each scenario is undone twice on a real kernel, and brought back in one that was started anew after a kill.
+"""
+
+# ruff: noqa: E501 -- cells, whole
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .driver import Kernel
+
+_TRAITS = "from traitlets import *\n"
+
+TRAITS = {
+    "a function that observes": (
+        _TRAITS
+        + "class T(HasTraits):\n    n = Int(1)\nseen = []; x = T(); x.observe(lambda change: seen.append(change.new), 'n')",
+        "x.unobserve_all(); x.n = 4",
+        "x.n = 9; assert seen == [9]",
+    ),
+    "a method of the class that observes": (
+        _TRAITS
+        + "class T(HasTraits):\n    n = Int(1)\n    def __init__(self):\n        super().__init__(); self.seen = []\n    @observe('n')\n    def _noted(self, change): self.seen.append(change.new)\nx = T()",
+        "x.n = 4",
+        "x.n = 9; assert x.seen == [9] and x._trait_notifiers['n']['change'] == [T.__dict__['_noted']]",
+    ),
+    "one of both, and in order": (
+        _TRAITS
+        + "log = []\nclass T(HasTraits):\n    n = Int(1)\n    @observe('n')\n    def _noted(self, change): log.append('class')\nx = T(); x.observe(lambda change: log.append('function'))\n_ = x.observe(lambda change: log.append('n'), 'n')",
+        "x.n = 4",
+        "x.n = 9; assert log == ['class', 'n', 'function'], log",
+    ),
+    "a class's observer that was taken away": (
+        _TRAITS
+        + "log = []\nclass T(HasTraits):\n    n = Int(1)\n    @observe('n')\n    def _noted(self, change): log.append('class')\nx = T(); x.unobserve_all('n')",
+        "x.n = 4",
+        "assert x.n == 1; x.n = 9; assert log == []",
+    ),
+    "a link": (
+        _TRAITS + "class T(HasTraits):\n    n = Int(1)\na, b = T(), T(); both = link((a, 'n'), (b, 'n'))",
+        "a.n = 4",
+        "assert b.n == 1; b.n = 7; assert a.n == 7; both.unlink(); a.n = 8; assert b.n == 7",
+    ),
+    "a link without a name": (
+        _TRAITS
+        + "class T(HasTraits):\n    n = Int(1)\na, b = T(), T(); _ = dlink((a, 'n'), (b, 'n'), lambda n: 10 * n); _ = None",
+        "a.n = 4",
+        "assert b.n == 10; a.n = 7; assert b.n == 70",
+    ),
+    "a method of another object": (
+        _TRAITS
+        + "class T(HasTraits):\n    n = Int(1)\nclass Log:\n    def __init__(self): self.lines = []\n    def note(self, change): self.lines.append(change.new)\nlog = Log(); x = T(); x.observe(log.note, 'n')",
+        "x.n = 4",
+        "x.n = 9; assert log.lines == [9]; x.unobserve(log.note, 'n'); x.n = 3; assert log.lines == [9]",
+    ),
+    "what validates": (
+        _TRAITS
+        + "class T(HasTraits):\n    n = Int(1)\n    @validate('n')\n    def _even(self, proposal): return proposal.value // 2 * 2\nx = T(n=4)",
+        "x.n = 9",
+        "assert x.n == 4; x.n = 7; assert x.n == 6",
+    ),
+    "a default that nobody has asked for": (
+        _TRAITS
+        + "made = []\nclass T(HasTraits):\n    l = List()\n    @default('l')\n    def _first(self): made.append(1); return [7]\nx = T(); x.tag = 1",
+        "x.l = [8]",
+        "assert made == [] and x.l == [7] and made == [1]",
+    ),
+    "configured": (
+        "from traitlets.config import Config, Configurable\nfrom traitlets import Int\nclass A(Configurable):\n    n = Int(1).tag(config=True)\nc = Config(); c.A.n = 5; x = A(config=c); x.observe(lambda change: x.__dict__.setdefault('seen', []).append(change.new), 'n')",
+        "x.n = 6",
+        "assert x.n == 5; x.n = 8; assert x.seen == [8] and x.config.A.n == 5",
+    ),
+    "instances that share a list": (
+        _TRAITS + "class T(HasTraits):\n    l = List()\n    o = Any()\nkept = [1]; a, b = T(o=kept), T(o=kept)",
+        "kept.append(2)",
+        "assert a.o is b.o is kept == [1]",
+    ),
+    "traits added to an instance": (
+        _TRAITS
+        + "class T(HasTraits):\n    n = Int(1)\nx = T(); x.add_traits(m=Int(3)); x.observe(lambda change: x.set_trait('n', change.new), 'm')",
+        "x.m = 4",
+        "assert (x.n, x.m) == (1, 3) and isinstance(x, T); x.m = 8; assert x.n == 8",
+    ),
+}
+
+ELEMENTS = {
+    "strings of any length in an array": (
+        "import numpy as np; x = np.array(['a', 'long' * 20], dtype=np.dtypes.StringDType()); v = x[1:]",
+        "x[1] = 'b'",
+        "assert v[0] == 'long' * 20 and x.dtype == np.dtypes.StringDType()",
+    ),
+    "their dtype by itself": (
+        "import numpy as np; x = np.dtypes.StringDType(na_object=np.nan); y = np.array(['a', np.nan], dtype=x)",
+        "y[0] = 'b'",
+        "assert y[0] == 'a' and y.dtype == x and np.isnan(y[1])",
+    ),
+}
+
+SCENARIOS = {**TRAITS, **ELEMENTS}
+
+
+def ends_well(kernel: Kernel, code: str) -> None:
+    """Runs a check, and takes back what it did."""
+    told = kernel.run(code)
+    assert told.status == "ok", told.reply.get("evalue") or told.reply
+    kernel.done("undo", replay="auto")
+
+
+@pytest.fixture(scope="module")
+def exact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kernel, dict[str, str]]]:
+    """A kernel, and the states that its scenarios have made."""
+    with Kernel(tmp_path_factory.mktemp("observers"), environment={"KISHU_NOTEBOOK": "observers.ipynb"}) as kernel:
+        kernel.ok("None")
+        yield kernel, {"": kernel.done("status")["head"]}
+
+
+def needed(name: str) -> None:
+    for library in ("traitlets", "numpy"):
+        if library in SCENARIOS[name][0] and importlib.util.find_spec(library) is None:
+            pytest.skip(f"{library} is not installed")
+    if "StringDType" in SCENARIOS[name][0] and not hasattr(importlib.import_module("numpy").dtypes, "StringDType"):
+        pytest.skip("this NumPy has no such strings")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_it_comes_back(exact: tuple[Kernel, dict[str, str]], name: str) -> None:
+    needed(name)
+    kernel, made = exact
+    create, change, check = SCENARIOS[name]
+    kernel.done("checkout", target=made[""], allow_lost=True)
+    kernel.ok(create)
+    made[name] = kernel.done("status")["head"]
+    kernel.ok(change)
+    assert kernel.run(check).status == "error", "the check sees nothing of the change"
+    for _ in range(2):
+        kernel.done("checkout", target=made[name], replay="auto")
+        ends_well(kernel, check)
+        kernel.ok(change)
+
+
+def test_it_is_there_in_a_new_kernel(exact: tuple[Kernel, dict[str, str]]) -> None:
+    kernel, made = exact
+    while kernel.done("status")["pending"]:
+        pass
+    kernel.restart(kill=True)
+    wrong = {}
+    for name, state in made.items():
+        if name:
+            kernel.done("checkout", target=state, replay="auto")
+            told = kernel.run(SCENARIOS[name][2])
+            wrong.update({name: told.reply} if told.status != "ok" else {})
+    assert wrong == {}
+
+
+def test_a_cell_that_asks_for_the_class_of_what_listeners_know_is_no_change(tmp_path: Path) -> None:
+    with Kernel(tmp_path) as kernel:
+        kernel.ok(TRAITS["a method of another object"][0])
+        kernel.ok("type(x), id(log)")
+        assert kernel.done("log", limit=1)["checkpoints"][0]["modified"] == []
