@@ -116,6 +116,11 @@ class Registry:
         yield from reversed(self._theirs)
         yield from self._ours
 
+    def has_file_of_ours(self, package: str) -> bool:
+        """A file of ours is about this package, which the session has imported."""
+        self._look()
+        return any(package in each.packages for each in self._ours)
+
     def of(self, kind: type) -> Iterator[Library]:
         """Those that the class itself belongs to."""
         package = module_name(kind).partition(".")[0]

@@ -197,7 +197,7 @@ class Rerunner:
                 found = {version: _picked(live, version.names) for version in step.gives}
             finally:
                 self.running = False
-                self.inputs.note(self._names.variables().values())
+                self.inputs.note(self._names.notebook_variables().values())
             outside = ambient_deviation()
         deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
         return found, f"{label} {deviation}" if deviation else ""

@@ -36,6 +36,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             if module == "__main__":
                 raise TypeError("a global of the notebook is no place to find it again")
             walk.unlink(obj)
+            walk.note_module(module)
             walk.text(b"g", f"{module}:{reduced}".encode())
             return
         children = list(reduced)

@@ -19,7 +19,9 @@ from kishu_kernel.objects.rebuild.arrays import (
     load_view,
 )
 from kishu_kernel.objects.rebuild.code import (
+    ABSENT,
     EMPTY_CELL,
+    _Absent,
     _EmptyCell,
     dict_view,
     load_class,
@@ -30,6 +32,7 @@ from kishu_kernel.objects.rebuild.code import (
     make_function,
     make_module_function,
     module_attribute,
+    module_original,
     set_cell,
     set_class_state,
     set_enum_state,
@@ -83,6 +86,7 @@ STREAM_NAMES: dict[str, Any] = {
     "load_module": load_module,
     "load_class": load_class,
     "module_attribute": module_attribute,
+    "module_original": module_original,
     "make_instance": make_instance,
     "set_instance_state": set_instance_state,
     "make_derived": make_derived,
@@ -118,6 +122,8 @@ STREAM_NAMES: dict[str, Any] = {
     "load_strings": load_strings,
     "EMPTY_CELL": EMPTY_CELL,
     "_EmptyCell": _EmptyCell,
+    "ABSENT": ABSENT,
+    "_Absent": _Absent,
 }
 """All that streams may name in it. Entries are added, and never renamed or removed."""
 
