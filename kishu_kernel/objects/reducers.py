@@ -37,7 +37,7 @@ import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.objects.attribute_dicts import ALONE, makes_anew, place_of, with_shared_attributes
-from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class
+from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class, reduction_of_method
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
@@ -55,6 +55,7 @@ from kishu_kernel.objects.library_globals import module_attribute_name, module_a
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
 from kishu_kernel.objects.questions import (
+    class_memos_of,
     class_reduction_of,
     is_complete,
     is_fingerprint_only,
@@ -334,7 +335,7 @@ class Reducer:
         taught = class_reduction_of(cls)
         if taught is not None and (said := _entry_for(taught, said=True)(self, cls)) is not NotImplemented:
             return said
-        return reduction_of_class(cls, self._cloud)
+        return reduction_of_class(cls, self._cloud, class_memos_of(cls))
 
     def by_value(self, cls: type) -> bool:
         """The class is stored whole: it is the notebook's, or was made at run time."""
@@ -437,6 +438,7 @@ _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
     types.CodeType: Reducer._code,
     types.CellType: Reducer._cell,
+    types.MethodType: lambda _, method: reduction_of_method(method),
     functools._lru_cache_wrapper: Reducer._cached,
     type({}.keys()): Reducer._view,
     type({}.values()): Reducer._view,

@@ -39,7 +39,7 @@ GROUP = "kishu_kernel.libraries"
 _SETS = ("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside")
 _TABLES = (
     *("private_memory", "exposed_memory", "hidden_references"),
-    *("reductions", "exact_reductions", "classes", "external_handles", "visible_state"),
+    *("reductions", "exact_reductions", "classes", "class_memos", "external_handles", "visible_state"),
     *("payloads", "observers", "setup", "summaries", "comparisons", "parts", "texts"),
 )
 _REDUCTIONS = ("reductions", "exact_reductions", "classes")

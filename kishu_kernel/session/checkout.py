@@ -243,7 +243,6 @@ class Checkouts:
 
         uninterrupted(switch, final_step=True)
 
-<<<<<<< HEAD
     def _held_by_modules(self, restored: RestoredObjects) -> list[str]:
         """Names of what cannot be stored, stays as it is in a module, and is not what it was."""
         lookup, differs = self._timeline.lookup, self._ledger.differs
@@ -251,14 +250,11 @@ class Checkouts:
         changed = [each for each in theirs if differs(lookup(each.checkpoint).record(each.names), restored[each])]
         return [name for each in changed for name in each.names]
 
-    def _tell_differences(self, target: CheckpointId | None) -> None:
-=======
     def _with_notes(self, plan: Plan, here: CheckpointId | None) -> Plan:
         timeline = self._timeline
         return replace(plan, notes=registration_notes(timeline.lookup, here, plan.target, timeline.session))
 
     def _tell_differences(self, plan: Plan) -> None:
->>>>>>> exact
         """Tells the user in what the state is not what it was."""
         target = plan.target
         for note in plan.notes:

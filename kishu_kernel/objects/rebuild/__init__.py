@@ -50,6 +50,7 @@ from kishu_kernel.objects.rebuild.handles import (
     open_again,
 )
 from kishu_kernel.objects.rebuild.instances import (
+    bind_method,
     make_derived,
     make_instance,
     set_array_state,
@@ -115,6 +116,7 @@ STREAM_NAMES: dict[str, Any] = {
     "load_storage": load_storage,
     "set_tensor_state": set_tensor_state,
     "set_traits": set_traits,
+    "bind_method": bind_method,
     "load_array": load_array,
     "load_view": load_view,
     "load_buffer_view": load_buffer_view,
