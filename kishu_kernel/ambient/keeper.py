@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -247,17 +247,21 @@ class AmbientState:
                 self._write({name: value for name, value in others.items() if not isinstance(value, LoadError)})
             except CheckoutError as error:
                 raise ReplayError(f"{label}: {error}") from error
-            # What is imported for the first time may draw numbers, and does not do so again.
-            yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
+            with ExitStack() as stack:
+                for provider in self._present().values():
+                    stack.enter_context(provider.rerunning())
+                # What is imported for the first time may draw numbers, and does not do so again.
+                yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
             self._put_back(now)
 
     # -- values ------------------------------------------------------------------------------------
 
     def _present(self) -> dict[str, Provider]:
-        present = {name: each for name, each in providers().items() if each.present}
-        present[self._assigned.name] = self._assigned
-        return present
+        return {name: each for name, each in self._providers().items() if each.present}
+
+    def _providers(self) -> dict[str, Provider]:
+        return {**providers(), self._assigned.name: self._assigned}
 
     def _provider(self, name: str) -> Provider | None:
         return self._assigned if name == self._assigned.name else provider_named(name)
@@ -293,8 +297,9 @@ class AmbientState:
         """Writes these in the order of their providers: one may need what another brings."""
         for name, value in values.items():
             _import_for(provider_named(name), value)
-        for name, provider in self._present().items():
-            if name not in values:  # what is not present: its module will be what it is when somebody imports it
+        for name, provider in self._providers().items():
+            # One may import the module of the next. Of others: it will be what it is when somebody imports it.
+            if name not in values or not provider.present:
                 continue
             try:
                 provider.write(values[name])

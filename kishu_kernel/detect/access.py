@@ -163,9 +163,10 @@ def _judge(mentions: Mentions) -> Access:
     access = Access(
         spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts, assigned=assigned, looked_up=reached_by
     )
+    imports = frozenset(name.partition(".")[0] for name in mentions.imports)
     for call in mentions.magics:
         access |= _magic_access(call)
-    return replace(access, inputs=access.names)
+    return replace(access, inputs=access.names, imports=access.imports | imports)
 
 
 def _assigned(mentions: Mentions, names: set[str]) -> frozenset[str]:

@@ -10,22 +10,43 @@ Neighbours: `detector` judges the candidates. Law: nothing here changes what is 
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable, deferred_access
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
+from kishu_kernel.objects.arrays import is_array_type
 
 OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
 """Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""
 
 _RESULT = re.compile(r"_\d+")
+
+_QUIET = frozenset(
+    {
+        *("builtins", "__main__", "collections", "copy", "datetime", "decimal", "fractions", "functools", "io"),
+        *("itertools", "json", "math", "operator", "os", "random", "re", "string", "sys", "time", "types", "typing"),
+    }
+)
+"""Packages whose code calls into no library by itself."""
+
+
+def _is_quiet(obj: Any) -> bool:
+    """Whether what code does with this calls into no library, whatever it is; what it leads to is not looked at."""
+    kind = type(obj)
+    if kind in (types.FunctionType, types.BuiltinFunctionType, type):  # the notebook's: its code is looked at
+        return str(getattr(obj, "__module__", "")).partition(".")[0] in _QUIET
+    if kind is types.ModuleType:
+        return str(vars(obj).get("__name__", "")).partition(".")[0] in _QUIET
+    return kind in ATOMS or is_array_type(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +79,7 @@ class CandidateSearch:
     Attributes:
         prints: the fingerprints that were taken, by name.
         deferred: what the code that was passed on the way may touch.
+        current: names that the cell may have touched by calls into libraries alone.
     """
 
     def __init__(self, knowledge: Knowledge, fingerprinter: Fingerprinter, variables: Mapping[str, Any]) -> None:
@@ -68,6 +90,7 @@ class CandidateSearch:
         self._everything = variables.keys() | knowledge.covariable_of.keys()
         self.prints: dict[str, Fingerprint] = {}
         self.deferred: set[Access] = set()
+        self.current: frozenset[str] = frozenset()
 
     def candidates(self, access: Access, outside: Access, running: Access) -> Candidates:
         """What may have changed; the arguments are those of `Detector.judge`."""
@@ -75,6 +98,8 @@ class CandidateSearch:
         # Who bound what the code does not spell? If something else ran too, the cell is not to be trusted with it.
         by_cell = self.closure(access, and_rebound=outside == NOTHING)
         by_cell |= self._sharing_labels(by_cell)
+        self.current = self._current(by_cell, access) - by_cell
+        by_cell |= self.current
         access, outside = self._with_real_builtins(access), self._with_real_builtins(outside)
         changing = outside.without_read_only()
         from_outside = self.closure(changing) if outside != NOTHING else frozenset()
@@ -87,7 +112,7 @@ class CandidateSearch:
             accessed &= by_cell | self.closure(changing, and_rebound=True)
         if access.read_only and not access.dynamic:
             accessed &= self.closure(access.without_read_only() | changing, and_rebound=True)
-        return Candidates(names, by_cell, from_outside, accessed)
+        return Candidates(names, by_cell, from_outside, accessed - self.current)
 
     def _with_real_builtins(self, access: Access) -> Access:
         """Nothing is read-only where the code called a function of the notebook, and not the builtin."""
@@ -108,7 +133,7 @@ class CandidateSearch:
         there = self._covariable_of.keys()
         if access.dynamic:
             return there
-        found = self._spelled(access.inputs, access.inputs, there)
+        found = self._spelled(access.inputs, access.inputs, there) | (self.current & there)
         for name in self._closed(there & found, there):
             known = self._knowledge.of(name)
             deferred = known.deferred if known else ()
@@ -128,6 +153,18 @@ class CandidateSearch:
         while joined := [group for group in groups if not (found.isdisjoint(group) or found >= group)]:
             found.update(*joined)
         return frozenset(found)
+
+    def _current(self, found: Set[str], access: Access) -> frozenset[str]:
+        """What calls into libraries may have touched, if the code makes any: the current figure, where is logged to."""
+        holding = self._knowledge.with_current
+        if not holding or not self._may_call_libraries(found, access):
+            return frozenset()
+        return self._closed(name for names in holding for name in names)
+
+    def _may_call_libraries(self, found: Set[str], access: Access) -> bool:
+        if any(not each.imports <= _QUIET for each in (access, *self.deferred)):
+            return True
+        return any(name in self._variables and not _is_quiet(self._variables[name]) for name in found)
 
     def _sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:
         """Variables that share a label object with a candidate that has changed."""

@@ -18,7 +18,7 @@ from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCov
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
-from kishu_kernel.objects.questions import is_untraversable
+from kishu_kernel.objects.questions import current_objects, is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
 
 
@@ -75,7 +75,8 @@ class Detector:
         search = CandidateSearch(self._knowledge, self._fingerprinter(self._knowledge.sequences, variables), variables)
         candidates = search.candidates(access, outside, running)
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
-        known = {names: known_covariable(names, prints) for names in connected_names(prints)}
+        current = {id(obj) for obj in current_objects()}
+        known = {names: known_covariable(names, prints, current) for names in connected_names(prints)}
         opaque: dict[Names, tuple[type, ...]] = {}
         changes: list[Change] = []
         for names, now in known.items():
@@ -209,7 +210,7 @@ class Detector:
 
     def names_reached(self, access: Access) -> frozenset[str]:
         """Known names that code with this access may touch. Nothing is fingerprinted."""
-        return self._known_names_search().closure(access)
+        return self._known_names_search().closure(access).union(*self._knowledge.with_current)
 
     def release_sequences(self, access: Access) -> None:
         """Stops keeping alive what code with this access may free. Called before the code runs."""
@@ -263,8 +264,9 @@ class Detector:
         """A checkout took away the co-variables `gone` and brought those that were `loaded`."""
         for names in gone:
             self._knowledge.remove(names)
+        current = None if current_objects() else frozenset[int]()  # what was loaded is not walked for it now
         for names, known in loaded.items():
-            self._knowledge.add(names, known)
+            self._knowledge.add(names, replace(known, current=current))
             self._knowledge.bindings.update({name: id(variables[name]) for name in names})
 
     def snapshot(self) -> KnowledgeSnapshot:

@@ -5,7 +5,7 @@ Neighbours: `detector` reads and writes it, `candidates` reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from kishu_kernel.detect.access import code_access
@@ -30,6 +30,7 @@ class KnownCovariable:
         widget_setup: of the widgets in it, the part that no person can change on the screen.
         requires: tokens of the classes that it refers to, and that other co-variables hold.
         provides: tokens of the classes that it holds, and that others may refer to -> the names of these.
+        current: ids of objects in it that calls into libraries may touch though no code names them. None: not known.
     """
 
     digest: Digest
@@ -41,10 +42,17 @@ class KnownCovariable:
     widget_setup: bytes = b""
     requires: frozenset[bytes] = frozenset()
     provides: Mapping[bytes, str] = field(default_factory=dict)
+    current: frozenset[int] | None = frozenset()
 
 
-def known_covariable(names: Names, prints: Mapping[str, Fingerprint]) -> KnownCovariable:
-    """What the fingerprints of its names tell of a co-variable."""
+def known_covariable(
+    names: Names, prints: Mapping[str, Fingerprint], current: Set[int] = frozenset()
+) -> KnownCovariable:
+    """What the fingerprints of its names tell of a co-variable.
+
+    Args:
+        current: ids of what calls into libraries may touch though no code names it.
+    """
     own = [prints[name] for name in names]
     provides = {token: name for name in reversed(names) if (token := prints[name].token) is not None}
     return KnownCovariable(
@@ -57,6 +65,7 @@ def known_covariable(names: Names, prints: Mapping[str, Fingerprint]) -> KnownCo
         b"".join(each.widget_setup for each in own),
         frozenset().union(*(each.classes for each in own)) - provides.keys(),
         provides,
+        frozenset(key for each in own for part in (each, *each.hubs) for key in current & part.links.keys()),
     )
 
 
@@ -80,10 +89,12 @@ class Knowledge:
         known: each co-variable of the session.
         covariable_of: name -> the co-variable that it belongs to.
         bindings: name -> id of the object that it was bound to.
+        with_current: those co-variables that calls into libraries may touch though no code names them.
     """
 
     def __init__(self) -> None:
         self.known: dict[Names, KnownCovariable] = {}
+        self.with_current: set[Names] = set()
         self.covariable_of: dict[str, Names] = {}
         self.bindings: dict[str, int] = {}
 
@@ -118,11 +129,13 @@ class Knowledge:
     def add(self, names: Names, known: KnownCovariable) -> None:
         """Keeps what is known of a co-variable. What is known of its bindings is kept apart."""
         self.known[names] = known
+        self._note_current(names, known)
         self.covariable_of.update(dict.fromkeys(names, names))
 
     def remove(self, names: Names) -> None:
         """Forgets a co-variable and the bindings of its names."""
         self.known.pop(names, None)
+        self.with_current.discard(names)
         for name in names:
             self.covariable_of.pop(name, None)
             self.bindings.pop(name, None)
@@ -136,3 +149,12 @@ class Knowledge:
         self.known = dict(snapshot.known)
         self.bindings = dict(snapshot.bindings)
         self.covariable_of = {name: names for names in self.known for name in names}
+        self.with_current = set()
+        for names, known in self.known.items():
+            self._note_current(names, known)
+
+    def _note_current(self, names: Names, known: KnownCovariable) -> None:
+        if known.current or known.current is None:
+            self.with_current.add(names)
+        else:
+            self.with_current.discard(names)

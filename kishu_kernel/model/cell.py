@@ -44,6 +44,7 @@ class Access:
         read_only: those of the names that the code only reads. An opaque object under such a name counts as unchanged.
         assigned: attributes that it binds or deletes, on whatever objects.
         looked_up: attributes, and words in texts, by which it may reach these objects. Empty where it assigns none.
+        imports: packages that it imports.
     """
 
     names: frozenset[str] = frozenset()
@@ -54,6 +55,7 @@ class Access:
     read_only: frozenset[str] = frozenset()
     assigned: frozenset[str] = frozenset()
     looked_up: frozenset[str] = frozenset()
+    imports: frozenset[str] = frozenset()
 
     def __or__(self, other: Access) -> Access:
         names = self.names | other.names
@@ -69,6 +71,7 @@ class Access:
             read_only,
             self.assigned | other.assigned,
             self.looked_up | other.looked_up,
+            self.imports | other.imports,
         )
 
     def as_read_only(self) -> Access:

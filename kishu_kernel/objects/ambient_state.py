@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 LEFT_ALONE: Any = object()
@@ -59,6 +60,11 @@ class Provider:
     def lacking(self, value: Any) -> str | None:
         """What part of it cannot be made this, as a clause for a person: `write` sets the rest. Changes nothing."""
         return None
+
+    @contextmanager
+    def rerunning(self) -> Iterator[None]:
+        """For a block that runs a cell again: what lives outside of variables is not done to a second time."""
+        yield
 
     @property
     def present(self) -> bool:

@@ -153,6 +153,10 @@ class Library:
         """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""
         return True
 
+    def current(self) -> Iterable[object]:
+        """Objects that calls into the library may touch though no code names them, as the figure that is drawn in."""
+        return ()
+
     def owners_of_comms(self) -> dict[str, Any]:
         """By the ids of comms, what the library keeps there because it has that comm: its own dictionary.
 

@@ -90,6 +90,10 @@ class LiveObjects:
             name = self._variables[key] = next(held, "")
         return name
 
+    def variables(self) -> Mapping[str, Any]:
+        """The user's namespace as it is now; the shell's own names are in it, too."""
+        return self._namespace
+
     def resolve(self, reference: Reference) -> Any:
         """The object that a reference leads to.
 

@@ -199,6 +199,15 @@ def code_only_state_of(obj: Any) -> Any:
     return None if found is None else found.answer(obj)
 
 
+def current_objects() -> list[Any]:
+    """What calls into libraries may touch though no code names it: the current figure, where is logged to."""
+    found: list[Any] = []
+    for library in registry.with_current_objects():
+        with suppress(UnknownError):
+            found.extend(library.current())
+    return found
+
+
 # -- for people ----------------------------------------------------------------------------------------
 
 

@@ -80,6 +80,7 @@ class Registry:
             weakref.WeakKeyDictionary()
         )
         self._traits: dict[str, tuple[int, frozenset[str]]] = {}
+        self._with_current: list[Library] = []
         self._providers: tuple[int, dict[str, Provider]] = (-1, {})
         self._complaints: list[str] = []
         self._told: set[str] = set()
@@ -148,6 +149,11 @@ class Registry:
                     found.setdefault(provider.name, provider)  # those that are believed come first
             self._providers = self.generation, found
         return found
+
+    def with_current_objects(self) -> list[Library]:
+        """Those that say which objects calls into them may touch."""
+        self._look()
+        return self._with_current
 
     def provider_not_imported(self, name: str) -> Provider | None:
         """A kind of ambient state of a library that the session has not imported yet. Only our own files are asked."""
@@ -300,7 +306,9 @@ class Registry:
 
     def _add(self, library: Library, *, theirs: bool) -> None:
         _check(library)
-        for method in ("statics", "copies_on_write"):
+        if type(library).current is not Library.current:
+            self._with_current.append(library)
+        for method in ("statics", "copies_on_write", "current"):
             setattr(library, method, self._guarded(library, getattr(library, method)))
 
         def guarded(question: str, answer: Any) -> Any:

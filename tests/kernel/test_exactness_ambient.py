@@ -203,9 +203,12 @@ def test_what_a_library_gave_to_its_own_logger_at_its_first_use_is_no_loss(start
     notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
     with start(environment=notebook) as kernel:
         kernel.ok("import logging, _pytest.logging; x = [1]")
-        kernel.ok("logging.getLogger('_pytest.of').addHandler(_pytest.logging.LogCaptureHandler())")
-        kernel.done("undo")
-        kernel.done("redo")
+        kernel.ok(
+            "h = _pytest.logging.LogCaptureHandler(); h.lines = (line for line in 'ab')\n"
+            "logging.getLogger('_pytest.of').addHandler(h); del h"
+        )  # nobody could store it
+        for step in ("undo", "redo"):
+            kernel.done(step)
         assert kernel.value("len(logging.getLogger('_pytest.of').handlers)") == 1
         kernel.ok("x.append(2)")
         kernel.done("log")  # what was taken is written

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Iterable
+import types
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any
 
-from kishu_kernel.objects.ambient_settings import Setting, Settings
+from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
 from kishu_kernel.objects.ambient_state import Provider, differs
+from kishu_kernel.objects.arrays import array_type
+from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
+from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.registrations import Registrations, at, mapping
+
+_DEEPEST = 5
+_MOST = 200
+"""Steps from a variable to the figure that it leads to, and objects that are looked at on the way, at most."""
+
+_LEAD_NOWHERE = (type, types.ModuleType, types.FunctionType, str, int, float, bytes, bool, type(None))
 
 
 def _figure(figure: Any) -> Reduction:
@@ -156,6 +169,142 @@ def _set_formats(formats: Any) -> None:
         )
 
 
+class _Figures(Provider):
+    """The figures that are open, the current one last: by the variable that leads to one, or the live one itself.
+
+    Law: what a figure shows is its variable's. Of one that no variable leads to only the live one comes back.
+    """
+
+    name = "figures of pyplot"
+    module = "matplotlib._pylab_helpers"
+    refers = True
+    imports = True
+
+    def __init__(self) -> None:
+        self._places: dict[int, tuple[str, int]] = {}
+
+    def read(self) -> Any:
+        return tuple((number, self._reference(each.canvas.figure)) for number, each in _managers().items())
+
+    def write(self, value: Any) -> None:
+        managers = _managers()
+        open_now = {id(each.canvas.figure): each for each in managers.values()}
+        wanted = {}
+        for number, reference in value:
+            with suppress(LookupError):  # told before
+                figure = _resolved(reference)
+                manager = (
+                    open_now.get(id(figure)) or getattr(figure.canvas, "manager", None) or _new_manager(figure, number)
+                )
+                manager.num = number
+                wanted[number] = manager
+        managers.clear()
+        managers.update(wanted)
+
+    def initial(self) -> Any:
+        return ()
+
+    def obstacle(self, value: Any) -> str | None:
+        return "they are windows" if value and _backend_shows_windows() else None
+
+    def lacking(self, value: Any) -> str | None:
+        return lacking_references([reference for _, reference in value])
+
+    def _reference(self, figure: Any) -> tuple[Any, ...]:
+        key = live_objects.key(figure)
+        place = self._places.get(key[1])
+        variables = live_objects.variables()
+        if place is None or not _is_at(variables, place, figure):
+            found = (
+                (name, number)
+                for name, value in list(variables.items())
+                if not name.startswith("_")
+                for number, each in enumerate(_figures_in(value))
+                if each is figure
+            )
+            place = next(found, ("", 0))
+            self._places[key[1]] = place
+        return ("figure of", *place) if place[0] else ("held", *key, b"")
+
+
+def _managers() -> dict[int, Any]:
+    managers: dict[int, Any] = sys.modules["matplotlib._pylab_helpers"].Gcf.figs
+    return managers
+
+
+def _resolved(reference: tuple[Any, ...]) -> Any:
+    if reference[0] != "figure of":
+        return live_objects.resolve(reference)
+    _, name, number = reference
+    found = _figures_in(live_objects.variables().get(name))
+    if number >= len(found):
+        raise LookupError(f"the variable {name} leads to no figure")
+    return found[number]
+
+
+def _is_at(variables: Mapping[str, Any], place: tuple[str, int], figure: Any) -> bool:
+    name, number = place
+    found = _figures_in(variables.get(name))
+    return number < len(found) and found[number] is figure
+
+
+def _figures_in(value: Any) -> list[Any]:
+    """Figures that a value leads to: what is drawn in one, also in lists, arrays and attributes. Nearest first."""
+    figures, artists = sys.modules.get("matplotlib.figure"), sys.modules.get("matplotlib.artist")
+    if figures is None or artists is None:
+        return []
+    found: dict[int, Any] = {}
+    seen: dict[int, Any] = {}
+    level = [value]
+    for _ in range(_DEEPEST):
+        held: list[Any] = []
+        for each in level:
+            if id(each) in seen or len(seen) > _MOST:
+                continue
+            seen[id(each)] = each
+            kind = type(each)
+            if derives(kind, figures.FigureBase) or derives(kind, artists.Artist):
+                figure = each.get_figure()
+                while figure is not None and derives(type(figure), figures.SubFigure):
+                    figure = figure._parent
+                if figure is not None:
+                    found.setdefault(id(figure), figure)
+            else:
+                held.extend(_held_in(each))
+        level = held
+    return list(found.values())
+
+
+def _held_in(value: Any) -> Iterable[Any]:
+    """What a value holds, the first of it. Runs no code of the user's, and makes no dictionary of attributes."""
+    kind = type(value)
+    if any(kind is each for each in _LEAD_NOWHERE):
+        return ()
+    if kind is array_type():
+        return list(islice(value.flat, _MOST)) if value.dtype == object else ()
+    return gc.get_referents(value)[:_MOST]
+
+
+def _backend() -> Any:
+    return getattr(sys.modules.get("matplotlib.pyplot"), "_backend_mod", None)
+
+
+def _backend_shows_windows() -> bool:
+    canvas = getattr(_backend(), "FigureCanvas", None)
+    return getattr(canvas, "required_interactive_framework", None) is not None
+
+
+def _new_manager(figure: Any, number: int) -> Any:
+    """Makes a loaded figure one of those that are open. Shows nothing."""
+    bases = sys.modules["matplotlib.backend_bases"]
+    backend = _backend()
+    canvas = getattr(backend, "FigureCanvas", bases.FigureCanvasBase)(figure)
+    manager = getattr(backend, "FigureManager", bases.FigureManagerBase)(canvas, number)
+    gcf = sys.modules["matplotlib._pylab_helpers"].Gcf
+    manager._cidgcf = canvas.mpl_connect("button_press_event", lambda event: gcf.set_active(manager))
+    return manager
+
+
 def _frozen(value: Any) -> Any:
     return list(value) if isinstance(value, list) else value
 
@@ -192,6 +341,7 @@ class Matplotlib(Library):
     ambient = (
         _Backend(),
         _Settings(),
+        _Figures(),
         Settings(
             "formats of figures",
             "matplotlib_inline.backend_inline",
@@ -200,6 +350,12 @@ class Matplotlib(Library):
         Registrations("registrations with matplotlib", "matplotlib", _REGISTRIES),
     )
     registers_once = True
+
+    def current(self) -> Iterable[object]:
+        """Figures that are open: whatever plots may draw in one of them."""
+        helpers = sys.modules.get("matplotlib._pylab_helpers")
+        managers = () if helpers is None else list(helpers.Gcf.figs.values())
+        return [each.canvas.figure for each in managers]
 
     def statics(self) -> Iterable[object]:
         """The settings, which objects refer to as they are."""

@@ -12,6 +12,15 @@ from typing import Any
 
 from kishu_kernel.objects.live_objects import live_objects
 
+_UNTIL_SET = {
+    "MemoryHandler": {"target": None},
+    "QueueHandler": {"queue": None, "listener": None},
+    "SocketHandler": {"sock": None},
+    "DatagramHandler": {"sock": None},
+    "HTTPHandler": {"context": None},
+}
+"""Attributes that are no plain values, by class: the tree of loggers sets them, where they were others."""
+
 
 def make_handler(process: str, number: int, kind: tuple[str, str], attributes: dict[str, Any], stream: Any) -> Any:
     """A handler by its number.
@@ -28,7 +37,9 @@ def make_handler(process: str, number: int, kind: tuple[str, str], attributes: d
     module = logging.handlers if kind[0] == "logging.handlers" else logging
     handler = logging.Handler.__new__(getattr(module, kind[1]))
     logging.Handler.__init__(handler)
-    vars(handler).update(attributes)
+    vars(handler).update(_UNTIL_SET.get(kind[1], {}), **attributes)
+    if type(handler) in (logging.handlers.MemoryHandler, logging.handlers.BufferingHandler):
+        handler.buffer = []
     if isinstance(handler, logging.FileHandler):
         vars(handler).update(stream=None, mode="a", _builtin_open=open)
     elif isinstance(handler, logging.StreamHandler):

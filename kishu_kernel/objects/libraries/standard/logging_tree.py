@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import copyreg
 import logging
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import suppress
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import lacking_references
@@ -21,7 +24,7 @@ from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
 
 _OWN = ("logging", "logging.handlers")
-_NEVER = frozenset({"formatter", "filters", "lock", "stream", "mode", "_builtin_open"})
+_NEVER = frozenset({"formatter", "filters", "lock", "stream", "mode", "_builtin_open", "handle"})
 """What is no part of a handler's recipe. Level and end are: a variable that holds it has changed with them."""
 
 _PLAIN = (str, int, float, bool, bytes, type(None))
@@ -29,14 +32,41 @@ _USUAL = (logging.NOTSET, (), True, False, ())
 
 
 def _recipe(handler: Any) -> tuple[Any, ...]:
-    """What `make_handler` takes. TypeError where it could not make it again."""
-    attributes = {name: value for name, value in vars(handler).items() if name not in _NEVER}
-    for name, value in attributes.items():
-        if type(value) not in _PLAIN and type(value).__name__ != "Pattern":
-            raise HeldOutsideError(f"a handler that holds a {type(value).__name__} ({name}) cannot be made again")
-    stream = None if isinstance(handler, logging.FileHandler) else getattr(handler, "stream", None)
+    """What `make_handler` takes. What else the handler leads to is set afterwards (`_parts`)."""
     kind = type(handler).__module__, type(handler).__qualname__
+    attributes = {name: value for name, value in _attributes(handler) if _is_plain(value)}
+    stream = None if isinstance(handler, logging.FileHandler) else getattr(handler, "stream", None)
     return *live_objects.key(handler), kind, attributes, None if stream is None else _stream(stream)
+
+
+def _attributes(handler: Any) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in vars(handler).items() if name not in _NEVER]
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in _PLAIN or type(value).__name__ == "Pattern"
+
+
+def _parts(handler: Any) -> dict[str, Any]:
+    """The attributes that are no plain values: another handler, a queue, records that wait."""
+    return {name: _part(value) for name, value in _attributes(handler) if not _is_plain(value)}
+
+
+def _part(value: Any) -> tuple[Any, ...]:
+    if isinstance(value, logging.Handler):
+        return _reference(value)
+    if type(value) is list:
+        return ("list", *map(live_objects.reference, value))
+    return live_objects.reference(value)
+
+
+def _set_parts(handler: Any, parts: dict[str, Any]) -> None:
+    for name, reference in parts.items():
+        with suppress(LookupError):  # told before
+            if reference[0] == "list":
+                vars(handler)[name] = _all_resolved(reference[1:])
+            else:
+                vars(handler)[name] = _resolved(reference)
 
 
 def _stream(stream: Any) -> Any:
@@ -55,12 +85,8 @@ def _handler(handler: Any) -> Reduction:
 
 
 def _reference(handler: Any) -> tuple[Any, ...]:
-    if type(handler).__module__ not in _OWN:
-        return live_objects.reference(handler)
-    try:
-        return "handler", *_recipe(handler)
-    except HeldOutsideError:
-        return "held", *live_objects.key(handler), b""
+    own = type(handler).__module__ in _OWN
+    return ("handler", *_recipe(handler)) if own else live_objects.reference(handler)
 
 
 def _resolved(reference: tuple[Any, ...]) -> Any:
@@ -159,7 +185,17 @@ class _Tree(Provider):
         return {}, {}, 0, {}
 
     def lacking(self, value: Any) -> str | None:
-        return lacking_references([[*state[1], *state[4]] for state in value[0].values()])
+        parts = [list(part.values()) for *_, part in value[1].values() if isinstance(part, dict)]
+        return lacking_references([*([*state[1], *state[4]] for state in value[0].values()), *parts])
+
+    @contextmanager
+    def rerunning(self) -> Iterator[None]:
+        silence = _Silence()
+        silence.begin()
+        try:
+            yield
+        finally:
+            silence.end()
 
     def _of(self, logger: Any) -> tuple[Any, ...]:
         handlers = tuple(_reference(each) for each in logger.handlers if id(each) not in self._theirs)
@@ -190,11 +226,14 @@ def _settings(handler: Any) -> tuple[Any, ...]:
     stream = None if isinstance(handler, logging.FileHandler) else getattr(handler, "stream", None)
     held = None if stream is None else _stream(stream)
     closed = bool(getattr(handler, "_closed", False))
-    return handler.level, formatter, tuple(map(live_objects.reference, handler.filters)), held, closed
+    filters = tuple(map(live_objects.reference, handler.filters))
+    return handler.level, formatter, filters, held, closed, _parts(handler)
 
 
 def _set_handler(handler: Any, settings: tuple[Any, ...]) -> None:
-    level, formatter, filters, stream, closed = settings
+    level, formatter, filters, stream, closed, *parts = settings  # older stores have no parts
+    if not any(each() is handler for each in logging._handlerList):  # type: ignore[attr-defined]
+        logging._addHandlerRef(handler)  # type: ignore[attr-defined]
     if closed and not getattr(handler, "_closed", False):
         handler.close()
     elif not closed and getattr(handler, "_closed", False):
@@ -208,6 +247,58 @@ def _set_handler(handler: Any, settings: tuple[Any, ...]) -> None:
     if stream is not None:
         with suppress(LookupError):
             handler.stream = getattr(sys, stream) if isinstance(stream, str) else live_objects.resolve(stream)
+    for each in parts:
+        _set_parts(handler, each)
+
+
+class _Silence:
+    """While a cell is run again: nothing is written by what lives on afterwards, and no file is opened.
+
+    A handler that writes into a variable of the re-run, or is one, works: these variables are copies. What other
+    threads log meanwhile is written.
+    """
+
+    def __init__(self) -> None:
+        self._others = sys._current_frames().keys() - {threading.get_ident()}
+        self._silent: list[Any] = []
+        self._sinks: list[Any] = []
+        self._over = False
+
+    def begin(self) -> None:
+        for handler in _live_handlers():
+            stream = getattr(handler, "stream", None)
+            own_class = type(handler).__module__ in _OWN
+            held = None if own_class and isinstance(handler, logging.FileHandler) else stream if own_class else handler
+            if (held is None or not live_objects.variable(held)) and "handle" not in vars(handler):
+                handler.handle = partial(self._handle, handler)
+                self._silent.append(handler)
+        logging.open = self._open  # type: ignore[attr-defined]
+
+    def end(self) -> None:
+        self._over = True
+        vars(logging).pop("open", None)
+        for handler in self._silent:
+            vars(handler).pop("handle", None)
+        for handler in _live_handlers():
+            if any(getattr(handler, "stream", None) is sink for sink in self._sinks):
+                handler._builtin_open = open
+                handler.stream, handler.mode = None, "a"  # it opens its file when there is something to write
+        for sink in self._sinks:
+            sink.close()
+
+    def _is_rerun(self) -> bool:
+        return not self._over and threading.get_ident() not in self._others
+
+    def _handle(self, handler: Any, record: Any) -> Any:
+        return False if self._is_rerun() else type(handler).handle(handler, record)
+
+    def _open(self, file: Any, *how: Any, **named: Any) -> Any:
+        """What `logging.FileHandler` calls to open its file."""
+        if not self._is_rerun():
+            return open(file, *how, **named)
+        sink = open(os.devnull, "a", encoding="utf-8", errors="replace")  # noqa: SIM115 -- closed in `end`
+        self._sinks.append(sink)
+        return sink
 
 
 def _logger(logger: Any) -> Reduction:
@@ -222,3 +313,12 @@ class Logging(Library):
     packages = ("logging",)
     reductions = {"logging.Logger": _logger, "logging.Handler": _handler}
     ambient = (_Tree(),)
+
+    def current(self) -> Iterable[object]:
+        """Whatever logs writes to handlers, and what they hold."""
+        for handler in _live_handlers():
+            if type(handler).__module__ not in _OWN:
+                yield handler
+            elif isinstance(handler, logging.StreamHandler) and handler.stream not in (sys.stdout, sys.stderr, None):
+                yield handler.stream
+            yield from (value for _, value in _attributes(handler) if not _is_plain(value))
