@@ -13,6 +13,9 @@ import ast
 import functools
 import re
 
+REGISTERS = "registers with"
+"""Begins the phrase of a registration that was found with a library of which nothing is known."""
+
 _CALLS = {
     "writes files": {
         *("to_csv", "to_parquet", "to_excel", "to_pickle", "to_json", "to_hdf", "to_feather", "to_html"),

@@ -88,6 +88,7 @@ class Plan:
         replay: cells to re-run, in this order.
         ambient: kinds of state outside the namespace that will be set. Sorted.
         lost: versions of the target that will be missing.
+        notes: sentences about what will be otherwise than it was, outside of variables, and cannot be helped.
     """
 
     target: CheckpointId | None
@@ -97,6 +98,7 @@ class Plan:
     replay: tuple[ReplayStep, ...]
     lost: tuple[Lost, ...]
     ambient: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def with_side_effects(self) -> tuple[ReplayStep, ...]:

@@ -71,6 +71,10 @@ class LiveObjects:
             self.know(key, obj)
         return key
 
+    def knows(self, obj: Any) -> bool:
+        """Whether ambient state refers to an object, or did."""
+        return id(obj) in self._keys
+
     def known(self, process: str, number: int) -> Any:
         """The object of this number; None where this process does not know it."""
         return self._objects.get((process, number))

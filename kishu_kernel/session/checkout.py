@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.ambient.keeper import Move
@@ -17,6 +17,7 @@ from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
 from kishu_kernel.history.graph import ancestry
+from kishu_kernel.history.registered import registration_notes
 from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, Plan, State
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
@@ -155,16 +156,18 @@ class Checkouts:
         if options.dry_run:
             self._cells.unchecked = unchecked
             plan = self._restorer.plan(self._timeline, start.state, target, options.replay, start.ambient)
+            plan = self._with_notes(plan, previous)
             return Outcome(previous, previous, plan, False, time.perf_counter() - began)
         reuse = self._ledger.sequence_reuse()
         self._timeline.pinned = target
         plan, restored = self._obtained(target, options, start, reuse)
+        plan = self._with_notes(plan, previous)
         with self._restorer.handing_over(restored):
             self._store_changes(start)  # only now: a checkout that is refused changes nothing
             previous = self._timeline.head
             self._rebind(plan, restored, start.ambient, branch, reuse)
         self._think_time.note_checkout(restored)
-        self._tell_differences(target)
+        self._tell_differences(plan)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)
 
     def _start(self, target: CheckpointId | None) -> _Start:
@@ -232,8 +235,15 @@ class Checkouts:
 
         uninterrupted(switch, final_step=True)
 
-    def _tell_differences(self, target: CheckpointId | None) -> None:
+    def _with_notes(self, plan: Plan, here: CheckpointId | None) -> Plan:
+        timeline = self._timeline
+        return replace(plan, notes=registration_notes(timeline.lookup, here, plan.target, timeline.session))
+
+    def _tell_differences(self, plan: Plan) -> None:
         """Tells the user in what the state is not what it was."""
+        target = plan.target
+        for note in plan.notes:
+            self._warn(note)
         if self._restorer.differing_after_rerun:
             names = ", ".join(name for each in self._restorer.differing_after_rerun for name in each)
             self._warn(DIFFERENT.format(names))

@@ -288,6 +288,13 @@ class Ledger:
         if self.timeline.head is not None:
             self.timeline.rewrite_record(replace(self.timeline.lookup(self.timeline.head), audited=True))
 
+    def note_effects(self, id: CheckpointId, phrases: Sequence[str]) -> None:
+        """The last cell is found to have had more side effects than were heard: its record says so from now on."""
+        checkpoint = self.timeline.lookup(id)
+        if id == self.timeline.head and checkpoint.effects is not None:
+            effects = tuple(sorted({*checkpoint.effects, *phrases}))
+            self.timeline.rewrite_record(replace(checkpoint, effects=effects))
+
     def distrust(self, version: Version, reason: str, kinds: Iterable[type]) -> None:
         """The payload of a version does not give back what was stored: drops it.
 

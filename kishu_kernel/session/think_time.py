@@ -1,6 +1,7 @@
-"""What is done in the user's think time, piece by piece: trial loads, and the audit.
+"""What is done in the user's think time, piece by piece: trial loads, a search, and the audit.
 
 - **Trial load** (`trial_loads`): does what a checkpoint has stored come back as it is?
+- **Registrations** (`registration_search`): which libraries hold something that the cell made?
 - **Audit** (`audit`): has a variable changed that the cell's code cannot have touched?
 
 Law: nothing is done while a cell runs or waits; a piece is short, or is given up when somebody waits.
@@ -20,6 +21,7 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.audit import Audit
 from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger
+from kishu_kernel.session.registration_search import RegistrationSearch
 from kishu_kernel.session.trial_loads import TrialLoads
 
 if TYPE_CHECKING:  # most sessions need none
@@ -45,6 +47,7 @@ class ThinkTime:
         self._ledger = ledger
         self._loads = IsolatedLoads(ledger, table)
         self._audit = Audit(ledger, table, self._loads)
+        self._registrations = RegistrationSearch(ledger, table)
         self._trials = TrialLoads(ledger, table, self._loads, tell)
         self._checkpoint: CheckpointId | None = None
         """The one whose audit is not finished."""
@@ -69,6 +72,8 @@ class ThinkTime:
         """A checkpoint was taken: the audit begins again."""
         self._audit.begin(checkpoint)
         self._checkpoint = checkpoint.id
+        if checkpoint.effects is not None:
+            self._registrations.begin(checkpoint)
         self._used = 0.0
         self._given_up = False
         if self._with_trials:
@@ -77,6 +82,7 @@ class ThinkTime:
     def note_checkout(self, loaded: Iterable[Version]) -> None:
         """The session is in another state, for which these versions were loaded."""
         self._checkpoint = None
+        self._registrations.abandon()
         self._used = 0.0
         self._audit.note_loaded(loaded)
 
@@ -112,6 +118,8 @@ class ThinkTime:
             return partial(self._audit.verify_loaded, self._audit.next_loaded(), variables, should_stop)
         if self._trials.left:
             return partial(self._trials.try_load, *self._trials.take_next(), variables, self._checkpoint, should_stop)
+        if self._registrations.left:
+            return partial(self._registrations.step, variables)
         if queue := self._audit.queue():
             return partial(self._audit.check, queue.popleft(), variables, should_stop)
         checkpoint, self._checkpoint = self._checkpoint, None

@@ -34,6 +34,7 @@ from kishu_kernel.frontend.pages.wording import (
     padded,
     short,
     states,
+    untold_notes,
 )
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import size
@@ -95,6 +96,7 @@ def _travel(reply: Reply, view: View) -> str:
     ]
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
     lines += [f"  lost: {names}: {printable(reason)}" for names, reason in losses(plan)]
+    lines += [f"  {printable(note)}" for note in untold_notes(reply)]
     lines += [not_in_state(reply)] if not_in_state(reply) else []
     return "\n".join(lines)
 

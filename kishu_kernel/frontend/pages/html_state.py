@@ -15,6 +15,7 @@ from kishu_kernel.frontend.pages.wording import (
     lost_names,
     not_in_state,
     states,
+    untold_notes,
 )
 from kishu_kernel.model.amounts import size
 
@@ -55,6 +56,7 @@ def travel_page(reply: Reply, view: View) -> str:
     changes += [f'<span class="k-soft">{kept} kept as they are</span>'] if kept and changes else []
     body = f"<p>{' '.join(changes) or 'Nothing differs.'}</p>" + _reruns(plan["replay"], reply["applied"])
     body += "".join(f"<p>Lost: {esc(names)}: {esc(reason)}</p>" for names, reason in losses(plan))
+    body += "".join(f"<p>{esc(note)}</p>" for note in untold_notes(reply))
     if cells := not_in_state(reply):
         body += f"<p>{esc(cells)}.</p>"
     if reply["applied"]:

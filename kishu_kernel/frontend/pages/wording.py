@@ -118,6 +118,11 @@ def losses(plan: Reply) -> list[tuple[str, str]]:
     return [(listed(of), reason) for reason, of in names.items()]
 
 
+def untold_notes(reply: Reply) -> Sequence[str]:
+    """Returns the notes of a plan. Once it is carried out, whoever did that has told them."""
+    return () if reply["applied"] else reply["plan"].get("notes", ())
+
+
 def not_in_state(reply: Reply, most: int = 8) -> str:
     """Returns `In [7], In [9] are not in this state`: cells that were run, and are undone. Empty if there are none."""
     cells: Sequence[Reply] = reply.get("ahead") or ()

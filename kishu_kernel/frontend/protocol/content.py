@@ -81,6 +81,7 @@ def plan_content(plan: Plan) -> Json:
         ],
         "ambient": list(plan.ambient),
         "lost": [{"names": list(lost.version.names), "reason": lost.reason} for lost in plan.lost],
+        "notes": list(plan.notes),
     }
 
 

@@ -1,0 +1,126 @@
+"""Who of a library's holds something of the notebook's: found backwards, by asking the collector who refers to it.
+
+From an object to its holders, to theirs, until a module or a class of a library is reached. Each step is one pass over
+all objects that the collector knows: about 0.3 us an object, whoever many are asked for. What the notebook's own
+variables and classes hold ends on the way.
+
+Law: no code of the user's runs, and nothing that was found is kept. Weak references and what C keeps for itself are not
+seen: who asks has other ways for those.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Any
+
+from kishu_kernel.objects.classes import is_users_own, module_contents, module_name, mro_of
+from kishu_kernel.process.code_origins import is_users_module
+
+MOST_STEPS = 5
+"""Passes for one search, at most."""
+MOST_HOLDERS = 1000
+"""Holders that are looked at after one pass, at most: a class has its instances."""
+MOST_OBJECTS = 40
+"""Objects whose holders are asked for in one pass, at most."""
+
+_OURS = frozenset({"kishu_kernel", "IPython", "ipykernel", "traitlets", "tornado", "zmq", "jupyter_client", "comm"})
+_KEEPS_WHAT_IT_SAW = frozenset({"typing", "functools", "inspect", "asyncio", "gc", "linecache", "threading"})
+"""Caches, and what runs the notebook's own tasks and threads."""
+_NO_HOLDERS = (
+    *(types.FrameType, types.GeneratorType, types.CoroutineType, types.GetSetDescriptorType),
+    *(types.MemberDescriptorType, types.TracebackType),
+)
+_CACHE = "_lru_cache_wrapper"
+
+Found = dict[str, list[int]]
+"""Packages, each with the ids of the objects that were asked for and that it holds."""
+
+
+def outside_holders(targets: list[Any], known: Iterable[Mapping[str, Any]]) -> Generator[None, None, Found]:
+    """Which libraries hold these objects. Pauses after each pass.
+
+    Args:
+        targets: the caller holds them by nothing else.
+        known: the variables of the notebook. What they hold is not followed: it is looked at by itself.
+    """
+    found: Found = {}
+    origins = {id(each): {id(each)} for each in targets}
+    frontier = targets[:MOST_OBJECTS]
+    modules = {id(module_contents(module)): name for name, module in list(sys.modules.items())}
+    seen = {id(targets), *origins}
+    for each in known:
+        seen.update((id(each), *map(id, list(each.values()))))
+    for _ in range(MOST_STEPS):
+        if not frontier:
+            break
+        ignored = {id(frontier), id(origins), id(seen), id(modules), id(found)}
+        for each in frontier:
+            if isinstance(each, type):
+                seen.update(_lines_of(each))
+        holders = [each for each in gc.get_referrers(*frontier) if id(each) not in ignored and id(each) not in seen]
+        further: list[Any] = []
+        for holder in holders[:MOST_HOLDERS]:
+            seen.add(id(holder))
+            asked = _asked_for(holder, frontier, origins)
+            package = _package(holder, modules)
+            if package is not None:
+                if package and asked:
+                    found.setdefault(package, []).extend(asked.difference(found.get(package, ())))
+            elif asked and _may_be_held(holder, frontier):
+                origins[id(holder)] = asked
+                further.append(holder)
+        frontier = further[:MOST_OBJECTS]
+        del holders, further
+        yield
+    return found
+
+
+def _asked_for(holder: Any, frontier: list[Any], origins: Mapping[int, set[int]]) -> set[int]:
+    """The ids of those that were asked for and to which this holder leads."""
+    held = set(map(id, gc.get_referents(holder)))
+    return set().union(*(origins[id(each)] for each in frontier if id(each) in held))
+
+
+def _package(holder: Any, modules: Mapping[int, str]) -> str | None:
+    """The library to which a holder belongs for certain; empty if that is the notebook, or ours. None: nobody knows."""
+    kind = type(holder)
+    if kind is list and any(each is _search_function() for each in holder):
+        return "codecs"
+    if kind is dict:
+        name = modules.get(id(holder))
+        return None if name is None else _told(name)
+    if issubclass(kind, type):
+        return None if is_users_own(holder) else _told(module_name(holder))
+    if issubclass(kind, types.ModuleType):
+        return ""
+    return None
+
+
+def _told(module: str) -> str:
+    package = module.partition(".")[0]
+    untold = package in _OURS or package in _KEEPS_WHAT_IT_SAW or package == "__main__" or is_users_module(package)
+    return "" if untold else package
+
+
+def _lines_of(kind: type) -> Iterator[int]:
+    """The ids of tuples by which a class and those that derive from it refer to it."""
+    for each in (kind, *type.__subclasses__(kind)):
+        yield id(mro_of(each))
+        yield id(_bases_of(each))
+
+
+_bases_of = type.__dict__["__bases__"].__get__
+
+
+def _may_be_held(holder: Any, frontier: list[Any]) -> bool:
+    kind = type(holder)
+    if kind is types.CellType and all(isinstance(each, type) for each in frontier):  # for `super`
+        return False
+    return not issubclass(kind, _NO_HOLDERS) and kind.__name__ != _CACHE
+
+
+def _search_function() -> Any:
+    return getattr(sys.modules.get("encodings"), "search_function", _search_function)
