@@ -3,6 +3,8 @@
 What the lines mean is said in `programs.py`.
 """
 
+# ruff: noqa: E501 -- cells, whole
+
 from __future__ import annotations
 
 import pytest
@@ -102,6 +104,23 @@ FOUND: dict[str, list[str]] = {
         "%undo 2",
         "%restart",
         "%checkout 2",
+    ],
+    "the attributes of a handler keep their order": [
+        "import logging\nclass Keeps(logging.Handler): pass\nother = Keeps()",
+        "other.n = 5",
+        "%restart",
+        "%checkout 1",
+    ],
+    "a super object leads to its own": [
+        "class C:\n    def write(self, to): self.n = to\nclass D(C): pass\nq = D(); e = super(D, q); q.me = e; a = [super(D), super(D, D)]",
+        "q.n = 1",
+        "e.write([2])",
+        "q = e = a = 0",
+        "%undo",
+        "q.n.append(3)",
+        "%undo 2",
+        "%restart",
+        "%checkout 3",
     ],
     "an array over its own memory": [
         "import numpy as np\nfrom numpy.lib.stride_tricks import as_strided, sliding_window_view as window\n"

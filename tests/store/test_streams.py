@@ -45,6 +45,7 @@ NOT_IN_STREAMS = {
     "load_class": "newer than the fixture",
     "make_handler": "newer than the fixture",
     "set_handler_state": "newer than the fixture",
+    "set_super": "newer than the fixture",
     "set_shared_attributes": "newer than the fixture",
     **dict.fromkeys(("make_thread", "make_process", "make_future", "make_executor"), "newer than the fixture"),
     "load_buffer_view": "newer than the fixture",

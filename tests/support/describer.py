@@ -871,6 +871,7 @@ _WAYS: tuple[tuple[Any, _Way], ...] = (
     (types.CellType, _Describer.cell),
     (_DESCRIPTORS, lambda self, path, obj: f"{type(obj).__name__} {obj.__name__}"),
     (type, _Describer.a_class),
+    (super, lambda self, path, obj: self.super(path, obj)),  # type: ignore[attr-defined]
     (property, lambda self, path, obj: self.wrapped("fget fset fdel")(path, obj)),
     ((staticmethod, classmethod), lambda self, path, obj: self.wrapped("__func__")(path, obj)),
     (functools.partial, lambda self, path, obj: self.wrapped("func args keywords __dict__")(path, obj)),
@@ -894,6 +895,14 @@ def _view(self: _Describer, path: str, obj: Any) -> str:
     return type(obj).__name__
 
 
+def _super(self: _Describer, path: str, obj: Any) -> str:
+    """What is asked of one is answered by its object, but for its own members."""
+    own = {name: vars(super)[name].__get__(obj) for name in ("__thisclass__", "__self__")}
+    self.then((f"{path}.{name}", value) for name, value in own.items())
+    return "super"
+
+
+_Describer.super = _super  # type: ignore[attr-defined]
 _Describer.view = _view  # type: ignore[attr-defined]
 
 
