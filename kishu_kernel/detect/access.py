@@ -46,6 +46,7 @@ _REACHING: frozenset[str] = frozenset().union(
 
 # The shell's own, but common words on other objects: count where the code also mentions the shell.
 _OF_SHELL = frozenset({"push", "reset", "magic"})
+_IMPORTING = frozenset({"import_module", "__import__"})
 _COMMANDS = frozenset({"system", "getoutput", "getoutput_split"})
 
 # Methods, and functions of an object, that take parts out of it: these parts may be freed.
@@ -164,6 +165,8 @@ def _judge(mentions: Mentions) -> Access:
         spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts, assigned=assigned, looked_up=reached_by
     )
     imports = frozenset(name.partition(".")[0] for name in mentions.imports)
+    if not _IMPORTING.isdisjoint(loads | attributes):
+        imports |= mentions.words
     for call in mentions.magics:
         access |= _magic_access(call)
     return replace(access, inputs=access.names, imports=access.imports | imports)

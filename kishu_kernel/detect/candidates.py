@@ -14,7 +14,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.detect.connections import connected_names
@@ -70,11 +70,49 @@ class Candidates:
         return self.by_cell.issuperset(names) and self.from_outside.isdisjoint(names)
 
 
+class OwnModules(Protocol):
+    """The user's own modules, whose data have names beside those of the variables."""
+
+    def holds(self, name: str) -> bool:
+        """Whether it is such a name, and not a variable's."""
+        ...
+
+    def reached(self, modules: Iterable[str]) -> Set[str]:
+        """Names of all that code of these modules may touch."""
+        ...
+
+    def spelled(self, words: Set[str]) -> Set[str]:
+        """Names of all that code may touch that has these words for modules."""
+        ...
+
+    def comes_with_import(self, names: Iterable[str], variables: Mapping[str, Any]) -> bool:
+        """Whether these are what a module holds since it was imported, and goes by its place there."""
+        ...
+
+
+class _NoModules:
+    def holds(self, name: str) -> bool:
+        return False
+
+    def reached(self, modules: Iterable[str]) -> Set[str]:
+        return frozenset()
+
+    def spelled(self, words: Set[str]) -> Set[str]:
+        return frozenset()
+
+    def comes_with_import(self, names: Iterable[str], variables: Mapping[str, Any]) -> bool:
+        return False
+
+
+NO_MODULES: OwnModules = _NoModules()
+
+
 class CandidateSearch:
     """One search. It fingerprints the variables that it passes.
 
     Args:
         variables: the user's variables as they are now; none, to search without fingerprints.
+        modules: the user's own modules.
 
     Attributes:
         prints: the fingerprints that were taken, by name.
@@ -82,8 +120,15 @@ class CandidateSearch:
         current: names that the cell may have touched by calls into libraries alone.
     """
 
-    def __init__(self, knowledge: Knowledge, fingerprinter: Fingerprinter, variables: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        fingerprinter: Fingerprinter,
+        variables: Mapping[str, Any],
+        modules: OwnModules = NO_MODULES,
+    ) -> None:
         self._knowledge = knowledge
+        self._modules = modules
         self._covariable_of = knowledge.covariable_of
         self._fingerprint = fingerprinter.take
         self._variables = variables
@@ -125,7 +170,7 @@ class CandidateSearch:
         Args:
             and_rebound: begin with the names that are bound to another object than before, too.
         """
-        start = self._everything if access.dynamic else self._spelled(access.names, access.inputs, self._everything)
+        start = self._everything if access.dynamic else self._meant(access, self._everything)
         return self._closed(start | self._rebound() if and_rebound else start, and_users=True)
 
     def inputs(self, access: Access) -> Iterable[str]:
@@ -134,13 +179,16 @@ class CandidateSearch:
         if access.dynamic:
             return there
         found = self._spelled(access.inputs, access.inputs, there) | (self.current & there)
+        found |= self._of_modules(access.imports, there)
         for name in self._closed(there & found, there):
             known = self._knowledge.of(name)
             deferred = known.deferred if known else ()
+            if known and known.modules:
+                found |= there & self._modules.reached(known.modules)
             if (known and known.dynamic) or any(each.dynamic for each in deferred):
                 return there
             for each in deferred:
-                found |= self._spelled(each.names, each.names, there)
+                found |= self._meant(each, there)
         return found
 
     def _linked_to(self, spared: frozenset[str], candidates: frozenset[str]) -> frozenset[str]:
@@ -204,6 +252,7 @@ class CandidateSearch:
         everything = self._everything if everything is None else everything
         found: set[str] = set()
         seen: set[Access] = set()
+        seen_modules: set[str] = set()
         todo = list(start)
         while todo:
             name = todo.pop()
@@ -213,6 +262,7 @@ class CandidateSearch:
             known = self._knowledge.of(name)
             deferred = set(known.deferred) if known else set()
             dynamic = known.dynamic if known else False
+            modules = known.modules if known else frozenset()
             todo.extend(self._covariable_of.get(name, ()))
             if known and known.requires:
                 todo.extend(self._holders_of(known.requires))
@@ -222,6 +272,10 @@ class CandidateSearch:
                 deferred |= deferred_access([self.prints[name]])
                 dynamic = dynamic or self.prints[name].dynamic
                 todo.extend(self._holders_of(self.prints[name].classes))
+                modules |= self.prints[name].modules
+            if modules and not seen_modules >= modules:
+                todo.extend(everything & self._modules.reached(modules - seen_modules))
+                seen_modules |= modules
             if known and known.provides:
                 todo.extend(self._users_of(name, known, and_users))
             deferred -= seen
@@ -229,9 +283,19 @@ class CandidateSearch:
             if dynamic or any(each.dynamic for each in deferred):
                 todo.extend(everything)
             for each in deferred:
-                todo.extend(self._spelled(each.names, each.names, everything))
+                todo.extend(self._meant(each, everything))
         self.deferred |= seen
         return frozenset(found)
+
+    def _meant(self, access: Access, everything: Set[str]) -> set[str]:
+        """Those of everything that code with this access spells, and what code of the modules may touch that it names.
+
+        What runs later reads all names that it has.
+        """
+        return self._spelled(access.names, access.inputs, everything) | self._of_modules(access.imports, everything)
+
+    def _of_modules(self, words: Set[str], everything: Set[str]) -> set[str]:
+        return set(everything & self._modules.spelled(words)) if words else set()
 
     def _holders_of(self, tokens: Iterable[bytes]) -> Iterator[str]:
         """Names that are bound to the classes with these tokens."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kishu_kernel.detect.candidates import Candidates, CandidateSearch
+from kishu_kernel.detect.candidates import NO_MODULES, Candidates, CandidateSearch, OwnModules
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
@@ -44,13 +44,18 @@ class Detector:
     Args:
         bound_classes: finds the classes among variables that are co-variables of their own. Where not told, there are
             none: a class and its instances are one.
+        modules: the user's own modules.
     """
 
     def __init__(
-        self, table: ReductionTable, bound_classes: Callable[[Mapping[str, Any]], TokenOf] | None = None
+        self,
+        table: ReductionTable,
+        bound_classes: Callable[[Mapping[str, Any]], TokenOf] | None = None,
+        modules: OwnModules = NO_MODULES,
     ) -> None:
         self._table = table
         self._bound_classes = bound_classes
+        self._modules = modules
         self._knowledge = Knowledge()
 
     # -- after a cell ----------------------------------------------------------------------------
@@ -72,7 +77,8 @@ class Detector:
                 this explains does not come back by re-running the cell.
             running: what cells that still run elsewhere may touch. It is left for later, with all that it is linked to.
         """
-        search = CandidateSearch(self._knowledge, self._fingerprinter(self._knowledge.sequences, variables), variables)
+        prints_of = self._fingerprinter(self._knowledge.sequences, variables)
+        search = CandidateSearch(self._knowledge, prints_of, variables, self._modules)
         candidates = search.candidates(access, outside, running)
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
         current = {id(obj) for obj in current_objects()}
@@ -82,13 +88,19 @@ class Detector:
         for names, now in known.items():
             types = tuple(dict.fromkeys(kind for name in names for kind in prints[name].opaque))
             accessed = not candidates.accessed.isdisjoint(names)
-            if (types and accessed) or self._differs(names, now, accessed, variables):
+            unsure = types and accessed and not self._modules.comes_with_import(names, variables)
+            if unsure or self._differs(names, now, accessed, variables):
                 changes.append(Change(names, now.digest, candidates.explained_by_cell(names)))
                 opaque[names] = types
         inputs = self._inputs(search.inputs(access), changes, variables)
         if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):
             # Something else wrote what the cell read: a re-run on the stored versions would do other things.
             changes = [replace(change, replayable=False) for change in changes]
+        # A module that is imported already does not run again: what it holds comes back from the store, or not at all.
+        changes = [
+            replace(change, replayable=False) if any(map(self._modules.holds, change.names)) else change
+            for change in changes
+        ]
         return Judgement(
             self._delta(candidates, known, changes, inputs, prints, variables),
             known,
@@ -227,7 +239,7 @@ class Detector:
                 sequence.release(parts=removes_parts)
 
     def _known_names_search(self) -> CandidateSearch:
-        return CandidateSearch(self._knowledge, Fingerprinter(self._table), {})
+        return CandidateSearch(self._knowledge, Fingerprinter(self._table), {}, self._modules)
 
     # -- the audit -------------------------------------------------------------------------------
 

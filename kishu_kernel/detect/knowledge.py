@@ -28,6 +28,7 @@ class KnownCovariable:
         labels: ids of objects in it that other co-variables may share and see changing (`Fingerprint.labels`).
         sequences: long sequences of atoms in it, for the next fingerprint to recognise.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
+        modules: own modules whose code can be reached from it.
         requires: tokens of the classes that it refers to, and that other co-variables hold.
         provides: tokens of the classes that it holds, and that others may refer to -> the names of these.
         current: ids of objects in it that calls into libraries may touch though no code names them. None: not known.
@@ -40,6 +41,7 @@ class KnownCovariable:
     labels: frozenset[int] = frozenset()
     sequences: tuple[CachedSequence, ...] = ()
     widget_setup: bytes = b""
+    modules: frozenset[str] = frozenset()
     requires: frozenset[bytes] = frozenset()
     provides: Mapping[bytes, str] = field(default_factory=dict)
     current: frozenset[int] | None = frozenset()
@@ -63,6 +65,7 @@ def known_covariable(
         frozenset().union(*(each.labels for each in own)),
         tuple(sequence for each in own for sequence in each.sequences),
         b"".join(each.widget_setup for each in own),
+        frozenset().union(*(each.modules for each in own)),
         frozenset().union(*(each.classes for each in own)) - provides.keys(),
         provides,
         frozenset(key for each in own for part in (each, *each.hubs) for key in current & part.links.keys()),

@@ -16,7 +16,18 @@ from __future__ import annotations
 
 from kishu_kernel.model.cell import EVERYTHING, NOTHING, Access, CellRun, CellStatus, Change, Delta
 from kishu_kernel.model.checkpoint import Checkpoint, VariableInfo, VersionRecord
-from kishu_kernel.model.identity import NO_DIGEST, CheckpointId, Digest, Names, SessionId, State, Version, covariable
+from kishu_kernel.model.identity import (
+    NO_DIGEST,
+    CheckpointId,
+    Digest,
+    Names,
+    SessionId,
+    State,
+    Version,
+    covariable,
+    module_marker,
+    package_of_marker,
+)
 from kishu_kernel.model.payload import Buffer, CodecName, Payload
 from kishu_kernel.model.plan import CheckoutOptions, LoadStep, Lost, Outcome, Plan, ReplayMode, ReplayStep
 from kishu_kernel.model.storage import Collected, StoreShare, StoreStatistics
@@ -53,4 +64,6 @@ __all__ = [
     "Version",
     "VersionRecord",
     "covariable",
+    "module_marker",
+    "package_of_marker",
 ]

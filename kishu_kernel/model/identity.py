@@ -34,3 +34,19 @@ class Version:
 def covariable(names: Sequence[str] | frozenset[str] | set[str]) -> Names:
     """The canonical form of a co-variable's names: sorted."""
     return tuple(sorted(names))
+
+
+_MARKER = "module "
+
+
+def module_marker(package: str) -> str:
+    """The name under which a state holds which modules of one of the user's packages are imported.
+
+    No variable that code can spell has it.
+    """
+    return _MARKER + package
+
+
+def package_of_marker(name: str) -> str | None:
+    """The package, or the module that is none, that such a name tells of; None for other names."""
+    return name[len(_MARKER) :] if name.startswith(_MARKER) else None

@@ -1,28 +1,32 @@
-"""How classes come apart that are stored whole: those of the notebook, and those made at run time. Part of the table.
+"""How classes come apart that are stored whole, and methods of theirs. Part of the table.
 
-cloudpickle does most of it; here is what it leaves out. Neighbours: `reducers`, which asks; `rebuild.code`, the other
-way.
+They are those of the notebook, and those made at run time. cloudpickle does most of it; here is what it leaves out.
+Neighbours: `reducers`, which asks; `rebuild.code`, the other way.
 """
 
 from __future__ import annotations
 
+import types
+from collections.abc import Collection
 from typing import Any
 
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.classes import contents_of, mro_of
+from kishu_kernel.objects.classes import contents_of, derives, is_notebooks, mro_of
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.code import EMPTY_CELL, make_class, set_class_state, set_enum_state
+from kishu_kernel.objects.rebuild.instances import bind_method
 
 SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 """What makes a class anew."""
 
 
-def reduction_of_class(cls: type, pickler: Any) -> Reduction:
+def reduction_of_class(cls: type, pickler: Any, memos: Collection[str]) -> Reduction:
     """The reduction of a class; NotImplemented where it goes by its name.
 
     Args:
         pickler: one of cloudpickle's.
+        memos: attributes that are emptied (`Library.class_memos`).
     """
     reduction = pickler.reducer_override(cls)
     if not isinstance(reduction, tuple) or reduction[0] not in SKELETONS:
@@ -36,10 +40,30 @@ def reduction_of_class(cls: type, pickler: Any) -> Reduction:
     own = {name: value for name, value in contents_of(cls).items() if _is_in_base(cls, name, value)}
     state = {**own, **attributes}
     state.pop("__slotnames__", None)  # what `copyreg` notes when an instance is taken apart
+    state.update((name, {}) for name in memos if type(state.get(name)) is dict)
     make = make_class if reduction[0] is _cloud._make_skeleton_class else reduction[0]
     if make is _cloud._make_skeleton_enum:
         return _reduction_of_enum(cls, arguments, state)
     return make, arguments, (state, slots), None, None, set_class_state
+
+
+def reduction_of_method(method: types.MethodType) -> Reduction:
+    """By its name, where its class has it: who holds a method of its own does not hold a part of its class."""
+    owner: Any = method.__self__
+    function: Any = method.__func__
+    name = function.__name__ if type(function) is types.FunctionType else ""
+    if derives(type(owner), type):
+        found = _defined(owner, name)
+        own = found[1].__func__ if found and type(found[1]) is classmethod else None
+    else:
+        found = _defined(type(owner), name)
+        own = found[1] if found else None
+    return (bind_method, (owner, name)) if found and own is function and is_notebooks(found[0]) else NotImplemented
+
+
+def _defined(cls: type, name: str) -> tuple[type, Any] | None:
+    """What a class has under a name, and which of its bases defines it."""
+    return next(((base, contents_of(base)[name]) for base in mro_of(cls) if name in contents_of(base)), None)
 
 
 def _needed_at_once(cls: type) -> dict[str, Any]:

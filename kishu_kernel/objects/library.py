@@ -77,6 +77,8 @@ class Library:
         classes: how classes are taken apart that derive from these and that no module holds, because the library makes
             them at run time. The function takes the class, and what it gives leads to the one that lives: it joins no
             variables. Classes of the notebook are stored as always.
+        class_memos: attributes of classes of the notebook's that derive from these, in which the library notes what it
+            would find out again: dictionaries, which come back empty, and whose filling is no change.
         external_handles: what instances hold on to that is not in them, as "an open connection". Never stored.
         visible_state: of instances that cannot be stored, what they are made of: it is seen whether they changed.
         missing_values: attributes of modules ("pandas.NA") that hold the one object for missing values among strings.
@@ -126,6 +128,7 @@ class Library:
     exact_reductions: Mapping[str, Reduce | WithMemo] = {}
     complete_reductions: bool = False
     classes: Mapping[str, Reduce | WithMemo] = {}
+    class_memos: Mapping[str, tuple[str, ...]] = {}
     external_handles: Mapping[str, str] = {}
     visible_state: Mapping[str, Callable[[Any], tuple[Any, ...]]] = {}
     missing_values: tuple[str, ...] = ()

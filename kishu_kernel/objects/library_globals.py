@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
+from kishu_kernel.objects.own_modules import is_of_tracked, tracked_modules
 from kishu_kernel.objects.rebuild.code import module_attribute
 
 _BY_REFERENCE = (
@@ -51,7 +52,7 @@ def module_attribute_name(obj: Any) -> str | None:
 def module_attribute_names(kind: type) -> tuple[str, ...]:
     """Names under which a library's module holds instances of its class, as it was when first asked."""
     module = sys.modules.get(module_name(kind))
-    if module is None or module_name(kind) in ("", "builtins", "__main__"):
+    if module is None or module_name(kind) in ("", "builtins", "__main__") or is_of_tracked(kind):
         return ()
     known = _module_attribute_names.get(kind)
     if known is None:
@@ -101,9 +102,12 @@ def globals_of_class(kind: type) -> set[int]:
     if module_name(kind) in ("", "builtins", "__main__"):
         return set()
     holders: list[Mapping[str, Any]] = [
-        contents_of(base) for base in mro_of(kind) if module_name(base) not in ("builtins", "__main__")
+        contents_of(base)
+        for base in mro_of(kind)
+        if module_name(base) not in ("builtins", "__main__") and not is_of_tracked(base)
     ]
-    holders += [module_contents(sys.modules[name]) for name in {module_name(kind)} & sys.modules.keys()]
+    homes = {module_name(kind)} & sys.modules.keys() - tracked_modules  # what the user's own modules hold is the user's
+    holders += [module_contents(sys.modules[name]) for name in homes]
     values = (value for holder in holders for value in list(holder.values()))
     return {id(value) for value in values if not is_by_reference(value)}
 

@@ -106,6 +106,11 @@ def class_reduction_of(cls: type) -> Callable[[Any], Reduction] | WithMemo | Non
     return None if found is None else found.answer
 
 
+def class_memos_of(cls: type) -> frozenset[str]:
+    """Attributes of a class of the notebook's in which the libraries of its bases note what they can find out again."""
+    return frozenset(name for _, found in registry.nearest(("class_memos",), cls) for name in found.answer)
+
+
 def refusal_of(kind: type) -> Callable[[Any], Reduction] | None:
     """A reduction that refuses: instances hold on to what is not in them. None where they may be stored."""
     if registry.exactly("exact_reductions", kind) is not None:
@@ -187,6 +192,11 @@ def callbacks_of(obj: Any) -> list[Any]:
 
 def _paths_to_observers(kind: type) -> list[str]:
     return [path for entry in registry.all("observers", kind) for path in entry.answer]
+
+
+def has_code_only_state(kind: type) -> bool:
+    """Whether a library says so of instances: else all that is seen of one is changed by code."""
+    return registry.find("setup", kind) is not None
 
 
 def code_only_state_of(obj: Any) -> Any:

@@ -37,7 +37,7 @@ import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.objects.attribute_dicts import ALONE, makes_anew, place_of, with_shared_attributes
-from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class
+from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class, reduction_of_method
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
@@ -50,10 +50,12 @@ from kishu_kernel.objects.classes import (
     qualified_name,
 )
 from kishu_kernel.objects.left_out import reduction_with_left_out
-from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
+from kishu_kernel.objects.library import HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
+from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
 from kishu_kernel.objects.questions import (
+    class_memos_of,
     class_reduction_of,
     is_complete,
     is_fingerprint_only,
@@ -71,6 +73,7 @@ from kishu_kernel.objects.rebuild.code import (
     make_function,
     make_module_function,
     module_attribute,
+    module_original,
     set_cell,
     set_function_state,
 )
@@ -174,11 +177,27 @@ class Reducer:
     def reduce(self, obj: Any) -> Reduction:
         """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
         kind = type(obj)
+        if held_since_import and id(obj) in held_since_import and self._goes_by_place(obj):
+            return module_attribute, place_since_import(obj)
+        return self._by_kind(kind, obj)
+
+    def _by_kind(self, kind: type, obj: Any) -> Reduction:
         try:
             entry = self._entries[kind]
         except KeyError:
             entry = self._entries[kind] = self._table.entry(kind)
         return NotImplemented if entry is None else entry(self, obj)
+
+    def _goes_by_place(self, obj: Any) -> bool:
+        """One of the user's modules holds it since it was imported, and it cannot be taken apart: a connection."""
+        if place_since_import(obj) is None:
+            return False
+        try:
+            if self._by_kind(type(obj), obj) is NotImplemented:
+                self._as_pickle_does(obj)
+        except Exception:
+            return True
+        return False
 
     def reduce_whole(self, obj: Any) -> Reduction:
         """As `reduce`, and what holds its attributes stays the same object for all that hold it.
@@ -219,8 +238,10 @@ class Reducer:
             if is_fingerprint_only(kind):  # not stored, and yet known again
                 return visible_reduction(obj)
             raise
-        if reduction is not NotImplemented:
-            return reduction
+        return self._as_pickle_does(obj) if reduction is NotImplemented else reduction
+
+    def _as_pickle_does(self, obj: Any) -> Reduction:
+        kind = type(obj)
         if kind is types.FunctionType:
             return obj.__qualname__
         if derives(kind, type):
@@ -272,6 +293,8 @@ class Reducer:
         maker: Callable[..., Any] = make_function
         home: tuple[str, ...] = ()
         if not self.is_notebook_function(function):
+            if (place := original_place(function)) is not None:
+                return module_original, place
             reduction = self._cloud.reducer_override(function)
             name = function.__globals__.get("__name__")
             if reduction is NotImplemented or not _is_module_dict(name, function.__globals__):
@@ -307,10 +330,12 @@ class Reducer:
     def _class(self, cls: type) -> Reduction:
         if has_active_metaclass(cls):
             raise TypeError("a class cannot be stored whose metaclass runs code whenever it is looked at")
+        if (place := original_place(cls)) is not None:
+            return module_original, place
         taught = class_reduction_of(cls)
         if taught is not None and (said := _entry_for(taught, said=True)(self, cls)) is not NotImplemented:
             return said
-        return reduction_of_class(cls, self._cloud)
+        return reduction_of_class(cls, self._cloud, class_memos_of(cls))
 
     def by_value(self, cls: type) -> bool:
         """The class is stored whole: it is the notebook's, or was made at run time."""
@@ -351,7 +376,7 @@ class Reducer:
 
     def _refuse_visible(self, obj: Any) -> Reduction:
         # It would come back, and what it refers to be gone, which others hold.
-        raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
+        raise HeldOutsideError(f"what a {type(obj).__name__} refers to is held elsewhere: it cannot be stored")
 
     @staticmethod
     def _note_private(private: LibraryEntry, way: Reduce | None, reducer: Reducer, obj: Any) -> Reduction:
@@ -413,6 +438,7 @@ _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
     types.CodeType: Reducer._code,
     types.CellType: Reducer._cell,
+    types.MethodType: lambda _, method: reduction_of_method(method),
     functools._lru_cache_wrapper: Reducer._cached,
     type({}.keys()): Reducer._view,
     type({}.values()): Reducer._view,

@@ -39,7 +39,7 @@ GROUP = "kishu_kernel.libraries"
 _SETS = ("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "compared_inside")
 _TABLES = (
     *("private_memory", "exposed_memory", "hidden_references"),
-    *("reductions", "exact_reductions", "classes", "external_handles", "visible_state"),
+    *("reductions", "exact_reductions", "classes", "class_memos", "external_handles", "visible_state"),
     *("payloads", "observers", "setup", "summaries", "comparisons", "parts", "texts"),
 )
 _REDUCTIONS = ("reductions", "exact_reductions", "classes")
@@ -115,6 +115,11 @@ class Registry:
         self._look()
         yield from reversed(self._theirs)
         yield from self._ours
+
+    def has_file_of_ours(self, package: str) -> bool:
+        """A file of ours is about this package, which the session has imported."""
+        self._look()
+        return any(package in each.packages for each in self._ours)
 
     def of(self, kind: type) -> Iterator[Library]:
         """Those that the class itself belongs to."""

@@ -8,7 +8,7 @@ session has.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from kishu_kernel.ambient.keeper import Move
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
-from kishu_kernel.history.graph import ancestry
+from kishu_kernel.history.graph import ancestry, state_at
 from kishu_kernel.history.registered import registration_notes
 from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, Plan, State
 from kishu_kernel.process.interrupts import uninterrupted
@@ -37,9 +37,10 @@ HANDOVER_SECONDS = 60.0
 """Seconds to wait, at most, for what an earlier kernel gave to another process to write; that ends sooner by itself."""
 
 DIFFERENT = (
-    "{}: re-run, and different from before: what these cells do depends on more than variables, random numbers "
-    "and settings."
+    "Re-run, and not the same as before: {}. What their cells do depends on more than variables, random numbers and "
+    "settings."
 )
+AS_IT_IS = "{}: as in the module now, and not as it was in this state: it cannot be stored."
 INCOMPLETE = "State {} is incomplete: {}. You are in the state before it, without what its cell changed."
 KEPT_WITH_NEXT = "what its cell changed is part of the next state"
 NOT_HANDED_OVER = "What the last kernel left to be written is still not written: it counts as not stored."
@@ -160,15 +161,22 @@ class Checkouts:
             return Outcome(previous, previous, plan, False, time.perf_counter() - began)
         reuse = self._ledger.sequence_reuse()
         self._timeline.pinned = target
-        plan, restored = self._obtained(target, options, start, reuse)
-        plan = self._with_notes(plan, previous)
-        with self._restorer.handing_over(restored):
-            self._store_changes(start)  # only now: a checkout that is refused changes nothing
-            previous = self._timeline.head
-            self._rebind(plan, restored, start.ambient, branch, reuse)
+        with self._names.modules_of(lambda: self._names_at(target)):
+            plan, restored = self._obtained(target, options, start, reuse)
+            plan = self._with_notes(plan, previous)
+            with self._restorer.handing_over(restored):
+                self._store_changes(start)  # only now: a checkout that is refused changes nothing
+                previous = self._timeline.head
+                others = self._held_by_modules(restored)
+                self._rebind(plan, restored, start.ambient, branch, reuse)
         self._think_time.note_checkout(restored)
         self._tell_differences(plan)
+        if others:
+            self._warn(AS_IT_IS.format(", ".join(others)))
         return Outcome(target, previous, plan, True, time.perf_counter() - began)
+
+    def _names_at(self, target: CheckpointId | None) -> Iterator[str]:
+        return (name for names in state_at(self._timeline.lookup, target) for name in names)
 
     def _start(self, target: CheckpointId | None) -> _Start:
         if not self._cells.any_running and self._cells.unchecked == NOTHING:
@@ -235,6 +243,13 @@ class Checkouts:
 
         uninterrupted(switch, final_step=True)
 
+    def _held_by_modules(self, restored: RestoredObjects) -> list[str]:
+        """Names of what cannot be stored, stays as it is in a module, and is not what it was."""
+        lookup, differs = self._timeline.lookup, self._ledger.differs
+        theirs = [each for each in restored if self._names.modules.held(restored[each])]
+        changed = [each for each in theirs if differs(lookup(each.checkpoint).record(each.names), restored[each])]
+        return [name for each in changed for name in each.names]
+
     def _with_notes(self, plan: Plan, here: CheckpointId | None) -> Plan:
         timeline = self._timeline
         return replace(plan, notes=registration_notes(timeline.lookup, here, plan.target, timeline.session))
@@ -245,8 +260,8 @@ class Checkouts:
         for note in plan.notes:
             self._warn(note)
         if self._restorer.differing_after_rerun:
-            names = ", ".join(name for each in self._restorer.differing_after_rerun for name in each)
-            self._warn(DIFFERENT.format(names))
+            names = dict.fromkeys(name for each in self._restorer.differing_after_rerun for name in each)
+            self._warn(DIFFERENT.format(", ".join(names)))
         at = self._timeline.lookup(target) if target is not None else None
         if at is not None and at.incomplete and at.severed is None:
             reason = KERNEL_ENDED if at.incomplete == KERNEL_ENDED else KEPT_WITH_NEXT

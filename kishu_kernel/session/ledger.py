@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 from kishu_kernel.ambient.keeper import AmbientState
 from kishu_kernel.detect.detector import Detector, Judgement
+from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.knowledge import KnownCovariable
 from kishu_kernel.detect.sequence_cache import CheckoutReuse, array_lookup
 from kishu_kernel.errors import StoreError
@@ -31,6 +32,7 @@ from kishu_kernel.model import (
     Plan,
     State,
     Version,
+    VersionRecord,
 )
 from kishu_kernel.objects.classes import derives, has_active_metaclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
@@ -73,7 +75,7 @@ class Ledger:
         self._table = table
         self._lazy_timeline = lazy_timeline
         self._rules = rules
-        self._detector = Detector(table, lambda variables: BoundClasses(table, variables).token_of)
+        self._detector = Detector(table, lambda variables: BoundClasses(table, variables).token_of, names.modules)
         self._write_failures = WriteFailures()
         self._lazy_timeline.on_written = self._write_failures.drop_snapshot
         self._recomputation = Recomputation()
@@ -140,14 +142,15 @@ class Ledger:
         """
         delta = judgement.delta
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
+        told = self._names.modules.told(delta, variables)
         costs = self._recomputation.leave_out(run, delta, encoded, self.state, self._payload_size)
         payloads = [each for each in encoded if isinstance(each, Payload)]
         ambient = self.ambient.records()
         checkpoint = replace(
             self._blank(run),
-            created=delta.created,
-            modified=delta.modified,
-            deleted=delta.deleted,
+            created=told.created,
+            modified=told.modified,
+            deleted=told.deleted,
             accessed=delta.accessed,
             inputs=delta.inputs,
             versions=version_records(judgement, encoded, variables, run.code),
@@ -207,6 +210,8 @@ class Ledger:
         recognised = array_lookup(judgement.known[change.names].sequences)
         opaque, classes = judgement.opaque[change.names], judgement.known[change.names].requires
         encoded = encode(change.names, variables, self._table, opaque, recognised, classes)
+        if isinstance(encoded, NotStored) and (held := self._names.modules.by_reference(change.names, variables)):
+            encoded = encode(change.names, held, self._table)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None
         return NotStored(change.names, refusal) if refusal else encoded
 
@@ -271,7 +276,8 @@ class Ledger:
         encoded = [self._encoded(change, judgement, variables) for change in delta.changes]
         payloads = [each for each in encoded if isinstance(each, Payload)]
         records = version_records(judgement, encoded, variables, checkpoint.code)
-        extended = extended_checkpoint(checkpoint, delta, records, payloads)
+        told = self._names.modules.told(delta, variables)
+        extended = extended_checkpoint(checkpoint, told, records, payloads)
         self._keep_snapshot_before(head)
         self.timeline.add_versions(
             replace(extended, population=_count_names(state_after(self.state, delta, head))), payloads
@@ -352,6 +358,11 @@ class Ledger:
             )
             for version, objects in restored.items()
         }
+
+    def differs(self, record: VersionRecord, objects: Mapping[str, Any]) -> bool:
+        """Whether these objects have other contents than the version that was recorded."""
+        bound = BoundClasses(self._table, self._names.variables()).token_of
+        return digest_of(objects, self._table, bound=bound) != record.digest
 
     def adopt_checkout(
         self, plan: Plan, restored: RestoredObjects, known: Mapping[Names, KnownCovariable], bound: Mapping[str, Any]

@@ -11,11 +11,13 @@ was ever displayed would be one co-variable.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.model import Access
+from kishu_kernel.session.module_data import ModuleData, ModulesSnapshot
 
 OUTPUT_ALIASES = ("_", "__", "___")
 """Names that IPython binds to the last results."""
@@ -55,26 +57,49 @@ def is_frontend_code(code: str) -> bool:
     return _FRONTEND.search(code) is not None
 
 
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """The contents of the namespace, of `Out` and of own modules, and the claimed names, at one moment."""
+
+    live: Mapping[Any, Any]
+    out: Mapping[Any, Any]
+    claimed: Set[str]
+    modules: ModulesSnapshot | None
+
+
 class UserNamespace:
     """The user's side of the live namespace.
 
     Args:
         live: the dictionary that cells run in.
         hidden: names that IPython bound -> their objects. A name that is bound to another object is the user's.
+        modules: the data of the user's own modules; none, where they are no part of the state.
+
+    Attributes:
+        modules: the same.
     """
 
-    def __init__(self, live: dict[str, Any], hidden: Mapping[str, Any]) -> None:
+    def __init__(self, live: dict[str, Any], hidden: Mapping[str, Any], modules: ModuleData | None = None) -> None:
         self.live = live
+        self.modules = modules if modules is not None else ModuleData()
+        self._with_modules = modules is not None
         self._hidden = hidden
         self._first = {name: obj for name, obj in dict.items(live) if name in _FIXED}
         self._injected: dict[str, Any] = {}
         """Names that a frontend bound -> their objects."""
         self._claimed: set[str] = set()
         """Those of them that are the user's by now."""
-        self._before_swap: tuple[dict[Any, Any], dict[Any, Any], set[str]] | None = None
-        """The contents of the namespace and of `Out`, and the claimed names, before `swapping`."""
+        self._before_swap: _Contents | None = None
+        """What `swapping` found."""
 
     def variables(self) -> dict[str, Any]:
+        """The user's variables as they are now, and the data of their own modules: name -> object."""
+        found = self.notebook_variables()
+        if self._with_modules:
+            found.update(self.modules.data())
+        return found
+
+    def notebook_variables(self) -> dict[str, Any]:
         """The user's variables as they are now: name -> object."""
         found = {name: obj for name, obj in self._bound() if not self._is_injected(name, obj)}
         for name in self.aliases():
@@ -122,16 +147,29 @@ class UserNamespace:
         Args:
             aliases: output alias -> name of the result that it is to be bound to.
         """
-        before = dict(self.live)
-        out_before = dict(self._out())
-        claimed_before = set(self._claimed)
+        before = self._contents()
         try:
             self._switch(bind, unbind, aliases)
             yield
         except BaseException:
-            _set_contents(self.live, before)
-            _set_contents(self._out(), out_before, ordered=True)
-            self._claimed = claimed_before
+            self._put_back(before)
+            raise
+
+    @contextmanager
+    def modules_of(self, names: Callable[[], Iterable[str]]) -> Iterator[None]:
+        """The modules that a state with these names has are imported, as far as the session had them before.
+
+        If the block raises, those are imported that were before.
+        """
+        if not self._with_modules:
+            yield
+            return
+        before = self.modules.imported()
+        try:
+            self.modules.bring_back(names)
+            yield
+        except BaseException:
+            self.modules.put_aside(self.modules.imported() - before)
             raise
 
     @contextmanager
@@ -145,9 +183,9 @@ class UserNamespace:
             aliases: output alias -> name of the result that it is bound to. One that is neither here nor among the
                 variables is bound to nothing, lest the cell reads what was displayed last.
         """
-        before_swap = self._before_swap = (dict(self.live), dict(self._out()), set(self._claimed))
+        before_swap = self._before_swap = self._contents()
         try:
-            mine = self.variables()
+            mine = self.notebook_variables()
             outputs = {name: aliases.get(name, NOTHING_DISPLAYED) for name in OUTPUT_ALIASES if name not in variables}
             self._switch(variables, mine.keys() - variables.keys(), outputs)
             yield self.live
@@ -164,17 +202,26 @@ class UserNamespace:
         interrupt: KeyboardInterrupt | None = None
         while self._before_swap is not None:
             try:
-                before, out_before, claimed_before = self._before_swap
-                _set_contents(self.live, before)
-                _set_contents(self._out(), out_before, ordered=True)
-                self._claimed = claimed_before
+                self._put_back(self._before_swap)
                 self._before_swap = None
             except KeyboardInterrupt as error:
                 interrupt = error
         if interrupt is not None:
             raise interrupt
 
+    def _contents(self) -> _Contents:
+        modules = self.modules.snapshot() if self._with_modules else None
+        return _Contents(dict(self.live), dict(self._out()), set(self._claimed), modules)
+
+    def _put_back(self, before: _Contents) -> None:
+        _set_contents(self.live, before.live)
+        _set_contents(self._out(), before.out, ordered=True)
+        self._claimed = set(before.claimed)
+        if self._with_modules:
+            self.modules.restore(before.modules)
+
     def _switch(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> None:
+        bind, unbind = self._switch_modules(bind, set(unbind))
         self.live.update(bind)
         self._claimed |= self._injected.keys() & bind.keys()
         for name in unbind:
@@ -187,6 +234,15 @@ class UserNamespace:
             self.live[name] = self.live.get(result, NOTHING_DISPLAYED)
         shown = {int(name[1:]): obj for name, obj in self._bound() if is_result(name)}
         _set_contents(self._out(), {number: shown[number] for number in sorted(shown)}, ordered=True)
+
+    def _switch_modules(self, bind: Mapping[str, Any], unbind: set[str]) -> tuple[Mapping[str, Any], set[str]]:
+        """Binds and unbinds what is of modules; what is left to bind and to unbind."""
+        theirs = self.modules.parted({*bind, *unbind}) if self._with_modules else None
+        if not theirs:
+            return bind, unbind
+        self.modules.unbind(unbind & theirs)
+        self.modules.bind({name: obj for name, obj in bind.items() if name in theirs})
+        return {name: obj for name, obj in bind.items() if name not in theirs}, unbind - theirs
 
     def _out(self) -> dict[Any, Any]:
         out: Any = dict.get(self.live, "_oh")

@@ -103,6 +103,7 @@ def known_after_load(
         deferred_access(taken),
         any(each.dynamic for each in taken),
         sequences=tuple(each for walked in taken for each in walked.sequences) if taken else sequences,
+        modules=frozenset().union(*(each.modules for each in taken)),
         requires=frozenset(map(bytes.fromhex, record.requires)),
         provides={bytes.fromhex(token): name for token, name in record.provides.items()},
     )
@@ -122,7 +123,7 @@ def _version_record(
         variables=tuple(
             describe(name, variables[name], NO_DIGEST if alone else known.variables[name]) for name in result.names
         ),
-        calls=bool(known.deferred) or known.dynamic,
+        calls=bool(known.deferred or known.modules) or known.dynamic,
         requires=tuple(sorted(token.hex() for token in known.requires)),
         provides={token.hex(): name for token, name in known.provides.items()},
     )

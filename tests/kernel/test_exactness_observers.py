@@ -103,7 +103,27 @@ ELEMENTS = {
     ),
 }
 
-SCENARIOS = {**TRAITS, **ELEMENTS}
+TYPES = {
+    "a type variable and a generic class": (
+        "import typing\nT = typing.TypeVar('T', bound=int)\nclass Shelf(typing.Generic[T]):\n    held: list[T]\n    n = 1\nof = Shelf[int]; s = Shelf()",
+        "Shelf.n = 2",
+        "assert Shelf.n == 1 and T.__module__ == '__main__' and T.__bound__ is int and Shelf.__parameters__ == (T,)\n"
+        "assert Shelf.__parameters__ is Shelf.__orig_bases__[0].__parameters__ and of.__origin__ is Shelf is type(s)",
+    ),
+    "an alias of two variables": (
+        "import typing\nK = typing.TypeVar('K'); V = typing.TypeVar('V', int, str)\nclass Pair(typing.Generic[K, V]):\n    n = 1\nhalf = Pair[int, V]",
+        "Pair.n = 2",
+        "assert Pair.n == 1 and half[str] == Pair[int, str] and V.__constraints__ == (int, str) and half.__parameters__ == (V,)\n"
+        "assert V.__module__ == K.__module__ == '__main__'",
+    ),
+    "combinations of flags": (
+        "import enum\nclass Mood(enum.IntFlag):\n    WET = 1; SAD = 2; ODD = 4\nboth = Mood.WET | Mood.SAD; held = [both, ~Mood.WET]; Mood.note = 1",
+        "held.append(Mood(7)); Mood.note = 2",
+        "assert Mood.note == 1 and held == [Mood(3), ~Mood.WET] and held[0] is both is Mood(3) and type(both) is Mood",
+    ),
+}
+
+SCENARIOS = {**TRAITS, **ELEMENTS, **TYPES}
 
 
 def ends_well(kernel: Kernel, code: str) -> None:

@@ -429,6 +429,10 @@ class _Describer:
         if "_singleton_init_arguments" in vars(obj):  # qiskit made it for its constants, kept there by their addresses
             return f"class {_name(obj)} of {', '.join(map(_name, obj.__bases__))}"
         attributes = {name: value for name, value in sorted(vars(obj).items()) if name not in _NOT_OF_A_CLASS}
+        if isinstance(obj, enum.EnumMeta):
+            attributes.pop(
+                "_value2member_map_", None
+            )  # combinations of flags are put there when somebody asks for them
         self.then(
             [
                 (f"{path}.__class__", type(obj)),

@@ -13,6 +13,7 @@ from kishu_kernel.detect.walk.opaque import may_be_shared, note_opaque
 from kishu_kernel.detect.walk.reductions import walk_apart, walk_reduction
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.classes import derives, has_active_metaclass, module_contents, module_name, qualified_name
+from kishu_kernel.objects.own_modules import original_place
 from kishu_kernel.objects.questions import class_reduction_of
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
@@ -22,6 +23,14 @@ def walk_function(walk: Walk, obj: types.FunctionType) -> None:
     """A function: if it is the notebook's, what its code names may be touched."""
     if walk.reducer.is_notebook_function(obj):
         walk.codes.add(obj.__code__)
+    else:
+        place = original_place(obj)
+        if place is not None:  # where the module's source has put it, though something else may be there now
+            walk.note_module(place[0])
+            walk.unlink(obj)
+            walk.text(b"g", ":".join(place).encode())
+            return
+        walk.note_module(obj.__globals__.get("__name__"))
     walk_reduction(walk, obj)
 
 
@@ -66,7 +75,13 @@ def walk_framed(walk: Walk, obj: Any) -> None:
 def walk_cached(walk: Walk, obj: Any) -> None:
     """A function with `functools.lru_cache`: what it has cached can be changed through it."""
     walk_reduction(walk, obj)
-    walk.stack.extend(held for held in gc.get_referents(obj) if type(held) is dict and held is not obj.__dict__)
+    # Of a cache of limited size, the function itself tells the collector of what is in it.
+    own = obj.__dict__
+    walk.stack.extend(
+        held
+        for held in gc.get_referents(obj)
+        if held is not own and type(held) is not object and may_be_shared(walk, held)
+    )
 
 
 def walk_cache_node(walk: Walk, obj: Any) -> None:
@@ -96,6 +111,7 @@ def walk_class(walk: Walk, obj: type) -> None:
         return
     if reference is None:
         reference = walk.references[obj] = f"c{module_name(obj)}:{qualified_name(obj)};".encode()
+        walk.note_module(module_name(obj))
     walk.unlink(obj)
     walk.parts.append(reference)
 
@@ -105,6 +121,7 @@ def walk_module(walk: Walk, obj: types.ModuleType) -> None:
     name = module_contents(obj).get("__name__")
     if type(name) is str and sys.modules.get(name) is obj:
         walk.dynamic = walk.dynamic or name == "__main__"
+        walk.note_module(name)
         walk.unlink(obj)
         walk.text(b"m", name.encode())
     else:

@@ -38,6 +38,7 @@ def walk_hub(walk: Walk, obj: Any) -> None:
     walk.parts.append(b"h" + known.digest)
     walk.labels |= known.labels
     walk.codes |= known.codes
+    walk.modules |= known.modules
     walk.opaque.extend(known.opaque)
     walk.dynamic = walk.dynamic or known.dynamic
     walk.sequences.extend(known.sequences)

@@ -63,6 +63,7 @@ def walk_failed(walk: Walk, obj: Any) -> None:
 def note_opaque(walk: Walk, kind: type) -> None:
     """Instances of this type could not be walked: the digest knows the type only."""
     walk.text(b"?", f"{module_name(kind)}:{qualified_name(kind)}".encode("utf-8", "surrogatepass"))
+    walk.note_module(module_name(kind))
     known = is_plain_class(kind) and not has_active_metaclass(kind)
     walk.opaque.append(kind if known else object)  # those who come later look it up, and name it
 

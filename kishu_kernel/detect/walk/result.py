@@ -27,6 +27,7 @@ class Fingerprint:
         sequences: long sequences of atoms, for the next walk to recognise.
         hubs: what was met by way of hubs. The digest covers it; links and ranges are the hubs' own.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
+        modules: own modules of the user's that it leads to, by a function, a class or themselves.
         classes: tokens of the classes that it refers to, and that other variables are bound to.
         token: that of the class that the variable itself is bound to, where others refer to it so.
     """
@@ -42,6 +43,7 @@ class Fingerprint:
     sequences: tuple[CachedSequence, ...] = ()
     hubs: tuple[Fingerprint, ...] = ()
     widget_setup: bytes = b""
+    modules: frozenset[str] = frozenset()
     classes: frozenset[bytes] = frozenset()
     token: bytes | None = None
 

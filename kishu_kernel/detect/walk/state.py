@@ -16,6 +16,7 @@ from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf, WalkAbandoned
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
+from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.memory import overlaps
@@ -78,6 +79,7 @@ class Walk:
         self.sequences: list[CachedSequence] = []
         self.hubs: dict[int, Fingerprint] = {}
         self.widget_setup: list[bytes] = []
+        self.modules: set[str] = set()
         self.bound_classes: set[bytes] = set()
         self.in_setup = False  # it looks at what code has set up of a widget: others that it meets are not looked at so
         self.root = 0  # the hub that it began with
@@ -131,6 +133,7 @@ class Walk:
             sequences=tuple(self.sequences),
             hubs=tuple(self.hubs.values()),
             widget_setup=b"".join(self.widget_setup),
+            modules=frozenset(self.modules),
             classes=frozenset(self.bound_classes),
         )
 
@@ -224,7 +227,13 @@ class Walk:
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
         self.sequences.extend(taken.sequences)
         self.bound_classes |= taken.classes
+        self.modules |= taken.modules
         return taken
+
+    def note_module(self, name: object) -> None:
+        """Code of the module of this name can be reached."""
+        if is_tracked(name):
+            self.modules.add(str(name))
 
     def token_of(self, cls: type) -> bytes | None:
         """The token of a class that a variable is bound to, if that is not where this walk began."""

@@ -35,6 +35,7 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.muting import warnings_muted
+from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.session.namespace import UserNamespace, is_frontend_code, is_result
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
@@ -81,7 +82,7 @@ class TrackedShell:
         self.progress = ProgressLine(shell)
         live = shell.user_ns
         table = ReductionTable(live)
-        self._names = UserNamespace(live, shell.user_ns_hidden)
+        self._names = UserNamespace(live, shell.user_ns_hidden, ModuleData(sys.modules))
         self.session = Session(
             self._names,
             table,

@@ -246,6 +246,8 @@ def _are_held_elsewhere(streams: list[ClassStream]) -> bool:
 def _identity_matters(obj: Any) -> bool:
     """Whether it can be told that `obj` is shared. In doubt it can."""
     kind = type(obj)
+    if kind in (tuple, frozenset):  # what they hold is asked, too; but of a nested one it can be told which it is
+        return any(type(each) in (tuple, frozenset) for each in obj)
     if kind in _NEVER or derives(kind, type) or module_name(kind) == "typing":
         return False
     if kind is types.FunctionType:
@@ -258,7 +260,6 @@ def _identity_matters(obj: Any) -> bool:
 _NEVER = frozenset(
     {
         *(type(None), bool, int, float, complex, str, bytes, range, type(Ellipsis), type(NotImplemented)),
-        *(tuple, frozenset),  # what they hold is asked, too
         *(types.CodeType, types.ModuleType, types.BuiltinFunctionType, types.GenericAlias),
         *(types.WrapperDescriptorType, types.MethodDescriptorType, types.GetSetDescriptorType),
         *(types.MemberDescriptorType, types.UnionType),

@@ -50,10 +50,13 @@ _NAMES = frozenset(
         *(
             ("kishu_kernel.rebuild", name)
             for name in (
-                *("EMPTY_CELL", "_EmptyCell", "dict_view", "load_array", "load_class", "load_storage", "load_strings"),
+                *("ABSENT", "_Absent"),
+                *("EMPTY_CELL", "_EmptyCell", "bind_method", "dict_view"),
+                *("load_array", "load_class", "load_storage", "load_strings"),
                 *("load_buffer_view", "load_derived_array", "load_view"),
                 *("make_cached", "make_class", "make_code", "make_derived", "make_function", "make_instance"),
-                *("make_module_function", "module_attribute", "new_name", "set_array_state", "set_cell"),
+                *("make_module_function", "module_attribute", "module_original", "new_name", "set_array_state"),
+                *("set_cell",),
                 *("set_class_state", "set_content", "set_derived_state", "set_enum_state"),
                 *("set_exception_state", "set_function_state", "set_instance_state", "set_shared_attributes"),
                 *("set_state_and_attributes",),

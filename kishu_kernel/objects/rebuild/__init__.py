@@ -19,7 +19,9 @@ from kishu_kernel.objects.rebuild.arrays import (
     load_view,
 )
 from kishu_kernel.objects.rebuild.code import (
+    ABSENT,
     EMPTY_CELL,
+    _Absent,
     _EmptyCell,
     dict_view,
     load_class,
@@ -30,6 +32,7 @@ from kishu_kernel.objects.rebuild.code import (
     make_function,
     make_module_function,
     module_attribute,
+    module_original,
     set_cell,
     set_class_state,
     set_enum_state,
@@ -47,6 +50,7 @@ from kishu_kernel.objects.rebuild.handles import (
     open_again,
 )
 from kishu_kernel.objects.rebuild.instances import (
+    bind_method,
     make_derived,
     make_instance,
     set_array_state,
@@ -84,6 +88,7 @@ STREAM_NAMES: dict[str, Any] = {
     "load_module": load_module,
     "load_class": load_class,
     "module_attribute": module_attribute,
+    "module_original": module_original,
     "make_instance": make_instance,
     "set_instance_state": set_instance_state,
     "make_derived": make_derived,
@@ -113,6 +118,7 @@ STREAM_NAMES: dict[str, Any] = {
     "load_storage": load_storage,
     "set_tensor_state": set_tensor_state,
     "set_traits": set_traits,
+    "bind_method": bind_method,
     "load_array": load_array,
     "load_view": load_view,
     "load_buffer_view": load_buffer_view,
@@ -120,6 +126,8 @@ STREAM_NAMES: dict[str, Any] = {
     "load_strings": load_strings,
     "EMPTY_CELL": EMPTY_CELL,
     "_EmptyCell": _EmptyCell,
+    "ABSENT": ABSENT,
+    "_Absent": _Absent,
 }
 """All that streams may name in it. Entries are added, and never renamed or removed."""
 

@@ -6,6 +6,7 @@ import abc
 import functools
 import sys
 import types
+import typing
 import weakref
 from typing import Any
 
@@ -25,6 +26,16 @@ class _EmptyCell:
 
 
 EMPTY_CELL = _EmptyCell()
+
+
+class _Absent:
+    """Stands for what one of the user's modules held, and a cell has deleted."""
+
+    def __reduce__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT = _Absent()
 
 
 def make_code(python: str, *fields: Any) -> types.CodeType:
@@ -111,7 +122,9 @@ def load_class(token: bytes, data: bytes) -> type:
 def set_class_state(cls: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> Any:
     """Second half of a class, past what a metaclass of the notebook does when an attribute is set."""
     if not any(each in _made and "__setattr__" in vars_of(each) for each in mro_of(type(cls))):
-        return _cloud._class_setstate(cls, state)
+        _cloud._class_setstate(cls, state)
+        _share_parameters(cls)
+        return cls
     attributes = dict(state[0])
     registry = attributes.pop("_abc_impl", None)
     for name, value in attributes.items():
@@ -121,12 +134,35 @@ def set_class_state(cls: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> A
     return cls
 
 
+_GENERIC: type = type(typing.List[int])  # noqa: UP006 -- its class has no public name
+
+
+def _share_parameters(cls: Any) -> None:
+    """A generic class has the very tuple of its parameters that its base `Generic[...]` has."""
+    contents = vars_of(cls)
+    bases: list[Any] = [base for base in contents.get("__orig_bases__", ()) if type(base) is _GENERIC]
+    for base in bases:
+        if base.__origin__ is typing.Generic and base.__parameters__ == contents.get("__parameters__"):
+            type.__setattr__(cls, "__parameters__", base.__parameters__)
+
+
 def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, Any]]) -> None:
     """Second half of an enum: its attributes, and those of its members."""
     members, of_class = state
     _cloud._class_setstate(cls, (of_class, {}))
     for name, attributes in members.items():
         cls.__members__[name].__dict__.update(attributes)
+
+
+module_originals: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
+"""The user's own modules by name, and what their source put there: a cell may have put something else in its place."""
+
+
+def module_original(module: str, name: str) -> Any:
+    """The function or class that the source of a module of the user's defines under this name."""
+    there, originals = module_originals.get(module, (None, {}))
+    found = load_module(module)
+    return originals[name] if there is found and name in originals else getattr(found, name)
 
 
 def dict_view(mapping: dict[Any, Any], kind: str) -> Any:

@@ -13,6 +13,23 @@ def make_instance(cls: Any) -> Any:
     return object.__new__(cls)
 
 
+def bind_method(owner: Any, name: str) -> types.MethodType:
+    """A method that a class defines, bound to an instance or to the class. None of the user's code runs.
+
+    Raises:
+        TypeError: the class has no such method any more.
+    """
+    kind = owner if issubclass(type(owner), type) else type(owner)
+    for base in mro_of(kind):
+        found = vars_of(base).get(name)
+        if found is not None:
+            function = found.__func__ if type(found) is classmethod else found
+            if type(function) is types.FunctionType:
+                return types.MethodType(function, owner)
+            break
+    raise TypeError(f"{kind.__qualname__} has no method {name} any more")
+
+
 def set_instance_state(obj: Any, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
     """Gives it its attributes, past whatever its class says of them: what stands in slots apart."""
     attributes, slots = state

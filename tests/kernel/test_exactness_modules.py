@@ -1,0 +1,454 @@
+"""Modules beside the notebook, on a real kernel: their data are part of the state, and travel in place.
+
+A scenario is that of `test_exactness`, with the modules that it needs: it is undone twice, and brought back in a kernel
+that was started anew. Modules are written once, before the kernel begins.
+"""
+
+# ruff: noqa: E501 -- cells, whole
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .driver import Kernel
+from .test_exactness import begun, holds, make
+
+Scenario = tuple[str, str, str]
+"""What makes it, what changes it, what checks it. Cells that make are parted by a line of `---`."""
+
+MODULES = {
+    "helper": (
+        "import threading, sqlite3, logging, functools\nLEVEL = 3\ncfg = {'k': 1, 'deep': {'xs': [1]}}\nalias = cfg['deep']\n"
+        "_cache = {}\nlock = threading.Lock()\nconn = sqlite3.connect(':memory:', check_same_thread=False)\n"
+        "log = logging.getLogger('helper')\ncounter = 0\nMISSING = object()\n"
+        "def go(): return cfg['k'], LEVEL\ndef put(v): cfg['k'] = v\n"
+        "def count():\n    global counter\n    counter += 1\n    return counter\n"
+        "def remember(n): return _cache.setdefault(n, [n])\n"
+        "@functools.lru_cache\ndef square(n): return [n * n]\n"
+        "def make(): return {'of': cfg}\n"
+    ),
+    "conf": (
+        "class Settings:\n    debug = False\n    paths = ['a']\n    def __init__(self): self.level = 10; self.tags = {'t'}\n"
+        "    def verbose(self): return self.level > 20\nsettings = Settings()\nOTHERS = [settings]\n"
+        "class Singleton:\n    _instance = None\n    @classmethod\n    def get(cls):\n        if cls._instance is None: cls._instance = cls()\n        return cls._instance\n"
+    ),
+    "uses_conf": (
+        "import conf\nfrom conf import settings\ndef level(): return settings.level, conf.settings.debug\n"
+        "def raise_it(): settings.level += 1\n"
+    ),
+    "pack/__init__": "from .state import registry\nfrom . import tools\nname = 'pack'\n",
+    "pack/state": "registry = {}\nHISTORY = []\n",
+    "pack/tools": (
+        "from .state import registry, HISTORY\nfrom . import state\n"
+        "def register(f): registry[f.__name__] = f; HISTORY.append(f.__name__); return f\n"
+    ),
+    "pack/late": "from .state import HISTORY\nseen = list(HISTORY)\ndef f(): from . import state; state.HISTORY.append('late')\n",
+    "lazy": "def load():\n    import lazily_loaded\n    return lazily_loaded\n",
+    "lazily_loaded": "table = {'rows': [1, 2]}\n",
+    "frames": (
+        "import numpy as np\nimport pandas as pd\nDATA = pd.DataFrame({'a': [1., 2.], 'b': [3., 4.]})\n"
+        "grid = np.arange(12.)\nwindow = grid[3:6]\n"
+    ),
+    "plugin_a": "import plugin_core\ndef run(): plugin_core.RESULTS.append('a')\n",
+    "plugin_core": "RESULTS = []\nHOOKS = {}\n",
+    "holder": (
+        "import sqlite3\nclass Db:\n    def __init__(self): self.conn = sqlite3.connect(':memory:'); self.queries = []\n"
+        "    def q(self, s): self.queries.append(s); return self.conn.execute(s).fetchall()\ndb = Db()\nlimits = {'n': 1}\n"
+    ),
+    "enums": "import enum, dataclasses\nclass Colour(enum.Enum):\n    RED = 1\n    BLUE = 2\ncurrent = Colour.RED\n"
+    "@dataclasses.dataclass\nclass P:\n    x: int = 0\n    xs: list = dataclasses.field(default_factory=list)\np = P()\n",
+}
+
+DATA: dict[str, Scenario] = {
+    "a dictionary of a module's": (
+        "from helper import cfg\n---\nimport helper",
+        "cfg['k'] = 10",
+        "assert cfg is helper.cfg and helper.go()[0] == 1; helper.put(7); assert cfg['k'] == 7",
+    ),
+    "changed by the module's function": (
+        "import helper; from helper import put, cfg",
+        "put(10)",
+        "assert helper.cfg == {'k': 1, 'deep': {'xs': [1]}} and cfg is helper.cfg and helper.alias is cfg['deep']",
+    ),
+    "changed by a function of the notebook's": (
+        "import helper\ndef f(): helper.cfg['deep']['xs'].append(2)",
+        "f()",
+        "assert helper.alias['xs'] == [1]; helper.alias['xs'].append(5); assert helper.cfg['deep']['xs'] == [1, 5]",
+    ),
+    "imported inside a function": (
+        "def f(v):\n    from helper import cfg\n    cfg['k'] = v\n    return cfg\nf(1); kept = f(1)",
+        "f(10)",
+        "import helper; assert helper.cfg['k'] == 1 and kept is helper.cfg",
+    ),
+    "a variable that leads to it": (
+        "import helper; made = helper.make()",
+        "made['of']['k'] = 5",
+        "assert made['of'] is helper.cfg and helper.go()[0] == 1",
+    ),
+    "a name that joins later": (
+        "import helper\n---\nx = 1\n---\nfrom helper import cfg as c",
+        "c['k'] = 5",
+        "assert c is helper.cfg and c['k'] == 1; helper.put(9); assert c['k'] == 9",
+    ),
+    "a number": ("import helper", "helper.LEVEL = 4", "assert helper.go() == (1, 3) and helper.LEVEL == 3"),
+    "a number set before": (
+        "import helper; helper.LEVEL = 4",
+        "helper.LEVEL = 3",
+        "assert helper.go()[1] == 4 == helper.LEVEL",
+    ),
+    "a number that a function counts": (
+        "import helper; helper.count(); helper.count()",
+        "helper.count()",
+        "assert helper.counter == 2 and helper.count() == 3",
+    ),
+    "a name added": ("import helper", "helper.new = [1]", "assert not hasattr(helper, 'new')"),
+    "a name deleted": ("import helper", "del helper.cfg", "assert helper.go()[0] == 1"),
+    "a name that stays deleted": (
+        "import helper; del helper.alias",
+        "helper.alias = 1",
+        "assert not hasattr(helper, 'alias')",
+    ),
+    "a function replaced": (
+        "import helper; go = helper.go",
+        "helper.go = lambda: 5",
+        "assert helper.go is go and helper.go() == (1, 3)",
+    ),
+    "a function that stays replaced": (
+        "import helper\ndef mine(): return helper.cfg\nhelper.go = mine",
+        "del helper.go",
+        "assert helper.go is mine and helper.go() is helper.cfg",
+    ),
+    "a patch": (
+        "import helper; from unittest import mock",
+        "mock.patch.object(helper, 'go', lambda: 8).start()",
+        "assert helper.go() == (1, 3)",
+    ),
+    "a function wrapped": (
+        "import helper, functools\nold = helper.go\ndef new(): return ('new', *old())\nhelper.go = new",
+        "helper.go = old",
+        "assert helper.go() == ('new', 1, 3) and old() == (1, 3) and helper.go is new",
+    ),
+    "a cached function": (
+        "import helper; nine = helper.square(3)",
+        "nine.append(1)",
+        "assert nine == [9] == helper.square(3)",
+    ),
+    "what holds a connection": (
+        "import helper\nclass Repo: pass\nr = Repo(); r.conn = helper.conn; r.xs = [1]",
+        "r.xs.append(2); r.conn.execute('select 1')",
+        "assert r.conn is helper.conn and r.xs == [1]",
+    ),
+    "a patch of a dictionary": (
+        "import helper; from unittest import mock",
+        "mock.patch.dict(helper.cfg, {'k': 5, 'l': 6}).start()",
+        "assert helper.cfg == {'k': 1, 'deep': {'xs': [1]}}",
+    ),
+    "a cache": (
+        "import helper; one = helper.remember(1)",
+        "helper.remember(2); one.append(9)",
+        "assert helper._cache == {1: [1]} and helper._cache[1] is one and helper.remember(1) is one",
+    ),
+    "a lock and a connection": (
+        "import helper; x = [1]",
+        "x.append(2); helper.cfg['k'] = 2\nwith helper.lock: pass\nhelper.conn.execute('select 1')",
+        "assert x == [1] and helper.cfg['k'] == 1 and helper.lock.acquire(False) and helper.conn.execute('select 1').fetchone() == (1,)",
+    ),
+    "a sentinel": (
+        "import helper; kept = {'k': helper.MISSING}",
+        "helper.MISSING = object()",
+        "assert kept['k'] is helper.MISSING",
+    ),
+    "an array and its views": (
+        "import frames; part = frames.grid[2:5]",
+        "frames.grid[3] = 50",
+        "assert frames.grid[3] == 3; frames.grid[3] = 9; assert frames.window[0] == 9 == part[1] and frames.grid[4] == 4",
+    ),
+    "a frame": (
+        "import frames; df = frames.DATA",
+        "df['c'] = 1",
+        "assert df is frames.DATA and list(df) == ['a', 'b']",
+    ),
+}
+
+INSTANCES: dict[str, Scenario] = {
+    "an instance": (
+        "from conf import settings",
+        "settings.level = 50",
+        "import conf; assert settings is conf.settings and not settings.verbose() and type(settings) is conf.Settings and conf.OTHERS[0] is settings",
+    ),
+    "an instance that another module uses": (
+        "import uses_conf\n---\nfrom conf import settings",
+        "uses_conf.raise_it()",
+        "assert uses_conf.level() == (10, False) and uses_conf.settings is settings; settings.level = 3; assert uses_conf.level()[0] == 3",
+    ),
+    "an instance that is replaced": (
+        "import conf; old = conf.settings",
+        "conf.settings = conf.Settings(); conf.settings.level = 3",
+        "assert conf.settings is old and conf.settings.level == 10",
+    ),
+    "an attribute of a class": (
+        "import conf; s = conf.Settings()",
+        "conf.Settings.debug = True",
+        "assert s.debug is False and conf.settings.debug is False",
+    ),
+    "an attribute of a class that stays": (
+        "import conf; conf.Settings.debug = True; conf.Settings.paths.append('b')",
+        "conf.Settings.debug = False; conf.Settings.paths.pop()",
+        "assert conf.settings.debug is True and conf.Settings.paths == ['a', 'b']",
+    ),
+    "a class replaced": (
+        "import conf; from conf import Settings; s = Settings()",
+        "conf.Settings = dict",
+        "assert conf.Settings is Settings and type(s) is Settings and isinstance(conf.settings, Settings)",
+    ),
+    "a class that stays replaced": (
+        "import conf; from conf import Settings, settings\nclass Fake: pass\nconf.Settings = Fake; settings.level = 4",
+        "settings.level = 5; conf.Settings = Settings",
+        "assert conf.Settings is Fake and type(settings) is Settings and conf.settings is settings and settings.level == 4",
+    ),
+    "an attribute added to a class": (
+        "import conf",
+        "conf.Settings.extra = 1; conf.Settings.hello = lambda self: 2",
+        "assert not hasattr(conf.settings, 'extra') and not hasattr(conf.Settings, 'hello')",
+    ),
+    "a method replaced": (
+        "import conf",
+        "conf.Settings.verbose = lambda self: 'always'",
+        "assert conf.settings.verbose() is False",
+    ),
+    "a singleton": (
+        "import conf",
+        "conf.Singleton.get().n = 1",
+        "assert conf.Singleton._instance is None; assert conf.Singleton.get() is conf.Singleton.get()",
+    ),
+    "a singleton that is there": (
+        "import conf; one = conf.Singleton.get(); one.n = 1",
+        "one.n = 2",
+        "assert conf.Singleton.get() is one and one.n == 1",
+    ),
+    "instances of the notebook's": (
+        "from conf import Settings; s = Settings(); t = [s]",
+        "s.level = 1; s.tags.add('u')",
+        "import conf; assert t[0] is s and s.level == 10 and s.tags == {'t'} and type(s) is conf.Settings",
+    ),
+    "a class of the notebook's in a module": (
+        "import plugin_core\nclass H:\n    def __init__(self): self.n = 1\nplugin_core.HOOKS['h'] = h = H()",
+        "h.n = 2",
+        "assert plugin_core.HOOKS['h'] is h and h.n == 1 and type(h) is H",
+    ),
+    "members and dataclasses": (
+        "import enums; p = enums.p",
+        "enums.current = enums.Colour.BLUE; p.xs.append(1)",
+        "assert enums.current is enums.Colour.RED and enums.p is p == enums.P()",
+    ),
+}
+
+PACKAGES: dict[str, Scenario] = {
+    "a package": (
+        "import pack\n@pack.tools.register\ndef f(): return 1",
+        "@pack.tools.register\ndef g(): return 2",
+        "import pack.state\nassert list(pack.registry) == ['f'] and pack.registry is pack.state.registry is pack.tools.registry\n"
+        "assert pack.registry['f'] is f and pack.state.HISTORY == ['f']",
+    ),
+    "a module of a package imported later": (
+        "import pack; pack.state.HISTORY.append(1)",
+        "import pack.late; pack.late.f()",
+        "import sys; assert pack.state.HISTORY == [1] and 'pack.late' not in sys.modules and not hasattr(pack, 'late')\n"
+        "import pack.late; assert pack.late.seen == [1]",
+    ),
+    "a module of a package by itself": (
+        "from pack.state import HISTORY; HISTORY.append(1)",
+        "HISTORY.clear()",
+        "import pack; assert pack.tools.HISTORY is HISTORY == [1]",
+    ),
+    "what a function imports": (
+        "import lazy; rows = lazy.load().table['rows']",
+        "lazy.load().table['rows'].append(3)",
+        "assert rows == [1, 2] and lazy.load().table['rows'] is rows",
+    ),
+    "what another module changes": (
+        "import plugin_a",
+        "plugin_a.run()",
+        "import plugin_core; assert plugin_core.RESULTS == []; plugin_a.run(); assert plugin_core.RESULTS == ['a']",
+    ),
+    "the import itself": (
+        "x = 1",
+        "import helper; helper.cfg['k'] = 5; helper.LEVEL = 8",
+        "import sys; assert 'helper' not in sys.modules; import helper; assert helper.go() == (1, 3)",
+    ),
+    "the import and its names": (
+        "import helper; go = helper.go; helper.cfg['k'] = 5",
+        "del helper, go",
+        "import sys; assert sys.modules['helper'] is helper and helper.go is go and go() == (5, 3)",
+    ),
+    "imported by its name in a text": (
+        "import importlib; name = 'helper'; m = importlib.import_module(name)",
+        "m.cfg['k'] = 4",
+        "assert m.go()[0] == 1",
+    ),
+    "loaded again": (
+        "import helper, importlib; cfg = helper.cfg; cfg['k'] = 6; helper.LEVEL = 5",
+        "importlib.reload(helper)",
+        "assert helper.cfg is cfg and helper.go() == (6, 5)",
+    ),
+    "what is set after it was loaded again": (
+        "import helper, importlib; helper.cfg['k'] = 6; _ = importlib.reload(helper); helper.cfg['k'] = 7",
+        "helper.cfg['k'] = 8; helper.LEVEL = 1",
+        "assert helper.go() == (7, 3)",
+    ),
+}
+
+SCENARIOS = {
+    f"{group}: {name}": scenario
+    for group, scenarios in {"data": DATA, "instances": INSTANCES, "packages": PACKAGES}.items()
+    for name, scenario in scenarios.items()
+}
+
+
+def written(home: Path) -> Path:
+    """The directory, with the modules in it."""
+    for name, source in MODULES.items():
+        path = home / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(source)
+    return home
+
+
+@pytest.fixture(scope="module")
+def exact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    with Kernel(written(tmp_path_factory.mktemp("modules"))) as kernel:
+        begun(kernel)
+        yield kernel
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_it_comes_back(exact: Kernel, name: str) -> None:
+    scenario = _, change, check = SCENARIOS[name]
+    made = make(exact, scenario)
+    assert holds(exact, check), exact.run(check).reply
+    exact.run(change)
+    changed = exact.done("status")["head"]
+    assert changed != made
+    assert not holds(exact, check), "the change does not matter to the check"
+    for _ in range(2):
+        assert exact.done("undo")["head"] == made
+        assert holds(exact, check), exact.run(check).reply
+        exact.done("checkout", target=changed)
+        assert not holds(exact, check)
+
+
+@pytest.fixture(scope="module")
+def anew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kernel, dict[str, str]]]:
+    """A kernel on the history of all scenarios, and where each stood when it was made."""
+    home = written(tmp_path_factory.mktemp("anew"))
+    with Kernel(home, environment={"JPY_SESSION_NAME": str(home / "book.ipynb")}) as kernel:
+        begun(kernel)
+        made = {name: make(kernel, scenario) for name, scenario in SCENARIOS.items()}
+        while kernel.done("status")["pending"]:
+            pass
+        kernel.restart(kill=True)
+        yield kernel, made
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_it_is_there_in_a_new_kernel(anew: tuple[Kernel, dict[str, str]], name: str) -> None:
+    kernel, made = anew
+    reply = kernel.done("checkout", target=made[name])
+    assert reply["plan"]["lost"] == []
+    check = SCENARIOS[name][2]
+    assert holds(kernel, check), kernel.run(check).reply
+
+
+def changes(kernel: Kernel) -> tuple[list[str], list[str], list[str]]:
+    """What the last cell is said to have created, modified and deleted."""
+    last = kernel.done("log", limit=1)["checkpoints"][0]
+    return last["created"], last["modified"], last["deleted"]
+
+
+def test_what_is_told(tmp_path: Path) -> None:
+    """What comes with a module is not mentioned apart; what a cell does to it later is."""
+    with Kernel(written(tmp_path)) as kernel:
+        for cell, told in (
+            ("import helper", (["helper"], [], [])),
+            ("from helper import cfg", (["cfg"], [], [])),
+            ("helper.go()", (["_3"], [], [])),
+            ("cfg['k'] = 2", ([], ["cfg", "helper.cfg"], [])),
+            ("helper.LEVEL = 4", ([], ["helper.LEVEL"], [])),
+            ("helper.LEVEL = 3", ([], ["helper.LEVEL"], [])),
+            ("helper.new = 1", (["helper.new"], [], [])),
+            ("del helper.new, helper.counter", ([], [], ["helper.counter", "helper.new"])),
+            ("helper.go = len", ([], ["helper.go"], [])),
+            ("x = 1", (["x"], [], [])),
+        ):
+            kernel.ok(cell)
+            assert changes(kernel) == told, cell
+
+
+def test_what_holds_a_connection_stays_and_is_told(tmp_path: Path) -> None:
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.ok("import holder; x = [1]")
+        kernel.ok("x.append(2); holder.limits['n'] = 5")
+        kernel.ok("_ = holder.db.q('select 1')")
+        kernel.done("undo", steps=2)
+        kernel.ok("assert x == [1] and holder.limits == {'n': 1} and holder.db.q('select 2') == [(2,)]")
+        assert any("holder.db" in each for each in kernel.done("status")["warnings"])
+
+
+def test_a_checkout_that_is_refused_imports_nothing(tmp_path: Path) -> None:
+    with Kernel(written(tmp_path), environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}) as kernel:
+        kernel.ok(
+            "import helper, conf; helper.cfg['k'] = 5\ng = (i for i in range(3)); import os; _ = os.system('true')"
+        )
+        while kernel.done("status")["pending"]:
+            pass
+        kernel.restart(kill=True)
+        kernel.ok("x = 1")
+        head = kernel.done("log", all=True, limit=9)["checkpoints"]
+        made = next(each["id"] for each in head if "helper" in each["created"])
+        assert kernel.request("checkout", target=made)["status"] == "error"
+        assert kernel.value("{'helper', 'conf'} & __import__('sys').modules.keys()") == set()
+
+
+def test_a_library_is_none_of_them(tmp_path: Path) -> None:
+    """What lies in a library's directory is left alone, as are modules that were imported before the session."""
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.library("installed", "state = {'n': 1}\n")
+        kernel.ok("import installed")
+        kernel.ok("installed.state['n'] = 2")
+        assert changes(kernel) == ([], [], [])
+        kernel.done("undo")
+        assert kernel.value("installed.state") == {"n": 2}
+
+
+def test_autoreload(tmp_path: Path) -> None:
+    """An edited file: functions are new, data are those of the state."""
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.ok("%load_ext autoreload\n%autoreload 2")
+        kernel.ok("import plugin_core; from plugin_core import RESULTS; RESULTS.append(1)")
+        source = "RESULTS = ['new']\nHOOKS = {}\ndef added(): return RESULTS\n"
+        (tmp_path / "plugin_core.py").write_text(source)
+        kernel.ok("y = plugin_core.added()[:]")
+        assert kernel.value("y") == ["new"]
+        kernel.done("undo")
+        kernel.ok("assert RESULTS == [1] and plugin_core.RESULTS is RESULTS is plugin_core.added()")
+
+
+def test_a_path_that_a_cell_adds(tmp_path: Path) -> None:
+    """A path that a cell adds: in a new kernel, too."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "far.py").write_text("state = {'n': 1}\nLIMIT = 1\n")
+    with Kernel(written(tmp_path), environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}) as kernel:
+        kernel.ok("import sys; sys.path.append('elsewhere')\nimport far; s = far.state; s['n'] = 2; far.LIMIT = 7")
+        for _ in range(2):
+            kernel.ok("s['n'] = 3; far.LIMIT = 8")
+            kernel.done("undo")
+            kernel.ok("assert s is far.state and s == {'n': 2} and far.LIMIT == 7")
+            kernel.done("undo")
+        while kernel.done("status")["pending"]:
+            pass
+        kernel.restart(kill=True)
+        kernel.done("resume")
+        kernel.ok("assert s is far.state and s == {'n': 2} and far.LIMIT == 7")
