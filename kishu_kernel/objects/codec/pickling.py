@@ -214,7 +214,7 @@ def _dump_once(
             pickler.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
         pickler.dump(objects)
     arrays.end(pickler)
-    return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell())
+    return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell(), arrays.met_any)
 
 
 def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:
