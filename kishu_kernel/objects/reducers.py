@@ -50,7 +50,7 @@ from kishu_kernel.objects.classes import (
     qualified_name,
 )
 from kishu_kernel.objects.left_out import reduction_with_left_out
-from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
+from kishu_kernel.objects.library import HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
@@ -376,7 +376,7 @@ class Reducer:
 
     def _refuse_visible(self, obj: Any) -> Reduction:
         # It would come back, and what it refers to be gone, which others hold.
-        raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
+        raise HeldOutsideError(f"what a {type(obj).__name__} refers to is held elsewhere: it cannot be stored")
 
     @staticmethod
     def _note_private(private: LibraryEntry, way: Reduce | None, reducer: Reducer, obj: Any) -> Reduction:

@@ -50,6 +50,7 @@ NOT_IN_STREAMS = {
     **dict.fromkeys(("make_thread", "make_process", "make_future", "make_executor"), "newer than the fixture"),
     "load_buffer_view": "newer than the fixture",
     "load_derived_array": "newer than the fixture",
+    **dict.fromkeys(("set_traits", "ABSENT", "module_original"), "newer than the fixture"),
 }
 """Public names that no stream calls, and why."""
 

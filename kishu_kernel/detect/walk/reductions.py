@@ -13,7 +13,13 @@ from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.attribute_dicts import ALONE
 from kishu_kernel.objects.classes import attributes, contents_of, flags_of, module_name, qualified_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.questions import code_only_state_of, is_dynamic, is_value_type
+from kishu_kernel.objects.questions import (
+    code_only_state_of,
+    has_code_only_state,
+    is_dynamic,
+    is_value_type,
+    visible_reduction,
+)
 from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
 
@@ -200,7 +206,8 @@ def _note_refused(walk: Walk, obj: Any) -> None:
 def walk_widget(walk: Walk, obj: Any) -> None:
     """An untraversable object that tells what it is."""
     if not walk.in_setup:
-        walk.widget_setup.append(walk.digest_of_setup(code_only_state_of(obj)))
+        known = has_code_only_state(type(obj))
+        walk.widget_setup.append(walk.digest_of_setup(code_only_state_of(obj) if known else visible_reduction(obj)[1]))
         note_observers(walk, obj)
     walk_reduction(walk, obj)
 
