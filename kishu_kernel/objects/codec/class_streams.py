@@ -107,7 +107,7 @@ class ClassStreams:
     def _streams(self) -> list[ClassStream]:
         return [stream for stream in self._found.values() if stream is not None]
 
-    def shared_with(self, payload: Callable[[], Container[int]], size: int, has_arrays: bool) -> set[int]:
+    def shared_with(self, payload: Callable[[], Container[int]], size: int, has_arrays: bool = False) -> set[int]:
         """Ids of classes that share something with the rest of the payload, or with each other.
 
         Args:
