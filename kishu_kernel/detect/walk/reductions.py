@@ -69,7 +69,10 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
-    if held is not None and id(obj) in walk.memo and not _is_among(held, children[1:3]):
+    number = walk.memo.get(id(obj))
+    if number is not None and (hidden := walk.reducer.hidden(obj, children)):
+        walk.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
+    if held is not None and number is not None and not _is_among(held, children[1:3]):
         if not _is_first(walk, obj, held):
             children.append(held)
         elif held:

@@ -60,6 +60,8 @@ from kishu_kernel.objects.rebuild.instances import (
     set_instance_state,
     set_shared_attributes,
     set_state_and_attributes,
+    set_state_and_hidden,
+    set_super,
 )
 from kishu_kernel.objects.rebuild.libraries import (
     load_storage,
@@ -94,12 +96,14 @@ STREAM_NAMES: dict[str, Any] = {
     "set_derived_state": set_derived_state,
     "set_state_and_attributes": set_state_and_attributes,
     "set_shared_attributes": set_shared_attributes,
+    "set_state_and_hidden": set_state_and_hidden,
     "set_array_state": set_array_state,
     "set_content": set_content,
     "make_foreign": make_foreign,
     "make_reference": make_reference,
     "dead_reference": dead_reference,
     "set_exception_state": set_exception_state,
+    "set_super": set_super,
     "open_again": open_again,
     "make_buffered": make_buffered,
     "make_text": make_text,
