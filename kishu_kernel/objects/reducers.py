@@ -49,6 +49,7 @@ from kishu_kernel.objects.classes import (
     module_name,
     qualified_name,
 )
+from kishu_kernel.objects.function_caches import calls_of
 from kishu_kernel.objects.left_out import reduction_with_left_out
 from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
@@ -65,10 +66,10 @@ from kishu_kernel.objects.questions import (
     refusal_of,
     visible_reduction,
 )
+from kishu_kernel.objects.rebuild.caches import make_filled_cache, set_cached_calls
 from kishu_kernel.objects.rebuild.code import (
     EMPTY_CELL,
     dict_view,
-    make_cached,
     make_code,
     make_function,
     make_module_function,
@@ -347,7 +348,10 @@ class Reducer:
         if not (isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)):
             return NotImplemented
         parameters = cached.cache_parameters()
-        return make_cached, (wrapped, parameters["maxsize"], parameters["typed"])
+        info = cached.cache_info()
+        state = calls_of(cached), info.hits, info.misses
+        how = wrapped, parameters["maxsize"], parameters["typed"]
+        return make_filled_cache, how, state, None, None, set_cached_calls
 
     def _module(self, module: types.ModuleType) -> Reduction:
         name = module_contents(module).get("__name__")  # to ask one that is loaded when it is asked would load it
