@@ -60,7 +60,7 @@ _NAMES = frozenset(
                 *("set_cell",),
                 *("set_class_state", "set_content", "set_derived_state", "set_enum_state"),
                 *("set_exception_state", "set_function_state", "set_instance_state", "set_shared_attributes"),
-                *("set_state_and_attributes",),
+                *("set_state_and_attributes", "set_state_and_hidden"),
                 *("set_tensor_state", "storage_array"),
             )
         ),

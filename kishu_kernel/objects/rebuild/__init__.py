@@ -61,6 +61,7 @@ from kishu_kernel.objects.rebuild.instances import (
     set_instance_state,
     set_shared_attributes,
     set_state_and_attributes,
+    set_state_and_hidden,
 )
 from kishu_kernel.objects.rebuild.libraries import (
     load_storage,
@@ -97,6 +98,7 @@ STREAM_NAMES: dict[str, Any] = {
     "set_derived_state": set_derived_state,
     "set_state_and_attributes": set_state_and_attributes,
     "set_shared_attributes": set_shared_attributes,
+    "set_state_and_hidden": set_state_and_hidden,
     "set_array_state": set_array_state,
     "set_content": set_content,
     "make_foreign": make_foreign,

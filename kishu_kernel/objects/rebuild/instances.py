@@ -133,6 +133,18 @@ def set_shared_attributes(obj: Any, state: tuple[Any, Callable[[Any, Any], objec
         place.__set__(obj, held)
 
 
+def set_state_and_hidden(
+    obj: Any, state: tuple[Any, Callable[[Any, Any], object] | None, dict[str, Any], dict[str, Any]]
+) -> None:
+    """What its own reduction tells, and then attributes that lead to others: they have to be these very objects."""
+    own, setter, attributes, slots = state
+    if setter is None:
+        _set_state(obj, own)
+    else:
+        setter(obj, own)
+    set_instance_state(obj, (attributes, slots))
+
+
 def set_array_state(array: Any, state: tuple[Any, dict[str, Any] | None]) -> None:
     """Of an array of a class derived from numpy's that cannot be written to."""
     own, attributes = state
