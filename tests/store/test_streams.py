@@ -46,6 +46,7 @@ NOT_IN_STREAMS = {
     "bind_method": "newer than the fixture",
     "make_handler": "newer than the fixture",
     "set_handler_state": "newer than the fixture",
+    "set_super": "newer than the fixture",
     "set_shared_attributes": "newer than the fixture",
     "set_state_and_hidden": "newer than the fixture",
     "set_traits": "newer than the fixture",

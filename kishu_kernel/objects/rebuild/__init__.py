@@ -62,6 +62,7 @@ from kishu_kernel.objects.rebuild.instances import (
     set_shared_attributes,
     set_state_and_attributes,
     set_state_and_hidden,
+    set_super,
 )
 from kishu_kernel.objects.rebuild.libraries import (
     load_storage,
@@ -105,6 +106,7 @@ STREAM_NAMES: dict[str, Any] = {
     "make_reference": make_reference,
     "dead_reference": dead_reference,
     "set_exception_state": set_exception_state,
+    "set_super": set_super,
     "open_again": open_again,
     "make_buffered": make_buffered,
     "make_text": make_text,
