@@ -50,6 +50,7 @@ from kishu_kernel.objects.classes import (
     qualified_name,
 )
 from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code, state_of_function
+from kishu_kernel.objects.function_caches import calls_of
 from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_attributes
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduce, Reduction, WithMemo
@@ -67,9 +68,9 @@ from kishu_kernel.objects.questions import (
     refusal_of,
     visible_reduction,
 )
+from kishu_kernel.objects.rebuild.caches import make_filled_cache, set_cached_calls
 from kishu_kernel.objects.rebuild.code import (
     dict_view,
-    make_cached,
     make_function,
     make_module_function,
     module_attribute,
@@ -359,7 +360,10 @@ class Reducer:
         if not (isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)):
             return NotImplemented
         parameters = cached.cache_parameters()
-        return make_cached, (wrapped, parameters["maxsize"], parameters["typed"])
+        info = cached.cache_info()
+        state = calls_of(cached), info.hits, info.misses
+        how = wrapped, parameters["maxsize"], parameters["typed"]
+        return make_filled_cache, how, state, None, None, set_cached_calls
 
     def _module(self, module: types.ModuleType) -> Reduction:
         name = module_contents(module).get("__name__")  # to ask one that is loaded when it is asked would load it

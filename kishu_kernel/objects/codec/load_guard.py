@@ -54,6 +54,7 @@ _NAMES = frozenset(
                 *("EMPTY_CELL", "_EmptyCell", "bind_method", "dict_view"),
                 *("load_array", "load_class", "load_storage", "load_strings"),
                 *("load_buffer_view", "load_derived_array", "load_view"),
+                *("make_filled_cache", "set_cached_calls"),
                 *("make_cached", "make_class", "make_code", "make_derived", "make_function", "make_instance"),
                 *("make_module_function", "module_attribute", "module_original", "new_name", "set_array_state"),
                 *("set_cell",),

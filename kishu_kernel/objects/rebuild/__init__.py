@@ -18,6 +18,7 @@ from kishu_kernel.objects.rebuild.arrays import (
     load_strings,
     load_view,
 )
+from kishu_kernel.objects.rebuild.caches import make_filled_cache, set_cached_calls
 from kishu_kernel.objects.rebuild.code import (
     ABSENT,
     EMPTY_CELL,
@@ -85,6 +86,8 @@ STREAM_NAMES: dict[str, Any] = {
     "set_function_state": set_function_state,
     "set_cell": set_cell,
     "make_cached": make_cached,
+    "make_filled_cache": make_filled_cache,
+    "set_cached_calls": set_cached_calls,
     "dict_view": dict_view,
     "load_module": load_module,
     "load_class": load_class,
