@@ -88,8 +88,8 @@ class SideEffectsError(NotAcceptedError):
     """Cells with side effects would have to be re-run, and nobody was asked whether they may be."""
 
 
-class ReplayError(CheckoutError):
-    """A cell that was re-run raised, or gave another value than it gave when it first ran."""
+class ReplayError(NotAcceptedError):
+    """A cell that was re-run raised, or gave another value than it gave when it first ran: the plan is without it."""
 
 
 class LoadError(KishuError):

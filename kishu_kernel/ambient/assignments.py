@@ -23,10 +23,10 @@ from typing import Any
 
 from kishu_kernel.detect.access import ANY_ATTRIBUTE, code_access
 from kishu_kernel.model import NOTHING, Access
-from kishu_kernel.objects.ambient_settings import PLACES_KEPT, lacking_references
+from kishu_kernel.objects.ambient_settings import PLACES_KEPT
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import contents_of, is_users_own, module_contents, module_name, qualified_name
-from kishu_kernel.objects.registrations import referred, resolved
+from kishu_kernel.objects.registrations import lacking_by_name, referred, resolved
 from kishu_kernel.process.code_origins import is_users_module
 
 Place = tuple[str, str, str]
@@ -91,11 +91,11 @@ class AssignedAttributes(Provider):
         return {}
 
     def lacking(self, value: Any) -> str | None:
-        """The first object or module that is not there."""
+        """Which attributes will lack an object or a module, and why."""
         for module, *_ in value:
             if module not in sys.modules and find_spec(module.partition(".")[0]) is None:
                 return f"{module} is not installed"
-        return lacking_references(value)
+        return lacking_by_name({".".join(filter(None, place)): each for place, each in value.items()})
 
     # -- what code leads to ------------------------------------------------------------------------
 

@@ -39,6 +39,10 @@ _QUIET = frozenset(
 """Packages whose code calls into no library by itself."""
 
 
+_LEADING_TO_LIBRARIES = frozenset({"__import__", "get_ipython"})
+"""Names of builtins that lead to any library."""
+
+
 def _is_quiet(obj: Any) -> bool:
     """Whether what code does with this calls into no library, whatever it is; what it leads to is not looked at."""
     kind = type(obj)
@@ -210,8 +214,9 @@ class CandidateSearch:
         return self._closed(name for names in holding for name in names)
 
     def _may_call_libraries(self, found: Set[str], access: Access) -> bool:
-        if any(not each.imports <= _QUIET for each in (access, *self.deferred)):
-            return True
+        for each in (access, *self.deferred):
+            if not each.imports <= _QUIET or not each.names.isdisjoint(_LEADING_TO_LIBRARIES):
+                return True
         return any(name in self._variables and not _is_quiet(self._variables[name]) for name in found)
 
     def _sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:

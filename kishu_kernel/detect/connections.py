@@ -26,6 +26,10 @@ def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
             other = owner.setdefault(key, name)
             if other != name:
                 parent[root(name)] = root(other)
+    for name, taken in prints.items():
+        for key in taken.hidden:
+            if key in owner:
+                parent[root(name)] = root(owner[key])
     ranges = sorted((*extent, name) for name, taken in prints.items() for extent in taken.ranges)
     for one, other in _overlapping(ranges):
         parent[root(one)] = root(other)

@@ -90,6 +90,10 @@ def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> 
             first = owner.setdefault(key, (position, number))
             if first[0] != position:
                 parts.append(b"%d:%d>%d;" % (number, *first))
+    for position, taken in enumerate(members.values()):
+        for key, attribute in taken.hidden.items():
+            if key in owner and owner[key][0] != position:
+                parts.append(b"%b?%d:%d;" % (attribute, *owner[key]))
     parts.append(overlaps([extent for taken in members.values() for extent in taken.ranges]))
     return digest(b"|".join(parts))
 

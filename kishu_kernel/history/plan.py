@@ -248,7 +248,7 @@ class _Replays:
         if self._lookup(version.checkpoint).incomplete:
             return why
         if not record.replayable:
-            return f"{why}; something else than its cell changed it"
+            return f"{why}; a re-run may give another one, since code that ran outside of its cell could change it, too"
         if self._lookup(version.checkpoint).status == "interrupted":
             return f"{why}; its cell was interrupted"
         return None

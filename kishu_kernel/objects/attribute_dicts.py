@@ -52,12 +52,13 @@ def place_of(kind: type) -> Any:
 
 def makes_anew(obj: Any, reduction: Any) -> bool:
     """Whether a load by this reduction makes an object, or fills one, and does not just find one that is there."""
-    if type(reduction) is not tuple or derives(type(obj), enum.Enum):
+    kind = type(obj)
+    if type(reduction) is str or type(type(obj)) is enum.EnumMeta:
         return False
-    make, state = reduction[0], (*reduction, None)[2]
-    if derives(type(obj), types.ModuleType):
-        return make is not cloudpickle.subimport
-    return state is not None or make is type(obj) or any(make is each for each in _MAKE_ANEW)
+    if derives(kind, types.ModuleType):
+        return reduction[0] is not cloudpickle.subimport
+    make = reduction[0]
+    return (len(reduction) > 2 and reduction[2] is not None) or make is kind or any(make is each for each in _MAKE_ANEW)
 
 
 def with_shared_attributes(obj: Any, reduction: tuple[Any, ...], held: Any) -> Reduction:

@@ -30,13 +30,9 @@ _MADE_EMPTY = (copyreg.__newobj__, copyreg.__newobj_ex__, object.__new__)  # typ
 
 def reduction_with_left_out(kind: type) -> Reduce | None:
     """Its own reduction and the attributes that this leaves out; None where it cannot leave any out."""
-    if not kind.__dictoffset__ or module_name(kind) == "__main__":
+    ways = ways_in_python(kind)
+    if not ways:
         return None
-    if derives(kind, type) or derives(kind, types.ModuleType) or derives(kind, BaseException):
-        return None
-    ways = {name: way for name in _WAYS if (way := _found(kind, name)) is not None}
-    if not ways or not all(type(way) is types.FunctionType for way in ways.values()):
-        return None  # in C it cannot be read
     forgets_all = "__setstate__" in ways and _ignores_state(ways["__setstate__"])
     names = _Names(kind)
 
@@ -53,6 +49,14 @@ def reduction_with_left_out(kind: type) -> Reduce | None:
         return (make, arguments, (state, left), items, pairs, set_state_and_attributes) if left else reduced
 
     return take_apart
+
+
+def ways_in_python(kind: type) -> dict[str, types.FunctionType]:
+    """How a class of a library says that its instances are pickled; empty where it does not, or not in Python."""
+    if module_name(kind) == "__main__" or any(derives(kind, each) for each in (type, types.ModuleType, BaseException)):
+        return {}
+    ways = {name: way for name in _WAYS if (way := _found(kind, name)) is not None}
+    return ways if all(type(way) is types.FunctionType for way in ways.values()) else {}  # in C it cannot be read
 
 
 class _Names:

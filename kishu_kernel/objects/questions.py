@@ -194,6 +194,11 @@ def _paths_to_observers(kind: type) -> list[str]:
     return [path for entry in registry.all("observers", kind) for path in entry.answer]
 
 
+def has_code_only_state(kind: type) -> bool:
+    """Whether a library says so of instances: else all that is seen of one is changed by code."""
+    return registry.find("setup", kind) is not None
+
+
 def code_only_state_of(obj: Any) -> Any:
     """The part of an untraversable object's state that only code can change, and no person does on the screen.
 

@@ -28,7 +28,7 @@ import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from sys import getrefcount
 from typing import Any
@@ -49,8 +49,11 @@ from kishu_kernel.objects.classes import (
     module_name,
     qualified_name,
 )
-from kishu_kernel.objects.left_out import reduction_with_left_out
-from kishu_kernel.objects.library import Library, Reduce, Reduction, WithMemo
+from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code, state_of_function
+from kishu_kernel.objects.function_caches import calls_of
+from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_attributes
+from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
+from kishu_kernel.objects.library import HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
@@ -65,11 +68,9 @@ from kishu_kernel.objects.questions import (
     refusal_of,
     visible_reduction,
 )
+from kishu_kernel.objects.rebuild.caches import make_filled_cache, set_cached_calls
 from kishu_kernel.objects.rebuild.code import (
-    EMPTY_CELL,
     dict_view,
-    make_cached,
-    make_code,
     make_function,
     make_module_function,
     module_attribute,
@@ -102,6 +103,7 @@ class ReductionTable:
         self._entries: weakref.WeakKeyDictionary[type, Entry | None] = weakref.WeakKeyDictionary()
         self._generation = registry.generation
         self._refused: weakref.WeakSet[type] = weakref.WeakSet()
+        self._hiding: weakref.WeakSet[type] = weakref.WeakSet()
         self.refusals = Refusals()
         self.class_tokens = ClassTokens()
 
@@ -117,6 +119,11 @@ class ReductionTable:
             if found is not None or module_name(kind) != "__main__":  # the notebook can give its classes other methods
                 self._entries[kind] = found
             return found
+
+    def hides(self, kind: type) -> bool:
+        """Instances are taken apart by code of a library's, or of Python's, which may hide what attributes show."""
+        self.entry(kind)
+        return kind in self._hiding or derives(kind, BaseException)
 
     def refuse(self, kind: type) -> None:
         """Instances of this type are not stored from here on."""
@@ -152,6 +159,8 @@ class ReductionTable:
             return None if with_left_out is None else _entry_for(with_left_out)
         if is_fingerprint_only(kind):
             return Reducer._refuse_visible
+        if ways_in_python(kind):
+            self._hiding.add(kind)
         way = reduction_by_class_shape(kind) or refusal_of_proxy(kind) or with_left_out
         if way is not None:
             return _entry_for(way, held_or=not is_users_own(kind) and bool(module_attribute_names(kind)))
@@ -163,12 +172,17 @@ class Reducer:
 
     Args:
         before: went the same way: what is made on the way is to be the same objects again.
+        hidden_links: of this payload, as far as they are known.
     """
 
-    def __init__(self, table: ReductionTable, before: Reducer | None = None) -> None:
+    def __init__(
+        self, table: ReductionTable, before: Reducer | None = None, hidden_links: HiddenLinks | None = None
+    ) -> None:
         self._table = table
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
         self._places: dict[type, Any] = {}
+        self._hides: dict[type, bool] = {}
+        self._hidden_links = hidden_links
         self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
         self._shells: set[int] = set()
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
@@ -208,10 +222,22 @@ class Reducer:
         """
         held = self.shared_attributes(obj)  # first: a reduction may hold it, too
         reduction = self.reduce(obj)
+        if self._hidden_links is not None and type(reduction) is tuple and (hidden := self.hidden(obj, reduction)):
+            reduction = self._hidden_links.with_linked(obj, reduction, hidden)
         if held is None:
             return reduction
         whole = self.decompose(obj) if reduction is NotImplemented else reduction
         return with_shared_attributes(obj, whole, held) if makes_anew(obj, whole) else reduction
+
+    def hidden(self, obj: Any, reduction: Sequence[Any]) -> dict[str, Any]:
+        """Attributes that show what this reduction does not tell, and that a load can give back."""
+        kind = type(obj)
+        hides = self._hides.get(kind)
+        if hides is None:
+            hides = self._hides[kind] = self._table.hides(kind)
+        if not hides or ((len(reduction) < 3 or reduction[2] is None) and not makes_anew(obj, reduction)):
+            return {}
+        return hidden_attributes(obj, reduction)
 
     def shared_attributes(self, obj: Any) -> Any:
         """The dictionary of its attributes if something else may hold it, too, or if it is of a class of its own."""
@@ -303,29 +329,16 @@ class Reducer:
         cells = function.__closure__ or ()
         # A cell may hold the function itself: it is saved empty, and filled when the function exists.
         self._shells.update(map(id, cells))
-        state = {
-            "dict": function.__dict__,
-            "defaults": function.__defaults__,
-            "kwdefaults": function.__kwdefaults__,
-            "annotations": function.__annotations__,
-            "qualname": function.__qualname__,
-            "module": function.__module__,
-            "doc": function.__doc__,
-            "contents": tuple(_cell_content(cell) for cell in cells),
-        }
-        if getattr(function, "__type_params__", ()):
-            state["type_params"] = function.__type_params__  # type: ignore[attr-defined]
         arguments = (*home, function.__code__, function.__name__, cells)
-        return maker, arguments, state, None, None, set_function_state
+        return maker, arguments, state_of_function(function), None, None, set_function_state
 
     def _code(self, code: types.CodeType) -> Reduction:
-        # cloudpickle gives it another file name from 3.1.3 on: tracebacks and `inspect` would not find the source.
-        return make_code, (sys.implementation.cache_tag, *(getattr(code, field) for field in _CODE_FIELDS))
+        return reduction_of_code(code)
 
     def _cell(self, cell: types.CellType) -> Reduction:
         if id(cell) in self._shells:
             return types.CellType, ()
-        return types.CellType, (), _cell_content(cell), None, None, set_cell
+        return types.CellType, (), cell_content(cell), None, None, set_cell
 
     def _class(self, cls: type) -> Reduction:
         if has_active_metaclass(cls):
@@ -347,7 +360,10 @@ class Reducer:
         if not (isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)):
             return NotImplemented
         parameters = cached.cache_parameters()
-        return make_cached, (wrapped, parameters["maxsize"], parameters["typed"])
+        info = cached.cache_info()
+        state = calls_of(cached), info.hits, info.misses
+        how = wrapped, parameters["maxsize"], parameters["typed"]
+        return make_filled_cache, how, state, None, None, set_cached_calls
 
     def _module(self, module: types.ModuleType) -> Reduction:
         name = module_contents(module).get("__name__")  # to ask one that is loaded when it is asked would load it
@@ -376,7 +392,7 @@ class Reducer:
 
     def _refuse_visible(self, obj: Any) -> Reduction:
         # It would come back, and what it refers to be gone, which others hold.
-        raise TypeError(f"what a {type(obj).__name__} refers to is held elsewhere")
+        raise HeldOutsideError(f"what a {type(obj).__name__} refers to is held elsewhere: it cannot be stored")
 
     @staticmethod
     def _note_private(private: LibraryEntry, way: Reduce | None, reducer: Reducer, obj: Any) -> Reduction:
@@ -415,22 +431,6 @@ def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
     module = sys.modules.get(name) if isinstance(name, str) else None
     return module is not None and vars(module) is namespace and name != "__main__"
 
-
-def _cell_content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return EMPTY_CELL
-
-
-_NEWER = sys.version_info >= (3, 11)
-
-_CODE_FIELDS = (
-    *("co_argcount", "co_posonlyargcount", "co_kwonlyargcount", "co_nlocals", "co_stacksize", "co_flags", "co_code"),
-    *("co_consts", "co_names", "co_varnames", "co_filename", "co_name", *(("co_qualname",) if _NEWER else ())),
-    *("co_firstlineno", "co_linetable", *(("co_exceptiontable",) if _NEWER else ()), "co_freevars", "co_cellvars"),
-)
-"""In the order in which the constructor takes them."""
 
 _ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 
 from kishu_kernel.objects.classes import qualified_name
+from kishu_kernel.objects.library import HeldOutsideError
 
 
 class Refusals:
@@ -20,7 +21,7 @@ class Refusals:
     def told(self, error: Exception) -> str:
         """Of an error that storing ended with: a library's own sentence, else what error it is."""
         refused = isinstance(error, TypeError) and str(error) in self._reasons.values()
-        return str(error) if refused else f"{type(error).__name__}: {error}"
+        return str(error) if refused or isinstance(error, HeldOutsideError) else f"{type(error).__name__}: {error}"
 
     def reason(self, kinds: tuple[type, ...]) -> str:
         """Why instances of these types cannot be stored: what a library last said of one, else that it is so."""

@@ -96,8 +96,8 @@ class Registrations(Provider):
         return {}
 
     def lacking(self, value: Any) -> str | None:
-        """The first object that is not there."""
-        return lacking_references(value)
+        """Which registries will lack an object, and why."""
+        return lacking_by_name(value)
 
 
 class _Watched:
@@ -343,7 +343,10 @@ def referred(obj: Any) -> Any:
         return "value", obj
     if type(obj) is tuple:
         return "tuple", tuple(map(referred, obj))
-    return live_objects.reference(obj)
+    reference = live_objects.reference(obj)
+    if reference[0] == "held" and (names := _shared_with(obj, reference[1:3])):
+        return "sharing", names, reference
+    return reference
 
 
 def resolved(reference: Any) -> Any:
@@ -356,7 +359,60 @@ def resolved(reference: Any) -> Any:
         return reference[1]
     if reference[0] == "tuple":
         return tuple(map(resolved, reference[1]))
+    if reference[0] == "sharing":
+        return live_objects.resolve(reference[2])
     return live_objects.resolve(reference)
+
+
+def lacking_by_name(value: Mapping[str, Any]) -> str | None:
+    """What of these values cannot be had as it was, by their names, as a clause; None where all can."""
+    told: dict[str, list[str]] = {}
+    for name, each in value.items():
+        if reason := lacking_references(each) or _copied(each):
+            told.setdefault(reason, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in told.items()) or None
+
+
+def _copied(value: Any) -> str | None:
+    """Which variables an object shares something with that is to be made from its stream."""
+    if not isinstance(value, tuple):
+        return None
+    if len(value) == 3 and value[0] == "sharing":
+        _, names, (_, process, number, _) = value
+        known = live_objects.known(process, number) is not None
+        return None if known else f"what it holds of {', '.join(names)} will be a copy"
+    return next((reason for each in value if (reason := _copied(each))), None)
+
+
+def _shared_with(obj: Any, key: tuple[str, int]) -> tuple[str, ...]:
+    """Variables whose very objects an object holds that no variable names: in a new kernel it has copies of them."""
+    if key not in _sharing:
+        variables = {
+            id(value): name for name, value in list(live_objects.variables().items()) if _is_shared(name, value)
+        }
+        found: set[str] = set()
+        todo, seen = [(each, 1) for each in _held_by(obj, type(obj))], {id(obj)}
+        while todo:
+            each, steps = todo.pop()
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            if id(each) in variables:
+                found.add(variables[id(each)])
+            elif steps < _DEEPEST:
+                todo.extend((held, steps + 1) for held in _held_by(each, type(each)))
+        _sharing[key] = tuple(sorted(found))
+    return _sharing[key]
+
+
+def _is_shared(name: str, value: Any) -> bool:
+    """It is a variable of the user's, which can change, and which does not go by a name of its own."""
+    own = type(value) in _ATOMS or issubclass(type(value), type | types.ModuleType | types.FunctionType)
+    return not own and not name.startswith("_")
+
+
+_sharing: dict[tuple[str, int], tuple[str, ...]] = {}
+"""What was found when an object was first referred to."""
 
 
 def _can_be_key(key: Any) -> bool:

@@ -37,8 +37,8 @@ HANDOVER_SECONDS = 60.0
 """Seconds to wait, at most, for what an earlier kernel gave to another process to write; that ends sooner by itself."""
 
 DIFFERENT = (
-    "{}: re-run, and different from before: what these cells do depends on more than variables, random numbers "
-    "and settings."
+    "Re-run, and not the same as before: {}. What their cells do depends on more than variables, random numbers and "
+    "settings."
 )
 AS_IT_IS = "{}: as in the module now, and not as it was in this state: it cannot be stored."
 INCOMPLETE = "State {} is incomplete: {}. You are in the state before it, without what its cell changed."
@@ -260,8 +260,8 @@ class Checkouts:
         for note in plan.notes:
             self._warn(note)
         if self._restorer.differing_after_rerun:
-            names = ", ".join(name for each in self._restorer.differing_after_rerun for name in each)
-            self._warn(DIFFERENT.format(names))
+            names = dict.fromkeys(name for each in self._restorer.differing_after_rerun for name in each)
+            self._warn(DIFFERENT.format(", ".join(names)))
         at = self._timeline.lookup(target) if target is not None else None
         if at is not None and at.incomplete and at.severed is None:
             reason = KERNEL_ENDED if at.incomplete == KERNEL_ENDED else KEPT_WITH_NEXT

@@ -183,9 +183,8 @@ class Rerunner:
         Raises:
             ReplayError: the cell cannot begin with the state outside the namespace that it began with.
         """
-        label = f"the cell of state {checkpoint.id}"
         if not checkpoint.trusted:  # no plan has such a step
-            return {}, f"{label} is not re-run: {UNTRUSTED}"
+            return {}, f"{_label(checkpoint)} is not re-run: {UNTRUSTED}"
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
         ambient = self._ambient.set_to_before(timeline.lookup, checkpoint)
         with self._names.swapping(inputs, aliases) as live, ambient as ambient_deviation:
@@ -200,7 +199,7 @@ class Rerunner:
                 self.inputs.note(self._names.notebook_variables().values())
             outside = ambient_deviation()
         deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
-        return found, f"{label} {deviation}" if deviation else ""
+        return found, f"{_label(checkpoint)} {deviation}" if deviation else ""
 
     def _run_code(self, code: str, number: int | None) -> BaseException | None:
         """Runs the code; returns what it raised."""
@@ -250,19 +249,26 @@ def _needed_steps(steps: Sequence[ReplayStep], handed_on: Collection[int], resul
     return needed
 
 
+def _label(checkpoint: Checkpoint) -> str:
+    """A cell as people know it."""
+    number = checkpoint.execution_count
+    return f"the cell of state {checkpoint.id}" if number is None else f"In[{number}]"
+
+
 def _other_ending(checkpoint: Checkpoint, error: BaseException | None) -> str | None:
     """How the re-run ended otherwise than the first run, as a clause; None if it ended the same way."""
     raised = None if error is None else type(error).__name__
     if raised == checkpoint.error:
         return None
-    before = f"raised {checkpoint.error}" if checkpoint.error else "raised nothing"
-    now = f"raised {raised}: {error}" if raised else "raised nothing"
-    return f"{before} when it first ran and {now} when it was re-run"
+    if raised is None:
+        return f"ended well when it was re-run, and raised {checkpoint.error} when it first ran"
+    then = f"and {checkpoint.error} when it first ran" if checkpoint.error else "and nothing when it first ran"
+    return f"raised {raised} when it was re-run ({error}), {then}"
 
 
 def _shortcoming(checkpoint: Checkpoint, record: VersionRecord, objects: Mapping[str, Any]) -> str | None:
     """What a re-run did not give back of a version, as a clause; None if it gave all, with the same types."""
-    label = f"the cell of state {checkpoint.id}"
+    label = _label(checkpoint)
     recorded = {info.name: info.type for info in record.variables}
     for name in record.names:
         if name not in objects:

@@ -230,9 +230,10 @@ class Restorer:
                 failures.note(failed)
                 self._drop_with_classes(request, [loaded, rerun])
             except NotGivenBackError as failed:
-                if not request.allow_lost:
-                    raise ReplayError(_failed_sentence(failed.reasons)) from None
                 unobtainable.update(failed.reasons)
+                if not request.allow_lost:
+                    without = request.plan(failures, unobtainable)
+                    raise ReplayError(_failed_sentence(failed.reasons), without) from None
                 self._drop_with_classes(request, [loaded, rerun])
             else:
                 if failures.unloadable or unobtainable:  # nobody gets what was loaded, or re-run, for another plan only

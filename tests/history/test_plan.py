@@ -203,7 +203,7 @@ def test_what_its_cell_did_not_make_is_lost() -> None:
     graph = Graph().add("1", None, "!g", replayable=False).add("2", "1", "g")
     (lost,) = graph.plan("2", "1").lost
     assert lost.version == version("g", "1")
-    assert "something else than its cell" in lost.reason
+    assert "code that ran outside of its cell" in lost.reason
 
 
 def test_what_hangs_on_something_lost_is_lost() -> None:

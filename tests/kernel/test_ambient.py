@@ -312,4 +312,4 @@ def test_a_replay_that_gives_something_else_is_told(kernel: Kernel) -> None:
     kernel.ok("x = y = None")
     kernel.done("undo")
     [warning] = kernel.done("status")["warnings"]
-    assert warning.startswith("x: re-run, and different from before")
+    assert warning.startswith("Re-run, and not the same as before: x.")

@@ -1,4 +1,4 @@
-"""What is behind an object's attributes, on a real kernel: who else holds their dictionary.
+"""What is behind an object's attributes, on a real kernel: who else holds their dictionary, and what they lead to.
 
 A scenario is that of `test_exactness`: it is undone twice, and brought back in a kernel that was started anew.
 """
@@ -7,6 +7,7 @@ A scenario is that of `test_exactness`: it is undone twice, and brought back in 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,9 +171,125 @@ ATTRIBUTES: dict[str, Scenario] = {
 }
 """What else holds the dictionary of somebody's attributes."""
 
-SCENARIOS = {f"attributes: {name}": each for name, each in ATTRIBUTES.items()}
-BY_RERUN = {"attributes: a simple namespace", "attributes: a module"}
-"""Nobody can give these another dictionary than their own."""
+L = "from exact_hiding import *\nr = Root()\n"
+
+LINKS: dict[str, Scenario] = {
+    "that a state leaves out": (
+        f"{L}x = ByState(r)",
+        "r.n = 1",
+        "assert x.root is r and not hasattr(r, 'n') and x.n == 1; r.m = 2; assert x.root.m == 2",
+    ),
+    "that arguments leave out": (
+        f"{L}x = ByArguments(1, r); y = ByArguments(2, r)",
+        "x.n = 2",
+        "assert x.root is y.root is r and (x.n, y.n) == (1, 2)",
+    ),
+    "in slots": (
+        f"{L}x = WithSlots(1, r); y = [WithSlots(2, r)]",
+        "x.n = 2",
+        "assert x.root is y[0].root is r and (x.n, y[0].n) == (1, 2); r.m = 2; assert x.root.m == 2",
+    ),
+    "to what a state copies": (
+        f"{L}x = ByCopy(r)",
+        "r.n = 1",
+        "assert x.root is r and not hasattr(r, 'n'); r.m = 2; assert x.root.m == 2",
+    ),
+    "within one variable": (
+        f"{L}x = [ByState(r), r]; del r",
+        "x[1].n = 1",
+        "assert x[0].root is x[1] and not hasattr(x[1], 'n')",
+    ),
+    "within one variable, the other first": (
+        f"{L}x = {{'root': r, 'x': ByArguments(1, r)}}; del r",
+        "x['root'].n = 1",
+        "assert x['x'].root is x['root'] and not hasattr(x['root'], 'n')",
+    ),
+    "by a list": (
+        f"{L}x = ByState([r, None])",
+        "r.n = 1",
+        "assert x.root[0] is r and x.root[1] is None and not hasattr(r, 'n')",
+    ),
+    "to a list of atoms": (
+        f"{L}xs = [1, 2]; x = ByState(xs)",
+        "xs.append(3)",
+        "assert x.root is xs == [1, 2]; xs.append(4); assert x.root[2] == 4",
+    ),
+    "to an array": (
+        f"{L}import numpy as np; a = np.arange(4.); x = ByState(a)",
+        "a[0] = 9",
+        "assert x.root is a and a[0] == 0; a[1] = 7; assert x.root[1] == 7",
+    ),
+    "to another one now": (
+        f"{L}s = Root(); x = ByState(r)",
+        "x.root = s",
+        "assert x.root is r and x.root is not s",
+    ),
+    "to none now": (f"{L}x = ByState(r)", "x.root = Root()", "assert x.root is r"),
+    "back": (
+        f"{L}x = ByState(r); r.x = x",
+        "x.n = 2",
+        "assert x.root is r and r.x is x and x.n == 1",
+    ),
+    "of an instance of the notebook": (
+        f"{L}class C: pass\nc = C(); c.x = ByState(r); d = C(); d.r = r",
+        "d.r.n = 1",
+        "assert c.x.root is d.r is r and not hasattr(r, 'n')",
+    ),
+    "of a tag": (
+        "import bs4; soup = bs4.BeautifulSoup('<p><b>x</b></p>', 'html.parser'); b = soup.b",
+        "b['k'] = '1'",
+        "assert soup.b is b and not b.attrs and b.parent.parent is soup; b['z'] = '1'; assert 'z=' in str(soup)",
+    ),
+    "of a text": (
+        "import bs4; soup = bs4.BeautifulSoup('<p><b>x</b></p>', 'html.parser'); t = soup.b.string",
+        "t.replace_with('y')",
+        "assert soup.b.string is t and t.parent is soup.b; t.replace_with('z'); assert 'z' in str(soup)",
+    ),
+    "of what was found": (
+        "import bs4; soup = bs4.BeautifulSoup('<p><b>x</b><b>y</b></p>', 'html.parser'); found = soup.find_all('b')",
+        "found[0]['k'] = 1",
+        "assert [*soup.find_all('b')][1] is found[1] and not found[0].attrs; found[1].decompose(); assert 'y' not in str(soup)",
+    ),
+    "of a document, in a dictionary": (
+        "import bs4; pages = {'a': bs4.BeautifulSoup('<p>x</p>', 'html.parser')}; p = pages['a'].p",
+        "pages['a'].p.name = 'q'",
+        "assert pages['a'].p is p; p.append('z'); assert str(pages['a']) == '<p>xz</p>'",
+    ),
+    "of a place in code": (
+        "try:\n    1 / 0\nexcept Exception as error:\n    e = error; where = e.__traceback__",
+        "e.n = 1",
+        "assert e.__traceback__ is where and not hasattr(e, 'n')",
+    ),
+}
+"""What a library's own reduction hides, and attributes show."""
+
+SCENARIOS = {f"attributes: {name}": each for name, each in ATTRIBUTES.items()} | {
+    f"links: {name}": each for name, each in LINKS.items()
+}
+BY_RERUN = {"attributes: a simple namespace", "attributes: a module", "links: of a place in code"}
+"""Nobody can give these another dictionary than their own; nobody can store a traceback."""
+
+_BUNCHES = (
+    "class Bunch(dict):\n    def __init__(self, **k):\n        dict.__init__(self, k)\n        self.__dict__ = self\n"
+)
+_HIDING = """
+import copy
+class Root: pass
+class ByState:
+    def __init__(self, root): self.root, self.n = root, 1
+    def __getstate__(self): return {"n": self.n}
+    def __setstate__(self, state): self.n, self.root = state["n"], Root()
+class ByArguments:
+    def __init__(self, n, root=None): self.n, self.root = n, root or Root()
+    def __reduce__(self): return ByArguments, (self.n,)
+class WithSlots:
+    __slots__ = ("n", "root")
+    def __init__(self, n, root=None): self.n, self.root = n, root or Root()
+    def __reduce__(self): return WithSlots, (self.n,)
+class ByCopy:
+    def __init__(self, root): self.root = root
+    def __getstate__(self): return copy.deepcopy(self.__dict__)
+"""
 
 
 def needed(scenario: Scenario) -> None:
@@ -182,16 +299,20 @@ def needed(scenario: Scenario) -> None:
             pytest.importorskip(library)
 
 
-def prepared(home: Path) -> Path:
-    """As statsmodels has it, among others."""
-    code = "class Bunch(dict):\n    def __init__(self, **k):\n        dict.__init__(self, k)\n        self.__dict__ = self\n"
-    (home / "exact_bunches.py").write_text(code, "utf-8")
-    return home
+def with_libraries(home: Path) -> dict[str, str | None]:
+    """The environment of a kernel that finds two libraries."""
+    place = home / "site-packages"
+    place.mkdir()
+    (place / "exact_bunches.py").write_text(_BUNCHES, "utf-8")
+    (place / "exact_hiding.py").write_text(_HIDING, "utf-8")
+    path = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
+    return {"PYTHONPATH": path, "JPY_SESSION_NAME": str(home / "book.ipynb")}
 
 
 @pytest.fixture(scope="module")
 def exact(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
-    with Kernel(prepared(tmp_path_factory.mktemp("exact"))) as kernel:
+    home = tmp_path_factory.mktemp("exact")
+    with Kernel(home, environment=with_libraries(home)) as kernel:
         begun(kernel)
         yield kernel
 
@@ -215,8 +336,8 @@ def test_it_comes_back(exact: Kernel, name: str) -> None:
 @pytest.fixture(scope="module")
 def anew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kernel, dict[str, str]]]:
     """A kernel on the history of all scenarios, and where each stood when it was made."""
-    home = prepared(tmp_path_factory.mktemp("anew"))
-    with Kernel(home, environment={"JPY_SESSION_NAME": str(home / "book.ipynb")}) as kernel:
+    home = tmp_path_factory.mktemp("anew")
+    with Kernel(home, environment=with_libraries(home)) as kernel:
         begun(kernel)
         made = {}
         for name, scenario in SCENARIOS.items():

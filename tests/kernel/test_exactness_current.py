@@ -62,6 +62,12 @@ DRAWN = {
         "_ = plt.figure(1)",
         "plt.gcf() is one, plt.gcf() is two",
     ),
+    "without a name": (
+        PLOT,
+        "_ = __import__('matplotlib.pyplot').pyplot.title('late')",
+        "ax.get_title(), plt.gcf() is fig",
+    ),
+    "by a magic": (PLOT, "%time _ = plt.title('late')", "ax.get_title(), plt.gcf() is fig"),
     "one is closed": (PLOT, "plt.close()", "plt.get_fignums(), fig.number"),
     "one is cleared": (f"{PLOT}\n_ = plt.plot([1])", "plt.clf()", "len(fig.axes), plt.gcf() is fig"),
 }
@@ -84,6 +90,29 @@ def test_drawn_in_the_current_figure(start: Start, tmp_path: Path, case: str) ->
     again = start(environment=notebook)
     assert not again.done("resume")["plan"]["lost"]
     assert again.value(look) == after
+
+
+def test_drawn_by_any_library(start: Start) -> None:
+    """As seaborn does: nobody knows of all libraries what they call."""
+    kernel = start(environment=AGG)
+    kernel.library("painter", "def late():\n    import matplotlib.pyplot as p\n    p.title('late')")
+    kernel.library("talker", "import logging\ndef late(): logging.getLogger('talker').error('late')")
+    kernel.ok(PLOT)
+    kernel.ok(
+        "import logging, io, painter, talker; text = io.StringIO(); logging.getLogger().addHandler(logging.StreamHandler(text))"
+    )
+    kernel.ok("painter.late()")
+    kernel.ok("talker.late()")
+    look = "ax.get_title(), plt.gcf() is fig, text.getvalue()"
+    for step, told in (
+        ("undo", ("late", "")),
+        ("undo", ("", "")),
+        ("redo", ("late", "")),
+        ("redo", ("late", "late\n")),
+    ):
+        kernel.done(step)
+        title, logged = told
+        assert kernel.value(look) == (title, True, logged)
 
 
 def test_drawn_on_after_an_undo(start: Start) -> None:

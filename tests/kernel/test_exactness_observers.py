@@ -1,4 +1,4 @@
-"""Who observes an object belongs to it; and dtypes that no name leads to.
+"""What objects know beside their values: who observes them, what they have cached, which module made them.
 
 Each scenario is undone twice on a real kernel, and brought back in one that was started anew after a kill.
 """
@@ -123,7 +123,42 @@ TYPES = {
     ),
 }
 
-SCENARIOS = {**TRAITS, **ELEMENTS, **TYPES}
+_CACHED = "import functools\nruns = []\n"
+
+CACHES = {
+    "what a function has cached": (
+        _CACHED
+        + "@functools.lru_cache(maxsize=None)\ndef f(n):\n    runs.append(n)\n    return [n]\na = f(1); _ = f(2), f(1); _ = None",
+        "f.cache_clear(); a.append(2); runs.clear()",
+        "assert f.cache_info()[:2] == (1, 2) and f(1) is a == [1] and f(2) == [2] and runs == [1, 2] and f(3) == [3] and runs[-1] == 3",
+    ),
+    "and which it forgets first": (
+        _CACHED
+        + "@functools.lru_cache(maxsize=2)\ndef f(n):\n    runs.append(n)\n    return n\n_ = f(1), f(2), f(1); _ = None",
+        "f(4); f(5); runs.clear()",
+        "assert runs == [1, 2] and f(3) == 3; f(1); assert runs == [1, 2, 3]; f(2); assert runs[-1] == 2",
+    ),
+    "by name and by type": (
+        _CACHED
+        + "@functools.lru_cache(typed=True)\ndef f(a, b=0, *, c=0):\n    runs.append(a)\n    return [a, b, c]\nkept = f(1, c=2), f(1.0, c=2), f('x', b='y', c=3); info = f.cache_info()",
+        "f.cache_clear(); runs.clear()",
+        "assert f.cache_info() == info and kept[0] is f(1, c=2) and kept[1] is f(1.0, c=2) and kept[2] is f('x', b='y', c=3) and len(runs) == 3",
+    ),
+    "by classes and tuples": (
+        _CACHED
+        + "class Lamp: pass\n@functools.cache\ndef f(*of):\n    runs.append(of)\n    return [of]\nkept = f(Lamp), f((1, 'a'), None); Lamp.n = 1",
+        "f.cache_clear(); Lamp.n = 2; runs.clear()",
+        "assert f(Lamp) is kept[0] and f((1, 'a'), None) is kept[1] and len(runs) == 2 and kept[0] == [(Lamp,)]",
+    ),
+    "a method, and a recursion": (
+        _CACHED
+        + "class M:\n    @staticmethod\n    @functools.lru_cache\n    def fib(n):\n        runs.append(n)\n        return n if n < 2 else M.fib(n - 1) + M.fib(n - 2)\nm = M.fib(10)",
+        "M.fib.cache_clear(); runs.clear()",
+        "assert len(runs) == 11 and M.fib(10) == m == 55 and len(runs) == 11 and M.fib(11) == 89 and len(runs) == 12",
+    ),
+}
+
+SCENARIOS = {**CACHES, **TRAITS, **ELEMENTS, **TYPES}
 
 
 def ends_well(kernel: Kernel, code: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Start
+from .driver import Kernel
 from .test_exactness_ambient import Way, walked
 
 PYTHON: dict[str, Way] = {
@@ -253,3 +254,62 @@ def test_with_polars(start: Start, tmp_path: Path) -> None:
 
 def test_attributes(start: Start, tmp_path: Path) -> None:
     walked(start, tmp_path, ATTRIBUTES)
+
+
+TOGETHER: dict[str, Way] = {
+    "in the cell that imports the library": (
+        "import importlib.util",
+        "import pandas as pd\n@pd.api.extensions.register_dataframe_accessor('one')\nclass One:\n    def __init__(self, df): self.n = len(df)",
+        "'pd' in globals() and (pd.DataFrame.one is One, pd.DataFrame({'a': [1]}).one.n)",
+    ),
+    "a class that changed": (
+        "@pd.api.extensions.register_series_accessor('two')\nclass Two:\n    n = 1\n    def __init__(self, s): pass",
+        "Two.n = 2",
+        "pd.Series.two is Two, pd.Series([1]).two.n",
+    ),
+    "beside what is re-run": (
+        "from itertools import count",
+        "@pd.api.extensions.register_index_accessor('three')\nclass Three:\n    def __init__(self, s): pass\nrun = (n for n in range(9))",
+        "hasattr(pd.Index, 'three') and pd.Index.three is Three",
+    ),
+    "a mock": (
+        "import os; from unittest import mock",
+        "m = mock.patch('os.getlogin').start()",
+        "os.getlogin is globals().get('m'), type(os.getlogin).__name__",
+    ),
+}
+
+
+def test_with_what_is_not_easy(start: Start, tmp_path: Path) -> None:
+    pytest.importorskip("pandas")
+    walked(start, tmp_path, TOGETHER)
+
+
+def test_a_re_run_leaves_the_registration_as_it_is(kernel: Kernel) -> None:
+    kernel.ok("import copyreg")
+    kernel.ok("class P: pass\ndef reduce(p): return str, ('p',)\ncopyreg.pickle(P, reduce); g = (n for n in range(9))")
+    kernel.ok("next(g)")
+    for _ in range(2):
+        assert kernel.done("undo")["plan"]["replay"]
+        assert kernel.value("copyreg.dispatch_table[P] is reduce") is True
+        kernel.done("redo")
+
+
+def test_what_a_new_kernel_lacks_is_told_by_name(start: Start, tmp_path: Path) -> None:
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    kernel = start(environment=notebook)
+    kernel.ok("import builtins, copyreg\nclass P: pass\nxs = [1]\ndef make(xs):\n    return lambda p: (list, (xs,))")
+    kernel.ok("builtins.letters = (x for x in 'ab'); builtins.tau = 6.28")
+    kernel.ok("copyreg.pickle(P, make(xs))")
+    for step in ("undo", "redo", "undo", "redo"):
+        assert kernel.done(step)["plan"]["lost"] == []
+    assert kernel.value("copyreg.dispatch_table[P](0)[1][0] is xs, tau") == (True, 6.28)
+    kernel.done("log")
+    kernel.close()
+    again = start(environment=notebook)
+    lost = {each["names"][0]: each["reason"] for each in again.done("resume")["plan"]["lost"]}
+    assert lost == {
+        "attributes of libraries": "builtins.letters: a part of it could not be stored",
+        "registrations with Python": "ways to pickle: what it holds of xs will be a copy",
+    }
+    assert again.value("copyreg.dispatch_table[P](0)[1][0] == xs, tau") == (True, 6.28)

@@ -102,6 +102,13 @@ def test_what_a_library_holds(plugged: Kernel, cell: str, told: str) -> None:
         "class K(plugboard.Known): pass\nk = K()",
         "g = (plain(x) for x in range(3)); next(g)",
         "sorted([3, 1], key=lambda x: -x)",
+        "import json\nclass Enc(json.JSONEncoder):\n    def default(self, o): return 1\ns = json.dumps(object(), cls=Enc)",
+        "import functools\n@functools.singledispatch\ndef sd(x): return 1\n@sd.register\ndef _(x: int): return 2",
+        "import threading\ndef job(): pass\nt = threading.Thread(target=job); t.start(); t.join()",
+        "async def co(): return 1\nimport asyncio\ntask = asyncio.create_task(co()); await task",
+        "import logging\nclass Hd(logging.Handler):\n    def emit(self, r): pass\nlogging.getLogger('q').addHandler(Hd())",
+        "import weakref\nclass Nd: pass\nn1 = Nd(); wr = weakref.ref(n1); wd = weakref.WeakValueDictionary(a=n1)",
+        "import re\nout = re.sub('a', lambda m: 'b', 'aa')",
     ],
 )
 def test_what_no_library_holds(plugged: Kernel, cell: str) -> None:

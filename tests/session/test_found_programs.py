@@ -3,6 +3,8 @@
 What the lines mean is said in `programs.py`.
 """
 
+# ruff: noqa: E501 -- cells, whole
+
 from __future__ import annotations
 
 import pytest
@@ -63,6 +65,73 @@ FOUND: dict[str, list[str]] = {
         "%undo",
         "x[3] = 7",
         "%undo",
+    ],
+    "what is set on a library is taken back, and set again": [
+        "import builtins, fractions, string\ndef f(): return 1\nh = [f]",
+        "string.kishu1 = f; builtins.kishu2 = f; setattr(fractions.Fraction, 'kishu3', f)",
+        "string.kishu1 = h",
+        "%undo",
+        "%undo",
+        "%redo 2",
+        "%checkout 2",
+    ],
+    "what a library was told of goes along with a class that is made anew": [
+        "import copyreg, sqlite3\nclass H: pass\ndef f(it): return 'text'",
+        "copyreg.pickle(H, f); sqlite3.register_adapter(H, f)",
+        "d = [H, f]; H.n = 1; f.note = [2]",
+        "%undo",
+        "%redo",
+        "%undo 2",
+        "%restart",
+        "%checkout 2",
+    ],
+    "attributes are a dictionary that another one holds": [
+        "class B(dict): pass\nclass C: pass\np = B(k=[1]); p.__dict__ = p; q = C(); q.n = 1; d = vars(q); r = C()",
+        "p.x = 2; q.m = 3; d['o'] = [4]",
+        "r.__dict__ = p",
+        "p = q = d = r = 0",
+        "%undo",
+        "d['more'] = p.x",
+        "%undo 2",
+        "%restart",
+        "%checkout 3",
+    ],
+    "what somebody adds to a library's object is of the object": [
+        "import pandas as pd, random, io\na = [1]; o = pd.Series([1]); p = random.Random(1); q = io.StringIO('abc')",
+        "object.__setattr__(o, 'note', a); p.note = a; q.note = {'k': a}",
+        "a.append(2)",
+        "o = p = q = a = 0",
+        "%undo 2",
+        "%restart",
+        "%checkout 2",
+    ],
+    "the attributes of a handler keep their order": [
+        "import logging\nclass Keeps(logging.Handler): pass\nother = Keeps()",
+        "other.n = 5",
+        "%restart",
+        "%checkout 1",
+    ],
+    "a super object leads to its own": [
+        "class C:\n    def write(self, to): self.n = to\nclass D(C): pass\nq = D(); e = super(D, q); q.me = e; a = [super(D), super(D, D)]",
+        "q.n = 1",
+        "e.write([2])",
+        "q = e = a = 0",
+        "%undo",
+        "q.n.append(3)",
+        "%undo 2",
+        "%restart",
+        "%checkout 3",
+    ],
+    "an array over its own memory": [
+        "import numpy as np\nfrom numpy.lib.stride_tricks import as_strided, sliding_window_view as window\n"
+        "x = np.arange(9.); y = window(x, 3, writeable=True); z = as_strided(np.zeros(3), (2, 2), (8, 8))",
+        "y[0, 2] = 7; z[0, 1] = 8",
+        "x = y = z = 0",
+        "%undo",
+        "x[3] = 1; z[1, 0] = 2",
+        "%undo 2",
+        "%restart",
+        "%checkout 2",
     ],
 }
 

@@ -46,10 +46,16 @@ NOT_IN_STREAMS = {
     "bind_method": "newer than the fixture",
     "make_handler": "newer than the fixture",
     "set_handler_state": "newer than the fixture",
+    "set_super": "newer than the fixture",
     "set_shared_attributes": "newer than the fixture",
+    "set_state_and_hidden": "newer than the fixture",
+    "set_traits": "newer than the fixture",
+    "module_original": "newer than the fixture",
+    "ABSENT": "newer than the fixture",
     **dict.fromkeys(("make_thread", "make_process", "make_future", "make_executor"), "newer than the fixture"),
     "load_buffer_view": "newer than the fixture",
     "load_derived_array": "newer than the fixture",
+    **dict.fromkeys(("set_traits", "ABSENT", "module_original"), "newer than the fixture"),
 }
 """Public names that no stream calls, and why."""
 

@@ -549,6 +549,9 @@ class _Describer:
         if not (flags.c_contiguous and flags.writeable):
             order = "C" * flags.c_contiguous + "F" * flags.f_contiguous
             self.layouts[f"layout of {path}"] = f"{order or 'no'} order{'' if flags.writeable else ', read-only'}"
+        first, last = _extent(array)
+        if array.nbytes > last - first:  # writing one element writes others
+            self.layouts[f"memory of {path} itself"] = f"{array.nbytes} bytes lie in {last - first}, {array.strides}"
 
     def shared_memory(self) -> Description:
         """Which arrays overlap, and at what distance. Of many in one place, each is told with the first only."""
@@ -872,6 +875,7 @@ _WAYS: tuple[tuple[Any, _Way], ...] = (
     (types.CellType, _Describer.cell),
     (_DESCRIPTORS, lambda self, path, obj: f"{type(obj).__name__} {obj.__name__}"),
     (type, _Describer.a_class),
+    (super, lambda self, path, obj: self.super(path, obj)),  # type: ignore[attr-defined]
     (property, lambda self, path, obj: self.wrapped("fget fset fdel")(path, obj)),
     ((staticmethod, classmethod), lambda self, path, obj: self.wrapped("__func__")(path, obj)),
     (functools.partial, lambda self, path, obj: self.wrapped("func args keywords __dict__")(path, obj)),
@@ -895,6 +899,14 @@ def _view(self: _Describer, path: str, obj: Any) -> str:
     return type(obj).__name__
 
 
+def _super(self: _Describer, path: str, obj: Any) -> str:
+    """What is asked of one is answered by its object, but for its own members."""
+    own = {name: vars(super)[name].__get__(obj) for name in ("__thisclass__", "__self__")}
+    self.then((f"{path}.{name}", value) for name, value in own.items())
+    return "super"
+
+
+_Describer.super = _super  # type: ignore[attr-defined]
 _Describer.view = _view  # type: ignore[attr-defined]
 
 
@@ -988,14 +1000,19 @@ def _address(array: Any) -> int:
     return int(array.__array_interface__["data"][0])
 
 
+def _extent(array: Any) -> tuple[int, int]:
+    """From where to where in memory an array's elements lie."""
+    steps = [(length - 1) * stride for length, stride in zip(array.shape, array.strides, strict=True)]
+    first = _address(array) + sum(step for step in steps if step < 0)
+    return first, first + sum(map(abs, steps)) + array.itemsize
+
+
 def _neighbours(arrays: list[Any]) -> list[list[int]]:
     """The indices of those whose extents in memory overlap, each group in order; none that is alone."""
     extents = []
     for index, each in enumerate(arrays):
         if each.size:
-            steps = [(length - 1) * stride for length, stride in zip(each.shape, each.strides, strict=True)]
-            first = _address(each) + sum(step for step in steps if step < 0)
-            extents.append((first, first + sum(map(abs, steps)) + each.itemsize, index))
+            extents.append((*_extent(each), index))
     groups: list[list[int]] = []
     reached = 0
     for first, last, index in sorted(extents):

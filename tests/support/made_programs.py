@@ -11,7 +11,15 @@ import re
 from hypothesis import strategies as st
 
 from tests.support.themes import ARRAYS, BETWEEN, CLASSES, CONTAINERS, FRAMES, FUNCTIONS, OPAQUE, Theme
-from tests.support.themes_around import CLASSES_IN_USE, LIBRARY_OBJECTS, OWN_DICT, REGISTRATIONS, SETTINGS, VIEWS
+from tests.support.themes_around import (
+    CLASSES_IN_USE,
+    FIGURES,
+    LIBRARY_OBJECTS,
+    OWN_DICT,
+    REGISTRATIONS,
+    SETTINGS,
+    VIEWS,
+)
 
 TRAVELS = 22
 """Of a hundred lines so many are travels."""
@@ -19,7 +27,7 @@ TRAVELS = 22
 
 THEMES = (
     *(CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS, OPAQUE, BETWEEN, SETTINGS, CLASSES_IN_USE),
-    *(VIEWS, OWN_DICT, LIBRARY_OBJECTS, REGISTRATIONS),
+    *(VIEWS, OWN_DICT, LIBRARY_OBJECTS, REGISTRATIONS, FIGURES),
 )
 
 TRAVELLING = (

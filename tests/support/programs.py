@@ -198,7 +198,8 @@ class Player:
         live, variables = self.notebook.live, self.notebook.variables
         frames = {f"frame of {name}": _frame(obj) for name, obj in variables.items() if _frame(obj)}
         shown = {name: live.get(name) for name in ("_", "__", "___")}
-        together = {**variables, **shown, "Out": dict(live["Out"]), **frames}
+        out = dict(sorted(live["Out"].items()))  # in this order it is brought back; each session counts from one again
+        together = {**variables, **shown, "Out": out, **frames}
         whole, *each = _described([together, *({name: obj} for name, obj in variables.items())], live)
         whole = without_gaps(whole)
         alone = dict(zip(variables, map(without_gaps, each), strict=True))

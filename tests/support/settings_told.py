@@ -95,8 +95,6 @@ def _registrations(names: Mapping[int, str]) -> Settings:
     if "shutil" in sys.modules:
         formats = {name: each[0] for name, each in sys.modules["shutil"]._ARCHIVE_FORMATS.items()}
         found["archives"] = _entries(formats, names)
-    if "pkgutil" in sys.modules:
-        found["importers"] = _entries(sys.modules["pkgutil"].iter_importer_modules.registry, names)
     for owner in ("builtins", "string", "fractions.Fraction", "collections.UserDict"):
         module, _, name = owner.partition(".")
         obj = getattr(sys.modules.get(module), name, None) if name else sys.modules.get(module)

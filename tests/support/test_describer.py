@@ -425,3 +425,14 @@ def test_what_somebody_adds_to_a_frame_is_told() -> None:
         assert noted != was
         each.note.append(2)
         assert describe({"x": each}) != noted
+
+
+@pytest.mark.parametrize(
+    "make", ["np.broadcast_to(np.arange(3.0), (2, 3))", "np.lib.stride_tricks.sliding_window_view(np.arange(9.0), 3)"]
+)
+def test_an_array_that_overlaps_itself_is_no_copy_of_it(make: str) -> None:
+    numpy = pytest.importorskip("numpy")
+    x = eval(make, {"np": numpy})
+    own, copied = describe({"x": x}), describe({"x": x.copy()})
+    assert "memory of x itself" in own
+    assert "memory of x itself" not in copied

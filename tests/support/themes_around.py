@@ -300,7 +300,7 @@ LIBRARY_OBJECTS = Theme(
         "$o.base.note = $i",
         "object.__setattr__($o, 'note', $v)",
         "vars($o)['note'] = $v",
-        "$a = vars($o)",
+        "$a = (lambda o: {} if isinstance(o, (pd.DataFrame, pd.Series)) else vars(o))($o)",
         "$a['note'] = $i",
         "$a = $o.note",
         "$a.append($i)",

@@ -13,7 +13,13 @@ from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.attribute_dicts import ALONE
 from kishu_kernel.objects.classes import attributes, contents_of, flags_of, module_name, qualified_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.questions import code_only_state_of, is_dynamic, is_value_type
+from kishu_kernel.objects.questions import (
+    code_only_state_of,
+    has_code_only_state,
+    is_dynamic,
+    is_value_type,
+    visible_reduction,
+)
 from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
 
@@ -63,7 +69,10 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
-    if held is not None and id(obj) in walk.memo and not _is_among(held, children[1:3]):
+    number = walk.memo.get(id(obj))
+    if number is not None and (hidden := walk.reducer.hidden(obj, children)):
+        walk.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
+    if held is not None and number is not None and not _is_among(held, children[1:3]):
         if not _is_first(walk, obj, held):
             children.append(held)
         elif held:
@@ -200,7 +209,8 @@ def _note_refused(walk: Walk, obj: Any) -> None:
 def walk_widget(walk: Walk, obj: Any) -> None:
     """An untraversable object that tells what it is."""
     if not walk.in_setup:
-        walk.widget_setup.append(walk.digest_of_setup(code_only_state_of(obj)))
+        known = has_code_only_state(type(obj))
+        walk.widget_setup.append(walk.digest_of_setup(code_only_state_of(obj) if known else visible_reduction(obj)[1]))
         note_observers(walk, obj)
     walk_reduction(walk, obj)
 

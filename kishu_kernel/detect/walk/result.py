@@ -18,6 +18,8 @@ class Fingerprint:
 
     Attributes:
         links: id of a reachable object -> its number in the walk.
+        hidden: id of an object that a reduction hides, and an attribute shows -> whose attribute, and which. It links
+            the variable to another one that leads to the object.
         labels: ids of reachable objects that join no variables, but are shared and can change (`is_label_type`).
         ranges: (start, end, private) of array memory; private ranges do not link to each other.
         codes: code of the notebook functions reachable from the variable; what they name may be touched.
@@ -34,6 +36,7 @@ class Fingerprint:
 
     digest: Digest
     links: dict[int, int] = field(default_factory=dict)
+    hidden: dict[int, bytes] = field(default_factory=dict)
     labels: frozenset[int] = frozenset()
     ranges: tuple[tuple[int, int, bool], ...] = ()
     codes: frozenset[types.CodeType] = frozenset()

@@ -16,6 +16,7 @@ from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf, WalkAbandoned
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
+from kishu_kernel.objects.hidden_links import ids_of, leads_to
 from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
@@ -69,6 +70,7 @@ class Walk:
         self.memo: dict[int, int] = {}
         self.attributes: dict[int, int] = {}  # attributes that something else may hold: the number of their instance
         self.unread_attributes: set[int] = set()  # those of them that were not walked with it
+        self.hidden: list[tuple[bytes, Any]] = []  # what reductions hide: the object's number with the name, the value
         self.stack: list[Any] = []
         self.labels: set[int] = set()
         self.ranges: list[tuple[int, int, bool]] = []
@@ -114,10 +116,12 @@ class Walk:
         constants: list[Any] = []
         self.began_with = id(root)
         self._walk(root, constants)
+        hidden = self._walk_hidden(constants) if self.hidden else {}
         self.parts.append(overlaps(self.ranges))
         found = Fingerprint(
             Digest(b""),
             self._links() if constants or self.attributes else self.memo,
+            hidden,
             frozenset(self.labels),
             tuple(self.ranges),
             frozenset(self.codes),
@@ -136,6 +140,19 @@ class Walk:
             modules=frozenset(self.modules),
             classes=frozenset(self.bound_classes),
         )
+
+    def _walk_hidden(self, constants: list[Any]) -> dict[int, bytes]:
+        """Walks what reductions hide and what leads back to what was met. The rest is `Fingerprint.hidden`."""
+        walked: set[int] = set()
+        while True:
+            hidden = [(number, *each) for number, each in enumerate(self.hidden) if number not in walked]
+            back = [each for each in hidden if leads_to(each[2], self.memo)]
+            if not back:
+                return {key: name for _, name, value in hidden for key in ids_of(value) if key not in self.static}
+            for number, name, value in back:  # which may meet others that hide something
+                walked.add(number)
+                self.text(b"H", name)
+                self._walk(value, constants)
 
     def _links(self) -> dict[int, int]:
         return {**self.memo, **{key: -1 - number for key, number in self.attributes.items()}}

@@ -33,7 +33,7 @@ from kishu_kernel.process.interrupts import uninterrupted
 KEPT_AT_MOST = 10_000
 """Objects that are kept for the life of the process, since they cannot be disarmed."""
 
-_KEPT = "Kishu keeps copies that it does not need ({}) until this kernel ends: to free them would run code."
+_KEPT = "Copies that nobody needs ({}) stay in memory until this kernel ends: to free them would run code of yours."
 _AT_ONCE = 50_000
 _ATOMS = frozenset(map(id, (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), range)))
 """By their ids: a class may have a way of its own to be looked up, which is not to be asked."""

@@ -32,6 +32,7 @@ from kishu_kernel.objects.codec.libraries_used import differences, library_versi
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
+from kishu_kernel.objects.hidden_links import HiddenLinks
 from kishu_kernel.objects.questions import has_private_memory
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
 from kishu_kernel.objects.rebuild.code import (
@@ -185,24 +186,32 @@ def _dump(
     elsewhere: frozenset[bytes],
 ) -> tuple[bytes, Arrays]:
     among_others: set[int] = set()
+    hidden = HiddenLinks()
     while True:
         classes = ClassStreams(table, among_others, elsewhere)
         arrays = Arrays(recognised)
-        reducer = Reducer(table)
-        stream, shared = _dump_once(codec, objects, reducer, arrays, classes)
+        reducer = Reducer(table, hidden_links=hidden)
+        stream, shared = _dump_once(codec, objects, reducer, arrays, classes, hidden)
         if shared:  # now it is known which classes cannot be stored apart
             among_others |= shared
+            continue
+        if hidden.found:  # now it is known what leads to what is stored anyway
             continue
         if arrays.homes:  # now it is known which arrays are views of which
             first, arrays = arrays, Arrays(recognised, arrays)
             classes = ClassStreams(table, among_others, elsewhere)
-            stream, _ = _dump_once(codec, objects, Reducer(table, reducer), arrays, classes)
+            stream, _ = _dump_once(codec, objects, Reducer(table, reducer, hidden), arrays, classes, hidden)
             del first  # kept until here: a freed array's id must not name another one
         return stream, arrays
 
 
 def _dump_once(
-    codec: CodecName, objects: dict[str, Any], reducer: Reducer, arrays: Arrays, classes: ClassStreams
+    codec: CodecName,
+    objects: dict[str, Any],
+    reducer: Reducer,
+    arrays: Arrays,
+    classes: ClassStreams,
+    hidden: HiddenLinks,
 ) -> tuple[bytes, set[int]]:
     """The stream, and ids of classes that share something with the rest of it, though they are stored apart."""
     file = io.BytesIO()
@@ -214,6 +223,7 @@ def _dump_once(
             pickler.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
         pickler.dump(objects)
     arrays.end(pickler)
+    hidden.find(lambda: pickler.memo.copy())
     return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import sys
 from typing import Any
 
@@ -33,6 +35,25 @@ def _pixels(core: Any) -> tuple[Any, ...]:
     return core.mode, core.size, sys.modules["PIL.Image"].Image()._new(core).tobytes()
 
 
+def _access(access: Any) -> Reduction:
+    # It does not tell whose pixels it reads and writes. It has the address of their core, behind what every object has.
+    behind = object.__basicsize__
+    if type(access).__basicsize__ < behind + ctypes.sizeof(ctypes.c_void_p):
+        raise TypeError("of access to pixels it cannot be told whose they are")
+    core = ctypes.c_void_p.from_address(id(access) + behind).value
+    image_type = sys.modules["PIL.Image"].Image
+    images = (each for each in gc.get_objects() if issubclass(type(each), image_type))
+    image = next((each for each in images if id(vars(each).get("_im", vars(each).get("im"))) == core), None)
+    if image is None:
+        raise TypeError("access to the pixels of an image that nothing holds cannot be stored")
+    return pixels_of, (image,)
+
+
+def pixels_of(image: Any) -> Any:
+    """Called by streams: what reads and writes the pixels of an image."""
+    return image.load()
+
+
 _PARTS_OF_AN_IMAGE = frozenset(
     {"_im", "im", "_mode", "_size", "info", "palette", "readonly", "pyaccess"}  # told by its own reduction
     | {"fp", "_fp", "_exclusive_fp", "_close_exclusive_fp_after_loading", "png", "map", "tile", "decoderconfig"}
@@ -43,7 +64,7 @@ _PARTS_OF_AN_IMAGE = frozenset(
 class Pillow(Library):
     """What else stood in a file comes back with the pixels."""
 
-    reductions = {"PIL.Image.Image": _image}
+    reductions = {"PIL.Image.Image": _image, "builtins.PixelAccess": _access}
     visible_state = {
         "builtins.ImagingCore": _pixels,
         "builtins.ImagingDraw": lambda _: (),  # draws in an image that the one beside it holds

@@ -16,8 +16,8 @@ class Plotly(Library):
             "defaults of Plotly",
             "plotly.io",
             {
-                "template": attribute("plotly.io", "templates.default", usual="plotly"),
-                "renderer": attribute("plotly.io", "renderers.default"),
+                "template": attribute("plotly.io._templates", "templates.default", usual="plotly"),
+                "renderer": attribute("plotly.io._renderers", "renderers.default"),
             },
         ),
     )

@@ -18,6 +18,7 @@ from kishu_kernel.objects.rebuild.arrays import (
     load_strings,
     load_view,
 )
+from kishu_kernel.objects.rebuild.caches import make_filled_cache, set_cached_calls
 from kishu_kernel.objects.rebuild.code import (
     ABSENT,
     EMPTY_CELL,
@@ -60,6 +61,8 @@ from kishu_kernel.objects.rebuild.instances import (
     set_instance_state,
     set_shared_attributes,
     set_state_and_attributes,
+    set_state_and_hidden,
+    set_super,
 )
 from kishu_kernel.objects.rebuild.libraries import (
     load_storage,
@@ -83,6 +86,8 @@ STREAM_NAMES: dict[str, Any] = {
     "set_function_state": set_function_state,
     "set_cell": set_cell,
     "make_cached": make_cached,
+    "make_filled_cache": make_filled_cache,
+    "set_cached_calls": set_cached_calls,
     "dict_view": dict_view,
     "load_module": load_module,
     "load_class": load_class,
@@ -94,12 +99,14 @@ STREAM_NAMES: dict[str, Any] = {
     "set_derived_state": set_derived_state,
     "set_state_and_attributes": set_state_and_attributes,
     "set_shared_attributes": set_shared_attributes,
+    "set_state_and_hidden": set_state_and_hidden,
     "set_array_state": set_array_state,
     "set_content": set_content,
     "make_foreign": make_foreign,
     "make_reference": make_reference,
     "dead_reference": dead_reference,
     "set_exception_state": set_exception_state,
+    "set_super": set_super,
     "open_again": open_again,
     "make_buffered": make_buffered,
     "make_text": make_text,

@@ -25,19 +25,21 @@ def make_thread(kind: Any, ended: bool) -> Any:
     return thread
 
 
-def make_process(kind: Any, ended: tuple[int, int] | None) -> Any:
+def make_process(kind: Any, ended: tuple[int, int] | None, settings: dict[str, Any]) -> Any:
     """A process of `multiprocessing` that has not been started, or has ended, before it has its attributes.
 
     It is told to be of this process: else it would not even say whether it is alive.
 
     Args:
         ended: its number and its exit code, if it has ended.
+        settings: what was set of it, as that it is a daemon.
     """
     import multiprocessing.process
 
     process = make_instance(kind)
     here = multiprocessing.process.current_process()
-    known = {"_config": dict(here._config), "_parent_pid": os.getpid(), "_popen": None}  # type: ignore[attr-defined]
+    config = {**here._config, **settings}  # type: ignore[attr-defined]
+    known = {"_config": config, "_parent_pid": os.getpid(), "_popen": None}
     if ended is not None:
         known["_popen"] = _Ended(*ended)
     process.__dict__.update(known)

@@ -133,6 +133,18 @@ def set_shared_attributes(obj: Any, state: tuple[Any, Callable[[Any, Any], objec
         place.__set__(obj, held)
 
 
+def set_state_and_hidden(
+    obj: Any, state: tuple[Any, Callable[[Any, Any], object] | None, dict[str, Any], dict[str, Any]]
+) -> None:
+    """What its own reduction tells, and then attributes that lead to others: they have to be these very objects."""
+    own, setter, attributes, slots = state
+    if setter is None:
+        _set_state(obj, own)
+    else:
+        setter(obj, own)
+    set_instance_state(obj, (attributes, slots))
+
+
 def set_array_state(array: Any, state: tuple[Any, dict[str, Any] | None]) -> None:
     """Of an array of a class derived from numpy's that cannot be written to."""
     own, attributes = state
@@ -165,6 +177,12 @@ def _set_state(obj: Any, state: Any) -> None:
         obj.__dict__.update(own)
     for name, value in (slots or {}).items():
         setattr(obj, name, value)
+
+
+def set_super(obj: super, state: tuple[type, Any]) -> None:
+    """For what class, and which object, it asks the next class. Without an object it is bound to none."""
+    kind, of = state
+    super.__init__(obj, kind) if of is None else super.__init__(obj, kind, of)  # type: ignore[call-arg]
 
 
 def set_exception_state(error: BaseException, state: tuple[Any, Any, Any, bool]) -> None:

@@ -246,7 +246,8 @@ def test_it_is_told_what_is_kept() -> None:
     del generator
     taken.let_go()
     assert told == [
-        "Kishu keeps copies that it does not need (generator) until this kernel ends: to free them would run code."
+        "Copies that nobody needs (generator) stay in memory until this kernel ends: to free them would run code of "
+        "yours."
     ]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import Any
 
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import home_of_sentinel
 from kishu_kernel.objects.rebuild.code import module_attribute
-from kishu_kernel.objects.rebuild.instances import set_exception_state
+from kishu_kernel.objects.rebuild.instances import set_exception_state, set_super
 
 
 def _exception(error: BaseException) -> Reduction:
@@ -26,6 +27,12 @@ def _sentinel(obj: object) -> Reduction:
     return NotImplemented if where is None else (module_attribute, where)
 
 
+def _super(obj: super) -> Reduction:
+    # Whatever else is asked of it, how to copy it included, the object that it stands for answers.
+    kind, of = (vars(super)[name].__get__(obj) for name in ("__thisclass__", "__self__"))
+    return copyreg.__newobj__, (super,), (kind, of), None, None, set_super  # type: ignore[attr-defined]
+
+
 def _refuse(view: memoryview) -> Reduction:
     # cloudpickle would store its bytes: another type comes back.
     raise TypeError("memoryview objects cannot be stored")
@@ -42,7 +49,7 @@ class Builtins(Library):
     """An iterator over a dictionary would come back as one over a list."""
 
     packages = ("builtins",)
-    exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse}
+    exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse, "builtins.super": _super}
     reductions = {"builtins.BaseException": _exception}
     external_handles = dict.fromkeys(
         (

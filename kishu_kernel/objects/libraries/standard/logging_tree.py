@@ -80,7 +80,7 @@ def _stream(stream: Any) -> Any:
 def _handler(handler: Any) -> Reduction:
     if type(handler).__module__ in _OWN:
         return make_handler, _recipe(handler)
-    state = {name: value for name, value in vars(handler).items() if name != "lock"}
+    state = {name: None if name == "lock" else value for name, value in vars(handler).items()}  # its place is kept
     return copyreg.__newobj__, (type(handler),), state, None, None, set_handler_state  # type: ignore[attr-defined]
 
 

@@ -45,7 +45,9 @@ def _process(process: Any) -> Reduction:
         raise HeldOutsideError(
             f"a {type(process).__name__} holds on to a process that nobody has waited for, and cannot be stored"
         )
-    return make_process, (type(process), ended), _state_without(process, _OF_A_PROCESS), None, None, set_instance_state
+    settings = {name: value for name, value in process._config.items() if name not in _OF_THE_PARENT}
+    arguments = (type(process), ended, settings)
+    return make_process, arguments, _state_without(process, _OF_A_PROCESS), None, None, set_instance_state
 
 
 def _child(child: Any) -> Reduction:
@@ -78,6 +80,8 @@ _OF_A_THREAD = frozenset(
 """What Python keeps of a thread for its own purposes."""
 
 _OF_A_PROCESS = frozenset({"_config", "_parent_pid", "_popen", "_sentinel"})
+_OF_THE_PARENT = ("authkey", "semprefix")
+"""Secrets and names that one process and its children share."""
 
 
 class Processes(Library):

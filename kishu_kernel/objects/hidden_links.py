@@ -1,0 +1,161 @@
+"""What an object's own reduction hides and its attributes show, where that leads to something else that is stored.
+
+A class of a library that is pickled in a way of its own makes anew, when it is loaded, what it does not tell: a
+document parses its text again, a quantity looks up a registry. What a variable of the user's had in common with it is
+then two objects. So attributes that lead to what is stored anyway are stored beside, and set again after the load.
+
+Law: decided when a value is stored, by looking: no code of the class runs but its own reduction. Walk and codec ask
+the same functions. Neighbours: `left_out` has the attributes that nobody but the user knows; `reducers` asks.
+"""
+
+from __future__ import annotations
+
+import types
+import weakref
+from collections.abc import Callable, Container, Iterator
+from sys import getrefcount
+from typing import Any
+
+from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, mro_of
+from kishu_kernel.objects.library import Reduction
+from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
+
+_SHARED_BY_ALL = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType)
+_traceback_of = vars(BaseException)["__traceback__"].__get__
+_HELD: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
+
+
+def hidden_attributes(obj: Any, reduction: Any) -> dict[str, Any]:
+    """The attributes of an object, in slots too, of which its reduction does not tell the very value.
+
+    Args:
+        reduction: at least what makes it, and arguments.
+    """
+    state = reduction[2] if len(reduction) > 2 else None
+    left: list[tuple[str, Any]] = []
+    for held in _state(obj):
+        if type(state) is dict:  # most often that is all
+            rest = [pair for pair in held.items() if state.get(pair[0]) is not pair[1]]
+        else:
+            rest = list(held.items())
+        left += [pair for pair in rest if type(pair[1]) not in _SHARED_BY_ALL]
+    left = [(name, value) for name, value in left if not _leads_nowhere(value)]
+    if not left:
+        return {}
+    told = _told_by(reduction)
+    return {name: value for name, value in left if id(value) not in told}
+
+
+def _told_by(reduction: Any) -> set[int]:
+    told = set()
+    for part in reduction[1:3]:
+        told.add(id(part))
+        for each in _items(part):
+            told.add(id(each))
+            told.update(map(id, _items(each)))
+    return told
+
+
+def leads_to(value: Any, among: Container[int]) -> bool:
+    """Whether it is one of the objects of these ids, or a container that holds one."""
+    return id(value) in among or any(id(each) in among for each in _items(value) if not _is_shared_by_all(each))
+
+
+def ids_of(value: Any) -> Iterator[int]:
+    """Of itself, and of what it holds, if it is a container."""
+    yield id(value)
+    yield from (id(each) for each in _items(value) if not _is_shared_by_all(each))
+
+
+class HiddenLinks:
+    """Those of one payload, found in one pass and stored in the next.
+
+    Attributes:
+        found: the last pass has found more of them, so that another one is needed.
+    """
+
+    def __init__(self) -> None:
+        self.found = False
+        self._met: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._linked: dict[int, tuple[Any, frozenset[str]]] = {}
+
+    def with_linked(self, obj: Any, reduction: tuple[Any, ...], hidden: dict[str, Any]) -> Reduction:
+        """The reduction of an object that hides something, with what is known by now to be stored anyway."""
+        self._met[id(obj)] = obj, hidden
+        _, names = self._linked.get(id(obj), (None, frozenset()))
+        if not names:
+            return reduction
+        own, slots = ({name: held[name] for name in names & held.keys()} for held in _state(obj))
+        make, arguments, state, items, pairs, setter = (*reduction, None, None, None, None)[:6]
+        return make, arguments, (state, setter, own, slots), items, pairs, set_state_and_hidden
+
+    def find(self, stored: Callable[[], Container[int]]) -> None:
+        """A pass has come to an end.
+
+        Args:
+            stored: ids of what the payload holds. O(objects): asked only where something was hidden.
+        """
+        self.found = False
+        if not self._met:
+            return
+        among = stored()
+        for key, (obj, hidden) in self._met.items():
+            if not any(leads_to(value, among) for value in hidden.values()):
+                continue
+            all_of_it = (pair for held in _state(obj) for pair in held.items())
+            names = frozenset(name for name, value in all_of_it if leads_to(value, among))
+            _, before = self._linked.get(key, (None, frozenset()))
+            self.found = self.found or not names <= before
+            self._linked[key] = obj, names | before
+
+
+def _state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Attributes, and what stands in slots."""
+    kind = type(obj)
+    has_slots = _has_slots.get(kind)
+    if has_slots is None:
+        has_slots = _has_slots[kind] = any(contents_of(base).get("__slots__") for base in mro_of(kind))
+    own, slots = instance_state(obj) if has_slots else (attributes(obj), {})
+    if derives(kind, BaseException):  # no reduction tells it
+        slots = {**slots, "__traceback__": _traceback_of(obj)}
+    return own or {}, slots
+
+
+_has_slots: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
+def _items(value: Any) -> Iterator[Any]:
+    """What a container of Python's own holds, or of a class derived from one. Runs no code of that class."""
+    kind = type(value)
+    base = kind if kind in _HELD else next((each for each in _HELD if derives(kind, each)), None)
+    if base is not None:
+        yield from list(dict.values(value) if base is dict else base.__iter__(value))
+
+
+def _leads_nowhere(value: Any) -> bool:
+    """It is shared by all; or holds weak references, which keep nothing alive; or it is of no use to others."""
+    if type(value) is dict and value and derives(type(next(iter(value.values()))), weakref.ref):
+        return True
+    return _is_shared_by_all(value) or (getrefcount(value) <= _ALONE and all(map(_is_shared_by_all, _items(value))))
+
+
+def _references_of_one_alone() -> int:
+    counted = 0
+
+    def count(value: Any) -> None:
+        nonlocal counted
+        counted = getrefcount(value)
+
+    held = {"x": object()}
+    for _, value in list(held.items()):
+        count(value)
+    return counted
+
+
+_ALONE = _references_of_one_alone()
+"""References to a value of one attribute and of nobody else, where a list of pairs is gone through."""
+
+
+def _is_shared_by_all(value: Any) -> bool:
+    kind = type(value)
+    return kind in _SHARED_BY_ALL or derives(kind, type)
