@@ -121,7 +121,7 @@ class Detector:
         before = self._knowledge.known.get(names)
         if before is None:
             return True
-        if before.digest == now.digest:
+        if before.digest == now.digest and before.provides == now.provides:  # a class can be another that says the same
             return False
         return accessed or not _only_moved_on_screen(before, now, names, variables)
 

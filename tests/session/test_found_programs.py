@@ -129,6 +129,9 @@ FOUND: dict[str, list[str]] = {
         "%undo",
         "%undo",
         "%redo 2",
+        "%restart",
+        "%checkout 3",
+        "%checkout 2",
     ],
     "an array over its own memory": [
         "import numpy as np\nfrom numpy.lib.stride_tricks import as_strided, sliding_window_view as window\n"
