@@ -316,7 +316,8 @@ class CandidateSearch:
         """
         taken = self.prints.get(name)
         all_of_them = all_of_them and bool(self._variables)
-        changed = all_of_them and (taken is None or taken.digest != known.variables.get(name))
+        rebound = id(self._variables.get(name)) != self._knowledge.bindings.get(name)  # its cell ran again, unchanged
+        changed = all_of_them and (rebound or taken is None or taken.digest != known.variables.get(name))
         for token, bound in known.provides.items():
             if changed or bound == name:
                 for names in self._class_users.get(token, ()):

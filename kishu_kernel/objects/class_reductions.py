@@ -99,5 +99,5 @@ def _is_in_base(cls: type, name: str, value: Any) -> bool:
 
 def _own_attributes(member: Any) -> dict[str, Any]:
     """What the user's `__init__` or `__new__` gave a member of an enum."""
-    usual = ("_value_", "_name_", "__objclass__", "_sort_order_")
+    usual = ("_value_", "_name_", "__objclass__", "_sort_order_", "_inverted_")  # that of a flag is found when asked
     return {name: value for name, value in getattr(member, "__dict__", {}).items() if name not in usual}

@@ -313,7 +313,8 @@ class ModuleData:
         if not self._aside:
             return
         packages = {package_of_marker(name) for name in names()}
-        for name in [each for each in self._aside if each.partition(".")[0] in packages and each not in sys.modules]:
+        aside = [each for each in self._aside if each.partition(".")[0] in packages and each not in sys.modules]
+        for name in sorted(aside):  # a package first: its parts are attributes of it
             self._import(name, self._aside[name])
         self.look()
 
@@ -341,9 +342,9 @@ class ModuleData:
             if name.partition(".")[0] == package and wanted.get(name) is not sys.modules[name]
         ]
         self.put_aside(gone)
-        for name, module in wanted.items():
-            if sys.modules.get(name) is not module:
-                self._import(name, module)
+        for name in sorted(wanted):
+            if sys.modules.get(name) is not wanted[name]:
+                self._import(name, wanted[name])
         self._seen = 0
 
     def _import(self, name: str, module: types.ModuleType) -> None:

@@ -27,6 +27,7 @@ from tests.support.themes_around import (
     CLASSES_IN_USE,
     FILES,
     LIBRARY_OBJECTS,
+    MODULES,
     OWN_DICT,
     REGISTRATIONS,
     SETTINGS,
@@ -41,7 +42,7 @@ SEED = int(os.environ.get("KISHU_SEED", "0"))
 AFTERWARDS = ("%restart", "%resume", "%checkout 9", "%redo", "%checkout 20", "%start", "%checkout")
 THEMES = (
     *(CONTAINERS, ARRAYS, FRAMES, CLASSES, FUNCTIONS, OPAQUE, SETTINGS, CLASSES_IN_USE),
-    *(VIEWS, OWN_DICT, LIBRARY_OBJECTS, REGISTRATIONS, SHELL),
+    *(VIEWS, OWN_DICT, LIBRARY_OBJECTS, REGISTRATIONS, SHELL, MODULES),
 )
 ASKED_HERE = 5
 """Of so many looks at a state one asks the kernel itself, too."""
@@ -215,3 +216,14 @@ def test_every_state_comes_back_in_real_kernels(tmp_path: Path, times: int) -> N
     assert sum(player.refused for player in players) < 3 * times
     assert sum(player.asked for player in players) > 5 * times
     assert sum(len(player.model.heads) - 1 for player in players) >= times
+
+
+def test_parts_of_a_package_are_attributes_of_it_again(tmp_path: Path) -> None:
+    """A program that random ones have come down to."""
+    lay_files_beside(tmp_path)
+    library = environment_of(tmp_path, {})["PYTHONPATH"] + os.pathsep + str(Path(describer.__file__).parent)
+    with Kernel(tmp_path, environment={"PYTHONPATH": library, "JPY_SESSION_NAME": str(tmp_path / "b.ipynb")}) as kernel:
+        player = RealPlayer(kernel)
+        for line in ("import pack", "pack.sub.add(2)", "%start", "%redo", "%redo", "%undo", "%start", "%checkout"):
+            player.run(line)
+        kernel.ok("pack.sub.add(3)")

@@ -122,6 +122,14 @@ FOUND: dict[str, list[str]] = {
         "%restart",
         "%checkout 3",
     ],
+    "a class whose cell runs again is another class to its instances": [
+        "class H:\n    n = 0\nclass K(H): pass\nh = H(); k = [K()]",
+        "class H:\n    n = 0",
+        "g = H()",
+        "%undo",
+        "%undo",
+        "%redo 2",
+    ],
     "an array over its own memory": [
         "import numpy as np\nfrom numpy.lib.stride_tricks import as_strided, sliding_window_view as window\n"
         "x = np.arange(9.); y = window(x, 3, writeable=True); z = as_strided(np.zeros(3), (2, 2), (8, 8))",

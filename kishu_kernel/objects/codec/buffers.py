@@ -68,6 +68,11 @@ class Arrays:
         self.buffers: list[Buffer] = []
         self.homes: dict[int, Home] = {}
 
+    @property
+    def met_any(self) -> bool:
+        """There is memory of arrays in the payload."""
+        return bool(self._met or self._owners)
+
     def reduce(self, array: Any, private: bool) -> Any:
         """The reduction of a `numpy.ndarray`, or NotImplemented for arrays of objects that are not text."""
         home = self._homes.get(id(array))

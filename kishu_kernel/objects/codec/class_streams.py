@@ -54,6 +54,7 @@ class ClassStream:
         others: classes in it that are stored apart in turn, by their tokens.
         objects: all objects in it, by id.
         shareable: those whose identity matters.
+        has_arrays: memory of arrays is in it, which others could show.
     """
 
     cls: type
@@ -61,6 +62,7 @@ class ClassStream:
     others: Mapping[bytes, type]
     objects: Mapping[int, Any]
     shareable: Mapping[int, Any]
+    has_arrays: bool = False
 
     @property
     def digest(self) -> Digest:
@@ -105,13 +107,19 @@ class ClassStreams:
     def _streams(self) -> list[ClassStream]:
         return [stream for stream in self._found.values() if stream is not None]
 
-    def shared_with(self, payload: Callable[[], Container[int]], size: int) -> set[int]:
+    def shared_with(self, payload: Callable[[], Container[int]], size: int, has_arrays: bool = False) -> set[int]:
         """Ids of classes that share something with the rest of the payload, or with each other.
 
         Args:
             payload: gives the ids of the objects in the payload that are not in such classes.
             size: bytes of the payload. It costs time to ask for the objects of a large one.
+            has_arrays: there is memory of arrays in it.
         """
+        with_arrays = {
+            id(stream.cls) for stream in self._streams if stream.has_arrays and not self._is_elsewhere(stream)
+        }
+        if with_arrays and (has_arrays or len(with_arrays) > 1):
+            return with_arrays
         if not self._streams or (size > LARGE and not _are_held_elsewhere(self._streams)):
             return set()
         rest = payload()
@@ -119,7 +127,7 @@ class ClassStreams:
         shared: set[int] = set()
         for stream in self._streams:
             key = id(stream.cls)
-            if self.elsewhere and self.table.class_tokens.token_of(stream.cls) in self.elsewhere:
+            if self._is_elsewhere(stream):
                 continue
             for each in stream.shareable:
                 first = owner.setdefault(each, key)
@@ -128,6 +136,9 @@ class ClassStreams:
                 elif each in rest:
                     shared.add(key)
         return shared
+
+    def _is_elsewhere(self, stream: ClassStream) -> bool:
+        return bool(self.elsewhere) and self.table.class_tokens.token_of(stream.cls) in self.elsewhere
 
     def _dumped(self, cls: type) -> ClassStream | None:
         reducer = Reducer(self.table)
@@ -139,10 +150,15 @@ class ClassStreams:
             pickler = _ClassPickler(file, functools.partial(self._override, reducer, cls, others))
             pickler.dump(cls)
             objects = {key: obj for key, (_, obj) in pickler.memo.copy().items()}
+            plain = array_type()
+            has_arrays = plain is not None and any(type(obj) is plain for obj in objects.values())
             shareable = {key: obj for key, obj in objects.items() if _identity_matters(obj)}
         except Exception:  # told where the payload as a whole cannot be stored
             return None
-        return ClassStream(cls, file.getvalue(), others, objects, shareable)
+        has_arrays = has_arrays or any(
+            found.has_arrays for other in others.values() if (found := self.stream_of(other))
+        )
+        return ClassStream(cls, file.getvalue(), others, objects, shareable, has_arrays)
 
     def _override(self, reducer: Reducer, root: type, others: dict[bytes, type], obj: Any) -> Reduction:
         kind = type(obj)
@@ -155,9 +171,10 @@ class ClassStreams:
             if reducer.by_value(obj):
                 raise _NotApartError
         plain = array_type()
+        if plain is not None and kind is plain:
+            return _own_array(obj)
         if kind is functools._lru_cache_wrapper or (plain is not None and derives(kind, plain)):
-            # Its cache is not stored, and yet can be told; memory is stored beside a payload, not in a class.
-            raise _NotApartError
+            raise _NotApartError  # its cache is not stored, and yet can be told
         return reducer.reduce(obj)
 
 
@@ -172,6 +189,14 @@ class _ShortFile(io.BytesIO):
         if self.tell() + len(data) > LONGEST:
             raise _NotApartError
         return super().write(data)
+
+
+def _own_array(array: Any) -> Reduction:
+    """An array that has memory of its own, and is all that shows it, as it seems."""
+    flags = array.flags
+    if array.base is not None or not flags.writeable or not (flags.c_contiguous or flags.f_contiguous):
+        raise _NotApartError
+    return array.__reduce__()
 
 
 def _refuse_buffer(_: Any) -> bool:

@@ -224,7 +224,7 @@ def _dump_once(
         pickler.dump(objects)
     arrays.end(pickler)
     hidden.find(lambda: pickler.memo.copy())
-    return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell())
+    return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell(), arrays.met_any)
 
 
 def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:

@@ -182,7 +182,7 @@ def _set_state(obj: Any, state: Any) -> None:
 def set_super(obj: super, state: tuple[type, Any]) -> None:
     """For what class, and which object, it asks the next class. Without an object it is bound to none."""
     kind, of = state
-    super.__init__(obj, kind) if of is None else super.__init__(obj, kind, of)  # type: ignore[call-arg]
+    super.__init__(obj, kind) if of is None else super.__init__(obj, kind, of)
 
 
 def set_exception_state(error: BaseException, state: tuple[Any, Any, Any, bool]) -> None:
