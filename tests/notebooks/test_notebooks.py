@@ -36,7 +36,6 @@ AFTERWARDS = {"background_jobs": 0.15}
 NOT_YET = {
     "logging_course": "handlers that configuring the tree has closed are closed after an undo, too",
     "own_modules": "the data of modules beside the notebook stays as it is",
-    "text_adventure": "classes that others registered are made anew",
 }
 """Notebooks with states that come back otherwise, untold: why. To be struck out as it is mended."""
 
