@@ -44,7 +44,7 @@ from tests.support.settings_told import Settings, remembered, settings
 TOUCH_NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
 """Cells after which no variable may be told to have changed."""
 
-DOUBT = "different from before"
+DOUBT = "not the same as before"
 """Said of what was re-run. Here it need not be so: to describe an object in C may give it the `__dict__` it had not."""
 
 Target = CheckpointId | None
