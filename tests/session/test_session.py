@@ -335,9 +335,9 @@ def test_a_class_that_is_gone_is_a_payload_that_does_not_load(
 
 
 def test_a_rerun_that_ends_otherwise_leaves_everything(notebook: Notebook) -> None:
-    notebook.ok("import itertools, math\nmath.kishu_runs = 0")
+    notebook.ok("import itertools, math\nmath.kishu_runs = [0]")
     try:
-        notebook.ok("math.kishu_runs += 1\n1 / (2 - math.kishu_runs)\ngen = (i for i in [1])")
+        notebook.ok("math.kishu_runs[0] += 1\n1 / (2 - math.kishu_runs[0])\ngen = (i for i in [1])")
         notebook.ok("gen = 0; w = 1")
         untouched = Untouched(notebook)
         with pytest.raises(ReplayError, match="ZeroDivisionError"):

@@ -42,20 +42,15 @@ NOT_IN_STREAMS = {
     "storage_array": "called when a storage of PyTorch's is stored, not when it is loaded",
     "make_foreign": "called where a stream names `_ctypes._unpickle`",
     "load_module": "called where a stream names `cloudpickle.cloudpickle.subimport`",
-    "load_class": "newer than the fixture",
-    "bind_method": "newer than the fixture",
-    "make_handler": "newer than the fixture",
-    "set_handler_state": "newer than the fixture",
-    "set_super": "newer than the fixture",
-    "set_shared_attributes": "newer than the fixture",
-    "set_state_and_hidden": "newer than the fixture",
-    "set_traits": "newer than the fixture",
-    "module_original": "newer than the fixture",
-    "ABSENT": "newer than the fixture",
-    **dict.fromkeys(("make_thread", "make_process", "make_future", "make_executor"), "newer than the fixture"),
-    "load_buffer_view": "newer than the fixture",
-    "load_derived_array": "newer than the fixture",
-    **dict.fromkeys(("set_traits", "ABSENT", "module_original"), "newer than the fixture"),
+    **dict.fromkeys(
+        (
+            *("ABSENT", "bind_method", "load_buffer_view", "load_class", "load_derived_array", "make_executor"),
+            *("make_filled_cache", "make_future", "make_handler", "make_process", "make_thread", "module_original"),
+            *("set_cached_calls", "set_handler_state", "set_shared_attributes", "set_state_and_hidden", "set_super"),
+            "set_traits",
+        ),
+        "newer than the fixture",
+    ),
 }
 """Public names that no stream calls, and why."""
 
