@@ -706,7 +706,7 @@ def test_a_class_in_a_function(cells: Cells) -> None:
         "import sys\nx = sys._getframe()",
         "import sys\nx = sys.stdout",
         "import socket\nx = socket.socket()",
-        "import threading\nx = threading.current_thread()",
+        "import threading\nx = threading.Thread(target=threading.Event().wait, args=(1,), daemon=True); x.start()",
         "async def f():\n    pass\nx = f()",
         "async def f():\n    yield 1\nx = f()",
         "import subprocess, sys\nx = subprocess.Popen([sys.executable, '-c', ''], stdin=subprocess.PIPE)",
