@@ -158,12 +158,14 @@ class OwnModule:
 
     Attributes:
         module: the module.
+        held: its part of `held_since_import`, while it is taken out of the imported modules.
         facts: what its source says.
     """
 
     def __init__(self, name: str, module: types.ModuleType) -> None:
         self.name = name
         self.module = module
+        self.held: dict[int, tuple[str, str]] = {}
         self.load_noted()
 
     def load_noted(self) -> None:
@@ -262,7 +264,8 @@ class _ClassData:
         seen = list(contents), list(map(id, contents.values()))
         if seen != self._seen:
             self._own = [each for each, value in list(contents.items()) if self._is_data(each, value)]
-            self._own += self._facts.constants.keys() - contents.keys()
+            gone = self._facts.constants.keys() - contents.keys()
+            self._own += [each for each in gone if not each.startswith("__")]
             self._seen = seen
         for each in self._own:
             found[f"{self._name}.{each}"] = contents.get(each, ABSENT)

@@ -69,15 +69,19 @@ class ModuleData:
         """Names of imported modules that are not the user's own."""
         self._seen = 0
         self._own: dict[str, OwnModule] = {}
+        self._former: dict[str, OwnModule] = {}
+        """Those that were taken out: when they are back, it is known what their source put there."""
         self._whole: dict[str, bool] = {}
         """Package -> whether nothing of it is a library, or was there before."""
         self._markers: dict[str, Modules] = {}
         self._aside: dict[str, types.ModuleType] = {}
         """Modules that only other states have."""
+        self._returned: set[str] = set()
+        """Names of those that were aside, and hold what some other state has."""
         self._names: dict[str, tuple[str, ...]] = {}
         """Module -> names of its data."""
         self._reached: dict[frozenset[str], frozenset[str]] = {}
-        """Modules -> names of all that their code may touch; as long as there are the same names."""
+        """Modules -> names of all that their code may touch."""
 
     @property
     def any(self) -> bool:
@@ -99,8 +103,8 @@ class ModuleData:
                 self._own[name].load_noted()
                 _note_held(self._own[name])
             else:
-                own = self._own.pop(name)
-                _forget_held(name)
+                own = self._former[name] = self._own.pop(name)
+                own.held = _forget_held(name)
                 if name not in sys.modules:
                     self._aside[name] = own.module
         self._seen = len(sys.modules)
@@ -118,12 +122,16 @@ class ModuleData:
         if module_contents(module).get("__spec__") is None:  # made by a cell, and of no file
             self._others.add(name)
             return
-        own = OwnModule(name, module)
+        former = self._former.get(name)
+        own = former if former is not None and former.module is module else OwnModule(name, module)
         if own.is_importing:
             self._seen = 0
-        else:
-            self._own[name] = own
+            return
+        self._own[name] = own
+        if own is not former:
             _note_held(own)
+        else:
+            held_since_import.update(own.held)
 
     def _is_whole(self, name: str) -> bool:
         """Nothing of its package is a library, or was there before."""
@@ -290,6 +298,10 @@ class ModuleData:
                 set_data(*place, value)
                 if type(value) is functools._lru_cache_wrapper:  # it is the same in all states, and knows of this one
                     value.cache_clear()
+        for own in [self._own[name] for name in self._returned if name in self._own]:
+            for name in own.data().keys() - values.keys():
+                self._reset(own, name)
+        self._returned.clear()
 
     def unbind(self, names: Iterable[str]) -> None:
         """Unbinds names: what the module's source had put there is there again. Modules are put aside."""
@@ -298,10 +310,16 @@ class ModuleData:
         for name in names:
             own = self._module_of(name)
             if own is not None and own.name.partition(".")[0] not in packages:
-                place = self._place(name)
-                if place is not None:
-                    set_data(*place, own.original(name[len(own.name) + 1 :]))
+                self._reset(own, name)
         self.put_aside(name for name in list(self._own) if name.partition(".")[0] in packages)
+
+    @staticmethod
+    def _reset(own: OwnModule, name: str) -> None:
+        """Binds a name of a module's data to what its source had put there."""
+        rest = name[len(own.name) + 1 :]
+        place = own.place(rest)
+        if place is not None:
+            set_data(*place, own.original(rest))
 
     def imported(self) -> set[str]:
         """The names of all that are imported."""
@@ -325,6 +343,7 @@ class ModuleData:
             if module is None:
                 continue
             self._aside[name] = module
+            self._returned.discard(name)
             package, _, attribute = name.rpartition(".")
             held: Any = module_contents(sys.modules.get(package))
             if held.get(attribute) is module:
@@ -349,7 +368,8 @@ class ModuleData:
 
     def _import(self, name: str, module: types.ModuleType) -> None:
         sys.modules[name] = module
-        self._aside.pop(name, None)
+        if self._aside.pop(name, None) is module:
+            self._returned.add(name)
         self._others.discard(name)
         self._seen = 0
         package, _, attribute = name.rpartition(".")
@@ -390,13 +410,17 @@ class ModuleData:
             for cls, contents in before.classes.items():
                 _set_class_contents(cls, contents)
             self._aside = dict(before.aside)
+        self._returned.clear()
         self._seen = 0
         self.look()
 
 
-def _forget_held(module: str) -> None:
-    for key in [key for key, place in held_since_import.items() if place[0] == module]:
+def _forget_held(module: str) -> dict[int, tuple[str, str]]:
+    """Forgets what a module holds since it was imported, and gives that."""
+    found = {key: place for key, place in held_since_import.items() if place[0] == module}
+    for key in found:
         del held_since_import[key]
+    return found
 
 
 def _note_held(own: OwnModule) -> None:

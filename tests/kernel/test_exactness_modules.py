@@ -423,6 +423,29 @@ def test_a_library_is_none_of_them(tmp_path: Path) -> None:
         assert kernel.value("installed.state") == {"n": 2}
 
 
+def test_a_module_that_is_back_has_nothing_of_a_later_state(tmp_path: Path) -> None:
+    """It was taken out of the imported ones as the last state had it, and is put back for another one."""
+    colour = (
+        "(getattr(conf.Settings, 'colour', 0), getattr(conf, 'extra', 0), helper.LEVEL, hasattr(helper, 'counter'))"
+    )
+    with Kernel(written(tmp_path)) as kernel:
+        heads = []
+        for cell in (
+            "a = 1",
+            "import conf, helper",
+            "conf.Settings.colour = 'red'; conf.extra = [1]; del helper.counter; helper.LEVEL = 9",
+        ):
+            kernel.ok(cell)
+            heads.append(kernel.done("status")["head"])
+        without, imported, later = heads
+        for _ in range(2):
+            kernel.done("checkout", target=without)
+            kernel.done("checkout", target=imported)
+            assert kernel.value(colour) == (0, 0, 3, True)
+            kernel.done("checkout", target=later)
+            assert kernel.value(colour) == ("red", [1], 9, False)
+
+
 def test_autoreload(tmp_path: Path) -> None:
     """An edited file: functions are new, data are those of the state."""
     with Kernel(written(tmp_path)) as kernel:

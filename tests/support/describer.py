@@ -91,6 +91,7 @@ _FLAT: frozenset[type] = frozenset(
 _PANDAS_MOMENTS = frozenset({"Timestamp", "Timedelta", "NaTType", "NAType", "Period"})
 
 _KEPT_TO_BE_FASTER: dict[str, frozenset[str]] = {
+    "enum": frozenset({"_inverted_"}),
     "sklearn": frozenset(
         {"_deprecated_key_to_warnings"}  # of a Bunch, which leaves it out of its own copies and pickles
         | {"_stop_words_id"}  # the address of a list that was found consistent
@@ -430,9 +431,7 @@ class _Describer:
             return f"class {_name(obj)} of {', '.join(map(_name, obj.__bases__))}"
         attributes = {name: value for name, value in sorted(vars(obj).items()) if name not in _NOT_OF_A_CLASS}
         if isinstance(obj, enum.EnumMeta):
-            attributes.pop(
-                "_value2member_map_", None
-            )  # combinations of flags are put there when somebody asks for them
+            attributes.pop("_value2member_map_", None)  # combinations of flags are there once somebody asked for them
         self.then(
             [
                 (f"{path}.__class__", type(obj)),
