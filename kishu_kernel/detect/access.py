@@ -14,11 +14,10 @@ from __future__ import annotations
 import ast
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import CodeType
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
 from kishu_kernel.detect.definite_assignment import bound_before_read, magic_call
@@ -67,6 +66,8 @@ ANY_ATTRIBUTE = "*"
 _FILENAME = "<kishu>"
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 _hiding = threading.Lock()
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found")
 
 
 def cell_access(source: str) -> Access:
@@ -80,10 +81,7 @@ def cell_access(source: str) -> Access:
         source that does not parse never runs: it touches nothing.
     """
     try:
-        with _own_warnings_hidden():
-            tree = _parse(source)
-            access = _tree_access(tree)
-            return replace(access, read_only=access.names & names_only_identified(tree))
+        return _without_own_warnings(_access_of_cell, source)
     except (SyntaxError, ValueError):
         return Access()
     except (RecursionError, MemoryError):  # nested too deeply for us here, perhaps not for IPython
@@ -99,8 +97,7 @@ def code_access(code: CodeType) -> Access:
     mentions = Mentions()
     mentions.add(code)
     try:
-        with _own_warnings_hidden():
-            access = _judge(mentions)
+        access = _without_own_warnings(_judge, mentions)
     except (RecursionError, MemoryError):
         return EVERYTHING
     return replace(access, inputs=access.names)
@@ -109,8 +106,7 @@ def code_access(code: CodeType) -> Access:
 def is_only_magic(source: str, name: str) -> bool:
     """Whether the transformed source is nothing but line or cell magics of this name, or asks for help on it."""
     try:
-        with _own_warnings_hidden():
-            body = _parse(source).body
+        body = _without_own_warnings(_parse, source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     calls = [magic_call(node.value) if isinstance(node, ast.Expr) else None for node in body]
@@ -257,12 +253,20 @@ def _nested_names(node: ast.AST) -> frozenset[str]:
     return _judge(mentions).names
 
 
-@contextmanager
-def _own_warnings_hidden() -> Iterator[None]:
+def _access_of_cell(source: str) -> Access:
+    tree = _parse(source)
+    access = _tree_access(tree)
+    return replace(access, read_only=access.names & names_only_identified(tree))
+
+
+def _without_own_warnings(analyse: Callable[[_Given], _Found], given: _Given) -> _Found:
     """Hides the warnings of our compilations (invalid escapes and the like): IPython's own compilation shows them.
 
     Not by `warnings.catch_warnings`, which makes every warning that was shown once be shown again. The hook lets
     through what is not ours, so that it does no harm if another thread happens to keep it.
+
+    No context manager: where somebody keeps the error of an interrupt, its generator would go on holding the lock, and
+    the next cell would wait forever.
     """
 
     def show_others(
@@ -280,7 +284,7 @@ def _own_warnings_hidden() -> Iterator[None]:
         show = warnings.showwarning
         warnings.showwarning = show_others
         try:
-            yield
+            return analyse(given)
         finally:
             if warnings.showwarning is show_others:
                 warnings.showwarning = show
