@@ -214,7 +214,8 @@ class OwnModule:
             original = self._originals.get(name, self)
             if original is value or is_same_constant(original, value):
                 continue
-            if is_code_at_home(self.module, name, value):  # it was edited and loaded again
+            is_part = issubclass(type(value), types.ModuleType) and _is_part_of(self.module, name, value)
+            if is_part or is_code_at_home(self.module, name, value):  # imported again; edited and loaded again
                 self._originals[name] = value
             else:
                 self._own.append(name)
