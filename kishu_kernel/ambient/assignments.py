@@ -142,7 +142,7 @@ class AssignedAttributes(Provider):
             if id(each) in found or not _is_of_a_library(each):
                 continue
             found[id(each)] = each
-            if steps < _DEEPEST and not isinstance(each, type):
+            if steps < _DEEPEST and not issubclass(type(each), type):
                 contents = module_contents(each)
                 todo.extend((contents[name], steps + 1) for name in spelled if name in contents)
         return list(found.values())
@@ -163,11 +163,11 @@ class AssignedAttributes(Provider):
         """Where an attribute stands; None of one that is nothing to us."""
         if name not in self._assigned and (ANY_ATTRIBUTE not in self._assigned or name.startswith("__")):
             return None
-        if isinstance(owner, type):
+        if issubclass(type(owner), type):
             place = module_name(owner), qualified_name(owner), name
         else:
             place = str(module_contents(owner).get("__name__")), "", name
-            if isinstance(value, types.ModuleType) and sys.modules.get(f"{place[0]}.{name}") is value:
+            if issubclass(type(value), types.ModuleType) and sys.modules.get(f"{place[0]}.{name}") is value:
                 return None  # an import sets it
         kept = ".".join(filter(None, place)) in PLACES_KEPT or place == ("builtins", "", "_")
         return None if kept or _owner(place) is not owner else place
@@ -188,7 +188,7 @@ def _is_of_a_library(obj: Any) -> bool:
 
 
 def _contents(owner: Any) -> Any:
-    return contents_of(owner) if isinstance(owner, type) else module_contents(owner)
+    return contents_of(owner) if issubclass(type(owner), type) else module_contents(owner)
 
 
 def _owner(place: Place) -> Any:
@@ -196,14 +196,14 @@ def _owner(place: Place) -> Any:
     found: Any = sys.modules.get(place[0])
     for part in filter(None, place[1].split(".")):
         found = None if found is None else _contents(found).get(part)
-    return found if isinstance(found, type | types.ModuleType) else None
+    return found if issubclass(type(found), type | types.ModuleType) else None
 
 
 def _set(place: Place, value: Any) -> None:
     owner, name = _owner(place), place[2]
     if owner is None or _contents(owner).get(name, _ABSENT) is value:
         return
-    if isinstance(owner, type):
+    if issubclass(type(owner), type):
         type.__delattr__(owner, name) if value is _ABSENT else type.__setattr__(owner, name, value)
     elif value is _ABSENT:
         del _contents(owner)[name]

@@ -201,8 +201,8 @@ class RegistrationSearch:
 
     def _is_method(self, function: types.FunctionType) -> bool:
         owner, _, name = function.__qualname__.rpartition(".")
-        kind = self._namespace.get(owner)
-        return isinstance(kind, type) and contents_of(kind).get(name) is function
+        kind: Any = self._namespace.get(owner)
+        return issubclass(type(kind), type) and contents_of(kind).get(name) is function
 
     def _name(self, obj: Any) -> str:
         for name, value in list(self._namespace.items()):
@@ -210,7 +210,8 @@ class RegistrationSearch:
                 return name
         if type(obj) is types.FunctionType:
             return "a function" if obj.__name__ == "<lambda>" else obj.__name__
-        return qualified_name(obj) if isinstance(obj, type) else qualified_name(type(obj))
+        kind = type(obj)
+        return qualified_name(obj if issubclass(kind, type) else kind)
 
 
 class _Looked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import csv
+import types
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -28,7 +29,7 @@ _REGISTRIES = {
 
 
 def _is_no_default(_: Any, function: Any) -> bool:
-    return getattr(function, "__module__", None) != "sqlite3.dbapi2"
+    return type(function) is not types.FunctionType or function.__module__ != "sqlite3.dbapi2"
 
 
 class _VirtualSubclasses(Provider):
