@@ -228,13 +228,13 @@ class Restorer:
                 restored = self._carry_out(request, plan, loaded, rerun)
             except _UnloadableError as failed:
                 failures.note(failed)
-                self._drop_with_classes(request, [loaded, rerun])
+                self._drop_with_classes(request, failed, [loaded, rerun])
             except NotGivenBackError as failed:
                 unobtainable.update(failed.reasons)
                 if not request.allow_lost:
                     without = request.plan(failures, unobtainable)
                     raise ReplayError(_failed_sentence(failed.reasons), without) from None
-                self._drop_with_classes(request, [loaded, rerun])
+                self._drop_with_classes(request, failed, [loaded, rerun])
             else:
                 if failures.unloadable or unobtainable:  # nobody gets what was loaded, or re-run, for another plan only
                     self._drop_others([loaded, rerun], restored)
@@ -317,8 +317,12 @@ class Restorer:
         except LoadError as error:
             raise _UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
 
-    def _drop_with_classes(self, request: _Request, sources: Sequence[RestoredObjects]) -> None:
-        """The next plan may have other classes: what refers to one, or holds one for others, is made again."""
+    def _drop_with_classes(self, request: _Request, failed: Exception, sources: Sequence[RestoredObjects]) -> None:
+        """The next plan may have other classes: what refers to one, or holds one for others, is made again.
+
+        Args:
+            failed: how the last plan ended. Its calls hold copies as long as it lives: these would pass for taken.
+        """
         for source in sources:
             for version in list(source):
                 record = request.timeline.lookup(version.checkpoint).record(version.names)
@@ -326,6 +330,7 @@ class Restorer:
                     objects = source.pop(version)
                     self._copies.note(objects.values())
                     objects.clear()
+        self._copies.note_held(failed)
         self._copies.let_go()
 
     def _drop_others(self, sources: Sequence[RestoredObjects], restored: RestoredObjects) -> None:

@@ -26,6 +26,7 @@ def watch(**objects):
 
 def living():
     gc.collect()
+    assert refs, "what was watched has been forgotten"
     return sorted(name for name, each in refs.items() if each() is not None)
 
 def mark():
@@ -176,8 +177,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 
 
 def _kernel(home: Path, **how: Sequence[str]) -> Iterator[Kernel]:
-    (home / "witness.py").write_text(WITNESS)
     with Kernel(home, **how) as kernel:  # type: ignore[arg-type]
+        kernel.library("witness", WITNESS)  # the data of a module of the user's own would be brought back, too
         kernel.ok(SETUP)
         yield kernel
 

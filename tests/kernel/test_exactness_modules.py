@@ -93,6 +93,11 @@ DATA: dict[str, Scenario] = {
         "c['k'] = 5",
         "assert c is helper.cfg and c['k'] == 1; helper.put(9); assert c['k'] == 9",
     ),
+    "a weak reference that a module holds": (
+        "import helper, weakref, numpy; x = numpy.ones(9); helper._cache['x'] = weakref.ref(x)",
+        "x[0] = 3",
+        "assert helper._cache['x']() is x and x[0] == 1",
+    ),
     "a number": ("import helper", "helper.LEVEL = 4", "assert helper.go() == (1, 3) and helper.LEVEL == 3"),
     "a number set before": (
         "import helper; helper.LEVEL = 4",

@@ -22,7 +22,6 @@ import types
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.objects.arrays import array_type, is_array_type
@@ -57,12 +56,6 @@ _kept: list[Any] = []
 """What could not be disarmed. Nobody frees this list: it would be gone through when the process ends."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Load:
-    objects: list[Any]
-    armed: tuple[type, ...]
-
-
 class UnclaimedObjects:
     """Objects that were loaded for a checkout, until it is known who gets them.
 
@@ -72,14 +65,17 @@ class UnclaimedObjects:
 
     def __init__(self, tell: Callable[[str], None] = lambda _: None) -> None:
         self._tell = tell
-        self._loads: list[_Load] = []
+        self._objects: list[Any] = []
+        self._armed: list[type] = []
+        """Of all loads since the last that were handed over: some of their objects are noted again when that fails."""
         self._since = _finalizers_so_far()
         self._used = False
 
     def note(self, objects: Iterable[Any], armed: Iterable[type] = ()) -> None:
         """These were loaded or left over, and with them classes were made that have a destructor."""
         self._used = True
-        self._loads.append(_Load(list(objects), tuple(armed)))
+        self._objects += objects
+        self._armed += armed
 
     def note_held(self, error: BaseException) -> None:
         """What calls held that this error has ended is left over."""
@@ -87,10 +83,11 @@ class UnclaimedObjects:
 
     def hand_over(self) -> None:
         """All that was noted has found who takes it: a name, or a cell that is re-run."""
-        self._loads.clear()
+        self._objects.clear()
+        self._armed.clear()
 
     def let_go(self) -> None:
-        """Lets go of everything that was noted, and that nobody has taken."""
+        """Lets go of everything that was noted, and that nobody holds. The rest may still fail."""
         uninterrupted(self._let_go)
 
     def failed(self, error: BaseException) -> None:
@@ -100,14 +97,12 @@ class UnclaimedObjects:
 
     def _let_go_of_all(self, error: BaseException) -> None:
         self.note_held(error)
-        for cls in [cls for load in self._loads for cls in load.armed]:  # nobody else has instances of it
-            _without_destructor(cls)
+        while self._armed:
+            _without_destructor(self._armed.pop())  # nobody else has instances of it
         self._let_go()
 
     def _let_go(self) -> None:
-        roots: list[Any] = []
-        while self._loads:
-            roots += self._loads.pop().objects
+        roots, self._objects = self._objects, []
         kept = {qualified_name(type(each)) for each in disarm(roots, self._since)}
         if kept:
             self._tell(_KEPT.format(", ".join(sorted(kept))))

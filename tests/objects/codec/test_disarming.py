@@ -275,6 +275,23 @@ def test_what_calls_held_that_an_error_has_ended() -> None:
     assert gone == []
 
 
+def test_classes_are_known_until_somebody_takes_their_objects() -> None:
+    """What is held when others are let go of may go when all has failed, wherever it is held."""
+
+    class Made:
+        def __del__(self) -> None:
+            gone.append("Made")
+
+    taken = UnclaimedObjects()
+    held = Made()
+    taken.note([held], [Made])
+    taken.let_go()
+    assert type(held) is Made
+    taken.failed(ValueError())
+    del held
+    assert gone == []
+
+
 def test_what_was_taken_keeps_its_destructor() -> None:
     taken = UnclaimedObjects()
     found = Plain()
