@@ -167,7 +167,7 @@ class AssignedAttributes(Provider):
             place = module_name(owner), qualified_name(owner), name
         else:
             place = str(module_contents(owner).get("__name__")), "", name
-            if isinstance(value, types.ModuleType) and sys.modules.get(f"{place[0]}.{name}") is value:
+            if issubclass(type(value), types.ModuleType) and sys.modules.get(f"{place[0]}.{name}") is value:
                 return None  # an import sets it
         kept = ".".join(filter(None, place)) in PLACES_KEPT or place == ("builtins", "", "_")
         return None if kept or _owner(place) is not owner else place
@@ -196,7 +196,7 @@ def _owner(place: Place) -> Any:
     found: Any = sys.modules.get(place[0])
     for part in filter(None, place[1].split(".")):
         found = None if found is None else _contents(found).get(part)
-    return found if isinstance(found, type | types.ModuleType) else None
+    return found if issubclass(type(found), type | types.ModuleType) else None
 
 
 def _set(place: Place, value: Any) -> None:

@@ -55,7 +55,7 @@ class LiveObjects:
             owner = obj.__self__
             named = inspect.getattr_static(owner, obj.__name__, None)
             bound = type(obj) is types.BuiltinMethodType or named is obj.__func__
-            if bound and not isinstance(owner, types.ModuleType | None) and not isinstance(owner, type):
+            if bound and not issubclass(type(owner), types.ModuleType | types.NoneType | type):
                 return "method", self.reference(owner), obj.__name__
         place = _place(obj)
         if place is None:
@@ -149,8 +149,9 @@ class LiveObjects:
 
 def _place(obj: Any) -> tuple[str, str] | None:
     """Module and name of what a module holds; None of what is the notebook's."""
-    module = getattr(obj, "__module__", None) if isinstance(obj, type | types.FunctionType) else None
-    if module is None and isinstance(obj, types.BuiltinFunctionType):
+    kind = type(obj)
+    module = getattr(obj, "__module__", None) if issubclass(kind, type | types.FunctionType) else None
+    if module is None and kind is types.BuiltinFunctionType:
         module = obj.__module__ or "builtins"
     if not isinstance(module, str) or module == "__main__":
         return None

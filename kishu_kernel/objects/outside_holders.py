@@ -16,7 +16,7 @@ import types
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from kishu_kernel.objects.classes import is_users_own, module_contents, module_name, mro_of
+from kishu_kernel.objects.classes import derives, is_users_own, module_contents, module_name, mro_of
 from kishu_kernel.process.code_origins import is_users_module
 
 MOST_STEPS = 5
@@ -58,7 +58,7 @@ def outside_holders(targets: list[Any], known: Iterable[Mapping[str, Any]]) -> G
             break
         ignored = {id(frontier), id(origins), id(seen), id(modules), id(found)}
         for each in frontier:
-            if isinstance(each, type):
+            if derives(type(each), type):
                 seen.update(_lines_of(each))
         holders = [each for each in gc.get_referrers(*frontier) if id(each) not in ignored and id(each) not in seen]
         further: list[Any] = []
@@ -117,7 +117,7 @@ _bases_of = type.__dict__["__bases__"].__get__
 
 def _may_be_held(holder: Any, frontier: list[Any]) -> bool:
     kind = type(holder)
-    if kind is types.CellType and all(isinstance(each, type) for each in frontier):  # for `super`
+    if kind is types.CellType and all(derives(type(each), type) for each in frontier):  # for `super`
         return False
     return not issubclass(kind, _NO_HOLDERS) and kind.__name__ != _CACHE
 
