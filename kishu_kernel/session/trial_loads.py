@@ -151,6 +151,9 @@ class TrialLoads:
             if version.checkpoint == newest:
                 self._ledger.accept(record.names, variables)
             return
+        if not before:  # a class by itself: there are no objects that could come back without an attribute
+            self._tried[record.names] = _Tried(time.perf_counter() - started, types)
+            return
         kinds = {id(type(obj)): weakref.ref(type(obj)) for obj in live.values()}
         self._load_copy(_Trial(version, record, before, tuple(kinds.values())), stored, started, should_stop)
 

@@ -138,6 +138,11 @@ CASES = [
     Case("a proxy that forwards everything", "x = bound.Forwarding(make)", "type(x) is bound.Forwarding"),
     Case("proxies in a list", "x = [bound.Lazy(make), {'a': bound.Forwarding(make)}]", "len(x) == 2"),
     Case(
+        "proxies that a library is given",
+        "import json; json.kept = x = bound.Lazy(make); json.other = bound.Forwarding(make)",
+        "type(x) is bound.Lazy",
+    ),
+    Case(
         "a module that is loaded when it is asked",
         "import importlib.util, sys; sys.modules.pop('sndhdr_', None)\n"
         "spec = importlib.util.spec_from_file_location('lazy_one', 'lazy_one.py')\n"

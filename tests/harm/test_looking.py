@@ -272,10 +272,9 @@ CASES = [
     Case(
         "a thread's target",
         "import threading\nx = made(names=('__call__', '__getattr__', '__bool__'))(); x.a = [1]; "
-        "t = threading.Thread(target=x)",
+        "t = x.t = threading.Thread(target=x)",
         SET,
-        ATTRIBUTE,
-        stored=False,
+        f"{ATTRIBUTE} and x.t._target is x",
     ),
     Case(
         "names that are no plain strings",

@@ -258,11 +258,39 @@ CHANGED: dict[str, tuple[str, str, str]] = {
         "a.n = 2; A.held.append(2)",
         "assert A.held == [1] and A.held is B.held is a.held and a.n == 1",
     ),
+    "a `__class__` for its instances": (
+        "class P:\n    n = 1\n    __class__ = property(lambda self: list)\np = P(); p.a = [1]",
+        "P.n = 2; p.a.append(2)",
+        "assert p.__class__ is list and type(p) is P and isinstance(p, list) and type(P) is type and P.n == p.n == 1 and p.a == [1]",
+    ),
+    "a `__class__` that leads to the class": (
+        "def make():\n    class P:\n        n = 1\n        @property\n        def __class__(self): return P, __class__\n    return P()\np = make()",
+        "type(p).n = 2",
+        "assert p.__class__ == (type(p), type(p)) and type(p).n == 1",
+    ),
+    "a `__name__` and a `__mro__` for its instances": (
+        "class P:\n    n = 1\n    __mro__ = 'mine'\n    @property\n    def __name__(self): return 'name of ' + str(self.n)\np = P()",
+        "P.n = 2",
+        "assert p.__name__ == 'name of 1' and p.__mro__ == 'mine' and P.__name__ == 'P' and P.__mro__ == (P, object)",
+    ),
+    "a name that its metaclass has a property of": (
+        "told = []\nclass M(type):\n    @property\n    def kind(cls): return 'of M'\n    @kind.setter\n    def kind(cls, value): told.append(value)\n"
+        "class P(metaclass=M):\n    n = 1\n    kind = 'own'\np = P()",
+        "P.n = 2",
+        "assert p.kind == 'own' and P.kind == 'of M' and P.n == 1 and told == []",
+    ),
+    "an enum with a `__name__` for its members": (
+        "import enum\nclass E(enum.Enum):\n    A = 1\n    __name__ = property(lambda self: self.name * 2)\nE.n = 1; e = [E.A]",
+        "E.n = 2",
+        "assert e[0] is E.A and e[0].__name__ == 'AA' and E.__name__ == 'E' and E.n == 1",
+    ),
 }
 
 SCENARIOS = {f"known: {name}": each for name, each in KNOWN_TO_OTHERS.items()} | {
     f"changed: {name}": (*each, each[2]) for name, each in CHANGED.items()
 }
+RE_RUN = ("known: copyreg",)
+"""What is not loaded in a new kernel: its own way to be pickled gives something else."""
 NEEDS = ("yaml", "matplotlib", "pydantic", "numpy")
 
 
@@ -325,6 +353,7 @@ def test_it_is_there_in_a_new_kernel(anew: tuple[Kernel, dict[str, str]], name: 
     check = SCENARIOS[name][3]
     reply = kernel.done("checkout", target=made[name])
     assert reply["plan"]["lost"] == []
+    assert bool(reply["plan"]["replay"]) == (name in RE_RUN)
     assert holds(kernel, check), kernel.run(check).reply
 
 

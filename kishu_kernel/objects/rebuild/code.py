@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import functools
+import gc
 import sys
 import types
 import typing
@@ -121,17 +122,50 @@ def load_class(token: bytes, data: bytes) -> type:
 
 def set_class_state(cls: Any, state: tuple[dict[str, Any], dict[str, Any]]) -> Any:
     """Second half of a class, past what a metaclass of the notebook does when an attribute is set."""
+    attributes = _put_what_metaclass_hides(cls, state[0])
     if not any(each in _made and "__setattr__" in vars_of(each) for each in mro_of(type(cls))):
-        _cloud._class_setstate(cls, state)
+        _cloud._class_setstate(cls, (attributes, state[1]))
         _share_parameters(cls)
         return cls
-    attributes = dict(state[0])
     registry = attributes.pop("_abc_impl", None)
     for name, value in attributes.items():
         type.__setattr__(cls, name, value)
     for each in registry or ():
         abc.ABCMeta.register(cls, each)
     return cls
+
+
+_KEPT_BY_CLASSES = (
+    "__abstractmethods__",
+    "__annotate__",
+    "__annotations__",
+    "__doc__",
+    "__module__",
+    "__type_params__",
+)
+"""What `type` has a descriptor for that puts it where the class has its attributes."""
+
+
+def _put_what_metaclass_hides(cls: Any, attributes: dict[str, Any]) -> dict[str, Any]:
+    """Gives a class its attributes that cannot be set from outside; returns the others, which are to be set after it.
+
+    A class's body may define a `__class__` or a `__name__` for its instances. To set that would name the class's own,
+    or run a property of a metaclass of the notebook. They may refer to the class: it must be there first.
+    """
+    hidden = {name: value for name, value in attributes.items() if _is_hidden(type(cls), name)}
+    if hidden:
+        contents: dict[str, Any] = gc.get_referents(vars_of(cls))[0]
+        contents.update(hidden)  # what Python has cached of the class ends when the others are set
+    return {name: value for name, value in attributes.items() if name not in hidden}
+
+
+def _is_hidden(metaclass: type, name: str) -> bool:
+    """Whether a descriptor of the metaclass takes what is set under this name."""
+    owner = next((each for each in mro_of(metaclass) if name in vars_of(each)), None)
+    if owner is None or (owner is type and name in _KEPT_BY_CLASSES):
+        return False
+    kinds = mro_of(type(vars_of(owner)[name]))
+    return any(way in vars_of(kind) for kind in kinds for way in ("__set__", "__delete__"))
 
 
 _GENERIC: type = type(typing.List[int])  # noqa: UP006 -- its class has no public name
@@ -149,7 +183,7 @@ def _share_parameters(cls: Any) -> None:
 def set_enum_state(cls: Any, state: tuple[dict[str, dict[str, Any]], dict[str, Any]]) -> None:
     """Second half of an enum: its attributes, and those of its members."""
     members, of_class = state
-    _cloud._class_setstate(cls, (of_class, {}))
+    _cloud._class_setstate(cls, (_put_what_metaclass_hides(cls, of_class), {}))
     for name, attributes in members.items():
         cls.__members__[name].__dict__.update(attributes)
 
