@@ -142,7 +142,7 @@ class AssignedAttributes(Provider):
             if id(each) in found or not _is_of_a_library(each):
                 continue
             found[id(each)] = each
-            if steps < _DEEPEST and not isinstance(each, type):
+            if steps < _DEEPEST and not issubclass(type(each), type):
                 contents = module_contents(each)
                 todo.extend((contents[name], steps + 1) for name in spelled if name in contents)
         return list(found.values())
@@ -163,7 +163,7 @@ class AssignedAttributes(Provider):
         """Where an attribute stands; None of one that is nothing to us."""
         if name not in self._assigned and (ANY_ATTRIBUTE not in self._assigned or name.startswith("__")):
             return None
-        if isinstance(owner, type):
+        if issubclass(type(owner), type):
             place = module_name(owner), qualified_name(owner), name
         else:
             place = str(module_contents(owner).get("__name__")), "", name
@@ -188,7 +188,7 @@ def _is_of_a_library(obj: Any) -> bool:
 
 
 def _contents(owner: Any) -> Any:
-    return contents_of(owner) if isinstance(owner, type) else module_contents(owner)
+    return contents_of(owner) if issubclass(type(owner), type) else module_contents(owner)
 
 
 def _owner(place: Place) -> Any:
@@ -203,7 +203,7 @@ def _set(place: Place, value: Any) -> None:
     owner, name = _owner(place), place[2]
     if owner is None or _contents(owner).get(name, _ABSENT) is value:
         return
-    if isinstance(owner, type):
+    if issubclass(type(owner), type):
         type.__delattr__(owner, name) if value is _ABSENT else type.__setattr__(owner, name, value)
     elif value is _ABSENT:
         del _contents(owner)[name]

@@ -128,10 +128,10 @@ KINDS = frozenset({"global", "method", "variable", "held"})
 
 def lacking_references(value: Any) -> str | None:
     """Why a value cannot be set as a whole: the first reference in it that leads nowhere. None where all lead."""
-    if isinstance(value, Mapping):
+    if issubclass(type(value), Mapping):
         value = tuple(value.items())
-    if not isinstance(value, tuple | list):
+    if not issubclass(type(value), tuple | list):
         return None
-    if type(value) is tuple and value and isinstance(value[0], str) and value[0] in KINDS:
+    if type(value) is tuple and value and type(value[0]) is str and value[0] in KINDS:
         return live_objects.obstacle(value)
     return next((reason for each in value if (reason := lacking_references(each))), None)

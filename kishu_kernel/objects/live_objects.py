@@ -23,6 +23,8 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kishu_kernel.objects.classes import module_name, qualified_name
+
 Reference = tuple[Any, ...]
 _Key = tuple[str, int]
 
@@ -55,7 +57,7 @@ class LiveObjects:
             owner = obj.__self__
             named = inspect.getattr_static(owner, obj.__name__, None)
             bound = type(obj) is types.BuiltinMethodType or named is obj.__func__
-            if bound and not issubclass(type(owner), types.ModuleType | types.NoneType | type):
+            if bound and not issubclass(type(owner), type | types.ModuleType | None):
                 return "method", self.reference(owner), obj.__name__
         place = _place(obj)
         if place is None:
@@ -107,7 +109,8 @@ class LiveObjects:
         kind, *rest = reference
         if kind == "global":
             # A hook is often what a module holds: what it held at first, once another one is there.
-            return self._globals.get(tuple(rest)) or _imported(*rest)
+            place = tuple(rest)
+            return self._globals[place] if place in self._globals else _imported(*rest)
         if kind == "method":
             return getattr(self.resolve(rest[0]), rest[1])
         if kind == "variable":
@@ -150,13 +153,18 @@ class LiveObjects:
 def _place(obj: Any) -> tuple[str, str] | None:
     """Module and name of what a module holds; None of what is the notebook's."""
     kind = type(obj)
-    module = getattr(obj, "__module__", None) if issubclass(kind, type | types.FunctionType) else None
-    if module is None and kind is types.BuiltinFunctionType:
-        module = obj.__module__ or "builtins"
-    if not isinstance(module, str) or module == "__main__":
+    if issubclass(kind, type):
+        module, name = module_name(obj), qualified_name(obj)
+    elif kind in (types.FunctionType, types.BuiltinFunctionType):
+        module, name = obj.__module__, obj.__qualname__
+        if module is None and kind is types.BuiltinFunctionType:
+            module = "builtins"
+    else:
+        return None
+    if type(module) is not str or not module or module == "__main__":
         return None
     try:
-        return (module, obj.__qualname__) if _global(module, obj.__qualname__) is obj else None
+        return (module, name) if _global(module, name) is obj else None
     except LookupError:
         return None
 

@@ -4,8 +4,9 @@ From an object to its holders, to theirs, until a module or a class of a library
 all objects that the collector knows: about 0.3 us an object, whoever many are asked for. What the notebook's own
 variables and classes hold ends on the way.
 
-Law: no code of the user's runs, and nothing that was found is kept. Weak references and what C keeps for itself are not
-seen: who asks has other ways for those.
+Law: no code of the user's runs (a type is asked, never `isinstance`, which makes a proxy make what it stands for), and
+nothing that was found is kept. Weak references and what C keeps for itself are not seen: who asks has other ways for
+those.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import types
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from kishu_kernel.objects.classes import derives, is_users_own, module_contents, module_name, mro_of
+from kishu_kernel.objects.classes import is_users_own, module_contents, module_name, mro_of, qualified_name
 from kishu_kernel.process.code_origins import is_users_module
 
 MOST_STEPS = 5
@@ -58,7 +59,7 @@ def outside_holders(targets: list[Any], known: Iterable[Mapping[str, Any]]) -> G
             break
         ignored = {id(frontier), id(origins), id(seen), id(modules), id(found)}
         for each in frontier:
-            if derives(type(each), type):
+            if issubclass(type(each), type):
                 seen.update(_lines_of(each))
         holders = [each for each in gc.get_referrers(*frontier) if id(each) not in ignored and id(each) not in seen]
         further: list[Any] = []
@@ -117,9 +118,9 @@ _bases_of = type.__dict__["__bases__"].__get__
 
 def _may_be_held(holder: Any, frontier: list[Any]) -> bool:
     kind = type(holder)
-    if kind is types.CellType and all(derives(type(each), type) for each in frontier):  # for `super`
+    if kind is types.CellType and all(issubclass(type(each), type) for each in frontier):  # for `super`
         return False
-    return not issubclass(kind, _NO_HOLDERS) and kind.__name__ != _CACHE
+    return not issubclass(kind, _NO_HOLDERS) and qualified_name(kind) != _CACHE
 
 
 def _search_function() -> Any:

@@ -375,7 +375,7 @@ def lacking_by_name(value: Mapping[str, Any]) -> str | None:
 
 def _copied(value: Any) -> str | None:
     """Which variables an object shares something with that is to be made from its stream."""
-    if not isinstance(value, tuple):
+    if type(value) is not tuple:
         return None
     if len(value) == 3 and value[0] == "sharing":
         _, names, (_, process, number, _) = value

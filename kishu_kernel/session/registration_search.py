@@ -26,7 +26,7 @@ from typing import Any
 from kishu_kernel.history.effects import REGISTERS
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId
-from kishu_kernel.objects.classes import contents_of, derives, is_notebooks, qualified_name
+from kishu_kernel.objects.classes import contents_of, is_notebooks, qualified_name
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.outside_holders import MOST_OBJECTS, outside_holders
 from kishu_kernel.objects.reducers import ReductionTable
@@ -202,7 +202,7 @@ class RegistrationSearch:
     def _is_method(self, function: types.FunctionType) -> bool:
         owner, _, name = function.__qualname__.rpartition(".")
         kind: Any = self._namespace.get(owner)
-        return derives(type(kind), type) and contents_of(kind).get(name) is function
+        return issubclass(type(kind), type) and contents_of(kind).get(name) is function
 
     def _name(self, obj: Any) -> str:
         for name, value in list(self._namespace.items()):
@@ -210,7 +210,8 @@ class RegistrationSearch:
                 return name
         if type(obj) is types.FunctionType:
             return "a function" if obj.__name__ == "<lambda>" else obj.__name__
-        return qualified_name(obj) if derives(type(obj), type) else qualified_name(type(obj))
+        kind = type(obj)
+        return qualified_name(obj if issubclass(kind, type) else kind)
 
 
 class _Looked:

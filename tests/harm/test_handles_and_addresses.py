@@ -187,6 +187,42 @@ def test_it_is_never_copied(bound: Kernel, name: str) -> None:
     assert kernel.value(f"bool({case.check})")
 
 
+GIVEN = {  # and taken back
+    "what is named as a function's class": ("A = x; s = [lambda: 1]; s[0].__qualname__ = 'A.f'", "s = A = None"),
+    "an attribute of a module": ("import colorsys; colorsys.kept = x", "del colorsys.kept"),
+    "an attribute of a class": ("import fractions; fractions.Fraction.kept = x", "del fractions.Fraction.kept"),
+    "a printer": (
+        "p = get_ipython().display_formatter.formatters['text/html'].type_printers; p[complex] = x",
+        "get_ipython().display_formatter.formatters['text/html'].type_printers.pop(complex)",
+    ),
+    "an adapter": (
+        "import sqlite3; sqlite3.adapters[complex, sqlite3.PrepareProtocol] = x",
+        "sqlite3.adapters.pop((complex, sqlite3.PrepareProtocol))",
+    ),
+    "a method of it": (
+        "import sys, types; sys.unraisablehook = types.MethodType(print, x)",
+        "sys.unraisablehook = sys.__unraisablehook__",
+    ),
+    "what a handler holds": (
+        "import logging; h = logging.NullHandler(); h.kept = x; logging.getLogger('a').addHandler(h)",
+        "logging.getLogger('a').removeHandler(h); h = None",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ["Lazy", "Forwarding"])
+@pytest.mark.parametrize("given", GIVEN)
+def test_a_proxy_is_asked_nothing_wherever_it_was_given(bound: Kernel, given: str, kind: str) -> None:
+    give, take = GIVEN[given]
+    bound.ok(f"made.clear(); x = bound.{kind}(make)\n{give}\nnear = [1]")
+    thought(bound)
+    bound.ok("near.append(2)")
+    thought(bound)
+    bound.done("undo", allow_lost=True, replay="auto")
+    assert bound.value("(near, made)") == ([1], [])
+    bound.ok(f"{take}; x = None")
+
+
 def test_all_of_them_in_another_process(start: Start, tmp_path: Path) -> None:
     """What can be told by its address alone is made again; the process lives, and frees only what it made."""
     prepare(tmp_path)

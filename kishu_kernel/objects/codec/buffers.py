@@ -77,7 +77,7 @@ class Arrays:
         """The reduction of a `numpy.ndarray`, or NotImplemented for arrays of objects that are not text."""
         home = self._homes.get(id(array))
         if home is not None and home is not array:
-            return load_buffer_view if isinstance(home, OWNERS) else load_view, (home, *layout(array, home))
+            return load_buffer_view if issubclass(type(home), OWNERS) else load_view, (home, *layout(array, home))
         if array.size:
             self._met[id(array)] = Met(array, private)
         if array.size and not private:
@@ -180,7 +180,7 @@ class Arrays:
         Raises:
             TypeError: memory is shared in a way that would not come back.
         """
-        stored = pickler.memo.copy() if any(isinstance(each, OWNERS) for each in self._owners.values()) else {}
+        stored = pickler.memo.copy() if any(issubclass(type(each), OWNERS) for each in self._owners.values()) else {}
         if self._is_first:
             self.homes = homes_of(self._met.values(), stored)
         if not self.homes:
@@ -188,7 +188,7 @@ class Arrays:
 
     def _check_sharing(self, stored: Mapping[int, Any]) -> None:
         for owner in self._owners.values():
-            if isinstance(owner, OWNERS) and id(owner) in stored:
+            if issubclass(type(owner), OWNERS) and id(owner) in stored:
                 raise TypeError(f"the memory that an array shares with a {type(owner).__name__} cannot be stored")
         met = [each for each in self._met.values() if not each.private]
         held = [(*bounds(each.array), each.copied_for is not None, each.array) for each in met]

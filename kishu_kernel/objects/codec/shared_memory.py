@@ -69,9 +69,9 @@ def layout(array: Any, home: Home) -> tuple[Any, ...]:
 
 
 def _start(home: Home) -> int:
-    if isinstance(home, Segment):
+    if type(home) is Segment:
         return home.start
-    return address_of(home) if isinstance(home, OWNERS) else address(home)
+    return address_of(home) if issubclass(type(home), OWNERS) else address(home)
 
 
 def _clusters(met: Iterable[Met]) -> Iterator[list[Met]]:
@@ -103,7 +103,7 @@ def _without_private(cluster: list[Met]) -> list[Met]:
 def _home(cluster: list[Met], stored: Container[int]) -> Home:
     """What they are views of; None for one that is alone."""
     owners = {id(owner): owner for owner in (owner_of(each.array) for each in cluster)}
-    held = [owner for key, owner in owners.items() if isinstance(owner, OWNERS) and key in stored]
+    held = [owner for key, owner in owners.items() if issubclass(type(owner), OWNERS) and key in stored]
     if held:
         return held[0] if len(owners) == 1 else None
     if len(cluster) < 2:

@@ -43,11 +43,13 @@ def _shell() -> Any:
 
 def _home(obj: Any) -> str:
     """The module that a callable, or the instance that holds it, comes from."""
-    if isinstance(obj, partial):
+    if issubclass(type(obj), partial):
         obj = obj.func
-    if isinstance(obj, types.MethodType | types.BuiltinMethodType) and obj.__self__ is not None:
+    if type(obj) in (types.MethodType, types.BuiltinMethodType) and obj.__self__ is not None:
         obj = obj.__self__
-    if isinstance(obj, types.FunctionType | type):
+    if issubclass(type(obj), type):
+        return module_name(obj)
+    if type(obj) is types.FunctionType:
         return str(obj.__module__)
     return module_name(type(obj))
 
@@ -275,7 +277,8 @@ class _Formatters(_OfShell):
             changed = [
                 (keys[each], now.get(each))
                 for each in keys
-                if now.get(each) is not base.get(each) and not _is_theirs(now.get(each) or base.get(each))
+                if now.get(each) is not base.get(each)
+                and not _is_theirs(base.get(each) if now.get(each) is None else now[each])
             ]
             self._seen[mime] = _printers(formatter), changed
         return changed

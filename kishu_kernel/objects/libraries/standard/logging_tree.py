@@ -53,7 +53,7 @@ def _parts(handler: Any) -> dict[str, Any]:
 
 
 def _part(value: Any) -> tuple[Any, ...]:
-    if isinstance(value, logging.Handler):
+    if issubclass(type(value), logging.Handler):
         return _reference(value)
     if type(value) is list:
         return ("list", *map(live_objects.reference, value))
@@ -105,6 +105,10 @@ def _loggers() -> Iterator[Any]:
     yield logging.root
     known = list(logging.root.manager.loggerDict.values())
     yield from (each for each in known if isinstance(each, logging.Logger))
+
+
+def _is_usual(stream: Any) -> bool:
+    return stream is None or stream is sys.stdout or stream is sys.stderr
 
 
 class _Tree(Provider):
@@ -319,6 +323,6 @@ class Logging(Library):
         for handler in _live_handlers():
             if type(handler).__module__ not in _OWN:
                 yield handler
-            elif isinstance(handler, logging.StreamHandler) and handler.stream not in (sys.stdout, sys.stderr, None):
+            elif isinstance(handler, logging.StreamHandler) and not _is_usual(handler.stream):
                 yield handler.stream
             yield from (value for _, value in _attributes(handler) if not _is_plain(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import csv
+import types
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -28,7 +29,7 @@ _REGISTRIES = {
 
 
 def _is_no_default(_: Any, function: Any) -> bool:
-    return getattr(function, "__module__", None) != "sqlite3.dbapi2"
+    return type(function) is not types.FunctionType or function.__module__ != "sqlite3.dbapi2"
 
 
 class _VirtualSubclasses(Provider):
@@ -88,11 +89,11 @@ class _VirtualSubclasses(Provider):
 
 def _abstract_classes() -> Iterator[type]:
     """Those of libraries. One of the notebook's is stored with what was registered with it."""
-    todo, seen = [object], {object}
+    todo, seen = [object], {id(object): object}  # by id: a metaclass of the notebook's may have a hash of its own
     while todo:
         for each in type.__subclasses__(todo.pop()):
-            if each not in seen:
-                seen.add(each)
+            if id(each) not in seen:
+                seen[id(each)] = each
                 todo.append(each)
                 if type(each) is abc.ABCMeta and not is_users_own(each):
                     yield each
