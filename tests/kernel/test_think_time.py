@@ -105,8 +105,9 @@ LIBRARY = """
 import time
 
 class Lossy(dict):
+    def __init__(self, own=None): pass
     def __reduce__(self):
-        return Lossy, (), None, None, iter(self.items())
+        return Lossy, (vars(self).get('own'),), None, None, iter(self.items())
 
 class Opening(dict):
     def __reduce__(self): return Opening, (), {}
