@@ -30,6 +30,7 @@ import types
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
+from operator import methodcaller
 from sys import getrefcount
 from typing import Any
 
@@ -278,12 +279,15 @@ class Reducer:
         return self._own(obj)
 
     def _own(self, obj: Any) -> Reduction:
-        """Its own reduction. One that hangs, until the user interrupts it, is not asked again in this session."""
         if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(attributes(obj) or ()):
             raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
+        return self.asked(obj, methodcaller("__reduce_ex__", 5))
+
+    def asked(self, obj: Any, way: Callable[[Any], Reduction]) -> Reduction:
+        """What a way gives that asks the object itself. One that hangs until it is interrupted is not asked again."""
         started = time.monotonic()
         try:
-            return obj.__reduce_ex__(5)
+            return way(obj)
         except KeyboardInterrupt:
             if time.monotonic() - started > HANGS:
                 self._table.refuse(type(obj))
@@ -416,7 +420,7 @@ def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = Fa
             if held is not NotImplemented:
                 return held
         try:
-            return way.reduce(obj, reducer._memo) if isinstance(way, WithMemo) else way(obj)
+            return way.reduce(obj, reducer._memo) if isinstance(way, WithMemo) else reducer.asked(obj, way)
         except UnknownError:
             return NotImplemented
         except TypeError as error:
