@@ -274,9 +274,7 @@ class Reducer:
         if derives(kind, type):
             return qualified_name(obj)
         reducer = cloudpickle.Pickler.dispatch_table.get(kind)  # chains copyreg's
-        if reducer is not None:
-            return reducer(obj)
-        return self._own(obj)
+        return self._own(obj) if reducer is None else reducer(obj)
 
     def _own(self, obj: Any) -> Reduction:
         if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(attributes(obj) or ()):
@@ -285,11 +283,11 @@ class Reducer:
 
     def asked(self, obj: Any, way: Callable[[Any], Reduction]) -> Reduction:
         """What a way gives that asks the object itself. One that hangs until it is interrupted is not asked again."""
-        started = time.monotonic()
+        until = time.monotonic() + HANGS
         try:
             return way(obj)
         except KeyboardInterrupt:
-            if time.monotonic() - started > HANGS:
+            if time.monotonic() > until:
                 self._table.refuse(type(obj))
             raise
 
