@@ -114,19 +114,26 @@ class AmbientState:
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
-    def begin(self, touched_between_cells: bool, access: Access = NOTHING) -> None:
+    def begin(self, touched_between_cells: bool, access: Access = NOTHING, code: str = "") -> None:
         """A cell is about to run.
 
         Args:
             touched_between_cells: something else may have run since the last checkpoint: what it changed is not
                 of the cell.
             access: what the code of the cell may touch.
+            code: its code.
         """
         self._start()
         with suppress(Exception):  # what hinders us hinders no cell
             self._assigned.expect(access)
         self._modules = len(sys.modules)
         self._begun = self._changed(None if touched_between_cells else self.known.values.keys())
+        self._about_to_run(code)
+
+    def _about_to_run(self, code: str) -> None:
+        for provider in self._present().values():
+            with suppress(Exception):  # what hinders us hinders no cell
+                provider.about_to_run(code)
 
     def end(self) -> None:
         """The cell has ended; what is imported from here on is the kernel's."""
@@ -250,6 +257,7 @@ class AmbientState:
             with ExitStack() as stack:
                 for provider in self._present().values():
                     stack.enter_context(provider.rerunning())
+                self._about_to_run(checkpoint.code)
                 # What is imported for the first time may draw numbers, and does not do so again.
                 yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:

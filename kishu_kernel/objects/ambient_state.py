@@ -41,6 +41,9 @@ class Provider:
     def start(self) -> None:
         """The session begins: what it is now is the kernel's, and not the notebook's doing."""
 
+    def about_to_run(self, code: str) -> None:
+        """A cell is about to run, for the first time or again."""
+
     def initial(self) -> Any:
         """What it is where nothing was recorded, because the session had not imported the module."""
         return LEFT_ALONE
