@@ -120,13 +120,13 @@ class _Replays:
             needed: the versions of it that the session does not have.
         """
         references = References(self._lookup, there)
-        wanted, refusals = needed, dict[Version, str]()
+        not_there, refusals = needed, dict[Version, str]()
         while True:
             refused = len(refusals)
             needed = references.with_users(needed)
             givers = self._givers(references, [each for each in needed if not self._is_loadable(each)], refusals)
             if len(refusals) > refused:
-                needed = wanted  # what is made anew only for one that is refused can stay
+                needed = not_there  # what is made anew only for one that is refused can stay
             elif givers.keys() <= needed:
                 break
             else:
@@ -155,10 +155,10 @@ class _Replays:
         Args:
             refusals: those that no re-run gives, and why. More are added.
         """
-        missing = sorted(missing, key=lambda version: version.names)
-        refusals |= {each: why for each in missing if each not in refusals and (why := self._refusal(each))}
+        ordered = sorted(missing, key=lambda version: version.names)
+        refusals |= {each: why for each in ordered if each not in refusals and (why := self._refusal(each))}
         while True:
-            left = [version for version in missing if version not in refusals]
+            left = [version for version in ordered if version not in refusals]
             givers = {version: version.checkpoint for version in left}
             for version in left:
                 if reason := self._claim(references, version, givers, refusals):
