@@ -198,7 +198,7 @@ def test_what_a_checkout_brings_is_not_looked_at_by_each_call(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A handler of a class of its own is touched by all that logs: the audit says what has nothing to do with it."""
-    notebook.ok("import logging\nclass H(logging.Handler):\n    def emit(self, record): self.last = record.msg\nh = H()")
+    notebook.ok("import logging\nclass H(logging.Handler):\n    def emit(self, record): self.at = record\nh = H()")
     notebook.ok("xs = [1]; ys = [h]; zs = [2]")
     notebook.ok("xs.append(2); ys.append(3); zs.append(4)")
     notebook.session.undo()
@@ -211,6 +211,6 @@ def test_what_a_checkout_brings_is_not_looked_at_by_each_call(
         return take(prints, obj)
 
     monkeypatch.setattr(Fingerprinter, "take", noted)
-    assert notebook.ok("logging.getLogger('q').info('x'); h.last = 5").modified != ()
+    assert notebook.ok("logging.getLogger('q').info('x'); h.at = 5").modified != ()
     assert any(each is notebook["ys"] for each in taken)
     assert not any(each is notebook["xs"] or each is notebook["zs"] for each in taken)
