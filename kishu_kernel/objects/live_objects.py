@@ -220,6 +220,11 @@ class LiveObjects:
         made.numbered, made.stream = True, stream
         return obj
 
+    def not_imported(self, reference: Reference) -> set[str]:
+        """The module that is imported to resolve a reference to what a module holds; none if it is there."""
+        _, module, name = reference
+        return set() if (module, name) in self._globals or module in sys.modules else {module}
+
     def obstacle(self, reference: Reference) -> str | None:
         """Why a reference leads to nothing, as a clause; None where it leads to an object. Makes none.
 

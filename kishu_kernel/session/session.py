@@ -129,7 +129,7 @@ class Session:
                 touched = self._cells.touched_between_cells()
                 self._checkpointer.finish_interrupted()
                 self._checkpointer.check_between_cells()
-                self._ledger.ambient.begin(touched, access)
+                self._ledger.ambient.begin(touched, access, alone=not self._cells.any_running)
             self._checkpointer.await_buffers(access)
             return self._cells.begin(source, main=main)
 
