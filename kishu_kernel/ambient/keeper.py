@@ -16,11 +16,12 @@ from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
 from kishu_kernel.ambient.provider import provider_named, providers
-from kishu_kernel.detect.access import cell_access
+from kishu_kernel.detect.access import text_access
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
-from kishu_kernel.model import NOTHING, Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
-from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
+from kishu_kernel.model import Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
+from kishu_kernel.objects.ambient_settings import referred_modules
+from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider, differs
 from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.reducers import ReductionTable
@@ -111,10 +112,11 @@ class AmbientState:
                 with suppress(Exception):
                     provider.start()
             self._first = self._read()
+            live_objects.keep_all()
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
-    def begin(self, touched_between_cells: bool, access: Access = NOTHING, code: str = "") -> None:
+    def begin(self, touched_between_cells: bool, access: Access, code: str, *, alone: bool = True) -> None:
         """A cell is about to run.
 
         Args:
@@ -122,10 +124,11 @@ class AmbientState:
                 of the cell.
             access: what the code of the cell may touch.
             code: its code.
+            alone: no other cell is running.
         """
         self._start()
         with suppress(Exception):  # what hinders us hinders no cell
-            self._assigned.expect(access)
+            self._assigned.expect(access, alone)
         self._modules = len(sys.modules)
         self._begun = self._changed(None if touched_between_cells else self.known.values.keys())
         self._about_to_run(code)
@@ -143,11 +146,12 @@ class AmbientState:
         """What the checkpoint of the cell that has ended is to keep."""
         changed = self._changed()
         began = {name: value for name, value in self._begun.items() if name in changed}
-        before = {name: value for name, value in began.items() if not _equal(value, changed[name])}
+        before = {name: value for name, value in began.items() if differs(value, changed[name])}
         return AmbientRecord(self._encoded(changed), self._encoded(before), changed, self._imported)
 
     def remember(self, id: CheckpointId, records: AmbientRecord) -> None:
         """The checkpoint stands."""
+        live_objects.end_turn()
         self._begun = {}
         self.known = Known(
             {**self.known.at, **dict.fromkeys(records.after, id)}, {**self.known.values, **records.values}
@@ -164,7 +168,7 @@ class AmbientState:
         at: dict[str, CheckpointId] = {}
         lost: list[Lost] = []
         for name, id in there.items():
-            if self.known.at.get(name) == id and name in now and _equal(self.known.values[name], now[name]):
+            if self.known.at.get(name) == id and name in now and not differs(self.known.values[name], now[name]):
                 at[name] = id
                 continue
             try:
@@ -183,7 +187,7 @@ class AmbientState:
         elif there or target is None:
             for name, provider in self._present().items():
                 value = self._before_all(name, provider, target)
-                if name not in there and value is not LEFT_ALONE and not _equal(value, now.get(name, LEFT_ALONE)):
+                if name not in there and value is not LEFT_ALONE and differs(value, now.get(name, LEFT_ALONE)):
                     values[name] = value
         kept = {name: values[name] if name in values else self.known.values[name] for name in at}
         return Move(values, Known(at, kept), tuple(lost))
@@ -198,7 +202,7 @@ class AmbientState:
         before = self._read()
         known = self.known
         try:
-            self._write(move.values)
+            self._bring_about(move.values)
             self._write(self._moved_along(move))
             self.known = move.known
             self._begun = {}
@@ -210,10 +214,8 @@ class AmbientState:
 
     def set_for_loading(self, move: Move) -> None:
         """Writes what the values that are to be loaded may need. It is for a block that is put back afterwards."""
-        present = self._present()
-        early = {name: value for name, value in move.values.items() if name in present and present[name].before_loading}
         with suppress(CheckoutError):  # the checkout itself will say so
-            self._write(early)
+            self._write(self._early(move.values))
 
     @contextmanager
     def put_back_afterwards(self) -> Iterator[None]:
@@ -246,12 +248,12 @@ class AmbientState:
             if isinstance(value, LoadError) and not (provider is not None and provider.drawn):
                 raise ReplayError(f"{label}: {name}: {value}")
         with suppress(Exception):
-            self._assigned.expect(cell_access(checkpoint.code))
+            self._assigned.expect(text_access(checkpoint.code), alone=False)
         now = self._read()
         try:
             try:
-                others = {name: value for name, value in before.items() if not _equal(value, now.get(name, LEFT_ALONE))}
-                self._write({name: value for name, value in others.items() if not isinstance(value, LoadError)})
+                wanted = {name: value for name, value in before.items() if not isinstance(value, LoadError)}
+                self._bring_about(wanted)
             except CheckoutError as error:
                 raise ReplayError(f"{label}: {error}") from error
             with ExitStack() as stack:
@@ -291,7 +293,7 @@ class AmbientState:
         """What is other than the checkpoints know; these are trusted not to be, and not asked."""
         known = self.known.values
         found = self._read(trusted or ())
-        return {name: now for name, now in found.items() if name not in known or not _equal(known[name], now)}
+        return {name: now for name, now in found.items() if name not in known or differs(known[name], now)}
 
     def _before_all(self, name: str, provider: Provider, target: CheckpointId | None) -> Any:
         if target is None and self._first is not None and name in self._first:
@@ -303,16 +305,29 @@ class AmbientState:
 
     def _write(self, values: Values) -> None:
         """Writes these in the order of their providers: one may need what another brings."""
-        for name, value in values.items():
-            _import_for(provider_named(name), value)
         for name, provider in self._providers().items():
-            # One may import the module of the next. Of others: it will be what it is when somebody imports it.
+            # Where the module is not there: it will be what it is when somebody imports it.
             if name not in values or not provider.present:
                 continue
             try:
                 provider.write(values[name])
             except Exception as error:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
+
+    def _bring_about(self, values: Values) -> None:
+        """Writes these: first where modules are found; then it imports what they need, which may draw numbers."""
+        self._write(self._early(values))
+        for name, value in values.items():
+            if (provider := self._provider(name)) is not None:
+                _import_all(provider.needs(value))
+                if provider.refers and provider.present:
+                    _import_all(referred_modules(value))
+        now = self._read()
+        self._write({name: value for name, value in values.items() if differs(value, now.get(name, LEFT_ALONE))})
+
+    def _early(self, values: Values) -> Values:
+        present = self._present()
+        return {name: value for name, value in values.items() if name in present and present[name].before_loading}
 
     def _moved_along(self, move: Move) -> Values:
         """What was to stay as it was, and refers to variables that have just got other objects, or went with others."""
@@ -321,7 +336,7 @@ class AmbientState:
             if name in move.known.values and name not in move.values:
                 value = move.known.values[name]
                 with suppress(Exception):
-                    if not _equal(provider.read(), value):
+                    if differs(provider.read(), value):
                         found[name] = value
         return found
 
@@ -331,7 +346,7 @@ class AmbientState:
         def put_back() -> None:
             now = self._read()
             for name, provider in self._present().items():
-                if name in before and not _equal(before[name], now.get(name, LEFT_ALONE)):
+                if name in before and differs(before[name], now.get(name, LEFT_ALONE)):
                     with suppress(Exception):  # all the others are put back
                         provider.write(before[name])
 
@@ -346,7 +361,7 @@ class AmbientState:
         for name, provider in self._present().items():
             value = after.get(name)
             known = value is not None and not isinstance(value, LoadError)
-            if provider.drawn and known and not _equal(value, now.get(name)):
+            if provider.drawn and known and differs(value, now.get(name)):
                 return f"drew other {name}"
         return None
 
@@ -415,19 +430,20 @@ def _lacking(provider: Provider | None, value: Any) -> str | None:
     return provider.lacking(value)
 
 
-def _import_for(provider: Provider | None, value: Any) -> None:
-    if provider is not None and provider.imports and value and not provider.present:
-        with suppress(Exception):  # told before, where it is not installed
-            import_module(provider.module)
+def _import_all(modules: Collection[str]) -> None:
+    for module in sorted(modules):
+        if module not in sys.modules:
+            try:
+                import_module(module)
+            except ImportError:  # told before
+                continue
+            except Exception as error:
+                why = f"to import it fails ({type(error).__name__}: {error})"
+                registry.tell_once(
+                    module, f"What the notebook has set on {module}, or registered there, is gone: {why}."
+                )
 
 
 def _is_being_imported(module: str) -> bool:
     spec = getattr(sys.modules.get(module), "__spec__", None)
     return bool(getattr(spec, "_initializing", False))
-
-
-def _equal(one: Any, other: Any) -> bool:
-    try:
-        return one is other or bool(one == other)
-    except Exception:  # nobody can tell
-        return False

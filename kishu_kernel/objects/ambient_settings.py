@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
-from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.live_objects import KINDS, live_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,9 @@ class Settings(Provider):
         if name not in self._usual:
             usual = self._settings[name].usual
             self._usual[name] = now if usual is None else usual()
+            if self.refers:
+                with suppress(LookupError):  # it can be a variable's that is not there now
+                    live_objects.keep(live_objects.resolve(self._usual[name]))
         return self._usual[name]
 
 
@@ -123,7 +126,15 @@ def hook(setting: Setting) -> Setting:
     return Setting(read, lambda value: setting.write(live_objects.resolve(value)))
 
 
-KINDS = frozenset({"global", "method", "variable", "held"})
+def referred_modules(value: Any) -> set[str]:
+    """Modules that have to be imported for what references lead to, wherever these are in a value."""
+    if issubclass(type(value), Mapping):
+        value = tuple(value.items())
+    if not issubclass(type(value), tuple | list):
+        return set()
+    if type(value) is tuple and len(value) == 3 and value[0] == "global":
+        return live_objects.not_imported(value)
+    return set().union(*map(referred_modules, value))
 
 
 def lacking_references(value: Any) -> str | None:

@@ -44,6 +44,10 @@ class Provider:
     def about_to_run(self, code: str) -> None:
         """A cell is about to run, for the first time or again."""
 
+    def needs(self, value: Any) -> set[str]:
+        """Modules that are imported to write a value, beside those that hold what it refers to."""
+        return {self.module} if self.imports and value else set()
+
     def initial(self) -> Any:
         """What it is where nothing was recorded, because the session had not imported the module."""
         return LEFT_ALONE

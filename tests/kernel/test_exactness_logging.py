@@ -288,7 +288,7 @@ def test_what_is_closed_again_writes_nothing_twice(kernel: Kernel) -> None:
 def test_many_records_that_wait_are_one_object(start: Start, tmp_path: Path) -> None:
     notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
     look = "len(log.handlers[0].buffer), [each.getMessage() for each in log.handlers[0].buffer[-1:]]"
-    kept = "len(__import__('kishu_kernel.objects.live_objects', fromlist=['x']).live_objects._objects)"
+    kept = "len(__import__('kishu_kernel.objects.live_objects', fromlist=['x']).live_objects._known)"
     with start(environment=notebook) as kernel:
         kernel.ok(f"{QUIET}; log.addHandler({MEMORY}(10_000)); x = 1")
         before = kernel.value(kept)

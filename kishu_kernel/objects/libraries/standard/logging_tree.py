@@ -55,7 +55,8 @@ class _Tree(Provider):
     def __init__(self) -> None:
         self._base: dict[str, tuple[Any, ...]] = {}
         self._theirs: WeakValueDictionary[int, Any] = WeakValueDictionary()
-        self._recorded: dict[int, Any] = {}  # `logging.config` strikes handlers off the list of those that live
+        # `logging.config` strikes handlers off the list of those that live.
+        self._recorded: WeakValueDictionary[int, Any] = WeakValueDictionary()
         self._names = _level_names()
         self._modules: set[str] = set()
         self._code = ""
