@@ -303,6 +303,14 @@ def test_many_records_that_wait_are_one_object(start: Start, tmp_path: Path) -> 
             kernel.done(step)
             assert kernel.value(look) == told
         assert kernel.value("id(log.handlers[0].buffer[7])") == which
+        kernel.ok(
+            "[logging.Formatter().format(each) for each in log.handlers[0].buffer[:2]]; log.handlers[0].buffer.pop()"
+        )
+        kernel.done("undo")
+        assert kernel.value("len(log.handlers[0].buffer), hasattr(log.handlers[0].buffer[0], 'message')") == (
+            3000,
+            False,
+        )
         assert kernel.value(kept) < before + 10
         kernel.done("log")  # what was taken is written
     again = start(environment=notebook)
@@ -332,3 +340,15 @@ def test_what_a_library_gives_its_logger_as_it_is_imported_stays(kernel: Kernel)
         kernel.done(step)
     kernel.ok("import noisy")
     assert kernel.value("len(logging.getLogger('noisy').handlers)") == 1
+
+
+def test_a_re_run_that_empties_a_buffer_into_a_text(kernel: Kernel) -> None:
+    kernel.ok(QUIET)
+    kernel.ok(f"text = io.StringIO(); log.addHandler({MEMORY}(9, target=logging.StreamHandler(text)))")
+    kernel.ok("log.info('one')")
+    kernel.ok("log.error('two'); both = [text, (x for x in 'ab')]")
+    kernel.ok("list(both[1]); log.error('three')")
+    look = "text.getvalue(), len(log.handlers[0].buffer), both[0] is text"
+    for step, told in (("undo", "one\ntwo\n"), ("redo", "one\ntwo\nthree\n"), ("undo", "one\ntwo\n")):
+        kernel.done(step)
+        assert kernel.value(look) == (told, 0, True), step

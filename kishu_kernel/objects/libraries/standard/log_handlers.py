@@ -78,7 +78,23 @@ def _snapshot(records: list[Any]) -> list[Any]:
     known = (each for each in _snapshots if len(each) == len(records) and all(map(is_, each, records)))
     if (found := next(known, None)) is None:
         _snapshots.append(found := list(records))
+    _attributes_then(found)
     return found
+
+
+def _attributes_then(records: list[Any]) -> list[dict[str, Any]]:
+    """What records had as they came to wait: who formats one leaves its message in it."""
+    notes = live_objects.notes(records)
+    if "attributes" not in notes:
+        notes["attributes"] = [dict(vars(each)) for each in records]
+    return notes["attributes"]  # type: ignore[no-any-return]
+
+
+def _as_they_were(records: list[Any]) -> list[Any]:
+    for each, attributes in zip(records, _attributes_then(records), strict=True):
+        vars(each).clear()
+        vars(each).update(attributes)
+    return list(records)
 
 
 def _set_parts(handler: Any, parts: dict[str, Any]) -> None:
@@ -88,7 +104,7 @@ def _set_parts(handler: Any, parts: dict[str, Any]) -> None:
                 vars(handler)[name] = rest[0]
             elif kind == "records":
                 _snapshots.append(live_objects.resolve(rest[0]))
-                vars(handler)[name] = list(_snapshots[-1])
+                vars(handler)[name] = _as_they_were(_snapshots[-1])
             elif kind == "list":
                 vars(handler)[name] = all_resolved(tuple(rest))
             else:

@@ -7,6 +7,7 @@ back. In another kernel those of Python's own classes are made again (`rebuild.h
 from __future__ import annotations
 
 import logging
+import logging.handlers
 import os
 import sys
 import threading
@@ -198,6 +199,16 @@ def _set_level_names(wanted: dict[Any, Any]) -> None:
             del held[gone]
 
 
+def _handed_on_to(handler: Any) -> Any:
+    """The handler that writes in the end what a buffer holds back: the buffer itself is put back after a re-run."""
+    for _ in range(10):  # they may go round in a circle
+        target = vars(handler).get("target") if type(handler) is logging.handlers.MemoryHandler else None
+        if target is None:
+            break
+        handler = target
+    return handler
+
+
 class _Silence:
     """While a cell is run again: nothing is written by what lives on afterwards, and no file is opened.
 
@@ -213,9 +224,10 @@ class _Silence:
 
     def begin(self) -> None:
         for handler in live_handlers():
-            stream = getattr(handler, "stream", None)
-            own_class = is_own(handler)
-            held = None if own_class and isinstance(handler, logging.FileHandler) else stream if own_class else handler
+            sink = _handed_on_to(handler)
+            own_class = is_own(sink)
+            stream = None if isinstance(sink, logging.FileHandler) else getattr(sink, "stream", None)
+            held = stream if own_class else sink
             if (held is None or not live_objects.variable(held)) and "handle" not in vars(handler):
                 self._silent.append(handler)
                 handler.handle = partial(self._handle, handler)
