@@ -111,6 +111,7 @@ class AmbientState:
                 with suppress(Exception):
                     provider.start()
             self._first = self._read()
+            live_objects.keep_all()
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
@@ -141,6 +142,7 @@ class AmbientState:
 
     def remember(self, id: CheckpointId, records: AmbientRecord) -> None:
         """The checkpoint stands."""
+        live_objects.end_turn()
         self._begun = {}
         self.known = Known(
             {**self.known.at, **dict.fromkeys(records.after, id)}, {**self.known.values, **records.values}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, copied, differs
-from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.live_objects import KINDS, live_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,9 @@ class Settings(Provider):
             if usual is not None:
                 with suppress(Exception):  # another version of the library does not say
                     self._usual[name] = copied(usual())
+            if self.refers and self._usual[name] is not None:
+                with suppress(LookupError):  # it can be a variable's that is not there now
+                    live_objects.keep(live_objects.resolve(self._usual[name]))
         return self._usual[name]
 
 
@@ -164,9 +167,6 @@ def hook(setting: Setting) -> Setting:
 
     usual = setting.usual
     return Setting(read, write, None if usual is None else lambda: referred(usual()))
-
-
-KINDS = frozenset({"global", "method", "variable", "held"})
 
 
 def lacking_references(value: Any) -> str | None:

@@ -26,14 +26,14 @@ from typing import Any
 from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import attributes, contents_of, has_active_metaclass, is_users_own
-from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.live_objects import ATOMS, live_objects
 from kishu_kernel.process.code_origins import is_users_module
 
 Entries = Mapping[Any, Any]
 
-_ATOMS = (str, bytes, int, float, complex, bool, type(None))
 _DEEPEST = 4
 """Steps from an entry to what is the notebook's."""
+_SHARING = "sharing"
 _ABSENT: Any = object()
 
 
@@ -333,18 +333,18 @@ def _held_by(obj: Any, kind: type) -> Iterator[Any]:
         for cell in obj.__closure__ or ():
             with suppress(ValueError):  # an empty one
                 yield cell.cell_contents
-    elif not issubclass(kind, type | types.ModuleType) and kind not in _ATOMS:
+    elif not issubclass(kind, type | types.ModuleType) and kind not in ATOMS:
         yield attributes(obj)
 
 
 def referred(obj: Any) -> Any:
     """A value that can be stored, for an object: `resolved` leads back to it."""
-    if type(obj) in _ATOMS:
+    if type(obj) in ATOMS:
         return "value", obj
     if type(obj) is tuple:
         return "tuple", tuple(map(referred, obj))
     reference = live_objects.reference(obj)
-    if reference[0] == "held" and (names := _shared_with(obj, reference[1:3])):
+    if reference[0] == "held" and (names := _shared_with(obj)):
         return "sharing", names, reference
     return reference
 
@@ -384,9 +384,13 @@ def _copied(value: Any) -> str | None:
     return next((reason for each in value if (reason := _copied(each))), None)
 
 
-def _shared_with(obj: Any, key: tuple[str, int]) -> tuple[str, ...]:
-    """Variables whose very objects an object holds that no variable names: in a new kernel it has copies of them."""
-    if key not in _sharing:
+def _shared_with(obj: Any) -> tuple[str, ...]:
+    """Variables whose very objects an object holds that no variable names: in a new kernel it has copies of them.
+
+    That is, when it was first referred to.
+    """
+    notes = live_objects.notes(obj)
+    if _SHARING not in notes:
         variables = {
             id(value): name for name, value in list(live_objects.variables().items()) if _is_shared(name, value)
         }
@@ -401,18 +405,15 @@ def _shared_with(obj: Any, key: tuple[str, int]) -> tuple[str, ...]:
                 found.add(variables[id(each)])
             elif steps < _DEEPEST:
                 todo.extend((held, steps + 1) for held in _held_by(each, type(each)))
-        _sharing[key] = tuple(sorted(found))
-    return _sharing[key]
+        notes[_SHARING] = tuple(sorted(found))
+    shared: tuple[str, ...] = notes[_SHARING]
+    return shared
 
 
 def _is_shared(name: str, value: Any) -> bool:
     """It is a variable of the user's, which can change, and which does not go by a name of its own."""
-    own = type(value) in _ATOMS or issubclass(type(value), type | types.ModuleType | types.FunctionType)
+    own = type(value) in ATOMS or issubclass(type(value), type | types.ModuleType | types.FunctionType)
     return not own and not name.startswith("_")
-
-
-_sharing: dict[tuple[str, int], tuple[str, ...]] = {}
-"""What was found when an object was first referred to."""
 
 
 def _can_be_key(key: Any) -> bool:
@@ -421,4 +422,4 @@ def _can_be_key(key: Any) -> bool:
         return all(map(_can_be_key, key))
     if issubclass(kind, type):
         return not has_active_metaclass(key)
-    return kind in _ATOMS or kind in (types.FunctionType, types.BuiltinFunctionType)
+    return kind in ATOMS or kind in (types.FunctionType, types.BuiltinFunctionType)

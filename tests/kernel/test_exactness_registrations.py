@@ -313,3 +313,32 @@ def test_what_a_new_kernel_lacks_is_told_by_name(start: Start, tmp_path: Path) -
         "registrations with Python": "ways to pickle: what it holds of xs will be a copy",
     }
     assert again.value("copyreg.dispatch_table[P](0)[1][0] == xs, tau") == (True, 6.28)
+
+
+_AGAIN = """
+import sys
+def make(big=None):
+    held = Big(), (x for x in "ab")  # no generator can be stored
+    return lambda *a: held
+sys.unraisablehook = make()
+"""
+_COUNTED = "__import__('gc').collect() and 0 or sum(type(o) is Big for o in __import__('gc').get_objects())"
+
+
+def test_what_a_cell_registers_again_and_again_does_not_fill_the_memory(kernel: Kernel) -> None:
+    kernel.ok("class Big: pass")
+    kernel.ok(_AGAIN)
+    first = kernel.done("log", limit=1)["checkpoints"][0]["id"]
+    made = [kernel.ok(_AGAIN) and kernel.value("id(sys.unraisablehook)") for _ in range(50)]
+    assert kernel.value(_COUNTED) <= 40
+    for steps in (1, 2):
+        for _ in range(steps):
+            kernel.done("undo")
+        assert kernel.value("id(sys.unraisablehook)") == made[-1 - steps]
+        for _ in range(steps):
+            kernel.done("redo")
+        assert kernel.value("id(sys.unraisablehook)") == made[-1]
+    lost = kernel.done("checkout", target=first, dry_run=True)["plan"]["lost"]
+    assert [each["reason"] for each in lost] == [
+        "nobody but Kishu held it any more, and only the last such objects are kept"
+    ]

@@ -147,7 +147,7 @@ class _Tree(Provider):
             handlers = logger.handlers
             if handlers or logger.level or logger.disabled or logger.filters or not logger.propagate:
                 if imported and handlers and logger.name.partition(".")[0] in imported:
-                    self._theirs.update(id(live_objects.known(*live_objects.key(each)) or each) for each in handlers)
+                    self._theirs.update(id(live_objects.keep(each)) for each in handlers)
                 self._theirs.update(id(each) for each in handlers if _is_librarys(logger, each))
                 used.update(map(id, handlers))
             elif logger.name not in self._base:
