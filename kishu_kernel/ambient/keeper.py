@@ -16,10 +16,11 @@ from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
 from kishu_kernel.ambient.provider import provider_named, providers
-from kishu_kernel.detect.access import cell_access
+from kishu_kernel.detect.access import text_access
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import NOTHING, Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
+from kishu_kernel.objects.ambient_settings import referred_modules
 from kishu_kernel.objects.ambient_state import LEFT_ALONE, PartlyWrittenError, Provider
 from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.live_objects import live_objects
@@ -115,17 +116,18 @@ class AmbientState:
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
-    def begin(self, touched_between_cells: bool, access: Access = NOTHING) -> None:
+    def begin(self, touched_between_cells: bool, access: Access = NOTHING, alone: bool = True) -> None:
         """A cell is about to run.
 
         Args:
             touched_between_cells: something else may have run since the last checkpoint: what it changed is not
                 of the cell.
             access: what the code of the cell may touch.
+            alone: no other cell is running.
         """
         self._start()
         with suppress(Exception):  # what hinders us hinders no cell
-            self._assigned.expect(access)
+            self._assigned.expect(access, alone)
         self._modules = len(sys.modules)
         self._begun = self._changed(None if touched_between_cells else self.known.values.keys())
 
@@ -193,7 +195,7 @@ class AmbientState:
         before = self._read()
         known = self.known
         try:
-            self._write(move.values)
+            self._bring_about(move.values)
             self._write(self._moved_along(move))
             self.known = move.known
             self._begun = {}
@@ -205,10 +207,8 @@ class AmbientState:
 
     def set_for_loading(self, move: Move) -> None:
         """Writes what the values that are to be loaded may need. It is for a block that is put back afterwards."""
-        present = self._present()
-        early = {name: value for name, value in move.values.items() if name in present and present[name].before_loading}
         with suppress(CheckoutError):  # the checkout itself will say so
-            self._write(early)
+            self._write(self._early(move.values))
 
     @contextmanager
     def put_back_afterwards(self) -> Iterator[None]:
@@ -241,12 +241,12 @@ class AmbientState:
             if isinstance(value, LoadError) and not (provider is not None and provider.drawn):
                 raise ReplayError(f"{label}: {name}: {value}")
         with suppress(Exception):
-            self._assigned.expect(cell_access(checkpoint.code))
+            self._assigned.expect(text_access(checkpoint.code), alone=False)
         now = self._read()
         try:
             try:
-                others = {name: value for name, value in before.items() if not _equal(value, now.get(name, LEFT_ALONE))}
-                self._write({name: value for name, value in others.items() if not isinstance(value, LoadError)})
+                wanted = {name: value for name, value in before.items() if not isinstance(value, LoadError)}
+                self._bring_about(wanted)
             except CheckoutError as error:
                 raise ReplayError(f"{label}: {error}") from error
             with ExitStack() as stack:
@@ -297,10 +297,8 @@ class AmbientState:
 
     def _write(self, values: Values) -> None:
         """Writes these in the order of their providers: one may need what another brings."""
-        for name, value in values.items():
-            _import_for(provider_named(name), value)
         for name, provider in self._providers().items():
-            # One may import the module of the next. Of others: it will be what it is when somebody imports it.
+            # Where the module is not there: it will be what it is when somebody imports it.
             if name not in values or not provider.present:
                 continue
             try:
@@ -309,6 +307,21 @@ class AmbientState:
                 registry.tell_once(f"{name}: {error}", f"Of the {name} Kishu could not set {error}.")
             except Exception as error:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
+
+    def _bring_about(self, values: Values) -> None:
+        """Writes these: first where modules are found; then it imports what they need, which may draw numbers."""
+        self._write(self._early(values))
+        for name, value in values.items():
+            if (provider := self._provider(name)) is not None:
+                _import_all(provider.needs(value))
+                if provider.refers and provider.present:
+                    _import_all(referred_modules(value))
+        now = self._read()
+        self._write({name: value for name, value in values.items() if not _equal(value, now.get(name, LEFT_ALONE))})
+
+    def _early(self, values: Values) -> Values:
+        present = self._present()
+        return {name: value for name, value in values.items() if name in present and present[name].before_loading}
 
     def _moved_along(self, move: Move) -> Values:
         """What was to stay as it was, and refers to variables that have just got other objects, or went with others."""
@@ -411,10 +424,18 @@ def _lacking(provider: Provider | None, value: Any) -> str | None:
     return provider.lacking(value)
 
 
-def _import_for(provider: Provider | None, value: Any) -> None:
-    if provider is not None and provider.imports and value and not provider.present:
-        with suppress(Exception):  # told before, where it is not installed
-            import_module(provider.module)
+def _import_all(modules: Collection[str]) -> None:
+    for module in sorted(modules):
+        if module not in sys.modules:
+            try:
+                import_module(module)
+            except ImportError:  # told before
+                continue
+            except Exception as error:
+                why = f"to import it fails ({type(error).__name__}: {error})"
+                registry.tell_once(
+                    module, f"What the notebook has set on {module}, or registered there, is gone: {why}."
+                )
 
 
 def _is_being_imported(module: str) -> bool:

@@ -169,6 +169,17 @@ def hook(setting: Setting) -> Setting:
     return Setting(read, write, None if usual is None else lambda: referred(usual()))
 
 
+def referred_modules(value: Any) -> set[str]:
+    """Modules that have to be imported for what references lead to, wherever these are in a value."""
+    if issubclass(type(value), Mapping):
+        value = tuple(value.items())
+    if not issubclass(type(value), tuple | list):
+        return set()
+    if type(value) is tuple and len(value) == 3 and value[0] == "global":
+        return live_objects.not_imported(value)
+    return set().union(*map(referred_modules, value))
+
+
 def lacking_references(value: Any) -> str | None:
     """Why a value cannot be set as a whole: the first reference in it that leads nowhere. None where all lead."""
     if issubclass(type(value), Mapping):

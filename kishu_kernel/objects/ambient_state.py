@@ -49,6 +49,10 @@ class Provider:
     def start(self) -> None:
         """The session begins: what it is now is the kernel's, and not the notebook's doing."""
 
+    def needs(self, value: Any) -> set[str]:
+        """Modules that are imported to write a value, beside those that hold what it refers to."""
+        return {self.module} if self.imports and value else set()
+
     def initial(self) -> Any:
         """What it is where nothing was recorded, because the session had not imported the module."""
         return LEFT_ALONE

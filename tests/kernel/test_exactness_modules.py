@@ -426,6 +426,12 @@ def test_a_library_is_none_of_them(tmp_path: Path) -> None:
         assert changes(kernel) == ([], [], [])
         kernel.done("undo")
         assert kernel.value("installed.state") == {"n": 2}
+        (tmp_path / "libs" / "aimed-1.dist-info").mkdir(parents=True)  # as `pip install --target` puts it
+        (tmp_path / "libs" / "aimed-1.dist-info" / "RECORD").write_text("aimed.py,,\n")
+        (tmp_path / "libs" / "aimed.py").write_text("state = {'n': 1}\n")
+        kernel.ok("import sys; sys.path.insert(0, 'libs')")
+        kernel.ok("import aimed; aimed.state['n'] = 2")
+        assert changes(kernel) == (["aimed"], [], [])
 
 
 def test_a_module_that_is_back_has_nothing_of_a_later_state(tmp_path: Path) -> None:
@@ -460,8 +466,12 @@ def test_autoreload(tmp_path: Path) -> None:
         (tmp_path / "plugin_core.py").write_text(source)
         kernel.ok("y = plugin_core.added()[:]")
         assert kernel.value("y") == ["new"]
-        kernel.done("undo")
-        kernel.ok("assert RESULTS == [1] and plugin_core.RESULTS is RESULTS is plugin_core.added()")
+        for _ in range(2):
+            told = kernel.done("undo")["plan"]["notes"]
+            assert told == ["plugin_core.py changed after In[2]: a checkout does not take code in files back."]
+            kernel.ok("assert RESULTS == [1] and plugin_core.RESULTS is RESULTS is plugin_core.added()")
+        kernel.ok("z = plugin_core.added()")
+        assert kernel.done("undo")["plan"]["notes"] == []
 
 
 def test_a_path_that_a_cell_adds(tmp_path: Path) -> None:

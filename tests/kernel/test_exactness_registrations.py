@@ -215,6 +215,23 @@ ATTRIBUTES: dict[str, Way] = {
         "json.JSONEncoder.default = lambda self, o: 'an object'",
         "json.dumps(J()) if json.JSONEncoder.default.__name__ != 'default' else 0",
     ),
+    "by a text that is run": ("import math", "exec('math.tau2 = 3')", "getattr(math, 'tau2', None)"),
+    "what a library sets, too": ("import mimetypes", "setattr(mimetypes, 'inited', 7)", "mimetypes.inited"),
+    "by a module beside the notebook": (
+        "import setter; import stat",
+        "setter.install()",
+        "getattr(stat, 'by_module', 0) is setter.install",
+    ),
+    "by a function that comes from there": (
+        "from setter import deeper",
+        "deeper(5)",
+        "getattr(__import__('glob'), 'deep', None)",
+    ),
+    "by an instance that comes from there": (
+        "from setter import Setter; s = Setter()",
+        "s.go()",
+        "getattr(__import__('netrc'), 'gone', None)",
+    ),
     "a class of the notebook's on a module": (
         "import types",
         "class Shape:\n    sides = 4\ntypes.Shape = Shape",
@@ -252,7 +269,17 @@ def test_with_polars(start: Start, tmp_path: Path) -> None:
     walked(start, tmp_path, POLARS)
 
 
+SETTER = """import stat, glob as g, netrc
+def install(): stat.by_module = install
+def inner(n): g.deep = n
+def deeper(n): inner(n)
+class Setter:
+    def go(self): netrc.gone = 1
+"""
+
+
 def test_attributes(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "setter.py").write_text(SETTER)
     walked(start, tmp_path, ATTRIBUTES)
 
 
@@ -278,6 +305,55 @@ TOGETHER: dict[str, Way] = {
         "os.getlogin is globals().get('m'), type(os.getlogin).__name__",
     ),
 }
+
+
+def test_what_a_library_does_by_itself_is_left_alone(kernel: Kernel) -> None:
+    """The cell could set any attribute; but these are set by the library's own functions."""
+    kernel.ok("import mimetypes, argparse; args = argparse.Namespace(n=1)")
+    kernel.ok("kw = vars(args); t = mimetypes.guess_type('a.png'); mimetypes.mine = kw")
+    assert kernel.done("log", limit=1)["checkpoints"][0]["ambient"] == ["attributes of libraries"]
+    assert kernel.value("mimetypes.inited") is True
+    kernel.done("undo")
+    assert kernel.value("mimetypes.inited, hasattr(mimetypes, 'mine')") == (True, False)
+
+
+def test_a_library_that_cannot_be_imported_any_more_hinders_nothing(start: Start, tmp_path: Path) -> None:
+    """And one whose import draws numbers does not change those of the session."""
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    kernel = start(environment=notebook)
+    libraries = {
+        "draws": "import random\nrandom.random()\n",
+        "breaks": "import os\nif 'BREAK' in os.environ: raise OSError('no driver')\n",
+    }
+    for each in libraries.items():
+        kernel.library(*each)
+    kernel.ok("import draws, breaks, random; random.seed(3); x = [1]")
+    kernel.ok("draws.n = 1; breaks.n = 1")
+    kernel.ok("del draws, breaks")
+    drawn = kernel.value("random.getstate()")
+    kernel.done("log")
+    kernel.close()
+    again = start(environment=notebook | {"BREAK": "1"})
+    for each in libraries.items():
+        again.library(*each)
+    again.done("resume")
+    assert again.value("x, random.getstate() == " + repr(drawn)) == ([1], True)
+    assert again.value("__import__('draws').n") == 1
+    again.ok("y = 1")
+    assert any("breaks" in each and "no driver" in each for each in again.done("status")["warnings"])
+
+
+def test_a_re_run_with_a_magic_leaves_no_attribute(start: Start, tmp_path: Path) -> None:
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    kernel = start(environment=notebook)
+    kernel.ok("import math")
+    kernel.ok("%precision 4\nmath.tau3 = 6; g = (n for n in range(9))")
+    kernel.ok("del math.tau3")
+    kernel.done("log")
+    kernel.close()
+    again = start(environment=notebook)
+    again.done("resume", replay="auto")
+    assert again.value("next(g), hasattr(math, 'tau3')") == (0, False)
 
 
 def test_with_what_is_not_easy(start: Start, tmp_path: Path) -> None:

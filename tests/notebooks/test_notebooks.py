@@ -138,8 +138,14 @@ def untold(was: describer.Description, now: describer.Description, plan: Content
     lost = {name for each in plan["lost"] for name in each["names"]}
     if any(re.fullmatch(r"_\d+", name) for name in lost):
         lost |= {"_", "__", "___"}  # results that are lost, by their other names
-    found = describer.differences(was, now)
+    edited = {name for note in plan["notes"] for name in re.findall(r"(\w+)\.py\b", note)}
+    found = [line for line in describer.differences(was, now) if not edited & code_of(line)]
     return [line for line in found if not lost & about(line) and not REOPENED.fullmatch(line)]
+
+
+def code_of(line: str) -> set[str]:
+    """The module whose function a difference is about, if it is about one."""
+    return set(re.findall(r": function (\w+)\.", line))
 
 
 def about(line: str) -> set[str]:
