@@ -13,7 +13,6 @@ Law: a session that imports none of its own modules does nothing here.
 
 from __future__ import annotations
 
-import functools
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -296,8 +295,6 @@ class ModuleData:
         for name, value in values.items():
             if package_of_marker(name) is None and (place := self._place(name)) is not None:
                 set_data(*place, value)
-                if type(value) is functools._lru_cache_wrapper:  # it is the same in all states, and knows of this one
-                    value.cache_clear()
         for own in [self._own[name] for name in self._returned if name in self._own]:
             for name in own.data().keys() - values.keys():
                 self._reset(own, name)
