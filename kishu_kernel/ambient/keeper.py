@@ -20,7 +20,7 @@ from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import NOTHING, Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
 from kishu_kernel.objects.ambient_settings import referred_modules
-from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
+from kishu_kernel.objects.ambient_state import LEFT_ALONE, PartlyWrittenError, Provider
 from kishu_kernel.objects.codec.pickling import decode, encode
 from kishu_kernel.objects.live_objects import can_be_imported, live_objects
 from kishu_kernel.objects.reducers import ReductionTable
@@ -302,6 +302,8 @@ class AmbientState:
                 continue
             try:
                 provider.write(values[name])
+            except PartlyWrittenError as error:
+                registry.tell_once(f"{name}: {error}", f"Of the {name} Kishu could not set {error}.")
             except Exception as error:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
 

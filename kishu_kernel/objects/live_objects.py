@@ -30,7 +30,7 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from kishu_kernel.objects.classes import module_name, qualified_name
+from kishu_kernel.objects.classes import is_users_own, module_name, qualified_name
 
 Reference = tuple[Any, ...]
 _Key = tuple[str, int]
@@ -117,11 +117,11 @@ class LiveObjects:
     def reference(self, obj: Any) -> Reference:
         """The reference to an object. The same one as long as the same variable holds it."""
         if type(obj) in (types.MethodType, types.BuiltinMethodType):
-            owner = obj.__self__
-            named = inspect.getattr_static(owner, obj.__name__, None)
-            bound = type(obj) is types.BuiltinMethodType or named is obj.__func__
+            owner, name = obj.__self__, _name_of_method(obj)
+            named = None if name is None else inspect.getattr_static(owner, name, None)
+            bound = type(obj) is types.BuiltinMethodType or (name is not None and named is obj.__func__)
             if bound and not issubclass(type(owner), type | types.ModuleType | None):
-                return "method", self.reference(owner), obj.__name__
+                return "method", self.reference(owner), name
         place = _place(obj)
         if place is None:
             return self._held(obj)
@@ -300,6 +300,14 @@ _OURS = 2
 """References to an object that only we hold: ours, and the argument of who counts."""
 
 _GONE = "nobody but Kishu held it any more, and only the last such objects are kept"
+
+
+def _name_of_method(method: Any) -> str | None:
+    """None for what is bound without a name: `MethodType(model, owner)`. An instance of the user's is not asked."""
+    if type(method) is types.MethodType and is_users_own(type(method.__func__)):
+        return None
+    name = getattr(method, "__name__", None)
+    return name if type(name) is str else None
 
 
 def _place(obj: Any) -> tuple[str, str] | None:

@@ -201,6 +201,7 @@ class Checkouts:
                     options.replay,
                     start.ambient,
                     allow_lost=options.allow_lost,
+                    shown=options.shown,
                     progress=ProgressReporter(self._show),
                     reuse=reuse,
                 )

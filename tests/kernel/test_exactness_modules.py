@@ -427,6 +427,12 @@ def test_a_library_is_none_of_them(tmp_path: Path) -> None:
         assert changes(kernel) == ([], [], [])
         kernel.done("undo")
         assert kernel.value("installed.state") == {"n": 2}
+        (tmp_path / "libs" / "aimed-1.dist-info").mkdir(parents=True)  # as `pip install --target` puts it
+        (tmp_path / "libs" / "aimed-1.dist-info" / "RECORD").write_text("aimed.py,,\n")
+        (tmp_path / "libs" / "aimed.py").write_text("state = {'n': 1}\n")
+        kernel.ok("import sys; sys.path.insert(0, 'libs')")
+        kernel.ok("import aimed; aimed.state['n'] = 2")
+        assert changes(kernel) == (["aimed"], [], [])
 
 
 def test_a_module_that_is_back_has_nothing_of_a_later_state(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +16,12 @@ from kishu_kernel.objects.live_objects import HELD_AT_MOST, LiveObjects
 
 class Made:
     """Something of a user's that a hook holds."""
+
+
+class _Caller:
+    """What can be bound, and has no name."""
+
+    def __call__(self, owner: Made) -> None: ...
 
 
 class Slotted:
@@ -150,3 +158,13 @@ def test_another_object_in_the_place_of_one_that_is_gone_is_not_known() -> None:
         del made
         live.end_turn()
     assert known == {False}
+
+
+@pytest.mark.parametrize("function", [_Caller(), functools.partial(len)])
+def test_what_is_bound_without_a_name_is_an_object_like_others(function: Any) -> None:
+    live = _live_objects({})
+    bound = types.MethodType(function, Made())
+    reference = live.reference(bound)
+    assert reference[0] == "held"
+    assert live.reference(bound) == reference
+    assert live.resolve(reference) is bound

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.model import Checkpoint
+from kishu_kernel.objects.codec.class_streams import ClassStreams
 from tests.support.harness import Notebook
 
 POKE = "import fractions\ndef poke(self): {}\nfractions.Fraction.poke = poke; del poke"
@@ -164,3 +169,48 @@ def test_a_hidden_change_that_cannot_be_written(notebook: Notebook) -> None:
     assert notebook["x"] == [1]
     notebook.session.redo()
     assert notebook["x"] == [1, 2]
+
+
+def test_the_audit_looks_for_classes_once(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"c{number}" for number in range(20)]
+    notebook.ok("class C: pass")
+    notebook.ok("; ".join(f"{name} = C()" for name in names))
+    think(notebook)
+    notebook.ok("y = 1")
+    dumped: list[type] = []
+    dump = ClassStreams._dumped
+
+    def counted(streams: ClassStreams, cls: type) -> Any:
+        dumped.append(cls)
+        return dump(streams, cls)
+
+    monkeypatch.setattr(ClassStreams, "_dumped", counted)
+    assert think(notebook).audited
+    assert 1 <= len(dumped) < 5
+    dumped.clear()
+    gone = weakref.ref(notebook["C"])
+    notebook.ok(f"del C, {', '.join(names)}; __import__('gc').collect(); y = 2")
+    gc.collect()
+    assert gone() is None
+
+
+def test_what_a_checkout_brings_is_not_looked_at_by_each_call(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler of a class of its own is touched by all that logs: the audit says what has nothing to do with it."""
+    notebook.ok("import logging\nclass H(logging.Handler):\n    def emit(self, record): self.at = record\nh = H()")
+    notebook.ok("xs = [1]; ys = [h]; zs = [2]")
+    notebook.ok("xs.append(2); ys.append(3); zs.append(4)")
+    notebook.session.undo()
+    think(notebook)
+    taken: list[Any] = []
+    take = Fingerprinter.take
+
+    def noted(prints: Fingerprinter, obj: Any) -> Any:
+        taken.append(obj)
+        return take(prints, obj)
+
+    monkeypatch.setattr(Fingerprinter, "take", noted)
+    assert notebook.ok("logging.getLogger('q').info('x'); h.at = 5").modified != ()
+    assert any(each is notebook["ys"] for each in taken)
+    assert not any(each is notebook["xs"] or each is notebook["zs"] for each in taken)
