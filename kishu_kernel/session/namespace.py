@@ -10,7 +10,6 @@ was ever displayed would be one co-variable.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -155,8 +154,7 @@ class UserNamespace:
         except BaseException:
             self._put_back(before)
             raise
-        if self._with_modules:
-            _forget_cached(bind[name] for name in self.modules.parted(bind))
+        self.modules.forget_results()
 
     @contextmanager
     def modules_of(self, names: Callable[[], Iterable[str]]) -> Iterator[None]:
@@ -266,13 +264,6 @@ class UserNamespace:
 def is_result(name: object) -> bool:
     """Whether it is one of `_1`, `_2`, ..."""
     return type(name) is str and name[:1] == "_" and _RESULT.fullmatch(name) is not None
-
-
-def _forget_cached(objects: Iterable[Any]) -> None:
-    """Of functions of modules, which are the same in all states: what they have cached is of the state that was left."""
-    for obj in objects:
-        if type(obj) is functools._lru_cache_wrapper:
-            obj.cache_clear()
 
 
 def _set_contents(target: dict[Any, Any], contents: Mapping[Any, Any], *, ordered: bool = False) -> None:
