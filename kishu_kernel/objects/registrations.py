@@ -25,8 +25,8 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import attributes, contents_of, has_active_metaclass, is_users_own
-from kishu_kernel.objects.live_objects import ATOMS, live_objects
+from kishu_kernel.objects.classes import attributes, contents_of, derives, has_active_metaclass, is_atom, is_users_own
+from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.process.code_origins import is_users_module
 
 Entries = Mapping[Any, Any]
@@ -317,7 +317,10 @@ def _is_users_home(name: Any) -> bool:
 
 
 def _held_by(obj: Any, kind: type) -> Iterator[Any]:
-    if kind in (tuple, list, set, frozenset):
+    if type(kind) is not type:  # to compare it may run code of its metaclass
+        if not derives(kind, type):
+            yield attributes(obj)
+    elif kind in (tuple, list, set, frozenset):
         yield from obj
     elif kind is dict:
         yield from obj.values()
@@ -333,13 +336,13 @@ def _held_by(obj: Any, kind: type) -> Iterator[Any]:
         for cell in obj.__closure__ or ():
             with suppress(ValueError):  # an empty one
                 yield cell.cell_contents
-    elif not issubclass(kind, type | types.ModuleType) and kind not in ATOMS:
+    elif not issubclass(kind, type | types.ModuleType) and not is_atom(obj):
         yield attributes(obj)
 
 
 def referred(obj: Any) -> Any:
     """A value that can be stored, for an object: `resolved` leads back to it."""
-    if type(obj) in ATOMS:
+    if is_atom(obj):
         return "value", obj
     if type(obj) is tuple:
         return "tuple", tuple(map(referred, obj))
@@ -412,7 +415,7 @@ def _shared_with(obj: Any) -> tuple[str, ...]:
 
 def _is_shared(name: str, value: Any) -> bool:
     """It is a variable of the user's, which can change, and which does not go by a name of its own."""
-    own = type(value) in ATOMS or issubclass(type(value), type | types.ModuleType | types.FunctionType)
+    own = is_atom(value) or issubclass(type(value), type | types.ModuleType | types.FunctionType)
     return not own and not name.startswith("_")
 
 
@@ -422,4 +425,4 @@ def _can_be_key(key: Any) -> bool:
         return all(map(_can_be_key, key))
     if issubclass(kind, type):
         return not has_active_metaclass(key)
-    return kind in ATOMS or kind in (types.FunctionType, types.BuiltinFunctionType)
+    return is_atom(key) or kind is types.FunctionType or kind is types.BuiltinFunctionType
