@@ -229,7 +229,7 @@ class AmbientState:
         Raises:
             ReplayError: it cannot be made what it was.
         """
-        label = f"the cell of state {checkpoint.id} cannot be re-run as it first ran"
+        label = f"{checkpoint.label} cannot be re-run as it first ran"
         after = self._all_decoded(lookup, ambient_at(lookup, checkpoint.id))
         # What nothing is known of before is taken to be what it left: if the cell draws from it, it will not match.
         before = {**after, **self._all_decoded(lookup, ambient_at(lookup, checkpoint.parent))}
