@@ -14,12 +14,10 @@ and tuples of these are keys here.
 from __future__ import annotations
 
 import functools
-import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from operator import is_
 from typing import Any
 
@@ -27,6 +25,7 @@ from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import attributes, contents_of, derives, has_active_metaclass, is_atom, is_users_own
 from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.places import Place
 from kishu_kernel.process.code_origins import is_users_module
 
 Entries = Mapping[Any, Any]
@@ -156,37 +155,14 @@ class _Watched:
 # -- kinds of registries -------------------------------------------------------------------------------
 
 
-class _Path:
-    """Where an attribute stands: "module:attribute.attribute"."""
-
-    def __init__(self, path: str) -> None:
-        self._module, _, way = path.partition(":")
-        *self._steps, self.name = way.split(".")
-
-    def owner(self, *, imported: bool = False) -> Any:
-        """What has the attribute. KeyError where the module is not imported, unless that is asked for."""
-        found: Any = import_module(self._module) if imported else sys.modules[self._module]
-        for each in self._steps:
-            found = getattr(found, each)
-        return found
-
-    def get(self, *, imported: bool = False) -> Any:
-        """What stands there."""
-        return getattr(self.owner(imported=imported), self.name)
-
-    def set(self, value: Any) -> None:
-        """Puts something there."""
-        setattr(self.owner(imported=True), self.name, value)
-
-
 def at(path: str) -> Any:
     """What stands at "module:attribute.attribute". KeyError where the module is not imported."""
-    return _Path(path).get()
+    return Place(path).get()
 
 
-def attribute(path: str) -> Callable[[], Any]:
+def getter(path: str) -> Callable[[], Any]:
     """A function that gives what `at` does, somewhat faster."""
-    return _Path(path).get
+    return Place(path).get
 
 
 def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> Registry:
@@ -196,7 +172,7 @@ def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> 
         path: "module:attribute.attribute".
         users_only: as of `Registry`.
     """
-    place = _Path(path)
+    place = Place(path)
 
     def held() -> Any:
         owner = place.owner()
@@ -220,7 +196,7 @@ def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> 
 
 def sequence(path: str) -> Registry:
     """A list. A key is the number of the library's entries that stand before it, and of own ones behind these."""
-    place = _Path(path)
+    place = Place(path)
 
     def entries(held: list[Any]) -> Entries:
         found: dict[Any, Any] = {}
@@ -253,7 +229,7 @@ def attributes_of(
         unwrap: what was registered, given what stands there.
         wrap: what is to stand there, given its name and what was registered.
     """
-    place = _Path(path)
+    place = Place(path)
 
     def held() -> Any:
         contents = contents_of(place.get())
@@ -276,7 +252,7 @@ def attributes_of(
 
 def places(*paths: str) -> Registry:
     """Attributes that functions of the library set for those who register something."""
-    all_places = {path: _Path(path) for path in paths}
+    all_places = {path: Place(path) for path in paths}
 
     def held() -> Any:
         found = {}
