@@ -39,7 +39,7 @@ def test_what_a_library_registers_when_it_is_imported_stays(adapters: Any, monke
     sqlite3.register_adapter(decimal.Decimal, str)
     assert adapters.read() == {}
     sqlite3.register_adapter(Fraction, str)  # and what comes later is another thing
-    assert [title for title in adapters.read()] == ["adapters"]
+    assert list(adapters.read()) == ["adapters"]
     adapters.write({})
     assert (decimal.Decimal, sqlite3.PrepareProtocol) in sqlite3.adapters
     assert (Fraction, sqlite3.PrepareProtocol) not in sqlite3.adapters
