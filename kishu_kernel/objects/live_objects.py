@@ -150,6 +150,12 @@ class LiveObjects:
         self._of(obj).for_good = True
         return obj
 
+    def let_go(self, obj: Any) -> None:
+        """Holds an object no longer than others do: whoever refers to it does so weakly, too."""
+        known = self._found(obj)
+        if known is not None and not known.for_good:
+            self._let_go(known)
+
     def keep_all(self) -> None:
         """The same for all that is known now: the session begins, and these are what it began with."""
         for known in list(self._known.values()):

@@ -1,8 +1,9 @@
 """Providers for what code registers with libraries: what a library's file needs is a table of its registries.
 
 A registration is an entry that leads to something of the notebook's: a function, a class, an instance of such a class.
-Where nobody but the user adds entries (`Registry.users_only`), it is one that the library did not come with. All other
-entries are the library's doing, and stay.
+Where else only imports add entries (`Registry.users_only`), it is one that the library did not come with, and that no
+other library brought: one that was imported since the registry was last looked at, and that knows the library. All
+other entries are the libraries' doing, and stay: another import would not bring them back.
 
 Entries are kept as references (`live_objects`): an undo takes them out, a redo puts the very same objects back, and a
 new kernel has them with what its variables hold.
@@ -45,14 +46,16 @@ class Registry:
             library has none.
         write: given those entries that are gone or others now (with what stood there before, or nothing), and those
             that are to be there, it makes it so.
-        users_only: given a key and an entry, whether somebody else than the library put it there; None: the library, or
-            other libraries, add entries, too.
+        users_only: given a key and an entry, whether somebody else than the library put it there, as other libraries do
+            when they are imported; None: libraries add entries at any time.
+        package: the one that other libraries must know to add entries.
         entries: gives the entries, of what `held` gives.
     """
 
     held: Callable[[], Any]
     write: Callable[[Entries, Entries], None]
     users_only: Callable[[Any, Any], bool] | None = None
+    package: str = ""
     entries: Callable[[Any], Entries] = dict
 
 
@@ -109,6 +112,7 @@ class _Watched:
         self._own: dict[Any, Any] = {}
         self._theirs: dict[Any, Any] = {}
         """What the library has, also under keys of which another entry is own now."""
+        self._modules = len(sys.modules)
 
     def own(self) -> Entries:
         """The entries that are registrations."""
@@ -118,6 +122,8 @@ class _Watched:
                 self._look(held)
         except Exception:  # another version of the library, or one that is not imported
             return {}
+        finally:
+            self._modules = len(sys.modules)
         return self._own
 
     def _is_as_seen(self, held: Any) -> bool:
@@ -147,9 +153,13 @@ class _Watched:
             self._registry.write(gone, new)
 
     def _is_own(self, key: Any, entry: Any) -> bool:
-        if self._registry.users_only is not None and self._registry.users_only(key, entry):
+        if is_of_the_notebook(key) or is_of_the_notebook(entry):
             return True
-        return is_of_the_notebook(key) or is_of_the_notebook(entry)
+        if self._registry.users_only is None or self._theirs.get(key, _ABSENT) is entry:
+            return False
+        if self._own.get(key, _ABSENT) is entry:
+            return True
+        return self._registry.users_only(key, entry) and not _is_brought(self._registry.package, self._modules)
 
 
 # -- kinds of registries -------------------------------------------------------------------------------
@@ -191,7 +201,7 @@ def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> 
                 entries[key] = before
         entries.update(new)
 
-    return Registry(held, write, users_only)
+    return Registry(held, write, users_only, path.partition(":")[0].partition(".")[0])
 
 
 def sequence(path: str) -> Registry:
@@ -286,6 +296,21 @@ def is_of_the_notebook(obj: Any) -> bool:
         if steps < _DEEPEST:
             todo.extend((held, steps + 1) for held in _held_by(each, kind))
     return False
+
+
+def _is_brought(package: str, modules: int) -> bool:
+    """Whether one of the libraries that were imported after that many modules knows a package."""
+    tops = {name: name.partition(".")[0] for name in list(sys.modules)[modules:]}
+    parts = (package, "mpl_toolkits")
+    new = [name for name, top in tops.items() if not top.startswith(parts) and not is_users_module(top)]
+    return any(_package(each) == package for name in new for each in [*(attributes(sys.modules[name]) or {}).values()])
+
+
+def _package(obj: Any) -> str:
+    """Of a function, or a module itself."""
+    is_function = type(obj) in (types.FunctionType, types.BuiltinFunctionType)
+    name = obj.__module__ if is_function else obj.__name__ if type(obj) is types.ModuleType else ""
+    return str(name).partition(".")[0].lstrip("_")
 
 
 def _is_users_home(name: Any) -> bool:
