@@ -15,6 +15,7 @@ and tuples of these are keys here.
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
