@@ -323,14 +323,8 @@ def _frozen(value: Any) -> Any:
 
 
 def _is_users_colormap(name: Any, _: Any) -> bool:
-    # Other packages register theirs when they are imported, which happens once.
-    theirs = vars(sys.modules["seaborn.cm"]) if "seaborn.cm" in sys.modules else {}
-    package = name.replace(".", "_").partition("_")[0]
-    return name not in at("matplotlib:colormaps._builtin_cmaps") and name not in theirs and package not in _PREFIXES
+    return name not in at("matplotlib:colormaps._builtin_cmaps")
 
-
-_PREFIXES = frozenset({"cmo", "cmr", "cmc", "cet", "vlag", "icefire", "rocket", "mako", "crest", "flare"})
-"""Of the names that packages of colormaps register."""
 
 _REGISTRIES = {
     "colormaps": mapping("matplotlib:colormaps._cmaps", _is_users_colormap),
