@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
@@ -21,9 +20,9 @@ from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
 from kishu_kernel.objects.ambient_settings import referred_modules
-from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider, differs
+from kishu_kernel.objects.ambient_state import LEFT_ALONE, PartlyWrittenError, Provider, differs
 from kishu_kernel.objects.codec.pickling import decode, encode
-from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.live_objects import can_be_imported, live_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
 
@@ -237,7 +236,7 @@ class AmbientState:
         Raises:
             ReplayError: it cannot be made what it was.
         """
-        label = f"the cell of state {checkpoint.id} cannot be re-run as it first ran"
+        label = f"{checkpoint.label} cannot be re-run as it first ran"
         after = self._all_decoded(lookup, ambient_at(lookup, checkpoint.id))
         # What nothing is known of before is taken to be what it left: if the cell draws from it, it will not match.
         before = {**after, **self._all_decoded(lookup, ambient_at(lookup, checkpoint.parent))}
@@ -311,6 +310,8 @@ class AmbientState:
                 continue
             try:
                 provider.write(values[name])
+            except PartlyWrittenError as error:
+                registry.tell_once(f"{name}: {error}", f"Of the {name} Kishu could not set {error}.")
             except Exception as error:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
 
@@ -425,7 +426,7 @@ def _lacking(provider: Provider | None, value: Any) -> str | None:
     """What part of a value cannot be written, as a clause; None where all can."""
     if provider is None or not (provider.present or (provider.imports and value)):
         return None
-    if not provider.present and find_spec(provider.module.partition(".")[0]) is None:
+    if not provider.present and not can_be_imported(provider.module.partition(".")[0]):
         return f"{provider.module} is not installed"
     return provider.lacking(value)
 

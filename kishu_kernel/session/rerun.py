@@ -72,7 +72,7 @@ class Rerunner:
     Attributes:
         running: a cell is being re-run at this moment.
         inputs: the objects that were made for re-runs only, which nobody gets.
-        different: co-variables that came back with the same types and other contents.
+        differing_after_rerun: co-variables that came back with the same types and other contents.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class Rerunner:
             ReplayError: the cell cannot begin with the state outside the namespace that it began with.
         """
         if not checkpoint.trusted:  # no plan has such a step
-            return {}, f"{_label(checkpoint)} is not re-run: {UNTRUSTED}"
+            return {}, f"{checkpoint.label} is not re-run: {UNTRUSTED}"
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
         ambient = self._ambient.set_to_before(timeline.lookup, checkpoint)
         with self._names.swapping(inputs, aliases) as live, ambient as ambient_deviation:
@@ -199,7 +199,7 @@ class Rerunner:
                 self.inputs.note(self._names.notebook_variables().values())
             outside = ambient_deviation()
         deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
-        return found, f"{_label(checkpoint)} {deviation}" if deviation else ""
+        return found, f"{checkpoint.label} {deviation}" if deviation else ""
 
     def _run_code(self, code: str, number: int | None) -> BaseException | None:
         """Runs the code; returns what it raised."""
@@ -249,12 +249,6 @@ def _needed_steps(steps: Sequence[ReplayStep], handed_on: Collection[int], resul
     return needed
 
 
-def _label(checkpoint: Checkpoint) -> str:
-    """A cell as people know it."""
-    number = checkpoint.execution_count
-    return f"the cell of state {checkpoint.id}" if number is None else f"In[{number}]"
-
-
 def _other_ending(checkpoint: Checkpoint, error: BaseException | None) -> str | None:
     """How the re-run ended otherwise than the first run, as a clause; None if it ended the same way."""
     raised = None if error is None else type(error).__name__
@@ -268,7 +262,7 @@ def _other_ending(checkpoint: Checkpoint, error: BaseException | None) -> str | 
 
 def _shortcoming(checkpoint: Checkpoint, record: VersionRecord, objects: Mapping[str, Any]) -> str | None:
     """What a re-run did not give back of a version, as a clause; None if it gave all, with the same types."""
-    label = _label(checkpoint)
+    label = checkpoint.label
     recorded = {info.name: info.type for info in record.variables}
     for name in record.names:
         if name not in objects:

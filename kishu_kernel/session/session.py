@@ -211,7 +211,7 @@ class Session:
             if self.timeline.store.pending:
                 return None if self._checkpointer.recover() else LATER
             with collector_paused(), suppress(Exception, KeyboardInterrupt):  # it is not the user's cell that suffers
-                self._think_time.do_piece(self._names.variables(), should_stop)
+                self._think_time.do_pieces(self._names.variables, should_stop)
             return SOON if self._think_time.left else None
 
     def _may_think(self) -> bool:

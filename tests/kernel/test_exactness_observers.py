@@ -166,6 +166,18 @@ CACHES = {
         "assert '__qualname__' not in vars(f) and f.__annotations__ == {'n': int, 'return': list} and f.__wrapped__(2) == [2]\n"
         "f.note.append(2); assert note == [2] and f.cache_parameters() == {'maxsize': None, 'typed': False}",
     ),
+    "its attributes by a name of their own": (
+        _CACHED + "@functools.cache\ndef f(n): return [n]\nd = vars(f); d['note'] = [1]; kept = f(1)",
+        "d['note'].append(2); d['late'] = 1",
+        "assert d is vars(f) and f.note == [1] and not hasattr(f, 'late') and f(1) is kept and f(2) == [2]",
+    ),
+    "in a closure that it calls": (
+        _CACHED
+        + "def make():\n    @functools.lru_cache(64)\n    def f(n):\n        'doc'\n        runs.append(n)\n        return {'n': n, 'of': f(n - 1) if n else None}\n    f.itself = f\n    return f\n"
+        "g = make(); kept = g(3)",
+        "g.cache_clear(); g.itself = None; runs.clear()",
+        "assert g(3) is kept and g(0) is kept['of']['of']['of'] and len(runs) == 4 and g.itself is g and g.__doc__ == g.__wrapped__.__doc__ == 'doc'",
+    ),
     "more hits than are counted": (
         _CACHED + "@functools.lru_cache\ndef f(n): return [n]\nkept = f(1)\nfor _ in range(300_000): f(1)",
         "f.cache_clear()",

@@ -418,3 +418,29 @@ def test_what_a_cell_registers_again_and_again_does_not_fill_the_memory(kernel: 
     assert [each["reason"] for each in lost] == [
         "nobody but Kishu held it any more, and only the last such objects are kept"
     ]
+
+
+def test_a_class_that_a_cell_made_anew_ends_though_it_was_registered(kernel: Kernel) -> None:
+    kernel.ok("import gc, numbers")
+    for _ in range(4):
+        kernel.ok("class K: pass\nnumbers.Number.register(K) and None")
+    kernel.ok("del K")
+    kernel.ok("gc.collect()")
+    kernel.ok("x = 1")
+    assert kernel.value("[gc.collect(), sum(each.__name__ == 'K' for each in object.__subclasses__())][1]") <= 1
+    kernel.done("undo", steps=3)
+    assert kernel.value("isinstance(K(), numbers.Number)")
+    kernel.done("undo")
+    assert kernel.value("isinstance(K(), numbers.Number)")
+
+
+def test_the_equality_of_registered_classes_is_not_asked(kernel: Kernel) -> None:
+    kernel.ok(
+        "import numbers\nasked = []\nclass Kind(type):\n    def __eq__(self, other): asked.append(1); return self is other\n"
+        "    __hash__ = type.__hash__\nclass K(metaclass=Kind): pass\nclass L(metaclass=Kind): pass"
+    )
+    kernel.ok("numbers.Number.register(K)")
+    kernel.ok("numbers.Number.register(L); asked.clear()")
+    for step, expected in (("undo", (True, False)), ("redo", (True, True)), ("undo", (True, False))):
+        kernel.done(step)
+        assert kernel.value("issubclass(K, numbers.Number), issubclass(L, numbers.Number)") == expected, step
