@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, copied, differs
 from kishu_kernel.objects.live_objects import KINDS, live_objects
+from kishu_kernel.objects.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +127,9 @@ PLACES_KEPT: set[str] = set()
 
 def attribute(module: str, path: str, **usual: Any) -> Setting:
     """A setting that is an attribute of a module, or of an object in it. It may be told what it usually is."""
-    *way, name = path.split(".")
     PLACES_KEPT.add(f"{module}.{path}")
-
-    def owner() -> Any:
-        found: Any = sys.modules[module]
-        for each in way:
-            found = getattr(found, each)
-        return found
-
-    def write(value: Any) -> None:
-        setattr(owner(), name, value)
-
-    return Setting(lambda: getattr(owner(), name), write, (lambda: usual["usual"]) if usual else None)
+    place = Place(f"{module}:{path}")
+    return Setting(place.get, place.set, (lambda: usual["usual"]) if usual else None)
 
 
 def hook(setting: Setting) -> Setting:

@@ -147,7 +147,7 @@ def _leads_nowhere(value: Any) -> bool:
     return _is_shared_by_all(value) or (getrefcount(value) <= _ALONE and all(map(_is_shared_by_all, _items(value))))
 
 
-def _references_of_one_alone() -> int:
+def _references_where_pairs_are_gone_through() -> int:
     counted = 0
 
     def count(value: Any) -> None:
@@ -160,7 +160,7 @@ def _references_of_one_alone() -> int:
     return counted
 
 
-_ALONE = _references_of_one_alone()
+_ALONE = _references_where_pairs_are_gone_through()
 """References to a value of one attribute and of nobody else, where a list of pairs is gone through."""
 
 

@@ -30,7 +30,7 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from kishu_kernel.objects.classes import is_users_own, module_name, qualified_name
+from kishu_kernel.objects.classes import is_atom, is_users_own, module_name, qualified_name
 
 Reference = tuple[Any, ...]
 _Key = tuple[str, int]
@@ -41,9 +41,6 @@ PROCESS = uuid.uuid4().hex[:16]
 
 KINDS = frozenset({"global", "method", "variable", "held"})
 """What a reference begins with."""
-
-ATOMS = (str, bytes, int, float, complex, bool, type(None))
-"""Types of which any two equal objects are as good as one."""
 
 HELD_AT_MOST = 1000
 """Objects of earlier states."""
@@ -116,10 +113,11 @@ class LiveObjects:
 
     def reference(self, obj: Any) -> Reference:
         """The reference to an object. The same one as long as the same variable holds it."""
-        if type(obj) in (types.MethodType, types.BuiltinMethodType):
+        kind = type(obj)
+        if kind is types.MethodType or kind is types.BuiltinMethodType:
             owner, name = obj.__self__, _name_of_method(obj)
             named = None if name is None else inspect.getattr_static(owner, name, None)
-            bound = type(obj) is types.BuiltinMethodType or (name is not None and named is obj.__func__)
+            bound = kind is types.BuiltinMethodType or (name is not None and named is obj.__func__)
             if bound and not issubclass(type(owner), type | types.ModuleType | None):
                 return "method", self.reference(owner), name
         place = _place(obj)
@@ -297,8 +295,7 @@ class LiveObjects:
             and function.__globals__ is self._namespace
             and not function.__closure__
             and not vars(function)
-            and all(type(each) in ATOMS for each in (function.__defaults__ or ()))
-            and all(type(each) in ATOMS for each in (function.__kwdefaults__ or {}).values())
+            and all(map(is_atom, (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())))
         )
 
 
@@ -321,7 +318,7 @@ def _place(obj: Any) -> tuple[str, str] | None:
     kind = type(obj)
     if issubclass(kind, type):
         module, name = module_name(obj), qualified_name(obj)
-    elif kind in (types.FunctionType, types.BuiltinFunctionType):
+    elif kind is types.FunctionType or kind is types.BuiltinFunctionType:
         module, name = obj.__module__, obj.__qualname__
         if module is None and kind is types.BuiltinFunctionType:
             module = "builtins"

@@ -21,13 +21,14 @@ from kishu_kernel.objects.classes import (
     contents_of,
     derives,
     has_active_metaclass,
+    is_atom,
     is_genuine,
     module_contents,
     module_name,
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.module_sources import ATOMS, NO_CONSTANT, SourceFacts, source_facts
+from kishu_kernel.objects.module_sources import NO_CONSTANT, SourceFacts, source_facts
 from kishu_kernel.objects.rebuild.code import ABSENT, module_originals
 from kishu_kernel.process.code_origins import is_users_module
 
@@ -71,7 +72,7 @@ def _file_of(name: str) -> str:
 def note_held(own: OwnModule) -> None:
     """Notes what a module holds that was just loaded."""
     for name, value in list(module_contents(own.module).items()):
-        if type(value) not in ATOMS and type(name) is str:
+        if not is_atom(value) and type(name) is str:
             held_since_import.setdefault(id(value), (own.name, name))
 
 
@@ -196,7 +197,7 @@ class OwnModule:
         self._originals = originals_of(self.module, self.facts)
         module_originals[self.name] = self.module, self._originals
         self._of_classes = {
-            name: {each: value for each, value in contents_of(cls).items() if type(value) not in ATOMS}
+            name: {each: value for each, value in contents_of(cls).items() if not is_atom(value)}
             for name, cls in list(contents.items())
             if _is_class_of(self.name, name, cls)
         }
@@ -355,5 +356,4 @@ _NOTHING_SAID = SourceFacts()
 
 def is_same_constant(one: Any, other: Any) -> bool:
     """Whether both are the same number, text or the like."""
-    kind = type(one)
-    return kind in ATOMS and type(other) is kind and bool(one is other or repr(one) == repr(other))
+    return is_atom(one) and type(other) is type(one) and bool(one is other or repr(one) == repr(other))

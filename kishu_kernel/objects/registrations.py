@@ -20,14 +20,14 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import attributes, contents_of, has_active_metaclass, is_users_own
-from kishu_kernel.objects.live_objects import ATOMS, live_objects
+from kishu_kernel.objects.classes import attributes, contents_of, derives, has_active_metaclass, is_atom, is_users_own
+from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.places import Place
 from kishu_kernel.process.code_origins import is_users_module
 
 Entries = Mapping[Any, Any]
@@ -166,37 +166,14 @@ class _Watched:
 # -- kinds of registries -------------------------------------------------------------------------------
 
 
-class _Path:
-    """Where an attribute stands: "module:attribute.attribute"."""
-
-    def __init__(self, path: str) -> None:
-        self._module, _, way = path.partition(":")
-        *self._steps, self.name = way.split(".")
-
-    def owner(self, *, imported: bool = False) -> Any:
-        """What has the attribute. KeyError where the module is not imported, unless that is asked for."""
-        found: Any = import_module(self._module) if imported else sys.modules[self._module]
-        for each in self._steps:
-            found = getattr(found, each)
-        return found
-
-    def get(self, *, imported: bool = False) -> Any:
-        """What stands there."""
-        return getattr(self.owner(imported=imported), self.name)
-
-    def set(self, value: Any) -> None:
-        """Puts something there."""
-        setattr(self.owner(imported=True), self.name, value)
-
-
 def at(path: str) -> Any:
     """What stands at "module:attribute.attribute". KeyError where the module is not imported."""
-    return _Path(path).get()
+    return Place(path).get()
 
 
-def attribute(path: str) -> Callable[[], Any]:
+def getter(path: str) -> Callable[[], Any]:
     """A function that gives what `at` does, somewhat faster."""
-    return _Path(path).get
+    return Place(path).get
 
 
 def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> Registry:
@@ -206,7 +183,7 @@ def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> 
         path: "module:attribute.attribute".
         users_only: as of `Registry`.
     """
-    place = _Path(path)
+    place = Place(path)
 
     def held() -> Any:
         owner = place.owner()
@@ -230,7 +207,7 @@ def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> 
 
 def sequence(path: str) -> Registry:
     """A list. A key is the number of the library's entries that stand before it, and of own ones behind these."""
-    place = _Path(path)
+    place = Place(path)
 
     def entries(held: list[Any]) -> Entries:
         found: dict[Any, Any] = {}
@@ -263,7 +240,7 @@ def attributes_of(
         unwrap: what was registered, given what stands there.
         wrap: what is to stand there, given its name and what was registered.
     """
-    place = _Path(path)
+    place = Place(path)
 
     def held() -> Any:
         contents = contents_of(place.get())
@@ -286,7 +263,7 @@ def attributes_of(
 
 def places(*paths: str) -> Registry:
     """Attributes that functions of the library set for those who register something."""
-    all_places = {path: _Path(path) for path in paths}
+    all_places = {path: Place(path) for path in paths}
 
     def held() -> Any:
         found = {}
@@ -342,7 +319,10 @@ def _is_users_home(name: Any) -> bool:
 
 
 def _held_by(obj: Any, kind: type) -> Iterator[Any]:
-    if kind in (tuple, list, set, frozenset):
+    if type(kind) is not type:  # to compare it may run code of its metaclass
+        if not derives(kind, type):
+            yield attributes(obj)
+    elif kind in (tuple, list, set, frozenset):
         yield from obj
     elif kind is dict:
         yield from obj.values()
@@ -358,13 +338,13 @@ def _held_by(obj: Any, kind: type) -> Iterator[Any]:
         for cell in obj.__closure__ or ():
             with suppress(ValueError):  # an empty one
                 yield cell.cell_contents
-    elif not issubclass(kind, type | types.ModuleType) and kind not in ATOMS:
+    elif not issubclass(kind, type | types.ModuleType) and not is_atom(obj):
         yield attributes(obj)
 
 
 def referred(obj: Any) -> Any:
     """A value that can be stored, for an object: `resolved` leads back to it."""
-    if type(obj) in ATOMS:
+    if is_atom(obj):
         return "value", obj
     if type(obj) is tuple:
         return "tuple", tuple(map(referred, obj))
@@ -437,7 +417,7 @@ def _shared_with(obj: Any) -> tuple[str, ...]:
 
 def _is_shared(name: str, value: Any) -> bool:
     """It is a variable of the user's, which can change, and which does not go by a name of its own."""
-    own = type(value) in ATOMS or issubclass(type(value), type | types.ModuleType | types.FunctionType)
+    own = is_atom(value) or issubclass(type(value), type | types.ModuleType | types.FunctionType)
     return not own and not name.startswith("_")
 
 
@@ -447,4 +427,4 @@ def _can_be_key(key: Any) -> bool:
         return all(map(_can_be_key, key))
     if issubclass(kind, type):
         return not has_active_metaclass(key)
-    return kind in ATOMS or kind in (types.FunctionType, types.BuiltinFunctionType)
+    return is_atom(key) or kind is types.FunctionType or kind is types.BuiltinFunctionType

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kishu_kernel.objects.live_objects import HELD_AT_MOST, LiveObjects
+from kishu_kernel.objects.registrations import referred, resolved
 
 
 class Made:
@@ -168,3 +169,24 @@ def test_what_is_bound_without_a_name_is_an_object_like_others(function: Any) ->
     assert reference[0] == "held"
     assert live.reference(bound) == reference
     assert live.resolve(reference) is bound
+
+
+def test_no_metaclass_is_asked() -> None:
+    asked: list[str] = []
+
+    class Asked(type):
+        def __eq__(cls, other: object) -> bool:
+            asked.append("eq")
+            return cls is other
+
+        def __hash__(cls) -> int:
+            asked.append("hash")
+            return 1
+
+    class Registered(metaclass=Asked):
+        pass
+
+    obj = Registered()
+    assert resolved(referred(obj)) is obj
+    assert resolved(referred(("key", obj))) == ("key", obj)
+    assert asked == []

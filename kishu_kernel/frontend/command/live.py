@@ -225,13 +225,18 @@ def _travel(
                 reply = there.ask(operation, **asked)
                 break
             except (SideEffectsError, PlanChangedError) as error:
-                if for_programs or not sys.stdin.isatty():
+                if for_programs or not _is_terminal():
                     raise
                 if isinstance(error, PlanChangedError):
                     click.echo(printable(str(error)))
                 _confirm(error.plan)
                 asked |= {"replay": "auto", "shown": shown_content(error.plan)}
     print_reply(reply, asked, for_programs)
+
+
+def _is_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
 
 
 def _confirm(plan: Json) -> None:

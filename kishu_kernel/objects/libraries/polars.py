@@ -8,7 +8,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings
 from kishu_kernel.objects.library import Library
-from kishu_kernel.objects.registrations import Registrations, Registry, attribute, attributes_of
+from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, getter
 
 
 def _tables(context: Any) -> tuple[Any, ...]:
@@ -61,7 +61,7 @@ def _namespaces(path: str) -> Registry:
     def wrap(name: str, registered: Any) -> Any:
         return vars(sys.modules["polars.api"])["NameSpace"](name, registered)
 
-    return attributes_of(path, attribute(f"{path}._accessors"), lambda held: getattr(held, "_ns", held), wrap)
+    return attributes_of(path, getter(f"{path}._accessors"), lambda held: getattr(held, "_ns", held), wrap)
 
 
 _REGISTRIES = {
