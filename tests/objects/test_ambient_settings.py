@@ -110,3 +110,37 @@ def test_formatters_of_numpy_that_are_added_in_place_are_seen() -> None:
         assert settings.read() != before
     finally:
         settings.write({})
+
+
+LIBRARIES = {
+    "a template of Plotly": (
+        "import plotly.io as pio, plotly.graph_objects as go\n"
+        "pio.templates['mine'] = go.layout.Template(); pio.templates.default = 'mine'",
+        ("registrations with plotly", "defaults of Plotly"),
+    ),
+    "a renderer of Plotly": ("import plotly.io as pio\npio.renderers.default = 'iframe'", ("defaults of Plotly",)),
+    "an option of xarray": (
+        "import xarray\nxarray.set_options(use_bottleneck=not xarray.get_options()['use_bottleneck'])",
+        ("options of xarray",),
+    ),
+    "an option of Polars": ("import polars\npolars.Config.set_tbl_rows(3)", ("options of Polars",)),
+    "an option of JAX": ("import jax\njax.config.update('jax_enable_x64', True)", ("options of JAX",)),
+}
+
+
+@pytest.mark.parametrize("case", LIBRARIES)
+def test_set_in_the_cell_that_imports_it(case: str) -> None:
+    code, names = LIBRARIES[case]
+    pytest.importorskip(code.split()[1].partition(".")[0])
+    exec(code, {})
+    providers = [registry.providers()[name] for name in names]
+    changed = [each.read() for each in providers]
+    assert all(changed)
+    for each in providers:
+        each.write(each.initial())
+    assert [each.read() for each in providers] == [each.initial() for each in providers]
+    for each, value in zip(providers, changed, strict=True):
+        each.write(value)
+    assert [each.read() for each in providers] == changed
+    for each in providers:
+        each.write(each.initial())
