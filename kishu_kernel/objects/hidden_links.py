@@ -16,11 +16,14 @@ from collections.abc import Callable, Collection, Container, Iterator
 from sys import getrefcount
 from typing import Any
 
-from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, mro_of
+from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, is_one_of, mro_of
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
 
-_SHARED_BY_ALL = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType)
+_SHARED_BY_ALL = frozenset(
+    map(id, (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType))
+)
+"""By their ids: of a class of the user's no metaclass is asked."""
 _traceback_of = vars(BaseException)["__traceback__"].__get__
 _HELD: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
 
@@ -38,7 +41,7 @@ def hidden_attributes(obj: Any, reduction: Any) -> dict[str, Any]:
             rest = [pair for pair in held.items() if state.get(pair[0]) is not pair[1]]
         else:
             rest = list(held.items())
-        left += [pair for pair in rest if type(pair[1]) not in _SHARED_BY_ALL]
+        left += [pair for pair in rest if id(type(pair[1])) not in _SHARED_BY_ALL]
     left = [(name, value) for name, value in left if not _leads_nowhere(value)]
     if not left:
         return {}
@@ -135,7 +138,7 @@ _has_slots: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 def _items(value: Any) -> Iterator[Any]:
     """What a container of Python's own holds, or of a class derived from one. Runs no code of that class."""
     kind = type(value)
-    base = kind if kind in _HELD else next((each for each in _HELD if derives(kind, each)), None)
+    base = kind if is_one_of(kind, _HELD) else next((each for each in _HELD if derives(kind, each)), None)
     if base is not None:
         yield from list(dict.values(value) if base is dict else base.__iter__(value))
 
@@ -166,4 +169,4 @@ _ALONE = _references_where_pairs_are_gone_through()
 
 def _is_shared_by_all(value: Any) -> bool:
     kind = type(value)
-    return kind in _SHARED_BY_ALL or derives(kind, type)
+    return id(kind) in _SHARED_BY_ALL or derives(kind, type)
