@@ -35,6 +35,7 @@ from kishu_kernel.objects.classes import (
     mro_of,
     qualified_name,
 )
+from kishu_kernel.objects.exceptions import content_of_exception
 from kishu_kernel.objects.library import Reduce, Reduction
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_derived_state, set_instance_state
 
@@ -164,7 +165,7 @@ def _base_of(kind: type) -> type:
 
 
 def _content_reader_of(base: type) -> Callable[[Any, Any], tuple[tuple[Any, ...], Any]] | None:
-    return _exception if derives(base, BaseException) else _CONTENT_READERS.get(base)
+    return content_of_exception if derives(base, BaseException) else _CONTENT_READERS.get(base)
 
 
 def _is_bare(kind: type) -> bool:
@@ -235,22 +236,9 @@ def _date(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
     return way[1], None
 
 
-def _exception(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
-    _, arguments, *rest = base.__reduce__(obj)
-    told = {name: value for name, value in (rest[0] or {}).items() if _is_place(base, name)} if rest else {}
-    came_from = tuple(member.__get__(obj) for member in _CAME_FROM)
-    return arguments, (arguments, told, *came_from)
-
-
 def _array(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
     flags = base.flags.__get__(obj)
     return ((0,), "b"), (base.__reduce__(obj)[2], flags.writeable)
-
-
-def _is_place(base: type, name: str) -> bool:
-    """It stands in the object, and not among its attributes."""
-    members = (contents_of(each).get(name) for each in mro_of(base))
-    return any(type(each) in PLACES for each in members)
 
 
 _ONLY_CODE = "its own way to be pickled, or to tell its attributes, is code of the notebook"
@@ -260,7 +248,6 @@ _parent_of = type.__dict__["__base__"].__get__
 _size_of = type.__dict__["__basicsize__"].__get__
 _dict_offset = type.__dict__["__dictoffset__"].__get__
 _weak_offset = type.__dict__["__weakrefoffset__"].__get__
-_CAME_FROM = tuple(BaseException.__dict__[name] for name in ("__cause__", "__context__", "__suppress_context__"))
 
 _IN_ORDER = (("__reduce_ex__",), ("__reduce__",), ("__getnewargs_ex__", "__getnewargs__", "__getstate__"))
 """Where a pickler asks first."""
