@@ -109,8 +109,10 @@ class CandidateSearch:
         fingerprinter: Fingerprinter,
         variables: Mapping[str, Any],
         modules: OwnModules = NO_MODULES,
+        touched: Set[int] = frozenset(),
     ) -> None:
         self._knowledge = knowledge
+        self._touched = touched
         self._modules = modules
         self._covariable_of = knowledge.covariable_of
         self._fingerprint = fingerprinter.take
@@ -187,7 +189,12 @@ class CandidateSearch:
 
     def _current(self, found: Set[str], access: Access) -> frozenset[str]:
         """What calls into libraries may have touched, if the code makes any: the current figure, where is logged to."""
-        holding = self._knowledge.with_current
+        touched, known = self._touched, self._knowledge.known
+        holding = [
+            names
+            for names in self._knowledge.with_current
+            if (held := known[names].current) is None or not touched.isdisjoint(held)
+        ]
         if not holding or not self._may_call_libraries(found, access):
             return frozenset()
         return self._closed(name for names in holding for name in names)

@@ -160,6 +160,10 @@ class Library:
         """Objects that calls into the library may touch though no code names them, as the figure that is drawn in."""
         return ()
 
+    def accesses_of_current(self) -> int | None:
+        """How often the library, or anybody else, has asked for one of `current` so far. None: that is not known."""
+        return None
+
     def owners_of_comms(self) -> dict[str, Any]:
         """By the ids of comms, what the library keeps there because it has that comm: its own dictionary.
 
