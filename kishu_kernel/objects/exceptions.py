@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import types
+from collections.abc import Hashable
 from typing import Any
 
 import cloudpickle
@@ -26,15 +27,16 @@ from kishu_kernel.objects.classes import (
     module_name,
     mro_of,
 )
-from kishu_kernel.objects.library import Reduction
+from kishu_kernel.objects.library import LEFT_OUT, Reduction
 from kishu_kernel.objects.rebuild.instances import make_derived, set_derived_state, set_exception_state
 
 
-def reduction_of_exception(error: BaseException) -> Reduction:
+def reduction_of_exception(error: BaseException, memo: dict[Hashable, Any]) -> Reduction:
     """With all that it is made of. NotImplemented where its own reduction tells that, or somebody else knows better."""
     kind = type(error)
     if kind in cloudpickle.Pickler.dispatch_table:  # chains copyreg's
         return NotImplemented
+    note_what_is_left_out(error, memo)
     base = _pythons_own(kind)
     if not _is_laid_out_as(kind, base):
         return _with_what_is_known(error)
@@ -49,6 +51,12 @@ def reduction_of_exception(error: BaseException) -> Reduction:
         None,
         set_derived_state,
     )
+
+
+def note_what_is_left_out(error: BaseException, memo: dict[Hashable, Any]) -> None:
+    """A traceback holds frames, and cannot be stored."""
+    if _traceback_of(error) is not None:
+        memo.setdefault(LEFT_OUT, set()).add("tracebacks")
 
 
 def content_of_exception(base: Any, error: BaseException) -> tuple[tuple[Any, ...], Any]:
@@ -119,6 +127,7 @@ _size_of = type.__dict__["__basicsize__"].__get__
 _weak_offset = type.__dict__["__weakrefoffset__"].__get__
 _CAME_FROM = tuple(BaseException.__dict__[name] for name in ("__cause__", "__context__", "__suppress_context__"))
 _OF_ALL = BaseException.__dict__.keys()
+_traceback_of = BaseException.__dict__["__traceback__"].__get__
 _set_state = BaseException.__dict__["__setstate__"]
 _arguments_of = BaseException.__dict__["args"].__get__
 _GROUP = vars(builtins).get("BaseExceptionGroup")  # from Python 3.11 on

@@ -40,6 +40,10 @@ class HeldOutsideError(TypeError):
     """The object cannot be stored: what it holds on to is not in it."""
 
 
+LEFT_OUT = "left out"
+"""In the memo of a payload (`WithMemo`): what is left out of it, since it cannot be stored: a set. People are told."""
+
+
 @dataclass(frozen=True, slots=True)
 class WithMemo:
     """A reduction that must give the same parts each time within one payload.

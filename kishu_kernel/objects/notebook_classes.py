@@ -17,7 +17,7 @@ import datetime
 import decimal
 import dis
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from kishu_kernel.objects.arrays import is_array_name
@@ -35,8 +35,8 @@ from kishu_kernel.objects.classes import (
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.exceptions import content_of_exception
-from kishu_kernel.objects.library import Reduce, Reduction
+from kishu_kernel.objects.exceptions import content_of_exception, note_what_is_left_out
+from kishu_kernel.objects.library import Reduce, Reduction, WithMemo
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_derived_state, set_instance_state
 
 
@@ -44,7 +44,7 @@ class NotebookReductionError(TypeError):
     """The object cannot be stored: what it is, only code of the notebook's could tell; or that code says so itself."""
 
 
-def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | None:
+def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | WithMemo | None:
     """How instances come apart; None where a pickler's usual way runs no code of the notebook's.
 
     Args:
@@ -65,7 +65,7 @@ def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | Non
     if hides_attributes(kind):
         return None if in_module else _refusing(_HIDDEN)
     if read_content is not None and (hooks or _overrides_content(kind, base)):
-        return _derived(base, read_content)
+        return _error(base) if derives(base, BaseException) else _derived(base, read_content)
     if not hooks:
         return None
     if base is object and _is_bare(kind):
@@ -93,6 +93,16 @@ def _derived(base: type, kept: Callable[[type, Any], tuple[tuple[Any, ...], Any]
         return make_derived, (base, type(obj), *arguments), state, None, None, set_derived_state
 
     return take_apart
+
+
+def _error(base: type) -> WithMemo:
+    derived = _derived(base, content_of_exception)
+
+    def take_apart(obj: Any, memo: dict[Hashable, Any]) -> Reduction:
+        note_what_is_left_out(obj, memo)
+        return derived(obj)
+
+    return WithMemo(take_apart)
 
 
 # -- what is a class's own -----------------------------------------------------------------------------

@@ -157,6 +157,25 @@ def test_it_comes_back(exact: tuple[Kernel, dict[str, str]], name: str) -> None:
         assert not holds(kernel, check), "the change does not matter to the check"
 
 
+def test_that_a_traceback_is_left_out_is_told(exact: tuple[Kernel, dict[str, str]]) -> None:
+    kernel, _ = exact
+    for made in (
+        "errors = [e]; del e",
+        "class E(Exception):\n    def __init__(self): pass\ntry: raise E\nexcept E as x: e = x",
+    ):
+        kernel.done("checkout", target="begin")
+        kernel.ok(f"{caught('zork')}\n{made}")
+        kernel.ok("errors = None; e = None; plain = ValueError(1)")
+        kernel.ok("plain = None")
+        assert kernel.done("undo")["plan"]["notes"] == []
+        for _ in range(2):
+            name = "errors" if "errors" in made else "e"
+            note = f"{name} comes back without tracebacks: these cannot be stored."
+            reply = kernel.done("undo")
+            assert (reply["plan"]["notes"], reply["plan"]["replay"]) == ([note], [])
+            kernel.done("redo")
+
+
 def test_they_are_there_in_a_new_kernel(exact: tuple[Kernel, dict[str, str]]) -> None:
     kernel, all_made = exact
     while kernel.done("status")["pending"]:
@@ -165,5 +184,6 @@ def test_they_are_there_in_a_new_kernel(exact: tuple[Kernel, dict[str, str]]) ->
     for name, made in all_made.items():
         plan = kernel.done("checkout", target=made)["plan"]
         assert (plan["lost"], plan["replay"]) == ([], []), name
+        assert bool(plan["notes"]) == ("try:" in SCENARIOS[name][0]), name
         check = SCENARIOS[name][2]
         assert holds(kernel, check), (name, kernel.run(check).reply)

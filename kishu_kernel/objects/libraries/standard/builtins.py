@@ -6,7 +6,7 @@ import copyreg
 from typing import Any
 
 from kishu_kernel.objects.exceptions import reduction_of_exception
-from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.library import Library, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import home_of_sentinel
 from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.objects.rebuild.instances import set_super
@@ -41,7 +41,7 @@ class Builtins(Library):
 
     packages = ("builtins",)
     exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse, "builtins.super": _super}
-    reductions = {"builtins.BaseException": reduction_of_exception}
+    reductions = {"builtins.BaseException": WithMemo(reduction_of_exception)}
     external_handles = dict.fromkeys(
         (
             *("builtins.dict_keyiterator", "builtins.dict_valueiterator", "builtins.dict_itemiterator"),
