@@ -197,3 +197,23 @@ def test_an_image_that_a_cell_shows_is_shown_as_ever(kernel: Kernel) -> None:
     ran = kernel.ok("_ = plt.plot([1, 2, 3])")
     assert sum("image/png" in each.get("data", {}) for each in ran.outputs) == 1
     assert kernel.value("len(ax.lines), plt.get_fignums()") == (0, [])
+
+
+def test_got_from_a_library_that_had_kept_it(start: Start, tmp_path: Path) -> None:
+    """No code of the cell names the variable whose object it gets."""
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    shelf = "KEPT = []\ndef last(): return KEPT[-1]"
+    with start(environment=notebook) as kernel:
+        kernel.library("shelf", shelf)
+        kernel.ok("import shelf; xs = [1]; shelf.KEPT.append(xs)")
+        kernel.ok("ys = {'of': shelf.last()}")
+        kernel.ok("z = 1")
+        for _ in range(2):
+            kernel.done("undo", steps=2)
+            kernel.done("redo", steps=2)
+            assert kernel.value("ys['of'] is xs")
+        kernel.done("log")  # what was taken is written
+    again = start(environment=notebook)
+    again.library("shelf", shelf)
+    again.done("resume")
+    assert again.value("ys['of'] is xs, xs") == (True, [1])
