@@ -191,6 +191,11 @@ class AmbientState:
         kept = {name: values[name] if name in values else self.known.values[name] for name in at}
         return Move(values, Known(at, kept), tuple(lost))
 
+    def staying(self) -> Move:
+        """What has to be written to have it as it is: nothing."""
+        self._start()
+        return Move({}, self.known, ())
+
     @contextmanager
     def moving(self, move: Move) -> Iterator[None]:
         """Writes it; if the block raises, everything is as it was.

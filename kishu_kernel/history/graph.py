@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State
+from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State, Version
 
 UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
 """Why nothing of an untrusted checkpoint is used, as a clause."""
@@ -19,6 +19,7 @@ RESULT = re.compile(r"_[0-9]+\Z")
 """IPython's name for the result of a cell."""
 
 SEVERED = "the record of state {} was damaged: which variables it had, and what its cell changed, is not known any more"
+TAKEN_FROM = "the record of the state from which state {} took it was damaged"
 UNKNOWN_CHANGES = "what the cell of state {} changed is not known: {}"
 
 Lookup = Callable[[CheckpointId], Checkpoint]
@@ -99,6 +100,9 @@ def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointI
         for record in checkpoint.versions:
             if overridden.isdisjoint(record.names):
                 state[record.names] = checkpoint.id
+        for version in checkpoint.taken:
+            if overridden.isdisjoint(version.names) and _is_recorded(lookup, version):
+                state[version.names] = version.checkpoint
         overridden |= _overridden_by(checkpoint)
     return state
 
@@ -118,7 +122,7 @@ def has_no_variables(lookup: Lookup, at: CheckpointId) -> bool:
     """Whether a state certainly has no variables but results of cells. O(checkpoints since it had one)."""
     gone: set[str] = set()
     for checkpoint in ancestry(lookup, at):
-        made = {name for record in checkpoint.versions for name in record.names}
+        made = {name for names in checkpoint.covariables for name in names}
         if checkpoint.incomplete or checkpoint.severed is not None or any(not RESULT.match(n) for n in made - gone):
             return False
         gone.update(*checkpoint.dropped)
@@ -143,11 +147,20 @@ def _contributing(lookup: Lookup, at: CheckpointId | None) -> Iterator[Checkpoin
 
 def _overridden_by(checkpoint: Checkpoint) -> set[str]:
     """Names whose earlier versions are no part of the state after this checkpoint."""
-    overridden = {name for record in checkpoint.versions for name in record.names}
+    overridden = {name for names in checkpoint.covariables for name in names}
     overridden.update(*checkpoint.dropped)
     if _changes_unknown(checkpoint):
         overridden.update(checkpoint.accessed)
     return overridden
+
+
+def _is_recorded(lookup: Lookup, version: Version) -> bool:
+    """Whether the checkpoint that made a version still says so: a record can be damaged."""
+    try:
+        lookup(version.checkpoint).record(version.names)
+    except KeyError:
+        return False
+    return True
 
 
 def _changes_unknown(checkpoint: Checkpoint) -> bool:
@@ -159,20 +172,33 @@ def _gap(lookup: Lookup, at: CheckpointId | None, state: State) -> Gap | None:
     if at is None:
         return None
     contributing = list(_contributing(lookup, at))
-    source = next((each for each in contributing if each.severed is not None or _changes_unknown(each)), None)
+    lacking = {each.id: _lacking(lookup, each) for each in contributing if each.taken}
+    source = next(
+        (each for each in contributing if each.severed is not None or _changes_unknown(each) or lacking.get(each.id)),
+        None,
+    )
     there = {name for names in state for name in names}
     if source is None or contributing[0].population == len(there):  # what is known is certain, and it is all
         return None
     unsure: set[str] = set()
     overridden: set[str] = set()
     for checkpoint in contributing:
+        unsure |= lacking.get(checkpoint.id, set()) - overridden
         overridden |= _overridden_by(checkpoint)
         unsure.update({*checkpoint.inputs, *(checkpoint.severed or ())} - overridden)  # what a cell read was there
         if _changes_unknown(checkpoint):
             unsure.update(checkpoint.accessed)
-    severed = source.severed is not None
-    reason = SEVERED.format(source.id) if severed else UNKNOWN_CHANGES.format(source.id, source.incomplete)
-    return Gap(source.id, tuple(sorted(unsure - there)), reason, not severed and not source.accessed)
+    names = tuple(sorted(unsure - there))
+    if source.severed is not None:
+        return Gap(source.id, names, SEVERED.format(source.id), False)
+    if lacking.get(source.id):
+        return Gap(source.id, names, TAKEN_FROM.format(source.id), False)
+    return Gap(source.id, names, UNKNOWN_CHANGES.format(source.id, source.incomplete), not source.accessed)
+
+
+def _lacking(lookup: Lookup, checkpoint: Checkpoint) -> set[str]:
+    """Names of what a checkpoint took from others whose records have it no more."""
+    return {name for each in checkpoint.taken if not _is_recorded(lookup, each) for name in each.names}
 
 
 def ambient_at(lookup: Lookup, at: CheckpointId | None) -> dict[str, CheckpointId]:
@@ -207,4 +233,5 @@ def common_ancestor(lookup: Lookup, one: CheckpointId | None, other: CheckpointI
 def state_after(state: State, delta: Delta, made_by: CheckpointId) -> dict[Names, CheckpointId]:
     """The session state after a delta that this checkpoint makes."""
     made = dict.fromkeys((change.names for change in delta.changes), made_by)
+    made.update((version.names, version.checkpoint) for version in delta.taken)
     return {names: at for names, at in state.items() if names not in delta.dropped} | made

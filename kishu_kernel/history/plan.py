@@ -29,6 +29,7 @@ from kishu_kernel.model import (
     Plan,
     ReplayMode,
     ReplayStep,
+    Selection,
     State,
     Version,
     VersionRecord,
@@ -45,6 +46,7 @@ def make_plan(
     replay: ReplayMode = "auto",
     unloadable: Mapping[Version, str] | None = None,
     unobtainable: Mapping[Version, str] | None = None,
+    selection: Selection | None = None,
 ) -> Plan:
     """The plan that brings a session from the state `here` to that of `target`.
 
@@ -53,18 +55,21 @@ def make_plan(
         replay: which cells may be re-run.
         unloadable: versions whose load has failed -> the reason. They count as not stored.
         unobtainable: versions that a re-run of their cell did not give back -> the reason.
+        selection: what is wanted of that state. The plan then says nothing of what else the session has.
 
     Raises:
         KeyError: there is no such target.
         StoreError: one of its ancestors is missing.
     """
     known = known_state_at(lookup, target)
-    there = known.versions
+    there = known.versions if selection is None else selected(lookup, known.versions, selection.names)
+    copied = frozenset(selection.copies if selection else ())
+    wanted = {Version(n, at) for n, at in there.items() if here.get(n) != at or not copied.isdisjoint(n)}
     names_there = {name for names in there for name in names}
     refused: dict[Version, str] = {}
     while True:
         replays = _Replays(lookup, replay, unloadable or {}, unobtainable or {}, refused)
-        needed, loads = replays.obtain(there, {Version(n, at) for n, at in there.items() if here.get(n) != at})
+        needed, loads = replays.obtain(there, wanted)
         if not replays.refused.keys() - refused.keys():
             break
         refused = replays.refused
@@ -72,16 +77,25 @@ def make_plan(
         target=target,
         keep=tuple(Version(n, at) for n, at in sorted(there.items()) if Version(n, at) not in needed),
         load=tuple(loads),
-        delete=tuple(sorted({name for names in here for name in names} - names_there)),
+        delete=() if selection else tuple(sorted({name for names in here for name in names} - names_there)),
         replay=tuple(replays.steps),
-        lost=(*replays.lost, *_unknown(known.gap)),
+        lost=(*replays.lost, *_unknown(known.gap, selection)),
     )
 
 
-def _unknown(gap: Gap | None) -> list[Lost]:
+def selected(lookup: Lookup, state: State, names: Collection[str]) -> dict[Names, CheckpointId]:
+    """The part of a session state that has these names, and that holds the classes to which this refers."""
+    wanted = set(names)
+    named = [Version(each, at) for each, at in state.items() if not wanted.isdisjoint(each)]
+    return {each.names: each.checkpoint for each in References(lookup, state).with_holders(named)}
+
+
+def _unknown(gap: Gap | None, selection: Selection | None) -> list[Lost]:
     """The variables of which nothing is known; the last entry stands for those without a known name."""
     if gap is None:
         return []
+    if selection is not None:
+        return [Lost(Version((name,), gap.at), gap.reason) for name in selection.names if name in gap.names]
     return [Lost(Version(names, gap.at), gap.reason) for names in (*((name,) for name in gap.names), ())]
 
 

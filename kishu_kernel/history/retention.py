@@ -69,7 +69,7 @@ def retention(
                 continue
             if turn == _NEEDED:
                 protected.add(version)
-            elif checkpoint.id not in reached:
+            elif checkpoint.id not in reached and turn == _NEVER:  # else another checkpoint has taken it
                 unreachable.add(version)
             else:
                 rest.append((-turn * _worth_dropping(checkpoint, record), position, version))
@@ -141,9 +141,14 @@ def _needed(forest: _Forest, turns: Mapping[CheckpointId, float]) -> dict[Versio
             walk.go_to_child(checkpoint)
         else:
             walk.go_to_parent()
-    for version, inputs in reversed(walk.inputs):  # the inputs are of ancestors, which were entered before
-        for source in inputs:
-            walk.needed[source] = min(walk.needed[source], walk.needed[version])
+    again = True
+    while again:  # once, but where something was taken from elsewhere
+        again = False
+        for version, inputs in reversed(walk.inputs):  # the inputs are of ancestors, which were entered before
+            for source in inputs:
+                if walk.needed[version] < walk.needed[source]:
+                    walk.needed[source] = walk.needed[version]
+                    again = walk.has_taken
     return walk.needed
 
 
@@ -153,6 +158,7 @@ class _StateWalk:
     Attributes:
         needed: for each version the lowest turn among the checkpoints in whose states it is.
         inputs: versions that are not stored, each with the versions that its cell read.
+        has_taken: a checkpoint has taken versions from elsewhere, which may be entered later.
     """
 
     def __init__(self, turns: Mapping[CheckpointId, float]) -> None:
@@ -163,6 +169,7 @@ class _StateWalk:
         self._undo: list[tuple[list[Version], list[Version]]] = []
         self.needed: dict[Version, float] = {}
         self.inputs: list[tuple[Version, list[Version]]] = []
+        self.has_taken = False
 
     def go_to_child(self, checkpoint: Checkpoint) -> None:
         """Goes from the state of the parent to that of the checkpoint."""
@@ -175,16 +182,21 @@ class _StateWalk:
             self._take_out(version)
         made = [Version(record.names, checkpoint.id) for record in checkpoint.versions]
         for version, record in zip(made, checkpoint.versions, strict=True):
-            self.needed[version] = _NEVER
+            self.needed.setdefault(version, _NEVER)
             if not record.stored and record.replayable and read:
                 self.inputs.append((version, read))
             self._put_in(version)
+        for version in checkpoint.taken:
+            self.has_taken = True
+            self.needed.setdefault(version, _NEVER)
+            self._put_in(version)
         self._lowest.add(self._turns[checkpoint.id])
-        self._undo.append((gone, made))
+        self._undo.append((gone, [*made, *checkpoint.taken]))
 
     def _pass_over(self, checkpoint: Checkpoint) -> None:
         """The state stays that of the parent."""
-        self.needed.update({Version(record.names, checkpoint.id): _NEVER for record in checkpoint.versions})
+        for record in checkpoint.versions:
+            self.needed.setdefault(Version(record.names, checkpoint.id), _NEVER)
         self._lowest.add(self._turns[checkpoint.id])
         self._undo.append(([], []))
 
@@ -197,7 +209,7 @@ class _StateWalk:
             self._put_in(version)
 
     def _superseded(self, checkpoint: Checkpoint) -> list[Version]:
-        touched: list[Names] = [record.names for record in checkpoint.versions]
+        touched: list[Names] = list(checkpoint.covariables)
         touched.extend(checkpoint.dropped)
         state = self._state
         return list(dict.fromkeys(state[name] for names in touched for name in names if name in state))

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 from kishu_kernel.errors import AmbiguousTargetError, RequestError, UnknownTargetError
 from kishu_kernel.history.graph import Lookup, ancestry
-from kishu_kernel.model import CheckpointId
+from kishu_kernel.model import Checkpoint, CheckpointId, SessionId
 
 BRANCH = "branch/"
 TAG = "tag/"
@@ -29,13 +29,20 @@ def resolve(
     refs: Mapping[str, CheckpointId],
     find: Callable[[str, int], Sequence[CheckpointId]],
     lookup: Lookup,
+    everything: Callable[[], Iterable[Checkpoint]] = lambda: (),
+    session: SessionId | None = None,
 ) -> CheckpointId:
     """The checkpoint that a target means.
+
+    `In[7]` is the newest one on the path to HEAD whose cell bore that number; where none did, the newest of this
+    session, on whatever branch; else that of the last session that has one.
 
     Args:
         head: what `HEAD` means; None before the first checkpoint.
         refs: names, with `branch/` and `tag/` before them -> checkpoints.
         find: finds ids that begin with a prefix, at most so many.
+        everything: all checkpoints; asked only where the path to HEAD does not have a cell.
+        session: the one that asks; None where none does.
 
     Raises:
         UnknownTargetError: it means no checkpoint.
@@ -45,7 +52,15 @@ def resolve(
         raise UnknownTargetError(f"a target has at most {LONGEST} characters, this one has {len(target):,}")
     stepped = _STEPS.fullmatch(target)
     if stepped:
-        base = resolve(stepped["base"], head=head, refs=refs, find=find, lookup=lookup)
+        base = resolve(
+            stepped["base"],
+            head=head,
+            refs=refs,
+            find=find,
+            lookup=lookup,
+            everything=everything,
+            session=session,
+        )
         return _step_back(lookup, base, int(stepped["steps"] or 1), target)
     if target == "HEAD":
         if head is None:
@@ -53,7 +68,7 @@ def resolve(
         return head
     cell = _CELL.fullmatch(target)
     if cell:
-        return _cell(lookup, head, int(cell[1]))
+        return _cell(lookup, head, int(cell[1]), everything, session)
     meanings = {f"{kind[:-1]} {target}": refs[kind + target] for kind in (BRANCH, TAG) if kind + target in refs}
     if _PREFIX.fullmatch(target):
         meanings.update((id, id) for id in find(target, 10))
@@ -97,12 +112,29 @@ def _step_back(lookup: Lookup, base: CheckpointId, steps: int, target: str) -> C
     raise UnknownTargetError(f"{target!r} goes back beyond the first state")
 
 
-def _cell(lookup: Lookup, head: CheckpointId | None, number: int) -> CheckpointId:
+def _cell(
+    lookup: Lookup,
+    head: CheckpointId | None,
+    number: int,
+    everything: Callable[[], Iterable[Checkpoint]],
+    session: SessionId | None,
+) -> CheckpointId:
     there = []
     for checkpoint in ancestry(lookup, head):
         if checkpoint.execution_count == number:
             return checkpoint.id
         there += [] if checkpoint.execution_count is None else [checkpoint.execution_count]
+    known = list(everything())
+    found = [each for each in known if each.execution_count == number]
+    last = max((each for each in known if each.session in {one.session for one in found}), key=_age, default=None)
+    of_session = [each for each in found if each.session == session]
+    of_session = of_session or [each for each in found if last is not None and each.session == last.session]
+    if of_session:
+        return max(of_session, key=_age).id
     near = min(there, key=lambda count: abs(count - number), default=None)
     hint = "" if near is None else f"; the nearest one is In[{near}]"
-    raise UnknownTargetError(f"there is no state of In[{number}] on the path to HEAD{hint}")
+    raise UnknownTargetError(f"there is no state of In[{number}]{hint}")
+
+
+def _age(checkpoint: Checkpoint) -> tuple[float, CheckpointId]:
+    return checkpoint.timestamp, checkpoint.id

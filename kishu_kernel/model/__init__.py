@@ -29,7 +29,18 @@ from kishu_kernel.model.identity import (
     package_of_marker,
 )
 from kishu_kernel.model.payload import Buffer, CodecName, Payload
-from kishu_kernel.model.plan import CheckoutOptions, LoadStep, Lost, Outcome, Plan, ReplayMode, ReplayStep, ShownPlan
+from kishu_kernel.model.plan import (
+    CheckoutOptions,
+    LoadStep,
+    Lost,
+    Outcome,
+    Plan,
+    ReplayMode,
+    ReplayStep,
+    Selection,
+    ShownPlan,
+    Taking,
+)
 from kishu_kernel.model.storage import Collected, StoreShare, StoreStatistics
 
 __all__ = [
@@ -56,11 +67,13 @@ __all__ = [
     "Plan",
     "ReplayMode",
     "ReplayStep",
+    "Selection",
     "SessionId",
     "ShownPlan",
     "State",
     "StoreShare",
     "StoreStatistics",
+    "Taking",
     "VariableInfo",
     "Version",
     "VersionRecord",

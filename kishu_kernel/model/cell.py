@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from kishu_kernel.model.identity import Digest, Names
+from kishu_kernel.model.identity import Digest, Names, Version
 
 CellStatus = Literal["ok", "error", "interrupted"]
 
@@ -117,6 +117,7 @@ class Delta:
         created, modified, deleted: the same change, told by single names for a person. Sorted.
         accessed: names that the cell may have touched. Sorted.
         inputs: those of them whose values in the parent state the cell may have read. Sorted.
+        taken: versions that another checkpoint made, and that are part of the state from now on.
     """
 
     changes: tuple[Change, ...]
@@ -126,6 +127,7 @@ class Delta:
     deleted: tuple[str, ...]
     accessed: tuple[str, ...]
     inputs: tuple[str, ...]
+    taken: tuple[Version, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.dropped)
+        return bool(self.changes or self.dropped or self.taken)

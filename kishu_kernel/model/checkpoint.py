@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kishu_kernel.model.cell import CellStatus
-from kishu_kernel.model.identity import NO_DIGEST, CheckpointId, Digest, Names, SessionId
+from kishu_kernel.model.identity import NO_DIGEST, CheckpointId, Digest, Names, SessionId, Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Checkpoint:
         severed: set where this record, or one between it and its parent, was damaged: the names of variables that
             may have existed and of which nothing is known any more. None everywhere else.
         population: number of variables after the cell; None if nobody counted.
+        taken: versions of its state that other checkpoints made, from wherever these are in the graph.
         outputs: outputs of the cell, as nbformat v4 dictionaries.
         trusted: false if the store cannot show that this user wrote the record: its code is only to be read.
         outputs_trusted: the same of the outputs. Unknown if those were not loaded.
@@ -104,6 +105,7 @@ class Checkpoint:
     incomplete: str | None = None
     severed: tuple[str, ...] | None = None
     population: int | None = None
+    taken: tuple[Version, ...] = ()
     outputs: tuple[Mapping[str, object], ...] = ()
     trusted: bool = True
     outputs_trusted: bool = True
@@ -117,6 +119,11 @@ class Checkpoint:
     def changed(self) -> bool:
         """The cell changed variables."""
         return bool(self.created or self.modified or self.deleted)
+
+    @property
+    def covariables(self) -> tuple[Names, ...]:
+        """The co-variables of its state that are not those of the state before it."""
+        return (*(record.names for record in self.versions), *(version.names for version in self.taken))
 
     def record(self, names: Names) -> VersionRecord:
         """The record of the version of this co-variable that was made here.

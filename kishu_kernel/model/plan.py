@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypedDict
 
 from kishu_kernel.model.identity import CheckpointId, Version
 
@@ -59,6 +59,19 @@ class Lost:
 
     version: Version
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some variables of a state, where nothing else of it is wanted.
+
+    Attributes:
+        names: as they are called there.
+        copies: those of them that are wanted under other names, as copies that share nothing -> these names.
+    """
+
+    names: tuple[str, ...]
+    copies: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +134,15 @@ class CheckoutOptions:
     shown: ShownPlan | None = None
 
 
+class HowToTravel(TypedDict, total=False):
+    """The fields of `CheckoutOptions`, as arguments."""
+
+    dry_run: bool
+    replay: ReplayMode
+    allow_lost: bool
+    shown: ShownPlan | None
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a checkout did, or would do.
@@ -137,3 +159,17 @@ class Outcome:
     plan: Plan
     applied: bool
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What it did to take some variables of another state, or would do.
+
+    Attributes:
+        taken: those that were asked for and are there now, as they are called in the other state.
+        along: names that came with them, since they share objects with them.
+    """
+
+    outcome: Outcome
+    taken: tuple[str, ...]
+    along: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kishu_kernel.history.graph import Lookup, ancestry
 from kishu_kernel.history.retention import retention
-from kishu_kernel.model import CheckpointId
+from kishu_kernel.model import Checkpoint, CheckpointId
 from kishu_kernel.store.maintenance.bundle_export import Extract
 
 
@@ -14,6 +14,13 @@ def extract(lookup: Lookup, target: CheckpointId) -> Extract:
     Raises:
         KeyError: there is no such checkpoint.
     """
-    path = list(ancestry(lookup, target))
-    kept = retention(path, {"branch/main": target})
-    return Extract(target, path[0].session, tuple(checkpoint.id for checkpoint in path), kept.protected)
+    found: dict[CheckpointId, Checkpoint] = {}
+    todo = [target]
+    while todo:  # what a state on the path has taken was made on a path of its own
+        for checkpoint in ancestry(lookup, todo.pop()):
+            if checkpoint.id in found:
+                break
+            found[checkpoint.id] = checkpoint
+            todo += [version.checkpoint for version in checkpoint.taken]
+    kept = retention(found.values(), {"branch/main": target})
+    return Extract(target, found[target].session, tuple(found), kept.protected)

@@ -8,7 +8,7 @@ session has.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,10 +16,23 @@ from kishu_kernel.ambient.keeper import Move
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
-from kishu_kernel.history.graph import ancestry, state_at
+from kishu_kernel.history.graph import ancestry, known_state_at, state_at
 from kishu_kernel.history.left_out import left_out_notes
 from kishu_kernel.history.registered import registration_notes
-from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, Plan, State
+from kishu_kernel.model import (
+    NOTHING,
+    Access,
+    CellRun,
+    CheckoutOptions,
+    Checkpoint,
+    CheckpointId,
+    Outcome,
+    Plan,
+    Selection,
+    State,
+    Taking,
+    VersionRecord,
+)
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
 from kishu_kernel.session.edited_modules import edited_notes
@@ -29,6 +42,7 @@ from kishu_kernel.session.progress import ProgressReporter, ShowProgress
 from kishu_kernel.session.rerun import RestoredObjects
 from kishu_kernel.session.restore import Restorer
 from kishu_kernel.session.running_cells import RunningCells
+from kishu_kernel.session.taking import Claims, claims_of, selection_of, touched_names, whole_plan, with_taken
 from kishu_kernel.session.think_time import ThinkTime
 from kishu_kernel.session.timeline import Timeline
 
@@ -172,24 +186,29 @@ class Checkouts:
                 others = self._held_by_modules(restored)
                 self._rebind(plan, restored, start.ambient, branch, reuse)
         self._think_time.note_checkout(restored)
-        self._tell_differences(plan)
-        if others:
-            self._warn(AS_IT_IS.format(", ".join(others)))
+        self._tell_differences(plan, others)
+        self._tell_incomplete(target)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)
 
     def _names_at(self, target: CheckpointId | None) -> Iterator[str]:
         return (name for names in state_at(self._timeline.lookup, target) for name in names)
 
-    def _start(self, target: CheckpointId | None) -> _Start:
+    def _start(self, target: CheckpointId | None, *, staying: bool = False) -> _Start:
         if not self._cells.any_running and self._cells.unchecked == NOTHING:
             self._think_time.hasten_audit(self._names.variables(), AUDIT_SECONDS)
         self._cells.note_checkout()
         changes = self._checkpointer.changes()
         state = self._ledger.state_after(changes[0].delta)
-        return _Start(changes, state, self._ledger.ambient.move(self._timeline.lookup, target))
+        ambient = self._ledger.ambient
+        return _Start(changes, state, ambient.staying() if staying else ambient.move(self._timeline.lookup, target))
 
     def _obtained(
-        self, target: CheckpointId | None, options: CheckoutOptions, start: _Start, reuse: CheckoutReuse
+        self,
+        target: CheckpointId | None,
+        options: CheckoutOptions,
+        start: _Start,
+        reuse: CheckoutReuse,
+        selection: Selection | None = None,
     ) -> tuple[Plan, RestoredObjects]:
         self.under_way = True
         try:
@@ -205,6 +224,7 @@ class Checkouts:
                     shown=options.shown,
                     progress=ProgressReporter(self._show),
                     reuse=reuse,
+                    selection=selection,
                 )
         finally:
             self.under_way = False
@@ -246,6 +266,87 @@ class Checkouts:
 
         uninterrupted(switch, final_step=True)
 
+    # -- some variables only ---------------------------------------------------------------------
+
+    def take(
+        self,
+        names: Sequence[str],
+        target: CheckpointId,
+        label: str,
+        copies: Mapping[str, str],
+        options: CheckoutOptions,
+    ) -> Taking:
+        """Brings some variables as they were in another state, with what shares objects with them.
+
+        The rest stays. It gets a checkpoint of its own, or none where all of it is there as it was.
+
+        Args:
+            label: what the target is called.
+            copies: those that come under other names -> these names.
+
+        Raises:
+            RequestError: there are no such variables, or no such names are possible.
+            CheckoutError: it cannot be done; the session is as it was.
+        """
+        began = time.perf_counter()
+        previous, lookup = self._timeline.head, self._timeline.lookup
+        if not options.dry_run and self._cells.subshell_running:
+            raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
+        known = known_state_at(lookup, target)
+        selection = selection_of(names, copies, known, label, self._names.variables().keys())
+        unchecked = self._cells.unchecked
+        start = self._start(target, staying=True)
+        if options.dry_run:
+            self._cells.unchecked = unchecked
+            obtained = self._restorer.plan(
+                self._timeline, start.state, target, options.replay, start.ambient, selection
+            )
+            coming = [step.version for step in obtained.load]
+            given = (version for step in obtained.replay for version in step.gives)
+            coming += [each for each in given if known.versions.get(each.names) == each.checkpoint]
+            claims = claims_of(selection, coming, lookup, known.versions)
+            plan = whole_plan(obtained, start.state, claims.new_names)
+            return _taking(Outcome(previous, previous, plan, False, time.perf_counter() - began), selection, claims)
+        reuse = self._ledger.sequence_reuse()
+        self._timeline.pinned = target
+        with self._names.modules_of(lambda: (name for each in (*start.state, *known.versions) for name in each)):
+            obtained, restored = self._obtained(target, options, start, reuse, selection)
+            claims = claims_of(selection, restored, lookup, known.versions)
+            plan = whole_plan(obtained, start.state, claims.new_names)
+            plan = replace(plan, notes=left_out_notes(self._loaded_records(obtained)))
+            if not restored:
+                return _taking(Outcome(previous, previous, plan, False, time.perf_counter() - began), selection, claims)
+            with self._restorer.handing_over(restored):
+                self._store_changes(start)
+                previous = self._timeline.head
+                self._restorer.let_go(restored, claims.names)
+                others = self._held_by_modules(restored)
+                checkpoint = self._bind_taken(claims, restored, _take_code(selection, label))
+        self._think_time.begin(checkpoint)
+        self._tell_differences(plan, others)
+        outcome = Outcome(checkpoint.id, previous, plan, True, time.perf_counter() - began)
+        return _taking(outcome, selection, claims)
+
+    def _bind_taken(self, claims: Claims, restored: RestoredObjects, code: str) -> Checkpoint:
+        """Binds what was taken, and takes a checkpoint of that: both or, with an error, nothing."""
+        ledger, lookup, here = self._ledger, self._timeline.lookup, self._ledger.state
+        bound = claims.bound(restored)
+        records = [lookup(version.checkpoint).record(version.names) for version in claims.whole]
+        provides = {bytes.fromhex(token): name for record in records for token, name in record.provides.items()}
+        touched = touched_names(bound.keys(), {token.hex() for token in provides}, here, lookup)
+        run = CellRun(code, None, "ok", time.time(), 0.0)
+
+        def switch() -> Checkpoint:
+            with self._names.rebinding(bound, (), self._names.aliases()):
+                ledger.note_classes(provides, bound)
+                variables = self._names.variables()
+                judgement = ledger.judge(NOTHING, variables, Access(touched))
+                return ledger.take_checkpoint(run, with_taken(judgement, claims.whole, here), variables)
+
+        return uninterrupted(switch, final_step=True)
+
+    # -- what a person is told -------------------------------------------------------------------
+
     def _held_by_modules(self, restored: RestoredObjects) -> list[str]:
         """Names of what cannot be stored, stays as it is in a module, and is not what it was."""
         lookup, differs = self._timeline.lookup, self._ledger.differs
@@ -257,18 +358,40 @@ class Checkouts:
         timeline, target = self._timeline, plan.target
         registered = registration_notes(timeline.lookup, here, target, timeline.session)
         edited = () if target is None else edited_notes(timeline.lookup(target), self._names_at(target))
-        records = (timeline.lookup(step.version.checkpoint).record(step.version.names) for step in plan.load)
-        return replace(plan, notes=registered + edited + left_out_notes(records))
+        return replace(plan, notes=registered + edited + left_out_notes(self._loaded_records(plan)))
 
-    def _tell_differences(self, plan: Plan) -> None:
-        """Tells the user in what the state is not what it was."""
-        target = plan.target
+    def _loaded_records(self, plan: Plan) -> Iterator[VersionRecord]:
+        lookup = self._timeline.lookup
+        return (lookup(step.version.checkpoint).record(step.version.names) for step in plan.load)
+
+    def _tell_differences(self, plan: Plan, others: Sequence[str]) -> None:
+        """Tells the user in what what came is not what it was.
+
+        Args:
+            others: names of what stays as it is in a module.
+        """
         for note in plan.notes:
             self._warn(note)
         if self._restorer.differing_after_rerun:
             names = dict.fromkeys(name for each in self._restorer.differing_after_rerun for name in each)
             self._warn(DIFFERENT.format(", ".join(names)))
+        if others:
+            self._warn(AS_IT_IS.format(", ".join(others)))
+
+    def _tell_incomplete(self, target: CheckpointId | None) -> None:
         at = self._timeline.lookup(target) if target is not None else None
         if at is not None and at.incomplete and at.severed is None:
             reason = KERNEL_ENDED if at.incomplete == KERNEL_ENDED else KEPT_WITH_NEXT
             self._warn(INCOMPLETE.format(target, reason))
+
+
+def _taking(outcome: Outcome, selection: Selection, claims: Claims) -> Taking:
+    lost = {name for each in outcome.plan.lost for name in each.version.names}
+    along = claims.old_names - set(selection.names)
+    return Taking(outcome, tuple(name for name in selection.names if name not in lost), tuple(sorted(along)))
+
+
+def _take_code(selection: Selection, label: str) -> str:
+    """The line that would do the same, for the history."""
+    renamed = {name: f" as {new}" for name, new in selection.copies.items()}
+    return "\n".join(f"%kishu take {name}@{label}{renamed.get(name, '')}" for name in selection.names)

@@ -15,7 +15,18 @@ from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import LostError, PlanChangedError, SideEffectsError
 from kishu_kernel.history.graph import Lookup
 from kishu_kernel.history.plan import make_plan
-from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Plan, ReplayMode, ReplayStep, ShownPlan, State, Version
+from kishu_kernel.model import (
+    Checkpoint,
+    CheckpointId,
+    Lost,
+    Plan,
+    ReplayMode,
+    ReplayStep,
+    Selection,
+    ShownPlan,
+    State,
+    Version,
+)
 from kishu_kernel.model.amounts import counted
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.timeline import Timeline
@@ -72,11 +83,12 @@ class CheckoutRequest:
     progress: ProgressReporter
     reuse: CheckoutReuse
     shown: ShownPlan | None = None
+    selection: Selection | None = None
 
     def plan(self, failures: LoadFailures, unobtainable: Mapping[Version, str]) -> Plan:
         """The plan, given what has failed so far."""
         lookup = _distrusting(self.timeline.lookup, failures.untrusted)
-        plan = make_plan(lookup, self.here, self.target, self.replay, failures.unloadable, unobtainable)
+        plan = make_plan(lookup, self.here, self.target, self.replay, failures.unloadable, unobtainable, self.selection)
         ambient = self.ambient
         return replace(plan, ambient=tuple(sorted(ambient.values)), lost=(*plan.lost, *ambient.lost))
 
@@ -104,9 +116,9 @@ class CheckoutRequest:
         if self.shown is not None and plan.target != self.shown.target:
             raise PlanChangedError(_ELSEWHERE, plan)
         if plan.lost and not self.allow_lost:
-            raise LostError(_lost_sentence(plan), plan)
+            raise LostError(_lost_sentence(plan, self.selection), plan)
         if any(step.checkpoint not in accepted for step in plan.with_side_effects):
-            raise SideEffectsError(_effects_sentence(plan), plan)
+            raise SideEffectsError(_effects_sentence(plan, self.selection), plan)
         if self.shown is not None and (
             new := [each for each in plan.replay if each.checkpoint not in self.shown.replay]
         ):
@@ -133,7 +145,9 @@ _ELSEWHERE = (
 _WITHOUT = "Ask with allow_lost to go there without them"
 
 
-def _lost_sentence(plan: Plan) -> str:
+def _lost_sentence(plan: Plan, selection: Selection | None) -> str:
+    if selection is not None:
+        return f"this cannot be taken: {_reasons(plan.lost)}. Ask with allow_lost to take the rest"
     return f"this state cannot be brought back completely: {_reasons(plan.lost)}. {_WITHOUT}"
 
 
@@ -143,12 +157,13 @@ def _also_sentence(new: Sequence[ReplayStep]) -> str:
     return f"going there now also re-runs {told}{more}: look at the new plan, and ask again"
 
 
-def _effects_sentence(plan: Plan) -> str:
+def _effects_sentence(plan: Plan, selection: Selection | None) -> str:
     steps = plan.with_side_effects
     told = "; ".join(f"`{_first_line(step)}` {', '.join(step.side_effects)}" for step in steps[:_MAX_CELLS])
     more = f"; and {len(steps) - _MAX_CELLS} more" if len(steps) > _MAX_CELLS else ""
     cells = counted(len(plan.replay), "cell")
-    return f'going there re-runs {cells}, with side effects: {told}{more}. Ask with replay "auto" to allow it'
+    what = "going there" if selection is None else "taking this"
+    return f'{what} re-runs {cells}, with side effects: {told}{more}. Ask with replay "auto" to allow it'
 
 
 def _first_line(step: ReplayStep) -> str:

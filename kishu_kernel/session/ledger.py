@@ -157,6 +157,7 @@ class Ledger:
             versions=version_records(judgement, encoded, variables, run.code),
             dropped=(*delta.dropped, *self._lost),
             population=_count_names(self.state_after(delta)),
+            taken=delta.taken,
             aliases=self._names.aliases(),
             ambient=ambient.after,
             ambient_before=ambient.before,
@@ -274,7 +275,7 @@ class Ledger:
             return
         self._lazy_timeline.flush()  # the checkpoint is written twice, and the writer must not see both at once
         checkpoint = self.timeline.store.checkpoint(head)
-        made = {name for record in checkpoint.versions for name in record.names}
+        made = {name for names in checkpoint.covariables for name in names}
         if not made.isdisjoint(name for each in delta.changes for name in each.names):
             self.take_checkpoint(CellRun("", None, "ok", time.time(), 0.0), judgement, variables)
             return
@@ -382,12 +383,16 @@ class Ledger:
         kept = {version.names: version.checkpoint for version in plan.keep}
         gone = [names for names in self.state if names not in kept]
         for of_version in known.values():
-            for token, name in of_version.provides.items():
-                if derives(type(bound[name]), type):
-                    self._table.class_tokens.note_loaded(bound[name], token)
+            self.note_classes(of_version.provides, bound)
         self._detector.apply_checkout(gone, known, bound)
         self.state = kept | {version.names: version.checkpoint for version in restored}
         self._lost = tuple(lost.version.names for lost in plan.lost if lost.version.names)
+
+    def note_classes(self, provides: Mapping[bytes, str], bound: Mapping[str, Any]) -> None:
+        """Classes that were loaded, or made by a re-run, have these tokens, and names."""
+        for token, name in provides.items():
+            if derives(type(bound[name]), type):
+                self._table.class_tokens.note_loaded(bound[name], token)
 
 
 def _count_names(state: State) -> int:

@@ -261,6 +261,12 @@ class UserNamespace:
         return name in _REBOUND or _INTERNAL_PATTERN.fullmatch(name) is not None
 
 
+def is_users_name(name: str) -> bool:
+    """Whether a variable of the user's can have this name: IPython and frontends have some for themselves."""
+    taken = name in _FIXED or name in _REBOUND or name in OUTPUT_ALIASES or name in ("exit", "quit", "get_ipython")
+    return not taken and not is_result(name) and _INTERNAL_PATTERN.fullmatch(name) is None
+
+
 def is_result(name: object) -> bool:
     """Whether it is one of `_1`, `_2`, ..."""
     return type(name) is str and name[:1] == "_" and _RESULT.fullmatch(name) is not None

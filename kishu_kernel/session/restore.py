@@ -22,6 +22,7 @@ from kishu_kernel.model import (
     Plan,
     ReplayMode,
     ReplayStep,
+    Selection,
     ShownPlan,
     State,
     Version,
@@ -71,10 +72,17 @@ class Restorer:
         return self._rerunner.differing_after_rerun
 
     def plan(
-        self, timeline: Timeline, here: State, target: CheckpointId | None, replay: ReplayMode, ambient: Move
+        self,
+        timeline: Timeline,
+        here: State,
+        target: CheckpointId | None,
+        replay: ReplayMode,
+        ambient: Move,
+        selection: Selection | None = None,
     ) -> Plan:
         """The plan that `obtain` would begin with. The arguments are the same."""
-        request = CheckoutRequest(timeline, here, target, replay, ambient, True, ProgressReporter(), CheckoutReuse())
+        unused = ProgressReporter(), CheckoutReuse()
+        request = CheckoutRequest(timeline, here, target, replay, ambient, True, *unused, selection=selection)
         return request.plan(self._failures_at(timeline, target), {})
 
     def obtain(
@@ -89,6 +97,7 @@ class Restorer:
         shown: ShownPlan | None = None,
         progress: ProgressReporter | None = None,
         reuse: CheckoutReuse | None = None,
+        selection: Selection | None = None,
     ) -> tuple[Plan, RestoredObjects]:
         """The plan, and all objects that it brings back. The caller says who gets them: `handing_over`.
 
@@ -101,6 +110,7 @@ class Restorer:
             shown: what a person has seen; nothing else is done.
             progress: is told how far it is.
             reuse: the sequences that the session holds; learns those that are loaded.
+            selection: what of the target is wanted; None: all of it.
 
         Raises:
             PlanChangedError: another state would be reached, or another cell re-run, than was shown.
@@ -119,6 +129,7 @@ class Restorer:
             progress or ProgressReporter(),
             reuse or CheckoutReuse(),
             shown,
+            selection,
         )
         self._copies = UnclaimedObjects(self._tell)
         self._rerunner.begin_plan(UnclaimedObjects(self._tell))
@@ -143,6 +154,14 @@ class Restorer:
             raise
         self._copies.hand_over()
         self._rerunner.settle([obj for objects in restored.values() for obj in objects.values()])
+
+    def let_go(self, restored: RestoredObjects, claimed: Mapping[Version, Collection[str]]) -> None:
+        """Of what was obtained, nobody gets more than these names of each version. The rest ends without an effect."""
+        left = [(objects, name) for each, objects in restored.items() for name in objects.keys() - set(claimed[each])]
+        for objects, name in left:
+            self._copies.note([objects.pop(name)])
+        if left:
+            self._copies.let_go()
 
     def _disarm(self, error: BaseException) -> None:
         self._rerunner.inputs.failed(error)
@@ -230,7 +249,14 @@ class Restorer:
         Args:
             bound: what the names of the state are bound to, as far as it is there.
         """
-        return self._decoded(request, step, bound, PayloadReuse(request.reuse, step.version), self._copies, self._table)
+        live = None if self._is_copied_class(request, step.version) else self._table
+        return self._decoded(request, step, bound, PayloadReuse(request.reuse, step.version), self._copies, live)
+
+    def _is_copied_class(self, request: CheckoutRequest, version: Version) -> bool:
+        """Whether a copy of a class is wanted, which is another one than the class that lives."""
+        if request.selection is None or request.selection.copies.keys().isdisjoint(version.names):
+            return False
+        return bool(request.timeline.lookup(version.checkpoint).record(version.names).provides)
 
     def _load_input(self, request: CheckoutRequest, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
         """Fresh objects, for a re-run only: it may change their classes, too."""

@@ -19,8 +19,10 @@ Law: nothing that goes wrong here may reach the user's cell. Knows no IPython (`
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,8 +39,7 @@ from kishu_kernel.model import (
     CheckpointId,
     Collected,
     Outcome,
-    ReplayMode,
-    ShownPlan,
+    Taking,
     Version,
 )
 from kishu_kernel.objects.reducers import ReductionTable
@@ -51,11 +52,15 @@ from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ShowProgress
 from kishu_kernel.session.running_cells import RunningCells, Ticket
+from kishu_kernel.session.state_digest import StateDigest
 from kishu_kernel.session.think_time import LATER, SOON, ThinkTime
 from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:  # imported when they are first needed: a kernel starts without them
+    from typing_extensions import Unpack
+
     from kishu_kernel.compare import Comparison
+    from kishu_kernel.model.plan import HowToTravel
     from kishu_kernel.session.checkout import Checkouts
     from kishu_kernel.session.rerun import CellRunner
 
@@ -74,6 +79,10 @@ class Session:
         rules: what is not to be stored.
         show: shows how far a checkout is that takes long.
         trials: whether what was stored is tried in think time. Side effects must be audited for that (`audit_hook`).
+
+    Attributes:
+        started: when it began, in seconds since the epoch.
+        resumed_from: the state of an earlier session in which it began, or that it went to last; None: no such one.
     """
 
     def __init__(
@@ -89,6 +98,9 @@ class Session:
         show: ShowProgress | None = None,
         trials: bool = True,
     ) -> None:
+        self.started = time.time()
+        self.resumed_from: CheckpointId | None = None
+        self._digest = StateDigest()
         self._names = namespace
         self._table = table
         self._rerun = rerun
@@ -228,20 +240,12 @@ class Session:
 
     # -- checkout --------------------------------------------------------------------------------
 
-    def checkout(
-        self,
-        target: str,
-        *,
-        dry_run: bool = False,
-        replay: ReplayMode = "ask",
-        allow_lost: bool = False,
-        shown: ShownPlan | None = None,
-    ) -> Outcome:
+    def checkout(self, target: str, **how: Unpack[HowToTravel]) -> Outcome:
         """Brings the state of a checkpoint back. Keeps the objects that are the same there.
 
         Args:
             target: an id, a branch, a tag, `HEAD~2`, ... (`history.targets`).
-            dry_run, replay, allow_lost, shown: as of `CheckoutOptions`.
+            how: as of `CheckoutOptions`; also of the next three.
 
         Raises:
             RequestError: there is no such target.
@@ -250,19 +254,11 @@ class Session:
         with self._gate:
             self.flush()
             self._checkouts.await_handed_over()
-            options = CheckoutOptions(dry_run, replay, allow_lost, shown)
+            options = CheckoutOptions(**how)
             branch = target if target in self.timeline.names("branch/") else None
             return self._checkouts.check_out(self.timeline.resolve(target), options, branch)
 
-    def undo(
-        self,
-        steps: int = 1,
-        *,
-        dry_run: bool = False,
-        replay: ReplayMode = "ask",
-        allow_lost: bool = False,
-        shown: ShownPlan | None = None,
-    ) -> Outcome:
+    def undo(self, steps: int = 1, **how: Unpack[HowToTravel]) -> Outcome:
         """Goes to the parent, so many times. The parent of the first checkpoint is the empty state.
 
         Raises:
@@ -271,18 +267,10 @@ class Session:
         """
         with self._gate:
             self.flush()
-            options = CheckoutOptions(dry_run, replay, allow_lost, shown)
+            options = CheckoutOptions(**how)
             return self._checkouts.check_out(self._checkouts.undo_target(steps), options)
 
-    def redo(
-        self,
-        steps: int = 1,
-        *,
-        dry_run: bool = False,
-        replay: ReplayMode = "ask",
-        allow_lost: bool = False,
-        shown: ShownPlan | None = None,
-    ) -> Outcome:
+    def redo(self, steps: int = 1, **how: Unpack[HowToTravel]) -> Outcome:
         """Goes to the child that was undone last, so many times.
 
         Raises:
@@ -291,18 +279,10 @@ class Session:
         """
         with self._gate:
             self.flush()
-            options = CheckoutOptions(dry_run, replay, allow_lost, shown)
+            options = CheckoutOptions(**how)
             return self._checkouts.check_out(self._checkouts.redo_target(steps), options)
 
-    def resume(
-        self,
-        session: str | None = None,
-        *,
-        dry_run: bool = False,
-        replay: ReplayMode = "ask",
-        allow_lost: bool = False,
-        shown: ShownPlan | None = None,
-    ) -> Outcome:
+    def resume(self, session: str | None = None, **how: Unpack[HowToTravel]) -> Outcome:
         """Goes to the head of an earlier session.
 
         A session that has run no cell has nothing to lose: it brings back all that can be brought back, and the plan
@@ -320,7 +300,23 @@ class Session:
             self._checkouts.await_handed_over()
             target = self.timeline.head_to_resume(session)
             fresh = self.timeline.head is None and not self.timeline.used and self.timeline.lookup(target).trusted
-            return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost or fresh, shown))
+            options = CheckoutOptions(**how)
+            outcome = self._checkouts.check_out(target, replace(options, allow_lost=options.allow_lost or fresh))
+            self.resumed_from = outcome.head if outcome.applied else self.resumed_from
+            return outcome
+
+    def take(self, names: Sequence[str], target: str, copies: Mapping[str, str], **how: Unpack[HowToTravel]) -> Taking:
+        """Brings some variables as they were in another state, as in `Checkouts.take`. The rest stays.
+
+        Raises:
+            RequestError: there is no such target, or it has no such variables.
+            CheckoutError: it cannot be done; the session is as it was.
+        """
+        with self._gate:
+            self.flush()
+            self._checkouts.await_handed_over()
+            id = self.timeline.resolve(target)
+            return self._checkouts.take(names, id, self.timeline.label(id), copies, CheckoutOptions(**how))
 
     @property
     def rerunning(self) -> bool:
@@ -341,6 +337,10 @@ class Session:
         return self._checkouts if "_checkouts" in vars(self) else None
 
     # -- the history -----------------------------------------------------------------------------
+
+    def state_digest(self) -> str:
+        """The digest of the state at the last checkpoint, as in `StateDigest`. Safe from any thread."""
+        return self._digest.of(self.timeline.lookup, self._ledger.state)
 
     def compare(self, pairs: Mapping[str, tuple[Version, Version]]) -> dict[str, Comparison]:
         """In what way variables differ, as in `VersionComparison.compare`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -33,12 +34,14 @@ class StoredHistory:
     Attributes:
         head: the checkpoint that it is seen from; None before the first.
         branch: the branch that ends at the head; None if none or several do.
+        session: the one that it is seen from; None where none has the store open.
     """
 
     def __init__(self, store: Store, head: CheckpointId | None = None, branch: str | None = None) -> None:
         self.store = store
         self.head = head
         self.branch = branch
+        self.session: SessionId | None = None
         self._known: dict[CheckpointId, Checkpoint] = {}
 
     @classmethod
@@ -76,7 +79,24 @@ class StoredHistory:
             UnknownTargetError: it means none.
             AmbiguousTargetError: it may mean several.
         """
-        return resolve(target, head=self.head, refs=self.store.refs(), find=self.store.find, lookup=self.lookup)
+        return resolve(
+            target,
+            head=self.head,
+            refs=self.store.refs(),
+            find=self.store.find,
+            lookup=self.lookup,
+            everything=lambda: self.store.checkpoints(outputs=False),
+            session=self.session,
+        )
+
+    def label(self, id: CheckpointId) -> str:
+        """What a person calls a checkpoint here: `In[3]` where that means it, else the beginning of its id."""
+        number = self.lookup(id).execution_count
+        if number is not None:
+            with suppress(RequestError):
+                if self.resolve(f"In[{number}]") == id:
+                    return f"In[{number}]"
+        return id[:8]
 
     def names(self, kind: str) -> dict[str, CheckpointId]:
         """Branches (kind `BRANCH`) or tags (`TAG`) of the notebook: name -> checkpoint. Sorted."""
@@ -120,7 +140,7 @@ class Timeline(StoredHistory):
         self._collect_above = limit
         """Size of the store in bytes above which payloads are dropped."""
         self._after_write = after_write
-        self.session = session
+        self.session: SessionId = session
         self._failed_branch: str | None = None
         """A branch that was begun with a checkpoint that could not be written: the next one begins it again."""
         self._redo_children: dict[CheckpointId | None, CheckpointId] = {}

@@ -103,13 +103,15 @@ def _as_code(lost: Checkpoint, reason: str) -> Checkpoint:
     The next complete checkpoint compares with what was before this one. It tells of a deleted name only if the name
     existed then: so here a dropped co-variable counts as one more of which nothing is known.
     """
-    made = {name for record in lost.versions for name in record.names}
+    made = {name for names in lost.covariables for name in names}
     gone = tuple(names for names in lost.dropped if names and made.isdisjoint(names))
-    versions = (*map(_unstored, lost.versions), *(_unknown(names) for names in gone))
+    unknown = (*gone, *(version.names for version in lost.taken))
+    versions = (*map(_unstored, lost.versions), *(_unknown(names) for names in unknown))
     return replace(
         lost,
         versions=tuple(replace(record, reason=f"it could not be stored: {reason}") for record in versions),
         dropped=(),
+        taken=(),
         ambient=dict.fromkeys(lost.ambient, b""),
         ambient_before={},
         population=None if lost.population is None else lost.population + sum(map(len, gone)),

@@ -76,7 +76,6 @@ def test_what_targets_mean(target: str, expected: Checkpoint) -> None:
         "eeee",
         "HEAD~4",
         "In[9]",
-        "In[7]",
         "In[-1]",
         "head/s",
         "branch/main",
@@ -144,3 +143,44 @@ def test_what_may_have_been_meant(target: str, hint: str) -> None:
     with pytest.raises(UnknownTargetError) as caught:
         meaning(target)
     assert hint in str(caught.value)
+
+
+def of_session(session: str, id: str, count: int, timestamp: float) -> Checkpoint:
+    return replace(
+        FIRST, id=CheckpointId(id), session=SessionId(session), execution_count=count, timestamp=timestamp, parent=None
+    )
+
+
+OTHERS = [
+    of_session("s", "eeee000000000001", 9, 1.0),
+    of_session("s", "eeee000000000002", 9, 3.0),
+    of_session("before", "eeee000000000003", 8, 4.0),
+    of_session("before", "eeee000000000004", 9, 5.0),
+    of_session("before", "eeee000000000005", 1, 6.0),
+    of_session("long before", "eeee000000000006", 8, 4.5),
+]
+
+
+@pytest.mark.parametrize(
+    ("target", "session", "expected"),
+    [
+        ("In[1]", "s", FIRST.id),  # on the path, though newer ones bear the number
+        ("In[7]", "s", ASIDE.id),  # on another branch of this session
+        ("In[9]", "s", "eeee000000000002"),  # the newest of this session, though a newer one is of another
+        ("In[9]", "new", "eeee000000000004"),
+        ("In[8]", "s", "eeee000000000003"),  # of the session that was used last
+        ("In[9]", None, "eeee000000000004"),
+    ],
+)
+def test_a_cell_of_another_branch_or_session(target: str, session: str | None, expected: str) -> None:
+    nodes = {**NODES, **{each.id: each for each in OTHERS}}
+    found = resolve(
+        target,
+        head=SETTLED.id,
+        refs=REFS,
+        find=find,
+        lookup=nodes.__getitem__,
+        everything=nodes.values,
+        session=None if session is None else SessionId(session),
+    )
+    assert found == expected

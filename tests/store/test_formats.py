@@ -151,7 +151,7 @@ def test_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
     assert store.commit(trivial(1), [payload(b"s")], {}).trusted
     store.close()
     with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(db=env.open_db(b"meta")) as txn:
-        assert txn.get(schema.FORMAT_KEY) == b"3"
+        assert txn.get(schema.FORMAT_KEY) == b"4"
 
 
 def test_a_migration_that_dies_leaves_format_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_a_migration_that_dies_leaves_format_1(tmp_path: Path, monkeypatch: pyte
     store.close()
 
 
-@pytest.mark.parametrize("value", [b"4", b"99", b"two"])
+@pytest.mark.parametrize("value", [b"5", b"99", b"two"])
 def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path, value: bytes) -> None:
     path = fixture(tmp_path / "store", "store_v2")
     with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(write=True) as txn:

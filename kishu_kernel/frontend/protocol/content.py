@@ -44,6 +44,7 @@ def checkpoint_content(
         "modified": list(checkpoint.modified),
         "deleted": list(checkpoint.deleted),
         "accessed": list(checkpoint.accessed),
+        "taken": [{"names": list(each.names), "checkpoint": each.checkpoint} for each in checkpoint.taken],
         "covariables": [list(record.names) for record in checkpoint.versions],
         "payload_bytes": checkpoint.payload_bytes,
         "written_bytes": checkpoint.written_bytes,
@@ -114,6 +115,28 @@ def outcome_content(outcome: Outcome) -> Json:
         "applied": outcome.applied,
         "seconds": outcome.seconds,
     }
+
+
+def texts(value: list[Any]) -> list[str]:
+    """Returns a list of strings.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not all(isinstance(each, str) for each in value):
+        raise ValueError("a list of strings")
+    return value
+
+
+def texts_by_text(value: Json) -> dict[str, str]:
+    """Returns an object whose values are strings.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not all(isinstance(each, str) for each in value.values()):
+        raise ValueError("an object whose values are strings")
+    return value
 
 
 def comparison_content(comparison: Comparison) -> Json:

@@ -7,13 +7,14 @@ Neighbours: `reading` has what needs no session, `operations` lists all, `reques
 
 from __future__ import annotations
 
+import platform
 from dataclasses import asdict
 from datetime import datetime, timezone
 from itertools import takewhile
 from typing import Any
 
 from kishu_kernel.errors import RequestError, StoreError
-from kishu_kernel.frontend.protocol.content import Json, comparison_content, outcome_content
+from kishu_kernel.frontend.protocol.content import Json, comparison_content, moment, outcome_content
 from kishu_kernel.frontend.protocol.reading import Reader
 from kishu_kernel.frontend.protocol.session_host import SessionHost
 from kishu_kernel.history.graph import ancestry, common_ancestor
@@ -56,6 +57,12 @@ class LiveOperations:
                 "checkpoints": statistics.checkpoints,
                 "chunks": statistics.chunks,
             },
+            "state": self._session.state_digest(),
+            "kernel": {
+                "started": moment(self._session.started),
+                "resumed_from": self._session.resumed_from,
+                "python": platform.python_version(),
+            },
             "warnings": [*self._host.warnings, *errors],
         }
 
@@ -96,6 +103,15 @@ class LiveOperations:
     def resume(self, session: str | None, **how: Any) -> Json:
         """Goes to where an earlier session of this notebook ended; None: the last one."""
         return self._traveled(self._session.resume(session, **how))
+
+    def take(self, names: list[str], target: str, **how: Any) -> Json:
+        """Brings some variables as they were at `target`, and leaves the rest as it is."""
+        copies = how.pop("as")
+        done = self._session.take(names, target, copies, **how)
+        if done.outcome.applied:
+            self._host.notify_checkout()
+        content = outcome_content(done.outcome)
+        return {**content, "taken": list(done.taken), "along": list(done.along), "as": copies}
 
     def stores(self) -> Json:
         """All stores of this user, the last used first."""

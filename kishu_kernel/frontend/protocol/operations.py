@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kishu_kernel.frontend.protocol.content import Json, shown_plan
+from kishu_kernel.frontend.protocol.content import Json, shown_plan, texts, texts_by_text
 from kishu_kernel.frontend.protocol.live_operations import LiveOperations
 from kishu_kernel.frontend.protocol.parameters import Operation, Parameter
 
@@ -38,11 +38,15 @@ def _reading(name: str, /, **parameters: Parameter) -> Operation:
     return Operation(answer, parameters, changes=False)
 
 
+def _status(live: LiveOperations) -> Json:
+    return {**live.status(), "operations": list(OPERATIONS)}
+
+
 _DIFF = {"target": _TEXT, "base": _TARGET_OR_HEAD, "values": _FLAG}
 
 OPERATIONS: dict[str, Operation] = {
     # These only look.
-    "status": Operation(LiveOperations.status, changes=False, patience=0.05),
+    "status": Operation(_status, changes=False, patience=0.05),
     "log": _reading("log", limit=_LIMIT, all=_FLAG, since=_OPTIONAL_TEXT, graph=_FLAG),
     "show": _reading("show", target=_TEXT),
     "diff": Operation(LiveOperations.diff, _DIFF, changes=False),
@@ -55,6 +59,15 @@ OPERATIONS: dict[str, Operation] = {
     "undo": Operation(LiveOperations.undo, {"steps": _STEPS, **_TRAVEL}),
     "redo": Operation(LiveOperations.redo, {"steps": _STEPS, **_TRAVEL}),
     "resume": Operation(LiveOperations.resume, {"session": _OPTIONAL_TEXT, **_TRAVEL}),
+    "take": Operation(
+        LiveOperations.take,
+        {
+            "names": Parameter(list, read=texts),
+            "target": _TEXT,
+            "as": Parameter(dict, {}, read=texts_by_text),
+            **_TRAVEL,
+        },
+    ),
     "commit": Operation(LiveOperations.commit, {"message": _TEXT}),
     "branch": Operation(LiveOperations.branch, _NAMING),
     "tag": Operation(LiveOperations.tag, _NAMING),

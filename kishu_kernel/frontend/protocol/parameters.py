@@ -14,6 +14,7 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json
 
 _REQUIRED: Any = object()
+_KINDS = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
 _MAX_NAMES = 20
 """Names that a sentence lists at most."""
 
@@ -102,7 +103,7 @@ def _checked(name: str, key: str, value: Any, parameter: Parameter) -> Any:
         return None
     kind: type = type(value)
     if kind is not parameter.kind:  # true is not a whole number, though Python says so
-        wanted = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object"}[parameter.kind]
+        wanted = _KINDS[parameter.kind]
         raise RequestError(f"{key!r} of {name} must be {wanted}, not {kind.__name__}")
     if parameter.least is not None and value < parameter.least:
         raise RequestError(f"{key!r} of {name} must be at least {parameter.least}")

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.model import Checkpoint, CheckpointId, Digest, VariableInfo, VersionRecord
+from kishu_kernel.model import Checkpoint, CheckpointId, Digest, VariableInfo, Version, VersionRecord
 from kishu_kernel.store.format.schema import dump_json, load_json
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 
@@ -44,6 +44,7 @@ _RECORD_DEFAULTS: dict[str, object] = {
     "incomplete": None,
     "severed": None,
     "population": None,
+    "taken": [],
 }
 _LOST_SESSION = "lost"
 """The session of records that repairs up to 0.4 wrote in place of lost ones. They have no `severed`."""
@@ -65,6 +66,7 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
 
     The fields of `model.Checkpoint` have their own names, digests are in hex, ambient state is in base64. `versions` is
     an array of objects like that, each with `variables`: arrays [name, type, summary] or [name, type, summary, digest].
+    `taken` is an array of arrays [names, id of the checkpoint].
     """
     record = {
         "session": checkpoint.session,
@@ -94,6 +96,7 @@ def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
         "incomplete": checkpoint.incomplete,
         "severed": checkpoint.severed,
         "population": checkpoint.population,
+        "taken": [[version.names, version.checkpoint] for version in checkpoint.taken],
     }
     return dump_json(_without(record, _RECORD_DEFAULTS))
 
@@ -171,6 +174,7 @@ def _checkpoint(id: CheckpointId, stored: dict[str, Any], trusted: bool) -> Chec
         incomplete=record["incomplete"],
         severed=_severed(record),
         population=record["population"],
+        taken=tuple(Version(tuple(names), id) for names, id in record["taken"]),
         trusted=trusted,
     )
 

@@ -151,6 +151,10 @@ def _texts(value: Iterable[object]) -> bool:
     return all(map(_text, value))
 
 
+def _id(value: object) -> bool:
+    return isinstance(value, str) and bool(_ID.fullmatch(value))
+
+
 def _count(value: object) -> bool:
     return type(value) is int and value >= 0
 
@@ -172,7 +176,7 @@ def _version(record: VersionRecord) -> bool:
 
 
 _FIELDS: dict[str, Callable[..., bool]] = {
-    "parent": lambda value: value is None or (isinstance(value, str) and bool(_ID.fullmatch(value))),
+    "parent": lambda value: value is None or _id(value),
     "session": _text,
     "timestamp": _moment,
     "duration": _moment,
@@ -194,5 +198,6 @@ _FIELDS: dict[str, Callable[..., bool]] = {
     "incomplete": _maybe_text,
     "severed": lambda value: value is None or _texts(value),
     "population": lambda value: value is None or _count(value),
+    "taken": lambda value: all(_texts(each.names) and _id(each.checkpoint) for each in value),
     "outputs": lambda value: all(isinstance(output, dict) for output in value),
 }

@@ -234,7 +234,7 @@ class Inspection:
                 checkpoint.timestamp,
                 trusted,
                 stored,
-                frozenset(checkpoint.inputs).union(*(each.names for each in checkpoint.versions), *checkpoint.dropped),
+                frozenset(checkpoint.inputs).union(*checkpoint.covariables, *checkpoint.dropped),
                 frozenset(checkpoint.created),
                 frozenset(checkpoint.ambient),
             )
