@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from kishu_kernel import errors
@@ -27,7 +27,7 @@ from kishu_kernel.errors import KishuError, NotKishuError, ReplyError
 
 Replay = Literal["auto", "ask", "never"]
 
-LOOKING = frozenset({"status", "log", "show", "diff", "variable", "search", "export", "stores"})
+LOOKING = frozenset({"status", "log", "show", "diff", "variable", "inspect", "search", "export", "stores"})
 """Operations that are answered while a cell runs."""
 
 
@@ -138,6 +138,21 @@ class Client:
         """The checkpoints on the path to HEAD that changed a variable; newest first."""
         return self.request("variable", name=name, limit=limit)
 
+    def inspect(
+        self,
+        names: Sequence[str] | None = None,
+        target: str | None = None,
+        *,
+        limit: int = 100,
+        preview: bool = True,
+    ) -> Json:
+        """The variables of now, or those of `target`: type, summary, shape, a preview, and who changed each last.
+
+        Runs no code of the notebook's. While a cell runs, `now` is false, and they are told as they were before it.
+        """
+        wanted = None if names is None else list(names)
+        return self.request("inspect", names=wanted, target=target, limit=limit, preview=preview)
+
     def search(self, text: str, limit: int = 100) -> Json:
         """Checkpoints in whose code, message or names a text occurs."""
         return self.request("search", text=text, limit=limit)
@@ -219,6 +234,27 @@ class Client:
         """Goes to where an earlier session of this notebook ended."""
         options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
         return self.request("resume", session=session, **options)
+
+    def take(
+        self,
+        names: str | Sequence[str],
+        target: str,
+        *,
+        copies: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+        replay: Replay = "ask",
+        allow_lost: bool = False,
+        shown: Json | None = None,
+    ) -> Json:
+        """Brings variables as they were at `target`, and leaves the rest as it is.
+
+        Args:
+            names: of the variables; what shares objects with them comes along, as `along` in the reply says.
+            copies: those that come as copies, under new names: {"df": "df_old"}.
+        """
+        options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
+        wanted = [names] if isinstance(names, str) else list(names)
+        return self.request("take", names=wanted, target=target, **{"as": dict(copies or {})}, **options)
 
     def commit(self, message: str) -> Json:
         """Gives HEAD a message."""

@@ -100,6 +100,8 @@ class Library:
     Attributes for people. They are asked only where a class is what it says it is: its module holds it.
         summaries: one line about an instance, beside its name in the list of variables; NotImplemented: as usual. Of
             the library's own classes alone: what others derive may run code of the user's.
+        heads: the first rows of an instance, as pairs of a column's name and its values; without names None stands for
+            them. The function takes the instance, and how many rows and columns at most. Own classes alone.
         shapes: instances may be asked for `shape`, `columns` and `dtype`, which runs no code of the user's.
         comparisons: how two instances differ: "module:function", imported when it is first asked, or the function. It
             takes both and the `compare.findings.Findings` to write to.
@@ -144,6 +146,7 @@ class Library:
     dynamic: Collection[str] = ()
 
     summaries: Mapping[str, Callable[[Any], str]] = {}
+    heads: Mapping[str, Callable[[Any, int, int], list[tuple[object, list[Any]]]]] = {}
     shapes: bool = False
     comparisons: Mapping[str, str | Callable[[Any, Any, Any], None]] = {}
     parts: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {}

@@ -259,6 +259,14 @@ def summary_of(obj: Any) -> str | None:
     return said if type(said) is str else None
 
 
+def head_of(obj: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]] | None:
+    """The first rows of a table or an array, by its columns; None where the library says nothing."""
+    kind = type(obj)
+    entry = registry.find("heads", kind, own=True) if is_genuine(kind) else None
+    said = None if entry is None else _answered(entry, obj, rows, columns)
+    return said if type(said) is list else None
+
+
 def has_shape(kind: type) -> bool:
     """Instances may be asked for their shape, their columns and their dtype."""
     return is_genuine(kind) and module_name(kind).partition(".")[0] in registry.packages_that_are("shapes")
@@ -308,9 +316,9 @@ def parts_of(obj: Any) -> Mapping[str, Any] | None:
         return None
 
 
-def _answered(entry: Entry, obj: Any) -> Any:
+def _answered(entry: Entry, *arguments: Any) -> Any:
     try:
-        return entry.answer(obj)
+        return entry.answer(*arguments)
     except UnknownError:  # which was told
         return None
 

@@ -25,7 +25,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.access_trackers import Tracker
@@ -39,6 +39,7 @@ from kishu_kernel.model import (
     CheckpointId,
     Collected,
     Outcome,
+    State,
     Taking,
     Version,
 )
@@ -52,7 +53,6 @@ from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ShowProgress
 from kishu_kernel.session.running_cells import RunningCells, Ticket
-from kishu_kernel.session.state_digest import StateDigest
 from kishu_kernel.session.think_time import LATER, SOON, ThinkTime
 from kishu_kernel.session.timeline import Timeline
 
@@ -82,7 +82,7 @@ class Session:
 
     Attributes:
         started: when it began, in seconds since the epoch.
-        resumed_from: the state of an earlier session in which it began, or that it went to last; None: no such one.
+        resumed_from: the state of an earlier session to which it went last; None: to none.
     """
 
     def __init__(
@@ -100,7 +100,6 @@ class Session:
     ) -> None:
         self.started = time.time()
         self.resumed_from: CheckpointId | None = None
-        self._digest = StateDigest()
         self._names = namespace
         self._table = table
         self._rerun = rerun
@@ -306,12 +305,7 @@ class Session:
             return outcome
 
     def take(self, names: Sequence[str], target: str, copies: Mapping[str, str], **how: Unpack[HowToTravel]) -> Taking:
-        """Brings some variables as they were in another state, as in `Checkouts.take`. The rest stays.
-
-        Raises:
-            RequestError: there is no such target, or it has no such variables.
-            CheckoutError: it cannot be done; the session is as it was.
-        """
+        """Brings some variables as they were in another state, as in `Checkouts.take`. The rest stays."""
         with self._gate:
             self.flush()
             self._checkouts.await_handed_over()
@@ -338,9 +332,15 @@ class Session:
 
     # -- the history -----------------------------------------------------------------------------
 
-    def state_digest(self) -> str:
-        """The digest of the state at the last checkpoint, as in `StateDigest`. Safe from any thread."""
-        return self._digest.of(self.timeline.lookup, self._ledger.state)
+    @property
+    def state(self) -> State:
+        """The state at the last checkpoint. It is not changed any more. Safe from any thread."""
+        return self._ledger.state
+
+    def variables(self) -> Mapping[str, Any] | None:
+        """The variables as they are now; None where a cell on another thread may be changing them."""
+        main = threading.current_thread() is threading.main_thread()
+        return None if self.rerunning or (self._cells.any_running and not main) else self._names.variables()
 
     def compare(self, pairs: Mapping[str, tuple[Version, Version]]) -> dict[str, Comparison]:
         """In what way variables differ, as in `VersionComparison.compare`."""

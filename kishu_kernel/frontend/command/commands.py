@@ -76,7 +76,7 @@ def commands() -> None:
     Commands on one history also take the connection file of a kernel (kernel-....json).
 
     If a kernel is live on the notebook, it answers, also while it is busy; else the store is read. Commands that change
-    a session (undo, redo, checkout, resume, commit, branch, tag, run) need a live kernel.
+    a session (undo, redo, checkout, take, resume, commit, branch, tag, run) need a live kernel.
     """
 
 

@@ -86,6 +86,26 @@ def checkout(ctx: click.Context, /, name: str, target: str, **how: Any) -> None:
     _travel(ctx, name, "checkout", {"target": target}, **how)
 
 
+@click.command(
+    epilog=examples(
+        "jupyter kishu take analysis.ipynb df@In[3]", "jupyter kishu take analysis.ipynb df@HEAD~2 as df_old"
+    )
+)
+@store_argument
+@click.argument("what", nargs=-1, required=True)
+@_travel_options
+@click.pass_context
+def take(ctx: click.Context, /, name: str, what: tuple[str, ...], **how: Any) -> None:
+    """Bring back one variable, or a few, and leave the rest as it is.
+
+    WHAT is NAME@TARGET, or NAME@TARGET as NEW for a copy under another name. What shares objects with a variable comes
+    along.
+    """
+    from kishu_kernel.frontend.protocol.taken_words import take_request
+
+    _travel(ctx, name, "take", take_request(what), **how)
+
+
 @click.command(epilog=examples("jupyter kishu resume analysis.ipynb"))
 @store_argument
 @click.argument("session", required=False)
@@ -252,6 +272,7 @@ COMMANDS = (
     undo,
     redo,
     checkout,
+    take,
     resume,
     commit,
     _naming_command("branch", "branches"),

@@ -112,6 +112,13 @@ def _variables(requests: RequestHandler, _: str) -> Words:
     return [(name, "variable") for name in plain]
 
 
+def _taken(requests: RequestHandler, fragment: str) -> Words:
+    name, at, begun = fragment.partition("@")
+    if not at:
+        return _variables(requests, fragment)
+    return [(f"{name}@{target}", what) for target, what in _targets(requests, begun)]
+
+
 def _stores(requests: RequestHandler, _: str) -> Words:
     return [(each["name"], "store") for each in _reply_at_once(requests, operation="stores")["stores"]]
 
@@ -136,6 +143,7 @@ _NAMES: dict[Kind | None, Callable[[RequestHandler, str], Words]] = {
     "branch": _named("branch"),
     "tag": _named("tag"),
     "variable": _variables,
+    "taken": _taken,
     "store": _stores,
     "session": _sessions,
     "command": _commands,

@@ -9,9 +9,11 @@ from typing import Any, Literal, NoReturn
 
 from IPython.core.error import UsageError
 
+from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.parameters import nearest
+from kishu_kernel.frontend.protocol.taken_words import USAGE, take_request
 
-Kind = Literal["target", "branch", "tag", "variable", "session", "store", "file", "command", "text", "number"]
+Kind = Literal["target", "branch", "tag", "variable", "taken", "session", "store", "file", "command", "text", "number"]
 """What a word stands for; decides what completes it."""
 
 
@@ -31,7 +33,7 @@ class Argument:
     @property
     def usage(self) -> str:
         """Returns how help writes it."""
-        shown = "N" if self.kind == "number" else self.name.upper()
+        shown = {"number": "N", "taken": USAGE}.get(self.kind, self.name.upper())
         return shown if self.required else f"[{shown}]"
 
 
@@ -120,6 +122,14 @@ SUBCOMMANDS = (
         _TRAVEL,
         f"The state that you leave is kept: you can go back to it. {_ASKS}",
     ),
+    Subcommand(
+        "take",
+        "bring back one variable, or a few, and leave the rest as it is",
+        (Argument("what", "taken", many=True),),
+        _TRAVEL,
+        f"`%kishu take df@In[3]`, `%kishu take df@baseline as df_old`. What shares objects with it comes along; "
+        f"a copy under another name shares nothing. `%kishu undo` takes it back. {_ASKS}",
+    ),
     Subcommand("status", "HEAD, the session, and what the store holds"),
     Subcommand("show", "a state: its cell, the cell's outputs, and the variables", (Argument("target", "target"),)),
     Subcommand(
@@ -199,7 +209,14 @@ def parsed(words: list[str]) -> dict[str, Any]:
         if word.startswith("-") and flags:
             raise UsageError(f"{name} does not know {word}: {nearest(word, flags)}")
         raise UsageError(f"unexpected {word!r}: the usage is `{command.usage}`")
-    return {"operation": name, **vars(found)}
+    request = {"operation": name, **vars(found)}
+    if name == "take":
+        try:
+            words = request.pop("what").split()
+            return request | take_request(words)
+        except RequestError as error:
+            raise UsageError(str(error)) from error
+    return request
 
 
 def _joined_targets(words: list[str], command: Subcommand) -> list[str]:

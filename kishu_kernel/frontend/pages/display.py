@@ -12,6 +12,7 @@ from kishu_kernel.frontend.pages.html_diff import diff_page
 from kishu_kernel.frontend.pages.html_log import log_page, search_page, variable_page
 from kishu_kernel.frontend.pages.html_show import show_page
 from kishu_kernel.frontend.pages.html_state import names_page, status_page, stores_page, travel_page
+from kishu_kernel.frontend.pages.html_take import take_page
 from kishu_kernel.frontend.pages.text_log import log_text, search_text, variable_text
 from kishu_kernel.frontend.pages.wording import (
     MARKS,
@@ -34,6 +35,7 @@ from kishu_kernel.frontend.pages.wording import (
     padded,
     short,
     states,
+    taken_names,
     untold_notes,
 )
 from kishu_kernel.frontend.printable import printable
@@ -99,6 +101,22 @@ def _travel(reply: Reply, view: View) -> str:
     lines += [f"  {printable(note)}" for note in untold_notes(reply)]
     lines += [not_in_state(reply)] if not_in_state(reply) else []
     return "\n".join(lines)
+
+
+def _take(reply: Reply, view: View) -> str:
+    source = printable(view.asked.get("target", "there"))
+    names = listed(taken_names(reply)) or "nothing"
+    if reply["applied"]:
+        first = f"took {names} from {source} in {lasted(reply['seconds'])}; %kishu undo takes it back"
+    elif view.asked.get("dry_run"):
+        first = f"would take {names} from {source}"
+    else:
+        first = f"nothing has changed: {names} as at {source} already"
+    lines = [first]
+    lines += [f"  along, since they share objects: {listed(reply['along'])}"] if reply["along"] else []
+    lines += [_rerun(step, reply["applied"]) for step in reply["plan"]["replay"]]
+    lines += [f"  lost: {names}: {printable(reason)}" for names, reason in losses(reply["plan"])]
+    return "\n".join([*lines, *(f"  {printable(note)}" for note in untold_notes(reply))])
 
 
 def _rerun(step: Reply, done: bool) -> str:
@@ -216,6 +234,7 @@ _TEXTS: dict[str, Rendering] = {
     "undo": _travel,
     "redo": _travel,
     "resume": _travel,
+    "take": _take,
     "stores": _stores,
     "attach": _attach,
     "gc": _gc,
@@ -236,6 +255,7 @@ _PAGES: dict[str, Rendering] = {
     "undo": travel_page,
     "redo": travel_page,
     "resume": travel_page,
+    "take": take_page,
     "stores": stores_page,
     "show": show_page,
     "diff": diff_page,

@@ -54,8 +54,8 @@ def travel_page(reply: Reply, view: View) -> str:
     kept = len(plan["keep"])
     changes = [f'<span class="k-soft">{name}</span> {chips}' for name, chips in parts if chips]
     changes += [f'<span class="k-soft">{kept} kept as they are</span>'] if kept and changes else []
-    body = f"<p>{' '.join(changes) or 'Nothing differs.'}</p>" + _reruns(plan["replay"], reply["applied"])
-    body += "".join(f"<p>Lost: {esc(names)}: {esc(reason)}</p>" for names, reason in losses(plan))
+    body = f"<p>{' '.join(changes) or 'Nothing differs.'}</p>" + reruns_table(plan["replay"], reply["applied"])
+    body += lost_lines(reply)
     body += "".join(f"<p>{esc(note)}</p>" for note in untold_notes(reply))
     if cells := not_in_state(reply):
         body += f"<p>{esc(cells)}.</p>"
@@ -72,7 +72,8 @@ def _back(reply: Reply, view: View) -> str:
     return f"%kishu {opposite}" + (f" {steps}" if steps != 1 else "")
 
 
-def _reruns(steps: Sequence[Reply], done: bool) -> str:
+def reruns_table(steps: Sequence[Reply], done: bool) -> str:
+    """Returns the cells of a plan that are re-run, as a table; empty where none is."""
     rows = [
         f'<tr><td class="k-line"><code>{esc(first_line(step["code"]))}</code></td>'
         f'<td class="k-right">{lasted(step["seconds"])}</td>'
@@ -81,6 +82,11 @@ def _reruns(steps: Sequence[Reply], done: bool) -> str:
     ]
     caption = "Cells that were re-run" if done else "Cells that would be re-run"
     return table((caption, "First run took", "Side effects"), rows) if rows else ""
+
+
+def lost_lines(reply: Reply) -> str:
+    """Returns what is lost by a plan, and why."""
+    return "".join(f"<p>Lost: {esc(names)}: {esc(reason)}</p>" for names, reason in losses(reply["plan"]))
 
 
 def stores_page(reply: Reply, view: View) -> str:

@@ -118,6 +118,12 @@ def losses(plan: Reply) -> list[tuple[str, str]]:
     return [(listed(of), reason) for reason, of in names.items()]
 
 
+def taken_names(reply: Reply) -> list[str]:
+    """Returns what was taken, as `df as df_old` where it has another name."""
+    copies = reply.get("as") or {}
+    return [f"{name} as {copies[name]}" if name in copies else name for name in reply["taken"]]
+
+
 def untold_notes(reply: Reply) -> Sequence[str]:
     """Returns the notes of a plan. Once it is carried out, whoever did that has told them."""
     return () if reply["applied"] else reply["plan"].get("notes", ())

@@ -15,12 +15,17 @@ from typing import Any
 
 from kishu_kernel.errors import RequestError, StoreError
 from kishu_kernel.frontend.protocol.content import Json, comparison_content, moment, outcome_content
+from kishu_kernel.frontend.protocol.inspecting import chosen, live_variables
 from kishu_kernel.frontend.protocol.reading import Reader
 from kishu_kernel.frontend.protocol.session_host import SessionHost
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Outcome, StoreStatistics
+from kishu_kernel.session.state_digest import StateDigest
 from kishu_kernel.session.timeline import Timeline
+
+LOOK_SECONDS = 0.05
+"""Seconds to wait, at most, for what is under way before one looks at variables."""
 
 
 class LiveOperations:
@@ -33,6 +38,7 @@ class LiveOperations:
     def __init__(self, host: SessionHost) -> None:
         self._host = host
         self._session = host.session
+        self._digest = StateDigest()
         self.reader = Reader(lambda: self._session.timeline, host.notebook)
 
     @property
@@ -57,7 +63,7 @@ class LiveOperations:
                 "checkpoints": statistics.checkpoints,
                 "chunks": statistics.chunks,
             },
-            "state": self._session.state_digest(),
+            "state": self._digest.of(timeline.lookup, self._session.state),
             "kernel": {
                 "started": moment(self._session.started),
                 "resumed_from": self._session.resumed_from,
@@ -85,6 +91,18 @@ class LiveOperations:
                 found = compared.get(detail["name"])
                 detail["change"] = None if found is None else comparison_content(found)
         return content
+
+    def inspect(self, names: list[str] | None, target: str | None, limit: int, preview: bool) -> Json:
+        """Variables, each with what it is, and who changed it last. While a cell runs, as they were before it."""
+        if target is not None:
+            return self.reader.inspect(names, target, limit, preview)
+        with self._session.cells_held_back(LOOK_SECONDS) as held:
+            state, variables = self._session.state, self._session.variables() if held else None
+            if variables is None:
+                return {**self.reader.inspected(state, names, limit, preview), "now": False}
+            shown, truncated = chosen(variables, names, limit)
+            found = live_variables(self._timeline.lookup, state, variables, shown, preview)
+            return {"variables": found, "total": len(variables), "truncated": truncated, "now": True}
 
     # -- changing ------------------------------------------------------------------------------------
 

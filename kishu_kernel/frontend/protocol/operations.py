@@ -51,6 +51,17 @@ OPERATIONS: dict[str, Operation] = {
     "show": _reading("show", target=_TEXT),
     "diff": Operation(LiveOperations.diff, _DIFF, changes=False),
     "variable": _reading("variable", name=_TEXT, limit=_LIMIT),
+    "inspect": Operation(
+        LiveOperations.inspect,
+        {
+            "names": Parameter(list, None, nullable=True, read=texts),
+            "target": _OPTIONAL_TEXT,
+            "limit": _LIMIT,
+            "preview": Parameter(bool, True),
+        },
+        changes=False,
+        patience=0.05,
+    ),
     "search": _reading("search", text=_TEXT, limit=_LIMIT),
     "export": _reading("export", target=_TARGET_OR_HEAD, path=_OPTIONAL_TEXT, force=_FLAG),
     "stores": Operation(LiveOperations.stores, changes=False),

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json, checkpoint_content
+from kishu_kernel.frontend.protocol.inspecting import chosen, recorded_variables
 from kishu_kernel.frontend.protocol.notebook_export import as_notebook, write_notebook
 from kishu_kernel.frontend.protocol.output_gate import note, shown
 from kishu_kernel.frontend.protocol.parameters import nearest
 from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
 from kishu_kernel.history.graph_layout import graph_rows, in_drawing_order
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
-from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
+from kishu_kernel.model import Checkpoint, CheckpointId, Names, State, VariableInfo, Version
 from kishu_kernel.session.timeline import StoredHistory
 
 KnownVariable = tuple[object, VariableInfo, Version]
@@ -142,6 +143,20 @@ class Reader:
             hint = f": {nearest(name, known)}" if known else ""
             raise RequestError(f"no cell on the path to HEAD made a variable called {name!r}{hint}")
         return {"checkpoints": self.contents(changed[:limit] if limit else changed)}
+
+    def inspect(
+        self, names: list[str] | None = None, target: str = "HEAD", limit: int = 100, preview: bool = True
+    ) -> Json:
+        """The variables of a state, with what is known of each."""
+        history = self._history()
+        at = history.head if target == "HEAD" else history.resolve(target)
+        return self.inspected(state_at(history.lookup, at), names, limit, preview)
+
+    def inspected(self, state: State, names: list[str] | None, limit: int, preview: bool) -> Json:
+        """Returns the same of a session state."""
+        found = recorded_variables(self._history().lookup, state, preview)
+        shown, truncated = chosen(found, names, limit)
+        return {"variables": [found[name] for name in shown], "total": len(found), "truncated": truncated}
 
     def search(self, text: str, limit: int = 100) -> Json:
         """Checkpoints of all branches and sessions in whose code, message or names the text occurs; newest first."""

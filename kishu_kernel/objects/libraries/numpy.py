@@ -71,6 +71,16 @@ def _scalar(value: Any) -> Any:
     return f"{value!s:.80}" if value.shape == () and value.dtype.kind in "biufcmMSU" else NotImplemented
 
 
+def _array_head(array: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
+    if array.ndim == 1 and array.dtype.names:
+        return [(name, array[name][:rows].tolist()) for name in array.dtype.names[:columns]]
+    if array.ndim < 2:
+        return [(None, [each]) for each in array.reshape(-1)[:columns].tolist()]
+    index = (slice(rows), slice(columns)) + (0,) * (array.ndim - 2)
+    flat = array[index]
+    return [(None, flat[:, at].tolist()) for at in range(flat.shape[1])]
+
+
 def _dtype(dtype: Any) -> Reduction:
     # NumPy makes each of the simple ones once, and its own reduction makes another one.
     make = sys.modules["numpy"].dtype
@@ -99,6 +109,7 @@ class NumPy(Library):
     # Of polynomials: else what is the class's becomes the instance's.
     reductions = {"numpy.polynomial._polybase.ABCPolyBase": as_it_is, "numpy.dtype": _dtype}
     shapes = True
+    heads = {"numpy.ndarray": _array_head}
     summaries = {"numpy.generic": _scalar, "numpy.ndarray": _scalar}
     texts = {"numpy.generic": f"{_COMPARED}:element_text", "numpy.dtype": str}
     comparisons = {"numpy.ndarray": f"{_COMPARED}:arrays"}

@@ -51,6 +51,14 @@ def _memory_of(held: Any) -> Iterator[Any]:
         held = getattr(held, "_ndarray", None)
 
 
+def _frame_head(frame: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
+    return [(name, frame.iloc[:rows, at].tolist()) for at, name in enumerate(list(frame.columns[:columns]))]
+
+
+def _series_head(series: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
+    return [(series.name, series.iloc[:rows].tolist())]
+
+
 class _Options(Provider):
     name = "options of pandas"
     module = "pandas._config.config"
@@ -125,6 +133,7 @@ class Pandas(Library):
     complete_reductions = True
     missing_values = ("pandas.NA",)
     shapes = True
+    heads = {**dict.fromkeys(_FRAME, _frame_head), **dict.fromkeys(_SERIES, _series_head)}
     scalars = {"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"}
     texts = {"ExtensionDtype": str}
     comparisons = {

@@ -21,6 +21,15 @@ _DIRECT = {
 }
 
 
+def _frame_head(frame: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
+    head = frame.head(rows)
+    return [(name, head.to_series(at).to_list()) for at, name in enumerate(frame.columns[:columns])]
+
+
+def _series_head(series: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
+    return [(series.name, series.head(rows).to_list())]
+
+
 class _Options:
     """As the library says them, None where all are as it comes. Most are environment variables of its own."""
 
@@ -76,6 +85,10 @@ class Polars(Library):
 
     visible_state = {"SQLContext": _tables}
     shapes = True
+    heads = {
+        "DataFrame": _frame_head,
+        "Series": lambda series, rows, columns: [(series.name, series.head(rows).to_list())],
+    }
     comparisons = {
         "DataFrame": f"{_COMPARED}:frames",
         "Series": f"{_COMPARED}:series",

@@ -14,12 +14,18 @@ def _reader(reader: Any) -> tuple[Any, ...]:
 _COMPARED = "kishu_kernel.compare.libraries.pyarrow"
 
 
+def _head(table: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
+    names = table.schema.names[:columns]
+    return [(name, table.column(at).slice(0, rows).to_pylist()) for at, name in enumerate(names)]
+
+
 class Arrow(Library):
     """Arrays and tables cannot change."""
 
     values = {"pyarrow.lib.*"}
     visible_state = {"BufferReader": _reader}
     shapes = True
+    heads = dict.fromkeys(("pyarrow.lib.Table", "pyarrow.lib.RecordBatch"), _head)
     comparisons = {
         **dict.fromkeys(("pyarrow.lib.Table", "pyarrow.lib.RecordBatch"), f"{_COMPARED}:tables"),
         **dict.fromkeys(("pyarrow.lib.Array", "pyarrow.lib.ChunkedArray"), f"{_COMPARED}:arrays"),

@@ -430,6 +430,11 @@ def test_from_outside_while_the_notebook_is_open(kernel: Kernel) -> None:
     assert "three" in ok("log", "book.ipynb")
     assert in_json("checkout", "book.ipynb", "base")["head"] == in_json("tag", "book.ipynb")["tags"]["base"]
     assert kernel.value("x") == [1]
+    assert ok("take", "book.ipynb", "x@In[2]", "as", "y").startswith("took x as y from In[2]")
+    assert kernel.value("(x, y)") == ([1], [1, 2])
+    assert "no variable 'z'" in refused("take", "book.ipynb", "z@In[2]")
+    assert "NAME@TARGET" in refused("take", "book.ipynb", "x")
+    ok("undo", "book.ipynb")
     assert ok("tag", "book.ipynb", "base", "--delete") == "no tags\n"
     assert in_json("diff", "book.ipynb", "main", "--values")["details"][0]["change"] is not None
     kernel.nothing_more()
