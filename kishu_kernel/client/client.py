@@ -235,6 +235,10 @@ class Client:
         options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
         return self.request("resume", session=session, **options)
 
+    def document(self, cells: Sequence[Mapping[str, str]], target: str = "HEAD") -> Json:
+        """Tells the kernel the notebook's cells as they are at a state: each a dict of `id`, `type` and `source`."""
+        return self.request("document", cells=[dict(cell) for cell in cells], target=target)
+
     def take(
         self,
         names: str | Sequence[str],

@@ -6,6 +6,7 @@ Words are those of the paper (definitions 1-6): co-variable, version, checkpoint
     identity     ids, names of co-variables, versions, session states
     cell         CellRun -> Access (what it may have touched) -> Delta (what it changed)
     payload      the bytes of one version
+    notebook     the cells of a notebook, as a frontend had them
     checkpoint   the record that the store keeps of one cell run
     plan         what a checkout will do, and its outcome
     storage      the size of a store, and what a collection removed
@@ -28,6 +29,7 @@ from kishu_kernel.model.identity import (
     module_marker,
     package_of_marker,
 )
+from kishu_kernel.model.notebook import DOCUMENT, CellType, NotebookCell
 from kishu_kernel.model.payload import Buffer, CodecName, Payload
 from kishu_kernel.model.plan import (
     CheckoutOptions,
@@ -44,6 +46,7 @@ from kishu_kernel.model.plan import (
 from kishu_kernel.model.storage import Collected, StoreShare, StoreStatistics
 
 __all__ = [
+    "DOCUMENT",
     "EVERYTHING",
     "NOTHING",
     "NO_DIGEST",
@@ -51,6 +54,7 @@ __all__ = [
     "Buffer",
     "CellRun",
     "CellStatus",
+    "CellType",
     "Change",
     "CheckoutOptions",
     "Checkpoint",
@@ -62,6 +66,7 @@ __all__ = [
     "LoadStep",
     "Lost",
     "Names",
+    "NotebookCell",
     "Outcome",
     "Payload",
     "Plan",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kishu_kernel.history.graph import Lookup, ancestry
 from kishu_kernel.history.retention import retention
-from kishu_kernel.model import Checkpoint, CheckpointId
+from kishu_kernel.model import DOCUMENT, Checkpoint, CheckpointId, Version
 from kishu_kernel.store.maintenance.bundle_export import Extract
 
 
@@ -23,4 +23,4 @@ def extract(lookup: Lookup, target: CheckpointId) -> Extract:
             found[checkpoint.id] = checkpoint
             todo += [version.checkpoint for version in checkpoint.taken]
     kept = retention(found.values(), {"branch/main": target})
-    return Extract(target, found[target].session, tuple(found), kept.protected)
+    return Extract(target, found[target].session, tuple(found), kept.protected | {Version(DOCUMENT, target)})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
@@ -17,9 +17,21 @@ from pathlib import Path
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor, has_no_variables
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, resolve
-from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, SessionId, Version
+from kishu_kernel.model import (
+    DOCUMENT,
+    Checkpoint,
+    CheckpointId,
+    Collected,
+    NotebookCell,
+    Payload,
+    SessionId,
+    Version,
+)
 from kishu_kernel.model.amounts import size
+from kishu_kernel.session.documents import load_document
+from kishu_kernel.session.garbage import collect
 from kishu_kernel.store.base import Store
+from kishu_kernel.store.format.documents import decode_document, encode_document
 from kishu_kernel.store.write_behind.jobs import Failure
 from kishu_kernel.store.write_behind.placeholders import unwritten_names
 from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
@@ -71,6 +83,10 @@ class StoredHistory:
             if known.trusted and not unwritten_names(known):
                 self._known[id] = known
         return known
+
+    def document(self, id: CheckpointId) -> tuple[NotebookCell, ...] | None:
+        """The notebook's cells as they were when a checkpoint was taken; None where that is not known."""
+        return load_document(self.store, id)
 
     def resolve(self, target: str) -> CheckpointId:
         """The checkpoint that a target means here.
@@ -344,6 +360,21 @@ class Timeline(StoredHistory):
         """The child of a checkpoint to which `redo` goes: the one that was last undone. None if none was."""
         return self._redo_children.get(of)
 
+    def keep_document(self, id: CheckpointId, cells: Sequence[NotebookCell]) -> None:
+        """Notes the notebook's cells as they were when a checkpoint was taken. They are written later.
+
+        Raises:
+            StoreError: the store takes nothing.
+        """
+        self.store.attach(id, encode_document(cells))
+
+    def document(self, id: CheckpointId) -> tuple[NotebookCell, ...] | None:
+        """As in `StoredHistory`. Waits for nothing that is still to be written."""
+        waiting = self.store.waiting_attachment(Version(DOCUMENT, id))
+        if waiting is not None:
+            return decode_document(waiting.stream, (bytes(buffer.data) for buffer in waiting.buffers))
+        return None if id in self.store.unwritten() else super().document(id)
+
     def rewrite_record(self, checkpoint: Checkpoint) -> None:
         """Rewrites the record of a checkpoint."""
         self.store.amend(checkpoint, {})
@@ -389,36 +420,6 @@ class Timeline(StoredHistory):
         while f"branch-{number}" in taken:
             number += 1
         return f"branch-{number}"
-
-
-def collect(
-    store: Store,
-    limit: int | None,
-    reason: str,
-    *,
-    redo: Iterable[CheckpointId] = (),
-    pinned: Iterable[CheckpointId] = (),
-    dry_run: bool = False,
-) -> Collected:
-    """Drops payloads that no head, branch or tag needs.
-
-    Args:
-        limit: bytes that the store may occupy; None: only payloads of deleted branches are dropped.
-        reason: goes into the records of the versions, as a clause.
-        redo: checkpoints to which `redo` goes: they count as recent.
-        pinned: checkpoints that are kept as if they were tagged.
-        dry_run: only tells what it would drop.
-    """
-    from kishu_kernel.history.retention import retention
-
-    while True:  # a checkpoint that was committed between the two reads would seem to be unreachable
-        refs = store.refs()
-        checkpoints = list(store.checkpoints(outputs=False))
-        if store.refs() == refs:
-            break
-    pins = {f"pinned/{number}": id for number, id in enumerate(pinned)}
-    kinds = retention(checkpoints, refs | pins, frozenset(redo))
-    return store.collect(kinds.unreachable, kinds.expendable, limit, reason=reason, dry_run=dry_run)
 
 
 __all__ = ["BRANCH", "TAG", "StoredHistory", "Timeline", "collect"]

@@ -90,6 +90,12 @@ class Store(Protocol):
             `written_bytes` counts what was new: chunks, manifests and the record.
         """
 
+    def attach(self, id: CheckpointId, payload: Payload) -> None:
+        """Store a payload beside those of a checkpoint, whose record does not name it. It replaces one of its names.
+
+        `load` gives it back, and `collect` removes it. O(its bytes).
+        """
+
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """The checkpoint with this id. KeyError where there is none."""
 

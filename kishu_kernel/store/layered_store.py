@@ -42,6 +42,11 @@ class LayeredStore:
         self._unset(refs)
         return kept
 
+    def attach(self, id: CheckpointId, payload: Payload) -> None:
+        """As in `Store`."""
+        self._above.attach(id, payload)
+        self._forgotten.pop(Version(payload.names, id), None)
+
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`."""
         if not self._above.contains(id):
@@ -72,9 +77,8 @@ class LayeredStore:
         """As in `Store`."""
         if version in self._forgotten:
             raise LoadError(f"{', '.join(version.names)} of {version.checkpoint}: {self._forgotten[version]}")
-        if self._above.contains(version.checkpoint):
-            with suppress(LoadError):
-                return self._above.load(version, on_read)
+        with suppress(LoadError):
+            return self._above.load(version, on_read)
         return self._below.load(version, on_read)
 
     def refs(self) -> dict[str, CheckpointId]:

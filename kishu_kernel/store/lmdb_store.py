@@ -122,6 +122,21 @@ class LmdbStore:
             self._remove_orphans()
         return kept
 
+    def attach(self, id: CheckpointId, payload: Payload) -> None:
+        """As in `Store`."""
+        self._check_open()
+        key = schema.version_key(Version(payload.names, id))
+        writer = ChunkWriter(self._environment, [payload])
+        bodies = [schema.encode_manifest(manifest) for manifest in writer.prepare()]
+
+        def work(txn: Transaction[bytes]) -> None:
+            writer.finish(txn)
+            signatures = self._identity.signatures_for_writing(txn, self._tables)
+            for body in bodies:
+                txn.put(key, signatures.signed("versions", key, body), db=self._tables["versions"])
+
+        self._environment.write(work, writer.waiting_bytes)
+
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`. StoreError where its record is damaged."""
         key = schema.checkpoint_key(id)

@@ -93,6 +93,20 @@ class MemoryStore:
             self._versions.update(manifests)
             return kept
 
+    def attach(self, id: CheckpointId, payload: Payload) -> None:
+        """As in `Store`."""
+        with self._open():
+            new: dict[Digest, bytes] = {}
+
+            def take(chunk: chunks.Chunk) -> None:
+                if chunk.digest not in self._chunks and (data := chunks.unchanged_bytes(chunk)) is not None:
+                    new[chunk.digest] = bytes(data)
+
+            manifest = chunks.split_payload(payload, take)
+            key = schema.version_key(Version(payload.names, id))
+            self._chunks.update(new)
+            self._versions[key] = self._signatures.signed("versions", key, schema.encode_manifest(manifest))
+
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`."""
         with self._open():
@@ -212,7 +226,7 @@ class MemoryStore:
                     on_read(data.nbytes)
 
     def _remove(self, plan: garbage.CollectionPlan, reason: str) -> None:
-        for id in {schema.version_checkpoint(key) for key in plan.versions}:
+        for id in {schema.version_checkpoint(key) for key in plan.versions} & self._checkpoints.keys():
             kept = garbage.without_versions(self._decoded(id, self._checkpoints[id], b""), plan.versions, reason)
             self._put_record(kept, {})
         for key in plan.versions:

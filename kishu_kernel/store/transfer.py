@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.model import Buffer, Checkpoint, Payload, Version, VersionRecord
+from kishu_kernel.model import DOCUMENT, Buffer, Checkpoint, Payload, Version
 from kishu_kernel.store.base import Store
 
 
@@ -22,23 +22,27 @@ def transfer(source: Store, target: Store) -> None:
     for checkpoint in sorted(source.checkpoints(), key=lambda each: each.timestamp):
         if target.contains(checkpoint.id) and _same(checkpoint, target.checkpoint(checkpoint.id)):
             continue
-        found = [_payload(source, checkpoint, record) for record in checkpoint.versions]
+        found = [
+            _payload(source, Version(record.names, checkpoint.id)) if record.stored else None
+            for record in checkpoint.versions
+        ]
         records = tuple(
             record if payload or not record.stored else replace(record, stored=False, reason="it could not be read")
             for record, payload in zip(checkpoint.versions, found, strict=True)
         )
         target.commit(replace(checkpoint, versions=records), [each for each in found if each], {})
+        document = _payload(source, Version(DOCUMENT, checkpoint.id))
+        if document is not None:
+            target.attach(checkpoint.id, document)
 
 
 def _same(one: Checkpoint, other: Checkpoint) -> bool:
     return replace(one, written_bytes=0) == replace(other, written_bytes=0)
 
 
-def _payload(source: Store, checkpoint: Checkpoint, record: VersionRecord) -> Payload | None:
-    if not record.stored:
-        return None
+def _payload(source: Store, version: Version) -> Payload | None:
     try:
-        stored = source.load(Version(record.names, checkpoint.id))
+        stored = source.load(version)
         buffers = []
         for blob in stored.blobs:
             data = bytearray(blob.nbytes)

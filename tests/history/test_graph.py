@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.history.graph import Lookup, ancestry, common_ancestor, state_after, state_at
-from kishu_kernel.model import Change, Checkpoint, CheckpointId, Delta, Digest, Names, SessionId, VersionRecord
+from kishu_kernel.history.graph import Lookup, ancestry, common_ancestor, known_state_at, state_after, state_at
+from kishu_kernel.model import (
+    Change,
+    Checkpoint,
+    CheckpointId,
+    Delta,
+    Digest,
+    Names,
+    SessionId,
+    Version,
+    VersionRecord,
+)
 
 Node = tuple[str, str | None, Sequence[Names], Sequence[Names]]
 
@@ -156,3 +167,26 @@ def test_a_delta_advances_a_state() -> None:
     made = CheckpointId("3" * 16)
     assert state_after(here, delta, made) == {("a",): made, ("c",): CheckpointId("2" * 16)}
     assert ("a", "b") in here
+
+
+def test_what_was_taken_from_elsewhere_is_part_of_the_state() -> None:
+    nodes = {
+        each.id: each
+        for each in map(
+            graph(("a", None, "x, y"), ("b", "a", "x, p q", "x"), ("c", "a"), ("d", "c", "y", "y")),
+            ids("a b c d"),
+        )
+    }
+    [b, c] = ids("b c")
+    taken = tuple(Version(names, b) for names in (("x",), ("p", "q")))
+    nodes[c] = replace(nodes[c], taken=taken, dropped=(("x",),))
+    there = {("x",): "b", ("p", "q"): "b", ("y",): "d"}
+    assert state_at(nodes.__getitem__, CheckpointId("d")) == there
+    assert known_state_at(nodes.__getitem__, CheckpointId("d")).gap is None
+    nodes[b] = replace(nodes[b], versions=(), severed=())  # its record was damaged
+    known = known_state_at(nodes.__getitem__, CheckpointId("d"))
+    assert known.versions == {("y",): "d"}
+    assert known.gap is not None
+    assert known.gap.names == ("p", "q", "x")
+    assert known.lacks(["p"])
+    assert not known.lacks(["y"])

@@ -99,7 +99,7 @@ def loads(plan: Plan) -> set[Version]:
 
 @st.composite
 def histories(draw: st.DrawFn, *, plain: bool = False) -> list[Checkpoint]:
-    """Forests in which co-variables split, merge, vanish, and are not always stored."""
+    """Forests in which co-variables split, merge, vanish, are taken from elsewhere, and are not always stored."""
     made: list[Checkpoint] = []
     for number in range(1, draw(st.integers(1, 40)) + 1):
         parent = draw(st.none() | st.integers(max(1, number - 3), number - 1)) if number > 1 else None
@@ -110,19 +110,23 @@ def histories(draw: st.DrawFn, *, plain: bool = False) -> list[Checkpoint]:
             if not any(set(word) & set(other) for other in covariables):
                 covariables.append(tuple(word))
         touched = {name for names in covariables for name in names}
+        taken = []
+        if made and draw(st.integers(0, 4)) == 0:
+            elsewhere = state_at(lookup_in(made), draw(st.sampled_from(made)).id)
+            taken = [Version(names, at) for names, at in elsewhere.items() if not touched & set(names)][:1]
+            touched.update(*(version.names for version in taken))
         dropped = [names for names in before if touched & set(names) or draw(st.integers(0, 9)) == 0]
-        made.append(
-            checkpoint(
-                number,
-                parent,
-                covariables,
-                dropped=dropped,
-                stored=draw(st.integers(0, 4)) > 0,
-                inputs="".join(draw(st.sets(st.sampled_from(NAMES)))),
-                size=BIG if plain else draw(st.sampled_from([1, 1000, 10**9])),
-                replayable=True if plain else draw(st.integers(0, 9)) > 0,
-            )
+        new = checkpoint(
+            number,
+            parent,
+            covariables,
+            dropped=dropped,
+            stored=draw(st.integers(0, 4)) > 0,
+            inputs="".join(draw(st.sets(st.sampled_from(NAMES)))),
+            size=BIG if plain else draw(st.sampled_from([1, 1000, 10**9])),
+            replayable=True if plain else draw(st.integers(0, 9)) > 0,
         )
+        made.append(replace(new, taken=tuple(taken)))
     return made
 
 

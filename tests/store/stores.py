@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from kishu_kernel.model import Checkpoint, Payload
+from kishu_kernel.model import Checkpoint, CheckpointId, Payload
 from kishu_kernel.store import LmdbStore, MemoryStore, Store
 from kishu_kernel.store.base import BetweenWrites, Refs
 from kishu_kernel.store.layered_store import LayeredStore
@@ -28,6 +28,10 @@ class WrittenAtOnce(WriteBehindStore):
         if failure is not None:
             raise failure.error
         return self.checkpoint(checkpoint.id)
+
+    def attach(self, id: CheckpointId, payload: Payload) -> None:
+        super().attach(id, payload)
+        self.flush()
 
 
 def layered(path: Path) -> Store:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kishu_kernel.errors import LoadError, StoreError
-from kishu_kernel.model import Buffer, CheckpointId, Payload, SessionId, Version
+from kishu_kernel.model import DOCUMENT, Buffer, CheckpointId, Payload, SessionId, Version
 from kishu_kernel.store import Blob, Store
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, ROW_SIZE
 
@@ -311,3 +311,27 @@ def test_readers_and_writers_in_several_threads(store: Store) -> None:
         thread.join()
     assert errors == []
     assert store.statistics().checkpoints == 1 + 3 * 20
+
+
+def attached(data: bytes) -> Payload:
+    return Payload(DOCUMENT, "cloudpickle", b"stream", (Buffer(memoryview(data), copied=True),))
+
+
+def test_what_is_attached_stands_beside_the_versions(store: Store) -> None:
+    store.commit(trivial(1), [payload(b"s")], {"branch/main": checkpoint_id(1)})
+    beside = Version(DOCUMENT, checkpoint_id(1))
+    with pytest.raises(LoadError):
+        store.load(beside)
+    store.attach(checkpoint_id(1), attached(b"first"))
+    store.attach(checkpoint_id(1), attached(b"second"))
+    assert read(store.load(beside).blobs[0]) == b"second"
+    before = store.statistics().chunks
+    store.attach(checkpoint_id(2), attached(b"second"))  # of a checkpoint that the store may not have
+    assert store.statistics().chunks == before
+    assert {each.id for each in store.checkpoints()} == {checkpoint_id(1)}
+    assert store.load(X1).stream == b"s"
+    store.collect([beside], reason="it is not needed")
+    with pytest.raises(LoadError):
+        store.load(beside)
+    assert read(store.load(Version(DOCUMENT, checkpoint_id(2))).blobs[0]) == b"second"
+    assert store.checkpoint(checkpoint_id(1)).versions == trivial(1).versions

@@ -15,12 +15,13 @@ from typing import Any
 
 from kishu_kernel.errors import RequestError, StoreError
 from kishu_kernel.frontend.protocol.content import Json, comparison_content, moment, outcome_content
+from kishu_kernel.frontend.protocol.documents import document_content, too_large
 from kishu_kernel.frontend.protocol.inspecting import chosen, live_variables
 from kishu_kernel.frontend.protocol.reading import Reader
 from kishu_kernel.frontend.protocol.session_host import SessionHost
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
-from kishu_kernel.model import Outcome, StoreStatistics
+from kishu_kernel.model import NotebookCell, Outcome, StoreStatistics
 from kishu_kernel.session.state_digest import StateDigest
 from kishu_kernel.session.timeline import Timeline
 
@@ -122,6 +123,17 @@ class LiveOperations:
         """Goes to where an earlier session of this notebook ended; None: the last one."""
         return self._traveled(self._session.resume(session, **how))
 
+    def document(self, cells: list[NotebookCell], target: str) -> Json:
+        """Keeps the notebook's cells as they are at a checkpoint."""
+        timeline = self._timeline
+        if target == "HEAD" and timeline.head is None:
+            return {"kept": False, "reason": "there is no state yet: run a cell first"}
+        id = timeline.resolve(target)
+        reason = too_large(cells)
+        if reason is None:
+            timeline.keep_document(id, cells)
+        return {"kept": reason is None, "reason": reason, "checkpoint": id}
+
     def take(self, names: list[str], target: str, **how: Any) -> Json:
         """Brings some variables as they were at `target`, and leaves the rest as it is."""
         copies = how.pop("as")
@@ -187,7 +199,9 @@ class LiveOperations:
     def _traveled(self, outcome: Outcome) -> Json:
         if outcome.applied:
             self._host.notify_checkout()
-        return {**outcome_content(outcome), "ahead": self._cells_not_in_state(outcome)}
+        there = outcome.head if outcome.applied else outcome.plan.target
+        document = document_content(self._timeline, there)
+        return {**outcome_content(outcome), "ahead": self._cells_not_in_state(outcome), "document": document}
 
     def _cells_not_in_state(self, outcome: Outcome) -> list[Json]:
         """Returns the cells that were run and are not in the new state, oldest first.

@@ -10,9 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from kishu_kernel.frontend.protocol.content import Json, shown_plan, texts, texts_by_text
+from kishu_kernel.frontend.protocol.documents import document_cells
 from kishu_kernel.frontend.protocol.live_operations import LiveOperations
 from kishu_kernel.frontend.protocol.parameters import Operation, Parameter
 
+_LOOKING = 2.0
+"""Seconds that an operation that only looks waits for what is still being written."""
 _FLAG = Parameter(bool, False)
 _TEXT = Parameter(str)
 _OPTIONAL_TEXT = Parameter(str, None, nullable=True)
@@ -35,7 +38,7 @@ def _reading(name: str, /, **parameters: Parameter) -> Operation:
         content: Json = getattr(live.reader, name)(**arguments)
         return content
 
-    return Operation(answer, parameters, changes=False)
+    return Operation(answer, parameters, changes=False, patience=_LOOKING)
 
 
 def _status(live: LiveOperations) -> Json:
@@ -49,7 +52,7 @@ OPERATIONS: dict[str, Operation] = {
     "status": Operation(_status, changes=False, patience=0.05),
     "log": _reading("log", limit=_LIMIT, all=_FLAG, since=_OPTIONAL_TEXT, graph=_FLAG),
     "show": _reading("show", target=_TEXT),
-    "diff": Operation(LiveOperations.diff, _DIFF, changes=False),
+    "diff": Operation(LiveOperations.diff, _DIFF, changes=False, patience=_LOOKING),
     "variable": _reading("variable", name=_TEXT, limit=_LIMIT),
     "inspect": Operation(
         LiveOperations.inspect,
@@ -64,7 +67,7 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "search": _reading("search", text=_TEXT, limit=_LIMIT),
     "export": _reading("export", target=_TARGET_OR_HEAD, path=_OPTIONAL_TEXT, force=_FLAG),
-    "stores": Operation(LiveOperations.stores, changes=False),
+    "stores": Operation(LiveOperations.stores, changes=False, patience=_LOOKING),
     # These change the session, or its store.
     "checkout": Operation(LiveOperations.checkout, {"target": _TEXT, **_TRAVEL}),
     "undo": Operation(LiveOperations.undo, {"steps": _STEPS, **_TRAVEL}),
@@ -78,6 +81,11 @@ OPERATIONS: dict[str, Operation] = {
             "as": Parameter(dict, {}, read=texts_by_text),
             **_TRAVEL,
         },
+    ),
+    "document": Operation(
+        LiveOperations.document,
+        {"cells": Parameter(list, read=document_cells), "target": _TARGET_OR_HEAD},
+        patience=0.0,
     ),
     "commit": Operation(LiveOperations.commit, {"message": _TEXT}),
     "branch": Operation(LiveOperations.branch, _NAMING),

@@ -48,14 +48,13 @@ class Operation:
         answer: takes a `LiveOperations` and the arguments; returns the fields of the reply.
         parameters: what it takes, by name.
         changes: it changes the session, so that it must wait for its turn between cells.
-        patience: seconds that an operation that only looks waits for what is still being written. One that changes
-            something waits until it is.
+        patience: seconds to wait for what is still being written; None: until it is.
     """
 
     answer: Callable[..., Json]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     changes: bool = True
-    patience: float = 2.0
+    patience: float | None = None
 
 
 def checked(content: Any, operations: Mapping[str, Operation]) -> tuple[str, Operation, dict[str, Any]]:

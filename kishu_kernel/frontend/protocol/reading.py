@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json, checkpoint_content
+from kishu_kernel.frontend.protocol.documents import document_content
 from kishu_kernel.frontend.protocol.inspecting import chosen, recorded_variables
 from kishu_kernel.frontend.protocol.notebook_export import as_notebook, write_notebook
 from kishu_kernel.frontend.protocol.output_gate import note, shown
@@ -93,6 +94,7 @@ class Reader:
             "outputs_note": note([checkpoint], history.store.statistics().path),
             "variables": sorted(variables, key=lambda variable: str(variable["name"])),
             "unknown": _unknown(known.gap, known.gap.names if known.gap else ()),
+            "document": document_content(history, checkpoint.id),
         }
 
     def diff(self, target: str, base: str = "HEAD") -> Json:

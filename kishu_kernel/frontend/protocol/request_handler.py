@@ -77,7 +77,7 @@ class RequestHandler:
             if arguments.get("values") and not may_change:
                 raise RequestError(f"{name} with values loads them, between cells: send it on the shell channel")
             if may_change:  # a cell may be running otherwise: nothing is waited for
-                self._session.flush(None if operation.changes else operation.patience)
+                self._session.flush(operation.patience)
             return {
                 "status": "ok",
                 "protocol": PROTOCOL,

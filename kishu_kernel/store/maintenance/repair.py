@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kishu_kernel.model import Checkpoint, CheckpointId, Digest, SessionId, VersionRecord
+from kishu_kernel.model import DOCUMENT, Checkpoint, CheckpointId, Digest, SessionId, VersionRecord
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import schema
@@ -100,7 +100,7 @@ class _Repair:
         made = []
         names, ambient = self._before(id, timestamp)
         for key, (manifest, marked) in self._findings.payloads.items():
-            if marked and schema.version_checkpoint(key) == id:
+            if marked and schema.version_checkpoint(key) == id and manifest.names != DOCUMENT:
                 size = sum(piece.nbytes for piece in manifest.pieces)
                 made.append(VersionRecord(manifest.names, Digest(b""), size, True, None, False, ()))
         return Checkpoint(

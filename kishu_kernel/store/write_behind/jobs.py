@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.model import Buffer, Checkpoint, Names, Payload
+from kishu_kernel.model import Buffer, Checkpoint, CheckpointId, Names, Payload
 from kishu_kernel.store.base import Refs, Store
 from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, placeholder
 
@@ -34,6 +34,7 @@ class Job:
         unrecordable: that was tried, and failed.
         written: all of it is written.
         kept: the checkpoint as the store keeps it, where it was written before its turn.
+        attached: a payload to be attached to a checkpoint that is written before it. It is no loss if it cannot be.
     """
 
     refs: Refs
@@ -43,6 +44,7 @@ class Job:
     unrecordable: bool = False
     written: bool = False
     kept: Checkpoint | None = None
+    attached: tuple[CheckpointId, Payload] | None = None
 
     @property
     def extends_written(self) -> bool:

@@ -46,6 +46,18 @@ class WriteBehindStore(WriteQueue):
         self._enqueue(job, job.waiting_bytes, job.held_bytes)
         return checkpoint
 
+    def attach(self, id: CheckpointId, payload: Payload) -> None:
+        """As in `Store`, later. What cannot be attached then is not."""
+        job = Job({}, attached=(id, payload))
+        self._enqueue(job, payload.size, 0)
+
+    def waiting_attachment(self, version: Version) -> Payload | None:
+        """A payload that is still to be attached."""
+        with self._locked():
+            waiting = [job.attached for job in self._jobs if job.attached is not None]
+        found = [payload for id, payload in waiting if Version(payload.names, id) == version]
+        return found[-1] if found else None
+
     # -- reading ---------------------------------------------------------------------------------
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:

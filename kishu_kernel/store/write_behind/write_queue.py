@@ -167,6 +167,9 @@ class WriteQueue:
         if job.written:
             return job.kept
         refs = {**self._pending_refs, **({} if job.recorded else job.refs)}
+        if job.attached is not None:
+            with suppress(StoreError):
+                self._inner.attach(*job.attached)
         if job.checkpoint is None:
             if refs:
                 self._inner.update_refs(refs)

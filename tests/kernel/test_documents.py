@@ -1,0 +1,153 @@
+"""The notebook's cells, kept with each state: told by a frontend, given back with the state, never needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import Start
+from .driver import Content, Kernel
+
+
+def cells(*sources: str) -> list[Content]:
+    return [{"id": f"cell-{number}", "type": "code", "source": source} for number, source in enumerate(sources)]
+
+
+def keep(kernel: Kernel, *sources: str, **how: Any) -> str:
+    """Tells the kernel the notebook; the state that it belongs to."""
+    reply = kernel.done("document", cells=cells(*sources), **how)
+    assert reply["kept"] is True
+    return str(reply["checkpoint"])
+
+
+def told(document: list[Content]) -> list[tuple[str, str, list[str]]]:
+    """Ids, sources, and what the cells printed."""
+    return [(each["id"], each["source"], [out.get("text", "") for out in each["outputs"]]) for each in document]
+
+
+def test_it_comes_back_with_its_state_and_its_outputs(kernel: Kernel) -> None:
+    kernel.ok("print('one')")
+    first = keep(kernel, "print('one')", "print('two')")
+    assert first == kernel.done("status")["head"]
+    kernel.ok("print('two')")
+    keep(kernel, "print('one')", "print('two')", "x = 1")
+    kernel.ok("x = 1")
+    second = keep(kernel, "print('other')", "print('two')", "x = 1")
+    assert told(kernel.done("show", target=first)["document"]) == [
+        ("cell-0", "print('one')", ["one\n"]),
+        ("cell-1", "print('two')", []),
+    ]
+    shown = kernel.done("show", "control", target=second)["document"]
+    assert told(shown) == [
+        ("cell-0", "print('other')", []),
+        ("cell-1", "print('two')", ["two\n"]),
+        ("cell-2", "x = 1", []),
+    ]
+    reply = kernel.done("checkout", target=first, dry_run=True)
+    assert told(reply["document"])[0][1] == "print('one')"
+    assert told(kernel.done("undo")["document"])[2][1] == "x = 1"
+    assert told(kernel.done("undo")["document"])[1][1] == "print('two')"
+    assert kernel.done("undo")["document"] is None
+    assert told(kernel.done("redo", steps=3)["document"])[0][1] == "print('other')"
+
+
+def test_where_none_was_told_there_is_none(kernel: Kernel) -> None:
+    assert kernel.done("document", cells=cells("x"))["kept"] is False  # no state yet
+    kernel.ok("x = 1")
+    assert kernel.done("show", target="HEAD")["document"] is None
+    kernel.ok("x = 2")
+    keep(kernel, "x = 1", "x = 2")
+    assert kernel.done("undo")["document"] is None
+    keep(kernel, "x = 1", target="HEAD")
+    assert [each["source"] for each in kernel.done("show", target="HEAD")["document"]] == ["x = 1"]
+
+
+def test_a_state_that_no_cell_made_has_that_of_before(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    keep(kernel, "x = 1")
+    kernel.ok("x = 2")
+    keep(kernel, "x = 2")
+    kernel.done("take", names=["x"], target="In[1]")
+    assert [each["source"] for each in kernel.done("show", target="HEAD")["document"]] == ["x = 2"]
+
+
+def test_it_outlives_the_kernel(start: Start, tmp_path: Path) -> None:
+    kernel = start(environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")})
+    kernel.ok("print(1)")
+    keep(kernel, "print(1)", "\ud800 half a pair", "")
+    kernel.done("status")
+    kernel.done("gc")
+    kernel.restart(kill=True)
+    document = kernel.done("resume")["document"]
+    assert document[0]["source"] == "print(1)"
+    assert document[0]["outputs"][0]["text"] == "1\n"
+    assert len(document) == 3
+
+
+def test_it_is_stored_once_by_content(kernel: Kernel) -> None:
+    sources = [f"value_{number} = {'x' * 500!r}" for number in range(200)]
+    kernel.ok("pass")
+    keep(kernel, *sources)
+    kernel.done("gc")
+    before = kernel.done("status")["store"]["chunks"]
+    kernel.ok("x = 1")
+    now = kernel.done("status")["store"]["chunks"]
+    keep(kernel, *sources)
+    kernel.done("gc")
+    assert kernel.done("status")["store"]["chunks"] <= now
+    sources[50] = "edited"
+    keep(kernel, *sources)
+    kernel.done("gc")
+    assert kernel.done("status")["store"]["chunks"] <= now + 2
+    assert before > 5
+
+
+def test_it_goes_with_its_states(kernel: Kernel) -> None:
+    kernel.ok("import numpy as np; base = 1")
+    kernel.ok("x = np.arange(100_000)")
+    lost = keep(kernel, *(f"cell {number} {'y' * 1000}" for number in range(100)))
+    kernel.done("undo")
+    kernel.ok("z = 1")
+    for name, id in kernel.done("branch", name="there")["branches"].items():
+        if id == lost:
+            kernel.done("branch", name=name, delete=True)
+    chunks = kernel.done("status")["store"]["chunks"]
+    kernel.done("gc")
+    assert kernel.done("status")["store"]["chunks"] < chunks - 5
+    assert kernel.done("show", target=lost)["document"] is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "x",
+        [1],
+        [{"id": "a", "type": "code"}],
+        [{"id": "a", "type": "other", "source": ""}],
+        [{"id": "a", "type": "code", "source": 1}],
+        [{"id": "a" * 1000, "type": "code", "source": ""}],
+        [{"id": "a", "type": "code", "source": "", "unknown": 1}],
+    ],
+)
+def test_what_is_no_document_is_refused(shared: Kernel, wrong: object) -> None:
+    shared.ok("x = 1")
+    assert shared.request("document", cells=wrong)["ename"] == "RequestError"
+
+
+def test_it_is_bounded(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    for large in (cells("y" * 10_000_000), cells(*["z"] * 6000)):
+        reply = kernel.done("document", cells=large)
+        assert reply["kept"] is False
+        assert "at most" in reply["reason"]
+    assert kernel.done("show", target="HEAD")["document"] is None
+    assert kernel.request("document", cells=[], target="nowhere")["ename"] == "UnknownTargetError"
+
+
+def test_it_waits_for_nothing(kernel: Kernel) -> None:
+    kernel.ok("import numpy as np; big = np.random.default_rng(0).random(30_000_000)")
+    head = keep(kernel, "big")
+    assert kernel.done("status")["pending"] in (True, False)
+    assert [each["source"] for each in kernel.done("show", "control", target=head)["document"]] == ["big"]
