@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
 from .conftest import Start
@@ -151,3 +152,32 @@ def test_it_waits_for_nothing(kernel: Kernel) -> None:
     head = keep(kernel, "big")
     assert kernel.done("status")["pending"] in (True, False)
     assert [each["source"] for each in kernel.done("show", "control", target=head)["document"]] == ["big"]
+
+
+def test_the_code_is_shown_and_written_beside(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    kernel.ok("y = 2\nz = 3")
+    ran = kernel.ok("%kishu checkout In[1] --code --write then.ipynb")
+    went, difference, wrote = (each["text/plain"] for each in ran.results)
+    assert went.startswith("went to")
+    assert difference.splitlines() == ["  1 cell as before", "- [ ]", "- y = 2", "- z = 3"]
+    assert "then.ipynb" in wrote
+    written = nbformat.read(kernel.home / "then.ipynb", as_version=4)
+    assert [cell.source for cell in written.cells] == ["x = 1"]
+    ran = kernel.run("%kishu checkout In[1] --code --write then.ipynb")
+    assert "already exists" in ran.stderr
+    assert "are the same" in ran.results[1]["text/plain"]
+
+
+def test_the_documents_are_compared_where_there_are_some(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    keep(kernel, "x = 1", "# to do")
+    kernel.ok("y = 2")
+    keep(kernel, "x = 1", "# done", "y = 2")
+    ran = kernel.ok("%kishu checkout In[1] --dry-run --code --write then")
+    assert ran.results[0]["text/plain"].startswith("would go there")
+    assert ran.results[1]["text/plain"].splitlines()[1:] == ["~ [ ]", "- # done", "+ # to do", "- [ ]", "- y = 2"]
+    written = nbformat.read(kernel.home / "then.ipynb", as_version=4)
+    nbformat.validate(written)
+    assert [cell.source for cell in written.cells] == ["x = 1", "# to do"]
+    assert kernel.value("y") == 2

@@ -71,6 +71,7 @@ class KishuMagics(Magics):
             request.setdefault("replay", "auto")
         from kishu_kernel.frontend.protocol.content import shown_content
 
+        code, path = request.pop("code", False), request.pop("write", None)
         if not as_json:
             request |= {"log": {"graph": True}, "diff": {"values": True}}.get(request["operation"], {})
         while True:  # each plan that was not accepted yet is asked about: a checkout may have to plan anew
@@ -81,6 +82,8 @@ class KishuMagics(Magics):
                 elif reply.get("ename") not in _NOT_ASKED:
                     self._show(reply, request)
             if as_json or reply.get("ename") not in _NOT_ASKED:
+                if reply["status"] == "ok" and (code or path):
+                    self._show_code(reply, code, path)
                 return
             self._ask(reply)
             request |= {"replay": "auto", "shown": shown_content(reply["plan"])}
@@ -96,13 +99,25 @@ class KishuMagics(Magics):
         from kishu_kernel.frontend.pages.display import as_bundle
         from kishu_kernel.frontend.pages.wording import View
 
-        width = max(80, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
-        view = View(request, width, time.time(), self._states_elsewhere(reply, request), *self._head_after(reply))
+        view = View(request, _width(), time.time(), self._states_elsewhere(reply, request), *self._head_after(reply))
         display(as_bundle(reply, view), raw=True)
         if reply["operation"] == "show":
             from kishu_kernel.frontend.magic.republish import republish
 
             republish(self.shell, reply["outputs"])
+
+    def _show_code(self, reply: dict[str, Any], code: bool, path: str | None) -> None:
+        """Shows how the notebook's cells differ from those of the state, and writes these."""
+        from kishu_kernel.frontend.magic.notebook_code import code_difference, write_code
+
+        if code:
+            display(code_difference(self._requests, reply, _width()), raw=True)
+        if path:
+            try:
+                written = write_code(self._requests, reply, path)
+            except RequestError as error:
+                raise UsageError(str(error)) from error
+            display({"text/plain": f"wrote {written}: the notebook that you work in is as it was"}, raw=True)
 
     def _states_elsewhere(self, reply: dict[str, Any], request: dict[str, Any]) -> int:
         """Returns how many states are not on the path that a log shows; 0 for other replies."""
@@ -180,6 +195,10 @@ def _add_completion(shell: Any, requests: Callable[[], RequestHandler]) -> None:
     matchers = shell.Completer.custom_matchers
     before = [each for each in matchers if getattr(each, "matcher_identifier", None) != "kishu"]
     matchers[:] = [*before, kishu_matcher]
+
+
+def _width() -> int:
+    return max(80, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
 
 
 def _words(line: str) -> list[str]:

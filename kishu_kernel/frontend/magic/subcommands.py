@@ -57,7 +57,8 @@ class Option:
     @property
     def usage(self) -> str:
         """Returns how help writes it."""
-        return f"{self.flag} {'N' if self.kind == 'number' else 'TARGET'}" if self.kind else self.flag
+        words = {"number": "N", "file": "FILE"}
+        return f"{self.flag} {words.get(self.kind, 'TARGET')}" if self.kind else self.flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,10 @@ _TRAVEL = (
     Option("--no-replay", "fail rather than re-run a cell", "replay", "never"),
     Option("--allow-lost", "go there even if some values are lost", "allow_lost"),
 )
+_CODE = (
+    Option("--code", "also show how the notebook's cells differ", "code"),
+    Option("--write", "write the notebook as it was then to FILE", "write", kind="file"),
+)
 _ASKS = "It asks before it re-runs a cell with side effects, on files, the network or the like."
 
 SUBCOMMANDS = (
@@ -119,7 +124,7 @@ SUBCOMMANDS = (
         "checkout",
         "go to any state",
         (_TARGET,),
-        _TRAVEL,
+        (*_TRAVEL, *_CODE),
         f"The state that you leave is kept: you can go back to it. {_ASKS}",
     ),
     Subcommand(

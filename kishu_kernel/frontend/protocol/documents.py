@@ -6,10 +6,12 @@ damaged, replies have null. The kernel writes no file of it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from kishu_kernel.frontend.protocol.content import Json, sendable
+from kishu_kernel.frontend.protocol.notebook_export import as_notebook
 from kishu_kernel.frontend.protocol.output_gate import shown
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import CellType, Checkpoint, CheckpointId, NotebookCell
@@ -72,6 +74,21 @@ def document_content(history: StoredHistory, at: CheckpointId | None) -> list[Js
         }
         for cell, run in ((cell, ran.get(cell.source) if cell.type == "code" else None) for cell in cells)
     ]
+
+
+def document_notebook(document: Sequence[Json]) -> Json:
+    """Returns the cells of a reply as a notebook in nbformat 4.5."""
+    notebook: Json = as_notebook(())
+    notebook["cells"] = [_notebook_cell(number, cell) for number, cell in enumerate(document)]
+    return notebook
+
+
+def _notebook_cell(number: int, cell: Json) -> Json:
+    id = cell["id"] if re.fullmatch(r"[a-zA-Z0-9-_]{1,64}", cell["id"]) else f"cell-{number}"
+    found = {"cell_type": cell["type"], "id": id, "metadata": {}, "source": cell["source"]}
+    if cell["type"] == "code":
+        found |= {"outputs": cell["outputs"], "execution_count": cell["execution_count"]}
+    return found
 
 
 def _document(history: StoredHistory, at: CheckpointId) -> tuple[NotebookCell, ...] | None:
