@@ -34,6 +34,7 @@ TRAVELLING = (
     *("%checkout $j",) * 8,
     *("%undo", "%undo", "%undo $k", "%redo", "%redo $k"),
     *("%checkout $j never", "%checkout $j lost"),
+    *("%take $j $i", "%take $j $i", "%take $j $i copy"),
     *("%branch topic$k", "%tag mark$k", "%goto $j", "%goto $j"),
     *("%restart", "%restart", "%restart", "%resume", "%resume", "%start"),
 )

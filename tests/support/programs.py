@@ -5,6 +5,7 @@ A line is a cell, or one of these (a number n means 1 where it is left out):
     %undo n             %redo n             %start: undo all
     %checkout n         the n-th last checkpoint; `%checkout n never` re-runs nothing, `%checkout n lost` leaves behind
                         what cannot be had
+    %take n m           the m-th variable of the n-th last checkpoint; `%take n m copy` under a name of its own
     %branch name        %tag name           of where the session stands
     %goto n             the n-th of the branches and tags there are
     %restart            a new session with a namespace of its own, over the same store
@@ -67,6 +68,7 @@ class Tally:
     replayed: int = 0
     restarts: int = 0
     left_behind: int = 0
+    taken: int = 0
     untouched: int = 0
     stayed: int = 0
     needless: int = 0
@@ -228,6 +230,8 @@ class Player:
             self.hidden = True
         elif word == "%restart":
             self.restart()
+        elif word == "%take":
+            self.take(*rest.split())
         elif word in ("%branch", "%tag"):
             if self.model.head is not None:
                 self.notebook.session.timeline.set_name(BRANCH if word == "%branch" else TAG, rest, self.model.head)
@@ -309,6 +313,47 @@ class Player:
         self.hidden = False
         self.model.move(outcome.head)
         self.arrived(outcome, expected, before)
+
+    def take(self, number: str, place: str, *how: str) -> None:
+        """One variable as it was elsewhere, and the rest stays; what it is then is a state like others."""
+        target = self.model.made[-1 - (int(number) - 1) % len(self.model.made)] if self.model.made else None
+        names = sorted(name for name in self.model.states[target].alone if not re.fullmatch(r"_\d+", name))
+        if target is None or not names:
+            return
+        then, before, head = self.model.states[target], self.look(), self.model.head
+        name = names[int(place) % len(names)]
+        copies = {name: f"{name}_copy{len(self.model.made)}"} if how else {}
+        self.told[-1] += f"        # {name} of {target}"
+        try:
+            taking = self.notebook.session.take([name], target, copies, replay="auto")
+        except CheckoutError as error:
+            self.refused(error, [target], before)
+            return
+        outcome = taking.outcome
+        state = self.now = self.look()
+        for step in outcome.plan.replay:
+            self.told.append(f"    # re-run: {step.code!r}")
+        if outcome.applied:
+            if outcome.previous != head:
+                self.check(self.hidden, "a checkpoint was taken of nothing")
+                assert outcome.previous is not None
+                self.model.add(outcome.previous, before)
+            self.hidden = False
+            assert outcome.head is not None
+            self.model.add(outcome.head, state)
+        self.check(self.notebook.head == self.model.head, "the head stands elsewhere")
+        new = copies.get(name, name)
+        wrong = differences(then.alone[name], _renamed(state.alone.get(new, {}), new, name))
+        self.check(not wrong, f"{name} is not what it was", wrong)
+        came = {new, *taking.along}
+        if came & (before.called.keys() | state.called.keys()):  # of what refers to it, it is told otherwise
+            self.tally.taken += 1
+            return
+        rest = state.alone.keys() | before.alone.keys()
+        others = {each for each in rest - came if before.alone.get(each) != state.alone.get(each)}
+        others -= {each for each in others if _differs_by_names_of_classes(each, before, state)}
+        self.check(not others, f"others have changed: {', '.join(sorted(others))}")
+        self.tally.taken += 1
 
     def meant(self, word: str, words: Sequence[str]) -> tuple[Callable[[], Outcome], list[Target]]:
         """What to call, and the state to which it must lead, in a list; empty if it cannot lead anywhere."""
@@ -466,6 +511,12 @@ def _differs_by_names_of_classes(name: str, before: State, after: State) -> bool
     for each in before.called.keys() & after.called.keys() - {name}:
         told = re.sub(rf"\b{re.escape(before.called[each])}\b", after.called[each], told)
     return told == now
+
+
+def _renamed(description: Description, name: str, to: str) -> Description:
+    """What is told of a variable, as if it had another name."""
+    pattern = re.compile(rf"\b{re.escape(name)}\b")
+    return {pattern.sub(to, path): pattern.sub(to, what) for path, what in description.items()}
 
 
 def _differs_by_settings(was: Description | None, now: Description | None) -> bool:
