@@ -350,3 +350,29 @@ def test_it_is_a_state_of_the_history(kernel: Kernel) -> None:
     assert [each["version"] for each in kernel.done("show", target="HEAD")["variables"]] == [first]
     assert kernel.done("diff", target="HEAD", base=first)["modified"] == []
     assert kernel.done("export")["cells"] == 3
+
+
+def test_nothing_is_taken_of_a_store_that_somebody_else_wrote(start: Start, tmp_path: Path) -> None:
+    book = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    theirs = start(environment={**book, "KISHU_KEY_FILE": str(tmp_path / "theirs")})
+    first = at(theirs, "x = [1]; y = [2]")
+    theirs.close(gracefully=True)
+    mine = start(environment=book)
+    mine.ok("x = 0")
+    for target in (first, "main"):
+        assert "jupyter kishu trust" in refused(mine, "x", target=target)
+    reply = take(mine, "x", target=first, allow_lost=True)
+    assert (reply["taken"], reply["applied"]) == ([], False)
+    assert mine.value("x") == 0
+    told = mine.done("inspect", names=["x"], target=first)["variables"]
+    assert told[0]["summary"] == "[1]"
+    assert mine.done("show", target=first)["document"] is None
+
+
+def test_random_numbers_and_settings_stay(kernel: Kernel) -> None:
+    kernel.ok("import random, os; random.seed(1)")
+    first = at(kernel, "x = [random.random()]; os.environ['MINE'] = 'then'")
+    kernel.ok("os.environ['MINE'] = 'now'; x = 0")
+    kernel.ok("state = random.getstate()")
+    take(kernel, "x", target=first)
+    holds(kernel, "random.getstate() == state and os.environ['MINE'] == 'now' and len(x) == 1")
