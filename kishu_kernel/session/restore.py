@@ -254,9 +254,10 @@ class Restorer:
     ) -> RestoredObjects:
         """Loads and re-runs what is not there yet from an earlier plan. The objects of this plan."""
         left = [step for step in plan.load if step.version not in loaded]
-        inputs = [load for step in plan.replay for load in step.loads]
-        request.progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
-        given = {version for step in plan.replay for version in step.gives}
+        inputs = {load.version: load.size for step in plan.replay for load in step.loads}
+        left_bytes = sum(load.size for load in left) + sum(inputs.values())
+        request.progress.plan(left_bytes, [step.seconds for step in plan.replay])
+        given = {version for step in plan.replay for version in step.gives if version not in step.in_between}
         late = _that_need(given, left)
         bound = self._kept(plan)
         self._load_all(request, [step for step in left if step not in late], loaded, bound)
