@@ -8,7 +8,7 @@ swapped back. A cell that somebody else may have written is not re-run.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.summaries import describe
+from kishu_kernel.session.lending import Lending
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.timeline import Timeline
@@ -59,11 +60,62 @@ class CellRunner(Protocol):
         ...
 
 
+LoadInput = Callable[[LoadStep, Mapping[str, Any]], dict[str, Any]]
+"""Loads a version for a re-run, given the inputs that there are already."""
+
+
 @dataclass
 class NotGivenBackError(Exception):
     """A re-run did not give these versions back; the reasons are clauses."""
 
     reasons: Mapping[Version, str]
+
+
+class _AtHand:
+    """What later re-runs of a plan need.
+
+    Args:
+        results: what somebody gets of re-runs.
+
+    Attributes:
+        objects: what was loaded or lent for re-runs, or given by them.
+    """
+
+    def __init__(self, results: RestoredObjects, load: LoadInput, lending: Lending) -> None:
+        self._results = results
+        self._load = load
+        self._lending = lending
+        self._lent: set[Version] = set()
+        self.objects: RestoredObjects = {}
+
+    def inputs(self, step: ReplayStep, changed: Collection[str]) -> dict[str, Any]:
+        """The inputs of a re-run. What has to be loaded is at hand afterwards.
+
+        Args:
+            changed: the names that its cell changed.
+        """
+        inputs: dict[str, Any] = {}
+        for version in step.takes:
+            inputs.update(self.objects[version] if version in self.objects else self._results[version])
+        for load in step.loads:
+            inputs.update(self._input(step, load, changed, inputs))
+        return inputs
+
+    def _input(
+        self, step: ReplayStep, load: LoadStep, changed: Collection[str], inputs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        version = load.version
+        if version not in self.objects or version in self._lent:
+            lent = self._lending.lend(step, load, changed, inputs)
+            (self._lent.discard if lent is None else self._lent.add)(version)
+            self.objects[version] = self._load(load, inputs) if lent is None else lent
+        return self.objects[version]
+
+    def released(self, is_unused: Callable[[Version], bool]) -> list[dict[str, Any]]:
+        """Lets go of what is not used any more. What of it nobody has is returned."""
+        unused = [each for each in self.objects if each not in self._results and is_unused(each)]
+        gone = [(version, self.objects.pop(version)) for version in unused]
+        return [objects for version, objects in gone if version not in self._lent]
 
 
 class Rerunner:
@@ -115,7 +167,8 @@ class Rerunner:
         timeline: Timeline,
         steps: Sequence[ReplayStep],
         results: RestoredObjects,
-        load_input: Callable[[LoadStep, Mapping[str, Any]], dict[str, Any]],
+        load_input: LoadInput,
+        lending: Lending,
         progress: ProgressReporter,
     ) -> None:
         """Re-runs the cells of a plan, each on what those before it have left. Compares only what somebody gets.
@@ -123,50 +176,32 @@ class Rerunner:
         Args:
             results: what re-runs gave already for an earlier plan; what they give now is added.
             load_input: loads a version for a re-run, given the inputs that there are already.
+            lending: has what need not be loaded.
 
         Raises:
             NotGivenBackError: a cell did not give back all that it should.
         """
         needed = _needed_steps(steps, results)
         last_use = {version: number for number in sorted(needed) for version in _inputs(steps[number])}
-        at_hand: RestoredObjects = {}
-        """What later steps need, or somebody gets."""
+        at_hand = _AtHand(results, load_input, lending)
         try:
             for number in sorted(needed):
                 step = steps[number]
-                inputs = self._gathered(step, at_hand, results, load_input)
                 changed = changed_names(timeline.lookup(step.checkpoint))
+                inputs = at_hand.inputs(step, changed)
                 for version in [each for each in _inputs(step) if not changed.isdisjoint(each.names)]:
-                    at_hand.pop(version, None)  # it is the cell's now: what that drops is freed
+                    at_hand.objects.pop(version, None)  # it is the cell's now: what that drops is freed
                 with progress.cell(number):
-                    found, failed = self._run_step(timeline, step, inputs, at_hand)
-                at_hand.update(found)
+                    found, failed = self._run_step(timeline, step, inputs, at_hand.objects)
+                at_hand.objects.update(found)
                 results.update((version, found[version]) for version in found if version not in step.in_between)
                 if failed:
                     self._drop([results.pop(version) for version in _inputs(step) if version in results])
                     raise NotGivenBackError(failed)
-                unused = [each for each in at_hand if last_use.get(each, -1) <= number and each not in results]
-                self._drop([at_hand.pop(version) for version in unused])
+                self._drop(at_hand.released(lambda version: last_use.get(version, -1) <= number))  # noqa: B023
         finally:
-            self._drop([at_hand.pop(version) for version in list(at_hand) if version not in results])
+            self._drop(at_hand.released(lambda _: True))
         self._compare(timeline, results)
-
-    def _gathered(
-        self,
-        step: ReplayStep,
-        at_hand: RestoredObjects,
-        results: RestoredObjects,
-        load_input: Callable[[LoadStep, Mapping[str, Any]], dict[str, Any]],
-    ) -> dict[str, Any]:
-        """The inputs of a step. What has to be loaded is at hand afterwards."""
-        inputs: dict[str, Any] = {}
-        for version in step.takes:
-            inputs.update(at_hand[version] if version in at_hand else results[version])
-        for load in step.loads:
-            if load.version not in at_hand:
-                at_hand[load.version] = load_input(load, inputs)
-            inputs.update(at_hand[load.version])
-        return inputs
 
     def _run_step(
         self, timeline: Timeline, step: ReplayStep, inputs: dict[str, Any], at_hand: RestoredObjects
