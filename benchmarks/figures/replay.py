@@ -73,8 +73,8 @@ CASES = {
         (HOLDER, *_each(30, lambda i: "; ".join(f"v{i}_{j} = [{i}, {j}, 'text']" for j in range(10)))),
         _each(20, lambda i: f"h{i} = Holder(v{i}_1)"),
     ),
-    "lists of 100,000 instances with generators, in a chain of 6": Case(
-        (HOLDER, "h0 = [Holder(i) for i in range(100_000)]"),
+    "lists of 5,000 objects with generators, in a chain of 6": Case(
+        (HOLDER, "h0 = [Holder(i) for i in range(5_000)]"),
         _each(5, lambda i: f"h{i + 1} = [Holder(each.value + 1) for each in h{i}]"),
     ),
     "10 deterministic frames of 40 MB, each of the last": Case(
