@@ -15,7 +15,7 @@ inputs that are not known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -138,12 +138,18 @@ class _Replays:
             needed: the versions of it that the session does not have.
         """
         references = References(self._lookup, there)
+        not_there, refusals = needed, dict[Version, str]()
         while True:
+            refused = len(refusals)
             needed = references.with_users(needed)
-            givers, refusals = self._givers(references, [each for each in needed if not self._is_loadable(each)])
-            if givers.keys() <= needed:
+            givers = self._givers(references, [each for each in needed if not self._is_loadable(each)], refusals)
+            if len(refusals) > refused:
+                needed = not_there  # what is made anew only for one that is refused can stay
+            elif givers.keys() <= needed:
                 break
-            needed |= givers.keys()
+            else:
+                needed |= givers.keys()
+        refusals = {version: reason for version, reason in refusals.items() if version in needed}
         loads = self._loads(references, needed - givers.keys() - refusals.keys())
         self.lost.extend(Lost(version, reason) for version, reason in sorted(refusals.items(), key=_names))
         for checkpoint, versions in sorted(_by_giver(givers).items(), key=lambda each: each[1][0].names):
@@ -156,30 +162,41 @@ class _Replays:
         return needed, loads
 
     def _givers(
-        self, references: References, missing: list[Version]
-    ) -> tuple[dict[Version, CheckpointId], dict[Version, str]]:
-        """The cells to re-run for versions that cannot be loaded, and why there is none for some.
+        self, references: References, missing: Collection[Version], refusals: dict[Version, str]
+    ) -> dict[Version, CheckpointId]:
+        """The cells to re-run for versions that cannot be loaded.
 
         What such a version refers to comes with it: the class that the re-run has used.
+
+        Args:
+            refusals: those that no re-run gives, and why. More are added.
         """
-        refusals = {version: reason for version in missing if (reason := self._refusal(version))}
-        givers = {version: version.checkpoint for version in missing if version not in refusals}
-        todo = sorted(givers, key=lambda version: version.names)
-        while todo:
-            version = todo.pop()
-            for holder in references.holders(version) if version in givers else ():
-                giver = givers[version]
-                if holder in refusals or givers.get(holder, giver) != giver or not self._leaves(giver, holder):
-                    names = ", ".join(holder.names)
-                    reason = self._record(version).reason or "it was not stored"
-                    refusals[version] = f"{reason}; {names} was changed after its cell ran, to which it refers"
-                    del givers[version]
-                    todo = sorted(givers, key=lambda version: version.names)
-                    break
-                if holder not in givers:
-                    givers[holder] = giver
-                    todo.append(holder)
-        return givers, refusals
+        ordered = sorted(missing, key=lambda version: version.names)
+        refusals |= {each: why for each in ordered if each not in refusals and (why := self._refusal(each))}
+        while True:
+            left = [version for version in ordered if version not in refusals]
+            givers = {version: version.checkpoint for version in left}
+            for version in left:
+                if reason := self._claim(references, version, givers, refusals):
+                    refusals[version] = reason
+                    break  # and what others have with it is looked at again, without it
+            else:
+                return givers
+
+    def _claim(
+        self,
+        references: References,
+        version: Version,
+        givers: dict[Version, CheckpointId],
+        refusals: Mapping[Version, str],
+    ) -> str | None:
+        """Adds what a version refers to to what its cell gives. Returns why that cannot be, or None."""
+        giver = givers[version]
+        for holder in references.with_holders([version]):
+            if holder in refusals or givers.setdefault(holder, giver) != giver or not self._leaves(giver, holder):
+                reason = self._record(version).reason or "it was not stored"
+                return f"{reason}; {', '.join(holder.names)} was changed after its cell ran, to which it refers"
+        return None
 
     def _leaves(self, at: CheckpointId, version: Version) -> bool:
         """Whether a version of the state that is wanted was there when this cell had run."""
@@ -260,7 +277,8 @@ class _Replays:
         if before.gap is not None and before.lacks(checkpoint.inputs):
             return f"the inputs of its cell are not known: {before.gap.reason}"
         inputs = references.with_holders(self._inputs(at, gives))
-        givers, refusals = self._givers(references, [each for each in inputs if not self._is_loadable(each)])
+        refusals: dict[Version, str] = {}
+        givers = self._givers(references, [each for each in inputs if not self._is_loadable(each)], refusals)
         for version, why in refusals.items():
             return f"its cell needs {', '.join(version.names)}: {why}"
         return _Inputs(tuple(self._loads(references, set(inputs) - givers.keys())), givers)

@@ -14,21 +14,6 @@ those that call themselves deterministic, and have no side effects; none."""
 
 
 @dataclass(frozen=True, slots=True)
-class CheckoutOptions:
-    """How to check out a state.
-
-    Attributes:
-        dry_run: only make the plan.
-        replay: which cells may be re-run.
-        allow_lost: go there even if some variables cannot be brought back.
-    """
-
-    dry_run: bool = False
-    replay: ReplayMode = "ask"
-    allow_lost: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class LoadStep:
     """A version that a checkout loads.
 
@@ -106,6 +91,36 @@ class Plan:
     def with_side_effects(self) -> tuple[ReplayStep, ...]:
         """The re-runs that may do something to the world."""
         return tuple(step for step in self.replay if step.side_effects)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPlan:
+    """What somebody who saw a plan has seen of it. No more is to be done.
+
+    Attributes:
+        target: where it leads.
+        replay: the cells that it re-runs.
+    """
+
+    target: CheckpointId | None
+    replay: frozenset[CheckpointId]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutOptions:
+    """How to check out a state.
+
+    Attributes:
+        dry_run: only make the plan.
+        replay: which cells may be re-run.
+        allow_lost: go there even if some variables cannot be brought back.
+        shown: the plan that somebody saw; None: nobody has seen one.
+    """
+
+    dry_run: bool = False
+    replay: ReplayMode = "ask"
+    allow_lost: bool = False
+    shown: ShownPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

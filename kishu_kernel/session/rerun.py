@@ -124,7 +124,7 @@ class Rerunner:
     Attributes:
         running: a cell is being re-run at this moment.
         inputs: the objects that were made for re-runs only, which nobody gets.
-        different: co-variables that came back with the same types and other contents.
+        differing_after_rerun: co-variables that came back with the same types and other contents.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class Rerunner:
         Raises:
             NotGivenBackError: a cell did not give back all that it should.
         """
-        needed = _needed_steps(steps, results)
+        needed = needed_steps(steps, results)
         last_use = {version: number for number in sorted(needed) for version in _inputs(steps[number])}
         at_hand = _AtHand(results, load_input, lending)
         try:
@@ -239,7 +239,7 @@ class Rerunner:
             ReplayError: the cell cannot begin with the state outside the namespace that it began with.
         """
         if not checkpoint.trusted:  # no plan has such a step
-            return {}, f"{_label(checkpoint)} is not re-run: {UNTRUSTED}"
+            return {}, f"{checkpoint.label} is not re-run: {UNTRUSTED}"
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
         ambient = self._ambient.set_to_before(timeline.lookup, checkpoint)
         found: RestoredObjects = {}
@@ -257,7 +257,7 @@ class Rerunner:
                 self.inputs.note(obj for obj in left if id(obj) not in taken)
             outside = ambient_deviation()
         deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
-        return found, f"{_label(checkpoint)} {deviation}" if deviation else ""
+        return found, f"{checkpoint.label} {deviation}" if deviation else ""
 
     def _run_code(self, code: str, number: int | None) -> BaseException | None:
         """Runs the code; returns what it raised."""
@@ -311,7 +311,12 @@ def _record(timeline: Timeline, version: Version) -> VersionRecord:
     return timeline.lookup(version.checkpoint).record(version.names)
 
 
-def _needed_steps(steps: Sequence[ReplayStep], results: RestoredObjects) -> set[int]:
+def for_user(step: ReplayStep) -> list[Version]:
+    """The versions that somebody gets of a re-run; the others are inputs of later ones."""
+    return [version for version in step.gives if version not in step.in_between]
+
+
+def needed_steps(steps: Sequence[ReplayStep], results: RestoredObjects) -> set[int]:
     """Numbers of the steps to run: those whose versions are not there yet, and those whose results these need."""
     needed: set[int] = set()
     asked: set[Version] = set()
@@ -322,12 +327,6 @@ def _needed_steps(steps: Sequence[ReplayStep], results: RestoredObjects) -> set[
             needed.add(number)
             asked.update(step.takes)
     return needed
-
-
-def _label(checkpoint: Checkpoint) -> str:
-    """A cell as people know it."""
-    number = checkpoint.execution_count
-    return f"the cell of state {checkpoint.id}" if number is None else f"In[{number}]"
 
 
 def _other_ending(checkpoint: Checkpoint, error: BaseException | None) -> str | None:
@@ -343,7 +342,7 @@ def _other_ending(checkpoint: Checkpoint, error: BaseException | None) -> str | 
 
 def _shortcoming(checkpoint: Checkpoint, record: VersionRecord, objects: Mapping[str, Any]) -> str | None:
     """What a re-run did not give back of a version, as a clause; None if it gave all, with the same types."""
-    label = _label(checkpoint)
+    label = checkpoint.label
     recorded = {info.name: info.type for info in record.variables}
     for name in record.names:
         if name not in objects:

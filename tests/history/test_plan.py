@@ -52,6 +52,17 @@ class Graph:
         )
         return self
 
+    def refer(self, id: str, names: str, *, requires: str = "", provides: str = "") -> Graph:
+        """A version refers to these classes, and holds that one; the token of a class is its name."""
+        node, of = self.nodes[CheckpointId(id)], covariable(names)
+        holds = {each: each for each in provides.split()}
+        records = [
+            replace(each, requires=tuple(requires.split()), provides=holds) if each.names == of else each
+            for each in node.versions
+        ]
+        self.nodes[CheckpointId(id)] = replace(node, versions=tuple(records))
+        return self
+
     def distrust(self, *ids: str) -> Graph:
         for id in map(CheckpointId, ids):
             self.nodes[id] = replace(self.nodes[id], trusted=False)
@@ -269,6 +280,37 @@ def test_a_plan_is_a_value(target: str) -> None:
     graph = Graph().add("1", None, "x, !g").add("2", "1", "x")
     assert graph.plan("2", target) == graph.plan("2", target)
     assert hash(graph.plan("2", target)) == hash(graph.plan("2", target))
+
+
+# -- classes, and what refers to them ----------------------------------------------------------------------
+
+CLASSES = "C D E F"
+
+
+@pytest.mark.parametrize("changed", CLASSES.split())
+def test_what_is_lost_all_the_same_makes_no_class_anew(changed: str) -> None:
+    """One of the classes was changed since: the cell of `it` cannot give it, and what else it would give stays."""
+    graph = Graph().add("1", None, CLASSES.replace(" ", ", ")).add("2", "1", "!it", reads=CLASSES)
+    graph.add("3", "2", changed).add("4", "3", ", ".join(f"{name.lower()}1" for name in CLASSES.split()))
+    graph.add("5", "4", drops="it").refer("2", "it", requires=CLASSES).refer("3", changed, provides=changed)
+    for name in CLASSES.split():
+        graph.refer("1", name, provides=name).refer("4", f"{name.lower()}1", requires=name)
+    plan = graph.plan("5", "4")
+    assert (plan.replay, plan.load) == ((), ())
+    assert [lost.version for lost in plan.lost] == [version("it", "2")]
+    assert f"{changed} was changed after its cell ran" in plan.lost[0].reason
+    assert len(plan.keep) == 8
+
+
+def test_a_class_that_two_cells_would_have_to_give_is_given_by_one() -> None:
+    """What else the other would have given stays as it is."""
+    graph = Graph().add("1", None, "C, D").add("2", "1", "!a", reads="C").add("3", "2", "!b", reads="C D")
+    graph.add("4", "3", drops="a,b").refer("1", "C", provides="C").refer("1", "D", provides="D")
+    graph.refer("2", "a", requires="C").refer("3", "b", requires="C D")
+    plan = graph.plan("4", "3")
+    assert replays(plan) == ["2"]
+    assert [lost.version for lost in plan.lost] == [version("b", "3")]
+    assert plan.keep == (version("D", "1"),)
 
 
 # -- what somebody else may have written ---------------------------------------------------------------------
