@@ -9,7 +9,7 @@ obtained.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -22,20 +22,19 @@ from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
     LoadStep,
-    Lost,
     Names,
     Plan,
     ReplayMode,
-    ReplayStep,
     State,
     Version,
 )
-from kishu_kernel.model.amounts import counted
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.python_gc import collector_paused
+from kishu_kernel.session.lending import CHANGED, NO_LENDING, Lending
 from kishu_kernel.session.namespace import UserNamespace
+from kishu_kernel.session.plan_sentences import effects_sentence, failed_sentence, lost_sentence
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.rerun import CellRunner, NotGivenBackError, Rerunner, RestoredObjects
 from kishu_kernel.session.timeline import Timeline
@@ -102,9 +101,9 @@ class _Request:
             SideEffectsError: another cell would be re-run.
         """
         if plan.lost and not self.allow_lost:
-            raise LostError(_lost_sentence(plan), plan)
+            raise LostError(lost_sentence(plan), plan)
         if any(step.checkpoint not in accepted for step in plan.with_side_effects):
-            raise SideEffectsError(_effects_sentence(plan), plan)
+            raise SideEffectsError(effects_sentence(plan), plan)
 
 
 class Restorer:
@@ -113,6 +112,7 @@ class Restorer:
     Args:
         run_cell: re-runs one cell.
         tell: shows a sentence to the user.
+        is_unchanged: as `Detector.is_unchanged`.
     """
 
     def __init__(
@@ -121,12 +121,15 @@ class Restorer:
         table: ReductionTable,
         run_cell: CellRunner,
         ambient: AmbientState,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[str], None],
+        is_unchanged: Callable[[Names, Mapping[str, Any], Callable[[], bool]], bool],
     ) -> None:
         self._names = namespace
         self._table = table
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
+        self._is_unchanged = is_unchanged
+        self._lending = NO_LENDING
         self._copies = UnclaimedObjects(tell)
         self._failures = _Failures()
 
@@ -139,6 +142,11 @@ class Restorer:
     def differing_after_rerun(self) -> list[Names]:
         """Co-variables that re-runs gave back for the last plan with the same types and other contents."""
         return self._rerunner.differing_after_rerun
+
+    @property
+    def lent(self) -> frozenset[Version]:
+        """What re-runs for the last plan have read, and somebody has: they may have changed it after all."""
+        return frozenset(self._lending.lent)
 
     def plan(
         self, timeline: Timeline, here: State, target: CheckpointId | None, replay: ReplayMode, ambient: Move
@@ -187,11 +195,16 @@ class Restorer:
             reuse or CheckoutReuse(),
         )
         self._copies = UnclaimedObjects(self._tell)
+        self._lending = NO_LENDING
         self._rerunner.begin_plan(UnclaimedObjects(self._tell))
         try:
             return self._obtain(request)
         except BaseException as error:
             self._rerunner.abandon()
+            while True:  # an interrupt more is no reason to leave what it has changed
+                with suppress(KeyboardInterrupt):
+                    self._take_back(request)
+                    break
             self._disarm(error)
             raise
 
@@ -230,10 +243,12 @@ class Restorer:
                 failures.note(failed)
                 self._drop_with_classes(request, failed, [loaded, rerun])
             except NotGivenBackError as failed:
+                self._take_back(request)
+                self._drop_lent(loaded)
                 unobtainable.update(failed.reasons)
                 if not request.allow_lost:
                     without = request.plan(failures, unobtainable)
-                    raise ReplayError(_failed_sentence(failed.reasons), without) from None
+                    raise ReplayError(failed_sentence(failed.reasons), without) from None
                 self._drop_with_classes(request, failed, [loaded, rerun])
             else:
                 if failures.unloadable or unobtainable:  # nobody gets what was loaded, or re-run, for another plan only
@@ -254,19 +269,24 @@ class Restorer:
     ) -> RestoredObjects:
         """Loads and re-runs what is not there yet from an earlier plan. The objects of this plan."""
         left = [step for step in plan.load if step.version not in loaded]
-        inputs = [load for step in plan.replay for load in step.loads]
-        request.progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
-        given = {version for step in plan.replay for version in step.gives}
+        inputs = {load.version: load.size for step in plan.replay for load in step.loads}
+        left_bytes = sum(load.size for load in left) + sum(inputs.values())
+        request.progress.plan(left_bytes, [step.seconds for step in plan.replay])
+        given = {version for step in plan.replay for version in step.gives if version not in step.in_between}
         late = _that_need(given, left)
         bound = self._kept(plan)
         self._load_all(request, [step for step in left if step not in late], loaded, bound)
+        self._lending = Lending(request.timeline.lookup, self._owned(plan, bound), loaded)
         self._rerunner.run_steps(
             request.timeline,
             plan.replay,
             rerun,
             lambda step, inputs: self._load_input(request, step, inputs),
+            self._lending,
             request.progress,
         )
+        if self._rerunner.differing_after_rerun:
+            self._take_back(request)
         given &= rerun.keys()
         for version in given:
             bound.update(rerun[version])
@@ -277,6 +297,32 @@ class Restorer:
         """What stays, by its names."""
         live = self._names.variables()
         return {name: live[name] for version in plan.keep for name in version.names if name in live}
+
+    def _owned(self, plan: Plan, bound: Mapping[str, Any]) -> RestoredObjects:
+        """What stays, by its versions; what modules hold is never lent."""
+        theirs = self._names.modules.parted(bound)
+        owned = (version for version in plan.keep if theirs.isdisjoint(version.names))
+        return {version: {name: bound[name] for name in version.names if name in bound} for version in owned}
+
+    def _take_back(self, request: _Request) -> None:
+        """A re-run has gone otherwise than before: what the session lent is made anew where it is another one now."""
+        lending = self._lending
+        for version in lending.of_session & lending.lent.keys():
+            live = self._names.variables()
+            if self._is_unchanged(version.names, live, lambda: False):
+                continue
+            try:
+                with self._names.rebinding(self._load(request, lending.lent[version], live), (), {}):
+                    pass
+            except _UnloadableError as failed:
+                self._tell(CHANGED.format(", ".join(version.names), failed.reason))
+
+    def _drop_lent(self, loaded: RestoredObjects) -> None:
+        """What was loaded for the user and lent to a re-run that failed is loaded again."""
+        for version in self._lending.lent.keys() & loaded.keys():
+            objects = loaded.pop(version)
+            self._copies.note(objects.values())
+            objects.clear()
 
     def _load_all(
         self, request: _Request, steps: Sequence[LoadStep], loaded: RestoredObjects, bound: dict[str, Any]
@@ -371,43 +417,3 @@ def _distrusting(lookup: Lookup, untrusted: Collection[CheckpointId]) -> Lookup:
         return replace(checkpoint, trusted=False) if id in untrusted else checkpoint
 
     return distrusting
-
-
-_MAX_CELLS = 3
-"""Cells that a sentence names, at most."""
-_LINE = 60
-"""Characters of a cell's line, at most."""
-_WITHOUT = "Ask with allow_lost to go there without them"
-
-
-def _lost_sentence(plan: Plan) -> str:
-    return f"this state cannot be brought back completely: {_reasons(plan.lost)}. {_WITHOUT}"
-
-
-def _effects_sentence(plan: Plan) -> str:
-    steps = plan.with_side_effects
-    told = "; ".join(f"`{_first_line(step)}` {', '.join(step.side_effects)}" for step in steps[:_MAX_CELLS])
-    more = f"; and {len(steps) - _MAX_CELLS} more" if len(steps) > _MAX_CELLS else ""
-    cells = counted(len(plan.replay), "cell")
-    return f'going there re-runs {cells}, with side effects: {told}{more}. Ask with replay "auto" to allow it'
-
-
-def _first_line(step: ReplayStep) -> str:
-    lines = [line.strip() for line in step.code.splitlines()]
-    line = next((line for line in lines if line and not line.startswith("#")), "")
-    return line if len(line) <= _LINE else f"{line[: _LINE - 3]}..."
-
-
-def _failed_sentence(reasons: Mapping[Version, str]) -> str:
-    """The reasons are about cells; several versions can come from one."""
-    told = "; ".join(dict.fromkeys(reasons.values()))
-    names = ", ".join(name for version in reasons for name in version.names)
-    return f"{told}: {names} cannot be brought back. {_WITHOUT}"
-
-
-def _reasons(lost: Sequence[Lost]) -> str:
-    """Each reason once, after the names that it is about."""
-    names: dict[str, list[str]] = {}
-    for each in lost:
-        names.setdefault(each.reason, []).extend(each.version.names or ("other variables",))
-    return "; ".join(f"{', '.join(of)} ({reason})" for reason, of in names.items())

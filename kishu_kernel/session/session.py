@@ -331,9 +331,9 @@ class Session:
         from kishu_kernel.session.checkout import Checkouts
         from kishu_kernel.session.restore import Restorer
 
-        restorer = Restorer(self._names, self._table, self._rerun, self._ledger.ambient, self._warn)
-        parts = (self._ledger, self._cells, self._checkpointer, self._think_time, restorer)
-        return Checkouts(self._names, *parts, show=self._show, warn=self._warn)
+        parts = (ledger := self._ledger, self._cells, self._checkpointer, self._think_time)
+        restorer = Restorer(self._names, self._table, self._rerun, ledger.ambient, self._warn, ledger.is_unchanged)
+        return Checkouts(self._names, *parts, restorer, show=self._show, warn=self._warn)
 
     @property
     def _checkouts_made(self) -> Checkouts | None:
