@@ -47,6 +47,13 @@ def put(page: str, section: str) -> str:
     return f"{page[:first]}{section}\n{page[first:]}"
 
 
+def kept(page: str, before: str) -> str:
+    """The page with the section that the one before had: it comes of records of its own, which may not be there."""
+    if BEGIN not in before or END not in before:
+        return page
+    return put(page, before[before.index(BEGIN) : before.index(END) + len(END)])
+
+
 def section(cases: Sequence[Case], environment: Mapping[str, Any]) -> str:
     """As it stands on the page, between its marks."""
     told = {key: value for key, value in environment.items() if key != "versions" and value is not None}
