@@ -86,7 +86,7 @@ class Case:
         if outcome is None:
             return None
         if not outcome.rounds:
-            return "time up" if "no reply within" in (outcome.error or "") else "failed"
+            return "no reply" if "no reply within" in (outcome.error or "") else "failed"
         own, plain = (self.outcomes[name].rounds.values() for name in (system, PLAIN) if name in self.outcomes)
         failed = [tuple(each.failed) for each in (*own, *plain)]
         return "other cells raised" if len(set(failed)) > 1 else None

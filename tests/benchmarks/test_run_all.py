@@ -81,7 +81,7 @@ def test_what_ran_otherwise_has_no_share_in_it_and_is_told() -> None:
     assert spread.ratios == [1.0]
     text = section_of(*found)
     assert "other (other cells raised)" in text
-    assert "slow (time up)" in text
+    assert "slow (no reply)" in text
 
 
 def test_what_is_lost_is_said_before_what_is_won() -> None:
@@ -104,6 +104,7 @@ def test_the_page_gets_the_section_and_later_the_next_one(tmp_path: Path) -> Non
     text = written.read_text(encoding="utf-8")
     assert re.findall(r"^## .*", text, re.MULTILINE) == ["## Goals", "## Run All", "## Storage (the paper's Fig 13)"]
     assert "**Lost:** 0 cost more." in text
+    assert page.kept("# New\n\n## Storage\n", text).count("**Lost:** 0 cost more.") == 1
     texts = ElementTree.parse(tmp_path / page.PLOT).iter("{http://www.w3.org/2000/svg}text")
     assert any("1 x, 1 s → 1 s" in (each.text or "") for each in texts)
 

@@ -62,7 +62,7 @@ _SETTINGS = {
     "buffer": Setting(lambda: _numpy().getbufsize(), lambda size: _numpy().setbufsize(size), lambda: 8192),
 }
 _CALLED = {
-    "errors": hook(Setting(lambda: _numpy().geterrcall(), lambda call: _numpy().seterrcall(call))),
+    "errors": hook(Setting(lambda: _numpy().geterrcall(), lambda call: _numpy().seterrcall(call), lambda: None)),
 }
 
 
