@@ -33,12 +33,14 @@ class StoredHistory:
     Attributes:
         head: the checkpoint that it is seen from; None before the first.
         branch: the branch that ends at the head; None if none or several do.
+        latest: the checkpoint that this session appended last; None where it appended none.
     """
 
     def __init__(self, store: Store, head: CheckpointId | None = None, branch: str | None = None) -> None:
         self.store = store
         self.head = head
         self.branch = branch
+        self.latest: CheckpointId | None = None
         self._known: dict[CheckpointId, Checkpoint] = {}
 
     @classmethod
@@ -80,8 +82,16 @@ class StoredHistory:
 
     def names(self, kind: str) -> dict[str, CheckpointId]:
         """Branches (kind `BRANCH`) or tags (`TAG`) of the notebook: name -> checkpoint. Sorted."""
-        refs = self.store.refs()
-        return {name[len(kind) :]: id for name, id in sorted(refs.items()) if name.startswith(kind)}
+        return self.all_names()[kind]
+
+    def all_names(self) -> dict[str, dict[str, CheckpointId]]:
+        """The same of `BRANCH`, `TAG` and `HEAD`: the heads of sessions. One reading of the store."""
+        found: dict[str, dict[str, CheckpointId]] = {BRANCH: {}, TAG: {}, HEAD: {}}
+        for name, id in sorted(self.store.refs().items()):
+            for kind, named in found.items():
+                if name.startswith(kind):
+                    named[name[len(kind) :]] = id
+        return found
 
 
 class Timeline(StoredHistory):
@@ -96,7 +106,6 @@ class Timeline(StoredHistory):
         head: the checkpoint that the session stands on; None before the first.
         branch: the branch that the next checkpoint continues; None if it will start one.
         used: something was appended.
-        latest: the checkpoint that was appended last.
         pinned: a checkpoint whose payloads are needed at the moment, though no ref points to it.
         notices: sentences for the user, about what was done in the background.
         on_written: called on the writer's thread with the id of each checkpoint that is completely written.
@@ -113,7 +122,6 @@ class Timeline(StoredHistory):
         self.store: WriteBehindStore
         self.limit = limit
         self.used = False
-        self.latest: CheckpointId | None = None
         self.pinned: CheckpointId | None = None
         self.notices: deque[str] = deque(maxlen=10)
         self.on_written: Callable[[CheckpointId], None] = lambda _: None

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kishu_kernel.errors import KishuError, LoadError, StoreError, UntrustedError
 from kishu_kernel.model import (
@@ -34,6 +35,7 @@ from kishu_kernel.store.disk.chunk_writer import ChunkWriter
 from kishu_kernel.store.disk.environment import MAP_SIZE
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.orphans import remove_orphans
+from kishu_kernel.store.disk.record_cache import RecordCache
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
 from kishu_kernel.store.format.signatures import StoreSignatures
@@ -41,6 +43,8 @@ from kishu_kernel.store.format.signing import Signer, user_signer
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
+
+Result = TypeVar("Result")
 
 
 class LmdbStore:
@@ -73,6 +77,7 @@ class LmdbStore:
         self._environment = environment_pool.acquire(path, sync, map_size, readonly)
         self._closed = False
         self._loader = ChunkLoader(self._environment, lambda: self._reading(LoadError))
+        self._records = RecordCache()
 
     def commit(
         self,
@@ -113,7 +118,7 @@ class LmdbStore:
                 self._set_refs(txn, refs)
                 return kept
 
-            kept = self._environment.write(work, writer.waiting_bytes)
+            kept = self._write(work, [schema.checkpoint_key(checkpoint.id)], writer.waiting_bytes)
         except StoreError:
             if writer.has_written_ahead:  # a full disk would stay full
                 self._remove_orphans()
@@ -153,9 +158,13 @@ class LmdbStore:
         Damaged records are left out, since the rest of the history is usable. `damaged` lists them.
         """
         with self._reading() as txn:
-            records = _items(txn, self._tables["checkpoints"])
-            extras = dict(_items(txn, self._tables["outputs"])) if outputs else {}
             signatures = self._identity.signatures(txn, self._tables)
+            if not outputs:
+                decode = partial(_decoded, signatures, outputs=b"")
+                scope = (self._tables, signatures.identity)
+                return iter(self._records.checkpoints(txn, self._tables["checkpoints"], scope, decode))
+            records = _items(txn, self._tables["checkpoints"])
+            extras = dict(_items(txn, self._tables["outputs"]))
         return _readable(signatures, records, extras)
 
     def damaged(self) -> list[CheckpointId]:
@@ -195,7 +204,7 @@ class LmdbStore:
         """As in `Store`."""
         self._check_open()
         _check_refs(refs)
-        self._environment.write(lambda txn: self._set_refs(txn, refs))
+        self._write(lambda txn: self._set_refs(txn, refs))
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
         """As in `Store`. A record that was not trusted is not trusted afterwards."""
@@ -213,7 +222,7 @@ class LmdbStore:
             self._put_record(txn, signatures, replace(checkpoint, trusted=trusted, outputs_trusted=shown))
             self._set_refs(txn, refs)
 
-        self._environment.write(work)
+        self._write(work, [key])
 
     def collect(
         self,
@@ -276,6 +285,18 @@ class LmdbStore:
     def _reading(self, error: type[KishuError] = StoreError) -> AbstractContextManager[Transaction[memoryview]]:
         self._check_open()
         return self._environment.reading(error)
+
+    def _write(
+        self, work: Callable[[Transaction[bytes]], Result], records: Collection[bytes] = (), incoming: int = 0
+    ) -> Result:
+        """As `Environment.write`; `records` are the keys of the checkpoints whose records it puts."""
+
+        def numbered(txn: Transaction[bytes]) -> tuple[int, Result]:
+            return txn.id(), work(txn)
+
+        number, result = self._environment.write(numbered, incoming)
+        self._records.wrote(number, records)
+        return result
 
     # --- records
 

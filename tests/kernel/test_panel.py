@@ -273,3 +273,41 @@ def test_without_anywidget_one_sentence_says_so(start: Any, tmp_path: Any) -> No
     ran = kernel.run("%kishu panel")
     assert ran.status == "error"
     assert "needs the package anywidget" in json.dumps(ran.outputs)
+
+
+def test_a_notice_brings_what_a_cell_added(panel: Panel) -> None:
+    before = panel.kernel.done("status")["head"]
+    panel.kernel.ok("y = 1")
+    said = panel.until("changed")
+    log = said["log"]
+    assert (said["told"], log["since"], log["truncated"]) == (False, before, False)
+    (fresh,) = log["checkpoints"]
+    asked = panel.ask("log", all=True, since=before)
+    assert fresh["id"] == asked["head"] == log["head"]
+    assert {**fresh, "written_bytes": 0} == {**asked["checkpoints"][0], "written_bytes": 0}  # it was not written yet
+    assert log["total"] == asked["total"] == len(panel.ask("log", all=True, limit=0)["checkpoints"])
+
+
+def test_a_notice_of_a_travel_or_of_names_brings_nothing(panel: Panel) -> None:
+    panel.ask("undo")
+    assert panel.until("changed")["log"] is None
+    panel.ask("tag", name="here")
+    assert panel.until("changed") == {"kind": "changed", "told": True, "log": None}
+
+
+def test_nothing_is_sent_while_no_view_is_seen(panel: Panel) -> None:
+    def see(view: str, told: bool) -> None:
+        data = {"method": "custom", "content": {"kind": "seen", "view": view, "told": told}}
+        panel.kernel.send("comm_msg", {"comm_id": panel.comm, "data": data})
+        panel.ask("status")
+
+    see("one", False)
+    panel.kernel.ok("unseen = 1")
+    see("two", True)
+    panel.kernel.ok("seen = 1")
+    assert panel.until("changed")["log"]["checkpoints"][0]["code"] == "seen = 1"
+    see("two", False)
+    panel.kernel.ok("unseen = 2")
+    see("one", True)
+    panel.kernel.ok("seen = 2")
+    assert panel.until("changed")["log"]["checkpoints"][0]["code"] == "seen = 2"

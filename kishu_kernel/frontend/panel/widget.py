@@ -1,7 +1,7 @@
 """`%kishu panel`: the timeline as a widget in the notebook, for every frontend that shows widgets.
 
 The widget only carries messages: requests of the protocol come in; replies go out, and a notice whenever the history
-has changed.
+has changed, with what a cell added. Nothing is sent while no view of it is on a screen.
 Law: nothing is changed on the thread on which a message arrives: requests that change something are queued
 (`main_shell_queue`), others are answered at once. The widget is no part of the notebook's state: no variable holds it,
 and none of the user's hooks is called for its messages.
@@ -25,6 +25,9 @@ from kishu_kernel.session.progress import Progress
 
 if TYPE_CHECKING:
     import anywidget
+
+_NEWS = 20
+"""States that a notice tells of, at most; where there are more, the views ask."""
 
 _comm_ids: set[str] = set()
 """Ids of the comms of all panels."""
@@ -90,11 +93,17 @@ class PanelConnection:
         self._requests = requests
         self._main = main
         self._send = send
+        self._views: dict[str, bool] = {}
+        """Whether each view is on a screen, as far as it has said so."""
         self._unsubscribe = requests.host.subscribe(self._changed)
 
     def receive(self, content: Any) -> None:
         """Takes a message from the browser: a request, with a mark that its reply repeats. Called on any thread."""
-        if not isinstance(content, dict) or content.get("kind") != "request":
+        if not isinstance(content, dict):
+            return
+        if content.get("kind") == "seen" and isinstance(view := content.get("view"), str):
+            self._views[view] = content.get("told") is True
+        if content.get("kind") != "request":
             return
         mark, request = content.get("mark"), content.get("content")
         if _waits_for_its_turn(request):
@@ -118,7 +127,21 @@ class PanelConnection:
         self._send({"kind": "progress", "told": None if progress is None else asdict(progress)})
 
     def _changed(self, older_too: bool) -> None:
-        self._send({"kind": "changed", "told": older_too})
+        views = list(self._views.values())
+        if views and not any(views):
+            return
+        self._send({"kind": "changed", "told": older_too, "log": None if older_too else self._news()})
+
+    def _news(self) -> dict[str, Any] | None:
+        """The log since the state before HEAD, so that nobody has to ask; None where that is not what changed."""
+        timeline = self._requests.host.session.timeline
+        head = timeline.head
+        since = timeline.lookup(head).parent if head is not None and head == timeline.latest else None
+        if since is None:
+            return None
+        request = {"operation": "log", "all": True, "limit": _NEWS, "since": since}
+        reply = self._requests.answer(request, may_change=False)
+        return {**reply, "since": since} if reply["status"] == "ok" else None
 
 
 def _waits_for_its_turn(request: Any) -> bool:
