@@ -34,6 +34,7 @@ class StoredHistory:
         head: the checkpoint that it is seen from; None before the first.
         branch: the branch that ends at the head; None if none or several do.
         latest: the checkpoint that this session appended last; None where it appended none.
+        revision: another number each time that records which were there have changed in more than bytes written.
     """
 
     def __init__(self, store: Store, head: CheckpointId | None = None, branch: str | None = None) -> None:
@@ -41,6 +42,7 @@ class StoredHistory:
         self.head = head
         self.branch = branch
         self.latest: CheckpointId | None = None
+        self.revision = 0
         self._known: dict[CheckpointId, Checkpoint] = {}
 
     @classmethod
@@ -191,6 +193,7 @@ class Timeline(StoredHistory):
         """Writes a checkpoint again, which is on the disk, with more versions."""
         before = self._known.get(checkpoint.id)
         self._known[checkpoint.id] = replace(checkpoint, outputs=())
+        self.revision += 1
         try:
             self.store.commit(checkpoint, payloads, {})
         except BaseException:
@@ -203,6 +206,7 @@ class Timeline(StoredHistory):
         self.store.flush()
         self.store.collect([version], reason=reason)
         self._known.pop(version.checkpoint, None)
+        self.revision += 1
 
     def take_failure(self) -> Failure | None:
         """The checkpoints that could not be written since the last call; None if there are none.
@@ -212,6 +216,7 @@ class Timeline(StoredHistory):
         failure = self.store.take_failure()
         for lost in failure.checkpoints if failure else ():
             self._known.pop(lost.id, None)
+            self.revision += 1
         return failure
 
     def rewind(self, head: CheckpointId | None, branch: str | None) -> None:
@@ -326,6 +331,7 @@ class Timeline(StoredHistory):
         )
         if not dry_run:
             self._known.clear()  # the records now say which payloads are gone
+            self.revision += 1
         return collected
 
     def redo_child(self, of: CheckpointId | None) -> CheckpointId | None:
@@ -336,6 +342,7 @@ class Timeline(StoredHistory):
         """Rewrites the record of a checkpoint."""
         self.store.amend(checkpoint, {})
         self._known[checkpoint.id] = checkpoint
+        self.revision += 1
 
     def set_name(self, kind: str, name: str, to: CheckpointId) -> None:
         """Makes or moves a branch (kind `BRANCH`) or a tag (`TAG`).

@@ -275,10 +275,24 @@ def test_without_anywidget_one_sentence_says_so(start: Any, tmp_path: Any) -> No
     assert "needs the package anywidget" in json.dumps(ran.outputs)
 
 
+def _notice_of(panel: Panel, code: str) -> Content:
+    """The notice that comes with a cell."""
+    running = panel.kernel.begin(code)
+    said = panel.until("changed")
+    assert panel.kernel.end(running).status == "ok"
+    return said
+
+
+def _notice_of_request(panel: Panel, **request: Any) -> Content:
+    sent = panel.send(request)
+    said = panel.until("changed")
+    assert panel.reply(sent)["status"] == "ok"
+    return said
+
+
 def test_a_notice_brings_what_a_cell_added(panel: Panel) -> None:
     before = panel.kernel.done("status")["head"]
-    panel.kernel.ok("y = 1")
-    said = panel.until("changed")
+    said = _notice_of(panel, "y = 1")
     log = said["log"]
     assert (said["told"], log["since"], log["truncated"]) == (False, before, False)
     (fresh,) = log["checkpoints"]
@@ -289,10 +303,8 @@ def test_a_notice_brings_what_a_cell_added(panel: Panel) -> None:
 
 
 def test_a_notice_of_a_travel_or_of_names_brings_nothing(panel: Panel) -> None:
-    panel.ask("undo")
-    assert panel.until("changed")["log"] is None
-    panel.ask("tag", name="here")
-    assert panel.until("changed") == {"kind": "changed", "told": True, "log": None}
+    assert _notice_of_request(panel, operation="undo") == {"kind": "changed", "told": False, "log": None}
+    assert _notice_of_request(panel, operation="tag", name="here") == {"kind": "changed", "told": True, "log": None}
 
 
 def test_nothing_is_sent_while_no_view_is_seen(panel: Panel) -> None:
@@ -301,13 +313,9 @@ def test_nothing_is_sent_while_no_view_is_seen(panel: Panel) -> None:
         panel.kernel.send("comm_msg", {"comm_id": panel.comm, "data": data})
         panel.ask("status")
 
-    see("one", False)
-    panel.kernel.ok("unseen = 1")
-    see("two", True)
-    panel.kernel.ok("seen = 1")
-    assert panel.until("changed")["log"]["checkpoints"][0]["code"] == "seen = 1"
-    see("two", False)
-    panel.kernel.ok("unseen = 2")
-    see("one", True)
-    panel.kernel.ok("seen = 2")
-    assert panel.until("changed")["log"]["checkpoints"][0]["code"] == "seen = 2"
+    for number, (seen, unseen) in enumerate([("one", "two"), ("two", "one")]):
+        see(seen, False)
+        see(unseen, False)
+        panel.kernel.ok(f"hidden = {number}")
+        see(seen, True)
+        assert _notice_of(panel, f"shown = {number}")["log"]["checkpoints"][0]["code"] == f"shown = {number}"

@@ -311,3 +311,27 @@ def test_readers_and_writers_in_several_threads(store: Store) -> None:
         thread.join()
     assert errors == []
     assert store.statistics().checkpoints == 1 + 3 * 20
+
+
+def test_the_list_without_outputs_is_the_list_whatever_was_written_between(store: Store) -> None:
+    def listed() -> dict[CheckpointId, object]:
+        return {each.id: each for each in store.checkpoints(outputs=False)}
+
+    def wanted() -> dict[CheckpointId, object]:
+        return {each.id: replace(each, outputs=(), outputs_trusted=True) for each in store.checkpoints()}
+
+    assert listed() == {}
+    for number in range(1, 6):
+        store.commit(trivial(number), [payload(b"s", b"%d" % number)], {"branches/main": checkpoint_id(number)})
+        if number % 2:
+            assert listed() == wanted()
+    assert len(listed()) == 5
+    store.update_refs({"tags/kept": checkpoint_id(2)})
+    store.amend(replace(store.checkpoint(checkpoint_id(2)), message="amended"), {})
+    assert listed() == wanted()
+    assert listed()[checkpoint_id(2)] == replace(store.checkpoint(checkpoint_id(2)), outputs=(), outputs_trusted=True)
+    store.commit(replace(trivial(3), code="again"), [], {})
+    store.commit(replace(full(6), trusted=False), [], {})
+    assert listed() == wanted()
+    store.collect([Version(("x",), checkpoint_id(4))], reason="it was dropped")
+    assert listed() == wanted()

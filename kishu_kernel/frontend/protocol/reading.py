@@ -18,6 +18,7 @@ from kishu_kernel.frontend.protocol.parameters import nearest
 from kishu_kernel.history.drawing_order import DrawingOrder
 from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
 from kishu_kernel.history.graph_layout import graph_rows
+from kishu_kernel.history.last_state import LastState
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, VariableInfo, Version
 from kishu_kernel.session.timeline import StoredHistory
@@ -40,6 +41,7 @@ class Reader:
         self._history = history
         self._own_notebook = own_notebook
         self._order = DrawingOrder()
+        self._states = LastState()
 
     def log(self, limit: int = 100, all: bool = False, since: str | None = None, graph: bool = False) -> Json:
         """The checkpoints on the path to HEAD, or all of them; newest first."""
@@ -66,7 +68,7 @@ class Reader:
         """A checkpoint, the outputs of its cell, and the variables of its state; `unknown`: what cannot be listed."""
         history = self._history()
         checkpoint = history.store.checkpoint(history.resolve(target))
-        known = known_state_at(history.lookup, checkpoint.id)
+        known = self._states.at(history.lookup, checkpoint.id, history.revision)
         variables = []
         for names, made in known.versions.items():
             record = history.lookup(made).record(names)
