@@ -21,6 +21,7 @@ Reductions of our own:
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import gc
 import io
@@ -42,13 +43,14 @@ from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class,
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
-    attributes,
     derives,
     has_active_metaclass,
+    is_its_attributes,
     is_users_own,
     module_contents,
     module_name,
     qualified_name,
+    seen_attributes,
 )
 from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code, state_of_function
 from kishu_kernel.objects.function_caches import reduction_of_cached
@@ -81,6 +83,7 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
+from kishu_kernel.process.native import peek, untouched
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -183,6 +186,7 @@ class Reducer:
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
         self._places: dict[type, Any] = {}
         self._hides: dict[type, bool] = {}
+        self._plain: dict[type, bool] = {}
         self._hidden_links = hidden_links
         self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
         self._shells: set[int] = set()
@@ -223,12 +227,25 @@ class Reducer:
         """
         held = self.shared_attributes(obj)  # first: a reduction may hold it, too
         reduction = self.reduce(obj)
+        if reduction is NotImplemented and untouched(obj):
+            return self._by_attributes(obj)
         if self._hidden_links is not None and type(reduction) is tuple and (hidden := self.hidden(obj, reduction)):
             reduction = self._hidden_links.with_linked(obj, reduction, hidden)
         if held is None:
             return reduction
         whole = self.decompose(obj) if reduction is NotImplemented else reduction
         return with_shared_attributes(obj, whole, held) if makes_anew(obj, whole) else reduction
+
+    def _by_attributes(self, obj: Any) -> Reduction:
+        """What `object.__reduce_ex__` gives, with attributes that were read without making its `__dict__`."""
+        kind = type(obj)
+        plain = self._plain.get(kind)
+        if plain is None:
+            plain = self._plain[kind] = is_its_attributes(kind) and kind not in cloudpickle.Pickler.dispatch_table
+        state = peek(obj) if plain else None
+        if state is None or not _ASKED_OF_INSTANCES.isdisjoint(state):
+            return NotImplemented
+        return copyreg.__newobj__, (kind,), state or None, None, None  # type: ignore[attr-defined]
 
     def hidden(self, obj: Any, reduction: Sequence[Any]) -> dict[str, Any]:
         """Attributes that show what this reduction does not tell, and that a load can give back."""
@@ -247,7 +264,7 @@ class Reducer:
             place = self._places[kind]
         except KeyError:
             place = self._places[kind] = place_of(kind)
-        if place is None or (kind is types.FunctionType and not self.is_notebook_function(obj)):
+        if place is None or untouched(obj) or (kind is types.FunctionType and not self.is_notebook_function(obj)):
             return None
         held = place.__get__(obj)
         return held if getrefcount(held) > ALONE or type(held) is not dict else None
@@ -277,7 +294,7 @@ class Reducer:
         return self._own(obj) if reducer is None else reducer(obj)
 
     def _own(self, obj: Any) -> Reduction:
-        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(attributes(obj) or ()):
+        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
             raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
         return self.asked(obj, methodcaller("__reduce_ex__", 5))
 
