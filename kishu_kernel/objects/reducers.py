@@ -15,13 +15,11 @@ Reductions of our own:
   the codec's business (`codec.class_streams`), which looks whether it is the same. cloudpickle's class tracker, which
   hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
-- What libraries say of their classes (`questions`), the standard library's first.
-- Where nobody says anything: what a class is like (`class_shape`).
+- What libraries say of their classes (`questions`); where nobody says anything, what a class is like (`class_shape`).
 """
 
 from __future__ import annotations
 
-import copyreg
 import functools
 import gc
 import io
@@ -38,14 +36,20 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.attribute_dicts import ALONE, makes_anew, place_of, with_shared_attributes
+from kishu_kernel.objects.attribute_dicts import (
+    ALONE,
+    makes_anew,
+    place_of,
+    reduction_by_attributes,
+    with_shared_attributes,
+)
 from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class, reduction_of_method
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
+    PICKLING_WAYS,
     derives,
     has_active_metaclass,
-    is_its_attributes,
     is_users_own,
     module_contents,
     module_name,
@@ -83,7 +87,7 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
-from kishu_kernel.process.native import peek, untouched
+from kishu_kernel.process.native import untouched
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -228,24 +232,13 @@ class Reducer:
         held = self.shared_attributes(obj)  # first: a reduction may hold it, too
         reduction = self.reduce(obj)
         if reduction is NotImplemented and untouched(obj):
-            return self._by_attributes(obj)
+            return reduction_by_attributes(obj, self._plain)
         if self._hidden_links is not None and type(reduction) is tuple and (hidden := self.hidden(obj, reduction)):
             reduction = self._hidden_links.with_linked(obj, reduction, hidden)
         if held is None:
             return reduction
         whole = self.decompose(obj) if reduction is NotImplemented else reduction
         return with_shared_attributes(obj, whole, held) if makes_anew(obj, whole) else reduction
-
-    def _by_attributes(self, obj: Any) -> Reduction:
-        """What `object.__reduce_ex__` gives, with attributes that were read without making its `__dict__`."""
-        kind = type(obj)
-        plain = self._plain.get(kind)
-        if plain is None:
-            plain = self._plain[kind] = is_its_attributes(kind) and kind not in cloudpickle.Pickler.dispatch_table
-        state = peek(obj) if plain else None
-        if state is None or not _ASKED_OF_INSTANCES.isdisjoint(state):
-            return NotImplemented
-        return copyreg.__newobj__, (kind,), state or None, None, None  # type: ignore[attr-defined]
 
     def hidden(self, obj: Any, reduction: Sequence[Any]) -> dict[str, Any]:
         """Attributes that show what this reduction does not tell, and that a load can give back."""
@@ -294,7 +287,7 @@ class Reducer:
         return self._own(obj) if reducer is None else reducer(obj)
 
     def _own(self, obj: Any) -> Reduction:
-        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
+        if module_name(type(obj)) == "__main__" and not set(PICKLING_WAYS).isdisjoint(seen_attributes(obj) or ()):
             raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
         return self.asked(obj, methodcaller("__reduce_ex__", 5))
 
@@ -443,8 +436,6 @@ def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
     module = sys.modules.get(name) if isinstance(name, str) else None
     return module is not None and vars(module) is namespace and name != "__main__"
 
-
-_ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
 
 _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
