@@ -203,6 +203,10 @@ class Reducer:
             entry = self._entries[kind] = self._table.entry(kind)
         return NotImplemented if entry is None else entry(self, obj)
 
+    def has_entry(self, kind: type) -> bool:
+        """The table has a reduction of its own for this type."""
+        return self._table.entry(kind) is not None
+
     def _goes_by_place(self, obj: Any) -> bool:
         """One of the user's modules holds it since it was imported, and it cannot be taken apart: a connection."""
         if place_since_import(obj) is None:
