@@ -36,7 +36,7 @@ def collector_paused() -> Iterator[None]:
 def count_as_old() -> None:
     """Many new objects are there to stay: no collection walks them before one walks all that there is. O(1).
 
-    Cycles that a cell has just left behind are found by that one, too. Where the user has frozen objects, nothing is done.
+    Cycles that a cell has just left behind are found by that one, too. What the user has frozen stays frozen.
     """
     if gc.get_count()[0] > MANY and not gc.get_freeze_count():
         gc.freeze()

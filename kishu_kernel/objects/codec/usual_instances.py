@@ -1,7 +1,7 @@
 """Objects that a pickler may take apart in its usual way, found with one look-up an object.
 
 Law: a type that the table says nothing of is usual for the time of one payload; an instance of it is, unless something
-else may hold its attributes, too, or a module of the user's holds it. Who is not usual is asked for in full (`pickling`).
+else may hold its attributes, too, or a module of the user's holds it. All others are asked for in full (`pickling`).
 """
 
 from __future__ import annotations
