@@ -21,16 +21,20 @@ def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type
     """The same override, which passes over what is usual.
 
     Args:
-        never: types that it must be asked for in any case.
+        override: goes by the table for all that is none of its own business.
+        never: types that are its business.
     """
     places: dict[type, Callable[[Any], Any]] = {}
     without_place: set[type] = set()
+    in_table: set[type] = set()
     others: set[type] = set()
-    place_in = places.get
+    place_in, reduce_whole = places.get, reducer.reduce_whole
 
     def learn(kind: type) -> None:
-        if never(kind) or reducer.has_entry(kind):
+        if never(kind):
             others.add(kind)
+        elif reducer.has_entry(kind):
+            in_table.add(kind)
         elif (place := place_of(kind)) is None:
             without_place.add(kind)
         else:
@@ -43,6 +47,8 @@ def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type
             held = place(obj)
             if getrefcount(held) > ALONE or type(held) is not dict:
                 return override(obj)
+        elif kind in in_table:
+            return reduce_whole(obj)
         elif kind not in without_place:
             if kind not in others:
                 learn(kind)
