@@ -138,9 +138,7 @@ class UserNamespace:
     def notebook_variables(self) -> dict[str, Any]:
         """The user's variables as they are now: name -> object."""
         if not self._kinds.sort(self.live):
-            return self._without_aliases(
-                {name: obj for name, obj in self._bound() if not self._is_injected(name, obj)}
-            )
+            return self._without_aliases({name: obj for name, obj in self._bound() if not self._is_injected(name, obj)})
         found = dict.copy(self.live)
         for name in found.keys() & self._kinds.internal:
             del found[name]

@@ -124,8 +124,7 @@ class Session:
         """
         with self._gate:
             self._checkpointer.recover()
-            access = cell_access(source)
-            background = self._cells.background_access()
+            access, background = cell_access(source), self._cells.background_access()
             if not hidden:
                 touched = self._cells.touched_between_cells(background)
                 self._checkpointer.finish_interrupted()
@@ -212,7 +211,7 @@ class Session:
             if self.timeline.store.pending:
                 return None if self._checkpointer.recover() else LATER
             with collector_paused(), suppress(Exception, KeyboardInterrupt):  # it is not the user's cell that suffers
-                self._think_time.do_piece(self._names.variables(), should_stop)
+                self._think_time.do_pieces(self._names.variables(), should_stop)
             return SOON if self._think_time.left else None
 
     def _may_think(self) -> bool:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # most sessions need none
 BUDGET = 2.0
 """Seconds of work after one checkpoint. What was not checked comes first after the next one."""
 
+SLICE = 0.02
+"""Seconds after which no further piece is begun before messages are looked for."""
+
 SOON, LATER = 0.005, 0.2
 """Seconds until the next piece: after messages that came meanwhile; and if something is in the way."""
 
@@ -92,6 +95,17 @@ class ThinkTime:
         if self._trials.waits_for_checker:
             return True
         return self._used < BUDGET and (self._checkpoint is not None or self._audit.has_loaded)
+
+    def do_pieces(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
+        """Does the next piece, and others as long as that takes next to no time: what is around a piece takes longer.
+
+        Raises:
+            Exception: a piece failed.
+        """
+        until = time.perf_counter() + SLICE
+        self.do_piece(variables, should_stop)
+        while self.left and time.perf_counter() < until and not (should_stop() or self._ledger.is_writing):
+            self.do_piece(variables, should_stop)
 
     def do_piece(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
         """Does the next piece. A piece that is stopped, or fails, is not tried again.

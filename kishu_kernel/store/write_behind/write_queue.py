@@ -40,7 +40,7 @@ MAX_WAITING_JOBS = 256
 REPLY_DELAY = 0.004
 """Seconds between the arrival of a job and its writing, so that the cell's reply leaves first."""
 
-TOGETHER = 0.05
+TOGETHER = 0.2
 """Seconds between two transactions where one small checkpoint follows the other, at most: what comes meanwhile shares
 the second. So much of such cells is lost if the process is killed."""
 
