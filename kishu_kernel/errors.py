@@ -10,7 +10,8 @@
     ├── CheckoutError               stay where you are: the state could not be brought back
     │   ├── NotAcceptedError            show `plan` and ask: the request did not accept all that it would do
     │   │   ├── LostError                   ask whether to go there without the values that are lost
-    │   │   └── SideEffectsError            ask whether cells with side effects may be re-run
+    │   │   ├── SideEffectsError            ask whether cells with side effects may be re-run
+    │   │   └── PlanChangedError            show `plan` again: it is another one than was shown
     │   └── ReplayError                 take the value for lost: re-running its cell failed, or gave another one
     ├── LoadError                   re-run the cell: the stored value cannot be loaded
     │   └── UntrustedError              neither load nor re-run: somebody else may have written it
@@ -86,6 +87,10 @@ class LostError(NotAcceptedError):
 
 class SideEffectsError(NotAcceptedError):
     """Cells with side effects would have to be re-run, and nobody was asked whether they may be."""
+
+
+class PlanChangedError(NotAcceptedError):
+    """The checkout would lead to another state, or re-run another cell, than was shown."""
 
 
 class ReplayError(NotAcceptedError):

@@ -11,18 +11,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
 from kishu_kernel.ambient.provider import provider_named, providers
-from kishu_kernel.detect.access import cell_access
+from kishu_kernel.detect.access import text_access
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
-from kishu_kernel.model import NOTHING, Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
-from kishu_kernel.objects.ambient_state import LEFT_ALONE, Provider
+from kishu_kernel.model import Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
+from kishu_kernel.objects.ambient_settings import referred_modules
+from kishu_kernel.objects.ambient_state import LEFT_ALONE, PartlyWrittenError, Provider, differs
 from kishu_kernel.objects.codec.pickling import decode, encode
-from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.live_objects import can_be_imported, live_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
 
@@ -111,22 +111,31 @@ class AmbientState:
                 with suppress(Exception):
                     provider.start()
             self._first = self._read()
+            live_objects.keep_all()
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
-    def begin(self, touched_between_cells: bool, access: Access = NOTHING) -> None:
+    def begin(self, touched_between_cells: bool, access: Access, code: str, *, alone: bool = True) -> None:
         """A cell is about to run.
 
         Args:
             touched_between_cells: something else may have run since the last checkpoint: what it changed is not
                 of the cell.
             access: what the code of the cell may touch.
+            code: its code.
+            alone: no other cell is running.
         """
         self._start()
         with suppress(Exception):  # what hinders us hinders no cell
-            self._assigned.expect(access)
+            self._assigned.expect(access, alone)
         self._modules = len(sys.modules)
         self._begun = self._changed(None if touched_between_cells else self.known.values.keys())
+        self._about_to_run(code)
+
+    def _about_to_run(self, code: str) -> None:
+        for provider in self._present().values():
+            with suppress(Exception):  # what hinders us hinders no cell
+                provider.about_to_run(code)
 
     def end(self) -> None:
         """The cell has ended; what is imported from here on is the kernel's."""
@@ -136,11 +145,12 @@ class AmbientState:
         """What the checkpoint of the cell that has ended is to keep."""
         changed = self._changed()
         began = {name: value for name, value in self._begun.items() if name in changed}
-        before = {name: value for name, value in began.items() if not _equal(value, changed[name])}
+        before = {name: value for name, value in began.items() if differs(value, changed[name])}
         return AmbientRecord(self._encoded(changed), self._encoded(before), changed, self._imported)
 
     def remember(self, id: CheckpointId, records: AmbientRecord) -> None:
         """The checkpoint stands."""
+        live_objects.end_turn()
         self._begun = {}
         self.known = Known(
             {**self.known.at, **dict.fromkeys(records.after, id)}, {**self.known.values, **records.values}
@@ -157,7 +167,7 @@ class AmbientState:
         at: dict[str, CheckpointId] = {}
         lost: list[Lost] = []
         for name, id in there.items():
-            if self.known.at.get(name) == id and name in now and _equal(self.known.values[name], now[name]):
+            if self.known.at.get(name) == id and name in now and not differs(self.known.values[name], now[name]):
                 at[name] = id
                 continue
             try:
@@ -176,7 +186,7 @@ class AmbientState:
         elif there or target is None:
             for name, provider in self._present().items():
                 value = self._before_all(name, provider, target)
-                if name not in there and value is not LEFT_ALONE and not _equal(value, now.get(name, LEFT_ALONE)):
+                if name not in there and value is not LEFT_ALONE and differs(value, now.get(name, LEFT_ALONE)):
                     values[name] = value
         kept = {name: values[name] if name in values else self.known.values[name] for name in at}
         return Move(values, Known(at, kept), tuple(lost))
@@ -191,7 +201,7 @@ class AmbientState:
         before = self._read()
         known = self.known
         try:
-            self._write(move.values)
+            self._bring_about(move.values)
             self._write(self._moved_along(move))
             self.known = move.known
             self._begun = {}
@@ -203,10 +213,8 @@ class AmbientState:
 
     def set_for_loading(self, move: Move) -> None:
         """Writes what the values that are to be loaded may need. It is for a block that is put back afterwards."""
-        present = self._present()
-        early = {name: value for name, value in move.values.items() if name in present and present[name].before_loading}
         with suppress(CheckoutError):  # the checkout itself will say so
-            self._write(early)
+            self._write(self._early(move.values))
 
     @contextmanager
     def put_back_afterwards(self) -> Iterator[None]:
@@ -228,7 +236,7 @@ class AmbientState:
         Raises:
             ReplayError: it cannot be made what it was.
         """
-        label = f"the cell of state {checkpoint.id} cannot be re-run as it first ran"
+        label = f"{checkpoint.label} cannot be re-run as it first ran"
         after = self._all_decoded(lookup, ambient_at(lookup, checkpoint.id))
         # What nothing is known of before is taken to be what it left: if the cell draws from it, it will not match.
         before = {**after, **self._all_decoded(lookup, ambient_at(lookup, checkpoint.parent))}
@@ -239,17 +247,18 @@ class AmbientState:
             if isinstance(value, LoadError) and not (provider is not None and provider.drawn):
                 raise ReplayError(f"{label}: {name}: {value}")
         with suppress(Exception):
-            self._assigned.expect(cell_access(checkpoint.code))
+            self._assigned.expect(text_access(checkpoint.code), alone=False)
         now = self._read()
         try:
             try:
-                others = {name: value for name, value in before.items() if not _equal(value, now.get(name, LEFT_ALONE))}
-                self._write({name: value for name, value in others.items() if not isinstance(value, LoadError)})
+                wanted = {name: value for name, value in before.items() if not isinstance(value, LoadError)}
+                self._bring_about(wanted)
             except CheckoutError as error:
                 raise ReplayError(f"{label}: {error}") from error
             with ExitStack() as stack:
                 for provider in self._present().values():
                     stack.enter_context(provider.rerunning())
+                self._about_to_run(checkpoint.code)
                 # What is imported for the first time may draw numbers, and does not do so again.
                 yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
@@ -283,7 +292,7 @@ class AmbientState:
         """What is other than the checkpoints know; these are trusted not to be, and not asked."""
         known = self.known.values
         found = self._read(trusted or ())
-        return {name: now for name, now in found.items() if name not in known or not _equal(known[name], now)}
+        return {name: now for name, now in found.items() if name not in known or differs(known[name], now)}
 
     def _before_all(self, name: str, provider: Provider, target: CheckpointId | None) -> Any:
         if target is None and self._first is not None and name in self._first:
@@ -295,16 +304,31 @@ class AmbientState:
 
     def _write(self, values: Values) -> None:
         """Writes these in the order of their providers: one may need what another brings."""
-        for name, value in values.items():
-            _import_for(provider_named(name), value)
         for name, provider in self._providers().items():
-            # One may import the module of the next. Of others: it will be what it is when somebody imports it.
+            # Where the module is not there: it will be what it is when somebody imports it.
             if name not in values or not provider.present:
                 continue
             try:
                 provider.write(values[name])
+            except PartlyWrittenError as error:
+                registry.tell_once(f"{name}: {error}", f"Of the {name} Kishu could not set {error}.")
             except Exception as error:
                 raise CheckoutError(f"the {name} cannot be set ({type(error).__name__}: {error})") from error
+
+    def _bring_about(self, values: Values) -> None:
+        """Writes these: first where modules are found; then it imports what they need, which may draw numbers."""
+        self._write(self._early(values))
+        for name, value in values.items():
+            if (provider := self._provider(name)) is not None:
+                _import_all(provider.needs(value))
+                if provider.refers and provider.present:
+                    _import_all(referred_modules(value))
+        now = self._read()
+        self._write({name: value for name, value in values.items() if differs(value, now.get(name, LEFT_ALONE))})
+
+    def _early(self, values: Values) -> Values:
+        present = self._present()
+        return {name: value for name, value in values.items() if name in present and present[name].before_loading}
 
     def _moved_along(self, move: Move) -> Values:
         """What was to stay as it was, and refers to variables that have just got other objects, or went with others."""
@@ -313,7 +337,7 @@ class AmbientState:
             if name in move.known.values and name not in move.values:
                 value = move.known.values[name]
                 with suppress(Exception):
-                    if not _equal(provider.read(), value):
+                    if differs(provider.read(), value):
                         found[name] = value
         return found
 
@@ -323,7 +347,7 @@ class AmbientState:
         def put_back() -> None:
             now = self._read()
             for name, provider in self._present().items():
-                if name in before and not _equal(before[name], now.get(name, LEFT_ALONE)):
+                if name in before and differs(before[name], now.get(name, LEFT_ALONE)):
                     with suppress(Exception):  # all the others are put back
                         provider.write(before[name])
 
@@ -338,7 +362,7 @@ class AmbientState:
         for name, provider in self._present().items():
             value = after.get(name)
             known = value is not None and not isinstance(value, LoadError)
-            if provider.drawn and known and not _equal(value, now.get(name)):
+            if provider.drawn and known and differs(value, now.get(name)):
                 return f"drew other {name}"
         return None
 
@@ -402,24 +426,25 @@ def _lacking(provider: Provider | None, value: Any) -> str | None:
     """What part of a value cannot be written, as a clause; None where all can."""
     if provider is None or not (provider.present or (provider.imports and value)):
         return None
-    if not provider.present and find_spec(provider.module.partition(".")[0]) is None:
+    if not provider.present and not can_be_imported(provider.module.partition(".")[0]):
         return f"{provider.module} is not installed"
     return provider.lacking(value)
 
 
-def _import_for(provider: Provider | None, value: Any) -> None:
-    if provider is not None and provider.imports and value and not provider.present:
-        with suppress(Exception):  # told before, where it is not installed
-            import_module(provider.module)
+def _import_all(modules: Collection[str]) -> None:
+    for module in sorted(modules):
+        if module not in sys.modules:
+            try:
+                import_module(module)
+            except ImportError:  # told before
+                continue
+            except Exception as error:
+                why = f"to import it fails ({type(error).__name__}: {error})"
+                registry.tell_once(
+                    module, f"What the notebook has set on {module}, or registered there, is gone: {why}."
+                )
 
 
 def _is_being_imported(module: str) -> bool:
     spec = getattr(sys.modules.get(module), "__spec__", None)
     return bool(getattr(spec, "_initializing", False))
-
-
-def _equal(one: Any, other: Any) -> bool:
-    try:
-        return one is other or bool(one == other)
-    except Exception:  # nobody can tell
-        return False

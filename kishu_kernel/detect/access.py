@@ -59,6 +59,7 @@ _REMOVES_PARTS: frozenset[str] = frozenset().union(
 
 # They bind attributes whose names no code need spell; or, of mocks, that texts name.
 _ASSIGNING = frozenset({"setattr", "delattr", "__setattr__", "__delattr__", "__dict__", "vars"})
+_RUNNING_TEXT = frozenset({"run_cell", "run_cell_async", "run_code", "ex", "safe_execfile"})
 _PATCHING = frozenset({"patch", "MonkeyPatch", "monkeypatch"})
 
 ANY_ATTRIBUTE = "*"
@@ -159,7 +160,7 @@ def _judge(mentions: Mentions) -> Access:
     spelled = frozenset(loads | mentions.binds | mentions.words)
     removes_parts = mentions.changes_parts or not _REMOVES_PARTS.isdisjoint(loads | looked_up)
     assigned = _assigned(mentions, loads | looked_up)
-    reached_by = frozenset(attributes | mentions.words) if assigned else frozenset()
+    reached_by = frozenset(attributes | mentions.words)
     access = Access(
         spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts, assigned=assigned, looked_up=reached_by
     )
@@ -173,7 +174,8 @@ def _judge(mentions: Mentions) -> Access:
 
 def _assigned(mentions: Mentions, names: set[str]) -> frozenset[str]:
     """The attributes that code with these mentions may bind or delete."""
-    if not _ASSIGNING.isdisjoint(names):
+    runs_text = not (_RUNNING_TEXT.isdisjoint(names) and {"exec", "eval"}.isdisjoint(mentions.loads))
+    if runs_text or not _ASSIGNING.isdisjoint(names):
         return frozenset({*mentions.assigned, ANY_ATTRIBUTE})
     if not _PATCHING.isdisjoint(names | mentions.imports):
         return frozenset(mentions.assigned | mentions.words)
@@ -186,12 +188,12 @@ def _magic_access(call: MagicCall) -> Access:
     # IPython evaluates what stands in braces in a magic's line.
     access = Access(words, words, magic.dynamic or ("{" in magic.text and _reaches(words)), words)  # `%xdel`
     for text in magic.code:
-        access |= _text_access(text)
+        access |= text_access(text)
     return access
 
 
-def _text_access(text: str) -> Access:
-    """What the text of a magic that runs code may touch."""
+def text_access(text: str) -> Access:
+    """What code may touch that is not transformed: a cell as it was written, or the text of a magic that runs code."""
     for reading in readings(text):
         try:
             access = _tree_access(_parse(reading.source))

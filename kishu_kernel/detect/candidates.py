@@ -10,47 +10,26 @@ Neighbours: `detector` judges the candidates. Law: nothing here changes what is 
 from __future__ import annotations
 
 import re
-import types
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
-from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable, deferred_access
+from kishu_kernel.detect.quiet_objects import QUIET_PACKAGES, is_quiet
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
-from kishu_kernel.objects.arrays import is_array_type
 
 OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
 """Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""
 
 _RESULT = re.compile(r"_\d+")
 
-_QUIET = frozenset(
-    {
-        *("builtins", "__main__", "collections", "copy", "datetime", "decimal", "fractions", "functools", "io"),
-        *("itertools", "json", "math", "operator", "os", "random", "re", "string", "sys", "time", "types", "typing"),
-    }
-)
-"""Packages whose code calls into no library by itself."""
-
-
 _LEADING_TO_LIBRARIES = frozenset({"__import__", "get_ipython"})
 """Names of builtins that lead to any library."""
-
-
-def _is_quiet(obj: Any) -> bool:
-    """Whether what code does with this calls into no library, whatever it is; what it leads to is not looked at."""
-    kind = type(obj)
-    if kind in (types.FunctionType, types.BuiltinFunctionType, type):  # the notebook's: its code is looked at
-        return str(getattr(obj, "__module__", "")).partition(".")[0] in _QUIET
-    if kind is types.ModuleType:
-        return str(vars(obj).get("__name__", "")).partition(".")[0] in _QUIET
-    return kind in ATOMS or is_array_type(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +195,9 @@ class CandidateSearch:
 
     def _may_call_libraries(self, found: Set[str], access: Access) -> bool:
         for each in (access, *self.deferred):
-            if not each.imports <= _QUIET or not each.names.isdisjoint(_LEADING_TO_LIBRARIES):
+            if not each.imports <= QUIET_PACKAGES or not each.names.isdisjoint(_LEADING_TO_LIBRARIES):
                 return True
-        return any(name in self._variables and not _is_quiet(self._variables[name]) for name in found)
+        return any(name in self._variables and not is_quiet(self._variables[name]) for name in found)
 
     def _sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:
         """Variables that share a label object with a candidate that has changed."""

@@ -15,9 +15,9 @@ from kishu_kernel.detect.candidates import NO_MODULES, Candidates, CandidateSear
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
-from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
+from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.questions import current_objects, is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
 
@@ -57,6 +57,8 @@ class Detector:
         self._bound_classes = bound_classes
         self._modules = modules
         self._knowledge = Knowledge()
+        self._classes: TokenOf | None = None
+        """The bound classes, while no code runs."""
 
     # -- after a cell ----------------------------------------------------------------------------
 
@@ -77,11 +79,13 @@ class Detector:
                 this explains does not come back by re-running the cell.
             running: what cells that still run elsewhere may touch. It is left for later, with all that it is linked to.
         """
-        prints_of = self._fingerprinter(self._knowledge.sequences, variables)
+        self._classes = None
+        bound = None if self._bound_classes is None else self._bound_classes(variables)
+        prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=bound)
         search = CandidateSearch(self._knowledge, prints_of, variables, self._modules)
         candidates = search.candidates(access, outside, running)
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
-        current = {id(obj) for obj in current_objects()}
+        current = _current_ids()
         known = {names: known_covariable(names, prints, current) for names in connected_names(prints)}
         opaque: dict[Names, tuple[type, ...]] = {}
         changes: list[Change] = []
@@ -157,15 +161,6 @@ class Detector:
             todo.extend(new)
         return found
 
-    def _fingerprinter(
-        self,
-        sequences: Iterable[CachedSequence],
-        variables: Mapping[str, Any],
-        should_stop: Callable[[], bool] | None = None,
-    ) -> Fingerprinter:
-        bound = None if self._bound_classes is None else self._bound_classes(variables)
-        return Fingerprinter(self._table, sequences, should_stop, bound=bound)
-
     def _delta(
         self,
         candidates: Candidates,
@@ -226,6 +221,7 @@ class Detector:
 
     def release_sequences(self, access: Access) -> None:
         """Stops keeping alive what code with this access may free. Called before the code runs."""
+        self._classes = None
         cached = [(names, each) for names, known in self._knowledge.known.items() for each in known.sequences]
         if not cached:
             return
@@ -243,8 +239,19 @@ class Detector:
 
     # -- the audit -------------------------------------------------------------------------------
 
+    def bound_classes(self, variables: Mapping[str, Any]) -> TokenOf | None:
+        """The classes among variables that are co-variables of their own. They are looked for once between two cells.
+
+        Args:
+            variables: all of the user's.
+        """
+        if self._classes is None and self._bound_classes is not None:
+            classes = {name: obj for name, obj in variables.items() if derives(type(obj), type)}
+            self._classes = self._bound_classes(classes)
+        return self._classes
+
     def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
-        """Whether a co-variable still is what is known of it.
+        """Whether a co-variable still is what is known of it. What a checkout did not ask is then known of it, too.
 
         Raises:
             WalkAbandoned: `should_stop` said so.
@@ -252,8 +259,13 @@ class Detector:
         known, bindings = self._knowledge.known[names], self._knowledge.bindings
         if any(name not in variables or bindings.get(name) != id(variables[name]) for name in names):
             return False
-        prints = self._fingerprinter(known.sequences, variables, should_stop)
-        return combined_digest(names, {name: prints.take(variables[name]) for name in names}) == known.digest
+        of = Fingerprinter(self._table, known.sequences, should_stop, bound=self.bound_classes(variables))
+        prints = {name: of.take(variables[name]) for name in names}
+        if combined_digest(names, prints) != known.digest:
+            return False
+        if known.current is None:
+            self._knowledge.add(names, replace(known, current=known_covariable(names, prints, _current_ids()).current))
+        return True
 
     def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
         """Takes a co-variable as it is now for unchanged: from now on it is compared with this.
@@ -262,10 +274,17 @@ class Detector:
             variables: all of the user's.
         """
         before = self._knowledge.known[names]
-        fingerprinter = self._fingerprinter(before.sequences, variables)
-        now = known_covariable(names, {name: fingerprinter.take(variables[name]) for name in names})
-        self._knowledge.known[names] = replace(
-            before, digest=now.digest, variables=now.variables, widget_setup=now.widget_setup
+        of = Fingerprinter(self._table, before.sequences, bound=self.bound_classes(variables))
+        now = known_covariable(names, {name: of.take(variables[name]) for name in names}, _current_ids())
+        self._knowledge.add(
+            names,
+            replace(
+                before,
+                digest=now.digest,
+                variables=now.variables,
+                widget_setup=now.widget_setup,
+                current=now.current,
+            ),
         )
 
     # -- travel ----------------------------------------------------------------------------------
@@ -274,9 +293,12 @@ class Detector:
         self, gone: Iterable[Names], loaded: Mapping[Names, KnownCovariable], variables: Mapping[str, Any]
     ) -> None:
         """A checkout took away the co-variables `gone` and brought those that were `loaded`."""
+        self._classes = None
         for names in gone:
             self._knowledge.remove(names)
-        current = None if current_objects() else frozenset[int]()  # what was loaded is not walked for it now
+        current = (
+            None if current_objects() else frozenset[int]()
+        )  # what was loaded is not walked for it now: the audit does
         for names, known in loaded.items():
             self._knowledge.add(names, replace(known, current=current))
             self._knowledge.bindings.update({name: id(variables[name]) for name in names})
@@ -287,7 +309,12 @@ class Detector:
 
     def restore(self, snapshot: KnowledgeSnapshot) -> None:
         """Knows again what was known then, and nothing else."""
+        self._classes = None
         self._knowledge.restore(snapshot)
+
+
+def _current_ids() -> frozenset[int]:
+    return frozenset(map(id, current_objects()))
 
 
 def _only_moved_on_screen(

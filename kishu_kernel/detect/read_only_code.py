@@ -9,7 +9,7 @@ caches) is for `walk` to ignore.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from kishu_kernel.detect.bytecode import IDENTIFIER
@@ -25,6 +25,7 @@ READING_BUILTINS = frozenset(
 _IDENTIFYING = frozenset({"callable", "id", "type"})
 """Builtins that read what the interpreter knows of an object and ask nothing of the object itself."""
 
+_ASKING = frozenset({ast.Call, ast.Compare})
 _COLLECTING = frozenset({"dir", "vars", "range"})
 _OF_DICT = frozenset({"items", "keys", "values"})
 _FORMS = (
@@ -58,13 +59,17 @@ def names_only_identified(tree: ast.Module) -> frozenset[str]:
     Returns:
         The builtins that are called for this are among them: the caller checks that the notebook has not bound them.
     """
-    inside = [(call, argument) for call in ast.walk(tree) for argument in _identified(call)]
+    nodes = list(ast.walk(tree))
+    inside = [(node, argument) for node in nodes if type(node) in _ASKING for argument in _identified(node)]
+    if not inside:
+        return frozenset()
     looked_at = {id(argument) for _, argument in inside}
     looked_at |= {id(call.func) for call, _ in inside if isinstance(call, ast.Call)}
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    names = [node for node in nodes if isinstance(node, ast.Name)]
     found = {node.id for node in names if id(node) in looked_at}
     found -= {node.id for node in names if id(node) not in looked_at}
-    found -= set(_other_mentions(tree))
+    if found:
+        found.difference_update(_other_mentions(nodes))
     builtins = {call.func.id for call, _ in inside if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)}
     return frozenset(found) if builtins <= found else frozenset()
 
@@ -80,9 +85,9 @@ def _identified(node: ast.AST) -> list[ast.Name]:
     return [argument] if asks and isinstance(argument, ast.Name) else []
 
 
-def _other_mentions(tree: ast.Module) -> Iterator[str]:
+def _other_mentions(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Identifiers in texts, in attributes, in what definitions and imports bind."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Name):
             continue
         for _, value in ast.iter_fields(node):

@@ -24,9 +24,10 @@ class References:
             for token, name in record.provides.items():
                 self._holders[token] = version, name
 
-    def holders(self, version: Version) -> set[Version]:
-        """The versions that hold the classes that a version refers to."""
-        return {self._holders[token][0] for token in self._requires.get(version, ()) if token in self._holders}
+    def holders(self, version: Version) -> list[Version]:
+        """The versions that hold the classes that a version refers to, in a certain order."""
+        found = {self._holders[token][0] for token in self._requires.get(version, ()) if token in self._holders}
+        return sorted(found, key=lambda holder: holder.names)
 
     def classes(self, version: Version) -> dict[str, str]:
         """Tokens of the classes that a version refers to -> the names that these are bound to."""

@@ -29,7 +29,7 @@ from kishu_kernel.model.identity import (
     package_of_marker,
 )
 from kishu_kernel.model.payload import Buffer, CodecName, Payload
-from kishu_kernel.model.plan import CheckoutOptions, LoadStep, Lost, Outcome, Plan, ReplayMode, ReplayStep
+from kishu_kernel.model.plan import CheckoutOptions, LoadStep, Lost, Outcome, Plan, ReplayMode, ReplayStep, ShownPlan
 from kishu_kernel.model.storage import Collected, StoreShare, StoreStatistics
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "ReplayMode",
     "ReplayStep",
     "SessionId",
+    "ShownPlan",
     "State",
     "StoreShare",
     "StoreStatistics",

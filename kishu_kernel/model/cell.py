@@ -43,7 +43,7 @@ class Access:
         removes_parts: it may take items or attributes out of what it touches, which can free them.
         read_only: those of the names that the code only reads. An opaque object under such a name counts as unchanged.
         assigned: attributes that it binds or deletes, on whatever objects.
-        looked_up: attributes, and words in texts, by which it may reach these objects. Empty where it assigns none.
+        looked_up: attributes, and words in texts, by which it may reach these objects, and what they hold.
         imports: packages that it imports.
     """
 

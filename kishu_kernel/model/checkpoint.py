@@ -107,6 +107,11 @@ class Checkpoint:
     outputs_trusted: bool = True
 
     @property
+    def label(self) -> str:
+        """Its cell as people know it."""
+        return f"the cell of state {self.id}" if self.execution_count is None else f"In[{self.execution_count}]"
+
+    @property
     def changed(self) -> bool:
         """The cell changed variables."""
         return bool(self.created or self.modified or self.deleted)

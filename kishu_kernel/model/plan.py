@@ -14,21 +14,6 @@ those that call themselves deterministic, and have no side effects; none."""
 
 
 @dataclass(frozen=True, slots=True)
-class CheckoutOptions:
-    """How to check out a state.
-
-    Attributes:
-        dry_run: only make the plan.
-        replay: which cells may be re-run.
-        allow_lost: go there even if some variables cannot be brought back.
-    """
-
-    dry_run: bool = False
-    replay: ReplayMode = "ask"
-    allow_lost: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class LoadStep:
     """A version that a checkout loads.
 
@@ -49,8 +34,9 @@ class ReplayStep:
     Attributes:
         seconds: how long it took when it first ran.
         gives: the versions that are taken from what it leaves.
-        loads: inputs that are loaded from the store.
-        after: indices of earlier steps of the plan whose results are its other inputs.
+        loads: inputs that are loaded from the store, unless an earlier step has left them as they were.
+        takes: its other inputs, which earlier steps give.
+        in_between: those of `gives` that are for later steps only.
         side_effects: what re-running it may do to the world, a phrase each.
     """
 
@@ -59,7 +45,8 @@ class ReplayStep:
     seconds: float
     gives: tuple[Version, ...]
     loads: tuple[LoadStep, ...] = ()
-    after: tuple[int, ...] = ()
+    takes: tuple[Version, ...] = ()
+    in_between: tuple[Version, ...] = ()
     side_effects: tuple[str, ...] = ()
 
 
@@ -104,6 +91,36 @@ class Plan:
     def with_side_effects(self) -> tuple[ReplayStep, ...]:
         """The re-runs that may do something to the world."""
         return tuple(step for step in self.replay if step.side_effects)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPlan:
+    """What somebody who saw a plan has seen of it. No more is to be done.
+
+    Attributes:
+        target: where it leads.
+        replay: the cells that it re-runs.
+    """
+
+    target: CheckpointId | None
+    replay: frozenset[CheckpointId]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutOptions:
+    """How to check out a state.
+
+    Attributes:
+        dry_run: only make the plan.
+        replay: which cells may be re-run.
+        allow_lost: go there even if some variables cannot be brought back.
+        shown: the plan that somebody saw; None: nobody has seen one.
+    """
+
+    dry_run: bool = False
+    replay: ReplayMode = "ask"
+    allow_lost: bool = False
+    shown: ShownPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from kishu_kernel.objects.ambient_state import Provider, differs
-from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, copied, differs
+from kishu_kernel.objects.live_objects import KINDS, live_objects
+from kishu_kernel.objects.places import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,13 @@ class Setting:
         read: gives it. What it raises says that this version of the library has none.
         write: makes it a value that `read` gave once.
         usual: gives what it is as the library comes; None: what it is when it is first read.
+        obstacle: why it cannot be made a value here, as a clause; None where it can. Changes nothing that is seen.
     """
 
     read: Callable[[], Any]
     write: Callable[[Any], object]
     usual: Callable[[], Any] | None = None
+    obstacle: Callable[[Any], str | None] | None = None
 
 
 class Settings(Provider):
@@ -33,15 +35,23 @@ class Settings(Provider):
     Args:
         name: as of `Provider`.
         module: as of `Provider`.
-        settings: by the names under which they are kept.
+        settings: by the names under which they are kept; or a function that gives them, where a version of the
+            library says which there are.
         refers: as of `Provider`.
     """
 
-    def __init__(self, name: str, module: str, settings: Mapping[str, Setting], *, refers: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        settings: Mapping[str, Setting] | Callable[[], Mapping[str, Setting]],
+        *,
+        refers: bool = False,
+    ) -> None:
         self.name = name
         self.module = module
         self.refers = refers
-        self._settings = settings
+        self._said = settings
         self._usual: dict[str, Any] = {}
 
     def start(self) -> None:
@@ -56,25 +66,41 @@ class Settings(Provider):
 
     def write(self, value: Any) -> None:
         """Those that are not named become as usual."""
-        for name, now in self._all().items():
+        failed = []
+        found = self._all()
+        unread = {name: _UNREAD for name in value if name not in found and name in self._settings}
+        for name, now in {**found, **unread}.items():
             wanted = value[name] if name in value else self._usual_of(name, now)
             if differs(now, wanted):
-                with suppress(LookupError):  # of an object that is not there: told before
-                    self._settings[name].write(wanted)
+                try:
+                    with suppress(LookupError):  # of an object that is not there: told before
+                        self._settings[name].write(copied(wanted))
+                except Exception as error:  # another machine, another version: all the others are set
+                    failed.append(f"{name} ({type(error).__name__}: {error})")
+        if failed:
+            raise PartlyWrittenError(", ".join(failed))
 
     def initial(self) -> Any:
         """All are as usual."""
         return {}
 
     def lacking(self, value: Any) -> str | None:
-        """The first object that is not there."""
-        return lacking_references(value) if self.refers else None
+        """The first object that is not there, or the settings that this machine does not have."""
+        if self.refers:
+            return lacking_references(value)
+        known = {name: each.obstacle for name, each in self._settings.items() if name in value}
+        told = [reason for name, obstacle in known.items() if obstacle and (reason := obstacle(value[name]))]
+        return "; ".join(told) or None
+
+    @property
+    def _settings(self) -> Mapping[str, Setting]:
+        return self._said if isinstance(self._said, Mapping) else self._said()
 
     def _all(self) -> dict[str, Any]:
         found = {}
         for name, setting in self._settings.items():
             try:
-                found[name] = setting.read()
+                found[name] = copied(setting.read())
             except Exception:  # another version of the library: there is none
                 continue
         return found
@@ -82,9 +108,18 @@ class Settings(Provider):
     def _usual_of(self, name: str, now: Any) -> Any:
         if name not in self._usual:
             usual = self._settings[name].usual
-            self._usual[name] = now if usual is None else usual()
+            self._usual[name] = now
+            if usual is not None:
+                with suppress(Exception):  # another version of the library does not say
+                    self._usual[name] = copied(usual())
+            if self.refers and self._usual[name] is not None:
+                with suppress(LookupError):  # it can be a variable's that is not there now
+                    live_objects.keep(live_objects.resolve(self._usual[name]))
         return self._usual[name]
 
+
+_UNREAD: Any = object()
+"""Stands for a setting that is in a part of the library that nobody has imported, or in another version of it."""
 
 PLACES_KEPT: set[str] = set()
 """Attributes of modules that are settings: "module.attribute"."""
@@ -92,27 +127,24 @@ PLACES_KEPT: set[str] = set()
 
 def attribute(module: str, path: str, **usual: Any) -> Setting:
     """A setting that is an attribute of a module, or of an object in it. It may be told what it usually is."""
-    *way, name = path.split(".")
     PLACES_KEPT.add(f"{module}.{path}")
-
-    def owner() -> Any:
-        found: Any = sys.modules[module]
-        for each in way:
-            found = getattr(found, each)
-        return found
-
-    def write(value: Any) -> None:
-        setattr(owner(), name, value)
-
-    return Setting(lambda: getattr(owner(), name), write, (lambda: usual["usual"]) if usual else None)
+    place = Place(f"{module}:{path}")
+    return Setting(place.get, place.set, (lambda: usual["usual"]) if usual else None)
 
 
 def hook(setting: Setting) -> Setting:
-    """The same for a setting that is an object, a function mostly: it is kept as a reference to the very one."""
+    """The same for a setting that is an object, a function mostly: it is kept as a reference to the very one.
+
+    None is itself: a reference would be to any variable that is None.
+    """
     known: list[Any] = []  # an object, and the reference that it always has
 
     def read() -> Any:
-        obj = setting.read()
+        return referred(setting.read())
+
+    def referred(obj: Any) -> Any:
+        if obj is None:
+            return None
         if known and known[0] is obj:
             return known[1]
         reference = live_objects.reference(obj)
@@ -120,10 +152,22 @@ def hook(setting: Setting) -> Setting:
             known[:] = [obj, reference]
         return reference
 
-    return Setting(read, lambda value: setting.write(live_objects.resolve(value)))
+    def write(value: Any) -> None:
+        setting.write(None if value is None else live_objects.resolve(value))
+
+    usual = setting.usual
+    return Setting(read, write, None if usual is None else lambda: referred(usual()))
 
 
-KINDS = frozenset({"global", "method", "variable", "held"})
+def referred_modules(value: Any) -> set[str]:
+    """Modules that have to be imported for what references lead to, wherever these are in a value."""
+    if issubclass(type(value), Mapping):
+        value = tuple(value.items())
+    if not issubclass(type(value), tuple | list):
+        return set()
+    if type(value) is tuple and len(value) == 3 and value[0] == "global":
+        return live_objects.not_imported(value)
+    return set().union(*map(referred_modules, value))
 
 
 def lacking_references(value: Any) -> str | None:

@@ -11,6 +11,10 @@ LEFT_ALONE: Any = object()
 """Stands for a value that nobody knows: what it is now stays."""
 
 
+class PartlyWrittenError(Exception):
+    """Raised by `Provider.write` when the rest is written: says what is not, as a clause for a person."""
+
+
 class Provider:
     """One kind of state outside the namespace.
 
@@ -35,11 +39,22 @@ class Provider:
         raise NotImplementedError
 
     def write(self, value: Any) -> None:
-        """Makes it what `read` gave once, in this kernel or in an earlier one."""
+        """Makes it what `read` gave once, in this kernel or in an earlier one.
+
+        Raises:
+            PartlyWrittenError: a part of it cannot be set; all the rest is. It is told, and nothing else fails.
+        """
         raise NotImplementedError
 
     def start(self) -> None:
         """The session begins: what it is now is the kernel's, and not the notebook's doing."""
+
+    def about_to_run(self, code: str) -> None:
+        """A cell is about to run, for the first time or again."""
+
+    def needs(self, value: Any) -> set[str]:
+        """Modules that are imported to write a value, beside those that hold what it refers to."""
+        return {self.module} if self.imports and value else set()
 
     def initial(self) -> Any:
         """What it is where nothing was recorded, because the session had not imported the module."""
@@ -70,6 +85,13 @@ class Provider:
     def present(self) -> bool:
         """The session has imported what it belongs to."""
         return not self.module or self.module in sys.modules
+
+
+def copied(value: Any) -> Any:
+    """A value whose containers do not change with those of this one."""
+    if type(value) is dict:
+        return {key: copied(each) for key, each in value.items()}
+    return type(value)(map(copied, value)) if type(value) in (list, set, tuple) else value
 
 
 def differs(one: Any, other: Any) -> bool:

@@ -73,10 +73,21 @@ class ClassTokens:
 
         def forget(gone: weakref.ref[type]) -> None:
             known = self._known.get(key)
-            if known is None or known.cls is gone:  # else the id is another class's by now
-                self._known.pop(key, None)
-                self._ids.get(token, []).remove(key)
+            if (
+                known is not None and known.cls is gone
+            ):  # else the id is another class's by now, or it has another token
+                self._drop(key)
 
+        self._drop(key)
         known = self._known[key] = _Known(weakref.ref(cls, forget), token)
         self._ids.setdefault(token, []).append(key)
         return known
+
+    def _drop(self, key: int) -> None:
+        known = self._known.pop(key, None)
+        if known is None:
+            return
+        ids = self._ids[known.token]
+        ids.remove(key)
+        if not ids:
+            del self._ids[known.token]

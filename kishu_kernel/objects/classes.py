@@ -35,6 +35,14 @@ flags_of: Callable[[type], int] = type.__dict__["__flags__"].__get__
 """As `kind.__mro__`, `vars(kind)`, `kind.__flags__`. They run no code of a metaclass."""
 
 
+_ATOMS = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
+
+
+def is_atom(obj: Any) -> bool:
+    """Whether it is a plain value of Python's own: any two that are equal are as good as one. Asks no metaclass."""
+    return id(type(obj)) in _ATOMS
+
+
 def derives(kind: type, base: type) -> bool:
     """As `issubclass`, without asking either of them."""
     return type.__subclasscheck__(base, kind)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import types
 import weakref
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from sys import getrefcount
 from typing import Any
 
@@ -78,10 +78,13 @@ class HiddenLinks:
         self.found = False
         self._met: dict[int, tuple[Any, dict[str, Any]]] = {}
         self._linked: dict[int, tuple[Any, frozenset[str]]] = {}
+        self._stored_before: frozenset[int] = frozenset()  # no objects: who asks counts references to them
 
     def with_linked(self, obj: Any, reduction: tuple[Any, ...], hidden: dict[str, Any]) -> Reduction:
         """The reduction of an object that hides something, with what is known by now to be stored anyway."""
-        self._met[id(obj)] = obj, hidden
+        if id(obj) not in self._met:
+            self._met[id(obj)] = obj, hidden
+            self._link(obj, hidden, self._stored_before)  # else a chain of them would take a pass for each
         _, names = self._linked.get(id(obj), (None, frozenset()))
         if not names:
             return reduction
@@ -89,7 +92,7 @@ class HiddenLinks:
         make, arguments, state, items, pairs, setter = (*reduction, None, None, None, None)[:6]
         return make, arguments, (state, setter, own, slots), items, pairs, set_state_and_hidden
 
-    def find(self, stored: Callable[[], Container[int]]) -> None:
+    def find(self, stored: Callable[[], Collection[int]]) -> None:
         """A pass has come to an end.
 
         Args:
@@ -99,14 +102,19 @@ class HiddenLinks:
         if not self._met:
             return
         among = stored()
-        for key, (obj, hidden) in self._met.items():
-            if not any(leads_to(value, among) for value in hidden.values()):
-                continue
-            all_of_it = (pair for held in _state(obj) for pair in held.items())
-            names = frozenset(name for name, value in all_of_it if leads_to(value, among))
-            _, before = self._linked.get(key, (None, frozenset()))
-            self.found = self.found or not names <= before
-            self._linked[key] = obj, names | before
+        for obj, hidden in self._met.values():
+            self.found |= self._link(obj, hidden, among)
+        self._stored_before = frozenset(among)
+
+    def _link(self, obj: Any, hidden: dict[str, Any], among: Container[int]) -> bool:
+        """Whether more of what an object holds is to be stored than was known."""
+        if not any(leads_to(value, among) for value in hidden.values()):
+            return False
+        all_of_it = (pair for held in _state(obj) for pair in held.items())
+        names = frozenset(name for name, value in all_of_it if leads_to(value, among))
+        _, before = self._linked.get(id(obj), (None, frozenset()))
+        self._linked[id(obj)] = obj, names | before
+        return not names <= before
 
 
 def _state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -139,7 +147,7 @@ def _leads_nowhere(value: Any) -> bool:
     return _is_shared_by_all(value) or (getrefcount(value) <= _ALONE and all(map(_is_shared_by_all, _items(value))))
 
 
-def _references_of_one_alone() -> int:
+def _references_where_pairs_are_gone_through() -> int:
     counted = 0
 
     def count(value: Any) -> None:
@@ -152,7 +160,7 @@ def _references_of_one_alone() -> int:
     return counted
 
 
-_ALONE = _references_of_one_alone()
+_ALONE = _references_where_pairs_are_gone_through()
 """References to a value of one attribute and of nobody else, where a list of pairs is gone through."""
 
 

@@ -18,13 +18,12 @@ from typing import Any
 
 import cloudpickle
 
-from kishu_kernel.objects.classes import attributes, contents_of, derives, module_name, mro_of
+from kishu_kernel.objects.classes import attributes, contents_of, derives, is_atom, module_name, mro_of
 from kishu_kernel.objects.library import Reduce, Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
 
 _WAYS = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__")
 _MAKE = ("__init__", "__new__", "__getnewargs__", "__getnewargs_ex__")
-_ATOMS = (type(None), bool, int, float, complex, str, bytes, type)
 _MADE_EMPTY = (copyreg.__newobj__, copyreg.__newobj_ex__, object.__new__)  # type: ignore[attr-defined]
 
 
@@ -95,7 +94,9 @@ def _left_out(own: dict[str, Any], names: _Names, make: Any, arguments: Any, sta
     left -= names.on_the_way(any(make is each for each in _MADE_EMPTY))
     held = {id(each) for each in (*arguments, *_parts(arguments), state, *parts)} if left else set()
     return {
-        name: value for name, value in own.items() if name in left and (type(value) in _ATOMS or id(value) not in held)
+        name: value
+        for name, value in own.items()
+        if name in left and (is_atom(value) or type(value) is type or id(value) not in held)
     }
 
 

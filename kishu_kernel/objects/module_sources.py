@@ -16,10 +16,8 @@ from inspect import CO_OPTIMIZED
 from pathlib import Path
 from typing import Any
 
-from kishu_kernel.objects.classes import module_contents
+from kishu_kernel.objects.classes import is_atom, module_contents
 
-ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
-"""Types of constants that say all by their values."""
 NO_CONSTANT = object()
 """Stands for a constant that is not there."""
 
@@ -93,7 +91,7 @@ def _read(code: types.CodeType, facts: SourceFacts) -> None:
             facts.imports.pop(name, None)
             if before in ("IMPORT_NAME", "IMPORT_FROM"):
                 facts.imports[name] = f".{source}" if relative else source
-            elif before in _CONSTANTS and type(constants[1]) in ATOMS and name not in bound:
+            elif before in _CONSTANTS and is_atom(constants[1]) and name not in bound:
                 facts.constants[name] = constants[1]
             bound.add(name)
         before = op

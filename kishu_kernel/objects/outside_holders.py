@@ -27,6 +27,9 @@ MOST_HOLDERS = 1000
 MOST_OBJECTS = 40
 """Objects whose holders are asked for in one pass, at most."""
 
+MOST_TRACKED = 3_000_000
+"""Objects that the collector knows, at most: a pass is one call of C, which no message ends. It takes a second."""
+
 _OURS = frozenset({"kishu_kernel", "IPython", "ipykernel", "traitlets", "tornado", "zmq", "jupyter_client", "comm"})
 _KEEPS_WHAT_IT_SAW = frozenset({"typing", "functools", "inspect", "asyncio", "gc", "linecache", "threading"})
 """Caches, and what runs the notebook's own tasks and threads."""
@@ -35,6 +38,24 @@ _NO_HOLDERS = (
     *(types.MemberDescriptorType, types.TracebackType),
 )
 _CACHE = "_lru_cache_wrapper"
+
+
+class Heap:
+    """How many objects the collector knows: counted again where there are many more or fewer objects in all."""
+
+    def __init__(self) -> None:
+        self._blocks = 0
+        self._tracked = 0
+
+    def is_too_large(self) -> bool:
+        """Whether a pass over all objects would take long."""
+        blocks = sys.getallocatedblocks()
+        if blocks <= MOST_TRACKED:  # an object takes one, or more
+            return False
+        if abs(blocks - self._blocks) > self._blocks // 10:
+            self._blocks, self._tracked = blocks, len(gc.get_objects())
+        return self._tracked > MOST_TRACKED
+
 
 Found = dict[str, list[int]]
 """Packages, each with the ids of the objects that were asked for and that it holds."""

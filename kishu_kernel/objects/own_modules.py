@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.machinery import EXTENSION_SUFFIXES
 from typing import Any
 
@@ -21,13 +21,14 @@ from kishu_kernel.objects.classes import (
     contents_of,
     derives,
     has_active_metaclass,
+    is_atom,
     is_genuine,
     module_contents,
     module_name,
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.module_sources import ATOMS, NO_CONSTANT, SourceFacts, source_facts
+from kishu_kernel.objects.module_sources import NO_CONSTANT, SourceFacts, source_facts
 from kishu_kernel.objects.rebuild.code import ABSENT, module_originals
 from kishu_kernel.process.code_origins import is_users_module
 
@@ -49,18 +50,38 @@ def may_be_tracked(name: str) -> bool:
 
     Of a package with compiled parts the whole is a library: such parts cannot be imported anew.
     """
-    return is_users_module(name.partition(".")[0]) and not _file_of(name).endswith(tuple(EXTENSION_SUFFIXES))
+    return is_users_module(name.partition(".")[0]) and not is_compiled(name)
 
 
 def has_compiled_parts(package: str) -> bool:
     """Whether compiled modules of a package are imported."""
     names = [name for name in list(sys.modules) if type(name) is str and name.partition(".")[0] == package]
-    return any(_file_of(name).endswith(tuple(EXTENSION_SUFFIXES)) for name in names)
+    return any(map(is_compiled, names))
+
+
+def is_compiled(name: str) -> bool:
+    """Whether an imported module is an extension."""
+    return _file_of(name).endswith(tuple(EXTENSION_SUFFIXES))
 
 
 def _file_of(name: str) -> str:
     file = module_contents(sys.modules.get(name)).get("__file__")
     return file if type(file) is str else ""
+
+
+def note_held(own: OwnModule) -> None:
+    """Notes what a module holds that was just loaded."""
+    for name, value in list(module_contents(own.module).items()):
+        if not is_atom(value) and type(name) is str:
+            held_since_import.setdefault(id(value), (own.name, name))
+
+
+def forget_held(module: str) -> dict[int, tuple[str, str]]:
+    """Forgets what a module holds since it was imported, and gives that."""
+    found = {key: place for key, place in held_since_import.items() if place[0] == module}
+    for key in found:
+        del held_since_import[key]
+    return found
 
 
 def is_tracked(name: object) -> bool:
@@ -176,7 +197,7 @@ class OwnModule:
         self._originals = originals_of(self.module, self.facts)
         module_originals[self.name] = self.module, self._originals
         self._of_classes = {
-            name: {each: value for each, value in contents_of(cls).items() if type(value) not in ATOMS}
+            name: {each: value for each, value in contents_of(cls).items() if not is_atom(value)}
             for name, cls in list(contents.items())
             if _is_class_of(self.name, name, cls)
         }
@@ -312,10 +333,27 @@ def set_data(holder: Any, attribute: str, value: Any) -> None:
         contents[attribute] = value
 
 
+def set_contents(module: types.ModuleType, wanted: Mapping[str, Any]) -> None:
+    """Makes this all that a module holds."""
+    held: Any = module_contents(module)
+    held.update(wanted)
+    for name in [each for each in held if each not in wanted]:
+        del held[name]
+
+
+def set_class_contents(cls: type, wanted: Mapping[str, Any]) -> None:
+    """Makes this all that a class holds, but for what Python puts there."""
+    held = contents_of(cls)
+    for name in [each for each in held if each not in wanted and not each.startswith(("__", "_abc_"))]:
+        set_data(cls, name, ABSENT)
+    for name, value in wanted.items():
+        if not name.startswith(("__", "_abc_")) and held.get(name, ABSENT) is not value:
+            set_data(cls, name, value)
+
+
 _NOTHING_SAID = SourceFacts()
 
 
 def is_same_constant(one: Any, other: Any) -> bool:
     """Whether both are the same number, text or the like."""
-    kind = type(one)
-    return kind in ATOMS and type(other) is kind and bool(one is other or repr(one) == repr(other))
+    return is_atom(one) and type(other) is type(one) and bool(one is other or repr(one) == repr(other))

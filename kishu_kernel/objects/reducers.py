@@ -51,7 +51,7 @@ from kishu_kernel.objects.classes import (
     qualified_name,
 )
 from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code, state_of_function
-from kishu_kernel.objects.function_caches import calls_of
+from kishu_kernel.objects.function_caches import reduction_of_cached
 from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_attributes
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduce, Reduction, WithMemo
@@ -69,7 +69,6 @@ from kishu_kernel.objects.questions import (
     refusal_of,
     visible_reduction,
 )
-from kishu_kernel.objects.rebuild.caches import make_filled_cache, set_cached_calls
 from kishu_kernel.objects.rebuild.code import (
     dict_view,
     make_function,
@@ -112,6 +111,7 @@ class ReductionTable:
         """Our own reduction for this type, or None."""
         if self._generation != registry.generation:  # another library is known
             self._entries.clear()
+            self._hiding.clear()
             self._generation = registry.generation
         try:
             return self._entries[kind]
@@ -123,7 +123,7 @@ class ReductionTable:
 
     def hides(self, kind: type) -> bool:
         """Instances are taken apart by code of a library's, or of Python's, which may hide what attributes show."""
-        self.entry(kind)
+        self.entry(kind)  # finds that out, too
         return kind in self._hiding or derives(kind, BaseException)
 
     def refuse(self, kind: type) -> None:
@@ -334,9 +334,6 @@ class Reducer:
         arguments = (*home, function.__code__, function.__name__, cells)
         return maker, arguments, state_of_function(function), None, None, set_function_state
 
-    def _code(self, code: types.CodeType) -> Reduction:
-        return reduction_of_code(code)
-
     def _cell(self, cell: types.CellType) -> Reduction:
         if id(cell) in self._shells:
             return types.CellType, ()
@@ -361,11 +358,7 @@ class Reducer:
         wrapped = cached.__wrapped__
         if not (isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)):
             return NotImplemented
-        parameters = cached.cache_parameters()
-        info = cached.cache_info()
-        state = calls_of(cached), info.hits, info.misses
-        how = wrapped, parameters["maxsize"], parameters["typed"]
-        return make_filled_cache, how, state, None, None, set_cached_calls
+        return reduction_of_cached(cached)
 
     def _module(self, module: types.ModuleType) -> Reduction:
         name = module_contents(module).get("__name__")  # to ask one that is loaded when it is asked would load it
@@ -401,7 +394,7 @@ class Reducer:
         with suppress(UnknownError):
             for held in private.answer(obj):
                 reducer._private[id(held)] = held, private.library
-        return NotImplemented if way is None else way(obj)
+        return NotImplemented if way is None else reducer.asked(obj, way)
 
 
 def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = False) -> Entry:
@@ -438,7 +431,7 @@ _ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", 
 
 _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
-    types.CodeType: Reducer._code,
+    types.CodeType: lambda _, code: reduction_of_code(code),
     types.CellType: Reducer._cell,
     types.MethodType: lambda _, method: reduction_of_method(method),
     functools._lru_cache_wrapper: Reducer._cached,

@@ -1,8 +1,9 @@
 """Providers for what code registers with libraries: what a library's file needs is a table of its registries.
 
 A registration is an entry that leads to something of the notebook's: a function, a class, an instance of such a class.
-Where nobody but the user adds entries (`Registry.users_only`), it is one that the library did not come with. All other
-entries are the library's doing, and stay.
+Where else only imports add entries (`Registry.users_only`), it is one that the library did not come with, and that no
+other library brought: one that was imported since the registry was last looked at, and that knows the library. All
+other entries are the libraries' doing, and stay: another import would not bring them back.
 
 Entries are kept as references (`live_objects`): an undo takes them out, a redo puts the very same objects back, and a
 new kernel has them with what its variables hold.
@@ -19,21 +20,21 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import attributes, contents_of, has_active_metaclass, is_users_own
+from kishu_kernel.objects.classes import attributes, contents_of, derives, has_active_metaclass, is_atom, is_users_own
 from kishu_kernel.objects.live_objects import live_objects
+from kishu_kernel.objects.places import Place
 from kishu_kernel.process.code_origins import is_users_module
 
 Entries = Mapping[Any, Any]
 
-_ATOMS = (str, bytes, int, float, complex, bool, type(None))
 _DEEPEST = 4
 """Steps from an entry to what is the notebook's."""
+_SHARING = "sharing"
 _ABSENT: Any = object()
 
 
@@ -46,14 +47,16 @@ class Registry:
             library has none.
         write: given those entries that are gone or others now (with what stood there before, or nothing), and those
             that are to be there, it makes it so.
-        users_only: given a key and an entry, whether somebody else than the library put it there; None: the library, or
-            other libraries, add entries, too.
+        users_only: given a key and an entry, whether somebody else than the library put it there, as other libraries do
+            when they are imported; None: libraries add entries at any time.
+        package: the one that other libraries must know to add entries.
         entries: gives the entries, of what `held` gives.
     """
 
     held: Callable[[], Any]
     write: Callable[[Entries, Entries], None]
     users_only: Callable[[Any, Any], bool] | None = None
+    package: str = ""
     entries: Callable[[Any], Entries] = dict
 
 
@@ -110,6 +113,7 @@ class _Watched:
         self._own: dict[Any, Any] = {}
         self._theirs: dict[Any, Any] = {}
         """What the library has, also under keys of which another entry is own now."""
+        self._modules = len(sys.modules)
 
     def own(self) -> Entries:
         """The entries that are registrations."""
@@ -119,6 +123,8 @@ class _Watched:
                 self._look(held)
         except Exception:  # another version of the library, or one that is not imported
             return {}
+        finally:
+            self._modules = len(sys.modules)
         return self._own
 
     def _is_as_seen(self, held: Any) -> bool:
@@ -148,45 +154,26 @@ class _Watched:
             self._registry.write(gone, new)
 
     def _is_own(self, key: Any, entry: Any) -> bool:
-        if self._registry.users_only is not None and self._registry.users_only(key, entry):
+        if is_of_the_notebook(key) or is_of_the_notebook(entry):
             return True
-        return is_of_the_notebook(key) or is_of_the_notebook(entry)
+        if self._registry.users_only is None or self._theirs.get(key, _ABSENT) is entry:
+            return False
+        if self._own.get(key, _ABSENT) is entry:
+            return True
+        return self._registry.users_only(key, entry) and not _is_brought(self._registry.package, self._modules)
 
 
 # -- kinds of registries -------------------------------------------------------------------------------
 
 
-class _Path:
-    """Where an attribute stands: "module:attribute.attribute"."""
-
-    def __init__(self, path: str) -> None:
-        self._module, _, way = path.partition(":")
-        *self._steps, self.name = way.split(".")
-
-    def owner(self, *, imported: bool = False) -> Any:
-        """What has the attribute. KeyError where the module is not imported, unless that is asked for."""
-        found: Any = import_module(self._module) if imported else sys.modules[self._module]
-        for each in self._steps:
-            found = getattr(found, each)
-        return found
-
-    def get(self, *, imported: bool = False) -> Any:
-        """What stands there."""
-        return getattr(self.owner(imported=imported), self.name)
-
-    def set(self, value: Any) -> None:
-        """Puts something there."""
-        setattr(self.owner(imported=True), self.name, value)
-
-
 def at(path: str) -> Any:
     """What stands at "module:attribute.attribute". KeyError where the module is not imported."""
-    return _Path(path).get()
+    return Place(path).get()
 
 
-def attribute(path: str) -> Callable[[], Any]:
+def getter(path: str) -> Callable[[], Any]:
     """A function that gives what `at` does, somewhat faster."""
-    return _Path(path).get
+    return Place(path).get
 
 
 def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> Registry:
@@ -196,7 +183,7 @@ def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> 
         path: "module:attribute.attribute".
         users_only: as of `Registry`.
     """
-    place = _Path(path)
+    place = Place(path)
 
     def held() -> Any:
         owner = place.owner()
@@ -215,12 +202,12 @@ def mapping(path: str, users_only: Callable[[Any, Any], bool] | None = None) -> 
                 entries[key] = before
         entries.update(new)
 
-    return Registry(held, write, users_only)
+    return Registry(held, write, users_only, path.partition(":")[0].partition(".")[0])
 
 
 def sequence(path: str) -> Registry:
     """A list. A key is the number of the library's entries that stand before it, and of own ones behind these."""
-    place = _Path(path)
+    place = Place(path)
 
     def entries(held: list[Any]) -> Entries:
         found: dict[Any, Any] = {}
@@ -253,7 +240,7 @@ def attributes_of(
         unwrap: what was registered, given what stands there.
         wrap: what is to stand there, given its name and what was registered.
     """
-    place = _Path(path)
+    place = Place(path)
 
     def held() -> Any:
         contents = contents_of(place.get())
@@ -276,7 +263,7 @@ def attributes_of(
 
 def places(*paths: str) -> Registry:
     """Attributes that functions of the library set for those who register something."""
-    all_places = {path: _Path(path) for path in paths}
+    all_places = {path: Place(path) for path in paths}
 
     def held() -> Any:
         found = {}
@@ -312,12 +299,30 @@ def is_of_the_notebook(obj: Any) -> bool:
     return False
 
 
+def _is_brought(package: str, modules: int) -> bool:
+    """Whether one of the libraries that were imported after that many modules knows a package."""
+    tops = {name: name.partition(".")[0] for name in list(sys.modules)[modules:]}
+    parts = (package, "mpl_toolkits")
+    new = [name for name, top in tops.items() if not top.startswith(parts) and not is_users_module(top)]
+    return any(_package(each) == package for name in new for each in [*(attributes(sys.modules[name]) or {}).values()])
+
+
+def _package(obj: Any) -> str:
+    """Of a function, or a module itself."""
+    is_function = type(obj) in (types.FunctionType, types.BuiltinFunctionType)
+    name = obj.__module__ if is_function else obj.__name__ if type(obj) is types.ModuleType else ""
+    return str(name).partition(".")[0].lstrip("_")
+
+
 def _is_users_home(name: Any) -> bool:
     return name == "__main__" or (isinstance(name, str) and is_users_module(name.partition(".")[0]))
 
 
 def _held_by(obj: Any, kind: type) -> Iterator[Any]:
-    if kind in (tuple, list, set, frozenset):
+    if type(kind) is not type:  # to compare it may run code of its metaclass
+        if not derives(kind, type):
+            yield attributes(obj)
+    elif kind in (tuple, list, set, frozenset):
         yield from obj
     elif kind is dict:
         yield from obj.values()
@@ -333,18 +338,18 @@ def _held_by(obj: Any, kind: type) -> Iterator[Any]:
         for cell in obj.__closure__ or ():
             with suppress(ValueError):  # an empty one
                 yield cell.cell_contents
-    elif not issubclass(kind, type | types.ModuleType) and kind not in _ATOMS:
+    elif not issubclass(kind, type | types.ModuleType) and not is_atom(obj):
         yield attributes(obj)
 
 
 def referred(obj: Any) -> Any:
     """A value that can be stored, for an object: `resolved` leads back to it."""
-    if type(obj) in _ATOMS:
+    if is_atom(obj):
         return "value", obj
     if type(obj) is tuple:
         return "tuple", tuple(map(referred, obj))
     reference = live_objects.reference(obj)
-    if reference[0] == "held" and (names := _shared_with(obj, reference[1:3])):
+    if reference[0] == "held" and (names := _shared_with(obj)):
         return "sharing", names, reference
     return reference
 
@@ -384,9 +389,13 @@ def _copied(value: Any) -> str | None:
     return next((reason for each in value if (reason := _copied(each))), None)
 
 
-def _shared_with(obj: Any, key: tuple[str, int]) -> tuple[str, ...]:
-    """Variables whose very objects an object holds that no variable names: in a new kernel it has copies of them."""
-    if key not in _sharing:
+def _shared_with(obj: Any) -> tuple[str, ...]:
+    """Variables whose very objects an object holds that no variable names: in a new kernel it has copies of them.
+
+    That is, when it was first referred to.
+    """
+    notes = live_objects.notes(obj)
+    if _SHARING not in notes:
         variables = {
             id(value): name for name, value in list(live_objects.variables().items()) if _is_shared(name, value)
         }
@@ -401,18 +410,15 @@ def _shared_with(obj: Any, key: tuple[str, int]) -> tuple[str, ...]:
                 found.add(variables[id(each)])
             elif steps < _DEEPEST:
                 todo.extend((held, steps + 1) for held in _held_by(each, type(each)))
-        _sharing[key] = tuple(sorted(found))
-    return _sharing[key]
+        notes[_SHARING] = tuple(sorted(found))
+    shared: tuple[str, ...] = notes[_SHARING]
+    return shared
 
 
 def _is_shared(name: str, value: Any) -> bool:
     """It is a variable of the user's, which can change, and which does not go by a name of its own."""
-    own = type(value) in _ATOMS or issubclass(type(value), type | types.ModuleType | types.FunctionType)
+    own = is_atom(value) or issubclass(type(value), type | types.ModuleType | types.FunctionType)
     return not own and not name.startswith("_")
-
-
-_sharing: dict[tuple[str, int], tuple[str, ...]] = {}
-"""What was found when an object was first referred to."""
 
 
 def _can_be_key(key: Any) -> bool:
@@ -421,4 +427,4 @@ def _can_be_key(key: Any) -> bool:
         return all(map(_can_be_key, key))
     if issubclass(kind, type):
         return not has_active_metaclass(key)
-    return kind in _ATOMS or kind in (types.FunctionType, types.BuiltinFunctionType)
+    return is_atom(key) or kind is types.FunctionType or kind is types.BuiltinFunctionType

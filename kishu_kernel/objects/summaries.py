@@ -7,10 +7,16 @@ import types
 from typing import Any
 
 from kishu_kernel.model import Digest, VariableInfo
-from kishu_kernel.objects.classes import derives, has_active_metaclass, module_contents, module_name, qualified_name
+from kishu_kernel.objects.classes import (
+    derives,
+    has_active_metaclass,
+    is_atom,
+    module_contents,
+    module_name,
+    qualified_name,
+)
 from kishu_kernel.objects.questions import has_shape, summary_of
 
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _WIDTH = 80
 
@@ -39,7 +45,7 @@ def _summary(obj: Any) -> str:
             return f"class {qualified_name(obj)}"
         if type(kind) is not type:  # to look it up may run code of its metaclass
             return qualified_name(kind) if has_active_metaclass(kind) else _shaped(obj)
-        if kind in _ATOMS:
+        if is_atom(obj):
             return _short.repr(obj)
         if kind in _CONTAINERS:
             return _container(obj)
@@ -55,16 +61,11 @@ def _summary(obj: Any) -> str:
 
 def _container(obj: Any) -> str:
     items = [*obj, *obj.values()] if type(obj) is dict else obj
-    if len(obj) <= 6 and all(map(_is_atom, items)):
+    if len(obj) <= 6 and all(map(is_atom, items)):
         text = _short.repr(obj)
         if len(text) <= _WIDTH:
             return text
     return f"{type(obj).__name__} of {len(obj):,}"
-
-
-def _is_atom(obj: Any) -> bool:
-    kind = type(obj)
-    return type(kind) is type and kind in _ATOMS
 
 
 def _shaped(obj: Any) -> str:

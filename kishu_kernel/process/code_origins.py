@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import types
@@ -12,7 +13,8 @@ def is_users_module(package: str) -> bool:
     """Whether an imported module or package is the user's own.
 
     That is: beside the notebook, on a path added since the start, or installed as editable. What an administrator puts
-    on everybody's path (PYTHONPATH) is a library.
+    on everybody's path (PYTHONPATH) is a library, and so is what lies in an archive, or was installed where it lies
+    (`pip install --target`).
     """
     module = sys.modules.get(package)
     if package in _NOT_OWN or not issubclass(type(module), types.ModuleType):
@@ -36,8 +38,38 @@ def _is_users_file(file: str) -> bool:
         return False
     home, name = os.path.split(os.path.abspath(file))
     if name.startswith("__init__."):
+        home, name = os.path.split(home)
+    if home not in _BESIDE and (home in _FOR_ALL or _is_in_archive(home)):
+        return False
+    return not _is_installed(home, name)
+
+
+def _is_in_archive(home: str) -> bool:
+    while not os.path.exists(home) and home != os.path.dirname(home):
         home = os.path.dirname(home)
-    return home in _BESIDE or home not in _FOR_ALL
+    return os.path.isfile(home)
+
+
+def _is_installed(home: str, name: str) -> bool:
+    """Whether an installer says that it has put a package, or a module, into this directory.
+
+    What is installed as editable is listed elsewhere; beside the source of a project there may be an `.egg-info`.
+    """
+    try:
+        listings = [each for each in os.listdir(home) if each.endswith(".dist-info")]
+    except OSError:
+        return False
+    return any(name in _names_listed(os.path.join(home, each, "RECORD")) for each in listings)
+
+
+@functools.cache
+def _names_listed(record: str) -> frozenset[str]:
+    """The first part of the path of each file that an installer has listed."""
+    try:
+        with open(record, encoding="utf-8", errors="replace") as lines:
+            return frozenset(line.partition(",")[0].partition("/")[0] for line in lines)
+    except OSError:
+        return frozenset()
 
 
 def is_of_a_library(file: str) -> bool:

@@ -260,7 +260,7 @@ def address_of(view: Any) -> int:
         ctypes.pythonapi.PyBuffer_Release(ctypes.byref(found))
 
 
-def memory_at(start: int, size: int) -> bytes:
+def bytes_at(start: int, size: int) -> bytes:
     """A copy of memory that the caller knows to be there."""
     return ctypes.string_at(start, size)
 

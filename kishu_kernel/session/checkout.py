@@ -21,6 +21,7 @@ from kishu_kernel.history.registered import registration_notes
 from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, Plan, State
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
+from kishu_kernel.session.edited_modules import edited_notes
 from kishu_kernel.session.ledger import Ledger
 from kishu_kernel.session.namespace import NOTHING_DISPLAYED, OUTPUT_ALIASES, UserNamespace
 from kishu_kernel.session.progress import ProgressReporter, ShowProgress
@@ -169,7 +170,7 @@ class Checkouts:
                 previous = self._timeline.head
                 others = self._held_by_modules(restored)
                 self._rebind(plan, restored, start.ambient, branch, reuse)
-        self._think_time.note_checkout(restored)
+        self._think_time.note_checkout(restored, self._restorer.lent)
         self._tell_differences(plan)
         if others:
             self._warn(AS_IT_IS.format(", ".join(others)))
@@ -200,6 +201,7 @@ class Checkouts:
                     options.replay,
                     start.ambient,
                     allow_lost=options.allow_lost,
+                    shown=options.shown,
                     progress=ProgressReporter(self._show),
                     reuse=reuse,
                 )
@@ -251,8 +253,10 @@ class Checkouts:
         return [name for each in changed for name in each.names]
 
     def _with_notes(self, plan: Plan, here: CheckpointId | None) -> Plan:
-        timeline = self._timeline
-        return replace(plan, notes=registration_notes(timeline.lookup, here, plan.target, timeline.session))
+        timeline, target = self._timeline, plan.target
+        registered = registration_notes(timeline.lookup, here, target, timeline.session)
+        edited = () if target is None else edited_notes(timeline.lookup(target), self._names_at(target))
+        return replace(plan, notes=registered + edited)
 
     def _tell_differences(self, plan: Plan) -> None:
         """Tells the user in what the state is not what it was."""

@@ -17,6 +17,7 @@ from kishu_kernel.detect.detector import Detector, Judgement
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.knowledge import KnownCovariable
 from kishu_kernel.detect.sequence_cache import CheckoutReuse, array_lookup
+from kishu_kernel.detect.walk.result import TokenOf
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import state_after
 from kishu_kernel.model import (
@@ -256,6 +257,10 @@ class Ledger:
         self._write_failures.keep_snapshot(id, now, timeline.store.unwritten())
 
     # -- in think time ---------------------------------------------------------------------------
+
+    def bound_classes(self, variables: Mapping[str, Any]) -> TokenOf | None:
+        """The classes that are co-variables of their own, as in `Detector.bound_classes`."""
+        return self._detector.bound_classes(variables)
 
     def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
         """Whether a co-variable still is what its version says, as in `Detector.is_unchanged`."""

@@ -23,14 +23,18 @@ from typing import Any
 from kishu_kernel.model import Delta, module_marker, package_of_marker
 from kishu_kernel.objects.classes import contents_of, module_contents
 from kishu_kernel.objects.library_globals import ModuleAttribute
-from kishu_kernel.objects.module_sources import ATOMS
 from kishu_kernel.objects.own_modules import (
     OwnModule,
+    forget_held,
     get_data,
     has_compiled_parts,
     held_since_import,
+    is_compiled,
     may_be_tracked,
+    note_held,
     place_since_import,
+    set_class_contents,
+    set_contents,
     set_data,
     tracked_modules,
 )
@@ -67,7 +71,7 @@ class ModuleData:
     def __init__(self, before: Iterable[str] = ()) -> None:
         self._others = set(before)
         """Names of imported modules that are not the user's own."""
-        self._seen = 0
+        self._seen: tuple[int, Any] = _NOT_SEEN
         self._own: dict[str, OwnModule] = {}
         self._former: dict[str, OwnModule] = {}
         """Those that were taken out: when they are back, it is known what their source put there."""
@@ -82,6 +86,8 @@ class ModuleData:
         """Module -> names of its data."""
         self._reached: dict[frozenset[str], frozenset[str]] = {}
         """Modules -> names of all that their code may touch."""
+        self._caches: list[Any] = []
+        """Functions with caches that were bound."""
 
     @property
     def any(self) -> bool:
@@ -95,19 +101,19 @@ class ModuleData:
         changed = [
             name for name, own in self._own.items() if sys.modules.get(name) is not own.module or own.is_loaded_anew
         ]
-        if self._seen == len(sys.modules) and not changed:
+        if self._seen == _imported_now() and not changed:
             return
         for name in changed:
             if sys.modules.get(name) is self._own[name].module:
-                _forget_held(name)
+                forget_held(name)
                 self._own[name].load_noted()
-                _note_held(self._own[name])
+                note_held(self._own[name])
             else:
                 own = self._former[name] = self._own.pop(name)
-                own.held = _forget_held(name)
+                own.held = forget_held(name)
                 if name not in sys.modules:
                     self._aside[name] = own.module
-        self._seen = len(sys.modules)
+        self._seen = _imported_now()
         for name in [each for each in list(sys.modules) if each not in self._others and each not in self._own]:
             self._look_at(name)
         tracked_modules.clear()
@@ -118,6 +124,8 @@ class ModuleData:
         module = sys.modules.get(name)
         if type(name) is not str or module is None or not may_be_tracked(name) or not self._is_whole(name):
             self._others.add(name)
+            if type(name) is str and self._whole.get(name.partition(".")[0]) and is_compiled(name):
+                self._leave(name.partition(".")[0])
             return
         if module_contents(module).get("__spec__") is None:  # made by a cell, and of no file
             self._others.add(name)
@@ -125,11 +133,11 @@ class ModuleData:
         former = self._former.get(name)
         own = former if former is not None and former.module is module else OwnModule(name, module)
         if own.is_importing:
-            self._seen = 0
+            self._seen = _NOT_SEEN
             return
         self._own[name] = own
         if own is not former:
-            _note_held(own)
+            note_held(own)
         else:
             held_since_import.update(own.held)
 
@@ -141,6 +149,14 @@ class ModuleData:
             library = registry.has_file_of_ours(package) or has_compiled_parts(package)
             known = self._whole[package] = not (library or package in self._others)
         return known
+
+    def _leave(self, package: str) -> None:
+        """It has got a compiled part: the whole is a library from now on."""
+        self._whole[package] = False
+        for name in [each for each in self._own if each.partition(".")[0] == package]:
+            del self._own[name]
+            forget_held(name)
+            self._others.add(name)
 
     def _mark(self) -> None:
         """Notes which modules of each package there are. The same object as long as they are the same."""
@@ -296,12 +312,18 @@ class ModuleData:
         for name, value in values.items():
             if package_of_marker(name) is None and (place := self._place(name)) is not None:
                 set_data(*place, value)
-                if type(value) is functools._lru_cache_wrapper:  # it is the same in all states, and knows of this one
-                    value.cache_clear()
+                if type(value) is functools._lru_cache_wrapper:
+                    self._caches.append(value)
         for own in [self._own[name] for name in self._returned if name in self._own]:
             for name in own.data().keys() - values.keys():
                 self._reset(own, name)
         self._returned.clear()
+
+    def forget_results(self) -> None:
+        """Another state is there for good: functions with caches are the same in all states, and know of the last."""
+        for function in self._caches:
+            function.cache_clear()
+        self._caches = []
 
     def unbind(self, names: Iterable[str]) -> None:
         """Unbinds names: what the module's source had put there is there again. Modules are put aside."""
@@ -350,7 +372,7 @@ class ModuleData:
                 del held[attribute]
                 if package in self._own:
                     self._own[package].forget_part(attribute)
-        self._seen = 0
+        self._seen = _NOT_SEEN
         self.look()
 
     def _put_into_place(self, package: str, modules: Modules) -> None:
@@ -364,14 +386,14 @@ class ModuleData:
         for name in sorted(wanted):
             if sys.modules.get(name) is not wanted[name]:
                 self._import(name, wanted[name])
-        self._seen = 0
+        self._seen = _NOT_SEEN
 
     def _import(self, name: str, module: types.ModuleType) -> None:
         sys.modules[name] = module
         if self._aside.pop(name, None) is module:
             self._returned.add(name)
         self._others.discard(name)
-        self._seen = 0
+        self._seen = _NOT_SEEN
         package, _, attribute = name.rpartition(".")
         held: Any = module_contents(sys.modules.get(package))
         if package and isinstance(held, dict):
@@ -397,6 +419,7 @@ class ModuleData:
 
     def restore(self, before: ModulesSnapshot | None) -> None:
         """They hold again what they held then; those that were imported since are not imported."""
+        self._caches = []
         self.look()
         if before is None and not self._own:
             return
@@ -406,44 +429,21 @@ class ModuleData:
         if before is not None:
             for name, module in before.modules.items():
                 sys.modules[name] = module
-                _set_contents(module, before.contents[name])
+                set_contents(module, before.contents[name])
             for cls, contents in before.classes.items():
-                _set_class_contents(cls, contents)
+                set_class_contents(cls, contents)
             self._aside = dict(before.aside)
         self._returned.clear()
-        self._seen = 0
+        self._seen = _NOT_SEEN
         self.look()
 
 
-def _forget_held(module: str) -> dict[int, tuple[str, str]]:
-    """Forgets what a module holds since it was imported, and gives that."""
-    found = {key: place for key, place in held_since_import.items() if place[0] == module}
-    for key in found:
-        del held_since_import[key]
-    return found
+def _imported_now() -> tuple[int, Any]:
+    """Others than before if a module was imported: it is the last one then."""
+    return len(sys.modules), next(reversed(sys.modules), None)
 
 
-def _note_held(own: OwnModule) -> None:
-    """Notes what a module holds that was just loaded."""
-    for name, value in list(module_contents(own.module).items()):
-        if type(value) not in ATOMS and type(name) is str:
-            held_since_import.setdefault(id(value), (own.name, name))
-
-
-def _set_contents(module: types.ModuleType, wanted: Mapping[str, Any]) -> None:
-    held: Any = module_contents(module)
-    held.update(wanted)
-    for name in [each for each in held if each not in wanted]:
-        del held[name]
-
-
-def _set_class_contents(cls: type, wanted: Mapping[str, Any]) -> None:
-    held = contents_of(cls)
-    for name in [each for each in held if each not in wanted and not each.startswith(("__", "_abc_"))]:
-        set_data(cls, name, ABSENT)
-    for name, value in wanted.items():
-        if not name.startswith(("__", "_abc_")) and held.get(name, ABSENT) is not value:
-            set_data(cls, name, value)
+_NOT_SEEN = -1, None
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:

@@ -207,6 +207,7 @@ class UserNamespace:
         except BaseException:
             self._put_back(before)
             raise
+        self.modules.forget_results()
 
     @contextmanager
     def modules_of(self, names: Callable[[], Iterable[str]]) -> Iterator[None]:

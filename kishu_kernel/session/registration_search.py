@@ -23,12 +23,13 @@ from collections import Counter
 from collections.abc import Collection, Generator, Iterable, Mapping
 from typing import Any
 
+from kishu_kernel.detect.access import code_access
 from kishu_kernel.history.effects import REGISTERS
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId
 from kishu_kernel.objects.classes import contents_of, is_notebooks, qualified_name
 from kishu_kernel.objects.live_objects import live_objects
-from kishu_kernel.objects.outside_holders import MOST_OBJECTS, outside_holders
+from kishu_kernel.objects.outside_holders import MOST_OBJECTS, Heap, outside_holders
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.cell_sources import cached_lines
 from kishu_kernel.session.ledger import Ledger
@@ -62,6 +63,7 @@ class RegistrationSearch:
         self._began = time.monotonic()
         self._used = 0.0
         self._interrupted = 0
+        self._heap = Heap()
 
     def begin(self, checkpoint: Checkpoint) -> None:
         """A checkpoint was taken."""
@@ -89,7 +91,7 @@ class RegistrationSearch:
         try:
             if self._search is None:
                 self._search = self._phrases(checkpoint, variables)
-            if self._used < FIRST_SECONDS + SHARE * (time.monotonic() - self._began):
+            if self._used < FIRST_SECONDS + SHARE * (time.monotonic() - self._began) and not self._heap.is_too_large():
                 next(self._search)
             else:
                 self.abandon()
@@ -112,7 +114,7 @@ class RegistrationSearch:
 
     def _phrases(self, checkpoint: Checkpoint, variables: Mapping[str, Any]) -> Generator[None, None, list[str]]:
         exits = _exit_functions()
-        phrases = [f"{REGISTERS} atexit"] if self._exits < exits and "atexit" in checkpoint.code else []
+        phrases = [f"{REGISTERS} atexit"] if self._exits < exits and self._speaks_of("atexit", checkpoint) else []
         objects, counted = self._given_away(checkpoint, variables)
         functions: weakref.WeakSet[types.FunctionType] = weakref.WeakSet()
         if (codes := self._nameless_codes(checkpoint)) is not None:
@@ -173,6 +175,19 @@ class RegistrationSearch:
         kind = type(value)
         return value.__globals__ is self._namespace if kind is types.FunctionType else is_notebooks(kind)
 
+    def _speaks_of(self, module: str, checkpoint: Checkpoint) -> bool:
+        """The cell, or a function of the notebook that it reaches, does."""
+        todo, seen = list(checkpoint.accessed), set(checkpoint.accessed)
+        found = module in checkpoint.code
+        while todo and not found:
+            value = self._namespace.get(todo.pop())
+            if type(value) is types.FunctionType and self._is_own(value):
+                access = code_access(value.__code__)
+                found = module in access.names | access.imports
+                todo += access.names - seen
+                seen |= access.names
+        return found
+
     def _nameless_codes(self, checkpoint: Checkpoint) -> set[int] | None:
         """The ids of code that makes functions in functions that the cell reaches. None: it makes none at all."""
         called = (self._namespace.get(name) for name in checkpoint.accessed)
@@ -221,10 +236,13 @@ class _Looked:
         self._ledger = ledger
         self._counts: dict[int, tuple[Any, int, CheckpointId]] = {}
         self._told: dict[tuple[int, str], tuple[Any, CheckpointId]] = {}
+        self._head: CheckpointId | None = None
+        self._path: set[CheckpointId] = set()
+        """The checkpoints of the present state, as long as the head is that one."""
 
     def note(self, obj: Any, count: int, id_: CheckpointId) -> None:
         """An object with so many references is looked at after this cell."""
-        self._counts[id(obj)] = _weak(obj), count, id_
+        self._counts[id(obj)] = _weak(obj, self._counts, id(obj)), count, id_
 
     def explains(self, obj: Any, count: int) -> bool:
         """It was looked at when it had as many references."""
@@ -236,23 +254,31 @@ class _Looked:
         known = self._told.get((id(obj), package))
         if known is not None and _is(known[0], obj) and self._is_here(known[1]):
             return known[1] == id_
-        self._told[id(obj), package] = _weak(obj), id_
+        self._told[id(obj), package] = _weak(obj, self._told, (id(obj), package)), id_
         return True
 
     def _is_here(self, id_: CheckpointId) -> bool:
         timeline = self._ledger.timeline
-        return any(each.id == id_ for each in ancestry(timeline.lookup, timeline.head))
+        if (head := timeline.head) != self._head:
+            if head is not None and timeline.lookup(head).parent == self._head:
+                self._path.add(head)
+            else:
+                self._path = {each.id for each in ancestry(timeline.lookup, head)}
+            self._head = head
+        return id_ in self._path
 
 
-def _weak(obj: Any) -> Any:
+def _weak(obj: Any, entries: dict[Any, Any], key: Any) -> weakref.ref[Any]:
+    """A reference to an object, whose entry goes when it goes; or to its class, where that allows none (slots)."""
     try:
-        return weakref.ref(obj)
-    except TypeError:  # of classes with slots
-        return None
+        return weakref.ref(obj, lambda _: entries.pop(key, None))
+    except TypeError:
+        return weakref.ref(type(obj))
 
 
-def _is(reference: Any, obj: Any) -> bool:
-    return reference is None or reference() is obj
+def _is(reference: weakref.ref[Any], obj: Any) -> bool:
+    known = reference()
+    return known is obj or known is type(obj)
 
 
 def _unexplained(explained: Mapping[int, int], obj: Any) -> int:

@@ -1,110 +1,47 @@
 """Obtains everything that a checkout needs before a name is rebound: loads versions, and has cells re-run.
 
 Law: nothing here changes the session, wherever it is interrupted. What somebody else may have written is not loaded.
-No cell with side effects is re-run that the first plan, which the request accepted, did not name.
-Neighbours: `history.plan` says what is needed, `rerun` re-runs cells, `checkout` gives the names what was
-obtained.
+No cell is re-run that was not accepted (`checkout_request`).
+Neighbours: `history.plan` says what is needed, `rerun` re-runs cells, `checkout` gives the names what was obtained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kishu_kernel.ambient.keeper import AmbientState, Move
 from kishu_kernel.detect.sequence_cache import CheckoutReuse, PayloadReuse
-from kishu_kernel.errors import LoadError, LostError, ReplayError, SideEffectsError, UntrustedError
-from kishu_kernel.history.graph import Lookup
-from kishu_kernel.history.plan import make_plan
+from kishu_kernel.errors import LoadError, ReplayError, UntrustedError
+from kishu_kernel.history.references import References
 from kishu_kernel.model import (
-    Checkpoint,
     CheckpointId,
     LoadStep,
-    Lost,
     Names,
     Plan,
     ReplayMode,
-    ReplayStep,
+    ShownPlan,
     State,
     Version,
 )
-from kishu_kernel.model.amounts import counted
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.python_gc import collector_paused
+from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures, UnloadableError, failed_sentence
+from kishu_kernel.session.lending import CHANGED, NO_LENDING, Lending
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
-from kishu_kernel.session.rerun import CellRunner, NotGivenBackError, Rerunner, RestoredObjects
+from kishu_kernel.session.rerun import (
+    CellRunner,
+    NotGivenBackError,
+    Rerunner,
+    RestoredObjects,
+    for_user,
+    needed_steps,
+)
 from kishu_kernel.session.timeline import Timeline
-
-
-@dataclass
-class _UnloadableError(Exception):
-    version: Version
-    reason: str
-    trusted: bool
-
-
-@dataclass
-class _Failures:
-    """What turned out to be unloadable, in the place of the session where that was asked for.
-
-    A plan that was refused because of it is asked for again: the next one must say what this one found out.
-
-    Attributes:
-        asked: HEAD and the target.
-        unloadable: versions whose load failed, and why.
-        untrusted: checkpoints whose payloads turned out to be forged.
-    """
-
-    asked: tuple[CheckpointId | None, CheckpointId | None] | None = None
-    unloadable: dict[Version, str] = field(default_factory=dict)
-    untrusted: set[CheckpointId] = field(default_factory=set)
-
-    def note(self, failed: _UnloadableError) -> None:
-        """A load has failed."""
-        self.unloadable[failed.version] = failed.reason
-        if not failed.trusted:
-            self.untrusted.add(failed.version.checkpoint)
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What one checkout asks for; the arguments are those of `Restorer.obtain`."""
-
-    timeline: Timeline
-    here: State
-    target: CheckpointId | None
-    replay: ReplayMode
-    ambient: Move
-    allow_lost: bool
-    progress: ProgressReporter
-    reuse: CheckoutReuse
-
-    def plan(self, failures: _Failures, unobtainable: Mapping[Version, str]) -> Plan:
-        """The plan, given what has failed so far."""
-        lookup = _distrusting(self.timeline.lookup, failures.untrusted)
-        plan = make_plan(lookup, self.here, self.target, self.replay, failures.unloadable, unobtainable)
-        ambient = self.ambient
-        return replace(plan, ambient=tuple(sorted(ambient.values)), lost=(*plan.lost, *ambient.lost))
-
-    def check(self, plan: Plan, accepted: Collection[CheckpointId]) -> None:
-        """Whether the request accepts the plan.
-
-        Args:
-            accepted: the cells with side effects that may be re-run.
-
-        Raises:
-            LostError: versions are lost, and may not be.
-            SideEffectsError: another cell would be re-run.
-        """
-        if plan.lost and not self.allow_lost:
-            raise LostError(_lost_sentence(plan), plan)
-        if any(step.checkpoint not in accepted for step in plan.with_side_effects):
-            raise SideEffectsError(_effects_sentence(plan), plan)
 
 
 class Restorer:
@@ -113,6 +50,7 @@ class Restorer:
     Args:
         run_cell: re-runs one cell.
         tell: shows a sentence to the user.
+        is_unchanged: as `Detector.is_unchanged`.
     """
 
     def __init__(
@@ -121,14 +59,17 @@ class Restorer:
         table: ReductionTable,
         run_cell: CellRunner,
         ambient: AmbientState,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[str], None],
+        is_unchanged: Callable[[Names, Mapping[str, Any], Callable[[], bool]], bool],
     ) -> None:
         self._names = namespace
         self._table = table
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
+        self._is_unchanged = is_unchanged
+        self._lending = NO_LENDING
         self._copies = UnclaimedObjects(tell)
-        self._failures = _Failures()
+        self._failures = LoadFailures()
 
     @property
     def rerunning(self) -> bool:
@@ -140,11 +81,16 @@ class Restorer:
         """Co-variables that re-runs gave back for the last plan with the same types and other contents."""
         return self._rerunner.differing_after_rerun
 
+    @property
+    def lent(self) -> frozenset[Version]:
+        """What re-runs for the last plan have read, and somebody has: they may have changed it after all."""
+        return frozenset(self._lending.lent)
+
     def plan(
         self, timeline: Timeline, here: State, target: CheckpointId | None, replay: ReplayMode, ambient: Move
     ) -> Plan:
         """The plan that `obtain` would begin with. The arguments are the same."""
-        request = _Request(timeline, here, target, replay, ambient, True, ProgressReporter(), CheckoutReuse())
+        request = CheckoutRequest(timeline, here, target, replay, ambient, True, ProgressReporter(), CheckoutReuse())
         return request.plan(self._failures_at(timeline, target), {})
 
     def obtain(
@@ -156,6 +102,7 @@ class Restorer:
         ambient: Move,
         *,
         allow_lost: bool,
+        shown: ShownPlan | None = None,
         progress: ProgressReporter | None = None,
         reuse: CheckoutReuse | None = None,
     ) -> tuple[Plan, RestoredObjects]:
@@ -167,16 +114,18 @@ class Restorer:
             here: the session state that the checkout begins with.
             ambient: part of the plan; not carried out here.
             allow_lost: whether the target may be reached without some of its versions.
+            shown: what a person has seen; nothing else is done.
             progress: is told how far it is.
             reuse: the sequences that the session holds; learns those that are loaded.
 
         Raises:
+            PlanChangedError: another state would be reached, or another cell re-run, than was shown.
             LostError: versions are lost, and may not be.
             SideEffectsError: cells with side effects would be re-run, and the request did not accept them: it did not
                 say so, or the first plan did not have them.
             ReplayError: a re-run failed, and what it should give back may not be lost.
         """
-        request = _Request(
+        request = CheckoutRequest(
             timeline,
             here,
             target,
@@ -185,13 +134,19 @@ class Restorer:
             allow_lost,
             progress or ProgressReporter(),
             reuse or CheckoutReuse(),
+            shown,
         )
         self._copies = UnclaimedObjects(self._tell)
+        self._lending = NO_LENDING
         self._rerunner.begin_plan(UnclaimedObjects(self._tell))
         try:
             return self._obtain(request)
         except BaseException as error:
             self._rerunner.abandon()
+            while True:  # an interrupt more is no reason to leave what it has changed
+                with suppress(KeyboardInterrupt):
+                    self._take_back(request)
+                    break
             self._disarm(error)
             raise
 
@@ -214,59 +169,68 @@ class Restorer:
         self._rerunner.inputs.failed(error)
         self._copies.failed(error)
 
-    def _obtain(self, request: _Request) -> tuple[Plan, RestoredObjects]:
-        failures = self._failures_at(request.timeline, request.target)
+    def _obtain(self, request: CheckoutRequest) -> tuple[Plan, RestoredObjects]:
+        remembered = self._failures_at(request.timeline, request.target)
+        failures = remembered.retried()
         unobtainable: dict[Version, str] = {}
         loaded: RestoredObjects = {}
         rerun: RestoredObjects = {}
         plan = request.plan(failures, unobtainable)
-        shown = plan.with_side_effects if request.replay == "auto" else ()
-        accepted = {step.checkpoint for step in shown}
+        accepted = request.accepted(request.plan(remembered, {}) if remembered.unloadable else plan)
         while True:
             request.check(plan, accepted)
             try:
                 restored = self._carry_out(request, plan, loaded, rerun)
-            except _UnloadableError as failed:
-                failures.note(failed)
-                self._drop_with_classes(request, failed, [loaded, rerun])
-            except NotGivenBackError as failed:
-                unobtainable.update(failed.reasons)
-                if not request.allow_lost:
-                    without = request.plan(failures, unobtainable)
-                    raise ReplayError(_failed_sentence(failed.reasons), without) from None
-                self._drop_with_classes(request, failed, [loaded, rerun])
+            except (UnloadableError, NotGivenBackError) as failed:
+                if isinstance(failed, UnloadableError):
+                    failures.note(failed)
+                    remembered.note(failed)
+                else:
+                    self._take_back(request)
+                    self._drop_lent(loaded)
+                    unobtainable.update(failed.reasons)
+                last, plan = plan, request.plan(failures, unobtainable)
+                if isinstance(failed, NotGivenBackError) and not request.allow_lost:
+                    raise ReplayError(failed_sentence(failed.reasons), plan) from None
+                self._drop_outdated(request, (last, plan), failed, loaded, rerun)
             else:
                 if failures.unloadable or unobtainable:  # nobody gets what was loaded, or re-run, for another plan only
                     self._drop_others([loaded, rerun], restored)
-                self._failures = _Failures()
+                self._failures = LoadFailures()
                 return plan, restored
-            plan = request.plan(failures, unobtainable)
 
-    def _failures_at(self, timeline: Timeline, target: CheckpointId | None) -> _Failures:
-        """What is known of loads to this target. Forgotten when the session moves on, which may have mended them."""
+    def _failures_at(self, timeline: Timeline, target: CheckpointId | None) -> LoadFailures:
+        """What is known of loads to this target. Forgotten when the session moves on."""
         asked = (timeline.head, target)
         if self._failures.asked != asked:
-            self._failures = _Failures(asked)
+            self._failures = LoadFailures(asked)
         return self._failures
 
     def _carry_out(
-        self, request: _Request, plan: Plan, loaded: RestoredObjects, rerun: RestoredObjects
+        self, request: CheckoutRequest, plan: Plan, loaded: RestoredObjects, rerun: RestoredObjects
     ) -> RestoredObjects:
         """Loads and re-runs what is not there yet from an earlier plan. The objects of this plan."""
         left = [step for step in plan.load if step.version not in loaded]
-        inputs = [load for step in plan.replay for load in step.loads]
-        request.progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
-        given = {version for step in plan.replay for version in step.gives}
+        inputs = {load.version: load.size for step in plan.replay for load in step.loads}
+        left_bytes = sum(load.size for load in left) + sum(inputs.values())
+        request.progress.plan(left_bytes, [step.seconds for step in plan.replay])
+        given = {version for step in plan.replay for version in for_user(step)}
         late = _that_need(given, left)
         bound = self._kept(plan)
+        for step in plan.load:
+            bound.update(loaded.get(step.version, {}))
         self._load_all(request, [step for step in left if step not in late], loaded, bound)
+        self._lending = Lending(request.timeline.lookup, self._owned(plan, bound), loaded)
         self._rerunner.run_steps(
             request.timeline,
             plan.replay,
             rerun,
             lambda step, inputs: self._load_input(request, step, inputs),
+            self._lending,
             request.progress,
         )
+        if self._rerunner.differing_after_rerun:
+            self._take_back(request)
         given &= rerun.keys()
         for version in given:
             bound.update(rerun[version])
@@ -278,14 +242,41 @@ class Restorer:
         live = self._names.variables()
         return {name: live[name] for version in plan.keep for name in version.names if name in live}
 
+    def _owned(self, plan: Plan, bound: Mapping[str, Any]) -> RestoredObjects:
+        """What stays, by its versions; what modules hold is never lent."""
+        theirs = self._names.modules.parted(bound)
+        owned = (version for version in plan.keep if theirs.isdisjoint(version.names))
+        return {version: {name: bound[name] for name in version.names if name in bound} for version in owned}
+
+    def _take_back(self, request: CheckoutRequest) -> None:
+        """A re-run has gone otherwise than before: what the session lent is made anew where it is another one now."""
+        lending = self._lending
+        for version in lending.of_session & lending.lent.keys():
+            live = self._names.variables()
+            if self._is_unchanged(version.names, live, lambda: False):
+                continue
+            try:
+                with self._names.rebinding(self._load(request, lending.lent[version], live), (), {}):
+                    pass
+            except UnloadableError as failed:
+                self._tell(CHANGED.format(", ".join(version.names), failed.reason))
+
+    def _drop_lent(self, loaded: RestoredObjects) -> None:
+        """What was loaded for the user and lent to a re-run that failed is loaded again."""
+        for version in self._lending.lent.keys() & loaded.keys():
+            objects = loaded.pop(version)
+            self._copies.note(objects.values())
+            objects.clear()
+
     def _load_all(
-        self, request: _Request, steps: Sequence[LoadStep], loaded: RestoredObjects, bound: dict[str, Any]
+        self, request: CheckoutRequest, steps: Sequence[LoadStep], loaded: RestoredObjects, bound: dict[str, Any]
     ) -> None:
         for step in steps:
             loaded[step.version] = self._load(request, step, bound)
+            self._failures.unloadable.pop(step.version, None)
             bound.update(loaded[step.version])
 
-    def _load(self, request: _Request, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
+    def _load(self, request: CheckoutRequest, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
         """Fresh objects, for the user: of live classes, where these are the same.
 
         Their long sequences are cached for this version.
@@ -295,13 +286,13 @@ class Restorer:
         """
         return self._decoded(request, step, bound, PayloadReuse(request.reuse, step.version), self._copies, self._table)
 
-    def _load_input(self, request: _Request, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
+    def _load_input(self, request: CheckoutRequest, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
         """Fresh objects, for a re-run only: it may change their classes, too."""
         return self._decoded(request, step, bound, PayloadReuse(request.reuse, None), self._rerunner.inputs)
 
     def _decoded(
         self,
-        request: _Request,
+        request: CheckoutRequest,
         step: LoadStep,
         bound: Mapping[str, Any],
         reuse: PayloadReuse,
@@ -315,18 +306,33 @@ class Restorer:
             with collector_paused():
                 return decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
         except LoadError as error:
-            raise _UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
+            raise UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
 
-    def _drop_with_classes(self, request: _Request, failed: Exception, sources: Sequence[RestoredObjects]) -> None:
-        """The next plan may have other classes: what refers to one, or holds one for others, is made again.
+    def _drop_outdated(
+        self,
+        request: CheckoutRequest,
+        plans: tuple[Plan, Plan],
+        failed: Exception,
+        loaded: RestoredObjects,
+        rerun: RestoredObjects,
+    ) -> None:
+        """What refers to a class that is another one in the next plan is made again, and so is what holds such a class.
 
         Args:
-            failed: how the last plan ended. Its calls hold copies as long as it lives: these would pass for taken.
+            plans: the last and the next one.
+            failed: how the last one ended. Its calls hold copies as long as it lives: these would pass for taken.
         """
-        for source in sources:
+        before, after = (_sources(plan) for plan in plans)
+        steps = plans[1].replay
+        again = {each for number in needed_steps(steps, rerun) for each in for_user(steps[number])}
+        changed = again.union(version for version in after if before.get(version) != after[version])
+        references = References(request.timeline.lookup, {version.names: version.checkpoint for version in after})
+        outdated = references.with_users(changed)
+        for source in (loaded, rerun):
             for version in list(source):
                 record = request.timeline.lookup(version.checkpoint).record(version.names)
-                if record.requires or record.provides:
+                of_classes = bool(record.requires or record.provides)
+                if version in again or (of_classes and (version in outdated or version not in after)):
                     objects = source.pop(version)
                     self._copies.note(objects.values())
                     objects.clear()
@@ -343,6 +349,15 @@ class Restorer:
         self._copies.let_go()
 
 
+def _sources(plan: Plan) -> dict[Version, str]:
+    """Where each version of a plan's target comes from: it stays, is loaded, or a cell gives it."""
+    return {
+        **dict.fromkeys(plan.keep, "stays"),
+        **{step.version: "loaded" for step in plan.load},
+        **{version: f"given by {step.checkpoint}" for step in plan.replay for version in for_user(step)},
+    }
+
+
 def _that_need(versions: Collection[Version], steps: Sequence[LoadStep]) -> list[LoadStep]:
     """The loads that refer to a class that one of these versions holds, or that another such load does."""
     names = {name for version in versions for name in version.names}
@@ -355,59 +370,9 @@ def _that_need(versions: Collection[Version], steps: Sequence[LoadStep]) -> list
 
 
 def _classes(step: LoadStep, bound: Mapping[str, Any]) -> dict[bytes, type]:
-    """The classes that a version refers to, by their tokens."""
-    found = {bytes.fromhex(token): bound.get(name) for token, name in step.classes.items()}
+    """The classes that a version refers to, by their tokens. Of one that is lost it gets what its payload holds."""
+    found = {bytes.fromhex(token): bound[name] for token, name in step.classes.items() if name in bound}
     for token, cls in found.items():
         if not issubclass(type(cls), type):
             raise LoadError(f"{', '.join(step.version.names)}: {step.classes[token.hex()]} is no class any more")
-    return {token: cls for token, cls in found.items() if cls is not None}
-
-
-def _distrusting(lookup: Lookup, untrusted: Collection[CheckpointId]) -> Lookup:
-    """The history, in which these checkpoints are not trusted either: their payloads turned out to be forged."""
-
-    def distrusting(id: CheckpointId) -> Checkpoint:
-        checkpoint = lookup(id)
-        return replace(checkpoint, trusted=False) if id in untrusted else checkpoint
-
-    return distrusting
-
-
-_MAX_CELLS = 3
-"""Cells that a sentence names, at most."""
-_LINE = 60
-"""Characters of a cell's line, at most."""
-_WITHOUT = "Ask with allow_lost to go there without them"
-
-
-def _lost_sentence(plan: Plan) -> str:
-    return f"this state cannot be brought back completely: {_reasons(plan.lost)}. {_WITHOUT}"
-
-
-def _effects_sentence(plan: Plan) -> str:
-    steps = plan.with_side_effects
-    told = "; ".join(f"`{_first_line(step)}` {', '.join(step.side_effects)}" for step in steps[:_MAX_CELLS])
-    more = f"; and {len(steps) - _MAX_CELLS} more" if len(steps) > _MAX_CELLS else ""
-    cells = counted(len(plan.replay), "cell")
-    return f'going there re-runs {cells}, with side effects: {told}{more}. Ask with replay "auto" to allow it'
-
-
-def _first_line(step: ReplayStep) -> str:
-    lines = [line.strip() for line in step.code.splitlines()]
-    line = next((line for line in lines if line and not line.startswith("#")), "")
-    return line if len(line) <= _LINE else f"{line[: _LINE - 3]}..."
-
-
-def _failed_sentence(reasons: Mapping[Version, str]) -> str:
-    """The reasons are about cells; several versions can come from one."""
-    told = "; ".join(dict.fromkeys(reasons.values()))
-    names = ", ".join(name for version in reasons for name in version.names)
-    return f"{told}: {names} cannot be brought back. {_WITHOUT}"
-
-
-def _reasons(lost: Sequence[Lost]) -> str:
-    """Each reason once, after the names that it is about."""
-    names: dict[str, list[str]] = {}
-    for each in lost:
-        names.setdefault(each.reason, []).extend(each.version.names or ("other variables",))
-    return "; ".join(f"{', '.join(of)} ({reason})" for reason, of in names.items())
+    return found

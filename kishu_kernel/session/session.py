@@ -13,8 +13,7 @@ done behind the gate stands in `checkpointing` (checkpoints), `checkout` (travel
     `%kishu` alone                   discard                      no; it touched nothing
     code that nobody watched         note_unwatched_code          no; the next one checks everything
 
-Law: nothing that goes wrong here may reach the user's cell. Knows no IPython: a frontend says which cells run, and how
-to re-run one (`rerun.CellRunner`).
+Law: nothing that goes wrong here may reach the user's cell. Knows no IPython (`rerun.CellRunner`).
 """
 
 from __future__ import annotations
@@ -39,6 +38,7 @@ from kishu_kernel.model import (
     Collected,
     Outcome,
     ReplayMode,
+    ShownPlan,
     Version,
 )
 from kishu_kernel.objects.reducers import ReductionTable
@@ -129,7 +129,7 @@ class Session:
                 touched = self._cells.touched_between_cells(background)
                 self._checkpointer.finish_interrupted()
                 self._checkpointer.check_between_cells(background)
-                self._ledger.ambient.begin(touched, access)
+                self._ledger.ambient.begin(touched, access, source, alone=not self._cells.any_running)
             self._checkpointer.await_buffers(access, background)
             return self._cells.begin(source, main=main)
 
@@ -211,16 +211,15 @@ class Session:
             if self.timeline.store.pending:
                 return None if self._checkpointer.recover() else LATER
             with collector_paused(), suppress(Exception, KeyboardInterrupt):  # it is not the user's cell that suffers
-                self._think_time.do_pieces(self._names.variables(), should_stop)
+                self._think_time.do_pieces(self._names.variables, should_stop)
             return SOON if self._think_time.left else None
 
     def _may_think(self) -> bool:
         cells, checkouts = self._cells, self._checkouts_made
         if cells.any_running or cells.unchecked != NOTHING or self._checkpointer.interrupted:
             return False
-        if (checkouts and checkouts.under_way) or not self._think_time.left:
-            return False
-        return cells.background_access() == NOTHING
+        is_free = not (checkouts and checkouts.under_way) and bool(self._think_time.left)
+        return is_free and cells.background_access() == NOTHING
 
     @property
     def corrections(self) -> int:
@@ -236,12 +235,13 @@ class Session:
         dry_run: bool = False,
         replay: ReplayMode = "ask",
         allow_lost: bool = False,
+        shown: ShownPlan | None = None,
     ) -> Outcome:
         """Brings the state of a checkpoint back. Keeps the objects that are the same there.
 
         Args:
             target: an id, a branch, a tag, `HEAD~2`, ... (`history.targets`).
-            dry_run, replay, allow_lost: as of `CheckoutOptions`.
+            dry_run, replay, allow_lost, shown: as of `CheckoutOptions`.
 
         Raises:
             RequestError: there is no such target.
@@ -250,9 +250,9 @@ class Session:
         with self._gate:
             self.flush()
             self._checkouts.await_handed_over()
-            id = self.timeline.resolve(target)
+            options = CheckoutOptions(dry_run, replay, allow_lost, shown)
             branch = target if target in self.timeline.names("branch/") else None
-            return self._checkouts.check_out(id, CheckoutOptions(dry_run, replay, allow_lost), branch)
+            return self._checkouts.check_out(self.timeline.resolve(target), options, branch)
 
     def undo(
         self,
@@ -261,6 +261,7 @@ class Session:
         dry_run: bool = False,
         replay: ReplayMode = "ask",
         allow_lost: bool = False,
+        shown: ShownPlan | None = None,
     ) -> Outcome:
         """Goes to the parent, so many times. The parent of the first checkpoint is the empty state.
 
@@ -270,8 +271,8 @@ class Session:
         """
         with self._gate:
             self.flush()
-            target = self._checkouts.undo_target(steps)
-            return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost))
+            options = CheckoutOptions(dry_run, replay, allow_lost, shown)
+            return self._checkouts.check_out(self._checkouts.undo_target(steps), options)
 
     def redo(
         self,
@@ -280,6 +281,7 @@ class Session:
         dry_run: bool = False,
         replay: ReplayMode = "ask",
         allow_lost: bool = False,
+        shown: ShownPlan | None = None,
     ) -> Outcome:
         """Goes to the child that was undone last, so many times.
 
@@ -289,8 +291,8 @@ class Session:
         """
         with self._gate:
             self.flush()
-            target = self._checkouts.redo_target(steps)
-            return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost))
+            options = CheckoutOptions(dry_run, replay, allow_lost, shown)
+            return self._checkouts.check_out(self._checkouts.redo_target(steps), options)
 
     def resume(
         self,
@@ -299,6 +301,7 @@ class Session:
         dry_run: bool = False,
         replay: ReplayMode = "ask",
         allow_lost: bool = False,
+        shown: ShownPlan | None = None,
     ) -> Outcome:
         """Goes to the head of an earlier session.
 
@@ -315,25 +318,22 @@ class Session:
         with self._gate:
             self.flush()
             self._checkouts.await_handed_over()
-            timeline = self.timeline
-            target = timeline.head_to_resume(session)
-            fresh = timeline.head is None and not timeline.used and timeline.lookup(target).trusted
-            return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost or fresh))
+            target = self.timeline.head_to_resume(session)
+            fresh = self.timeline.head is None and not self.timeline.used and self.timeline.lookup(target).trusted
+            return self._checkouts.check_out(target, CheckoutOptions(dry_run, replay, allow_lost or fresh, shown))
 
     @property
     def rerunning(self) -> bool:
         """A checkout is re-running a cell at this moment."""
-        checkouts = self._checkouts_made
-        return checkouts is not None and checkouts.rerunning
+        return self._checkouts_made is not None and self._checkouts_made.rerunning
 
     @cached_property
     def _checkouts(self) -> Checkouts:
-        from kishu_kernel.session.checkout import Checkouts
-        from kishu_kernel.session.restore import Restorer
+        from kishu_kernel.session import checkout, restore
 
-        restorer = Restorer(self._names, self._table, self._rerun, self._ledger.ambient, self._warn)
-        parts = (self._ledger, self._cells, self._checkpointer, self._think_time, restorer)
-        return Checkouts(self._names, *parts, show=self._show, warn=self._warn)
+        parts = (self._names, ledger := self._ledger, self._cells, self._checkpointer, self._think_time)
+        giver = restore.Restorer(self._names, self._table, self._rerun, ledger.ambient, self._warn, ledger.is_unchanged)
+        return checkout.Checkouts(*parts, giver, show=self._show, warn=self._warn)
 
     @property
     def _checkouts_made(self) -> Checkouts | None:

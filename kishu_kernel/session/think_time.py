@@ -11,7 +11,7 @@ Neighbours: `session`, which holds its gate around each piece; `frontend.kernel.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ BUDGET = 2.0
 """Seconds of work after one checkpoint. What was not checked comes first after the next one."""
 
 SLICE = 0.02
-"""Seconds after which no further piece is begun before messages are looked for."""
+"""Seconds that pieces take which are done in one go, but for the last one."""
 
 SOON, LATER = 0.005, 0.2
 """Seconds until the next piece: after messages that came meanwhile; and if something is in the way."""
@@ -49,7 +49,7 @@ class ThinkTime:
         self._with_trials = trials
         self._ledger = ledger
         self._loads = IsolatedLoads(ledger, table)
-        self._audit = Audit(ledger, table, self._loads)
+        self._audit = Audit(ledger, table, self._loads, tell)
         self._registrations = RegistrationSearch(ledger, table)
         self._trials = TrialLoads(ledger, table, self._loads, tell)
         self._checkpoint: CheckpointId | None = None
@@ -82,12 +82,12 @@ class ThinkTime:
         if self._with_trials:
             self._trials.add(checkpoint)
 
-    def note_checkout(self, loaded: Iterable[Version]) -> None:
-        """The session is in another state, for which these versions were loaded."""
+    def note_checkout(self, loaded: Iterable[Version], lent: Collection[Version]) -> None:
+        """The session is in another state, for which these versions were loaded, and these lent to re-runs."""
         self._checkpoint = None
         self._registrations.abandon()
         self._used = 0.0
-        self._audit.note_loaded(loaded)
+        self._audit.note_loaded(loaded, lent)
 
     @property
     def left(self) -> bool:
@@ -96,33 +96,31 @@ class ThinkTime:
             return True
         return self._used < BUDGET and (self._checkpoint is not None or self._audit.has_loaded)
 
-    def do_pieces(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
-        """Does the next piece, and others as long as that takes next to no time: what is around a piece takes longer.
+    def do_pieces(self, variables: Callable[[], Mapping[str, Any]], should_stop: ShouldStop) -> None:
+        """Does the next pieces, for some milliseconds. A piece that is stopped, or fails, is not tried again.
+
+        Args:
+            variables: gives the variables, which takes longer than a piece of the audit.
 
         Raises:
             Exception: a piece failed.
         """
-        until = time.perf_counter() + SLICE
-        self.do_piece(variables, should_stop)
-        while self.left and time.perf_counter() < until and not (should_stop() or self._ledger.is_writing):
-            self.do_piece(variables, should_stop)
-
-    def do_piece(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
-        """Does the next piece. A piece that is stopped, or fails, is not tried again.
-
-        Raises:
-            Exception: the piece failed.
-        """
         started = time.perf_counter()
-        piece = self._next_piece(variables, should_stop)
         try:
-            piece()
+            now = variables()
+            self._next_piece(now, should_stop)()
+            while self._may_go_on() and time.perf_counter() - started < SLICE and not should_stop():
+                self._next_piece(now, should_stop)()
         except BaseException as error:
             self._given_up = True
             if not isinstance(error, WalkAbandoned):
                 raise
         finally:
             self._used += time.perf_counter() - started
+
+    def _may_go_on(self) -> bool:
+        """There is more to do, and nothing to wait for."""
+        return self.left and not self._trials.waits_for_checker and not self._ledger.is_writing
 
     def _next_piece(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> Callable[[], None]:
         """The next piece, which is then no longer among those that are left."""

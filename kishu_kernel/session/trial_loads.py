@@ -23,7 +23,6 @@ from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import module_name, qualified_name
-from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.load_guard import NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored, holds_objects
 from kishu_kernel.objects.reducers import ReductionTable
@@ -146,7 +145,7 @@ class TrialLoads:
         self._tried[record.names] = _Tried(LONG * 2, types)  # unless it comes to an end
         live = {name: variables[name] for name in record.names}
         before: Census = Counter()
-        bound = BoundClasses(self._table, variables).token_of
+        bound = self._ledger.bound_classes(variables)
         if digest_of(live, self._table, should_stop, before, bound) != record.digest:
             # It caches what somebody asked of it, be it for a summary. Or no two walks of it are alike.
             if version.checkpoint == newest:

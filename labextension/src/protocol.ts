@@ -3,7 +3,9 @@
  */
 
 import type { Reply, Request } from '../../kishu_kernel/frontend/panel/static/timeline.js';
+import type { Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
+export type { Bounds, Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 export type { Progress, Reply, Request, Transport } from '../../kishu_kernel/frontend/panel/static/timeline.js';
 
 export interface Status {
@@ -19,11 +21,6 @@ export interface Checkpoint {
   message: string | null;
   branches: string[];
   tags: string[];
-}
-
-export interface Plan {
-  replay: { code: string; seconds: number; side_effects: string[] }[];
-  lost: { names: string[]; reason: string }[];
 }
 
 /** A cell that was run and is not in this state. */
@@ -51,9 +48,9 @@ export class Refusal extends Error {
 
   readonly ename: string;
 
-  /** Whether the plan would have done more than the request accepts. */
+  /** Whether the plan would have done more than the request accepts, or was shown. */
   get notAccepted(): boolean {
-    return this.ename === 'LostError' || this.ename === 'SideEffectsError';
+    return ['LostError', 'SideEffectsError', 'PlanChangedError'].includes(this.ename);
   }
 }
 

@@ -12,10 +12,18 @@ import { Widget } from '@lumino/widgets';
 import type { KernelLink } from './link';
 import type { Marks } from './marks';
 import { acting, type Notice } from './notices';
-import { cellName, firstLine, granted, Refusal, type Ahead, type Plan, type Request, type Travel } from './protocol';
-
-/** Seconds of re-running that need no question. */
-const SHORT = 5;
+import {
+  cellName,
+  firstLine,
+  granted,
+  Refusal,
+  type Ahead,
+  type Bounds,
+  type Plan,
+  type Request,
+  type Travel
+} from './protocol';
+import { boundsOf, needsConsent } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
 export type MarkAhead = 'ask' | 'always' | 'never';
 
@@ -54,32 +62,25 @@ export function arrived(reply: Travel, done: string, { marks, markAhead }: Optio
 async function carriedOut(request: Request, name: string, link: KernelLink, notice: Notice): Promise<Travel | null> {
   let bounds: Bounds = { replay: 'never', allow_lost: false };
   for (;;) {
+    let refusal: Refusal;
     try {
       return await granted<Travel>(link.request({ ...request, ...bounds }));
     } catch (error) {
       if (!(error instanceof Refusal && error.notAccepted)) {
         throw error;
       }
+      refusal = error;
     }
     const { plan } = await granted<Travel>(link.request({ ...request, dry_run: true }));
+    if (bounds.shown && bounds.shown.target !== plan.target) {
+      throw refusal; // a cell has run meanwhile: this is not what the person agreed to
+    }
     notice.end(); // it waits for the person now
     if (needsConsent(plan) && !(await consented(plan, name))) {
       return null;
     }
-    // No more than what was shown, whatever has happened meanwhile.
-    bounds = { replay: plan.replay.length ? 'auto' : 'never', allow_lost: plan.lost.length > 0 };
+    bounds = boundsOf(plan);
   }
-}
-
-/** What a request accepts. */
-interface Bounds {
-  replay: 'auto' | 'never';
-  allow_lost: boolean;
-}
-
-function needsConsent(plan: Plan): boolean {
-  const seconds = plan.replay.reduce((sum, step) => sum + step.seconds, 0);
-  return plan.lost.length > 0 || seconds > SHORT || plan.replay.some(step => step.side_effects.length > 0);
 }
 
 async function consented(plan: Plan, name: string): Promise<boolean> {

@@ -187,6 +187,20 @@ def test_nothing_is_run_again_unasked(open_notebook: OpenNotebook, shoot: Shoot)
     assert "once once" in notebook.run("print(open('written.txt').read())").inner_text().lower()
 
 
+def test_a_cell_that_runs_while_a_question_waits_is_not_taken_back_by_its_answer(open_notebook: OpenNotebook) -> None:
+    notebook = open_notebook()
+    notebook.run("open('written.txt', 'a').write('once '); written = (each for each in 'ab')")
+    notebook.run("del written")
+    panel = Panel(notebook)
+    panel.button("Undo").click()
+    question = panel.region.get_by_role("alertdialog")
+    expect(question).to_contain_text("writes files")
+    notebook.run("late = 1")
+    question.get_by_role("button", name="Re-run and go").click()
+    expect(panel.region.get_by_role("alert")).to_contain_text("this leads to another state")
+    assert "1 once" in notebook.run("print(late, open('written.txt').read())").inner_text().lower()
+
+
 def test_what_a_cell_displayed_is_shown_and_cannot_act(open_notebook: OpenNotebook, page: Page) -> None:
     notebook = open_notebook()
     notebook.run("harm = '<b>bold</b><img src=x onerror=\"top.harmed=1\"><script>top.harmed=1</script>'")

@@ -463,6 +463,27 @@ LINKED = [
 ]
 
 
+def test_members_of_an_enum_are_told_once_a_member(main: Namespace) -> None:
+    main.run(
+        "import enum\nclass E(enum.Enum):\n    A = 1\n    B = 2\n    C = [3]\nE.A.n = 4\nx = [E.A, E.B] * 500 + [E.C]"
+    )
+    asked: list[type] = []
+
+    def bound(cls: type) -> bytes | None:
+        asked.append(cls)
+        return b"token" if cls is main.live["E"] else None
+
+    def taken() -> Digest:
+        return Fingerprinter(main.table, bound=bound).take(main.live["x"]).digest
+
+    before = taken()
+    assert len(asked) < 10
+    main.run("y = x; x = x[:-2] + [E.A, E.C]")
+    assert taken() != before
+    main.run("x = y")
+    assert taken() == before
+
+
 @pytest.mark.parametrize("code", LINKED)
 def test_related_variables_are_linked(main: Namespace, code: str) -> None:
     components = main.run(code).components()

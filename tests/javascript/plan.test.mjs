@@ -8,7 +8,7 @@ import {
   outcome,
 } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
-const plan = (fields = {}) => ({ load: [], replay: [], delete: [], ambient: [], lost: [], ...fields });
+const plan = (fields = {}) => ({ target: 'a', load: [], replay: [], delete: [], ambient: [], lost: [], ...fields });
 const step = (seconds, fields = {}) => ({ seconds, side_effects: [], gives: ['model'], code: 'fit()', ...fields });
 
 test('what is only loaded and deleted is done unasked', () => {
@@ -27,9 +27,17 @@ test('a loss is always asked about', () => {
 });
 
 test('no more is allowed than the plan said', () => {
-  assert.deepEqual(boundsOf(plan()), { replay: 'never', allow_lost: false });
-  assert.deepEqual(boundsOf(plan({ replay: [step(1)] })), { replay: 'auto', allow_lost: false });
-  assert.deepEqual(boundsOf(plan({ lost: [{ names: [] }] })), { replay: 'never', allow_lost: true });
+  const nothing = { target: 'a', replay: [] };
+  const effects = step(1, { side_effects: ['writes files'], checkpoint: 'b' });
+  assert.deepEqual(boundsOf(plan()), { replay: 'ask', allow_lost: false, shown: nothing });
+  assert.deepEqual(boundsOf(plan({ lost: [{ names: [] }] })), { replay: 'ask', allow_lost: true, shown: nothing });
+  assert.deepEqual(boundsOf(plan({ replay: [step(1, { checkpoint: 'b' })] })), {
+    replay: 'ask',
+    allow_lost: false,
+    shown: { target: 'a', replay: ['b'] },
+  });
+  assert.equal(boundsOf(plan({ replay: [effects] })).replay, 'auto');
+  assert.deepEqual(boundsOf(plan({ target: null })).shown, { target: null, replay: [] });
 });
 
 test('what was done is one sentence', () => {

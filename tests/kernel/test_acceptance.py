@@ -161,6 +161,56 @@ def test_what_was_mended_meanwhile_is_loaded(damaged: Kernel) -> None:
     assert times_run(damaged) == 1
 
 
+def test_what_was_mended_outside_is_loaded_at_once(damaged: Kernel) -> None:
+    break_it(damaged)
+    refused(damaged.request("undo"))
+    (damaged.home / "broken").unlink()
+    assert damaged.done("undo")["plan"]["replay"] == []
+    assert times_run(damaged) == 1
+
+
+def shown(plan: dict[str, Any]) -> dict[str, Any]:
+    return {"target": plan["target"], "replay": [step["checkpoint"] for step in plan["replay"]]}
+
+
+def test_no_more_is_done_than_was_shown(damaged: Kernel) -> None:
+    """Even where the kernel's first plan is another one by now."""
+    before = shown(damaged.done("undo", dry_run=True)["plan"])
+    break_it(damaged)
+    refused(damaged.request("undo", replay="auto", shown=before))
+    plan = refused(damaged.request("undo", replay="auto", shown=before))
+    assert times_run(damaged) == 1
+    reply = damaged.request("undo", shown=shown(plan))
+    assert refused(reply) == plan, "it was seen, and not accepted"
+    assert damaged.done("undo", replay="auto", shown=shown(plan))["plan"] == plan
+    assert times_run(damaged) == 2
+
+
+def test_a_cell_that_was_not_shown_is_not_re_run_though_it_is_harmless(kernel: Kernel) -> None:
+    kernel.ok(HARMLESS)
+    kernel.ok("first = next(gen)")
+    plan = kernel.done("undo", dry_run=True)["plan"]
+    for replay in ("auto", "ask"):
+        reply = kernel.request("undo", replay=replay, shown={**shown(plan), "replay": []})
+        assert reply["ename"] == "PlanChangedError"
+        assert f"also re-runs `{HARMLESS}`" in reply["evalue"]
+        assert reply["plan"] == plan
+    assert kernel.done("undo", shown=shown(plan))["plan"] == plan
+
+
+def test_an_undo_that_would_mean_another_cell_is_refused(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    kernel.ok("x = 2")
+    plan = kernel.done("undo", dry_run=True)["plan"]
+    kernel.ok("x = 3")
+    reply = kernel.request("undo", shown=shown(plan))
+    assert reply["ename"] == "PlanChangedError"
+    assert "another state" in reply["evalue"]
+    assert reply["plan"]["target"] != plan["target"]
+    assert kernel.done("undo", shown=shown(reply["plan"]))["head"] == reply["plan"]["target"]
+    assert kernel.value("x") == 2
+
+
 def test_the_magic_asks_again(damaged: Kernel) -> None:
     break_it(damaged)
     assert "cancelled" in damaged.run("%kishu undo", answers=["n"]).stderr

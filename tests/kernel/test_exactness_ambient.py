@@ -215,3 +215,44 @@ def test_what_a_library_gave_to_its_own_logger_at_its_first_use_is_no_loss(start
     again = start(environment=notebook)
     assert not again.done("resume")["plan"]["lost"]
     assert again.value("x") == [1, 2]
+
+
+def test_a_function_for_errors_set_where_numpy_is_imported(start: Start, tmp_path: Path) -> None:
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    with start(environment=notebook) as kernel:
+        kernel.ok("best = None\ndef told(kind, flag): said.append(kind)\nsaid = []")
+        kernel.ok("import numpy as np; np.seterr(all='call'); np.seterrcall(told)")
+        kernel.done("undo")
+        assert kernel.value("__import__('numpy').geterrcall()") is None
+        kernel.ok("best = 5")
+        for step in ("undo", "undo", "redo", "redo"):
+            kernel.done(step)
+        assert kernel.value("best, __import__('numpy').geterrcall()") == (5, None)
+        kernel.done("undo")
+        kernel.ok("import numpy as np; np.seterr(all='call'); np.seterrcall(told)")
+        kernel.done("log")  # what was taken is written
+    again = start(environment=notebook)
+    assert not again.done("resume")["plan"]["lost"]
+    again.ok("np.array([1.0]) / 0")
+    assert again.value("said, np.geterrcall() is told") == (["divide by zero"], True)
+
+
+def test_a_setting_that_another_machine_lacks_loses_nothing_else(start: Start, tmp_path: Path) -> None:
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    with start(environment=notebook) as kernel:
+        kernel.ok("import locale, socket; x = [1]")
+        kernel.ok("other = 'POSIX' if locale.setlocale(locale.LC_ALL) != 'C' else 'C.UTF-8'")
+        kernel.ok("locale.setlocale(locale.LC_ALL, other); socket.setdefaulttimeout(7)")
+        kernel.done("log")  # what was taken is written
+    again = start(environment=notebook)
+    lacking = (
+        "import locale\n_real, _now = locale.setlocale, locale.setlocale(locale.LC_ALL)\n"
+        "def _lacking(category, text=None):\n"
+        "    if text not in (None, _now): raise locale.Error('unsupported locale setting')\n"
+        "    return _real(category, text)\nlocale.setlocale = _lacking"
+    )
+    again.ok(lacking)
+    [lost] = again.done("resume", allow_lost=True)["plan"]["lost"]
+    assert lost["names"] == ["settings of the interpreter"]
+    assert lost["reason"].endswith("is not on this machine")
+    assert again.value("x, __import__('socket').getdefaulttimeout()") == ([1], 7)

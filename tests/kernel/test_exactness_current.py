@@ -37,6 +37,31 @@ DRAWN = {
         "p.late()",
         "ax.get_title(), plt.gcf() is fig",
     ),
+    "by a closure": (
+        f"{PLOT}\ndef make(tool):\n    def late(): tool.title('late')\n    return late\nlate = make(plt); del plt",
+        "late()",
+        "ax.get_title()",
+    ),
+    "by a default": (
+        f"{PLOT}\ndef late(text, *, tool=plt): tool.title(text)\ndel plt",
+        "late('late')",
+        "ax.get_title()",
+    ),
+    "by an attribute of a class": (
+        f"{PLOT}\nclass Painter:\n    tool = plt\n    @classmethod\n    def late(cls): cls.tool.title('late')\ndel plt",
+        "Painter.late()",
+        "ax.get_title()",
+    ),
+    "by a wrapper of a library's": (
+        f"{PLOT}\nimport contextlib\n@contextlib.contextmanager\ndef titled(*_, tool=[plt]):\n    yield tool[0].title('late')\ndel plt",
+        "with titled(): pass",
+        "ax.get_title()",
+    ),
+    "by what an array holds": (
+        f"{PLOT}\nimport numpy as np\ntools = np.array([plt.title, None], object); del plt",
+        "tools[0]('late') and None",
+        "ax.get_title()",
+    ),
     "in a dictionary": (
         "import matplotlib.pyplot as plt; boards = {'one': [plt.figure()]}",
         "_ = plt.suptitle('late')",
@@ -133,7 +158,9 @@ def test_who_calls_no_library_costs_no_figure(start: Start) -> None:
     kernel.ok("x = 1")
     kernel.ok("y = x + 2\ndef f(): return y")
     kernel.ok("z = f()")
-    for each in kernel.done("log", limit=3)["checkpoints"]:
+    kernel.ok("def count(start):\n    seen = [start]\n    return lambda: seen.append(len(seen))\nmore = count(3)")
+    kernel.ok("more()")
+    for each in kernel.done("log", limit=5)["checkpoints"]:
         assert not {"fig", "ax"} & {*each["accessed"]}, each
 
 

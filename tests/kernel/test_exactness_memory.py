@@ -321,6 +321,19 @@ def test_it_is_there_in_a_new_kernel(anew: tuple[Kernel, dict[str, str]], name: 
     assert holds(kernel, SCENARIOS[name][2]), kernel.run(SCENARIOS[name][2]).reply
 
 
+def test_what_becomes_no_view_is_parted_from_no_other_views(exact: Kernel) -> None:
+    """The two others share a piece of memory that none of them owns; that is made again, and told."""
+    exact.done("checkout", target="begin")
+    exact.ok("import numpy as np\nclass Mine(np.ndarray): pass")
+    exact.ok("_base = np.arange(1000.); x = _base[:600]; y = _base[300:900]; d = _base[:600].view(Mine); del _base")
+    exact.ok("x[5] = y[5] = 7")
+    for _ in range(2):
+        assert exact.done("undo", replay="auto")["plan"]["replay"]
+        exact.ok("x[5] = -1; y[0] = -2; assert d[5] == -1 and d[300] == x[300] == -2 and type(d) is Mine")
+        exact.done("undo", replay="auto")
+        exact.ok("assert x[5] == d[5] == 5 and y[5] == 305; x[5] = 8")
+
+
 _FLOATS = "np.random.default_rng(0).random(4_000_000)"
 WINDOWS = {
     "of a column": (f"df = pd.DataFrame({{'p': {_FLOATS}}})", "w = sliding_window_view(df['p'].to_numpy(), 365)"),

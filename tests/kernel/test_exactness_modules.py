@@ -8,6 +8,7 @@ that was started anew. Modules are written once, before the kernel begins.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -426,6 +427,12 @@ def test_a_library_is_none_of_them(tmp_path: Path) -> None:
         assert changes(kernel) == ([], [], [])
         kernel.done("undo")
         assert kernel.value("installed.state") == {"n": 2}
+        (tmp_path / "libs" / "aimed-1.dist-info").mkdir(parents=True)  # as `pip install --target` puts it
+        (tmp_path / "libs" / "aimed-1.dist-info" / "RECORD").write_text("aimed.py,,\n")
+        (tmp_path / "libs" / "aimed.py").write_text("state = {'n': 1}\n")
+        kernel.ok("import sys; sys.path.insert(0, 'libs')")
+        kernel.ok("import aimed; aimed.state['n'] = 2")
+        assert changes(kernel) == (["aimed"], [], [])
 
 
 def test_a_module_that_is_back_has_nothing_of_a_later_state(tmp_path: Path) -> None:
@@ -460,8 +467,12 @@ def test_autoreload(tmp_path: Path) -> None:
         (tmp_path / "plugin_core.py").write_text(source)
         kernel.ok("y = plugin_core.added()[:]")
         assert kernel.value("y") == ["new"]
-        kernel.done("undo")
-        kernel.ok("assert RESULTS == [1] and plugin_core.RESULTS is RESULTS is plugin_core.added()")
+        for _ in range(2):
+            told = kernel.done("undo")["plan"]["notes"]
+            assert told == ["plugin_core.py changed after In[2]: a checkout does not take code in files back."]
+            kernel.ok("assert RESULTS == [1] and plugin_core.RESULTS is RESULTS is plugin_core.added()")
+        kernel.ok("z = plugin_core.added()")
+        assert kernel.done("undo")["plan"]["notes"] == []
 
 
 def test_a_path_that_a_cell_adds(tmp_path: Path) -> None:
@@ -480,3 +491,53 @@ def test_a_path_that_a_cell_adds(tmp_path: Path) -> None:
         kernel.restart(kill=True)
         kernel.done("resume")
         kernel.ok("assert s is far.state and s == {'n': 2} and far.LIMIT == 7")
+
+
+def test_a_module_that_takes_the_place_of_another_one(tmp_path: Path) -> None:
+    """As many modules are imported as before."""
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.ok("import sys, this")
+        kernel.ok("del sys.modules['this']; import plugin_core")
+        kernel.ok("plugin_core.RESULTS.append(1)")
+        assert changes(kernel) == ([], ["plugin_core.RESULTS"], [])
+        kernel.done("undo")
+        assert kernel.value("plugin_core.RESULTS") == []
+
+
+def test_a_re_run_leaves_what_a_function_has_cached(tmp_path: Path) -> None:
+    with Kernel(written(tmp_path)) as kernel:
+        kernel.ok("import helper; nine = helper.square(3)")
+        kernel.ok("g = (n for n in range(len(helper.square(2))))")
+        kernel.ok("next(g)")
+        assert kernel.done("undo")["plan"]["replay"]
+        assert kernel.value("next(g), nine is helper.square(3)") == (0, True)
+
+
+def test_a_package_that_gets_a_compiled_part_is_a_library(tmp_path: Path) -> None:
+    compiled = Path(pytest.importorskip("_heapq").__file__)
+    with Kernel(written(tmp_path)) as kernel:
+        shutil.copy(compiled, tmp_path / "pack" / compiled.name)
+        kernel.ok("import pack.state; x = 1")
+        kernel.ok("pack.state.HISTORY.append(1)")
+        assert changes(kernel) == ([], ["pack.state.HISTORY", "pack.tools.HISTORY"], [])
+        kernel.ok("import pack._heapq")
+        kernel.ok("pack.state.HISTORY.append(2)")
+        assert changes(kernel) == ([], [], [])
+        kernel.done("undo", steps=3)
+        assert kernel.value("x, pack.state.HISTORY") == (1, [1, 2])
+
+
+def test_a_module_that_a_cell_makes_and_imports(tmp_path: Path) -> None:
+    with Kernel(tmp_path, environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}) as kernel:
+        kernel.ok("import sys, types; fake = sys.modules['fake'] = types.ModuleType('fake'); x = 1")
+        kernel.ok("part = sys.modules['fake.part'] = types.ModuleType('fake.part')")
+        kernel.ok("fake.level = 3; part.level = 3")
+        kernel.ok("fake.level = 4; del sys.modules['fake.part']")
+        kernel.done("undo")
+        assert kernel.value("fake.level, sys.modules['fake'] is fake") == (3, True)
+        while kernel.done("status")["pending"]:
+            pass
+        kernel.restart(kill=True)
+        lost = kernel.done("resume")["plan"]["lost"]
+        assert "fake" in lost[0]["reason"]
+        assert kernel.value("x") == 1

@@ -150,6 +150,39 @@ CACHES = {
         "f.cache_clear(); Lamp.n = 2; runs.clear()",
         "assert f(Lamp) is kept[0] and f((1, 'a'), None) is kept[1] and len(runs) == 2 and kept[0] == [(Lamp,)]",
     ),
+    "dictionaries, and a result that is another's key": (
+        _CACHED
+        + "@functools.lru_cache(maxsize=8)\ndef f(n):\n    runs.append(n)\n    return {'q': {'x': 1}, 'y': 'x'}.get(n, {'name': n})\n"
+        "kept = f('q'), f('y'), f('a'), f(type(f)), f('q'); info = f.cache_info()",
+        "f.cache_clear(); runs.clear(); kept[0]['x'] = 2",
+        "assert f.cache_info() == info and [f('q') is kept[0], f('y') is kept[1], f('a') is kept[2], f(type(f)) is kept[3]] == [True] * 4\n"
+        "assert kept[0] == {'x': 1} and f('x') == {'name': 'x'} and runs[-1] == 'x' and len(runs) == 5",
+    ),
+    "what is set on it": (
+        _CACHED + "note = []\n@functools.lru_cache(None)\ndef f(n: int) -> list:\n    'doc'\n    return [n]\n"
+        "f.note = note; f.more = f.tags = {'a'}; del f.__qualname__; _ = f(1); _ = None",
+        "f.note.append(1); f.tags.add('b'); f.late = 1; del f.more",
+        "assert f.note is note == [] and f.tags is f.more and f.more == {'a'} and not hasattr(f, 'late') and f.__doc__ == 'doc'\n"
+        "assert '__qualname__' not in vars(f) and f.__annotations__ == {'n': int, 'return': list} and f.__wrapped__(2) == [2]\n"
+        "f.note.append(2); assert note == [2] and f.cache_parameters() == {'maxsize': None, 'typed': False}",
+    ),
+    "its attributes by a name of their own": (
+        _CACHED + "@functools.cache\ndef f(n): return [n]\nd = vars(f); d['note'] = [1]; kept = f(1)",
+        "d['note'].append(2); d['late'] = 1",
+        "assert d is vars(f) and f.note == [1] and not hasattr(f, 'late') and f(1) is kept and f(2) == [2]",
+    ),
+    "in a closure that it calls": (
+        _CACHED
+        + "def make():\n    @functools.lru_cache(64)\n    def f(n):\n        'doc'\n        runs.append(n)\n        return {'n': n, 'of': f(n - 1) if n else None}\n    f.itself = f\n    return f\n"
+        "g = make(); kept = g(3)",
+        "g.cache_clear(); g.itself = None; runs.clear()",
+        "assert g(3) is kept and g(0) is kept['of']['of']['of'] and len(runs) == 4 and g.itself is g and g.__doc__ == g.__wrapped__.__doc__ == 'doc'",
+    ),
+    "more hits than are counted": (
+        _CACHED + "@functools.lru_cache\ndef f(n): return [n]\nkept = f(1)\nfor _ in range(300_000): f(1)",
+        "f.cache_clear()",
+        "assert f.cache_info()[:2] == (100_000, 1) and f(1) is kept",
+    ),
     "a method, and a recursion": (
         _CACHED
         + "class M:\n    @staticmethod\n    @functools.lru_cache\n    def fib(n):\n        runs.append(n)\n        return n if n < 2 else M.fib(n - 1) + M.fib(n - 2)\nm = M.fib(10)",

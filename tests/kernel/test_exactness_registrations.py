@@ -215,6 +215,23 @@ ATTRIBUTES: dict[str, Way] = {
         "json.JSONEncoder.default = lambda self, o: 'an object'",
         "json.dumps(J()) if json.JSONEncoder.default.__name__ != 'default' else 0",
     ),
+    "by a text that is run": ("import math", "exec('math.tau2 = 3')", "getattr(math, 'tau2', None)"),
+    "what a library sets, too": ("import mimetypes", "setattr(mimetypes, 'inited', 7)", "mimetypes.inited"),
+    "by a module beside the notebook": (
+        "import setter; import stat",
+        "setter.install()",
+        "getattr(stat, 'by_module', 0) is setter.install",
+    ),
+    "by a function that comes from there": (
+        "from setter import deeper",
+        "deeper(5)",
+        "getattr(__import__('glob'), 'deep', None)",
+    ),
+    "by an instance that comes from there": (
+        "from setter import Setter; s = Setter()",
+        "s.go()",
+        "getattr(__import__('netrc'), 'gone', None)",
+    ),
     "a class of the notebook's on a module": (
         "import types",
         "class Shape:\n    sides = 4\ntypes.Shape = Shape",
@@ -252,7 +269,17 @@ def test_with_polars(start: Start, tmp_path: Path) -> None:
     walked(start, tmp_path, POLARS)
 
 
+SETTER = """import stat, glob as g, netrc
+def install(): stat.by_module = install
+def inner(n): g.deep = n
+def deeper(n): inner(n)
+class Setter:
+    def go(self): netrc.gone = 1
+"""
+
+
 def test_attributes(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "setter.py").write_text(SETTER)
     walked(start, tmp_path, ATTRIBUTES)
 
 
@@ -278,6 +305,55 @@ TOGETHER: dict[str, Way] = {
         "os.getlogin is globals().get('m'), type(os.getlogin).__name__",
     ),
 }
+
+
+def test_what_a_library_does_by_itself_is_left_alone(kernel: Kernel) -> None:
+    """The cell could set any attribute; but these are set by the library's own functions."""
+    kernel.ok("import mimetypes, argparse; args = argparse.Namespace(n=1)")
+    kernel.ok("kw = vars(args); t = mimetypes.guess_type('a.png'); mimetypes.mine = kw")
+    assert kernel.done("log", limit=1)["checkpoints"][0]["ambient"] == ["attributes of libraries"]
+    assert kernel.value("mimetypes.inited") is True
+    kernel.done("undo")
+    assert kernel.value("mimetypes.inited, hasattr(mimetypes, 'mine')") == (True, False)
+
+
+def test_a_library_that_cannot_be_imported_any_more_hinders_nothing(start: Start, tmp_path: Path) -> None:
+    """And one whose import draws numbers does not change those of the session."""
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    kernel = start(environment=notebook)
+    libraries = {
+        "draws": "import random\nrandom.random()\n",
+        "breaks": "import os\nif 'BREAK' in os.environ: raise OSError('no driver')\n",
+    }
+    for each in libraries.items():
+        kernel.library(*each)
+    kernel.ok("import draws, breaks, random; random.seed(3); x = [1]")
+    kernel.ok("draws.n = 1; breaks.n = 1")
+    kernel.ok("del draws, breaks")
+    drawn = kernel.value("random.getstate()")
+    kernel.done("log")
+    kernel.close()
+    again = start(environment=notebook | {"BREAK": "1"})
+    for each in libraries.items():
+        again.library(*each)
+    again.done("resume")
+    assert again.value("x, random.getstate() == " + repr(drawn)) == ([1], True)
+    assert again.value("__import__('draws').n") == 1
+    again.ok("y = 1")
+    assert any("breaks" in each and "no driver" in each for each in again.done("status")["warnings"])
+
+
+def test_a_re_run_with_a_magic_leaves_no_attribute(start: Start, tmp_path: Path) -> None:
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    kernel = start(environment=notebook)
+    kernel.ok("import math")
+    kernel.ok("%precision 4\nmath.tau3 = 6; g = (n for n in range(9))")
+    kernel.ok("del math.tau3")
+    kernel.done("log")
+    kernel.close()
+    again = start(environment=notebook)
+    again.done("resume", replay="auto")
+    assert again.value("next(g), hasattr(math, 'tau3')") == (0, False)
 
 
 def test_with_what_is_not_easy(start: Start, tmp_path: Path) -> None:
@@ -313,3 +389,58 @@ def test_what_a_new_kernel_lacks_is_told_by_name(start: Start, tmp_path: Path) -
         "registrations with Python": "ways to pickle: what it holds of xs will be a copy",
     }
     assert again.value("copyreg.dispatch_table[P](0)[1][0] == xs, tau") == (True, 6.28)
+
+
+_AGAIN = """
+import sys
+def make(big=None):
+    held = Big(), (x for x in "ab")  # no generator can be stored
+    return lambda *a: held
+sys.unraisablehook = make()
+"""
+_COUNTED = "__import__('gc').collect() and 0 or sum(type(o) is Big for o in __import__('gc').get_objects())"
+
+
+def test_what_a_cell_registers_again_and_again_does_not_fill_the_memory(kernel: Kernel) -> None:
+    kernel.ok("class Big: pass")
+    kernel.ok(_AGAIN)
+    first = kernel.done("log", limit=1)["checkpoints"][0]["id"]
+    made = [kernel.ok(_AGAIN) and kernel.value("id(sys.unraisablehook)") for _ in range(50)]
+    assert kernel.value(_COUNTED) <= 40
+    for steps in (1, 2):
+        for _ in range(steps):
+            kernel.done("undo")
+        assert kernel.value("id(sys.unraisablehook)") == made[-1 - steps]
+        for _ in range(steps):
+            kernel.done("redo")
+        assert kernel.value("id(sys.unraisablehook)") == made[-1]
+    lost = kernel.done("checkout", target=first, dry_run=True)["plan"]["lost"]
+    assert [each["reason"] for each in lost] == [
+        "nobody but Kishu held it any more, and only the last such objects are kept"
+    ]
+
+
+def test_a_class_that_a_cell_made_anew_ends_though_it_was_registered(kernel: Kernel) -> None:
+    kernel.ok("import gc, numbers")
+    for _ in range(4):
+        kernel.ok("class K: pass\nnumbers.Number.register(K) and None")
+    kernel.ok("del K")
+    kernel.ok("gc.collect()")
+    kernel.ok("x = 1")
+    assert kernel.value("[gc.collect(), sum(each.__name__ == 'K' for each in object.__subclasses__())][1]") <= 1
+    kernel.done("undo", steps=3)
+    assert kernel.value("isinstance(K(), numbers.Number)")
+    kernel.done("undo")
+    assert kernel.value("isinstance(K(), numbers.Number)")
+
+
+def test_the_equality_of_registered_classes_is_not_asked(kernel: Kernel) -> None:
+    kernel.ok(
+        "import numbers\nasked = []\nclass Kind(type):\n    def __eq__(self, other): asked.append(1); return self is other\n"
+        "    __hash__ = type.__hash__\nclass K(metaclass=Kind): pass\nclass L(metaclass=Kind): pass"
+    )
+    kernel.ok("numbers.Number.register(K)")
+    kernel.ok("numbers.Number.register(L); asked.clear()")
+    for step, expected in (("undo", (True, False)), ("redo", (True, True)), ("undo", (True, False))):
+        kernel.done(step)
+        assert kernel.value("issubclass(K, numbers.Number), issubclass(L, numbers.Number)") == expected, step

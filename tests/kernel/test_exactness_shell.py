@@ -243,3 +243,60 @@ def test_an_extension_that_is_not_found_is_told(start: Start, tmp_path: Path) ->
     [lost] = [each for each in told if not each["names"][0].startswith("module ")]  # it is a module of one's own, too
     assert lost["names"] == ["extensions of the shell"]
     assert lost["reason"] == "the extension mine is not to be found"
+
+
+def test_an_extension_that_fails_is_told_and_tried_again(start: Start, tmp_path: Path) -> None:
+    extension = "def load_ipython_extension(shell): shell.register_magic_function(lambda line: 'mine', 'line', 'mine')"
+    (tmp_path / "mine.py").write_text(extension)
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    with start(environment=notebook) as kernel:
+        kernel.ok("x = 1")
+        kernel.ok("%load_ext mine")
+        loaded = kernel.done("log")["head"]  # what was taken is written
+    (tmp_path / "mine.py").write_text("def load_ipython_extension(shell): raise OSError('no licence')")
+    again = start(environment=notebook)
+    again.done("resume")
+    told = again.ok("x").text
+    assert "Of the extensions of the shell Kishu could not set mine (OSError: no licence)." in told, told
+    (tmp_path / "mine.py").write_text(extension)
+    again.ok("import importlib, mine; _ = importlib.reload(mine)")
+    again.done("checkout", target=loaded)
+    assert again.value("get_ipython().run_line_magic('mine', '')") == "mine"
+
+
+def test_modules_to_be_reloaded_do_not_change_what_was_recorded(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text("")
+    (tmp_path / "second.py").write_text("")
+    kernel = start(environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")})
+    reloaded = "[*get_ipython().magics_manager.magics['line']['autoreload'].__self__._reloader.modules]"
+    kernel.ok("%load_ext autoreload")
+    kernel.ok("%aimport first")
+    first = kernel.done("log")["head"]
+    kernel.done("undo")
+    kernel.ok("%aimport second")
+    for step, expected in (("undo", []), ("redo", ["second"]), ("undo", [])):
+        kernel.done(step)
+        assert kernel.value(reloaded) == expected, step
+    kernel.done("checkout", target=first)
+    kernel.ok("%aimport second")
+    kernel.done("undo")
+    assert kernel.value(reloaded) == ["first"]
+
+
+def test_a_list_of_the_shells_that_changes_in_place(kernel: Kernel) -> None:
+    kernel.ok("shown = get_ipython().display_formatter")
+    kernel.ok("shown.active_types.append('text/x-mine')")
+    for step, expected in (("undo", False), ("redo", True), ("undo", False)):
+        kernel.done(step)
+        assert kernel.value("'text/x-mine' in get_ipython().display_formatter.active_types") is expected, step
+
+
+def test_what_hooks_are_equal_to_is_not_asked(kernel: Kernel) -> None:
+    kernel.ok(
+        "asked = []\nclass Each:\n    def __call__(self, lines): return lines\n    def __eq__(self, other): asked.append(1); return self is other\n"
+        "    __hash__ = object.__hash__\neach = Each(); get_ipython().input_transformers_cleanup.append(each)"
+    )
+    kernel.ok("x = 1")
+    kernel.done("undo", steps=2)
+    kernel.done("redo", steps=2)
+    assert kernel.value("asked, get_ipython().input_transformers_cleanup[-1] is each") == ([], True)

@@ -970,6 +970,11 @@ BAD: list[Any] = [
         {"operation": "checkout", "target": "HEAD~1", "replay": each}
         for each in ("always", "", "AUTO", None, True, ["auto"])
     ),
+    *(
+        {"operation": "checkout", "target": "HEAD~1", "shown": each}
+        for each in (0, [], {}, {"target": None}, {"target": 1, "replay": []}, {"target": None, "replay": [1]})
+    ),
+    {"operation": "undo", "shown": {"target": None, "replay": "auto", "more": 1}},
     # texts
     {"operation": "commit", "message": None},
     {"operation": "commit", "message": ["m"]},

@@ -120,6 +120,11 @@ def test_an_exit_function_is_told(kernel: Kernel) -> None:
     assert "registers with atexit" in found(kernel, "import atexit", "_f = atexit.register(print, 'bye')")
 
 
+def test_an_exit_function_of_a_function_is_told(kernel: Kernel) -> None:
+    cells = ("import atexit\ndef at_end(): return atexit.register(print, 'bye')\ndef go(): at_end()", "go()")
+    assert "registers with atexit" in found(kernel, *cells)
+
+
 def test_a_search_for_encodings_is_told(kernel: Kernel) -> None:
     assert "registers with codecs (search)" in found(
         kernel, "import codecs\ndef search(name): return None", "codecs.register(search)"

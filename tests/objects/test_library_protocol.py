@@ -29,6 +29,13 @@ class Length:
 class Held:
     def __init__(self, scale):
         self.scale = scale
+
+asked = []
+
+class Slow:
+    def __reduce__(self):
+        asked.append(1)
+        raise KeyboardInterrupt
 """
 
 REASON = "this scale hangs on a wall"
@@ -61,6 +68,7 @@ class Scales(Library):
         self.labels = {"Scale"}
         self.reductions = {"Scale": _scale}
         self.classes = {"Length": _class}
+        self.private_memory = {"Slow": lambda slow: ()}
 
 
 @pytest.fixture
@@ -112,6 +120,16 @@ def test_a_class_that_derives_from_it_in_the_notebook_is_the_notebooks(cells: Ce
     LIVING["scale"] = cells.look("s")
     cells.reload()
     assert cells.look("x[0] is not Mine and x[0].__bases__ == (s.Length,) and type(x[1]) is x[0]")
+
+
+def test_a_reduction_that_hangs_is_asked_once(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a library says that its memory is private."""
+    monkeypatch.setattr("kishu_kernel.objects.reducers.HANGS", -1)  # any interrupt comes late enough
+    cells.run("x = scales.Slow()")
+    with pytest.raises(KeyboardInterrupt):
+        cells.digest()
+    assert Fingerprinter(cells.table).take(cells.live["x"]).opaque
+    assert cells.look("scales.asked == [1]")
 
 
 def test_functions_of_our_files_are_as_harmless_as_their_libraries() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from kishu_kernel.errors import CheckoutError
@@ -115,3 +117,46 @@ def test_a_class_that_holds_an_instance_is_one_with_it_as_long_as_it_does(notebo
     notebook.session.undo()
     assert notebook["H"].first is notebook["h"]
     assert consistent(notebook)
+
+
+def test_instances_of_a_class_that_is_lost_bring_it(notebook: Notebook) -> None:
+    """Their payloads hold it. Only its name is lost."""
+    made = notebook.ok(f"# kishu: no-replay\n{H}")
+    notebook.ok("g = H(2); h = H(1)")
+    notebook.ok("H.x = 5")
+    notebook.store.broken = {Version(("H",), made.id)}
+    plan = notebook.session.undo(allow_lost=True).plan
+    assert [lost.version.names for lost in plan.lost] == [("H",)]
+    assert (notebook["g"].n, notebook["h"].n, notebook["g"].x) == (2, 1, 0)
+    assert type(notebook["g"]) is type(notebook["h"])
+    assert "H" not in notebook.live
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_re_run_that_fails_repeats_no_other(notebook: Notebook, tmp_path: Path, first: bool) -> None:
+    """What those gave is of the same class in the next plan."""
+    notebook.ok(f"{H}g = H(2)")
+    made = notebook.ok("h = H(1)")
+    fails = "a" if first else "z"
+    notebook.ok(f"import os\nassert not os.listdir({str(tmp_path)!r})\n{fails} = (n for n in 'ab')")
+    notebook.ok(f"h.n = 2; {fails} = None")
+    notebook.store.broken = {Version(("h",), made.id)}
+    (tmp_path / "fails").touch()
+    plan = notebook.session.undo(allow_lost=True).plan
+    assert [lost.version.names for lost in plan.lost] == [(fails,)]
+    assert notebook.reran.count("h = H(1)") == 1
+    assert consistent(notebook)
+    assert (notebook["h"].n, notebook["g"].n) == (1, 2)
+
+
+def test_a_load_that_fails_after_a_re_run_repeats_no_cell(notebook: Notebook) -> None:
+    """Loads that refer to a class which a cell gives come after it."""
+    notebook.ok(f"{H}h = H(1)")
+    made = notebook.ok("h = H(3)")
+    late = notebook.ok("# kishu: no-replay\nz = H(2)")
+    notebook.ok("h.n = 2; z.n = 4")
+    notebook.store.broken = {Version(("h",), made.id), Version(("z",), late.id)}
+    plan = notebook.session.undo(allow_lost=True).plan
+    assert [lost.version.names for lost in plan.lost] == [("z",)]
+    assert notebook.reran == ["h = H(3)"]
+    assert type(notebook["h"]) is notebook["H"]

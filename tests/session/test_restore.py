@@ -199,6 +199,20 @@ def test_what_was_split_off_is_made_anew_with_what_it_was_split_from() -> None:
     assert notebook["left"] == ([0, 1, 2], [0, 1, 2, 3, 4])
 
 
+def test_a_load_that_failed_is_tried_again() -> None:
+    """What it lacked may be there now, though the session has not moved."""
+    notebook = Notebook()
+    made = notebook.ok("# kishu: no-replay\nx = [1]")
+    notebook.ok("x = 2")
+    notebook.store.broken = {Version(("x",), made.id)}
+    with pytest.raises(LostError):
+        notebook.session.undo()
+    assert notebook.session.undo(dry_run=True).plan.lost
+    notebook.store.broken = set()
+    assert notebook.session.undo().plan.lost == ()
+    assert notebook["x"] == [1]
+
+
 def test_a_dry_run_loads_nothing() -> None:
     notebook, target = travelled()
     assert isinstance(notebook.store, FailingStore)

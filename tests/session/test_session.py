@@ -1178,3 +1178,17 @@ def test_figures_are_not_joined_by_the_colours_of_a_library(notebook: Notebook) 
     notebook.session.undo()
     notebook.ok("colours = a.axes[0].images[0].cmap.colors is matplotlib.colormaps['magma'].colors")
     assert notebook["colours"] is True
+
+
+def test_an_attribute_of_a_library_that_is_set_while_another_cell_begins() -> None:
+    import calendar
+
+    notebook = Notebook()
+    notebook.ok("import calendar")
+    slow = notebook.begin("calendar.slowly = 6")
+    notebook.end(notebook.begin("x = 1", main=False), "x = 1")
+    notebook.end(slow, "calendar.slowly = 6")
+    assert calendar.slowly == 6  # type: ignore[attr-defined]
+    notebook.session.undo()
+    notebook.session.undo()
+    assert not hasattr(calendar, "slowly")

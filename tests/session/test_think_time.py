@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.model import Checkpoint
+from kishu_kernel.objects import outside_holders
+from kishu_kernel.objects.codec.class_streams import ClassStreams
+from kishu_kernel.session import registration_search
 from tests.support.harness import Notebook
 
 POKE = "import fractions\ndef poke(self): {}\nfractions.Fraction.poke = poke; del poke"
@@ -164,3 +171,105 @@ def test_a_hidden_change_that_cannot_be_written(notebook: Notebook) -> None:
     assert notebook["x"] == [1]
     notebook.session.redo()
     assert notebook["x"] == [1, 2]
+
+
+def test_the_audit_looks_for_classes_once(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"c{number}" for number in range(20)]
+    notebook.ok("class C: pass")
+    notebook.ok("; ".join(f"{name} = C()" for name in names))
+    think(notebook)
+    notebook.ok("y = 1")
+    dumped: list[type] = []
+    dump = ClassStreams._dumped
+
+    def counted(streams: ClassStreams, cls: type) -> Any:
+        dumped.append(cls)
+        return dump(streams, cls)
+
+    monkeypatch.setattr(ClassStreams, "_dumped", counted)
+    assert think(notebook).audited
+    assert 1 <= len(dumped) < 5
+    dumped.clear()
+    gone = weakref.ref(notebook["C"])
+    notebook.ok(f"del C, {', '.join(names)}; __import__('gc').collect(); y = 2")
+    gc.collect()
+    assert gone() is None
+
+
+def test_what_a_checkout_brings_is_not_looked_at_by_each_call(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler of a class of its own is touched by all that logs: the audit says what has nothing to do with it."""
+    notebook.ok("import logging\nclass H(logging.Handler):\n    def emit(self, record): self.at = record\nh = H()")
+    notebook.ok("xs = [1]; ys = [h]; zs = [2]")
+    notebook.ok("xs.append(2); ys.append(3); zs.append(4)")
+    notebook.session.undo()
+    think(notebook)
+    taken: list[Any] = []
+    take = Fingerprinter.take
+
+    def noted(prints: Fingerprinter, obj: Any) -> Any:
+        taken.append(obj)
+        return take(prints, obj)
+
+    monkeypatch.setattr(Fingerprinter, "take", noted)
+    assert notebook.ok("logging.getLogger('q').info('x'); h.at = 5").modified != ()
+    assert any(each is notebook["ys"] for each in taken)
+    assert not any(each is notebook["xs"] or each is notebook["zs"] for each in taken)
+
+
+def test_pieces_share_one_look_at_the_variables(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With modules of the user's own it takes longer than a piece, and there is a piece for each variable."""
+    looks: list[int] = []
+    variables = notebook.names.variables
+
+    def counted() -> dict[str, Any]:
+        looks.append(1)
+        return variables()
+
+    notebook.ok("; ".join(f"x{n} = [{n}]" for n in range(200)))
+    monkeypatch.setattr(notebook.names, "variables", counted)
+    think(notebook)
+    assert 0 < len(looks) < 100
+
+
+def search(notebook: Notebook, checkpoint: Checkpoint) -> None:
+    """Looks for registrations, as a kernel does whose side effects are audited."""
+    registrations = notebook.session._think_time._registrations
+    registrations.begin(checkpoint)
+    while registrations.left:
+        registrations.step(notebook.variables)
+
+
+def test_the_history_is_not_walked_for_each_name(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An object of which somebody else holds more is asked for after each cell that names it."""
+    walks: list[object] = []
+    walk = registration_search.ancestry
+
+    def counted(*at: Any) -> Any:
+        walks.append(at)
+        return walk(*at)
+
+    monkeypatch.setattr(registration_search, "ancestry", counted)
+    notebook.ok("class C: pass\ncs = [C() for _ in range(9)]")
+    notebook.ok("a, b, c = cs[:3]; held = [a, b, c] * 3")
+    for n in range(5):
+        search(notebook, notebook.ok(f"a.n = b.n = c.n = {n}"))
+    assert len(walks) == 1
+
+
+def test_a_pass_that_would_take_seconds_is_not_begun(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing ends it, and the next cell would wait."""
+    passes: list[object] = []
+    look = registration_search.outside_holders
+
+    def counted(*asked: Any) -> Any:
+        passes.append(asked)
+        return look(*asked)
+
+    monkeypatch.setattr(registration_search, "outside_holders", counted)
+    search(notebook, notebook.ok("class C: pass"))
+    assert len(passes) == 1
+    monkeypatch.setattr(outside_holders, "MOST_TRACKED", 1000)
+    search(notebook, notebook.ok("class D: pass"))
+    assert len(passes) == 1

@@ -588,7 +588,7 @@ OPAQUE = Theme(
         "lock.acquire(False)",
         "lock.release()",
         "$a = {'lock': lock, 'k': $v}",
-        "with lock: $a = [$i]",
+        "assert lock.acquire(False); $a = [$i]; lock.release()",  # `with` would wait for ever where it is held
         "$a = threading.Event()",
         "$a.set()",
         "sentinel = object()",

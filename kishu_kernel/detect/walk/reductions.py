@@ -156,22 +156,35 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
 
 def walk_member(walk: Walk, obj: Any) -> None:
     """A member of an enum. It is the class's, and so are its attributes: it is told by its value."""
-    kind = type(obj)
-    token = walk.token_of(kind)
-    value = _value_of_member(obj)
-    if token is None or type(value) not in ATOMS:
+    known = walk.members.get(id(obj))
+    if known is None:
+        known = walk.members[id(obj)] = (obj, _told_member(walk, obj))
+    if known[1] is None:
         walk_reduction(walk, obj)
         return
     walk.unlink(obj)
-    walk.parts.append(b"e")
-    walk.stack += (kind, value)
+    walk.parts.append(known[1])
 
 
-def _value_of_member(obj: Any) -> Any:
-    """What its class finds it by; itself, if its class does not."""
+def _told_member(walk: Walk, obj: Any) -> bytes | None:
+    """What stands for a member of a class that a variable is bound to; None for others."""
+    kind = type(obj)
+    token = walk.token_of(kind)
     value = (attributes(obj) or {}).get("_value_", obj)
-    found = contents_of(type(obj)).get("_value2member_map_")
-    return value if type(found) is dict and any(each is obj for each in dict.values(found)) else obj
+    if token is None or type(value) not in ATOMS or id(obj) not in _members(walk, kind):
+        return None
+    walk.bound_classes.add(token)
+    return b"e" + ATOMS[type(value)](value) + b"b" + token
+
+
+def _members(walk: Walk, kind: type) -> frozenset[int]:
+    """Ids of the members that their class finds by their values."""
+    known = walk.members_by_value.get(kind)
+    if known is None:
+        found = contents_of(kind).get("_value2member_map_")
+        ids = frozenset(map(id, dict.values(found))) if type(found) is dict else frozenset[int]()
+        known = walk.members_by_value[kind] = ids
+    return known
 
 
 def walk_label(walk: Walk, obj: Any) -> None:

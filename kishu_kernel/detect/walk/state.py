@@ -83,6 +83,8 @@ class Walk:
         self.widget_setup: list[bytes] = []
         self.modules: set[str] = set()
         self.bound_classes: set[bytes] = set()
+        self.members: dict[int, tuple[Any, bytes | None]] = {}  # of enums: the member, and what stands for it
+        self.members_by_value: dict[type, frozenset[int]] = {}
         self.in_setup = False  # it looks at what code has set up of a widget: others that it meets are not looked at so
         self.root = 0  # the hub that it began with
         self.began_with = 0

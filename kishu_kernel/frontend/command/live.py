@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from kishu_kernel.errors import SideEffectsError
+from kishu_kernel.errors import PlanChangedError, SideEffectsError
 from kishu_kernel.frontend.command import tables
 from kishu_kernel.frontend.command.completion import complete_target
 from kishu_kernel.frontend.command.history import store_argument
@@ -215,6 +215,8 @@ def _travel(
     directory: Path | None,
     for_programs: bool,
 ) -> None:
+    from kishu_kernel.frontend.protocol.content import shown_content
+
     replay = "never" if no_replay else "auto" if yes else "ask"
     asked = {**where, "dry_run": dry_run, "replay": replay, "allow_lost": allow_lost}
     with live_source(ctx, directory, name, timeout) as there:
@@ -222,20 +224,27 @@ def _travel(
             try:
                 reply = there.ask(operation, **asked)
                 break
-            except SideEffectsError as error:
-                if for_programs or not sys.stdin.isatty():
+            except (SideEffectsError, PlanChangedError) as error:
+                if for_programs or not _is_terminal():
                     raise
+                if isinstance(error, PlanChangedError):
+                    click.echo(printable(str(error)))
                 _confirm(error.plan)
-                asked["replay"] = "auto"
+                asked |= {"replay": "auto", "shown": shown_content(error.plan)}
     print_reply(reply, asked, for_programs)
+
+
+def _is_terminal() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty()
 
 
 def _confirm(plan: Json) -> None:
     """Asks whether cells with side effects may be re-run. Ends the command if they may not."""
-    from kishu_kernel.frontend.pages.confirmation import consequences
+    from kishu_kernel.frontend.pages.confirmation import consequences, question
 
     click.echo(printable(consequences(plan["replay"])))
-    click.confirm("Re-run them?", abort=True)
+    click.confirm(question(plan["replay"]), abort=True)
 
 
 SECTION = "In a live notebook"

@@ -18,8 +18,8 @@ from kishu_kernel.process.interrupts import until_replied
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
     from kishu_kernel.frontend.protocol.request_handler import RequestHandler
 
-_NOT_ASKED = "SideEffectsError"
-"""The reply to a checkout that would re-run cells with side effects: its plan is to be shown, and accepted."""
+_NOT_ASKED = ("SideEffectsError", "PlanChangedError")
+"""Replies to a checkout that would re-run cells that nobody has seen: its plan is to be shown, and accepted."""
 _WIDEST = 160
 _JSON = "application/json"
 
@@ -69,6 +69,8 @@ class KishuMagics(Magics):
     def _perform(self, request: dict[str, Any], as_json: bool) -> None:
         if request.pop("yes", False):
             request.setdefault("replay", "auto")
+        from kishu_kernel.frontend.protocol.content import shown_content
+
         if not as_json:
             request |= {"log": {"graph": True}, "diff": {"values": True}}.get(request["operation"], {})
         while True:  # each plan that was not accepted yet is asked about: a checkout may have to plan anew
@@ -76,12 +78,12 @@ class KishuMagics(Magics):
                 reply = self._answer(request)
                 if as_json:
                     display({_JSON: _for_a_line(reply)}, raw=True)
-                elif reply.get("ename") != _NOT_ASKED:
+                elif reply.get("ename") not in _NOT_ASKED:
                     self._show(reply, request)
-            if as_json or reply.get("ename") != _NOT_ASKED:
+            if as_json or reply.get("ename") not in _NOT_ASKED:
                 return
             self._ask(reply)
-            request["replay"] = "auto"
+            request |= {"replay": "auto", "shown": shown_content(reply["plan"])}
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request in ({"operation": "branch"}, {"operation": "tag"}):
@@ -131,8 +133,9 @@ class KishuMagics(Magics):
         """
         from kishu_kernel.frontend.pages.confirmation import prompt
 
+        changed = f"{_sentence(reply)}\n" if reply["ename"] == "PlanChangedError" else ""
         try:
-            answer = input(prompt(reply["plan"]["replay"]))
+            answer = input(changed + prompt(reply["plan"]["replay"]))
         except (StdinNotImplementedError, EOFError):
             raise UsageError(_sentence(reply)) from None
         if answer.strip().lower() not in ("y", "yes"):

@@ -11,7 +11,12 @@ from kishu_kernel.model.amounts import counted
 
 def prompt(steps: Sequence[Reply]) -> str:
     """Returns the cells to re-run, and the question. The argument is that of `consequences`."""
-    return f"{consequences(steps)}\nRe-run them? [y/N] "
+    return f"{consequences(steps)}\n{question(steps)} [y/N] "
+
+
+def question(steps: Sequence[Reply]) -> str:
+    """Returns what is to be answered with yes or no. The argument is that of `consequences`."""
+    return "Re-run them?" if steps else "Go there?"
 
 
 def consequences(steps: Sequence[Reply]) -> str:
@@ -20,6 +25,8 @@ def consequences(steps: Sequence[Reply]) -> str:
     Args:
         steps: `plan.replay` of a reply.
     """
+    if not steps:
+        return "Going there re-runs no cell."
     lines = [f"Going there re-runs {counted(len(steps), 'cell')}{_cost(steps)}:"]
     for step in steps:
         effects = ", ".join(map(printable, step["side_effects"]))

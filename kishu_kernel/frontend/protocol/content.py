@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
+from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan, ShownPlan
 
 if TYPE_CHECKING:  # the command line does not import it
     from kishu_kernel.compare import Comparison
@@ -66,6 +66,7 @@ def checkpoint_content(
 def plan_content(plan: Plan) -> Json:
     """Returns a Plan of the protocol."""
     return {
+        "target": plan.target,
         "keep": [list(version.names) for version in plan.keep],
         "load": [{"names": list(step.version.names), "bytes": step.size} for step in plan.load],
         "delete": list(plan.delete),
@@ -83,6 +84,25 @@ def plan_content(plan: Plan) -> Json:
         "lost": [{"names": list(lost.version.names), "reason": lost.reason} for lost in plan.lost],
         "notes": list(plan.notes),
     }
+
+
+def shown_content(plan: Json) -> Json:
+    """Returns what a request says of a Plan that was shown to a person."""
+    return {"target": plan["target"], "replay": [step["checkpoint"] for step in plan["replay"]]}
+
+
+def shown_plan(content: Json) -> ShownPlan:
+    """Returns what `shown` of a request says.
+
+    Raises:
+        ValueError: it does not say that.
+    """
+    target, replay = content.get("target"), content.get("replay")
+    ids = replay if isinstance(replay, list) else [None]
+    fits = content.keys() == {"target", "replay"} and isinstance(target, str | None)
+    if not fits or not all(isinstance(each, str) for each in ids):
+        raise ValueError('{"target": an id or null, "replay": [ids of the cells to re-run]}, as of the plan')
+    return ShownPlan(target and CheckpointId(target), frozenset(map(CheckpointId, ids)))
 
 
 def outcome_content(outcome: Outcome) -> Json:

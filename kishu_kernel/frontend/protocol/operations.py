@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kishu_kernel.frontend.protocol.content import Json
+from kishu_kernel.frontend.protocol.content import Json, shown_plan
 from kishu_kernel.frontend.protocol.live_operations import LiveOperations
 from kishu_kernel.frontend.protocol.parameters import Operation, Parameter
 
@@ -23,6 +23,7 @@ _TRAVEL = {
     "dry_run": _FLAG,
     "replay": Parameter(str, "ask", choices=("auto", "ask", "never")),
     "allow_lost": _FLAG,
+    "shown": Parameter(dict, None, nullable=True, read=shown_plan),
 }
 _NAMING = {"name": _TEXT, "target": _TARGET_OR_HEAD, "delete": _FLAG}
 

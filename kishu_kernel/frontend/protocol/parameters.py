@@ -28,6 +28,7 @@ class Parameter:
         least: the smallest number allowed.
         choices: the values allowed; none: all are.
         nullable: null is allowed.
+        read: makes of a value what the operation takes. Raises ValueError, which says what it must be.
     """
 
     kind: type
@@ -35,6 +36,7 @@ class Parameter:
     least: int | None = None
     choices: tuple[str, ...] = ()
     nullable: bool = False
+    read: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def checked(content: Any, operations: Mapping[str, Operation]) -> tuple[str, Ope
             raise RequestError(f"{name} needs {key!r}")
         arguments[key] = content.get(key, parameter.default)
         if key in content:
-            _check(name, key, content[key], parameter)
+            arguments[key] = _checked(name, key, content[key], parameter)
     return name, operation, arguments
 
 
@@ -95,14 +97,20 @@ def nearest(name: str, known: Mapping[str, Any]) -> str:
     )
 
 
-def _check(name: str, key: str, value: Any, parameter: Parameter) -> None:
+def _checked(name: str, key: str, value: Any, parameter: Parameter) -> Any:
     if value is None and parameter.nullable:
-        return
+        return None
     kind: type = type(value)
     if kind is not parameter.kind:  # true is not a whole number, though Python says so
-        wanted = {str: "a string", int: "a whole number", bool: "true or false"}[parameter.kind]
+        wanted = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object"}[parameter.kind]
         raise RequestError(f"{key!r} of {name} must be {wanted}, not {kind.__name__}")
     if parameter.least is not None and value < parameter.least:
         raise RequestError(f"{key!r} of {name} must be at least {parameter.least}")
     if parameter.choices and value not in parameter.choices:
         raise RequestError(f"{key!r} of {name} must be one of {', '.join(parameter.choices)}")
+    if parameter.read is None:
+        return value
+    try:
+        return parameter.read(value)
+    except ValueError as error:
+        raise RequestError(f"{key!r} of {name} must be {error}") from None

@@ -16,6 +16,7 @@ from kishu_kernel.errors import (
     LostError,
     NotAcceptedError,
     NothingToUndoError,
+    PlanChangedError,
     ReplayError,
     RequestError,
     SideEffectsError,
@@ -96,6 +97,7 @@ class RequestHandler:
 _HINTS: dict[type[BaseException], str] = {
     LostError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
     SideEffectsError: 'Show the plan to a person, and ask again with replay "auto" if it may be done.',
+    PlanChangedError: "Show the new plan to a person, and ask again with what it says.",
     ReplayError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
     CheckoutError: "Nothing has changed: correct what the sentence names, and ask again.",
     AmbiguousTargetError: "Give more characters of the id.",

@@ -184,14 +184,19 @@ class Arrays:
         if self._is_first:
             self.homes = homes_of(self._met.values(), stored)
         if not self.homes:
-            self._check_sharing(stored)
+            self._check_owners(stored)
+        self._check_copied()
 
-    def _check_sharing(self, stored: Mapping[int, Any]) -> None:
+    def _check_owners(self, stored: Mapping[int, Any]) -> None:
         for owner in self._owners.values():
             if issubclass(type(owner), OWNERS) and id(owner) in stored:
                 raise TypeError(f"the memory that an array shares with a {type(owner).__name__} cannot be stored")
+
+    def _check_copied(self) -> None:
+        """What stores a copy of its memory, and becomes no view, must be alone with it."""
         met = [each for each in self._met.values() if not each.private]
-        held = [(*bounds(each.array), each.copied_for is not None, each.array) for each in met]
+        copied = [each.copied_for is not None and id(each.array) not in self.homes for each in met]
+        held = [(*bounds(each.array), apart, each.array) for each, apart in zip(met, copied, strict=True)]
         reach = {False: 0, True: 0}
         for start, end, apart, array in sorted(held, key=lambda item: item[:2]):
             if start < reach[True] or (apart and start < reach[False]):

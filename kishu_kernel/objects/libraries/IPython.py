@@ -16,12 +16,13 @@ import types
 from collections.abc import Iterator, MutableMapping
 from contextlib import suppress
 from functools import partial
+from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
-from kishu_kernel.objects.ambient_state import Provider
+from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider
 from kishu_kernel.objects.classes import module_name
-from kishu_kernel.objects.libraries.traitlets import ConfiguredTraits, copied
+from kishu_kernel.objects.libraries.traitlets import ConfiguredTraits
 from kishu_kernel.objects.library import REGISTERING_ONCE, Library
 from kishu_kernel.objects.live_objects import Reference, can_be_imported, live_objects
 from kishu_kernel.process.muting import muted
@@ -35,8 +36,8 @@ _extensions: list[str] = []
 """Those that cells have loaded in this process."""
 
 
-def _shell() -> Any:
-    """The running shell; None where there is none."""
+def running_shell() -> Any:
+    """The shell that runs cells; None where there is none."""
     core = sys.modules.get("IPython.core.interactiveshell")
     return None if core is None else core.InteractiveShell._instance
 
@@ -100,7 +101,7 @@ class _OfShell(Provider):
 
     @property
     def present(self) -> bool:
-        return _shell() is not None
+        return running_shell() is not None
 
 
 class _Extensions(_OfShell):
@@ -123,16 +124,22 @@ class _Extensions(_OfShell):
         return added, tuple(sorted(self._base - loaded))
 
     def write(self, value: Any) -> None:
-        manager = _shell().extension_manager
+        manager = running_shell().extension_manager
         wanted = self._base.union(value[0]) - set(value[1])
         manager.loaded -= self._loaded() - wanted  # what they have registered is taken away by its own kind of state
+        failed = []
         for each in sorted(wanted - manager.loaded):
             if each in _extensions or each in self._base:
                 manager.loaded.add(each)
-            else:
-                with muted(), suppress(Exception):  # as far as it goes: it is library code, as an import is
+                continue
+            try:
+                with muted():  # it is library code, as an import is
                     manager.load_extension(each)
                 _extensions.append(each)
+            except Exception as error:
+                failed.append(f"{each} ({type(error).__name__}: {error})")
+        if failed:
+            raise PartlyWrittenError(", ".join(failed))
 
     def initial(self) -> Any:
         return (), ()
@@ -142,7 +149,7 @@ class _Extensions(_OfShell):
         return f"the extension {missing[0]} is not to be found" if missing else None
 
     def _loaded(self) -> frozenset[str]:
-        return frozenset(each for each in _shell().extension_manager.loaded if each.partition(".")[0] != _OWN)
+        return frozenset(each for each in running_shell().extension_manager.loaded if each.partition(".")[0] != _OWN)
 
 
 class _Magics(_OfShell):
@@ -163,7 +170,7 @@ class _Magics(_OfShell):
     def read(self) -> Any:
         changed = {}
         for kind, now in self._now().items():
-            if now != self._seen.get(kind):
+            if not _are_as_seen(now, self._seen.get(kind, {})):
                 self._seen[kind] = dict(now)
                 self._changed[kind] = _difference(now, self._base.setdefault(kind, {}))
             if found := self._changed.get(kind):
@@ -191,7 +198,7 @@ class _Magics(_OfShell):
         return lacking_references(list(value.values()))
 
     def _now(self) -> dict[str, dict[str, Any]]:
-        found: dict[str, dict[str, Any]] = _shell().magics_manager.magics
+        found: dict[str, dict[str, Any]] = running_shell().magics_manager.magics
         return found
 
 
@@ -200,6 +207,15 @@ def _difference(now: MutableMapping[str, Any], base: dict[str, Any]) -> dict[str
     base.update({name: each for name, each in now.items() if base.get(name) is not each and _is_theirs(each)})
     found = {name: each for name, each in now.items() if base.get(name) is not each}
     return found | dict.fromkeys(base.keys() - now.keys())
+
+
+def _are_as_seen(now: dict[Any, Any], seen: dict[Any, Any]) -> bool:
+    """The very same: what is the notebook's may say itself what it is equal to."""
+    return _are_same([*now], [*seen]) and _are_same([*now.values()], [*seen.values()])
+
+
+def _are_same(some: list[Any], others: list[Any]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 class _Configured(ConfiguredTraits):
@@ -211,10 +227,10 @@ class _Configured(ConfiguredTraits):
 
     @property
     def present(self) -> bool:
-        return _shell() is not None
+        return running_shell() is not None
 
     def parts(self) -> Iterator[Any]:
-        shell = _shell()
+        shell = running_shell()
         yield from shell.configurables
         yield from shell.display_formatter.formatters.values()
 
@@ -262,7 +278,7 @@ class _Formatters(_OfShell):
         return lacking_references([list(each.values()) for each in value.values()])  # a class may still be imported
 
     def _all(self) -> Iterator[tuple[str, Any]]:
-        formatter = _shell().display_formatter
+        formatter = running_shell().display_formatter
         yield from formatter.formatters.items()
         yield "display", formatter.ipython_display_formatter
         yield "bundle", formatter.mimebundle_formatter
@@ -271,7 +287,7 @@ class _Formatters(_OfShell):
         """Pairs of a class, or of its name, and its printer; None: it is gone."""
         held = _held(formatter)
         seen, changed = self._seen.get(mime, (None, []))
-        if held != seen:
+        if seen is None or not all(map(_are_as_seen, held, seen)):
             now, base = _by_class(held), _by_class(self._base.setdefault(mime, _printers(formatter)))
             keys = {_class_reference(key): key for printers in (*self._base[mime], *held) for key in printers}
             changed = [
@@ -334,19 +350,22 @@ class _Hooks(_OfShell):
         found = {}
         for name, now in self._all():
             base = self._base.setdefault(name, list(now))
-            if now != base:
-                own = [each for each in now if each in base or not _is_theirs(each)]
-                if own != base:
+            if not _are_same(now, base):
+                places = {id(each): number for number, each in enumerate(base)}
+                own = [each for each in now if id(each) in places or not _is_theirs(each)]
+                if not _are_same(own, base):
                     found[name] = tuple(
-                        ("of the shell", base.index(each)) if each in base else _reference(each) for each in own
+                        ("of the shell", places[id(each)]) if id(each) in places else _reference(each) for each in own
                     )
         return found
 
     def write(self, value: Any) -> None:
         for name, now in self._all():
             base = self._base.setdefault(name, list(now))
-            theirs = [each for each in now if each not in base and _is_theirs(each)]
-            registered = [each for each in now if each not in base and _is_of_extension(each)]
+            known = set(map(id, base))
+            added = [each for each in now if id(each) not in known]
+            theirs = [each for each in added if _is_theirs(each)]
+            registered = [each for each in added if _is_of_extension(each)]
             wanted = list(base) if name not in value else list(self._resolved(value[name], base, registered))
             now[:] = [*wanted, *theirs]
 
@@ -368,7 +387,7 @@ class _Hooks(_OfShell):
 
     @staticmethod
     def _all() -> Iterator[tuple[str, list[Any]]]:
-        shell = _shell()
+        shell = running_shell()
         yield from shell.events.callbacks.items()
         manager = shell.input_transformer_manager
         yield "transformers of lines", manager.line_transforms
@@ -380,23 +399,25 @@ class _Hooks(_OfShell):
 
 
 _TRACEBACKS = {
-    "mode": Setting(lambda: _shell().InteractiveTB.mode, lambda mode: _shell().InteractiveTB.set_mode(mode)),
-    "debugger": Setting(lambda: bool(_shell().call_pdb), lambda on: setattr(_shell(), "call_pdb", on)),
+    "mode": Setting(
+        lambda: running_shell().InteractiveTB.mode, lambda mode: running_shell().InteractiveTB.set_mode(mode)
+    ),
+    "debugger": Setting(lambda: bool(running_shell().call_pdb), lambda on: setattr(running_shell(), "call_pdb", on)),
 }
 
 
 class _Tracebacks(Settings):
     @property
     def present(self) -> bool:
-        return _shell() is not None
+        return running_shell() is not None
 
 
 def _reloader(name: str) -> Setting:
     def reloader() -> Any:
-        return _shell().magics_manager.magics["line"]["autoreload"].__self__._reloader
+        return running_shell().magics_manager.magics["line"]["autoreload"].__self__._reloader
 
     usual: Any = {} if name.endswith("modules") else False
-    return Setting(lambda: copied(getattr(reloader(), name)), lambda to: setattr(reloader(), name, to), lambda: usual)
+    return Setting(lambda: getattr(reloader(), name), lambda to: setattr(reloader(), name, to), lambda: usual)
 
 
 _RELOADING = ("enabled", "check_all", "autoload_obj", "hide_errors", "modules", "skip_modules")

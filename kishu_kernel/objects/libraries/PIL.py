@@ -8,7 +8,9 @@ import sys
 from typing import Any
 
 from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
+from kishu_kernel.objects.rebuild.libraries import pixels_of
 
 
 def _image(image: Any) -> Reduction:
@@ -41,17 +43,18 @@ def _access(access: Any) -> Reduction:
     if type(access).__basicsize__ < behind + ctypes.sizeof(ctypes.c_void_p):
         raise TypeError("of access to pixels it cannot be told whose they are")
     core = ctypes.c_void_p.from_address(id(access) + behind).value
-    image_type = sys.modules["PIL.Image"].Image
-    images = (each for each in gc.get_objects() if issubclass(type(each), image_type))
-    image = next((each for each in images if id(vars(each).get("_im", vars(each).get("im"))) == core), None)
+    # A variable holds it, mostly. To look at all objects that there are takes long.
+    image = _image_of(core, list(live_objects.variables().values()))
+    image = _image_of(core, gc.get_objects()) if image is None else image
     if image is None:
         raise TypeError("access to the pixels of an image that nothing holds cannot be stored")
     return pixels_of, (image,)
 
 
-def pixels_of(image: Any) -> Any:
-    """Called by streams: what reads and writes the pixels of an image."""
-    return image.load()
+def _image_of(core: int | None, objects: list[Any]) -> Any:
+    kind = sys.modules["PIL.Image"].Image
+    images = (each for each in objects if issubclass(type(each), kind))
+    return next((each for each in images if id(vars(each).get("_im", vars(each).get("im"))) == core), None)
 
 
 _PARTS_OF_AN_IMAGE = frozenset(

@@ -7,6 +7,7 @@ from typing import Any
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.libraries.standard.processes import reduction_of_thread
 from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.rebuild.libraries import part_of_shell, set_job_state
 
 
 def _shell(shell: Any) -> Reduction:
@@ -20,21 +21,15 @@ def _of_shell(obj: Any) -> Reduction:
     from IPython.core.getipython import get_ipython
 
     held = attributes(get_ipython()) or {}
-    for name, value in [*held.items(), *held.get("_trait_values", {}).items()]:
-        if value is obj and not name.startswith("_"):
-            return part_of_shell, (name,)
-    formatter = held.get("_trait_values", {}).get("display_formatter")
+    traits = held.get("_trait_values", {})
+    for named in (held, traits):  # asked of each object to be shown, of which there may be many: nothing is made
+        for name, value in named.items():
+            if value is obj and not name.startswith("_"):
+                return part_of_shell, (name,)
+    formatter = traits.get("display_formatter")
     formatters = (attributes(formatter) or {}).get("_trait_values", {}).get("formatters", {})
     mime = next((mime for mime, value in formatters.items() if value is obj), None)
     return NotImplemented if mime is None else (part_of_shell, ("display_formatter", mime))
-
-
-def part_of_shell(name: str, mime: str | None = None) -> Any:
-    """Called by streams: what the live shell holds under this name, or its formatter for this type."""
-    from IPython.core.getipython import get_ipython
-
-    held = getattr(get_ipython(), name)
-    return held if mime is None else held.formatters[mime]
 
 
 def _job(job: Any) -> Reduction:
@@ -45,14 +40,6 @@ def _job(job: Any) -> Reduction:
     theirs = [name for name in ("glob", "loc") if state[name] is live]
     kept = {name: value for name, value in state.items() if name not in theirs}
     return make, arguments, (kept, theirs), None, None, set_job_state
-
-
-def set_job_state(job: Any, state: tuple[dict[str, Any], list[str]]) -> None:
-    """Called by streams: a job evaluates its text where cells run."""
-    from IPython.core.getipython import get_ipython
-
-    kept, theirs = state
-    job.__dict__.update(kept, **dict.fromkeys(theirs, getattr(get_ipython(), "user_ns", None)))
 
 
 class Kernel(Library):

@@ -46,5 +46,7 @@ class Widgets(Library):
     def owners_of_comms(self) -> dict[str, Any]:
         """All widgets that are open: else the last reference to one would end it while a frontend shows it."""
         module = sys.modules.get("ipywidgets.widgets.widget")
-        open_ones = getattr(module, "_instances", None) or getattr(getattr(module, "Widget", None), "widgets", None)
+        open_ones = getattr(module, "_instances", None)
+        if open_ones is None:  # in earlier versions; in later ones it warns
+            open_ones = getattr(getattr(module, "Widget", None), "widgets", None)
         return open_ones if type(open_ones) is dict else {}

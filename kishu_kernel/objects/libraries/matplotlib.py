@@ -15,6 +15,7 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_ref
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.arrays import array_type
 from kishu_kernel.objects.classes import derives
+from kishu_kernel.objects.libraries.IPython import running_shell
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.live_objects import live_objects
@@ -24,7 +25,8 @@ _DEEPEST = 5
 _MOST = 200
 """Steps from a variable to the figure that it leads to, and objects that are looked at on the way, at most."""
 
-_LEAD_NOWHERE = (type, types.ModuleType, types.FunctionType, str, int, float, bytes, bool, type(None))
+_LEAD_NOWHERE = (type, types.ModuleType, types.FunctionType, str, int, float, complex, bytes, bool, type(None))
+_LEADING_NOWHERE = frozenset(map(id, _LEAD_NOWHERE))  # the hash of a class may be the user's
 
 
 def _figure(figure: Any) -> Reduction:
@@ -128,21 +130,16 @@ class _Backend(Provider):
         return _is_inline()
 
     def write(self, value: Any) -> None:
-        shell = _shell()
+        shell = running_shell()
         if value and shell is not None and not _is_inline():
             shell.enable_matplotlib("inline")
-
-
-def _shell() -> Any:
-    core = sys.modules.get("IPython.core.interactiveshell")
-    return None if core is None else core.InteractiveShell._instance
 
 
 def _printers() -> dict[str, Any]:
     """By the type of output, what makes it of a figure, as far as IPython's own functions do."""
     figure = sys.modules["matplotlib.figure"].Figure
     found = {}
-    for mime, formatter in _shell().display_formatter.formatters.items():
+    for mime, formatter in running_shell().display_formatter.formatters.items():
         how = formatter.type_printers.get(figure)
         if isinstance(how, partial) and how.func.__module__ == "IPython.core.pylabtools":
             found[mime] = how.func.__name__, dict(how.keywords)
@@ -160,7 +157,7 @@ def _formats() -> Any:
 
 def _set_formats(formats: Any) -> None:
     figure = sys.modules["matplotlib.figure"].Figure
-    formatters = _shell().display_formatter.formatters
+    formatters = running_shell().display_formatter.formatters
     for mime in _printers():
         del formatters[mime].type_printers[figure]
     for mime, (name, keywords) in (formats or _USUAL_PRINTERS).items():
@@ -184,7 +181,10 @@ class _Figures(Provider):
         self._places: dict[int, tuple[str, int]] = {}
 
     def read(self) -> Any:
-        return tuple((number, self._reference(each.canvas.figure)) for number, each in _managers().items())
+        figures = {number: each.canvas.figure for number, each in _managers().items()}
+        if not all(map(self._is_in_place, figures.values())):
+            self._look_for(figures.values())
+        return tuple((number, self._reference(each)) for number, each in figures.items())
 
     def write(self, value: Any) -> None:
         managers = _managers()
@@ -210,21 +210,28 @@ class _Figures(Provider):
     def lacking(self, value: Any) -> str | None:
         return lacking_references([reference for _, reference in value])
 
+    def _is_in_place(self, figure: Any) -> bool:
+        place = self._places.get(live_objects.key(figure)[1])
+        return place is not None and _is_at(live_objects.variables(), place, figure)
+
+    def _look_for(self, figures: Iterable[Any]) -> None:
+        """Each variable is looked into once, however many figures there are. A place that still leads there stays."""
+        moved = {id(each): live_objects.key(each)[1] for each in figures if not self._is_in_place(each)}
+        for number in moved.values():
+            self._places.pop(number, None)
+        for name, value in list(live_objects.variables().items()):
+            if not moved:
+                return
+            if name.startswith("_"):
+                continue
+            for at_most, each in enumerate(_figures_in(value)):
+                if id(each) in moved:
+                    self._places[moved.pop(id(each))] = name, at_most
+
     def _reference(self, figure: Any) -> tuple[Any, ...]:
         key = live_objects.key(figure)
         place = self._places.get(key[1])
-        variables = live_objects.variables()
-        if place is None or not _is_at(variables, place, figure):
-            found = (
-                (name, number)
-                for name, value in list(variables.items())
-                if not name.startswith("_")
-                for number, each in enumerate(_figures_in(value))
-                if each is figure
-            )
-            place = next(found, ("", 0))
-            self._places[key[1]] = place
-        return ("figure of", *place) if place[0] else ("held", *key, b"")
+        return ("held", *key, b"") if place is None else ("figure of", *place)
 
 
 def _managers() -> dict[int, Any]:
@@ -259,11 +266,13 @@ def _figures_in(value: Any) -> list[Any]:
     for _ in range(_DEEPEST):
         held: list[Any] = []
         for each in level:
-            if id(each) in seen or len(seen) > _MOST:
+            kind = type(each)
+            if id(kind) in _LEADING_NOWHERE or id(each) in seen or len(seen) > _MOST:
                 continue
             seen[id(each)] = each
-            kind = type(each)
-            if derives(kind, figures.FigureBase) or derives(kind, artists.Artist):
+            if kind is list or kind is tuple or kind is dict:
+                held.extend(_held_in(each))
+            elif derives(kind, figures.FigureBase) or derives(kind, artists.Artist):
                 figure = each.get_figure()
                 while figure is not None and derives(type(figure), figures.SubFigure):
                     figure = figure._parent
@@ -278,11 +287,15 @@ def _figures_in(value: Any) -> list[Any]:
 def _held_in(value: Any) -> Iterable[Any]:
     """What a value holds, the first of it. Runs no code of the user's, and makes no dictionary of attributes."""
     kind = type(value)
-    if any(kind is each for each in _LEAD_NOWHERE):
-        return ()
     if kind is array_type():
         return list(islice(value.flat, _MOST)) if value.dtype == object else ()
-    return gc.get_referents(value)[:_MOST]
+    if kind is list or kind is tuple:
+        held: list[Any] = [*value[:_MOST]]
+    elif kind is dict:
+        held = [*islice(value.values(), _MOST), *islice(value, _MOST)]
+    else:
+        held = gc.get_referents(value)[:_MOST]
+    return () if _LEADING_NOWHERE.issuperset(map(id, map(type, held))) else held
 
 
 def _backend() -> Any:
@@ -310,14 +323,8 @@ def _frozen(value: Any) -> Any:
 
 
 def _is_users_colormap(name: Any, _: Any) -> bool:
-    # Other packages register theirs when they are imported, which happens once.
-    theirs = vars(sys.modules["seaborn.cm"]) if "seaborn.cm" in sys.modules else {}
-    package = name.replace(".", "_").partition("_")[0]
-    return name not in at("matplotlib:colormaps._builtin_cmaps") and name not in theirs and package not in _PREFIXES
+    return name not in at("matplotlib:colormaps._builtin_cmaps")
 
-
-_PREFIXES = frozenset({"cmo", "cmr", "cmc", "cet", "vlag", "icefire", "rocket", "mako", "crest", "flare"})
-"""Of the names that packages of colormaps register."""
 
 _REGISTRIES = {
     "colormaps": mapping("matplotlib:colormaps._cmaps", _is_users_colormap),

@@ -10,7 +10,7 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.class_shape import as_it_is
 from kishu_kernel.objects.library import Library, Reduction
-from kishu_kernel.process.memory import memory_at, object_memory
+from kishu_kernel.process.memory import bytes_at, object_memory
 
 
 class _RandomNumbers(Provider):
@@ -52,7 +52,7 @@ def _memory_of(numbers: Any, generator: Any) -> tuple[bytes, bytes] | None:
     The generator's has the key and the position, the other's a number that was drawn with the last one and is kept.
     """
     try:
-        return object_memory(numbers), memory_at(generator.ctypes.state_address, _MT19937_SIZE)
+        return object_memory(numbers), bytes_at(generator.ctypes.state_address, _MT19937_SIZE)
     except Exception:  # it cannot be told here
         return None
 
@@ -85,7 +85,7 @@ _SETTINGS = {
     "buffer": Setting(lambda: _numpy().getbufsize(), lambda size: _numpy().setbufsize(size), lambda: 8192),
 }
 _CALLED = {
-    "errors": hook(Setting(lambda: _numpy().geterrcall(), lambda call: _numpy().seterrcall(call))),
+    "errors": hook(Setting(lambda: _numpy().geterrcall(), lambda call: _numpy().seterrcall(call), lambda: None)),
 }
 
 

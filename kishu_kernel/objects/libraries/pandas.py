@@ -26,7 +26,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.library import Library
-from kishu_kernel.objects.registrations import Registrations, Registry, attribute, attributes_of, mapping, sequence
+from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, getter, mapping, sequence
 from kishu_kernel.process.muting import warnings_muted
 
 
@@ -98,7 +98,7 @@ def _accessors(path: str) -> Registry:
         kinds = vars(sys.modules["pandas.core.accessor"])
         return (kinds.get("Accessor") or kinds["CachedAccessor"])(name, accessor)
 
-    return attributes_of(path, attribute(f"{path}._accessors"), lambda held: getattr(held, "_accessor", held), wrap)
+    return attributes_of(path, getter(f"{path}._accessors"), lambda held: getattr(held, "_accessor", held), wrap)
 
 
 _REGISTRIES = {

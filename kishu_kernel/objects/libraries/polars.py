@@ -8,7 +8,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings
 from kishu_kernel.objects.library import Library
-from kishu_kernel.objects.registrations import Registrations, Registry, attribute, attributes_of
+from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, getter
 
 
 def _tables(context: Any) -> tuple[Any, ...]:
@@ -21,29 +21,47 @@ _DIRECT = {
 }
 
 
-def _options() -> Any:
+class _Options:
     """As the library says them, None where all are as it comes. Most are environment variables of its own."""
-    said: str = sys.modules["polars"].Config.save()
-    options = json.loads(said)
-    direct = options.get("direct", {})
-    unusual = any(options.get("environment", {}).values()) or any(
-        value != _DIRECT.get(name, value) for name, value in direct.items()
-    )
-    return said if unusual else None
+
+    def __init__(self) -> None:
+        self._said = ""
+        self._value: str | None = None
+
+    def read(self) -> str | None:
+        said: str = _config().save()
+        if said != self._said:
+            options = json.loads(said)
+            direct = options.get("direct", {})
+            unusual = any(options.get("environment", {}).values()) or any(
+                value != _DIRECT.get(name, value) for name, value in direct.items()
+            )
+            self._said, self._value = said, said if unusual else None
+        return self._value
+
+    def write(self, options: str | None) -> None:
+        # Those that differ: a reset would take away what the library does not say, as who gives credentials.
+        now = json.loads(_config().save())
+        wanted = {"direct": _DIRECT} if options is None else json.loads(options)
+        changed = {}
+        for kind, found in now.items():
+            there = wanted.get(kind, {})
+            changed[kind] = {name: there.get(name) for name, value in found.items() if there.get(name) != value}
+        _config().load(json.dumps(changed))
 
 
-def _set_options(options: Any) -> None:
-    config = sys.modules["polars"].Config
-    config.restore_defaults()
-    if options is not None:
-        config.load(options)
+def _config() -> Any:
+    return sys.modules["polars"].Config
+
+
+_OPTIONS = _Options()
 
 
 def _namespaces(path: str) -> Registry:
     def wrap(name: str, registered: Any) -> Any:
         return vars(sys.modules["polars.api"])["NameSpace"](name, registered)
 
-    return attributes_of(path, attribute(f"{path}._accessors"), lambda held: getattr(held, "_ns", held), wrap)
+    return attributes_of(path, getter(f"{path}._accessors"), lambda held: getattr(held, "_ns", held), wrap)
 
 
 _REGISTRIES = {
@@ -64,6 +82,6 @@ class Polars(Library):
     }
     data = True
     ambient = (
-        Settings("options of Polars", "polars", {"all": Setting(_options, _set_options, lambda: None)}),
+        Settings("options of Polars", "polars", {"all": Setting(_OPTIONS.read, _OPTIONS.write, lambda: None)}),
         Registrations("registrations with polars", "polars.api", _REGISTRIES),
     )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Hashable
 from typing import Any
 
-from kishu_kernel.objects.ambient_settings import Setting, Settings
+from kishu_kernel.objects.ambient_settings import Setting, Settings, attribute
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library, Reduction, WithMemo
 from kishu_kernel.objects.rebuild.libraries import load_storage, set_tensor_state, storage_array
@@ -81,13 +81,23 @@ _SETTINGS = {
     "device": Setting(_default_device, _set_default_device, lambda: "cpu"),
     "gradients": Setting(lambda: _torch().is_grad_enabled(), lambda on: _torch().set_grad_enabled(on), lambda: True),
     "determinism": Setting(
-        lambda: _torch().are_deterministic_algorithms_enabled(),
-        lambda on: _torch().use_deterministic_algorithms(on),
-        lambda: False,
+        lambda: (
+            _torch().are_deterministic_algorithms_enabled(),
+            _torch().is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        lambda how: _torch().use_deterministic_algorithms(how[0], warn_only=how[1]),
+        lambda: (False, False),
     ),
     "anomalies": Setting(
-        lambda: _torch().is_anomaly_enabled(), lambda on: _torch().autograd.set_detect_anomaly(on), lambda: False
+        lambda: (_torch().is_anomaly_enabled(), _torch().is_anomaly_check_nan_enabled()),
+        lambda how: _torch().autograd.set_detect_anomaly(*how),
+        lambda: (False, True),
     ),
+    "threads": Setting(lambda: _torch().get_num_threads(), lambda number: _torch().set_num_threads(number)),
+    **{
+        f"cudnn, {name}": attribute("torch.backends.cudnn", name, usual=usual)
+        for name, usual in (("enabled", True), ("benchmark", False), ("deterministic", False))
+    },
     "precision": Setting(
         lambda: _torch().get_float32_matmul_precision(),
         lambda name: _torch().set_float32_matmul_precision(name),

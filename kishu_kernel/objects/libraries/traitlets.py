@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from kishu_kernel.objects.ambient_state import Provider, differs
+from kishu_kernel.objects.ambient_state import Provider, copied, differs
 from kishu_kernel.objects.classes import contents_of, instance_state, module_name, mro_of
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.rebuild.code import module_attribute
@@ -37,7 +37,7 @@ class ConfiguredTraits(Provider):
         self._usual, self._seen = {}, {}
         for each in self.parts():
             held = each._trait_values
-            self._usual[_part(each)] = {name: held[name] for name in self._names_of(each) if name in held}
+            self._usual[_part(each)] = {name: copied(held[name]) for name in self._names_of(each) if name in held}
 
     def read(self) -> Any:
         """Those that are not usual, by class and name."""
@@ -50,7 +50,7 @@ class ConfiguredTraits(Provider):
             seen, value = self._seen.get(id(each), (None, {}))
             if now != seen:
                 value = self._unusual(each, {name: each._trait_values.get(name, _UNSET) for name in names})
-                self._seen[id(each)] = now, value
+                self._seen[id(each)] = copied(now), value
             if value:
                 found[_part(each)] = value
         return found
@@ -62,7 +62,7 @@ class ConfiguredTraits(Provider):
             now = self._unusual(each, {name: each._trait_values.get(name, _UNSET) for name in self._names_of(each)})
             usual = self._usual.get(_part(each), {})
             for name in now.keys() - wanted.keys():
-                setattr(each, name, usual[name])
+                setattr(each, name, copied(usual[name]))
             for name, setting in wanted.items():
                 if differs(getattr(each, name, _UNSET), setting):
                     setattr(each, name, copied(setting))
@@ -88,7 +88,7 @@ class ConfiguredTraits(Provider):
                 try:
                     usual[name] = part.trait_defaults(name)
                 except Exception:
-                    usual[name] = value
+                    usual[name] = copied(value)
             if differs(usual[name], value):
                 found[name] = copied(value)
         return found
@@ -107,13 +107,6 @@ def _is_plain(value: Any) -> bool:
     if type(value) is dict:
         return all(map(_is_plain, [*value, *value.values()]))
     return value is None or type(value) in (bool, int, float, str, bytes)
-
-
-def copied(value: Any) -> Any:
-    """A plain value that does not change with this one."""
-    if type(value) is dict:
-        return {key: copied(each) for key, each in value.items()}
-    return type(value)(map(copied, value)) if type(value) in (list, set, tuple) else value
 
 
 def _with_observers(obj: Any) -> Reduction:

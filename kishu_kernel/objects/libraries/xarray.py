@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import importlib.util
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings
@@ -22,31 +26,35 @@ def _labelled(obj: Any) -> Reduction:
     return make, arguments, (state[0], {**state[1], **made}), *rest
 
 
-_USUAL = {
-    **{
-        "arithmetic_broadcast": True,
-        "arithmetic_compat": "minimal",
-        "arithmetic_join": "inner",
-        "keep_attrs": "default",
-    },
-    **{
-        "cmap_divergent": "RdBu_r",
-        "cmap_sequential": "viridis",
-        "chunk_manager": "dask",
-        "warn_for_unclosed_files": False,
-    },
-    **{"display_max_children": 12, "display_max_html_elements": 300, "display_max_rows": 12, "display_max_items": 20},
-    **{"display_values_threshold": 200, "display_style": "html", "display_width": 80, "display_default_indexes": False},
-    **{f"display_expand_{part}": "default" for part in ("attrs", "coords", "data_vars", "data", "groups", "indexes")},
-    **{"file_cache_maxsize": 128, "use_flox": True, "use_numbagg": True, "use_opt_einsum": True},
-}
+def _options() -> Mapping[str, Setting]:
+    return _settings_of(*sys.modules[_OPTIONS].OPTIONS)
 
 
-def _option(name: str, usual: Any) -> Setting:
+@functools.cache
+def _settings_of(*names: str) -> Mapping[str, Setting]:
+    return {name: _option(name) for name in names}
+
+
+def _option(name: str) -> Setting:
     def write(value: Any) -> None:
         sys.modules["xarray"].set_options(**{name: value})
 
-    return Setting(lambda: sys.modules["xarray.core.options"].OPTIONS[name], write, lambda: usual)
+    return Setting(lambda: sys.modules[_OPTIONS].OPTIONS[name], write, lambda: _as_it_comes()[name])
+
+
+@functools.cache
+def _as_it_comes() -> dict[str, Any]:
+    """What its source says that they are: each version has others, and a cell may set one when it imports it."""
+    spec = importlib.util.find_spec(_OPTIONS)
+    source = spec.loader.get_source(_OPTIONS)  # type: ignore[union-attr]
+    for each in ast.parse(source).body:
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and each.target.id == "OPTIONS":
+            told: dict[str, Any] = ast.literal_eval(each.value)  # type: ignore[arg-type]
+            return told
+    return {}
+
+
+_OPTIONS = "xarray.core.options"
 
 
 def _accessors(path: str) -> Registry:
@@ -73,8 +81,6 @@ class Xarray(Library):
     shapes = True
     data = True
     ambient = (
-        Settings(
-            "options of xarray", "xarray.core.options", {name: _option(name, usual) for name, usual in _USUAL.items()}
-        ),
+        Settings("options of xarray", _OPTIONS, _options),
         Registrations("registrations with xarray", "xarray.core.extensions", _REGISTRIES),
     )

@@ -73,3 +73,24 @@ def _handler(obj: Any, called: Any) -> list[Any]:
     if type(called) is tuple:
         return list(called)
     return [vars_of(base)[called] for base in mro_of(type(obj)) if called in vars_of(base)][:1]
+
+
+def pixels_of(image: Any) -> Any:
+    """What reads and writes the pixels of an image of Pillow's."""
+    return image.load()
+
+
+def part_of_shell(name: str, mime: str | None = None) -> Any:
+    """What the live shell of IPython holds under this name, or its formatter for this type."""
+    from IPython.core.getipython import get_ipython
+
+    held = getattr(get_ipython(), name)
+    return held if mime is None else held.formatters[mime]
+
+
+def set_job_state(job: Any, state: tuple[dict[str, Any], list[str]]) -> None:
+    """Of a background job of IPython's: it evaluates its text where cells run."""
+    from IPython.core.getipython import get_ipython
+
+    kept, theirs = state
+    job.__dict__.update(kept, **dict.fromkeys(theirs, getattr(get_ipython(), "user_ns", None)))

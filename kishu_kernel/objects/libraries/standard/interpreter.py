@@ -115,6 +115,18 @@ def _debugged() -> bool:
     return asyncio.get_running_loop().get_debug()
 
 
+def _no_locale(text: str) -> str | None:
+    now = locale.setlocale(locale.LC_ALL)
+    if text == now:
+        return None
+    try:  # there is no other way to ask
+        locale.setlocale(locale.LC_ALL, text)
+    except locale.Error:
+        return f"the locale {text} is not on this machine"
+    locale.setlocale(locale.LC_ALL, now)
+    return None
+
+
 def _set_faulthandler(on: bool) -> None:
     if on:
         faulthandler.enable(file=sys.__stderr__ or sys.stderr)
@@ -134,7 +146,11 @@ _SETTINGS = {
     "collector": Setting(collector_enabled, enable_collector),
     "socket timeout": Setting(socket.getdefaulttimeout, socket.setdefaulttimeout),
     "field size of csv": Setting(csv.field_size_limit, csv.field_size_limit),
-    "locale": Setting(lambda: locale.setlocale(locale.LC_ALL), lambda text: locale.setlocale(locale.LC_ALL, text)),
+    "locale": Setting(
+        lambda: locale.setlocale(locale.LC_ALL),
+        lambda text: locale.setlocale(locale.LC_ALL, text),
+        obstacle=lambda text: _no_locale(text),
+    ),
     "debugging of asyncio": Setting(_debugged, lambda on: asyncio.get_running_loop().set_debug(on)),
     "faulthandler": Setting(faulthandler.is_enabled, _set_faulthandler),
 }

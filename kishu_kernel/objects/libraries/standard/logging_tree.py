@@ -6,109 +6,40 @@ back. In another kernel those of Python's own classes are made again (`rebuild.h
 
 from __future__ import annotations
 
-import copyreg
 import logging
+import logging.handlers
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from weakref import WeakValueDictionary
 
 from kishu_kernel.objects.ambient_settings import lacking_references
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import is_users_own, module_name
+from kishu_kernel.objects.libraries.standard.log_handlers import (
+    all_resolved,
+    handlers_in,
+    is_own,
+    live_handlers,
+    reference_to,
+    set_settings,
+    settings_of,
+    with_reached,
+)
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduction
 from kishu_kernel.objects.live_objects import live_objects
-from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
 
-_OWN = ("logging", "logging.handlers")
-_NEVER = frozenset({"formatter", "filters", "lock", "stream", "mode", "_builtin_open", "handle"})
-"""What is no part of a handler's recipe. Level and end are: a variable that holds it has changed with them."""
-
-_PLAIN = (str, int, float, bool, bytes, type(None))
 _USUAL = (logging.NOTSET, (), True, False, ())
-
-
-def _recipe(handler: Any) -> tuple[Any, ...]:
-    """What `make_handler` takes. What else the handler leads to is set afterwards (`_parts`)."""
-    kind = type(handler).__module__, type(handler).__qualname__
-    attributes = {name: value for name, value in _attributes(handler) if _is_plain(value)}
-    stream = None if isinstance(handler, logging.FileHandler) else getattr(handler, "stream", None)
-    return *live_objects.key(handler), kind, attributes, None if stream is None else _stream(stream)
-
-
-def _attributes(handler: Any) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in vars(handler).items() if name not in _NEVER]
-
-
-def _is_plain(value: Any) -> bool:
-    return type(value) in _PLAIN or type(value).__name__ == "Pattern"
-
-
-def _parts(handler: Any) -> dict[str, Any]:
-    """The attributes that are no plain values: another handler, a queue, records that wait."""
-    return {name: _part(value) for name, value in _attributes(handler) if not _is_plain(value)}
-
-
-def _part(value: Any) -> tuple[Any, ...]:
-    if issubclass(type(value), logging.Handler):
-        return _reference(value)
-    if type(value) is list:
-        return ("list", *map(live_objects.reference, value))
-    return live_objects.reference(value)
-
-
-def _set_parts(handler: Any, parts: dict[str, Any]) -> None:
-    for name, reference in parts.items():
-        with suppress(LookupError):  # told before
-            if reference[0] == "list":
-                vars(handler)[name] = _all_resolved(reference[1:])
-            else:
-                vars(handler)[name] = _resolved(reference)
-
-
-def _stream(stream: Any) -> Any:
-    for name in ("stdout", "stderr"):
-        if stream is getattr(sys, name):
-            return name
-    name = live_objects.variable(stream)
-    return ("variable", name) if name else ("held", *live_objects.key(stream), b"")
-
-
-def _handler(handler: Any) -> Reduction:
-    if type(handler).__module__ in _OWN:
-        return make_handler, _recipe(handler)
-    state = {name: None if name == "lock" else value for name, value in vars(handler).items()}  # its place is kept
-    return copyreg.__newobj__, (type(handler),), state, None, None, set_handler_state  # type: ignore[attr-defined]
-
-
-def _reference(handler: Any) -> tuple[Any, ...]:
-    own = type(handler).__module__ in _OWN
-    return ("handler", *_recipe(handler)) if own else live_objects.reference(handler)
-
-
-def _resolved(reference: tuple[Any, ...]) -> Any:
-    return make_handler(*reference[1:]) if reference[0] == "handler" else live_objects.resolve(reference)
-
-
-def _all_resolved(references: tuple[Any, ...]) -> list[Any]:
-    found = []
-    for each in references:
-        with suppress(LookupError):  # told before
-            found.append(_resolved(each))
-    return found
 
 
 def _loggers() -> Iterator[Any]:
     yield logging.root
     known = list(logging.root.manager.loggerDict.values())
     yield from (each for each in known if isinstance(each, logging.Logger))
-
-
-def _is_usual(stream: Any) -> bool:
-    return stream is None or stream is sys.stdout or stream is sys.stderr
 
 
 class _Tree(Provider):
@@ -124,47 +55,42 @@ class _Tree(Provider):
 
     def __init__(self) -> None:
         self._base: dict[str, tuple[Any, ...]] = {}
-        self._theirs: set[int] = set()
-        self._names = dict(logging._levelToName)
+        self._theirs: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        # `logging.config` strikes handlers off the list of those that live.
+        self._recorded: WeakValueDictionary[int, Any] = WeakValueDictionary()
+        self._names = _level_names()
         self._modules: set[str] = set()
-        self._count = 0
+        self._code = ""
 
     def start(self) -> None:
-        self._theirs = {id(handler) for handler in _live_handlers()}
-        self._names = dict(logging._levelToName)
-        self._modules, self._count = set(sys.modules), len(sys.modules)
+        there = [*live_handlers(), *(each for logger in _loggers() for each in logger.handlers)]
+        self._theirs = WeakValueDictionary({id(each): each for each in there})
+        self._names = _level_names()
+        self._modules = set(sys.modules)
         states = {logger.name: self._of(logger) for logger in _loggers()}
         self._base = {name: state for name, state in states.items() if state != _USUAL}
 
+    def about_to_run(self, code: str) -> None:
+        self._code = code
+
     def read(self) -> Any:
         changed = {}
-        imported: set[str] | None = None
-        if len(sys.modules) != self._count:
-            imported = sys.modules.keys() - self._modules
-            self._modules, self._count = set(sys.modules), len(sys.modules)
-        used: set[int] = set()
+        imported = self._newly_imported()
+        used: list[Any] = []
         for logger in _loggers():
             handlers = logger.handlers
             if handlers or logger.level or logger.disabled or logger.filters or not logger.propagate:
-                if imported and handlers and logger.name.partition(".")[0] in imported:
-                    self._theirs.update(id(live_objects.known(*live_objects.key(each)) or each) for each in handlers)
-                self._theirs.update(id(each) for each in handlers if _is_librarys(logger, each))
-                used.update(map(id, handlers))
+                theirs = [each for each in handlers if self._is_librarys(logger, each, imported)]
+                self._theirs.update((id(each), each) for each in theirs)
+                used += handlers
             elif logger.name not in self._base:
                 continue
             state = self._of(logger)
             if state != self._base.get(logger.name, _USUAL):
                 changed[logger.name] = state
-        own = [
-            each
-            for each in _live_handlers()
-            if type(each).__module__ in _OWN
-            and id(each) not in self._theirs
-            and (id(each) in used or live_objects.variable(each))
-        ]
-        handlers = {live_objects.key(each): _settings(each) for each in own}
-        names = {level: name for level, name in logging._levelToName.items() if self._names.get(level) != name}
-        return changed, handlers, logging.root.manager.disable, names
+        settings = {live_objects.key(each): settings_of(each) for each in self._held(used)}
+        names = {key: value for key, value in _level_names().items() if self._names.get(key) != value}
+        return changed, settings, logging.root.manager.disable, names
 
     def write(self, value: Any) -> None:
         changed, handlers, disable, names = value
@@ -176,83 +102,111 @@ class _Tree(Provider):
             self._set(logging.getLogger(name), changed[name])
         for (process, number), settings in handlers.items():
             handler = live_objects.known(process, number)
-            if handler is not None and _settings(handler) != settings:
-                _set_handler(handler, settings)
+            if handler is not None and settings_of(handler) != settings:
+                set_settings(handler, settings)
         if logging.root.manager.disable != disable:
             logging.disable(disable)
-        for level in logging._levelToName.keys() - self._names.keys() - names.keys():
-            logging._nameToLevel.pop(logging._levelToName.pop(level), None)
-        for level, name in names.items():
-            logging.addLevelName(level, name)
+        _set_level_names({**self._names, **names})
 
     def initial(self) -> Any:
         return {}, {}, 0, {}
 
     def lacking(self, value: Any) -> str | None:
-        parts = [list(part.values()) for *_, part in value[1].values() if isinstance(part, dict)]
-        return lacking_references([*([*state[1], *state[4]] for state in value[0].values()), *parts])
+        of_loggers = [[*state[1], *state[4]] for state in value[0].values()]
+        of_handlers = [
+            [formatter, filters, stream, *(list(each.values()) for each in parts)]
+            for _, formatter, filters, stream, _, *parts in value[1].values()
+        ]
+        return lacking_references([of_loggers, of_handlers])
 
     @contextmanager
     def rerunning(self) -> Iterator[None]:
         silence = _Silence()
-        silence.begin()
         try:
+            silence.begin()
             yield
         finally:
             silence.end()
 
     def _of(self, logger: Any) -> tuple[Any, ...]:
-        handlers = tuple(_reference(each) for each in logger.handlers if id(each) not in self._theirs)
+        handlers = tuple(reference_to(each) for each in logger.handlers if not self._is_theirs(each))
         filters = tuple(map(live_objects.reference, logger.filters))
         return logger.level, handlers, bool(logger.propagate), bool(logger.disabled), filters
 
     def _set(self, logger: Any, state: tuple[Any, ...]) -> None:
         level, handlers, logger.propagate, logger.disabled, filters = state
         logger.setLevel(level)
-        theirs = [each for each in logger.handlers if id(each) in self._theirs]
-        logger.handlers[:] = [*theirs, *_all_resolved(handlers)]
-        logger.filters[:] = _all_resolved(filters)
+        theirs = [each for each in logger.handlers if self._is_theirs(each)]
+        logger.handlers[:] = [*theirs, *all_resolved(handlers)]
+        logger.filters[:] = all_resolved(filters)
+
+    def _newly_imported(self) -> frozenset[str]:
+        """The modules that are imported since it was last asked."""
+        if len(sys.modules) == len(self._modules):
+            return frozenset()
+        before, self._modules = self._modules, set(sys.modules)
+        return frozenset(self._modules - before)
+
+    def _is_theirs(self, handler: Any) -> bool:
+        return self._theirs.get(id(handler)) is handler
+
+    def _is_librarys(self, logger: Any, handler: Any, imported: frozenset[str]) -> bool:
+        """Whether a handler of a library's logger is the library's: of its class, or given by its import."""
+        kind = type(handler)
+        package = logger.name.partition(".")[0]
+        if module_name(kind).partition(".")[0] != package and not (package in imported and self._by_import(logger)):
+            return False
+        return not is_users_own(kind) and not live_objects.variable(handler)
+
+    def _by_import(self, logger: Any) -> bool:
+        """Whether the code that imported a library gave its logger nothing by itself: it does not spell it."""
+        spelled = ("addHandler", f"'{logger.name}'", f'"{logger.name}"')
+        return not any(each in self._code for each in spelled)
+
+    def _held(self, used: list[Any]) -> list[Any]:
+        """The handlers that are somebody's: those of loggers and variables, and what these lead to.
+
+        Of those of variables only Python's own: of any other class they come and go with their variable.
+        """
+        found = with_reached(each for each in used if not self._is_theirs(each))
+        held = [each for each in found.values() if is_own(each) or not live_objects.variable(each)]
+        others = {**self._recorded, **{id(each): each for each in live_handlers()}}
+        if not found.keys() >= others.keys() - set(self._theirs):
+            variables = [value for name, value in list(live_objects.variables().items()) if not name.startswith("_")]
+            more = with_reached(each for value in variables for each in handlers_in(value))
+            held += [each for key, each in more.items() if key not in found and is_own(each)]
+        held = [each for each in held if not self._is_theirs(each)]
+        self._recorded.update((id(each), each) for each in held)
+        return held
 
 
-def _is_librarys(logger: Any, handler: Any) -> bool:
-    kind = type(handler)
-    if module_name(kind).partition(".")[0] != logger.name.partition(".")[0]:
-        return False
-    return not is_users_own(kind) and not live_objects.variable(handler)
+def _level_names() -> dict[Any, Any]:
+    """The names of levels, and the levels of names."""
+    return {**logging._levelToName, **logging._nameToLevel}
 
 
-def _live_handlers() -> list[Any]:
-    return [handler for each in list(logging._handlerList) if (handler := each()) is not None]  # type: ignore[attr-defined]
+def _set_level_names(wanted: dict[Any, Any]) -> None:
+    levels = {key: value for key, value in wanted.items() if type(key) is not str}
+    names = {name: level for level, name in levels.items()}  # older stores have only these
+    names.update((key, value) for key, value in wanted.items() if type(key) is str)
+    pairs: tuple[tuple[dict[Any, Any], dict[Any, Any]], ...] = (
+        (logging._levelToName, levels),
+        (logging._nameToLevel, names),
+    )
+    for held, each in pairs:
+        held.update(each)
+        for gone in held.keys() - each.keys():
+            del held[gone]
 
 
-def _settings(handler: Any) -> tuple[Any, ...]:
-    formatter = None if handler.formatter is None else live_objects.reference(handler.formatter)
-    stream = None if isinstance(handler, logging.FileHandler) else getattr(handler, "stream", None)
-    held = None if stream is None else _stream(stream)
-    closed = bool(getattr(handler, "_closed", False))
-    filters = tuple(map(live_objects.reference, handler.filters))
-    return handler.level, formatter, filters, held, closed, _parts(handler)
-
-
-def _set_handler(handler: Any, settings: tuple[Any, ...]) -> None:
-    level, formatter, filters, stream, closed, *parts = settings  # older stores have no parts
-    if not any(each() is handler for each in logging._handlerList):  # type: ignore[attr-defined]
-        logging._addHandlerRef(handler)  # type: ignore[attr-defined]
-    if closed and not getattr(handler, "_closed", False):
-        handler.close()
-    elif not closed and getattr(handler, "_closed", False):
-        handler._closed = False
-        if isinstance(handler, logging.FileHandler):  # it opens its file when there is something to write
-            handler.mode = "a"
-    handler.setLevel(level)
-    handler.filters[:] = _all_resolved(filters)
-    with suppress(LookupError):
-        handler.formatter = None if formatter is None else live_objects.resolve(formatter)
-    if stream is not None:
-        with suppress(LookupError):
-            handler.stream = getattr(sys, stream) if isinstance(stream, str) else live_objects.resolve(stream)
-    for each in parts:
-        _set_parts(handler, each)
+def _handed_on_to(handler: Any) -> Any:
+    """The handler that writes in the end what a buffer holds back: the buffer itself is put back after a re-run."""
+    for _ in range(10):  # they may go round in a circle
+        target = vars(handler).get("target") if type(handler) is logging.handlers.MemoryHandler else None
+        if target is None:
+            break
+        handler = target
+    return handler
 
 
 class _Silence:
@@ -269,13 +223,14 @@ class _Silence:
         self._over = False
 
     def begin(self) -> None:
-        for handler in _live_handlers():
-            stream = getattr(handler, "stream", None)
-            own_class = type(handler).__module__ in _OWN
-            held = None if own_class and isinstance(handler, logging.FileHandler) else stream if own_class else handler
+        for handler in live_handlers():
+            sink = _handed_on_to(handler)
+            own_class = is_own(sink)
+            stream = None if isinstance(sink, logging.FileHandler) else getattr(sink, "stream", None)
+            held = stream if own_class else sink
             if (held is None or not live_objects.variable(held)) and "handle" not in vars(handler):
-                handler.handle = partial(self._handle, handler)
                 self._silent.append(handler)
+                handler.handle = partial(self._handle, handler)
         logging.open = self._open  # type: ignore[attr-defined]
 
     def end(self) -> None:
@@ -283,7 +238,7 @@ class _Silence:
         vars(logging).pop("open", None)
         for handler in self._silent:
             vars(handler).pop("handle", None)
-        for handler in _live_handlers():
+        for handler in live_handlers():
             if any(getattr(handler, "stream", None) is sink for sink in self._sinks):
                 handler._builtin_open = open
                 handler.stream, handler.mode = None, "a"  # it opens its file when there is something to write
@@ -312,17 +267,8 @@ def _logger(logger: Any) -> Reduction:
 
 
 class Logging(Library):
-    """Loggers go by their names, handlers by their numbers."""
+    """Loggers go by their names."""
 
     packages = ("logging",)
-    reductions = {"logging.Logger": _logger, "logging.Handler": _handler}
+    reductions = {"logging.Logger": _logger}
     ambient = (_Tree(),)
-
-    def current(self) -> Iterable[object]:
-        """Whatever logs writes to handlers, and what they hold."""
-        for handler in _live_handlers():
-            if type(handler).__module__ not in _OWN:
-                yield handler
-            elif isinstance(handler, logging.StreamHandler) and not _is_usual(handler.stream):
-                yield handler.stream
-            yield from (value for _, value in _attributes(handler) if not _is_plain(value))

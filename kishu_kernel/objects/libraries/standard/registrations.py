@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import csv
 import types
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,6 +14,7 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_ref
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import is_users_own, module_name, qualified_name
 from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.registrations import Registrations, mapping, places, referred, resolved, sequence
 
 _REGISTRIES = {
@@ -29,7 +31,8 @@ _REGISTRIES = {
 
 
 def _is_no_default(_: Any, function: Any) -> bool:
-    return type(function) is not types.FunctionType or function.__module__ != "sqlite3.dbapi2"
+    """Not Python's own, nor what a library makes anew for each of its uses, as pandas does for dates."""
+    return type(function) is not types.FunctionType or "<" not in function.__qualname__
 
 
 class _VirtualSubclasses(Provider):
@@ -43,31 +46,32 @@ class _VirtualSubclasses(Provider):
 
     def __init__(self) -> None:
         self._counted: Any = None
-        self._found: dict[type, list[type]] = {}
+        self._found: list[tuple[type, weakref.ref[type]]] = []  # as Python: a class that a cell made anew ends
 
     def start(self) -> None:
         self._counted = abc.get_cache_token()
 
     def read(self) -> Any:
-        self._look()
-        pairs = [(kind, each) for kind, registered in self._found.items() for each in registered]
-        return tuple((referred(kind), referred(each)) for kind, each in pairs)
+        pairs = self._look()
+        found = tuple((referred(kind), referred(each)) for kind, each in pairs)
+        for _, each in pairs:
+            live_objects.let_go(each)
+        return found
 
     def write(self, value: Any) -> None:
-        wanted: dict[type, list[type]] = {}
+        wanted: list[tuple[type, type]] = []
         for kind, each in value:
             with suppress(LookupError):  # told before
-                wanted.setdefault(resolved(kind), []).append(resolved(each))
-        self._look()
-        for kind in self._found.keys() | wanted.keys():
-            now, there = self._found.get(kind, []), wanted.get(kind, [])
-            if any(each not in there for each in now):
-                _forget(kind, [each for each in now if each not in there])
-            for each in there:
-                if each not in now:
-                    abc.ABCMeta.register(kind, each)  # type: ignore[arg-type]
-        self._found = {kind: each for kind, each in wanted.items() if each}
-        self._counted = abc.get_cache_token()
+                wanted.append((resolved(kind), resolved(each)))
+        now = self._look()
+        there, here = set(map(_ids, wanted)), set(map(_ids, now))
+        gone = [pair for pair in now if _ids(pair) not in there]
+        for kind in {id(kind): kind for kind, _ in gone}.values():
+            _forget(kind, {id(each) for its, each in gone if its is kind})
+        for kind, each in wanted:
+            if (id(kind), id(each)) not in here:
+                abc.ABCMeta.register(kind, each)  # type: ignore[arg-type]
+        self._note(wanted)
 
     def initial(self) -> Any:
         return ()
@@ -75,16 +79,23 @@ class _VirtualSubclasses(Provider):
     def lacking(self, value: Any) -> str | None:
         return lacking_references(value)
 
-    def _look(self) -> None:
-        counted = abc.get_cache_token()
-        if counted == self._counted:
-            return
-        self._counted, self._found = counted, {}
-        for kind in _abstract_classes():
-            own = [each for each in _registered(kind) if is_users_own(each)]
-            if own:
+    def _look(self) -> list[tuple[type, type]]:
+        if abc.get_cache_token() != self._counted:
+            found = []
+            for kind in _abstract_classes():
+                own = [each for each in _registered(kind) if is_users_own(each)]
                 own.sort(key=lambda each: (module_name(each), qualified_name(each)))
-                self._found[kind] = own
+                found += [(kind, each) for each in own]
+            self._note(found)
+        return [(kind, each) for kind, weak in self._found if (each := weak()) is not None]
+
+    def _note(self, found: list[tuple[type, type]]) -> None:
+        self._found = [(kind, weakref.ref(each)) for kind, each in found]
+        self._counted = abc.get_cache_token()
+
+
+def _ids(pair: tuple[type, type]) -> tuple[int, int]:
+    return id(pair[0]), id(pair[1])
 
 
 def _abstract_classes() -> Iterator[type]:
@@ -104,9 +115,9 @@ def _registered(kind: type) -> list[type]:
     return [each for each in found if each is not None]
 
 
-def _forget(kind: type, gone: list[type]) -> None:
+def _forget(kind: type, gone: set[int]) -> None:
     """Python has no way to take one back: all are, and the others are registered again."""
-    others = [each for each in _registered(kind) if each not in gone]
+    others = [each for each in _registered(kind) if id(each) not in gone]
     abc._reset_registry(kind)  # type: ignore[attr-defined]
     for each in others:
         abc.ABCMeta.register(kind, each)  # type: ignore[arg-type]

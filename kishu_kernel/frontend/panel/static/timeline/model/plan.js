@@ -7,16 +7,16 @@ const QUICK = 5; // seconds of cells without side effects that are re-run unaske
 
 export const replaySeconds = (plan) => plan.replay.reduce((sum, step) => sum + step.seconds, 0);
 
-/** Whether a person must know of the plan before it is carried out. */
-export function needsConsent(plan) {
-  const hasEffects = plan.replay.some((step) => step.side_effects.length);
-  return plan.lost.length > 0 || hasEffects || replaySeconds(plan) >= QUICK;
-}
+const hasEffects = (plan) => plan.replay.some((step) => step.side_effects.length > 0);
 
-/** Parameters of a request that may do what the plan says, and no more. */
+/** Whether a person must know of the plan before it is carried out. */
+export const needsConsent = (plan) => plan.lost.length > 0 || hasEffects(plan) || replaySeconds(plan) >= QUICK;
+
+/** Parameters of a request that may do what the plan says, and no more, whatever has happened meanwhile. */
 export const boundsOf = (plan) => ({
-  replay: plan.replay.length ? 'auto' : 'never',
+  replay: hasEffects(plan) ? 'auto' : 'ask',
   allow_lost: plan.lost.length > 0,
+  shown: { target: plan.target, replay: plan.replay.map((step) => step.checkpoint) },
 });
 
 /** One sentence about a plan that was carried out. */

@@ -6,7 +6,7 @@
  */
 
 import { cellLabel } from '../model/checkpoint.js';
-import { countOf, joinNames } from '../model/format.js';
+import { asSentence, countOf, joinNames } from '../model/format.js';
 import { boundsOf, needsConsent, outcome } from '../model/plan.js';
 import { drawConsequences } from './consent.js';
 
@@ -64,8 +64,14 @@ export class Actions {
     }
     const known = new Set(await this.warnings());
     const reply = await this.change(text, { ...content, ...boundsOf(plan) });
-    if (reply?.status === 'error') await this.carryOut(reply.plan, content, text);
+    if (reply?.status === 'error') await this.carryOutAnew(reply, plan, content, text);
     else if (reply) this.arrived(reply, (await this.warnings()).filter((each) => !known.has(each)));
+  }
+
+  /** The kernel had to plan anew, since the plan was made. One that leads elsewhere is not what was wanted. */
+  async carryOutAnew(reply, before, content, text) {
+    if (reply.plan.target === before.target) await this.carryOut(reply.plan, content, text);
+    else this.notices.tell('error', asSentence(reply.evalue));
   }
 
   async nameState(kind, checkpoint) {
