@@ -89,7 +89,7 @@ class Walk:
         self.root = 0  # the hub that it began with
         self.began_with = 0
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
-        self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
+        self.references: dict[Any, bytes] = {}  # classes and functions that go by reference: asked once an instance
         self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
         self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Handler] = {}
