@@ -170,7 +170,7 @@ class Checkouts:
                 previous = self._timeline.head
                 others = self._held_by_modules(restored)
                 self._rebind(plan, restored, start.ambient, branch, reuse)
-        self._think_time.note_checkout(restored)
+        self._think_time.note_checkout(restored, self._restorer.lent)
         self._tell_differences(plan)
         if others:
             self._warn(AS_IT_IS.format(", ".join(others)))
