@@ -64,6 +64,7 @@ class ObjectWalk(Walk):
         plain = array_type()
         if plain is not None:
             self.handlers[plain] = walk_array
+        self.handlers_at_first = len(self.handlers)
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""

@@ -62,11 +62,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk_opaque(walk, obj)  # the notebook's own, of a base whose reduction leaves out what it adds
         return
     walk.dynamic = walk.dynamic or dynamic
-    if (
-        (is_value and not (whole and attributes(obj)))
-        or make is module_attribute
-        or walk.reducer.is_copy_on_write(obj)
-    ):
+    if (is_value and not (whole and attributes(obj))) or make is module_attribute or walk.reducer.is_copy_on_write(obj):
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either

@@ -25,6 +25,8 @@ from kishu_kernel.process.memory import overlaps
 Handler = Callable[[Any, Any], None]
 """Walks one object: takes the walk and the object."""
 
+_NONE: frozenset[type] = frozenset()
+
 _STEPS_BETWEEN_STOPS = 1023
 """After so many objects a walk asks whether it is to stop."""
 
@@ -93,6 +95,8 @@ class Walk:
         self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
         self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Handler] = {}
+        self.handlers_at_first = 0
+        self.kinds_apart = _NONE  # types that were met by walks of their own
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""
@@ -141,6 +145,7 @@ class Walk:
             widget_setup=b"".join(self.widget_setup),
             modules=frozenset(self.modules),
             classes=frozenset(self.bound_classes),
+            kinds=self._kinds(),
         )
 
     def _walk_hidden(self, constants: list[Any]) -> dict[int, bytes]:
@@ -155,6 +160,12 @@ class Walk:
                 walked.add(number)
                 self.text(b"H", name)
                 self._walk(value, constants)
+
+    def _kinds(self) -> frozenset[type]:
+        """All types that were met, beside those that every walk knows."""
+        if len(self.handlers) == self.handlers_at_first and not self.kinds_apart:
+            return _NONE
+        return self.kinds_apart.union(self.handlers)
 
     def _links(self) -> dict[int, int]:
         return {**self.memo, **{key: -1 - number for key, number in self.attributes.items()}}
@@ -247,6 +258,7 @@ class Walk:
         self.sequences.extend(taken.sequences)
         self.bound_classes |= taken.classes
         self.modules |= taken.modules
+        self.kinds_apart |= taken.kinds
         return taken
 
     def note_module(self, name: object) -> None:

@@ -101,9 +101,9 @@ class Arrays:
         return self._reduce_memory(array, is_writeable(array))
 
     def _likely_home(self, view: Any) -> Any:
-        """The array that a view was made of, if it was met before: mostly that is what it will be restored as a view of.
+        """The array that a view was made of, if it was met before: mostly it will be restored as a view of that.
 
-        Whether it is turns out in `end`.
+        Whether it will turns out in `end`.
         """
         root = base_array(view)
         known = self._met.get(id(root))
