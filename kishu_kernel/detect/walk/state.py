@@ -38,6 +38,7 @@ class Shared:
     Attributes:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
         statics: for each type met, what its library holds (`globals_of_class`).
+        held_by_libraries: the same, for each library, module and class that was asked.
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         under_way: ids of the objects from which a walk apart is under way.
@@ -50,6 +51,7 @@ class Shared:
     table: ReductionTable
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     statics: dict[type, set[int]] = field(default_factory=dict)
+    held_by_libraries: dict[object, set[int]] = field(default_factory=dict)
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     under_way: set[int] = field(default_factory=set)
