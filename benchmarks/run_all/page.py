@@ -117,8 +117,7 @@ def _row(case: Case, system: str) -> list[str]:
     mark = case.mark(system)
     if not outcome.rounds:
         return [case.name, NONE, f"*{mark}*: {formats.said(outcome.error or '', 80)}", *[NONE] * 7]
-    plain = case.outcomes.get(PLAIN)
-    later = [(each and each.median("after the last reply")) or 0.0 for each in (plain, outcome)]
+    later = case.medians(system, "after the last reply") or (0.0, outcome.median("after the last reply") or 0.0)
     added = case.added(system, "until idle")
     return [
         case.name + (f" *({mark})*" if mark else ""),
@@ -136,8 +135,9 @@ def _row(case: Case, system: str) -> list[str]:
 
 def _both(case: Case, system: str, measure: str) -> str:
     """The ratio, and the seconds from which to which."""
-    own, plain = (case.outcomes[name].median(measure) if name in case.outcomes else None for name in (system, PLAIN))
-    seconds = " → ".join(formats.duration(each) for each in (plain, own) if each is not None)
+    alone = case.outcomes[system].median(measure)
+    both = case.medians(system, measure) or ([alone] if alone is not None else [])
+    seconds = " → ".join(map(formats.duration, both))
     return f"{_ratio(case.ratio(system, measure))} · {seconds}"
 
 

@@ -74,6 +74,13 @@ class Case:
         of = MEASURES[measure]
         return statistics.median(of(own) / of(plain) for own, plain in pairs) if pairs else None
 
+    def medians(self, system: str, measure: str) -> tuple[float, float] | None:
+        """Plain ipykernel's and the system's, of the rounds that both ran."""
+        of, pairs = MEASURES[measure], self._pairs(system)
+        if not pairs:
+            return None
+        return statistics.median(of(plain) for _, plain in pairs), statistics.median(of(own) for own, _ in pairs)
+
     def added(self, system: str, measure: str) -> float | None:
         """The median difference to plain ipykernel; not clipped at nothing."""
         of = MEASURES[measure]
@@ -87,8 +94,8 @@ class Case:
             return None
         if not outcome.rounds:
             return "no reply" if "no reply within" in (outcome.error or "") else "failed"
-        own, plain = (self.outcomes[name].rounds.values() for name in (system, PLAIN) if name in self.outcomes)
-        failed = [tuple(each.failed) for each in (*own, *plain)]
+        compared = [self.outcomes[name].rounds.values() for name in (system, PLAIN) if name in self.outcomes]
+        failed = [tuple(each.failed) for rounds in compared for each in rounds]
         return "other cells raised" if len(set(failed)) > 1 else None
 
     def _pairs(self, system: str) -> list[tuple[Spent, Spent]]:

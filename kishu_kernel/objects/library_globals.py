@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import types
 import weakref
+from collections.abc import Iterable
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of

@@ -84,6 +84,10 @@ def test_what_ran_otherwise_has_no_share_in_it_and_is_told() -> None:
     assert "slow (no reply)" in text
 
 
+def test_a_run_that_was_stopped_gives_a_section_too() -> None:
+    assert "| a | 10 | - · 1.2 s |" in section_of(Record("a", "real notebook", "kishu", 0, OURS))
+
+
 def test_what_is_lost_is_said_before_what_is_won() -> None:
     text = section_of(*records("cheap", SPENT), *records("dear", OURS))
     assert "**Lost:** 1 cost more; the worst: dear (2.2 x, 1.2 s more). **Won:** 1 of 2 cases" in text
