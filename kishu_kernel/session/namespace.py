@@ -11,6 +11,7 @@ was ever displayed would be one co-variable.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -139,6 +140,12 @@ class UserNamespace:
             if id(obj) in results:
                 found[name] = results[id(obj)]
         return found
+
+    def references(self, names: Iterable[str]) -> Counter[int]:
+        """Ids of the objects that these names are bound to -> how often the namespace, and `Out`, refer to each."""
+        known = {*names, *OUTPUT_ALIASES}
+        shown = [obj for number, obj in dict.items(self._out()) if f"_{number}" in known]
+        return Counter(id(obj) for obj in (*(obj for name, obj in self._bound() if name in known), *shown))
 
     @contextmanager
     def rebinding(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> Iterator[None]:

@@ -31,6 +31,7 @@ from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures, UnloadableError, failed_sentence
+from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.rerun import CellRunner, NotGivenBackError, Rerunner, RestoredObjects
@@ -70,6 +71,10 @@ class Restorer:
         """Co-variables that re-runs gave back for the last plan with the same types and other contents."""
         return self._rerunner.differing_after_rerun
 
+    def live_objects(self, here: State, variables: Mapping[str, Any]) -> InPlace:
+        """What `obtain` may change instead of loading it: the user's variables, which are in this state."""
+        return InPlace(self._names, self._table, here, variables)
+
     def plan(
         self, timeline: Timeline, here: State, target: CheckpointId | None, replay: ReplayMode, ambient: Move
     ) -> Plan:
@@ -89,6 +94,7 @@ class Restorer:
         shown: ShownPlan | None = None,
         progress: ProgressReporter | None = None,
         reuse: CheckoutReuse | None = None,
+        in_place: InPlace | None = None,
     ) -> tuple[Plan, RestoredObjects]:
         """The plan, and all objects that it brings back. The caller says who gets them: `handing_over`.
 
@@ -101,6 +107,7 @@ class Restorer:
             shown: what a person has seen; nothing else is done.
             progress: is told how far it is.
             reuse: the sequences that the session holds; learns those that are loaded.
+            in_place: the live objects; learns what is to be written into them. None: all is made anew.
 
         Raises:
             PlanChangedError: another state would be reached, or another cell re-run, than was shown.
@@ -119,6 +126,7 @@ class Restorer:
             progress or ProgressReporter(),
             reuse or CheckoutReuse(),
             shown,
+            in_place,
         )
         self._copies = UnclaimedObjects(self._tell)
         self._rerunner.begin_plan(UnclaimedObjects(self._tell))
@@ -230,7 +238,8 @@ class Restorer:
         Args:
             bound: what the names of the state are bound to, as far as it is there.
         """
-        return self._decoded(request, step, bound, PayloadReuse(request.reuse, step.version), self._copies, self._table)
+        reuse = PayloadReuse(request.reuse, step.version)
+        return self._decoded(request, step, bound, reuse, self._copies, self._table, request.in_place)
 
     def _load_input(self, request: CheckoutRequest, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
         """Fresh objects, for a re-run only: it may change their classes, too."""
@@ -244,11 +253,14 @@ class Restorer:
         reuse: PayloadReuse,
         copies: UnclaimedObjects,
         live: ReductionTable | None = None,
+        in_place: InPlace | None = None,
     ) -> dict[str, Any]:
         version = step.version
         try:
             classes = _classes(step, bound)
             stored = request.timeline.store.load(version, request.progress.add_loaded)
+            if in_place is not None and (objects := in_place.objects(request.timeline, version, stored)) is not None:
+                return objects
             with collector_paused():
                 return decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
         except LoadError as error:
