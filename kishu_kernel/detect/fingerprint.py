@@ -26,6 +26,7 @@ from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.dispatch import ObjectWalk
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf
 from kishu_kernel.detect.walk.state import Shared
+from kishu_kernel.detect.walk.twins import chosen, owner_in
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.reducers import ReductionTable
@@ -82,18 +83,17 @@ def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> 
     if len(members) == 1:
         [taken] = members.values()
         return taken.digest
-    owner: dict[int, tuple[int, int]] = {}
+    twin = chosen()
+    owner = twin.memo()
     parts = []
     for position, (name, taken) in enumerate(members.items()):
         parts.append(name.encode() + b"=" + taken.digest)
-        for key, number in taken.links.items():
-            first = owner.setdefault(key, (position, number))
-            if first[0] != position:
-                parts.append(b"%d:%d>%d;" % (number, *first))
+        if joints := twin.join(owner, taken.links, position):
+            parts.append(joints)
     for position, taken in enumerate(members.values()):
         for key, attribute in taken.hidden.items():
-            if key in owner and owner[key][0] != position:
-                parts.append(b"%b?%d:%d;" % (attribute, *owner[key]))
+            if (found := owner.get(key)) is not None and owner_in(found)[0] != position:
+                parts.append(b"%b?%d:%d;" % (attribute, *owner_in(found)))
     parts.append(overlaps([extent for taken in members.values() for extent in taken.ranges]))
     return digest(b"|".join(parts))
 

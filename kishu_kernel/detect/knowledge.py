@@ -68,7 +68,7 @@ def known_covariable(
         frozenset().union(*(each.modules for each in own)),
         frozenset().union(*(each.classes for each in own)) - provides.keys(),
         provides,
-        frozenset(key for each in own for part in (each, *each.hubs) for key in current & part.links.keys()),
+        frozenset(key for each in own for part in (each, *each.hubs) for key in current if key in part.links),
     )
 
 

@@ -99,7 +99,7 @@ def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointI
         for record in checkpoint.versions:
             if overridden.isdisjoint(record.names):
                 state[record.names] = checkpoint.id
-        overridden |= _overridden_by(checkpoint)
+        overridden |= changed_names(checkpoint)
     return state
 
 
@@ -141,7 +141,7 @@ def _contributing(lookup: Lookup, at: CheckpointId | None) -> Iterator[Checkpoin
         yield checkpoint
 
 
-def _overridden_by(checkpoint: Checkpoint) -> set[str]:
+def changed_names(checkpoint: Checkpoint) -> set[str]:
     """Names whose earlier versions are no part of the state after this checkpoint."""
     overridden = {name for record in checkpoint.versions for name in record.names}
     overridden.update(*checkpoint.dropped)
@@ -166,7 +166,7 @@ def _gap(lookup: Lookup, at: CheckpointId | None, state: State) -> Gap | None:
     unsure: set[str] = set()
     overridden: set[str] = set()
     for checkpoint in contributing:
-        overridden |= _overridden_by(checkpoint)
+        overridden |= changed_names(checkpoint)
         unsure.update({*checkpoint.inputs, *(checkpoint.severed or ())} - overridden)  # what a cell read was there
         if _changes_unknown(checkpoint):
             unsure.update(checkpoint.accessed)

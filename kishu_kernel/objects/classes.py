@@ -146,6 +146,21 @@ def has_dict(kind: type) -> bool:
     return bool(_dict_offset(kind))
 
 
+def is_bare(kind: type) -> bool:
+    """Nothing stands in its instances but `__dict__`, weak references and slots."""
+    places = sum(offset_of(kind) > 0 for offset_of in (_dict_offset, _weak_offset))
+    for base in mro_of(kind):
+        contents = contents_of(base)
+        if "__slots__" in contents:
+            places += sum(type(member) is types.MemberDescriptorType for member in contents.values())
+    return bool(_size_of(kind) == _size_of(object) + places * tuple.__itemsize__)
+
+
+def has_slots(kind: type) -> bool:
+    """It, or what it derives from, has slots of its own."""
+    return any(contents_of(base).get("__slots__") for base in mro_of(kind))
+
+
 def hides_attributes(kind: type) -> bool:
     """Its instances have a `__dict__`, and all that leads to it is code of somebody's."""
     if not _dict_offset(kind):
@@ -162,6 +177,8 @@ _contents_of_module: Any = vars(types.ModuleType)["__dict__"].__get__
 _HEAP_TYPE = 1 << 9
 """A flag of types that are not part of Python's own, or of a library's, compiled code."""
 _dict_offset = type.__dict__["__dictoffset__"].__get__
+_weak_offset = type.__dict__["__weakrefoffset__"].__get__
+_size_of = type.__dict__["__basicsize__"].__get__
 
 _TO_BE_KNOWN = ("__hash__", "__eq__", "__name__", "__qualname__")
 _TO_BE_LOOKED_UP = (

@@ -88,6 +88,7 @@ class InPlace:
         self._here = here
         self._variables = variables
         self._patches: dict[Version, list[_Patch]] = {}
+        self._given_up = False
 
     def objects(self, timeline: Timeline, version: Version, stored: StoredPayload) -> dict[str, Any] | None:
         """The live objects that will be this version once the patches are written. None: it is to be loaded.
@@ -99,6 +100,15 @@ class InPlace:
             return self._objects(timeline, version, stored)
         except (KishuError, TypeError, ValueError, MemoryError):
             return None  # whoever loads it will say what is wrong
+
+    def give_up(self) -> list[Version]:
+        """Cells are about to be re-run, and may read what was obtained: it has to be what it says, and nobody's else.
+
+        Returns:
+            The versions whose objects are not what they say, as nothing is written yet.
+        """
+        given_up, self._patches, self._given_up = [*self._patches], {}, True
+        return given_up
 
     def is_patched(self, version: Version) -> bool:
         """Whether the objects of this version are live ones."""
@@ -120,7 +130,7 @@ class InPlace:
 
     def _objects(self, timeline: Timeline, version: Version, stored: StoredPayload) -> dict[str, Any] | None:
         here = self._here.get(version.names)
-        if not here or not _is_worthwhile(stored.stream, stored.blobs):
+        if not here or self._given_up or not _is_worthwhile(stored.stream, stored.blobs):
             return None
         now = Version(version.names, here)
         if not _are_data_alone(timeline, (version, now)) or is_running_elsewhere(self._names.live):

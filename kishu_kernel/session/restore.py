@@ -8,7 +8,7 @@ Neighbours: `history.plan` says what is needed, `rerun` re-runs cells, `checkout
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from kishu_kernel.ambient.keeper import AmbientState, Move
@@ -21,7 +21,6 @@ from kishu_kernel.model import (
     Names,
     Plan,
     ReplayMode,
-    ReplayStep,
     ShownPlan,
     State,
     Version,
@@ -32,9 +31,17 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures, UnloadableError, failed_sentence
 from kishu_kernel.session.in_place import InPlace
+from kishu_kernel.session.lending import CHANGED, NO_LENDING, Lending
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
-from kishu_kernel.session.rerun import CellRunner, NotGivenBackError, Rerunner, RestoredObjects
+from kishu_kernel.session.rerun import (
+    CellRunner,
+    NotGivenBackError,
+    Rerunner,
+    RestoredObjects,
+    for_user,
+    needed_steps,
+)
 from kishu_kernel.session.timeline import Timeline
 
 
@@ -44,6 +51,7 @@ class Restorer:
     Args:
         run_cell: re-runs one cell.
         tell: shows a sentence to the user.
+        is_unchanged: as `Detector.is_unchanged`.
     """
 
     def __init__(
@@ -52,12 +60,15 @@ class Restorer:
         table: ReductionTable,
         run_cell: CellRunner,
         ambient: AmbientState,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[str], None],
+        is_unchanged: Callable[[Names, Mapping[str, Any], Callable[[], bool]], bool],
     ) -> None:
         self._names = namespace
         self._table = table
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
+        self._is_unchanged = is_unchanged
+        self._lending = NO_LENDING
         self._copies = UnclaimedObjects(tell)
         self._failures = LoadFailures()
 
@@ -74,6 +85,11 @@ class Restorer:
     def live_objects(self, here: State, variables: Mapping[str, Any]) -> InPlace:
         """What `obtain` may change instead of loading it: the user's variables, which are in this state."""
         return InPlace(self._names, self._table, here, variables)
+
+    @property
+    def lent(self) -> frozenset[Version]:
+        """What re-runs for the last plan have read, and somebody has: they may have changed it after all."""
+        return frozenset(self._lending.lent)
 
     def plan(
         self, timeline: Timeline, here: State, target: CheckpointId | None, replay: ReplayMode, ambient: Move
@@ -129,11 +145,16 @@ class Restorer:
             in_place,
         )
         self._copies = UnclaimedObjects(self._tell)
+        self._lending = NO_LENDING
         self._rerunner.begin_plan(UnclaimedObjects(self._tell))
         try:
             return self._obtain(request)
         except BaseException as error:
             self._rerunner.abandon()
+            while True:  # an interrupt more is no reason to leave what it has changed
+                with suppress(KeyboardInterrupt):
+                    self._take_back(request)
+                    break
             self._disarm(error)
             raise
 
@@ -173,6 +194,8 @@ class Restorer:
                     failures.note(failed)
                     remembered.note(failed)
                 else:
+                    self._take_back(request)
+                    self._drop_lent(loaded)
                     unobtainable.update(failed.reasons)
                 last, plan = plan, request.plan(failures, unobtainable)
                 if isinstance(failed, NotGivenBackError) and not request.allow_lost:
@@ -195,22 +218,30 @@ class Restorer:
         self, request: CheckoutRequest, plan: Plan, loaded: RestoredObjects, rerun: RestoredObjects
     ) -> RestoredObjects:
         """Loads and re-runs what is not there yet from an earlier plan. The objects of this plan."""
+        if plan.replay and request.in_place is not None:
+            for version in request.in_place.give_up():
+                loaded.pop(version, None)
         left = [step for step in plan.load if step.version not in loaded]
-        inputs = [load for step in plan.replay for load in step.loads]
-        request.progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
-        given = {version for step in plan.replay for version in step.gives}
+        inputs = {load.version: load.size for step in plan.replay for load in step.loads}
+        left_bytes = sum(load.size for load in left) + sum(inputs.values())
+        request.progress.plan(left_bytes, [step.seconds for step in plan.replay])
+        given = {version for step in plan.replay for version in for_user(step)}
         late = _that_need(given, left)
         bound = self._kept(plan)
         for step in plan.load:
             bound.update(loaded.get(step.version, {}))
         self._load_all(request, [step for step in left if step not in late], loaded, bound)
+        self._lending = Lending(request.timeline.lookup, self._owned(plan, bound), loaded)
         self._rerunner.run_steps(
             request.timeline,
             plan.replay,
             rerun,
             lambda step, inputs: self._load_input(request, step, inputs),
+            self._lending,
             request.progress,
         )
+        if self._rerunner.differing_after_rerun:
+            self._take_back(request)
         given &= rerun.keys()
         for version in given:
             bound.update(rerun[version])
@@ -221,6 +252,32 @@ class Restorer:
         """What stays, by its names."""
         live = self._names.variables()
         return {name: live[name] for version in plan.keep for name in version.names if name in live}
+
+    def _owned(self, plan: Plan, bound: Mapping[str, Any]) -> RestoredObjects:
+        """What stays, by its versions; what modules hold is never lent."""
+        theirs = self._names.modules.parted(bound)
+        owned = (version for version in plan.keep if theirs.isdisjoint(version.names))
+        return {version: {name: bound[name] for name in version.names if name in bound} for version in owned}
+
+    def _take_back(self, request: CheckoutRequest) -> None:
+        """A re-run has gone otherwise than before: what the session lent is made anew where it is another one now."""
+        lending = self._lending
+        for version in lending.of_session & lending.lent.keys():
+            live = self._names.variables()
+            if self._is_unchanged(version.names, live, lambda: False):
+                continue
+            try:
+                with self._names.rebinding(self._load(request, lending.lent[version], live), (), {}):
+                    pass
+            except UnloadableError as failed:
+                self._tell(CHANGED.format(", ".join(version.names), failed.reason))
+
+    def _drop_lent(self, loaded: RestoredObjects) -> None:
+        """What was loaded for the user and lent to a re-run that failed is loaded again."""
+        for version in self._lending.lent.keys() & loaded.keys():
+            objects = loaded.pop(version)
+            self._copies.note(objects.values())
+            objects.clear()
 
     def _load_all(
         self, request: CheckoutRequest, steps: Sequence[LoadStep], loaded: RestoredObjects, bound: dict[str, Any]
@@ -281,7 +338,8 @@ class Restorer:
             failed: how the last one ended. Its calls hold copies as long as it lives: these would pass for taken.
         """
         before, after = (_sources(plan) for plan in plans)
-        again = {each for step in _final_steps(plans[1]) if not rerun.keys() >= set(step.gives) for each in step.gives}
+        steps = plans[1].replay
+        again = {each for number in needed_steps(steps, rerun) for each in for_user(steps[number])}
         changed = again.union(version for version in after if before.get(version) != after[version])
         references = References(request.timeline.lookup, {version.names: version.checkpoint for version in after})
         outdated = references.with_users(changed)
@@ -311,14 +369,8 @@ def _sources(plan: Plan) -> dict[Version, str]:
     return {
         **dict.fromkeys(plan.keep, "stays"),
         **{step.version: "loaded" for step in plan.load},
-        **{version: f"given by {step.checkpoint}" for step in _final_steps(plan) for version in step.gives},
+        **{version: f"given by {step.checkpoint}" for step in plan.replay for version in for_user(step)},
     }
-
-
-def _final_steps(plan: Plan) -> list[ReplayStep]:
-    """The re-runs whose results the user gets; the others' are inputs."""
-    handed_on = {index for step in plan.replay for index in step.after}
-    return [step for number, step in enumerate(plan.replay) if number not in handed_on]
 
 
 def _that_need(versions: Collection[Version], steps: Sequence[LoadStep]) -> list[LoadStep]:

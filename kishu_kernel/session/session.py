@@ -331,9 +331,9 @@ class Session:
     def _checkouts(self) -> Checkouts:
         from kishu_kernel.session import checkout, restore
 
-        restorer = restore.Restorer(self._names, self._table, self._rerun, self._ledger.ambient, self._warn)
-        parts = (self._names, self._ledger, self._cells, self._checkpointer, self._think_time, restorer)
-        return checkout.Checkouts(*parts, show=self._show, warn=self._warn)
+        parts = (self._names, ledger := self._ledger, self._cells, self._checkpointer, self._think_time)
+        giver = restore.Restorer(self._names, self._table, self._rerun, ledger.ambient, self._warn, ledger.is_unchanged)
+        return checkout.Checkouts(*parts, giver, show=self._show, warn=self._warn)
 
     @property
     def _checkouts_made(self) -> Checkouts | None:

@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.harness import Notebook
 
+pytestmark = pytest.mark.usefixtures("both_twins")
+
 START = """
 import matplotlib
 matplotlib.use("agg")

@@ -104,7 +104,8 @@ def walk_class(walk: Walk, obj: type) -> None:
     if token is not None:
         walk.unlink(obj)
         walk.bound_classes.add(token)
-        walk.parts.append(b"b" + token)
+        walk.class_bytes[obj] = b"b" + token
+        walk.parts.append(walk.class_bytes[obj])
         return
     if reference is None and walk.reducer.by_value(obj):
         walk_reduction(walk, obj)
@@ -112,6 +113,7 @@ def walk_class(walk: Walk, obj: type) -> None:
     if reference is None:
         reference = walk.references[obj] = f"c{module_name(obj)}:{qualified_name(obj)};".encode()
         walk.note_module(module_name(obj))
+    walk.class_bytes[obj] = reference
     walk.unlink(obj)
     walk.parts.append(reference)
 

@@ -58,6 +58,8 @@ from kishu_kernel.objects.questions import (
 class ObjectWalk(Walk):
     """A walk over objects of any kind."""
 
+    natively = (walk_simple, walk_simple_value)
+
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
         self.handlers.update(_HANDLERS)

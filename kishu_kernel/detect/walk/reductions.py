@@ -11,7 +11,15 @@ from kishu_kernel.detect.walk.containers import walk_items
 from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_opaque
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.attribute_dicts import ALONE
-from kishu_kernel.objects.classes import attributes, contents_of, flags_of, module_name, qualified_name
+from kishu_kernel.objects.classes import (
+    attributes,
+    contents_of,
+    flags_of,
+    has_slots,
+    is_bare,
+    module_name,
+    qualified_name,
+)
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.questions import (
     code_only_state_of,
@@ -22,6 +30,7 @@ from kishu_kernel.objects.questions import (
 )
 from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
+from kishu_kernel.process.native import peek
 
 _HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 _ON_INSTANCES = frozenset(_HOOKS)
@@ -102,8 +111,12 @@ def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
         walk.reducer.is_special(kind)  # first: what the notebook has made of its class is not asked
         or not kind.__dictoffset__
         or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in _HOOKS)
-        or not _ON_INSTANCES.isdisjoint(attributes(obj) or ())
     ):
+        return False
+    untouched = peek(obj)
+    if untouched is not None and is_bare(kind):  # to ask for its reduction would make its `__dict__`
+        return _ON_INSTANCES.isdisjoint(untouched) and not has_slots(kind)
+    if not _ON_INSTANCES.isdisjoint(attributes(obj) or ()):
         return False
     try:
         reduced = obj.__reduce_ex__(5)
@@ -111,7 +124,7 @@ def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
             reduced[1] == (kind,)
             and list(reduced[3:]) == [None] * len(reduced[3:])
             and (reduced[2] is None or type(reduced[2]) is dict)
-            and not any(vars(base).get("__slots__") for base in kind.__mro__)
+            and not has_slots(kind)
         )
     except Exception:
         return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.detect.sequence_cache import CachedSequence
+from kishu_kernel.detect.walk.twins import Links
 from kishu_kernel.model import Digest
 
 
@@ -35,7 +36,7 @@ class Fingerprint:
     """
 
     digest: Digest
-    links: dict[int, int] = field(default_factory=dict)
+    links: Links = field(default_factory=dict[int, int])
     hidden: dict[int, bytes] = field(default_factory=dict)
     labels: frozenset[int] = frozenset()
     ranges: tuple[tuple[int, int, bool], ...] = ()

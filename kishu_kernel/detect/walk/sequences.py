@@ -36,7 +36,7 @@ def write_cached(walk: Walk, key: bytes, objects: Any, owner: Any = None, copy_o
         start = len(walk.parts)
         if not write_plain(walk, objects if type(objects) is tuple else objects.tolist()):
             return False
-        known = walk.shared.sequence_cache.add(key, objects, b"".join(walk.parts[start:]), owner, copy_on_write)
+        known = walk.shared.sequence_cache.add(key, objects, walk.parts.since(start), owner, copy_on_write)
     if known is not None:
         walk.sequences.append(known)
     return True

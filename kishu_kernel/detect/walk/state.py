@@ -9,11 +9,12 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf, WalkAbandoned
+from kishu_kernel.detect.walk.twins import Links, Twin, chosen
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
 from kishu_kernel.objects.hidden_links import ids_of, leads_to
@@ -43,6 +44,7 @@ class Shared:
         active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
         bound: the classes that variables are bound to; None: what is in them is part of what refers to them.
+        twin: what walks are made of.
     """
 
     table: ReductionTable
@@ -55,10 +57,17 @@ class Shared:
     active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
     bound: TokenOf | None = None
+    twin: Twin = field(default_factory=chosen)
 
 
 class Walk:
-    """The state of one walk. How objects are walked is said by who derives from it (`dispatch`)."""
+    """The state of one walk. How objects are walked is said by who derives from it (`dispatch`).
+
+    Attributes:
+        natively: the handlers of instances, and of those that are values, whose attributes are all that there is.
+    """
+
+    natively: tuple[Handler | None, Handler | None] = (None, None)
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
@@ -66,12 +75,13 @@ class Walk:
         self.hashes = shared.hashes
         self.statics = shared.statics
         self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
-        self.parts: list[bytes] = []
-        self.memo: dict[int, int] = {}
+        self.twin = shared.twin
+        self.parts = shared.twin.parts()
+        self.memo = shared.twin.memo()
         self.attributes: dict[int, int] = {}  # attributes that something else may hold: the number of their instance
         self.unread_attributes: set[int] = set()  # those of them that were not walked with it
         self.hidden: list[tuple[bytes, Any]] = []  # what reductions hide: the object's number with the name, the value
-        self.stack: list[Any] = []
+        self.stack = shared.twin.stack()
         self.labels: set[int] = set()
         self.ranges: list[tuple[int, int, bool]] = []
         self.codes: set[types.CodeType] = set()
@@ -90,6 +100,7 @@ class Walk:
         self.began_with = 0
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
         self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
+        self.class_bytes: dict[type, bytes] = {}  # those of which a visit adds these bytes, and does nothing else
         self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
         self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Handler] = {}
@@ -134,7 +145,7 @@ class Walk:
             self._walk(obj, None)
         return replace(
             found,
-            digest=digest(b"".join(self.parts)),
+            digest=Digest(self.parts.digest()),
             kept=tuple(self.kept),
             sequences=tuple(self.sequences),
             hubs=tuple(self.hubs.values()),
@@ -156,11 +167,20 @@ class Walk:
                 self.text(b"H", name)
                 self._walk(value, constants)
 
-    def _links(self) -> dict[int, int]:
-        return {**self.memo, **{key: -1 - number for key, number in self.attributes.items()}}
+    def _links(self) -> Links:
+        links = self.twin.memo(self.memo)
+        for key, number in self.attributes.items():
+            links[key] = -1 - number
+        return cast(Links, links)
 
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
         """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
+        if self.twin.run is None:
+            self._walk_in_python(root, constants)
+        else:
+            self.twin.run(self, root, constants, WalkAbandoned)
+
+    def _walk_in_python(self, root: Any, constants: list[Any] | None) -> None:
         stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs
         attributes = self.attributes
         should_stop, steps = self.shared.should_stop, 0

@@ -1,0 +1,29 @@
+/* One run of the loop of a walk: what `walk.c` and `visit.c` share. */
+#ifndef KISHU_LOOP_H
+#define KISHU_LOOP_H
+
+#include "native.h"
+
+typedef struct {
+    PyObject *walk, *root, *constants; /* borrowed */
+    Parts *parts;
+    Memo *memo;
+    Stack *stack;
+    PyObject *shared, *handlers, *hubs, *attributes, *unread, *static_ids, *class_bytes, *should_stop, *census, *reducer,
+        *namespace, *natively;
+    PyObject *simple, *simple_value; /* borrowed from `natively` */
+    Memo *statics;                   /* `static_ids`, as they were when there were `statics->count` */
+    PyObject *hub_links;             /* a list of the links of the hubs */
+    Kinds kinds;
+    Buffer scratch, items;
+} Loop;
+
+int ask_handler(Loop *loop, PyObject *handler, PyObject *obj);
+int number_it(Loop *loop, PyObject *obj);
+
+int visit_sequence(Loop *loop, PyObject *obj);
+int visit_set(Loop *loop, PyObject *obj);
+int visit_dict(Loop *loop, PyObject *obj);
+int visit_simple(Loop *loop, PyObject *obj, Kind *kind);
+
+#endif

@@ -1,0 +1,75 @@
+/* The module `kishu_kernel.native.walker`. */
+#include "native.h"
+
+PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream;
+
+/* digest(data): XXH3-64 of at most 240 bytes; for the tests. */
+static PyObject *
+short_digest(PyObject *Py_UNUSED(module), PyObject *data)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    PyObject *found = NULL;
+    if (view.len > XXH3_MOST) {
+        PyErr_SetString(PyExc_ValueError, "longer inputs are the xxhash module's");
+    }
+    else {
+        found = PyLong_FromUnsignedLongLong(xxh3_64(view.buf, (size_t)view.len));
+    }
+    PyBuffer_Release(&view);
+    return found;
+}
+
+static PyMethodDef functions[] = {
+    {"run", (PyCFunction)(void (*)(void))walk_run, METH_FASTCALL, "The loop of a walk."},
+    {"claim", (PyCFunction)(void (*)(void))links_claim, METH_FASTCALL, "Who owns some of these links already."},
+    {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
+    {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
+    {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},
+    {NULL},
+};
+
+static int
+execute(PyObject *module)
+{
+    PyObject *xxhash = PyImport_ImportModule("xxhash");
+    if (xxhash == NULL) {
+        return -1;
+    }
+    xxh3_128_digest = PyObject_GetAttrString(xxhash, "xxh3_128_digest");
+    xxh3_64_intdigest = PyObject_GetAttrString(xxhash, "xxh3_64_intdigest");
+    xxh3_128_stream = PyObject_GetAttrString(xxhash, "xxh3_128");
+    Py_DECREF(xxhash);
+    if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL) {
+        return -1;
+    }
+    return PyModule_AddType(module, &PartsType) < 0 || PyModule_AddType(module, &MemoType) < 0 ||
+                   PyModule_AddType(module, &StackType) < 0
+               ? -1
+               : 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "walker",
+    .m_doc = "The native twin of the walk.",
+    .m_size = 0,
+    .m_methods = functions,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit_walker(void)
+{
+    return PyModuleDef_Init(&definition);
+}

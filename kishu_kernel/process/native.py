@@ -1,0 +1,58 @@
+"""The native module, where there is one (`kishu_kernel/native`, in C), and what it can see that Python cannot.
+
+Law: whoever uses it has a twin in Python, which does the same. That is used where no compiler was at hand, where the
+interpreter is not CPython with its global lock, where KISHU_PURE is 1, and where objects are not laid out as they were
+for whom the module was built.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import sysconfig
+from collections.abc import Callable
+from typing import Any
+
+PURE_SWITCH = "KISHU_PURE"
+
+
+def _native() -> Any:
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    if os.environ.get(PURE_SWITCH) == "1" or sys.implementation.name != "cpython" or free_threaded:
+        return None
+    try:
+        module = importlib.import_module("kishu_kernel.native.walker")
+    except ImportError:
+        return None
+    return module if _reads_rightly(module.peek) else None
+
+
+class _Sample:
+    pass
+
+
+def _reads_rightly(peek: Callable[[Any], dict[str, Any] | None]) -> bool:
+    """Whether attributes are where the module looks for them: their layout is no public promise."""
+    for names in (("a", "b", "c"), ("c", "a"), (), ("b", "d", "a", "c")):
+        obj = _Sample()
+        for name in names:
+            setattr(obj, name, [name])
+        if "d" in names:
+            del obj.b  # type: ignore[attr-defined]
+        seen = peek(obj)
+        if seen is not None and list(seen.items()) != list(vars(obj).items()):
+            return False
+    return True
+
+
+def _nothing(obj: Any) -> None:
+    return None
+
+
+WALKER: Any = _native()
+"""The native module; None where there is none, or it is not wanted."""
+
+peek: Callable[[Any], dict[str, Any] | None] = _nothing if WALKER is None else WALKER.peek
+"""The attributes of an instance in a new dictionary, where it has none, and to ask for it would make one: on CPython
+3.11 and 3.12 every access to an attribute is slower from there on. None elsewhere, and where it is not known."""
