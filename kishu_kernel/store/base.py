@@ -80,6 +80,15 @@ class StoredPayload:
     made_by: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one `Store.commit` is given."""
+
+    checkpoint: Checkpoint
+    payloads: Sequence[Payload]
+    refs: Refs
+
+
 class Store(Protocol):
     """What is kept for one notebook. All methods are safe from any thread.
 
@@ -100,6 +109,12 @@ class Store(Protocol):
         Returns:
             The checkpoint as kept. A payload whose memory changed meanwhile is not stored, and its record says so.
             `written_bytes` counts what was new: chunks, manifests and the record.
+        """
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """Store several small checkpoints with what one costs. Each is stored as by `commit`, in this order.
+
+        After a StoreError some of them may be stored: `commit` each, which does no harm to what is stored already.
         """
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:

@@ -72,7 +72,7 @@ class NotebookCode:
 
     def touches(self, function: Any, arguments: Sequence[Any] = ()) -> bool:
         """Whether this call runs code of the notebook, or works on its values. Takes some 50 microseconds at most."""
-        if type(function) is types.MethodType and not arguments and self._is_not_followed(type(function.__self__)):
+        if type(function) is types.MethodType and self._are_not_followed((function.__self__, *arguments)):
             return self.owns(function.__func__)  # nearly all that a kernel waits for
         arguments = list(arguments)
         while type(function) is functools.partial:
@@ -138,8 +138,11 @@ class NotebookCode:
         name = module_name(kind)
         return name in _MACHINERY or name.partition(".")[0] in _KERNEL or issubclass(kind, _NOT_FOLLOWED)
 
+    def _are_not_followed(self, objects: Iterable[Any]) -> bool:
+        return all(self._is_not_followed(type(each)) for each in objects)
+
     def _values(self) -> set[int]:
-        return {id(obj) for obj in dict.values(self._namespace) if _is_data(type(obj))}
+        return set(map(id, list(dict.values(self._namespace))))
 
 
 def _is_frontends(code: types.CodeType) -> bool:

@@ -76,6 +76,11 @@ class Stored(Protocol):
         """Versions of Python and of libraries that made it."""
 
 
+def holds_objects(stream: bytes) -> bool:
+    """Whether there may be more in a stream than containers of atoms: only this opcode brings a class or a function."""
+    return b"\x93" in stream
+
+
 def encode(
     names: Names,
     variables: Mapping[str, Any],
