@@ -29,7 +29,7 @@ SCENARIOS = {
 @pytest.mark.parametrize("case", SCENARIOS)
 def test_it_stays_what_it_is(case: str, tmp_path: Path) -> None:
     begins, changes, seen = SCENARIOS[case]
-    with Kernel(tmp_path) as kernel:
+    with Kernel(tmp_path, environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}) as kernel:
         kernel.ok(IMPORTS)
         kernel.ok(begins)
         for _ in range(3):  # the last three results IPython holds in places of its own
