@@ -193,4 +193,8 @@ int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *na
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
+/* -- the audit hook (audit.c) ----------------------------------------------------------------------- */
+
+PyObject *audit_hear(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 #endif

@@ -52,7 +52,7 @@ from kishu_kernel.objects.classes import (
 )
 from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code, state_of_function
 from kishu_kernel.objects.function_caches import reduction_of_cached
-from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_attributes
+from kishu_kernel.objects.hidden_links import HiddenLinks, StateOf, hidden_attributes, state_of_type
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
@@ -182,7 +182,7 @@ class Reducer:
         self._table = table
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
         self._places: dict[type, Any] = {}
-        self._hides: dict[type, bool] = {}
+        self._hiding: dict[type, StateOf | None] = {}  # types that may hide something
         self._hidden_links = hidden_links
         self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
         self._shells: set[int] = set()
@@ -202,6 +202,10 @@ class Reducer:
         except KeyError:
             entry = self._entries[kind] = self._table.entry(kind)
         return NotImplemented if entry is None else entry(self, obj)
+
+    def has_entry(self, kind: type) -> bool:
+        """The table has a reduction of its own for this type."""
+        return self._table.entry(kind) is not None
 
     def _goes_by_place(self, obj: Any) -> bool:
         """One of the user's modules holds it since it was imported, and it cannot be taken apart: a connection."""
@@ -233,12 +237,13 @@ class Reducer:
     def hidden(self, obj: Any, reduction: Sequence[Any]) -> dict[str, Any]:
         """Attributes that show what this reduction does not tell, and that a load can give back."""
         kind = type(obj)
-        hides = self._hides.get(kind)
-        if hides is None:
-            hides = self._hides[kind] = self._table.hides(kind)
-        if not hides or ((len(reduction) < 3 or reduction[2] is None) and not makes_anew(obj, reduction)):
+        try:
+            state_of = self._hiding[kind]
+        except KeyError:
+            state_of = self._hiding[kind] = state_of_type(kind) if self._table.hides(kind) else None
+        if state_of is None or ((len(reduction) < 3 or reduction[2] is None) and not makes_anew(obj, reduction)):
             return {}
-        return hidden_attributes(obj, reduction)
+        return hidden_attributes(obj, reduction, state_of)
 
     def shared_attributes(self, obj: Any) -> Any:
         """The dictionary of its attributes if something else may hold it, too, or if it is of a class of its own."""

@@ -262,6 +262,10 @@ class Ledger:
         """The classes that are co-variables of their own, as in `Detector.bound_classes`."""
         return self._detector.bound_classes(variables)
 
+    def kinds_in(self, names: Names) -> frozenset[type]:
+        """Types of the objects in a co-variable, as in `Detector.kinds_in`."""
+        return self._detector.kinds_in(names)
+
     def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
         """Whether a co-variable still is what its version says, as in `Detector.is_unchanged`."""
         return self._detector.is_unchanged(names, variables, should_stop)

@@ -28,7 +28,7 @@ from kishu_kernel.model import (
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.python_gc import collector_paused
+from kishu_kernel.process.python_gc import collector_paused, count_as_old
 from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures, UnloadableError, failed_sentence
 from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.lending import CHANGED, NO_LENDING, Lending
@@ -319,7 +319,9 @@ class Restorer:
             if in_place is not None and (objects := in_place.objects(request.timeline, version, stored)) is not None:
                 return objects
             with collector_paused():
-                return decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
+                objects = decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
+                count_as_old()
+                return objects
         except LoadError as error:
             raise UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
 

@@ -86,6 +86,8 @@ class TrialLoads:
         self._tried: dict[Names, _Tried] = {}
         self._inexact: set[str] = set()
         """Types that do not come back as they were, as records name them."""
+        self._come_back: set[type] = set()
+        """Types of harmless libraries, instances of which have come back with all their attributes."""
         self._asked: _Trial | None = None
         self.failures_found = 0
 
@@ -138,6 +140,9 @@ class TrialLoads:
             if found is not None:
                 self._distrust(version, record, found, ())
             return
+        held = self._ledger.kinds_in(record.names)
+        if held and held <= self._come_back and not self._inexact:
+            return
         stored = self._ledger.timeline.store.load(version)
         if not holds_objects(stored.stream) or len(stored.stream) > STREAM_AT_MOST:
             return
@@ -170,6 +175,8 @@ class TrialLoads:
         if guard.forbidden is None:
             self._tried[trial.record.names] = _Tried(time.perf_counter() - started, _types_of(trial.record))
             self._conclude(trial, after)
+            if not self._inexact:
+                self._come_back |= self._ledger.kinds_in(trial.record.names)
 
     def _ask_checker(self, trial: _Trial, stored: Stored) -> None:
         """The answer is for a later piece of think time."""

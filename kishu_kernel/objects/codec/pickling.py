@@ -23,7 +23,7 @@ import cloudpickle
 
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
-from kishu_kernel.objects.arrays import array_type, is_of_arrays
+from kishu_kernel.objects.arrays import array_type, is_array_type, is_of_arrays
 from kishu_kernel.objects.codec.buffers import Arrays, materialized
 from kishu_kernel.objects.codec.class_streams import ClassLoads, ClassStreams
 from kishu_kernel.objects.codec.dill_hidden import lent
@@ -32,6 +32,7 @@ from kishu_kernel.objects.codec.libraries_used import differences, library_versi
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
+from kishu_kernel.objects.codec.usual_instances import Override, with_usual_first
 from kishu_kernel.objects.hidden_links import HiddenLinks
 from kishu_kernel.objects.questions import has_private_memory
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
@@ -225,11 +226,20 @@ def _dump_once(
             pickler: Any = _Pickler(file, reducer, arrays, classes)
         else:
             pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
-            pickler.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
+            pickler.reducer_override = _override_of(reducer, arrays, classes)
         pickler.dump(objects)
     arrays.end(pickler)
     hidden.find(lambda: pickler.memo.copy())
     return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell(), arrays.met_any)
+
+
+def _override_of(reducer: Reducer, arrays: Arrays, classes: ClassStreams) -> Override:
+    """What a pickler asks for each object that is not of a plain type of Python's own."""
+    return with_usual_first(
+        reducer,
+        lambda obj: _override(reducer, arrays, obj, classes),
+        lambda kind: issubclass(kind, (type, Segment)) or is_array_type(kind),
+    )
 
 
 def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:
@@ -251,8 +261,9 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams)
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(self, file: io.BytesIO, reducer: Reducer, arrays: Arrays, classes: ClassStreams) -> None:
+        self.dispatch_table = dict(cloudpickle.Pickler.dispatch_table)  # its chain of tables is searched in Python
         super().__init__(file, protocol=5, buffer_callback=arrays.take)
-        self.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
+        self.reducer_override = _override_of(reducer, arrays, classes)
 
 
 def _dill_knows(kinds: tuple[type, ...]) -> bool:
