@@ -354,9 +354,10 @@ MEMORY = Theme(  # numbers that change where they lie, under all that shows them
     "am = types.ModuleType('am'); am.held = None",
     {"m": "m n o", "d": "dm", "s": "sm", "w": "dm sm"},
     (
-        *("m[$i] = $j", "m[$i:] *= 2", "m[::2] = $i", "n[1][$i] = $j", "n[2][1] = $i", "o['k'][$i] = $j"),
-        *("n[0][3] = $i", "o['v'][1] = $i", "m.sort()", "np.add(m, 1, out=m)", "m.T[0] = $i", "o['k'].fill($i)"),
-        *("dm.iloc[$i, 1] = $j", "dm.loc[:, 'b'] = $i", "dm.loc[$i, 'c'] = 0.5", "dm['a'] = $i", "dm.iloc[$i] = $j"),
+        *("m[$i] = $j", "m[$i:] *= 2", "m[::2] = $i", "n[1][$i] = $j", "n[2][1] = $i", "o['k'][$i] = $j") * 5,
+        *("n[0][3] = $i", "o['v'][1] = $i", "np.add(m, 1, out=m)", "m.T[0] = $i", "o['k'].fill($i)") * 5,
+        *("dm.iloc[$i, 1] = $j", "dm.loc[:, 'b'] = $i", "dm.loc[$i, 'c'] = 0.5", "dm.iloc[$i] = $j") * 5,
+        *("m.sort()", "dm['a'] = $i"),
         *("sm.iloc[$i] = $j", "sm[$i] = 0.5", "sm += 1", "sm *= 2", "dm *= 2", "dm.sort_values('b', inplace=True)"),
         *("n = [m, m[$i:], np.arange(30)]", "n = [m.copy(), n[1]]", "n.append(m)", "n.append(np.zeros(20))"),
         *("o['d'] = dm", "o['s'] = sm", "n.append(dm)", "o = {'k': m, 'v': n}", "o = collections.deque([m, n[1]])"),
