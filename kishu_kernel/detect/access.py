@@ -16,6 +16,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from types import CodeType
 from typing import TextIO, TypeVar
 
@@ -82,7 +83,7 @@ def cell_access(source: str) -> Access:
         source that does not parse never runs: it touches nothing.
     """
     try:
-        return _without_own_warnings(_access_of_cell, source)
+        return _known_access(source)
     except (SyntaxError, ValueError):
         return Access()
     except (RecursionError, MemoryError):  # nested too deeply for us here, perhaps not for IPython
@@ -106,6 +107,8 @@ def code_access(code: CodeType) -> Access:
 
 def is_only_magic(source: str, name: str) -> bool:
     """Whether the transformed source is nothing but line or cell magics of this name, or asks for help on it."""
+    if name not in source:
+        return False
     try:
         body = _without_own_warnings(_parse, source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -253,6 +256,12 @@ def _nested_names(node: ast.AST) -> frozenset[str]:
     elif isinstance(node, ast.expr):
         mentions.add(_compile([ast.copy_location(ast.Expr(node), node)]))
     return _judge(mentions).names
+
+
+@lru_cache(maxsize=16)
+def _known_access(source: str) -> Access:
+    """What a cell may touch: before it runs, while it is watched and at its end the same text is asked for."""
+    return _without_own_warnings(_access_of_cell, source)
 
 
 def _access_of_cell(source: str) -> Access:

@@ -115,7 +115,6 @@ class CandidateSearch:
         self._covariable_of = knowledge.covariable_of
         self._fingerprint = fingerprinter.take
         self._variables = variables
-        self._everything = variables.keys() | knowledge.covariable_of.keys()
         self.prints: dict[str, Fingerprint] = {}
         self.deferred: set[Access] = set()
         self.current: frozenset[str] = frozenset()
@@ -135,7 +134,7 @@ class CandidateSearch:
         if spared:
             names -= self._linked_to(spared, names)
         # What is opaque counts as changed when it was accessed, not on the mere suspicion that anything may have been.
-        accessed = by_cell | self._rebound() if outside.dynamic else names
+        accessed = by_cell | self._rebound if outside.dynamic else names
         if outside.read_only and not outside.dynamic:
             accessed &= by_cell | self.closure(changing, and_rebound=True)
         if access.read_only and not access.dynamic:
@@ -153,8 +152,10 @@ class CandidateSearch:
         Args:
             and_rebound: begin with the names that are bound to another object than before, too.
         """
-        start = self._everything if access.dynamic else self._meant(access, self._everything)
-        return self._closed(start | self._rebound() if and_rebound else start, and_users=True)
+        start: Set[str] = frozenset()
+        if access != NOTHING:
+            start = self._everything if access.dynamic else self._meant(access, self._everything)
+        return self._closed(start | self._rebound if and_rebound else start, and_users=True)
 
     def inputs(self, access: Access) -> Iterable[str]:
         """Known names whose earlier values code with this access may have read."""
@@ -218,6 +219,11 @@ class CandidateSearch:
             return frozenset()
         return (known.labels if known else frozenset()) | (taken.labels if taken else frozenset())
 
+    @cached_property
+    def _everything(self) -> Set[str]:
+        return self._variables.keys() | self._covariable_of.keys()
+
+    @cached_property
     def _rebound(self) -> set[str]:
         """Names that are bound to another object than before, that are new, or that are gone."""
         bound = self._knowledge.bindings

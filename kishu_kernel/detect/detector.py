@@ -250,6 +250,11 @@ class Detector:
             self._classes = self._bound_classes(classes)
         return self._classes
 
+    def kinds_in(self, names: Names) -> frozenset[type]:
+        """Types of the objects in a co-variable, where all of them are of libraries; else none."""
+        known = self._knowledge.known.get(names)
+        return frozenset() if known is None else known.kinds
+
     def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
         """Whether a co-variable still is what is known of it. What a checkout did not ask is then known of it, too.
 

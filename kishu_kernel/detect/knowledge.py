@@ -13,6 +13,7 @@ from kishu_kernel.detect.fingerprint import combined_digest
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import Access, Digest, Names
+from kishu_kernel.objects.classes import is_users_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class KnownCovariable:
         requires: tokens of the classes that it refers to, and that other co-variables hold.
         provides: tokens of the classes that it holds, and that others may refer to -> the names of these.
         current: ids of objects in it that calls into libraries may touch though no code names them. None: not known.
+        kinds: types of the objects in it, where all of them are of libraries: those can be kept. Else none.
     """
 
     digest: Digest
@@ -45,6 +47,7 @@ class KnownCovariable:
     requires: frozenset[bytes] = frozenset()
     provides: Mapping[bytes, str] = field(default_factory=dict)
     current: frozenset[int] | None = frozenset()
+    kinds: frozenset[type] = frozenset()
 
 
 def known_covariable(
@@ -69,7 +72,12 @@ def known_covariable(
         frozenset().union(*(each.classes for each in own)) - provides.keys(),
         provides,
         frozenset(key for each in own for part in (each, *each.hubs) for key in current if key in part.links),
+        _of_libraries(frozenset().union(*(each.kinds for each in own))),
     )
+
+
+def _of_libraries(kinds: frozenset[type]) -> frozenset[type]:
+    return frozenset() if any(map(is_users_own, kinds)) else kinds
 
 
 def deferred_access(prints: Iterable[Fingerprint]) -> frozenset[Access]:

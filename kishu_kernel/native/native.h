@@ -126,6 +126,8 @@ int attributes_readable(PyTypeObject *kind);
 int attributes_read(PyObject *obj, Attributes *found);
 int attributes_are_inline(PyObject *obj);
 PyObject *attributes_peek(PyObject *module, PyObject *obj);
+PyObject *attributes_untouched(PyObject *module, PyObject *obj);
+PyObject *attributes_settle(PyObject *module, PyObject *objects);
 
 /* -- how content is written (atoms.c, sequences.c, sets.c) ------------------------------------------ */
 
@@ -192,5 +194,9 @@ void kinds_free(Kinds *kinds);
 int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *names, Py_ssize_t count);
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* -- the audit hook (audit.c) ----------------------------------------------------------------------- */
+
+PyObject *audit_hear(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

@@ -16,34 +16,39 @@ from collections.abc import Callable, Collection, Container, Iterator
 from sys import getrefcount
 from typing import Any
 
+from kishu_kernel.objects.attribute_dicts import place_of
 from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, mro_of
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
+
+StateOf = Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
 
 _SHARED_BY_ALL = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType)
 _traceback_of = vars(BaseException)["__traceback__"].__get__
 _HELD: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
 
 
-def hidden_attributes(obj: Any, reduction: Any) -> dict[str, Any]:
+def hidden_attributes(obj: Any, reduction: Any, state_of: StateOf | None = None) -> dict[str, Any]:
     """The attributes of an object, in slots too, of which its reduction does not tell the very value.
 
     Args:
         reduction: at least what makes it, and arguments.
+        state_of: what gives the attributes of objects of its type, if that is known.
     """
     state = reduction[2] if len(reduction) > 2 else None
     left: list[tuple[str, Any]] = []
-    for held in _state(obj):
+    for held in (state_of or _state)(obj):
         if type(state) is dict:  # most often that is all
-            rest = [pair for pair in held.items() if state.get(pair[0]) is not pair[1]]
+            told = state.get
+            rest = [pair for pair in held.items() if told(pair[0]) is not pair[1]] if held else []
         else:
             rest = list(held.items())
         left += [pair for pair in rest if type(pair[1]) not in _SHARED_BY_ALL]
-    left = [(name, value) for name, value in left if not _leads_nowhere(value)]
+    left = [(name, value) for name, value in left if not _leads_nowhere(value)] if left else left
     if not left:
         return {}
-    told = _told_by(reduction)
-    return {name: value for name, value in left if id(value) not in told}
+    known = _told_by(reduction)
+    return {name: value for name, value in left if id(value) not in known}
 
 
 def _told_by(reduction: Any) -> set[int]:
@@ -52,7 +57,8 @@ def _told_by(reduction: Any) -> set[int]:
         told.add(id(part))
         for each in _items(part):
             told.add(id(each))
-            told.update(map(id, _items(each)))
+            if type(each) not in _SHARED_BY_ALL and (held := _items(each)):
+                told.update(map(id, held))
     return told
 
 
@@ -117,6 +123,24 @@ class HiddenLinks:
         return not names <= before
 
 
+def state_of_type(kind: type) -> StateOf:
+    """What gives attributes, and what stands in slots, of objects of this type. For as long as no code runs."""
+    place = place_of(kind)
+    plain = type(place) is types.GetSetDescriptorType and not derives(kind, BaseException)
+    if not plain or any(contents_of(base).get("__slots__") for base in mro_of(kind)):
+        return _state
+    read = place.__get__
+
+    def state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        held = read(obj)
+        return (held, _NOTHING) if type(held) is dict else _state(obj)
+
+    return state
+
+
+_NOTHING: dict[str, Any] = {}
+
+
 def _state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Attributes, and what stands in slots."""
     kind = type(obj)
@@ -132,12 +156,13 @@ def _state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 _has_slots: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
-def _items(value: Any) -> Iterator[Any]:
+def _items(value: Any) -> Collection[Any]:
     """What a container of Python's own holds, or of a class derived from one. Runs no code of that class."""
     kind = type(value)
-    base = kind if kind in _HELD else next((each for each in _HELD if derives(kind, each)), None)
-    if base is not None:
-        yield from list(dict.values(value) if base is dict else base.__iter__(value))
+    if not issubclass(kind, _HELD):  # these have no metaclass of anybody's that would be asked
+        return ()
+    base = kind if kind in _HELD else next(each for each in _HELD if derives(kind, each))
+    return list(dict.values(value) if base is dict else base.__iter__(value))
 
 
 def _leads_nowhere(value: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import types
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
@@ -94,22 +94,33 @@ _sentinels = _Sentinels()
 _module_attribute_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
-def globals_of_class(kind: type) -> set[int]:
+def globals_of_class(kind: type, known: dict[object, set[int]]) -> set[int]:
     """Ids of what a library type and its module hold: the library's, whoever refers to it.
 
     Ids of living objects: not to be kept beyond a judgement.
+
+    Args:
+        known: what was found for other types of this judgement: most of one library's have bases and modules in common.
     """
-    if module_name(kind) in ("", "builtins", "__main__"):
+    module = module_name(kind)
+    if module in ("", "builtins", "__main__"):
         return set()
-    holders: list[Mapping[str, Any]] = [
-        contents_of(base)
-        for base in mro_of(kind)
-        if module_name(base) not in ("builtins", "__main__") and not is_of_tracked(base)
-    ]
-    homes = {module_name(kind)} & sys.modules.keys() - tracked_modules  # what the user's own modules hold is the user's
-    holders += [module_contents(sys.modules[name]) for name in homes]
-    values = (value for holder in holders for value in list(holder.values()))
-    return {id(value) for value in values if not is_by_reference(value)}
+    found: set[int] = set()
+    for base in mro_of(kind):
+        if module_name(base) not in ("builtins", "__main__") and not is_of_tracked(base):
+            if base not in known:
+                known[base] = ids_of_held(contents_of(base).values())
+            found |= known[base]
+    if module in sys.modules and module not in tracked_modules:  # what the user's own modules hold is the user's
+        if module not in known:
+            known[module] = ids_of_held(module_contents(sys.modules[module]).values())
+        found |= known[module]
+    return found
+
+
+def ids_of_held(values: Iterable[object]) -> set[int]:
+    """Ids of those of these objects that do not go by reference."""
+    return {id(value) for value in list(values) if not is_by_reference(value)}
 
 
 def is_by_reference(value: object) -> bool:

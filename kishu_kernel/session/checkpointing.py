@@ -169,13 +169,16 @@ class Checkpointer:
         with suppress(Exception):
             self.settle()
 
-    def check_between_cells(self) -> None:
+    def check_between_cells(self, background: Access) -> None:
         """Checks what something else than cells may have touched, so that the next cell answers only for its own.
 
         What did change is in the next checkpoint, and re-running that cell does not give it back.
+
+        Args:
+            background: what code that is no cell's may be touching at this moment.
         """
         cells = self._cells
-        if cells.unchecked == NOTHING or cells.subshell_running or cells.background_access() != NOTHING:
+        if cells.unchecked == NOTHING or cells.subshell_running or background != NOTHING:
             return
         cells.unchecked = self._ledger.narrow_to_changed(cells.unchecked, self._names.variables())
 
@@ -204,6 +207,11 @@ class Checkpointer:
         self._lazy_timeline.flush(timeout)
         return self.recover()
 
-    def await_buffers(self, access: Access) -> None:
-        """Code with this access is about to run: waits until the writer has read the buffers that it may overwrite."""
-        self._ledger.await_buffers(self._cells.background_access() | access)
+    def await_buffers(self, access: Access, background: Access | None = None) -> None:
+        """Code with this access is about to run: waits until the writer has read the buffers that it may overwrite.
+
+        Args:
+            background: what code that is no cell's may be touching at this moment, where the caller has just asked.
+        """
+        background = self._cells.background_access() if background is None else background
+        self._ledger.await_buffers(background | access)

@@ -37,7 +37,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.objects.classes import derives, has_active_metaclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
-from kishu_kernel.objects.codec.pickling import NotStored, encode
+from kishu_kernel.objects.codec.pickling import NotStored, encode, holds_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.keep_rules import KeepRules
@@ -66,6 +66,7 @@ class Ledger:
 
     Attributes:
         state: the session state at the last checkpoint.
+        without_objects: the co-variables that it stored, and that hold nothing but containers and atoms.
         ambient: the state outside the namespace.
     """
 
@@ -85,12 +86,18 @@ class Ledger:
         self._lost: tuple[Names, ...] = ()
         """Co-variables that the last checkout could not bring back."""
         self.state: dict[Names, CheckpointId] = {}
+        self.without_objects: frozenset[Names] = frozenset()
         self.ambient = AmbientState(table, lambda: self.timeline.session)
 
     @property
     def timeline(self) -> Timeline:
         """The history. Safe to read from any thread."""
         return self._lazy_timeline.get()
+
+    @property
+    def is_writing(self) -> bool:
+        """Something that was taken is not on the disk."""
+        return self._lazy_timeline.opened is not None and self._lazy_timeline.opened.store.pending
 
     # -- what has changed ------------------------------------------------------------------------
 
@@ -147,6 +154,7 @@ class Ledger:
         costs = self._recomputation.leave_out(run, delta, encoded, self.state, self._payload_size)
         payloads = [each for each in encoded if isinstance(each, Payload)]
         ambient = self.ambient.records()
+        after = self.state_after(delta)
         checkpoint = replace(
             self._blank(run),
             created=told.created,
@@ -156,7 +164,7 @@ class Ledger:
             inputs=delta.inputs,
             versions=version_records(judgement, encoded, variables, run.code),
             dropped=(*delta.dropped, *self._lost),
-            population=_count_names(self.state_after(delta)),
+            population=_count_names(after),
             aliases=self._names.aliases(),
             ambient=ambient.after,
             ambient_before=ambient.before,
@@ -170,7 +178,8 @@ class Ledger:
         def remember() -> None:
             self._detector.adopt(judgement)
             self._lost = ()
-            self.state = state_after(self.state, delta, kept.id)
+            self.state = {**after, **dict.fromkeys((change.names for change in delta.changes), kept.id)}
+            self.without_objects = frozenset(each.names for each in payloads if not holds_objects(each.stream))
             self.ambient.remember(kept.id, ambient)
             self._recomputation.remember(kept.id, costs)
 
@@ -252,6 +261,10 @@ class Ledger:
     def bound_classes(self, variables: Mapping[str, Any]) -> TokenOf | None:
         """The classes that are co-variables of their own, as in `Detector.bound_classes`."""
         return self._detector.bound_classes(variables)
+
+    def kinds_in(self, names: Names) -> frozenset[type]:
+        """Types of the objects in a co-variable, as in `Detector.kinds_in`."""
+        return self._detector.kinds_in(names)
 
     def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
         """Whether a co-variable still is what its version says, as in `Detector.is_unchanged`."""

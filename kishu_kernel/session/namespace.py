@@ -11,6 +11,7 @@ was ever displayed would be one co-variable.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ _FRONTEND = re.compile(
 """Names that only hidden code of VS Code, Data Wrangler, ipykernel's debugger or a variable inspector contains."""
 _RESULT = re.compile(r"_(\d+)")
 _NONE: Mapping[str, str] = {}
+_ABSENT: Any = object()
 
 
 def is_frontend_code(code: str) -> bool:
@@ -65,6 +67,40 @@ class _Contents:
     out: Mapping[Any, Any]
     claimed: Set[str]
     modules: ModulesSnapshot | None
+
+
+class _KindsOfNames:
+    """Every name that was ever bound, sorted once: a cell must not pay for the names that there are.
+
+    Attributes:
+        internal: those that IPython and frontends rebind all the time, whatever they are bound to.
+        doubtful: others that may be IPython's.
+        results: `_1`, `_2`, ..., in the order in which they were first seen.
+    """
+
+    def __init__(self) -> None:
+        self._sorted: set[str] = set()
+        self.internal: set[str] = set()
+        self.doubtful: set[str] = set()
+        self.results: dict[str, None] = {}
+
+    def sort(self, live: dict[Any, Any]) -> bool:
+        """Sorts the names that are new. False where one is not a plain `str`: then nothing here says anything."""
+        names = list(dict.keys(live))
+        if set(map(type, names)) - _PLAIN:
+            return False
+        for name in [each for each in names if each not in self._sorted]:
+            self._sorted.add(name)
+            if is_result(name):
+                self.results[name] = None
+            elif name in _REBOUND or _INTERNAL_PATTERN.fullmatch(name):
+                self.internal.add(name)
+            if name[:1] in ("_", "I", "O") and name not in self.internal:
+                self.doubtful.add(name)
+        return True
+
+
+_PLAIN = {str}
 
 
 class UserNamespace:
@@ -91,6 +127,7 @@ class UserNamespace:
         """Those of them that are the user's by now."""
         self._before_swap: _Contents | None = None
         """What `swapping` found."""
+        self._kinds = _KindsOfNames()
 
     def variables(self) -> dict[str, Any]:
         """The user's variables as they are now, and the data of their own modules: name -> object."""
@@ -101,7 +138,18 @@ class UserNamespace:
 
     def notebook_variables(self) -> dict[str, Any]:
         """The user's variables as they are now: name -> object."""
-        found = {name: obj for name, obj in self._bound() if not self._is_injected(name, obj)}
+        if not self._kinds.sort(self.live):
+            return self._without_aliases({name: obj for name, obj in self._bound() if not self._is_injected(name, obj)})
+        found = dict.copy(self.live)
+        for name in found.keys() & self._kinds.internal:
+            del found[name]
+        for doubtful in (self._kinds.doubtful, self._injected.keys(), self._hidden.keys()):
+            for name in found.keys() & doubtful:
+                if self._is_injected(name, found[name]):
+                    del found[name]
+        return self._without_aliases(found)
+
+    def _without_aliases(self, found: dict[str, Any]) -> dict[str, Any]:
         for name in self.aliases():
             found.pop(name, None)
         return found
@@ -134,11 +182,27 @@ class UserNamespace:
         found = {
             name: NOTHING_DISPLAYED for name, obj in bound.items() if type(obj) is str and obj == NOTHING_DISPLAYED
         }
-        results = {id(obj): name for name, obj in self._bound() if is_result(name)}
+        results = {id(obj): name for name, obj in self._results()}
         for name, obj in bound.items():
             if id(obj) in results:
                 found[name] = results[id(obj)]
         return found
+
+    def references(self, names: Iterable[str]) -> Counter[int]:
+        """Ids of the objects that these names are bound to -> how often the namespace, and `Out`, refer to each.
+
+        What IPython has bound itself, as a result, it keeps once more, by its name.
+        """
+        known = {*names, *OUTPUT_ALIASES}
+        hidden = [obj for name, obj in [*self._hidden.items()] if name in known]
+        shown = [obj for number, obj in dict.items(self._out()) if f"_{number}" in known]
+        return Counter(map(id, (*(obj for name, obj in self._bound() if name in known), *hidden, *shown)))
+
+    def _results(self) -> Iterable[tuple[str, Any]]:
+        if not self._kinds.sort(self.live):
+            return [(name, obj) for name, obj in self._bound() if is_result(name)]
+        found = ((name, dict.get(self.live, name, _ABSENT)) for name in self._kinds.results)
+        return [(name, obj) for name, obj in found if obj is not _ABSENT]
 
     @contextmanager
     def rebinding(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> Iterator[None]:

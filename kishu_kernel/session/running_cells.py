@@ -113,9 +113,15 @@ class RunningCells:
 
     # -- what is to be checked -------------------------------------------------------------------
 
-    def touched_between_cells(self) -> bool:
-        """Whether something else than cells may have touched variables since the last checkpoint. False in a cell."""
-        return not self._tickets and (self.unchecked != NOTHING or self.background_access() != NOTHING)
+    def touched_between_cells(self, background: Access | None = None) -> bool:
+        """Whether something else than cells may have touched variables since the last checkpoint. False in a cell.
+
+        Args:
+            background: what `background_access` has just returned.
+        """
+        if self._tickets or self.unchecked != NOTHING:
+            return not self._tickets
+        return (self.background_access() if background is None else background) != NOTHING
 
     def mark_checked(self, touched: Access = NOTHING) -> None:
         """All that was unchecked has been checked, and `touched` besides.

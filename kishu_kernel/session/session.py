@@ -124,13 +124,13 @@ class Session:
         """
         with self._gate:
             self._checkpointer.recover()
-            access = cell_access(source)
+            access, background = cell_access(source), self._cells.background_access()
             if not hidden:
-                touched = self._cells.touched_between_cells()
+                touched = self._cells.touched_between_cells(background)
                 self._checkpointer.finish_interrupted()
-                self._checkpointer.check_between_cells()
+                self._checkpointer.check_between_cells(background)
                 self._ledger.ambient.begin(touched, access, source, alone=not self._cells.any_running)
-            self._checkpointer.await_buffers(access)
+            self._checkpointer.await_buffers(access, background)
             return self._cells.begin(source, main=main)
 
     def after_cell(self, ticket: Ticket, run: CellRun, outputs: Outputs = ()) -> Checkpoint | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # most sessions need none
 BUDGET = 2.0
 """Seconds of work after one checkpoint. What was not checked comes first after the next one."""
 
-SLICE = 0.005
+SLICE = 0.02
 """Seconds that pieces take which are done in one go, but for the last one."""
 
 SOON, LATER = 0.005, 0.2
@@ -120,7 +120,7 @@ class ThinkTime:
 
     def _may_go_on(self) -> bool:
         """There is more to do, and nothing to wait for."""
-        return self.left and not self._trials.waits_for_checker and not self._ledger.timeline.store.pending
+        return self.left and not self._trials.waits_for_checker and not self._ledger.is_writing
 
     def _next_piece(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> Callable[[], None]:
         """The next piece, which is then no longer among those that are left."""

@@ -23,6 +23,9 @@ from kishu_kernel.store.write_behind.jobs import Failure
 from kishu_kernel.store.write_behind.placeholders import unwritten_names
 from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 
+_PAGES = 1 << 16
+"""Bytes by which the store grows at most for one small checkpoint: its pages."""
+
 SPARE = 0.9
 """The share of its limit down to which old payloads are dropped, lest every checkpoint drops some."""
 
@@ -129,6 +132,8 @@ class Timeline(StoredHistory):
         self.on_written: Callable[[CheckpointId], None] = lambda _: None
         self._collect_above = limit
         """Size of the store in bytes above which payloads are dropped."""
+        self._room = 0
+        """Bytes by which it can grow before it must be looked at again."""
         self._after_write = after_write
         self.session = session
         self._failed_branch: str | None = None
@@ -155,14 +160,14 @@ class Timeline(StoredHistory):
         if renamed:
             self.notices.append(f"The notebook has branches or tags of the same names: here {', '.join(renamed)}.")
         self.limit = self._collect_above = limit
+        self._room = 0
         self._after_write = after_write
 
     def new_id(self) -> CheckpointId:
-        """An id that no checkpoint has."""
-        while True:
-            id = CheckpointId(secrets.token_hex(8))
-            if not self.store.contains(id):
-                return id
+        """An id that no checkpoint has: 64 random bits. The store is not asked, which would cost every cell a look."""
+        while (id := CheckpointId(secrets.token_hex(8))) in self._known:
+            pass
+        return id
 
     def append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
         """Hands a child of the head to the writer, which writes it in one transaction with its payloads.
@@ -230,9 +235,16 @@ class Timeline(StoredHistory):
         if kept.id not in self.store.unwritten():  # else it is about to be extended, and what is known is newer
             self._known[kept.id] = replace(kept, outputs=())
             self.on_written(kept.id)
-        if self._collect_above is not None and self.store.statistics().bytes > self._collect_above:
-            self._make_room()
+        if self._collect_above is not None:
+            self._room -= 2 * kept.written_bytes + _PAGES
+            if self._room <= 0:
+                self._look_at_size(self._collect_above)
         self._after_write()
+
+    def _look_at_size(self, limit: int) -> None:
+        if self.store.statistics().bytes > limit:
+            self._make_room()
+        self._room = (self._collect_above or limit) - self.store.statistics().bytes
 
     def move(self, to: CheckpointId | None, branch: str | None = None) -> None:
         """Puts the head on another checkpoint. Works on a full disk, too: the store notes it when it can.

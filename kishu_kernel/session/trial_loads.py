@@ -24,7 +24,7 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import module_name, qualified_name
 from kishu_kernel.objects.codec.load_guard import NotHarmlessError
-from kishu_kernel.objects.codec.pickling import Stored
+from kishu_kernel.objects.codec.pickling import Stored, holds_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.checker.messages import PATIENCE, Answer, NoAnswerError
 from kishu_kernel.session.isolated_loads import WAIT, IsolatedLoads, ShouldStop
@@ -38,9 +38,6 @@ LONG = 0.1
 """Seconds. A co-variable whose trial takes longer is tried again only when its types have changed."""
 QUEUED_AT_MOST = 500
 """Versions that wait for a trial; the oldest are given up."""
-
-_CLASS_OR_FUNCTION = b"\x93"
-"""The opcode of pickle without which a stream holds nothing but containers of atoms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +86,19 @@ class TrialLoads:
         self._tried: dict[Names, _Tried] = {}
         self._inexact: set[str] = set()
         """Types that do not come back as they were, as records name them."""
+        self._come_back: set[type] = set()
+        """Types of harmless libraries, instances of which have come back with all their attributes."""
         self._asked: _Trial | None = None
         self.failures_found = 0
 
     def add(self, checkpoint: Checkpoint) -> None:
-        """The versions that a checkpoint has stored are to be tried, before those of earlier checkpoints."""
-        stored = [(Version(each.names, checkpoint.id), each) for each in checkpoint.versions if each.stored]
-        self._queue.extendleft(reversed(stored))
+        """The versions that a checkpoint has stored are to be tried, before those of earlier checkpoints.
+
+        Where there are only containers of atoms, no attribute can be missing.
+        """
+        for each in reversed(checkpoint.versions):
+            if each.stored and each.names not in self._ledger.without_objects:
+                self._queue.appendleft((Version(each.names, checkpoint.id), each))
 
     @property
     def left(self) -> bool:
@@ -137,8 +140,11 @@ class TrialLoads:
             if found is not None:
                 self._distrust(version, record, found, ())
             return
+        held = self._ledger.kinds_in(record.names)
+        if held and held <= self._come_back and not self._inexact:
+            return
         stored = self._ledger.timeline.store.load(version)
-        if _CLASS_OR_FUNCTION not in stored.stream or len(stored.stream) > STREAM_AT_MOST:
+        if not holds_objects(stored.stream) or len(stored.stream) > STREAM_AT_MOST:
             return
         started = time.perf_counter()
         self._tried[record.names] = _Tried(LONG * 2, types)  # unless it comes to an end
@@ -169,6 +175,8 @@ class TrialLoads:
         if guard.forbidden is None:
             self._tried[trial.record.names] = _Tried(time.perf_counter() - started, _types_of(trial.record))
             self._conclude(trial, after)
+            if not self._inexact:
+                self._come_back |= self._ledger.kinds_in(trial.record.names)
 
     def _ask_checker(self, trial: _Trial, stored: Stored) -> None:
         """The answer is for a later piece of think time."""

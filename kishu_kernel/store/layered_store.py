@@ -13,7 +13,7 @@ from itertools import chain
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
-from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, Store, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, Store, StoredPayload
 
 
 class LayeredStore:
@@ -40,6 +40,13 @@ class LayeredStore:
         """As in `Store`."""
         kept = self._above.commit(checkpoint, payloads, _set(refs), between_writes)
         self._unset(refs)
+        return kept
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """As in `Store`."""
+        kept = self._above.commit_together([replace(each, refs=_set(each.refs)) for each in commits])
+        for each in commits:
+            self._unset(each.refs)
         return kept
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:

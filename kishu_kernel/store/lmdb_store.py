@@ -28,7 +28,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.store import garbage
-from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, StoredPayload
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.chunk_reader import ChunkLoader, chunk_tables
 from kishu_kernel.store.disk.chunk_writer import ChunkWriter
@@ -38,6 +38,7 @@ from kishu_kernel.store.disk.orphans import remove_orphans
 from kishu_kernel.store.disk.record_cache import RecordCache
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.format.schema import Manifest
 from kishu_kernel.store.format.signatures import StoreSignatures
 from kishu_kernel.store.format.signing import Signer, user_signer
 
@@ -87,36 +88,35 @@ class LmdbStore:
         between_writes: BetweenWrites = lambda: None,
     ) -> Checkpoint:
         """As in `Store`. O(bytes of the payloads) to hash them, then O(new bytes) to compress and write."""
+        [kept] = self._commit([Commit(checkpoint, payloads, refs)], between_writes)
+        return kept
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """As in `Store`: one transaction, and all of them or none."""
+        return self._commit(commits)
+
+    def _commit(self, commits: Sequence[Commit], between_writes: BetweenWrites = lambda: None) -> list[Checkpoint]:
         self._check_open()
-        record_size(checkpoint)  # raises before anything is written
-        _check_refs(refs)
+        for each in commits:
+            record_size(each.checkpoint)  # raises before anything is written
+            _check_refs(each.refs)
+        payloads = [payload for each in commits for payload in each.payloads]
         made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
         writer = ChunkWriter(self._environment, payloads, between_writes)
         try:
-            manifests: dict[bytes, bytes] = {}
-            for manifest in writer.prepare():
-                key = schema.version_key(Version(manifest.names, checkpoint.id))
-                manifests[key] = schema.encode_manifest(manifest)
+            manifests = writer.prepare()
 
-            def work(txn: Transaction[bytes]) -> Checkpoint:
+            def work(txn: Transaction[bytes]) -> list[Checkpoint]:
                 added = writer.finish(txn)
+                changed = writer.changed_payloads
                 signatures = self._identity.signatures_for_writing(txn, self._tables)
-                changed = {schema.version_key(Version(each.names, checkpoint.id)) for each in writer.changed_payloads}
                 for key, value in made.items():
                     txn.put(key, value, db=self._tables["meta"], overwrite=False)
-                for key, body in manifests.items():
-                    if key in changed:
-                        txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
-                    else:
-                        value = signatures.signed("versions", key, body)
-                        txn.put(key, value, db=self._tables["versions"])
-                        added += len(value)
-                kept = torn_reads.without_payloads(checkpoint, writer.changed_payloads)
-                kept = replace(kept, written_bytes=added + record_size(kept))
-                txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
-                self._put_record(txn, signatures, kept)  # what is not trusted is not signed
-                self._set_refs(txn, refs)
-                return kept
+                rest = iter(manifests)
+                return [
+                    self._put(txn, signatures, each, list(islice(rest, len(each.payloads))), added, changed)
+                    for each in commits
+                ]
 
             kept = self._write(work, [schema.checkpoint_key(checkpoint.id)], writer.waiting_bytes)
         except StoreError:
@@ -125,6 +125,38 @@ class LmdbStore:
             raise
         if writer.leaves_orphans:  # memory that changes all the time would fill the disk with them
             self._remove_orphans()
+        return kept
+
+    def _put(
+        self,
+        txn: Transaction[bytes],
+        signatures: StoreSignatures,
+        commit: Commit,
+        manifests: Sequence[Manifest],
+        added: dict[Digest, int],
+        changed: Sequence[Payload],
+    ) -> Checkpoint:
+        """Put the manifests, the record and the refs of a commit, whose chunks are there. The checkpoint as kept.
+
+        Args:
+            added: bytes of new chunks. What this commit accounts for is taken out.
+            changed: payloads that must not be stored.
+        """
+        lost = [each for each in commit.payloads if any(each is other for other in changed)]
+        written = 0
+        for payload, manifest in zip(commit.payloads, manifests, strict=True):
+            key = schema.version_key(Version(manifest.names, commit.checkpoint.id))
+            if any(payload is each for each in lost):
+                txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
+                continue
+            value = signatures.signed("versions", key, schema.encode_manifest(manifest))
+            txn.put(key, value, db=self._tables["versions"])
+            written += len(value) + sum(added.pop(digest, 0) for digest in manifest.digests)
+        kept = torn_reads.without_payloads(commit.checkpoint, lost)
+        kept = replace(kept, written_bytes=written + record_size(kept))
+        txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
+        self._put_record(txn, signatures, kept)  # what is not trusted is not signed
+        self._set_refs(txn, commit.refs)
         return kept
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:

@@ -23,7 +23,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.store import garbage
-from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, StoredPayload
 from kishu_kernel.store.format import chunks, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
 from kishu_kernel.store.format.compression import stored_size
@@ -92,6 +92,10 @@ class MemoryStore:
                 self._versions.pop(schema.version_key(Version(payload.names, checkpoint.id)), None)
             self._versions.update(manifests)
             return kept
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """As in `Store`."""
+        return [self.commit(each.checkpoint, each.payloads, each.refs) for each in commits]
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`."""

@@ -14,6 +14,7 @@ import pytest
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import Buffer, CheckpointId, Payload, SessionId, Version
 from kishu_kernel.store import Blob, Store
+from kishu_kernel.store.base import Commit
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, ROW_SIZE
 
 from .stores import MAKERS
@@ -48,6 +49,23 @@ def test_a_checkpoint_comes_back_as_it_was(store: Store) -> None:
     assert kept == replace(full(1), written_bytes=kept.written_bytes)
     assert store.checkpoint(kept.id) == kept
     assert store.contains(kept.id)
+
+
+def test_what_is_committed_together_is_as_if_committed_one_by_one(store: Store, tmp_path: Path) -> None:
+    same, other = noise(5000), noise(6000, seed=1)
+    commits = [
+        Commit(full(1), [payload(same), payload(other, names=("y",))], {"branch/main": checkpoint_id(1)}),
+        Commit(trivial(2), [payload(same)], {"branch/main": checkpoint_id(2), "head/s": checkpoint_id(2)}),
+        Commit(trivial(3), [], {"head/s": None}),
+    ]
+    kept = store.commit_together(commits)
+    assert [each.id for each in kept] == [checkpoint_id(n) for n in (1, 2, 3)]
+    assert [store.checkpoint(each.id) for each in kept] == kept
+    assert store.refs() == {"branch/main": checkpoint_id(2)}
+    for number, name, stream in ((1, "x", same), (1, "y", other), (2, "x", same)):
+        assert store.load(Version((name,), checkpoint_id(number))).stream == stream
+    assert kept[0].written_bytes > len(same) + len(other)
+    assert kept[1].written_bytes < len(same)  # its chunk was there
 
 
 def test_a_payload_comes_back_as_it_was(store: Store) -> None:
@@ -88,6 +106,21 @@ def test_buffers_of_any_shape_and_format(store: Store) -> None:
     blob.readinto(target)
     none.readinto(memoryview(b""))
     assert target.tobytes() == data
+
+
+def test_chunks_are_read_one_by_one(store: Store) -> None:
+    data = noise(3 * CHUNK_SIZE + 100)
+    store.commit(trivial(1), [payload(b"s", data, b"short")], {})
+    blob, short = store.load(X1).blobs
+    assert len(blob.digests) == 4
+    target = memoryview(bytearray(CHUNK_SIZE + 100))
+    blob.read_parts([1, 3], target)
+    assert target == data[CHUNK_SIZE : 2 * CHUNK_SIZE] + data[3 * CHUNK_SIZE :]
+    assert len(short.digests) == 1
+    short.read_parts([0], target[:5])
+    assert target[:5] == b"short"
+    with pytest.raises(LoadError):
+        blob.read_parts([0], target)
 
 
 def test_a_target_of_another_size_is_refused(store: Store) -> None:

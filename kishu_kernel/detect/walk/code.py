@@ -21,6 +21,11 @@ _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 
 def walk_function(walk: Walk, obj: types.FunctionType) -> None:
     """A function: if it is the notebook's, what its code names may be touched."""
+    reference = walk.references.get(obj)
+    if reference is not None:
+        walk.unlink(obj)
+        walk.parts.append(reference)
+        return
     if walk.reducer.is_notebook_function(obj):
         walk.codes.add(obj.__code__)
     else:

@@ -66,11 +66,12 @@ class ObjectWalk(Walk):
         plain = array_type()
         if plain is not None:
             self.handlers[plain] = walk_array
+        self.handlers_at_first = len(self.handlers)
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""
         if kind not in self.statics:
-            self.statics[kind] = library_globals_of(kind)
+            self.statics[kind] = library_globals_of(kind, self.shared.held_by_libraries)
         self.static |= self.statics[kind]
         if is_untraversable(kind):
             if is_fingerprint_only(kind):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+import types
 from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
@@ -34,8 +36,6 @@ from kishu_kernel.process.native import peek
 
 _HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 _ON_INSTANCES = frozenset(_HOOKS)
-_WHOLE = (make_instance, make_derived)
-"""What makes instances of which nothing was left out."""
 _MADE_IN_C = 1 << 8
 """A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
 
@@ -52,7 +52,10 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
                 raise TypeError("a global of the notebook is no place to find it again")
             walk.unlink(obj)
             walk.note_module(module)
-            walk.text(b"g", f"{module}:{reduced}".encode())
+            place = f"{module}:{reduced}".encode()
+            walk.text(b"g", place)
+            if kind is types.FunctionType and len(place) < 256:  # as what makes instances: met once an instance
+                walk.references[obj] = b"g%d:%b" % (len(place), place)
             return
         children = list(reduced)
         children[3:5] = [None if items is None else list(items) for items in children[3:5]]
@@ -61,20 +64,14 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     except Exception:
         refused(walk, obj)
         return
-    whole = any(children[0] is each for each in _WHOLE)
-    if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and not whole and attributes(obj):
+    make = children[0]
+    whole = make is make_instance or make is make_derived  # nothing was left out
+    is_value, dynamic = _known(walk, kind)
+    if is_value and not whole and _is_notebooks_value(kind) and attributes(obj):
         walk_opaque(walk, obj)  # the notebook's own, of a base whose reduction leaves out what it adds
         return
-    known = walk.known.get(kind)
-    if known is None:
-        known = walk.known[kind] = (is_value_type(kind), is_dynamic(kind))
-    is_value, dynamic = known
     walk.dynamic = walk.dynamic or dynamic
-    if (
-        (is_value and not (whole and attributes(obj)))
-        or children[0] is module_attribute
-        or walk.reducer.is_copy_on_write(obj)
-    ):
+    if (is_value and not (whole and attributes(obj))) or make is module_attribute or walk.reducer.is_copy_on_write(obj):
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
@@ -90,7 +87,35 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     walk.parts.append(b"r%d;" % len(children))
     if walk.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
         walk.shared.census.update(_counted(kind, attributes(obj)))
-    walk.stack.extend(reversed(children))
+    if make is copyreg.__newobj__ and len(children) > 2 and _write_newobj(walk, kind, children[1]):  # type: ignore[attr-defined]
+        walk.stack.extend(children[:1:-1])
+    else:
+        walk.stack.extend(reversed(children))
+
+
+def _write_newobj(walk: Walk, kind: type, arguments: Any) -> bool:
+    """Writes what makes most instances, as the loop would, once the class is known; False where that is not all."""
+    if type(arguments) is not tuple or len(arguments) != 1 or arguments[0] is not kind or walk.hubs:
+        return False
+    function, cls = walk.references.get(copyreg.__newobj__), walk.references.get(kind)  # type: ignore[attr-defined]
+    key = id(arguments)
+    if function is None or cls is None or key in walk.memo or key in walk.static:
+        return False
+    walk.memo[key] = len(walk.memo)
+    walk.parts.append(b"%bt1;%b" % (function, cls))
+    return True
+
+
+def _known(walk: Walk, kind: type) -> tuple[bool, bool]:
+    """Whether instances are values, and dynamic."""
+    known = walk.known.get(kind)
+    if known is None:
+        known = walk.known[kind] = (is_value_type(kind), is_dynamic(kind))
+    return known
+
+
+def _is_notebooks_value(kind: type) -> bool:
+    return module_name(kind) == "__main__" and issubclass(kind, VALUE_TYPES)
 
 
 def _is_among(held: Any, parts: list[Any], depth: int = 3) -> bool:
@@ -170,13 +195,15 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
 def walk_member(walk: Walk, obj: Any) -> None:
     """A member of an enum. It is the class's, and so are its attributes: it is told by its value."""
     known = walk.members.get(id(obj))
-    if known is None:
-        known = walk.members[id(obj)] = (obj, _told_member(walk, obj))
-    if known[1] is None:
+    told = _told_member(walk, obj) if known is None else known[1]
+    if told is None:
+        told = _librarys_member(walk, obj)
+    walk.members[id(obj)] = obj, told
+    if told is None:
         walk_reduction(walk, obj)
         return
     walk.unlink(obj)
-    walk.parts.append(known[1])
+    walk.parts.append(told)
 
 
 def _told_member(walk: Walk, obj: Any) -> bytes | None:
@@ -188,6 +215,25 @@ def _told_member(walk: Walk, obj: Any) -> bytes | None:
         return None
     walk.bound_classes.add(token)
     return b"e" + ATOMS[type(value)](value) + b"b" + token
+
+
+def _librarys_member(walk: Walk, obj: Any) -> bytes | None:
+    """What is written of a member of a library's class, as the loop writes it; None where the class was not met yet."""
+    kind = type(obj)
+    reference = walk.references.get(kind)
+    if reference is None or walk.shared.census is not None or _known(walk, kind) != (True, False):
+        return None
+    try:
+        reduced = walk.reducer.decompose(obj)
+    except Exception:
+        return None
+    if type(reduced) is not tuple or len(reduced) != 2 or reduced[0] is not kind or len(reduced[1]) != 1:
+        return None
+    [value] = reduced[1]
+    if type(value) not in (str, int):
+        return None
+    written = repr([value]).encode("utf-8", "surrogatepass")
+    return b"r2;%bt1;R%d:%b" % (reference, len(written), written) if len(written) < 256 else None
 
 
 def _members(walk: Walk, kind: type) -> frozenset[int]:

@@ -32,6 +32,7 @@ class Fingerprint:
         widget_setup: of the widgets in it, the part that no person can change on the screen.
         modules: own modules of the user's that it leads to, by a function, a class or themselves.
         classes: tokens of the classes that it refers to, and that other variables are bound to.
+        kinds: types of objects that it leads to, but for plain ones of Python's own.
         token: that of the class that the variable itself is bound to, where others refer to it so.
     """
 
@@ -49,6 +50,7 @@ class Fingerprint:
     widget_setup: bytes = b""
     modules: frozenset[str] = frozenset()
     classes: frozenset[bytes] = frozenset()
+    kinds: frozenset[type] = frozenset()
     token: bytes | None = None
 
 

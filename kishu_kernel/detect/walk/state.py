@@ -26,6 +26,8 @@ from kishu_kernel.process.memory import overlaps
 Handler = Callable[[Any, Any], None]
 """Walks one object: takes the walk and the object."""
 
+_NONE: frozenset[type] = frozenset()
+
 _STEPS_BETWEEN_STOPS = 1023
 """After so many objects a walk asks whether it is to stop."""
 
@@ -37,6 +39,7 @@ class Shared:
     Attributes:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
         statics: for each type met, what its library holds (`globals_of_class`).
+        held_by_libraries: the same, for each library, module and class that was asked.
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         under_way: ids of the objects from which a walk apart is under way.
@@ -50,6 +53,7 @@ class Shared:
     table: ReductionTable
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
     statics: dict[type, set[int]] = field(default_factory=dict)
+    held_by_libraries: dict[object, set[int]] = field(default_factory=dict)
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     under_way: set[int] = field(default_factory=set)
@@ -99,11 +103,13 @@ class Walk:
         self.root = 0  # the hub that it began with
         self.began_with = 0
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
-        self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
+        self.references: dict[Any, bytes] = {}  # classes and functions that go by reference: asked once an instance
         self.class_bytes: dict[type, bytes] = {}  # those of which a visit adds these bytes, and does nothing else
         self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
         self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Handler] = {}
+        self.handlers_at_first = 0
+        self.kinds_apart = _NONE  # types that were met by walks of their own
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""
@@ -152,6 +158,7 @@ class Walk:
             widget_setup=b"".join(self.widget_setup),
             modules=frozenset(self.modules),
             classes=frozenset(self.bound_classes),
+            kinds=self._kinds(),
         )
 
     def _walk_hidden(self, constants: list[Any]) -> dict[int, bytes]:
@@ -166,6 +173,12 @@ class Walk:
                 walked.add(number)
                 self.text(b"H", name)
                 self._walk(value, constants)
+
+    def _kinds(self) -> frozenset[type]:
+        """All types that were met, beside those that every walk knows."""
+        if len(self.handlers) == self.handlers_at_first and not self.kinds_apart:
+            return _NONE
+        return self.kinds_apart.union(self.handlers)
 
     def _links(self) -> Links:
         links = self.twin.memo(self.memo)
@@ -267,6 +280,7 @@ class Walk:
         self.sequences.extend(taken.sequences)
         self.bound_classes |= taken.classes
         self.modules |= taken.modules
+        self.kinds_apart |= taken.kinds
         return taken
 
     def note_module(self, name: object) -> None:

@@ -46,7 +46,7 @@ class BackgroundCode:
     ) -> None:
         self._code = NotebookCode(namespace)
         self._hooks = hooks
-        self._own_threads = weakref.WeakSet([] if late else threading.enumerate())
+        self._own_threads = {id(each): each for each in ([] if late else threading.enumerate())}
         self._own_uncounted = _thread._count() - _counted(threading.enumerate())
         self._loops: weakref.WeakSet[Any] = weakref.WeakSet()
 
@@ -56,7 +56,7 @@ class BackgroundCode:
             return (
                 self._in_threads()
                 or any(map(self._in_loop, self._known_loops()))
-                or any(map(self._handles, _SIGNALS))
+                or any(self._code.touches(handler) for handler in _handlers())
                 or any(map(self._code.touches, self._hooks()))
                 or any(map(self._code.touches, gc.callbacks))
             )
@@ -87,7 +87,7 @@ class BackgroundCode:
     def _is_kernels(self, thread: threading.Thread) -> bool:
         """Whether a thread is the kernel's, or runs nothing outside of cells but what is found in its event loop."""
         return (
-            thread in self._own_threads
+            id(thread) in self._own_threads
             or thread is threading.current_thread()
             or thread is threading.main_thread()
             or is_kernels(thread)
@@ -135,11 +135,10 @@ class BackgroundCode:
         # The cell itself is such a task while it is awaited; the kernel runs it from its own modules.
         return not is_kernels(coroutine) and self._code.holds([coroutine])
 
-    # -- signals --------------------------------------------------------------------------------
 
-    def _handles(self, number: int) -> bool:
-        handler = _handler_of(number)
-        return handler is not None and type(handler) is not int and self._code.touches(handler)
+def _handlers() -> list[Any]:
+    """Returns the handlers of signals that are written in Python."""
+    return [each for each in map(_handler_of, _SIGNALS) if type(each) is not int and each is not None]
 
 
 _OF_EVERY_THREAD = frozenset(vars(threading.Thread()))

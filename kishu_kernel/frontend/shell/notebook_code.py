@@ -14,6 +14,8 @@ import types
 import weakref
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.classes import has_active_metaclass, module_name
@@ -21,6 +23,9 @@ from kishu_kernel.objects.questions import makes_user_values
 
 _MAX_OBJECTS = 100
 """Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""
+
+_ASKED_ONE_BY_ONE = 4
+"""Objects that are looked for among all variables; for more, a table of these is made."""
 
 _KERNEL = frozenset(
     {
@@ -72,7 +77,7 @@ class NotebookCode:
 
     def touches(self, function: Any, arguments: Sequence[Any] = ()) -> bool:
         """Whether this call runs code of the notebook, or works on its values. Takes some 50 microseconds at most."""
-        if type(function) is types.MethodType and not arguments and self._is_not_followed(type(function.__self__)):
+        if type(function) is types.MethodType and self._are_not_followed((function.__self__, *arguments)):
             return self.owns(function.__func__)  # nearly all that a kernel waits for
         arguments = list(arguments)
         while type(function) is functools.partial:
@@ -94,7 +99,7 @@ class NotebookCode:
         """Whether these objects are, or refer to, code or values of the notebook; the nearest are looked at first."""
         todo = deque(objects)
         seen: set[int] = set()
-        values: set[int] | None = None
+        bound = _Bound(self._namespace)
         for _ in range(_MAX_OBJECTS):
             if not todo:
                 return False
@@ -107,10 +112,8 @@ class NotebookCode:
             seen.add(id(obj))
             if self.owns(obj):
                 return True
-            if _is_data(kind):
-                values = self._values() if values is None else values
-                if id(obj) in values:
-                    return True
+            if _is_data(kind) and obj in bound:
+                return True
             if not self._is_not_followed(kind):
                 todo.extend(_inside(obj))
         return False
@@ -138,8 +141,25 @@ class NotebookCode:
         name = module_name(kind)
         return name in _MACHINERY or name.partition(".")[0] in _KERNEL or issubclass(kind, _NOT_FOLLOWED)
 
-    def _values(self) -> set[int]:
-        return {id(obj) for obj in dict.values(self._namespace) if _is_data(type(obj))}
+    def _are_not_followed(self, objects: Iterable[Any]) -> bool:
+        return all(self._is_not_followed(type(each)) for each in objects)
+
+
+class _Bound:
+    """What variables are bound to at this moment. To ask for a few objects takes some microseconds."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+        self._asked = 0
+        self._ids: set[int] | None = None
+
+    def __contains__(self, obj: object) -> bool:
+        self._asked += 1
+        if self._asked <= _ASKED_ONE_BY_ONE:
+            return any(map(is_, list(dict.values(self._namespace)), repeat(obj)))
+        if self._ids is None:
+            self._ids = set(map(id, list(dict.values(self._namespace))))
+        return id(obj) in self._ids
 
 
 def _is_frontends(code: types.CodeType) -> bool:

@@ -426,8 +426,14 @@ def _source(text: str, expressions: Mapping[str, str]) -> str:
 def _flush_own(*streams: Any) -> None:
     """Flushes the kernel's own streams. One that the user has put there is not touched: it may do anything."""
     for stream in streams:
-        if module_name(type(stream)).startswith("ipykernel."):
+        if module_name(type(stream)).startswith("ipykernel.") and _holds_text(stream):
             stream.flush()
+
+
+def _holds_text(stream: Any) -> bool:
+    """Whether what was written to a stream of ipykernel's may not have been sent yet. To flush it takes two threads."""
+    buffers = getattr(stream, "_buffers", None)
+    return True if buffers is None else bool(buffers)
 
 
 def _connection_file(shell: Any) -> str | None:

@@ -23,7 +23,8 @@ import cloudpickle
 
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
-from kishu_kernel.objects.arrays import array_type, is_of_arrays
+from kishu_kernel.objects.arrays import array_type, is_array_type, is_of_arrays
+from kishu_kernel.objects.classes import has_dict
 from kishu_kernel.objects.codec.buffers import Arrays, materialized
 from kishu_kernel.objects.codec.class_streams import ClassLoads, ClassStreams
 from kishu_kernel.objects.codec.dill_hidden import lent
@@ -32,6 +33,7 @@ from kishu_kernel.objects.codec.libraries_used import differences, library_versi
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
+from kishu_kernel.objects.codec.usual_instances import Override, with_usual_first
 from kishu_kernel.objects.hidden_links import HiddenLinks
 from kishu_kernel.objects.questions import has_private_memory
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
@@ -46,6 +48,7 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
+from kishu_kernel.process.native import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,11 @@ class Stored(Protocol):
     @property
     def made_by(self) -> Mapping[str, str]:
         """Versions of Python and of libraries that made it."""
+
+
+def holds_objects(stream: bytes) -> bool:
+    """Whether there may be more in a stream than containers of atoms: only this opcode brings a class or a function."""
+    return b"\x93" in stream
 
 
 def encode(
@@ -161,6 +169,8 @@ def decode(
     try:
         try:
             objects = load(stored.stream, stored.blobs)
+            if any(loader.has_instances for loader in loaders):
+                settle([obj for loader in loaders for obj in loader.memo.copy().values()])
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
                 made = [obj for loader in loaders for obj in loader.memo.copy().values()]
@@ -220,11 +230,20 @@ def _dump_once(
             pickler: Any = _Pickler(file, reducer, arrays, classes)
         else:
             pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
-            pickler.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
+            pickler.reducer_override = _override_of(reducer, arrays, classes)
         pickler.dump(objects)
     arrays.end(pickler)
     hidden.find(lambda: pickler.memo.copy())
     return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell(), arrays.met_any)
+
+
+def _override_of(reducer: Reducer, arrays: Arrays, classes: ClassStreams) -> Override:
+    """What a pickler asks for each object that is not of a plain type of Python's own."""
+    return with_usual_first(
+        reducer,
+        lambda obj: _override(reducer, arrays, obj, classes),
+        lambda kind: issubclass(kind, (type, Segment)) or is_array_type(kind),
+    )
 
 
 def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:
@@ -246,8 +265,9 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams)
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def __init__(self, file: io.BytesIO, reducer: Reducer, arrays: Arrays, classes: ClassStreams) -> None:
+        self.dispatch_table = dict(cloudpickle.Pickler.dispatch_table)  # its chain of tables is searched in Python
         super().__init__(file, protocol=5, buffer_callback=arrays.take)
-        self.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
+        self.reducer_override = _override_of(reducer, arrays, classes)
 
 
 def _dill_knows(kinds: tuple[type, ...]) -> bool:
@@ -264,16 +284,19 @@ class _Unpickler(pickle.Unpickler):
         bound: what stands in for a name that is bound to the live session, or heard of, on the way.
         packages: those that the stream has referred to so far.
         admission: is told of all that it refers to.
+        has_instances: it may have made some that have attributes.
     """
 
     bound: Mapping[tuple[str, str], Callable[..., Any]]
     packages: set[str]
     admission: LoadGuard
+    has_instances = False
 
     def find_class(self, module: str, name: str) -> Any:
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
         own = self.bound.get((module, name))
         if own is not None:
+            self.has_instances = self.has_instances or name in _GIVE_CLASSES
             return own
         package = module.partition(".")[0]
         self.packages.add(package)
@@ -284,6 +307,7 @@ class _Unpickler(pickle.Unpickler):
         self.admission.name_requested(module, name)
         found = _INSTEAD.get((module, name)) or self._looked_up(module, name)
         self.admission.name_resolved(found)
+        self.has_instances = self.has_instances or (isinstance(found, type) and has_dict(found))
         return found
 
     def _looked_up(self, module: str, name: str) -> Any:
@@ -312,6 +336,7 @@ def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) 
     return make_function(namespace, code, *rest)
 
 
+_GIVE_CLASSES = (load_class.__name__, make_class.__name__)
 _INSTEAD: dict[tuple[str, str], Callable[..., Any]] = {
     ("_ctypes", "_unpickle"): make_foreign,
     ("cloudpickle.cloudpickle", "subimport"): load_module,

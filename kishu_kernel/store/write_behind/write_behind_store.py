@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import chain
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
-from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, Store, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, Store, StoredPayload
 from kishu_kernel.store.write_behind.jobs import Job
 from kishu_kernel.store.write_behind.write_queue import WriteQueue
 
@@ -45,6 +45,10 @@ class WriteBehindStore(WriteQueue):
         job = Job(refs, checkpoint, tuple(payloads))
         self._enqueue(job, job.waiting_bytes, job.held_bytes)
         return checkpoint
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """As `commit`, of each."""
+        return [self.commit(each.checkpoint, each.payloads, each.refs) for each in commits]
 
     # -- reading ---------------------------------------------------------------------------------
 

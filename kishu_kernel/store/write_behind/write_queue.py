@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,13 +21,15 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Names
 from kishu_kernel.process.tracebacks import drop_frames
 from kishu_kernel.store.base import Refs, Store
 from kishu_kernel.store.write_behind.jobs import (
+    MOST_TOGETHER,
     Failure,
     Job,
     WriteStopped,
     correct_record,
     jobs_to_record_first,
-    next_job,
+    next_jobs,
     record_first,
+    write_together,
 )
 
 MAX_WAITING_BYTES = 32 << 20
@@ -36,6 +39,10 @@ MAX_HELD_BYTES = 1 << 30
 MAX_WAITING_JOBS = 256
 REPLY_DELAY = 0.004
 """Seconds between the arrival of a job and its writing, so that the cell's reply leaves first."""
+
+TOGETHER = 0.2
+"""Seconds between two transactions where one small checkpoint follows the other, at most: what comes meanwhile shares
+the second. So much of such cells is lost if the process is killed."""
 
 IDLE_TIME = 0.5
 """Seconds without a job, after which there is time to remove orphans from the store."""
@@ -59,7 +66,11 @@ class WriteQueue:
         """Bytes waiting, and bytes held, by the jobs in the queue."""
         self._arriving: list[Job] = []
         """Jobs that wait for room."""
-        self._current: Job | None = None
+        self._current: tuple[Job, ...] = ()
+        """What is being written: one job, or several light ones."""
+        self._collecting = False
+        """The thread waits for more light jobs, and need not be woken by one."""
+        self._wrote_at = 0.0
         self._failure: Failure | None = None
         self._pending_refs: dict[str, CheckpointId | None] = {}
         """Refs that could not be set, and go with the next job."""
@@ -81,9 +92,9 @@ class WriteQueue:
         with self._locked():
             self._arriving.append(job)  # while it waits for room its record can be written already
             try:
-                self._changed.wait_for(
-                    lambda: not self._jobs or self._failure or self._closed or self._has_room(waiting, held)
-                )
+                if not self._may_take(waiting, held):
+                    self._changed.notify_all()  # it is not the time to wait for more
+                    self._changed.wait_for(lambda: self._may_take(waiting, held))
             except KeyboardInterrupt:
                 if not job.recorded:  # else it comes too late
                     raise
@@ -93,10 +104,15 @@ class WriteQueue:
             self._check_open()
             self._jobs.append(job)
             self._sizes[job] = waiting, held
+            if self._collecting and not self._is_due():
+                return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def _may_take(self, waiting: int, held: int) -> bool:
+        return not self._jobs or self._failure is not None or self._closed or self._has_room(waiting, held)
 
     def _has_room(self, waiting: int, held: int) -> bool:
         all_waiting, all_held = map(sum, zip(*self._sizes.values(), strict=True))
@@ -109,25 +125,43 @@ class WriteQueue:
         while self._next():
             error = self._attempt()  # its frame is gone before anybody learns that the job is done:
             with self._changed:  # an idle thread must not keep the user's objects alive
-                job, self._current = self._current, None
-                if job in self._sizes:  # else another process writes it by now
-                    if error is None:
-                        self._remove(job)
-                    else:
-                        self._fail(job, error)
-                del job
+                jobs, self._current = self._current, ()
+                for job in jobs:
+                    if job in self._sizes:  # else another process writes it by now
+                        if error is None:
+                            self._remove(job)
+                        else:
+                            self._fail(job, error)
+                    del job
+                del jobs
                 self._changed.notify_all()
 
     def _next(self) -> bool:
-        """Wait for a job to write. False where the store was closed and nothing is left."""
+        """Wait for jobs to write. False where the store was closed and nothing is left."""
         self._remove_orphans_when_idle()
         with self._changed:
             self._changed.wait_for(lambda: (self._jobs and not self._paused) or self._closed)
             if self._jobs:
-                self._changed.wait_for(lambda: self._urgent or self._closed or len(self._jobs) > 1, REPLY_DELAY)
+                self._collect()
             if self._jobs:
-                self._current = next_job(self._jobs, self._ending)
-            return self._current is not None
+                self._current = next_jobs(self._jobs, self._ending)
+                self._wrote_at = time.monotonic()
+            return bool(self._current)
+
+    def _collect(self) -> None:
+        """Wait until the reply has left; where cells follow each other, for what they bring meanwhile."""
+        wait = max(REPLY_DELAY, self._wrote_at + TOGETHER - time.monotonic())
+        self._collecting = True
+        try:
+            self._changed.wait_for(self._is_due, wait)
+        finally:
+            self._collecting = False
+
+    def _is_due(self) -> bool:
+        """Whether what waits is to be written at once."""
+        if self._urgent or self._closed or self._paused or self._ending or len(self._jobs) >= MOST_TOGETHER:
+            return True
+        return bool(self._arriving) or not (self._jobs and self._jobs[0].is_light and self._jobs[-1].is_light)
 
     def _remove_orphans_when_idle(self) -> None:
         with suppress(StoreError):
@@ -142,9 +176,14 @@ class WriteQueue:
         return bool(self._jobs) or self._closed or self._paused
 
     def _attempt(self) -> StoreError | None:
-        """Write the current job. The error, without frames, where that failed."""
-        job = self._current
-        assert job is not None
+        """Write the current jobs, or the first of them. The error, without frames, where that failed."""
+        if len(self._current) > 1:
+            if write_together(self._current, self._inner, self._pending_refs):
+                self._note_written(self._current)
+                return None
+            with self._changed:
+                self._current = self._current[:1]
+        [job] = self._current
         try:
             kept = self._write(job)
         except BaseException as error:  # whatever it is, the thread lives on
@@ -153,12 +192,16 @@ class WriteQueue:
             if job in self._sizes:
                 correct_record(job, self._inner, failure)
             return failure
-        job.written = True
-        self._pending_refs.clear()
-        if kept is not None:
-            with suppress(Exception):  # what is written is written
-                self._on_written(kept)
+        job.written, job.kept = True, kept
+        self._note_written((job,))
         return None
+
+    def _note_written(self, jobs: Sequence[Job]) -> None:
+        self._pending_refs.clear()
+        for job in jobs:
+            if job.kept is not None:
+                with suppress(Exception):  # what is written is written
+                    self._on_written(job.kept)
 
     def _write(self, job: Job) -> Checkpoint | None:
         """Write a job. The checkpoint as kept; None for a job of refs alone."""
@@ -177,7 +220,7 @@ class WriteQueue:
 
     def _between_writes(self) -> None:
         """Called between two transactions of a heavy job. `WriteStopped` where another process is to write it."""
-        if self._current not in self._sizes:
+        if not all(job in self._sizes for job in self._current):
             raise WriteStopped
         self._write_records_first()
 
@@ -289,7 +332,7 @@ class WriteQueue:
         accepted = bool(jobs) and accept(jobs)
         with self._urgently():
             if accepted:
-                self._changed.wait_for(lambda: self._current is None, timeout)
+                self._changed.wait_for(lambda: not self._current, timeout)
             else:
                 self._jobs.extendleft(reversed(jobs))
                 self._sizes.update(sizes)

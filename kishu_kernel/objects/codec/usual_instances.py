@@ -1,0 +1,58 @@
+"""Objects that a pickler may take apart in its usual way, found with one look-up an object.
+
+Law: a type that the table says nothing of is usual for the time of one payload; an instance of it is, unless something
+else may hold its attributes, too, or a module of the user's holds it. All others are asked for in full (`pickling`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from sys import getrefcount
+from typing import Any
+
+from kishu_kernel.objects.attribute_dicts import ALONE, place_of
+from kishu_kernel.objects.own_modules import held_since_import
+from kishu_kernel.objects.reducers import Reducer
+
+Override = Callable[[Any], Any]
+
+
+def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type], bool]) -> Override:
+    """The same override, which passes over what is usual.
+
+    Args:
+        override: goes by the table for all that is none of its own business.
+        never: types that are its business.
+    """
+    places: dict[type, Callable[[Any], Any]] = {}
+    without_place: set[type] = set()
+    in_table: set[type] = set()
+    others: set[type] = set()
+    place_in, reduce_whole = places.get, reducer.reduce_whole
+
+    def learn(kind: type) -> None:
+        if never(kind):
+            others.add(kind)
+        elif reducer.has_entry(kind):
+            in_table.add(kind)
+        elif (place := place_of(kind)) is None:
+            without_place.add(kind)
+        else:
+            places[kind] = place.__get__
+
+    def passing_over(obj: Any) -> Any:
+        kind = type(obj)
+        place = place_in(kind)
+        if place is not None:
+            held = place(obj)
+            if getrefcount(held) > ALONE or type(held) is not dict:
+                return override(obj)
+        elif kind in in_table:
+            return reduce_whole(obj)
+        elif kind not in without_place:
+            if kind not in others:
+                learn(kind)
+            return override(obj)
+        return override(obj) if held_since_import and id(obj) in held_since_import else NotImplemented
+
+    return passing_over
