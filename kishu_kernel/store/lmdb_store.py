@@ -118,7 +118,8 @@ class LmdbStore:
                     for each in commits
                 ]
 
-            kept = self._write(work, [schema.checkpoint_key(checkpoint.id)], writer.waiting_bytes)
+            keys = [schema.checkpoint_key(each.checkpoint.id) for each in commits]
+            kept = self._write(work, keys, writer.waiting_bytes)
         except StoreError:
             if writer.has_written_ahead:  # a full disk would stay full
                 self._remove_orphans()
