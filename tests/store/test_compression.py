@@ -14,6 +14,8 @@ import pytest
 from kishu_kernel.errors import LoadError
 from kishu_kernel.store.format import blosc2_library, palette
 from kishu_kernel.store.format.compression import HEADER_SIZE, MIN_SIZE, compress, decompress, raw_size, stored_size
+from kishu_kernel.store.lmdb_store import LmdbStore
+from tests.support.harness import Notebook
 
 BLOSC2, ZSTD, PALETTE = 1, 2, 3
 draw = numpy.random.default_rng(0)
@@ -302,3 +304,28 @@ def test_where_the_library_lies(
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
     assert list(blosc2_library._candidates()) == [tmp_path / folder / name]
+
+
+@pytest.mark.parametrize("kind", ["pixels", "standardised", "marks"])
+def test_numbered_items_come_back_in_a_session(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undone twice, and in a new session; every bit is what it was."""
+    stored = ARRAYS[kind].reshape(-1)
+    store = LmdbStore(tmp_path / "store")
+    notebook = Notebook.as_main(monkeypatch, "code", store)
+    notebook.live["source"] = stored
+    notebook.ok("x = source.copy(); v = x[5:10]")
+    assert store.statistics().bytes < 0.5 * stored.nbytes
+    for _ in range(2):
+        notebook.ok("x[:] = 0")
+        notebook.session.undo(1)
+        assert notebook["x"].tobytes() == stored.tobytes()
+        assert numpy.shares_memory(notebook["x"], notebook["v"])
+    head = notebook.head
+    assert head is not None
+    notebook.session.close()
+    again = Notebook.as_main(monkeypatch, "code", LmdbStore(tmp_path / "store"), "there")
+    again.session.checkout(head)
+    assert again["x"].tobytes() == stored.tobytes()
+    again["v"][0] = 7
+    assert again["x"][5] == 7
+    again.session.close()
