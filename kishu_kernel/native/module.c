@@ -27,6 +27,8 @@ static PyMethodDef functions[] = {
     {"claim", (PyCFunction)(void (*)(void))links_claim, METH_FASTCALL, "Who owns some of these links already."},
     {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
     {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
+    {"untouched", attributes_untouched, METH_O, "Whether an instance has no `__dict__` yet, and to ask for it would make one."},
+    {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},
     {NULL},

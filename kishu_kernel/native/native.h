@@ -126,6 +126,8 @@ int attributes_readable(PyTypeObject *kind);
 int attributes_read(PyObject *obj, Attributes *found);
 int attributes_are_inline(PyObject *obj);
 PyObject *attributes_peek(PyObject *module, PyObject *obj);
+PyObject *attributes_untouched(PyObject *module, PyObject *obj);
+PyObject *attributes_settle(PyObject *module, PyObject *objects);
 
 /* -- how content is written (atoms.c, sequences.c, sets.c) ------------------------------------------ */
 

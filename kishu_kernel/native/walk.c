@@ -149,9 +149,13 @@ met_before(Loop *loop, PyObject *obj)
 static int
 note_class_bytes(Loop *loop, PyObject *cls)
 {
+    Kind *own = kinds_get(&loop->kinds, (PyTypeObject *)cls);
+    int active = own == NULL ? -1 : Py_TYPE(cls) == &PyType_Type ? 0 : has_active_metaclass(loop, own);
+    if (active) { /* to look it up would run code of the notebook's */
+        return active < 0 ? -1 : 0;
+    }
     PyObject *bytes = PyDict_GetItemWithError(loop->class_bytes, cls);
-    Kind *own = bytes == NULL ? NULL : kinds_get(&loop->kinds, (PyTypeObject *)cls);
-    if (own != NULL && PyBytes_CheckExact(bytes)) {
+    if (bytes != NULL && PyBytes_CheckExact(bytes)) {
         Py_XSETREF(own->reference, Py_NewRef(bytes));
     }
     return PyErr_Occurred() ? -1 : 0;

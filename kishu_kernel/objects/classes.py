@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kishu_kernel.process.code_origins import is_users_module
+from kishu_kernel.process.native import peek
 
 
 def module_name(kind: type) -> str:
@@ -141,6 +142,18 @@ def attributes(obj: Any) -> dict[str, Any] | None:
     return None
 
 
+def seen_attributes(obj: Any) -> dict[str, Any] | None:
+    """As `attributes`, to be read and not to be kept: where the object has no `__dict__` yet, none is made."""
+    seen = peek(obj)
+    return attributes(obj) if seen is None else seen
+
+
+def is_its_attributes(kind: type) -> bool:
+    """Instances are pickled by Python's own way, which tells their attributes, and there is nothing else."""
+    own = all(getattr(kind, way, None) is getattr(object, way, None) for way in PICKLING_WAYS)
+    return own and is_bare(kind) and not has_slots(kind)
+
+
 def has_dict(kind: type) -> bool:
     """Its instances have a dictionary for attributes."""
     return bool(_dict_offset(kind))
@@ -168,6 +181,9 @@ def hides_attributes(kind: type) -> bool:
     members: Iterator[Any] = (contents_of(base).get("__dict__") for base in mro_of(kind))
     return not any(type(member) in PLACES for member in members)
 
+
+PICKLING_WAYS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
+"""What a pickler asks an object for."""
 
 PLACES = (types.GetSetDescriptorType, types.MemberDescriptorType)
 """Types of what was made in C to reach a place in an instance."""
@@ -198,4 +214,4 @@ def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
                     slots[name] = member.__get__(obj)
                 except AttributeError:  # nothing stands in it
                     continue
-    return attributes(obj), slots
+    return seen_attributes(obj), slots

@@ -15,8 +15,7 @@ Reductions of our own:
   the codec's business (`codec.class_streams`), which looks whether it is the same. cloudpickle's class tracker, which
   hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
-- What libraries say of their classes (`questions`), the standard library's first.
-- Where nobody says anything: what a class is like (`class_shape`).
+- What libraries say of their classes (`questions`); where nobody says anything, what a class is like (`class_shape`).
 """
 
 from __future__ import annotations
@@ -37,18 +36,18 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.attribute_dicts import ALONE, makes_anew, place_of, with_shared_attributes
+from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, makes_anew, place_of, with_shared_attributes
 from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class, reduction_of_method
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
-    attributes,
     derives,
     has_active_metaclass,
     is_users_own,
     module_contents,
     module_name,
     qualified_name,
+    seen_attributes,
 )
 from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code, state_of_function
 from kishu_kernel.objects.function_caches import reduction_of_cached
@@ -81,6 +80,7 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
+from kishu_kernel.process.native import untouched
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -182,6 +182,7 @@ class Reducer:
         self._table = table
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
         self._places: dict[type, Any] = {}
+        self._plain: dict[type, bool] = {}
         self._hiding: dict[type, StateOf | None] = {}  # types that may hide something
         self._hidden_links = hidden_links
         self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
@@ -227,6 +228,8 @@ class Reducer:
         """
         held = self.shared_attributes(obj)  # first: a reduction may hold it, too
         reduction = self.reduce(obj)
+        if reduction is NotImplemented and untouched(obj):
+            return by_attributes(obj, self._plain)
         if self._hidden_links is not None and type(reduction) is tuple and (hidden := self.hidden(obj, reduction)):
             reduction = self._hidden_links.with_linked(obj, reduction, hidden)
         if held is None:
@@ -252,7 +255,7 @@ class Reducer:
             place = self._places[kind]
         except KeyError:
             place = self._places[kind] = place_of(kind)
-        if place is None or (kind is types.FunctionType and not self.is_notebook_function(obj)):
+        if place is None or untouched(obj) or (kind is types.FunctionType and not self.is_notebook_function(obj)):
             return None
         held = place.__get__(obj)
         return held if getrefcount(held) > ALONE or type(held) is not dict else None
@@ -282,7 +285,7 @@ class Reducer:
         return self._own(obj) if reducer is None else reducer(obj)
 
     def _own(self, obj: Any) -> Reduction:
-        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(attributes(obj) or ()):
+        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
             raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
         return self.asked(obj, methodcaller("__reduce_ex__", 5))
 

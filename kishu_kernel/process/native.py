@@ -50,9 +50,19 @@ def _nothing(obj: Any) -> None:
     return None
 
 
+def _no(obj: Any) -> bool:
+    return False
+
+
 WALKER: Any = _native()
 """The native module; None where there is none, or it is not wanted."""
 
 peek: Callable[[Any], dict[str, Any] | None] = _nothing if WALKER is None else WALKER.peek
 """The attributes of an instance in a new dictionary, where it has none, and to ask for it would make one: on CPython
 3.11 and 3.12 every access to an attribute is slower from there on. None elsewhere, and where it is not known."""
+
+untouched: Callable[[Any], bool] = _no if WALKER is None else WALKER.untouched
+"""Whether `peek` would give something."""
+
+settle: Callable[[list[Any]], None] = _nothing if WALKER is None else WALKER.settle
+"""Makes instances that were loaded, and that nobody has seen yet, as fast as those that their class makes."""

@@ -24,6 +24,7 @@ import cloudpickle
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_of_arrays
+from kishu_kernel.objects.classes import has_dict
 from kishu_kernel.objects.codec.buffers import Arrays, materialized
 from kishu_kernel.objects.codec.class_streams import ClassLoads, ClassStreams
 from kishu_kernel.objects.codec.dill_hidden import lent
@@ -47,6 +48,7 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
+from kishu_kernel.process.native import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ def decode(
     try:
         try:
             objects = load(stored.stream, stored.blobs)
+            if any(loader.has_instances for loader in loaders):
+                settle([obj for loader in loaders for obj in loader.memo.copy().values()])
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
                 made = [obj for loader in loaders for obj in loader.memo.copy().values()]
@@ -280,16 +284,19 @@ class _Unpickler(pickle.Unpickler):
         bound: what stands in for a name that is bound to the live session, or heard of, on the way.
         packages: those that the stream has referred to so far.
         admission: is told of all that it refers to.
+        has_instances: it may have made some that have attributes.
     """
 
     bound: Mapping[tuple[str, str], Callable[..., Any]]
     packages: set[str]
     admission: LoadGuard
+    has_instances = False
 
     def find_class(self, module: str, name: str) -> Any:
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
         own = self.bound.get((module, name))
         if own is not None:
+            self.has_instances = self.has_instances or name in _GIVE_CLASSES
             return own
         package = module.partition(".")[0]
         self.packages.add(package)
@@ -300,6 +307,7 @@ class _Unpickler(pickle.Unpickler):
         self.admission.name_requested(module, name)
         found = _INSTEAD.get((module, name)) or self._looked_up(module, name)
         self.admission.name_resolved(found)
+        self.has_instances = self.has_instances or (isinstance(found, type) and has_dict(found))
         return found
 
     def _looked_up(self, module: str, name: str) -> Any:
@@ -328,6 +336,7 @@ def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) 
     return make_function(namespace, code, *rest)
 
 
+_GIVE_CLASSES = (load_class.__name__, make_class.__name__)
 _INSTEAD: dict[tuple[str, str], Callable[..., Any]] = {
     ("_ctypes", "_unpickle"): make_foreign,
     ("cloudpickle.cloudpickle", "subimport"): load_module,
