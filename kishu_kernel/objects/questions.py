@@ -63,6 +63,11 @@ def has_private_memory(kind: type) -> bool:
     return any(library.private_memory for library in registry.of(kind))
 
 
+def is_transparent(kind: type) -> bool:
+    """Instances keep nothing that follows from the numbers in arrays that they hold."""
+    return registry.find("transparent", kind, own=True) is not None
+
+
 def exposed_memory_of(kind: type) -> Callable[[Any], tuple[int, int]] | None:
     """What tells the address and the size of memory of an instance that an array may show."""
     found = registry.find("exposed_memory", kind)

@@ -22,6 +22,7 @@ from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, 
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
 from kishu_kernel.session.edited_modules import edited_notes
+from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.ledger import Ledger
 from kishu_kernel.session.namespace import NOTHING_DISPLAYED, OUTPUT_ALIASES, UserNamespace
 from kishu_kernel.session.progress import ProgressReporter, ShowProgress
@@ -161,16 +162,18 @@ class Checkouts:
             plan = self._with_notes(plan, previous)
             return Outcome(previous, previous, plan, False, time.perf_counter() - began)
         reuse = self._ledger.sequence_reuse()
+        in_place = self._restorer.live_objects(start.state, start.changes[1])
         self._timeline.pinned = target
         with self._names.modules_of(lambda: self._names_at(target)):
-            plan, restored = self._obtained(target, options, start, reuse)
+            plan, restored = self._obtained(target, options, start, reuse, in_place)
             plan = self._with_notes(plan, previous)
             with self._restorer.handing_over(restored):
                 self._store_changes(start)  # only now: a checkout that is refused changes nothing
                 previous = self._timeline.head
                 others = self._held_by_modules(restored)
-                self._rebind(plan, restored, start.ambient, branch, reuse)
-        self._think_time.note_checkout(restored, self._restorer.lent)
+                self._rebind(plan, restored, start.ambient, branch, reuse, in_place)
+        loaded = [version for version in restored if not in_place.is_patched(version)]
+        self._think_time.note_checkout(loaded, self._restorer.lent)
         self._tell_differences(plan)
         if others:
             self._warn(AS_IT_IS.format(", ".join(others)))
@@ -188,7 +191,12 @@ class Checkouts:
         return _Start(changes, state, self._ledger.ambient.move(self._timeline.lookup, target))
 
     def _obtained(
-        self, target: CheckpointId | None, options: CheckoutOptions, start: _Start, reuse: CheckoutReuse
+        self,
+        target: CheckpointId | None,
+        options: CheckoutOptions,
+        start: _Start,
+        reuse: CheckoutReuse,
+        in_place: InPlace,
     ) -> tuple[Plan, RestoredObjects]:
         self.under_way = True
         try:
@@ -204,6 +212,7 @@ class Checkouts:
                     shown=options.shown,
                     progress=ProgressReporter(self._show),
                     reuse=reuse,
+                    in_place=in_place,
                 )
         finally:
             self.under_way = False
@@ -219,13 +228,20 @@ class Checkouts:
             raise CheckoutError(f"the present state could not be stored, and a checkout would lose it: {error}")
 
     def _rebind(
-        self, plan: Plan, restored: RestoredObjects, ambient: Move, branch: str | None, reuse: CheckoutReuse
+        self,
+        plan: Plan,
+        restored: RestoredObjects,
+        ambient: Move,
+        branch: str | None,
+        reuse: CheckoutReuse,
+        in_place: InPlace,
     ) -> None:
         """Rebinds the names that differ, and sets what differs outside the namespace. The head moves last.
 
         Args:
             restored: the objects of all versions that the plan loads or re-runs.
             branch: the branch to continue, as in `Timeline.move`.
+            in_place: what is written into live arrays.
 
         Raises:
             Exception: something could not be set; then everything is as it was.
@@ -239,7 +255,8 @@ class Checkouts:
         aliases = timeline.lookup(plan.target).aliases if plan.target else nothing_displayed
 
         def switch() -> None:
-            with self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(ambient):
+            rebinding, moving = self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(ambient)
+            with rebinding, moving, in_place.written(restored):
                 timeline.move(plan.target, branch)
             ledger.adopt_checkout(plan, restored, known, bind)
 

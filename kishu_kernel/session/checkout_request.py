@@ -17,6 +17,7 @@ from kishu_kernel.history.graph import Lookup
 from kishu_kernel.history.plan import make_plan
 from kishu_kernel.model import Checkpoint, CheckpointId, Lost, Plan, ReplayMode, ReplayStep, ShownPlan, State, Version
 from kishu_kernel.model.amounts import counted
+from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.timeline import Timeline
 
@@ -72,6 +73,7 @@ class CheckoutRequest:
     progress: ProgressReporter
     reuse: CheckoutReuse
     shown: ShownPlan | None = None
+    in_place: InPlace | None = None
 
     def plan(self, failures: LoadFailures, unobtainable: Mapping[Version, str]) -> Plan:
         """The plan, given what has failed so far."""

@@ -11,6 +11,7 @@ was ever displayed would be one co-variable.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -186,6 +187,16 @@ class UserNamespace:
             if id(obj) in results:
                 found[name] = results[id(obj)]
         return found
+
+    def references(self, names: Iterable[str]) -> Counter[int]:
+        """Ids of the objects that these names are bound to -> how often the namespace, and `Out`, refer to each.
+
+        What IPython has bound itself, as a result, it keeps once more, by its name.
+        """
+        known = {*names, *OUTPUT_ALIASES}
+        hidden = [obj for name, obj in [*self._hidden.items()] if name in known]
+        shown = [obj for number, obj in dict.items(self._out()) if f"_{number}" in known]
+        return Counter(map(id, (*(obj for name, obj in self._bound() if name in known), *hidden, *shown)))
 
     def _results(self) -> Iterable[tuple[str, Any]]:
         if not self._kinds.sort(self.live):

@@ -30,6 +30,7 @@ from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.python_gc import collector_paused, count_as_old
 from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures, UnloadableError, failed_sentence
+from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.lending import CHANGED, NO_LENDING, Lending
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
@@ -81,6 +82,10 @@ class Restorer:
         """Co-variables that re-runs gave back for the last plan with the same types and other contents."""
         return self._rerunner.differing_after_rerun
 
+    def live_objects(self, here: State, variables: Mapping[str, Any]) -> InPlace:
+        """What `obtain` may change instead of loading it: the user's variables, which are in this state."""
+        return InPlace(self._names, self._table, here, variables)
+
     @property
     def lent(self) -> frozenset[Version]:
         """What re-runs for the last plan have read, and somebody has: they may have changed it after all."""
@@ -105,6 +110,7 @@ class Restorer:
         shown: ShownPlan | None = None,
         progress: ProgressReporter | None = None,
         reuse: CheckoutReuse | None = None,
+        in_place: InPlace | None = None,
     ) -> tuple[Plan, RestoredObjects]:
         """The plan, and all objects that it brings back. The caller says who gets them: `handing_over`.
 
@@ -117,6 +123,7 @@ class Restorer:
             shown: what a person has seen; nothing else is done.
             progress: is told how far it is.
             reuse: the sequences that the session holds; learns those that are loaded.
+            in_place: the live objects; learns what is to be written into them. None: all is made anew.
 
         Raises:
             PlanChangedError: another state would be reached, or another cell re-run, than was shown.
@@ -135,6 +142,7 @@ class Restorer:
             progress or ProgressReporter(),
             reuse or CheckoutReuse(),
             shown,
+            in_place,
         )
         self._copies = UnclaimedObjects(self._tell)
         self._lending = NO_LENDING
@@ -210,6 +218,9 @@ class Restorer:
         self, request: CheckoutRequest, plan: Plan, loaded: RestoredObjects, rerun: RestoredObjects
     ) -> RestoredObjects:
         """Loads and re-runs what is not there yet from an earlier plan. The objects of this plan."""
+        if plan.replay and request.in_place is not None:
+            for version in request.in_place.give_up():
+                loaded.pop(version, None)
         left = [step for step in plan.load if step.version not in loaded]
         inputs = {load.version: load.size for step in plan.replay for load in step.loads}
         left_bytes = sum(load.size for load in left) + sum(inputs.values())
@@ -284,7 +295,8 @@ class Restorer:
         Args:
             bound: what the names of the state are bound to, as far as it is there.
         """
-        return self._decoded(request, step, bound, PayloadReuse(request.reuse, step.version), self._copies, self._table)
+        reuse = PayloadReuse(request.reuse, step.version)
+        return self._decoded(request, step, bound, reuse, self._copies, self._table, request.in_place)
 
     def _load_input(self, request: CheckoutRequest, step: LoadStep, bound: Mapping[str, Any]) -> dict[str, Any]:
         """Fresh objects, for a re-run only: it may change their classes, too."""
@@ -298,11 +310,14 @@ class Restorer:
         reuse: PayloadReuse,
         copies: UnclaimedObjects,
         live: ReductionTable | None = None,
+        in_place: InPlace | None = None,
     ) -> dict[str, Any]:
         version = step.version
         try:
             classes = _classes(step, bound)
             stored = request.timeline.store.load(version, request.progress.add_loaded)
+            if in_place is not None and (objects := in_place.objects(request.timeline, version, stored)) is not None:
+                return objects
             with collector_paused():
                 objects = decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
                 count_as_old()

@@ -18,6 +18,7 @@ from kishu_kernel.model import (
     CheckpointId,
     CodecName,
     Collected,
+    Digest,
     Names,
     Payload,
     StoreStatistics,
@@ -44,6 +45,17 @@ class Blob(Protocol):
     @property
     def direct(self) -> bool:
         """As in `model.Buffer`: it is read straight into the memory of the object that it belongs to."""
+
+    @property
+    def digests(self) -> Sequence[Digest]:
+        """Of its chunks. Two buffers of one length that are cut in the same way differ where these do."""
+
+    def read_parts(self, numbers: Sequence[int], target: memoryview) -> None:
+        """Read some of its chunks into `target`, one behind the other. Errors as of `readinto`.
+
+        Args:
+            numbers: of the chunks, as in `digests`.
+        """
 
     def readinto(self, target: memoryview) -> None:
         """Read the bytes into `target`, which is writable and contiguous, without a copy in between.

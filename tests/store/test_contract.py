@@ -108,6 +108,21 @@ def test_buffers_of_any_shape_and_format(store: Store) -> None:
     assert target.tobytes() == data
 
 
+def test_chunks_are_read_one_by_one(store: Store) -> None:
+    data = noise(3 * CHUNK_SIZE + 100)
+    store.commit(trivial(1), [payload(b"s", data, b"short")], {})
+    blob, short = store.load(X1).blobs
+    assert len(blob.digests) == 4
+    target = memoryview(bytearray(CHUNK_SIZE + 100))
+    blob.read_parts([1, 3], target)
+    assert target == data[CHUNK_SIZE : 2 * CHUNK_SIZE] + data[3 * CHUNK_SIZE :]
+    assert len(short.digests) == 1
+    short.read_parts([0], target[:5])
+    assert target[:5] == b"short"
+    with pytest.raises(LoadError):
+        blob.read_parts([0], target)
+
+
 def test_a_target_of_another_size_is_refused(store: Store) -> None:
     store.commit(trivial(1), [payload(b"s", b"1234")], {})
     with pytest.raises(ValueError, match="4 bytes"):

@@ -122,6 +122,10 @@ class Pandas(Library):
     values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
     labels = {"Index"}
     private_memory = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
+    transparent = {
+        *("DataFrame", "Series", "Flags", "Block", "BlockManager", "SingleBlockManager", "BlockValuesRefs"),
+        *("DatetimeArray", "TimedeltaArray", "BaseMaskedArray"),
+    }
     complete_reductions = True
     missing_values = ("pandas.NA",)
     shapes = True
