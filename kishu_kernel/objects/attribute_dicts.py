@@ -71,7 +71,7 @@ def makes_anew(obj: Any, reduction: Any) -> bool:
     return (len(reduction) > 2 and reduction[2] is not None) or make is kind or any(make is each for each in _MAKE_ANEW)
 
 
-def reduction_by_attributes(obj: Any, known: dict[type, bool]) -> Reduction:
+def by_attributes(obj: Any, known: dict[type, bool]) -> Reduction:
     """What `object.__reduce_ex__` gives, with attributes that are read where they stand, so that no `__dict__` is made.
 
     Args:

@@ -36,12 +36,11 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects import attribute_dicts
+from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, makes_anew, place_of, with_shared_attributes
 from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class, reduction_of_method
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
-    PICKLING_WAYS,
     derives,
     has_active_metaclass,
     is_users_own,
@@ -230,17 +229,13 @@ class Reducer:
         held = self.shared_attributes(obj)  # first: a reduction may hold it, too
         reduction = self.reduce(obj)
         if reduction is NotImplemented and untouched(obj):
-            return attribute_dicts.reduction_by_attributes(obj, self._plain)
+            return by_attributes(obj, self._plain)
         if self._hidden_links is not None and type(reduction) is tuple and (hidden := self.hidden(obj, reduction)):
             reduction = self._hidden_links.with_linked(obj, reduction, hidden)
         if held is None:
             return reduction
         whole = self.decompose(obj) if reduction is NotImplemented else reduction
-        return (
-            attribute_dicts.with_shared_attributes(obj, whole, held)
-            if attribute_dicts.makes_anew(obj, whole)
-            else reduction
-        )
+        return with_shared_attributes(obj, whole, held) if makes_anew(obj, whole) else reduction
 
     def hidden(self, obj: Any, reduction: Sequence[Any]) -> dict[str, Any]:
         """Attributes that show what this reduction does not tell, and that a load can give back."""
@@ -249,9 +244,7 @@ class Reducer:
             state_of = self._hiding[kind]
         except KeyError:
             state_of = self._hiding[kind] = state_of_type(kind) if self._table.hides(kind) else None
-        if state_of is None or (
-            (len(reduction) < 3 or reduction[2] is None) and not attribute_dicts.makes_anew(obj, reduction)
-        ):
+        if state_of is None or ((len(reduction) < 3 or reduction[2] is None) and not makes_anew(obj, reduction)):
             return {}
         return hidden_attributes(obj, reduction, state_of)
 
@@ -261,11 +254,11 @@ class Reducer:
         try:
             place = self._places[kind]
         except KeyError:
-            place = self._places[kind] = attribute_dicts.place_of(kind)
+            place = self._places[kind] = place_of(kind)
         if place is None or untouched(obj) or (kind is types.FunctionType and not self.is_notebook_function(obj)):
             return None
         held = place.__get__(obj)
-        return held if getrefcount(held) > attribute_dicts.ALONE or type(held) is not dict else None
+        return held if getrefcount(held) > ALONE or type(held) is not dict else None
 
     def decompose(self, obj: Any) -> Reduction:
         """How a pickler would take `obj` apart: a string where it goes by reference, else a tuple.
@@ -292,7 +285,7 @@ class Reducer:
         return self._own(obj) if reducer is None else reducer(obj)
 
     def _own(self, obj: Any) -> Reduction:
-        if module_name(type(obj)) == "__main__" and not set(PICKLING_WAYS).isdisjoint(seen_attributes(obj) or ()):
+        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
             raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
         return self.asked(obj, methodcaller("__reduce_ex__", 5))
 
@@ -441,6 +434,8 @@ def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
     module = sys.modules.get(name) if isinstance(name, str) else None
     return module is not None and vars(module) is namespace and name != "__main__"
 
+
+_ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
 
 _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,
