@@ -10,9 +10,10 @@ from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
 
-from kishu_kernel.objects.attribute_dicts import ALONE, place_of
+from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, place_of
 from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.reducers import Reducer
+from kishu_kernel.process.native import untouched
 
 Override = Callable[[Any], Any]
 
@@ -27,6 +28,7 @@ def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type
     places: dict[type, Callable[[Any], Any]] = {}
     without_place: set[type] = set()
     in_table: set[type] = set()
+    known: dict[type, bool] = {}
     others: set[type] = set()
     place_in, reduce_whole = places.get, reducer.reduce_whole
 
@@ -41,18 +43,21 @@ def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type
             places[kind] = place.__get__
 
     def passing_over(obj: Any) -> Any:
+        if held_since_import and id(obj) in held_since_import:
+            return override(obj)
         kind = type(obj)
         place = place_in(kind)
         if place is not None:
+            if untouched(obj):  # to ask for its `__dict__` would make it
+                return by_attributes(obj, known)
             held = place(obj)
-            if getrefcount(held) > ALONE or type(held) is not dict:
-                return override(obj)
-        elif kind in in_table:
+            return NotImplemented if getrefcount(held) <= ALONE and type(held) is dict else override(obj)
+        if kind in in_table:
             return reduce_whole(obj)
-        elif kind not in without_place:
-            if kind not in others:
-                learn(kind)
-            return override(obj)
-        return override(obj) if held_since_import and id(obj) in held_since_import else NotImplemented
+        if kind in without_place:
+            return NotImplemented
+        if kind not in others:
+            learn(kind)
+        return override(obj)
 
     return passing_over
