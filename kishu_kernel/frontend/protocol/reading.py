@@ -7,6 +7,7 @@ Law: nothing here changes anything, loads a value, or waits for a cell.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice, takewhile
 
@@ -54,7 +55,7 @@ class Reader:
             reply["total"] = len(listed.checkpoints)
         else:
             path = takewhile(lambda each: floor is None or each.id != floor.id, ancestry(history.lookup, history.head))
-            chosen = list(islice(path, limit + 1 if limit else None))
+            chosen = list(islice(path, min(limit + 1, sys.maxsize) if limit else None))
         shown = chosen[:limit] if limit else chosen
         reply |= {"checkpoints": self.contents(shown), "truncated": len(shown) < len(chosen)}
         if graph:
