@@ -43,8 +43,6 @@ def percent(ratio: float) -> str:
 
 def fraction(ratio: float) -> str:
     """As a part of one, as goals are given: 1/4."""
-    if math.isinf(ratio):
-        return "∞"
     return f"1/{_digits(1 / ratio, 2)}" if 0 < ratio < 0.995 else _digits(ratio, 2)
 
 
@@ -72,6 +70,8 @@ def _digits(amount: float, digits: int = 3) -> str:
     """As many digits as say something."""
     if amount == 0:
         return "0"
+    if math.isinf(amount):  # a session that failed, or whose time was up
+        return "∞"
     after = digits - 1 - math.floor(math.log10(abs(amount)))
     rounded = round(amount, after)
     after = digits - 1 - math.floor(math.log10(abs(rounded)))  # 9.99 became 10

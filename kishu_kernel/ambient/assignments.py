@@ -175,7 +175,7 @@ class AssignedAttributes(Provider):
             own = value if issubclass(kind, type) else kind
             if is_users_own(own):
                 for each in contents_of(own).values():
-                    each = each.__func__ if type(each) in (staticmethod, classmethod) else each
+                    each = each.__func__ if type(each) is staticmethod or type(each) is classmethod else each
                     if type(each) is types.FunctionType:
                         yield each
 

@@ -159,7 +159,15 @@ class Client:
 
     # -- changing ------------------------------------------------------------------------------------
 
-    def checkout(self, target: str, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False) -> Json:
+    def checkout(
+        self,
+        target: str,
+        *,
+        dry_run: bool = False,
+        replay: Replay = "ask",
+        allow_lost: bool = False,
+        shown: Json | None = None,
+    ) -> Json:
         """Goes to a state.
 
         Args:
@@ -167,22 +175,50 @@ class Client:
             replay: "auto": re-run what must be re-run; "ask": raise `SideEffectsError`, which has the plan, where that
                 has side effects; "never": fail rather than re-run cells.
             allow_lost: go there even if some values are lost.
+            shown: of the plan that a person saw, `{"target": id, "replay": [ids of the cells to re-run]}`: no other
+                cell runs, and no other state is gone to.
         """
-        return self.request("checkout", target=target, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
+        options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
+        return self.request("checkout", target=target, **options)
 
-    def undo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False) -> Json:
+    def undo(
+        self,
+        steps: int = 1,
+        *,
+        dry_run: bool = False,
+        replay: Replay = "ask",
+        allow_lost: bool = False,
+        shown: Json | None = None,
+    ) -> Json:
         """Takes back the last cell, or the last few."""
-        return self.request("undo", steps=steps, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
+        options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
+        return self.request("undo", steps=steps, **options)
 
-    def redo(self, steps: int = 1, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False) -> Json:
+    def redo(
+        self,
+        steps: int = 1,
+        *,
+        dry_run: bool = False,
+        replay: Replay = "ask",
+        allow_lost: bool = False,
+        shown: Json | None = None,
+    ) -> Json:
         """Takes back the last undo, or the last few."""
-        return self.request("redo", steps=steps, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
+        options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
+        return self.request("redo", steps=steps, **options)
 
     def resume(
-        self, session: str | None = None, *, dry_run: bool = False, replay: Replay = "ask", allow_lost: bool = False
+        self,
+        session: str | None = None,
+        *,
+        dry_run: bool = False,
+        replay: Replay = "ask",
+        allow_lost: bool = False,
+        shown: Json | None = None,
     ) -> Json:
         """Goes to where an earlier session of this notebook ended."""
-        return self.request("resume", session=session, dry_run=dry_run, replay=replay, allow_lost=allow_lost)
+        options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
+        return self.request("resume", session=session, **options)
 
     def commit(self, message: str) -> Json:
         """Gives HEAD a message."""

@@ -100,7 +100,7 @@ class CandidateSearch:
     Attributes:
         prints: the fingerprints that were taken, by name.
         deferred: what the code that was passed on the way may touch.
-        current: names that the cell may have touched by calls into libraries alone.
+        current: names that the cell may have touched by calls into libraries alone, or whose objects it got from there.
     """
 
     def __init__(
@@ -109,8 +109,10 @@ class CandidateSearch:
         fingerprinter: Fingerprinter,
         variables: Mapping[str, Any],
         modules: OwnModules = NO_MODULES,
+        touched: Set[int] = frozenset(),
     ) -> None:
         self._knowledge = knowledge
+        self._touched = touched
         self._modules = modules
         self._covariable_of = knowledge.covariable_of
         self._fingerprint = fingerprinter.take
@@ -126,6 +128,7 @@ class CandidateSearch:
         by_cell = self.closure(access, and_rebound=outside == NOTHING)
         by_cell |= self._sharing_labels(by_cell)
         self.current = self._current(by_cell, access) - by_cell
+        self.current |= self._met(by_cell | self.current)
         by_cell |= self.current
         access, outside = self._with_real_builtins(access), self._with_real_builtins(outside)
         changing = outside.without_read_only()
@@ -188,10 +191,26 @@ class CandidateSearch:
 
     def _current(self, found: Set[str], access: Access) -> frozenset[str]:
         """What calls into libraries may have touched, if the code makes any: the current figure, where is logged to."""
-        holding = self._knowledge.with_current
+        touched, known = self._touched, self._knowledge.known
+        holding = [
+            names
+            for names in self._knowledge.with_current
+            if (held := known[names].current) is None or not touched.isdisjoint(held)
+        ]
         if not holding or not self._may_call_libraries(found, access):
             return frozenset()
         return self._closed(name for names in holding for name in names)
+
+    def _met(self, candidates: frozenset[str]) -> frozenset[str]:
+        """Variables whose very objects a candidate holds now that has changed: a library had kept them."""
+        others = [name for name in self._covariable_of.keys() & self._variables.keys() if name not in candidates]
+        changed = [self.prints[name].links for name in candidates & self.prints.keys() if self._has_changed(name)]
+        met = {name for name in others if any(id(self._variables[name]) in links for links in changed)}
+        return self._closed(met) - candidates if met else frozenset()
+
+    def _has_changed(self, name: str) -> bool:
+        known = self._knowledge.of(name)
+        return known is None or known.variables.get(name) != self.prints[name].digest
 
     def _may_call_libraries(self, found: Set[str], access: Access) -> bool:
         for each in (access, *self.deferred):

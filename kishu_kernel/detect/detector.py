@@ -30,12 +30,14 @@ class Judgement:
         known: the co-variables that were judged, as they are now.
         bindings: name -> id of the object that it is bound to, for every name that was judged.
         opaque: for each changed co-variable the types in it that could not be walked.
+        accesses: how often current objects had been asked for (`CurrentObjects`).
     """
 
     delta: Delta
     known: Mapping[Names, KnownCovariable]
     bindings: Mapping[str, int]
     opaque: Mapping[Names, tuple[type, ...]]
+    accesses: Mapping[object, int | None]
 
 
 class Detector:
@@ -59,6 +61,8 @@ class Detector:
         self._knowledge = Knowledge()
         self._classes: TokenOf | None = None
         """The bound classes, while no code runs."""
+        self._accesses: Mapping[object, int | None] = {}
+        """How often current objects had been asked for when the last judgement was adopted."""
 
     # -- after a cell ----------------------------------------------------------------------------
 
@@ -82,11 +86,13 @@ class Detector:
         self._classes = None
         bound = None if self._bound_classes is None else self._bound_classes(variables)
         prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=bound)
-        search = CandidateSearch(self._knowledge, prints_of, variables, self._modules)
+        current = current_objects()
+        touched = current.touched_since(self._accesses)
+        search = CandidateSearch(self._knowledge, prints_of, variables, self._modules, touched)
         candidates = search.candidates(access, outside, running)
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
-        current = _current_ids()
-        known = {names: known_covariable(names, prints, current) for names in connected_names(prints)}
+        ids = current.ids
+        known = {names: known_covariable(names, prints, ids) for names in connected_names(prints)}
         opaque: dict[Names, tuple[type, ...]] = {}
         changes: list[Change] = []
         for names, now in known.items():
@@ -110,6 +116,7 @@ class Detector:
             known,
             {name: id(variables[name]) for name in candidates.names if name in variables},
             opaque,
+            current.accesses,
         )
 
     def adopt(self, judgement: Judgement) -> None:
@@ -119,6 +126,7 @@ class Detector:
         for names, known in judgement.known.items():
             self._knowledge.add(names, known)
         self._knowledge.bindings.update(judgement.bindings)
+        self._accesses = judgement.accesses
 
     def _differs(self, names: Names, now: KnownCovariable, accessed: bool, variables: Mapping[str, Any]) -> bool:
         """Whether a co-variable is new, or another than it was."""
@@ -269,7 +277,9 @@ class Detector:
         if combined_digest(names, prints) != known.digest:
             return False
         if known.current is None:
-            self._knowledge.add(names, replace(known, current=known_covariable(names, prints, _current_ids()).current))
+            self._knowledge.add(
+                names, replace(known, current=known_covariable(names, prints, current_objects().ids).current)
+            )
         return True
 
     def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
@@ -280,7 +290,7 @@ class Detector:
         """
         before = self._knowledge.known[names]
         of = Fingerprinter(self._table, before.sequences, bound=self.bound_classes(variables))
-        now = known_covariable(names, {name: of.take(variables[name]) for name in names}, _current_ids())
+        now = known_covariable(names, {name: of.take(variables[name]) for name in names}, current_objects().ids)
         self._knowledge.add(
             names,
             replace(
@@ -302,7 +312,7 @@ class Detector:
         for names in gone:
             self._knowledge.remove(names)
         current = (
-            None if current_objects() else frozenset[int]()
+            None if current_objects().ids else frozenset[int]()
         )  # what was loaded is not walked for it now: the audit does
         for names, known in loaded.items():
             self._knowledge.add(names, replace(known, current=current))
@@ -316,10 +326,6 @@ class Detector:
         """Knows again what was known then, and nothing else."""
         self._classes = None
         self._knowledge.restore(snapshot)
-
-
-def _current_ids() -> frozenset[int]:
-    return frozenset(map(id, current_objects()))
 
 
 def _only_moved_on_screen(

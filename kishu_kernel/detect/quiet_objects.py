@@ -12,7 +12,7 @@ from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.objects.arrays import array_type
-from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
+from kishu_kernel.objects.classes import contents_of, is_one_of, module_contents, module_name, mro_of
 
 QUIET_PACKAGES = frozenset(
     {
@@ -35,7 +35,7 @@ def is_quiet(obj: Any) -> bool:
     while todo:
         each = todo.pop()
         kind = type(each)
-        if kind in ATOMS or id(each) in seen:
+        if id(each) in seen or is_one_of(kind, ATOMS):
             continue
         seen.add(id(each))
         held = _held_by(each, kind)
@@ -47,7 +47,7 @@ def is_quiet(obj: Any) -> bool:
 
 def _held_by(obj: Any, kind: type) -> list[Any] | None:
     """What this leads to, of what is not looked at elsewhere; None where it may lead into a library."""
-    if kind in (list, tuple, set, frozenset):
+    if is_one_of(kind, (list, tuple, set, frozenset)):
         return list(obj) if len(obj) < _MOST else None
     if kind is dict:
         return [*obj, *obj.values()] if len(obj) < _MOST else None
@@ -55,13 +55,13 @@ def _held_by(obj: Any, kind: type) -> list[Any] | None:
         return list(_beside_code(obj)) if _is_quiet_name(obj.__globals__.get("__name__")) else None
     if kind is type:
         return list(_in_class(obj)) if all(_is_quiet_name(module_name(base)) for base in mro_of(obj)) else None
-    if kind in (staticmethod, classmethod):
+    if is_one_of(kind, (staticmethod, classmethod)):
         return [obj.__func__]
     if kind is property:
         return [obj.fget, obj.fset, obj.fdel]
     if kind is array_type():
         return None if obj.dtype.hasobject else []
-    if kind in (types.GetSetDescriptorType, types.MemberDescriptorType):
+    if is_one_of(kind, (types.GetSetDescriptorType, types.MemberDescriptorType)):
         return []
     named = module_contents(obj).get("__name__") if kind is types.ModuleType else None
     if kind is types.BuiltinFunctionType:

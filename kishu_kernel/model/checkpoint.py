@@ -35,6 +35,7 @@ class VersionRecord:
         calls: functions of the notebook are reachable from it. They can touch other variables.
         requires: tokens of the classes that it refers to, and that other versions of its state hold. In hex.
         provides: tokens of the classes that it holds, in hex -> the names that these are bound to.
+        left_out: what of its objects the payload has not got. See `Payload`.
     """
 
     names: Names
@@ -47,6 +48,7 @@ class VersionRecord:
     calls: bool = False
     requires: tuple[str, ...] = ()
     provides: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

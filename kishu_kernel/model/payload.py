@@ -39,6 +39,7 @@ class Payload:
 
     Attributes:
         made_by: names of Python and of the libraries that made it -> their versions.
+        left_out: what of the objects is not in it, since it cannot be stored. Plurals.
     """
 
     names: Names
@@ -46,6 +47,7 @@ class Payload:
     stream: bytes
     buffers: tuple[Buffer, ...] = ()
     made_by: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

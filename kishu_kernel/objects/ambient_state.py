@@ -54,7 +54,7 @@ class Provider:
 
     def needs(self, value: Any) -> set[str]:
         """Modules that are imported to write a value, beside those that hold what it refers to."""
-        return {self.module} if self.imports and value else set()
+        return {self.module} if self.module and self.imports and value else set()
 
     def initial(self) -> Any:
         """What it is where nothing was recorded, because the session had not imported the module."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import abc
 import enum
+import functools
+import operator
 import sys
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from kishu_kernel.process.code_origins import is_users_module
@@ -42,6 +44,11 @@ _ATOMS = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
 def is_atom(obj: Any) -> bool:
     """Whether it is a plain value of Python's own: any two that are equal are as good as one. Asks no metaclass."""
     return id(type(obj)) in _ATOMS
+
+
+def is_one_of(kind: type, kinds: Iterable[type]) -> bool:
+    """As `kind in kinds`, without asking a metaclass what it is equal to."""
+    return any(map(functools.partial(operator.is_, kind), kinds))
 
 
 def derives(kind: type, base: type) -> bool:

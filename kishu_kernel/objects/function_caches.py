@@ -12,6 +12,7 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
+from kishu_kernel.objects.classes import is_one_of
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.caches import GIVEN_BY_MAKING, MOST_COUNTED, make_filled_cache, set_cached_calls
 
@@ -85,7 +86,7 @@ def _is_plain(argument: Any) -> bool:
     kind = type(argument)
     if kind is tuple:
         return all(map(_is_plain, argument))
-    return kind in _PLAIN or (issubclass(kind, type) and kind.__hash__ is type.__hash__)
+    return is_one_of(kind, _PLAIN) or (issubclass(kind, type) and kind.__hash__ is type.__hash__)
 
 
 def _mark() -> Any:

@@ -17,13 +17,16 @@ from sys import getrefcount
 from typing import Any
 
 from kishu_kernel.objects.attribute_dicts import place_of
-from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, mro_of
+from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, is_one_of, mro_of
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
 
 StateOf = Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
 
-_SHARED_BY_ALL = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType)
+_SHARED_BY_ALL = frozenset(
+    map(id, (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType))
+)
+"""By their ids: of a class of the user's no metaclass is asked."""
 _traceback_of = vars(BaseException)["__traceback__"].__get__
 _HELD: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
 
@@ -43,7 +46,7 @@ def hidden_attributes(obj: Any, reduction: Any, state_of: StateOf | None = None)
             rest = [pair for pair in held.items() if told(pair[0]) is not pair[1]] if held else []
         else:
             rest = list(held.items())
-        left += [pair for pair in rest if type(pair[1]) not in _SHARED_BY_ALL]
+        left += [pair for pair in rest if id(type(pair[1])) not in _SHARED_BY_ALL]
     left = [(name, value) for name, value in left if not _leads_nowhere(value)] if left else left
     if not left:
         return {}
@@ -57,7 +60,7 @@ def _told_by(reduction: Any) -> set[int]:
         told.add(id(part))
         for each in _items(part):
             told.add(id(each))
-            if type(each) not in _SHARED_BY_ALL and (held := _items(each)):
+            if id(type(each)) not in _SHARED_BY_ALL and (held := _items(each)):
                 told.update(map(id, held))
     return told
 
@@ -161,7 +164,7 @@ def _items(value: Any) -> Collection[Any]:
     kind = type(value)
     if not issubclass(kind, _HELD):  # these have no metaclass of anybody's that would be asked
         return ()
-    base = kind if kind in _HELD else next(each for each in _HELD if derives(kind, each))
+    base = kind if is_one_of(kind, _HELD) else next(each for each in _HELD if derives(kind, each))
     return list(dict.values(value) if base is dict else base.__iter__(value))
 
 
@@ -191,4 +194,4 @@ _ALONE = _references_where_pairs_are_gone_through()
 
 def _is_shared_by_all(value: Any) -> bool:
     kind = type(value)
-    return kind in _SHARED_BY_ALL or derives(kind, type)
+    return id(kind) in _SHARED_BY_ALL or derives(kind, type)

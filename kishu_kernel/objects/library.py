@@ -40,6 +40,10 @@ class HeldOutsideError(TypeError):
     """The object cannot be stored: what it holds on to is not in it."""
 
 
+LEFT_OUT = "left out"
+"""In the memo of a payload (`WithMemo`): what is left out of it, since it cannot be stored: a set. People are told."""
+
+
 @dataclass(frozen=True, slots=True)
 class WithMemo:
     """A reduction that must give the same parts each time within one payload.
@@ -162,6 +166,10 @@ class Library:
     def current(self) -> Iterable[object]:
         """Objects that calls into the library may touch though no code names them, as the figure that is drawn in."""
         return ()
+
+    def accesses_of_current(self) -> int | None:
+        """How often the library, or anybody else, has asked for one of `current` so far. None: that is not known."""
+        return None
 
     def owners_of_comms(self) -> dict[str, Any]:
         """By the ids of comms, what the library keeps there because it has that comm: its own dictionary.

@@ -17,7 +17,7 @@ import datetime
 import decimal
 import dis
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 from kishu_kernel.objects.arrays import is_array_name
@@ -36,7 +36,8 @@ from kishu_kernel.objects.classes import (
     mro_of,
     qualified_name,
 )
-from kishu_kernel.objects.library import Reduce, Reduction
+from kishu_kernel.objects.exceptions import content_of_exception, note_what_is_left_out
+from kishu_kernel.objects.library import Reduce, Reduction, WithMemo
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_derived_state, set_instance_state
 
 
@@ -44,7 +45,7 @@ class NotebookReductionError(TypeError):
     """The object cannot be stored: what it is, only code of the notebook's could tell; or that code says so itself."""
 
 
-def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | None:
+def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | WithMemo | None:
     """How instances come apart; None where a pickler's usual way runs no code of the notebook's.
 
     Args:
@@ -65,7 +66,7 @@ def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | Non
     if hides_attributes(kind):
         return None if in_module else _refusing(_HIDDEN)
     if read_content is not None and (hooks or _overrides_content(kind, base)):
-        return _derived(base, read_content)
+        return _error(base) if derives(base, BaseException) else _derived(base, read_content)
     if not hooks:
         return None
     if base is object and is_bare(kind):
@@ -93,6 +94,16 @@ def _derived(base: type, kept: Callable[[type, Any], tuple[tuple[Any, ...], Any]
         return make_derived, (base, type(obj), *arguments), state, None, None, set_derived_state
 
     return take_apart
+
+
+def _error(base: type) -> WithMemo:
+    derived = _derived(base, content_of_exception)
+
+    def take_apart(obj: Any, memo: dict[Hashable, Any]) -> Reduction:
+        note_what_is_left_out(obj, memo)
+        return derived(obj)
+
+    return WithMemo(take_apart)
 
 
 # -- what is a class's own -----------------------------------------------------------------------------
@@ -165,7 +176,7 @@ def _base_of(kind: type) -> type:
 
 
 def _content_reader_of(base: type) -> Callable[[Any, Any], tuple[tuple[Any, ...], Any]] | None:
-    return _exception if derives(base, BaseException) else _CONTENT_READERS.get(base)
+    return content_of_exception if derives(base, BaseException) else _CONTENT_READERS.get(base)
 
 
 def _is_named(kind: type, module: str, name: str) -> bool:
@@ -226,29 +237,15 @@ def _date(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
     return way[1], None
 
 
-def _exception(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
-    _, arguments, *rest = base.__reduce__(obj)
-    told = {name: value for name, value in (rest[0] or {}).items() if _is_place(base, name)} if rest else {}
-    came_from = tuple(member.__get__(obj) for member in _CAME_FROM)
-    return arguments, (arguments, told, *came_from)
-
-
 def _array(base: Any, obj: Any) -> tuple[tuple[Any, ...], Any]:
     flags = base.flags.__get__(obj)
     return ((0,), "b"), (base.__reduce__(obj)[2], flags.writeable)
-
-
-def _is_place(base: type, name: str) -> bool:
-    """It stands in the object, and not among its attributes."""
-    members = (contents_of(each).get(name) for each in mro_of(base))
-    return any(type(each) in PLACES for each in members)
 
 
 _ONLY_CODE = "its own way to be pickled, or to tell its attributes, is code of the notebook"
 _HIDDEN = "its attributes can only be had by running code of the notebook"
 _HEAP_TYPE, _MADE_IN_C = 1 << 9, 1 << 8
 _parent_of = type.__dict__["__base__"].__get__
-_CAME_FROM = tuple(BaseException.__dict__[name] for name in ("__cause__", "__context__", "__suppress_context__"))
 
 _IN_ORDER = (("__reduce_ex__",), ("__reduce__",), ("__getnewargs_ex__", "__getnewargs__", "__getstate__"))
 """Where a pickler asks first."""

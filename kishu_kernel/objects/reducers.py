@@ -53,7 +53,7 @@ from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code
 from kishu_kernel.objects.function_caches import reduction_of_cached
 from kishu_kernel.objects.hidden_links import HiddenLinks, StateOf, hidden_attributes, state_of_type
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
-from kishu_kernel.objects.library import HeldOutsideError, Library, Reduce, Reduction, WithMemo
+from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
@@ -298,6 +298,11 @@ class Reducer:
             if time.monotonic() > until:
                 self._table.refuse(type(obj))
             raise
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What reductions have left out so far, since it cannot be stored."""
+        return tuple(sorted(self._memo.get(LEFT_OUT, ())))
 
     def is_private(self, obj: Any) -> bool:
         """Whether the array belongs to an object whose library says that sharing need not survive storing."""

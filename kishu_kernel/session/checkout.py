@@ -17,6 +17,7 @@ from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
 from kishu_kernel.history.graph import ancestry, state_at
+from kishu_kernel.history.left_out import left_out_notes
 from kishu_kernel.history.registered import registration_notes
 from kishu_kernel.model import NOTHING, CheckoutOptions, CheckpointId, Outcome, Plan, State
 from kishu_kernel.process.interrupts import uninterrupted
@@ -273,7 +274,8 @@ class Checkouts:
         timeline, target = self._timeline, plan.target
         registered = registration_notes(timeline.lookup, here, target, timeline.session)
         edited = () if target is None else edited_notes(timeline.lookup(target), self._names_at(target))
-        return replace(plan, notes=registered + edited)
+        records = (timeline.lookup(step.version.checkpoint).record(step.version.names) for step in plan.load)
+        return replace(plan, notes=registered + edited + left_out_notes(records))
 
     def _tell_differences(self, plan: Plan) -> None:
         """Tells the user in what the state is not what it was."""

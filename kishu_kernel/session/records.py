@@ -126,4 +126,5 @@ def _version_record(
         calls=bool(known.deferred or known.modules) or known.dynamic,
         requires=tuple(sorted(token.hex() for token in known.requires)),
         provides={token.hex(): name for token, name in known.provides.items()},
+        left_out=result.left_out if isinstance(result, Payload) else (),
     )

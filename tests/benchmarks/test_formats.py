@@ -27,6 +27,7 @@ from benchmarks.comparison import formats
         (formats.fraction(0.25), "1/4"),
         (formats.fraction(1.3), "1.3"),
         (formats.fraction(math.inf), "∞"),
+        (formats.percent(math.inf), "∞ %"),
         (formats.fraction(-0.1), "-0.1"),
         (formats.count(1234), "1,234"),
     ],

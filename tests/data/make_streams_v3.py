@@ -1,10 +1,11 @@
-"""Makes `streams_v3/`, a store of format 3 whose streams call all that streams may call (`kishu_kernel.rebuild`).
+"""Makes `streams_v3/` and `streams_v3_newer/`, whose streams call all that streams may call (`kishu_kernel.rebuild`).
 
-A real session runs the cells of `streams_v3_cells.py`; what it stores is what the fixture holds.
+A real session runs the cells of `streams_v3_cells.py`, or of `streams_v3_newer_cells.py`; what it stores is what the
+fixture holds. Names that were added to the table since the first one was made are called by the newer one.
 
-Run once, by the version that wrote format 3; never again when the format has moved on::
+Each is run once, by the version that wrote it; never again when the format or the code has moved on::
 
-    PYTHONPATH=. python3.11 tests/data/make_streams_v3.py
+    PYTHONPATH=. python3.11 tests/data/make_streams_v3.py streams_v3_newer
 
 Bytecode is of one version of Python: 3.11. Code that Python's own library makes keeps the names of its files: run it
 by a Python that is installed where everybody's is. The key is in the open: marks of a fixture protect nobody.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import importlib
 import os
 import sys
 import tempfile
@@ -24,14 +26,13 @@ from typing import Any
 import lmdb
 import numpy
 
-from kishu_kernel.objects import rebuild
+from kishu_kernel.objects import live_objects, rebuild
+from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.lmdb_store import LmdbStore
-from tests.data.streams_v3_cells import ALL
 from tests.support.harness import Notebook
 
 DATA = Path(__file__).resolve().parent
-HERE = DATA / "streams_v3"
 KEY = bytes(range(32))
 SESSION = "5e551011"
 
@@ -48,6 +49,18 @@ class Written:
         return self._reduction
 
 
+class Hiding:
+    """Comes apart without what it leads to, as a tag of a document does."""
+
+    __module__ = "loan"
+
+    def __init__(self, root: Any) -> None:
+        self.root, self.name = root, "tag"
+
+    def __reduce__(self) -> Any:
+        return rebuild.make_instance, (argparse.Namespace,), {"name": self.name}
+
+
 def lend(*names: str) -> list[Written]:
     """Objects of libraries that are too large to be installed for this."""
     instance = (rebuild.make_instance, (argparse.Namespace,))
@@ -62,26 +75,31 @@ def lend(*names: str) -> list[Written]:
     return [Written(*written[name]) for name in names]
 
 
-def main() -> None:
+def main(name: str) -> None:
     """Runs all cells, and keeps the store."""
     sys.modules["loan"] = types.ModuleType("loan")
-    vars(sys.modules["loan"])["lend"] = lend
+    vars(sys.modules["loan"]).update(lend=lend, Hiding=Hiding)
+    cells: Any = importlib.import_module(f"tests.data.{name}_cells")
     with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as place:
         os.chdir(place)
+        live_objects.PROCESS = SESSION
+        for module, source in getattr(cells, "MODULES", {}).items():
+            Path(f"{module}.py").write_text(source)
+        sys.path.insert(0, place)  # as the notebook's own directory
         store = LmdbStore(Path(directory), signer=Signer(KEY))
-        notebook = Notebook(store=store, session=SESSION)
+        notebook = Notebook(store=store, session=SESSION, modules=ModuleData(sys.modules))
         sys.modules["__main__"] = notebook.module
-        for cell in ALL:
+        for cell in cells.ALL:
             made = notebook.ok(cell.strip())
             lost = [(record.names, record.reason) for record in made.versions if not record.stored]
             assert not lost, lost
         notebook.session.timeline.store.flush()
         store.close()
-        HERE.mkdir(exist_ok=True)
+        (DATA / name).mkdir(exist_ok=True)
         with lmdb.Environment(directory) as env:
-            env.copy(str(HERE), compact=True)
+            env.copy(str(DATA / name), compact=True)
         os.chdir(DATA)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])

@@ -228,6 +228,16 @@ CASES = [
         stored=False,
     ),
     Case(
+        "a metaclass, of what others hold",
+        "import functools, logging, random\nM = made(type, names=('__hash__', '__eq__'))\n"
+        "x = M('S', (), {'__module__': '__main__'})(); x.a = [1]; m = functools.lru_cache(lambda n: n); m(x)\n"
+        "p = random.Random(1); p.b = [x]; t = logging.NullHandler(); t.held = x\n"
+        "logging.getLogger('looking').held = x",
+        SET,
+        ATTRIBUTE,
+        stored=False,
+    ),
+    Case(
         "a metaclass that makes and sets",
         "class M(type):\n    def __call__(cls, *arguments):\n        called.append('call')\n"
         "        return super().__call__(*arguments)\n    def __setattr__(cls, name, value):\n"

@@ -160,7 +160,9 @@ def test_who_calls_no_library_costs_no_figure(start: Start) -> None:
     kernel.ok("z = f()")
     kernel.ok("def count(start):\n    seen = [start]\n    return lambda: seen.append(len(seen))\nmore = count(3)")
     kernel.ok("more()")
-    for each in kernel.done("log", limit=5)["checkpoints"]:
+    kernel.ok("import numpy as np, csv; numbers = np.arange(3)")
+    kernel.ok("rows = list(csv.reader(['a,b'])); numbers = np.sort(numbers)")  # a library, which asks for no figure
+    for each in kernel.done("log", limit=7)["checkpoints"]:
         assert not {"fig", "ax"} & {*each["accessed"]}, each
 
 
@@ -195,3 +197,23 @@ def test_an_image_that_a_cell_shows_is_shown_as_ever(kernel: Kernel) -> None:
     ran = kernel.ok("_ = plt.plot([1, 2, 3])")
     assert sum("image/png" in each.get("data", {}) for each in ran.outputs) == 1
     assert kernel.value("len(ax.lines), plt.get_fignums()") == (0, [])
+
+
+def test_got_from_a_library_that_had_kept_it(start: Start, tmp_path: Path) -> None:
+    """No code of the cell names the variable whose object it gets."""
+    notebook = {"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")}
+    shelf = "KEPT = []\ndef last(): return KEPT[-1]"
+    with start(environment=notebook) as kernel:
+        kernel.library("shelf", shelf)
+        kernel.ok("import shelf; xs = [1]; shelf.KEPT.append(xs)")
+        kernel.ok("ys = {'of': shelf.last()}")
+        kernel.ok("z = 1")
+        for _ in range(2):
+            kernel.done("undo", steps=2)
+            kernel.done("redo", steps=2)
+            assert kernel.value("ys['of'] is xs")
+        kernel.done("log")  # what was taken is written
+    again = start(environment=notebook)
+    again.library("shelf", shelf)
+    again.done("resume")
+    assert again.value("ys['of'] is xs, xs") == (True, [1])

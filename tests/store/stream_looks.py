@@ -1,4 +1,4 @@
-"""What the cells of `data/streams_v3_cells.py` made, as a user would see it."""
+"""What the cells of `data/streams_v3_cells.py` and `streams_v3_newer_cells.py` made, as a user would see it."""
 
 from __future__ import annotations
 
@@ -306,3 +306,65 @@ ARRAYS = {
 
 LOOKS = {**FUNCTIONS, **CLASSES, **INSTANCES, **ARRAYS}
 """Of each co-variable, by one of its names: expressions that hold, one after the other."""
+
+NEWER = {
+    "cube": """
+        cubes == [8, 8, 9] and cube.tag == "of the function"
+        cube.cache_info() == (1, 2, 4, 2)
+        (cube(2), cube(3, base=2), cube.cache_info().hits) == (8, 9, 3)
+        (cube(5), cube.__wrapped__(2), cube.cache_parameters()["maxsize"]) == (125, 8, 4)
+    """,
+    "Cart": "Cart.names == ['cart'] and Cart().total() == 7",
+    "Trolley": "Trolley.__base__ is Cart and Trolley().total() == 8",
+    "cart": """
+        type(cart) is Trolley and methods[0].__self__ is cart and methods[0].__func__ is Trolley.total
+        methods[1].__self__ is Cart and methods[1]() is Cart.names
+        type(above) is super and above.__self__ is cart and above.total() == 7
+    """,
+    "bare": "type(bare) is super and bare.__thisclass__ is Trolley and bare.__self__ is None",
+    "Borg": "Borg.shared == {}",
+    "borgs": """
+        type(borgs[0]) is Borg and vars(borgs[0]) is vars(borgs[1]) is common
+        common.update(level=4) is None and borgs[1].level == 4
+    """,
+    "hiding": "hiding.name == 'tag' and hiding.root is root == ['of both']",
+    "raw": """
+        type(raw) is bytearray and over_raw.tolist() == [2, 3, 4, 5]
+        raw.__setitem__(2, 9) is None and over_raw[0] == 9
+    """,
+    "numbers": """
+        type(numbers) is array.array and over_numbers.tolist() == [1.5, 2.5]
+        over_numbers.__setitem__(1, 4.0) is None and numbers[1] == 4.0
+    """,
+    "matrix": """
+        type(matrix) is np.matrix and matrix.unit == "m" and whole.tolist() == [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]
+        type(whole) is np.ndarray and whole.__setitem__((0, 1), 7.0) is None and matrix[0, 1] == 7.0
+    """,
+    "waiting": """
+        type(waiting) is threading.Thread and (waiting.name, waiting.daemon) == ("waiting", True)
+        waiting.ident is None and not waiting.is_alive() and waiting._target is double and double(4) == 8
+        waiting.start() is waiting.join() is None and not waiting.is_alive()
+    """,
+    "ended": "ended.name == 'ended' and ended.ident is not None and not ended.is_alive() and ended.join() is None",
+    "process": """
+        (process.name, process.daemon, process.pid, process.exitcode) == ("process", True, None, None)
+        not process.is_alive() and (process._target, process._args) == (divmod, (6, 4))
+    """,
+    "executor": "executor._shutdown and executor._max_workers == 2",
+    "future": "(future.done(), future.result(), answer) == (True, 42, 42)",
+    "idle": "idle.submit(divmod, 7, 2).result() == (3, 1) and idle.shutdown() is None",
+    "handler": "type(handler) is logging.StreamHandler and handler.level == logging.ERROR and bool(handler.stream)",
+    "Kept": "Kept.__base__ is logging.Handler",
+    "kept": """
+        type(kept) is Kept and kept.lines == ["before"] and kept.level == logging.INFO
+        kept.handle(logging.makeLogRecord({"msg": "after", "levelno": 40})) and kept.lines == ["before", "after"]
+    """,
+    "Dial": "Dial.class_trait_names() and Dial().turns == 1",
+    "dial": """
+        type(dial) is Dial and (dial.turns, dial.seen, noted) == (2, [2], [2])
+        setattr(dial, "turns", 5) is None and (dial.seen, noted) == ([2, 5], [2, 5])
+    """,
+    "priced": "priced(4) == 8 and priced.__module__ == 'streams_shop'",
+    "shelf": "type(shelf) is streams_shop.Shelf",
+}
+"""Of the second store."""

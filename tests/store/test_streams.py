@@ -1,17 +1,19 @@
 """Streams of format 3 load as they were: each name that they call, with the arguments that it was given then.
 
-The store was written once, by `data/make_streams_v3.py`, and stays; what its cells made is looked at here.
+The stores were written once, by `data/make_streams_v3.py`, and stay; what their cells made is looked at here.
 """
 
 from __future__ import annotations
 
 import builtins
 import os
+import pickle
 import pickletools
 import shutil
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,15 +24,21 @@ import pytest
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Version
 from kishu_kernel.objects.codec.pickling import decode
-from kishu_kernel.objects.rebuild import STREAM_NAMES
+from kishu_kernel.objects.rebuild import ABSENT, STREAM_NAMES
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store.base import StoredPayload
 from kishu_kernel.store.format.signing import Signer
+from tests.data.streams_v3_newer_cells import MODULES
 from tests.support.harness import Notebook
 
-from .stream_looks import LOOKS
+from .stream_looks import LOOKS, NEWER
 
-DATA = Path(__file__).parents[1] / "data" / "streams_v3"
+DATA = Path(__file__).parents[1] / "data"
+STORES = {"streams_v3": LOOKS, "streams_v3_newer": NEWER}
+"""The second one was written when names had been added to the table."""
+
 SEAL = Signer(bytes(range(32)))
 
 STORED_AS = "kishu_kernel.rebuild"
@@ -42,15 +50,6 @@ NOT_IN_STREAMS = {
     "storage_array": "called when a storage of PyTorch's is stored, not when it is loaded",
     "make_foreign": "called where a stream names `_ctypes._unpickle`",
     "load_module": "called where a stream names `cloudpickle.cloudpickle.subimport`",
-    **dict.fromkeys(
-        (
-            *("ABSENT", "bind_method", "load_buffer_view", "load_class", "load_derived_array", "make_executor"),
-            *("make_filled_cache", "make_future", "make_handler", "make_process", "make_thread", "module_original"),
-            *("set_cached_calls", "set_handler_state", "set_shared_attributes", "set_state_and_hidden", "set_super"),
-            "set_traits",
-        ),
-        "newer than the fixture",
-    ),
 }
 """Public names that no stream calls, and why."""
 
@@ -59,22 +58,24 @@ NAMED_FOR_OTHERS = {("_ctypes", "_unpickle"), ("cloudpickle.cloudpickle", "subim
 MADE_WITH = {"pandas": ("3.", "stored with pandas 3.1.1"), "matplotlib": ("3.11.", "does not load")}
 """Versions whose objects these are, and what is told where another one cannot make them."""
 
-TRIED_APART = {"reader", "storage"}
-"""What is loaded where there is a file, or PyTorch."""
+TRIED_APART = {"reader", "storage", "streams_shop.price", "streams_shop.spare"}
+"""What is loaded where there is a file, or PyTorch, or one of the user's own modules."""
 
 
 class Opened:
-    """The fixture, its payloads loaded when they are looked for.
+    """One of the stores, its payloads loaded when they are looked for.
 
     Attributes:
         versions: of each name the last one.
         live: what is loaded so far.
+        table: knows the classes in it.
     """
 
-    def __init__(self, path: Path, module: types.ModuleType) -> None:
-        shutil.copytree(DATA, path)
+    def __init__(self, stored: str, path: Path, module: types.ModuleType) -> None:
+        shutil.copytree(DATA / stored, path)
         self.store = LmdbStore(path, signer=SEAL)
         self.live = vars(module)
+        self.table = ReductionTable(self.live)
         made = sorted(self.store.checkpoints(), key=lambda each: each.execution_count)
         records = [(record.names, each.id) for each in made for record in each.versions]
         self.versions = {name: Version(names, id) for names, id in records for name in names}
@@ -89,7 +90,7 @@ class Opened:
         return self.store.checkpoint(self.versions[name].checkpoint).code
 
     def load(self, name: str) -> None:
-        self.live.update(decode(self.stored(name), self.live))
+        self.live.update(decode(self.stored(name), self.live, live=self.table))
 
     def look(self, expression: str) -> Any:
         """The value of an expression, of which each variable is loaded that is not yet."""
@@ -99,14 +100,35 @@ class Opened:
         return eval(expression, self.live)
 
 
+Open = Callable[[str], Opened]
+
+
 @pytest.fixture
-def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+def open_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     module = types.ModuleType("__main__")
     vars(module).update(__builtins__=builtins)
     monkeypatch.setitem(sys.modules, "__main__", module)
-    opened = Opened(tmp_path / "store", module)
-    yield opened
-    opened.store.close()
+    (tmp_path / "beside").mkdir()
+    for name, source in MODULES.items():
+        file = tmp_path / "beside" / f"{name}.py"
+        file.write_text(source, "utf-8")
+        os.utime(file, (0, 0))  # it has not changed since
+    monkeypatch.syspath_prepend(tmp_path / "beside")
+    with ExitStack() as until_end:
+
+        def opened(name: str) -> Opened:
+            opened = Opened(name, tmp_path / name, module)
+            until_end.callback(opened.store.close)
+            return opened
+
+        yield opened
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def opened(open_store: Open) -> Opened:
+    return open_store("streams_v3")
 
 
 def lines(look: str) -> list[str]:
@@ -114,7 +136,10 @@ def lines(look: str) -> list[str]:
 
 
 def called(stream: bytes) -> set[tuple[str, str]]:
-    """What a stream refers to: module and name. `module_attribute` is told both as strings."""
+    """What a stream refers to: module and name. `module_attribute` is told both as strings.
+
+    A class that was stored apart is a stream in it.
+    """
     found: set[tuple[str, str]] = set()
     memo: dict[int, Any] = {}
     pushed: list[Any] = [None, None]
@@ -129,6 +154,8 @@ def called(stream: bytes) -> set[tuple[str, str]]:
         else:
             if name == "STACK_GLOBAL" or (name == "TUPLE2" and pushed[-2] == STORED_AS):
                 found.add((pushed[-2], pushed[-1]))
+            if "BYTES" in name and argument.startswith(pickle.PROTO + b"\x05"):
+                found |= called(argument)
             pushed.append(argument if "UNICODE" in name else None)
     return found
 
@@ -144,13 +171,17 @@ def reasons(stored: StoredPayload) -> Iterator[str]:
             yield told
 
 
+of_this_python = pytest.mark.skipif(
+    sys.implementation.cache_tag != COMPILED_BY, reason="its functions are of another Python"
+)
 of_another_matplotlib = pytest.mark.filterwarnings("ignore:This figure was saved with matplotlib")
 
 
 @of_another_matplotlib
-@pytest.mark.parametrize("name", LOOKS)
-def test_it_comes_back_as_it_was(opened: Opened, name: str) -> None:
+@pytest.mark.parametrize(("stored", "name"), [(stored, name) for stored, looks in STORES.items() for name in looks])
+def test_it_comes_back_as_it_was(open_store: Open, stored: str, name: str) -> None:
     """Where another version of Python or of a library cannot make it again, it says so."""
+    opened = open_store(stored)
     here = list(reasons(opened.stored(name)))
     try:
         opened.load(name)
@@ -159,29 +190,42 @@ def test_it_comes_back_as_it_was(opened: Opened, name: str) -> None:
             return
         raise
     assert not any(COMPILED_BY in reason for reason in here)
-    for line in lines(LOOKS[name]):
+    for line in lines(STORES[stored][name]):
         assert opened.look(line), line
 
 
 @of_another_matplotlib
-@pytest.mark.skipif(sys.implementation.cache_tag != COMPILED_BY, reason="its functions are of another Python")
-def test_a_later_session_goes_on_with_it(opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@of_this_python
+@pytest.mark.parametrize("stored", STORES)
+def test_a_later_session_goes_on_with_it(
+    open_store: Open, stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """All of it is loaded: no cell is run again, but for what another version of a library cannot make."""
-    elsewhere = {opened.code(name) for name in LOOKS if any(reasons(opened.stored(name)))}
-    shutil.copytree(DATA, tmp_path / "later")
-    notebook = Notebook.as_main(monkeypatch, "code", LmdbStore(tmp_path / "later", signer=SEAL), "later")
+    looks, opened = STORES[stored], open_store(stored)
+    elsewhere = {opened.code(name) for name in looks if any(reasons(opened.stored(name)))}
+    notebook = later(stored, tmp_path, monkeypatch)
     outcome = notebook.session.resume()
     assert (outcome.plan.lost, outcome.plan.replay, notebook.warnings) == ((), (), [])
     assert elsewhere.issuperset(notebook.reran)
-    for look in LOOKS.values():
+    for look in looks.values():
         for line in lines(look):
             assert eval(line, notebook.live), line
     notebook.session.timeline.store.close()
 
 
-def test_its_streams_call_all_that_streams_may_call(opened: Opened) -> None:
+def later(stored: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    """A notebook of another day, before it has resumed."""
+    for name in MODULES:
+        sys.modules.pop(name, None)
+    shutil.copytree(DATA / stored, tmp_path / "later")
+    store = LmdbStore(tmp_path / "later", signer=SEAL)
+    return Notebook.as_main(monkeypatch, "code", store, "later", ModuleData(sys.modules))
+
+
+def test_streams_call_all_that_they_may_call(open_store: Open) -> None:
     public = {name for name in STREAM_NAMES if not name.startswith("_")}
-    names = set.union(*(called(opened.stored(name).stream) for name in opened.versions))
+    stores = [open_store(stored) for stored in STORES]
+    names = set.union(*(called(each.stored(name).stream) for each in stores for name in each.versions))
     ours = {name for module, name in names if module == STORED_AS}
     assert public - ours == set(NOT_IN_STREAMS)
     assert ours <= public
@@ -189,14 +233,36 @@ def test_its_streams_call_all_that_streams_may_call(opened: Opened) -> None:
     assert {module for module, _ in names if module.startswith("kishu")} == {STORED_AS}
 
 
-def test_all_that_calls_them_is_looked_at(opened: Opened) -> None:
-    looked_at = {opened.versions[name] for name in {*LOOKS, *TRIED_APART}}
+@pytest.mark.parametrize(("stored", "apart"), [("streams_v3", {("made",)}), ("streams_v3_newer", set())])
+def test_all_that_calls_them_is_looked_at(open_store: Open, stored: str, apart: set[tuple[str, ...]]) -> None:
+    opened = open_store(stored)
+    looked_at = {opened.versions[name] for name in {*STORES[stored], *TRIED_APART} & opened.versions.keys()}
     calling = {
         each
         for each in opened.versions.values()
         if any(module == STORED_AS for module, _ in called(opened.store.load(each).stream))
     }
-    assert {each.names for each in calling - looked_at} == {("made",)}  # it made `values`
+    assert {each.names for each in calling - looked_at} == apart  # it made `values`
+
+
+def test_what_a_module_of_the_user_held(open_store: Open) -> None:
+    """`del streams_shop.spare` is stored, too."""
+    opened = open_store("streams_v3_newer")
+    assert opened.look("streams_shop.spare") == 4  # the module is that of its source
+    opened.load("streams_shop.spare")
+    assert opened.live["streams_shop.spare"] is ABSENT
+
+
+@of_this_python
+def test_a_module_of_the_user_is_given_what_it_held(
+    open_store: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = later("streams_v3_newer", tmp_path, monkeypatch)
+    notebook.session.resume()
+    shop = notebook.live["streams_shop"]
+    assert (shop.rate, hasattr(shop, "spare"), shop.price(4), notebook.live["priced"](4)) == (30, False, 0, 8)
+    assert notebook.reran == []
+    notebook.session.timeline.store.close()
 
 
 def test_an_open_file_that_is_gone_is_told(opened: Opened) -> None:

@@ -23,6 +23,7 @@ from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
 from kishu_kernel.objects import live_objects
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.rerun import CellRunner, Rerun
 from kishu_kernel.session.running_cells import Ticket
@@ -89,7 +90,11 @@ class Notebook:
     """
 
     def __init__(
-        self, tracker: TrackerKind = "code", store: FailingStore | LmdbStore | None = None, session: str = "here"
+        self,
+        tracker: TrackerKind = "code",
+        store: FailingStore | LmdbStore | None = None,
+        session: str = "here",
+        modules: ModuleData | None = None,
     ) -> None:
         self.module = types.ModuleType("__main__")
         self.live: dict[str, Any] = PatchedNamespace() if tracker == "namespace" else vars(self.module)
@@ -97,7 +102,7 @@ class Notebook:
         self.live.update(__name__="__main__", __builtins__=builtins, Out=out, _oh=out)
         self.live.update({"_": "", "__": "", "___": ""})
         self.store = FailingStore() if store is None else store
-        self.names = UserNamespace(self.live, dict(self.live))
+        self.names = UserNamespace(self.live, dict(self.live), modules)
         self.warnings: list[str] = []
         self.reran: list[str] = []
         self.rerunner: CellRunner = self._execute

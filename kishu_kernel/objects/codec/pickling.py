@@ -110,8 +110,8 @@ def encode(
     reason = ""
     for codec in codecs:
         try:
-            stream, arrays = _dump(codec, objects, table, recognised, classes)
-            return Payload(names, codec, stream, tuple(arrays.buffers), library_versions())
+            stream, arrays, left_out = _dump(codec, objects, table, recognised, classes)
+            return Payload(names, codec, stream, tuple(arrays.buffers), library_versions(), left_out)
         except Exception as error:  # the user's objects may raise anything
             reason = reason or table.refusals.told(error)
     return NotStored(names, reason[:500])
@@ -196,7 +196,7 @@ def _dump(
     table: ReductionTable,
     recognised: Recogniser,
     elsewhere: frozenset[bytes],
-) -> tuple[bytes, Arrays]:
+) -> tuple[bytes, Arrays, tuple[str, ...]]:
     among_others: set[int] = set()
     hidden = HiddenLinks()
     while True:
@@ -214,7 +214,7 @@ def _dump(
             classes = ClassStreams(table, among_others, elsewhere)
             stream, _ = _dump_once(codec, objects, Reducer(table, reducer, hidden), arrays, classes, hidden)
             del first  # kept until here: a freed array's id must not name another one
-        return stream, arrays
+        return stream, arrays, reducer.left_out
 
 
 def _dump_once(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
@@ -234,6 +235,37 @@ class _Figures(Provider):
         return ("held", *key, b"") if place is None else ("figure of", *place)
 
 
+class _Accesses:
+    """Counts calls into pyplot's registry of figures: who draws in one that is not named gets it from there."""
+
+    _ASKED = ("get_active", "get_fig_manager", "get_all_fig_managers", "destroy", "destroy_fig", "destroy_all")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._counting: list[object] = []
+
+    def of(self, registry: Any) -> int:
+        """The number so far; another one than before where they were not counted, which they are from now on."""
+        asked = {name: vars(registry).get(name) for name in self._ASKED}
+        others = {name: each for name, each in asked.items() if not any(each is known for known in self._counting)}
+        for name, each in others.items():
+            if type(each) is classmethod:
+                self._counting.append(counting := classmethod(self._counted(each.__func__)))
+                setattr(registry, name, counting)
+        self._count += bool(others)
+        return self._count
+
+    def _counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **keywords: Any) -> Any:
+            self._count += 1
+            return function(*args, **keywords)
+
+        return functools.update_wrapper(counted, function)
+
+
+_accesses = _Accesses()
+
+
 def _managers() -> dict[int, Any]:
     managers: dict[int, Any] = sys.modules["matplotlib._pylab_helpers"].Gcf.figs
     return managers
@@ -363,6 +395,11 @@ class Matplotlib(Library):
         helpers = sys.modules.get("matplotlib._pylab_helpers")
         managers = () if helpers is None else list(helpers.Gcf.figs.values())
         return [each.canvas.figure for each in managers]
+
+    def accesses_of_current(self) -> int | None:
+        """Who draws in a figure that no code names has asked pyplot for it."""
+        helpers = sys.modules.get("matplotlib._pylab_helpers")
+        return None if helpers is None else _accesses.of(helpers.Gcf)
 
     def statics(self) -> Iterable[object]:
         """The settings, which objects refer to as they are."""

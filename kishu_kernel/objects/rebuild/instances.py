@@ -84,9 +84,18 @@ def _set_exception(
 ) -> None:
     base.__init__(error, *arguments)
     for name, value in told.items():
-        next(vars_of(each)[name] for each in mro_of(base) if name in vars_of(each)).__set__(error, value)
+        place = next(vars_of(each)[name] for each in mro_of(base) if name in vars_of(each))
+        if _held(place, error) is not value:  # nothing, too, is shown as None
+            place.__set__(error, value)
     for name, value in (("__cause__", cause), ("__context__", context), ("__suppress_context__", suppressed)):
         BaseException.__dict__[name].__set__(error, value)
+
+
+def _held(place: Any, obj: Any) -> Any:
+    try:
+        return place.__get__(obj)
+    except AttributeError:
+        return place  # nothing stands in it
 
 
 def _fill_ordered(obj: Any, content: tuple[list[Any], list[Any]]) -> None:

@@ -56,6 +56,7 @@ _VERSION_DEFAULTS: dict[str, object] = {
     "calls": False,
     "requires": (),
     "provides": {},
+    "left_out": (),
 }
 
 
@@ -200,6 +201,7 @@ def _version_object(version: VersionRecord) -> dict[str, object]:
         "calls": version.calls,
         "requires": version.requires,
         "provides": dict(version.provides),
+        "left_out": version.left_out,
     }
     return _without(record, _VERSION_DEFAULTS)
 
@@ -217,6 +219,7 @@ def _version_record(stored: dict[str, Any]) -> VersionRecord:
         calls=record["calls"],
         requires=tuple(record["requires"]),
         provides=dict(record["provides"]),
+        left_out=tuple(record["left_out"]),
     )
 
 

@@ -166,6 +166,7 @@ def _version(record: VersionRecord) -> bool:
         and _count(record.size)
         and all(type(flag) is bool for flag in (record.stored, record.replayable, record.calls))
         and _maybe_text(record.reason)
+        and _texts(record.left_out)
         and all(_texts((info.name, info.type, info.summary)) for info in record.variables)
     )
 

@@ -5,20 +5,11 @@ from __future__ import annotations
 import copyreg
 from typing import Any
 
-from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.exceptions import reduction_of_exception
+from kishu_kernel.objects.library import Library, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import home_of_sentinel
 from kishu_kernel.objects.rebuild.code import module_attribute
-from kishu_kernel.objects.rebuild.instances import set_exception_state, set_super
-
-
-def _exception(error: BaseException) -> Reduction:
-    # Its own reduction leaves out what it came from. Of all of them the tracebacks stay out: they hold frames.
-    reduced: Any = error.__reduce_ex__(5)
-    make, arguments, *rest = reduced
-    if len(rest) > 1 or not (error.__cause__ or error.__context__ or error.__suppress_context__):
-        return NotImplemented
-    came_from = (error.__cause__, error.__context__, error.__suppress_context__)
-    return make, arguments, (rest[0] if rest else None, *came_from), None, None, set_exception_state
+from kishu_kernel.objects.rebuild.instances import set_super
 
 
 def _sentinel(obj: object) -> Reduction:
@@ -50,7 +41,7 @@ class Builtins(Library):
 
     packages = ("builtins",)
     exact_reductions = {"builtins.object": _sentinel, "builtins.memoryview": _refuse, "builtins.super": _super}
-    reductions = {"builtins.BaseException": _exception}
+    reductions = {"builtins.BaseException": WithMemo(reduction_of_exception)}
     external_handles = dict.fromkeys(
         (
             *("builtins.dict_keyiterator", "builtins.dict_valueiterator", "builtins.dict_itemiterator"),

@@ -18,6 +18,7 @@ from contextlib import suppress
 from operator import is_
 from typing import Any
 
+from kishu_kernel.objects.classes import is_one_of
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.rebuild.handlers import make_handler, set_handler_state
@@ -29,7 +30,7 @@ _NEVER = frozenset({"formatter", "filters", "lock", "stream", "mode", "_builtin_
 _WITH_HANDLER = _NEVER | {"level", "_closed"}
 """What is among the settings of a handler by itself."""
 
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None), re.Pattern})
+_PLAIN: tuple[type, ...] = (str, int, float, bool, bytes, type(None), re.Pattern)
 
 
 def _recipe(handler: Any) -> tuple[Any, ...]:
@@ -50,7 +51,7 @@ def _attributes(handler: Any) -> list[tuple[str, Any]]:
 
 
 def _is_plain(value: Any) -> bool:
-    return type(value) in _PLAIN
+    return is_one_of(type(value), _PLAIN)
 
 
 def _parts(handler: Any) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def handlers_in(value: Any) -> Iterable[Any]:
         return (value,)
     if issubclass(type(value), logging.handlers.QueueListener):
         value = vars(value).get("handlers")
-    several = value.values() if type(value) is dict else value if type(value) in (list, tuple) else ()
+    several = value.values() if type(value) is dict else value if is_one_of(type(value), (list, tuple)) else ()
     if not _is_handler(next(iter(several), None)):  # the others of many are not asked
         return ()
     return [each for each in list(several) if _is_handler(each)]
