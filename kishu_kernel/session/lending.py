@@ -58,6 +58,11 @@ class Lending:
         self.lent[load.version] = load
         return dict(objects)
 
+    def end(self) -> None:
+        """Nothing more will be lent. What is the user's is not held any longer: a weak reference would see it."""
+        self._owned.clear()
+        self._bound.clear()
+
     def _is_quiet(self, step: ReplayStep) -> bool:
         return not step.side_effects and self._lookup(step.checkpoint).status == "ok"
 

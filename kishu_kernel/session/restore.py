@@ -157,6 +157,8 @@ class Restorer:
                     break
             self._disarm(error)
             raise
+        finally:
+            self._lending.end()
 
     @contextmanager
     def handing_over(self, restored: RestoredObjects) -> Iterator[None]:
