@@ -30,16 +30,18 @@ y = [Guarded(number) for number in range(50)]
 """
 
 
-def test_checkpoints_and_checkouts_keep_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_and_checkouts_leave_no_dict_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = Notebook.as_main(monkeypatch)
     notebook.ok(CELL)
     x, y = notebook["x"], notebook["y"]
     for _ in range(3):
         notebook.ok("x[0].number, y[0].number")
     notebook.ok("x[0].number = 'changed'; y[1].number = 5")
+    assert all(map(untouched, [*x, *y]))
     notebook.session.undo()
     x, y = notebook["x"], notebook["y"]
     assert (x[0].number, y[1].number) == (0, 1)
+    assert all(map(untouched, [*x, *y]))
     assert [vars(each) for each in x] == [{"number": n, "held": [n], "name": str(n)} for n in range(50)]
 
 
