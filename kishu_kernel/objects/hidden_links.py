@@ -17,7 +17,7 @@ from sys import getrefcount
 from typing import Any
 
 from kishu_kernel.objects.attribute_dicts import place_of
-from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, is_one_of, mro_of
+from kishu_kernel.objects.classes import contents_of, derives, instance_state, is_one_of, mro_of, seen_attributes
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
 from kishu_kernel.process.native import peek
@@ -153,7 +153,7 @@ def _state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     has_slots = _has_slots.get(kind)
     if has_slots is None:
         has_slots = _has_slots[kind] = any(contents_of(base).get("__slots__") for base in mro_of(kind))
-    own, slots = instance_state(obj) if has_slots else (attributes(obj), {})
+    own, slots = instance_state(obj) if has_slots else (seen_attributes(obj), {})
     if derives(kind, BaseException):  # no reduction tells it
         slots = {**slots, "__traceback__": _traceback_of(obj)}
     return own or {}, slots
