@@ -105,6 +105,11 @@ class Lending:
         """It was made anew."""
         self.lent.pop(version, None)
 
+    def end(self) -> None:
+        """Nothing more will be lent. What is the user's is not held any longer: a weak reference would see it."""
+        self._owned.clear()
+        self._bound.clear()
+
     def _is_quiet(self, step: ReplayStep) -> bool:
         return not step.side_effects and self._lookup(step.checkpoint).status == "ok"
 

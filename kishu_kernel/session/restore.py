@@ -157,6 +157,8 @@ class Restorer:
                     break
             self._disarm(error)
             raise
+        finally:
+            self._lending.end()
 
     @contextmanager
     def handing_over(self, restored: RestoredObjects) -> Iterator[None]:
@@ -256,11 +258,7 @@ class Restorer:
         loaded: RestoredObjects,
         rerun: RestoredObjects,
     ) -> bool:
-        """Has the cells of a plan re-run. Whether they have changed what was lent: then it is not carried out yet.
-
-        Args:
-            bound: what stays and what was loaded, by names.
-        """
+        """Has the cells of a plan re-run. Whether they have changed what was lent: then it is not carried out yet."""
         self._lending = lending = Lending(
             request.timeline.lookup,
             self._table,
