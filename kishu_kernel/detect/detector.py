@@ -263,8 +263,13 @@ class Detector:
         known = self._knowledge.known.get(names)
         return frozenset() if known is None else known.kinds
 
-    def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
+    def is_unchanged(
+        self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool], *, certain: bool = False
+    ) -> bool:
         """Whether a co-variable still is what is known of it. What a checkout did not ask is then known of it, too.
+
+        Args:
+            certain: say no where something in it cannot be walked.
 
         Raises:
             WalkAbandoned: `should_stop` said so.
@@ -275,6 +280,8 @@ class Detector:
         of = Fingerprinter(self._table, known.sequences, should_stop, bound=self.bound_classes(variables))
         prints = {name: of.take(variables[name]) for name in names}
         if combined_digest(names, prints) != known.digest:
+            return False
+        if certain and any(taken.opaque for taken in prints.values()):
             return False
         if known.current is None:
             self._knowledge.add(

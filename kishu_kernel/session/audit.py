@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,28 +18,15 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger
 
-CHANGED_BY_RERUN = (
-    "A cell that was re-run has changed {}, which it left as it was when it first ran. The next state has it as it is "
-    "now: undo that to have it back."
-)
-
 
 class Audit:
     """Knows which co-variables are still to be checked after the last checkpoint.
-
-    Args:
-        tell: shows a sentence to the user.
 
     Attributes:
         changes_found: how many co-variables had changed.
     """
 
-    def __init__(
-        self, ledger: Ledger, table: ReductionTable, loads: IsolatedLoads, tell: Callable[[str], None]
-    ) -> None:
-        self._tell = tell
-        self._lent: frozenset[Version] = frozenset()
-        """Co-variables that re-runs have read, and that may have been changed by that."""
+    def __init__(self, ledger: Ledger, table: ReductionTable, loads: IsolatedLoads) -> None:
         self._ledger = ledger
         self._table = table
         self._loads = loads
@@ -58,10 +45,9 @@ class Audit:
         self._made = frozenset(record.names for record in checkpoint.versions)
         self._queue = None
 
-    def note_loaded(self, versions: Iterable[Version], lent: Collection[Version]) -> None:
-        """A checkout has loaded these versions, and lent these to re-runs."""
-        self._loaded = {version.names: version.checkpoint for version in (*versions, *lent)}
-        self._lent = frozenset(lent)
+    def note_loaded(self, versions: Iterable[Version]) -> None:
+        """A checkout has loaded these versions."""
+        self._loaded = {version.names: version.checkpoint for version in versions}
 
     @property
     def has_loaded(self) -> bool:
@@ -119,19 +105,13 @@ class Audit:
     def verify_loaded(self, version: Version, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
         """Computes the digest of a version that was loaded. If it is not the stored one, it counts from now on.
 
-        One that a re-run has changed is told. It is what the next checkpoint finds changed.
-
         Raises:
             WalkAbandoned: `should_stop` said so.
         """
         if self._ledger.state.get(version.names) != version.checkpoint:
             return
-        if self._ledger.is_unchanged(version.names, variables, should_stop):
-            return
-        if version in self._lent and not self._is_as_loaded(version, variables, should_stop):
-            self._tell(CHANGED_BY_RERUN.format(", ".join(version.names)))
-            return
-        self._ledger.accept(version.names, variables)
+        if not self._ledger.is_unchanged(version.names, variables, should_stop):
+            self._ledger.accept(version.names, variables)
 
     def _is_as_loaded(self, version: Version, variables: Mapping[str, Any], should_stop: ShouldStop) -> bool:
         """Whether a co-variable is what it is whenever it is loaded, though not what it was when it was stored."""

@@ -174,7 +174,7 @@ class Checkouts:
                 others = self._held_by_modules(restored)
                 self._rebind(plan, restored, start.ambient, branch, reuse, in_place)
         loaded = [version for version in restored if not in_place.is_patched(version)]
-        self._think_time.note_checkout(loaded, self._restorer.lent)
+        self._think_time.note_checkout(loaded)
         self._tell_differences(plan)
         if others:
             self._warn(AS_IT_IS.format(", ".join(others)))

@@ -266,9 +266,11 @@ class Ledger:
         """Types of the objects in a co-variable, as in `Detector.kinds_in`."""
         return self._detector.kinds_in(names)
 
-    def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
+    def is_unchanged(
+        self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool], *, certain: bool = False
+    ) -> bool:
         """Whether a co-variable still is what its version says, as in `Detector.is_unchanged`."""
-        return self._detector.is_unchanged(names, variables, should_stop)
+        return self._detector.is_unchanged(names, variables, should_stop, certain=certain)
 
     def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
         """Takes a co-variable as it is now for unchanged, as in `Detector.accept`."""

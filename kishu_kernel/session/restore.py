@@ -31,7 +31,7 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.python_gc import collector_paused, count_as_old
 from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures, UnloadableError, failed_sentence
 from kishu_kernel.session.in_place import InPlace
-from kishu_kernel.session.lending import CHANGED, NO_LENDING, Lending
+from kishu_kernel.session.lending import CHANGED, IsUnchanged, Lending, misled, no_lending
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.rerun import (
@@ -61,14 +61,18 @@ class Restorer:
         run_cell: CellRunner,
         ambient: AmbientState,
         tell: Callable[[str], None],
-        is_unchanged: Callable[[Names, Mapping[str, Any], Callable[[], bool]], bool],
+        is_unchanged: IsUnchanged,
     ) -> None:
         self._names = namespace
         self._table = table
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
         self._is_unchanged = is_unchanged
-        self._lending = NO_LENDING
+        self._lending = no_lending(table)
+        self._refused: set[Version] = set()
+        """What is not lent: a re-run for this checkout has changed it."""
+        self._misled: list[Names] = []
+        """Co-variables given by re-runs that may have read what another one has changed."""
         self._copies = UnclaimedObjects(tell)
         self._failures = LoadFailures()
 
@@ -79,17 +83,12 @@ class Restorer:
 
     @property
     def differing_after_rerun(self) -> list[Names]:
-        """Co-variables that re-runs gave back for the last plan with the same types and other contents."""
-        return self._rerunner.differing_after_rerun
+        """Co-variables that re-runs gave back for the last plan with the same types and, maybe, other contents."""
+        return [*self._rerunner.differing_after_rerun, *self._misled]
 
     def live_objects(self, here: State, variables: Mapping[str, Any]) -> InPlace:
         """What `obtain` may change instead of loading it: the user's variables, which are in this state."""
         return InPlace(self._names, self._table, here, variables)
-
-    @property
-    def lent(self) -> frozenset[Version]:
-        """What re-runs for the last plan have read, and somebody has: they may have changed it after all."""
-        return frozenset(self._lending.lent)
 
     def plan(
         self, timeline: Timeline, here: State, target: CheckpointId | None, replay: ReplayMode, ambient: Move
@@ -145,7 +144,8 @@ class Restorer:
             in_place,
         )
         self._copies = UnclaimedObjects(self._tell)
-        self._lending = NO_LENDING
+        self._lending = no_lending(self._table)
+        self._refused, self._misled = set(), []
         self._rerunner.begin_plan(UnclaimedObjects(self._tell))
         try:
             return self._obtain(request)
@@ -153,7 +153,7 @@ class Restorer:
             self._rerunner.abandon()
             while True:  # an interrupt more is no reason to leave what it has changed
                 with suppress(KeyboardInterrupt):
-                    self._take_back(request)
+                    self._take_back(request, self._lending.changed())
                     break
             self._disarm(error)
             raise
@@ -196,8 +196,6 @@ class Restorer:
                     failures.note(failed)
                     remembered.note(failed)
                 else:
-                    self._take_back(request)
-                    self._drop_lent(loaded)
                     unobtainable.update(failed.reasons)
                 last, plan = plan, request.plan(failures, unobtainable)
                 if isinstance(failed, NotGivenBackError) and not request.allow_lost:
@@ -233,17 +231,8 @@ class Restorer:
         for step in plan.load:
             bound.update(loaded.get(step.version, {}))
         self._load_all(request, [step for step in left if step not in late], loaded, bound)
-        self._lending = Lending(request.timeline.lookup, self._owned(plan, bound), loaded)
-        self._rerunner.run_steps(
-            request.timeline,
-            plan.replay,
-            rerun,
-            lambda step, inputs: self._load_input(request, step, inputs),
-            self._lending,
-            request.progress,
-        )
-        if self._rerunner.differing_after_rerun:
-            self._take_back(request)
+        if self._run_again(request, plan, bound, loaded, rerun):
+            return self._carry_out(request, plan, loaded, rerun)
         given &= rerun.keys()
         for version in given:
             bound.update(rerun[version])
@@ -261,24 +250,86 @@ class Restorer:
         owned = (version for version in plan.keep if theirs.isdisjoint(version.names))
         return {version: {name: bound[name] for name in version.names if name in bound} for version in owned}
 
-    def _take_back(self, request: CheckoutRequest) -> None:
-        """A re-run has gone otherwise than before: what the session lent is made anew where it is another one now."""
-        lending = self._lending
-        for version in lending.of_session & lending.lent.keys():
-            live = self._names.variables()
-            if self._is_unchanged(version.names, live, lambda: False):
-                continue
-            try:
-                with self._names.rebinding(self._load(request, lending.lent[version], live), (), {}):
-                    pass
-            except UnloadableError as failed:
-                self._tell(CHANGED.format(", ".join(version.names), failed.reason))
+    def _run_again(
+        self,
+        request: CheckoutRequest,
+        plan: Plan,
+        bound: Mapping[str, Any],
+        loaded: RestoredObjects,
+        rerun: RestoredObjects,
+    ) -> bool:
+        """Has the cells of a plan re-run. Whether they have changed what was lent: then it is not carried out yet."""
+        self._lending = lending = Lending(
+            request.timeline.lookup,
+            self._table,
+            self._owned(plan, bound),
+            loaded,
+            lambda names, should_stop: self._is_unchanged(names, self._names.variables(), should_stop, certain=True),
+            self._refused,
+        )
+        try:
+            self._rerunner.run_steps(
+                request.timeline,
+                plan.replay,
+                rerun,
+                lambda step, inputs: self._load_input(request, step, inputs),
+                lending,
+                request.progress,
+            )
+        except UnloadableError:
+            self._put_right(request, plan, lending.changed(), loaded, rerun)
+            raise
+        except NotGivenBackError as failed:
+            if self._put_right(request, plan, lending.changed(), loaded, rerun).isdisjoint(failed.reasons):
+                raise
+            return True
+        changed = lending.changed()
+        self._put_right(request, plan, changed, loaded, rerun)
+        return bool(changed)
 
-    def _drop_lent(self, loaded: RestoredObjects) -> None:
-        """What was loaded for the user and lent to a re-run that failed is loaded again."""
-        for version in self._lending.lent.keys() & loaded.keys():
-            objects = loaded.pop(version)
-            self._copies.note(objects.values())
+    def _put_right(
+        self,
+        request: CheckoutRequest,
+        plan: Plan,
+        changed: Sequence[Version],
+        loaded: RestoredObjects,
+        rerun: RestoredObjects,
+    ) -> set[Version]:
+        """Makes anew what re-runs have changed, and forgets what those after them made of it.
+
+        Returns:
+            What is to be made again. Empty, too, where a cell with side effects would have to run once more for it:
+            then it stays, and is told.
+        """
+        wrong = misled(plan.replay, self._lending, changed)
+        self._refused.update(changed)
+        self._take_back(request, changed)
+        self._forget(changed, loaded, self._copies)
+        left = {version: objects for version, objects in rerun.items() if version not in wrong}
+        if any(plan.replay[number].side_effects for number in needed_steps(plan.replay, left)):
+            self._misled += [version.names for version in wrong & rerun.keys()]
+            return set()
+        self._forget(wrong, rerun, self._rerunner.inputs)
+        return wrong
+
+    def _take_back(self, request: CheckoutRequest, changed: Sequence[Version]) -> None:
+        """What the session lent, and re-runs have changed, is loaded."""
+        lending = self._lending
+        for version in changed:
+            if version in lending.of_session:
+                try:
+                    live = self._names.variables()
+                    with self._names.rebinding(self._load(request, lending.lent[version], live), (), {}):
+                        pass
+                except UnloadableError as failed:
+                    self._tell(CHANGED.format(", ".join(version.names), failed.reason))
+            lending.forget(version)
+
+    def _forget(self, versions: Collection[Version], source: RestoredObjects, copies: UnclaimedObjects) -> None:
+        """Nobody gets these of what was loaded, or re-run."""
+        for version in source.keys() & set(versions):
+            objects = source.pop(version)
+            copies.note(objects.values())
             objects.clear()
 
     def _load_all(

@@ -11,7 +11,7 @@ Neighbours: `session`, which holds its gate around each piece; `frontend.kernel.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class ThinkTime:
         self._with_trials = trials
         self._ledger = ledger
         self._loads = IsolatedLoads(ledger, table)
-        self._audit = Audit(ledger, table, self._loads, tell)
+        self._audit = Audit(ledger, table, self._loads)
         self._registrations = RegistrationSearch(ledger, table)
         self._trials = TrialLoads(ledger, table, self._loads, tell)
         self._checkpoint: CheckpointId | None = None
@@ -82,12 +82,12 @@ class ThinkTime:
         if self._with_trials:
             self._trials.add(checkpoint)
 
-    def note_checkout(self, loaded: Iterable[Version], lent: Collection[Version]) -> None:
-        """The session is in another state, for which these versions were loaded, and these lent to re-runs."""
+    def note_checkout(self, loaded: Iterable[Version]) -> None:
+        """The session is in another state, for which these versions were loaded."""
         self._checkpoint = None
         self._registrations.abandon()
         self._used = 0.0
-        self._audit.note_loaded(loaded, lent)
+        self._audit.note_loaded(loaded)
 
     @property
     def left(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kishu_kernel.errors import CheckoutError
+from kishu_kernel.session import lending
 from kishu_kernel.session.rerun import Rerun
 from tests.session.test_think_time import think
 from tests.support.harness import FailingStore, Notebook
@@ -158,17 +159,96 @@ def test_a_result_that_differs_is_told_and_what_was_lent_is_as_it_was(notebook: 
     assert notebook["x"] == [1]
 
 
-def test_what_a_rerun_changes_unseen_is_told_in_think_time(notebook: Notebook, runs: list[int]) -> None:
-    notebook.ok("x = [1]")
-    notebook.ok(RUNS + "g = (n for n in [1])\nif math.kishu_runs[0] > 1: x.append(9)\nlen(x);")
+UNSEEN = RUNS + "g = (n for n in [len(x)])\nif math.kishu_runs[0] == {}: x.append(9)"
+"""It gives what it gave, and changes what it left as it was."""
+
+
+def test_what_a_rerun_changes_unseen_is_as_it_was_at_the_reply(notebook: Notebook, runs: list[int]) -> None:
+    notebook.ok("x = [1]; y = [x, 2]; z = [3]")
+    notebook.ok(UNSEEN.format(2) + "\nlen(z);")
     notebook.ok("g = 0")
+    z = notebook["z"]
     notebook.session.undo()
-    think(notebook)
-    assert any("has changed x" in warning for warning in notebook.warnings)
+    assert runs == [2]
+    assert (notebook["x"], notebook["y"]) == ([1], [[1], 2])
+    assert notebook["y"][0] is notebook["x"]
+    assert notebook["z"] is z
+    assert notebook.warnings == []
     notebook.ok("w = 1")
-    assert think(notebook).modified == ("x",)
+    assert think(notebook).modified == ()
+    assert list(notebook["g"]) == [1]
+
+
+def test_what_was_loaded_and_is_changed_unseen_is_loaded_again(notebook: Notebook, runs: list[int]) -> None:
+    notebook.ok("x = [1]")
+    notebook.ok(UNSEEN.format(2))
+    notebook.ok("del x, g")
     notebook.session.undo()
+    assert runs == [2]
+    assert (notebook["x"], list(notebook["g"]), notebook.warnings) == ([1], [1], [])
+
+
+READERS = ["g = (n for n in [len(x)])", "h = (len(x), (n for n in ()))", "i = (h[0], (n for n in ()))"]
+
+
+@pytest.mark.parametrize("lost", ["g, h, i", "g, h, i, x"])
+def test_who_reads_what_another_rerun_has_changed_is_rerun_on_a_copy(
+    notebook: Notebook, runs: list[int], lost: str
+) -> None:
+    notebook.ok("x = [1]")
+    notebook.ok(RUNS + READERS[0] + "\nif math.kishu_runs[0] == 2: x.append(9)")
+    for cell in READERS[1:]:
+        notebook.ok(cell)
+    notebook.ok(f"del {lost}")
+    notebook.session.undo()
+    assert runs == [2]
+    assert notebook.reran[-2:] == READERS[1:]
+    assert (notebook["x"], list(notebook["g"]), notebook["h"][0], notebook["i"][0]) == ([1], [1], 1, 1)
+    assert notebook.warnings == []
+
+
+def test_a_cell_that_fails_for_what_another_rerun_has_changed_is_rerun_on_a_copy(
+    notebook: Notebook, runs: list[int]
+) -> None:
+    notebook.ok("x = [1]")
+    notebook.ok(UNSEEN.format(2))
+    notebook.ok("assert len(x) == 1\nh = (n for n in [len(x)])")
+    notebook.ok("del g, h")
+    assert notebook.session.undo().plan.lost == ()
+    assert (notebook["x"], list(notebook["g"]), list(notebook["h"])) == ([1], [1], [1])
+
+
+def test_what_would_take_side_effects_twice_is_told(notebook: Notebook, runs: list[int]) -> None:
+    notebook.ok("x = [1]")
+    notebook.ok(UNSEEN.format(2))
+    notebook.ok("h = (len(x), (n for n in ()))")
+    notebook.ok("open('/dev/null', 'w').close()\ni = (h[0], (n for n in ()))")
+    notebook.ok("del g, h, i")
+    notebook.session.undo(replay="auto")
+    assert sum("open" in cell for cell in notebook.reran) == 1
     assert notebook["x"] == [1]
+    assert [sorted(each.split(": ")[1].split(". ")[0].split(", ")) for each in notebook.warnings] == [["h", "i"]]
+
+
+def test_what_takes_long_to_look_at_is_loaded(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lending, "LOOK_SECONDS", 0.0)
+    notebook.ok("x = [[n] for n in range(20_000)]")
+    notebook.ok("g = (n for n in [len(x)])")
+    notebook.ok("g = 0")
+    before = notebook["x"]
+    notebook.session.undo()
+    assert loads_of(notebook, "x") == 1
+    assert notebook["x"] is before
+
+
+def test_what_has_changed_unseen_before_is_not_read_by_reruns(notebook: Notebook) -> None:
+    notebook.ok("x = [[n] for n in range(9)]")
+    notebook.ok("g = (n for n in [len(x)])")
+    notebook.ok("g = 0")
+    think(notebook)
+    notebook["x"].append("by a thread")
+    notebook.session.undo()
+    assert list(notebook["g"]) == [9]
 
 
 def test_only_what_somebody_gets_is_compared(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
