@@ -88,19 +88,19 @@ class Audit:
         self.changes_found += 1
 
     def check_lightest(self, variables: Mapping[str, Any], seconds: float) -> None:
-        """Checks as many as possible in this time, the lightest first: the session is about to leave its state.
+        """Checks as many as possible in this processor time, the lightest first: the session leaves its state.
 
         What is not checked counts as unchanged.
         """
         if not self.queue():
             return
-        deadline = time.perf_counter() + seconds
+        deadline = time.thread_time() + seconds
         lookup, state = self._ledger.timeline.lookup, self._ledger.state
         sizes = {names: lookup(state[names]).record(names).size for names in self.queue() if names in state}
         self._queue = queue = deque(sorted(sizes, key=lambda names: sizes[names]))
         with suppress(WalkAbandoned):
-            while queue and time.perf_counter() < deadline:
-                self.check(queue.popleft(), variables, lambda: time.perf_counter() > deadline)
+            while queue and time.thread_time() < deadline:
+                self.check(queue.popleft(), variables, lambda: time.thread_time() > deadline)
 
     def verify_loaded(self, version: Version, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
         """Computes the digest of a version that was loaded. If it is not the stored one, it counts from now on.
