@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -141,7 +142,9 @@ class NativeWalker:
             raise NotBuilt("setuptools, which knows the compiler, is not here") from None
         sources = [file.relative_to(self.root).as_posix() for file in sorted(self.sources.glob("*.c"))]
         headers = [str(file) for file in self.sources.glob("*.h")]
-        module = Extension("kishu_kernel.native.walker", sources, depends=headers)
+        known = runpy.run_path(str(self.root / "kishu_kernel" / "process" / "native_sources.py"))
+        macros = [("KISHU_SOURCES", f"{known['sources_digest'](self.sources):#x}ULL")]
+        module = Extension("kishu_kernel.native.walker", sources, depends=headers, define_macros=macros)
         before = Path.cwd()
         try:
             os.chdir(self.root)  # sources are named from here, and so are what is built of them

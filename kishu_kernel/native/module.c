@@ -1,6 +1,10 @@
 /* The module `kishu_kernel.native.walker`. */
 #include "native.h"
 
+#ifndef KISHU_SOURCES /* the digest of the sources that it is built from (process/native_sources.py) */
+#error "build it by hatch_build.py, which says from which sources"
+#endif
+
 PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream;
 
 /* digest(data): XXH3-64 of at most 240 bytes; for the tests. */
@@ -46,6 +50,11 @@ execute(PyObject *module)
     xxh3_128_stream = PyObject_GetAttrString(xxhash, "xxh3_128");
     Py_DECREF(xxhash);
     if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL) {
+        return -1;
+    }
+    PyObject *sources = PyLong_FromUnsignedLongLong(KISHU_SOURCES);
+    if (sources == NULL || PyModule_AddObject(module, "sources", sources) < 0) { /* takes it over, unless it fails */
+        Py_XDECREF(sources);
         return -1;
     }
     return PyModule_AddType(module, &PartsType) < 0 || PyModule_AddType(module, &MemoType) < 0 ||

@@ -17,9 +17,10 @@ from sys import getrefcount
 from typing import Any
 
 from kishu_kernel.objects.attribute_dicts import place_of
-from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, is_one_of, mro_of
+from kishu_kernel.objects.classes import contents_of, derives, instance_state, is_one_of, mro_of, seen_attributes
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
+from kishu_kernel.process.native import peek
 
 StateOf = Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -47,6 +48,7 @@ def hidden_attributes(obj: Any, reduction: Any, state_of: StateOf | None = None)
         else:
             rest = list(held.items())
         left += [pair for pair in rest if id(type(pair[1])) not in _SHARED_BY_ALL]
+    del held, rest  # what was made to look at refers to the values, too
     left = [(name, value) for name, value in left if not _leads_nowhere(value)] if left else left
     if not left:
         return {}
@@ -135,7 +137,8 @@ def state_of_type(kind: type) -> StateOf:
     read = place.__get__
 
     def state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        held = read(obj)
+        held = peek(obj)  # to read the place would make a `__dict__`
+        held = read(obj) if held is None else held
         return (held, _NOTHING) if type(held) is dict else _state(obj)
 
     return state
@@ -150,7 +153,7 @@ def _state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     has_slots = _has_slots.get(kind)
     if has_slots is None:
         has_slots = _has_slots[kind] = any(contents_of(base).get("__slots__") for base in mro_of(kind))
-    own, slots = instance_state(obj) if has_slots else (attributes(obj), {})
+    own, slots = instance_state(obj) if has_slots else (seen_attributes(obj), {})
     if derives(kind, BaseException):  # no reduction tells it
         slots = {**slots, "__traceback__": _traceback_of(obj)}
     return own or {}, slots

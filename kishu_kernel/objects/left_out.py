@@ -19,7 +19,7 @@ from typing import Any
 
 import cloudpickle
 
-from kishu_kernel.objects.classes import attributes, contents_of, derives, is_atom, module_name, mro_of
+from kishu_kernel.objects.classes import contents_of, derives, is_atom, module_name, mro_of, seen_attributes
 from kishu_kernel.objects.library import Reduce, Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
 
@@ -41,7 +41,7 @@ def reduction_with_left_out(kind: type) -> Reduce | None:
         if type(obj) in cloudpickle.Pickler.dispatch_table:  # chains copyreg's: somebody knows better, since when ever
             return NotImplemented
         reduced = obj.__reduce_ex__(5)
-        own = attributes(obj)
+        own = seen_attributes(obj)
         if not own or type(reduced) is not tuple or len(reduced) > 5:
             return reduced
         make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]

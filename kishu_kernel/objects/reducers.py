@@ -21,7 +21,6 @@ Reductions of our own:
 from __future__ import annotations
 
 import functools
-import gc
 import io
 import sys
 import time
@@ -50,6 +49,7 @@ from kishu_kernel.objects.classes import (
     seen_attributes,
 )
 from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code, state_of_function
+from kishu_kernel.objects.dict_views import reduction_of_proxy, reduction_of_view
 from kishu_kernel.objects.function_caches import reduction_of_cached
 from kishu_kernel.objects.hidden_links import HiddenLinks, StateOf, hidden_attributes, state_of_type
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
@@ -69,7 +69,6 @@ from kishu_kernel.objects.questions import (
     visible_reduction,
 )
 from kishu_kernel.objects.rebuild.code import (
-    dict_view,
     make_function,
     make_module_function,
     module_attribute,
@@ -383,17 +382,6 @@ class Reducer:
         name = module_attribute_name(obj)
         return NotImplemented if name is None else (module_attribute, (module_name(type(obj)), name))
 
-    def _proxy(self, proxy: types.MappingProxyType[Any, Any]) -> Reduction:
-        if proxy is getattr(sys.modules.get("dataclasses"), "_EMPTY_METADATA", None):  # of each field that has none
-            return module_attribute, ("dataclasses", "_EMPTY_METADATA")
-        behind = gc.get_referents(proxy)[0]  # cloudpickle would store a copy, which no longer follows
-        if "__module__" in behind and "__doc__" in behind:
-            raise TypeError("the attributes of a class cannot be stored by themselves")
-        return (types.MappingProxyType, (behind,)) if type(behind) is dict else NotImplemented
-
-    def _view(self, view: Any) -> Reduction:
-        return dict_view, (gc.get_referents(view)[0], type(view).__name__)
-
     def _refuse(self, obj: Any) -> Reduction:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
         raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored")
@@ -448,8 +436,6 @@ _ENTRIES: dict[type, Entry] = {
     types.CellType: Reducer._cell,
     types.MethodType: lambda _, method: reduction_of_method(method),
     functools._lru_cache_wrapper: Reducer._cached,
-    type({}.keys()): Reducer._view,
-    type({}.values()): Reducer._view,
-    type({}.items()): Reducer._view,
-    types.MappingProxyType: Reducer._proxy,
+    **dict.fromkeys(map(type, ({}.keys(), {}.values(), {}.items())), lambda _, view: reduction_of_view(view)),
+    types.MappingProxyType: lambda _, proxy: reduction_of_proxy(proxy),
 }

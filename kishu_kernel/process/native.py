@@ -1,8 +1,8 @@
 """The native module, where there is one (`kishu_kernel/native`, in C), and what it can see that Python cannot.
 
 Law: whoever uses it has a twin in Python, which does the same. That is used where no compiler was at hand, where the
-interpreter is not CPython with its global lock, where KISHU_PURE is 1, and where objects are not laid out as they were
-for whom the module was built.
+interpreter is not CPython with its global lock, where KISHU_PURE is 1, where objects are not laid out as they were
+for whom the module was built, and where it was built from other sources than those that lie beside it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ import sysconfig
 from collections.abc import Callable
 from typing import Any
 
+from kishu_kernel.process.native_sources import sources_digest
+
 PURE_SWITCH = "KISHU_PURE"
+OUTDATED = (
+    "The native module of kishu-kernel was built from other sources than those that are here now, so its slower twin "
+    "in Python is used: install kishu-kernel again (`pip install -e .` where its sources are), which builds it anew."
+)
+
+_complaints: list[str] = []
+"""Not told yet."""
 
 
 def _native() -> Any:
@@ -25,7 +34,23 @@ def _native() -> Any:
         module = importlib.import_module("kishu_kernel.native.walker")
     except ImportError:
         return None
+    if not _is_built_from(module, sources_digest()):
+        _complaints.append(OUTDATED)
+        return None
     return module if _reads_rightly(module.peek) else None
+
+
+def _is_built_from(module: Any, sources: int) -> bool:
+    """Whether these are its sources; they are, where none are here (0)."""
+    built_from = getattr(module, "sources", None)  # a module that does not know them is older than all that do
+    return built_from is not None and sources in (0, built_from)
+
+
+def complaints() -> list[str]:
+    """What has to be told to the user, in sentences. Each is given once."""
+    told = _complaints.copy()
+    _complaints.clear()
+    return told
 
 
 class _Sample:

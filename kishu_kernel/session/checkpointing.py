@@ -16,6 +16,7 @@ from typing import Any
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.errors import NothingToUndoError, StoreError
 from kishu_kernel.model import EVERYTHING, NOTHING, Access, CellRun, Checkpoint
+from kishu_kernel.process import native
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
@@ -187,7 +188,8 @@ class Checkpointer:
     def recover(self) -> StoreError | None:
         """If a checkpoint could not be written, the session goes back to before it: the next one makes up for it.
 
-        The user is told, also when all is written again, and what else was done in the background.
+        The user is told, also when all is written again, what else was done in the background, and what
+        this kernel does without.
 
         Returns:
             Why it could not be written; None if everything could.
@@ -198,7 +200,7 @@ class Checkpointer:
             self._warn(NOT_STORED.format(error))
         elif self._ledger.has_caught_up():
             self._warn(STORES_AGAIN)
-        for sentence in self._lazy_timeline.notices():
+        for sentence in (*self._lazy_timeline.notices(), *native.complaints()):
             self._warn(sentence)
         return error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.support.harness import Notebook
@@ -21,11 +23,12 @@ ALL = ("axes", "figure", "left", "line", "right")
 
 
 @pytest.fixture
-def notebook() -> Notebook:
+def notebook() -> Iterator[Notebook]:
     notebook = Notebook()
     notebook.ok(START)
     assert ALL in notebook.covariables()
-    return notebook
+    yield notebook
+    notebook["plt"].close("all")  # of too many open ones, those of other tests among them, matplotlib warns
 
 
 def test_looking_changes_nothing(notebook: Notebook) -> None:

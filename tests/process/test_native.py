@@ -5,11 +5,16 @@ from __future__ import annotations
 import gc
 import pickle
 import sys
+import types
 import weakref
 from typing import Any
 
 import pytest
 
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.model import Payload
+from kishu_kernel.objects.codec.pickling import encode
+from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.native import WALKER, peek, settle, untouched
 from tests.support.harness import Notebook
 
@@ -30,17 +35,49 @@ y = [Guarded(number) for number in range(50)]
 """
 
 
-def test_checkpoints_and_checkouts_keep_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_and_checkouts_leave_no_dict_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     notebook = Notebook.as_main(monkeypatch)
     notebook.ok(CELL)
     x, y = notebook["x"], notebook["y"]
     for _ in range(3):
         notebook.ok("x[0].number, y[0].number")
     notebook.ok("x[0].number = 'changed'; y[1].number = 5")
+    assert all(map(untouched, [*x, *y]))
     notebook.session.undo()
     x, y = notebook["x"], notebook["y"]
     assert (x[0].number, y[1].number) == (0, 1)
+    assert all(map(untouched, [*x, *y]))
     assert [vars(each) for each in x] == [{"number": n, "held": [n], "name": str(n)} for n in range(50)]
+
+
+HIDING = """
+class Hider:
+    def __init__(self, *held):
+        self.held = list(held)
+    def __reduce__(self):
+        return Hider, ()
+"""
+
+
+def test_what_a_reduction_hides_is_read_without_making_a_dict(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = types.ModuleType("hiders_made_up")
+    monkeypatch.setitem(sys.modules, library.__name__, library)
+    exec(HIDING, vars(library))
+    digests, streams = set(), set()
+    for touched in (False, True):
+        shared = [1]
+        hiders = [library.Hider(shared, number) for number in range(5)]
+        for each in hiders:
+            each.added = [5]
+        live: dict[str, Any] = {"__name__": "__main__", "hiders": hiders, "shared": shared}
+        assert all(vars(each) for each in hiders if touched)
+        for _ in range(2):
+            digests.add(Fingerprinter(ReductionTable(live)).take(live).digest)
+            payload = encode(("hiders", "shared"), live, ReductionTable(live))
+            assert isinstance(payload, Payload)
+            streams.add(payload.stream)
+        assert [untouched(each) for each in hiders] == [not touched] * 5
+    assert len(digests) == len(streams) == 1
 
 
 class Loaded:

@@ -21,6 +21,7 @@ from kishu_kernel.objects.classes import (
     is_bare,
     module_name,
     qualified_name,
+    seen_attributes,
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.questions import (
@@ -67,11 +68,15 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     make = children[0]
     whole = make is make_instance or make is make_derived  # nothing was left out
     is_value, dynamic = _known(walk, kind)
-    if is_value and not whole and _is_notebooks_value(kind) and attributes(obj):
+    if is_value and not whole and _is_notebooks_value(kind) and seen_attributes(obj):
         walk_opaque(walk, obj)  # the notebook's own, of a base whose reduction leaves out what it adds
         return
     walk.dynamic = walk.dynamic or dynamic
-    if (is_value and not (whole and attributes(obj))) or make is module_attribute or walk.reducer.is_copy_on_write(obj):
+    if (
+        (is_value and not (whole and seen_attributes(obj)))
+        or make is module_attribute
+        or walk.reducer.is_copy_on_write(obj)
+    ):
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
@@ -86,7 +91,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     walk.kept.append(children)
     walk.parts.append(b"r%d;" % len(children))
     if walk.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
-        walk.shared.census.update(_counted(kind, attributes(obj)))
+        walk.shared.census.update(_counted(kind, seen_attributes(obj)))
     if make is copyreg.__newobj__ and len(children) > 2 and _write_newobj(walk, kind, children[1]):  # type: ignore[attr-defined]
         walk.stack.extend(children[:1:-1])
     else:
@@ -141,7 +146,7 @@ def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
     untouched = peek(obj)
     if untouched is not None and is_bare(kind):  # to ask for its reduction would make its `__dict__`
         return _ON_INSTANCES.isdisjoint(untouched) and not has_slots(kind)
-    if not _ON_INSTANCES.isdisjoint(attributes(obj) or ()):
+    if not _ON_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
         return False
     try:
         reduced = obj.__reduce_ex__(5)
