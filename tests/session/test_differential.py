@@ -37,6 +37,9 @@ BLOCKS = 10
 SHORT = 1
 """Blocks that are not for a soak."""
 
+SOME_ARE_RERUN = 100
+"""Of so many programs. Of fewer it is by chance whether the way to a state leads over a cell that has to be re-run."""
+
 TOGETHER: dict[int, Tally] = {}
 
 ALL_TRACKED = 5
@@ -79,7 +82,7 @@ def assert_says_something(tally: Tally, number: int) -> None:
     assert tally.refused < tally.compared / 5
     assert tally.loaded > 1.5 * number
     assert tally.kept > 5 * number
-    assert tally.replayed > 0
+    assert tally.replayed > 0 or number < SOME_ARE_RERUN
     assert tally.restarts > number / 20
     assert tally.untouched > number / 20
     assert tally.raised < tally.cells * 0.6
@@ -128,7 +131,7 @@ def test_every_state_comes_back_in_place(block: int, monkeypatch: pytest.MonkeyP
     number = PROGRAMS // IN_PLACE // 2
     tally = judged(number, 3 * BLOCKS + block, "code", themes=(MEMORY,))
     assert tally.compared > number
-    assert patched > number / 4
+    assert patched > number / 10
 
 
 @pytest.mark.soak
