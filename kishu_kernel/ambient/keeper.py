@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
-from kishu_kernel.ambient.provider import provider_named, providers
+from kishu_kernel.ambient.provider import import_all, provider_named, providers
 from kishu_kernel.detect.access import text_access
+from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
@@ -320,9 +320,9 @@ class AmbientState:
         self._write(self._early(values))
         for name, value in values.items():
             if (provider := self._provider(name)) is not None:
-                _import_all(provider.needs(value))
+                import_all(provider.needs(value))
                 if provider.refers and provider.present:
-                    _import_all(referred_modules(value))
+                    import_all(referred_modules(value))
         now = self._read()
         self._write({name: value for name, value in values.items() if differs(value, now.get(name, LEFT_ALONE))})
 
@@ -372,6 +372,8 @@ class AmbientState:
         return {name: self._blob(name, value) for name, value in values.items()}
 
     def _object_stream(self, obj: Any) -> bytes:
+        if Fingerprinter(self._table).take(obj).opaque:  # to take it apart may run code of the user's
+            return b""
         try:
             stream = self._blob("object", obj)
         except Exception:  # then nothing but the object itself can be given back
@@ -429,20 +431,6 @@ def _lacking(provider: Provider | None, value: Any) -> str | None:
     if not provider.present and not can_be_imported(provider.module.partition(".")[0]):
         return f"{provider.module} is not installed"
     return provider.lacking(value)
-
-
-def _import_all(modules: Collection[str]) -> None:
-    for module in sorted(modules):
-        if module not in sys.modules:
-            try:
-                import_module(module)
-            except ImportError:  # told before
-                continue
-            except Exception as error:
-                why = f"to import it fails ({type(error).__name__}: {error})"
-                registry.tell_once(
-                    module, f"What the notebook has set on {module}, or registered there, is gone: {why}."
-                )
 
 
 def _is_being_imported(module: str) -> bool:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
+from importlib import import_module
+
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.registry import registry
 
@@ -44,3 +48,18 @@ class _Sorted:
 
 
 _sorted = _Sorted()
+
+
+def import_all(modules: Collection[str]) -> None:
+    """Imports what is not imported yet. What fails otherwise than by not being there is told."""
+    for module in sorted(modules):
+        if module not in sys.modules:
+            try:
+                import_module(module)
+            except ImportError:  # told before
+                continue
+            except Exception as error:
+                why = f"to import it fails ({type(error).__name__}: {error})"
+                registry.tell_once(
+                    module, f"What the notebook has set on {module}, or registered there, is gone: {why}."
+                )

@@ -109,10 +109,10 @@ class CandidateSearch:
         fingerprinter: Fingerprinter,
         variables: Mapping[str, Any],
         modules: OwnModules = NO_MODULES,
-        touched: Set[int] = frozenset(),
+        untouched: Set[int] = frozenset(),
     ) -> None:
         self._knowledge = knowledge
-        self._touched = touched
+        self._untouched = untouched
         self._modules = modules
         self._covariable_of = knowledge.covariable_of
         self._fingerprint = fingerprinter.take
@@ -191,11 +191,11 @@ class CandidateSearch:
 
     def _current(self, found: Set[str], access: Access) -> frozenset[str]:
         """What calls into libraries may have touched, if the code makes any: the current figure, where is logged to."""
-        touched, known = self._touched, self._knowledge.known
-        holding = [
+        untouched, known = self._untouched, self._knowledge.known
+        holding = [  # what is current no more was taken away by somebody
             names
             for names in self._knowledge.with_current
-            if (held := known[names].current) is None or not touched.isdisjoint(held)
+            if (held := known[names].current) is None or not held <= untouched
         ]
         if not holding or not self._may_call_libraries(found, access):
             return frozenset()

@@ -87,8 +87,8 @@ class Detector:
         bound = None if self._bound_classes is None else self._bound_classes(variables)
         prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=bound)
         current = current_objects()
-        touched = current.touched_since(self._accesses)
-        search = CandidateSearch(self._knowledge, prints_of, variables, self._modules, touched)
+        untouched = current.untouched_since(self._accesses)
+        search = CandidateSearch(self._knowledge, prints_of, variables, self._modules, untouched)
         candidates = search.candidates(access, outside, running)
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
         ids = current.ids

@@ -235,13 +235,13 @@ class CurrentObjects:
         """The ids of all objects."""
         return frozenset(id(each) for objects in self.objects.values() for each in objects)
 
-    def touched_since(self, before: Mapping[object, int | None]) -> frozenset[int]:
-        """The ids of the objects that somebody may have asked for since `accesses` were these."""
+    def untouched_since(self, before: Mapping[object, int | None]) -> frozenset[int]:
+        """The ids of the objects that nobody has asked for since `accesses` were these."""
         return frozenset(
             id(each)
             for library, objects in self.objects.items()
             for each in objects
-            if self.accesses[library] is None or self.accesses[library] != before.get(library)
+            if self.accesses[library] is not None and self.accesses[library] == before.get(library)
         )
 
 

@@ -60,8 +60,17 @@ class Ran:
 
     @property
     def text(self) -> str:
-        """All that a console shows of it."""
-        shown = [each["text"] if "text" in each else each["data"].get("text/plain", "") for each in self.outputs]
+        """All that a console shows of it. What is printed in several messages is one text."""
+        shown: list[str] = []
+        before = None
+        for each in self.outputs:
+            stream = each.get("name") if "text" in each else None
+            text = each["text"] if "text" in each else each["data"].get("text/plain", "")
+            if stream is not None and stream == before:
+                shown[-1] += text
+            else:
+                shown.append(text)
+            before = stream
         return "\n".join(shown)
 
     def _stream(self, name: str) -> str:

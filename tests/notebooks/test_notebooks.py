@@ -61,7 +61,13 @@ def executed(path: Path, command: tuple[str, ...], home: Path) -> Any:
     home.mkdir()
     notebook = nbformat.read(path, 4)
     manager = AsyncKernelManager(kernel_spec_manager=OneSpec(command))
-    client = NotebookClient(notebook, km=manager, timeout=120, resources={"metadata": {"path": str(home)}})
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=120,
+        coalesce_streams=True,  # in how many messages a text comes is a matter of time
+        resources={"metadata": {"path": str(home)}},
+    )
 
     async def run() -> None:
         await client.async_execute(cleanup_kc=True, env=environment_of(home, {}))

@@ -79,6 +79,7 @@ def full(number: int) -> Checkpoint:
                 True,
                 ("ab" * 16,),
                 {"cd" * 16: "K"},
+                ("tracebacks",),
             ),
         ),
         dropped=(("b",), ("c", "d")),

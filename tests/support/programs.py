@@ -47,6 +47,9 @@ TOUCH_NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
 DOUBT = "not the same as before"
 """Said of what was re-run. Here it need not be so: to describe an object in C may give it the `__dict__` it had not."""
 
+TRACEBACKS = "comes back without tracebacks"
+"""Said of exceptions that were raised."""
+
 Target = CheckpointId | None
 
 
@@ -402,7 +405,7 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
         try:
             for line in program:
                 player.run(line)
-            player.check(all(DOUBT in each for each in player.notebook.warnings), "it warns")
+            player.check(all(DOUBT in each or TRACEBACKS in each for each in player.notebook.warnings), "it warns")
         finally:
             player.notebook.session.close()
             player.set_again()
