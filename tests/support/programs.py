@@ -33,7 +33,7 @@ from typing import Any
 from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import CheckoutError, KishuError, RequestError
-from kishu_kernel.model import Checkpoint, CheckpointId, Outcome
+from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.timeline import BRANCH, TAG
 from kishu_kernel.store.lmdb_store import LmdbStore
@@ -361,16 +361,20 @@ class Player:
         else:
             wrong = differences(then.whole, now.whole)
             self.check(not wrong, "this is not the state that it was", wrong)
-        self.classes_stay(before, then, now)
+        self.classes_stay(before, then, now, plan)
         self.settings_are(then, now, {lost.version.names[0] for lost in plan.lost if lost.version.names})
         self.tally.compared += 1
         self.tally.kept += len(plan.keep)
         self.tally.loaded += len(plan.load)
         self.tally.replayed += len(plan.replay)
 
-    def classes_stay(self, before: State, then: State, now: State) -> None:
-        """A class that is here, and was there the same, stays: registries and caches of libraries may know it."""
-        for name in then.classes.keys() & before.classes.keys() & now.classes.keys():
+    def classes_stay(self, before: State, then: State, now: State, plan: Plan) -> None:
+        """A class that is here, and was there the same, stays: registries and caches of libraries may know it.
+
+        Not one that is re-run together with an instance that cannot be stored: they are one co-variable (page 037).
+        """
+        together = {name for step in plan.replay for each in step.gives if len(each.names) > 1 for name in each.names}
+        for name in (then.classes.keys() & before.classes.keys() & now.classes.keys()) - together:
             kind = then.classes[name]()
             if kind is None or before.classes[name]() is not kind or before.alone[name] != then.alone[name]:
                 continue
