@@ -32,6 +32,7 @@ static PyMethodDef functions[] = {
     {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
     {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
     {"untouched", attributes_untouched, METH_O, "Whether an instance has no `__dict__` yet, and to ask for it would make one."},
+    {"told_state", told_state, METH_O, "What the `__getstate__` of an instance gives, where that is all of it; else None."},
     {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},
@@ -49,6 +50,9 @@ execute(PyObject *module)
     xxh3_64_intdigest = PyObject_GetAttrString(xxhash, "xxh3_64_intdigest");
     xxh3_128_stream = PyObject_GetAttrString(xxhash, "xxh3_128");
     Py_DECREF(xxhash);
+    if (told_begin() < 0) {
+        return -1;
+    }
     if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL) {
         return -1;
     }

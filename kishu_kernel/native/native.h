@@ -176,7 +176,7 @@ typedef struct {
     PyObject *handler;   /* NULL: not asked for yet */
     PyObject *reference; /* bytes: all that a visit of this class itself adds; NULL: not known */
     char harmless;       /* its metaclass runs no code; asked once a metaclass */
-    char simple;         /* 1: an instance is its attributes; 2: and is a value */
+    char simple;         /* 1: an instance is its attributes; 2: and is a value; 3: it is what it tells of itself; 4: or its library does; 5: an array */
     PyObject **names;    /* of the last instance; strong references */
     Py_ssize_t names_count;
     char *text; /* how these names are written */
@@ -192,6 +192,9 @@ typedef struct {
 Kind *kinds_get(Kinds *kinds, PyTypeObject *kind);
 void kinds_free(Kinds *kinds);
 int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *names, Py_ssize_t count);
+
+PyObject *told_state(PyObject *module, PyObject *obj); /* told.c */
+int told_begin(void);
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 

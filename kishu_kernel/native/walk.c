@@ -4,6 +4,7 @@
 #define FLUSH_AT (1 << 17)
 #define STEPS_BETWEEN_STOPS 1023
 #define STEPS_BETWEEN_PAUSES 65535
+#define STATICS_ASKED 1000 /* so often a set is asked, before it is made a table of addresses */
 
 
 /* -- what is asked of Python --------------------------------------------------------------------------- */
@@ -24,7 +25,7 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
     }
     Py_XSETREF(kind->handler, found);
     int readable = loop->census == Py_None && attributes_readable(kind->kind);
-    kind->simple = (char)(!readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : 0);
+    kind->simple = (char)(found == loop->array ? 5 : !readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : found == loop->told ? 3 : found == loop->given ? 4 : 0);
     return 0;
 }
 
@@ -106,6 +107,16 @@ met_by_hub(Loop *loop, PyObject *obj)
 static int
 is_static(Loop *loop, PyObject *obj)
 {
+    if (loop->static_size != PySet_GET_SIZE(loop->static_ids)) { /* it grows with the types that are met */
+        loop->static_size = PySet_GET_SIZE(loop->static_ids);
+        loop->static_asked = 0;
+    }
+    if (++loop->static_asked < STATICS_ASKED) {
+        PyObject *key = PyLong_FromVoidPtr(obj);
+        int found = key == NULL ? -1 : PySet_Contains(loop->static_ids, key);
+        Py_XDECREF(key);
+        return found;
+    }
     if (loop->statics == NULL || loop->statics->count != PySet_GET_SIZE(loop->static_ids)) {
         PyObject *iterator = PyObject_GetIter(loop->static_ids), *key;
         Py_XSETREF(loop->statics, (Memo *)MemoType.tp_alloc(&MemoType, 0));
@@ -179,7 +190,7 @@ visit_other(Loop *loop, PyObject *obj)
         return -1;
     }
     if (kind->simple) {
-        return visit_simple(loop, obj, kind);
+        return kind->simple == 5 ? visit_array(loop, obj, kind) : kind->simple >= 3 ? visit_told(loop, obj, kind) : visit_simple(loop, obj, kind);
     }
     if (number_it(loop, obj) < 0 || ask_handler(loop, kind->handler, obj) < 0) {
         return -1;
@@ -298,12 +309,16 @@ begin(Loop *loop, PyObject *walk)
         take(walk, "unread_attributes", &PySet_Type, &loop->unread) < 0 ||
         take(walk, "static", &PySet_Type, &loop->static_ids) < 0 ||
         take(walk, "class_bytes", &PyDict_Type, &loop->class_bytes) < 0 ||
-        take(walk, "natively", &PyTuple_Type, &loop->natively) < 0 || take(walk, "reducer", NULL, &loop->reducer) < 0 ||
+        take(walk, "natively", &PyTuple_Type, &loop->natively) < 0 ||
+        take(walk, "references", &PyDict_Type, &loop->references) < 0 || take(walk, "kept", &PyList_Type, &loop->kept) < 0 ||
+        take(walk, "ranges", &PyList_Type, &loop->ranges) < 0 ||
+        take(walk, "reducer", NULL, &loop->reducer) < 0 || take(loop->reducer, "private", &PyDict_Type, &loop->private) < 0 ||
+        take(loop->reducer, "by_place", &PyDict_Type, &loop->by_place) < 0 ||
         take(loop->reducer, "namespace", NULL, &loop->namespace) < 0 || take(loop->shared, "census", NULL, &loop->census) < 0 ||
         take(loop->shared, "should_stop", NULL, &loop->should_stop) < 0) {
         return -1;
     }
-    return PyArg_ParseTuple(loop->natively, "OO", &loop->simple, &loop->simple_value) ? 0 : -1;
+    return PyArg_ParseTuple(loop->natively, "OOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->given, &loop->array) ? 0 : -1;
 }
 
 static void
@@ -313,10 +328,15 @@ end(Loop *loop)
         (PyObject *)loop->parts, (PyObject *)loop->memo, (PyObject *)loop->stack, (PyObject *)loop->statics, loop->shared,
         loop->handlers,          loop->hubs,             loop->attributes,        loop->unread,              loop->static_ids,
         loop->class_bytes,       loop->should_stop,      loop->census,            loop->reducer,             loop->namespace,
-        loop->natively,          loop->hub_links,
+        loop->natively,          loop->hub_links,        loop->references,        loop->kept,                loop->private,
+        loop->by_place,          loop->ranges,
     };
     for (size_t place = 0; place < sizeof(held) / sizeof(*held); place++) {
         Py_XDECREF(held[place]);
+    }
+    for (int place = 0; place < loop->dtypes_count; place++) {
+        Py_DECREF(loop->dtypes[place][0]);
+        Py_DECREF(loop->dtypes[place][1]);
     }
     kinds_free(&loop->kinds);
     buffer_free(&loop->scratch);

@@ -80,9 +80,8 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
+    walk.note_hidden(obj, children)
     number = walk.memo.get(id(obj))
-    if number is not None and (hidden := walk.reducer.hidden(obj, children)):
-        walk.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
     if held is not None and number is not None and not _is_among(held, children[1:3]):
         if not _is_first(walk, obj, held):
             children.append(held)
@@ -195,6 +194,16 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
     """The same of a class whose instances are values."""
     walk.unlink(obj)
     walk_simple(walk, obj)
+
+
+def walk_told(walk: Walk, obj: Any) -> None:
+    """An instance whose `__getstate__` mostly tells all of it: the native loop sees whether it does."""
+    walk_reduction(walk, obj)
+
+
+def walk_given(walk: Walk, obj: Any) -> None:
+    """An instance that a library's file of ours takes apart, mostly into its attributes: so, too."""
+    walk_reduction(walk, obj)
 
 
 def walk_member(walk: Walk, obj: Any) -> None:

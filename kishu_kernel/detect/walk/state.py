@@ -7,7 +7,7 @@ the id of a freed one would name another.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -68,10 +68,11 @@ class Walk:
     """The state of one walk. How objects are walked is said by who derives from it (`dispatch`).
 
     Attributes:
-        natively: the handlers of instances, and of those that are values, whose attributes are all that there is.
+        natively: the handlers of instances, and of those that are values, whose attributes are all that there is; and
+            of those that tell what they are, and of whom their library does; and of arrays.
     """
 
-    natively: tuple[Handler | None, Handler | None] = (None, None)
+    natively: tuple[Handler | None, ...] = (None,) * 5
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
@@ -287,6 +288,16 @@ class Walk:
         """Code of the module of this name can be reached."""
         if is_tracked(name):
             self.modules.add(str(name))
+
+    def note_hidden(self, obj: Any, reduction: Sequence[Any]) -> None:
+        """Notes what an object's attributes show and its reduction hides."""
+        number = self.memo.get(id(obj))
+        if number is not None and (hidden := self.reducer.hidden(obj, reduction)):
+            self.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
+
+    def beginning_of_array(self, dtype: Any) -> bytes | None:
+        """How the text of an array of this type begins; None where that is not all that there is to the type."""
+        return None if dtype.hasobject or dtype.names is not None or dtype.metadata else f"({dtype.str!r}, (".encode()
 
     def token_of(self, cls: type) -> bytes | None:
         """The token of a class that a variable is bound to, if that is not where this walk began."""
