@@ -90,12 +90,14 @@ class Reached:
         Those that libraries hold and that are private are stored apart, where there are several. Then they must lie
         apart from each other, and nothing else may show them.
         """
-        arrays = [obj for obj in self._found.values() if is_array_type(type(obj)) and obj.size]
         private = set(map(id, self._private()))
-        for key in owners:
-            over = [each for each in arrays if id(owner_of(each)) == key]
-            apart = sorted(bounds(each) for each in over if id(each) in private)
-            others = [each for each in over if id(each) not in private and id(each) != key]
+        over: dict[int, list[Any]] = {key: [] for key in owners}
+        for obj in self._found.values():
+            if is_array_type(type(obj)) and obj.size and (key := id(owner_of(obj))) in over:
+                over[key].append(obj)
+        for key, arrays in over.items():
+            apart = sorted(bounds(each) for each in arrays if id(each) in private)
+            others = [each for each in arrays if id(each) not in private and id(each) != key]
             if len(apart) > 1 and (others or any(one[1] > other[0] for one, other in pairwise(apart))):
                 return False
         return True

@@ -14,10 +14,10 @@ Neighbours: `restore` asks for each version that it loads; `checkout` has it wri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
 from kishu_kernel.errors import KishuError
@@ -212,14 +212,22 @@ def _shape(blob: Blob) -> tuple[int, bool, int]:
     return blob.nbytes, blob.direct, len(blob.digests)
 
 
-def _are_entangled(buffers: Sequence[Buffer], written: Collection[int]) -> bool:
+def _are_entangled(buffers: Sequence[Buffer], written: Container[int]) -> bool:
     """Some are copies of memory, or others lie in the memory of those that are to be written to."""
     if any(buffer.copied or not buffer.direct for buffer in buffers):
         return True
-    starts = [address_of(buffer.data) for buffer in buffers]
-    ends = [start + buffer.data.nbytes for start, buffer in zip(starts, buffers, strict=True)]
-    meetings = ((one, other) for one in written for other in range(len(buffers)) if other != one)
-    return any(starts[one] < ends[other] and starts[other] < ends[one] for one, other in meetings)
+    ranges = sorted(
+        (start := address_of(buffer.data), start + buffer.data.nbytes, number in written)
+        for number, buffer in enumerate(buffers)
+        if buffer.data.nbytes
+    )
+    end = end_of_written = 0
+    for start, stop, is_written in ranges:
+        if start < (end if is_written else end_of_written):
+            return True
+        end = max(end, stop)
+        end_of_written = max(end_of_written, stop if is_written else 0)
+    return False
 
 
 def _owner(buffer: Buffer) -> Any:
@@ -244,8 +252,8 @@ def _patches(
     if any(digest(memory_at(each.start, each.size)) != _digest(live, each) for each in places):
         return None
     content: dict[_Place, memoryview] = {}
-    for number in dict.fromkeys(place.blob for place in places):
-        wanted = [place for place in places if place.blob == number]
+    for number, of_one in groupby(places, lambda place: place.blob):
+        wanted = [*of_one]
         data = memoryview(array_library().empty(sum(place.size for place in wanted), "B"))
         stored[number].read_parts([place.part for place in wanted], data)
         for place in wanted:

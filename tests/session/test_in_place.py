@@ -14,6 +14,7 @@ from kishu_kernel.detect import fingerprint
 from kishu_kernel.errors import LostError, StoreError
 from kishu_kernel.objects import sole_holders
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.process import memory
 from kishu_kernel.session import in_place, namespace
 from tests.support.harness import Notebook
 
@@ -187,6 +188,23 @@ def test_what_a_rerun_may_read_is_made_anew() -> None:
     assert notebook.reran
     assert all_are(notebook, "x", 1)
     assert list(notebook["r"]) == [1, 1, 1]
+
+
+def test_many_arrays_are_looked_at_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = made("x = [np.zeros(5_000) for _ in range(400)]", "[each.put(0, 1) for each in x[:200]];")
+    looks = 0
+
+    def counted(array: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return memory.owner_of(array)
+
+    monkeypatch.setattr(sole_holders, "owner_of", counted)
+    known = id_of(notebook, "x[0]")
+    notebook.session.undo(1)
+    assert id_of(notebook, "x[0]") == known
+    assert sum(each.sum() for each in notebook["x"]) == 0
+    assert 400 <= looks <= 800
 
 
 # -- all or nothing ----------------------------------------------------------------------------------------
