@@ -26,6 +26,9 @@ from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 _PAGES = 1 << 16
 """Bytes by which the store grows at most for one small checkpoint: its pages."""
 
+_WRITERS = 8
+"""Sessions that may write to one store at once, each of which counts only what it writes itself."""
+
 SPARE = 0.9
 """The share of its limit down to which old payloads are dropped, lest every checkpoint drops some."""
 
@@ -244,7 +247,7 @@ class Timeline(StoredHistory):
     def _look_at_size(self, limit: int) -> None:
         if self.store.statistics().bytes > limit:
             self._make_room()
-        self._room = (self._collect_above or limit) - self.store.statistics().bytes
+        self._room = ((self._collect_above or limit) - self.store.statistics().bytes) // _WRITERS
 
     def move(self, to: CheckpointId | None, branch: str | None = None) -> None:
         """Puts the head on another checkpoint. Works on a full disk, too: the store notes it when it can.
