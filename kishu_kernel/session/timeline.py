@@ -39,7 +39,8 @@ class StoredHistory:
     Attributes:
         head: the checkpoint that it is seen from; None before the first.
         branch: the branch that ends at the head; None if none or several do.
-        latest: the checkpoint that this session appended last; None where it appended none.
+        latest: the checkpoint that this session appended last; None where it appended none. Of a store at rest: the
+            last of all.
         revision: another number each time that records which were there have changed in more than bytes written.
     """
 
@@ -63,7 +64,10 @@ class StoredHistory:
         with_variables = (id for id in latest if not has_no_variables(store.checkpoint, id))
         head = next(with_variables, next(iter(latest), None))
         ending = [name[len(BRANCH) :] for name, id in sorted(refs.items()) if name.startswith(BRANCH) and id == head]
-        return cls(store, head, ending[0] if len(ending) == 1 else None)
+        history = cls(store, head, ending[0] if len(ending) == 1 else None)
+        ids = ((each.timestamp, each.id) for each in store.checkpoints(outputs=False))
+        history.latest = max(ids, default=(0.0, None))[1]
+        return history
 
     def lookup(self, id: CheckpointId) -> Checkpoint:
         """A checkpoint, without the outputs of its cell.
