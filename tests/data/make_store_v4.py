@@ -1,4 +1,4 @@
-"""Makes `store_v4/`, a store of format 4 that every later kishu-kernel must read: format 3, and items that are numbered.
+"""Makes `store_v4/`, a store of format 4 that every later kishu-kernel must read: it has items that are numbered.
 
 Run once, with the version that wrote format 4; never again when the format has moved on::
 

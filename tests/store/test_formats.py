@@ -16,7 +16,6 @@ from kishu_kernel.store import Blob, LmdbStore
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance.trust import Trust, trust, trust_of
-
 from tests.data.make_store_v4 import NUMBERED, marks, pixels
 
 from .values import payload, trivial
