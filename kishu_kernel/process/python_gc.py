@@ -77,14 +77,6 @@ def count_as_old() -> None:
     _counted.objects += new
 
 
-def few_are_new() -> bool:
-    """Whether what is made from now on can be looked for among all that no collection has seen yet.
-
-    Where the user has disabled the collector, that may be all that the session holds.
-    """
-    return gc.get_count()[0] <= MANY
-
-
 def collector_enabled() -> bool:
     """Whether the user has the collector enabled, also while it is paused."""
     return _to_enable[-1] if _to_enable else gc.isenabled()

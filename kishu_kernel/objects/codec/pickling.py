@@ -11,7 +11,6 @@ process is never stored.
 from __future__ import annotations
 
 import functools
-import gc
 import io
 import pickle
 import types
@@ -50,7 +49,6 @@ from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
 from kishu_kernel.process.native import settle
-from kishu_kernel.process.python_gc import few_are_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +166,11 @@ def decode(
         ("kishu_kernel.rebuild", set_enum_state.__name__): functools.partial(_set_enum_state, admission),
         ("cloudpickle.cloudpickle", "_class_setstate"): functools.partial(_set_class_state, admission),
     }
-    are_young = few_are_new()
     try:
         try:
             objects = load(stored.stream, stored.blobs)
             if live is not None and any(loader.has_instances for loader in loaders):
-                settle(_made(None if are_young else loaders))
+                settle([obj for loader in loaders for obj in loader.memo.copy().values()])
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
                 made = [obj for loader in loaders for obj in loader.memo.copy().values()]
@@ -189,18 +186,6 @@ def decode(
         if not isinstance(error, KishuError):  # damaged bytes are no library's fault
             told = "; ".join(filter(None, [told, differences(stored.made_by, packages)]))
         raise LoadError(f"{', '.join(stored.names)}: the stored value does not load ({told})") from error
-
-
-def _made(loaders: Sequence[_Unpickler] | None) -> list[Any]:
-    """What a load has made, while the collector is paused. No dictionaries: a list of them would be another holder.
-
-    Args:
-        loaders: those that made it. None: it is all that is new.
-    """
-    if loaders is None:
-        return [obj for obj in gc.get_objects(generation=0) if type(obj) is not dict]
-    memos: Iterator[Any] = (loader.memo.copy() for loader in loaders)
-    return [obj for memo in memos for obj in memo.values() if type(obj) is not dict]
 
 
 def _dump(
