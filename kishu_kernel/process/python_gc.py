@@ -36,9 +36,10 @@ def collector_paused() -> Iterator[None]:
 def count_as_old() -> None:
     """Many new objects are there to stay: no collection walks them before one walks all that there is. O(1).
 
-    Cycles that a cell has just left behind are found by that one, too. What the user has frozen stays frozen.
+    Cycles that a cell has just left behind are found by that one, too. What the user has frozen stays frozen: that is
+    all that there was. Few are Python's own: 3.12 freezes what never dies.
     """
-    if gc.get_count()[0] > MANY and not gc.get_freeze_count():
+    if gc.get_count()[0] > MANY > gc.get_freeze_count():
         gc.freeze()
         gc.unfreeze()
 
