@@ -43,7 +43,12 @@ _ATOMS = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
 
 def is_atom(obj: Any) -> bool:
     """Whether it is a plain value of Python's own: any two that are equal are as good as one. Asks no metaclass."""
-    return id(type(obj)) in _ATOMS
+    return is_atom_type(type(obj))
+
+
+def is_atom_type(kind: type) -> bool:
+    """Whether its instances are such values. Asks no metaclass."""
+    return id(kind) in _ATOMS
 
 
 def is_one_of(kind: type, kinds: Iterable[type]) -> bool:
