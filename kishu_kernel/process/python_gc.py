@@ -14,6 +14,9 @@ from contextlib import contextmanager
 MANY = 10_000
 """New objects. As many are worth the pains to count them as old."""
 
+FROZEN_BY_PYTHON = 1000
+"""At most: 3.12 freezes what never dies. Whoever freezes what there is freezes many more."""
+
 _to_enable: list[bool] = []
 """Of the pause that is under way, whether its end enables the collector; empty where there is none."""
 
@@ -59,11 +62,10 @@ def count_as_old() -> None:
     Cycles that a cell has just left behind are found by that one, too. It comes when there are many objects that the
     collector itself has found to be old, and of these it knows nothing: so no more are counted until the next one than
     there were objects. Else what is loaded time and again, and dropped in cycles, would never be found.
-    What the user has frozen stays frozen (all that there was then: few are Python's own, as 3.12 freezes what never
-    dies), and one who has disabled the collector collects by hand, maybe only new ones.
+    What the user has frozen stays frozen, and one who has disabled the collector collects by hand, maybe only new ones.
     """
     new = gc.get_count()[0]
-    if new <= MANY or not collector_enabled() or gc.get_freeze_count() > MANY:
+    if new <= MANY or not collector_enabled() or gc.get_freeze_count() > FROZEN_BY_PYTHON:
         return
     passes = gc.get_stats()[-1]["collections"]
     is_first = passes != _counted.passes
