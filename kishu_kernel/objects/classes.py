@@ -168,8 +168,13 @@ def is_its_attributes(kind: type) -> bool:
 
 def shows_its_attributes(kind: type) -> bool:
     """`__dict__` of an instance is where its attributes are, and nothing that its class has made up."""
-    members: Iterator[Any] = (contents_of(base).get("__dict__") for base in mro_of(kind))
-    return type(next((member for member in members if member is not None), None)) in PLACES
+    asked = _member(kind, "__getattribute__") is _member(object, "__getattribute__")
+    return asked and type(_member(kind, "__dict__")) in PLACES
+
+
+def _member(kind: type, name: str) -> Any:
+    """What a class has under this name, or takes over from another; None where there is nothing."""
+    return next((contents[name] for contents in map(contents_of, mro_of(kind)) if name in contents), None)
 
 
 def has_dict(kind: type) -> bool:

@@ -14,9 +14,8 @@ from contextlib import contextmanager
 MANY = 10_000
 """New objects. As many are worth the pains to count them as old."""
 
-IMMORTAL = 5_000
-"""Objects that may be frozen though the user has frozen none: CPython 3.12 keeps some hundred there that never die.
-A user's `gc.freeze()` freezes all that there is, and that is many times more in any kernel."""
+FROZEN_BY_PYTHON = 1000
+"""At most: 3.12 freezes what never dies. Whoever freezes what there is freezes many more."""
 
 _to_enable: list[bool] = []
 """Of the pause that is under way, whether its end enables the collector; empty where there is none."""
@@ -66,7 +65,7 @@ def count_as_old() -> None:
     What the user has frozen stays frozen, and one who has disabled the collector collects by hand, maybe only new ones.
     """
     new = gc.get_count()[0]
-    if new <= MANY or not collector_enabled() or gc.get_freeze_count() > IMMORTAL:
+    if new <= MANY or not collector_enabled() or gc.get_freeze_count() > FROZEN_BY_PYTHON:
         return
     passes = gc.get_stats()[-1]["collections"]
     is_first = passes != _counted.passes

@@ -54,7 +54,7 @@ IN_PLACE = {
     "shown": ("x = np.ones(%d)\nx", "__[5] = 7", "x", "_2"),
     "a frame": ("x = pd.DataFrame(np.ones((%d // 10, 10)))", "x.iloc[4, 5] = 9", "x", "x"),
     "a column of a frame": (
-        "x = pd.DataFrame(np.asfortranarray(np.ones((%d // 10, 10))))",  # each lies by itself, in all versions of pandas
+        "x = pd.DataFrame(np.asfortranarray(np.ones((%d // 10, 10))))",  # each lies by itself, with pandas 2 too
         "x.loc[:, 3] *= 9",
         "x",
         "x",
