@@ -10,6 +10,15 @@
 /* -- what is asked of Python --------------------------------------------------------------------------- */
 
 static int
+is_counted(Loop *loop, PyObject *type)
+{
+    PyObject *answer = PyObject_CallMethod(loop->walk, "is_counted", "O", type);
+    int counted = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return counted;
+}
+
+static int
 find_handler(Loop *loop, Kind *kind, PyObject *obj)
 {
     PyObject *type = (PyObject *)kind->kind, *found = PyDict_GetItemWithError(loop->handlers, type);
@@ -24,7 +33,11 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
         }
     }
     Py_XSETREF(kind->handler, found);
-    int readable = loop->census == Py_None && attributes_readable(kind->kind);
+    int counted = loop->census == Py_None ? 0 : is_counted(loop, type);
+    int readable = counted == 0 && attributes_readable(kind->kind);
+    if (counted < 0) {
+        return -1;
+    }
     kind->simple = (char)(found == loop->array ? 5 : !readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : found == loop->told ? 3 : found == loop->given ? 4 : 0);
     return 0;
 }

@@ -55,19 +55,20 @@ def hidden_attributes(obj: Any, reduction: Any, state_of: StateOf | None = None)
     left = [(name, value) for name, value in left if not _leads_nowhere(value)] if left else left
     if not left:
         return {}
-    known = _told_by(reduction)
-    return {name: value for name, value in left if id(value) not in known}
+    unknown = _not_told_by(reduction, {id(value) for _, value in left})
+    return {name: value for name, value in left if id(value) in unknown}
 
 
-def _told_by(reduction: Any) -> set[int]:
-    told = set()
+def _not_told_by(reduction: Any, keys: set[int]) -> set[int]:
+    """Those of the objects of these ids that stand neither in a reduction nor in what stands there."""
     for part in reduction[1:3]:
-        told.add(id(part))
-        for each in _items(part):
-            told.add(id(each))
-            if id(type(each)) not in _SHARED_BY_ALL and (held := _items(each)):
-                told.update(map(id, held))
-    return told
+        keys.discard(id(part))
+        held = _items(part)
+        keys.difference_update(map(id, held))
+        for each in held:
+            if issubclass(type(each), _HELD):
+                keys.difference_update(map(id, _items(each)))
+    return keys
 
 
 def leads_to(value: Any, among: Container[int]) -> bool:

@@ -89,7 +89,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             walk.unread_attributes.add(id(held))  # the reduction may not tell them
     walk.kept.append(children)
     walk.parts.append(b"r%d;" % len(children))
-    if walk.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
+    if walk.shared.census is not None and walk.is_counted(kind) and not flags_of(kind) & _MADE_IN_C:
         walk.shared.census.update(_counted(kind, seen_attributes(obj)))
     if make is copyreg.__newobj__ and len(children) > 2 and _write_newobj(walk, kind, children[1]):  # type: ignore[attr-defined]
         walk.stack.extend(children[:1:-1])
@@ -172,7 +172,9 @@ def walk_simple(walk: Walk, obj: Any) -> None:
         walk.parts.append(b"o;")
         walk.stack += (type(obj), state)
         return
-    if walk.shared.census is not None:  # as where it is not simple: a copy may be, and what it was copied from not
+    if walk.shared.census is not None and walk.is_counted(
+        type(obj)
+    ):  # as where it is not simple: a copy may be, and what it was copied from not
         walk.shared.census.update(_counted(type(obj), state))
     walk.parts.append(b"o%d;" % len(state))
     walk.stack.append(type(obj))  # walked after the attributes

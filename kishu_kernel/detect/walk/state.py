@@ -46,6 +46,7 @@ class Shared:
         should_stop: asked now and then whether the walks are to be abandoned.
         active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
+        uncounted: types of which it does not.
         bound: the classes that variables are bound to; None: what is in them is part of what refers to them.
         twin: what walks are made of.
     """
@@ -60,6 +61,7 @@ class Shared:
     should_stop: Callable[[], bool] | None = None
     active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
+    uncounted: frozenset[type] = frozenset()
     bound: TokenOf | None = None
     twin: Twin = field(default_factory=chosen)
 
@@ -294,6 +296,11 @@ class Walk:
         number = self.memo.get(id(obj))
         if number is not None and (hidden := self.reducer.hidden(obj, reduction)):
             self.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
+
+    def is_counted(self, kind: type) -> bool:
+        """Whether the attributes of instances are counted."""
+        uncounted = self.shared.uncounted  # where there are any, all types are of libraries
+        return self.shared.census is not None and not (uncounted and kind in uncounted)
 
     def beginning_of_array(self, dtype: Any) -> bytes | None:
         """How the text of an array of this type begins; None where that is not all that there is to the type."""
