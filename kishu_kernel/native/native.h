@@ -107,7 +107,7 @@ typedef struct {
 
 Wide multiply_wide(uint64_t one, uint64_t other);
 
-extern PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream;
+extern PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream, *copyreg_newobj;
 
 int put_digest(Buffer *buffer, const char *data, size_t length);
 
@@ -176,7 +176,10 @@ typedef struct {
     PyObject *handler;   /* NULL: not asked for yet */
     PyObject *reference; /* bytes: all that a visit of this class itself adds; NULL: not known */
     char harmless;       /* its metaclass runs no code; asked once a metaclass */
-    char simple;         /* 1: an instance is its attributes; 2: and is a value; 3: it is what it tells of itself; 4: or its library does; 5: an array */
+    char simple;         /* 1: an instance is its attributes; 2: and is a value */
+    char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value */
+    char state;          /* 1: its own `__getstate__` tells an instance; 2: a library's file of ours does */
+    char is_array;
     PyObject **names;    /* of the last instance; strong references */
     Py_ssize_t names_count;
     char *text; /* how these names are written */
@@ -193,8 +196,8 @@ Kind *kinds_get(Kinds *kinds, PyTypeObject *kind);
 void kinds_free(Kinds *kinds);
 int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *names, Py_ssize_t count);
 
-PyObject *told_state(PyObject *module, PyObject *obj); /* told.c */
-int told_begin(void);
+PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
+int states_begin(void);
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 

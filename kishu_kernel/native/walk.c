@@ -38,7 +38,10 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
     if (counted < 0) {
         return -1;
     }
-    kind->simple = (char)(found == loop->array ? 5 : !readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : found == loop->told ? 3 : found == loop->given ? 4 : 0);
+    kind->simple = (char)(!readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : 0);
+    kind->told = (char)(counted ? 0 : found == loop->told ? 1 : found == loop->told_value ? 2 : 0);
+    kind->state = (char)(!readable ? 0 : found == loop->by_state ? 1 : found == loop->by_library ? 2 : 0);
+    kind->is_array = found == loop->array;
     return 0;
 }
 
@@ -117,7 +120,7 @@ met_by_hub(Loop *loop, PyObject *obj)
     return 0;
 }
 
-static int
+int
 is_static(Loop *loop, PyObject *obj)
 {
     if (loop->static_size != PySet_GET_SIZE(loop->static_ids)) { /* it grows with the types that are met */
@@ -203,7 +206,16 @@ visit_other(Loop *loop, PyObject *obj)
         return -1;
     }
     if (kind->simple) {
-        return kind->simple == 5 ? visit_array(loop, obj, kind) : kind->simple >= 3 ? visit_told(loop, obj, kind) : visit_simple(loop, obj, kind);
+        return visit_simple(loop, obj, kind);
+    }
+    if (kind->told) {
+        return visit_told(loop, obj, kind);
+    }
+    if (kind->state) {
+        return visit_by_state(loop, obj, kind);
+    }
+    if (kind->is_array) {
+        return visit_array(loop, obj, kind);
     }
     if (number_it(loop, obj) < 0 || ask_handler(loop, kind->handler, obj) < 0) {
         return -1;
@@ -223,7 +235,7 @@ visit(Loop *loop, PyObject *obj)
         Kind *kind = kinds_get(&loop->kinds, type);
         int active = kind == NULL ? -1 : has_active_metaclass(loop, kind);
         if (active) {
-            PyObject *done = active < 0 ? NULL : PyObject_CallMethod(loop->walk, "walk_failed", "O", obj);
+            PyObject *done = active < 0 ? NULL : PyObject_CallMethod(loop->walk, "walk_failed", "(O)", obj);
             Py_XDECREF(done);
             return done == NULL ? -1 : 0;
         }
@@ -286,7 +298,7 @@ walk_on(Loop *loop, PyObject *abandoned)
             failed = is_fatal(abandoned);
             if (!failed) { /* what raises is the user's: a property, a metaclass, a type made in C */
                 PyErr_Clear();
-                PyObject *done = PyObject_CallMethod(loop->walk, "walk_failed", "O", obj);
+                PyObject *done = PyObject_CallMethod(loop->walk, "walk_failed", "(O)", obj);
                 Py_XDECREF(done);
                 failed = done == NULL;
             }
@@ -331,7 +343,11 @@ begin(Loop *loop, PyObject *walk)
         take(loop->shared, "should_stop", NULL, &loop->should_stop) < 0) {
         return -1;
     }
-    return PyArg_ParseTuple(loop->natively, "OOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->given, &loop->array) ? 0 : -1;
+    int parsed = PyArg_ParseTuple(
+        loop->natively, "OOOOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value, &loop->by_state,
+        &loop->by_library, &loop->array
+    );
+    return parsed ? 0 : -1;
 }
 
 static void

@@ -33,13 +33,16 @@ from kishu_kernel.detect.walk.hubs import walk_hub
 from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
     is_simple,
-    walk_given,
+    is_told,
+    walk_by_library,
+    walk_by_state,
     walk_label,
     walk_member,
     walk_reduction,
     walk_simple,
     walk_simple_value,
     walk_told,
+    walk_told_value,
     walk_widget,
 )
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
@@ -61,7 +64,15 @@ from kishu_kernel.objects.questions import (
 class ObjectWalk(Walk):
     """A walk over objects of any kind."""
 
-    natively = (walk_simple, walk_simple_value, walk_told, walk_given, walk_array)
+    natively = (
+        walk_simple,
+        walk_simple_value,
+        walk_told,
+        walk_told_value,
+        walk_by_state,
+        walk_by_library,
+        walk_array,
+    )
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -104,11 +115,13 @@ class ObjectWalk(Walk):
             return walk_framed
         if is_simple(self, kind, obj):
             return walk_simple_value if is_value_type(kind) else walk_simple
+        if is_told(self, kind):
+            return walk_told_value if is_value_type(kind) else walk_told
         if type(kind) is not type or is_value_type(kind) or is_dynamic(kind):
             return walk_reduction
         if self.shared.table.is_told_by_state(kind):
-            return walk_told
-        return walk_reduction if reduction_of(kind) is None or self.shared.table.hides(kind) else walk_given
+            return walk_by_state
+        return walk_reduction if reduction_of(kind) is None or self.shared.table.hides(kind) else walk_by_library
 
     def walk_failed(self, obj: Any) -> None:
         """It is opaque."""

@@ -71,10 +71,11 @@ class Walk:
 
     Attributes:
         natively: the handlers of instances, and of those that are values, whose attributes are all that there is; and
-            of those that tell what they are, and of whom their library does; and of arrays.
+            of those that a pickler's usual way tells wholly; of those that their own `__getstate__` tells, and that a
+            library's file of ours does; and of arrays.
     """
 
-    natively: tuple[Handler | None, ...] = (None,) * 5
+    natively: tuple[Handler | None, ...] = (None,) * 7
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared

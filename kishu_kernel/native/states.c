@@ -3,7 +3,7 @@
  */
 #include "loop.h"
 
-static PyObject *getstate, *reduce_ex, *made_by;
+static PyObject *getstate, *reduce_ex;
 
 /* Of a value of these types it does not matter who else holds it (hidden_links.py). */
 static int
@@ -143,7 +143,7 @@ told_state(PyObject *Py_UNUSED(module), PyObject *obj)
 static int
 put_maker(Loop *loop, PyObject *kind, Py_ssize_t length)
 {
-    PyObject *function = PyDict_GetItemWithError(loop->references, made_by);
+    PyObject *function = PyDict_GetItemWithError(loop->references, copyreg_newobj);
     PyObject *cls = function == NULL ? NULL : PyDict_GetItemWithError(loop->references, kind);
     if (cls == NULL) {
         return PyErr_Occurred() ? -1 : 0;
@@ -177,16 +177,16 @@ static PyObject *
 reduce(Loop *loop, PyObject *obj, Kind *kind, int *may_hide)
 {
     PyObject *type = (PyObject *)kind->kind, *found = NULL;
-    if (kind->simple == 3) {
+    if (kind->state == 1) {
         PyObject *state = ask_state(obj, may_hide);
         PyObject *arguments = state == NULL || state == Py_None ? NULL : PyTuple_Pack(1, type);
-        found = arguments != NULL ? PyTuple_Pack(5, made_by, arguments, state, Py_None, Py_None) : Py_XNewRef(state == Py_None ? state : NULL);
+        found = arguments != NULL ? PyTuple_Pack(5, copyreg_newobj, arguments, state, Py_None, Py_None) : Py_XNewRef(state == Py_None ? state : NULL);
         Py_XDECREF(arguments);
         Py_XDECREF(state);
         return found;
     }
     int usable = is_ordinary(obj);
-    found = usable > 0 ? PyObject_CallMethod(loop->reducer, "reduce", "O", obj) : usable == 0 ? Py_NewRef(Py_None) : NULL;
+    found = usable > 0 ? PyObject_CallMethod(loop->reducer, "reduce", "(O)", obj) : usable == 0 ? Py_NewRef(Py_None) : NULL;
     if (found == NULL && PyErr_ExceptionMatches(PyExc_Exception)) {
         PyErr_Clear();
         return Py_NewRef(Py_None);
@@ -194,7 +194,7 @@ reduce(Loop *loop, PyObject *obj, Kind *kind, int *may_hide)
     if (found != NULL && found != Py_None) {
         Py_ssize_t length = PyTuple_CheckExact(found) ? PyTuple_GET_SIZE(found) : 0;
         PyObject *arguments = length == 3 ? PyTuple_GET_ITEM(found, 1) : NULL;
-        int fits = length == 3 && PyTuple_GET_ITEM(found, 0) == made_by && PyTuple_CheckExact(arguments) &&
+        int fits = length == 3 && PyTuple_GET_ITEM(found, 0) == copyreg_newobj && PyTuple_CheckExact(arguments) &&
                    PyTuple_GET_SIZE(arguments) == 1 && PyTuple_GET_ITEM(arguments, 0) == type && PyDict_CheckExact(PyTuple_GET_ITEM(found, 2));
         if (!fits) {
             Py_SETREF(found, Py_NewRef(Py_None));
@@ -220,11 +220,11 @@ push_reduction(Loop *loop, PyObject *reduction)
 }
 
 int
-visit_told(Loop *loop, PyObject *obj, Kind *kind)
+visit_by_state(Loop *loop, PyObject *obj, Kind *kind)
 {
     size_t length = loop->parts->buffer.length;
     int usual = number_it(loop, obj) < 0 ? -1 : is_usual(loop, obj), may_hide = 0;
-    usual = usual > 0 ? put_maker(loop, (PyObject *)kind->kind, kind->simple == 3 ? 5 : 3) : usual;
+    usual = usual > 0 ? put_maker(loop, (PyObject *)kind->kind, kind->state == 1 ? 5 : 3) : usual;
     PyObject *reduction = usual > 0 ? reduce(loop, obj, kind, &may_hide) : usual == 0 ? Py_NewRef(Py_None) : NULL;
     int failed = reduction == NULL;
     if (!failed && reduction == Py_None) {
@@ -241,12 +241,9 @@ visit_told(Loop *loop, PyObject *obj, Kind *kind)
 }
 
 int
-told_begin(void)
+states_begin(void)
 {
-    PyObject *copyreg = PyImport_ImportModule("copyreg");
     getstate = PyUnicode_InternFromString("__getstate__");
     reduce_ex = PyUnicode_InternFromString("__reduce_ex__");
-    made_by = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
-    Py_XDECREF(copyreg);
-    return getstate == NULL || reduce_ex == NULL || made_by == NULL ? -1 : 0;
+    return getstate == NULL || reduce_ex == NULL ? -1 : 0;
 }
