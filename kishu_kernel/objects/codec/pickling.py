@@ -32,6 +32,7 @@ from kishu_kernel.objects.codec.dill_hidden import lent
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
+from kishu_kernel.objects.codec.plain_values import plain_stream
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.objects.codec.usual_instances import Override, with_usual_first
@@ -102,6 +103,9 @@ def encode(
         recognised: knows arrays of strings, so that they are known again when they are loaded.
         classes: tokens of the classes in it that other variables are bound to.
     """
+    plain = None if opaque else plain_stream({name: variables[name] for name in names})
+    if plain is not None:
+        return Payload(names, "cloudpickle", plain, (), library_versions())
     # What is a variable's own array is met before it is met as a block of a frame, which would be private.
     objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
     if opaque and not _dill_knows(opaque):
