@@ -155,6 +155,7 @@ class Restorer:
                 with suppress(KeyboardInterrupt):
                     self._take_back(request, self._lending.changed())
                     break
+            self._lending.end()  # first: what it holds would pass for taken
             self._disarm(error)
             raise
         finally:
