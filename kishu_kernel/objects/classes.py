@@ -158,7 +158,13 @@ def seen_attributes(obj: Any) -> dict[str, Any] | None:
 def is_its_attributes(kind: type) -> bool:
     """Instances are pickled by Python's own way, which tells their attributes, and there is nothing else."""
     own = all(getattr(kind, way, None) is getattr(object, way, None) for way in PICKLING_WAYS)
-    return own and is_bare(kind) and not has_slots(kind)
+    return own and is_bare(kind) and not has_slots(kind) and shows_its_attributes(kind)
+
+
+def shows_its_attributes(kind: type) -> bool:
+    """`__dict__` of an instance is where its attributes are, and nothing that its class has made up."""
+    members: Iterator[Any] = (contents_of(base).get("__dict__") for base in mro_of(kind))
+    return type(next((member for member in members if member is not None), None)) in PLACES
 
 
 def has_dict(kind: type) -> bool:

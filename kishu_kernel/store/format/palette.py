@@ -46,7 +46,7 @@ Pack = Callable[[memoryview], bytes]
 
 
 def estimated_ratio(sample: memoryview, size: int, item_bytes: int, pack: Pack) -> float:
-    """What part of so many bytes, of which this is a sample, a frame takes but for its values. 1.0: none can be made."""
+    """What part of so many bytes, of which this is a sample, a frame takes but for its values. 1.0: there is none."""
     found = None if size // item_bytes < LEAST_ITEMS else _numbered(sample, item_bytes, MOST_IN_SAMPLE)
     return 1.0 if found is None else len(_stored(found[1], pack)[1]) / sample.nbytes
 
