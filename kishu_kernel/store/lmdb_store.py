@@ -37,7 +37,7 @@ from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.orphans import remove_orphans
 from kishu_kernel.store.disk.record_cache import RecordCache
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
-from kishu_kernel.store.format.checkpoints import EncodedRecord, decode_checkpoint, encode_checkpoint, encode_outputs
+from kishu_kernel.store.format.checkpoints import EncodedRecord, decode_checkpoint
 from kishu_kernel.store.format.schema import Manifest
 from kishu_kernel.store.format.signatures import StoreSignatures
 from kishu_kernel.store.format.signing import Signer, user_signer
@@ -160,7 +160,7 @@ class LmdbStore:
             record = EncodedRecord.of(kept)
         kept = replace(kept, written_bytes=written + record.size)
         txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
-        self._put_encoded(txn, signatures, kept, record.record(kept.written_bytes), record.outputs)
+        self._put_record(txn, signatures, kept, record)
         self._set_refs(txn, commit.refs)
         return kept
 
@@ -342,23 +342,19 @@ class LmdbStore:
 
     # --- records
 
-    def _put_record(self, txn: Transaction[bytes], signatures: StoreSignatures, checkpoint: Checkpoint) -> None:
-        record, outputs = encode_checkpoint(checkpoint), encode_outputs(checkpoint.outputs)
-        self._put_encoded(txn, signatures, checkpoint, record, outputs)
-
-    def _put_encoded(
+    def _put_record(
         self,
         txn: Transaction[bytes],
         signatures: StoreSignatures,
         checkpoint: Checkpoint,
-        record: bytes,
-        outputs: bytes,
+        encoded: EncodedRecord | None = None,
     ) -> None:
         """Put a record and outputs. What is not trusted is not signed."""
+        encoded = encoded or EncodedRecord.of(checkpoint)
         key = schema.checkpoint_key(checkpoint.id)
-        values = {"checkpoints": (record, checkpoint.trusted)}
-        if outputs:
-            values["outputs"] = outputs, checkpoint.outputs_trusted
+        values = {"checkpoints": (encoded.record(checkpoint.written_bytes), checkpoint.trusted)}
+        if encoded.outputs:
+            values["outputs"] = encoded.outputs, checkpoint.outputs_trusted
         for table, (body, trusted) in values.items():
             value = signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
             txn.put(key, value, db=self._tables[table])
