@@ -66,6 +66,7 @@ class Ledger:
 
     Attributes:
         state: the session state at the last checkpoint.
+        judged: the co-variables that were compared for it, changed or not.
         without_objects: the co-variables that it stored, and that hold nothing but containers and atoms.
         ambient: the state outside the namespace.
     """
@@ -86,6 +87,7 @@ class Ledger:
         self._lost: tuple[Names, ...] = ()
         """Co-variables that the last checkout could not bring back."""
         self.state: dict[Names, CheckpointId] = {}
+        self.judged: frozenset[Names] = frozenset()
         self.without_objects: frozenset[Names] = frozenset()
         self.ambient = AmbientState(table, lambda: self.timeline.session)
 
@@ -181,6 +183,7 @@ class Ledger:
             self._detector.adopt(judgement)
             self._lost = ()
             self.state = after
+            self.judged = frozenset(judgement.known)
             self.without_objects = frozenset(each.names for each in payloads if not holds_objects(each.stream))
             self.ambient.remember(kept.id, ambient)
             self._recomputation.remember(kept.id, costs)
