@@ -43,7 +43,12 @@ _ATOMS = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
 
 def is_atom(obj: Any) -> bool:
     """Whether it is a plain value of Python's own: any two that are equal are as good as one. Asks no metaclass."""
-    return id(type(obj)) in _ATOMS
+    return is_atom_type(type(obj))
+
+
+def is_atom_type(kind: type) -> bool:
+    """Whether its instances are such values. Asks no metaclass."""
+    return id(kind) in _ATOMS
 
 
 def is_one_of(kind: type, kinds: Iterable[type]) -> bool:
@@ -163,8 +168,13 @@ def is_its_attributes(kind: type) -> bool:
 
 def shows_its_attributes(kind: type) -> bool:
     """`__dict__` of an instance is where its attributes are, and nothing that its class has made up."""
-    members: Iterator[Any] = (contents_of(base).get("__dict__") for base in mro_of(kind))
-    return type(next((member for member in members if member is not None), None)) in PLACES
+    asked = _member(kind, "__getattribute__") is _member(object, "__getattribute__")
+    return asked and type(_member(kind, "__dict__")) in PLACES
+
+
+def _member(kind: type, name: str) -> Any:
+    """What a class has under this name, or takes over from another; None where there is nothing."""
+    return next((contents[name] for contents in map(contents_of, mro_of(kind)) if name in contents), None)
 
 
 def has_dict(kind: type) -> bool:

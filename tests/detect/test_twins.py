@@ -196,15 +196,26 @@ def test_what_was_met_before_does_not_say_how_an_instance_is_told(classes: dict[
     assert len(set(digests)) == 1
 
 
-def test_a_dictionary_that_a_class_makes_up_is_none_of_attributes() -> None:
-    class Shown:
-        __dict__ = property(lambda self: {"shown": 1})  # type: ignore[assignment]
+class Shown:
+    """Its class makes up its attributes."""
 
-        def __init__(self, value: object) -> None:
-            self.value = value
+    __dict__ = property(lambda self: {"shown": 1})  # type: ignore[assignment]
 
-    Shown.__module__ = "a_library"
-    one, other = Shown(1), Shown([2])
+    def __init__(self, *values: object) -> None:
+        self.values = values
+
+
+class Hidden:
+    def __init__(self, *values: object) -> None:
+        self.values = values
+
+    def __getattribute__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+@pytest.mark.parametrize("kind", [Shown, Hidden])
+def test_an_instance_is_what_its_class_shows_of_it(kind: type) -> None:
+    one, other = kind(1), kind([2])
     for _ in range(2):
         native, pure = by_both({"a": [one, other], "b": other}, {})
         assert native == pure
