@@ -9,6 +9,7 @@ import types
 from types import FrameType
 from typing import Any
 
+import pandas
 import pytest
 
 from kishu_kernel.detect import fingerprint
@@ -52,7 +53,12 @@ IN_PLACE = {
     "records": ("x = np.zeros(%d, 'i4,f8')", "x['f1'][1] = 2.5", "x", "x"),
     "shown": ("x = np.ones(%d)\nx", "__[5] = 7", "x", "_2"),
     "a frame": ("x = pd.DataFrame(np.ones((%d // 10, 10)))", "x.iloc[4, 5] = 9", "x", "x"),
-    "a column of a frame": ("x = pd.DataFrame(np.ones((%d // 10, 10)))", "x.loc[:, 3] *= 9", "x", "x"),
+    "a column of a frame": (
+        "x = pd.DataFrame(np.asfortranarray(np.ones((%d // 10, 10))))",  # each lies by itself, with pandas 2 too
+        "x.loc[:, 3] *= 9",
+        "x",
+        "x",
+    ),
     "a series with dates": (
         "x = pd.Series(np.arange(%d), pd.date_range('2020', periods=%d, freq='s'))",
         "x.iloc[7] = 0",
@@ -119,6 +125,8 @@ HELD = {
 def test_what_somebody_else_holds_is_made_anew(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "this_holds", None)
     begins, holds = HELD[case]
+    if case == "by a frame that copies" and int(pandas.__version__.partition(".")[0]) < 3:
+        pytest.skip("pandas 2 does not copy when it is written to: both frames are to change")
     notebook = made(filled(begins), holds)
     before = digest_of(notebook)
     x = "x[0]" if begins.startswith("x = [") else "x"
