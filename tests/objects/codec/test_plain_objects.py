@@ -56,7 +56,7 @@ NATIVE = {
     "in cycles": POINTS + "x = P(1, 2, 3); x.x = x; y = [x]; x.y = y; x.z = (x, y)",
     "two classes, one derived": POINTS + "class Q(P): pass\nx = [P(1, 2, 3), Q(4, 5, 6), P, Q][:2]",
     "of a library": "import string\nx = string.Formatter(); x.mine = [1]; y = [x, string.Formatter(), x]",
-    "of a data class": "from dataclasses import *\n@dataclass\nclass D:\n    a: int\n    b: list\nx = [D(i, []) for i in (1, 2)]",
+    "of a data class": "from dataclasses import *\n@dataclass\nclass D:\n    a: int\nx = [D(i) for i in (1, 2)]",
     "a class that leads to another": POINTS + "class Q:\n    of = P\nx = [Q(), P(1, 2, 3)]",
     "tuples of three hundred thousand": "x = [(i, str(i)) for i in range(30000)]",
     "a set": "x = {str(i) for i in range(5000)}; y = frozenset(range(3000))",
