@@ -5,7 +5,7 @@
 #error "build it by hatch_build.py, which says from which sources"
 #endif
 
-PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream;
+PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream, *copyreg_newobj;
 
 /* digest(data): XXH3-64 of at most 240 bytes; for the tests. */
 static PyObject *
@@ -50,7 +50,10 @@ execute(PyObject *module)
     xxh3_64_intdigest = PyObject_GetAttrString(xxhash, "xxh3_64_intdigest");
     xxh3_128_stream = PyObject_GetAttrString(xxhash, "xxh3_128");
     Py_DECREF(xxhash);
-    if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL) {
+    PyObject *copyreg = PyImport_ImportModule("copyreg");
+    copyreg_newobj = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
+    Py_XDECREF(copyreg);
+    if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL || copyreg_newobj == NULL) {
         return -1;
     }
     PyObject *sources = PyLong_FromUnsignedLongLong(KISHU_SOURCES);

@@ -120,7 +120,7 @@ typedef struct {
 
 Wide multiply_wide(uint64_t one, uint64_t other);
 
-extern PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream;
+extern PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream, *copyreg_newobj;
 
 int put_digest(Buffer *buffer, const char *data, size_t length);
 
@@ -190,6 +190,7 @@ typedef struct {
     PyObject *reference; /* bytes: all that a visit of this class itself adds; NULL: not known */
     char harmless;       /* its metaclass runs no code; asked once a metaclass */
     char simple;         /* 1: an instance is its attributes; 2: and is a value */
+    char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value */
     PyObject **names;    /* of the last instance; strong references */
     Py_ssize_t names_count;
     char *text; /* how these names are written */
