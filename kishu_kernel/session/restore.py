@@ -336,7 +336,8 @@ class Restorer:
     def _load_all(
         self, request: CheckoutRequest, steps: Sequence[LoadStep], loaded: RestoredObjects, bound: dict[str, Any]
     ) -> None:
-        for step in steps:
+        in_place, timeline = request.in_place, request.timeline
+        for step in sorted(steps, key=lambda step: in_place is not None and in_place.may_be_patched(timeline, step)):
             loaded[step.version] = self._load(request, step, bound)
             self._failures.unloadable.pop(step.version, None)
             bound.update(loaded[step.version])
