@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -145,3 +147,15 @@ def test_nothing_is_kept_and_nothing_is_made() -> None:
     before = WALKER.untouched(cells.live["x"][0])
     assert isinstance(pickling.encode(("x",), cells.live, table), Payload)
     assert WALKER.untouched(cells.live["x"][0]) == before
+
+
+def test_what_is_large_is_not_copied_once_more() -> None:
+    large = [bytes(5_000_000) + bytes([number]) for number in range(8)]
+    tracemalloc.start()
+    try:
+        stream, _ = WALKER.pickle({"x": large}, {})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pickle.loads(stream) == {"x": large}
+    assert peak < 1.7 * len(stream)
