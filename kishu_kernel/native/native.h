@@ -42,6 +42,19 @@ buffer_put(Buffer *buffer, const void *data, size_t length)
     return 0;
 }
 
+/* -- memory that is read soon ------------------------------------------------------------------------ */
+
+#define AHEAD 24
+
+static inline void
+fetch(const void *place)
+{
+#if defined(__GNUC__)
+    __builtin_prefetch(place); /* no access: any address will do */
+    __builtin_prefetch((const char *)place + 64);
+#endif
+}
+
 /* -- the twins of `Parts`, `Memo` and `Stack` (parts.c, memo.c, stack.c) ---------------------------- */
 
 typedef struct {
@@ -200,6 +213,10 @@ PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
 int states_begin(void);
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* -- payloads (pickle.c) ---------------------------------------------------------------------------- */
+
+PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* -- the audit hook (audit.c) ----------------------------------------------------------------------- */
 
