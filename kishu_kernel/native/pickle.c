@@ -20,7 +20,8 @@ enum {
 };
 
 typedef struct {
-    Buffer out;
+    PyObject *stream; /* grows, and is given away as it is: what is large is not copied once more */
+    Buffer out;       /* what stands in it */
     size_t frame; /* where the header of the open frame stands, and 1; 0: none is open */
     int framing;
     Memo *memo;      /* the numbers of objects that may be met again */
@@ -64,10 +65,27 @@ boundary(Pickling *p)
     }
 }
 
+static int
+grow(Pickling *p, size_t more)
+{
+    size_t capacity = p->out.capacity + p->out.capacity / 2, wanted = p->out.length + more;
+    capacity = capacity < wanted ? wanted + 256 : capacity;
+    if (capacity > PY_SSIZE_T_MAX / 2 || _PyBytes_Resize(&p->stream, (Py_ssize_t)capacity) < 0) {
+        if (p->stream != NULL) {
+            PyErr_NoMemory();
+        }
+        return FAILED;
+    }
+    p->out.data = PyBytes_AS_STRING(p->stream);
+    p->out.capacity = capacity;
+    return WRITTEN;
+}
+
 static inline int
 put(Pickling *p, const void *data, size_t length)
 {
-    if (buffer_reserve(&p->out, length + FRAME_HEADER) < 0) {
+    size_t more = length + FRAME_HEADER;
+    if (p->out.capacity - p->out.length < more && grow(p, more) < 0) {
         return FAILED;
     }
     if (p->framing && p->frame == 0) {
@@ -540,9 +558,13 @@ pickle_plain(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t
     }
     Pickling p = {.ways = arguments[1]};
     p.memo = (Memo *)MemoType.tp_alloc(&MemoType, 0);
-    if (p.memo == NULL) {
+    p.stream = PyBytes_FromStringAndSize(NULL, 256);
+    if (p.memo == NULL || p.stream == NULL) {
+        Py_XDECREF(p.memo);
+        Py_XDECREF(p.stream);
         return NULL;
     }
+    p.out = (Buffer){PyBytes_AS_STRING(p.stream), 0, 256};
     PyObject *found = NULL;
     int done = put(&p, "\x80\x05", 2);
     p.framing = 1;
@@ -552,14 +574,13 @@ pickle_plain(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t
     }
     if (done == WRITTEN) {
         close_frame(&p);
-        PyObject *stream = PyBytes_FromStringAndSize(p.out.data, (Py_ssize_t)p.out.length);
-        found = stream == NULL ? NULL : PyTuple_Pack(2, stream, (PyObject *)p.memo);
-        Py_XDECREF(stream);
+        int ended = _PyBytes_Resize(&p.stream, (Py_ssize_t)p.out.length);
+        found = ended < 0 ? NULL : PyTuple_Pack(2, p.stream, (PyObject *)p.memo);
     }
     else if (done == NOT_PLAIN && !PyErr_Occurred()) {
         found = Py_NewRef(p.unknown == NULL ? Py_None : (PyObject *)p.unknown);
     }
-    buffer_free(&p.out);
+    Py_XDECREF(p.stream);
     Py_DECREF(p.memo);
     return found;
 }

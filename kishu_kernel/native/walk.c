@@ -226,7 +226,7 @@ visit(Loop *loop, PyObject *obj)
 
 /* -- the loop ------------------------------------------------------------------------------------------ */
 
-/* Lets others have a word: who wants the walk to stop, who sends a signal, who waits for the interpreter. */
+/* Lets others have a word: who wants the walk to stop, who waits for the interpreter. */
 static int
 pause_if_due(Loop *loop, size_t steps, PyObject *abandoned)
 {
@@ -235,9 +235,6 @@ pause_if_due(Loop *loop, size_t steps, PyObject *abandoned)
     }
     if (steps & STEPS_BETWEEN_STOPS) {
         return 0;
-    }
-    if (PyErr_CheckSignals() < 0) {
-        return -1;
     }
     if (loop->should_stop != Py_None) {
         PyObject *answer = PyObject_CallNoArgs(loop->should_stop);
@@ -261,10 +258,10 @@ walk_on(Loop *loop, PyObject *abandoned)
     size_t steps = 0;
     while (loop->stack->count) {
         PyObject *obj = loop->stack->items[--loop->stack->count];
-        int failed = pause_if_due(loop, ++steps, abandoned);
-        if (!failed && visit(loop, obj) < 0) {
+        int failed = pause_if_due(loop, ++steps, abandoned), heard = failed || steps & STEPS_BETWEEN_STOPS ? 0 : PyErr_CheckSignals();
+        if (!failed && (heard < 0 || visit(loop, obj) < 0)) {
             failed = is_fatal(abandoned);
-            if (!failed) { /* what raises is the user's: a property, a metaclass, a type made in C */
+            if (!failed) { /* what raises is the user's: a property, a metaclass, a type made in C, a handler of signals */
                 PyErr_Clear();
                 PyObject *done = PyObject_CallMethod(loop->walk, "walk_failed", "O", obj);
                 Py_XDECREF(done);

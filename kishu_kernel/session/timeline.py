@@ -6,6 +6,7 @@ each session has a head of its own.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -22,6 +23,8 @@ from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind.jobs import Failure
 from kishu_kernel.store.write_behind.placeholders import unwritten_names
 from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
+
+_FROM_HEAD = re.compile(r"HEAD(~[0-9]*)*")
 
 _PAGES = 1 << 16
 """Bytes by which the store grows at most for one small checkpoint: its pages."""
@@ -90,7 +93,8 @@ class StoredHistory:
             UnknownTargetError: it means none.
             AmbiguousTargetError: it may mean several.
         """
-        return resolve(target, head=self.head, refs=self.store.refs(), find=self.store.find, lookup=self.lookup)
+        refs = {} if _FROM_HEAD.fullmatch(target) else self.store.refs()  # no branch and no tag has that name
+        return resolve(target, head=self.head, refs=refs, find=self.store.find, lookup=self.lookup)
 
     def names(self, kind: str) -> dict[str, CheckpointId]:
         """Branches (kind `BRANCH`) or tags (`TAG`) of the notebook: name -> checkpoint. Sorted."""

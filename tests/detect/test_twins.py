@@ -391,6 +391,26 @@ def test_a_walk_is_interrupted() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+def test_what_a_signal_handler_of_the_users_raises_ends_no_walk() -> None:
+    import signal
+
+    def handler(*_: object) -> None:
+        raise TimeoutError
+
+    deep = [[[number]] for number in range(1_000_000)]
+    before = signal.signal(signal.SIGVTALRM, handler)
+    fingerprinter = Fingerprinter(ReductionTable({}))
+    fingerprinter.take([[]])  # what is worked out once
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.01)
+        taken = fingerprinter.take(deep)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    assert taken.opaque == (list,)
+
+
 # -- the pieces ----------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -153,3 +155,15 @@ def test_what_an_own_module_holds_is_the_pickler_s(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(plain_objects.held_since_import, id(cells.live["held"]), ("own", "held"))
     assert streams(cells, "x")[2] is False
     assert streams(cells, "y")[2] is True
+
+
+def test_what_is_large_is_not_copied_once_more() -> None:
+    large = [bytes(5_000_000) + bytes([number]) for number in range(8)]
+    tracemalloc.start()
+    try:
+        stream, _ = WALKER.pickle({"x": large}, {})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pickle.loads(stream) == {"x": large}
+    assert peak < 1.7 * len(stream)
