@@ -35,6 +35,7 @@ static PyMethodDef functions[] = {
     {"told_state", told_state, METH_O, "What the `__getstate__` of an instance gives, where that is all of it; else None."},
     {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
     {"pickle", (PyCFunction)(void (*)(void))pickle_plain, METH_FASTCALL, "The pickle stream of what is plain."},
+    {"cuts", cuts_find, METH_VARARGS, "Where a stream is cut."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},
     {NULL},
