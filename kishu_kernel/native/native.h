@@ -209,8 +209,9 @@ int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *na
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* -- payloads (pickle.c) ---------------------------------------------------------------------------- */
+/* -- payloads (pickle.c, cuts.c) ---------------------------------------------------------------------------- */
 
+PyObject *cuts_find(PyObject *module, PyObject *arguments);
 PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* -- the audit hook (audit.c) ----------------------------------------------------------------------- */

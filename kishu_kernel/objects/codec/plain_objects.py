@@ -41,7 +41,7 @@ def native_stream(
         objects: in the order in which they are to be pickled.
         reduce_class: how a class is stored apart.
     """
-    if WALKER is None or held_since_import:
+    if WALKER is None:
         return None
     content = dict(objects)
     ways: dict[type, Way | None] = {}
@@ -49,7 +49,8 @@ def native_stream(
         found = WALKER.pickle(content, ways)
         if type(found) is tuple:
             stream, numbers = found
-            return stream, numbers
+            # What a module of the user's holds has a way of its own: it is among those that something else refers to.
+            return None if any(each in numbers for each in held_since_import) else (stream, numbers)
         if found is None:
             return None
         way = ways[found] = _way_of(found, reducer, reduce_class)

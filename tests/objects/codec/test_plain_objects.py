@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kishu_kernel.model import Payload
-from kishu_kernel.objects.codec import pickling
+from kishu_kernel.objects.codec import pickling, plain_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.native import WALKER
 from tests.objects.codec.test_pickling import Cells
@@ -152,6 +152,14 @@ def test_nothing_is_kept_and_nothing_is_made() -> None:
     before = WALKER.untouched(cells.live["x"][0])
     assert isinstance(pickling.encode(("x",), cells.live, table), Payload)
     assert WALKER.untouched(cells.live["x"][0]) == before
+
+
+def test_what_an_own_module_holds_is_the_pickler_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = Cells()
+    cells.run(POINTS + "x = [P(1, 2, 3), P(4, 5, 6)]; held = x[1]; y = [P(7, 8, 9)]")
+    monkeypatch.setitem(plain_objects.held_since_import, id(cells.live["held"]), ("own", "held"))
+    assert streams(cells, "x")[2] is False
+    assert streams(cells, "y")[2] is True
 
 
 def test_what_is_large_is_not_copied_once_more() -> None:
