@@ -483,7 +483,8 @@ save_instance(Pickling *p, PyObject *obj)
     if (found.dict != NULL) {
         Py_DECREF(found.dict); /* the instance has it, and nothing runs */
     }
-    if (found.shared || (found.dict != NULL && PyDict_GET_SIZE(found.dict) == 0) || !has_usual_names(&found)) {
+    int is_empty = found.dict != NULL && PyDict_GET_SIZE(found.dict) == 0;
+    if (found.shared || (is_empty && PY_VERSION_HEX < 0x030B0000) || !has_usual_names(&found)) { /* 3.10 writes an empty one */
         return NOT_PLAIN;
     }
     TRY(save_type(p, way, (PyObject *)Py_TYPE(obj)));
@@ -491,7 +492,7 @@ save_instance(Pickling *p, PyObject *obj)
     TRY(put_code(p, EMPTY_TUPLE));
     TRY(put_code(p, NEWOBJ));
     TRY(memoize(p, obj));
-    if (found.dict == NULL && found.count == 0) {
+    if (is_empty || (found.dict == NULL && found.count == 0)) {
         return WRITTEN;
     }
     boundary(p);

@@ -61,7 +61,7 @@ def native_stream(
 
 def _way_of(kind: type, reducer: Reducer, reduce_class: Callable[[type], Reduction]) -> Way | None:
     """None where instances of this type are not just their attributes."""
-    if issubclass(kind, (type, Segment)) or is_array_type(kind) or reducer.has_entry(kind):
+    if issubclass(kind, (type, Segment)) or is_array_type(kind) or reducer.table.entry(kind) is not None:
         return None
     if place_of(kind) is None or not is_its_attributes(kind) or kind in cloudpickle.Pickler.dispatch_table:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+import sys
 import tracemalloc
 from typing import Any
 
@@ -66,6 +67,10 @@ NATIVE = {
     "numbers": "x = [s * 2**k + d for k in range(62) for d in (-1, 0, 1) for s in (1, -1)] + [0.1, float('nan'), -0.0]",
     "surrogates": "x = ['\\ud800', 'é', '日本', 'x' * 300, '\\U0001f600' * 100]",
 }
+if sys.version_info >= (3, 11):  # before, an empty dictionary is written, too
+    NATIVE["attributes were looked at, and there are none"] = (
+        "class P: pass\nx = [P(), P()]; vars(x[0]); x[1].a = 1; del x[1].a"
+    )
 
 
 @pytest.mark.parametrize("case", NATIVE)
