@@ -27,12 +27,9 @@ def test_links_are_merged_alike(sizes: list[int], spread: int, negative: bool, s
     for size in sizes:
         keys = dict.fromkeys(draw.choices(ids, k=size))
         numbers = draw.sample(range(spread * len(keys) + 1), len(keys))
-        found.append(
-            {
-                key: -number - 1 if negative and number % 3 == 0 else number
-                for key, number in zip(keys, numbers, strict=False)
-            }
-        )
+        if negative:
+            numbers = [-number - 1 if number % 3 == 0 else number for number in numbers]
+        found.append(dict(zip(keys, numbers, strict=True)))
     merged = []
     for twin in (PURE, NATIVE):
         owners, others = twin.memo(), twin.memo()
