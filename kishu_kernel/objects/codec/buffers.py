@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kishu_kernel.model import Buffer
-from kishu_kernel.objects.arrays import can_be_viewed, is_array_type, plain_view
+from kishu_kernel.objects.arrays import array_type, can_be_viewed, is_array_type, plain_view
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.codec.shared_memory import OWNERS, Home, Met, Segment, homes_of, layout
 from kishu_kernel.objects.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
@@ -181,7 +181,7 @@ class Arrays:
         return {id(each): plain[id(each)] for each in found}
 
     def _note_owner(self, view: Any) -> None:
-        owner = owner_of(view)
+        owner = view if type(view) is array_type() and view.base is None else owner_of(view)
         if issubclass(type(owner), mmap.mmap):
             raise TypeError("an array over a file cannot be stored")
         self._owners[id(owner)] = owner

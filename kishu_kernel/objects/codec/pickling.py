@@ -268,15 +268,15 @@ def _override_of(reducer: Reducer, arrays: Arrays, classes: ClassStreams, met: s
 
 
 def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:
+    plain = array_type()
+    if plain is not None and type(obj) is plain:
+        return arrays.reduce(obj, id(obj) in reducer.private)
     if issubclass(type(obj), type):
         if goes_by_name(obj):
             return NotImplemented
         apart = classes.reduce(obj)
         if apart is not NotImplemented:
             return apart
-    plain = array_type()
-    if plain is not None and type(obj) is plain:
-        return arrays.reduce(obj, id(obj) in reducer.private)
     if plain is not None and issubclass(type(obj), plain):
         viewed = arrays.reduce_derived(obj)
         if viewed is not NotImplemented:

@@ -34,7 +34,7 @@ Home = Any
 """What arrays are views of: one of them, a `Segment`, or one of `OWNERS`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Met:
     """An array that was met.
 
@@ -51,7 +51,7 @@ class Met:
     bounds: tuple[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bounds", bounds(self.array))
+        self.bounds = bounds(self.array)
 
 
 _bounds = attrgetter("bounds")

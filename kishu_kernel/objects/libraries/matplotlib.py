@@ -49,9 +49,10 @@ def _colormap(colormap: Any) -> Reduction:
 def _callbacks(registry: Any) -> Reduction:
     # Its own reduction takes a number from a counter, so that no two are alike.
     make, arguments, state = registry.__reduce_ex__(5)[:3]
-    used = [number for callbacks in state["callbacks"].values() for number in callbacks]
     del state["_cid_gen"]  # a load puts it last
-    return make, arguments, {**state, "_cid_gen": max(used, default=-1) + 1}
+    used = [number for callbacks in state["callbacks"].values() for number in callbacks] if state["callbacks"] else ()
+    state["_cid_gen"] = max(used) + 1 if used else 0
+    return make, arguments, state
 
 
 def _settings() -> dict[str, Any]:
