@@ -34,6 +34,8 @@ static PyMethodDef functions[] = {
     {"untouched", attributes_untouched, METH_O, "Whether an instance has no `__dict__` yet, and to ask for it would make one."},
     {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
+    {"is_data", (PyCFunction)(void (*)(void))names_is_data, METH_FASTCALL, "Whether it is nothing but plain data."},
+    {"rebound", (PyCFunction)(void (*)(void))names_rebound, METH_FASTCALL, "Names that are bound to other objects."},
     {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},
     {NULL},
 };

@@ -199,4 +199,9 @@ PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t coun
 
 PyObject *audit_hear(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
+/* -- names, without a walk (names.c) ----------------------------------------------------------------- */
+
+PyObject *names_is_data(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *names_rebound(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 #endif

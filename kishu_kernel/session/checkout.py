@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kishu_kernel.ambient.keeper import Move
+from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from kishu_kernel.ambient.keeper import AmbientState, Move
+from kishu_kernel.ambient.keeper import AmbientState
+from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.sequence_cache import CheckoutReuse, PayloadReuse
 from kishu_kernel.errors import LoadError, ReplayError, UntrustedError
 from kishu_kernel.history.references import References
