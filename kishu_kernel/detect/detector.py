@@ -213,13 +213,16 @@ class Detector:
             now = known[names].variables
             old = [name for name in names if name in covariable_of]
             different[names] = [n for n in old if n in unsure or self._knowledge.digest_of(n) != now[n]]
-        explained = {covariable_of[name] for names in different.values() for name in names}
-        # A name came or went: that is why the co-variable is another one.
-        explained |= {names for names in self._knowledge.known if not variables.keys() >= set(names)}
+        explained: set[Names] | None = None
         for names, own in different.items():
-            before = {covariable_of[name] for name in names if name in covariable_of}
-            created = any(name not in covariable_of for name in names)
-            yield from own if own or created or not before.isdisjoint(explained) else names
+            if own or any(name not in covariable_of for name in names):
+                yield from own
+                continue
+            if explained is None:
+                explained = {covariable_of[name] for those in different.values() for name in those}
+                # A name came or went: that is why the co-variable is another one.
+                explained |= {covariable_of[name] for name in covariable_of.keys() - variables.keys()}
+            yield from own if not explained.isdisjoint(map(covariable_of.__getitem__, names)) else names
 
     # -- before a cell ---------------------------------------------------------------------------
 
@@ -230,7 +233,7 @@ class Detector:
     def release_sequences(self, access: Access) -> None:
         """Stops keeping alive what code with this access may free. Called before the code runs."""
         self._classes = None
-        cached = [(names, each) for names, known in self._knowledge.known.items() for each in known.sequences]
+        cached = [(names, each) for names, known in self._knowledge.special.items() for each in known.sequences]
         if not cached:
             return
         search = self._known_names_search()

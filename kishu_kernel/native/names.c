@@ -120,3 +120,45 @@ failed:
     Py_DECREF(found);
     return NULL;
 }
+
+/* bound_among(variables, links): the names of an exact dict whose very objects are among these links, a `Memo`. */
+PyObject *
+names_bound_among(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2 || !PyDict_CheckExact(args[0]) || Py_TYPE(args[1]) != &MemoType) {
+        PyErr_SetString(PyExc_TypeError, "a dictionary and a memo");
+        return NULL;
+    }
+    PyObject *name, *value, *found = PyList_New(0);
+    Py_ssize_t at = 0;
+    while (found != NULL && PyDict_Next(args[0], &at, &name, &value)) {
+        Slot *slot = memo_find((Memo *)args[1], (uintptr_t)value);
+        if (slot != NULL && slot->key && PyList_Append(found, name) < 0) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+/* unsorted(namespace, known): the names of an exact dict that are not in this set; None where one is no exact string. */
+PyObject *
+names_unsorted(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2 || !PyDict_Check(args[0]) || !PySet_CheckExact(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "a dictionary and a set");
+        return NULL;
+    }
+    PyObject *name, *value, *found = PyList_New(0);
+    Py_ssize_t at = 0;
+    while (found != NULL && PyDict_Next(args[0], &at, &name, &value)) {
+        if (!PyUnicode_CheckExact(name)) {
+            Py_DECREF(found);
+            Py_RETURN_NONE;
+        }
+        int known = PySet_Contains(args[1], name);
+        if (known < 0 || (!known && PyList_Append(found, name) < 0)) {
+            Py_CLEAR(found);
+        }
+    }
+    return found;
+}

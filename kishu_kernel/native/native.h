@@ -202,6 +202,8 @@ PyObject *audit_hear(PyObject *module, PyObject *const *args, Py_ssize_t count);
 /* -- names, without a walk (names.c) ----------------------------------------------------------------- */
 
 PyObject *names_is_data(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *names_bound_among(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *names_unsorted(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_rebound(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
 from kishu_kernel.session.module_data import ModuleData, ModulesSnapshot
 
@@ -86,10 +87,10 @@ class _KindsOfNames:
 
     def sort(self, live: dict[Any, Any]) -> bool:
         """Sorts the names that are new. False where one is not a plain `str`: then nothing here says anything."""
-        names = list(dict.keys(live))
-        if set(map(type, names)) - _PLAIN:
+        new = unsorted(live, self._sorted)
+        if new is None:
             return False
-        for name in [each for each in names if each not in self._sorted]:
+        for name in new:
             self._sorted.add(name)
             if is_result(name):
                 self.results[name] = None
@@ -98,9 +99,6 @@ class _KindsOfNames:
             if name[:1] in ("_", "I", "O") and name not in self.internal:
                 self.doubtful.add(name)
         return True
-
-
-_PLAIN = {str}
 
 
 class UserNamespace:
@@ -178,14 +176,18 @@ class UserNamespace:
 
     def aliases(self) -> dict[str, str]:
         """The output aliases that IPython still binds -> the name of the result that holds the same object."""
-        bound = {name: dict.get(self.live, name, self) for name in OUTPUT_ALIASES}
-        found = {
-            name: NOTHING_DISPLAYED for name, obj in bound.items() if type(obj) is str and obj == NOTHING_DISPLAYED
-        }
-        results = {id(obj): name for name, obj in self._results()}
-        for name, obj in bound.items():
-            if id(obj) in results:
-                found[name] = results[id(obj)]
+        found: dict[str, str] = {}
+        results = [*self._results()]
+        for alias in OUTPUT_ALIASES:
+            obj = dict.get(self.live, alias, _ABSENT)
+            if obj is _ABSENT:
+                continue
+            newest_first = (name for name in reversed(results) if dict.get(self.live, name, _ABSENT) is obj)
+            result = next(newest_first, None)
+            if result is not None:
+                found[alias] = result
+            elif type(obj) is str and obj == NOTHING_DISPLAYED:
+                found[alias] = NOTHING_DISPLAYED
         return found
 
     def references(self, names: Iterable[str]) -> Counter[int]:
@@ -198,11 +200,11 @@ class UserNamespace:
         shown = [obj for number, obj in dict.items(self._out()) if f"_{number}" in known]
         return Counter(map(id, (*(obj for name, obj in self._bound() if name in known), *hidden, *shown)))
 
-    def _results(self) -> Iterable[tuple[str, Any]]:
-        if not self._kinds.sort(self.live):
-            return [(name, obj) for name, obj in self._bound() if is_result(name)]
-        found = ((name, dict.get(self.live, name, _ABSENT)) for name in self._kinds.results)
-        return [(name, obj) for name, obj in found if obj is not _ABSENT]
+    def _results(self) -> Iterable[str]:
+        """Names of results; some may not be bound any more."""
+        if self._kinds.sort(self.live):
+            return self._kinds.results
+        return [name for name, _ in self._bound() if is_result(name)]
 
     @contextmanager
     def rebinding(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> Iterator[None]:
