@@ -133,8 +133,11 @@ class CandidateSearch:
         by_cell |= self.current
         access, outside = self._with_real_builtins(access), self._with_real_builtins(outside)
         changing = outside.without_read_only()
-        from_outside = self.closure(changing) if outside != NOTHING else frozenset()
-        names = (by_cell | from_outside | self.closure(outside, and_rebound=True)) - spared
+        from_outside, names = frozenset[str](), by_cell
+        if outside != NOTHING:  # else what was bound anew is among what the cell did
+            from_outside = self.closure(changing)
+            names = by_cell | from_outside | self.closure(outside, and_rebound=True)
+        names -= spared
         if spared:
             names -= self._linked_to(spared, names)
         # What is opaque counts as changed when it was accessed, not on the mere suspicion that anything may have been.

@@ -53,7 +53,7 @@ class Fingerprinter:
     ) -> None:
         cache = SequenceCache(sequences)
         self._shared = Shared(table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound)
-        self._without_bound = replace(self._shared, bound=None, hubs={})
+        self._without_bound: Shared | None = None
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
@@ -67,6 +67,7 @@ class Fingerprinter:
     def _walked(self, obj: Any) -> Fingerprint:
         found = ObjectWalk(self._shared).run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
+            self._without_bound = self._without_bound or replace(self._shared, bound=None, hubs={})
             found = ObjectWalk(self._without_bound).run(obj)
         bound = self._shared.bound
         return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))

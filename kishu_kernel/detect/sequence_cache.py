@@ -15,6 +15,7 @@ checkout loads is made of the session's own objects where that can be (`Checkout
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 import sysconfig
@@ -241,6 +242,7 @@ def _weight(objects: Any) -> int:
     return len(objects) * (_POINTER + sum(different.values()) // len(sample))
 
 
+@functools.cache
 def _most() -> int:
     try:
         return min(MOST_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MOST_SHARE)
