@@ -268,6 +268,15 @@ def _known_access(source: str) -> Access:
 
 
 def _access_of_cell(source: str) -> Access:
+    if not may_identify(source):
+        mentions = Mentions()
+        try:
+            mentions.add(compile(source, _FILENAME, "exec", _FLAGS, dont_inherit=True))
+        except (SyntaxError, ValueError):  # it may still parse
+            pass
+        else:
+            if not mentions.binds and not mentions.magics:  # nothing is bound before it is read
+                return _judge(mentions)
     tree = _parse(source)
     access = _tree_access(tree)
     read_only = access.names & names_only_identified(tree) if may_identify(source) else None

@@ -34,7 +34,7 @@ from kishu_kernel.process.memory import overlaps
 
 
 class Fingerprinter:
-    """Takes the fingerprints of one judgement; memory that several variables share is hashed once.
+    """Takes the fingerprints of one judgement, while no code runs; what several variables share is looked at once.
 
     Args:
         sequences: of earlier fingerprints, to be recognised.
@@ -54,6 +54,8 @@ class Fingerprinter:
         cache = SequenceCache(sequences)
         self._shared = Shared(table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound)
         self._without_bound: Shared | None = None
+        self._taken: dict[int, tuple[Any, Fingerprint]] = {}
+        """Of objects that are no atoms, by their ids: several variables may be bound to one."""
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
@@ -62,7 +64,11 @@ class Fingerprinter:
             atom = ATOMS.get(kind) if type(kind) is type else None
         except Exception:  # a class that has no hash
             atom = None
-        return self._walked(obj) if atom is None else Fingerprint(digest(atom(obj)))
+        if atom is not None:
+            return Fingerprint(digest(atom(obj)))
+        if id(obj) not in self._taken:
+            self._taken[id(obj)] = obj, self._walked(obj)
+        return self._taken[id(obj)][1]
 
     def _walked(self, obj: Any) -> Fingerprint:
         found = ObjectWalk(self._shared).run(obj)
