@@ -275,20 +275,22 @@ class CandidateSearch:
             if name in found:
                 continue
             found.add(name)
-            known = self._knowledge.of(name)
+            known, names = self._knowledge.of(name), self._covariable_of.get(name, ())
+            taken = self._print_of(name)
+            if (known is None or known.leads_nowhere) and (taken is None or taken.leads_nowhere):
+                todo.extend(names)
+                continue
             deferred = set(known.deferred) if known else set()
             dynamic = known.dynamic if known else False
             modules = known.modules if known else frozenset()
-            todo.extend(self._covariable_of.get(name, ()))
+            todo.extend(names)
             if known and known.requires:
                 todo.extend(self._holders_of(known.requires))
-            if name in self._variables:
-                if name not in self.prints:
-                    self.prints[name] = self._fingerprint(self._variables[name])
-                deferred |= deferred_access([self.prints[name]])
-                dynamic = dynamic or self.prints[name].dynamic
-                todo.extend(self._holders_of(self.prints[name].classes))
-                modules |= self.prints[name].modules
+            if taken is not None:
+                deferred |= deferred_access([taken])
+                dynamic = dynamic or taken.dynamic
+                todo.extend(self._holders_of(taken.classes))
+                modules |= taken.modules
             if modules and not seen_modules >= modules:
                 todo.extend(everything & self._modules.reached(modules - seen_modules))
                 seen_modules |= modules
@@ -302,6 +304,14 @@ class CandidateSearch:
                 todo.extend(self._meant(each, everything))
         self.deferred |= seen
         return frozenset(found)
+
+    def _print_of(self, name: str) -> Fingerprint | None:
+        """The fingerprint of a variable as it is now; None if there is none of this name."""
+        if name not in self.prints:
+            if name not in self._variables:
+                return None
+            self.prints[name] = self._fingerprint(self._variables[name])
+        return self.prints[name]
 
     def _meant(self, access: Access, everything: Set[str]) -> set[str]:
         """Those of everything that code with this access spells, and what code of the modules may touch that it names.

@@ -86,6 +86,8 @@ def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> 
         prints: fingerprints by name; there may be more than `names`.
     """
     members = {name: prints[name] for name in names}
+    if len(members) == 1 and not (taken := next(iter(members.values()))).hubs:
+        return taken.digest
     members.update(hubs_of(members))
     if len(members) == 1:
         [taken] = members.values()

@@ -49,6 +49,11 @@ class KnownCovariable:
     current: frozenset[int] | None = frozenset()
     kinds: frozenset[type] = frozenset()
 
+    @property
+    def leads_nowhere(self) -> bool:
+        """No code can be reached from it, and no class that has a variable of its own."""
+        return not (self.deferred or self.dynamic or self.modules or self.requires or self.provides)
+
 
 def known_covariable(
     names: Names, prints: Mapping[str, Fingerprint], current: Set[int] = frozenset()

@@ -75,7 +75,7 @@ class _KindsOfNames:
 
     Attributes:
         internal: those that IPython and frontends rebind all the time, whatever they are bound to.
-        doubtful: others that may be IPython's.
+        doubtful: others that may be IPython's, because of their names alone.
         results: `_1`, `_2`, ..., in the order in which they were first seen.
     """
 
@@ -96,7 +96,7 @@ class _KindsOfNames:
                 self.results[name] = None
             elif name in _REBOUND or _INTERNAL_PATTERN.fullmatch(name):
                 self.internal.add(name)
-            if name[:1] in ("_", "I", "O") and name not in self.internal:
+            elif name[:1] in ("_", "I", "O"):
                 self.doubtful.add(name)
         return True
 
@@ -141,7 +141,10 @@ class UserNamespace:
         found = dict.copy(self.live)
         for name in found.keys() & self._kinds.internal:
             del found[name]
-        for doubtful in (self._kinds.doubtful, self._injected.keys(), self._hidden.keys()):
+        for name, obj in [*self._hidden.items()]:
+            if found.get(name, _ABSENT) is obj and not is_result(name):
+                del found[name]
+        for doubtful in (self._kinds.doubtful, self._injected.keys()):
             for name in found.keys() & doubtful:
                 if self._is_injected(name, found[name]):
                     del found[name]
