@@ -43,7 +43,12 @@ _ATOMS = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
 
 def is_atom(obj: Any) -> bool:
     """Whether it is a plain value of Python's own: any two that are equal are as good as one. Asks no metaclass."""
-    return id(type(obj)) in _ATOMS
+    return is_atom_type(type(obj))
+
+
+def is_atom_type(kind: type) -> bool:
+    """Whether its instances are such values. Asks no metaclass."""
+    return id(kind) in _ATOMS
 
 
 def is_one_of(kind: type, kinds: Iterable[type]) -> bool:
@@ -158,7 +163,18 @@ def seen_attributes(obj: Any) -> dict[str, Any] | None:
 def is_its_attributes(kind: type) -> bool:
     """Instances are pickled by Python's own way, which tells their attributes, and there is nothing else."""
     own = all(getattr(kind, way, None) is getattr(object, way, None) for way in PICKLING_WAYS)
-    return own and is_bare(kind) and not has_slots(kind)
+    return own and is_bare(kind) and not has_slots(kind) and shows_its_attributes(kind)
+
+
+def shows_its_attributes(kind: type) -> bool:
+    """`__dict__` of an instance is where its attributes are, and nothing that its class has made up."""
+    asked = _member(kind, "__getattribute__") is _member(object, "__getattribute__")
+    return asked and type(_member(kind, "__dict__")) in PLACES
+
+
+def _member(kind: type, name: str) -> Any:
+    """What a class has under this name, or takes over from another; None where there is nothing."""
+    return next((contents[name] for contents in map(contents_of, mro_of(kind)) if name in contents), None)
 
 
 def has_dict(kind: type) -> bool:

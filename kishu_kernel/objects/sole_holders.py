@@ -24,7 +24,7 @@ from itertools import chain, pairwise
 from typing import Any
 
 from kishu_kernel.objects.arrays import array_type, is_array_type
-from kishu_kernel.objects.classes import derives, is_atom
+from kishu_kernel.objects.classes import derives, is_atom_type
 from kishu_kernel.objects.questions import is_transparent, private_memory_of
 from kishu_kernel.process.memory import bounds, owner_of
 
@@ -90,12 +90,14 @@ class Reached:
         Those that libraries hold and that are private are stored apart, where there are several. Then they must lie
         apart from each other, and nothing else may show them.
         """
-        arrays = [obj for obj in self._found.values() if is_array_type(type(obj)) and obj.size]
         private = set(map(id, self._private()))
-        for key in owners:
-            over = [each for each in arrays if id(owner_of(each)) == key]
-            apart = sorted(bounds(each) for each in over if id(each) in private)
-            others = [each for each in over if id(each) not in private and id(each) != key]
+        over: dict[int, list[Any]] = {key: [] for key in owners}
+        for obj in self._found.values():
+            if is_array_type(type(obj)) and obj.size and (key := id(owner_of(obj))) in over:
+                over[key].append(obj)
+        for key, arrays in over.items():
+            apart = sorted(bounds(each) for each in arrays if id(each) in private)
+            others = [each for each in arrays if id(each) not in private and id(each) != key]
             if len(apart) > 1 and (others or any(one[1] > other[0] for one, other in pairwise(apart))):
                 return False
         return True
@@ -152,7 +154,10 @@ def _held_by(obj: Any) -> list[Any] | None:
             if obj.dtype.char != "O" or obj.size > MOST:
                 return None
             held += obj.ravel(order="K").tolist() if obj.flags.owndata else []
-    return [each for each in held if not is_atom(each) and not _is_not_entered(type(each))]
+    types_held = [*map(type, held)]
+    kinds = dict(zip(map(id, types_held), types_held, strict=True))  # each is asked once: there may be many objects
+    left_out = {key for key, kind in kinds.items() if is_atom_type(kind) or _is_not_entered(kind)}
+    return [each for each in held if id(type(each)) not in left_out] if len(left_out) < len(kinds) else []
 
 
 def _is_not_entered(kind: type) -> bool:

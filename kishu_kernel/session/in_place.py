@@ -14,14 +14,14 @@ Neighbours: `restore` asks for each version that it loads; `checkout` has it wri
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any
 
-from kishu_kernel.errors import KishuError
-from kishu_kernel.model import Buffer, Digest, Payload, State, Version
+from kishu_kernel.errors import CheckoutError, KishuError
+from kishu_kernel.model import Buffer, Digest, LoadStep, Payload, State, Version
 from kishu_kernel.objects.arrays import array_library, array_type
 from kishu_kernel.objects.codec.pickling import encode
 from kishu_kernel.objects.codec.shared_memory import Segment
@@ -69,6 +69,12 @@ class _Patch:
     content: memoryview
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether that is its memory still: a resize that checks no references moves it, whoever holds the array."""
+        first, end = bounds(self.owner) if self.owner.size else (0, 0)
+        return first <= self.start and self.start + self.content.nbytes <= end
+
+    @property
     def live(self) -> memoryview:
         """The bytes that are there."""
         return memory_at(self.start, self.content.nbytes, self.owner)
@@ -101,6 +107,11 @@ class InPlace:
         except (KishuError, TypeError, ValueError, MemoryError):
             return None  # whoever loads it will say what is wrong
 
+    def may_be_patched(self, timeline: Timeline, step: LoadStep) -> bool:
+        """Whether it is worth a look. Such versions are loaded last: what is found out of them must not grow old."""
+        is_large = step.size >= WORTHWHILE and step.version.names in self._here
+        return is_large and not self._given_up and _are_data_alone(timeline, (step.version,))
+
     def give_up(self) -> list[Version]:
         """Cells are about to be re-run, and may read what was obtained: it has to be what it says, and nobody's else.
 
@@ -116,8 +127,14 @@ class InPlace:
 
     @contextmanager
     def written(self, versions: Collection[Version]) -> Iterator[None]:
-        """Writes the patches of these versions. If the block raises, all bytes are as they were."""
+        """Writes the patches of these versions. If the block raises, all bytes are as they were.
+
+        Raises:
+            CheckoutError: an array has got another memory since the patches were made. Nothing is written then.
+        """
         patches = [*chain.from_iterable(self._patches.get(version, ()) for version in versions)]
+        if not all(patch.is_in_place for patch in patches):
+            raise CheckoutError("another thread has given an array another size meanwhile: try it again")
         before = [(patch, bytes(patch.live)) for patch in patches]
         try:
             for patch in patches:
@@ -212,14 +229,22 @@ def _shape(blob: Blob) -> tuple[int, bool, int]:
     return blob.nbytes, blob.direct, len(blob.digests)
 
 
-def _are_entangled(buffers: Sequence[Buffer], written: Collection[int]) -> bool:
+def _are_entangled(buffers: Sequence[Buffer], written: Container[int]) -> bool:
     """Some are copies of memory, or others lie in the memory of those that are to be written to."""
     if any(buffer.copied or not buffer.direct for buffer in buffers):
         return True
-    starts = [address_of(buffer.data) for buffer in buffers]
-    ends = [start + buffer.data.nbytes for start, buffer in zip(starts, buffers, strict=True)]
-    meetings = ((one, other) for one in written for other in range(len(buffers)) if other != one)
-    return any(starts[one] < ends[other] and starts[other] < ends[one] for one, other in meetings)
+    ranges = sorted(
+        (start := address_of(buffer.data), start + buffer.data.nbytes, number in written)
+        for number, buffer in enumerate(buffers)
+        if buffer.data.nbytes
+    )
+    end = end_of_written = 0
+    for start, stop, is_written in ranges:
+        if start < (end if is_written else end_of_written):
+            return True
+        end = max(end, stop)
+        end_of_written = max(end_of_written, stop if is_written else 0)
+    return False
 
 
 def _owner(buffer: Buffer) -> Any:
@@ -244,8 +269,8 @@ def _patches(
     if any(digest(memory_at(each.start, each.size)) != _digest(live, each) for each in places):
         return None
     content: dict[_Place, memoryview] = {}
-    for number in dict.fromkeys(place.blob for place in places):
-        wanted = [place for place in places if place.blob == number]
+    for number, of_one in groupby(places, lambda place: place.blob):
+        wanted = [*of_one]
         data = memoryview(array_library().empty(sum(place.size for place in wanted), "B"))
         stored[number].read_parts([place.part for place in wanted], data)
         for place in wanted:

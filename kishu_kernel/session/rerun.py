@@ -200,7 +200,8 @@ class Rerunner:
                     raise NotGivenBackError(failed)
                 self._drop(at_hand.released(lambda version: last_use.get(version, -1) <= number))  # noqa: B023
         finally:
-            self._drop(at_hand.released(lambda _: True))
+            self._note(at_hand.released(lambda _: True))
+        self.inputs.let_go()
         self._compare(timeline, results)
 
     def _run_step(
@@ -267,11 +268,15 @@ class Rerunner:
             self.inputs.note_held(ended.error)
         return ended.error
 
-    def _drop(self, unclaimed: Sequence[dict[str, Any]]) -> None:
-        """Nobody gets these objects, nor what else re-runs have left."""
+    def _note(self, unclaimed: Sequence[dict[str, Any]]) -> None:
+        """Nobody gets these objects. An error that is under way may still hold them: who catches it lets go of them."""
         for objects in unclaimed:
             self.inputs.note(objects.values())
             objects.clear()
+
+    def _drop(self, unclaimed: Sequence[dict[str, Any]]) -> None:
+        """Nobody gets these objects, nor what else re-runs have left."""
+        self._note(unclaimed)
         self.inputs.let_go()
 
     def _compare(self, timeline: Timeline, results: RestoredObjects) -> None:

@@ -156,6 +156,7 @@ class Restorer:
                 with suppress(KeyboardInterrupt):
                     self._take_back(request, self._lending.changed())
                     break
+            self._lending.end()  # first: what it holds would pass for taken
             self._disarm(error)
             raise
         finally:
@@ -336,7 +337,8 @@ class Restorer:
     def _load_all(
         self, request: CheckoutRequest, steps: Sequence[LoadStep], loaded: RestoredObjects, bound: dict[str, Any]
     ) -> None:
-        for step in steps:
+        in_place, timeline = request.in_place, request.timeline
+        for step in sorted(steps, key=lambda step: in_place is not None and in_place.may_be_patched(timeline, step)):
             loaded[step.version] = self._load(request, step, bound)
             self._failures.unloadable.pop(step.version, None)
             bound.update(loaded[step.version])

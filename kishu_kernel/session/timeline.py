@@ -26,6 +26,9 @@ from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 _PAGES = 1 << 16
 """Bytes by which the store grows at most for one small checkpoint: its pages."""
 
+_WRITERS = 8
+"""Sessions that may write to one store at once, each of which counts only what it writes itself."""
+
 SPARE = 0.9
 """The share of its limit down to which old payloads are dropped, lest every checkpoint drops some."""
 
@@ -36,7 +39,8 @@ class StoredHistory:
     Attributes:
         head: the checkpoint that it is seen from; None before the first.
         branch: the branch that ends at the head; None if none or several do.
-        latest: the checkpoint that this session appended last; None where it appended none.
+        latest: the checkpoint that this session appended last; None where it appended none. Of a store at rest: the
+            last of all.
         revision: another number each time that records which were there have changed in more than bytes written.
     """
 
@@ -60,7 +64,10 @@ class StoredHistory:
         with_variables = (id for id in latest if not has_no_variables(store.checkpoint, id))
         head = next(with_variables, next(iter(latest), None))
         ending = [name[len(BRANCH) :] for name, id in sorted(refs.items()) if name.startswith(BRANCH) and id == head]
-        return cls(store, head, ending[0] if len(ending) == 1 else None)
+        history = cls(store, head, ending[0] if len(ending) == 1 else None)
+        ids = ((each.timestamp, each.id) for each in store.checkpoints(outputs=False))
+        history.latest = max(ids, default=(0.0, None))[1]
+        return history
 
     def lookup(self, id: CheckpointId) -> Checkpoint:
         """A checkpoint, without the outputs of its cell.
@@ -244,7 +251,7 @@ class Timeline(StoredHistory):
     def _look_at_size(self, limit: int) -> None:
         if self.store.statistics().bytes > limit:
             self._make_room()
-        self._room = (self._collect_above or limit) - self.store.statistics().bytes
+        self._room = ((self._collect_above or limit) - self.store.statistics().bytes) // _WRITERS
 
     def move(self, to: CheckpointId | None, branch: str | None = None) -> None:
         """Puts the head on another checkpoint. Works on a full disk, too: the store notes it when it can.

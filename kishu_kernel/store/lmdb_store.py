@@ -237,7 +237,8 @@ class LmdbStore:
         """As in `Store`."""
         self._check_open()
         _check_refs(refs)
-        self._write(lambda txn: self._set_refs(txn, refs))
+        writes = any(id is not None for id in refs.values())  # else there may be nothing to change
+        (self._write if writes else self._environment.write)(lambda txn: self._set_refs(txn, refs))
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
         """As in `Store`. A record that was not trusted is not trusted afterwards."""
@@ -322,7 +323,11 @@ class LmdbStore:
     def _write(
         self, work: Callable[[Transaction[bytes]], Result], records: Collection[bytes] = (), incoming: int = 0
     ) -> Result:
-        """As `Environment.write`; `records` are the keys of the checkpoints whose records it puts."""
+        """As `Environment.write`, of what certainly changes something.
+
+        Args:
+            records: the keys of the checkpoints whose records it puts.
+        """
 
         def numbered(txn: Transaction[bytes]) -> tuple[int, Result]:
             return txn.id(), work(txn)

@@ -50,6 +50,21 @@ def test_checkpoints_and_checkouts_leave_no_dict_behind(monkeypatch: pytest.Monk
     assert [vars(each) for each in x] == [{"number": n, "held": [n], "name": str(n)} for n in range(50)]
 
 
+def test_a_checkout_looks_at_nothing_but_what_it_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook = Notebook.as_main(monkeypatch)
+    notebook.ok(CELL)
+    notebook.ok("x[0].number = 'changed'")
+    gc.disable()  # from here on all is new to the collector
+    try:
+        others = [Loaded(a=number) for number in range(50)]
+        assert all(map(vars, others))
+        notebook.session.undo()
+        assert notebook["x"][0].number == 0
+        assert not any(map(untouched, others))
+    finally:
+        gc.enable()
+
+
 HIDING = """
 class Hider:
     def __init__(self, *held):

@@ -37,8 +37,8 @@ BLOCKS = 10
 SHORT = 1
 """Blocks that are not for a soak."""
 
-SOME_ARE_RERUN = 100
-"""Of so many programs. Of fewer it is by chance whether the way to a state leads over a cell that has to be re-run."""
+MANY = 100
+"""Programs. What fewer do is by chance: whether a way leads over a cell that has to be re-run, or how long it is."""
 
 TOGETHER: dict[int, Tally] = {}
 
@@ -78,11 +78,11 @@ def judged(
 def assert_says_something(tally: Tally, number: int) -> None:
     """The programs did what they are for; some do more of one thing, some of another."""
     assert tally.programs >= number
-    assert tally.compared > 1.5 * number
+    assert tally.compared > (1.5 if number >= MANY else 1) * number
     assert tally.refused < tally.compared / 5
     assert tally.loaded > 1.5 * number
     assert tally.kept > 5 * number
-    assert tally.replayed > 0 or number < SOME_ARE_RERUN
+    assert tally.replayed > 0 or number < MANY
     assert tally.restarts > number / 20
     assert tally.untouched > number / 20
     assert tally.raised < tally.cells * 0.6
@@ -139,7 +139,7 @@ def test_together_they_say_much() -> None:
     if len(TOGETHER) < BLOCKS - SHORT:
         pytest.skip("only some of the programs ran")
     tally = sum(TOGETHER.values(), Tally())
-    assert tally.compared > 2.5 * tally.programs
+    assert tally.compared > 2 * tally.programs
     assert tally.replayed > tally.programs / 5
     assert tally.restarts > tally.programs / 10
     assert tally.left_behind + tally.refused > 0

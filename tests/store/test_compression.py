@@ -122,10 +122,27 @@ def test_numbered_items_are_read_without_numpy(kind: str, monkeypatch: pytest.Mo
     assert value is not None
     assert value[0] == PALETTE
     assert unpacked(value) == data
-    monkeypatch.setattr(palette, "_numpy", lambda: None)
+    monkeypatch.setattr(palette, "_array_type", lambda: None)
     assert unpacked(value) == data
     without = compress(data, ARRAYS[kind].itemsize)
     assert without is None or without[0] == ZSTD
+
+
+@pytest.mark.parametrize("kind", ["pixels", "marks"])
+def test_functions_of_numpy_that_the_user_has_exchanged_are_not_called(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exchanged(*_: object, **__: object) -> None:
+        raise AssertionError("code of the user's has run")
+
+    for name, value in list(vars(numpy).items()):
+        if callable(value) and not isinstance(value, type) and not name.startswith("_"):
+            monkeypatch.setattr(numpy, name, exchanged)
+    data = memoryview(ARRAYS[kind].reshape(-1)).cast("B")
+    value = compress(data, ARRAYS[kind].itemsize)
+    assert value is not None
+    assert value[0] == PALETTE
+    assert unpacked(value) == data
 
 
 def test_a_number_that_means_no_value_is_damage(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +156,7 @@ def test_a_number_that_means_no_value_is_damage(monkeypatch: pytest.MonkeyPatch)
     for _ in range(2):
         with pytest.raises(LoadError, match="damaged"):
             unpacked(bytes(value))
-        monkeypatch.setattr(palette, "_numpy", lambda: None)
+        monkeypatch.setattr(palette, "_array_type", lambda: None)
 
 
 @pytest.mark.parametrize("kind", ["counting", "prices", "pixels", "standardised"])

@@ -16,6 +16,7 @@ from kishu_kernel.store import Blob, LmdbStore
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance.trust import Trust, trust, trust_of
+from tests.data.make_store_v4 import NUMBERED, marks, pixels
 
 from .values import payload, trivial
 
@@ -56,6 +57,25 @@ def test_it_is_read(tmp_path: Path, name: str) -> None:
     store = LmdbStore(fixture(tmp_path / "store", name), signer=SEAL)
     check_all(store)
     assert store.checkpoint(SECOND).outputs_trusted == (name == "store_v3")
+    store.close()
+
+
+def test_format_3_can_be_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    path = fixture(tmp_path / "store", "store_v3")
+    store = LmdbStore(path, signer=SEAL, readonly=True)
+    check_all(store)
+    store.close()
+    with pytest.raises(StoreFormatError, match="for writing once"):
+        LmdbStore(fixture(tmp_path / "older", "store_v2"), signer=SEAL, readonly=True)
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_numbered_items_of_format_4_are_read(tmp_path: Path, readonly: bool) -> None:
+    store = LmdbStore(fixture(tmp_path / "store", "store_v4"), signer=SEAL, readonly=readonly)
+    with store._environment.reading() as txn, txn.cursor(db=store._tables["packed"]) as cursor:
+        assert [bytes(value)[0] for _, value in cursor] == [3, 3]
+    kept = store.load(Version(("a",), NUMBERED))
+    assert [read(blob) for blob in kept.blobs] == [marks().tobytes(), pixels().tobytes()]
     store.close()
 
 
@@ -151,7 +171,7 @@ def test_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
     assert store.commit(trivial(1), [payload(b"s")], {}).trusted
     store.close()
     with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(db=env.open_db(b"meta")) as txn:
-        assert txn.get(schema.FORMAT_KEY) == b"3"
+        assert txn.get(schema.FORMAT_KEY) == b"4"
 
 
 def test_a_migration_that_dies_leaves_format_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +185,7 @@ def test_a_migration_that_dies_leaves_format_1(tmp_path: Path, monkeypatch: pyte
     store.close()
 
 
-@pytest.mark.parametrize("value", [b"4", b"99", b"two"])
+@pytest.mark.parametrize("value", [b"5", b"99", b"two"])
 def test_a_newer_format_is_refused_and_left_alone(tmp_path: Path, value: bytes) -> None:
     path = fixture(tmp_path / "store", "store_v2")
     with lmdb.Environment(str(path), max_dbs=9) as env, env.begin(write=True) as txn:

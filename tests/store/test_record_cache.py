@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kishu_kernel.model import Checkpoint
+from kishu_kernel.model import Checkpoint, CheckpointId
 from kishu_kernel.store import LmdbStore
 from kishu_kernel.store import lmdb_store as module
 from kishu_kernel.store.format import schema
@@ -67,6 +67,47 @@ def test_what_another_store_of_the_process_writes_is_seen(store: LmdbStore, tmp_
             assert _codes(store) == {each.id: each.code for each in other.checkpoints()}
     assert _codes(store)[checkpoint_id(2)] == "amended by 30"
     other.close()
+
+
+@pytest.mark.parametrize("nothing", [{}, {"heads/gone": None}])
+def test_a_write_that_changes_nothing_hides_nobody_elses(
+    store: LmdbStore, tmp_path: Path, nothing: dict[str, CheckpointId | None]
+) -> None:
+    """LMDB gives its number to the next one."""
+    other = LmdbStore(tmp_path / "store")
+    assert len(_codes(store)) == 20
+    store.update_refs(nothing)
+    other.commit(trivial(21), [], {})
+    assert len(_codes(store)) == 21
+    other.close()
+
+
+def test_a_list_that_was_interrupted_is_complete_the_next_time(
+    store: LmdbStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> Checkpoint:
+        raise KeyboardInterrupt
+
+    assert len(_codes(store)) == 20
+    store.commit(trivial(21), [], {})
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_decoded", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            _codes(store)
+    assert len(_codes(store)) == 21
+
+
+def test_a_look_that_began_before_a_write_costs_the_next_ones_nothing(store: LmdbStore, decoded: list[bytes]) -> None:
+    assert len(_codes(store)) == 20
+    with store._reading() as before:
+        store.commit(trivial(21), [], {})
+        assert len(_codes(store)) == 21
+        del decoded[:]
+        scope = (store._tables, store._identity.signatures(before, store._tables).identity)
+        listed = store._records.checkpoints(before, store._tables["checkpoints"], scope, pytest.fail)
+        assert len(listed) == 20
+    assert len(_codes(store)) == 21
+    assert decoded == [schema.checkpoint_key(checkpoint_id(21))]
 
 
 def test_a_record_that_is_damaged_or_gone_is_not_listed_from_memory(store: LmdbStore) -> None:

@@ -151,6 +151,21 @@ def test_what_waits_for_others_is_written_soon() -> None:
     store.close()
 
 
+def test_a_moment_without_another_one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "TOGETHER", 3600.0)
+    disk = CountingStore()
+    store = WriteBehindStore(disk)
+    for number in range(1, 9):
+        store.commit(trivial(number), [], {"branch/main": checkpoint_id(number)})
+        time.sleep(0.01)
+    deadline = time.monotonic() + 10
+    while store.pending and time.monotonic() < deadline:  # nobody asks for it
+        time.sleep(0.01)
+    assert not store.pending
+    assert max(disk.groups) > 3
+    store.close()
+
+
 @pytest.mark.parametrize("unwritable", [set(), {3}])
 def test_where_a_shared_transaction_fails_each_is_written_by_itself(unwritable: set[int]) -> None:
     disk = CountingStore()

@@ -22,6 +22,7 @@ from kishu_kernel.objects.classes import (
     module_name,
     qualified_name,
     seen_attributes,
+    shows_its_attributes,
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.questions import (
@@ -33,7 +34,6 @@ from kishu_kernel.objects.questions import (
 )
 from kishu_kernel.objects.rebuild.code import module_attribute
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
-from kishu_kernel.process.native import peek
 
 _HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 _ON_INSTANCES = frozenset(_HOOKS)
@@ -136,16 +136,19 @@ def _is_among(held: Any, parts: list[Any], depth: int = 3) -> bool:
 
 
 def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
-    """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else."""
+    """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else.
+
+    So it is of all instances, whichever is met first: else what one of them is told by would go by what was met before.
+    """
     if (
         walk.reducer.is_special(kind)  # first: what the notebook has made of its class is not asked
         or not kind.__dictoffset__
         or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in _HOOKS)
+        or not shows_its_attributes(kind)
     ):
         return False
-    untouched = peek(obj)
-    if untouched is not None and is_bare(kind):  # to ask for its reduction would make its `__dict__`
-        return _ON_INSTANCES.isdisjoint(untouched) and not has_slots(kind)
+    if is_bare(kind):  # to ask an instance for its reduction may make its `__dict__`
+        return not has_slots(kind)
     if not _ON_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
         return False
     try:
@@ -164,7 +167,7 @@ def walk_simple(walk: Walk, obj: Any) -> None:
     """An instance whose reduction is its class and its `__dict__`, without making that reduction."""
     state = obj.__dict__
     if "__getstate__" in state or "__reduce_ex__" in state:  # a pickler would call them, though no class has them
-        walk_opaque(walk, obj)
+        walk_reduction(walk, obj)
         return
     if (getrefcount(state) > ALONE or type(state) is not dict) and not _is_first(walk, obj, state):
         walk.parts.append(b"o;")

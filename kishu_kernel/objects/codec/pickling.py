@@ -11,7 +11,6 @@ process is never stored.
 from __future__ import annotations
 
 import functools
-import gc
 import io
 import pickle
 import types
@@ -171,8 +170,7 @@ def decode(
         try:
             objects = load(stored.stream, stored.blobs)
             if live is not None and any(loader.has_instances for loader in loaders):
-                # All new ones, while the collector is paused; a list with their dictionaries would hold these.
-                settle([obj for obj in gc.get_objects(generation=0) if type(obj) is not dict])
+                settle([obj for loader in loaders for obj in loader.memo.copy().values()])
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
                 made = [obj for loader in loaders for obj in loader.memo.copy().values()]

@@ -57,20 +57,27 @@ class RecordCache:
         and those that changed are decoded.
         """
         with self._lock:
-            last = self._last
-            if scope != last.scope or txn.id() < last.transaction:
-                last = self._last = _Remembered(scope)
+            last, self._last = self._last, _Remembered()  # should it be interrupted, nothing is remembered
+            if scope != last.scope:
+                last = _Remembered(scope)
             values: Mapping[bytes, bytes | None]
-            if txn.id() != last.transaction:
+            if txn.id() != last.transaction:  # others wrote meanwhile; or this transaction is older than the last look
                 values = self._compared(txn, table, last)
             else:
                 found = {key: txn.get(key, db=table) for key in last.unsettled}
                 values = {key: None if value is None else bytes(value) for key, value in found.items()}
             last.transaction = txn.id()
-            return [*self._settle(last, values, decode), *last.decoded.values()]
+            passing = self._settle(last, values, decode)
+            self._last = last
+            return [*passing, *last.decoded.values()]
 
     def wrote(self, transaction: int, keys: Collection[bytes]) -> None:
-        """Takes note of what a write of this store changed. Other writes are noticed without this."""
+        """Takes note of what a write of this store changed. Other writes are noticed without this.
+
+        Args:
+            transaction: its number. It must have changed something: else LMDB gives the number to the next one, too.
+            keys: of the records that it put.
+        """
         with self._lock:
             if transaction == self._last.transaction + 1:  # nobody else wrote in between
                 self._last.transaction = transaction

@@ -86,7 +86,7 @@ def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
 
 def _numbered(data: memoryview, sample: memoryview, item_bytes: int, ratio: float) -> bytes:
     """The frame of `palette` where that is much shorter; empty where it is not."""
-    if palette.estimated_ratio(sample, item_bytes, _zstd) > min(MAX_RATIO, ratio * MAX_PALETTE_RATIO):
+    if palette.estimated_ratio(sample, data.nbytes, item_bytes, _zstd) > min(MAX_RATIO, ratio * MAX_PALETTE_RATIO):
         return b""
     return palette.compress(data, item_bytes, _zstd)
 

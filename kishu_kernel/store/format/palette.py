@@ -3,7 +3,8 @@
 Images divided by 255, prices in full euros, grades: as floating-point numbers they have no bytes in common that a
 compressor would find, and yet a million of them are some hundred values.
 
-Law: items are bits here; what comes back has the same ones. Reading needs nothing but Python.
+Law: items are bits here; what comes back has the same ones. Reading needs nothing but Python. Of NumPy only its array
+type is used: functions of the module may be the user's by now, and run his code.
 
 A frame, byte by byte::
 
@@ -24,6 +25,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 SIZES = (4, 8)
@@ -31,6 +33,8 @@ MOST_VALUES = 2048
 MOST_IN_SAMPLE = 1024
 """Values among the items that are looked at first."""
 LEAST_ITEMS = 4096
+_HEAP_TYPE = 1 << 9
+"""A flag of classes that were made in Python."""
 
 _HEADER = struct.Struct("<BBBH")
 _BITS = 16
@@ -41,16 +45,14 @@ Pack = Callable[[memoryview], bytes]
 """Compresses bytes with zstd; empty where that cannot be done."""
 
 
-def estimated_ratio(sample: memoryview, item_bytes: int, pack: Pack) -> float:
-    """What part of data like this sample a frame would take, its values aside. 1.0 where this is not for it."""
-    found = _numbered(sample, item_bytes, MOST_IN_SAMPLE)
+def estimated_ratio(sample: memoryview, size: int, item_bytes: int, pack: Pack) -> float:
+    """What part of so many bytes, of which this is a sample, a frame takes but for its values. 1.0: there is none."""
+    found = None if size // item_bytes < LEAST_ITEMS else _numbered(sample, item_bytes, MOST_IN_SAMPLE)
     return 1.0 if found is None else len(_stored(found[1], pack)[1]) / sample.nbytes
 
 
 def compress(data: memoryview, item_bytes: int, pack: Pack) -> bytes:
     """A frame. Empty where there are too many values, or nothing to find them with."""
-    if data.nbytes // item_bytes < LEAST_ITEMS:
-        return b""
     found = _numbered(data, item_bytes, MOST_VALUES)
     if found is None:
         return b""
@@ -83,41 +85,53 @@ def decompress(frame: memoryview, target: memoryview, unpack: Callable[[memoryvi
         numbers = raw
     if numbers.nbytes != items * width:
         raise ValueError("it has another number of items")
-    put = _put if _numpy() is None else _put_at_once
+    put = _put if _array_type() is None else _put_at_once
     put(frame[_HEADER.size : start], numbers, width, target[: items * size], size)
     target[items * size :] = frame[stop:]
 
 
-def _numpy() -> Any:
-    """NumPy, where the session has it. It is not imported for this."""
-    found = sys.modules.get("numpy")
-    return found if hasattr(found, "unique") and hasattr(found, "ndarray") else None
+def _array_type() -> Any:
+    """NumPy's array type, where the session has it. It is not imported for this."""
+    module = sys.modules.get("numpy")
+    found = vars(module).get("ndarray") if type(module) is ModuleType else None
+    return found if type(found) is type and not found.__flags__ & _HEAP_TYPE else None
 
 
 def _numbered(data: memoryview, item_bytes: int, most: int) -> tuple[Any, Any] | None:
     """The values, and for each item the number of its value. None where there are more than so many."""
-    numpy = _numpy()
-    if numpy is None or item_bytes not in SIZES:
+    ndarray = _array_type()
+    if ndarray is None or item_bytes not in SIZES:
         return None
-    kind = numpy.dtype(f"<u{item_bytes}")
-    items = numpy.frombuffer(data[: data.nbytes - data.nbytes % item_bytes], kind)
-    values = numpy.unique(items[:: max(1, items.size // (2 * MOST_IN_SAMPLE))])
-    numbers = numpy.empty(items.size, "<u2")
+    items = ndarray((data.nbytes // item_bytes,), f"<u{item_bytes}", data)
+    values = _distinct(ndarray, items[:: max(1, items.size // (2 * MOST_IN_SAMPLE))])
+    numbers = ndarray(items.shape, "<u2")
     left = None  # places of the items that have no number yet; None: all
     for _ in range(2):
         if values.size > most:
             return None
-        left = _look_up(numpy, values, items, numbers, left)
+        left = _look_up(ndarray, values, items, numbers, left)
         if not left.size:
-            break
-        new = numpy.setdiff1d(items[left], values)
-        values = numpy.concatenate((values, new))
-    if left is None or left.size:
-        return None
-    return values, numbers.astype("B") if values.size <= 256 else numbers
+            return values, numbers.astype("B") if values.size <= 256 else numbers
+        new = _distinct(ndarray, items.take(left))
+        if values.size + new.size > most:
+            return None
+        both = ndarray((values.size + new.size,), values.dtype)
+        both[: values.size], both[values.size :] = values, new
+        values = both
+    return None
 
 
-def _look_up(numpy: Any, values: Any, items: Any, numbers: Any, left: Any) -> Any:
+def _distinct(ndarray: Any, items: Any) -> Any:
+    """The values of these items, sorted. Items: at least one."""
+    ordered = items.copy()
+    ordered.sort()
+    differs = ndarray(ordered.shape, "?")
+    differs[:1] = True
+    differs[1:] = ordered[1:] != ordered[:-1]
+    return ordered[differs]
+
+
+def _look_up(ndarray: Any, values: Any, items: Any, numbers: Any, left: Any) -> Any:
     """Writes numbers of items, and gives the places of those that are none of the values.
 
     Values whose products meet in one slot are found with another multiplier.
@@ -125,17 +139,17 @@ def _look_up(numpy: Any, values: Any, items: Any, numbers: Any, left: Any) -> An
     shift = items.dtype.type(items.dtype.itemsize * 8 - _BITS)
     for multiplier in _MULTIPLIERS:
         factor = items.dtype.type(multiplier & (1 << items.dtype.itemsize * 8) - 1)
-        table = numpy.zeros(1 << _BITS, "<u2")
-        table[(values * factor) >> shift] = numpy.arange(values.size)
-        asked = items if left is None else items[left]
+        table = ndarray((1 << _BITS,), "<u2", bytearray(2 << _BITS))
+        table[(values * factor) >> shift] = array("H", range(values.size))
+        asked = items if left is None else items.take(left)
         found = table.take((asked * factor) >> shift)
-        missed = numpy.flatnonzero(values.take(found) != asked)
+        (missed,) = (values.take(found) != asked).nonzero()
         if left is None:
             numbers[:] = found
             left = missed
         else:
             numbers[left] = found
-            left = left[missed]
+            left = left.take(missed)
         if not left.size:
             break
     return left
@@ -148,11 +162,11 @@ def _stored(numbers: Any, pack: Pack) -> tuple[bool, bytes]:
 
 
 def _put_at_once(values: memoryview, numbers: memoryview, width: int, target: memoryview, size: int) -> None:
-    numpy = _numpy()
-    planes = numpy.frombuffer(numbers, "B").reshape(width, -1)
+    ndarray = _array_type()
+    planes = ndarray((width, numbers.nbytes // width), "B", numbers)
     which = planes[0] if width == 1 else planes[0] | planes[1].astype("<u2") << 8
     kind = f"<u{size}"
-    numpy.frombuffer(values, kind).take(which, out=numpy.frombuffer(target, kind))
+    ndarray((values.nbytes // size,), kind, values).take(which, out=ndarray(which.shape, kind, target))
 
 
 def _put(values: memoryview, numbers: memoryview, width: int, target: memoryview, size: int) -> None:

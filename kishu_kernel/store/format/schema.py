@@ -1,4 +1,4 @@
-"""The stored format, version 3: what stands under which key, byte by byte.
+"""The stored format, version 4: what stands under which key, byte by byte.
 
 Law: whatever is stored is encoded and decoded here, in `checkpoints` and in `compression`, and nowhere else. Reading
 ignores keys that it does not know; what an older reader would misread gets a new FORMAT and a fixture in `tests/data`.
@@ -31,6 +31,8 @@ signature. 16 zero bytes stand for "not signed". xxh3 is no cryptographic digest
 (SHA-256, cut to 16 bytes) of what must not be exchanged: of the pickle stream, since it runs code, and of small
 buffers.
 
+Format 3 had no chunks packed with codec 3, which `fsck` of its versions would remove as damaged: what it has is read as
+it is.
 Format 2 had no identities, no SHA-256 digests, and no signatures of outputs; the signature of a manifest was also over
 the bytes of the stream. `migrate` appends zero signatures to outputs; the other signatures are made anew by the first
 write of their user.
@@ -56,7 +58,9 @@ from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
 
-FORMAT = 3
+FORMAT = 4
+OLDEST_READ_AS_IS = 3
+"""Stores of this format and newer ones need no migration to be read."""
 FORMAT_KEY = b"format"
 TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "refs")
 SIGNED_TABLES = {"checkpoints": 2, "versions": 2, "outputs": 3}

@@ -42,7 +42,10 @@ REPLY_DELAY = 0.004
 
 TOGETHER = 0.2
 """Seconds between two transactions where one small checkpoint follows the other, at most: what comes meanwhile shares
-the second. So much of such cells is lost if the process is killed."""
+the second. So much of such cells is lost if the process is killed while they run."""
+
+QUIET = 0.05
+"""Seconds after the last of them, after which no other is waited for."""
 
 IDLE_TIME = 0.5
 """Seconds without a job, after which there is time to remove orphans from the store."""
@@ -70,7 +73,7 @@ class WriteQueue:
         """What is being written: one job, or several light ones."""
         self._collecting = False
         """The thread waits for more light jobs, and need not be woken by one."""
-        self._wrote_at = 0.0
+        self._arrived_at = self._wrote_at = 0.0
         self._failure: Failure | None = None
         self._pending_refs: dict[str, CheckpointId | None] = {}
         """Refs that could not be set, and go with the next job."""
@@ -104,7 +107,8 @@ class WriteQueue:
             self._check_open()
             self._jobs.append(job)
             self._sizes[job] = waiting, held
-            if self._collecting and not self._is_due():
+            self._arrived_at = time.monotonic()
+            if self._collecting and job.is_light and not self._is_due():
                 return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
@@ -149,19 +153,26 @@ class WriteQueue:
             return bool(self._current)
 
     def _collect(self) -> None:
-        """Wait until the reply has left; where cells follow each other, for what they bring meanwhile."""
-        wait = max(REPLY_DELAY, self._wrote_at + TOGETHER - time.monotonic())
+        """Wait until the reply has left; where small checkpoints follow each other, until a moment brings no more."""
+        began = time.monotonic()
         self._collecting = True
         try:
-            self._changed.wait_for(self._is_due, wait)
+            while not self._is_due() and (left := self._due_at(began) - time.monotonic()) > 0:
+                self._changed.wait(left)
         finally:
             self._collecting = False
 
     def _is_due(self) -> bool:
         """Whether what waits is to be written at once."""
-        if self._urgent or self._closed or self._paused or self._ending or len(self._jobs) >= MOST_TOGETHER:
-            return True
-        return bool(self._arriving) or not (self._jobs and self._jobs[0].is_light and self._jobs[-1].is_light)
+        ends = self._closed or self._paused or self._ending
+        return bool(ends or self._urgent or self._arriving or not self._jobs or len(self._jobs) >= MOST_TOGETHER)
+
+    def _due_at(self, began: float) -> float:
+        """When what waits is to be written."""
+        reply_left = began + REPLY_DELAY
+        if not (self._jobs[0].is_light and self._jobs[-1].is_light):
+            return reply_left
+        return max(reply_left, min(self._arrived_at + QUIET, self._wrote_at + TOGETHER))
 
     def _remove_orphans_when_idle(self) -> None:
         with suppress(StoreError):

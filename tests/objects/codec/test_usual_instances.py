@@ -13,6 +13,7 @@ import pytest
 
 from kishu_kernel.model import Payload
 from kishu_kernel.objects.codec import pickling
+from kishu_kernel.process import python_gc
 from tests.support.harness import Notebook
 
 
@@ -126,7 +127,7 @@ def test_what_a_checkout_loads_is_not_walked_by_a_collection(notebook: Notebook,
     made = notebook["x"][-1]
     assert any(each is made for each in gc.get_objects(generation=2))
     assert gc.isenabled()
-    assert not gc.get_freeze_count()
+    assert gc.get_freeze_count() < python_gc.FROZEN_BY_PYTHON
 
 
 def test_what_the_user_has_frozen_stays_frozen(notebook: Notebook, unfrozen: None) -> None:
@@ -140,3 +141,21 @@ def test_what_the_user_has_frozen_stays_frozen(notebook: Notebook, unfrozen: Non
         assert gc.get_freeze_count() > frozen / 2
     finally:
         gc.unfreeze()
+
+
+def test_a_load_does_not_look_at_all_that_is_new_where_that_is_much(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook.ok("class C:\n    pass\nx = C()")
+    notebook.ok("x.n = 1")
+    looked_at: list[list[Any]] = []
+    monkeypatch.setattr(pickling, "settle", lambda made: looked_at.append([*map(type, made)]))
+    gc.disable()
+    try:
+        kept = [[] for _ in range(20_000)]
+        notebook.session.undo(1)
+    finally:
+        gc.enable()
+    [kinds] = looked_at
+    assert type(notebook["x"]) in kinds
+    assert len(kinds) < len(kept) / 100
