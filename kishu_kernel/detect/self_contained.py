@@ -34,6 +34,9 @@ _NAMES = frozenset(
 )
 """Builtins that work on what they are given, and lead nowhere else."""
 
+_NOT_PLAIN = OUTPUT_NAMES | {"get_ipython", "display", "exit", "quit"}
+"""Names that lead to what was displayed, or to the shell: it makes some of them builtins while a cell runs."""
+
 _BUILTINS: dict[str, Any] = {
     name: each
     for name, each in vars(builtins).items()
@@ -59,8 +62,10 @@ def is_self_contained(source: str, access: Access, namespace: Mapping[str, Any])
 
 
 def _is_plain(name: str, namespace: Mapping[str, Any]) -> bool:
+    if name[:1] == "_" or name in _NOT_PLAIN:
+        return False
     if name in namespace:
-        return name[:1] != "_" and name not in OUTPUT_NAMES and is_data(namespace[name], _MOST)
+        return is_data(namespace[name], _MOST)
     known = vars(builtins).get(name, _BUILTINS)
     return known is _BUILTINS or _BUILTINS.get(name) is known
 
