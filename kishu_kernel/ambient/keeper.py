@@ -7,7 +7,7 @@ one that cannot be stored is told when it is needed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,13 +106,16 @@ class AmbientState:
         with suppress(Exception):  # what hinders us hinders no cell
             self._assigned.expect(access, alone)
         self._modules = len(sys.modules)  # to read may import
-        self._begun = self._changed(None if touched_between_cells else self.known.values.keys())
-        self._about_to_run(code)
+        present = self._present()
+        trusted = () if touched_between_cells else self.known.values.keys()
+        self._begun = self._changed({name: each for name, each in present.items() if name not in trusted})
+        self._about_to_run(code, present)
 
-    def _about_to_run(self, code: str) -> None:
-        for provider in self._present().values():
-            with suppress(Exception):  # what hinders us hinders no cell
-                provider.about_to_run(code)
+    def _about_to_run(self, code: str, present: Mapping[str, Provider]) -> None:
+        for provider in present.values():
+            if type(provider).about_to_run is not Provider.about_to_run:
+                with suppress(Exception):  # what hinders us hinders no cell
+                    provider.about_to_run(code)
 
     def end(self, contained: bool = False) -> None:
         """The cell has ended; what is imported from here on is the kernel's.
@@ -245,7 +248,7 @@ class AmbientState:
             with ExitStack() as stack:
                 for provider in self._present().values():
                     stack.enter_context(provider.rerunning())
-                self._about_to_run(checkpoint.code)
+                self._about_to_run(checkpoint.code, self._present())
                 # What is imported for the first time may draw numbers, and does not do so again.
                 yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
@@ -262,11 +265,9 @@ class AmbientState:
     def _provider(self, name: str) -> Provider | None:
         return self._assigned if name == self._assigned.name else provider_named(name)
 
-    def _read(self, without: Collection[str] = ()) -> dict[str, Any]:
+    def _read(self, providers: Mapping[str, Provider] | None = None) -> dict[str, Any]:
         found = {}
-        for name, provider in self._present().items():
-            if name in without:
-                continue
+        for name, provider in (self._present() if providers is None else providers).items():
             try:
                 found[name] = provider.read()
             except Exception as error:  # all the others are recorded
@@ -275,10 +276,10 @@ class AmbientState:
                     registry.tell_once(name, f"Kishu does not record the {name}: to read it fails ({told}).")
         return found
 
-    def _changed(self, trusted: Collection[str] | None = None) -> dict[str, Any]:
-        """What is other than the checkpoints know; these are trusted not to be, and not asked."""
+    def _changed(self, providers: Mapping[str, Provider] | None = None) -> dict[str, Any]:
+        """What is other than the checkpoints know, of all or of these."""
         known = self.known.values
-        found = self._read(trusted or ())
+        found = self._read(providers)
         return {name: now for name, now in found.items() if name not in known or differs(known[name], now)}
 
     def _before_all(self, name: str, provider: Provider, target: CheckpointId | None) -> Any:
