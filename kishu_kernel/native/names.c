@@ -1,4 +1,5 @@
-/* What a cell asks of its names without walking: which are bound to other objects, and what is nothing but data. */
+/* What is asked of many objects at once without walking: which names are bound to other objects, what is nothing but
+   data, what does not go by its name. */
 #include "native.h"
 
 enum { DEEPEST = 40 };
@@ -158,6 +159,33 @@ names_unsorted(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t co
         int known = PySet_Contains(args[1], name);
         if (known < 0 || (!known && PyList_Append(found, name) < 0)) {
             Py_CLEAR(found);
+        }
+    }
+    return found;
+}
+
+/* ids_of_others(values, kinds): the ids of those in a list whose types derive from none of these types. */
+PyObject *
+names_ids_of_others(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2 || !PyList_CheckExact(args[0]) || !PyTuple_CheckExact(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "a list and a tuple of types");
+        return NULL;
+    }
+    PyObject *found = PySet_New(NULL);
+    Py_ssize_t kinds = PyTuple_GET_SIZE(args[1]);
+    for (Py_ssize_t at = 0; found != NULL && at < PyList_GET_SIZE(args[0]); at++) {
+        PyObject *value = PyList_GET_ITEM(args[0], at);
+        Py_ssize_t kind = 0;
+        while (kind < kinds && !PyType_IsSubtype(Py_TYPE(value), (PyTypeObject *)PyTuple_GET_ITEM(args[1], kind))) {
+            kind++;
+        }
+        if (kind == kinds) {
+            PyObject *id = PyLong_FromVoidPtr(value);
+            if (id == NULL || PySet_Add(found, id) < 0) {
+                Py_CLEAR(found);
+            }
+            Py_XDECREF(id);
         }
     }
     return found;

@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 import types
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
 from kishu_kernel.objects.own_modules import is_of_tracked, tracked_modules
 from kishu_kernel.objects.rebuild.code import module_attribute
+from kishu_kernel.process.native import WALKER
 
 _BY_REFERENCE = (
     type,
@@ -119,10 +120,14 @@ def globals_of_class(kind: type, known: dict[object, set[int]]) -> set[int]:
 
 
 def ids_of_held(values: Iterable[object]) -> set[int]:
-    """Ids of those of these objects that do not go by reference."""
-    return {id(value) for value in list(values) if not is_by_reference(value)}
+    """Ids of those of these objects that do not go by reference. A module of a library holds hundreds."""
+    return _ids_of_others(list(values), _BY_REFERENCE)
 
 
-def is_by_reference(value: object) -> bool:
-    """It goes by its name, or is a value: who holds it does not matter."""
-    return issubclass(type(value), _BY_REFERENCE)
+def _in_python(values: list[object], kinds: tuple[type, ...]) -> set[int]:
+    return {id(value) for value in values if not issubclass(type(value), kinds)}
+
+
+_ids_of_others: Callable[[list[object], tuple[type, ...]], set[int]] = (
+    _in_python if WALKER is None else WALKER.ids_of_others
+)
