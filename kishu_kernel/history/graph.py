@@ -206,5 +206,9 @@ def common_ancestor(lookup: Lookup, one: CheckpointId | None, other: CheckpointI
 
 def state_after(state: State, delta: Delta, made_by: CheckpointId) -> dict[Names, CheckpointId]:
     """The session state after a delta that this checkpoint makes."""
-    made = dict.fromkeys((change.names for change in delta.changes), made_by)
-    return {names: at for names, at in state.items() if names not in delta.dropped} | made
+    after = dict(state)
+    for names in delta.dropped:
+        after.pop(names, None)
+    for change in delta.changes:
+        after[change.names] = made_by
+    return after

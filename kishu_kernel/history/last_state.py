@@ -16,21 +16,25 @@ class LastState:
         self._last: tuple[int, Checkpoint, KnownState] | None = None
 
     def at(self, lookup: Lookup, id: CheckpointId, revision: int) -> KnownState:
-        """As `known_state_at`. O(variables) for a child of the last one, O(checkpoints to the root) else.
+        """As `known_state_at`. O(variables) for the last one again and a child of it, O(checkpoints to the root) else.
 
         Args:
             revision: of the history; another one where records that were there have changed.
         """
         checkpoint = lookup(id)
-        state = self._stepped(checkpoint, revision) or known_state_at(lookup, id)
+        state = self._remembered(checkpoint, revision) or known_state_at(lookup, id)
         self._last = revision, checkpoint, state
         return state
 
-    def _stepped(self, checkpoint: Checkpoint, revision: int) -> KnownState | None:
-        if self._last is None:
+    def _remembered(self, checkpoint: Checkpoint, revision: int) -> KnownState | None:
+        if self._last is None or self._last[0] != revision:
             return None
-        seen, parent, before = self._last
-        if seen != revision or checkpoint.parent != parent.id or before.gap is not None:
+        _, last, state = self._last
+        return state if checkpoint.id == last.id else self._stepped(checkpoint, last, state)
+
+    @staticmethod
+    def _stepped(checkpoint: Checkpoint, parent: Checkpoint, before: KnownState) -> KnownState | None:
+        if checkpoint.parent != parent.id or before.gap is not None:
             return None
         if any(each.incomplete or each.severed is not None for each in (parent, checkpoint)):
             return None

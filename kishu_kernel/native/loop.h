@@ -10,8 +10,8 @@ typedef struct {
     Memo *memo;
     Stack *stack;
     PyObject *shared, *handlers, *hubs, *attributes, *unread, *static_ids, *class_bytes, *should_stop, *census, *reducer,
-        *namespace, *natively;
-    PyObject *simple, *simple_value; /* borrowed from `natively` */
+        *namespace, *natively, *kept, *references;
+    PyObject *simple, *simple_value, *told, *told_value; /* borrowed from `natively` */
     Memo *statics;                   /* `static_ids`, as they were when there were `statics->count` */
     PyObject *hub_links;             /* a list of the links of the hubs */
     Kinds kinds;
@@ -21,9 +21,13 @@ typedef struct {
 int ask_handler(Loop *loop, PyObject *handler, PyObject *obj);
 int number_it(Loop *loop, PyObject *obj);
 
+int begin_again(Loop *loop, PyObject *obj, PyObject *handler, size_t length, Py_ssize_t stacked);
+int is_static(Loop *loop, PyObject *obj);
+
 int visit_sequence(Loop *loop, PyObject *obj);
 int visit_set(Loop *loop, PyObject *obj);
 int visit_dict(Loop *loop, PyObject *obj);
 int visit_simple(Loop *loop, PyObject *obj, Kind *kind);
+int visit_told(Loop *loop, PyObject *obj, Kind *kind);
 
 #endif

@@ -5,7 +5,7 @@
 #error "build it by hatch_build.py, which says from which sources"
 #endif
 
-PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream;
+PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream, *copyreg_newobj;
 
 /* digest(data): XXH3-64 of at most 240 bytes; for the tests. */
 static PyObject *
@@ -33,6 +33,7 @@ static PyMethodDef functions[] = {
     {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
     {"untouched", attributes_untouched, METH_O, "Whether an instance has no `__dict__` yet, and to ask for it would make one."},
     {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
+    {"pickle", (PyCFunction)(void (*)(void))pickle_plain, METH_FASTCALL, "The pickle stream of what is plain."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"is_data", (PyCFunction)(void (*)(void))names_is_data, METH_FASTCALL, "Whether it is nothing but plain data."},
     {"rebound", (PyCFunction)(void (*)(void))names_rebound, METH_FASTCALL, "Names that are bound to other objects."},
@@ -54,7 +55,10 @@ execute(PyObject *module)
     xxh3_64_intdigest = PyObject_GetAttrString(xxhash, "xxh3_64_intdigest");
     xxh3_128_stream = PyObject_GetAttrString(xxhash, "xxh3_128");
     Py_DECREF(xxhash);
-    if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL) {
+    PyObject *copyreg = PyImport_ImportModule("copyreg");
+    copyreg_newobj = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
+    Py_XDECREF(copyreg);
+    if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL || copyreg_newobj == NULL) {
         return -1;
     }
     PyObject *sources = PyLong_FromUnsignedLongLong(KISHU_SOURCES);

@@ -42,6 +42,19 @@ buffer_put(Buffer *buffer, const void *data, size_t length)
     return 0;
 }
 
+/* -- memory that is read soon ------------------------------------------------------------------------ */
+
+#define AHEAD 24
+
+static inline void
+fetch(const void *place)
+{
+#if defined(__GNUC__)
+    __builtin_prefetch(place); /* no access: any address will do */
+    __builtin_prefetch((const char *)place + 64);
+#endif
+}
+
 /* -- the twins of `Parts`, `Memo` and `Stack` (parts.c, memo.c, stack.c) ---------------------------- */
 
 typedef struct {
@@ -107,7 +120,7 @@ typedef struct {
 
 Wide multiply_wide(uint64_t one, uint64_t other);
 
-extern PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream;
+extern PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream, *copyreg_newobj;
 
 int put_digest(Buffer *buffer, const char *data, size_t length);
 
@@ -177,6 +190,7 @@ typedef struct {
     PyObject *reference; /* bytes: all that a visit of this class itself adds; NULL: not known */
     char harmless;       /* its metaclass runs no code; asked once a metaclass */
     char simple;         /* 1: an instance is its attributes; 2: and is a value */
+    char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value */
     PyObject **names;    /* of the last instance; strong references */
     Py_ssize_t names_count;
     char *text; /* how these names are written */
@@ -194,6 +208,10 @@ void kinds_free(Kinds *kinds);
 int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *names, Py_ssize_t count);
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* -- payloads (pickle.c) ---------------------------------------------------------------------------- */
+
+PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* -- the audit hook (audit.c) ----------------------------------------------------------------------- */
 

@@ -52,17 +52,6 @@ write_sorted(Buffer *out, Buffer *scratch, PySetObject *set)
     return failed ? FAILED : WRITTEN;
 }
 
-#define AHEAD 24
-
-static inline void
-fetch(const void *place)
-{
-#if defined(__GNUC__)
-    __builtin_prefetch(place); /* no access: any address will do */
-    __builtin_prefetch((const char *)place + 64);
-#endif
-}
-
 typedef struct {
     uint64_t first, second_low, second_high;
 } Sums;

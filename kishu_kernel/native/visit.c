@@ -41,7 +41,7 @@ number_it(Loop *loop, PyObject *obj)
 }
 
 /* As Python does it, from the beginning. */
-static int
+int
 begin_again(Loop *loop, PyObject *obj, PyObject *handler, size_t length, Py_ssize_t stacked)
 {
     loop->parts->buffer.length = length;

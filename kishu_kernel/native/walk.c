@@ -25,6 +25,7 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
     Py_XSETREF(kind->handler, found);
     int readable = loop->census == Py_None && attributes_readable(kind->kind);
     kind->simple = (char)(!readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : 0);
+    kind->told = (char)(loop->census != Py_None ? 0 : found == loop->told ? 1 : found == loop->told_value ? 2 : 0);
     return 0;
 }
 
@@ -103,7 +104,7 @@ met_by_hub(Loop *loop, PyObject *obj)
     return 0;
 }
 
-static int
+int
 is_static(Loop *loop, PyObject *obj)
 {
     if (loop->statics == NULL || loop->statics->count != PySet_GET_SIZE(loop->static_ids)) {
@@ -181,6 +182,9 @@ visit_other(Loop *loop, PyObject *obj)
     if (kind->simple) {
         return visit_simple(loop, obj, kind);
     }
+    if (kind->told) {
+        return visit_told(loop, obj, kind);
+    }
     if (number_it(loop, obj) < 0 || ask_handler(loop, kind->handler, obj) < 0) {
         return -1;
     }
@@ -222,7 +226,7 @@ visit(Loop *loop, PyObject *obj)
 
 /* -- the loop ------------------------------------------------------------------------------------------ */
 
-/* Lets others have a word: who wants the walk to stop, who sends a signal, who waits for the interpreter. */
+/* Lets others have a word: who wants the walk to stop, who waits for the interpreter. */
 static int
 pause_if_due(Loop *loop, size_t steps, PyObject *abandoned)
 {
@@ -231,9 +235,6 @@ pause_if_due(Loop *loop, size_t steps, PyObject *abandoned)
     }
     if (steps & STEPS_BETWEEN_STOPS) {
         return 0;
-    }
-    if (PyErr_CheckSignals() < 0) {
-        return -1;
     }
     if (loop->should_stop != Py_None) {
         PyObject *answer = PyObject_CallNoArgs(loop->should_stop);
@@ -257,10 +258,10 @@ walk_on(Loop *loop, PyObject *abandoned)
     size_t steps = 0;
     while (loop->stack->count) {
         PyObject *obj = loop->stack->items[--loop->stack->count];
-        int failed = pause_if_due(loop, ++steps, abandoned);
-        if (!failed && visit(loop, obj) < 0) {
+        int failed = pause_if_due(loop, ++steps, abandoned), heard = failed || steps & STEPS_BETWEEN_STOPS ? 0 : PyErr_CheckSignals();
+        if (!failed && (heard < 0 || visit(loop, obj) < 0)) {
             failed = is_fatal(abandoned);
-            if (!failed) { /* what raises is the user's: a property, a metaclass, a type made in C */
+            if (!failed) { /* what raises is the user's: a property, a metaclass, a type made in C, a handler of signals */
                 PyErr_Clear();
                 PyObject *done = PyObject_CallMethod(loop->walk, "walk_failed", "O", obj);
                 Py_XDECREF(done);
@@ -298,12 +299,14 @@ begin(Loop *loop, PyObject *walk)
         take(walk, "unread_attributes", &PySet_Type, &loop->unread) < 0 ||
         take(walk, "static", &PySet_Type, &loop->static_ids) < 0 ||
         take(walk, "class_bytes", &PyDict_Type, &loop->class_bytes) < 0 ||
-        take(walk, "natively", &PyTuple_Type, &loop->natively) < 0 || take(walk, "reducer", NULL, &loop->reducer) < 0 ||
+        take(walk, "natively", &PyTuple_Type, &loop->natively) < 0 || take(walk, "kept", &PyList_Type, &loop->kept) < 0 ||
+        take(walk, "references", &PyDict_Type, &loop->references) < 0 || take(walk, "reducer", NULL, &loop->reducer) < 0 ||
         take(loop->reducer, "namespace", NULL, &loop->namespace) < 0 || take(loop->shared, "census", NULL, &loop->census) < 0 ||
         take(loop->shared, "should_stop", NULL, &loop->should_stop) < 0) {
         return -1;
     }
-    return PyArg_ParseTuple(loop->natively, "OO", &loop->simple, &loop->simple_value) ? 0 : -1;
+    int parsed = PyArg_ParseTuple(loop->natively, "OOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value);
+    return parsed ? 0 : -1;
 }
 
 static void
@@ -313,7 +316,7 @@ end(Loop *loop)
         (PyObject *)loop->parts, (PyObject *)loop->memo, (PyObject *)loop->stack, (PyObject *)loop->statics, loop->shared,
         loop->handlers,          loop->hubs,             loop->attributes,        loop->unread,              loop->static_ids,
         loop->class_bytes,       loop->should_stop,      loop->census,            loop->reducer,             loop->namespace,
-        loop->natively,          loop->hub_links,
+        loop->natively,          loop->hub_links, loop->kept, loop->references,
     };
     for (size_t place = 0; place < sizeof(held) / sizeof(*held); place++) {
         Py_XDECREF(held[place]);

@@ -162,8 +162,12 @@ def seen_attributes(obj: Any) -> dict[str, Any] | None:
 
 def is_its_attributes(kind: type) -> bool:
     """Instances are pickled by Python's own way, which tells their attributes, and there is nothing else."""
-    own = all(getattr(kind, way, None) is getattr(object, way, None) for way in PICKLING_WAYS)
-    return own and is_bare(kind) and not has_slots(kind) and shows_its_attributes(kind)
+    return has_usual_ways(kind) and is_bare(kind) and not has_slots(kind) and shows_its_attributes(kind)
+
+
+def has_usual_ways(kind: type) -> bool:
+    """What a pickler asks of instances is object's."""
+    return all(getattr(kind, way, None) is getattr(object, way, None) for way in PICKLING_WAYS)
 
 
 def shows_its_attributes(kind: type) -> bool:

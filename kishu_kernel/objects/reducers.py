@@ -323,6 +323,10 @@ class Reducer:
         """The table, cloudpickle or `copyreg` has a reduction of its own for this type."""
         return self._table.entry(kind) is not None or kind in cloudpickle.Pickler.dispatch_table
 
+    def hides(self, kind: type) -> bool:
+        """As `ReductionTable.hides`."""
+        return self._table.hides(kind)
+
     def is_notebook_function(self, obj: types.FunctionType) -> bool:
         """Its globals are the live namespace."""
         return obj.__globals__ is self._table.namespace

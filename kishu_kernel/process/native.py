@@ -48,6 +48,8 @@ def _is_built_from(module: Any, sources: int) -> bool:
 
 def complaints() -> list[str]:
     """What has to be told to the user, in sentences. Each is given once."""
+    if not _complaints:
+        return []
     told = _complaints.copy()
     _complaints.clear()
     return told

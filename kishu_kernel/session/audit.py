@@ -13,7 +13,7 @@ from typing import Any
 
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import WalkAbandoned
-from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version
+from kishu_kernel.model import CheckpointId, Names, Version
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger
@@ -32,17 +32,17 @@ class Audit:
         self._loads = loads
         self._queue: deque[Names] | None = deque()
         """None: to be made when it is needed."""
-        self._made: frozenset[Names] = frozenset()
-        """Co-variables that the last cell made: they were fingerprinted for its checkpoint."""
+        self._judged: frozenset[Names] = frozenset()
+        """Co-variables that were fingerprinted for the last checkpoint."""
         self._loaded: dict[Names, CheckpointId] = {}
         """Co-variables that a checkout has loaded: their stored digests are believed so far."""
         self._checked_at: dict[Names, int] = {}
         self._checks = 0
         self.changes_found = 0
 
-    def begin(self, checkpoint: Checkpoint) -> None:
+    def begin(self) -> None:
         """A checkpoint was taken: the audit begins again."""
-        self._made = frozenset(record.names for record in checkpoint.versions)
+        self._judged = self._ledger.judged
         self._queue = None
 
     def note_loaded(self, versions: Iterable[Version]) -> None:
@@ -64,7 +64,7 @@ class Audit:
             state = self._ledger.state
             self._checked_at = {names: at for names, at in self._checked_at.items() if names in state}
             self._loaded = {names: id for names, id in self._loaded.items() if state.get(names) == id}
-            order = sorted(state.keys() - self._made, key=lambda names: (self._checked_at.get(names, 0), names))
+            order = sorted(state.keys() - self._judged, key=lambda names: (self._checked_at.get(names, 0), names))
             self._queue = deque(order)
         return self._queue
 

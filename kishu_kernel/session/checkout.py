@@ -8,8 +8,10 @@ session has.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from kishu_kernel.ambient.values import Move
@@ -255,13 +257,24 @@ class Checkouts:
         nothing_displayed = dict.fromkeys(OUTPUT_ALIASES, NOTHING_DISPLAYED)
         aliases = timeline.lookup(plan.target).aliases if plan.target else nothing_displayed
 
-        def switch() -> None:
-            rebinding, moving = self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(ambient)
-            with rebinding, moving, in_place.written(restored):
-                timeline.move(plan.target, branch)
-            ledger.adopt_checkout(plan, restored, known, bind)
+        rebinding, moving = self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(ambient)
+        # No closure: a call that an error has ended keeps its function, and with it what that has closed over.
+        adopt = partial(ledger.adopt_checkout, plan, restored, known, bind)
+        changes = rebinding, moving, in_place.written(restored)
+        uninterrupted(partial(self._switch, plan.target, branch, changes, adopt), final_step=True)
 
-        uninterrupted(switch, final_step=True)
+    def _switch(
+        self,
+        target: CheckpointId | None,
+        branch: str | None,
+        changes: Iterable[AbstractContextManager[None]],
+        adopt: Callable[[], None],
+    ) -> None:
+        with ExitStack() as done:
+            for change in changes:
+                done.enter_context(change)
+            self._timeline.move(target, branch)
+        adopt()
 
     def _held_by_modules(self, restored: RestoredObjects) -> list[str]:
         """Names of what cannot be stored, stays as it is in a module, and is not what it was."""

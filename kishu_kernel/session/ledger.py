@@ -44,7 +44,7 @@ from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.recomputation import Recomputation
-from kishu_kernel.session.records import blank_checkpoint, extended_checkpoint, known_after_load, version_records
+from kishu_kernel.session.records import checkpoint_of, extended_checkpoint, known_after_load, version_records
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.session.write_failures import SessionSnapshot, WriteFailures
 
@@ -66,6 +66,7 @@ class Ledger:
 
     Attributes:
         state: the session state at the last checkpoint.
+        judged: the co-variables that were compared for it, changed or not.
         without_objects: the co-variables that it stored, and that hold nothing but containers and atoms.
         ambient: the state outside the namespace.
     """
@@ -86,6 +87,7 @@ class Ledger:
         self._lost: tuple[Names, ...] = ()
         """Co-variables that the last checkout could not bring back."""
         self.state: dict[Names, CheckpointId] = {}
+        self.judged: frozenset[Names] = frozenset()
         self.without_objects: frozenset[Names] = frozenset()
         self.ambient = AmbientState(table, lambda: self.timeline.session)
 
@@ -159,9 +161,11 @@ class Ledger:
         costs = self._recomputation.leave_out(run, delta, encoded, self.state, self._payload_size)
         payloads = [each for each in encoded if isinstance(each, Payload)]
         ambient = self.ambient.records()
-        after = self.state_after(delta)
-        checkpoint = replace(
-            self._blank(run),
+        id = self.timeline.new_id()
+        after = state_after(self.state, delta, id)
+        checkpoint = self._blank(
+            run,
+            id,
             created=told.created,
             modified=told.modified,
             deleted=told.deleted,
@@ -183,7 +187,8 @@ class Ledger:
         def remember() -> None:
             self._detector.adopt(judgement)
             self._lost = ()
-            self.state = {**after, **dict.fromkeys((change.names for change in delta.changes), kept.id)}
+            self.state = after
+            self.judged = frozenset(judgement.known)
             self.without_objects = frozenset(each.names for each in payloads if not holds_objects(each.stream))
             self.ambient.remember(kept.id, ambient)
             self._recomputation.remember(kept.id, costs)
@@ -198,15 +203,17 @@ class Ledger:
             StoreError: the store takes nothing; it is appended before the next checkpoint.
         """
         touched = self._may_have_touched(access)
-        incomplete = replace(self._blank(run), aliases=self._names.aliases(), accessed=touched, incomplete=reason)
+        id, aliases = self.timeline.new_id(), self._names.aliases()
+        incomplete = self._blank(run, id, aliases=aliases, accessed=touched, incomplete=reason)
         try:
             return self._append(incomplete, [])
         except StoreError:
             self._write_failures.add_lost_cell(incomplete)
             raise
 
-    def _blank(self, run: CellRun) -> Checkpoint:
-        return blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
+    def _blank(self, run: CellRun, id: CheckpointId, **found: Any) -> Checkpoint:
+        timeline = self.timeline
+        return checkpoint_of(run, id, timeline.head, timeline.session, **found)
 
     def _may_have_touched(self, access: Access) -> tuple[str, ...]:
         there = {name for names in self.state for name in names} | self._names.variables().keys()
@@ -259,7 +266,7 @@ class Ledger:
         now = SessionSnapshot(
             timeline.head, timeline.branch, self.state, self._lost, self._detector.snapshot(), self.ambient.known
         )
-        self._write_failures.keep_snapshot(id, now, timeline.store.unwritten())
+        self._write_failures.keep_snapshot(id, now, timeline.store.unwritten)
 
     # -- in think time ---------------------------------------------------------------------------
 
@@ -365,7 +372,7 @@ class Ledger:
     def has_caught_up(self) -> bool:
         """Whether all that could not be written is on the disk now. True once."""
         return self._lazy_timeline.opened is not None and self._write_failures.has_caught_up(
-            self._lazy_timeline.unwritten()
+            self._lazy_timeline.unwritten
         )
 
     # -- checkout --------------------------------------------------------------------------------

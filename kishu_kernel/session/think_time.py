@@ -73,7 +73,7 @@ class ThinkTime:
 
     def begin(self, checkpoint: Checkpoint) -> None:
         """A checkpoint was taken: the audit begins again."""
-        self._audit.begin(checkpoint)
+        self._audit.begin()
         self._checkpoint = checkpoint.id
         if checkpoint.effects is not None:
             self._registrations.begin(checkpoint)

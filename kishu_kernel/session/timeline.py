@@ -6,6 +6,7 @@ each session has a head of its own.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -22,6 +23,8 @@ from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind.jobs import Failure
 from kishu_kernel.store.write_behind.placeholders import unwritten_names
 from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
+
+_FROM_HEAD = re.compile(r"HEAD(~[0-9]*)*")
 
 _PAGES = 1 << 16
 """Bytes by which the store grows at most for one small checkpoint: its pages."""
@@ -90,7 +93,8 @@ class StoredHistory:
             UnknownTargetError: it means none.
             AmbiguousTargetError: it may mean several.
         """
-        return resolve(target, head=self.head, refs=self.store.refs(), find=self.store.find, lookup=self.lookup)
+        refs = {} if _FROM_HEAD.fullmatch(target) else self.store.refs()  # no branch and no tag has that name
+        return resolve(target, head=self.head, refs=refs, find=self.store.find, lookup=self.lookup)
 
     def names(self, kind: str) -> dict[str, CheckpointId]:
         """Branches (kind `BRANCH`) or tags (`TAG`) of the notebook: name -> checkpoint. Sorted."""
@@ -185,11 +189,12 @@ class Timeline(StoredHistory):
         Returns:
             The checkpoint with its parent, as it is kept.
         """
-        checkpoint = replace(checkpoint, parent=self.head)
+        if checkpoint.parent != self.head:
+            checkpoint = replace(checkpoint, parent=self.head)
         branch = self.branch or self._failed_branch or self._free_branch()
         refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id}
         # Before the commit, since afterwards `_written` may have kept a fuller one on the writer's thread.
-        kept = self._known[checkpoint.id] = replace(checkpoint, outputs=())
+        kept = self._known[checkpoint.id] = _without_outputs(checkpoint)
         try:
             self.store.commit(checkpoint, payloads, refs)
         except BaseException:
@@ -225,7 +230,7 @@ class Timeline(StoredHistory):
 
         They are no part of the history any more.
         """
-        failure = self.store.take_failure()
+        failure = self.store.take_failure() if self.store.has_failed else None
         for lost in failure.checkpoints if failure else ():
             self._known.pop(lost.id, None)
             self.revision += 1
@@ -239,8 +244,8 @@ class Timeline(StoredHistory):
 
     def _written(self, kept: Checkpoint) -> None:
         """On the writer's thread: a checkpoint is on the disk, and it is known how many bytes it added."""
-        if kept.id not in self.store.unwritten():  # else it is about to be extended, and what is known is newer
-            self._known[kept.id] = replace(kept, outputs=())
+        if not self.store.is_unwritten(kept.id):  # else it is about to be extended, and what is known is newer
+            self._known[kept.id] = _without_outputs(kept)
             self.on_written(kept.id)
         if self._collect_above is not None:
             self._room -= 2 * kept.written_bytes + _PAGES
@@ -403,6 +408,10 @@ class Timeline(StoredHistory):
         while f"branch-{number}" in taken:
             number += 1
         return f"branch-{number}"
+
+
+def _without_outputs(checkpoint: Checkpoint) -> Checkpoint:
+    return replace(checkpoint, outputs=()) if checkpoint.outputs else checkpoint
 
 
 def collect(

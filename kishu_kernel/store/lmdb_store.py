@@ -37,7 +37,7 @@ from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.orphans import remove_orphans
 from kishu_kernel.store.disk.record_cache import RecordCache
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
-from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.format.checkpoints import EncodedRecord, decode_checkpoint
 from kishu_kernel.store.format.schema import Manifest
 from kishu_kernel.store.format.signatures import StoreSignatures
 from kishu_kernel.store.format.signing import Signer, user_signer
@@ -97,8 +97,8 @@ class LmdbStore:
 
     def _commit(self, commits: Sequence[Commit], between_writes: BetweenWrites = lambda: None) -> list[Checkpoint]:
         self._check_open()
+        records = [EncodedRecord.of(each.checkpoint) for each in commits]  # raises before anything is written
         for each in commits:
-            record_size(each.checkpoint)  # raises before anything is written
             _check_refs(each.refs)
         payloads = [payload for each in commits for payload in each.payloads]
         made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
@@ -114,8 +114,8 @@ class LmdbStore:
                     txn.put(key, value, db=self._tables["meta"], overwrite=False)
                 rest = iter(manifests)
                 return [
-                    self._put(txn, signatures, each, list(islice(rest, len(each.payloads))), added, changed)
-                    for each in commits
+                    self._put(txn, signatures, each, record, list(islice(rest, len(each.payloads))), added, changed)
+                    for each, record in zip(commits, records, strict=True)
                 ]
 
             keys = [schema.checkpoint_key(each.checkpoint.id) for each in commits]
@@ -133,6 +133,7 @@ class LmdbStore:
         txn: Transaction[bytes],
         signatures: StoreSignatures,
         commit: Commit,
+        record: EncodedRecord,
         manifests: Sequence[Manifest],
         added: dict[Digest, int],
         changed: Sequence[Payload],
@@ -143,20 +144,23 @@ class LmdbStore:
             added: bytes of new chunks. What this commit accounts for is taken out.
             changed: payloads that must not be stored.
         """
-        lost = [each for each in commit.payloads if any(each is other for other in changed)]
+        lost = [each for each in commit.payloads if any(each is other for other in changed)] if changed else []
         written = 0
         for payload, manifest in zip(commit.payloads, manifests, strict=True):
             key = schema.version_key(Version(manifest.names, commit.checkpoint.id))
-            if any(payload is each for each in lost):
+            if lost and any(payload is each for each in lost):
                 txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
                 continue
             value = signatures.signed("versions", key, schema.encode_manifest(manifest))
             txn.put(key, value, db=self._tables["versions"])
             written += len(value) + sum(added.pop(digest, 0) for digest in manifest.digests)
-        kept = torn_reads.without_payloads(commit.checkpoint, lost)
-        kept = replace(kept, written_bytes=written + record_size(kept))
+        kept = commit.checkpoint
+        if lost:
+            kept = torn_reads.without_payloads(kept, lost)
+            record = EncodedRecord.of(kept)
+        kept = replace(kept, written_bytes=written + record.size)
         txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
-        self._put_record(txn, signatures, kept)  # what is not trusted is not signed
+        self._put_record(txn, signatures, kept, record)
         self._set_refs(txn, commit.refs)
         return kept
 
@@ -338,11 +342,19 @@ class LmdbStore:
 
     # --- records
 
-    def _put_record(self, txn: Transaction[bytes], signatures: StoreSignatures, checkpoint: Checkpoint) -> None:
+    def _put_record(
+        self,
+        txn: Transaction[bytes],
+        signatures: StoreSignatures,
+        checkpoint: Checkpoint,
+        encoded: EncodedRecord | None = None,
+    ) -> None:
+        """Put a record and outputs. What is not trusted is not signed."""
+        encoded = encoded or EncodedRecord.of(checkpoint)
         key = schema.checkpoint_key(checkpoint.id)
-        values = {"checkpoints": (encode_checkpoint(checkpoint), checkpoint.trusted)}
-        if outputs := encode_outputs(checkpoint.outputs):
-            values["outputs"] = outputs, checkpoint.outputs_trusted
+        values = {"checkpoints": (encoded.record(checkpoint.written_bytes), checkpoint.trusted)}
+        if encoded.outputs:
+            values["outputs"] = encoded.outputs, checkpoint.outputs_trusted
         for table, (body, trusted) in values.items():
             value = signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
             txn.put(key, value, db=self._tables[table])

@@ -6,8 +6,10 @@ import collections
 import contextlib
 import datetime
 import decimal
+import fractions
 import gc
 import importlib
+import itertools
 import os
 import random
 import sys
@@ -269,12 +271,15 @@ def test_a_large_set_has_the_same_digest_in_any_order() -> None:
         ["word"] * 100 + ["with \0 in it"],
         [datetime.datetime(2020, 1, 1), datetime.timedelta(1), decimal.Decimal("1.5"), range(3)],
         [bytearray(b"abc"), memoryview(b"abc"), slice(1, 2), collections.defaultdict(list, a=[1])],
+        [collections.deque([number, [number]], maxlen=5) for number in range(9)] * 2,
+        [collections.defaultdict(None), collections.Counter("aab"), fractions.Fraction(1, 7), iter([1]), object()] * 2,
+        [datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)] * 2 + [itertools.count(3), enumerate("ab")],
         ["x" * (1 << 20)] * 100,
         [10**4000] * 3,
         (),
         [[], (), {}, set(), frozenset()],
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_both_find_the_same(obj: Any) -> None:
     native, pure = by_both({"a": obj, "b": [obj], "c": (obj, 1)}, {})
@@ -345,7 +350,8 @@ def test_nothing_is_kept(classes: dict[str, Any]) -> None:
         pass
 
     leaf = Leaf()
-    things = {"x": [leaf, (leaf,), {leaf: leaf}, {leaf}, classes["Plain"](leaf), classes["Both"](leaf)] * 3}
+    things = {"x": [leaf, (leaf,), {leaf: leaf}, {leaf}, collections.deque([leaf])]}
+    things["x"] += [classes[name](leaf) for name in ("Plain", "Both", "Slotted")] * 3
     prints_of(things, classes)
     gc.collect()
     before = sys.getrefcount(leaf), sys.getrefcount(Leaf), sys.getrefcount(classes["Plain"]), sys.getrefcount(None)
@@ -383,6 +389,26 @@ def test_a_walk_is_interrupted() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are others there")
+def test_what_a_signal_handler_of_the_users_raises_ends_no_walk() -> None:
+    import signal
+
+    def handler(*_: object) -> None:
+        raise TimeoutError
+
+    deep = [[[number]] for number in range(1_000_000)]
+    before = signal.signal(signal.SIGVTALRM, handler)
+    fingerprinter = Fingerprinter(ReductionTable({}))
+    fingerprinter.take([[]])  # what is worked out once
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.01)
+        taken = fingerprinter.take(deep)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+    assert taken.opaque == (list,)
 
 
 # -- the pieces ----------------------------------------------------------------------------------------

@@ -307,15 +307,32 @@ def test_a_notice_of_a_travel_or_of_names_brings_nothing(panel: Panel) -> None:
     assert _notice_of_request(panel, operation="tag", name="here") == {"kind": "changed", "told": True, "log": None}
 
 
-def test_nothing_is_sent_while_no_view_is_seen(panel: Panel) -> None:
-    def see(view: str, told: bool) -> None:
-        data = {"method": "custom", "content": {"kind": "seen", "view": view, "told": told}}
-        panel.kernel.send("comm_msg", {"comm_id": panel.comm, "data": data})
-        panel.ask("status")
+def _see(panel: Panel, view: str, told: bool, follows: bool = False) -> None:
+    data = {"method": "custom", "content": {"kind": "seen", "view": view, "told": told, "follows": follows}}
+    panel.kernel.send("comm_msg", {"comm_id": panel.comm, "data": data})
+    panel.ask("status")
 
+
+def test_the_state_is_brought_to_a_view_that_shows_it(panel: Panel) -> None:
+    _see(panel, "wide", True, follows=True)
+    brought = _notice_of(panel, "made = [1, 2]\nprint('said')")["log"]["state"]
+    asked = panel.ask("show", target="HEAD")
+    for reply in (brought, asked):  # it was not written yet
+        reply["checkpoint"]["written_bytes"] = 0
+    assert brought == asked
+    assert "made" in {each["name"] for each in brought["variables"]}
+    assert brought["outputs"][0]["text"] == "said\n"
+    _see(panel, "wide", True)
+    assert "state" not in _notice_of(panel, "made = 3")["log"]
+    _see(panel, "wide", False, follows=True)
+    _see(panel, "narrow", True)
+    assert "state" not in _notice_of(panel, "made = 4")["log"]
+
+
+def test_nothing_is_sent_while_no_view_is_seen(panel: Panel) -> None:
     for number, (seen, unseen) in enumerate([("one", "two"), ("two", "one")]):
-        see(seen, False)
-        see(unseen, False)
+        _see(panel, seen, False)
+        _see(panel, unseen, False)
         panel.kernel.ok(f"hidden = {number}")
-        see(seen, True)
+        _see(panel, seen, True)
         assert _notice_of(panel, f"shown = {number}")["log"]["checkpoints"][0]["code"] == f"shown = {number}"

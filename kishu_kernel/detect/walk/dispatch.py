@@ -33,11 +33,14 @@ from kishu_kernel.detect.walk.hubs import walk_hub
 from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
     is_simple,
+    is_told,
     walk_label,
     walk_member,
     walk_reduction,
     walk_simple,
     walk_simple_value,
+    walk_told,
+    walk_told_value,
     walk_widget,
 )
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
@@ -58,7 +61,7 @@ from kishu_kernel.objects.questions import (
 class ObjectWalk(Walk):
     """A walk over objects of any kind."""
 
-    natively = (walk_simple, walk_simple_value)
+    natively = (walk_simple, walk_simple_value, walk_told, walk_told_value)
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -101,6 +104,8 @@ class ObjectWalk(Walk):
             return walk_framed
         if is_simple(self, kind, obj):
             return walk_simple_value if is_value_type(kind) else walk_simple
+        if is_told(self, kind):
+            return walk_told_value if is_value_type(kind) else walk_told
         return walk_reduction
 
     def walk_failed(self, obj: Any) -> None:

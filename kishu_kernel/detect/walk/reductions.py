@@ -17,7 +17,9 @@ from kishu_kernel.objects.classes import (
     attributes,
     contents_of,
     flags_of,
+    has_dict,
     has_slots,
+    has_usual_ways,
     is_bare,
     module_name,
     qualified_name,
@@ -25,6 +27,7 @@ from kishu_kernel.objects.classes import (
     shows_its_attributes,
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
+from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.questions import (
     code_only_state_of,
     has_code_only_state,
@@ -198,6 +201,29 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
     """The same of a class whose instances are values."""
     walk.unlink(obj)
     walk_simple(walk, obj)
+
+
+def is_told(walk: Walk, kind: type) -> bool:
+    """Instances have no `__dict__`, and what a pickler's usual way tells of them is all that is to be asked."""
+    made_in_c = flags_of(kind) & _MADE_IN_C
+    return (
+        not walk.reducer.is_special(kind)
+        and not has_dict(kind)
+        and not walk.reducer.hides(kind)
+        and bool(made_in_c or has_usual_ways(kind))
+        and _known(walk, kind) in (((False, False), (True, False)) if made_in_c else ((False, False),))
+        and not held_since_import
+    )
+
+
+def walk_told(walk: Walk, obj: Any) -> None:
+    """Such an instance. The loop in C does it without what `walk_reduction` asks beside."""
+    walk_reduction(walk, obj)
+
+
+def walk_told_value(walk: Walk, obj: Any) -> None:
+    """The same of a class whose instances are values."""
+    walk_reduction(walk, obj)
 
 
 def walk_member(walk: Walk, obj: Any) -> None:

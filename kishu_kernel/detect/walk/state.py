@@ -68,10 +68,11 @@ class Walk:
     """The state of one walk. How objects are walked is said by who derives from it (`dispatch`).
 
     Attributes:
-        natively: the handlers of instances, and of those that are values, whose attributes are all that there is.
+        natively: the handlers of instances, and of those that are values, whose attributes are all that there is; and
+            of those that a pickler's usual way tells wholly.
     """
 
-    natively: tuple[Handler | None, Handler | None] = (None, None)
+    natively: tuple[Handler | None, ...] = (None,) * 4
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared

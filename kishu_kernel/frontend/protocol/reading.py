@@ -88,10 +88,15 @@ class Reader:
         return {
             "checkpoint": self.contents([checkpoint])[0],
             "outputs": shown(checkpoint),
-            "outputs_note": note([checkpoint], history.store.statistics().path),
+            "outputs_note": self._outputs_note([checkpoint]),
             "variables": sorted(variables, key=lambda variable: str(variable["name"])),
             "unknown": _unknown(known.gap, known.gap.names if known.gap else ()),
         }
+
+    def _outputs_note(self, checkpoints: Sequence[Checkpoint]) -> str | None:
+        if note(checkpoints, None) is None:  # nearly always; to ask for the path counts all that there is
+            return None
+        return note(checkpoints, self._history().store.statistics().path)
 
     def diff(self, target: str, base: str = "HEAD") -> Json:
         """The variables that differ between `base` and `target`."""
@@ -172,7 +177,7 @@ class Reader:
         history = self._history()
         ids = [each.id for each in ancestry(history.lookup, history.resolve(target))]
         cells = [history.store.checkpoint(id) for id in reversed(ids)]
-        notebook = as_notebook(cells, note(cells, history.store.statistics().path))
+        notebook = as_notebook(cells, self._outputs_note(cells))
         reply: Json = {"cells": len(cells)}
         if path is None:
             return {**reply, "notebook": notebook}

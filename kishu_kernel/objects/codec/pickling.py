@@ -31,6 +31,8 @@ from kishu_kernel.objects.codec.dill_hidden import lent
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
+from kishu_kernel.objects.codec.plain_objects import native_stream
+from kishu_kernel.objects.codec.plain_values import plain_stream
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
 from kishu_kernel.objects.codec.usual_instances import Override, with_usual_first
@@ -101,6 +103,9 @@ def encode(
         recognised: knows arrays of strings, so that they are known again when they are loaded.
         classes: tokens of the classes in it that other variables are bound to.
     """
+    plain = None if opaque else plain_stream({name: variables[name] for name in names})
+    if plain is not None:
+        return Payload(names, "cloudpickle", plain, (), library_versions())
     # What is a variable's own array is met before it is met as a block of a frame, which would be private.
     objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
     if opaque and not _dill_knows(opaque):
@@ -109,6 +114,9 @@ def encode(
     reason = ""
     for codec in codecs:
         try:
+            stream = _native_dump(objects, table, classes) if codec == "cloudpickle" else None
+            if stream is not None:
+                return Payload(names, codec, stream, (), library_versions())
             stream, arrays, left_out = _dump(codec, objects, table, recognised, classes)
             return Payload(names, codec, stream, tuple(arrays.buffers), library_versions(), left_out)
         except Exception as error:  # the user's objects may raise anything
@@ -186,6 +194,16 @@ def decode(
         if not isinstance(error, KishuError):  # damaged bytes are no library's fault
             told = "; ".join(filter(None, [told, differences(stored.made_by, packages)]))
         raise LoadError(f"{', '.join(stored.names)}: the stored value does not load ({told})") from error
+
+
+def _native_dump(objects: dict[str, Any], table: ReductionTable, elsewhere: frozenset[bytes]) -> bytes | None:
+    """The stream, where all of it is plain, and no class shares something with the rest."""
+    classes = ClassStreams(table, elsewhere=elsewhere)
+    found = native_stream(objects, Reducer(table), classes.reduce)
+    if found is None:
+        return None
+    stream, ids = found
+    return None if classes.shared_with(lambda: ids, len(stream)) else stream
 
 
 def _dump(

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import accumulate, takewhile
 
 from kishu_kernel.errors import StoreError
@@ -58,7 +59,7 @@ class Job:
         """Whether writing it takes a while."""
         return self.size > HEAVY_BYTES
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of its payloads."""
         return sum(payload.size for payload in self.payloads)

@@ -67,6 +67,8 @@ class WriteQueue:
         self._jobs: deque[Job] = deque()
         self._sizes: dict[Job, tuple[int, int]] = {}
         """Bytes waiting, and bytes held, by the jobs in the queue."""
+        self._waiting_bytes = self._held_bytes = 0
+        """Their sums."""
         self._arriving: list[Job] = []
         """Jobs that wait for room."""
         self._current: tuple[Job, ...] = ()
@@ -106,7 +108,7 @@ class WriteQueue:
             self.raise_failure()
             self._check_open()
             self._jobs.append(job)
-            self._sizes[job] = waiting, held
+            self._note_size(job, waiting, held)
             self._arrived_at = time.monotonic()
             if self._collecting and job.is_light and not self._is_due():
                 return
@@ -119,8 +121,7 @@ class WriteQueue:
         return not self._jobs or self._failure is not None or self._closed or self._has_room(waiting, held)
 
     def _has_room(self, waiting: int, held: int) -> bool:
-        all_waiting, all_held = map(sum, zip(*self._sizes.values(), strict=True))
-        fits = all_waiting + waiting <= MAX_WAITING_BYTES and all_held + held <= MAX_HELD_BYTES
+        fits = self._waiting_bytes + waiting <= MAX_WAITING_BYTES and self._held_bytes + held <= MAX_HELD_BYTES
         return fits and len(self._jobs) < MAX_WAITING_JOBS
 
     # -- the writer's thread ---------------------------------------------------------------------
@@ -244,9 +245,16 @@ class WriteQueue:
             with self._changed:
                 self._changed.notify_all()
 
+    def _note_size(self, job: Job, waiting: int, held: int) -> None:
+        self._sizes[job] = waiting, held
+        self._waiting_bytes += waiting
+        self._held_bytes += held
+
     def _remove(self, job: Job) -> None:
         self._jobs.remove(job)
-        del self._sizes[job]
+        waiting, held = self._sizes.pop(job)
+        self._waiting_bytes -= waiting
+        self._held_bytes -= held
 
     def _fail(self, job: Job, error: StoreError) -> None:
         """A job could not be written: it is given back, with all that stand on it."""
@@ -274,7 +282,9 @@ class WriteQueue:
         return sum(job.size for job in tuple(self._jobs) if not job.written)
 
     def in_flight(self) -> frozenset[Names]:
-        """The co-variables whose live memory is still to be read."""
+        """The co-variables whose live memory is still to be read. Quick where there is no such memory."""
+        if not self._held_bytes:
+            return frozenset()
         with self._locked():
             return frozenset().union(*(job.in_flight for job in self._jobs if not job.written))
 
@@ -283,6 +293,19 @@ class WriteQueue:
         with self._locked():
             lost = self._failure.checkpoints if self._failure else ()
             return frozenset(each.id for each in (*self._waiting(), *lost))
+
+    def is_unwritten(self, id: CheckpointId) -> bool:
+        """As `id in unwritten()`."""
+        with self._locked():
+            lost = self._failure.checkpoints if self._failure else ()
+            if any(each.id == id for each in lost):
+                return True
+            return any(not job.written and job.checkpoint and job.checkpoint.id == id for job in self._jobs)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether `take_failure` has something to give."""
+        return self._failure is not None
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was taken is written or has failed. False where the timeout passed first."""
@@ -346,7 +369,8 @@ class WriteQueue:
                 self._changed.wait_for(lambda: not self._current, timeout)
             else:
                 self._jobs.extendleft(reversed(jobs))
-                self._sizes.update(sizes)
+                for job, size in sizes.items():
+                    self._note_size(job, *size)
             return not self._jobs
 
     # -- locking ---------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ function overComm(model) {
       }),
     onChange: (callback) => listen('changed', callback),
     onProgress: (callback) => listen('progress', callback),
-    seen: (isSeen) => send({ kind: 'seen', view, told: isSeen }),
+    seen: (isSeen, follows) => send({ kind: 'seen', view, told: isSeen, follows }),
     end() {
       model.off('msg:custom', heard);
       model.off('comm_live_update', lost);

@@ -123,7 +123,7 @@ export class Panel {
     this.resizing.disconnect();
     this.visibility.disconnect();
     document.removeEventListener('visibilitychange', this.pageShown);
-    this.transport.seen?.(false);
+    this.transport.seen?.(false, false);
     this.root.remove();
   }
 
@@ -133,9 +133,18 @@ export class Panel {
     if (isSeen === this.isSeen) return;
     const wasSeen = this.isSeen;
     this.isSeen = isSeen;
-    this.transport.seen?.(isSeen);
+    this.tellSeen();
     this.refresher.setVisible(isSeen, wasSeen === false && Boolean(this.transport.seen));
     if (isSeen) this.list.draw();
+  }
+
+  /** Tells the kernel what is of use here, if it does not know. */
+  tellSeen() {
+    const follows = this.selection.followsHead && this.isWide();
+    const told = JSON.stringify([this.isSeen, follows]);
+    if (this.isSeen === undefined || told === this.toldSeen) return;
+    this.toldSeen = told;
+    this.transport.seen?.(this.isSeen, follows);
   }
 
   isWide() {
@@ -184,6 +193,7 @@ export class Panel {
   async read(everything, news) {
     try {
       await this.history.update(everything, news);
+      this.details.given = news?.state;
     } catch (error) {
       const again = ['Try again', () => this.refresh(true)];
       if (!this.isDestroyed) this.notices.tell('error', asSentence(error.message), [], [again]);
@@ -212,6 +222,7 @@ export class Panel {
 
   /** Until a person selects, the details are those of the head, where there is room for them beside the list. */
   renderDetails(head) {
+    this.tellSeen();
     if (!this.selection.followsHead) this.details.update();
     else if (this.isWide() && head) this.details.update(head.id);
     else this.details.close();
