@@ -13,6 +13,7 @@ typedef struct {
         *namespace, *natively, *kept, *references;
     PyObject *simple, *simple_value, *told, *told_value; /* borrowed from `natively` */
     Memo *statics;                   /* `static_ids`, as they were when there were `statics->count` */
+    Py_ssize_t counted, asked;       /* how often `static_ids` were asked since there were so many */
     PyObject *hub_links;             /* a list of the links of the hubs */
     Kinds kinds;
     Buffer scratch, items;

@@ -107,7 +107,18 @@ met_by_hub(Loop *loop, PyObject *obj)
 int
 is_static(Loop *loop, PyObject *obj)
 {
-    if (loop->statics == NULL || loop->statics->count != PySet_GET_SIZE(loop->static_ids)) {
+    Py_ssize_t there = PySet_GET_SIZE(loop->static_ids);
+    if (loop->statics == NULL || loop->statics->count != there) {
+        if (loop->counted != there) {
+            loop->counted = there;
+            loop->asked = 0;
+        }
+        if (loop->asked++ < there / 8) { /* for a few objects no table is worth it */
+            PyObject *id = PyLong_FromVoidPtr(obj);
+            int found = id == NULL ? -1 : PySet_Contains(loop->static_ids, id);
+            Py_XDECREF(id);
+            return found;
+        }
         PyObject *iterator = PyObject_GetIter(loop->static_ids), *key;
         Py_XSETREF(loop->statics, (Memo *)MemoType.tp_alloc(&MemoType, 0));
         while (iterator != NULL && loop->statics != NULL && (key = PyIter_Next(iterator)) != NULL) {

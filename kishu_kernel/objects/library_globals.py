@@ -95,8 +95,8 @@ _sentinels = _Sentinels()
 _module_attribute_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
-def globals_of_class(kind: type, known: dict[object, set[int]]) -> set[int]:
-    """Ids of what a library type and its module hold: the library's, whoever refers to it.
+def globals_of_class(kind: type, known: dict[object, set[int]]) -> list[set[int]]:
+    """Ids of what a library type and its module hold: the library's, whoever refers to it. One set for each of these.
 
     Ids of living objects: not to be kept beyond a judgement.
 
@@ -105,17 +105,17 @@ def globals_of_class(kind: type, known: dict[object, set[int]]) -> set[int]:
     """
     module = module_name(kind)
     if module in ("", "builtins", "__main__"):
-        return set()
-    found: set[int] = set()
+        return []
+    found: list[set[int]] = []
     for base in mro_of(kind):
         if module_name(base) not in ("builtins", "__main__") and not is_of_tracked(base):
             if base not in known:
                 known[base] = ids_of_held(contents_of(base).values())
-            found |= known[base]
+            found.append(known[base])
     if module in sys.modules and module not in tracked_modules:  # what the user's own modules hold is the user's
         if module not in known:
             known[module] = ids_of_held(module_contents(sys.modules[module]).values())
-        found |= known[module]
+        found.append(known[module])
     return found
 
 

@@ -52,7 +52,7 @@ class Shared:
 
     table: ReductionTable
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    statics: dict[type, set[int]] = field(default_factory=dict)
+    statics: dict[type, list[set[int]]] = field(default_factory=dict)
     held_by_libraries: dict[object, set[int]] = field(default_factory=dict)
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
@@ -80,6 +80,7 @@ class Walk:
         self.hashes = shared.hashes
         self.statics = shared.statics
         self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
+        self.static_parts: set[int] = set()  # ids of the sets that are in it
         self.twin = shared.twin
         self.parts = shared.twin.parts()
         self.memo = shared.twin.memo()
