@@ -40,6 +40,7 @@ class Fingerprinter:
         sequences: of earlier fingerprints, to be recognised.
         should_stop: asked now and then; if it says so, `take` raises `WalkAbandoned`.
         census: where attributes of objects are counted.
+        uncounted: types of objects whose attributes are not.
         bound: the classes that variables are bound to. Where not told, what refers to a class has it in it.
     """
 
@@ -50,9 +51,12 @@ class Fingerprinter:
         should_stop: Callable[[], bool] | None = None,
         census: Census | None = None,
         bound: TokenOf | None = None,
+        uncounted: frozenset[type] = frozenset(),
     ) -> None:
         cache = SequenceCache(sequences)
-        self._shared = Shared(table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound)
+        self._shared = Shared(
+            table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound, uncounted=uncounted
+        )
         self._without_bound: Shared | None = None
         self._taken: dict[int, tuple[Any, Fingerprint]] = {}
         """Of objects that are no atoms, by their ids: several variables may be bound to one."""
@@ -113,9 +117,10 @@ def digest_of(
     should_stop: Callable[[], bool] | None = None,
     census: Census | None = None,
     bound: TokenOf | None = None,
+    uncounted: frozenset[type] = frozenset(),
 ) -> Digest:
     """The digest of these variables as one co-variable; the arguments are those of `Fingerprinter`."""
-    prints = Fingerprinter(table, should_stop=should_stop, census=census, bound=bound)
+    prints = Fingerprinter(table, should_stop=should_stop, census=census, bound=bound, uncounted=uncounted)
     return combined_digest(objects, {name: prints.take(obj) for name, obj in objects.items()})
 
 

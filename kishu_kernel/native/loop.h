@@ -4,16 +4,20 @@
 
 #include "native.h"
 
+#define DTYPES_MOST 8
+
 typedef struct {
     PyObject *walk, *root, *constants; /* borrowed */
     Parts *parts;
     Memo *memo;
     Stack *stack;
     PyObject *shared, *handlers, *hubs, *attributes, *unread, *static_ids, *class_bytes, *should_stop, *census, *reducer,
-        *namespace, *natively, *kept, *references;
-    PyObject *simple, *simple_value, *told, *told_value; /* borrowed from `natively` */
+        *namespace, *natively, *references, *kept, *ranges, *private, *by_place;
+    PyObject *simple, *simple_value, *told, *told_value, *by_state, *by_library, *array; /* borrowed from `natively` */
     Memo *statics;                   /* `static_ids`, as they were when there were `statics->count` */
-    Py_ssize_t counted, asked;       /* how often `static_ids` were asked since there were so many */
+    Py_ssize_t static_size, static_asked; /* when that was looked at last, and how often since */
+    PyObject *dtypes[DTYPES_MOST][2]; /* those that were met, and how texts of their arrays begin */
+    int dtypes_count;
     PyObject *hub_links;             /* a list of the links of the hubs */
     Kinds kinds;
     Buffer scratch, items;
@@ -30,5 +34,7 @@ int visit_set(Loop *loop, PyObject *obj);
 int visit_dict(Loop *loop, PyObject *obj);
 int visit_simple(Loop *loop, PyObject *obj, Kind *kind);
 int visit_told(Loop *loop, PyObject *obj, Kind *kind);
+int visit_by_state(Loop *loop, PyObject *obj, Kind *kind);
+int visit_array(Loop *loop, PyObject *obj, Kind *kind);
 
 #endif

@@ -32,8 +32,10 @@ static PyMethodDef functions[] = {
     {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
     {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
     {"untouched", attributes_untouched, METH_O, "Whether an instance has no `__dict__` yet, and to ask for it would make one."},
+    {"told_state", told_state, METH_O, "What the `__getstate__` of an instance gives, where that is all of it; else None."},
     {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
     {"pickle", (PyCFunction)(void (*)(void))pickle_plain, METH_FASTCALL, "The pickle stream of what is plain."},
+    {"cuts", cuts_find, METH_VARARGS, "Where a stream is cut."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"is_data", (PyCFunction)(void (*)(void))names_is_data, METH_FASTCALL, "Whether it is nothing but plain data."},
     {"rebound", (PyCFunction)(void (*)(void))names_rebound, METH_FASTCALL, "Names that are bound to other objects."},
@@ -58,6 +60,9 @@ execute(PyObject *module)
     PyObject *copyreg = PyImport_ImportModule("copyreg");
     copyreg_newobj = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
     Py_XDECREF(copyreg);
+    if (states_begin() < 0) {
+        return -1;
+    }
     if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL || copyreg_newobj == NULL) {
         return -1;
     }

@@ -191,6 +191,8 @@ typedef struct {
     char harmless;       /* its metaclass runs no code; asked once a metaclass */
     char simple;         /* 1: an instance is its attributes; 2: and is a value */
     char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value */
+    char state;          /* 1: its own `__getstate__` tells an instance; 2: a library's file of ours does */
+    char is_array;
     PyObject **names;    /* of the last instance; strong references */
     Py_ssize_t names_count;
     char *text; /* how these names are written */
@@ -207,10 +209,14 @@ Kind *kinds_get(Kinds *kinds, PyTypeObject *kind);
 void kinds_free(Kinds *kinds);
 int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *names, Py_ssize_t count);
 
+PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
+int states_begin(void);
+
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* -- payloads (pickle.c) ---------------------------------------------------------------------------- */
+/* -- payloads (pickle.c, cuts.c) ---------------------------------------------------------------------------- */
 
+PyObject *cuts_find(PyObject *module, PyObject *arguments);
 PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* -- the audit hook (audit.c) ----------------------------------------------------------------------- */

@@ -20,7 +20,8 @@ enum {
 };
 
 typedef struct {
-    Buffer out;
+    PyObject *stream; /* grows, and is given away as it is: what is large is not copied once more */
+    Buffer out;       /* what stands in it */
     size_t frame; /* where the header of the open frame stands, and 1; 0: none is open */
     int framing;
     Memo *memo;      /* the numbers of objects that may be met again */
@@ -64,10 +65,27 @@ boundary(Pickling *p)
     }
 }
 
+static int
+grow(Pickling *p, size_t more)
+{
+    size_t capacity = p->out.capacity + p->out.capacity / 2, wanted = p->out.length + more;
+    capacity = capacity < wanted ? wanted + 256 : capacity;
+    if (capacity > PY_SSIZE_T_MAX / 2 || _PyBytes_Resize(&p->stream, (Py_ssize_t)capacity) < 0) {
+        if (p->stream != NULL) {
+            PyErr_NoMemory();
+        }
+        return FAILED;
+    }
+    p->out.data = PyBytes_AS_STRING(p->stream);
+    p->out.capacity = capacity;
+    return WRITTEN;
+}
+
 static inline int
 put(Pickling *p, const void *data, size_t length)
 {
-    if (buffer_reserve(&p->out, length + FRAME_HEADER) < 0) {
+    size_t more = length + FRAME_HEADER;
+    if (p->out.capacity - p->out.length < more && grow(p, more) < 0) {
         return FAILED;
     }
     if (p->framing && p->frame == 0) {
@@ -465,7 +483,8 @@ save_instance(Pickling *p, PyObject *obj)
     if (found.dict != NULL) {
         Py_DECREF(found.dict); /* the instance has it, and nothing runs */
     }
-    if (found.shared || (found.dict != NULL && PyDict_GET_SIZE(found.dict) == 0) || !has_usual_names(&found)) {
+    int is_empty = found.dict != NULL && PyDict_GET_SIZE(found.dict) == 0;
+    if (found.shared || (is_empty && PY_VERSION_HEX < 0x030B0000) || !has_usual_names(&found)) { /* 3.10 writes an empty one */
         return NOT_PLAIN;
     }
     TRY(save_type(p, way, (PyObject *)Py_TYPE(obj)));
@@ -473,7 +492,7 @@ save_instance(Pickling *p, PyObject *obj)
     TRY(put_code(p, EMPTY_TUPLE));
     TRY(put_code(p, NEWOBJ));
     TRY(memoize(p, obj));
-    if (found.dict == NULL && found.count == 0) {
+    if (is_empty || (found.dict == NULL && found.count == 0)) {
         return WRITTEN;
     }
     boundary(p);
@@ -540,9 +559,13 @@ pickle_plain(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t
     }
     Pickling p = {.ways = arguments[1]};
     p.memo = (Memo *)MemoType.tp_alloc(&MemoType, 0);
-    if (p.memo == NULL) {
+    p.stream = PyBytes_FromStringAndSize(NULL, 256);
+    if (p.memo == NULL || p.stream == NULL) {
+        Py_XDECREF(p.memo);
+        Py_XDECREF(p.stream);
         return NULL;
     }
+    p.out = (Buffer){PyBytes_AS_STRING(p.stream), 0, 256};
     PyObject *found = NULL;
     int done = put(&p, "\x80\x05", 2);
     p.framing = 1;
@@ -552,14 +575,13 @@ pickle_plain(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t
     }
     if (done == WRITTEN) {
         close_frame(&p);
-        PyObject *stream = PyBytes_FromStringAndSize(p.out.data, (Py_ssize_t)p.out.length);
-        found = stream == NULL ? NULL : PyTuple_Pack(2, stream, (PyObject *)p.memo);
-        Py_XDECREF(stream);
+        int ended = _PyBytes_Resize(&p.stream, (Py_ssize_t)p.out.length);
+        found = ended < 0 ? NULL : PyTuple_Pack(2, p.stream, (PyObject *)p.memo);
     }
     else if (done == NOT_PLAIN && !PyErr_Occurred()) {
         found = Py_NewRef(p.unknown == NULL ? Py_None : (PyObject *)p.unknown);
     }
-    buffer_free(&p.out);
+    Py_XDECREF(p.stream);
     Py_DECREF(p.memo);
     return found;
 }

@@ -4,9 +4,19 @@
 #define FLUSH_AT (1 << 17)
 #define STEPS_BETWEEN_STOPS 1023
 #define STEPS_BETWEEN_PAUSES 65535
+#define STATICS_ASKED 1000 /* so often a set is asked, before it is made a table of addresses */
 
 
 /* -- what is asked of Python --------------------------------------------------------------------------- */
+
+static int
+is_counted(Loop *loop, PyObject *type)
+{
+    PyObject *answer = PyObject_CallMethod(loop->walk, "is_counted", "O", type);
+    int counted = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return counted;
+}
 
 static int
 find_handler(Loop *loop, Kind *kind, PyObject *obj)
@@ -23,9 +33,15 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
         }
     }
     Py_XSETREF(kind->handler, found);
-    int readable = loop->census == Py_None && attributes_readable(kind->kind);
+    int counted = loop->census == Py_None ? 0 : is_counted(loop, type);
+    int readable = counted == 0 && attributes_readable(kind->kind);
+    if (counted < 0) {
+        return -1;
+    }
     kind->simple = (char)(!readable ? 0 : found == loop->simple ? 1 : found == loop->simple_value ? 2 : 0);
-    kind->told = (char)(loop->census != Py_None ? 0 : found == loop->told ? 1 : found == loop->told_value ? 2 : 0);
+    kind->told = (char)(counted ? 0 : found == loop->told ? 1 : found == loop->told_value ? 2 : 0);
+    kind->state = (char)(!readable ? 0 : found == loop->by_state ? 1 : found == loop->by_library ? 2 : 0);
+    kind->is_array = found == loop->array;
     return 0;
 }
 
@@ -107,18 +123,17 @@ met_by_hub(Loop *loop, PyObject *obj)
 int
 is_static(Loop *loop, PyObject *obj)
 {
-    Py_ssize_t there = PySet_GET_SIZE(loop->static_ids);
-    if (loop->statics == NULL || loop->statics->count != there) {
-        if (loop->counted != there) {
-            loop->counted = there;
-            loop->asked = 0;
-        }
-        if (loop->asked++ < there / 8) { /* for a few objects no table is worth it */
-            PyObject *id = PyLong_FromVoidPtr(obj);
-            int found = id == NULL ? -1 : PySet_Contains(loop->static_ids, id);
-            Py_XDECREF(id);
-            return found;
-        }
+    if (loop->static_size != PySet_GET_SIZE(loop->static_ids)) { /* it grows with the types that are met */
+        loop->static_size = PySet_GET_SIZE(loop->static_ids);
+        loop->static_asked = 0;
+    }
+    if (++loop->static_asked < STATICS_ASKED) {
+        PyObject *key = PyLong_FromVoidPtr(obj);
+        int found = key == NULL ? -1 : PySet_Contains(loop->static_ids, key);
+        Py_XDECREF(key);
+        return found;
+    }
+    if (loop->statics == NULL || loop->statics->count != PySet_GET_SIZE(loop->static_ids)) {
         PyObject *iterator = PyObject_GetIter(loop->static_ids), *key;
         Py_XSETREF(loop->statics, (Memo *)MemoType.tp_alloc(&MemoType, 0));
         while (iterator != NULL && loop->statics != NULL && (key = PyIter_Next(iterator)) != NULL) {
@@ -196,6 +211,12 @@ visit_other(Loop *loop, PyObject *obj)
     if (kind->told) {
         return visit_told(loop, obj, kind);
     }
+    if (kind->state) {
+        return visit_by_state(loop, obj, kind);
+    }
+    if (kind->is_array) {
+        return visit_array(loop, obj, kind);
+    }
     if (number_it(loop, obj) < 0 || ask_handler(loop, kind->handler, obj) < 0) {
         return -1;
     }
@@ -214,7 +235,7 @@ visit(Loop *loop, PyObject *obj)
         Kind *kind = kinds_get(&loop->kinds, type);
         int active = kind == NULL ? -1 : has_active_metaclass(loop, kind);
         if (active) {
-            PyObject *done = active < 0 ? NULL : PyObject_CallMethod(loop->walk, "walk_failed", "O", obj);
+            PyObject *done = active < 0 ? NULL : PyObject_CallMethod(loop->walk, "walk_failed", "(O)", obj);
             Py_XDECREF(done);
             return done == NULL ? -1 : 0;
         }
@@ -274,7 +295,7 @@ walk_on(Loop *loop, PyObject *abandoned)
             failed = is_fatal(abandoned);
             if (!failed) { /* what raises is the user's: a property, a metaclass, a type made in C, a handler of signals */
                 PyErr_Clear();
-                PyObject *done = PyObject_CallMethod(loop->walk, "walk_failed", "O", obj);
+                PyObject *done = PyObject_CallMethod(loop->walk, "walk_failed", "(O)", obj);
                 Py_XDECREF(done);
                 failed = done == NULL;
             }
@@ -310,13 +331,19 @@ begin(Loop *loop, PyObject *walk)
         take(walk, "unread_attributes", &PySet_Type, &loop->unread) < 0 ||
         take(walk, "static", &PySet_Type, &loop->static_ids) < 0 ||
         take(walk, "class_bytes", &PyDict_Type, &loop->class_bytes) < 0 ||
-        take(walk, "natively", &PyTuple_Type, &loop->natively) < 0 || take(walk, "kept", &PyList_Type, &loop->kept) < 0 ||
-        take(walk, "references", &PyDict_Type, &loop->references) < 0 || take(walk, "reducer", NULL, &loop->reducer) < 0 ||
+        take(walk, "natively", &PyTuple_Type, &loop->natively) < 0 ||
+        take(walk, "references", &PyDict_Type, &loop->references) < 0 || take(walk, "kept", &PyList_Type, &loop->kept) < 0 ||
+        take(walk, "ranges", &PyList_Type, &loop->ranges) < 0 ||
+        take(walk, "reducer", NULL, &loop->reducer) < 0 || take(loop->reducer, "private", &PyDict_Type, &loop->private) < 0 ||
+        take(loop->reducer, "by_place", &PyDict_Type, &loop->by_place) < 0 ||
         take(loop->reducer, "namespace", NULL, &loop->namespace) < 0 || take(loop->shared, "census", NULL, &loop->census) < 0 ||
         take(loop->shared, "should_stop", NULL, &loop->should_stop) < 0) {
         return -1;
     }
-    int parsed = PyArg_ParseTuple(loop->natively, "OOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value);
+    int parsed = PyArg_ParseTuple(
+        loop->natively, "OOOOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value, &loop->by_state,
+        &loop->by_library, &loop->array
+    );
     return parsed ? 0 : -1;
 }
 
@@ -327,10 +354,15 @@ end(Loop *loop)
         (PyObject *)loop->parts, (PyObject *)loop->memo, (PyObject *)loop->stack, (PyObject *)loop->statics, loop->shared,
         loop->handlers,          loop->hubs,             loop->attributes,        loop->unread,              loop->static_ids,
         loop->class_bytes,       loop->should_stop,      loop->census,            loop->reducer,             loop->namespace,
-        loop->natively,          loop->hub_links, loop->kept, loop->references,
+        loop->natively,          loop->hub_links,        loop->references,        loop->kept,                loop->private,
+        loop->by_place,          loop->ranges,
     };
     for (size_t place = 0; place < sizeof(held) / sizeof(*held); place++) {
         Py_XDECREF(held[place]);
+    }
+    for (int place = 0; place < loop->dtypes_count; place++) {
+        Py_DECREF(loop->dtypes[place][0]);
+        Py_DECREF(loop->dtypes[place][1]);
     }
     kinds_free(&loop->kinds);
     buffer_free(&loop->scratch);

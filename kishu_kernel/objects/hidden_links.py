@@ -10,6 +10,7 @@ the same functions. Neighbours: `left_out` has the attributes that nobody but th
 
 from __future__ import annotations
 
+import pickle
 import types
 import weakref
 from collections.abc import Callable, Collection, Container, Iterator
@@ -29,6 +30,8 @@ _SHARED_BY_ALL = frozenset(
 )
 """By their ids: of a class of the user's no metaclass is asked."""
 _traceback_of = vars(BaseException)["__traceback__"].__get__
+_NOT_ASKED = frozenset(map(id, (list, tuple, dict, set, frozenset, bytearray, pickle.PickleBuffer)))
+"""Ids of types other than those that are shared by all, of which a pickler asks for no reduction."""
 _HELD: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
 
 
@@ -52,19 +55,20 @@ def hidden_attributes(obj: Any, reduction: Any, state_of: StateOf | None = None)
     left = [(name, value) for name, value in left if not _leads_nowhere(value)] if left else left
     if not left:
         return {}
-    known = _told_by(reduction)
-    return {name: value for name, value in left if id(value) not in known}
+    unknown = _not_told_by(reduction, {id(value) for _, value in left})
+    return {name: value for name, value in left if id(value) in unknown}
 
 
-def _told_by(reduction: Any) -> set[int]:
-    told = set()
+def _not_told_by(reduction: Any, keys: set[int]) -> set[int]:
+    """Those of the objects of these ids that stand neither in a reduction nor in what stands there."""
     for part in reduction[1:3]:
-        told.add(id(part))
-        for each in _items(part):
-            told.add(id(each))
-            if id(type(each)) not in _SHARED_BY_ALL and (held := _items(each)):
-                told.update(map(id, held))
-    return told
+        keys.discard(id(part))
+        held = _items(part)
+        keys.difference_update(map(id, held))
+        for each in held:
+            if issubclass(type(each), _HELD):
+                keys.difference_update(map(id, _items(each)))
+    return keys
 
 
 def leads_to(value: Any, among: Container[int]) -> bool:
@@ -103,14 +107,15 @@ class HiddenLinks:
         make, arguments, state, items, pairs, setter = (*reduction, None, None, None, None)[:6]
         return make, arguments, (state, setter, own, slots), items, pairs, set_state_and_hidden
 
-    def find(self, stored: Callable[[], Collection[int]]) -> None:
+    def find(self, stored: Callable[[], Collection[int]], kinds: Container[int]) -> None:
         """A pass has come to an end.
 
         Args:
-            stored: ids of what the payload holds. O(objects): asked only where something was hidden.
+            stored: ids of what the payload holds. O(objects): asked only where something was hidden that may be there.
+            kinds: ids of types of which it holds instances, except those of which picklers do not ask.
         """
         self.found = False
-        if not self._met:
+        if not any(_may_lead_to(value, kinds) for _, hidden in self._met.values() for value in hidden.values()):
             return
         among = stored()
         for obj, hidden in self._met.values():
@@ -126,6 +131,11 @@ class HiddenLinks:
         _, before = self._linked.get(id(obj), (None, frozenset()))
         self._linked[id(obj)] = obj, names | before
         return not names <= before
+
+
+def _may_lead_to(value: Any, kinds: Container[int]) -> bool:
+    """Whether it, or what it holds as a container, may be among objects of types with these ids."""
+    return any(id(type(each)) in _NOT_ASKED or id(type(each)) in kinds for each in (value, *_items(value)))
 
 
 def state_of_type(kind: type) -> StateOf:

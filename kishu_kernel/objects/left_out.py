@@ -34,7 +34,7 @@ def reduction_with_left_out(kind: type) -> Reduce | None:
     ways = ways_in_python(kind)
     if not ways:
         return None
-    forgets_all = "__setstate__" in ways and _ignores_state(ways["__setstate__"])
+    forgets_all = "__setstate__" in ways and ignores_state(ways["__setstate__"])
     names = _Names(kind)
 
     def take_apart(obj: Any) -> Reduction:
@@ -144,7 +144,7 @@ def _words(code: types.CodeType) -> Iterator[str]:
             yield from _words(each)
 
 
-def _ignores_state(function: Any) -> bool:
+def ignores_state(function: Any) -> bool:
     """Whether a `__setstate__` never reads what it is given."""
     code = function.__code__
     if code.co_argcount != 2:

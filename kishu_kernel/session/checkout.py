@@ -219,6 +219,7 @@ class Checkouts:
                 )
         finally:
             self.under_way = False
+            self._cells.note_other_code()
 
     def _store_changes(self, start: _Start) -> None:
         """What has changed since the last checkpoint gets one of its own, lest the checkout loses it.

@@ -103,7 +103,7 @@ class Checkpointer:
         contained = finished.contained and outside == NOTHING
         judgement = self._ledger.judge(finished.access, variables, outside, self._cells.subshell_access(), contained)
         checkpoint = self._ledger.take_checkpoint(finished.run, judgement, variables, finished.outputs)
-        self._cells.mark_checked(finished.access | finished.outside)
+        self._cells.mark_checked(finished.access | finished.outside, looked=True)
         if background.dynamic:  # it goes on meanwhile
             self.await_buffers(EVERYTHING)
         return checkpoint

@@ -68,8 +68,10 @@ class RunningCells:
         self._tickets: list[Ticket] = []
         self._in_background = NOTHING
         self._unchecked = NOTHING
+        self._found_nothing = False
+        """It was looked for code in the background, and nothing has run since that could have begun it."""
         self._nothing_until = 0.0
-        """Until then it need not be looked for code in the background, unless something runs that could begin it."""
+        """Until then it need not be looked again: it was looked twice, and what had just begun had time in between."""
         self.contained = False
 
     @property
@@ -81,11 +83,11 @@ class RunningCells:
     def unchecked(self, access: Access) -> None:
         self._unchecked = access
         if access != NOTHING:
-            self._note_other_code()
+            self.note_other_code()
 
-    def _note_other_code(self) -> None:
+    def note_other_code(self) -> None:
         """Something runs, or has run, that may do anything."""
-        self.contained, self._nothing_until = False, 0.0
+        self.contained, self._found_nothing, self._nothing_until = False, False, 0.0
 
     # -- cells begin and end ---------------------------------------------------------------------
 
@@ -101,13 +103,16 @@ class RunningCells:
         access = cell_access(source)
         alone = usual and not self._tickets and self._unchecked == NOTHING
         self.contained = alone and self._is_contained(source, access)
-        return access, self.background_access()
+        background = self.background_access()
+        if background != NOTHING:  # it may have come to its end when the cell has
+            self.unchecked |= background
+        return access, background
 
     def begin(self, source: str, *, main: bool) -> Ticket:
         """A cell is about to run: begins to watch it."""
         ticket = Ticket(source, main, self._tracker.watch(source), self.contained)
         if not ticket.contained:
-            self._note_other_code()
+            self.note_other_code()
         self._tickets.append(ticket)
         return ticket
 
@@ -170,9 +175,10 @@ class RunningCells:
             return NOTHING
         if not self._background():
             if all(ticket.contained for ticket in self._tickets):
-                self._nothing_until = now + LOOK_LASTS
+                self._nothing_until = now + LOOK_LASTS if self._found_nothing else 0.0
+                self._found_nothing = True
             return NOTHING
-        self._note_other_code()
+        self.note_other_code()
         self._in_background = EVERYTHING
         return EVERYTHING
 
@@ -188,12 +194,16 @@ class RunningCells:
             return not self._tickets
         return (self.background_access() if background is None else background) != NOTHING
 
-    def mark_checked(self, touched: Access = NOTHING) -> None:
+    def mark_checked(self, touched: Access = NOTHING, *, looked: bool = False) -> None:
         """All that was unchecked has been checked, and `touched` besides.
 
         What a cell that still runs shares with it was left out, and stays unchecked. So does everything, if code was
         running in the background when the check began: it may have gone on after it.
+
+        Args:
+            looked: it was looked for that when the check began, and none but us has run since.
         """
         left = self.unchecked | touched if self.subshell_access() != NOTHING else NOTHING
-        self.background_access()
+        if not (looked and self._found_nothing):
+            self.background_access()
         self.unchecked, self._in_background = left | self._in_background, NOTHING

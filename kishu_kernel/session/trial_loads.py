@@ -53,6 +53,7 @@ class _Trial:
     Attributes:
         before: the attributes of the objects in the session.
         kinds: types of the variables.
+        uncounted: types whose attributes are not counted: they have come back before.
         question: the number under which the checker was asked, if it was.
         until: the time at which its answer is no longer waited for.
     """
@@ -61,6 +62,7 @@ class _Trial:
     record: VersionRecord
     before: Census
     kinds: tuple[weakref.ref[type], ...]
+    uncounted: frozenset[type]
     question: int = 0
     until: float = 0.0
 
@@ -86,7 +88,7 @@ class TrialLoads:
         self._tried: dict[Names, _Tried] = {}
         self._inexact: set[str] = set()
         """Types that do not come back as they were, as records name them."""
-        self._come_back: set[type] = set()
+        self._come_back: frozenset[type] = frozenset()
         """Types of harmless libraries, instances of which have come back with all their attributes."""
         self._asked: _Trial | None = None
         self.failures_found = 0
@@ -151,21 +153,24 @@ class TrialLoads:
         live = {name: variables[name] for name in record.names}
         before: Census = Counter()
         bound = self._ledger.bound_classes(variables)
-        if digest_of(live, self._table, should_stop, before, bound) != record.digest:
+        uncounted = self._come_back if held else frozenset()
+        if digest_of(live, self._table, should_stop, before, bound, uncounted) != record.digest:
             # It caches what somebody asked of it, be it for a summary. Or no two walks of it are alike.
             if version.checkpoint == newest:
                 self._ledger.accept(record.names, variables)
             return
         if not before:  # a class by itself: there are no objects that could come back without an attribute
             self._tried[record.names] = _Tried(time.perf_counter() - started, types)
+            self._come_back |= held
             return
         kinds = {id(type(obj)): weakref.ref(type(obj)) for obj in live.values()}
-        self._load_copy(_Trial(version, record, before, tuple(kinds.values())), stored, started, should_stop)
+        trial = _Trial(version, record, before, tuple(kinds.values()), uncounted)
+        self._load_copy(trial, stored, started, should_stop)
 
     def _load_copy(self, trial: _Trial, stored: Stored, started: float, should_stop: ShouldStop) -> None:
         after: Census = Counter()
         try:
-            _, guard = self._loads.digest_here(stored, should_stop, after)
+            _, guard = self._loads.digest_here(stored, should_stop, after, trial.uncounted)
         except LoadError:  # the user is told when the version is needed
             return
         except NotHarmlessError as error:

@@ -34,6 +34,8 @@ from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
     is_simple,
     is_told,
+    walk_by_library,
+    walk_by_state,
     walk_label,
     walk_member,
     walk_reduction,
@@ -48,6 +50,7 @@ from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type
 from kishu_kernel.objects.classes import derives, module_name, qualified_name
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
+    is_dynamic,
     is_fingerprint_only,
     is_hub,
     is_label_type,
@@ -61,7 +64,15 @@ from kishu_kernel.objects.questions import (
 class ObjectWalk(Walk):
     """A walk over objects of any kind."""
 
-    natively = (walk_simple, walk_simple_value, walk_told, walk_told_value)
+    natively = (
+        walk_simple,
+        walk_simple_value,
+        walk_told,
+        walk_told_value,
+        walk_by_state,
+        walk_by_library,
+        walk_array,
+    )
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -109,7 +120,11 @@ class ObjectWalk(Walk):
             return walk_simple_value if is_value_type(kind) else walk_simple
         if is_told(self, kind):
             return walk_told_value if is_value_type(kind) else walk_told
-        return walk_reduction
+        if type(kind) is not type or is_value_type(kind) or is_dynamic(kind):
+            return walk_reduction
+        if self.shared.table.is_told_by_state(kind):
+            return walk_by_state
+        return walk_reduction if reduction_of(kind) is None or self.shared.table.hides(kind) else walk_by_library
 
     def walk_failed(self, obj: Any) -> None:
         """It is opaque."""

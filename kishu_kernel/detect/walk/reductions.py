@@ -83,9 +83,8 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
+    walk.note_hidden(obj, children)
     number = walk.memo.get(id(obj))
-    if number is not None and (hidden := walk.reducer.hidden(obj, children)):
-        walk.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
     if held is not None and number is not None and not _is_among(held, children[1:3]):
         if not _is_first(walk, obj, held):
             children.append(held)
@@ -93,7 +92,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             walk.unread_attributes.add(id(held))  # the reduction may not tell them
     walk.kept.append(children)
     walk.parts.append(b"r%d;" % len(children))
-    if walk.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
+    if walk.shared.census is not None and walk.is_counted(kind) and not flags_of(kind) & _MADE_IN_C:
         walk.shared.census.update(_counted(kind, seen_attributes(obj)))
     if make is copyreg.__newobj__ and len(children) > 2 and _write_newobj(walk, kind, children[1]):  # type: ignore[attr-defined]
         walk.stack.extend(children[:1:-1])
@@ -176,7 +175,9 @@ def walk_simple(walk: Walk, obj: Any) -> None:
         walk.parts.append(b"o;")
         walk.stack += (type(obj), state)
         return
-    if walk.shared.census is not None:  # as where it is not simple: a copy may be, and what it was copied from not
+    if walk.shared.census is not None and walk.is_counted(
+        type(obj)
+    ):  # as where it is not simple: a copy may be, and what it was copied from not
         walk.shared.census.update(_counted(type(obj), state))
     walk.parts.append(b"o%d;" % len(state))
     walk.stack.append(type(obj))  # walked after the attributes
@@ -209,7 +210,7 @@ def is_told(walk: Walk, kind: type) -> bool:
     return (
         not walk.reducer.is_special(kind)
         and not has_dict(kind)
-        and not walk.reducer.hides(kind)
+        and not walk.shared.table.hides(kind)
         and bool(made_in_c or has_usual_ways(kind))
         and _known(walk, kind) in (((False, False), (True, False)) if made_in_c else ((False, False),))
         and not held_since_import
@@ -223,6 +224,16 @@ def walk_told(walk: Walk, obj: Any) -> None:
 
 def walk_told_value(walk: Walk, obj: Any) -> None:
     """The same of a class whose instances are values."""
+    walk_reduction(walk, obj)
+
+
+def walk_by_state(walk: Walk, obj: Any) -> None:
+    """An instance whose `__getstate__` mostly tells all of it: the native loop sees whether it does."""
+    walk_reduction(walk, obj)
+
+
+def walk_by_library(walk: Walk, obj: Any) -> None:
+    """An instance that a library's file of ours takes apart, mostly into its attributes: so, too."""
     walk_reduction(walk, obj)
 
 

@@ -7,7 +7,7 @@ the id of a freed one would name another.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -46,6 +46,7 @@ class Shared:
         should_stop: asked now and then whether the walks are to be abandoned.
         active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
+        uncounted: types of which it does not.
         bound: the classes that variables are bound to; None: what is in them is part of what refers to them.
         twin: what walks are made of.
     """
@@ -60,6 +61,7 @@ class Shared:
     should_stop: Callable[[], bool] | None = None
     active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
+    uncounted: frozenset[type] = frozenset()
     bound: TokenOf | None = None
     twin: Twin = field(default_factory=chosen)
 
@@ -69,10 +71,11 @@ class Walk:
 
     Attributes:
         natively: the handlers of instances, and of those that are values, whose attributes are all that there is; and
-            of those that a pickler's usual way tells wholly.
+            of those that a pickler's usual way tells wholly; of those that their own `__getstate__` tells, and that a
+            library's file of ours does; and of arrays.
     """
 
-    natively: tuple[Handler | None, ...] = (None,) * 4
+    natively: tuple[Handler | None, ...] = (None,) * 7
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
@@ -288,6 +291,21 @@ class Walk:
         """Code of the module of this name can be reached."""
         if is_tracked(name):
             self.modules.add(str(name))
+
+    def note_hidden(self, obj: Any, reduction: Sequence[Any]) -> None:
+        """Notes what an object's attributes show and its reduction hides."""
+        number = self.memo.get(id(obj))
+        if number is not None and (hidden := self.reducer.hidden(obj, reduction)):
+            self.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
+
+    def is_counted(self, kind: type) -> bool:
+        """Whether the attributes of instances are counted."""
+        uncounted = self.shared.uncounted  # where there are any, all types are of libraries
+        return self.shared.census is not None and not (uncounted and kind in uncounted)
+
+    def beginning_of_array(self, dtype: Any) -> bytes | None:
+        """How the text of an array of this type begins; None where that is not all that there is to the type."""
+        return None if dtype.hasobject or dtype.names is not None or dtype.metadata else f"({dtype.str!r}, (".encode()
 
     def token_of(self, cls: type) -> bytes | None:
         """The token of a class that a variable is bound to, if that is not where this walk began."""

@@ -222,7 +222,7 @@ class Arrays:
         """What stores a copy of its memory, and becomes no view, must be alone with it."""
         met = [each for each in self._met.values() if not each.private]
         copied = [each.copied_for is not None and id(each.array) not in self.homes for each in met]
-        held = [(*bounds(each.array), apart, each.array) for each, apart in zip(met, copied, strict=True)]
+        held = [(*each.bounds, apart, each.array) for each, apart in zip(met, copied, strict=True)]
         reach = {False: 0, True: 0}
         for start, end, apart, array in sorted(held, key=lambda item: item[:2]):
             if start < reach[True] or (apart and start < reach[False]):

@@ -24,6 +24,7 @@ import cloudpickle
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_of_arrays
+from kishu_kernel.objects.class_reductions import goes_by_name
 from kishu_kernel.objects.classes import has_dict
 from kishu_kernel.objects.codec.buffers import Arrays, materialized
 from kishu_kernel.objects.codec.class_streams import ClassLoads, ClassStreams
@@ -243,35 +244,39 @@ def _dump_once(
 ) -> tuple[bytes, set[int]]:
     """The stream, and ids of classes that share something with the rest of it, though they are stored apart."""
     file = io.BytesIO()
+    met: set[int] = set()
     with ExitStack() as borrowed:
         if codec == "cloudpickle":
-            pickler: Any = _Pickler(file, reducer, arrays, classes)
+            pickler: Any = _Pickler(file, _override_of(reducer, arrays, classes, met), arrays)
         else:
             pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
-            pickler.reducer_override = _override_of(reducer, arrays, classes)
+            pickler.reducer_override = _override_of(reducer, arrays, classes, met)
         pickler.dump(objects)
     arrays.end(pickler)
-    hidden.find(lambda: pickler.memo.copy())
+    hidden.find(lambda: pickler.memo.copy(), met)
     return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell(), arrays.met_any)
 
 
-def _override_of(reducer: Reducer, arrays: Arrays, classes: ClassStreams) -> Override:
+def _override_of(reducer: Reducer, arrays: Arrays, classes: ClassStreams, met: set[int]) -> Override:
     """What a pickler asks for each object that is not of a plain type of Python's own."""
     return with_usual_first(
         reducer,
         lambda obj: _override(reducer, arrays, obj, classes),
         lambda kind: issubclass(kind, (type, Segment)) or is_array_type(kind),
+        met,
     )
 
 
 def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:
     if issubclass(type(obj), type):
+        if goes_by_name(obj):
+            return NotImplemented
         apart = classes.reduce(obj)
         if apart is not NotImplemented:
             return apart
     plain = array_type()
     if plain is not None and type(obj) is plain:
-        return arrays.reduce(obj, reducer.is_private(obj))
+        return arrays.reduce(obj, id(obj) in reducer.private)
     if plain is not None and issubclass(type(obj), plain):
         viewed = arrays.reduce_derived(obj)
         if viewed is not NotImplemented:
@@ -282,10 +287,10 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    def __init__(self, file: io.BytesIO, reducer: Reducer, arrays: Arrays, classes: ClassStreams) -> None:
+    def __init__(self, file: io.BytesIO, override: Override, arrays: Arrays) -> None:
         self.dispatch_table = dict(cloudpickle.Pickler.dispatch_table)  # its chain of tables is searched in Python
         super().__init__(file, protocol=5, buffer_callback=arrays.take)
-        self.reducer_override = _override_of(reducer, arrays, classes)
+        self.reducer_override = override
 
 
 def _dill_knows(kinds: tuple[type, ...]) -> bool:

@@ -41,7 +41,7 @@ def native_stream(
         objects: in the order in which they are to be pickled.
         reduce_class: how a class is stored apart.
     """
-    if WALKER is None or held_since_import:
+    if WALKER is None:
         return None
     content = dict(objects)
     ways: dict[type, Way | None] = {}
@@ -49,7 +49,8 @@ def native_stream(
         found = WALKER.pickle(content, ways)
         if type(found) is tuple:
             stream, numbers = found
-            return stream, numbers
+            # What a module of the user's holds has a way of its own: it is among those that something else refers to.
+            return None if any(each in numbers for each in held_since_import) else (stream, numbers)
         if found is None:
             return None
         way = ways[found] = _way_of(found, reducer, reduce_class)
@@ -60,7 +61,7 @@ def native_stream(
 
 def _way_of(kind: type, reducer: Reducer, reduce_class: Callable[[type], Reduction]) -> Way | None:
     """None where instances of this type are not just their attributes."""
-    if issubclass(kind, (type, Segment)) or is_array_type(kind) or reducer.has_entry(kind):
+    if issubclass(kind, (type, Segment)) or is_array_type(kind) or reducer.table.entry(kind) is not None:
         return None
     if place_of(kind) is None or not is_its_attributes(kind) or kind in cloudpickle.Pickler.dispatch_table:
         return None

@@ -20,7 +20,7 @@ from kishu_kernel.objects.libraries.IPython import running_shell
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.live_objects import live_objects
-from kishu_kernel.objects.registrations import Registrations, at, mapping
+from kishu_kernel.objects.registrations import Registrations, mapping
 
 _DEEPEST = 5
 _MOST = 200
@@ -355,7 +355,7 @@ def _frozen(value: Any) -> Any:
 
 
 def _is_users_colormap(name: Any, _: Any) -> bool:
-    return name not in at("matplotlib:colormaps._builtin_cmaps")
+    return name not in sys.modules["matplotlib"].colormaps._builtin_cmaps
 
 
 _REGISTRIES = {

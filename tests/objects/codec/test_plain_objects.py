@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import random
+import sys
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kishu_kernel.model import Payload
-from kishu_kernel.objects.codec import pickling
+from kishu_kernel.objects.codec import pickling, plain_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.native import WALKER
 from tests.objects.codec.test_pickling import Cells
@@ -64,6 +67,10 @@ NATIVE = {
     "numbers": "x = [s * 2**k + d for k in range(62) for d in (-1, 0, 1) for s in (1, -1)] + [0.1, float('nan'), -0.0]",
     "surrogates": "x = ['\\ud800', 'é', '日本', 'x' * 300, '\\U0001f600' * 100]",
 }
+if sys.version_info >= (3, 11):  # before, an empty dictionary is written, too
+    NATIVE["attributes were looked at, and there are none"] = (
+        "class P: pass\nx = [P(), P()]; vars(x[0]); x[1].a = 1; del x[1].a"
+    )
 
 
 @pytest.mark.parametrize("case", NATIVE)
@@ -145,3 +152,23 @@ def test_nothing_is_kept_and_nothing_is_made() -> None:
     before = WALKER.untouched(cells.live["x"][0])
     assert isinstance(pickling.encode(("x",), cells.live, table), Payload)
     assert WALKER.untouched(cells.live["x"][0]) == before
+
+
+def test_what_an_own_module_holds_is_the_pickler_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = Cells()
+    cells.run(POINTS + "x = [P(1, 2, 3), P(4, 5, 6)]; held = x[1]; y = [P(7, 8, 9)]")
+    monkeypatch.setitem(plain_objects.held_since_import, id(cells.live["held"]), ("own", "held"))
+    assert streams(cells, "x")[2] is False
+    assert streams(cells, "y")[2] is True
+
+
+def test_what_is_large_is_not_copied_once_more() -> None:
+    large = [bytes(5_000_000) + bytes([number]) for number in range(8)]
+    tracemalloc.start()
+    try:
+        stream, _ = WALKER.pickle({"x": large}, {})
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert pickle.loads(stream) == {"x": large}
+    assert peak < 1.7 * len(stream)
