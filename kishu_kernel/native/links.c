@@ -24,6 +24,32 @@ take(PyObject *const *arguments, Py_ssize_t count, Memo **owners, Memo **links, 
     return *links == NULL ? -1 : 0;
 }
 
+/* Where nobody owns anything yet, all of it is this one's: the table is taken as it is. 1: so it is; 0: somebody owns
+ * something; -1: no memory.
+ */
+static int
+take_all(Memo *owners, const Memo *links, int64_t value, int numbered)
+{
+    if (owners->count || owners == links || links->mask == 0) {
+        return 0;
+    }
+    size_t slots = links->mask + 1;
+    Slot *taken = PyMem_Malloc(slots * sizeof(Slot));
+    if (taken == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (size_t place = 0; place < slots; place++) {
+        taken[place].key = links->slots[place].key;
+        taken[place].value = value + (numbered ? links->slots[place].value : 0);
+    }
+    PyMem_Free(owners->slots);
+    owners->slots = taken;
+    owners->mask = links->mask;
+    owners->count = links->count;
+    return 1;
+}
+
 /* claim(owners, links, position): a set of the positions that own some of these; what nobody owns is from now on this one's. */
 PyObject *
 links_claim(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
@@ -34,7 +60,11 @@ links_claim(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t 
         return NULL;
     }
     PyObject *found = PySet_New(NULL);
-    for (size_t place = 0; found != NULL && links->mask && place <= links->mask; place++) {
+    int all = found == NULL ? -1 : take_all(owners, links, position, 0);
+    if (all < 0) {
+        Py_CLEAR(found);
+    }
+    for (size_t place = 0; !all && found != NULL && links->mask && place <= links->mask; place++) {
         uintptr_t key = links->slots[place].key;
         Slot *slot = key ? memo_find(owners, key) : NULL;
         int failed = 0;
@@ -65,12 +95,56 @@ in_order(const void *one, const void *other)
     return (differs > 0) - (differs < 0);
 }
 
+/* Numbers are mostly few more than there are joints: then each has a place, and what is left to sort is next to nothing. */
+static int
+by_places(Joint *joints, Py_ssize_t count)
+{
+    int64_t least = 0, most = 0;
+    for (Py_ssize_t place = 0; place < count; place++) {
+        least = joints[place].number < least ? joints[place].number : least;
+        most = joints[place].number > most ? joints[place].number : most;
+    }
+    if (count < 64 || most - least > 16 * (int64_t)count) {
+        return 0;
+    }
+    size_t size = (size_t)(most - least) + 2;
+    Py_ssize_t *ends = PyMem_Calloc(size, sizeof(Py_ssize_t));
+    Joint *sorted = PyMem_Malloc((size_t)count * sizeof(Joint));
+    int done = ends != NULL && sorted != NULL;
+    if (done) {
+#define RANK(number) ((size_t)((number) < 0 ? most - (number) : (number))) /* those below zero come last, by magnitude */
+        for (Py_ssize_t place = 0; place < count; place++) {
+            ends[RANK(joints[place].number)]++;
+        }
+        for (size_t rank = 1; rank < size; rank++) {
+            ends[rank] += ends[rank - 1];
+        }
+        for (Py_ssize_t place = count; place-- > 0;) {
+            sorted[--ends[RANK(joints[place].number)]] = joints[place];
+        }
+        for (Py_ssize_t place = 1; place < count; place++) { /* of one number there are few */
+            Joint joint = sorted[place];
+            Py_ssize_t before = place;
+            for (; before > 0 && in_order(&sorted[before - 1], &joint) > 0; before--) {
+                sorted[before] = sorted[before - 1];
+            }
+            sorted[before] = joint;
+        }
+        memcpy(joints, sorted, (size_t)count * sizeof(Joint));
+    }
+    PyMem_Free(ends);
+    PyMem_Free(sorted);
+    return done;
+}
+
 static PyObject *
 written(Joint *joints, Py_ssize_t count)
 {
     Buffer out = {0};
     int failed = 0;
-    qsort(joints, (size_t)count, sizeof(Joint), in_order);
+    if (!by_places(joints, count)) {
+        qsort(joints, (size_t)count, sizeof(Joint), in_order);
+    }
     for (Py_ssize_t place = 0; !failed && place < count; place++) {
         failed = (place && buffer_put(&out, "|", 1) < 0) || buffer_put_number(&out, 0, joints[place].number, ':') < 0 ||
                  buffer_put_number(&out, 0, joints[place].position, '>') < 0 ||
@@ -92,8 +166,9 @@ links_join(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t c
     }
     Joint *joints = PyMem_Malloc((size_t)(links->count + 1) * sizeof(Joint));
     Py_ssize_t found = 0;
-    int failed = joints == NULL;
-    for (size_t place = 0; !failed && links->mask && place <= links->mask; place++) {
+    int all = joints == NULL ? -1 : take_all(owners, links, (int64_t)(position << NUMBER_BITS) + HALF, 1);
+    int failed = all < 0;
+    for (size_t place = 0; !failed && !all && links->mask && place <= links->mask; place++) {
         uintptr_t key = links->slots[place].key;
         int64_t number = links->slots[place].value;
         Slot *slot = key ? memo_find(owners, key) : NULL;
