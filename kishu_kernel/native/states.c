@@ -43,7 +43,17 @@ tells_one(PyObject *state, PyObject *name, PyObject *value)
 }
 
 static int
-tells(PyObject *state, Attributes *own)
+note_left(PyObject *left, PyObject *name, PyObject *value)
+{
+    PyObject *pair = PyTuple_Pack(2, name, value);
+    int failed = pair == NULL || PyList_Append(left, pair) < 0;
+    Py_XDECREF(pair);
+    return failed ? -1 : 0;
+}
+
+/* `left` gets the names and values that it may hide. */
+static int
+tells(PyObject *state, Attributes *own, PyObject *left)
 {
     PyObject *name, *value;
     Py_ssize_t place = 0, each = 0;
@@ -63,6 +73,9 @@ tells(PyObject *state, Attributes *own)
         }
         Py_INCREF(value);
         one = tells_one(state, name, value);
+        if (one == MAY_HIDE && note_left(left, name, value) < 0) {
+            one = -1;
+        }
         Py_DECREF(value);
         all = one > all ? one : all;
     }
@@ -104,22 +117,28 @@ is_ordinary(PyObject *obj)
     return usable < 0 || said < 0 ? -1 : usable && !said;
 }
 
-/* What its `__getstate__` gives, where that leaves nothing out; None where it does, or fails; NULL: an error. */
+/* What its `__getstate__` gives, where that leaves nothing out; None where it does, or fails; NULL: an error. `left` gets a new
+ * list of pairs, or stays NULL.
+ */
 static PyObject *
-ask_state(PyObject *obj, int *may_hide)
+ask_state(PyObject *obj, PyObject **left)
 {
     int usable = is_ordinary(obj), told = LEAVES_OUT;
+    PyObject *pairs = PyList_New(0);
+    usable = pairs == NULL ? -1 : usable;
     PyObject *state = usable > 0 ? PyObject_CallMethodNoArgs(obj, getstate) : NULL;
     if (state != NULL && PyDict_CheckExact(state)) {
         Attributes own = {0};
         int read = read_own(obj, &own); /* now: it may have changed */
-        told = read > 0 ? tells(state, &own) : read;
+        told = read > 0 ? tells(state, &own, pairs) : read;
         Py_XDECREF(own.dict);
     }
     if (told > LEAVES_OUT) {
-        *may_hide = told == MAY_HIDE;
+        *left = told == MAY_HIDE ? Py_NewRef(pairs) : NULL;
+        Py_DECREF(pairs);
         return state;
     }
+    Py_XDECREF(pairs);
     Py_XDECREF(state);
     if (PyErr_Occurred() && !PyErr_ExceptionMatches(PyExc_Exception)) {
         return NULL;
@@ -128,29 +147,28 @@ ask_state(PyObject *obj, int *may_hide)
     Py_RETURN_NONE;
 }
 
-/* told_state(obj): the dictionary that its `__getstate__` gives, in a tuple where that may hide something; None: ask in full. */
+/* told_state(obj): the dictionary that its `__getstate__` gives, in a tuple with what that may hide, if anything; None: ask in full. */
 PyObject *
 told_state(PyObject *Py_UNUSED(module), PyObject *obj)
 {
-    int may_hide = 0;
-    PyObject *state = ask_state(obj, &may_hide);
-    PyObject *found = may_hide ? PyTuple_Pack(1, state) : Py_XNewRef(state);
+    PyObject *left = NULL, *state = ask_state(obj, &left);
+    PyObject *found = left != NULL ? PyTuple_Pack(2, state, left) : Py_XNewRef(state);
+    Py_XDECREF(left);
     Py_XDECREF(state);
     return found;
 }
 
-/* The bytes of what makes it, where both the function and the class were met: 1; else 0. */
+/* The bytes of what makes it, where both the function and the class were met: 1; else 0. As `_write_newobj` does. */
 static int
-put_maker(Loop *loop, PyObject *kind, Py_ssize_t length)
+put_maker(Loop *loop, PyObject *kind)
 {
-    PyObject *function = PyDict_GetItemWithError(loop->references, copyreg_newobj);
+    PyObject *function = PyDict_GET_SIZE(loop->hubs) ? NULL : PyDict_GetItemWithError(loop->references, copyreg_newobj);
     PyObject *cls = function == NULL ? NULL : PyDict_GetItemWithError(loop->references, kind);
     if (cls == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
     Buffer *out = &loop->parts->buffer;
-    int failed = buffer_put_number(out, 'r', length, ';') < 0 ||
-                 buffer_put(out, PyBytes_AS_STRING(function), (size_t)PyBytes_GET_SIZE(function)) < 0 || buffer_put(out, "t1;", 3) < 0 ||
+    int failed = buffer_put(out, PyBytes_AS_STRING(function), (size_t)PyBytes_GET_SIZE(function)) < 0 || buffer_put(out, "t1;", 3) < 0 ||
                  buffer_put(out, PyBytes_AS_STRING(cls), (size_t)PyBytes_GET_SIZE(cls)) < 0;
     return failed ? -1 : 1;
 }
@@ -159,9 +177,6 @@ put_maker(Loop *loop, PyObject *kind, Py_ssize_t length)
 static int
 is_usual(Loop *loop, PyObject *obj)
 {
-    if (PyDict_GET_SIZE(loop->hubs)) {
-        return 0;
-    }
     int usual = 1;
     PyObject *key = PyLong_FromVoidPtr(obj), *apart[] = {loop->private, loop->by_place};
     for (int place = 0; key != NULL && usual > 0 && place < 2; place++) {
@@ -174,11 +189,11 @@ is_usual(Loop *loop, PyObject *obj)
 
 /* A reduction that makes it empty and gives it a dictionary; else None. Of the kind whose own the loop can ask, it is made. */
 static PyObject *
-reduce(Loop *loop, PyObject *obj, Kind *kind, int *may_hide)
+reduce(Loop *loop, PyObject *obj, Kind *kind, PyObject **left)
 {
     PyObject *type = (PyObject *)kind->kind, *found = NULL;
     if (kind->state == 1) {
-        PyObject *state = ask_state(obj, may_hide);
+        PyObject *state = ask_state(obj, left);
         PyObject *arguments = state == NULL || state == Py_None ? NULL : PyTuple_Pack(1, type);
         found = arguments != NULL ? PyTuple_Pack(5, copyreg_newobj, arguments, state, Py_None, Py_None) : Py_XNewRef(state == Py_None ? state : NULL);
         Py_XDECREF(arguments);
@@ -205,37 +220,53 @@ reduce(Loop *loop, PyObject *obj, Kind *kind, int *may_hide)
 
 /* Keeps what was made on the way, since its ids are noted, and puts it on the stack. */
 static int
-push_reduction(Loop *loop, PyObject *reduction)
+push_reduction(Loop *loop, PyObject *reduction, int with_maker)
 {
     PyObject *arguments = PyTuple_GET_ITEM(reduction, 1), *state = PyTuple_GET_ITEM(reduction, 2);
     Py_ssize_t length = PyTuple_GET_SIZE(reduction);
-    if (PyList_Append(loop->kept, reduction) < 0 || number_it(loop, arguments) < 0 || stack_reserve(loop->stack, length) < 0) {
+    if (PyList_Append(loop->kept, reduction) < 0 || stack_reserve(loop->stack, length) < 0 || (!with_maker && number_it(loop, arguments) < 0)) {
         return -1;
     }
     for (Py_ssize_t place = length - 1; place > 2; place--) {
         stack_push(loop->stack, PyTuple_GET_ITEM(reduction, place));
     }
     stack_push(loop->stack, PyDict_GET_SIZE(state) ? state : Py_None);
+    if (with_maker) {
+        stack_push(loop->stack, arguments);
+        stack_push(loop->stack, PyTuple_GET_ITEM(reduction, 0));
+    }
     return 0;
+}
+
+/* Writes a reduction, and what it may hide. */
+static int
+write_reduction(Loop *loop, PyObject *obj, PyObject *reduction, PyObject *left)
+{
+    PyObject *noted = left == NULL ? Py_NewRef(Py_None) : PyObject_CallMethod(loop->walk, "note_left", "OOO", obj, reduction, left);
+    if (noted == NULL) {
+        return -1;
+    }
+    Py_DECREF(noted);
+    if (buffer_put_number(&loop->parts->buffer, 'r', PyTuple_GET_SIZE(reduction), ';') < 0) {
+        return -1;
+    }
+    int put = put_maker(loop, (PyObject *)Py_TYPE(obj));
+    return put < 0 ? -1 : push_reduction(loop, reduction, !put);
 }
 
 int
 visit_by_state(Loop *loop, PyObject *obj, Kind *kind)
 {
-    size_t length = loop->parts->buffer.length;
-    int usual = number_it(loop, obj) < 0 ? -1 : is_usual(loop, obj), may_hide = 0;
-    usual = usual > 0 ? put_maker(loop, (PyObject *)kind->kind, kind->state == 1 ? 5 : 3) : usual;
-    PyObject *reduction = usual > 0 ? reduce(loop, obj, kind, &may_hide) : usual == 0 ? Py_NewRef(Py_None) : NULL;
+    PyObject *left = NULL, *reduction = NULL;
+    int usual = number_it(loop, obj) < 0 ? -1 : is_usual(loop, obj);
+    if (usual >= 0) {
+        reduction = usual ? reduce(loop, obj, kind, &left) : Py_NewRef(Py_None);
+    }
     int failed = reduction == NULL;
-    if (!failed && reduction == Py_None) {
-        loop->parts->buffer.length = length;
-        failed = ask_handler(loop, kind->handler, obj) < 0;
+    if (!failed) {
+        failed = (reduction == Py_None ? ask_handler(loop, kind->handler, obj) : write_reduction(loop, obj, reduction, left)) < 0;
     }
-    else if (!failed) {
-        PyObject *noted = may_hide ? PyObject_CallMethod(loop->walk, "note_hidden", "OO", obj, reduction) : Py_NewRef(Py_None);
-        failed = noted == NULL || push_reduction(loop, reduction) < 0;
-        Py_XDECREF(noted);
-    }
+    Py_XDECREF(left);
     Py_XDECREF(reduction);
     return failed ? -1 : 0;
 }

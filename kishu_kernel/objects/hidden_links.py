@@ -52,6 +52,14 @@ def hidden_attributes(obj: Any, reduction: Any, state_of: StateOf | None = None)
             rest = list(held.items())
         left += [pair for pair in rest if id(type(pair[1])) not in _SHARED_BY_ALL]
     del held, rest  # what was made to look at refers to the values, too
+    return hidden_among(left, reduction)
+
+
+def hidden_among(left: list[tuple[str, Any]], reduction: Any) -> dict[str, Any]:
+    """The same, where these pairs are all attributes of which the state does not tell the value under their names.
+
+    Nobody but the object and the pairs may hold the values on our behalf: references to them are counted.
+    """
     left = [(name, value) for name, value in left if not _leads_nowhere(value)] if left else left
     if not left:
         return {}

@@ -51,7 +51,7 @@ from kishu_kernel.objects.classes import (
 from kishu_kernel.objects.code_reductions import cell_content, is_module_dict, reduction_of_code, state_of_function
 from kishu_kernel.objects.dict_views import reduction_of_proxy, reduction_of_view
 from kishu_kernel.objects.function_caches import reduction_of_cached
-from kishu_kernel.objects.hidden_links import HiddenLinks, StateOf, hidden_attributes, state_of_type
+from kishu_kernel.objects.hidden_links import HiddenLinks, StateOf, hidden_among, hidden_attributes, state_of_type
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
@@ -247,18 +247,17 @@ class Reducer:
         reduction = self.reduce(obj)
         if reduction is NotImplemented and untouched(obj):
             return by_attributes(obj, self._plain)
-        if type(reduction) is tuple:
-            reduction = self.with_hidden(obj, reduction)
+        if self._hidden_links is not None and type(reduction) is tuple and (hidden := self.hidden(obj, reduction)):
+            reduction = self._hidden_links.with_linked(obj, reduction, hidden)
         if held is None:
             return reduction
         whole = self.decompose(obj) if reduction is NotImplemented else reduction
         return with_shared_attributes(obj, whole, held) if makes_anew(obj, whole) else reduction
 
-    def with_hidden(self, obj: Any, reduction: tuple[Any, ...]) -> Reduction:
-        """A reduction, with what it hides and what is known by now to be stored anyway."""
-        if self._hidden_links is None or not (hidden := self.hidden(obj, reduction)):
-            return reduction
-        return self._hidden_links.with_linked(obj, reduction, hidden)
+    def with_left(self, obj: Any, reduction: tuple[Any, ...], left: list[tuple[str, Any]]) -> Reduction:
+        """A reduction that may hide these attributes, with what of them is known by now to be stored anyway."""
+        hidden = {} if self._hidden_links is None else hidden_among(left, reduction)
+        return self._hidden_links.with_linked(obj, reduction, hidden) if self._hidden_links and hidden else reduction
 
     def hidden(self, obj: Any, reduction: Sequence[Any]) -> dict[str, Any]:
         """Attributes that show what this reduction does not tell, and that a load can give back."""

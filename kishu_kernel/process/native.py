@@ -91,11 +91,9 @@ peek: Callable[[Any], dict[str, Any] | None] = _nothing if WALKER is None else W
 untouched: Callable[[Any], bool] = _no if WALKER is None else WALKER.untouched
 """Whether `peek` would give something."""
 
-told_state: Callable[[Any], dict[str, Any] | tuple[dict[str, Any]] | None] = (
-    _nothing if WALKER is None else WALKER.told_state
-)
-"""What the `__getstate__` of an instance gives, where it has all attributes; in a tuple, where it may have another
-value of one. None: ask in full. Asked of types that `objects.told_states` names."""
+told_state: Callable[[Any], Any] = _nothing if WALKER is None else WALKER.told_state
+"""What the `__getstate__` of an instance gives, where it has all attributes; in a tuple with a list of names and
+values, where it may have others of these. None: ask in full. Asked of types that `objects.told_states` names."""
 
 settle: Callable[[list[Any]], None] = _nothing if WALKER is None else WALKER.settle
 """Makes instances that were loaded, and that nobody has seen yet, as fast as those that their class makes."""

@@ -125,6 +125,7 @@ def test_a_state_that_leaves_something_out_is_asked_for_in_full() -> None:
     state = native.told_state(title)
     assert type(state) is tuple  # it may hide who draws it
     assert state[0]["_renderer"] is None
+    assert ("_renderer", title._renderer) in state[1]
     assert native.told_state(_figure().axes[0].xaxis.get_transform()) is not None
     shared = vars(title)
     assert native.told_state(title) is None

@@ -7,7 +7,7 @@ the id of a freed one would name another.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf, WalkAb
 from kishu_kernel.detect.walk.twins import Links, Twin, chosen
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
-from kishu_kernel.objects.hidden_links import ids_of, leads_to
+from kishu_kernel.objects.hidden_links import hidden_among, ids_of, leads_to
 from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
@@ -294,8 +294,16 @@ class Walk:
 
     def note_hidden(self, obj: Any, reduction: Sequence[Any]) -> None:
         """Notes what an object's attributes show and its reduction hides."""
-        number = self.memo.get(id(obj))
-        if number is not None and (hidden := self.reducer.hidden(obj, reduction)):
+        if id(obj) in self.memo:
+            self._note(obj, self.reducer.hidden(obj, reduction))
+
+    def note_left(self, obj: Any, reduction: Sequence[Any], left: list[tuple[str, Any]]) -> None:
+        """The same, where these attributes are all that may be."""
+        self._note(obj, hidden_among(left, reduction))
+
+    def _note(self, obj: Any, hidden: Mapping[str, Any]) -> None:
+        if hidden:
+            number = self.memo[id(obj)]
             self.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
 
     def is_counted(self, kind: type) -> bool:

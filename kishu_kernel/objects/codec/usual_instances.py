@@ -62,7 +62,8 @@ def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type
         if kind in by_state and (state := told_state(obj)) is not None:
             if type(state) is dict:
                 return make_empty, (kind,), state, None, None
-            return reducer.with_hidden(obj, (make_empty, (kind,), *state, None, None))
+            state, left = state
+            return reducer.with_left(obj, (make_empty, (kind,), state, None, None), left)
         if kind in in_table:
             return reduce_whole(obj)
         if kind in without_place:
