@@ -24,7 +24,7 @@ from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
 from kishu_kernel.detect.definite_assignment import bound_before_read, magic_call
 from kishu_kernel.detect.magic_access import read_magic, readings
 from kishu_kernel.detect.memo_by_code import cached_by_code
-from kishu_kernel.detect.read_only_code import names_only_identified
+from kishu_kernel.detect.read_only_code import may_identify, names_only_identified
 from kishu_kernel.model import EVERYTHING, Access
 
 # Builtins that reach the namespace by text or as a whole. As attributes they mean something else:
@@ -132,7 +132,7 @@ def _tree_access(tree: ast.Module) -> Access:
         bound = bound_before_read(tree.body, _nested_names, _magic_access)
     except (RecursionError, SyntaxError, ValueError):
         bound = set()  # doubt means input
-    return replace(access, inputs=access.names - bound)
+    return replace(access, inputs=access.names - bound) if bound else access
 
 
 def _judge(mentions: Mentions) -> Access:
@@ -161,15 +161,18 @@ def _judge(mentions: Mentions) -> Access:
     removes_parts = mentions.changes_parts or not _REMOVES_PARTS.isdisjoint(loads | looked_up)
     assigned = _assigned(mentions, loads | looked_up)
     reached_by = frozenset(attributes | mentions.words)
-    access = Access(
-        spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts, assigned=assigned, looked_up=reached_by
-    )
     imports = frozenset(name.partition(".")[0] for name in mentions.imports)
     if not _IMPORTING.isdisjoint(loads | attributes):
         imports |= mentions.words
+    access = Access(
+        *(spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts),
+        assigned=assigned,
+        looked_up=reached_by,
+        imports=imports,
+    )
     for call in mentions.magics:
         access |= _magic_access(call)
-    return replace(access, inputs=access.names, imports=access.imports | imports)
+    return replace(access, inputs=access.names) if mentions.magics else access
 
 
 def _assigned(mentions: Mentions, names: set[str]) -> frozenset[str]:
@@ -265,9 +268,19 @@ def _known_access(source: str) -> Access:
 
 
 def _access_of_cell(source: str) -> Access:
+    if not may_identify(source):
+        mentions = Mentions()
+        try:
+            mentions.add(compile(source, _FILENAME, "exec", _FLAGS, dont_inherit=True))
+        except (SyntaxError, ValueError):  # it may still parse
+            pass
+        else:
+            if not mentions.binds and not mentions.magics:  # nothing is bound before it is read
+                return _judge(mentions)
     tree = _parse(source)
     access = _tree_access(tree)
-    return replace(access, read_only=access.names & names_only_identified(tree))
+    read_only = access.names & names_only_identified(tree) if may_identify(source) else None
+    return replace(access, read_only=read_only) if read_only else access
 
 
 def _without_own_warnings(analyse: Callable[[_Given], _Found], given: _Given) -> _Found:

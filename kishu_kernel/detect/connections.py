@@ -12,6 +12,8 @@ from kishu_kernel.model import Names, covariable
 
 def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
     """Maximal sets of names whose reachable objects are connected. Sorted."""
+    if len(prints) == 1 and all(each.token is None for each in prints.values()):
+        return [tuple(prints)]  # as of most cells
     hubs = hubs_of(prints)
     prints = {**prints, **hubs}
     parent = {name: name for name in prints}

@@ -34,7 +34,7 @@ from kishu_kernel.process.memory import overlaps
 
 
 class Fingerprinter:
-    """Takes the fingerprints of one judgement; memory that several variables share is hashed once.
+    """Takes the fingerprints of one judgement, while no code runs; what several variables share is looked at once.
 
     Args:
         sequences: of earlier fingerprints, to be recognised.
@@ -57,7 +57,9 @@ class Fingerprinter:
         self._shared = Shared(
             table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound, uncounted=uncounted
         )
-        self._without_bound = replace(self._shared, bound=None, hubs={})
+        self._without_bound: Shared | None = None
+        self._taken: dict[int, tuple[Any, Fingerprint]] = {}
+        """Of objects that are no atoms, by their ids: several variables may be bound to one."""
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
@@ -66,11 +68,16 @@ class Fingerprinter:
             atom = ATOMS.get(kind) if type(kind) is type else None
         except Exception:  # a class that has no hash
             atom = None
-        return self._walked(obj) if atom is None else Fingerprint(digest(atom(obj)))
+        if atom is not None:
+            return Fingerprint(digest(atom(obj)))
+        if id(obj) not in self._taken:
+            self._taken[id(obj)] = obj, self._walked(obj)
+        return self._taken[id(obj)][1]
 
     def _walked(self, obj: Any) -> Fingerprint:
         found = ObjectWalk(self._shared).run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
+            self._without_bound = self._without_bound or replace(self._shared, bound=None, hubs={})
             found = ObjectWalk(self._without_bound).run(obj)
         bound = self._shared.bound
         return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))
@@ -83,6 +90,8 @@ def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> 
         prints: fingerprints by name; there may be more than `names`.
     """
     members = {name: prints[name] for name in names}
+    if len(members) == 1 and not (taken := next(iter(members.values()))).hubs:
+        return taken.digest
     members.update(hubs_of(members))
     if len(members) == 1:
         [taken] = members.values()

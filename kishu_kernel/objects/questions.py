@@ -42,7 +42,7 @@ def is_hub(kind: type) -> bool:
     return registry.find("hubs", kind) is not None
 
 
-def library_globals_of(kind: type, known: dict[object, set[int]]) -> set[int]:
+def library_globals_of(kind: type, known: dict[object, set[int]]) -> list[set[int]]:
     """Ids of objects that belong to the library of this class, whoever refers to them. See `globals_of_class`."""
     found = globals_of_class(kind, known)
     for library in registry.of(kind):
@@ -50,7 +50,7 @@ def library_globals_of(kind: type, known: dict[object, set[int]]) -> set[int]:
             known[library] = set()
             with suppress(UnknownError):
                 known[library] = ids_of_held(library.statics())
-        found |= known[library]
+        found.append(known[library])
     return found
 
 

@@ -43,7 +43,8 @@ def _type_name(kind: type) -> str:
 def _summary(obj: Any) -> str:
     kind = type(obj)
     try:
-        if _is_brief(obj) or (kind in _ROWS and len(obj) <= _ITEMS and all(map(_is_brief, obj))):
+        known = type(kind) is type  # to look another one up may run code of its metaclass
+        if known and (_is_brief(obj) or (kind in _ROWS and len(obj) <= _ITEMS and all(map(_is_brief, obj)))):
             text = repr(obj)
             if len(text) <= _WIDTH:
                 return text
@@ -53,7 +54,7 @@ def _summary(obj: Any) -> str:
             return f"module {module_contents(obj).get('__name__')}"
         if derives(kind, type):
             return f"class {qualified_name(obj)}"
-        if type(kind) is not type:  # to look it up may run code of its metaclass
+        if not known:
             return qualified_name(kind) if has_active_metaclass(kind) else _shaped(obj)
         if is_atom(obj):
             return _short.repr(obj)
@@ -72,6 +73,8 @@ def _summary(obj: Any) -> str:
 def _is_brief(obj: Any) -> bool:
     """Whether its text is short for sure, but for what a string has to escape: then it is what `reprlib` gives."""
     kind = type(obj)
+    if type(kind) is not type:
+        return False
     if kind is int:
         return bool(obj.bit_length() <= _BRIEF_BITS)
     return kind in _BRIEF or (kind is str and len(obj) < _WIDTH)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from kishu_kernel.ambient.keeper import Move
+from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
@@ -219,6 +219,7 @@ class Checkouts:
                 )
         finally:
             self.under_way = False
+            self._cells.note_other_code()
 
     def _store_changes(self, start: _Start) -> None:
         """What has changed since the last checkpoint gets one of its own, lest the checkout loses it.

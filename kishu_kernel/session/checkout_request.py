@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kishu_kernel.ambient.keeper import Move
+from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import LostError, PlanChangedError, SideEffectsError
 from kishu_kernel.history.graph import Lookup

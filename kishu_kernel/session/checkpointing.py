@@ -37,12 +37,14 @@ class FinishedCell:
     Attributes:
         access: what it may have touched.
         outside: what it may have touched that its code does not explain.
+        contained: it ran nothing but its own code, on plain data, and nothing else ran.
     """
 
     run: CellRun
     access: Access
     outside: Access
     outputs: Outputs
+    contained: bool = False
 
 
 class Checkpointer:
@@ -98,9 +100,10 @@ class Checkpointer:
         variables = self._names.variables()
         background = self._cells.background_access()
         outside = self._cells.unchecked | finished.outside | background
-        judgement = self._ledger.judge(finished.access, variables, outside, self._cells.subshell_access())
+        contained = finished.contained and outside == NOTHING
+        judgement = self._ledger.judge(finished.access, variables, outside, self._cells.subshell_access(), contained)
         checkpoint = self._ledger.take_checkpoint(finished.run, judgement, variables, finished.outputs)
-        self._cells.mark_checked(finished.access | finished.outside)
+        self._cells.mark_checked(finished.access | finished.outside, looked=True)
         if background.dynamic:  # it goes on meanwhile
             self.await_buffers(EVERYTHING)
         return checkpoint

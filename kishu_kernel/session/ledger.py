@@ -104,10 +104,15 @@ class Ledger:
     # -- what has changed ------------------------------------------------------------------------
 
     def judge(
-        self, access: Access, variables: Mapping[str, Any], outside: Access = NOTHING, running: Access = NOTHING
+        self,
+        access: Access,
+        variables: Mapping[str, Any],
+        outside: Access = NOTHING,
+        running: Access = NOTHING,
+        contained: bool = False,
     ) -> Judgement:
         """What has changed since the last checkpoint, as in `Detector.judge`."""
-        return self._detector.judge(access, variables, outside=outside, running=running)
+        return self._detector.judge(access, variables, outside=outside, running=running, contained=contained)
 
     def narrow_to_changed(self, outside: Access, variables: Mapping[str, Any]) -> Access:
         """Of what something else than a cell may have touched, what has changed."""

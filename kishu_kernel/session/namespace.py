@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
 from kishu_kernel.session.module_data import ModuleData, ModulesSnapshot
 
@@ -74,7 +75,7 @@ class _KindsOfNames:
 
     Attributes:
         internal: those that IPython and frontends rebind all the time, whatever they are bound to.
-        doubtful: others that may be IPython's.
+        doubtful: others that may be IPython's, because of their names alone.
         results: `_1`, `_2`, ..., in the order in which they were first seen.
     """
 
@@ -86,21 +87,18 @@ class _KindsOfNames:
 
     def sort(self, live: dict[Any, Any]) -> bool:
         """Sorts the names that are new. False where one is not a plain `str`: then nothing here says anything."""
-        names = list(dict.keys(live))
-        if set(map(type, names)) - _PLAIN:
+        new = unsorted(live, self._sorted)
+        if new is None:
             return False
-        for name in [each for each in names if each not in self._sorted]:
+        for name in new:
             self._sorted.add(name)
             if is_result(name):
                 self.results[name] = None
             elif name in _REBOUND or _INTERNAL_PATTERN.fullmatch(name):
                 self.internal.add(name)
-            if name[:1] in ("_", "I", "O") and name not in self.internal:
+            elif name[:1] in ("_", "I", "O"):
                 self.doubtful.add(name)
         return True
-
-
-_PLAIN = {str}
 
 
 class UserNamespace:
@@ -143,7 +141,10 @@ class UserNamespace:
         found = dict.copy(self.live)
         for name in found.keys() & self._kinds.internal:
             del found[name]
-        for doubtful in (self._kinds.doubtful, self._injected.keys(), self._hidden.keys()):
+        for name, obj in [*self._hidden.items()]:
+            if found.get(name, _ABSENT) is obj and not is_result(name):
+                del found[name]
+        for doubtful in (self._kinds.doubtful, self._injected.keys()):
             for name in found.keys() & doubtful:
                 if self._is_injected(name, found[name]):
                     del found[name]
@@ -178,14 +179,18 @@ class UserNamespace:
 
     def aliases(self) -> dict[str, str]:
         """The output aliases that IPython still binds -> the name of the result that holds the same object."""
-        bound = {name: dict.get(self.live, name, self) for name in OUTPUT_ALIASES}
-        found = {
-            name: NOTHING_DISPLAYED for name, obj in bound.items() if type(obj) is str and obj == NOTHING_DISPLAYED
-        }
-        results = {id(obj): name for name, obj in self._results()}
-        for name, obj in bound.items():
-            if id(obj) in results:
-                found[name] = results[id(obj)]
+        found: dict[str, str] = {}
+        results = [*self._results()]
+        for alias in OUTPUT_ALIASES:
+            obj = dict.get(self.live, alias, _ABSENT)
+            if obj is _ABSENT:
+                continue
+            newest_first = (name for name in reversed(results) if dict.get(self.live, name, _ABSENT) is obj)
+            result = next(newest_first, None)
+            if result is not None:
+                found[alias] = result
+            elif type(obj) is str and obj == NOTHING_DISPLAYED:
+                found[alias] = NOTHING_DISPLAYED
         return found
 
     def references(self, names: Iterable[str]) -> Counter[int]:
@@ -198,11 +203,11 @@ class UserNamespace:
         shown = [obj for number, obj in dict.items(self._out()) if f"_{number}" in known]
         return Counter(map(id, (*(obj for name, obj in self._bound() if name in known), *hidden, *shown)))
 
-    def _results(self) -> Iterable[tuple[str, Any]]:
-        if not self._kinds.sort(self.live):
-            return [(name, obj) for name, obj in self._bound() if is_result(name)]
-        found = ((name, dict.get(self.live, name, _ABSENT)) for name in self._kinds.results)
-        return [(name, obj) for name, obj in found if obj is not _ABSENT]
+    def _results(self) -> Iterable[str]:
+        """Names of results; some may not be bound any more."""
+        if self._kinds.sort(self.live):
+            return self._kinds.results
+        return [name for name, _ in self._bound() if is_result(name)]
 
     @contextmanager
     def rebinding(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> Iterator[None]:

@@ -11,20 +11,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from kishu_kernel.ambient.keeper import AmbientState, Move
+from kishu_kernel.ambient.keeper import AmbientState
+from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.sequence_cache import CheckoutReuse, PayloadReuse
 from kishu_kernel.errors import LoadError, ReplayError, UntrustedError
 from kishu_kernel.history.references import References
-from kishu_kernel.model import (
-    CheckpointId,
-    LoadStep,
-    Names,
-    Plan,
-    ReplayMode,
-    ShownPlan,
-    State,
-    Version,
-)
+from kishu_kernel.model import CheckpointId, LoadStep, Names, Plan, ReplayMode, ShownPlan, State, Version
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable

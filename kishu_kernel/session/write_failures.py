@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from kishu_kernel.ambient.keeper import Known
+from kishu_kernel.ambient.values import Known
 from kishu_kernel.detect.knowledge import KnowledgeSnapshot
 from kishu_kernel.model import NO_DIGEST, Checkpoint, CheckpointId, Names, State, VersionRecord
 

@@ -86,7 +86,10 @@ class ObjectWalk(Walk):
         """How instances of a type not met before are walked."""
         if kind not in self.statics:
             self.statics[kind] = library_globals_of(kind, self.shared.held_by_libraries)
-        self.static |= self.statics[kind]
+        for held in self.statics[kind]:
+            if id(held) not in self.static_parts:  # most types of one library's have bases and modules in common
+                self.static_parts.add(id(held))
+                self.static |= held
         if is_untraversable(kind):
             if is_fingerprint_only(kind):
                 return walk_widget

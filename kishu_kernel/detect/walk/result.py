@@ -53,6 +53,11 @@ class Fingerprint:
     kinds: frozenset[type] = frozenset()
     token: bytes | None = None
 
+    @property
+    def leads_nowhere(self) -> bool:
+        """No code of the notebook or of own modules can be reached from it, and no class that has a variable."""
+        return not (self.codes or self.dynamic or self.modules or self.classes)
+
 
 TokenOf = Callable[[type], bytes | None]
 """Tells the tokens of classes that variables are bound to: what refers to one of them refers to that variable."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kishu_kernel.detect.atoms import ATOMS, digest
@@ -53,7 +53,7 @@ class Shared:
 
     table: ReductionTable
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    statics: dict[type, set[int]] = field(default_factory=dict)
+    statics: dict[type, list[set[int]]] = field(default_factory=dict)
     held_by_libraries: dict[object, set[int]] = field(default_factory=dict)
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
@@ -83,6 +83,7 @@ class Walk:
         self.hashes = shared.hashes
         self.statics = shared.statics
         self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
+        self.static_parts: set[int] = set()  # ids of the sets that are in it
         self.twin = shared.twin
         self.parts = shared.twin.parts()
         self.memo = shared.twin.memo()
@@ -125,8 +126,8 @@ class Walk:
 
     def run(self, root: Any) -> Fingerprint:
         """Walks everything reachable from `root`."""
-        key = id(root)
-        if not is_hub(type(root)):
+        key, kind = id(root), type(root)
+        if (type(kind) is type and kind in self.handlers) or not is_hub(kind):  # most variables are containers
             return self._run(root)
         known = self.shared.hubs.get(key)
         if known is None:
@@ -141,21 +142,20 @@ class Walk:
         self._walk(root, constants)
         hidden = self._walk_hidden(constants) if self.hidden else {}
         self.parts.append(overlaps(self.ranges))
-        found = Fingerprint(
-            Digest(b""),
-            self._links() if constants or self.attributes else self.memo,
-            hidden,
-            frozenset(self.labels),
-            tuple(self.ranges),
-            frozenset(self.codes),
-            tuple(dict.fromkeys(self.opaque)),
-            self.dynamic,
-        )
+        links = self._links() if constants or self.attributes else self.memo
+        labels, ranges, codes = frozenset(self.labels), tuple(self.ranges), frozenset(self.codes)
+        opaque, dynamic = tuple(dict.fromkeys(self.opaque)), self.dynamic
         for obj in constants:  # of libraries: what they hold counts, and links nothing
             self._walk(obj, None)
-        return replace(
-            found,
-            digest=Digest(self.parts.digest()),
+        return Fingerprint(
+            Digest(self.parts.digest()),
+            links,
+            hidden,
+            labels,
+            ranges,
+            codes,
+            opaque,
+            dynamic,
             kept=tuple(self.kept),
             sequences=tuple(self.sequences),
             hubs=tuple(self.hubs.values()),

@@ -22,6 +22,7 @@ from kishu_kernel.frontend.shell.background_code import BackgroundCode
 from kishu_kernel.frontend.shell.cell_finder import CellFinder
 from kishu_kernel.frontend.shell.cell_runner import ShellRunner
 from kishu_kernel.frontend.shell.cell_transform import reuse_transformed, transformed
+from kishu_kernel.frontend.shell.contained_cells import ContainedCells
 from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
 from kishu_kernel.frontend.shell.recorded_cell import RecordedCell, RecordedCells, not_run
@@ -94,6 +95,7 @@ class TrackedShell:
             settings.rules,
             self.progress.show,
             trials=settings.effects,
+            contained=ContainedCells(shell, self._event_callbacks).is_contained,
         )
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
         self._announcement = Announcement(self._id, _connection_file(shell))
