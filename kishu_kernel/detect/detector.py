@@ -16,7 +16,7 @@ from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
-from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
+from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.questions import current_objects, is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
@@ -289,8 +289,8 @@ class Detector:
         Raises:
             WalkAbandoned: `should_stop` said so.
         """
-        known, bindings = self._knowledge.known[names], self._knowledge.bindings
-        if any(name not in variables or bindings.get(name) != id(variables[name]) for name in names):
+        known = self._knowledge.known[names]
+        if not self._has_same_objects(names, variables):
             return False
         of = Fingerprinter(self._table, known.sequences, should_stop, bound=self.bound_classes(variables))
         prints = {name: of.take(variables[name]) for name in names}
@@ -303,6 +303,16 @@ class Detector:
                 names, replace(known, current=known_covariable(names, prints, current_objects().ids).current)
             )
         return True
+
+    def is_all_known(self, names: Names, digest: Digest, variables: Mapping[str, Any]) -> bool:
+        """Whether a co-variable with this digest still is what is known of it, so that `is_unchanged` need not look."""
+        known = self._knowledge.known.get(names)
+        same = known is not None and known.digest == digest and known.current is not None
+        return same and self._has_same_objects(names, variables)
+
+    def _has_same_objects(self, names: Names, variables: Mapping[str, Any]) -> bool:
+        bindings = self._knowledge.bindings
+        return all(name in variables and bindings.get(name) == id(variables[name]) for name in names)
 
     def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
         """Takes a co-variable as it is now for unchanged: from now on it is compared with this.

@@ -37,6 +37,8 @@ class Audit:
         self._loaded: dict[Names, CheckpointId] = {}
         """Co-variables that a checkout has loaded: their stored digests are believed so far."""
         self._checked_at: dict[Names, int] = {}
+        self._seen_unchanged: set[Names] = set()
+        """Co-variables that somebody else has looked at since the last checkpoint."""
         self._checks = 0
         self.changes_found = 0
 
@@ -44,6 +46,13 @@ class Audit:
         """A checkpoint was taken: the audit begins again."""
         self._judged = self._ledger.judged
         self._queue = None
+        self._seen_unchanged.clear()
+
+    def note_unchanged(self, names: Names) -> None:
+        """Somebody else has walked this co-variable, and it is what it was."""
+        self._seen_unchanged.add(names)
+        self._checks += 1
+        self._checked_at[names] = self._checks
 
     def note_loaded(self, versions: Iterable[Version]) -> None:
         """A checkout has loaded these versions."""
@@ -64,7 +73,10 @@ class Audit:
             state = self._ledger.state
             self._checked_at = {names: at for names, at in self._checked_at.items() if names in state}
             self._loaded = {names: id for names, id in self._loaded.items() if state.get(names) == id}
-            order = sorted(state.keys() - self._judged, key=lambda names: (self._checked_at.get(names, 0), names))
+            order = sorted(
+                state.keys() - self._judged - self._seen_unchanged,
+                key=lambda names: (self._checked_at.get(names, 0), names),
+            )
             self._queue = deque(order)
         return self._queue
 
@@ -74,7 +86,7 @@ class Audit:
         Raises:
             WalkAbandoned: `should_stop` said so.
         """
-        if names not in self._ledger.state:  # since the queue was made, it was joined with others
+        if names not in self._ledger.state or names in self._seen_unchanged:  # it was joined with others meanwhile
             return
         loaded_from = self._loaded.pop(names, None)
         self._checks += 1

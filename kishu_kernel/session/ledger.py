@@ -28,6 +28,7 @@ from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
     Delta,
+    Digest,
     Names,
     Payload,
     Plan,
@@ -283,6 +284,10 @@ class Ledger:
     ) -> bool:
         """Whether a co-variable still is what its version says, as in `Detector.is_unchanged`."""
         return self._detector.is_unchanged(names, variables, should_stop, certain=certain)
+
+    def is_all_known(self, names: Names, digest: Digest, variables: Mapping[str, Any]) -> bool:
+        """Whether `is_unchanged` need not look, as in `Detector.is_all_known`."""
+        return self._detector.is_all_known(names, digest, variables)
 
     def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
         """Takes a co-variable as it is now for unchanged, as in `Detector.accept`."""

@@ -51,7 +51,7 @@ class ThinkTime:
         self._loads = IsolatedLoads(ledger, table)
         self._audit = Audit(ledger, table, self._loads)
         self._registrations = RegistrationSearch(ledger, table)
-        self._trials = TrialLoads(ledger, table, self._loads, tell)
+        self._trials = TrialLoads(ledger, table, self._loads, tell, self._audit.note_unchanged)
         self._checkpoint: CheckpointId | None = None
         """The one whose audit is not finished."""
         self._used = 0.0

@@ -72,18 +72,25 @@ class TrialLoads:
 
     Args:
         tell: shows a sentence to the user.
+        note_unchanged: is told of co-variables that are seen to be what they were.
 
     Attributes:
         failures_found: how many versions did not come back as they were.
     """
 
     def __init__(
-        self, ledger: Ledger, table: ReductionTable, loads: IsolatedLoads, tell: Callable[[str], None]
+        self,
+        ledger: Ledger,
+        table: ReductionTable,
+        loads: IsolatedLoads,
+        tell: Callable[[str], None],
+        note_unchanged: Callable[[Names], None],
     ) -> None:
         self._ledger = ledger
         self._table = table
         self._loads = loads
         self._tell = tell
+        self._note_unchanged = note_unchanged
         self._queue: deque[tuple[Version, VersionRecord]] = deque(maxlen=QUEUED_AT_MOST)
         self._tried: dict[Names, _Tried] = {}
         self._inexact: set[str] = set()
@@ -159,6 +166,8 @@ class TrialLoads:
             if version.checkpoint == newest:
                 self._ledger.accept(record.names, variables)
             return
+        if self._ledger.is_all_known(record.names, record.digest, variables):
+            self._note_unchanged(record.names)
         if not before:  # a class by itself: there are no objects that could come back without an attribute
             self._tried[record.names] = _Tried(time.perf_counter() - started, types)
             self._come_back |= held

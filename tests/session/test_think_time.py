@@ -294,3 +294,23 @@ def test_what_was_compared_for_the_checkpoint_is_not_audited(
     assert ("other",) in looked_at
     assert ("read",) not in looked_at
     assert newest.audited
+
+
+def test_what_a_trial_has_compared_is_not_audited(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[tuple[str, ...]] = []
+    is_unchanged = Ledger.is_unchanged
+
+    def noting(self: Ledger, names: tuple[str, ...], *rest: Any, **options: Any) -> bool:
+        looked_at.append(names)
+        return is_unchanged(self, names, *rest, **options)
+
+    monkeypatch.setattr(Ledger, "is_unchanged", noting)
+    notebook.ok("from collections import OrderedDict as D\nx = D(v=[1]); x.note = [2]; plain = [[1]]")
+    notebook.ok("y = 1")
+    newest = think(notebook)
+    assert ("plain",) in looked_at
+    assert ("x",) not in looked_at
+    assert newest.audited
+    notebook.ok("z = 1")
+    think(notebook)
+    assert ("x",) in looked_at
