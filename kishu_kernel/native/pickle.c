@@ -142,13 +142,46 @@ met(Pickling *p, PyObject *obj)
 
 /* -- atoms -------------------------------------------------------------------------------------------- */
 
+/* One of more than 64 bits. By C alone: what the collector tracks might start a collection. */
+static int
+save_large_int(Pickling *p, PyObject *obj, int negative)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    Py_ssize_t length = PyLong_AsNativeBytes(obj, NULL, 0, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
+#else
+    Py_ssize_t length = (Py_ssize_t)(_PyLong_NumBits(obj) / 8 + 1);
+#endif
+    if (length <= 0 || length > 0x7fffffff) {
+        return length < 0 ? FAILED : NOT_PLAIN;
+    }
+    unsigned char *data = PyMem_Malloc((size_t)length);
+    if (data == NULL) {
+        PyErr_NoMemory();
+        return FAILED;
+    }
+#if PY_VERSION_HEX >= 0x030D0000
+    int done = PyLong_AsNativeBytes(obj, data, length, Py_ASNATIVEBYTES_LITTLE_ENDIAN) < 0 ? FAILED : WRITTEN;
+#else
+    int done = _PyLong_AsByteArray((PyLongObject *)obj, data, (size_t)length, 1, 1) < 0 ? FAILED : WRITTEN;
+#endif
+    if (done == WRITTEN && negative && data[length - 1] == 0xff && data[length - 2] & 0x80) {
+        length--; /* the byte before it has the sign, too */
+    }
+    if (done == WRITTEN) {
+        done = length < 256 ? put_number(p, 0x8a, (uint64_t)length, 1) : put_number(p, 0x8b, (uint64_t)length, 4);
+    }
+    done = done == WRITTEN ? put(p, data, (size_t)length) : done;
+    PyMem_Free(data);
+    return done;
+}
+
 static int
 save_int(Pickling *p, PyObject *obj)
 {
     int overflow = 0;
     long long value = PyLong_AsLongLongAndOverflow(obj, &overflow);
     if (overflow) {
-        return NOT_PLAIN;
+        return save_large_int(p, obj, overflow < 0);
     }
     if (value <= 0x7fffffffLL && value >= -0x7fffffffLL - 1) {
         uint32_t bits = (uint32_t)(int32_t)value;

@@ -139,8 +139,8 @@ def _version_record(
             for name in result.names
         ),
         calls=bool(known.deferred or known.modules) or known.dynamic,
-        requires=tuple(sorted(token.hex() for token in known.requires)),
-        provides={token.hex(): name for token, name in known.provides.items()},
+        requires=tuple(sorted(token.hex() for token in known.requires)) if known.requires else (),
+        provides={token.hex(): name for token, name in known.provides.items()} if known.provides else {},
         left_out=result.left_out if isinstance(result, Payload) else (),
     )
 

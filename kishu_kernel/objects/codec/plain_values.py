@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
 from typing import Any
+
+from kishu_kernel.process.native import WALKER
 
 LONGEST = 1 << 16
 """Bytes. A longer one would be lost work if an object is met at its end."""
@@ -36,14 +37,19 @@ class _PlainPickler(pickle.Pickler):
         raise _NotPlainError
 
 
-def plain_stream(objects: Mapping[str, Any]) -> bytes | None:
-    """The pickle stream of these variables; None where they are not plain, or not small. Runs no code of theirs.
+def plain_stream(objects: dict[str, Any]) -> bytes | None:
+    """The pickle stream of these variables; None where they are not plain. Runs no code of theirs.
+
+    Without the native module, None where they are not small, too.
 
     Args:
         objects: in the order in which they are to be pickled.
     """
     if not all(type(obj) in _PLAIN for obj in objects.values()):
         return None
+    if WALKER is not None:
+        found = WALKER.pickle(objects, {})
+        return found[0] if type(found) is tuple else None
     file = _Short()
     try:
         _PlainPickler(file, 5).dump(objects)

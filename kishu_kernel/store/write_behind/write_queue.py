@@ -95,16 +95,8 @@ class WriteQueue:
     def _enqueue(self, job: Job, waiting: int, held: int) -> None:
         """Take a job; wait for room. StoreError as in `raise_failure`, and where the store is closed."""
         with self._locked():
-            self._arriving.append(job)  # while it waits for room its record can be written already
-            try:
-                if not self._may_take(waiting, held):
-                    self._changed.notify_all()  # it is not the time to wait for more
-                    self._changed.wait_for(lambda: self._may_take(waiting, held))
-            except KeyboardInterrupt:
-                if not job.recorded:  # else it comes too late
-                    raise
-            finally:
-                self._arriving.remove(job)
+            if not self._may_take(waiting, held):
+                self._wait_for_room(job, waiting, held)
             self.raise_failure()
             self._check_open()
             self._jobs.append(job)
@@ -116,6 +108,17 @@ class WriteQueue:
                 self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
+
+    def _wait_for_room(self, job: Job, waiting: int, held: int) -> None:
+        self._arriving.append(job)  # its record can be written meanwhile
+        try:
+            self._changed.notify_all()  # it is not the time to wait for more
+            self._changed.wait_for(lambda: self._may_take(waiting, held))
+        except KeyboardInterrupt:
+            if not job.recorded:  # else it comes too late
+                raise
+        finally:
+            self._arriving.remove(job)
 
     def _may_take(self, waiting: int, held: int) -> bool:
         return not self._jobs or self._failure is not None or self._closed or self._has_room(waiting, held)
@@ -375,13 +378,11 @@ class WriteQueue:
 
     # -- locking ---------------------------------------------------------------------------------
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """The lock. A forked child must not even try it: the thread that held it does not exist there."""
+    def _locked(self) -> threading.Condition:
+        """The lock, to be entered. A forked child must not even try it: who held it does not exist there."""
         if os.getpid() != self._pid:
             raise StoreError("a forked process cannot use the store of its parent")
-        with self._changed:
-            yield
+        return self._changed
 
     @contextmanager
     def _urgently(self) -> Iterator[None]:

@@ -65,6 +65,7 @@ NATIVE = {
     "a set": "x = {str(i) for i in range(5000)}; y = frozenset(range(3000))",
     "long texts": "x = ['a' * n for n in (255, 256, 65535, 65536, 70000)] + ['é' * 40000, b'b' * 65536, b'c' * 256]",
     "numbers": "x = [s * 2**k + d for k in range(62) for d in (-1, 0, 1) for s in (1, -1)] + [0.1, float('nan'), -0.0]",
+    "large": "x = [s * 2**k + d for k in (*range(62, 99), 2039, 2040, 9000) for d in (-1, 0, 1) for s in (1, -1)]",
     "surrogates": "x = ['\\ud800', 'é', '日本', 'x' * 300, '\\U0001f600' * 100]",
 }
 if sys.version_info >= (3, 11):  # before, an empty dictionary is written, too
@@ -92,7 +93,6 @@ OTHERS = {
     "attributes that two hold": "class P: pass\nx, y = P(), P(); x.a = 1; y.__dict__ = x.__dict__",
     "a list of a class of its own": "class L(list): pass\nx = [L([1, 2])]; x[0].a = 1",
     "a metaclass": "class M(type):\n    def __hash__(cls): raise ValueError\nclass P(metaclass=M): pass\nx = [P()]",
-    "large numbers": "x = [2 ** 70, -2 ** 64]",
     "a function": "def f(): return 1\nx = [f]",
     "an exception": "x = [ValueError(1)]",
     "an enum": "import enum\nclass E(enum.Enum):\n    A = 1\nx = [E.A]",
