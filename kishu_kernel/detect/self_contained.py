@@ -20,7 +20,7 @@ from kishu_kernel.model import Access
 from kishu_kernel.process.native import WALKER
 
 _MOST = 10_000
-"""Objects that are looked at behind one name; some 30 microseconds."""
+"""Objects that are looked at behind one name; some 100 microseconds."""
 
 _MOST_IN_PYTHON = 200
 
