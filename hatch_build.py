@@ -1,18 +1,23 @@
-"""Builds the JupyterLab extension and puts it into the wheel; run as a script, builds and checks it only.
+"""Builds the JupyterLab extension and the native walker, and puts them into the wheel; run as a script, the former.
 
-Law: the kernel never waits for it. Where there is no Node, or no network, the wheel is made without the extension and
-says so in one line. What was built from the same sources is reused, whatever the times of the files are.
+Law: the kernel never waits for them. Where there is no Node, no compiler or no network, the wheel is made without what
+needs it, and says so in one line. The extension that was built from the same sources is reused, whatever the times of
+the files are.
 
 KISHU_LABEXTENSION=1: without it no wheel is made, and editable installs build it, too; 0: it is left out.
+KISHU_PURE=1: the native walker is left out; 0: without it no wheel is made.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import runpy
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +28,7 @@ except ModuleNotFoundError:  # run as a script, by a Python that builds nothing
     BuildHookInterface = object  # type: ignore[assignment,misc]
 
 SWITCH = "KISHU_LABEXTENSION"
+PURE = "KISHU_PURE"
 SHARED = "share/jupyter/labextensions/kishu-kernel"
 
 _STAMP = ".sources"
@@ -33,7 +39,7 @@ _INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retrie
 
 
 class NotBuilt(Exception):
-    """Why there is no extension, as the end of a sentence."""
+    """Why something is not there, as the end of a sentence."""
 
 
 class Extension:
@@ -117,11 +123,71 @@ class Extension:
             raise NotBuilt(f"{said} failed: {''.join(told[:1])}")
 
 
+class NativeWalker:
+    """The C sources below `root`, of which a module for this Python is built."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.sources = root / "kishu_kernel" / "native"
+        self.name = f"walker{sysconfig.get_config_var('EXT_SUFFIX')}"
+
+    def build(self, directory: Path) -> Path:
+        """Builds the module below this directory. Raises `NotBuilt`."""
+        if sys.implementation.name != "cpython" or sysconfig.get_config_var("Py_GIL_DISABLED"):
+            raise NotBuilt("it is for CPython with its global lock")
+        try:
+            from setuptools import Distribution, Extension
+            from setuptools.command.build_ext import build_ext
+        except ImportError:
+            raise NotBuilt("setuptools, which knows the compiler, is not here") from None
+        sources = [file.relative_to(self.root).as_posix() for file in sorted(self.sources.glob("*.c"))]
+        headers = [str(file) for file in self.sources.glob("*.h")]
+        known = runpy.run_path(str(self.root / "kishu_kernel" / "process" / "native_sources.py"))
+        macros = [("KISHU_SOURCES", f"{known['sources_digest'](self.sources):#x}ULL")]
+        module = Extension("kishu_kernel.native.walker", sources, depends=headers, define_macros=macros)
+        before = Path.cwd()
+        try:
+            os.chdir(self.root)  # sources are named from here, and so are what is built of them
+            with tempfile.TemporaryDirectory() as temporary:
+                command = build_ext(Distribution({"name": "kishu-kernel", "ext_modules": [module]}))
+                command.build_lib, command.build_temp, command.force = str(directory), temporary, True
+                command.ensure_finalized()
+                command.run()
+        except Exception as error:  # there is none; it has no headers of Python's; it does not understand the sources
+            raise NotBuilt(f"no C compiler could build it ({str(error).strip() or type(error).__name__})") from None
+        finally:
+            os.chdir(before)
+        return directory / "kishu_kernel" / "native" / self.name
+
+
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """What hatchling calls before it makes a wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Adds the extension to the wheel's data files. `version` is "standard" or "editable"."""
+        """Adds to the wheel what is built for it. `version` is "standard" or "editable"."""
+        self._add_walker(version, build_data)
+        self._add_extension(version, build_data)
+
+    def _add_walker(self, version: str, build_data: dict[str, Any]) -> None:
+        wanted = os.environ.get(PURE, "")
+        if wanted == "1":
+            return
+        walker = NativeWalker(Path(self.root))
+        editable = version == "editable"
+        self._temporary = tempfile.TemporaryDirectory()
+        try:
+            built = walker.build(walker.root if editable else Path(self._temporary.name))
+        except NotBuilt as error:
+            if wanted == "0":
+                raise RuntimeError(f"the native walker cannot be built: {error}") from None
+            self.app.display_warning(f"kishu-kernel: made without the native walker, and so slower: {error}")
+            return
+        if not editable:  # there it lies beside its sources
+            build_data["force_include"][str(built)] = f"kishu_kernel/native/{built.name}"
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+
+    def _add_extension(self, version: str, build_data: dict[str, Any]) -> None:
         wanted = os.environ.get(SWITCH, "")
         if wanted == "0":
             return

@@ -32,7 +32,7 @@ from benchmarks.harness import ROOT, BenchmarkError
 REQUIREMENTS = ROOT / "benchmarks" / "requirements"
 COMMON = "workloads.txt"
 OURS = "kishu-kernel"
-NAMES = (OURS, "kishu-0.3.4", "elastic", "ipyflow")
+NAMES = (OURS, "kishu-0.3.4", "elastic", "elastic-kernel", "ipyflow")
 SECONDS = 1800
 _here = False
 

@@ -107,6 +107,19 @@ class Run:
     idle: float = 0.0
 
 
+@dataclass(frozen=True)
+class Queued:
+    """Cells that were sent all at once.
+
+    Attributes:
+        seconds: from sending the first to the last reply.
+        failed: the numbers of those that raised.
+    """
+
+    seconds: float
+    failed: list[int]
+
+
 class Kernel:
     """A running kernel and the client that talks to it.
 
@@ -177,6 +190,28 @@ class Kernel:
         if content["status"] != "ok":
             raise BenchmarkError(f"{code[:200]!r}: {content.get('ename')}: {content.get('evalue')}")
         return Run(seconds, stdout, sent, idle)
+
+    def queue(self, cells: Sequence[str], seconds: float) -> Queued:
+        """Run cells as Run All does: each is sent before the first has ended. One that raises stops no other.
+
+        Raises:
+            NoReplyError: not all have ended within so many seconds.
+        """
+        sent = time.perf_counter()
+        requests = [self._client.execute(code, stop_on_error=False, allow_stdin=False) for code in cells]
+        waiting = {request: number for number, request in enumerate(requests)}
+        failed = []
+        while waiting:
+            while self._client.iopub_channel.msg_ready():  # else what comes later would be dropped
+                self._client.get_iopub_msg(timeout=0)
+            if time.perf_counter() - sent > seconds:
+                raise NoReplyError(f"{len(waiting)} of {len(cells)} cells had no reply within {seconds:.0f} s")
+            with suppress(Empty):
+                message = self._client.get_shell_msg(timeout=0.5)
+                number = waiting.pop(message["parent_header"].get("msg_id"), None)
+                if number is not None and message["content"]["status"] != "ok":
+                    failed.append(number)
+        return Queued(time.perf_counter() - sent, failed)
 
     def value(self, expression: str) -> str:
         """The repr of an expression, without running a cell of the notebook."""

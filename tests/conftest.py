@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from kishu_kernel.process import native
 from kishu_kernel.store.format.signing import KEY_FILE
 from tests.support import addresses, soak
 
 SOAK = pytest.StashKey[bool]()
+COMPLAINTS = pytest.StashKey[list[str]]()
 
 LONGEST = ("tests/browser", "tests/session/test_differential.py", "tests/matrix/test_matrix.py")
 """Groups that begin first, so that no process is left with one when the others are done."""
@@ -33,6 +35,13 @@ def own_address() -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[SOAK] = soak.prepare(config)
+    config.stash[COMPLAINTS] = native.complaints()  # else the first notebook of each process would tell them
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Which twin of the walk is tested, and why."""
+    twin = "in Python" if native.WALKER is None else "native"
+    return [f"the walk: {twin}", *config.stash[COMPLAINTS]]
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are left out by their markers

@@ -15,6 +15,7 @@ from benchmarks.comparison import formats, goals, sections, tables
 from benchmarks.comparison.records import read_all
 from benchmarks.comparison.summary import MEASURES, OURS, Outcome, Setting, Study
 from benchmarks.harness import rounded
+from benchmarks.run_all import page as run_all
 from benchmarks.systems.base import System
 
 NAME = "comparison"
@@ -63,7 +64,9 @@ def write(
         _systems(study, systems),
         REPEAT,
     ]
-    (results / f"{NAME}.md").write_text("\n".join(page), encoding="utf-8")
+    written = results / f"{NAME}.md"
+    before = written.read_text(encoding="utf-8") if written.exists() else ""
+    written.write_text(run_all.kept("\n".join(page), before), encoding="utf-8")
     (results / f"{NAME}.json").write_text(_json(study, verdicts, environment), encoding="utf-8")
     return int(_ours_failed(study))
 

@@ -14,7 +14,7 @@ from benchmarks.systems.registry import SYSTEMS
 
 ROUNDS = 3
 LIMIT = 60.0
-LIMITS = {"kishu-0.3.4": 40.0, "kishu-0.3.4-experimental": 10.0, "elastic": 30.0}
+LIMITS = {"kishu-0.3.4": 40.0, "kishu-0.3.4-experimental": 10.0, "elastic": 30.0, "elastic-kernel": 30.0}
 """Seconds for one session, before it is stopped and told so: what it did until then is compared.
 
 They are so short that all of it ends within an hour; the systems with limits of their own would take several.
@@ -23,7 +23,7 @@ QUICK_SYSTEMS = ("plain", "kishu", "dill")
 QUICK_SCALE = 0.02
 
 KEEPING = ("plain", "kishu", "dill", "kishu-0.3.4", "pages")
-FULL = (*KEEPING, "kishu-0.3.4-experimental", "elastic")
+FULL = (*KEEPING, "kishu-0.3.4-experimental", "elastic", "elastic-kernel")
 TRACKING = ("plain", "kishu", "kishu-check-all", "kishu-namespace", "kishu-0.3.4", "ipyflow")
 OTHERS: dict[str, tuple[Sequence[str], Sequence[dict[str, Any]]]] = {
     "shared_list": (KEEPING, [{"SHARE": share} for share in (10, 100)]),
@@ -81,14 +81,13 @@ def _rows(quick: bool) -> Iterator[tuple[str, Sequence[str], Sequence[dict[str, 
     for name, systems, sweep in (*notebooks, *others):
         if not quick:
             yield name, systems, sweep
-        elif _runs_here(name):
+        elif runs_here((workloads.HERE / f"{name}.py").read_text(encoding="utf-8")):
             yield name, QUICK_SYSTEMS, sweep[-1:]
 
 
-def _runs_here(workload: str) -> bool:
-    """Whether this interpreter has what it imports: a quick run makes no environments."""
-    tree = ast.parse((workloads.HERE / f"{workload}.py").read_text(encoding="utf-8"))
-    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+def runs_here(code: str) -> bool:
+    """Whether this interpreter has what such code imports: a quick run makes no environments."""
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, (ast.Import, ast.ImportFrom))]
     modules = {
         name.partition(".")[0]
         for node in imports

@@ -30,6 +30,7 @@ COLOURS = {
     "kishu-0.3.4": "#a8321e",
     "kishu-0.3.4-experimental": "#e0826a",
     "elastic": "#00875a",
+    "elastic-kernel": "#4fb58f",
     "criu": "#4d4d4d",
     "criu-incremental": "#808080",
     "pages": "#a3a3a3",

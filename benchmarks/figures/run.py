@@ -17,7 +17,7 @@ from dataclasses import asdict
 
 from benchmarks.harness import RESULTS, ROOT, BenchmarkError, Figure, environment, read, result_path, write
 
-BENCHMARKS = ("slowdown", "latency", "frame", "strings", "startup", "graph", "store", "side_effects")
+BENCHMARKS = ("slowdown", "loops", "latency", "frame", "strings", "startup", "graph", "store", "side_effects", "replay")
 MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
 
 

@@ -7,13 +7,14 @@ one that cannot be stored is told when it is needed.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
 from kishu_kernel.ambient.provider import import_all, provider_named, providers
+from kishu_kernel.ambient.values import AmbientRecord, Known, Move, Values
 from kishu_kernel.detect.access import text_access
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
@@ -26,55 +27,8 @@ from kishu_kernel.objects.live_objects import can_be_imported, live_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
 
-Values = Mapping[str, Any]
-
 LARGEST_OBJECT = 256 * 1024
 """Bytes of an object that ambient state refers to, at most: they travel inside the record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the checkpoints know at one moment.
-
-    Attributes:
-        at: for each kind of ambient state the checkpoint that holds what it is.
-        values: and the value, as it was read.
-    """
-
-    at: Mapping[str, CheckpointId] = field(default_factory=dict)
-    values: Values = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class AmbientRecord:
-    """What one checkpoint writes down of the ambient state.
-
-    Attributes:
-        after: what is other than the last checkpoint says, now that the cell has run; encoded.
-        before: what was other when it began, and is other again.
-        values: those of `after`, as they were read.
-        imported: modules were imported since the cell began.
-    """
-
-    after: Mapping[str, bytes]
-    before: Mapping[str, bytes]
-    values: Values
-    imported: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """From the ambient state here to that of another checkpoint.
-
-    Attributes:
-        values: what is to be written.
-        known: what the checkpoints know then.
-        lost: what cannot be had; it stays what it is. Or what of a value cannot be had; the rest is written.
-    """
-
-    values: Values
-    known: Known
-    lost: tuple[Lost, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +54,9 @@ class AmbientState:
         self._begun: dict[str, Any] = {}
         self._modules = len(sys.modules)
         self._imported = False
+        self._contained = False
+        """The cell that runs, or has ended, runs no code that could change anything here."""
+        self._usual: tuple[Known | None, bool] = None, False
         self._assigned = AssignedAttributes(table.namespace)
         self.known = Known()
         live_objects.serve(table.namespace, self._object_stream, self._object_of)
@@ -115,7 +72,22 @@ class AmbientState:
 
     # -- what a checkpoint keeps -------------------------------------------------------------------
 
-    def begin(self, touched_between_cells: bool, access: Access, code: str, *, alone: bool = True) -> None:
+    @property
+    def is_usual(self) -> bool:
+        """Nothing is registered, as far as it is known, that the session did not begin with: no hook of somebody's."""
+        if self._usual[0] is not self.known:
+            self._usual = self.known, self._first is not None and all(map(self._is_usual, self.known.values))
+        return self._usual[1]
+
+    def _is_usual(self, name: str) -> bool:
+        provider = self._provider(name)
+        return provider is not None and (
+            not provider.refers or not differs(self.known.values[name], self._before_all(name, provider, None))
+        )
+
+    def begin(
+        self, touched_between_cells: bool, access: Access, code: str, *, alone: bool = True, contained: bool = False
+    ) -> None:
         """A cell is about to run.
 
         Args:
@@ -124,25 +96,41 @@ class AmbientState:
             access: what the code of the cell may touch.
             code: its code.
             alone: no other cell is running.
+            contained: it runs no code that could change anything here, and nothing else has since the last one.
         """
+        self._contained = contained and bool(self.known.values) and not touched_between_cells
+        self._modules = len(sys.modules)
+        if self._contained:
+            return
         self._start()
         with suppress(Exception):  # what hinders us hinders no cell
             self._assigned.expect(access, alone)
-        self._modules = len(sys.modules)
-        self._begun = self._changed(None if touched_between_cells else self.known.values.keys())
-        self._about_to_run(code)
+        self._modules = len(sys.modules)  # to read may import
+        present = self._present()
+        trusted = () if touched_between_cells else self.known.values.keys()
+        self._begun = self._changed({name: each for name, each in present.items() if name not in trusted})
+        self._about_to_run(code, present)
 
-    def _about_to_run(self, code: str) -> None:
-        for provider in self._present().values():
-            with suppress(Exception):  # what hinders us hinders no cell
-                provider.about_to_run(code)
+    def _about_to_run(self, code: str, present: Mapping[str, Provider]) -> None:
+        for provider in present.values():
+            if type(provider).about_to_run is not Provider.about_to_run:
+                with suppress(Exception):  # what hinders us hinders no cell
+                    provider.about_to_run(code)
 
-    def end(self) -> None:
-        """The cell has ended; what is imported from here on is the kernel's."""
+    def end(self, contained: bool = False) -> None:
+        """The cell has ended; what is imported from here on is the kernel's.
+
+        Args:
+            contained: as of `begin`, until now.
+        """
+        self._contained = self._contained and contained
         self._imported = len(sys.modules) > self._modules
 
     def records(self) -> AmbientRecord:
         """What the checkpoint of the cell that has ended is to keep."""
+        if self._contained:
+            self._contained = False  # what is taken next is not of this cell
+            return AmbientRecord({}, {}, {}, self._imported, contained=True)
         changed = self._changed()
         began = {name: value for name, value in self._begun.items() if name in changed}
         before = {name: value for name, value in began.items() if differs(value, changed[name])}
@@ -150,6 +138,8 @@ class AmbientState:
 
     def remember(self, id: CheckpointId, records: AmbientRecord) -> None:
         """The checkpoint stands."""
+        if records.contained:  # nothing was read, and so nothing was referred to
+            return
         live_objects.end_turn()
         self._begun = {}
         self.known = Known(
@@ -263,7 +253,7 @@ class AmbientState:
             with ExitStack() as stack:
                 for provider in self._present().values():
                     stack.enter_context(provider.rerunning())
-                self._about_to_run(checkpoint.code)
+                self._about_to_run(checkpoint.code, self._present())
                 # What is imported for the first time may draw numbers, and does not do so again.
                 yield lambda: None if checkpoint.imported else self._drawn_otherwise(after)
         finally:
@@ -280,11 +270,9 @@ class AmbientState:
     def _provider(self, name: str) -> Provider | None:
         return self._assigned if name == self._assigned.name else provider_named(name)
 
-    def _read(self, without: Collection[str] = ()) -> dict[str, Any]:
+    def _read(self, providers: Mapping[str, Provider] | None = None) -> dict[str, Any]:
         found = {}
-        for name, provider in self._present().items():
-            if name in without:
-                continue
+        for name, provider in (self._present() if providers is None else providers).items():
             try:
                 found[name] = provider.read()
             except Exception as error:  # all the others are recorded
@@ -293,10 +281,10 @@ class AmbientState:
                     registry.tell_once(name, f"Kishu does not record the {name}: to read it fails ({told}).")
         return found
 
-    def _changed(self, trusted: Collection[str] | None = None) -> dict[str, Any]:
-        """What is other than the checkpoints know; these are trusted not to be, and not asked."""
+    def _changed(self, providers: Mapping[str, Provider] | None = None) -> dict[str, Any]:
+        """What is other than the checkpoints know, of all or of these."""
         known = self.known.values
-        found = self._read(trusted or ())
+        found = self._read(providers)
         return {name: now for name, now in found.items() if name not in known or differs(known[name], now)}
 
     def _before_all(self, name: str, provider: Provider, target: CheckpointId | None) -> Any:

@@ -16,6 +16,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from types import CodeType
 from typing import TextIO, TypeVar
 
@@ -23,7 +24,7 @@ from kishu_kernel.detect.bytecode import IDENTIFIER, MagicCall, Mentions
 from kishu_kernel.detect.definite_assignment import bound_before_read, magic_call
 from kishu_kernel.detect.magic_access import read_magic, readings
 from kishu_kernel.detect.memo_by_code import cached_by_code
-from kishu_kernel.detect.read_only_code import names_only_identified
+from kishu_kernel.detect.read_only_code import may_identify, names_only_identified
 from kishu_kernel.model import EVERYTHING, Access
 
 # Builtins that reach the namespace by text or as a whole. As attributes they mean something else:
@@ -82,7 +83,7 @@ def cell_access(source: str) -> Access:
         source that does not parse never runs: it touches nothing.
     """
     try:
-        return _without_own_warnings(_access_of_cell, source)
+        return _known_access(source)
     except (SyntaxError, ValueError):
         return Access()
     except (RecursionError, MemoryError):  # nested too deeply for us here, perhaps not for IPython
@@ -106,6 +107,8 @@ def code_access(code: CodeType) -> Access:
 
 def is_only_magic(source: str, name: str) -> bool:
     """Whether the transformed source is nothing but line or cell magics of this name, or asks for help on it."""
+    if name not in source:
+        return False
     try:
         body = _without_own_warnings(_parse, source).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -129,7 +132,7 @@ def _tree_access(tree: ast.Module) -> Access:
         bound = bound_before_read(tree.body, _nested_names, _magic_access)
     except (RecursionError, SyntaxError, ValueError):
         bound = set()  # doubt means input
-    return replace(access, inputs=access.names - bound)
+    return replace(access, inputs=access.names - bound) if bound else access
 
 
 def _judge(mentions: Mentions) -> Access:
@@ -158,15 +161,18 @@ def _judge(mentions: Mentions) -> Access:
     removes_parts = mentions.changes_parts or not _REMOVES_PARTS.isdisjoint(loads | looked_up)
     assigned = _assigned(mentions, loads | looked_up)
     reached_by = frozenset(attributes | mentions.words)
-    access = Access(
-        spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts, assigned=assigned, looked_up=reached_by
-    )
     imports = frozenset(name.partition(".")[0] for name in mentions.imports)
     if not _IMPORTING.isdisjoint(loads | attributes):
         imports |= mentions.words
+    access = Access(
+        *(spelled, spelled, dynamic, frozenset(mentions.binds), removes_parts),
+        assigned=assigned,
+        looked_up=reached_by,
+        imports=imports,
+    )
     for call in mentions.magics:
         access |= _magic_access(call)
-    return replace(access, inputs=access.names, imports=access.imports | imports)
+    return replace(access, inputs=access.names) if mentions.magics else access
 
 
 def _assigned(mentions: Mentions, names: set[str]) -> frozenset[str]:
@@ -255,10 +261,26 @@ def _nested_names(node: ast.AST) -> frozenset[str]:
     return _judge(mentions).names
 
 
+@lru_cache(maxsize=16)
+def _known_access(source: str) -> Access:
+    """What a cell may touch: before it runs, while it is watched and at its end the same text is asked for."""
+    return _without_own_warnings(_access_of_cell, source)
+
+
 def _access_of_cell(source: str) -> Access:
+    if not may_identify(source):
+        mentions = Mentions()
+        try:
+            mentions.add(compile(source, _FILENAME, "exec", _FLAGS, dont_inherit=True))
+        except (SyntaxError, ValueError):  # it may still parse
+            pass
+        else:
+            if not mentions.binds and not mentions.magics:  # nothing is bound before it is read
+                return _judge(mentions)
     tree = _parse(source)
     access = _tree_access(tree)
-    return replace(access, read_only=access.names & names_only_identified(tree))
+    read_only = access.names & names_only_identified(tree) if may_identify(source) else None
+    return replace(access, read_only=read_only) if read_only else access
 
 
 def _without_own_warnings(analyse: Callable[[_Given], _Found], given: _Given) -> _Found:

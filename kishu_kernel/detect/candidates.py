@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import Knowledge, KnownCovariable, deferred_access
+from kishu_kernel.detect.name_tables import bound_among, rebound
 from kishu_kernel.detect.quiet_objects import QUIET_PACKAGES, is_quiet
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
@@ -117,7 +118,6 @@ class CandidateSearch:
         self._covariable_of = knowledge.covariable_of
         self._fingerprint = fingerprinter.take
         self._variables = variables
-        self._everything = variables.keys() | knowledge.covariable_of.keys()
         self.prints: dict[str, Fingerprint] = {}
         self.deferred: set[Access] = set()
         self.current: frozenset[str] = frozenset()
@@ -133,12 +133,15 @@ class CandidateSearch:
         by_cell |= self.current
         access, outside = self._with_real_builtins(access), self._with_real_builtins(outside)
         changing = outside.without_read_only()
-        from_outside = self.closure(changing) if outside != NOTHING else frozenset()
-        names = (by_cell | from_outside | self.closure(outside, and_rebound=True)) - spared
+        from_outside, names = frozenset[str](), by_cell
+        if outside != NOTHING:  # else what was bound anew is among what the cell did
+            from_outside = self.closure(changing)
+            names = by_cell | from_outside | self.closure(outside, and_rebound=True)
+        names -= spared
         if spared:
             names -= self._linked_to(spared, names)
         # What is opaque counts as changed when it was accessed, not on the mere suspicion that anything may have been.
-        accessed = by_cell | self._rebound() if outside.dynamic else names
+        accessed = by_cell | self._rebound if outside.dynamic else names
         if outside.read_only and not outside.dynamic:
             accessed &= by_cell | self.closure(changing, and_rebound=True)
         if access.read_only and not access.dynamic:
@@ -156,8 +159,10 @@ class CandidateSearch:
         Args:
             and_rebound: begin with the names that are bound to another object than before, too.
         """
-        start = self._everything if access.dynamic else self._meant(access, self._everything)
-        return self._closed(start | self._rebound() if and_rebound else start, and_users=True)
+        start: Set[str] = frozenset()
+        if access != NOTHING:
+            start = self._everything if access.dynamic else self._meant(access, self._everything)
+        return self._closed(start | self._rebound if and_rebound else start, and_users=True)
 
     def inputs(self, access: Access) -> Iterable[str]:
         """Known names whose earlier values code with this access may have read."""
@@ -202,9 +207,14 @@ class CandidateSearch:
 
     def _met(self, candidates: frozenset[str]) -> frozenset[str]:
         """Variables whose very objects a candidate holds now that has changed: a library had kept them."""
-        others = [name for name in self._covariable_of.keys() & self._variables.keys() if name not in candidates]
         changed = [self.prints[name].links for name in candidates & self.prints.keys() if self._has_changed(name)]
-        met = {name for name in others if any(id(self._variables[name]) in links for links in changed)}
+        met = {
+            name
+            for links in changed
+            if len(links)
+            for name in bound_among(self._variables, links)
+            if name in self._covariable_of and name not in candidates
+        }
         return self._closed(met) - candidates if met else frozenset()
 
     def _has_changed(self, name: str) -> bool:
@@ -223,7 +233,7 @@ class CandidateSearch:
         while True:
             labels = frozenset().union(*(self._labels(name) for name in candidates | added))
             sharing = {
-                names[0] for names, known in self._knowledge.known.items() if not labels.isdisjoint(known.labels)
+                names[0] for names, known in self._knowledge.special.items() if not labels.isdisjoint(known.labels)
             } - candidates - added  # fmt: skip
             if not labels or not sharing:
                 return added
@@ -237,11 +247,14 @@ class CandidateSearch:
             return frozenset()
         return (known.labels if known else frozenset()) | (taken.labels if taken else frozenset())
 
+    @cached_property
+    def _everything(self) -> Set[str]:
+        return _Either(self._variables, self._covariable_of)
+
+    @cached_property
     def _rebound(self) -> set[str]:
         """Names that are bound to another object than before, that are new, or that are gone."""
-        bound = self._knowledge.bindings
-        changed = {name for name, obj in self._variables.items() if bound.get(name) != id(obj)}
-        return changed | (bound.keys() - self._variables.keys())
+        return rebound(self._variables, self._knowledge.bindings)
 
     def _closed(
         self, start: Iterable[str], everything: Set[str] | None = None, *, and_users: bool = False
@@ -262,20 +275,22 @@ class CandidateSearch:
             if name in found:
                 continue
             found.add(name)
-            known = self._knowledge.of(name)
+            known, names = self._knowledge.of(name), self._covariable_of.get(name, ())
+            taken = self._print_of(name)
+            if (known is None or known.leads_nowhere) and (taken is None or taken.leads_nowhere):
+                todo.extend(names)
+                continue
             deferred = set(known.deferred) if known else set()
             dynamic = known.dynamic if known else False
             modules = known.modules if known else frozenset()
-            todo.extend(self._covariable_of.get(name, ()))
+            todo.extend(names)
             if known and known.requires:
                 todo.extend(self._holders_of(known.requires))
-            if name in self._variables:
-                if name not in self.prints:
-                    self.prints[name] = self._fingerprint(self._variables[name])
-                deferred |= deferred_access([self.prints[name]])
-                dynamic = dynamic or self.prints[name].dynamic
-                todo.extend(self._holders_of(self.prints[name].classes))
-                modules |= self.prints[name].modules
+            if taken is not None:
+                deferred |= deferred_access([taken])
+                dynamic = dynamic or taken.dynamic
+                todo.extend(self._holders_of(taken.classes))
+                modules |= taken.modules
             if modules and not seen_modules >= modules:
                 todo.extend(everything & self._modules.reached(modules - seen_modules))
                 seen_modules |= modules
@@ -289,6 +304,14 @@ class CandidateSearch:
                 todo.extend(self._meant(each, everything))
         self.deferred |= seen
         return frozenset(found)
+
+    def _print_of(self, name: str) -> Fingerprint | None:
+        """The fingerprint of a variable as it is now; None if there is none of this name."""
+        if name not in self.prints:
+            if name not in self._variables:
+                return None
+            self.prints[name] = self._fingerprint(self._variables[name])
+        return self.prints[name]
 
     def _meant(self, access: Access, everything: Set[str]) -> set[str]:
         """Those of everything that code with this access spells, and what code of the modules may touch that it names.
@@ -333,7 +356,27 @@ class CandidateSearch:
     @staticmethod
     def _spelled(names: Set[str], read: Set[str], everything: Set[str]) -> set[str]:
         """Those of everything that these names mean. `Out` and `_`, if read, may mean any result of a cell."""
-        found = everything & names
+        found = {name for name in names if name in everything}
         if not OUTPUT_NAMES.isdisjoint(read):
             found |= {name for name in everything if _RESULT.fullmatch(name)}
-        return set(found)
+        return found
+
+
+class _Either(Set[str]):
+    """The names that are in one of two dictionaries. To make it costs nothing, whatever is in them."""
+
+    def __init__(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+        self._one, self._other = one, other
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._one or name in self._other
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._one.keys() | self._other.keys())
+
+    def __len__(self) -> int:
+        return len(self._one.keys() | self._other.keys())
+
+    @classmethod
+    def _from_iterable(cls, names: Iterable[str]) -> Set[str]:  # type: ignore[override]
+        return set(names)

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kishu_kernel.detect.fingerprint import hubs_of
 from kishu_kernel.detect.walk.result import Fingerprint
+from kishu_kernel.detect.walk.twins import chosen
 from kishu_kernel.model import Names, covariable
 
 
 def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
     """Maximal sets of names whose reachable objects are connected. Sorted."""
+    if len(prints) == 1 and all(each.token is None for each in prints.values()):
+        return [tuple(prints)]  # as of most cells
     hubs = hubs_of(prints)
     prints = {**prints, **hubs}
     parent = {name: name for name in prints}
@@ -20,16 +23,15 @@ def connected_names(prints: Mapping[str, Fingerprint]) -> list[Names]:
             parent[name] = name = parent[parent[name]]
         return name
 
-    owner: dict[int, str] = {}
-    for name, taken in prints.items():
-        for key in taken.links:
-            other = owner.setdefault(key, name)
-            if other != name:
-                parent[root(name)] = root(other)
+    all_names, twin = list(prints), chosen()
+    owner = twin.memo()
+    for position, name in enumerate(all_names):
+        for claimed in twin.claim(owner, prints[name].links, position) if len(all_names) > 1 else ():
+            parent[root(name)] = root(all_names[claimed])
     for name, taken in prints.items():
         for key in taken.hidden:
-            if key in owner:
-                parent[root(name)] = root(owner[key])
+            if (found := owner.get(key)) is not None:
+                parent[root(name)] = root(all_names[found])
     ranges = sorted((*extent, name) for name, taken in prints.items() for extent in taken.ranges)
     for one, other in _overlapping(ranges):
         parent[root(one)] = root(other)

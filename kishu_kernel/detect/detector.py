@@ -16,7 +16,7 @@ from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
-from kishu_kernel.model import NOTHING, Access, Change, Delta, Names
+from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.questions import current_objects, is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
@@ -31,6 +31,7 @@ class Judgement:
         bindings: name -> id of the object that it is bound to, for every name that was judged.
         opaque: for each changed co-variable the types in it that could not be walked.
         accesses: how often current objects had been asked for (`CurrentObjects`).
+        current: their ids.
     """
 
     delta: Delta
@@ -38,6 +39,7 @@ class Judgement:
     bindings: Mapping[str, int]
     opaque: Mapping[Names, tuple[type, ...]]
     accesses: Mapping[object, int | None]
+    current: frozenset[int]
 
 
 class Detector:
@@ -63,6 +65,8 @@ class Detector:
         """The bound classes, while no code runs."""
         self._accesses: Mapping[object, int | None] = {}
         """How often current objects had been asked for when the last judgement was adopted."""
+        self._current: frozenset[int] | None = None
+        """And their ids; None: there was no judgement yet."""
 
     # -- after a cell ----------------------------------------------------------------------------
 
@@ -73,6 +77,7 @@ class Detector:
         *,
         outside: Access = NOTHING,
         running: Access = NOTHING,
+        contained: bool = False,
     ) -> Judgement:
         """What changed, of all that may have been touched. Costs what fingerprints of these variables cost.
 
@@ -82,16 +87,15 @@ class Detector:
             outside: what something else than the cell may have touched since the last checkpoint. A change that only
                 this explains does not come back by re-running the cell.
             running: what cells that still run elsewhere may touch. It is left for later, with all that it is linked to.
+            contained: since the last judgement no library's code has run.
         """
         self._classes = None
         bound = None if self._bound_classes is None else self._bound_classes(variables)
         prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=bound)
-        current = current_objects()
-        untouched = current.untouched_since(self._accesses)
+        ids, untouched, accesses = self._current_objects(contained)
         search = CandidateSearch(self._knowledge, prints_of, variables, self._modules, untouched)
         candidates = search.candidates(access, outside, running)
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
-        ids = current.ids
         known = {names: known_covariable(names, prints, ids) for names in connected_names(prints)}
         opaque: dict[Names, tuple[type, ...]] = {}
         changes: list[Change] = []
@@ -116,8 +120,16 @@ class Detector:
             known,
             {name: id(variables[name]) for name in candidates.names if name in variables},
             opaque,
-            current.accesses,
+            accesses,
+            ids,
         )
+
+    def _current_objects(self, contained: bool) -> tuple[frozenset[int], frozenset[int], Mapping[object, int | None]]:
+        """Ids of what calls into libraries may touch, those that nobody has asked for, and how often others were."""
+        if contained and self._current is not None:
+            return self._current, self._current, self._accesses
+        current = current_objects()
+        return current.ids, current.untouched_since(self._accesses), current.accesses
 
     def adopt(self, judgement: Judgement) -> None:
         """Makes a judgement the new knowledge."""
@@ -126,7 +138,7 @@ class Detector:
         for names, known in judgement.known.items():
             self._knowledge.add(names, known)
         self._knowledge.bindings.update(judgement.bindings)
-        self._accesses = judgement.accesses
+        self._accesses, self._current = judgement.accesses, judgement.current
 
     def _differs(self, names: Names, now: KnownCovariable, accessed: bool, variables: Mapping[str, Any]) -> bool:
         """Whether a co-variable is new, or another than it was."""
@@ -213,13 +225,16 @@ class Detector:
             now = known[names].variables
             old = [name for name in names if name in covariable_of]
             different[names] = [n for n in old if n in unsure or self._knowledge.digest_of(n) != now[n]]
-        explained = {covariable_of[name] for names in different.values() for name in names}
-        # A name came or went: that is why the co-variable is another one.
-        explained |= {names for names in self._knowledge.known if not variables.keys() >= set(names)}
+        explained: set[Names] | None = None
         for names, own in different.items():
-            before = {covariable_of[name] for name in names if name in covariable_of}
-            created = any(name not in covariable_of for name in names)
-            yield from own if own or created or not before.isdisjoint(explained) else names
+            if own or any(name not in covariable_of for name in names):
+                yield from own
+                continue
+            if explained is None:
+                explained = {covariable_of[name] for those in different.values() for name in those}
+                # A name came or went: that is why the co-variable is another one.
+                explained |= {covariable_of[name] for name in covariable_of.keys() - variables.keys()}
+            yield from own if not explained.isdisjoint(map(covariable_of.__getitem__, names)) else names
 
     # -- before a cell ---------------------------------------------------------------------------
 
@@ -230,7 +245,7 @@ class Detector:
     def release_sequences(self, access: Access) -> None:
         """Stops keeping alive what code with this access may free. Called before the code runs."""
         self._classes = None
-        cached = [(names, each) for names, known in self._knowledge.known.items() for each in known.sequences]
+        cached = [(names, each) for names, known in self._knowledge.special.items() for each in known.sequences]
         if not cached:
             return
         search = self._known_names_search()
@@ -258,24 +273,46 @@ class Detector:
             self._classes = self._bound_classes(classes)
         return self._classes
 
-    def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
+    def kinds_in(self, names: Names) -> frozenset[type]:
+        """Types of the objects in a co-variable, where all of them are of libraries; else none."""
+        known = self._knowledge.known.get(names)
+        return frozenset() if known is None else known.kinds
+
+    def is_unchanged(
+        self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool], *, certain: bool = False
+    ) -> bool:
         """Whether a co-variable still is what is known of it. What a checkout did not ask is then known of it, too.
+
+        Args:
+            certain: say no where something in it cannot be walked.
 
         Raises:
             WalkAbandoned: `should_stop` said so.
         """
-        known, bindings = self._knowledge.known[names], self._knowledge.bindings
-        if any(name not in variables or bindings.get(name) != id(variables[name]) for name in names):
+        known = self._knowledge.known[names]
+        if not self._has_same_objects(names, variables):
             return False
         of = Fingerprinter(self._table, known.sequences, should_stop, bound=self.bound_classes(variables))
         prints = {name: of.take(variables[name]) for name in names}
         if combined_digest(names, prints) != known.digest:
+            return False
+        if certain and any(taken.opaque for taken in prints.values()):
             return False
         if known.current is None:
             self._knowledge.add(
                 names, replace(known, current=known_covariable(names, prints, current_objects().ids).current)
             )
         return True
+
+    def is_all_known(self, names: Names, digest: Digest, variables: Mapping[str, Any]) -> bool:
+        """Whether a co-variable with this digest still is what is known of it, so that `is_unchanged` need not look."""
+        known = self._knowledge.known.get(names)
+        same = known is not None and known.digest == digest and known.current is not None
+        return same and self._has_same_objects(names, variables)
+
+    def _has_same_objects(self, names: Names, variables: Mapping[str, Any]) -> bool:
+        bindings = self._knowledge.bindings
+        return all(name in variables and bindings.get(name) == id(variables[name]) for name in names)
 
     def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
         """Takes a co-variable as it is now for unchanged: from now on it is compared with this.
@@ -303,7 +340,7 @@ class Detector:
         self, gone: Iterable[Names], loaded: Mapping[Names, KnownCovariable], variables: Mapping[str, Any]
     ) -> None:
         """A checkout took away the co-variables `gone` and brought those that were `loaded`."""
-        self._classes = None
+        self._classes = self._current = None
         for names in gone:
             self._knowledge.remove(names)
         current = (
@@ -319,7 +356,7 @@ class Detector:
 
     def restore(self, snapshot: KnowledgeSnapshot) -> None:
         """Knows again what was known then, and nothing else."""
-        self._classes = None
+        self._classes = self._current = None
         self._knowledge.restore(snapshot)
 
 

@@ -26,6 +26,7 @@ from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.dispatch import ObjectWalk
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf
 from kishu_kernel.detect.walk.state import Shared
+from kishu_kernel.detect.walk.twins import chosen, owner_in
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.reducers import ReductionTable
@@ -33,12 +34,13 @@ from kishu_kernel.process.memory import overlaps
 
 
 class Fingerprinter:
-    """Takes the fingerprints of one judgement; memory that several variables share is hashed once.
+    """Takes the fingerprints of one judgement, while no code runs; what several variables share is looked at once.
 
     Args:
         sequences: of earlier fingerprints, to be recognised.
         should_stop: asked now and then; if it says so, `take` raises `WalkAbandoned`.
         census: where attributes of objects are counted.
+        uncounted: types of objects whose attributes are not.
         bound: the classes that variables are bound to. Where not told, what refers to a class has it in it.
     """
 
@@ -49,10 +51,15 @@ class Fingerprinter:
         should_stop: Callable[[], bool] | None = None,
         census: Census | None = None,
         bound: TokenOf | None = None,
+        uncounted: frozenset[type] = frozenset(),
     ) -> None:
         cache = SequenceCache(sequences)
-        self._shared = Shared(table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound)
-        self._without_bound = replace(self._shared, bound=None, hubs={})
+        self._shared = Shared(
+            table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound, uncounted=uncounted
+        )
+        self._without_bound: Shared | None = None
+        self._taken: dict[int, tuple[Any, Fingerprint]] = {}
+        """Of objects that are no atoms, by their ids: several variables may be bound to one."""
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
@@ -61,11 +68,16 @@ class Fingerprinter:
             atom = ATOMS.get(kind) if type(kind) is type else None
         except Exception:  # a class that has no hash
             atom = None
-        return self._walked(obj) if atom is None else Fingerprint(digest(atom(obj)))
+        if atom is not None:
+            return Fingerprint(digest(atom(obj)))
+        if id(obj) not in self._taken:
+            self._taken[id(obj)] = obj, self._walked(obj)
+        return self._taken[id(obj)][1]
 
     def _walked(self, obj: Any) -> Fingerprint:
         found = ObjectWalk(self._shared).run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
+            self._without_bound = self._without_bound or replace(self._shared, bound=None, hubs={})
             found = ObjectWalk(self._without_bound).run(obj)
         bound = self._shared.bound
         return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))
@@ -78,22 +90,23 @@ def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> 
         prints: fingerprints by name; there may be more than `names`.
     """
     members = {name: prints[name] for name in names}
+    if len(members) == 1 and not (taken := next(iter(members.values()))).hubs:
+        return taken.digest
     members.update(hubs_of(members))
     if len(members) == 1:
         [taken] = members.values()
         return taken.digest
-    owner: dict[int, tuple[int, int]] = {}
+    twin = chosen()
+    owner = twin.memo()
     parts = []
     for position, (name, taken) in enumerate(members.items()):
         parts.append(name.encode() + b"=" + taken.digest)
-        for key, number in taken.links.items():
-            first = owner.setdefault(key, (position, number))
-            if first[0] != position:
-                parts.append(b"%d:%d>%d;" % (number, *first))
+        if joints := twin.join(owner, taken.links, position):
+            parts.append(joints)
     for position, taken in enumerate(members.values()):
         for key, attribute in taken.hidden.items():
-            if key in owner and owner[key][0] != position:
-                parts.append(b"%b?%d:%d;" % (attribute, *owner[key]))
+            if (found := owner.get(key)) is not None and owner_in(found)[0] != position:
+                parts.append(b"%b?%d:%d;" % (attribute, *owner_in(found)))
     parts.append(overlaps([extent for taken in members.values() for extent in taken.ranges]))
     return digest(b"|".join(parts))
 
@@ -104,9 +117,10 @@ def digest_of(
     should_stop: Callable[[], bool] | None = None,
     census: Census | None = None,
     bound: TokenOf | None = None,
+    uncounted: frozenset[type] = frozenset(),
 ) -> Digest:
     """The digest of these variables as one co-variable; the arguments are those of `Fingerprinter`."""
-    prints = Fingerprinter(table, should_stop=should_stop, census=census, bound=bound)
+    prints = Fingerprinter(table, should_stop=should_stop, census=census, bound=bound, uncounted=uncounted)
     return combined_digest(objects, {name: prints.take(obj) for name, obj in objects.items()})
 
 

@@ -13,6 +13,7 @@ from kishu_kernel.detect.fingerprint import combined_digest
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import Access, Digest, Names
+from kishu_kernel.objects.classes import is_users_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class KnownCovariable:
         requires: tokens of the classes that it refers to, and that other co-variables hold.
         provides: tokens of the classes that it holds, and that others may refer to -> the names of these.
         current: ids of objects in it that calls into libraries may touch though no code names them. None: not known.
+        kinds: types of the objects in it, where all of them are of libraries: those can be kept. Else none.
     """
 
     digest: Digest
@@ -45,6 +47,12 @@ class KnownCovariable:
     requires: frozenset[bytes] = frozenset()
     provides: Mapping[bytes, str] = field(default_factory=dict)
     current: frozenset[int] | None = frozenset()
+    kinds: frozenset[type] = frozenset()
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """No code can be reached from it, and no class that has a variable of its own."""
+        return not (self.deferred or self.dynamic or self.modules or self.requires or self.provides)
 
 
 def known_covariable(
@@ -68,8 +76,13 @@ def known_covariable(
         frozenset().union(*(each.modules for each in own)),
         frozenset().union(*(each.classes for each in own)) - provides.keys(),
         provides,
-        frozenset(key for each in own for part in (each, *each.hubs) for key in current & part.links.keys()),
+        frozenset(key for each in own for part in (each, *each.hubs) for key in current if key in part.links),
+        _of_libraries(frozenset().union(*(each.kinds for each in own))),
     )
+
+
+def _of_libraries(kinds: frozenset[type]) -> frozenset[type]:
+    return frozenset() if any(map(is_users_own, kinds)) else kinds
 
 
 def deferred_access(prints: Iterable[Fingerprint]) -> frozenset[Access]:
@@ -93,11 +106,14 @@ class Knowledge:
         covariable_of: name -> the co-variable that it belongs to.
         bindings: name -> id of the object that it was bound to.
         with_current: those co-variables that calls into libraries may touch though no code names them.
+        special: those that have labels or long sequences, that refer to classes or hold some. A cell must not pay for
+            all the others.
     """
 
     def __init__(self) -> None:
         self.known: dict[Names, KnownCovariable] = {}
         self.with_current: set[Names] = set()
+        self.special: dict[Names, KnownCovariable] = {}
         self.covariable_of: dict[str, Names] = {}
         self.bindings: dict[str, int] = {}
 
@@ -113,18 +129,18 @@ class Knowledge:
     @property
     def sequences(self) -> Iterable[CachedSequence]:
         """The long sequences in all co-variables."""
-        return (each for known in self.known.values() for each in known.sequences)
+        return (each for known in self.special.values() for each in known.sequences)
 
     @property
     def class_holders(self) -> dict[bytes, str]:
         """Tokens of classes -> the names that these are bound to."""
-        return {token: name for known in self.known.values() for token, name in known.provides.items()}
+        return {token: name for known in self.special.values() for token, name in known.provides.items()}
 
     @property
     def class_users(self) -> dict[bytes, list[Names]]:
         """Tokens of classes -> the co-variables that refer to these."""
         found: dict[bytes, list[Names]] = {}
-        for names, known in self.known.items():
+        for names, known in self.special.items():
             for token in known.requires:
                 found.setdefault(token, []).append(names)
         return found
@@ -132,13 +148,14 @@ class Knowledge:
     def add(self, names: Names, known: KnownCovariable) -> None:
         """Keeps what is known of a co-variable. What is known of its bindings is kept apart."""
         self.known[names] = known
-        self._note_current(names, known)
+        self._sort(names, known)
         self.covariable_of.update(dict.fromkeys(names, names))
 
     def remove(self, names: Names) -> None:
         """Forgets a co-variable and the bindings of its names."""
         self.known.pop(names, None)
         self.with_current.discard(names)
+        self.special.pop(names, None)
         for name in names:
             self.covariable_of.pop(name, None)
             self.bindings.pop(name, None)
@@ -152,12 +169,16 @@ class Knowledge:
         self.known = dict(snapshot.known)
         self.bindings = dict(snapshot.bindings)
         self.covariable_of = {name: names for names in self.known for name in names}
-        self.with_current = set()
+        self.with_current, self.special = set(), {}
         for names, known in self.known.items():
-            self._note_current(names, known)
+            self._sort(names, known)
 
-    def _note_current(self, names: Names, known: KnownCovariable) -> None:
+    def _sort(self, names: Names, known: KnownCovariable) -> None:
         if known.current or known.current is None:
             self.with_current.add(names)
         else:
             self.with_current.discard(names)
+        if known.sequences or known.labels or known.requires or known.provides:
+            self.special[names] = known
+        else:
+            self.special.pop(names, None)

@@ -15,6 +15,7 @@ checkout loads is made of the session's own objects where that can be (`Checkout
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
 import sysconfig
@@ -242,10 +243,16 @@ def _weight(objects: Any) -> int:
 
 
 def _most() -> int:
+    memory = _memory()
+    return MOST_BYTES // 4 if memory is None else min(MOST_BYTES, memory // MOST_SHARE)
+
+
+@functools.cache
+def _memory() -> int | None:
     try:
-        return min(MOST_BYTES, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MOST_SHARE)
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):  # not on every system
-        return MOST_BYTES // 4
+        return None
 
 
 TUPLES_HAVE_KEYS = _tuples_have_keys()

@@ -103,7 +103,7 @@ def state_at(lookup: Lookup, at: CheckpointId | None) -> dict[Names, CheckpointI
         for version in checkpoint.taken:
             if overridden.isdisjoint(version.names) and _is_recorded(lookup, version):
                 state[version.names] = version.checkpoint
-        overridden |= _overridden_by(checkpoint)
+        overridden |= changed_names(checkpoint)
     return state
 
 
@@ -145,7 +145,7 @@ def _contributing(lookup: Lookup, at: CheckpointId | None) -> Iterator[Checkpoin
         yield checkpoint
 
 
-def _overridden_by(checkpoint: Checkpoint) -> set[str]:
+def changed_names(checkpoint: Checkpoint) -> set[str]:
     """Names whose earlier versions are no part of the state after this checkpoint."""
     overridden = {name for names in checkpoint.covariables for name in names}
     overridden.update(*checkpoint.dropped)
@@ -184,7 +184,7 @@ def _gap(lookup: Lookup, at: CheckpointId | None, state: State) -> Gap | None:
     overridden: set[str] = set()
     for checkpoint in contributing:
         unsure |= lacking.get(checkpoint.id, set()) - overridden
-        overridden |= _overridden_by(checkpoint)
+        overridden |= changed_names(checkpoint)
         unsure.update({*checkpoint.inputs, *(checkpoint.severed or ())} - overridden)  # what a cell read was there
         if _changes_unknown(checkpoint):
             unsure.update(checkpoint.accessed)
@@ -232,6 +232,11 @@ def common_ancestor(lookup: Lookup, one: CheckpointId | None, other: CheckpointI
 
 def state_after(state: State, delta: Delta, made_by: CheckpointId) -> dict[Names, CheckpointId]:
     """The session state after a delta that this checkpoint makes."""
-    made = dict.fromkeys((change.names for change in delta.changes), made_by)
-    made.update((version.names, version.checkpoint) for version in delta.taken)
-    return {names: at for names, at in state.items() if names not in delta.dropped} | made
+    after = dict(state)
+    for names in delta.dropped:
+        after.pop(names, None)
+    for change in delta.changes:
+        after[change.names] = made_by
+    for version in delta.taken:
+        after[version.names] = version.checkpoint
+    return after

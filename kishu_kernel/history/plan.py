@@ -2,8 +2,8 @@
 
 A version that the present state and the target share is kept (Definition 6: comparing versions gives the same as asking
 the lowest common ancestor). One that is stored is loaded. One that is not is got back by re-running its cell on the
-versions that the cell read, which may have to be re-run in turn. What even that cannot give is lost, and the plan says
-so.
+versions that the cell read, which may have to be re-run in turn. All cells that made a state lie on one path: each is
+re-run once, in the order of the first run. What even that cannot give is lost, and the plan says so.
 
 A checkpoint that somebody else may have written is only shown: its versions are neither loaded nor re-run, not as
 inputs either. Nor is a cell re-run if such a checkpoint is among its ancestors, which could have chosen its inputs.
@@ -15,7 +15,9 @@ inputs that are not known.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
 from kishu_kernel.history.effects import side_effects
@@ -35,7 +37,7 @@ from kishu_kernel.model import (
     VersionRecord,
 )
 
-MOST_STEPS = 200
+MOST_STEPS = 1000
 """Cells that are re-run for one checkout at most."""
 
 
@@ -68,7 +70,7 @@ def make_plan(
     names_there = {name for names in there for name in names}
     refused: dict[Version, str] = {}
     while True:
-        replays = _Replays(lookup, replay, unloadable or {}, unobtainable or {}, refused)
+        replays = _Replays(lookup, target, replay, unloadable or {}, unobtainable or {}, refused)
         needed, loads = replays.obtain(there, wanted)
         if not replays.refused.keys() - refused.keys():
             break
@@ -78,7 +80,7 @@ def make_plan(
         keep=tuple(Version(n, at) for n, at in sorted(there.items()) if Version(n, at) not in needed),
         load=tuple(loads),
         delete=() if selection else tuple(sorted({name for names in here for name in names} - names_there)),
-        replay=tuple(replays.steps),
+        replay=replays.steps(),
         lost=(*replays.lost, *_unknown(known.gap, selection)),
     )
 
@@ -99,13 +101,23 @@ def _unknown(gap: Gap | None, selection: Selection | None) -> list[Lost]:
     return [Lost(Version(names, gap.at), gap.reason) for names in (*((name,) for name in gap.names), ())]
 
 
-class _Replays:
-    """Finds the cells to re-run, inputs first.
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """What a cell needs: what is loaded, and what other re-runs give, with their cells."""
 
-    A re-run may change its inputs, so each gets inputs of its own: no result is handed to two.
+    loads: tuple[LoadStep, ...]
+    givers: Mapping[Version, CheckpointId]
+
+
+class _Replays:
+    """Finds the cells to re-run.
+
+    A result is handed on to all who need it: a cell between them that changed it would have made another version.
+
+    Args:
+        target: the state to which the plan leads.
 
     Attributes:
-        steps: the re-runs, in order.
         lost: versions that no re-run gives back.
         refused: versions whose re-runs are not to be tried -> why. What else they would have given can be loaded.
     """
@@ -113,6 +125,7 @@ class _Replays:
     def __init__(
         self,
         lookup: Lookup,
+        target: CheckpointId | None,
         mode: ReplayMode,
         unloadable: Mapping[Version, str],
         unobtainable: Mapping[Version, str],
@@ -122,9 +135,14 @@ class _Replays:
         self._mode = mode
         self._unloadable = unloadable
         self._unobtainable = unobtainable
+        self._target = target
         self._states: dict[CheckpointId | None, tuple[KnownState, References]] = {}
+        self._inputs_of: dict[tuple[CheckpointId, tuple[Version, ...]], _Inputs | str] = {}
+        self._given: dict[CheckpointId, tuple[Version, ...]] = {}
+        """What each cell that is re-run is to give."""
+        self._wanted: set[Version] = set()
+        """The versions among them that are of the target."""
         self.refused = dict(refused)
-        self.steps: list[ReplayStep] = []
         self.lost: list[Lost] = []
 
     def obtain(self, there: State, needed: set[Version]) -> tuple[set[Version], list[LoadStep]]:
@@ -149,10 +167,8 @@ class _Replays:
         loads = self._loads(references, needed - givers.keys() - refusals.keys())
         self.lost.extend(Lost(version, reason) for version, reason in sorted(refusals.items(), key=_names))
         for checkpoint, versions in sorted(_by_giver(givers).items(), key=lambda each: each[1][0].names):
-            before = len(self.steps)
             reason = self._add(checkpoint, versions)
             if reason:
-                del self.steps[before:]
                 wanted = [each for each in versions if not self._is_loadable(each)]
                 self.lost.extend(Lost(version, reason) for version in wanted)
                 if wanted != versions:
@@ -212,8 +228,83 @@ class _Replays:
     def _is_loadable(self, version: Version) -> bool:
         return self._record(version).stored and version not in self._unloadable and self._trusted(version)
 
-    def _add(self, at: CheckpointId, gives: list[Version]) -> str | None:
-        """Adds the re-run of one cell after those that give its inputs. Returns why it cannot be re-run, or None."""
+    def _add(self, at: CheckpointId, gives: Sequence[Version]) -> str | None:
+        """Adds the re-run of a cell, and of those that give its inputs. Returns why it cannot be re-run, or None.
+
+        In the second case nothing is added.
+        """
+        given = dict(self._given)
+        todo = {at: set(gives)}
+        while todo:
+            cell = min(todo, key=self._steps_from_target.__getitem__)  # later ones say what the earlier have to give
+            asked = tuple(sorted({*todo.pop(cell), *given.get(cell, ())}, key=_version_key))
+            if asked == given.get(cell):
+                continue
+            given[cell] = asked
+            if len(given) > MOST_STEPS:
+                return f"more than {MOST_STEPS} cells would have to be re-run"
+            inputs = self._inputs_for(cell, asked)
+            if isinstance(inputs, str):
+                return inputs
+            for version, giver in inputs.givers.items():
+                todo.setdefault(giver, set()).add(version)
+        self._given = given
+        self._wanted.update(gives)
+        return None
+
+    def steps(self) -> tuple[ReplayStep, ...]:
+        """The re-runs, in order."""
+        steps = []
+        for at in sorted(self._given, key=self._steps_from_target.__getitem__, reverse=True):
+            checkpoint, gives = self._lookup(at), self._given[at]
+            inputs = self._inputs_for(at, gives)
+            assert not isinstance(inputs, str)  # else it had not been added
+            steps.append(
+                ReplayStep(
+                    at,
+                    checkpoint.code,
+                    checkpoint.duration,
+                    gives,
+                    inputs.loads,
+                    tuple(inputs.givers),
+                    tuple(version for version in gives if version not in self._wanted),
+                    self._effects(at),
+                )
+            )
+        return tuple(steps)
+
+    @cached_property
+    def _steps_from_target(self) -> dict[CheckpointId, int]:
+        """For each cell that may be re-run a number that is higher for those on whose results it can depend.
+
+        These are on the path to the target; where a checkpoint has taken versions, on the path to who made them, too.
+        """
+        ranks: dict[CheckpointId, int] = {}
+        begun: set[CheckpointId] = set()
+        todo: list[CheckpointId | None] = [self._target]
+        while todo:
+            at = todo[-1]
+            if at is None or at in ranks:
+                todo.pop()
+                continue
+            checkpoint = self._lookup(at)
+            sources = [checkpoint.parent, *(version.checkpoint for version in checkpoint.taken)]
+            missing = [each for each in sources if each is not None and each not in ranks]
+            if missing and at not in begun:
+                begun.add(at)
+                todo += missing
+            else:  # or, in a store that is damaged, it leads to itself
+                ranks[at] = 1 + max((ranks[each] for each in sources if each in ranks), default=0)
+                todo.pop()
+        return {at: -rank for at, rank in ranks.items()}
+
+    def _inputs_for(self, at: CheckpointId, gives: tuple[Version, ...]) -> _Inputs | str:
+        """What a cell needs to give these versions, or why it cannot be had."""
+        if (at, gives) not in self._inputs_of:
+            self._inputs_of[at, gives] = self._find_inputs(at, gives)
+        return self._inputs_of[at, gives]
+
+    def _find_inputs(self, at: CheckpointId, gives: tuple[Version, ...]) -> _Inputs | str:
         checkpoint = self._lookup(at)
         if checkpoint.inputs and not all(each.trusted for each in ancestry(self._lookup, checkpoint.parent)):
             return f"the inputs of its cell cannot be trusted: {UNTRUSTED}"
@@ -225,29 +316,9 @@ class _Replays:
         givers = self._givers(references, [each for each in inputs if not self._is_loadable(each)], refusals)
         for version, why in refusals.items():
             return f"its cell needs {', '.join(version.names)}: {why}"
-        loads = self._loads(references, set(inputs) - givers.keys())
-        after = []
-        for source, versions in _by_giver(givers).items():
-            reason = self._add(source, versions)
-            if reason:
-                return reason
-            after.append(len(self.steps) - 1)
-        if len(self.steps) >= MOST_STEPS:
-            return f"more than {MOST_STEPS} cells would have to be re-run"
-        self.steps.append(
-            ReplayStep(
-                at,
-                checkpoint.code,
-                checkpoint.duration,
-                tuple(gives),
-                tuple(loads),
-                tuple(after),
-                self._effects(at),
-            )
-        )
-        return None
+        return _Inputs(tuple(self._loads(references, set(inputs) - givers.keys())), givers)
 
-    def _inputs(self, at: CheckpointId, gives: list[Version]) -> list[Version]:
+    def _inputs(self, at: CheckpointId, gives: Iterable[Version]) -> list[Version]:
         """The versions that a cell read, and those that are to be taken from it: of the state before it."""
         read = set(self._lookup(at).inputs).union(*(each.names for each in gives if each.checkpoint != at))
         state = self._before(at)[0].versions
@@ -301,6 +372,10 @@ def _by_giver(givers: Mapping[Version, CheckpointId]) -> dict[CheckpointId, list
     for version in sorted(givers, key=lambda version: version.names):
         grouped.setdefault(givers[version], []).append(version)
     return grouped
+
+
+def _version_key(version: Version) -> tuple[Names, CheckpointId]:
+    return version.names, version.checkpoint
 
 
 def _names(item: tuple[Version, str]) -> Names:

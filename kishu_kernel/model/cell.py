@@ -58,6 +58,10 @@ class Access:
     imports: frozenset[str] = frozenset()
 
     def __or__(self, other: Access) -> Access:
+        if self is NOTHING:
+            return other
+        if other is NOTHING:
+            return self
         names = self.names | other.names
         read_only = self.read_only | other.read_only
         if read_only:  # a name that one of the two may change is not read-only

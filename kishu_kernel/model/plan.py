@@ -34,8 +34,9 @@ class ReplayStep:
     Attributes:
         seconds: how long it took when it first ran.
         gives: the versions that are taken from what it leaves.
-        loads: inputs that are loaded from the store.
-        after: indices of earlier steps of the plan whose results are its other inputs.
+        loads: inputs that are loaded from the store, unless an earlier step has left them as they were.
+        takes: its other inputs, which earlier steps give.
+        in_between: those of `gives` that are for later steps only.
         side_effects: what re-running it may do to the world, a phrase each.
     """
 
@@ -44,7 +45,8 @@ class ReplayStep:
     seconds: float
     gives: tuple[Version, ...]
     loads: tuple[LoadStep, ...] = ()
-    after: tuple[int, ...] = ()
+    takes: tuple[Version, ...] = ()
+    in_between: tuple[Version, ...] = ()
     side_effects: tuple[str, ...] = ()
 
 

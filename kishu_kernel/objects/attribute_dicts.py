@@ -18,9 +18,19 @@ from typing import Any
 
 import cloudpickle.cloudpickle as cloudpickle
 
-from kishu_kernel.objects.classes import PLACES, contents_of, derives, has_dict, mro_of, qualified_name
+from kishu_kernel.objects.classes import (
+    PICKLING_WAYS,
+    PLACES,
+    contents_of,
+    derives,
+    has_dict,
+    is_its_attributes,
+    mro_of,
+    qualified_name,
+)
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import make_derived, make_instance, set_shared_attributes
+from kishu_kernel.process.native import peek
 
 
 class _Sample:
@@ -59,6 +69,25 @@ def makes_anew(obj: Any, reduction: Any) -> bool:
         return reduction[0] is not cloudpickle.subimport
     make = reduction[0]
     return (len(reduction) > 2 and reduction[2] is not None) or make is kind or any(make is each for each in _MAKE_ANEW)
+
+
+def by_attributes(obj: Any, known: dict[type, bool]) -> Reduction:
+    """What `object.__reduce_ex__` gives, with attributes that are read where they stand, so that no `__dict__` is made.
+
+    Args:
+        known: of which types instances are just that; is added to.
+
+    Returns:
+        NotImplemented where it gives something else.
+    """
+    kind = type(obj)
+    plain = known.get(kind)
+    if plain is None:
+        plain = known[kind] = is_its_attributes(kind) and kind not in cloudpickle.Pickler.dispatch_table
+    state = peek(obj) if plain else None
+    if state is None or not state.keys().isdisjoint(PICKLING_WAYS):  # what an instance says of itself is asked first
+        return NotImplemented
+    return copyreg.__newobj__, (kind,), state or None, None, None  # type: ignore[attr-defined]
 
 
 def with_shared_attributes(obj: Any, reduction: tuple[Any, ...], held: Any) -> Reduction:

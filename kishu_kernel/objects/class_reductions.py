@@ -12,13 +12,21 @@ from typing import Any
 
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.classes import contents_of, derives, is_notebooks, mro_of
+from kishu_kernel.objects.classes import contents_of, derives, is_genuine, is_notebooks, module_name, mro_of
 from kishu_kernel.objects.library import Reduction
+from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
 from kishu_kernel.objects.rebuild.code import EMPTY_CELL, make_class, set_class_state, set_enum_state
 from kishu_kernel.objects.rebuild.instances import bind_method
 
 SKELETONS = (_cloud._make_skeleton_class, _cloud._make_skeleton_enum, make_class)
 """What makes a class anew."""
+
+
+def goes_by_name(cls: type) -> bool:
+    """Whether a class is for certain one that goes by its name: a library's module has it under that. A quick look."""
+    if type(cls) is not type or tracked_modules or held_since_import or _cloud._PICKLE_BY_VALUE_MODULES:
+        return False
+    return module_name(cls) not in ("", "builtins", "__main__", "__mp_main__") and is_genuine(cls)
 
 
 def reduction_of_class(cls: type, pickler: Any, memos: Collection[str]) -> Reduction:

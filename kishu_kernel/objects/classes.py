@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from kishu_kernel.process.code_origins import is_users_module
+from kishu_kernel.process.native import peek
 
 
 def module_name(kind: type) -> str:
@@ -42,7 +43,12 @@ _ATOMS = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes)))
 
 def is_atom(obj: Any) -> bool:
     """Whether it is a plain value of Python's own: any two that are equal are as good as one. Asks no metaclass."""
-    return id(type(obj)) in _ATOMS
+    return is_atom_type(type(obj))
+
+
+def is_atom_type(kind: type) -> bool:
+    """Whether its instances are such values. Asks no metaclass."""
+    return id(kind) in _ATOMS
 
 
 def is_one_of(kind: type, kinds: Iterable[type]) -> bool:
@@ -148,9 +154,51 @@ def attributes(obj: Any) -> dict[str, Any] | None:
     return None
 
 
+def seen_attributes(obj: Any) -> dict[str, Any] | None:
+    """As `attributes`, to be read and not to be kept: where the object has no `__dict__` yet, none is made."""
+    seen = peek(obj)
+    return attributes(obj) if seen is None else seen
+
+
+def is_its_attributes(kind: type) -> bool:
+    """Instances are pickled by Python's own way, which tells their attributes, and there is nothing else."""
+    return has_usual_ways(kind) and is_bare(kind) and not has_slots(kind) and shows_its_attributes(kind)
+
+
+def has_usual_ways(kind: type) -> bool:
+    """What a pickler asks of instances is object's."""
+    return all(getattr(kind, way, None) is getattr(object, way, None) for way in PICKLING_WAYS)
+
+
+def shows_its_attributes(kind: type) -> bool:
+    """`__dict__` of an instance is where its attributes are, and nothing that its class has made up."""
+    asked = _member(kind, "__getattribute__") is _member(object, "__getattribute__")
+    return asked and type(_member(kind, "__dict__")) in PLACES
+
+
+def _member(kind: type, name: str) -> Any:
+    """What a class has under this name, or takes over from another; None where there is nothing."""
+    return next((contents[name] for contents in map(contents_of, mro_of(kind)) if name in contents), None)
+
+
 def has_dict(kind: type) -> bool:
     """Its instances have a dictionary for attributes."""
     return bool(_dict_offset(kind))
+
+
+def is_bare(kind: type) -> bool:
+    """Nothing stands in its instances but `__dict__`, weak references and slots."""
+    places = sum(offset_of(kind) > 0 for offset_of in (_dict_offset, _weak_offset))
+    for base in mro_of(kind):
+        contents = contents_of(base)
+        if "__slots__" in contents:
+            places += sum(type(member) is types.MemberDescriptorType for member in contents.values())
+    return bool(_size_of(kind) == _size_of(object) + places * tuple.__itemsize__)
+
+
+def has_slots(kind: type) -> bool:
+    """It, or what it derives from, has slots of its own."""
+    return any(contents_of(base).get("__slots__") for base in mro_of(kind))
 
 
 def hides_attributes(kind: type) -> bool:
@@ -161,6 +209,9 @@ def hides_attributes(kind: type) -> bool:
     return not any(type(member) in PLACES for member in members)
 
 
+PICKLING_WAYS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
+"""What a pickler asks an object for."""
+
 PLACES = (types.GetSetDescriptorType, types.MemberDescriptorType)
 """Types of what was made in C to reach a place in an instance."""
 
@@ -169,6 +220,8 @@ _contents_of_module: Any = vars(types.ModuleType)["__dict__"].__get__
 _HEAP_TYPE = 1 << 9
 """A flag of types that are not part of Python's own, or of a library's, compiled code."""
 _dict_offset = type.__dict__["__dictoffset__"].__get__
+_weak_offset = type.__dict__["__weakrefoffset__"].__get__
+_size_of = type.__dict__["__basicsize__"].__get__
 
 _TO_BE_KNOWN = ("__hash__", "__eq__", "__name__", "__qualname__")
 _TO_BE_LOOKED_UP = (
@@ -188,4 +241,4 @@ def instance_state(obj: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
                     slots[name] = member.__get__(obj)
                 except AttributeError:  # nothing stands in it
                     continue
-    return attributes(obj), slots
+    return seen_attributes(obj), slots

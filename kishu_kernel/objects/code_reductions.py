@@ -48,3 +48,9 @@ _CODE_FIELDS = (
     *("co_firstlineno", "co_linetable", *(("co_exceptiontable",) if _NEWER else ()), "co_freevars", "co_cellvars"),
 )
 """In the order in which the constructor takes them."""
+
+
+def is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
+    """Whether these are the globals of the module of this name, and no others that say so."""
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return module is not None and vars(module) is namespace and name != "__main__"

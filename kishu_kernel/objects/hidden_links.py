@@ -10,53 +10,73 @@ the same functions. Neighbours: `left_out` has the attributes that nobody but th
 
 from __future__ import annotations
 
+import pickle
 import types
 import weakref
 from collections.abc import Callable, Collection, Container, Iterator
 from sys import getrefcount
 from typing import Any
 
-from kishu_kernel.objects.classes import attributes, contents_of, derives, instance_state, is_one_of, mro_of
+from kishu_kernel.objects.attribute_dicts import place_of
+from kishu_kernel.objects.classes import contents_of, derives, instance_state, is_one_of, mro_of, seen_attributes
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
+from kishu_kernel.process.native import peek
+
+StateOf = Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
 
 _SHARED_BY_ALL = frozenset(
     map(id, (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.ModuleType))
 )
 """By their ids: of a class of the user's no metaclass is asked."""
 _traceback_of = vars(BaseException)["__traceback__"].__get__
+_NOT_ASKED = frozenset(map(id, (list, tuple, dict, set, frozenset, bytearray, pickle.PickleBuffer)))
+"""Ids of types other than those that are shared by all, of which a pickler asks for no reduction."""
 _HELD: tuple[Any, ...] = (dict, list, tuple, set, frozenset)
 
 
-def hidden_attributes(obj: Any, reduction: Any) -> dict[str, Any]:
+def hidden_attributes(obj: Any, reduction: Any, state_of: StateOf | None = None) -> dict[str, Any]:
     """The attributes of an object, in slots too, of which its reduction does not tell the very value.
 
     Args:
         reduction: at least what makes it, and arguments.
+        state_of: what gives the attributes of objects of its type, if that is known.
     """
     state = reduction[2] if len(reduction) > 2 else None
     left: list[tuple[str, Any]] = []
-    for held in _state(obj):
+    for held in (state_of or _state)(obj):
         if type(state) is dict:  # most often that is all
-            rest = [pair for pair in held.items() if state.get(pair[0]) is not pair[1]]
+            told = state.get
+            rest = [pair for pair in held.items() if told(pair[0]) is not pair[1]] if held else []
         else:
             rest = list(held.items())
         left += [pair for pair in rest if id(type(pair[1])) not in _SHARED_BY_ALL]
-    left = [(name, value) for name, value in left if not _leads_nowhere(value)]
+    del held, rest  # what was made to look at refers to the values, too
+    return hidden_among(left, reduction)
+
+
+def hidden_among(left: list[tuple[str, Any]], reduction: Any) -> dict[str, Any]:
+    """The same, where these pairs are all attributes of which the state does not tell the value under their names.
+
+    Nobody but the object and the pairs may hold the values on our behalf: references to them are counted.
+    """
+    left = [(name, value) for name, value in left if not _leads_nowhere(value)] if left else left
     if not left:
         return {}
-    told = _told_by(reduction)
-    return {name: value for name, value in left if id(value) not in told}
+    unknown = _not_told_by(reduction, {id(value) for _, value in left})
+    return {name: value for name, value in left if id(value) in unknown}
 
 
-def _told_by(reduction: Any) -> set[int]:
-    told = set()
+def _not_told_by(reduction: Any, keys: set[int]) -> set[int]:
+    """Those of the objects of these ids that stand neither in a reduction nor in what stands there."""
     for part in reduction[1:3]:
-        told.add(id(part))
-        for each in _items(part):
-            told.add(id(each))
-            told.update(map(id, _items(each)))
-    return told
+        keys.discard(id(part))
+        held = _items(part)
+        keys.difference_update(map(id, held))
+        for each in held:
+            if issubclass(type(each), _HELD):
+                keys.difference_update(map(id, _items(each)))
+    return keys
 
 
 def leads_to(value: Any, among: Container[int]) -> bool:
@@ -95,14 +115,15 @@ class HiddenLinks:
         make, arguments, state, items, pairs, setter = (*reduction, None, None, None, None)[:6]
         return make, arguments, (state, setter, own, slots), items, pairs, set_state_and_hidden
 
-    def find(self, stored: Callable[[], Collection[int]]) -> None:
+    def find(self, stored: Callable[[], Collection[int]], kinds: Container[int]) -> None:
         """A pass has come to an end.
 
         Args:
-            stored: ids of what the payload holds. O(objects): asked only where something was hidden.
+            stored: ids of what the payload holds. O(objects): asked only where something was hidden that may be there.
+            kinds: ids of types of which it holds instances, except those of which picklers do not ask.
         """
         self.found = False
-        if not self._met:
+        if not any(_may_lead_to(value, kinds) for _, hidden in self._met.values() for value in hidden.values()):
             return
         among = stored()
         for obj, hidden in self._met.values():
@@ -120,13 +141,37 @@ class HiddenLinks:
         return not names <= before
 
 
+def _may_lead_to(value: Any, kinds: Container[int]) -> bool:
+    """Whether it, or what it holds as a container, may be among objects of types with these ids."""
+    return any(id(type(each)) in _NOT_ASKED or id(type(each)) in kinds for each in (value, *_items(value)))
+
+
+def state_of_type(kind: type) -> StateOf:
+    """What gives attributes, and what stands in slots, of objects of this type. For as long as no code runs."""
+    place = place_of(kind)
+    plain = type(place) is types.GetSetDescriptorType and not derives(kind, BaseException)
+    if not plain or any(contents_of(base).get("__slots__") for base in mro_of(kind)):
+        return _state
+    read = place.__get__
+
+    def state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        held = peek(obj)  # to read the place would make a `__dict__`
+        held = read(obj) if held is None else held
+        return (held, _NOTHING) if type(held) is dict else _state(obj)
+
+    return state
+
+
+_NOTHING: dict[str, Any] = {}
+
+
 def _state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Attributes, and what stands in slots."""
     kind = type(obj)
     has_slots = _has_slots.get(kind)
     if has_slots is None:
         has_slots = _has_slots[kind] = any(contents_of(base).get("__slots__") for base in mro_of(kind))
-    own, slots = instance_state(obj) if has_slots else (attributes(obj), {})
+    own, slots = instance_state(obj) if has_slots else (seen_attributes(obj), {})
     if derives(kind, BaseException):  # no reduction tells it
         slots = {**slots, "__traceback__": _traceback_of(obj)}
     return own or {}, slots
@@ -135,12 +180,13 @@ def _state(obj: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 _has_slots: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
 
 
-def _items(value: Any) -> Iterator[Any]:
+def _items(value: Any) -> Collection[Any]:
     """What a container of Python's own holds, or of a class derived from one. Runs no code of that class."""
     kind = type(value)
-    base = kind if is_one_of(kind, _HELD) else next((each for each in _HELD if derives(kind, each)), None)
-    if base is not None:
-        yield from list(dict.values(value) if base is dict else base.__iter__(value))
+    if not issubclass(kind, _HELD):  # these have no metaclass of anybody's that would be asked
+        return ()
+    base = kind if is_one_of(kind, _HELD) else next(each for each in _HELD if derives(kind, each))
+    return list(dict.values(value) if base is dict else base.__iter__(value))
 
 
 def _leads_nowhere(value: Any) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copyreg
 import dis
+import enum
 import functools
 import types
 from collections.abc import Iterator
@@ -18,12 +19,13 @@ from typing import Any
 
 import cloudpickle
 
-from kishu_kernel.objects.classes import attributes, contents_of, derives, is_atom, module_name, mro_of
+from kishu_kernel.objects.classes import contents_of, derives, is_atom, module_name, mro_of, seen_attributes
 from kishu_kernel.objects.library import Reduce, Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
 
 _WAYS = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__")
 _MAKE = ("__init__", "__new__", "__getnewargs__", "__getnewargs_ex__")
+_TOLD_OTHERWISE = (type, types.ModuleType, BaseException, enum.Enum)  # a member of an enum is found, and not made
 _MADE_EMPTY = (copyreg.__newobj__, copyreg.__newobj_ex__, object.__new__)  # type: ignore[attr-defined]
 
 
@@ -32,17 +34,19 @@ def reduction_with_left_out(kind: type) -> Reduce | None:
     ways = ways_in_python(kind)
     if not ways:
         return None
-    forgets_all = "__setstate__" in ways and _ignores_state(ways["__setstate__"])
+    forgets_all = "__setstate__" in ways and ignores_state(ways["__setstate__"])
     names = _Names(kind)
 
     def take_apart(obj: Any) -> Reduction:
         if type(obj) in cloudpickle.Pickler.dispatch_table:  # chains copyreg's: somebody knows better, since when ever
             return NotImplemented
         reduced = obj.__reduce_ex__(5)
-        own = attributes(obj)
+        own = seen_attributes(obj)
         if not own or type(reduced) is not tuple or len(reduced) > 5:
             return reduced
         make, arguments, state, items, pairs = (*reduced, None, None, None)[:5]
+        if not forgets_all and type(state) is dict and own.keys() <= state.keys():  # of most objects that is all
+            return reduced
         forgotten = forgets_all and state is not None
         left = dict(own) if forgotten else _left_out(own, names, make, arguments, state)
         return (make, arguments, (state, left), items, pairs, set_state_and_attributes) if left else reduced
@@ -52,7 +56,7 @@ def reduction_with_left_out(kind: type) -> Reduce | None:
 
 def ways_in_python(kind: type) -> dict[str, types.FunctionType]:
     """How a class of a library says that its instances are pickled; empty where it does not, or not in Python."""
-    if module_name(kind) == "__main__" or any(derives(kind, each) for each in (type, types.ModuleType, BaseException)):
+    if module_name(kind) == "__main__" or any(derives(kind, each) for each in _TOLD_OTHERWISE):
         return {}
     ways = {name: way for name in _WAYS if (way := _found(kind, name)) is not None}
     return ways if all(type(way) is types.FunctionType for way in ways.values()) else {}  # in C it cannot be read
@@ -86,7 +90,7 @@ class _Names:
 
 def _left_out(own: dict[str, Any], names: _Names, make: Any, arguments: Any, state: Any) -> dict[str, Any]:
     """Those of an instance's attributes that are its user's, and that a reduction does not tell."""
-    left = own.keys() - names.own  # of most objects that is all
+    left = own.keys() - names.own
     if not left:
         return {}
     parts = list(_parts(state))
@@ -140,7 +144,7 @@ def _words(code: types.CodeType) -> Iterator[str]:
             yield from _words(each)
 
 
-def _ignores_state(function: Any) -> bool:
+def ignores_state(function: Any) -> bool:
     """Whether a `__setstate__` never reads what it is given."""
     code = function.__code__
     if code.co_argcount != 2:

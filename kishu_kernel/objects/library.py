@@ -69,6 +69,8 @@ class Library:
         hubs: classes whose instances many objects lead to, and that lead to all of these, like figures: walked once.
         private_memory: of instances, the objects that hold memory which no write through another object can change
             (copy-on-write). Own classes alone.
+        transparent: classes whose instances keep nothing that follows from the numbers in arrays that they hold: an
+            undo may change these under them. An index does: it keeps a table of what stands where. Own classes alone.
         exposed_memory: of instances, the address and the size of memory that an array may show.
         hidden_references: attributes of instances that hold what the interpreter's garbage collector is not told of.
             Of the class alone and of none that is derived from it.
@@ -127,6 +129,7 @@ class Library:
     labels: Collection[str] = ()
     hubs: Collection[str] = ()
     private_memory: Mapping[str, Callable[[Any], Iterable[Any]]] = {}
+    transparent: Collection[str] = ()
     exposed_memory: Mapping[str, Callable[[Any], tuple[int, int]]] = {}
     hidden_references: Mapping[str, tuple[str, ...]] = {}
 

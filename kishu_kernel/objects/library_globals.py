@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 import types
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
 from kishu_kernel.objects.own_modules import is_of_tracked, tracked_modules
 from kishu_kernel.objects.rebuild.code import module_attribute
+from kishu_kernel.process.native import WALKER
 
 _BY_REFERENCE = (
     type,
@@ -94,24 +95,39 @@ _sentinels = _Sentinels()
 _module_attribute_names: weakref.WeakKeyDictionary[type, tuple[str, ...]] = weakref.WeakKeyDictionary()
 
 
-def globals_of_class(kind: type) -> set[int]:
-    """Ids of what a library type and its module hold: the library's, whoever refers to it.
+def globals_of_class(kind: type, known: dict[object, set[int]]) -> list[set[int]]:
+    """Ids of what a library type and its module hold: the library's, whoever refers to it. One set for each of these.
 
     Ids of living objects: not to be kept beyond a judgement.
+
+    Args:
+        known: what was found for other types of this judgement: most of one library's have bases and modules in common.
     """
-    if module_name(kind) in ("", "builtins", "__main__"):
-        return set()
-    holders: list[Mapping[str, Any]] = [
-        contents_of(base)
-        for base in mro_of(kind)
-        if module_name(base) not in ("builtins", "__main__") and not is_of_tracked(base)
-    ]
-    homes = {module_name(kind)} & sys.modules.keys() - tracked_modules  # what the user's own modules hold is the user's
-    holders += [module_contents(sys.modules[name]) for name in homes]
-    values = (value for holder in holders for value in list(holder.values()))
-    return {id(value) for value in values if not is_by_reference(value)}
+    module = module_name(kind)
+    if module in ("", "builtins", "__main__"):
+        return []
+    found: list[set[int]] = []
+    for base in mro_of(kind):
+        if module_name(base) not in ("builtins", "__main__") and not is_of_tracked(base):
+            if base not in known:
+                known[base] = ids_of_held(contents_of(base).values())
+            found.append(known[base])
+    if module in sys.modules and module not in tracked_modules:  # what the user's own modules hold is the user's
+        if module not in known:
+            known[module] = ids_of_held(module_contents(sys.modules[module]).values())
+        found.append(known[module])
+    return found
 
 
-def is_by_reference(value: object) -> bool:
-    """It goes by its name, or is a value: who holds it does not matter."""
-    return issubclass(type(value), _BY_REFERENCE)
+def ids_of_held(values: Iterable[object]) -> set[int]:
+    """Ids of those of these objects that do not go by reference. A module of a library holds hundreds."""
+    return _ids_of_others(list(values), _BY_REFERENCE)
+
+
+def _in_python(values: list[object], kinds: tuple[type, ...]) -> set[int]:
+    return {id(value) for value in values if not issubclass(type(value), kinds)}
+
+
+_ids_of_others: Callable[[list[object], tuple[type, ...]], set[int]] = (
+    _in_python if WALKER is None else WALKER.ids_of_others
+)

@@ -29,6 +29,7 @@ from kishu_kernel.objects.classes import (
     has_active_metaclass,
     hides_attributes,
     instance_state,
+    is_bare,
     is_notebooks,
     is_users_own,
     module_name,
@@ -68,7 +69,7 @@ def notebook_reduction_of(kind: type, namespace: dict[str, Any]) -> Reduce | Wit
         return _error(base) if derives(base, BaseException) else _derived(base, read_content)
     if not hooks:
         return None
-    if base is object and _is_bare(kind):
+    if base is object and is_bare(kind):
         return _instance
     if is_array_name(base):
         return _derived(base, _array)
@@ -178,16 +179,6 @@ def _content_reader_of(base: type) -> Callable[[Any, Any], tuple[tuple[Any, ...]
     return content_of_exception if derives(base, BaseException) else _CONTENT_READERS.get(base)
 
 
-def _is_bare(kind: type) -> bool:
-    """Nothing stands in its instances but `__dict__`, weak references and slots."""
-    places = sum(offset_of(kind) > 0 for offset_of in (_dict_offset, _weak_offset))
-    for base in mro_of(kind):
-        contents = contents_of(base)
-        if "__slots__" in contents:
-            places += sum(type(member) is types.MemberDescriptorType for member in contents.values())
-    return bool(_size_of(kind) == _size_of(object) + places * tuple.__itemsize__)
-
-
 def _is_named(kind: type, module: str, name: str) -> bool:
     return qualified_name(kind) == name and module_name(kind) == module
 
@@ -255,9 +246,6 @@ _ONLY_CODE = "its own way to be pickled, or to tell its attributes, is code of t
 _HIDDEN = "its attributes can only be had by running code of the notebook"
 _HEAP_TYPE, _MADE_IN_C = 1 << 9, 1 << 8
 _parent_of = type.__dict__["__base__"].__get__
-_size_of = type.__dict__["__basicsize__"].__get__
-_dict_offset = type.__dict__["__dictoffset__"].__get__
-_weak_offset = type.__dict__["__weakrefoffset__"].__get__
 
 _IN_ORDER = (("__reduce_ex__",), ("__reduce__",), ("__getnewargs_ex__", "__getnewargs__", "__getstate__"))
 """Where a pickler asks first."""

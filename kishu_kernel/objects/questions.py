@@ -14,7 +14,7 @@ from typing import Any
 from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_contents, module_name
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, callables_at, functions_at
-from kishu_kernel.objects.library_globals import globals_of_class, is_by_reference
+from kishu_kernel.objects.library_globals import globals_of_class, ids_of_held
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
 
 # -- what sharing an object means ----------------------------------------------------------------------
@@ -42,12 +42,15 @@ def is_hub(kind: type) -> bool:
     return registry.find("hubs", kind) is not None
 
 
-def library_globals_of(kind: type) -> set[int]:
+def library_globals_of(kind: type, known: dict[object, set[int]]) -> list[set[int]]:
     """Ids of objects that belong to the library of this class, whoever refers to them. See `globals_of_class`."""
-    found = globals_of_class(kind)
+    found = globals_of_class(kind, known)
     for library in registry.of(kind):
-        with suppress(UnknownError):
-            found.update(id(value) for value in library.statics() if not is_by_reference(value))
+        if library not in known:
+            known[library] = set()
+            with suppress(UnknownError):
+                known[library] = ids_of_held(library.statics())
+        found.append(known[library])
     return found
 
 
@@ -59,6 +62,11 @@ def private_memory_of(kind: type) -> Entry | None:
 def has_private_memory(kind: type) -> bool:
     """Instances lead to memory that no write through others can change: it is of a library that has such."""
     return any(library.private_memory for library in registry.of(kind))
+
+
+def is_transparent(kind: type) -> bool:
+    """Instances keep nothing that follows from the numbers in arrays that they hold."""
+    return registry.find("transparent", kind, own=True) is not None
 
 
 def exposed_memory_of(kind: type) -> Callable[[Any], tuple[int, int]] | None:

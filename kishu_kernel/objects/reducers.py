@@ -15,14 +15,12 @@ Reductions of our own:
   the codec's business (`codec.class_streams`), which looks whether it is the same. cloudpickle's class tracker, which
   hands out the live class and overwrites its attributes, is switched off.
 - A sentinel of a library (`dataclasses.MISSING`) stays the one that its module holds.
-- What libraries say of their classes (`questions`), the standard library's first.
-- Where nobody says anything: what a class is like (`class_shape`).
+- What libraries say of their classes (`questions`); where nobody says anything, what a class is like (`class_shape`).
 """
 
 from __future__ import annotations
 
 import functools
-import gc
 import io
 import sys
 import time
@@ -37,22 +35,23 @@ from typing import Any
 import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
-from kishu_kernel.objects.attribute_dicts import ALONE, makes_anew, place_of, with_shared_attributes
+from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, makes_anew, place_of, with_shared_attributes
 from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class, reduction_of_method
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
-    attributes,
     derives,
     has_active_metaclass,
     is_users_own,
     module_contents,
     module_name,
     qualified_name,
+    seen_attributes,
 )
-from kishu_kernel.objects.code_reductions import cell_content, reduction_of_code, state_of_function
+from kishu_kernel.objects.code_reductions import cell_content, is_module_dict, reduction_of_code, state_of_function
+from kishu_kernel.objects.dict_views import reduction_of_proxy, reduction_of_view
 from kishu_kernel.objects.function_caches import reduction_of_cached
-from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_attributes
+from kishu_kernel.objects.hidden_links import HiddenLinks, StateOf, hidden_among, hidden_attributes, state_of_type
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
@@ -70,7 +69,6 @@ from kishu_kernel.objects.questions import (
     visible_reduction,
 )
 from kishu_kernel.objects.rebuild.code import (
-    dict_view,
     make_function,
     make_module_function,
     module_attribute,
@@ -81,6 +79,8 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
+from kishu_kernel.objects.told_states import is_told_by_state
+from kishu_kernel.process.native import untouched
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -104,6 +104,7 @@ class ReductionTable:
         self._generation = registry.generation
         self._refused: weakref.WeakSet[type] = weakref.WeakSet()
         self._hiding: weakref.WeakSet[type] = weakref.WeakSet()
+        self._told_by_state: weakref.WeakSet[type] = weakref.WeakSet()
         self.refusals = Refusals()
         self.class_tokens = ClassTokens()
 
@@ -112,6 +113,7 @@ class ReductionTable:
         if self._generation != registry.generation:  # another library is known
             self._entries.clear()
             self._hiding.clear()
+            self._told_by_state.clear()
             self._generation = registry.generation
         try:
             return self._entries[kind]
@@ -126,10 +128,16 @@ class ReductionTable:
         self.entry(kind)  # finds that out, too
         return kind in self._hiding or derives(kind, BaseException)
 
+    def is_told_by_state(self, kind: type) -> bool:
+        """What `told_state` gives of instances, where it gives anything, is what their entry gives."""
+        self.entry(kind)  # finds that out, too
+        return kind in self._told_by_state
+
     def refuse(self, kind: type) -> None:
         """Instances of this type are not stored from here on."""
         self._refused.add(kind)
         self._entries.pop(kind, None)
+        self._told_by_state.discard(kind)
 
     def _find(self, kind: type) -> Entry | None:
         if kind in self._refused:
@@ -164,7 +172,10 @@ class ReductionTable:
             self._hiding.add(kind)
         way = reduction_by_class_shape(kind) or refusal_of_proxy(kind) or with_left_out
         if way is not None:
-            return _entry_for(way, held_or=not is_users_own(kind) and bool(module_attribute_names(kind)))
+            held_or = not is_users_own(kind) and bool(module_attribute_names(kind))
+            if way is with_left_out and not held_or and is_told_by_state(kind):
+                self._told_by_state.add(kind)
+            return _entry_for(way, held_or=held_or)
         return Reducer._held if module_attribute_names(kind) else None
 
 
@@ -174,20 +185,31 @@ class Reducer:
     Args:
         before: went the same way: what is made on the way is to be the same objects again.
         hidden_links: of this payload, as far as they are known.
+
+    Attributes:
+        namespace: the live namespace of the notebook.
+        by_place: what one of the user's modules holds since it was imported.
+        private: what belongs to an object whose library says that sharing need not survive storing, by its id.
     """
 
     def __init__(
         self, table: ReductionTable, before: Reducer | None = None, hidden_links: HiddenLinks | None = None
     ) -> None:
-        self._table = table
+        self.table = table
+        self.namespace = table.namespace
         self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
         self._places: dict[type, Any] = {}
-        self._hides: dict[type, bool] = {}
+        self._plain: dict[type, bool] = {}
+        self._hiding: dict[type, StateOf | None] = {}  # types that may hide something
         self._hidden_links = hidden_links
-        self._cloud = cloudpickle.Pickler(io.BytesIO(), protocol=5)
         self._shells: set[int] = set()
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
-        self._private: dict[int, tuple[Any, Library]] = {}  # what is held is kept: some of it is made on access
+        self.by_place = held_since_import
+        self.private: dict[int, tuple[Any, Library]] = {}  # what is held is kept: some of it is made on access
+
+    @functools.cached_property
+    def _cloud(self) -> Any:
+        return cloudpickle.Pickler(io.BytesIO(), protocol=5)
 
     def reduce(self, obj: Any) -> Reduction:
         """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
@@ -200,7 +222,7 @@ class Reducer:
         try:
             entry = self._entries[kind]
         except KeyError:
-            entry = self._entries[kind] = self._table.entry(kind)
+            entry = self._entries[kind] = self.table.entry(kind)
         return NotImplemented if entry is None else entry(self, obj)
 
     def _goes_by_place(self, obj: Any) -> bool:
@@ -223,6 +245,8 @@ class Reducer:
         """
         held = self.shared_attributes(obj)  # first: a reduction may hold it, too
         reduction = self.reduce(obj)
+        if reduction is NotImplemented and untouched(obj):
+            return by_attributes(obj, self._plain)
         if self._hidden_links is not None and type(reduction) is tuple and (hidden := self.hidden(obj, reduction)):
             reduction = self._hidden_links.with_linked(obj, reduction, hidden)
         if held is None:
@@ -230,15 +254,21 @@ class Reducer:
         whole = self.decompose(obj) if reduction is NotImplemented else reduction
         return with_shared_attributes(obj, whole, held) if makes_anew(obj, whole) else reduction
 
+    def with_left(self, obj: Any, reduction: tuple[Any, ...], left: list[tuple[str, Any]]) -> Reduction:
+        """A reduction that may hide these attributes, with what of them is known by now to be stored anyway."""
+        hidden = {} if self._hidden_links is None else hidden_among(left, reduction)
+        return self._hidden_links.with_linked(obj, reduction, hidden) if self._hidden_links and hidden else reduction
+
     def hidden(self, obj: Any, reduction: Sequence[Any]) -> dict[str, Any]:
         """Attributes that show what this reduction does not tell, and that a load can give back."""
         kind = type(obj)
-        hides = self._hides.get(kind)
-        if hides is None:
-            hides = self._hides[kind] = self._table.hides(kind)
-        if not hides or ((len(reduction) < 3 or reduction[2] is None) and not makes_anew(obj, reduction)):
+        try:
+            state_of = self._hiding[kind]
+        except KeyError:
+            state_of = self._hiding[kind] = state_of_type(kind) if self.table.hides(kind) else None
+        if state_of is None or ((len(reduction) < 3 or reduction[2] is None) and not makes_anew(obj, reduction)):
             return {}
-        return hidden_attributes(obj, reduction)
+        return hidden_attributes(obj, reduction, state_of)
 
     def shared_attributes(self, obj: Any) -> Any:
         """The dictionary of its attributes if something else may hold it, too, or if it is of a class of its own."""
@@ -247,7 +277,7 @@ class Reducer:
             place = self._places[kind]
         except KeyError:
             place = self._places[kind] = place_of(kind)
-        if place is None or (kind is types.FunctionType and not self.is_notebook_function(obj)):
+        if place is None or untouched(obj) or (kind is types.FunctionType and not self.is_notebook_function(obj)):
             return None
         held = place.__get__(obj)
         return held if getrefcount(held) > ALONE or type(held) is not dict else None
@@ -277,7 +307,7 @@ class Reducer:
         return self._own(obj) if reducer is None else reducer(obj)
 
     def _own(self, obj: Any) -> Reduction:
-        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(attributes(obj) or ()):
+        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
             raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
         return self.asked(obj, methodcaller("__reduce_ex__", 5))
 
@@ -288,7 +318,7 @@ class Reducer:
             return way(obj)
         except KeyboardInterrupt:
             if time.monotonic() > until:
-                self._table.refuse(type(obj))
+                self.table.refuse(type(obj))
             raise
 
     @property
@@ -296,29 +326,20 @@ class Reducer:
         """What reductions have left out so far, since it cannot be stored."""
         return tuple(sorted(self._memo.get(LEFT_OUT, ())))
 
-    def is_private(self, obj: Any) -> bool:
-        """Whether the array belongs to an object whose library says that sharing need not survive storing."""
-        return id(obj) in self._private
-
     def is_copy_on_write(self, obj: Any) -> bool:
         """Whether the array is private, and its library copies it before a write: no write shows elsewhere."""
-        private = self._private.get(id(obj))
+        private = self.private.get(id(obj))
         with suppress(UnknownError):
             return private is not None and private[1].copies_on_write()
         return False
 
-    @property
-    def namespace(self) -> dict[str, Any]:
-        """The live namespace of the notebook."""
-        return self._table.namespace
-
     def is_special(self, kind: type) -> bool:
         """The table, cloudpickle or `copyreg` has a reduction of its own for this type."""
-        return self._table.entry(kind) is not None or kind in cloudpickle.Pickler.dispatch_table
+        return self.table.entry(kind) is not None or kind in cloudpickle.Pickler.dispatch_table
 
     def is_notebook_function(self, obj: types.FunctionType) -> bool:
         """Its globals are the live namespace."""
-        return obj.__globals__ is self._table.namespace
+        return obj.__globals__ is self.table.namespace
 
     # -- entries of the table -------------------------------------------------------------------
 
@@ -330,7 +351,7 @@ class Reducer:
                 return module_original, place
             reduction = self._cloud.reducer_override(function)
             name = function.__globals__.get("__name__")
-            if reduction is NotImplemented or not _is_module_dict(name, function.__globals__):
+            if reduction is NotImplemented or not is_module_dict(name, function.__globals__):
                 return reduction
             maker, home = make_module_function, (str(name),)  # made inside a library
         cells = function.__closure__ or ()
@@ -361,9 +382,8 @@ class Reducer:
 
     def _cached(self, cached: Any) -> Reduction:
         wrapped = cached.__wrapped__
-        if not (isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)):
-            return NotImplemented
-        return reduction_of_cached(cached)
+        own = isinstance(wrapped, types.FunctionType) and self.is_notebook_function(wrapped)
+        return reduction_of_cached(cached) if own else NotImplemented
 
     def _module(self, module: types.ModuleType) -> Reduction:
         name = module_contents(module).get("__name__")  # to ask one that is loaded when it is asked would load it
@@ -374,17 +394,6 @@ class Reducer:
     def _held(self, obj: Any) -> Reduction:
         name = module_attribute_name(obj)
         return NotImplemented if name is None else (module_attribute, (module_name(type(obj)), name))
-
-    def _proxy(self, proxy: types.MappingProxyType[Any, Any]) -> Reduction:
-        if proxy is getattr(sys.modules.get("dataclasses"), "_EMPTY_METADATA", None):  # of each field that has none
-            return module_attribute, ("dataclasses", "_EMPTY_METADATA")
-        behind = gc.get_referents(proxy)[0]  # cloudpickle would store a copy, which no longer follows
-        if "__module__" in behind and "__doc__" in behind:
-            raise TypeError("the attributes of a class cannot be stored by themselves")
-        return (types.MappingProxyType, (behind,)) if type(behind) is dict else NotImplemented
-
-    def _view(self, view: Any) -> Reduction:
-        return dict_view, (gc.get_referents(view)[0], type(view).__name__)
 
     def _refuse(self, obj: Any) -> Reduction:
         # cloudpickle would store the text of a file, the bytes of a memoryview: another type comes back.
@@ -398,7 +407,7 @@ class Reducer:
     def _note_private(private: LibraryEntry, way: Reduce | None, reducer: Reducer, obj: Any) -> Reduction:
         with suppress(UnknownError):
             for held in private.answer(obj):
-                reducer._private[id(held)] = held, private.library
+                reducer.private[id(held)] = held, private.library
         return NotImplemented if way is None else reducer.asked(obj, way)
 
 
@@ -421,15 +430,10 @@ def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = Fa
             return NotImplemented
         except TypeError as error:
             if said:
-                reducer._table.refusals.note(obj, error)
+                reducer.table.refusals.note(obj, error)
             raise
 
     return take_apart
-
-
-def _is_module_dict(name: Any, namespace: dict[str, Any]) -> bool:
-    module = sys.modules.get(name) if isinstance(name, str) else None
-    return module is not None and vars(module) is namespace and name != "__main__"
 
 
 _ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
@@ -440,8 +444,6 @@ _ENTRIES: dict[type, Entry] = {
     types.CellType: Reducer._cell,
     types.MethodType: lambda _, method: reduction_of_method(method),
     functools._lru_cache_wrapper: Reducer._cached,
-    type({}.keys()): Reducer._view,
-    type({}.values()): Reducer._view,
-    type({}.items()): Reducer._view,
-    types.MappingProxyType: Reducer._proxy,
+    **dict.fromkeys(map(type, ({}.keys(), {}.values(), {}.items())), lambda _, view: reduction_of_view(view)),
+    types.MappingProxyType: lambda _, proxy: reduction_of_proxy(proxy),
 }

@@ -20,6 +20,12 @@ from kishu_kernel.objects.questions import has_shape, summary_of
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _WIDTH = 80
 
+_ROWS = frozenset({list, tuple})
+_ITEMS = 6
+_BRIEF = frozenset({bool, type(None), float})
+"""Atoms whose text is never long."""
+_BRIEF_BITS = 200
+
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = _WIDTH
 
@@ -37,13 +43,18 @@ def _type_name(kind: type) -> str:
 def _summary(obj: Any) -> str:
     kind = type(obj)
     try:
+        known = type(kind) is type  # to look another one up may run code of its metaclass
+        if known and (_is_brief(obj) or (kind in _ROWS and len(obj) <= _ITEMS and all(map(_is_brief, obj)))):
+            text = repr(obj)
+            if len(text) <= _WIDTH:
+                return text
         if kind is bytes and len(obj) > _WIDTH:
             return f"{_short.repr(obj[:_WIDTH])} of {len(obj):,} bytes"  # the text of all of it may be gigabytes
         if derives(kind, types.ModuleType):
             return f"module {module_contents(obj).get('__name__')}"
         if derives(kind, type):
             return f"class {qualified_name(obj)}"
-        if type(kind) is not type:  # to look it up may run code of its metaclass
+        if not known:
             return qualified_name(kind) if has_active_metaclass(kind) else _shaped(obj)
         if is_atom(obj):
             return _short.repr(obj)
@@ -59,9 +70,19 @@ def _summary(obj: Any) -> str:
         return qualified_name(kind)
 
 
+def _is_brief(obj: Any) -> bool:
+    """Whether its text is short for sure, but for what a string has to escape: then it is what `reprlib` gives."""
+    kind = type(obj)
+    if type(kind) is not type:
+        return False
+    if kind is int:
+        return bool(obj.bit_length() <= _BRIEF_BITS)
+    return kind in _BRIEF or (kind is str and len(obj) < _WIDTH)
+
+
 def _container(obj: Any) -> str:
     items = [*obj, *obj.values()] if type(obj) is dict else obj
-    if len(obj) <= 6 and all(map(is_atom, items)):
+    if len(obj) <= _ITEMS and all(map(is_atom, items)):
         text = _short.repr(obj)
         if len(text) <= _WIDTH:
             return text

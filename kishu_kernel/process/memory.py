@@ -258,3 +258,14 @@ def address_of(view: Any) -> int:
         return int(found.buf or 0)
     finally:
         ctypes.pythonapi.PyBuffer_Release(ctypes.byref(found))
+
+
+def bytes_at(start: int, size: int) -> bytes:
+    """A copy of memory that the caller knows to be there."""
+    return ctypes.string_at(start, size)
+
+
+def object_memory(obj: Any) -> bytes:
+    """A copy of the memory of an instance of a compiled class, without its head, in which the interpreter counts."""
+    head = object.__basicsize__
+    return ctypes.string_at(id(obj) + head, type(obj).__basicsize__ - head)

@@ -1,7 +1,8 @@
 """Python's garbage collector paused while a checkpoint is taken or a value is loaded. Imports nothing of ours.
 
 Both make many objects that stay, and hardly any cycles. A collection in between would walk everything that the session
-holds: half a second for a million objects, and nothing found.
+holds: half a second for a million objects, and nothing found. What a load has made is counted as old at once, lest the
+first collection after the pause does just that.
 """
 
 from __future__ import annotations
@@ -9,6 +10,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+MANY = 10_000
+"""New objects. As many are worth the pains to count them as old."""
+
+FROZEN_BY_PYTHON = 1000
+"""At most: 3.12 freezes what never dies. Whoever freezes what there is freezes many more."""
 
 _to_enable: list[bool] = []
 """Of the pause that is under way, whether its end enables the collector; empty where there is none."""
@@ -27,6 +34,50 @@ def collector_paused() -> Iterator[None]:
     finally:
         if _to_enable.pop():
             gc.enable()
+
+
+class _CountedAsOld:
+    """Objects that were counted as old since the collector last went through all that there is.
+
+    Attributes:
+        objects: how many.
+        passes: how often it had done so then.
+        at_most: how many objects there were when the first were counted.
+    """
+
+    def __init__(self) -> None:
+        self.objects = 0
+        self.passes = -1
+        self.at_most = 0
+
+
+_counted = _CountedAsOld()
+
+
+def count_as_old() -> None:
+    """Many new objects are there to stay: no collection walks them before one walks all that there is.
+
+    Takes no time, but for the first after such a pass: it counts what there is.
+
+    Cycles that a cell has just left behind are found by that one, too. It comes when there are many objects that the
+    collector itself has found to be old, and of these it knows nothing: so no more are counted until the next one than
+    there were objects. Else what is loaded time and again, and dropped in cycles, would never be found.
+    What the user has frozen stays frozen, and one who has disabled the collector collects by hand, maybe only new ones.
+    """
+    new = gc.get_count()[0]
+    if new <= MANY or not collector_enabled() or gc.get_freeze_count() > FROZEN_BY_PYTHON:
+        return
+    passes = gc.get_stats()[-1]["collections"]
+    is_first = passes != _counted.passes
+    if is_first:
+        _counted.objects, _counted.passes = 0, passes
+    elif _counted.objects + new > _counted.at_most:
+        return
+    gc.freeze()
+    if is_first:
+        _counted.at_most = gc.get_freeze_count()
+    gc.unfreeze()
+    _counted.objects += new
 
 
 def collector_enabled() -> bool:

@@ -46,7 +46,7 @@ Meaning = Callable[[tuple[Any, ...]], "SideEffect | None"]
 
 def is_open_for_writing(arguments: tuple[Any, ...]) -> bool:
     """Whether an `open` event with these arguments opens the file for more than reading."""
-    return bool(arguments[2] & _WRITING)
+    return bool(arguments[2] & WRITING)
 
 
 def _open_to_write(arguments: tuple[Any, ...]) -> SideEffect | None:
@@ -128,7 +128,7 @@ def _always(kind: str) -> Meaning:
     return lambda _: SideEffect(kind)
 
 
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 SIDE_EFFECT_EVENTS: dict[str, Meaning] = {
     "open": _open_to_write,

@@ -13,7 +13,7 @@ from typing import Any
 
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import WalkAbandoned
-from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version
+from kishu_kernel.model import CheckpointId, Names, Version
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger
@@ -32,18 +32,27 @@ class Audit:
         self._loads = loads
         self._queue: deque[Names] | None = deque()
         """None: to be made when it is needed."""
-        self._made: frozenset[Names] = frozenset()
-        """Co-variables that the last cell made: they were fingerprinted for its checkpoint."""
+        self._judged: frozenset[Names] = frozenset()
+        """Co-variables that were fingerprinted for the last checkpoint."""
         self._loaded: dict[Names, CheckpointId] = {}
         """Co-variables that a checkout has loaded: their stored digests are believed so far."""
         self._checked_at: dict[Names, int] = {}
+        self._seen_unchanged: set[Names] = set()
+        """Co-variables that somebody else has looked at since the last checkpoint."""
         self._checks = 0
         self.changes_found = 0
 
-    def begin(self, checkpoint: Checkpoint) -> None:
+    def begin(self) -> None:
         """A checkpoint was taken: the audit begins again."""
-        self._made = frozenset(record.names for record in checkpoint.versions)
+        self._judged = self._ledger.judged
         self._queue = None
+        self._seen_unchanged.clear()
+
+    def note_unchanged(self, names: Names) -> None:
+        """Somebody else has walked this co-variable, and it is what it was."""
+        self._seen_unchanged.add(names)
+        self._checks += 1
+        self._checked_at[names] = self._checks
 
     def note_loaded(self, versions: Iterable[Version]) -> None:
         """A checkout has loaded these versions."""
@@ -64,7 +73,10 @@ class Audit:
             state = self._ledger.state
             self._checked_at = {names: at for names, at in self._checked_at.items() if names in state}
             self._loaded = {names: id for names, id in self._loaded.items() if state.get(names) == id}
-            order = sorted(state.keys() - self._made, key=lambda names: (self._checked_at.get(names, 0), names))
+            order = sorted(
+                state.keys() - self._judged - self._seen_unchanged,
+                key=lambda names: (self._checked_at.get(names, 0), names),
+            )
             self._queue = deque(order)
         return self._queue
 
@@ -74,7 +86,7 @@ class Audit:
         Raises:
             WalkAbandoned: `should_stop` said so.
         """
-        if names not in self._ledger.state:  # since the queue was made, it was joined with others
+        if names not in self._ledger.state or names in self._seen_unchanged:  # it was joined with others meanwhile
             return
         loaded_from = self._loaded.pop(names, None)
         self._checks += 1
@@ -88,19 +100,19 @@ class Audit:
         self.changes_found += 1
 
     def check_lightest(self, variables: Mapping[str, Any], seconds: float) -> None:
-        """Checks as many as possible in this time, the lightest first: the session is about to leave its state.
+        """Checks as many as possible in this processor time, the lightest first: the session leaves its state.
 
         What is not checked counts as unchanged.
         """
         if not self.queue():
             return
-        deadline = time.perf_counter() + seconds
+        deadline = time.thread_time() + seconds
         lookup, state = self._ledger.timeline.lookup, self._ledger.state
         sizes = {names: lookup(state[names]).record(names).size for names in self.queue() if names in state}
         self._queue = queue = deque(sorted(sizes, key=lambda names: sizes[names]))
         with suppress(WalkAbandoned):
-            while queue and time.perf_counter() < deadline:
-                self.check(queue.popleft(), variables, lambda: time.perf_counter() > deadline)
+            while queue and time.thread_time() < deadline:
+                self.check(queue.popleft(), variables, lambda: time.thread_time() > deadline)
 
     def verify_loaded(self, version: Version, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
         """Computes the digest of a version that was loaded. If it is not the stored one, it counts from now on.

@@ -8,11 +8,13 @@ session has.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-from kishu_kernel.ambient.keeper import Move
+from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
@@ -36,6 +38,7 @@ from kishu_kernel.model import (
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
 from kishu_kernel.session.edited_modules import edited_notes
+from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.ledger import Ledger
 from kishu_kernel.session.namespace import NOTHING_DISPLAYED, OUTPUT_ALIASES, UserNamespace
 from kishu_kernel.session.progress import ProgressReporter, ShowProgress
@@ -176,16 +179,18 @@ class Checkouts:
             plan = self._with_notes(plan, previous)
             return Outcome(previous, previous, plan, False, time.perf_counter() - began)
         reuse = self._ledger.sequence_reuse()
+        in_place = self._restorer.live_objects(start.state, start.changes[1])
         self._timeline.pinned = target
         with self._names.modules_of(lambda: self._names_at(target)):
-            plan, restored = self._obtained(target, options, start, reuse)
+            plan, restored = self._obtained(target, options, start, reuse, in_place)
             plan = self._with_notes(plan, previous)
             with self._restorer.handing_over(restored):
                 self._store_changes(start)  # only now: a checkout that is refused changes nothing
                 previous = self._timeline.head
                 others = self._held_by_modules(restored)
-                self._rebind(plan, restored, start.ambient, branch, reuse)
-        self._think_time.note_checkout(restored)
+                self._rebind(plan, restored, start.ambient, branch, reuse, in_place)
+        loaded = [version for version in restored if not in_place.is_patched(version)]
+        self._think_time.note_checkout(loaded)
         self._tell_differences(plan, others)
         self._tell_incomplete(target)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)
@@ -208,6 +213,7 @@ class Checkouts:
         options: CheckoutOptions,
         start: _Start,
         reuse: CheckoutReuse,
+        in_place: InPlace | None = None,
         selection: Selection | None = None,
     ) -> tuple[Plan, RestoredObjects]:
         self.under_way = True
@@ -224,10 +230,12 @@ class Checkouts:
                     shown=options.shown,
                     progress=ProgressReporter(self._show),
                     reuse=reuse,
+                    in_place=in_place,
                     selection=selection,
                 )
         finally:
             self.under_way = False
+            self._cells.note_other_code()
 
     def _store_changes(self, start: _Start) -> None:
         """What has changed since the last checkpoint gets one of its own, lest the checkout loses it.
@@ -240,13 +248,20 @@ class Checkouts:
             raise CheckoutError(f"the present state could not be stored, and a checkout would lose it: {error}")
 
     def _rebind(
-        self, plan: Plan, restored: RestoredObjects, ambient: Move, branch: str | None, reuse: CheckoutReuse
+        self,
+        plan: Plan,
+        restored: RestoredObjects,
+        ambient: Move,
+        branch: str | None,
+        reuse: CheckoutReuse,
+        in_place: InPlace,
     ) -> None:
         """Rebinds the names that differ, and sets what differs outside the namespace. The head moves last.
 
         Args:
             restored: the objects of all versions that the plan loads or re-runs.
             branch: the branch to continue, as in `Timeline.move`.
+            in_place: what is written into live arrays.
 
         Raises:
             Exception: something could not be set; then everything is as it was.
@@ -259,12 +274,24 @@ class Checkouts:
         nothing_displayed = dict.fromkeys(OUTPUT_ALIASES, NOTHING_DISPLAYED)
         aliases = timeline.lookup(plan.target).aliases if plan.target else nothing_displayed
 
-        def switch() -> None:
-            with self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(ambient):
-                timeline.move(plan.target, branch)
-            ledger.adopt_checkout(plan, restored, known, bind)
+        rebinding, moving = self._names.rebinding(bind, unbind, aliases), ledger.ambient.moving(ambient)
+        # No closure: a call that an error has ended keeps its function, and with it what that has closed over.
+        adopt = partial(ledger.adopt_checkout, plan, restored, known, bind)
+        changes = rebinding, moving, in_place.written(restored)
+        uninterrupted(partial(self._switch, plan.target, branch, changes, adopt), final_step=True)
 
-        uninterrupted(switch, final_step=True)
+    def _switch(
+        self,
+        target: CheckpointId | None,
+        branch: str | None,
+        changes: Iterable[AbstractContextManager[None]],
+        adopt: Callable[[], None],
+    ) -> None:
+        with ExitStack() as done:
+            for change in changes:
+                done.enter_context(change)
+            self._timeline.move(target, branch)
+        adopt()
 
     # -- some variables only ---------------------------------------------------------------------
 
@@ -310,7 +337,7 @@ class Checkouts:
         reuse = self._ledger.sequence_reuse()
         self._timeline.pinned = target
         with self._names.modules_of(lambda: (name for each in (*start.state, *known.versions) for name in each)):
-            obtained, restored = self._obtained(target, options, start, reuse, selection)
+            obtained, restored = self._obtained(target, options, start, reuse, selection=selection)
             claims = claims_of(selection, restored, lookup, known.versions)
             plan = whole_plan(obtained, start.state, claims.new_names)
             plan = replace(plan, notes=left_out_notes(self._loaded_records(obtained)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from kishu_kernel.ambient.keeper import Move
+from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import LostError, PlanChangedError, SideEffectsError
 from kishu_kernel.history.graph import Lookup
@@ -28,6 +28,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.model.amounts import counted
+from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.timeline import Timeline
 
@@ -83,6 +84,7 @@ class CheckoutRequest:
     progress: ProgressReporter
     reuse: CheckoutReuse
     shown: ShownPlan | None = None
+    in_place: InPlace | None = None
     selection: Selection | None = None
 
     def plan(self, failures: LoadFailures, unobtainable: Mapping[Version, str]) -> Plan:

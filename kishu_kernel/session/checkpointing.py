@@ -16,6 +16,7 @@ from typing import Any
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.errors import NothingToUndoError, StoreError
 from kishu_kernel.model import EVERYTHING, NOTHING, Access, CellRun, Checkpoint
+from kishu_kernel.process import native
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
@@ -36,12 +37,14 @@ class FinishedCell:
     Attributes:
         access: what it may have touched.
         outside: what it may have touched that its code does not explain.
+        contained: it ran nothing but its own code, on plain data, and nothing else ran.
     """
 
     run: CellRun
     access: Access
     outside: Access
     outputs: Outputs
+    contained: bool = False
 
 
 class Checkpointer:
@@ -97,9 +100,10 @@ class Checkpointer:
         variables = self._names.variables()
         background = self._cells.background_access()
         outside = self._cells.unchecked | finished.outside | background
-        judgement = self._ledger.judge(finished.access, variables, outside, self._cells.subshell_access())
+        contained = finished.contained and outside == NOTHING
+        judgement = self._ledger.judge(finished.access, variables, outside, self._cells.subshell_access(), contained)
         checkpoint = self._ledger.take_checkpoint(finished.run, judgement, variables, finished.outputs)
-        self._cells.mark_checked(finished.access | finished.outside)
+        self._cells.mark_checked(finished.access | finished.outside, looked=True)
         if background.dynamic:  # it goes on meanwhile
             self.await_buffers(EVERYTHING)
         return checkpoint
@@ -169,13 +173,16 @@ class Checkpointer:
         with suppress(Exception):
             self.settle()
 
-    def check_between_cells(self) -> None:
+    def check_between_cells(self, background: Access) -> None:
         """Checks what something else than cells may have touched, so that the next cell answers only for its own.
 
         What did change is in the next checkpoint, and re-running that cell does not give it back.
+
+        Args:
+            background: what code that is no cell's may be touching at this moment.
         """
         cells = self._cells
-        if cells.unchecked == NOTHING or cells.subshell_running or cells.background_access() != NOTHING:
+        if cells.unchecked == NOTHING or cells.subshell_running or background != NOTHING:
             return
         cells.unchecked = self._ledger.narrow_to_changed(cells.unchecked, self._names.variables())
 
@@ -184,7 +191,8 @@ class Checkpointer:
     def recover(self) -> StoreError | None:
         """If a checkpoint could not be written, the session goes back to before it: the next one makes up for it.
 
-        The user is told, also when all is written again, and what else was done in the background.
+        The user is told, also when all is written again, what else was done in the background, and what
+        this kernel does without.
 
         Returns:
             Why it could not be written; None if everything could.
@@ -195,7 +203,7 @@ class Checkpointer:
             self._warn(NOT_STORED.format(error))
         elif self._ledger.has_caught_up():
             self._warn(STORES_AGAIN)
-        for sentence in self._lazy_timeline.notices():
+        for sentence in (*self._lazy_timeline.notices(), *native.complaints()):
             self._warn(sentence)
         return error
 
@@ -204,6 +212,11 @@ class Checkpointer:
         self._lazy_timeline.flush(timeout)
         return self.recover()
 
-    def await_buffers(self, access: Access) -> None:
-        """Code with this access is about to run: waits until the writer has read the buffers that it may overwrite."""
-        self._ledger.await_buffers(self._cells.background_access() | access)
+    def await_buffers(self, access: Access, background: Access | None = None) -> None:
+        """Code with this access is about to run: waits until the writer has read the buffers that it may overwrite.
+
+        Args:
+            background: what code that is no cell's may be touching at this moment, where the caller has just asked.
+        """
+        background = self._cells.background_access() if background is None else background
+        self._ledger.await_buffers(background | access)

@@ -51,11 +51,18 @@ class IsolatedLoads:
         if "checker" in vars(self):
             self.checker.close()
 
-    def digest_here(self, stored: Stored, should_stop: ShouldStop, census: Census | None = None) -> tuple[bytes, Guard]:
+    def digest_here(
+        self,
+        stored: Stored,
+        should_stop: ShouldStop,
+        census: Census | None = None,
+        uncounted: frozenset[type] = frozenset(),
+    ) -> tuple[bytes, Guard]:
         """Loads a copy in this process.
 
         Args:
             census: where the attributes of the copy's objects are counted.
+            uncounted: types of objects whose attributes are not.
 
         Returns:
             The digest of the copy, and the side effect that the load would have had, if any (`Guard.forbidden`).
@@ -67,7 +74,7 @@ class IsolatedLoads:
         """
         with self._isolated() as guard:
             objects = decode(stored, self._table.namespace, admission=LoadGuard(only_harmless=True))
-            return digest_of(objects, self._table, should_stop, census), guard
+            return digest_of(objects, self._table, should_stop, census, uncounted=uncounted), guard
 
     def digest(self, stored: Stored, should_stop: ShouldStop) -> bytes | None:
         """The digest of a copy, made here or in the checker process; None if no copy can be made.

@@ -6,7 +6,7 @@ A frontend may say late which notebook this is, and a kernel in which nothing ra
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from kishu_kernel.model import CheckpointId
@@ -103,7 +103,9 @@ class LazyTimeline:
             return not store.pending
         return store.hand_over(lambda jobs: hand_over(jobs, Path(path), key, seconds), patience)
 
-    def notices(self) -> Iterator[str]:
+    def notices(self) -> list[str]:
         """Sentences for the user about what was done in the background, each once."""
+        found = []
         while self.opened is not None and self.opened.notices:
-            yield self.opened.notices.popleft()
+            found.append(self.opened.notices.popleft())
+        return found

@@ -28,6 +28,7 @@ from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
     Delta,
+    Digest,
     Names,
     Payload,
     Plan,
@@ -37,14 +38,14 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.objects.classes import derives, has_active_metaclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
-from kishu_kernel.objects.codec.pickling import NotStored, encode
+from kishu_kernel.objects.codec.pickling import NotStored, encode, holds_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.recomputation import Recomputation
-from kishu_kernel.session.records import blank_checkpoint, extended_checkpoint, known_after_load, version_records
+from kishu_kernel.session.records import checkpoint_of, extended_checkpoint, known_after_load, version_records
 from kishu_kernel.session.timeline import Timeline
 from kishu_kernel.session.write_failures import SessionSnapshot, WriteFailures
 
@@ -66,6 +67,8 @@ class Ledger:
 
     Attributes:
         state: the session state at the last checkpoint.
+        judged: the co-variables that were compared for it, changed or not.
+        without_objects: the co-variables that it stored, and that hold nothing but containers and atoms.
         ambient: the state outside the namespace.
     """
 
@@ -85,6 +88,8 @@ class Ledger:
         self._lost: tuple[Names, ...] = ()
         """Co-variables that the last checkout could not bring back."""
         self.state: dict[Names, CheckpointId] = {}
+        self.judged: frozenset[Names] = frozenset()
+        self.without_objects: frozenset[Names] = frozenset()
         self.ambient = AmbientState(table, lambda: self.timeline.session)
 
     @property
@@ -92,13 +97,23 @@ class Ledger:
         """The history. Safe to read from any thread."""
         return self._lazy_timeline.get()
 
+    @property
+    def is_writing(self) -> bool:
+        """Something that was taken is not on the disk."""
+        return self._lazy_timeline.opened is not None and self._lazy_timeline.opened.store.pending
+
     # -- what has changed ------------------------------------------------------------------------
 
     def judge(
-        self, access: Access, variables: Mapping[str, Any], outside: Access = NOTHING, running: Access = NOTHING
+        self,
+        access: Access,
+        variables: Mapping[str, Any],
+        outside: Access = NOTHING,
+        running: Access = NOTHING,
+        contained: bool = False,
     ) -> Judgement:
         """What has changed since the last checkpoint, as in `Detector.judge`."""
-        return self._detector.judge(access, variables, outside=outside, running=running)
+        return self._detector.judge(access, variables, outside=outside, running=running, contained=contained)
 
     def narrow_to_changed(self, outside: Access, variables: Mapping[str, Any]) -> Access:
         """Of what something else than a cell may have touched, what has changed."""
@@ -147,8 +162,11 @@ class Ledger:
         costs = self._recomputation.leave_out(run, delta, encoded, self.state, self._payload_size)
         payloads = [each for each in encoded if isinstance(each, Payload)]
         ambient = self.ambient.records()
-        checkpoint = replace(
-            self._blank(run),
+        id = self.timeline.new_id()
+        after = state_after(self.state, delta, id)
+        checkpoint = self._blank(
+            run,
+            id,
             created=told.created,
             modified=told.modified,
             deleted=told.deleted,
@@ -156,7 +174,7 @@ class Ledger:
             inputs=delta.inputs,
             versions=version_records(judgement, encoded, variables, run.code),
             dropped=(*delta.dropped, *self._lost),
-            population=_count_names(self.state_after(delta)),
+            population=_count_names(after),
             taken=delta.taken,
             aliases=self._names.aliases(),
             ambient=ambient.after,
@@ -171,7 +189,9 @@ class Ledger:
         def remember() -> None:
             self._detector.adopt(judgement)
             self._lost = ()
-            self.state = state_after(self.state, delta, kept.id)
+            self.state = after
+            self.judged = frozenset(judgement.known)
+            self.without_objects = frozenset(each.names for each in payloads if not holds_objects(each.stream))
             self.ambient.remember(kept.id, ambient)
             self._recomputation.remember(kept.id, costs)
 
@@ -185,15 +205,17 @@ class Ledger:
             StoreError: the store takes nothing; it is appended before the next checkpoint.
         """
         touched = self._may_have_touched(access)
-        incomplete = replace(self._blank(run), aliases=self._names.aliases(), accessed=touched, incomplete=reason)
+        id, aliases = self.timeline.new_id(), self._names.aliases()
+        incomplete = self._blank(run, id, aliases=aliases, accessed=touched, incomplete=reason)
         try:
             return self._append(incomplete, [])
         except StoreError:
             self._write_failures.add_lost_cell(incomplete)
             raise
 
-    def _blank(self, run: CellRun) -> Checkpoint:
-        return blank_checkpoint(self.timeline.new_id(), None, self.timeline.session, run)
+    def _blank(self, run: CellRun, id: CheckpointId, **found: Any) -> Checkpoint:
+        timeline = self.timeline
+        return checkpoint_of(run, id, timeline.head, timeline.session, **found)
 
     def _may_have_touched(self, access: Access) -> tuple[str, ...]:
         there = {name for names in self.state for name in names} | self._names.variables().keys()
@@ -246,7 +268,7 @@ class Ledger:
         now = SessionSnapshot(
             timeline.head, timeline.branch, self.state, self._lost, self._detector.snapshot(), self.ambient.known
         )
-        self._write_failures.keep_snapshot(id, now, timeline.store.unwritten())
+        self._write_failures.keep_snapshot(id, now, timeline.store.unwritten)
 
     # -- in think time ---------------------------------------------------------------------------
 
@@ -254,9 +276,19 @@ class Ledger:
         """The classes that are co-variables of their own, as in `Detector.bound_classes`."""
         return self._detector.bound_classes(variables)
 
-    def is_unchanged(self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool]) -> bool:
+    def kinds_in(self, names: Names) -> frozenset[type]:
+        """Types of the objects in a co-variable, as in `Detector.kinds_in`."""
+        return self._detector.kinds_in(names)
+
+    def is_unchanged(
+        self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool], *, certain: bool = False
+    ) -> bool:
         """Whether a co-variable still is what its version says, as in `Detector.is_unchanged`."""
-        return self._detector.is_unchanged(names, variables, should_stop)
+        return self._detector.is_unchanged(names, variables, should_stop, certain=certain)
+
+    def is_all_known(self, names: Names, digest: Digest, variables: Mapping[str, Any]) -> bool:
+        """Whether `is_unchanged` need not look, as in `Detector.is_all_known`."""
+        return self._detector.is_all_known(names, digest, variables)
 
     def accept(self, names: Names, variables: Mapping[str, Any]) -> None:
         """Takes a co-variable as it is now for unchanged, as in `Detector.accept`."""
@@ -346,7 +378,7 @@ class Ledger:
     def has_caught_up(self) -> bool:
         """Whether all that could not be written is on the disk now. True once."""
         return self._lazy_timeline.opened is not None and self._write_failures.has_caught_up(
-            self._lazy_timeline.unwritten()
+            self._lazy_timeline.unwritten
         )
 
     # -- checkout --------------------------------------------------------------------------------

@@ -11,11 +11,13 @@ was ever displayed would be one co-variable.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
 from kishu_kernel.session.module_data import ModuleData, ModulesSnapshot
 
@@ -50,6 +52,7 @@ _FRONTEND = re.compile(
 """Names that only hidden code of VS Code, Data Wrangler, ipykernel's debugger or a variable inspector contains."""
 _RESULT = re.compile(r"_(\d+)")
 _NONE: Mapping[str, str] = {}
+_ABSENT: Any = object()
 
 
 def is_frontend_code(code: str) -> bool:
@@ -65,6 +68,37 @@ class _Contents:
     out: Mapping[Any, Any]
     claimed: Set[str]
     modules: ModulesSnapshot | None
+
+
+class _KindsOfNames:
+    """Every name that was ever bound, sorted once: a cell must not pay for the names that there are.
+
+    Attributes:
+        internal: those that IPython and frontends rebind all the time, whatever they are bound to.
+        doubtful: others that may be IPython's, because of their names alone.
+        results: `_1`, `_2`, ..., in the order in which they were first seen.
+    """
+
+    def __init__(self) -> None:
+        self._sorted: set[str] = set()
+        self.internal: set[str] = set()
+        self.doubtful: set[str] = set()
+        self.results: dict[str, None] = {}
+
+    def sort(self, live: dict[Any, Any]) -> bool:
+        """Sorts the names that are new. False where one is not a plain `str`: then nothing here says anything."""
+        new = unsorted(live, self._sorted)
+        if new is None:
+            return False
+        for name in new:
+            self._sorted.add(name)
+            if is_result(name):
+                self.results[name] = None
+            elif name in _REBOUND or _INTERNAL_PATTERN.fullmatch(name):
+                self.internal.add(name)
+            elif name[:1] in ("_", "I", "O"):
+                self.doubtful.add(name)
+        return True
 
 
 class UserNamespace:
@@ -91,6 +125,7 @@ class UserNamespace:
         """Those of them that are the user's by now."""
         self._before_swap: _Contents | None = None
         """What `swapping` found."""
+        self._kinds = _KindsOfNames()
 
     def variables(self) -> dict[str, Any]:
         """The user's variables as they are now, and the data of their own modules: name -> object."""
@@ -101,7 +136,21 @@ class UserNamespace:
 
     def notebook_variables(self) -> dict[str, Any]:
         """The user's variables as they are now: name -> object."""
-        found = {name: obj for name, obj in self._bound() if not self._is_injected(name, obj)}
+        if not self._kinds.sort(self.live):
+            return self._without_aliases({name: obj for name, obj in self._bound() if not self._is_injected(name, obj)})
+        found = dict.copy(self.live)
+        for name in found.keys() & self._kinds.internal:
+            del found[name]
+        for name, obj in [*self._hidden.items()]:
+            if found.get(name, _ABSENT) is obj and not is_result(name):
+                del found[name]
+        for doubtful in (self._kinds.doubtful, self._injected.keys()):
+            for name in found.keys() & doubtful:
+                if self._is_injected(name, found[name]):
+                    del found[name]
+        return self._without_aliases(found)
+
+    def _without_aliases(self, found: dict[str, Any]) -> dict[str, Any]:
         for name in self.aliases():
             found.pop(name, None)
         return found
@@ -130,15 +179,35 @@ class UserNamespace:
 
     def aliases(self) -> dict[str, str]:
         """The output aliases that IPython still binds -> the name of the result that holds the same object."""
-        bound = {name: dict.get(self.live, name, self) for name in OUTPUT_ALIASES}
-        found = {
-            name: NOTHING_DISPLAYED for name, obj in bound.items() if type(obj) is str and obj == NOTHING_DISPLAYED
-        }
-        results = {id(obj): name for name, obj in self._bound() if is_result(name)}
-        for name, obj in bound.items():
-            if id(obj) in results:
-                found[name] = results[id(obj)]
+        found: dict[str, str] = {}
+        results = [*self._results()]
+        for alias in OUTPUT_ALIASES:
+            obj = dict.get(self.live, alias, _ABSENT)
+            if obj is _ABSENT:
+                continue
+            newest_first = (name for name in reversed(results) if dict.get(self.live, name, _ABSENT) is obj)
+            result = next(newest_first, None)
+            if result is not None:
+                found[alias] = result
+            elif type(obj) is str and obj == NOTHING_DISPLAYED:
+                found[alias] = NOTHING_DISPLAYED
         return found
+
+    def references(self, names: Iterable[str]) -> Counter[int]:
+        """Ids of the objects that these names are bound to -> how often the namespace, and `Out`, refer to each.
+
+        What IPython has bound itself, as a result, it keeps once more, by its name.
+        """
+        known = {*names, *OUTPUT_ALIASES}
+        hidden = [obj for name, obj in [*self._hidden.items()] if name in known]
+        shown = [obj for number, obj in dict.items(self._out()) if f"_{number}" in known]
+        return Counter(map(id, (*(obj for name, obj in self._bound() if name in known), *hidden, *shown)))
+
+    def _results(self) -> Iterable[str]:
+        """Names of results; some may not be bound any more."""
+        if self._kinds.sort(self.live):
+            return self._kinds.results
+        return [name for name, _ in self._bound() if is_result(name)]
 
     @contextmanager
     def rebinding(self, bind: Mapping[str, Any], unbind: Iterable[str], aliases: Mapping[str, str]) -> Iterator[None]:

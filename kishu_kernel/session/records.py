@@ -11,14 +11,33 @@ from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.knowledge import KnownCovariable, deferred_access
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.history.annotations import NO_REPLAY, cell_annotations
-from kishu_kernel.model import NO_DIGEST, CellRun, Checkpoint, CheckpointId, Delta, Payload, SessionId, VersionRecord
+from kishu_kernel.model import (
+    NO_DIGEST,
+    CellRun,
+    Checkpoint,
+    CheckpointId,
+    Delta,
+    Digest,
+    Payload,
+    SessionId,
+    VariableInfo,
+    VersionRecord,
+)
 from kishu_kernel.objects.codec.pickling import NotStored
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.summaries import describe
 
+_NOTHING_FOUND = dict[str, Any](created=(), modified=(), deleted=(), accessed=(), inputs=(), versions=(), dropped=())
 
-def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: SessionId, run: CellRun) -> Checkpoint:
-    """A checkpoint that says that a cell ran, and nothing of what it did."""
+
+def checkpoint_of(
+    run: CellRun, id: CheckpointId, parent: CheckpointId | None, session: SessionId, **found: Any
+) -> Checkpoint:
+    """The checkpoint of a cell run.
+
+    Args:
+        found: other fields of it: what the cell did. Where they are left out, it says only that the cell ran.
+    """
     return Checkpoint(
         id=id,
         parent=parent,
@@ -29,14 +48,8 @@ def blank_checkpoint(id: CheckpointId, parent: CheckpointId | None, session: Ses
         status=run.status,
         error=run.error,
         duration=run.duration,
-        created=(),
-        modified=(),
-        deleted=(),
-        accessed=(),
-        inputs=(),
-        versions=(),
-        dropped=(),
         effects=run.effects,
+        **{**_NOTHING_FOUND, **found},
     )
 
 
@@ -113,6 +126,7 @@ def _version_record(
     result: Payload | NotStored, known: KnownCovariable, replayable: bool, variables: Mapping[str, Any]
 ) -> VersionRecord:
     alone = len(result.names) == 1
+    seen: dict[int, VariableInfo] = {}
     return VersionRecord(
         names=result.names,
         digest=known.digest,
@@ -121,10 +135,24 @@ def _version_record(
         reason=result.reason if isinstance(result, NotStored) else None,
         replayable=replayable,
         variables=tuple(
-            describe(name, variables[name], NO_DIGEST if alone else known.variables[name]) for name in result.names
+            _described(name, variables[name], NO_DIGEST if alone else known.variables[name], seen)
+            for name in result.names
         ),
         calls=bool(known.deferred or known.modules) or known.dynamic,
-        requires=tuple(sorted(token.hex() for token in known.requires)),
-        provides={token.hex(): name for token, name in known.provides.items()},
+        requires=tuple(sorted(token.hex() for token in known.requires)) if known.requires else (),
+        provides={token.hex(): name for token, name in known.provides.items()} if known.provides else {},
         left_out=result.left_out if isinstance(result, Payload) else (),
     )
+
+
+def _described(name: str, obj: Any, digest: Digest, seen: dict[int, VariableInfo]) -> VariableInfo:
+    """As `describe`. Results of cells are bound to the same object by many names: it is looked at once.
+
+    Args:
+        seen: what was described before, by the ids of the objects.
+    """
+    known = seen.get(id(obj))
+    if known is None:
+        known = seen[id(obj)] = describe(name, obj, digest)
+        return known
+    return VariableInfo(name, known.type, known.summary, digest)

@@ -17,12 +17,13 @@ from kishu_kernel.ambient.keeper import AmbientState
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import UNORDERED, Census, TokenOf
 from kishu_kernel.errors import ReplayError
-from kishu_kernel.history.graph import UNTRUSTED
+from kishu_kernel.history.graph import UNTRUSTED, changed_names
 from kishu_kernel.model import Checkpoint, LoadStep, Names, ReplayStep, Version, VersionRecord
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.summaries import describe
+from kishu_kernel.session.lending import Lending
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.timeline import Timeline
@@ -59,11 +60,62 @@ class CellRunner(Protocol):
         ...
 
 
+LoadInput = Callable[[LoadStep, Mapping[str, Any]], dict[str, Any]]
+"""Loads a version for a re-run, given the inputs that there are already."""
+
+
 @dataclass
 class NotGivenBackError(Exception):
     """A re-run did not give these versions back; the reasons are clauses."""
 
     reasons: Mapping[Version, str]
+
+
+class _AtHand:
+    """What later re-runs of a plan need.
+
+    Args:
+        results: what somebody gets of re-runs.
+
+    Attributes:
+        objects: what was loaded or lent for re-runs, or given by them.
+    """
+
+    def __init__(self, results: RestoredObjects, load: LoadInput, lending: Lending) -> None:
+        self._results = results
+        self._load = load
+        self._lending = lending
+        self._lent: set[Version] = set()
+        self.objects: RestoredObjects = {}
+
+    def inputs(self, step: ReplayStep, changed: Collection[str]) -> dict[str, Any]:
+        """The inputs of a re-run. What has to be loaded is at hand afterwards.
+
+        Args:
+            changed: the names that its cell changed.
+        """
+        inputs: dict[str, Any] = {}
+        for version in step.takes:
+            inputs.update(self.objects[version] if version in self.objects else self._results[version])
+        for load in step.loads:
+            inputs.update(self._input(step, load, changed, inputs))
+        return inputs
+
+    def _input(
+        self, step: ReplayStep, load: LoadStep, changed: Collection[str], inputs: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        version = load.version
+        if version not in self.objects or version in self._lent:
+            lent = self._lending.lend(step, load, changed, inputs)
+            (self._lent.discard if lent is None else self._lent.add)(version)
+            self.objects[version] = self._load(load, inputs) if lent is None else lent
+        return self.objects[version]
+
+    def released(self, is_unused: Callable[[Version], bool]) -> list[dict[str, Any]]:
+        """Lets go of what is not used any more. What of it nobody has is returned."""
+        unused = [each for each in self.objects if each not in self._results and is_unused(each)]
+        gone = [(version, self.objects.pop(version)) for version in unused]
+        return [objects for version, objects in gone if version not in self._lent]
 
 
 class Rerunner:
@@ -115,68 +167,72 @@ class Rerunner:
         timeline: Timeline,
         steps: Sequence[ReplayStep],
         results: RestoredObjects,
-        load_input: Callable[[LoadStep, Mapping[str, Any]], dict[str, Any]],
+        load_input: LoadInput,
+        lending: Lending,
         progress: ProgressReporter,
     ) -> None:
-        """Re-runs the cells of a plan. Each gets inputs of its own, since it may change them.
+        """Re-runs the cells of a plan, each on what those before it have left. Compares only what somebody gets.
 
         Args:
             results: what re-runs gave already for an earlier plan; what they give now is added.
             load_input: loads a version for a re-run, given the inputs that there are already.
+            lending: has what need not be loaded.
 
         Raises:
             NotGivenBackError: a cell did not give back all that it should.
         """
-        given: dict[int, RestoredObjects] = {}
-        handed_on = {index for step in steps for index in step.after}
-        needed = _needed_steps(steps, handed_on, results)
+        needed = needed_steps(steps, results)
+        last_use = {version: number for number in sorted(needed) for version in _inputs(steps[number])}
+        at_hand = _AtHand(results, load_input, lending)
         try:
-            for number, step in enumerate(steps):
-                if number not in needed:
-                    continue
-                inputs: dict[str, Any] = {}
-                for source in step.after:
-                    for objects in given[source].values():
-                        inputs.update(objects)
-                for load in step.loads:
-                    inputs.update(load_input(load, inputs))
+            for number in sorted(needed):
+                step = steps[number]
+                changed = changed_names(timeline.lookup(step.checkpoint))
+                inputs = at_hand.inputs(step, changed)
+                for version in [each for each in _inputs(step) if not changed.isdisjoint(each.names)]:
+                    at_hand.objects.pop(version, None)  # it is the cell's now: what that drops is freed
                 with progress.cell(number):
-                    given[number], failed = self._run_step(timeline, step, inputs)
-                if number not in handed_on:
-                    results.update(given[number])
+                    found, failed = self._run_step(timeline, step, inputs, at_hand.objects)
+                at_hand.objects.update(found)
+                results.update((version, found[version]) for version in found if version not in step.in_between)
                 if failed:
+                    self._drop([results.pop(version) for version in _inputs(step) if version in results])
                     raise NotGivenBackError(failed)
+                self._drop(at_hand.released(lambda version: last_use.get(version, -1) <= number))  # noqa: B023
         finally:
-            self._drop([given[index] for index in handed_on & given.keys()])
+            self._note(at_hand.released(lambda _: True))
+        self.inputs.let_go()
+        self._compare(timeline, results)
 
     def _run_step(
-        self, timeline: Timeline, step: ReplayStep, inputs: dict[str, Any]
+        self, timeline: Timeline, step: ReplayStep, inputs: dict[str, Any], at_hand: RestoredObjects
     ) -> tuple[RestoredObjects, dict[Version, str]]:
         """What the cell gave back, and the versions that it did not, with the reasons. Empties the inputs."""
         checkpoint = timeline.lookup(step.checkpoint)
         try:
-            found, deviation = self._run_again(timeline, checkpoint, step, inputs)
+            found, deviation = self._run_again(timeline, checkpoint, step, inputs, at_hand)
         except ReplayError as error:
+            self.inputs.note(inputs.values())  # the cell did not begin: nobody took them
             found, deviation = {}, str(error)
         inputs.clear()
-        records = {version: timeline.lookup(version.checkpoint).record(version.names) for version in found}
         reasons = {
-            version: deviation or _shortcoming(checkpoint, records[version], objects)
+            version: deviation or _shortcoming(checkpoint, _record(timeline, version), objects)
             for version, objects in found.items()
         }
         if deviation:
             failed = dict.fromkeys(step.gives, deviation)
         else:
             failed = {version: reason for version, reason in reasons.items() if reason}
-        self._drop([{version: found.pop(version)} for version in failed if version in found])
-        bound = self._classes_in(found, records)
-        self.differing_after_rerun += [
-            each.names for each, objects in found.items() if self._differs(records[each], objects, bound)
-        ]
+        self._drop([found.pop(version) for version in failed if version in found])
         return found, failed
 
     def _run_again(
-        self, timeline: Timeline, checkpoint: Checkpoint, step: ReplayStep, inputs: dict[str, Any]
+        self,
+        timeline: Timeline,
+        checkpoint: Checkpoint,
+        step: ReplayStep,
+        inputs: dict[str, Any],
+        at_hand: RestoredObjects,
     ) -> tuple[RestoredObjects, str]:
         """What the cell left, and how the re-run deviated from the first run; empty if it did not.
 
@@ -187,6 +243,7 @@ class Rerunner:
             return {}, f"{checkpoint.label} is not re-run: {UNTRUSTED}"
         aliases = timeline.lookup(checkpoint.parent).aliases if checkpoint.parent else {}
         ambient = self._ambient.set_to_before(timeline.lookup, checkpoint)
+        found: RestoredObjects = {}
         with self._names.swapping(inputs, aliases) as live, ambient as ambient_deviation:
             inputs.clear()  # they are the cell's now: what it drops is freed
             self.inputs.hand_over()
@@ -196,7 +253,9 @@ class Rerunner:
                 found = {version: _picked(live, version.names) for version in step.gives}
             finally:
                 self.running = False
-                self.inputs.note(self._names.notebook_variables().values())
+                taken = {id(obj) for each in (at_hand, found) for objects in each.values() for obj in objects.values()}
+                left = self._names.notebook_variables().values()
+                self.inputs.note(obj for obj in left if id(obj) not in taken)
             outside = ambient_deviation()
         deviation = _other_ending(checkpoint, error) or (outside and f"{outside} when it was re-run")
         return found, f"{checkpoint.label} {deviation}" if deviation else ""
@@ -209,13 +268,24 @@ class Rerunner:
             self.inputs.note_held(ended.error)
         return ended.error
 
-    def _drop(self, results: Sequence[RestoredObjects]) -> None:
-        """Nobody gets these results, nor what else re-runs have left."""
-        for result in results:
-            for objects in result.values():
-                self.inputs.note(objects.values())
-                objects.clear()
+    def _note(self, unclaimed: Sequence[dict[str, Any]]) -> None:
+        """Nobody gets these objects. An error that is under way may still hold them: who catches it lets go of them."""
+        for objects in unclaimed:
+            self.inputs.note(objects.values())
+            objects.clear()
+
+    def _drop(self, unclaimed: Sequence[dict[str, Any]]) -> None:
+        """Nobody gets these objects, nor what else re-runs have left."""
+        self._note(unclaimed)
         self.inputs.let_go()
+
+    def _compare(self, timeline: Timeline, results: RestoredObjects) -> None:
+        """Finds out which of the results are not what they were."""
+        records = {version: _record(timeline, version) for version in results}
+        bound = self._classes_in(results, records)
+        self.differing_after_rerun = [
+            each.names for each, objects in results.items() if self._differs(records[each], objects, bound)
+        ]
 
     def _classes_in(self, found: RestoredObjects, records: Mapping[Version, VersionRecord]) -> TokenOf:
         """The classes that others refer to: they are what the records call them, though they were made anew."""
@@ -229,23 +299,38 @@ class Rerunner:
     def _differs(self, record: VersionRecord, objects: Mapping[str, Any], bound: TokenOf) -> bool:
         """Whether a version certainly has other contents than when its cell first ran.
 
-        Two walks must agree, and no set be among the objects: else the digest says nothing.
+        A digest that is another one must be found twice, and no set be among the objects: else it says nothing.
         """
+        first = digest_of(objects, self._table, bound=bound)
+        if first == record.digest:
+            return False
         census: Census = Counter()
-        digests = [digest_of(objects, self._table, census=census, bound=bound) for _ in range(2)]
-        comparable = digests[0] == digests[1] and not census[UNORDERED]
-        return comparable and digests[0] != record.digest
+        return digest_of(objects, self._table, census=census, bound=bound) == first and not census[UNORDERED]
 
 
-def _needed_steps(steps: Sequence[ReplayStep], handed_on: Collection[int], results: RestoredObjects) -> set[int]:
+def _inputs(step: ReplayStep) -> tuple[Version, ...]:
+    return (*step.takes, *(load.version for load in step.loads))
+
+
+def _record(timeline: Timeline, version: Version) -> VersionRecord:
+    return timeline.lookup(version.checkpoint).record(version.names)
+
+
+def for_user(step: ReplayStep) -> list[Version]:
+    """The versions that somebody gets of a re-run; the others are inputs of later ones."""
+    return [version for version in step.gives if version not in step.in_between]
+
+
+def needed_steps(steps: Sequence[ReplayStep], results: RestoredObjects) -> set[int]:
     """Numbers of the steps to run: those whose versions are not there yet, and those whose results these need."""
     needed: set[int] = set()
-    asked: set[int] = set()
+    asked: set[Version] = set()
     for number in reversed(range(len(steps))):
-        final = number not in handed_on and not results.keys() >= set(steps[number].gives)
-        if final or number in asked:
+        step = steps[number]
+        wanted = {each for each in step.gives if each not in step.in_between or each in asked}
+        if wanted - results.keys():
             needed.add(number)
-            asked.update(steps[number].after)
+            asked.update(step.takes)
     return needed
 
 

@@ -8,33 +8,32 @@ Neighbours: `history.plan` says what is needed, `rerun` re-runs cells, `checkout
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from kishu_kernel.ambient.keeper import AmbientState, Move
+from kishu_kernel.ambient.keeper import AmbientState
+from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.sequence_cache import CheckoutReuse, PayloadReuse
 from kishu_kernel.errors import LoadError, ReplayError, UntrustedError
 from kishu_kernel.history.references import References
-from kishu_kernel.model import (
-    CheckpointId,
-    LoadStep,
-    Names,
-    Plan,
-    ReplayMode,
-    ReplayStep,
-    Selection,
-    ShownPlan,
-    State,
-    Version,
-)
+from kishu_kernel.model import CheckpointId, LoadStep, Names, Plan, ReplayMode, Selection, ShownPlan, State, Version
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.pickling import decode
 from kishu_kernel.objects.reducers import ReductionTable
-from kishu_kernel.process.python_gc import collector_paused
+from kishu_kernel.process.python_gc import collector_paused, count_as_old
 from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures, UnloadableError, failed_sentence
+from kishu_kernel.session.in_place import InPlace
+from kishu_kernel.session.lending import CHANGED, IsUnchanged, Lending, misled, no_lending
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ProgressReporter
-from kishu_kernel.session.rerun import CellRunner, NotGivenBackError, Rerunner, RestoredObjects
+from kishu_kernel.session.rerun import (
+    CellRunner,
+    NotGivenBackError,
+    Rerunner,
+    RestoredObjects,
+    for_user,
+    needed_steps,
+)
 from kishu_kernel.session.timeline import Timeline
 
 
@@ -44,6 +43,7 @@ class Restorer:
     Args:
         run_cell: re-runs one cell.
         tell: shows a sentence to the user.
+        is_unchanged: as `Detector.is_unchanged`.
     """
 
     def __init__(
@@ -52,12 +52,19 @@ class Restorer:
         table: ReductionTable,
         run_cell: CellRunner,
         ambient: AmbientState,
-        tell: Callable[[str], None] = lambda _: None,
+        tell: Callable[[str], None],
+        is_unchanged: IsUnchanged,
     ) -> None:
         self._names = namespace
         self._table = table
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
+        self._is_unchanged = is_unchanged
+        self._lending = no_lending(table)
+        self._refused: set[Version] = set()
+        """What is not lent: a re-run for this checkout has changed it."""
+        self._misled: list[Names] = []
+        """Co-variables given by re-runs that may have read what another one has changed."""
         self._copies = UnclaimedObjects(tell)
         self._failures = LoadFailures()
 
@@ -68,8 +75,12 @@ class Restorer:
 
     @property
     def differing_after_rerun(self) -> list[Names]:
-        """Co-variables that re-runs gave back for the last plan with the same types and other contents."""
-        return self._rerunner.differing_after_rerun
+        """Co-variables that re-runs gave back for the last plan with the same types and, maybe, other contents."""
+        return [*self._rerunner.differing_after_rerun, *self._misled]
+
+    def live_objects(self, here: State, variables: Mapping[str, Any]) -> InPlace:
+        """What `obtain` may change instead of loading it: the user's variables, which are in this state."""
+        return InPlace(self._names, self._table, here, variables)
 
     def plan(
         self,
@@ -97,6 +108,7 @@ class Restorer:
         shown: ShownPlan | None = None,
         progress: ProgressReporter | None = None,
         reuse: CheckoutReuse | None = None,
+        in_place: InPlace | None = None,
         selection: Selection | None = None,
     ) -> tuple[Plan, RestoredObjects]:
         """The plan, and all objects that it brings back. The caller says who gets them: `handing_over`.
@@ -110,6 +122,7 @@ class Restorer:
             shown: what a person has seen; nothing else is done.
             progress: is told how far it is.
             reuse: the sequences that the session holds; learns those that are loaded.
+            in_place: the live objects; learns what is to be written into them. None: all is made anew.
             selection: what of the target is wanted; None: all of it.
 
         Raises:
@@ -129,16 +142,26 @@ class Restorer:
             progress or ProgressReporter(),
             reuse or CheckoutReuse(),
             shown,
+            in_place,
             selection,
         )
         self._copies = UnclaimedObjects(self._tell)
+        self._lending = no_lending(self._table)
+        self._refused, self._misled = set(), []
         self._rerunner.begin_plan(UnclaimedObjects(self._tell))
         try:
             return self._obtain(request)
         except BaseException as error:
             self._rerunner.abandon()
+            while True:  # an interrupt more is no reason to leave what it has changed
+                with suppress(KeyboardInterrupt):
+                    self._take_back(request, self._lending.changed())
+                    break
+            self._lending.end()  # first: what it holds would pass for taken
             self._disarm(error)
             raise
+        finally:
+            self._lending.end()
 
     @contextmanager
     def handing_over(self, restored: RestoredObjects) -> Iterator[None]:
@@ -206,22 +229,21 @@ class Restorer:
         self, request: CheckoutRequest, plan: Plan, loaded: RestoredObjects, rerun: RestoredObjects
     ) -> RestoredObjects:
         """Loads and re-runs what is not there yet from an earlier plan. The objects of this plan."""
+        if plan.replay and request.in_place is not None:
+            for version in request.in_place.give_up():
+                loaded.pop(version, None)
         left = [step for step in plan.load if step.version not in loaded]
-        inputs = [load for step in plan.replay for load in step.loads]
-        request.progress.plan(sum(load.size for load in (*left, *inputs)), [step.seconds for step in plan.replay])
-        given = {version for step in plan.replay for version in step.gives}
+        inputs = {load.version: load.size for step in plan.replay for load in step.loads}
+        left_bytes = sum(load.size for load in left) + sum(inputs.values())
+        request.progress.plan(left_bytes, [step.seconds for step in plan.replay])
+        given = {version for step in plan.replay for version in for_user(step)}
         late = _that_need(given, left)
         bound = self._kept(plan)
         for step in plan.load:
             bound.update(loaded.get(step.version, {}))
         self._load_all(request, [step for step in left if step not in late], loaded, bound)
-        self._rerunner.run_steps(
-            request.timeline,
-            plan.replay,
-            rerun,
-            lambda step, inputs: self._load_input(request, step, inputs),
-            request.progress,
-        )
+        if self._run_again(request, plan, bound, loaded, rerun):
+            return self._carry_out(request, plan, loaded, rerun)
         given &= rerun.keys()
         for version in given:
             bound.update(rerun[version])
@@ -233,10 +255,99 @@ class Restorer:
         live = self._names.variables()
         return {name: live[name] for version in plan.keep for name in version.names if name in live}
 
+    def _owned(self, plan: Plan, bound: Mapping[str, Any]) -> RestoredObjects:
+        """What stays, by its versions; what modules hold is never lent."""
+        theirs = self._names.modules.parted(bound)
+        owned = (version for version in plan.keep if theirs.isdisjoint(version.names))
+        return {version: {name: bound[name] for name in version.names if name in bound} for version in owned}
+
+    def _run_again(
+        self,
+        request: CheckoutRequest,
+        plan: Plan,
+        bound: Mapping[str, Any],
+        loaded: RestoredObjects,
+        rerun: RestoredObjects,
+    ) -> bool:
+        """Has the cells of a plan re-run. Whether they have changed what was lent: then it is not carried out yet."""
+        self._lending = lending = Lending(
+            request.timeline.lookup,
+            self._table,
+            self._owned(plan, bound),
+            loaded,
+            lambda names, should_stop: self._is_unchanged(names, self._names.variables(), should_stop, certain=True),
+            self._refused,
+        )
+        try:
+            self._rerunner.run_steps(
+                request.timeline,
+                plan.replay,
+                rerun,
+                lambda step, inputs: self._load_input(request, step, inputs),
+                lending,
+                request.progress,
+            )
+        except UnloadableError:
+            self._put_right(request, plan, lending.changed(), loaded, rerun)
+            raise
+        except NotGivenBackError as failed:
+            if self._put_right(request, plan, lending.changed(), loaded, rerun).isdisjoint(failed.reasons):
+                raise
+            return True
+        changed = lending.changed()
+        self._put_right(request, plan, changed, loaded, rerun)
+        return bool(changed)
+
+    def _put_right(
+        self,
+        request: CheckoutRequest,
+        plan: Plan,
+        changed: Sequence[Version],
+        loaded: RestoredObjects,
+        rerun: RestoredObjects,
+    ) -> set[Version]:
+        """Makes anew what re-runs have changed, and forgets what those after them made of it.
+
+        Returns:
+            What is to be made again. Empty, too, where a cell with side effects would have to run once more for it:
+            then it stays, and is told.
+        """
+        wrong = misled(plan.replay, self._lending, changed)
+        self._refused.update(changed)
+        self._take_back(request, changed)
+        self._forget(changed, loaded, self._copies)
+        left = {version: objects for version, objects in rerun.items() if version not in wrong}
+        if any(plan.replay[number].side_effects for number in needed_steps(plan.replay, left)):
+            self._misled += [version.names for version in wrong & rerun.keys()]
+            return set()
+        self._forget(wrong, rerun, self._rerunner.inputs)
+        return wrong
+
+    def _take_back(self, request: CheckoutRequest, changed: Sequence[Version]) -> None:
+        """What the session lent, and re-runs have changed, is loaded."""
+        lending = self._lending
+        for version in changed:
+            if version in lending.of_session:
+                try:
+                    live = self._names.variables()
+                    with self._names.rebinding(self._load(request, lending.lent[version], live), (), {}):
+                        pass
+                except UnloadableError as failed:
+                    self._tell(CHANGED.format(", ".join(version.names), failed.reason))
+            lending.forget(version)
+
+    def _forget(self, versions: Collection[Version], source: RestoredObjects, copies: UnclaimedObjects) -> None:
+        """Nobody gets these of what was loaded, or re-run."""
+        for version in source.keys() & set(versions):
+            objects = source.pop(version)
+            copies.note(objects.values())
+            objects.clear()
+
     def _load_all(
         self, request: CheckoutRequest, steps: Sequence[LoadStep], loaded: RestoredObjects, bound: dict[str, Any]
     ) -> None:
-        for step in steps:
+        in_place, timeline = request.in_place, request.timeline
+        for step in sorted(steps, key=lambda step: in_place is not None and in_place.may_be_patched(timeline, step)):
             loaded[step.version] = self._load(request, step, bound)
             self._failures.unloadable.pop(step.version, None)
             bound.update(loaded[step.version])
@@ -250,7 +361,8 @@ class Restorer:
             bound: what the names of the state are bound to, as far as it is there.
         """
         live = None if self._is_copied_class(request, step.version) else self._table
-        return self._decoded(request, step, bound, PayloadReuse(request.reuse, step.version), self._copies, live)
+        reuse = PayloadReuse(request.reuse, step.version)
+        return self._decoded(request, step, bound, reuse, self._copies, live, request.in_place)
 
     def _is_copied_class(self, request: CheckoutRequest, version: Version) -> bool:
         """Whether a copy of a class is wanted, which is another one than the class that lives."""
@@ -270,13 +382,18 @@ class Restorer:
         reuse: PayloadReuse,
         copies: UnclaimedObjects,
         live: ReductionTable | None = None,
+        in_place: InPlace | None = None,
     ) -> dict[str, Any]:
         version = step.version
         try:
             classes = _classes(step, bound)
             stored = request.timeline.store.load(version, request.progress.add_loaded)
+            if in_place is not None and (objects := in_place.objects(request.timeline, version, stored)) is not None:
+                return objects
             with collector_paused():
-                return decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
+                objects = decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
+                count_as_old()
+                return objects
         except LoadError as error:
             raise UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
 
@@ -295,7 +412,8 @@ class Restorer:
             failed: how the last one ended. Its calls hold copies as long as it lives: these would pass for taken.
         """
         before, after = (_sources(plan) for plan in plans)
-        again = {each for step in _final_steps(plans[1]) if not rerun.keys() >= set(step.gives) for each in step.gives}
+        steps = plans[1].replay
+        again = {each for number in needed_steps(steps, rerun) for each in for_user(steps[number])}
         changed = again.union(version for version in after if before.get(version) != after[version])
         references = References(request.timeline.lookup, {version.names: version.checkpoint for version in after})
         outdated = references.with_users(changed)
@@ -325,14 +443,8 @@ def _sources(plan: Plan) -> dict[Version, str]:
     return {
         **dict.fromkeys(plan.keep, "stays"),
         **{step.version: "loaded" for step in plan.load},
-        **{version: f"given by {step.checkpoint}" for step in _final_steps(plan) for version in step.gives},
+        **{version: f"given by {step.checkpoint}" for step in plan.replay for version in for_user(step)},
     }
-
-
-def _final_steps(plan: Plan) -> list[ReplayStep]:
-    """The re-runs whose results the user gets; the others' are inputs."""
-    handed_on = {index for step in plan.replay for index in step.after}
-    return [step for number, step in enumerate(plan.replay) if number not in handed_on]
 
 
 def _that_need(versions: Collection[Version], steps: Sequence[LoadStep]) -> list[LoadStep]:

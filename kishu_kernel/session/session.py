@@ -52,7 +52,7 @@ from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.ledger import Ledger, Outputs
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.progress import ShowProgress
-from kishu_kernel.session.running_cells import RunningCells, Ticket
+from kishu_kernel.session.running_cells import IsContained, RunningCells, Ticket, no_cell_is
 from kishu_kernel.session.think_time import LATER, SOON, ThinkTime
 from kishu_kernel.session.timeline import Timeline
 
@@ -79,6 +79,7 @@ class Session:
         rules: what is not to be stored.
         show: shows how far a checkout is that takes long.
         trials: whether what was stored is tried in think time. Side effects must be audited for that (`audit_hook`).
+        contained: whether a cell that is about to run runs nothing but its own code, on plain data.
 
     Attributes:
         started: when it began, in seconds since the epoch.
@@ -97,6 +98,7 @@ class Session:
         rules: KeepRules = KeepRules(),  # noqa: B008 -- frozen
         show: ShowProgress | None = None,
         trials: bool = True,
+        contained: IsContained = no_cell_is,
     ) -> None:
         self.started = time.time()
         self.resumed_from: CheckpointId | None = None
@@ -107,7 +109,7 @@ class Session:
         self._show = show
         self._lazy_timeline = LazyTimeline(timeline)
         self._ledger = Ledger(namespace, table, self._lazy_timeline, rules)
-        self._cells = RunningCells(tracker, background)
+        self._cells = RunningCells(tracker, background, contained)
         self._checkpointer = Checkpointer(namespace, self._ledger, self._lazy_timeline, self._cells, warn)
         self._think_time = ThinkTime(self._ledger, table, warn, trials)
         self._finished: list[FinishedCell] = []
@@ -135,13 +137,14 @@ class Session:
         """
         with self._gate:
             self._checkpointer.recover()
-            access = cell_access(source)
+            access, background = self._cells.expect(source, self._ledger.ambient.is_usual)
             if not hidden:
-                touched = self._cells.touched_between_cells()
+                alone, contained = not self._cells.any_running, self._cells.contained
+                touched = self._cells.touched_between_cells(background)
                 self._checkpointer.finish_interrupted()
-                self._checkpointer.check_between_cells()
-                self._ledger.ambient.begin(touched, access, source, alone=not self._cells.any_running)
-            self._checkpointer.await_buffers(access)
+                self._checkpointer.check_between_cells(background)
+                self._ledger.ambient.begin(touched, access, source, alone=alone, contained=contained)
+            self._checkpointer.await_buffers(access, background)
             return self._cells.begin(source, main=main)
 
     def after_cell(self, ticket: Ticket, run: CellRun, outputs: Outputs = ()) -> Checkpoint | None:
@@ -152,10 +155,11 @@ class Session:
             on the main shell is still running (its end takes both).
         """
         with self._gate:
-            self._ledger.ambient.end()
+            contained = ticket.contained and self._cells.contained and run.status == "ok"
+            self._ledger.ambient.end(contained)
             self._checkpointer.recover()
             outside = EVERYTHING if ticket.checked_out else NOTHING
-            self._finished.append(FinishedCell(run, ticket.watch(), outside, outputs))
+            self._finished.append(FinishedCell(run, ticket.watch(), outside, outputs, contained))
             self._cells.end(ticket)
             if self._cells.main_running:
                 return None
@@ -321,9 +325,9 @@ class Session:
     def _checkouts(self) -> Checkouts:
         from kishu_kernel.session import checkout, restore
 
-        restorer = restore.Restorer(self._names, self._table, self._rerun, self._ledger.ambient, self._warn)
-        parts = (self._names, self._ledger, self._cells, self._checkpointer, self._think_time, restorer)
-        return checkout.Checkouts(*parts, show=self._show, warn=self._warn)
+        parts = (self._names, ledger := self._ledger, self._cells, self._checkpointer, self._think_time)
+        giver = restore.Restorer(self._names, self._table, self._rerun, ledger.ambient, self._warn, ledger.is_unchanged)
+        return checkout.Checkouts(*parts, giver, show=self._show, warn=self._warn)
 
     @property
     def _checkouts_made(self) -> Checkouts | None:
@@ -378,11 +382,7 @@ class Session:
             return self._checkpointer.flush(timeout)
 
     def flush_within(self, seconds: float | None) -> frozenset[CheckpointId]:
-        """Waits, at most so many seconds, until what was taken is written. Waits for no cell and no checkpoint.
-
-        Returns:
-            The checkpoints that are not completely written.
-        """
+        """As `flush`, but waits for no cell and no checkpoint: the checkpoints that are not completely written."""
         return self._lazy_timeline.flush_within(seconds)
 
     @property

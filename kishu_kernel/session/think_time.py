@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # most sessions need none
 BUDGET = 2.0
 """Seconds of work after one checkpoint. What was not checked comes first after the next one."""
 
-SLICE = 0.005
+SLICE = 0.02
 """Seconds that pieces take which are done in one go, but for the last one."""
 
 SOON, LATER = 0.005, 0.2
@@ -51,7 +51,7 @@ class ThinkTime:
         self._loads = IsolatedLoads(ledger, table)
         self._audit = Audit(ledger, table, self._loads)
         self._registrations = RegistrationSearch(ledger, table)
-        self._trials = TrialLoads(ledger, table, self._loads, tell)
+        self._trials = TrialLoads(ledger, table, self._loads, tell, self._audit.note_unchanged)
         self._checkpoint: CheckpointId | None = None
         """The one whose audit is not finished."""
         self._used = 0.0
@@ -73,7 +73,7 @@ class ThinkTime:
 
     def begin(self, checkpoint: Checkpoint) -> None:
         """A checkpoint was taken: the audit begins again."""
-        self._audit.begin(checkpoint)
+        self._audit.begin()
         self._checkpoint = checkpoint.id
         if checkpoint.effects is not None:
             self._registrations.begin(checkpoint)
@@ -120,7 +120,7 @@ class ThinkTime:
 
     def _may_go_on(self) -> bool:
         """There is more to do, and nothing to wait for."""
-        return self.left and not self._trials.waits_for_checker and not self._ledger.timeline.store.pending
+        return self.left and not self._trials.waits_for_checker and not self._ledger.is_writing
 
     def _next_piece(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> Callable[[], None]:
         """The next piece, which is then no longer among those that are left."""

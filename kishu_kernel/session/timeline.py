@@ -6,6 +6,7 @@ each session has a head of its own.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
@@ -36,6 +37,14 @@ from kishu_kernel.store.write_behind.jobs import Failure
 from kishu_kernel.store.write_behind.placeholders import unwritten_names
 from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 
+_FROM_HEAD = re.compile(r"HEAD(~[0-9]*)*")
+
+_PAGES = 1 << 16
+"""Bytes by which the store grows at most for one small checkpoint: its pages."""
+
+_WRITERS = 8
+"""Sessions that may write to one store at once, each of which counts only what it writes itself."""
+
 SPARE = 0.9
 """The share of its limit down to which old payloads are dropped, lest every checkpoint drops some."""
 
@@ -47,6 +56,9 @@ class StoredHistory:
         head: the checkpoint that it is seen from; None before the first.
         branch: the branch that ends at the head; None if none or several do.
         session: the one that it is seen from; None where none has the store open.
+        latest: the checkpoint that this session appended last; None where it appended none. Of a store at rest: the
+            last of all.
+        revision: another number each time that records which were there have changed in more than bytes written.
     """
 
     def __init__(self, store: Store, head: CheckpointId | None = None, branch: str | None = None) -> None:
@@ -54,6 +66,8 @@ class StoredHistory:
         self.head = head
         self.branch = branch
         self.session: SessionId | None = None
+        self.latest: CheckpointId | None = None
+        self.revision = 0
         self._known: dict[CheckpointId, Checkpoint] = {}
 
     @classmethod
@@ -68,7 +82,10 @@ class StoredHistory:
         with_variables = (id for id in latest if not has_no_variables(store.checkpoint, id))
         head = next(with_variables, next(iter(latest), None))
         ending = [name[len(BRANCH) :] for name, id in sorted(refs.items()) if name.startswith(BRANCH) and id == head]
-        return cls(store, head, ending[0] if len(ending) == 1 else None)
+        history = cls(store, head, ending[0] if len(ending) == 1 else None)
+        ids = ((each.timestamp, each.id) for each in store.checkpoints(outputs=False))
+        history.latest = max(ids, default=(0.0, None))[1]
+        return history
 
     def lookup(self, id: CheckpointId) -> Checkpoint:
         """A checkpoint, without the outputs of its cell.
@@ -98,7 +115,7 @@ class StoredHistory:
         return resolve(
             target,
             head=self.head,
-            refs=self.store.refs(),
+            refs={} if _FROM_HEAD.fullmatch(target) else self.store.refs(),  # no branch and no tag has that name
             find=self.store.find,
             lookup=self.lookup,
             everything=lambda: self.store.checkpoints(outputs=False),
@@ -116,8 +133,16 @@ class StoredHistory:
 
     def names(self, kind: str) -> dict[str, CheckpointId]:
         """Branches (kind `BRANCH`) or tags (`TAG`) of the notebook: name -> checkpoint. Sorted."""
-        refs = self.store.refs()
-        return {name[len(kind) :]: id for name, id in sorted(refs.items()) if name.startswith(kind)}
+        return self.all_names()[kind]
+
+    def all_names(self) -> dict[str, dict[str, CheckpointId]]:
+        """The same of `BRANCH`, `TAG` and `HEAD`: the heads of sessions. One reading of the store."""
+        found: dict[str, dict[str, CheckpointId]] = {BRANCH: {}, TAG: {}, HEAD: {}}
+        for name, id in sorted(self.store.refs().items()):
+            for kind, named in found.items():
+                if name.startswith(kind):
+                    named[name[len(kind) :]] = id
+        return found
 
 
 class Timeline(StoredHistory):
@@ -132,7 +157,6 @@ class Timeline(StoredHistory):
         head: the checkpoint that the session stands on; None before the first.
         branch: the branch that the next checkpoint continues; None if it will start one.
         used: something was appended.
-        latest: the checkpoint that was appended last.
         pinned: a checkpoint whose payloads are needed at the moment, though no ref points to it.
         notices: sentences for the user, about what was done in the background.
         on_written: called on the writer's thread with the id of each checkpoint that is completely written.
@@ -149,12 +173,13 @@ class Timeline(StoredHistory):
         self.store: WriteBehindStore
         self.limit = limit
         self.used = False
-        self.latest: CheckpointId | None = None
         self.pinned: CheckpointId | None = None
         self.notices: deque[str] = deque(maxlen=10)
         self.on_written: Callable[[CheckpointId], None] = lambda _: None
         self._collect_above = limit
         """Size of the store in bytes above which payloads are dropped."""
+        self._room = 0
+        """Bytes by which it can grow before it must be looked at again."""
         self._after_write = after_write
         self.session: SessionId = session
         self._failed_branch: str | None = None
@@ -181,14 +206,14 @@ class Timeline(StoredHistory):
         if renamed:
             self.notices.append(f"The notebook has branches or tags of the same names: here {', '.join(renamed)}.")
         self.limit = self._collect_above = limit
+        self._room = 0
         self._after_write = after_write
 
     def new_id(self) -> CheckpointId:
-        """An id that no checkpoint has."""
-        while True:
-            id = CheckpointId(secrets.token_hex(8))
-            if not self.store.contains(id):
-                return id
+        """An id that no checkpoint has: 64 random bits. The store is not asked, which would cost every cell a look."""
+        while (id := CheckpointId(secrets.token_hex(8))) in self._known:
+            pass
+        return id
 
     def append(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> Checkpoint:
         """Hands a child of the head to the writer, which writes it in one transaction with its payloads.
@@ -199,11 +224,12 @@ class Timeline(StoredHistory):
         Returns:
             The checkpoint with its parent, as it is kept.
         """
-        checkpoint = replace(checkpoint, parent=self.head)
+        if checkpoint.parent != self.head:
+            checkpoint = replace(checkpoint, parent=self.head)
         branch = self.branch or self._failed_branch or self._free_branch()
         refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id}
         # Before the commit, since afterwards `_written` may have kept a fuller one on the writer's thread.
-        kept = self._known[checkpoint.id] = replace(checkpoint, outputs=())
+        kept = self._known[checkpoint.id] = _without_outputs(checkpoint)
         try:
             self.store.commit(checkpoint, payloads, refs)
         except BaseException:
@@ -219,6 +245,7 @@ class Timeline(StoredHistory):
         """Writes a checkpoint again, which is on the disk, with more versions."""
         before = self._known.get(checkpoint.id)
         self._known[checkpoint.id] = replace(checkpoint, outputs=())
+        self.revision += 1
         try:
             self.store.commit(checkpoint, payloads, {})
         except BaseException:
@@ -231,15 +258,17 @@ class Timeline(StoredHistory):
         self.store.flush()
         self.store.collect([version], reason=reason)
         self._known.pop(version.checkpoint, None)
+        self.revision += 1
 
     def take_failure(self) -> Failure | None:
         """The checkpoints that could not be written since the last call; None if there are none.
 
         They are no part of the history any more.
         """
-        failure = self.store.take_failure()
+        failure = self.store.take_failure() if self.store.has_failed else None
         for lost in failure.checkpoints if failure else ():
             self._known.pop(lost.id, None)
+            self.revision += 1
         return failure
 
     def rewind(self, head: CheckpointId | None, branch: str | None) -> None:
@@ -250,12 +279,19 @@ class Timeline(StoredHistory):
 
     def _written(self, kept: Checkpoint) -> None:
         """On the writer's thread: a checkpoint is on the disk, and it is known how many bytes it added."""
-        if kept.id not in self.store.unwritten():  # else it is about to be extended, and what is known is newer
-            self._known[kept.id] = replace(kept, outputs=())
+        if not self.store.is_unwritten(kept.id):  # else it is about to be extended, and what is known is newer
+            self._known[kept.id] = _without_outputs(kept)
             self.on_written(kept.id)
-        if self._collect_above is not None and self.store.statistics().bytes > self._collect_above:
-            self._make_room()
+        if self._collect_above is not None:
+            self._room -= 2 * kept.written_bytes + _PAGES
+            if self._room <= 0:
+                self._look_at_size(self._collect_above)
         self._after_write()
+
+    def _look_at_size(self, limit: int) -> None:
+        if self.store.statistics().bytes > limit:
+            self._make_room()
+        self._room = ((self._collect_above or limit) - self.store.statistics().bytes) // _WRITERS
 
     def move(self, to: CheckpointId | None, branch: str | None = None) -> None:
         """Puts the head on another checkpoint. Works on a full disk, too: the store notes it when it can.
@@ -354,6 +390,7 @@ class Timeline(StoredHistory):
         )
         if not dry_run:
             self._known.clear()  # the records now say which payloads are gone
+            self.revision += 1
         return collected
 
     def redo_child(self, of: CheckpointId | None) -> CheckpointId | None:
@@ -379,6 +416,7 @@ class Timeline(StoredHistory):
         """Rewrites the record of a checkpoint."""
         self.store.amend(checkpoint, {})
         self._known[checkpoint.id] = checkpoint
+        self.revision += 1
 
     def set_name(self, kind: str, name: str, to: CheckpointId) -> None:
         """Makes or moves a branch (kind `BRANCH`) or a tag (`TAG`).
@@ -420,6 +458,10 @@ class Timeline(StoredHistory):
         while f"branch-{number}" in taken:
             number += 1
         return f"branch-{number}"
+
+
+def _without_outputs(checkpoint: Checkpoint) -> Checkpoint:
+    return replace(checkpoint, outputs=()) if checkpoint.outputs else checkpoint
 
 
 __all__ = ["BRANCH", "TAG", "StoredHistory", "Timeline", "collect"]

@@ -24,7 +24,7 @@ from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import module_name, qualified_name
 from kishu_kernel.objects.codec.load_guard import NotHarmlessError
-from kishu_kernel.objects.codec.pickling import Stored
+from kishu_kernel.objects.codec.pickling import Stored, holds_objects
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.checker.messages import PATIENCE, Answer, NoAnswerError
 from kishu_kernel.session.isolated_loads import WAIT, IsolatedLoads, ShouldStop
@@ -38,9 +38,6 @@ LONG = 0.1
 """Seconds. A co-variable whose trial takes longer is tried again only when its types have changed."""
 QUEUED_AT_MOST = 500
 """Versions that wait for a trial; the oldest are given up."""
-
-_CLASS_OR_FUNCTION = b"\x93"
-"""The opcode of pickle without which a stream holds nothing but containers of atoms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,7 @@ class _Trial:
     Attributes:
         before: the attributes of the objects in the session.
         kinds: types of the variables.
+        uncounted: types whose attributes are not counted: they have come back before.
         question: the number under which the checker was asked, if it was.
         until: the time at which its answer is no longer waited for.
     """
@@ -64,6 +62,7 @@ class _Trial:
     record: VersionRecord
     before: Census
     kinds: tuple[weakref.ref[type], ...]
+    uncounted: frozenset[type]
     question: int = 0
     until: float = 0.0
 
@@ -73,29 +72,42 @@ class TrialLoads:
 
     Args:
         tell: shows a sentence to the user.
+        note_unchanged: is told of co-variables that are seen to be what they were.
 
     Attributes:
         failures_found: how many versions did not come back as they were.
     """
 
     def __init__(
-        self, ledger: Ledger, table: ReductionTable, loads: IsolatedLoads, tell: Callable[[str], None]
+        self,
+        ledger: Ledger,
+        table: ReductionTable,
+        loads: IsolatedLoads,
+        tell: Callable[[str], None],
+        note_unchanged: Callable[[Names], None],
     ) -> None:
         self._ledger = ledger
         self._table = table
         self._loads = loads
         self._tell = tell
+        self._note_unchanged = note_unchanged
         self._queue: deque[tuple[Version, VersionRecord]] = deque(maxlen=QUEUED_AT_MOST)
         self._tried: dict[Names, _Tried] = {}
         self._inexact: set[str] = set()
         """Types that do not come back as they were, as records name them."""
+        self._come_back: frozenset[type] = frozenset()
+        """Types of harmless libraries, instances of which have come back with all their attributes."""
         self._asked: _Trial | None = None
         self.failures_found = 0
 
     def add(self, checkpoint: Checkpoint) -> None:
-        """The versions that a checkpoint has stored are to be tried, before those of earlier checkpoints."""
-        stored = [(Version(each.names, checkpoint.id), each) for each in checkpoint.versions if each.stored]
-        self._queue.extendleft(reversed(stored))
+        """The versions that a checkpoint has stored are to be tried, before those of earlier checkpoints.
+
+        Where there are only containers of atoms, no attribute can be missing.
+        """
+        for each in reversed(checkpoint.versions):
+            if each.stored and each.names not in self._ledger.without_objects:
+                self._queue.appendleft((Version(each.names, checkpoint.id), each))
 
     @property
     def left(self) -> bool:
@@ -137,29 +149,37 @@ class TrialLoads:
             if found is not None:
                 self._distrust(version, record, found, ())
             return
+        held = self._ledger.kinds_in(record.names)
+        if held and held <= self._come_back and not self._inexact:
+            return
         stored = self._ledger.timeline.store.load(version)
-        if _CLASS_OR_FUNCTION not in stored.stream or len(stored.stream) > STREAM_AT_MOST:
+        if not holds_objects(stored.stream) or len(stored.stream) > STREAM_AT_MOST:
             return
         started = time.perf_counter()
         self._tried[record.names] = _Tried(LONG * 2, types)  # unless it comes to an end
         live = {name: variables[name] for name in record.names}
         before: Census = Counter()
         bound = self._ledger.bound_classes(variables)
-        if digest_of(live, self._table, should_stop, before, bound) != record.digest:
+        uncounted = self._come_back if held else frozenset()
+        if digest_of(live, self._table, should_stop, before, bound, uncounted) != record.digest:
             # It caches what somebody asked of it, be it for a summary. Or no two walks of it are alike.
             if version.checkpoint == newest:
                 self._ledger.accept(record.names, variables)
             return
+        if self._ledger.is_all_known(record.names, record.digest, variables):
+            self._note_unchanged(record.names)
         if not before:  # a class by itself: there are no objects that could come back without an attribute
             self._tried[record.names] = _Tried(time.perf_counter() - started, types)
+            self._come_back |= held
             return
         kinds = {id(type(obj)): weakref.ref(type(obj)) for obj in live.values()}
-        self._load_copy(_Trial(version, record, before, tuple(kinds.values())), stored, started, should_stop)
+        trial = _Trial(version, record, before, tuple(kinds.values()), uncounted)
+        self._load_copy(trial, stored, started, should_stop)
 
     def _load_copy(self, trial: _Trial, stored: Stored, started: float, should_stop: ShouldStop) -> None:
         after: Census = Counter()
         try:
-            _, guard = self._loads.digest_here(stored, should_stop, after)
+            _, guard = self._loads.digest_here(stored, should_stop, after, trial.uncounted)
         except LoadError:  # the user is told when the version is needed
             return
         except NotHarmlessError as error:
@@ -169,6 +189,8 @@ class TrialLoads:
         if guard.forbidden is None:
             self._tried[trial.record.names] = _Tried(time.perf_counter() - started, _types_of(trial.record))
             self._conclude(trial, after)
+            if not self._inexact:
+                self._come_back |= self._ledger.kinds_in(trial.record.names)
 
     def _ask_checker(self, trial: _Trial, stored: Stored) -> None:
         """The answer is for a later piece of think time."""

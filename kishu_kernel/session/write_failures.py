@@ -7,15 +7,20 @@ were lost stay in the history as code.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from kishu_kernel.ambient.keeper import Known
+from kishu_kernel.ambient.values import Known
 from kishu_kernel.detect.knowledge import KnowledgeSnapshot
 from kishu_kernel.model import NO_DIGEST, Checkpoint, CheckpointId, Names, State, VersionRecord
 
 LOST_AT_MOST = 1000
 """So many cells whose checkpoints were lost are remembered; a disk can be full for a long time."""
+
+MANY_SNAPSHOTS = 64
+
+Unwritten = Callable[[], Collection[CheckpointId]]
+"""Tells which checkpoints are not written. Asked only where it matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,11 @@ class WriteFailures:
         self._lost_cells: deque[Checkpoint] = deque()
         self._failing = False
 
-    def keep_snapshot(self, id: CheckpointId, before: SessionSnapshot, unwritten: Collection[CheckpointId]) -> None:
-        """A checkpoint is about to be taken. Snapshots from before those that are written by now are dropped."""
-        self._before = {each: snapshot for each, snapshot in list(self._before.items()) if each in unwritten}
+    def keep_snapshot(self, id: CheckpointId, before: SessionSnapshot, unwritten: Unwritten) -> None:
+        """A checkpoint is about to be taken. `drop_snapshot` says of most that they are written; else this looks."""
+        if len(self._before) >= MANY_SNAPSHOTS:
+            waiting = unwritten()
+            self._before = {each: snapshot for each, snapshot in list(self._before.items()) if each in waiting}
         self._before[id] = before
 
     def drop_snapshot(self, id: CheckpointId) -> None:
@@ -90,9 +97,9 @@ class WriteFailures:
         self._failing = True
         self._lost_cells.append(incomplete)
 
-    def has_caught_up(self, unwritten: Collection[CheckpointId]) -> bool:
+    def has_caught_up(self, unwritten: Unwritten) -> bool:
         """Whether all that could not be written is on the disk now. True once."""
-        over = self._failing and not self._lost_cells and not unwritten
+        over = self._failing and not self._lost_cells and not unwritten()
         self._failing = self._failing and not over
         return over
 

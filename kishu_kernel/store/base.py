@@ -18,6 +18,7 @@ from kishu_kernel.model import (
     CheckpointId,
     CodecName,
     Collected,
+    Digest,
     Names,
     Payload,
     StoreStatistics,
@@ -45,6 +46,17 @@ class Blob(Protocol):
     def direct(self) -> bool:
         """As in `model.Buffer`: it is read straight into the memory of the object that it belongs to."""
 
+    @property
+    def digests(self) -> Sequence[Digest]:
+        """Of its chunks. Two buffers of one length that are cut in the same way differ where these do."""
+
+    def read_parts(self, numbers: Sequence[int], target: memoryview) -> None:
+        """Read some of its chunks into `target`, one behind the other. Errors as of `readinto`.
+
+        Args:
+            numbers: of the chunks, as in `digests`.
+        """
+
     def readinto(self, target: memoryview) -> None:
         """Read the bytes into `target`, which is writable and contiguous, without a copy in between.
 
@@ -66,6 +78,15 @@ class StoredPayload:
     stream: bytes
     blobs: tuple[Blob, ...]
     made_by: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one `Store.commit` is given."""
+
+    checkpoint: Checkpoint
+    payloads: Sequence[Payload]
+    refs: Refs
 
 
 class Store(Protocol):
@@ -94,6 +115,12 @@ class Store(Protocol):
         """Store a payload beside those of a checkpoint, whose record does not name it. It replaces one of its names.
 
         `load` gives it back, and `collect` removes it. O(its bytes).
+        """
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """Store several small checkpoints with what one costs. Each is stored as by `commit`, in this order.
+
+        After a StoreError some of them may be stored: `commit` each, which does no harm to what is stored already.
         """
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:

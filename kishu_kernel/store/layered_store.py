@@ -13,7 +13,7 @@ from itertools import chain
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
-from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, Store, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, Store, StoredPayload
 
 
 class LayeredStore:
@@ -46,6 +46,13 @@ class LayeredStore:
         """As in `Store`."""
         self._above.attach(id, payload)
         self._forgotten.pop(Version(payload.names, id), None)
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """As in `Store`."""
+        kept = self._above.commit_together([replace(each, refs=_set(each.refs)) for each in commits])
+        for each in commits:
+            self._unset(each.refs)
+        return kept
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kishu_kernel.errors import KishuError, LoadError, StoreError, UntrustedError
 from kishu_kernel.model import (
@@ -27,20 +28,24 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.store import garbage
-from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, StoredPayload
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.chunk_reader import ChunkLoader, chunk_tables
 from kishu_kernel.store.disk.chunk_writer import ChunkWriter
 from kishu_kernel.store.disk.environment import MAP_SIZE
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.orphans import remove_orphans
+from kishu_kernel.store.disk.record_cache import RecordCache
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
-from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
+from kishu_kernel.store.format.checkpoints import EncodedRecord, decode_checkpoint
+from kishu_kernel.store.format.schema import Manifest
 from kishu_kernel.store.format.signatures import StoreSignatures
 from kishu_kernel.store.format.signing import Signer, user_signer
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database
+
+Result = TypeVar("Result")
 
 
 class LmdbStore:
@@ -73,6 +78,7 @@ class LmdbStore:
         self._environment = environment_pool.acquire(path, sync, map_size, readonly)
         self._closed = False
         self._loader = ChunkLoader(self._environment, lambda: self._reading(LoadError))
+        self._records = RecordCache()
 
     def commit(
         self,
@@ -82,38 +88,38 @@ class LmdbStore:
         between_writes: BetweenWrites = lambda: None,
     ) -> Checkpoint:
         """As in `Store`. O(bytes of the payloads) to hash them, then O(new bytes) to compress and write."""
+        [kept] = self._commit([Commit(checkpoint, payloads, refs)], between_writes)
+        return kept
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """As in `Store`: one transaction, and all of them or none."""
+        return self._commit(commits)
+
+    def _commit(self, commits: Sequence[Commit], between_writes: BetweenWrites = lambda: None) -> list[Checkpoint]:
         self._check_open()
-        record_size(checkpoint)  # raises before anything is written
-        _check_refs(refs)
+        records = [EncodedRecord.of(each.checkpoint) for each in commits]  # raises before anything is written
+        for each in commits:
+            _check_refs(each.refs)
+        payloads = [payload for each in commits for payload in each.payloads]
         made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
         writer = ChunkWriter(self._environment, payloads, between_writes)
         try:
-            manifests: dict[bytes, bytes] = {}
-            for manifest in writer.prepare():
-                key = schema.version_key(Version(manifest.names, checkpoint.id))
-                manifests[key] = schema.encode_manifest(manifest)
+            manifests = writer.prepare()
 
-            def work(txn: Transaction[bytes]) -> Checkpoint:
+            def work(txn: Transaction[bytes]) -> list[Checkpoint]:
                 added = writer.finish(txn)
+                changed = writer.changed_payloads
                 signatures = self._identity.signatures_for_writing(txn, self._tables)
-                changed = {schema.version_key(Version(each.names, checkpoint.id)) for each in writer.changed_payloads}
                 for key, value in made.items():
                     txn.put(key, value, db=self._tables["meta"], overwrite=False)
-                for key, body in manifests.items():
-                    if key in changed:
-                        txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
-                    else:
-                        value = signatures.signed("versions", key, body)
-                        txn.put(key, value, db=self._tables["versions"])
-                        added += len(value)
-                kept = torn_reads.without_payloads(checkpoint, writer.changed_payloads)
-                kept = replace(kept, written_bytes=added + record_size(kept))
-                txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
-                self._put_record(txn, signatures, kept)  # what is not trusted is not signed
-                self._set_refs(txn, refs)
-                return kept
+                rest = iter(manifests)
+                return [
+                    self._put(txn, signatures, each, record, list(islice(rest, len(each.payloads))), added, changed)
+                    for each, record in zip(commits, records, strict=True)
+                ]
 
-            kept = self._environment.write(work, writer.waiting_bytes)
+            keys = [schema.checkpoint_key(each.checkpoint.id) for each in commits]
+            kept = self._write(work, keys, writer.waiting_bytes)
         except StoreError:
             if writer.has_written_ahead:  # a full disk would stay full
                 self._remove_orphans()
@@ -136,6 +142,42 @@ class LmdbStore:
                 txn.put(key, signatures.signed("versions", key, body), db=self._tables["versions"])
 
         self._environment.write(work, writer.waiting_bytes)
+
+    def _put(
+        self,
+        txn: Transaction[bytes],
+        signatures: StoreSignatures,
+        commit: Commit,
+        record: EncodedRecord,
+        manifests: Sequence[Manifest],
+        added: dict[Digest, int],
+        changed: Sequence[Payload],
+    ) -> Checkpoint:
+        """Put the manifests, the record and the refs of a commit, whose chunks are there. The checkpoint as kept.
+
+        Args:
+            added: bytes of new chunks. What this commit accounts for is taken out.
+            changed: payloads that must not be stored.
+        """
+        lost = [each for each in commit.payloads if any(each is other for other in changed)] if changed else []
+        written = 0
+        for payload, manifest in zip(commit.payloads, manifests, strict=True):
+            key = schema.version_key(Version(manifest.names, commit.checkpoint.id))
+            if lost and any(payload is each for each in lost):
+                txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
+                continue
+            value = signatures.signed("versions", key, schema.encode_manifest(manifest))
+            txn.put(key, value, db=self._tables["versions"])
+            written += len(value) + sum(added.pop(digest, 0) for digest in manifest.digests)
+        kept = commit.checkpoint
+        if lost:
+            kept = torn_reads.without_payloads(kept, lost)
+            record = EncodedRecord.of(kept)
+        kept = replace(kept, written_bytes=written + record.size)
+        txn.delete(schema.checkpoint_key(kept.id), db=self._tables["outputs"])
+        self._put_record(txn, signatures, kept, record)
+        self._set_refs(txn, commit.refs)
+        return kept
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`. StoreError where its record is damaged."""
@@ -168,9 +210,13 @@ class LmdbStore:
         Damaged records are left out, since the rest of the history is usable. `damaged` lists them.
         """
         with self._reading() as txn:
-            records = _items(txn, self._tables["checkpoints"])
-            extras = dict(_items(txn, self._tables["outputs"])) if outputs else {}
             signatures = self._identity.signatures(txn, self._tables)
+            if not outputs:
+                decode = partial(_decoded, signatures, outputs=b"")
+                scope = (self._tables, signatures.identity)
+                return iter(self._records.checkpoints(txn, self._tables["checkpoints"], scope, decode))
+            records = _items(txn, self._tables["checkpoints"])
+            extras = dict(_items(txn, self._tables["outputs"]))
         return _readable(signatures, records, extras)
 
     def damaged(self) -> list[CheckpointId]:
@@ -210,7 +256,8 @@ class LmdbStore:
         """As in `Store`."""
         self._check_open()
         _check_refs(refs)
-        self._environment.write(lambda txn: self._set_refs(txn, refs))
+        writes = any(id is not None for id in refs.values())  # else there may be nothing to change
+        (self._write if writes else self._environment.write)(lambda txn: self._set_refs(txn, refs))
 
     def amend(self, checkpoint: Checkpoint, refs: Refs) -> None:
         """As in `Store`. A record that was not trusted is not trusted afterwards."""
@@ -228,7 +275,7 @@ class LmdbStore:
             self._put_record(txn, signatures, replace(checkpoint, trusted=trusted, outputs_trusted=shown))
             self._set_refs(txn, refs)
 
-        self._environment.write(work)
+        self._write(work, [key])
 
     def collect(
         self,
@@ -292,13 +339,37 @@ class LmdbStore:
         self._check_open()
         return self._environment.reading(error)
 
+    def _write(
+        self, work: Callable[[Transaction[bytes]], Result], records: Collection[bytes] = (), incoming: int = 0
+    ) -> Result:
+        """As `Environment.write`, of what certainly changes something.
+
+        Args:
+            records: the keys of the checkpoints whose records it puts.
+        """
+
+        def numbered(txn: Transaction[bytes]) -> tuple[int, Result]:
+            return txn.id(), work(txn)
+
+        number, result = self._environment.write(numbered, incoming)
+        self._records.wrote(number, records)
+        return result
+
     # --- records
 
-    def _put_record(self, txn: Transaction[bytes], signatures: StoreSignatures, checkpoint: Checkpoint) -> None:
+    def _put_record(
+        self,
+        txn: Transaction[bytes],
+        signatures: StoreSignatures,
+        checkpoint: Checkpoint,
+        encoded: EncodedRecord | None = None,
+    ) -> None:
+        """Put a record and outputs. What is not trusted is not signed."""
+        encoded = encoded or EncodedRecord.of(checkpoint)
         key = schema.checkpoint_key(checkpoint.id)
-        values = {"checkpoints": (encode_checkpoint(checkpoint), checkpoint.trusted)}
-        if outputs := encode_outputs(checkpoint.outputs):
-            values["outputs"] = outputs, checkpoint.outputs_trusted
+        values = {"checkpoints": (encoded.record(checkpoint.written_bytes), checkpoint.trusted)}
+        if encoded.outputs:
+            values["outputs"] = encoded.outputs, checkpoint.outputs_trusted
         for table, (body, trusted) in values.items():
             value = signatures.signed(table, key, body) if trusted else body + schema.NO_SIGNATURE
             txn.put(key, value, db=self._tables[table])

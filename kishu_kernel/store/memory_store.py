@@ -23,7 +23,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.store import garbage
-from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, StoredPayload
 from kishu_kernel.store.format import chunks, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import decode_checkpoint, encode_checkpoint, encode_outputs, record_size
 from kishu_kernel.store.format.compression import stored_size
@@ -106,6 +106,10 @@ class MemoryStore:
             key = schema.version_key(Version(payload.names, id))
             self._chunks.update(new)
             self._versions[key] = self._signatures.signed("versions", key, schema.encode_manifest(manifest))
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """As in `Store`."""
+        return [self.commit(each.checkpoint, each.payloads, each.refs) for each in commits]
 
     def checkpoint(self, id: CheckpointId) -> Checkpoint:
         """As in `Store`."""

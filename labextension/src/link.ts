@@ -25,6 +25,24 @@ export interface Place extends Status {
   checkpoint: Checkpoint | null;
 }
 
+/** That the history may have changed. */
+export interface Move {
+  /** More than that a cell has run or the session has traveled. */
+  anew: boolean;
+  /** The log since HEAD was where it was, with that id as `since`. */
+  news: Reply | null;
+}
+
+/** States that are told at once; where there are more, whoever shows them asks. */
+const NEWS = 20;
+
+interface Log {
+  head: string | null;
+  branch: string | null;
+  latest?: string | null;
+  checkpoints: Checkpoint[];
+}
+
 export class KernelLink implements IDisposable {
   constructor(readonly panel: NotebookPanel) {
     const { sessionContext } = panel;
@@ -40,8 +58,8 @@ export class KernelLink implements IDisposable {
     return this._changed;
   }
 
-  /** The history may have changed; true where more than that a cell has run or the session has traveled. */
-  get moved(): ISignal<this, boolean> {
+  /** The history may have changed. */
+  get moved(): ISignal<this, Move> {
     return this._moved;
   }
 
@@ -84,6 +102,7 @@ export class KernelLink implements IDisposable {
       this._isDisposed = true;
       this._kernel = null;
       window.clearTimeout(this._timer);
+      document.removeEventListener('visibilitychange', this._onSeen);
       Signal.clearData(this);
     }
   }
@@ -216,11 +235,22 @@ export class KernelLink implements IDisposable {
     this._due = due;
     this._timer = window.setTimeout(() => {
       this._timer = 0;
+      if (document.hidden) {
+        document.addEventListener('visibilitychange', this._onSeen); // nobody sees what would be shown
+        return;
+      }
       const forced = this._forced;
       this._forced = false;
       void this._look(forced);
     }, milliseconds);
   }
+
+  private _onSeen = (): void => {
+    if (!document.hidden) {
+      document.removeEventListener('visibilitychange', this._onSeen);
+      this._later(0);
+    }
+  };
 
   /** Asks where the session stands, and tells if it is elsewhere. Never rejects: it is asked again after the next cell. */
   private async _look(forced: boolean): Promise<void> {
@@ -229,26 +259,34 @@ export class KernelLink implements IDisposable {
       return;
     }
     try {
-      const status = await granted<Status>(this._send(kernel, { operation: 'status' }));
       const before = this._place;
-      const stays = before?.head === status.head && before.latest === status.latest && before.branch === status.branch;
-      if (stays && !forced) {
+      const news = forced || !before?.head ? null : await this._since(kernel, before.head);
+      const log = news ?? (await this._newest(kernel));
+      const { head, branch } = log;
+      const latest = log.latest ?? null;
+      const stays = before?.head === head && before.latest === latest && before.branch === branch;
+      if (kernel !== this._kernel || (stays && !forced)) {
         return;
       }
-      const checkpoint = status.head === null ? null : await this._checkpoint(kernel);
+      const shown = log.checkpoints.find(each => each.id === head) ?? (await this._newest(kernel)).checkpoints[0];
       if (kernel === this._kernel) {
-        this._place = { head: status.head, branch: status.branch, latest: status.latest, checkpoint };
+        this._place = { head, branch, latest, checkpoint: head === null ? null : (shown ?? null) };
         this._changed.emit();
-        this._moved.emit(forced);
+        this._moved.emit({ anew: forced, news });
       }
     } catch {
       // The kernel ends, or is restarted.
     }
   }
 
-  private async _checkpoint(kernel: Kernel.IKernelConnection): Promise<Checkpoint | null> {
-    const log = await granted<{ checkpoints: Checkpoint[] }>(this._send(kernel, { operation: 'log', limit: 1 }));
-    return log.checkpoints[0] ?? null;
+  /** What came since HEAD was there: one question for all who show it. Null where the kernel does not know that state. */
+  private async _since(kernel: Kernel.IKernelConnection, since: string): Promise<(Reply & Log) | null> {
+    const reply = await this._send(kernel, { operation: 'log', all: true, limit: NEWS, since });
+    return reply.status === 'ok' ? ({ ...reply, since } as unknown as Reply & Log) : null;
+  }
+
+  private _newest(kernel: Kernel.IKernelConnection): Promise<Log> {
+    return granted<Log>(this._send(kernel, { operation: 'log', limit: 1 }));
   }
 
   private _kernel: Kernel.IKernelConnection | null = null;
@@ -261,7 +299,7 @@ export class KernelLink implements IDisposable {
   private _due = 0;
   private _isDisposed = false;
   private _changed = new Signal<this, void>(this);
-  private _moved = new Signal<this, boolean>(this);
+  private _moved = new Signal<this, Move>(this);
   private _progressed = new Signal<this, Progress | null>(this);
 }
 

@@ -6,7 +6,7 @@ import { Widget } from '@lumino/widgets';
 
 import { mount, type Timeline } from '../../kishu_kernel/frontend/panel/static/timeline.js';
 import { timelineIcon } from './icons';
-import type { KernelLink } from './link';
+import type { KernelLink, Move } from './link';
 import type { Links } from './links';
 import { travels, type Reply, type Transport } from './protocol';
 
@@ -87,7 +87,7 @@ export class Sidebar extends Widget {
         }
       },
       onChange: callback => {
-        const moved = (_: unknown, anew: boolean) => callback(anew);
+        const moved = (_: unknown, { anew, news }: Move) => callback(anew, news);
         link.moved.connect(moved);
         return () => void link.moved.disconnect(moved);
       },

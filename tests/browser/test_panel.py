@@ -296,6 +296,32 @@ def test_in_notebook_7(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     shoot("panel-notebook-7")
 
 
+def test_a_cell_costs_the_panel_no_question(open_notebook: OpenNotebook) -> None:
+    sent: list[str | bytes] = []
+    notebook = open_notebook()
+    notebook.page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    notebook.page.reload()
+    notebook.ready()
+    notebook.run("x = 0")
+    panel = Panel(notebook)
+    expect(panel.details.locator("tr", has_text="x").first).to_contain_text("0")
+    asked = len(_questions(sent))
+    assert asked
+    for number in (111, 222, 333):
+        notebook.run(f"x = {number}")
+        expect(panel.here).to_contain_text(f"x = {number}")
+        expect(panel.details.locator("tr", has_text="x").first).to_contain_text(str(number))
+    assert len(_questions(sent)) == asked
+    panel.row("x = 111").click()
+    expect(panel.details.locator("tr", has_text="x").first).to_contain_text("111")
+    assert len(_questions(sent)) == asked + 1
+
+
+def _questions(sent: list[str | bytes]) -> list[bytes]:
+    frames = [each.encode() if isinstance(each, str) else each for each in sent]
+    return [each for each in frames if b'"kind":"request"' in each]
+
+
 def test_the_panel_says_that_its_kernel_is_gone(open_notebook: OpenNotebook, server: Server) -> None:
     notebook = open_notebook()
     notebook.run("x = 1")

@@ -21,6 +21,8 @@ from kishu_kernel.process.memory import (
     mapped_file_at,
 )
 
+pytestmark = pytest.mark.usefixtures("both_twins")
+
 TABLE = ReductionTable({"__name__": "__main__"})
 NUMBERS = np.arange(100.0)
 

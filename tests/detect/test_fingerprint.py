@@ -17,6 +17,8 @@ from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.model import EVERYTHING, Digest
 from kishu_kernel.objects.reducers import ReductionTable
 
+pytestmark = pytest.mark.usefixtures("both_twins")
+
 
 class Namespace:
     """Variables made by code, as in a notebook."""

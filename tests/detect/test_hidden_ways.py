@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.harness import Notebook
 
+pytestmark = pytest.mark.usefixtures("both_twins")
+
 CASES = {
     "a name that is no string": (["x = 1", "globals()[5] = 1", "x = 2"], "x == 1"),
     "a name of a subclass of str": (

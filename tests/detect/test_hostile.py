@@ -11,6 +11,8 @@ import pytest
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from tests.support.harness import Notebook
 
+pytestmark = pytest.mark.usefixtures("both_twins")
+
 
 @pytest.fixture
 def loops(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.support.harness import Notebook
+
+pytestmark = pytest.mark.usefixtures("both_twins")
 
 START = """
 import matplotlib
@@ -19,11 +23,12 @@ ALL = ("axes", "figure", "left", "line", "right")
 
 
 @pytest.fixture
-def notebook() -> Notebook:
+def notebook() -> Iterator[Notebook]:
     notebook = Notebook()
     notebook.ok(START)
     assert ALL in notebook.covariables()
-    return notebook
+    yield notebook
+    notebook["plt"].close("all")  # of too many open ones, those of other tests among them, matplotlib warns
 
 
 def test_looking_changes_nothing(notebook: Notebook) -> None:

@@ -103,3 +103,69 @@ test('behind the newest checkpoint nothing is asked about growth', async () => {
   await history.update(false);
   assert.deepEqual(asked, ['log', 'status', 'log']);
 });
+
+test('a log that came unasked is taken where it continues what is here', async () => {
+  const { asked, history, answers } = kernel({ log: wholeLog(line('b', 'a'), { total: 2 }) });
+  await history.update(true);
+  const fresh = [checkpoint('c', { parent: 'b', branches: ['main'] })];
+  await history.update(false, { head: 'c', branch: 'main', since: 'b', total: 3, truncated: false, checkpoints: fresh });
+  assert.deepEqual(asked, ['log']);
+  assert.deepEqual(ids(history), ['c', 'b', 'a']);
+  assert.deepEqual([history.head, history.total, history.isWhole], ['c', 3, true]);
+
+  Object.assign(answers, { status: { head: 'c', branch: 'main', latest: 'c' } });
+  const elsewhere = { head: 'e', branch: 'main', since: 'd', checkpoints: [checkpoint('e', { parent: 'd' })] };
+  await history.update(false, elsewhere);
+  assert.deepEqual(asked, ['log', 'status']);
+  const cut = { head: 'z', branch: 'main', since: 'c', truncated: true, checkpoints: [checkpoint('z', { parent: 'c' })] };
+  await history.update(false, cut);
+  assert.deepEqual(asked, ['log', 'status', 'status']);
+});
+
+/** A kernel with a history in one line, of which it tells as much as is asked for. */
+function long(count, head = count) {
+  const all = line(...Array.from({ length: count }, (_, index) => String(count - index)));
+  const limits = [];
+  const request = async ({ limit }) => {
+    limits.push(limit);
+    const shown = limit ? all.slice(0, limit) : all;
+    return structuredClone(wholeLog(shown, { head: String(head), total: count, truncated: shown.length < count }));
+  };
+  return { limits, history: new History(request) };
+}
+
+test('of a long history the newest are read, then four times as many, then all', async () => {
+  const { limits, history } = long(1000);
+  await history.update(true);
+  assert.deepEqual([history.rows.length, history.total, history.isWhole], [100, 1000, false]);
+  assert.equal(history.want(80), false); // they are there
+  assert.equal(history.want(120), true);
+  assert.equal(history.want(130), false); // they are on their way
+  await history.update(true);
+  assert.equal(history.rows.length, 400);
+  assert.equal(history.want(0), true);
+  assert.equal(history.want(0), false);
+  await history.update(true);
+  assert.deepEqual([history.rows.length, history.isWhole, history.want(0)], [1000, true, false]);
+  await history.update(true);
+  assert.deepEqual(limits, [100, 400, 0, 0]);
+});
+
+test('where the session stands far back, all is read', async () => {
+  const { limits, history } = long(500, 3);
+  await history.update(true);
+  assert.deepEqual(limits, [100, 0]);
+  assert.equal(history.get(history.head).id, '3');
+});
+
+test('a kernel that does not say how many there are is asked for all', async () => {
+  const all = line('c', 'b', 'a');
+  const asked = [];
+  const history = new History(async ({ limit }) => {
+    asked.push(limit);
+    return structuredClone(limit ? wholeLog(all.slice(0, 2), { truncated: true }) : wholeLog(all));
+  });
+  await history.update(true);
+  assert.deepEqual(asked, [100, 0]);
+  assert.deepEqual([ids(history), history.isWhole], [['c', 'b', 'a'], true]);
+});

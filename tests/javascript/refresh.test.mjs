@@ -82,3 +82,24 @@ test('after a reading that failed there can be another', async () => {
   await refresher.refresh();
   assert.equal(times, 2);
 });
+
+test('what came with a notice is handed on, unless something else is being read', async () => {
+  const read = [];
+  const ends = [];
+  const refresher = new Refresher((everything, news) => {
+    read.push([everything, news]);
+    return new Promise((resolve) => ends.push(resolve));
+  });
+  refresher.changed(false, 'one');
+  refresher.changed(false, 'two');
+  ends.shift()();
+  await new Promise(setImmediate);
+  assert.deepEqual(read, [[false, 'one'], [false, null]]);
+});
+
+test('who was not told of changes while unseen asks when seen', () => {
+  const { readings, refresher } = slow();
+  refresher.setVisible(false);
+  refresher.setVisible(true, true);
+  assert.deepEqual(readings, [false]);
+});

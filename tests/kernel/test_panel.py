@@ -273,3 +273,66 @@ def test_without_anywidget_one_sentence_says_so(start: Any, tmp_path: Any) -> No
     ran = kernel.run("%kishu panel")
     assert ran.status == "error"
     assert "needs the package anywidget" in json.dumps(ran.outputs)
+
+
+def _notice_of(panel: Panel, code: str) -> Content:
+    """The notice that comes with a cell."""
+    running = panel.kernel.begin(code)
+    said = panel.until("changed")
+    assert panel.kernel.end(running).status == "ok"
+    return said
+
+
+def _notice_of_request(panel: Panel, **request: Any) -> Content:
+    sent = panel.send(request)
+    said = panel.until("changed")
+    assert panel.reply(sent)["status"] == "ok"
+    return said
+
+
+def test_a_notice_brings_what_a_cell_added(panel: Panel) -> None:
+    before = panel.kernel.done("status")["head"]
+    said = _notice_of(panel, "y = 1")
+    log = said["log"]
+    assert (said["told"], log["since"], log["truncated"]) == (False, before, False)
+    (fresh,) = log["checkpoints"]
+    asked = panel.ask("log", all=True, since=before)
+    assert fresh["id"] == asked["head"] == log["head"]
+    assert {**fresh, "written_bytes": 0} == {**asked["checkpoints"][0], "written_bytes": 0}  # it was not written yet
+    assert log["total"] == asked["total"] == len(panel.ask("log", all=True, limit=0)["checkpoints"])
+
+
+def test_a_notice_of_a_travel_or_of_names_brings_nothing(panel: Panel) -> None:
+    assert _notice_of_request(panel, operation="undo") == {"kind": "changed", "told": False, "log": None}
+    assert _notice_of_request(panel, operation="tag", name="here") == {"kind": "changed", "told": True, "log": None}
+
+
+def _see(panel: Panel, view: str, told: bool, follows: bool = False) -> None:
+    data = {"method": "custom", "content": {"kind": "seen", "view": view, "told": told, "follows": follows}}
+    panel.kernel.send("comm_msg", {"comm_id": panel.comm, "data": data})
+    panel.ask("status")
+
+
+def test_the_state_is_brought_to_a_view_that_shows_it(panel: Panel) -> None:
+    _see(panel, "wide", True, follows=True)
+    brought = _notice_of(panel, "made = [1, 2]\nprint('said')")["log"]["state"]
+    asked = panel.ask("show", target="HEAD")
+    for reply in (brought, asked):  # it was not written yet
+        reply["checkpoint"]["written_bytes"] = 0
+    assert brought == asked
+    assert "made" in {each["name"] for each in brought["variables"]}
+    assert brought["outputs"][0]["text"] == "said\n"
+    _see(panel, "wide", True)
+    assert "state" not in _notice_of(panel, "made = 3")["log"]
+    _see(panel, "wide", False, follows=True)
+    _see(panel, "narrow", True)
+    assert "state" not in _notice_of(panel, "made = 4")["log"]
+
+
+def test_nothing_is_sent_while_no_view_is_seen(panel: Panel) -> None:
+    for number, (seen, unseen) in enumerate([("one", "two"), ("two", "one")]):
+        _see(panel, seen, False)
+        _see(panel, unseen, False)
+        panel.kernel.ok(f"hidden = {number}")
+        _see(panel, seen, True)
+        assert _notice_of(panel, f"shown = {number}")["log"]["checkpoints"][0]["code"] == f"shown = {number}"

@@ -19,6 +19,7 @@ def test_each_variable_is_looked_into_once_however_many_figures_no_variable_lead
     real = known._figures_in
     monkeypatch.setattr(known, "_figures_in", lambda value: looked.append(value) or real(value))
     plt.switch_backend("agg")
+    plt.close("all")  # what other tests have left open
     try:
         figures = [plt.figure() for _ in range(4)]
         names = {"one": [figures[2]], **{f"x{number}": [number] for number in range(9)}, "by": {figures[3]: 1}}

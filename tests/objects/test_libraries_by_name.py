@@ -25,6 +25,7 @@ EXCEPTIONS = {
     "objects/codec/strings.py": ({"numpy"}, ARRAYS),
     "objects/rebuild/arrays.py": ({"numpy"}, ARRAYS),
     "process/memory.py": ({"numpy"}, ARRAYS),
+    "store/format/palette.py": ({"numpy"}, "it is used where the session has it: items of arrays are many"),
     "history/effects.py": (
         {"sqlalchemy"},
         "packages that talk to the world are known by their names",

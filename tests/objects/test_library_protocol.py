@@ -112,7 +112,7 @@ def test_a_class_that_a_library_makes_comes_back_as_the_one_that_lives(cells: Ce
     cells.reload()
     assert cells.look("x[0] is s.Length and type(x[1]) is s.Length and x[1].number == 3")
     x, y = (Fingerprinter(cells.table).take(cells.live[name]) for name in ("x", "y"))
-    assert not x.links.keys() & y.links.keys()
+    assert not set(x.links) & set(y.links)
 
 
 def test_a_class_that_derives_from_it_in_the_notebook_is_the_notebooks(cells: Cells) -> None:

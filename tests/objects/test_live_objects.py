@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.objects.live_objects import HELD_AT_MOST, LiveObjects
+from kishu_kernel.objects.live_objects import HELD_AT_MOST, LiveObjects, live_objects
 from kishu_kernel.objects.registrations import referred, resolved
 
 
@@ -171,7 +171,8 @@ def test_what_is_bound_without_a_name_is_an_object_like_others(function: Any) ->
     assert live.resolve(reference) is bound
 
 
-def test_no_metaclass_is_asked() -> None:
+def test_no_metaclass_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_objects, "_encode", lambda _: b"")  # else that of the last session there was
     asked: list[str] = []
 
     class Asked(type):

@@ -10,15 +10,22 @@ after what it shows. CI runs the same programs each time, most of them as a soak
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from kishu_kernel.detect.access_trackers import TrackerKind
-from tests.support.made_programs import programs
+from kishu_kernel.model import Version
+from kishu_kernel.objects.codec import buffers
+from kishu_kernel.session import in_place
+from tests.support.made_programs import THEMES, programs
 from tests.support.programs import Tally, play
 from tests.support.soak import each
+from tests.support.themes import Theme
+from tests.support.themes_around import MEMORY
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::pytest.PytestUnraisableExceptionWarning"  # of the programs' own generators and finalizers
@@ -30,13 +37,22 @@ BLOCKS = 10
 SHORT = 1
 """Blocks that are not for a soak."""
 
+MANY = 100
+"""Programs. What fewer do is by chance: whether a way leads over a cell that has to be re-run, or how long it is."""
+
 TOGETHER: dict[int, Tally] = {}
 
 ALL_TRACKED = 5
 """One in so many programs is judged without looking at its code, one in so many with its store on a disk."""
 
 
-def judged(number: int, programs_of: int, tracker: TrackerKind, disk: Path | None = None) -> Tally:
+def judged(
+    number: int,
+    programs_of: int,
+    tracker: TrackerKind,
+    disk: Path | None = None,
+    themes: tuple[Theme, ...] = THEMES,
+) -> Tally:
     """Makes and runs so many programs."""
     tally = Tally()
     ran = 0
@@ -49,7 +65,7 @@ def judged(number: int, programs_of: int, tracker: TrackerKind, disk: Path | Non
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(programs())
+    @given(programs(themes))
     def judge(program: list[str]) -> None:
         nonlocal tally, ran
         ran += 1
@@ -62,11 +78,11 @@ def judged(number: int, programs_of: int, tracker: TrackerKind, disk: Path | Non
 def assert_says_something(tally: Tally, number: int) -> None:
     """The programs did what they are for; some do more of one thing, some of another."""
     assert tally.programs >= number
-    assert tally.compared > 1.5 * number
+    assert tally.compared > (1.5 if number >= MANY else 1) * number
     assert tally.refused < tally.compared / 5
     assert tally.loaded > 1.5 * number
     assert tally.kept > 5 * number
-    assert tally.replayed > 0
+    assert tally.replayed > 0 or number < MANY
     assert tally.restarts > number / 20
     assert tally.untouched > number / 20
     assert tally.raised < tally.cells * 0.6
@@ -93,12 +109,37 @@ def test_every_state_comes_back_from_a_disk(tmp_path: Path) -> None:
     assert_says_something(tally, number)
 
 
+IN_PLACE = 10
+"""One in so many programs has numbers that change where they lie, and arrays of any size go back there."""
+
+
+@each("block", range(2), 1)
+def test_every_state_comes_back_in_place(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all arrays were large: what can go back where it lies does."""
+    for constant in ("WORTHWHILE", "STREAM_SHARE", "CHANGED_SHARE"):
+        monkeypatch.setattr(in_place, constant, 0)
+    monkeypatch.setattr(buffers, "IN_BAND", 1)
+    patched = 0
+    written = in_place.InPlace.written
+
+    def counted(self: in_place.InPlace, versions: Collection[Version]) -> AbstractContextManager[None]:
+        nonlocal patched
+        patched += sum(map(self.is_patched, versions))
+        return written(self, versions)
+
+    monkeypatch.setattr(in_place.InPlace, "written", counted)
+    number = PROGRAMS // IN_PLACE // 2
+    tally = judged(number, 3 * BLOCKS + block, "code", themes=(MEMORY,))
+    assert tally.compared > number
+    assert patched > number / 10
+
+
 @pytest.mark.soak
 def test_together_they_say_much() -> None:
     if len(TOGETHER) < BLOCKS - SHORT:
         pytest.skip("only some of the programs ran")
     tally = sum(TOGETHER.values(), Tally())
-    assert tally.compared > 2.5 * tally.programs
+    assert tally.compared > 2 * tally.programs
     assert tally.replayed > tally.programs / 5
     assert tally.restarts > tally.programs / 10
     assert tally.left_behind + tally.refused > 0

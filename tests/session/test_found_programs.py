@@ -29,6 +29,13 @@ FOUND: dict[str, list[str]] = {
         "a = b = 0",
         "%checkout 2 lost",
     ],
+    "a frame whose attributes are another object's": [
+        "class Plain: pass\nr = Plain(); r.n = 1; d = vars(r)",
+        "import pandas as pd; p = pd.DataFrame({'n': [0, 2]})",
+        "p.__dict__ = d",
+        "%undo",
+        "%checkout 3",
+    ],
     "an iterator over a set is none over a list": ["a = {1, 2}", "b = iter(a)", "b = 0", "%undo"],
     "fields of two classes share what dataclasses holds": [
         "import dataclasses\n@dataclasses.dataclass\nclass P:\n    n: int = 0\nr = P()",

@@ -1,38 +1,70 @@
-"""Whose names they are, and how they are rebound."""
+"""Which names are the user's: sorting them once says what looking at each of them says."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import Any
 
-import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kishu_kernel.objects.own_modules import tracked_modules
-from kishu_kernel.session.module_data import ModuleData
-from kishu_kernel.session.namespace import UserNamespace
+from kishu_kernel.session.namespace import UserNamespace, is_result
+
+NAMES = (
+    "x",
+    "In",
+    "Out",
+    "Index",
+    "_",
+    "__",
+    "___",
+    "_1",
+    "_2",
+    "_17",
+    "_i",
+    "_i1",
+    "_i17",
+    "_private",
+    "exit",
+    "__name__",
+)
+NAMES = (*NAMES, "__vsc_x", "get_ipython", "__annotations__", "_ih", "_oh", "__DW_OUTPUT__", "front")
 
 
-def test_what_a_function_of_a_module_has_cached_is_forgotten_when_all_is_bound(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And not by a checkout that fails, nor for a re-run."""
-    (tmp_path / "caching.py").write_text("import functools\n@functools.lru_cache\ndef square(n): return [n * n]\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    import caching  # type: ignore[import-not-found]
+class Name(str):
+    """A name that is no plain `str`."""
 
-    monkeypatch.setitem(sys.modules, "caching", caching)
-    names = UserNamespace({"caching": caching}, {}, ModuleData())
-    kept = caching.square(3)
-    assert "caching.square" in names.variables()
-    bind = {"caching.square": caching.square}
-    with pytest.raises(RuntimeError), names.rebinding(bind, (), {}):
-        raise RuntimeError
-    assert caching.square(3) is kept
-    with names.swapping(names.variables()):
-        assert caching.square(3) is kept
-    assert caching.square(3) is kept
-    with names.rebinding(bind, (), {}):
-        assert caching.square(3) is kept
-    assert caching.square(3) is not kept
-    tracked_modules.discard("caching")
+
+def steps() -> st.SearchStrategy[list[tuple[str, str, bool]]]:
+    return st.lists(
+        st.tuples(st.sampled_from(("bind", "delete", "inject", "hide")), st.sampled_from(NAMES), st.booleans())
+    )
+
+
+@given(steps())
+def test_names_are_sorted_as_if_each_was_looked_at(changes: list[tuple[str, str, bool]]) -> None:
+    live: dict[str, Any] = {"In": [], "Out": {}, "__name__": "__main__", "_": "", "exit": object()}
+    hidden = dict(live)
+    names = UserNamespace(live, hidden)
+    shared = object()
+    for kind, name, same in changes:
+        obj = shared if same else object()
+        if kind == "delete":
+            live.pop(name, None)
+        else:
+            live[name] = obj
+        if kind == "hide":
+            hidden[name] = obj
+        if kind == "inject":
+            names.note_injected([name])
+        aliases = names.aliases()
+        expected = [each for each, bound in live.items() if not names._is_injected(each, bound) and each not in aliases]
+        assert list(names.notebook_variables()) == expected
+        for alias, result in aliases.items():
+            assert live[alias] == "" if not result else is_result(result) and live[alias] is live[result]
+
+
+def test_a_name_of_another_kind_is_the_users_too() -> None:
+    live: dict[str, Any] = {"x": 1, Name("y"): 2, "_3": 3, "_": 3}
+    names = UserNamespace(live, {})
+    assert names.notebook_variables() == {"x": 1, "y": 2, "_3": 3}
+    assert names.aliases() == {"_": "_3"}

@@ -16,6 +16,7 @@ from kishu_kernel.model import Checkpoint
 from kishu_kernel.objects import outside_holders
 from kishu_kernel.objects.codec.class_streams import ClassStreams
 from kishu_kernel.session import registration_search
+from kishu_kernel.session.ledger import Ledger
 from tests.support.harness import Notebook
 
 POKE = "import fractions\ndef poke(self): {}\nfractions.Fraction.poke = poke; del poke"
@@ -273,3 +274,43 @@ def test_a_pass_that_would_take_seconds_is_not_begun(notebook: Notebook, monkeyp
     monkeypatch.setattr(outside_holders, "MOST_TRACKED", 1000)
     search(notebook, notebook.ok("class D: pass"))
     assert len(passes) == 1
+
+
+def test_what_was_compared_for_the_checkpoint_is_not_audited(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook.ok("read = [[1]]; other = [[2]]")
+    think(notebook)
+    looked_at: list[tuple[str, ...]] = []
+    is_unchanged = Ledger.is_unchanged
+
+    def noting(self: Ledger, names: tuple[str, ...], *rest: Any, **options: Any) -> bool:
+        looked_at.append(names)
+        return is_unchanged(self, names, *rest, **options)
+
+    monkeypatch.setattr(Ledger, "is_unchanged", noting)
+    notebook.ok("read.index([1])")
+    newest = think(notebook)
+    assert ("other",) in looked_at
+    assert ("read",) not in looked_at
+    assert newest.audited
+
+
+def test_what_a_trial_has_compared_is_not_audited(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[tuple[str, ...]] = []
+    is_unchanged = Ledger.is_unchanged
+
+    def noting(self: Ledger, names: tuple[str, ...], *rest: Any, **options: Any) -> bool:
+        looked_at.append(names)
+        return is_unchanged(self, names, *rest, **options)
+
+    monkeypatch.setattr(Ledger, "is_unchanged", noting)
+    notebook.ok("from collections import OrderedDict as D\nx = D(v=[1]); x.note = [2]; plain = [[1]]")
+    notebook.ok("y = 1")
+    newest = think(notebook)
+    assert ("plain",) in looked_at
+    assert ("x",) not in looked_at
+    assert newest.audited
+    notebook.ok("z = 1")
+    think(notebook)
+    assert ("x",) in looked_at

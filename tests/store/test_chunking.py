@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kishu_kernel.model import Buffer
+from kishu_kernel.process.native import WALKER
 from kishu_kernel.store.format import chunking
 from kishu_kernel.store.format.chunking import (
     MAX_SIZE,
@@ -204,3 +205,23 @@ def test_long_rows_have_chunks_of_their_own() -> None:
     ]
     short = chunking.ROW_SIZE - 1
     assert list(buffer_spans(Buffer(memoryview(bytes(2 * short)), short))) == [(0, 2 * short)]
+
+
+@pytest.mark.skipif(WALKER is None, reason="there is no native module")
+@pytest.mark.parametrize("size", [0, 3, 8191, 8192, 131_072, 131_073, 300_000, 1_500_000])
+@pytest.mark.parametrize("kind", ["random", "zeros", "pickle"])
+def test_the_native_module_cuts_where_python_does(size: int, kind: str) -> None:
+    made = {
+        "random": lambda: random.Random(size).randbytes(size),
+        "zeros": lambda: bytes(size),
+        "pickle": lambda: pickle.dumps([(number, str(number)) for number in range(size // 10)], 5),
+    }
+    data = made[kind]()
+    assert list(chunking._cuts(data)) == list(chunking._cuts_in_python(data))
+
+
+@given(st.lists(st.sampled_from([b"e(", b"u(", b"\x90(", b"(", b"e", b"x" * 300, b"y" * 2000]), max_size=30))
+def test_seams_are_found_in_both_ways(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    usual = [(place, kind) for kind, pair in enumerate(chunking._PAIRS) for place in chunking._places(data, pair)]
+    assert sorted(chunking._pairs(data)) == sorted(usual)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,12 @@ import numpy
 import pytest
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.format import blosc2_library
+from kishu_kernel.store.format import blosc2_library, palette
 from kishu_kernel.store.format.compression import HEADER_SIZE, MIN_SIZE, compress, decompress, raw_size, stored_size
+from kishu_kernel.store.lmdb_store import LmdbStore
+from tests.support.harness import Notebook
 
-BLOSC2, ZSTD = 1, 2
+BLOSC2, ZSTD, PALETTE = 1, 2, 3
 draw = numpy.random.default_rng(0)
 MIB = 1 << 20
 
@@ -23,8 +26,12 @@ ARRAYS = {
     "small integers": draw.integers(0, 100, MIB // 8),
     "booleans": draw.random(MIB) < 0.5,
     "two decimals": numpy.round(draw.normal(size=MIB // 8), 2),
+    "prices": numpy.round(draw.normal(100, 30, MIB // 8), 2),
     "zeros": numpy.zeros(MIB // 4, "f4"),
     "records": numpy.zeros(5000, "i8,f4,S20"),
+    "pixels": draw.integers(0, 237, MIB // 4).astype("f4") / 255,
+    "standardised": (draw.integers(0, 237, (MIB // 12, 3)).astype("f4") / 255 - [0.3, 0.4, 0.5]).astype("f4"),
+    "marks": draw.choice([-0.0, 0.0, numpy.nan, numpy.inf, *draw.random(96)], MIB // 8),
     "odd length": draw.integers(0, 9, 100_001, dtype="i2")[:-1],
 }
 
@@ -64,12 +71,14 @@ def test_a_sample_decides() -> None:
 
 def test_the_codec_fits_the_bytes() -> None:
     typed = compress(raw(ARRAYS["counting"]), 8)
+    prices = compress(raw(ARRAYS["prices"]), 8)
     decimals = compress(raw(ARRAYS["two decimals"]), 8)
     text = compress(memoryview(b"to be or not to be, that is the question " * 1000))
     assert typed is not None
+    assert prices is not None
     assert decimals is not None
     assert text is not None
-    assert (typed[0], decimals[0], text[0]) == (BLOSC2, ZSTD, ZSTD)
+    assert (typed[0], prices[0], decimals[0], text[0]) == (BLOSC2, ZSTD, PALETTE, ZSTD)
     assert len(typed) < MIB / 100  # shuffled by items
 
 
@@ -85,9 +94,74 @@ def test_what_saves_no_page_is_left() -> None:
     assert [stored_size(size) for size in (1, 1999, 2000, 4080, 4081)] == [1, 1999, 4096, 4096, 8192]
 
 
-@pytest.mark.parametrize("kind", ["counting", "two decimals"])
+@pytest.mark.parametrize("kind", ["pixels", "standardised", "marks"])
+def test_few_values_are_numbered(kind: str) -> None:
+    array = ARRAYS[kind]
+    value = compress(raw(array.view("B")), array.itemsize)
+    assert value is not None
+    assert value[0] == PALETTE
+    assert len(value) < (0.13 if array.itemsize == 8 else 0.35) * array.nbytes
+
+
+def test_values_that_a_sample_does_not_show_are_found() -> None:
+    array = ARRAYS["pixels"].copy()
+    array[[3, 70_001, -1]] = draw.random(3)
+    value = compress(raw(array), 4)
+    assert value is not None
+    assert value[0] == PALETTE
+    assert unpacked(value) == raw(array)
+    array[:3000] = draw.random(3000)
+    many = compress(raw(numpy.concatenate((ARRAYS["pixels"][:9000], array))), 4)
+    assert many is None or many[0] == ZSTD
+
+
+@pytest.mark.parametrize("kind", ["pixels", "standardised", "marks"])
+def test_numbered_items_are_read_without_numpy(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = raw(ARRAYS[kind].view("B").reshape(-1))[: (1 << 19) + 3]  # and three bytes that are no item
+    value = compress(data, ARRAYS[kind].itemsize)
+    assert value is not None
+    assert value[0] == PALETTE
+    assert unpacked(value) == data
+    monkeypatch.setattr(palette, "_array_type", lambda: None)
+    assert unpacked(value) == data
+    without = compress(data, ARRAYS[kind].itemsize)
+    assert without is None or without[0] == ZSTD
+
+
+@pytest.mark.parametrize("kind", ["pixels", "marks"])
+def test_functions_of_numpy_that_the_user_has_exchanged_are_not_called(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exchanged(*_: object, **__: object) -> None:
+        raise AssertionError("code of the user's has run")
+
+    for name, value in list(vars(numpy).items()):
+        if callable(value) and not isinstance(value, type) and not name.startswith("_"):
+            monkeypatch.setattr(numpy, name, exchanged)
+    data = memoryview(ARRAYS[kind].reshape(-1)).cast("B")
+    value = compress(data, ARRAYS[kind].itemsize)
+    assert value is not None
+    assert value[0] == PALETTE
+    assert unpacked(value) == data
+
+
+def test_a_number_that_means_no_value_is_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = raw(ARRAYS["pixels"])
+    value = bytearray(compress(data, 4) or b"")
+    place = HEADER_SIZE + 3
+    (count,) = struct.unpack_from("<H", value, place)
+    packed, start = value[HEADER_SIZE + 2], HEADER_SIZE + 5 + 4 * count
+    assert not packed  # noise: 255 stands for no value
+    value[start] = 255
+    for _ in range(2):
+        with pytest.raises(LoadError, match="damaged"):
+            unpacked(bytes(value))
+        monkeypatch.setattr(palette, "_array_type", lambda: None)
+
+
+@pytest.mark.parametrize("kind", ["counting", "prices", "pixels", "standardised"])
 def test_damage_is_told(kind: str) -> None:
-    value = compress(raw(ARRAYS[kind]), 8)
+    value = compress(raw(ARRAYS[kind].view("B")), ARRAYS[kind].itemsize)
     assert value is not None
     size = raw_size(value)
     broken = [
@@ -247,3 +321,28 @@ def test_where_the_library_lies(
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "prefix"))
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site")])
     assert list(blosc2_library._candidates()) == [tmp_path / folder / name]
+
+
+@pytest.mark.parametrize("kind", ["pixels", "standardised", "marks"])
+def test_numbered_items_come_back_in_a_session(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undone twice, and in a new session; every bit is what it was."""
+    stored = ARRAYS[kind].reshape(-1)
+    store = LmdbStore(tmp_path / "store")
+    notebook = Notebook.as_main(monkeypatch, "code", store)
+    notebook.live["source"] = stored
+    notebook.ok("x = source.copy(); v = x[5:10]")
+    assert store.statistics().bytes < 0.5 * stored.nbytes
+    for _ in range(2):
+        notebook.ok("x[:] = 0")
+        notebook.session.undo(1)
+        assert notebook["x"].tobytes() == stored.tobytes()
+        assert numpy.shares_memory(notebook["x"], notebook["v"])
+    head = notebook.head
+    assert head is not None
+    notebook.session.close()
+    again = Notebook.as_main(monkeypatch, "code", LmdbStore(tmp_path / "store"), "there")
+    again.session.checkout(head)
+    assert again["x"].tobytes() == stored.tobytes()
+    again["v"][0] = 7
+    assert again["x"][5] == 7
+    again.session.close()

@@ -14,6 +14,7 @@ import pytest
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import DOCUMENT, Buffer, CheckpointId, Payload, SessionId, Version
 from kishu_kernel.store import Blob, Store
+from kishu_kernel.store.base import Commit
 from kishu_kernel.store.format.chunks import CHUNK_SIZE, ROW_SIZE
 
 from .stores import MAKERS
@@ -48,6 +49,23 @@ def test_a_checkpoint_comes_back_as_it_was(store: Store) -> None:
     assert kept == replace(full(1), written_bytes=kept.written_bytes)
     assert store.checkpoint(kept.id) == kept
     assert store.contains(kept.id)
+
+
+def test_what_is_committed_together_is_as_if_committed_one_by_one(store: Store, tmp_path: Path) -> None:
+    same, other = noise(5000), noise(6000, seed=1)
+    commits = [
+        Commit(full(1), [payload(same), payload(other, names=("y",))], {"branch/main": checkpoint_id(1)}),
+        Commit(trivial(2), [payload(same)], {"branch/main": checkpoint_id(2), "head/s": checkpoint_id(2)}),
+        Commit(trivial(3), [], {"head/s": None}),
+    ]
+    kept = store.commit_together(commits)
+    assert [each.id for each in kept] == [checkpoint_id(n) for n in (1, 2, 3)]
+    assert [store.checkpoint(each.id) for each in kept] == kept
+    assert store.refs() == {"branch/main": checkpoint_id(2)}
+    for number, name, stream in ((1, "x", same), (1, "y", other), (2, "x", same)):
+        assert store.load(Version((name,), checkpoint_id(number))).stream == stream
+    assert kept[0].written_bytes > len(same) + len(other)
+    assert kept[1].written_bytes < len(same)  # its chunk was there
 
 
 def test_a_payload_comes_back_as_it_was(store: Store) -> None:
@@ -88,6 +106,21 @@ def test_buffers_of_any_shape_and_format(store: Store) -> None:
     blob.readinto(target)
     none.readinto(memoryview(b""))
     assert target.tobytes() == data
+
+
+def test_chunks_are_read_one_by_one(store: Store) -> None:
+    data = noise(3 * CHUNK_SIZE + 100)
+    store.commit(trivial(1), [payload(b"s", data, b"short")], {})
+    blob, short = store.load(X1).blobs
+    assert len(blob.digests) == 4
+    target = memoryview(bytearray(CHUNK_SIZE + 100))
+    blob.read_parts([1, 3], target)
+    assert target == data[CHUNK_SIZE : 2 * CHUNK_SIZE] + data[3 * CHUNK_SIZE :]
+    assert len(short.digests) == 1
+    short.read_parts([0], target[:5])
+    assert target[:5] == b"short"
+    with pytest.raises(LoadError):
+        blob.read_parts([0], target)
 
 
 def test_a_target_of_another_size_is_refused(store: Store) -> None:
@@ -335,3 +368,27 @@ def test_what_is_attached_stands_beside_the_versions(store: Store) -> None:
         store.load(beside)
     assert read(store.load(Version(DOCUMENT, checkpoint_id(2))).blobs[0]) == b"second"
     assert store.checkpoint(checkpoint_id(1)).versions == trivial(1).versions
+
+
+def test_the_list_without_outputs_is_the_list_whatever_was_written_between(store: Store) -> None:
+    def listed() -> dict[CheckpointId, object]:
+        return {each.id: each for each in store.checkpoints(outputs=False)}
+
+    def wanted() -> dict[CheckpointId, object]:
+        return {each.id: replace(each, outputs=(), outputs_trusted=True) for each in store.checkpoints()}
+
+    assert listed() == {}
+    for number in range(1, 6):
+        store.commit(trivial(number), [payload(b"s", b"%d" % number)], {"branches/main": checkpoint_id(number)})
+        if number % 2:
+            assert listed() == wanted()
+    assert len(listed()) == 5
+    store.update_refs({"tags/kept": checkpoint_id(2)})
+    store.amend(replace(store.checkpoint(checkpoint_id(2)), message="amended"), {})
+    assert listed() == wanted()
+    assert listed()[checkpoint_id(2)] == replace(store.checkpoint(checkpoint_id(2)), outputs=(), outputs_trusted=True)
+    store.commit(replace(trivial(3), code="again"), [], {})
+    store.commit(replace(full(6), trusted=False), [], {})
+    assert listed() == wanted()
+    store.collect([Version(("x",), checkpoint_id(4))], reason="it was dropped")
+    assert listed() == wanted()

@@ -16,6 +16,7 @@ from kishu_kernel.store import Blob, LmdbStore
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance.trust import Trust, trust, trust_of
+from tests.data.make_store_v4 import NUMBERED, marks, pixels
 
 from .values import payload, trivial
 
@@ -56,6 +57,25 @@ def test_it_is_read(tmp_path: Path, name: str) -> None:
     store = LmdbStore(fixture(tmp_path / "store", name), signer=SEAL)
     check_all(store)
     assert store.checkpoint(SECOND).outputs_trusted == (name == "store_v3")
+    store.close()
+
+
+def test_format_3_can_be_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    path = fixture(tmp_path / "store", "store_v3")
+    store = LmdbStore(path, signer=SEAL, readonly=True)
+    check_all(store)
+    store.close()
+    with pytest.raises(StoreFormatError, match="for writing once"):
+        LmdbStore(fixture(tmp_path / "older", "store_v2"), signer=SEAL, readonly=True)
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_numbered_items_of_format_4_are_read(tmp_path: Path, readonly: bool) -> None:
+    store = LmdbStore(fixture(tmp_path / "store", "store_v4"), signer=SEAL, readonly=readonly)
+    with store._environment.reading() as txn, txn.cursor(db=store._tables["packed"]) as cursor:
+        assert [bytes(value)[0] for _, value in cursor] == [3, 3]
+    kept = store.load(Version(("a",), NUMBERED))
+    assert [read(blob) for blob in kept.blobs] == [marks().tobytes(), pixels().tobytes()]
     store.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, Payload, Version
 from kishu_kernel.store import MemoryStore
-from kishu_kernel.store.base import Refs
+from kishu_kernel.store.base import Commit, Refs
 from kishu_kernel.store.write_behind import write_queue
 from kishu_kernel.store.write_behind.write_behind_store import WriteBehindStore
 from kishu_kernel.store.write_behind.write_queue import MAX_WAITING_BYTES
@@ -99,6 +100,101 @@ def test_who_asks_for_it_learns_what_was_written() -> None:
     [kept] = told
     assert (kept.id, taken.written_bytes) == (taken.id, 0)
     assert kept.written_bytes > len(b"stream")
+    store.close()
+
+
+class CountingStore(MemoryStore):
+    """It tells what shares a transaction, and can fail to write several at once, or one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups: list[int] = []
+        self.fails_together = False
+        self.unwritable: frozenset[str] = frozenset()
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        if self.fails_together:
+            raise StoreError("not together")
+        self.groups.append(len(commits))
+        return super().commit_together(commits)
+
+    def commit(self, checkpoint: Checkpoint, payloads: Sequence[Payload], refs: Refs, *pause: Any) -> Checkpoint:
+        if checkpoint.id in self.unwritable:
+            raise StoreError("this one is not written")
+        return super().commit(checkpoint, payloads, refs, *pause)
+
+
+def test_small_checkpoints_that_follow_each_other_share_a_transaction() -> None:
+    disk, told = CountingStore(), list[Checkpoint]()
+    store = WriteBehindStore(disk, told.append)
+    store.commit(trivial(1), [], {"branch/main": checkpoint_id(1)})
+    store.flush()
+    for number in range(2, 12):
+        store.commit(trivial(number), [payload(b"%d" % number)], {"branch/main": checkpoint_id(number)})
+    assert store.flush(30)
+    assert disk.groups == [10]
+    assert [each.id for each in told] == [checkpoint_id(number) for number in range(1, 12)]
+    assert disk.refs() == {"branch/main": checkpoint_id(11)}
+    assert disk.load(Version(("x",), checkpoint_id(7))).stream == b"7"
+    store.close()
+
+
+def test_what_waits_for_others_is_written_soon() -> None:
+    disk = CountingStore()
+    store = WriteBehindStore(disk)
+    for number in (1, 2, 3):
+        store.commit(trivial(number), [], {"branch/main": checkpoint_id(number)})
+    deadline = time.monotonic() + 10
+    while store.pending and time.monotonic() < deadline:  # nobody asks for it
+        time.sleep(0.01)
+    assert disk.contains(checkpoint_id(3))
+    store.close()
+
+
+def test_a_moment_without_another_one_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_queue, "TOGETHER", 3600.0)
+    disk = CountingStore()
+    store = WriteBehindStore(disk)
+    for number in range(1, 9):
+        store.commit(trivial(number), [], {"branch/main": checkpoint_id(number)})
+        time.sleep(0.01)
+    deadline = time.monotonic() + 10
+    while store.pending and time.monotonic() < deadline:  # nobody asks for it
+        time.sleep(0.01)
+    assert not store.pending
+    assert max(disk.groups) > 3
+    store.close()
+
+
+@pytest.mark.parametrize("unwritable", [set(), {3}])
+def test_where_a_shared_transaction_fails_each_is_written_by_itself(unwritable: set[int]) -> None:
+    disk = CountingStore()
+    store = WriteBehindStore(disk)
+    store.commit(trivial(1), [], {"branch/main": checkpoint_id(1)})
+    store.flush()
+    disk.fails_together = True
+    disk.unwritable = frozenset(checkpoint_id(number) for number in unwritable)
+    for number in range(2, 6):
+        store.commit(trivial(number), [], {"branch/main": checkpoint_id(number)})
+    store.flush()
+    failure = store.take_failure()
+    lost = [] if failure is None else [each.id for each in failure.checkpoints]
+    assert lost == [checkpoint_id(number) for number in range(3, 6) if unwritable]
+    assert disk.refs() == {"branch/main": checkpoint_id(2 if unwritable else 5)}
+    store.close()
+
+
+def test_a_heavy_checkpoint_shares_none() -> None:
+    disk = CountingStore()
+    store = WriteBehindStore(disk)
+    store.commit(trivial(1), [], {"branch/main": checkpoint_id(1)})
+    store.flush()
+    store.commit(trivial(2), [payload(bytes(9 << 20))], {"branch/main": checkpoint_id(2)})
+    store.commit(trivial(3), [], {"branch/main": checkpoint_id(3)})
+    assert store.flush(30)
+    assert disk.groups == []
+    assert disk.contains(checkpoint_id(2))
+    assert disk.contains(checkpoint_id(3))
     store.close()
 
 

@@ -587,6 +587,8 @@ class _Describer:
         if isinstance(obj, pandas.Index):
             self.then([(f"{path}.name", obj.name), (f"{path}.freq", getattr(obj, "freqstr", None))])
             return self.column(path, obj, obj.array)
+        if isinstance(obj, (pandas.Series, pandas.DataFrame)) and "_mgr" not in vars(obj):
+            return None  # it was given other attributes, and has no data
         if isinstance(obj, pandas.Series):
             own = [(f"{path}.name", obj.name), (f"{path}.index", obj.index), (f"{path}.attrs", obj.attrs)]
             self.then([*own, *self.added(path, obj)])

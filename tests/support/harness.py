@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from kishu_kernel.detect.access_trackers import PatchedNamespace, TrackerKind, make_tracker
+from kishu_kernel.detect.self_contained import is_self_contained
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellRun, Checkpoint, Payload, SessionId, Version
 from kishu_kernel.objects import live_objects
@@ -114,6 +115,7 @@ class Notebook:
             lambda: Timeline(self.store, SessionId(session)),
             self._rerun,
             self.warnings.append,
+            contained=lambda source, access: is_self_contained(source, access, self.live),
         )
 
     @classmethod

@@ -347,6 +347,40 @@ LIBRARY_OBJECTS = Theme(
 )
 """What somebody adds to an object of a library, which its own reduction may know nothing of."""
 
+MEMORY = Theme(  # numbers that change where they lie, under all that shows them
+    "import gc, sys, types, weakref, collections, threading\nimport numpy as np, pandas as pd\n"
+    "m = np.arange(40.0); n = [m[4:], np.zeros(30), np.ones((3, 10))]; o = {'k': np.arange(50), 'v': n[1][::3]}\n"
+    "dm = pd.DataFrame(np.ones((20, 4)), columns=list('abcd')); sm = pd.Series(np.arange(30.0))\n"
+    "am = types.ModuleType('am'); am.held = None",
+    {"m": "m n o", "d": "dm", "s": "sm", "w": "dm sm"},
+    (
+        *("m[$i] = $j", "m[$i:] *= 2", "m[::2] = $i", "n[1][$i] = $j", "n[2][1] = $i", "o['k'][$i] = $j") * 5,
+        *("n[0][3] = $i", "o['v'][1] = $i", "np.add(m, 1, out=m)", "m.T[0] = $i", "o['k'].fill($i)") * 5,
+        *("dm.iloc[$i, 1] = $j", "dm.loc[:, 'b'] = $i", "dm.loc[$i, 'c'] = 0.5", "dm.iloc[$i] = $j") * 5,
+        *("m.sort()", "dm['a'] = $i"),
+        *("sm.iloc[$i] = $j", "sm[$i] = 0.5", "sm += 1", "sm *= 2", "dm *= 2", "dm.sort_values('b', inplace=True)"),
+        *("n = [m, m[$i:], np.arange(30)]", "n = [m.copy(), n[1]]", "n.append(m)", "n.append(np.zeros(20))"),
+        *("o['d'] = dm", "o['s'] = sm", "n.append(dm)", "o = {'k': m, 'v': n}", "o = collections.deque([m, n[1]])"),
+        *("v = m[$i:]", "v[0] = $i", "v = memoryview(m)", "del v", "v = weakref.ref(m)", "v = m.reshape(2, -1)"),
+        *("m = np.arange(40.0)", "m = np.asfortranarray(np.arange(40.0).reshape(4, 10))", "m = m.T"),
+        *("m.shape = (-1, 2)", "m.shape = -1", "m = m.view('i4')", "m.flags.writeable = False", "m = m.astype('f4')"),
+        *("m.flags.writeable = True", "m = np.broadcast_to(m, (2, *m.shape))", "m = np.ma.masked_array(m)"),
+        *("m = np.zeros(20, 'i4,f8')", "m['f1'][$i] = $j", "m = np.arange(30).astype('M8[s]')", "m[$i] = m[1]"),
+        *("am.held = m", "am.held = [m]", "am.held = n", "am.held = dm", "am.held = None", "am.held[0] = $i"),
+        *("sys.modules['am'] = am", "list(map(id, gc.get_referrers(m))) and None"),
+        *("i = pd.Index(m, copy=False)", "i = pd.Index(n[1], copy=False); i.get_loc(0)", "i.get_loc($i)", "del i"),
+        *("sm = dm['b']", "sm = pd.Series(m, copy=False)", "dm = pd.DataFrame(n[2], copy=False)", "dm = dm.copy()"),
+        *("du = dm.copy(deep=False)", "du = dm[:5]", "du.iloc[0, 0] = $i", "du = dm[['a', 'b']]", "dm['z'] = m[:20]"),
+        *("sm = pd.Series([1, None, $i] * 9, dtype='Int64')", "sm = pd.Series(np.arange(30).astype('M8[s]'))"),
+        *("sm.index = sm.to_numpy()", "sm.loc[sm.index[1]] = $i", "x = sm.to_numpy()", "x.flags.writeable = True"),
+        *("x[$i] = $j", "m", "dm", "n[1]", "_[$i] = 1", "sm.iloc[:3]", "dm.loc[$i]"),
+        *("def use(by=m): by[0] += 1", "use()", "g = (each for each in m)", "next(g)", "m[$i] = $j; 1 / 0"),
+        *("def fail(of):\n    of[$i] = $j\n    raise ValueError", "fail(m)", "fail(n[1])", "fail(o['k'])"),
+        *("p = types.SimpleNamespace(of=m)", "p.of[$i] = $j", "b = bytearray(100); m = np.frombuffer(b, 'u1')"),
+        *("b[$i] = $j", "t = threading.local(); t.of = m", "m, n[0] = n[0], m", "n[0], n[1] = n[1], n[0]"),
+    ),
+)
+
 FIGURES = Theme(
     "import matplotlib; matplotlib.use('agg')\nimport matplotlib.pyplot as plt\nh, x = plt.subplots(figsize=(2, 2)); t = [h]",
     {"h": "h g", "x": "x y"},

@@ -21,6 +21,11 @@ _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 
 def walk_function(walk: Walk, obj: types.FunctionType) -> None:
     """A function: if it is the notebook's, what its code names may be touched."""
+    reference = walk.references.get(obj)
+    if reference is not None:
+        walk.unlink(obj)
+        walk.parts.append(reference)
+        return
     if walk.reducer.is_notebook_function(obj):
         walk.codes.add(obj.__code__)
     else:
@@ -104,7 +109,8 @@ def walk_class(walk: Walk, obj: type) -> None:
     if token is not None:
         walk.unlink(obj)
         walk.bound_classes.add(token)
-        walk.parts.append(b"b" + token)
+        walk.class_bytes[obj] = b"b" + token
+        walk.parts.append(walk.class_bytes[obj])
         return
     if reference is None and walk.reducer.by_value(obj):
         walk_reduction(walk, obj)
@@ -112,6 +118,7 @@ def walk_class(walk: Walk, obj: type) -> None:
     if reference is None:
         reference = walk.references[obj] = f"c{module_name(obj)}:{qualified_name(obj)};".encode()
         walk.note_module(module_name(obj))
+    walk.class_bytes[obj] = reference
     walk.unlink(obj)
     walk.parts.append(reference)
 

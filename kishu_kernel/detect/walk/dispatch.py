@@ -33,11 +33,16 @@ from kishu_kernel.detect.walk.hubs import walk_hub
 from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
     is_simple,
+    is_told,
+    walk_by_library,
+    walk_by_state,
     walk_label,
     walk_member,
     walk_reduction,
     walk_simple,
     walk_simple_value,
+    walk_told,
+    walk_told_value,
     walk_widget,
 )
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
@@ -45,6 +50,7 @@ from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type
 from kishu_kernel.objects.classes import derives, module_name, qualified_name
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
+    is_dynamic,
     is_fingerprint_only,
     is_hub,
     is_label_type,
@@ -58,18 +64,32 @@ from kishu_kernel.objects.questions import (
 class ObjectWalk(Walk):
     """A walk over objects of any kind."""
 
+    natively = (
+        walk_simple,
+        walk_simple_value,
+        walk_told,
+        walk_told_value,
+        walk_by_state,
+        walk_by_library,
+        walk_array,
+    )
+
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
         self.handlers.update(_HANDLERS)
         plain = array_type()
         if plain is not None:
             self.handlers[plain] = walk_array
+        self.handlers_at_first = len(self.handlers)
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""
         if kind not in self.statics:
-            self.statics[kind] = library_globals_of(kind)
-        self.static |= self.statics[kind]
+            self.statics[kind] = library_globals_of(kind, self.shared.held_by_libraries)
+        for held in self.statics[kind]:
+            if id(held) not in self.static_parts:  # most types of one library's have bases and modules in common
+                self.static_parts.add(id(held))
+                self.static |= held
         if is_untraversable(kind):
             if is_fingerprint_only(kind):
                 return walk_widget
@@ -98,7 +118,13 @@ class ObjectWalk(Walk):
             return walk_framed
         if is_simple(self, kind, obj):
             return walk_simple_value if is_value_type(kind) else walk_simple
-        return walk_reduction
+        if is_told(self, kind):
+            return walk_told_value if is_value_type(kind) else walk_told
+        if type(kind) is not type or is_value_type(kind) or is_dynamic(kind):
+            return walk_reduction
+        if self.shared.table.is_told_by_state(kind):
+            return walk_by_state
+        return walk_reduction if reduction_of(kind) is None or self.shared.table.hides(kind) else walk_by_library
 
     def walk_failed(self, obj: Any) -> None:
         """It is opaque."""

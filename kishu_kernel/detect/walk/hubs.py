@@ -43,4 +43,5 @@ def walk_hub(walk: Walk, obj: Any) -> None:
     walk.dynamic = walk.dynamic or known.dynamic
     walk.sequences.extend(known.sequences)
     walk.bound_classes |= known.classes
+    walk.kinds_apart |= known.kinds
     walk.hubs.update({id(each): each for each in (known, *known.hubs)})

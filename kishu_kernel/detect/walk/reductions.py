@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+import types
 from collections.abc import Callable
 from sys import getrefcount
 from typing import Any
@@ -11,8 +13,21 @@ from kishu_kernel.detect.walk.containers import walk_items
 from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_opaque
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.attribute_dicts import ALONE
-from kishu_kernel.objects.classes import attributes, contents_of, flags_of, module_name, qualified_name
+from kishu_kernel.objects.classes import (
+    attributes,
+    contents_of,
+    flags_of,
+    has_dict,
+    has_slots,
+    has_usual_ways,
+    is_bare,
+    module_name,
+    qualified_name,
+    seen_attributes,
+    shows_its_attributes,
+)
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
+from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.questions import (
     code_only_state_of,
     has_code_only_state,
@@ -25,8 +40,6 @@ from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
 
 _HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 _ON_INSTANCES = frozenset(_HOOKS)
-_WHOLE = (make_instance, make_derived)
-"""What makes instances of which nothing was left out."""
 _MADE_IN_C = 1 << 8
 """A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
 
@@ -43,7 +56,10 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
                 raise TypeError("a global of the notebook is no place to find it again")
             walk.unlink(obj)
             walk.note_module(module)
-            walk.text(b"g", f"{module}:{reduced}".encode())
+            place = f"{module}:{reduced}".encode()
+            walk.text(b"g", place)
+            if kind is types.FunctionType and len(place) < 256:  # as what makes instances: met once an instance
+                walk.references[obj] = b"g%d:%b" % (len(place), place)
             return
         children = list(reduced)
         children[3:5] = [None if items is None else list(items) for items in children[3:5]]
@@ -52,26 +68,23 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     except Exception:
         refused(walk, obj)
         return
-    whole = any(children[0] is each for each in _WHOLE)
-    if issubclass(kind, VALUE_TYPES) and module_name(kind) == "__main__" and not whole and attributes(obj):
+    make = children[0]
+    whole = make is make_instance or make is make_derived  # nothing was left out
+    is_value, dynamic = _known(walk, kind)
+    if is_value and not whole and _is_notebooks_value(kind) and seen_attributes(obj):
         walk_opaque(walk, obj)  # the notebook's own, of a base whose reduction leaves out what it adds
         return
-    known = walk.known.get(kind)
-    if known is None:
-        known = walk.known[kind] = (is_value_type(kind), is_dynamic(kind))
-    is_value, dynamic = known
     walk.dynamic = walk.dynamic or dynamic
     if (
-        (is_value and not (whole and attributes(obj)))
-        or children[0] is module_attribute
+        (is_value and not (whole and seen_attributes(obj)))
+        or make is module_attribute
         or walk.reducer.is_copy_on_write(obj)
     ):
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
         children[2] = dict(children[2])  # its attributes: to share them with it links nothing either
+    walk.note_hidden(obj, children)
     number = walk.memo.get(id(obj))
-    if number is not None and (hidden := walk.reducer.hidden(obj, children)):
-        walk.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
     if held is not None and number is not None and not _is_among(held, children[1:3]):
         if not _is_first(walk, obj, held):
             children.append(held)
@@ -79,9 +92,37 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             walk.unread_attributes.add(id(held))  # the reduction may not tell them
     walk.kept.append(children)
     walk.parts.append(b"r%d;" % len(children))
-    if walk.shared.census is not None and not flags_of(kind) & _MADE_IN_C:
-        walk.shared.census.update(_counted(kind, attributes(obj)))
-    walk.stack.extend(reversed(children))
+    if walk.shared.census is not None and walk.is_counted(kind) and not flags_of(kind) & _MADE_IN_C:
+        walk.shared.census.update(_counted(kind, seen_attributes(obj)))
+    if make is copyreg.__newobj__ and len(children) > 2 and _write_newobj(walk, kind, children[1]):  # type: ignore[attr-defined]
+        walk.stack.extend(children[:1:-1])
+    else:
+        walk.stack.extend(reversed(children))
+
+
+def _write_newobj(walk: Walk, kind: type, arguments: Any) -> bool:
+    """Writes what makes most instances, as the loop would, once the class is known; False where that is not all."""
+    if type(arguments) is not tuple or len(arguments) != 1 or arguments[0] is not kind or walk.hubs:
+        return False
+    function, cls = walk.references.get(copyreg.__newobj__), walk.references.get(kind)  # type: ignore[attr-defined]
+    key = id(arguments)
+    if function is None or cls is None or key in walk.memo or key in walk.static:
+        return False
+    walk.memo[key] = len(walk.memo)
+    walk.parts.append(b"%bt1;%b" % (function, cls))
+    return True
+
+
+def _known(walk: Walk, kind: type) -> tuple[bool, bool]:
+    """Whether instances are values, and dynamic."""
+    known = walk.known.get(kind)
+    if known is None:
+        known = walk.known[kind] = (is_value_type(kind), is_dynamic(kind))
+    return known
+
+
+def _is_notebooks_value(kind: type) -> bool:
+    return module_name(kind) == "__main__" and issubclass(kind, VALUE_TYPES)
 
 
 def _is_among(held: Any, parts: list[Any], depth: int = 3) -> bool:
@@ -97,13 +138,20 @@ def _is_among(held: Any, parts: list[Any], depth: int = 3) -> bool:
 
 
 def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
-    """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else."""
+    """`object.__reduce_ex__` gives the class and the `__dict__`, and nothing else.
+
+    So it is of all instances, whichever is met first: else what one of them is told by would go by what was met before.
+    """
     if (
         walk.reducer.is_special(kind)  # first: what the notebook has made of its class is not asked
         or not kind.__dictoffset__
         or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in _HOOKS)
-        or not _ON_INSTANCES.isdisjoint(attributes(obj) or ())
+        or not shows_its_attributes(kind)
     ):
+        return False
+    if is_bare(kind):  # to ask an instance for its reduction may make its `__dict__`
+        return not has_slots(kind)
+    if not _ON_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
         return False
     try:
         reduced = obj.__reduce_ex__(5)
@@ -111,7 +159,7 @@ def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
             reduced[1] == (kind,)
             and list(reduced[3:]) == [None] * len(reduced[3:])
             and (reduced[2] is None or type(reduced[2]) is dict)
-            and not any(vars(base).get("__slots__") for base in kind.__mro__)
+            and not has_slots(kind)
         )
     except Exception:
         return False
@@ -121,13 +169,15 @@ def walk_simple(walk: Walk, obj: Any) -> None:
     """An instance whose reduction is its class and its `__dict__`, without making that reduction."""
     state = obj.__dict__
     if "__getstate__" in state or "__reduce_ex__" in state:  # a pickler would call them, though no class has them
-        walk_opaque(walk, obj)
+        walk_reduction(walk, obj)
         return
     if (getrefcount(state) > ALONE or type(state) is not dict) and not _is_first(walk, obj, state):
         walk.parts.append(b"o;")
         walk.stack += (type(obj), state)
         return
-    if walk.shared.census is not None:  # as where it is not simple: a copy may be, and what it was copied from not
+    if walk.shared.census is not None and walk.is_counted(
+        type(obj)
+    ):  # as where it is not simple: a copy may be, and what it was copied from not
         walk.shared.census.update(_counted(type(obj), state))
     walk.parts.append(b"o%d;" % len(state))
     walk.stack.append(type(obj))  # walked after the attributes
@@ -154,16 +204,51 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
     walk_simple(walk, obj)
 
 
+def is_told(walk: Walk, kind: type) -> bool:
+    """Instances have no `__dict__`, and what a pickler's usual way tells of them is all that is to be asked."""
+    made_in_c = flags_of(kind) & _MADE_IN_C
+    return (
+        not walk.reducer.is_special(kind)
+        and not has_dict(kind)
+        and not walk.shared.table.hides(kind)
+        and bool(made_in_c or has_usual_ways(kind))
+        and _known(walk, kind) in (((False, False), (True, False)) if made_in_c else ((False, False),))
+        and not held_since_import
+    )
+
+
+def walk_told(walk: Walk, obj: Any) -> None:
+    """Such an instance. The loop in C does it without what `walk_reduction` asks beside."""
+    walk_reduction(walk, obj)
+
+
+def walk_told_value(walk: Walk, obj: Any) -> None:
+    """The same of a class whose instances are values."""
+    walk_reduction(walk, obj)
+
+
+def walk_by_state(walk: Walk, obj: Any) -> None:
+    """An instance whose `__getstate__` mostly tells all of it: the native loop sees whether it does."""
+    walk_reduction(walk, obj)
+
+
+def walk_by_library(walk: Walk, obj: Any) -> None:
+    """An instance that a library's file of ours takes apart, mostly into its attributes: so, too."""
+    walk_reduction(walk, obj)
+
+
 def walk_member(walk: Walk, obj: Any) -> None:
     """A member of an enum. It is the class's, and so are its attributes: it is told by its value."""
     known = walk.members.get(id(obj))
-    if known is None:
-        known = walk.members[id(obj)] = (obj, _told_member(walk, obj))
-    if known[1] is None:
+    told = _told_member(walk, obj) if known is None else known[1]
+    if told is None:
+        told = _librarys_member(walk, obj)
+    walk.members[id(obj)] = obj, told
+    if told is None:
         walk_reduction(walk, obj)
         return
     walk.unlink(obj)
-    walk.parts.append(known[1])
+    walk.parts.append(told)
 
 
 def _told_member(walk: Walk, obj: Any) -> bytes | None:
@@ -175,6 +260,25 @@ def _told_member(walk: Walk, obj: Any) -> bytes | None:
         return None
     walk.bound_classes.add(token)
     return b"e" + ATOMS[type(value)](value) + b"b" + token
+
+
+def _librarys_member(walk: Walk, obj: Any) -> bytes | None:
+    """What is written of a member of a library's class, as the loop writes it; None where the class was not met yet."""
+    kind = type(obj)
+    reference = walk.references.get(kind)
+    if reference is None or walk.shared.census is not None or _known(walk, kind) != (True, False):
+        return None
+    try:
+        reduced = walk.reducer.decompose(obj)
+    except Exception:
+        return None
+    if type(reduced) is not tuple or len(reduced) != 2 or reduced[0] is not kind or len(reduced[1]) != 1:
+        return None
+    [value] = reduced[1]
+    if type(value) not in (str, int):
+        return None
+    written = repr([value]).encode("utf-8", "surrogatepass")
+    return b"r2;%bt1;R%d:%b" % (reference, len(written), written) if len(written) < 256 else None
 
 
 def _members(walk: Walk, kind: type) -> frozenset[int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.detect.sequence_cache import CachedSequence
+from kishu_kernel.detect.walk.twins import Links
 from kishu_kernel.model import Digest
 
 
@@ -31,11 +32,12 @@ class Fingerprint:
         widget_setup: of the widgets in it, the part that no person can change on the screen.
         modules: own modules of the user's that it leads to, by a function, a class or themselves.
         classes: tokens of the classes that it refers to, and that other variables are bound to.
+        kinds: types of objects that it leads to, but for plain ones of Python's own.
         token: that of the class that the variable itself is bound to, where others refer to it so.
     """
 
     digest: Digest
-    links: dict[int, int] = field(default_factory=dict)
+    links: Links = field(default_factory=dict[int, int])
     hidden: dict[int, bytes] = field(default_factory=dict)
     labels: frozenset[int] = frozenset()
     ranges: tuple[tuple[int, int, bool], ...] = ()
@@ -48,7 +50,13 @@ class Fingerprint:
     widget_setup: bytes = b""
     modules: frozenset[str] = frozenset()
     classes: frozenset[bytes] = frozenset()
+    kinds: frozenset[type] = frozenset()
     token: bytes | None = None
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """No code of the notebook or of own modules can be reached from it, and no class that has a variable."""
+        return not (self.codes or self.dynamic or self.modules or self.classes)
 
 
 TokenOf = Callable[[type], bytes | None]

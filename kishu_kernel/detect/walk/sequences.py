@@ -36,7 +36,7 @@ def write_cached(walk: Walk, key: bytes, objects: Any, owner: Any = None, copy_o
         start = len(walk.parts)
         if not write_plain(walk, objects if type(objects) is tuple else objects.tolist()):
             return False
-        known = walk.shared.sequence_cache.add(key, objects, b"".join(walk.parts[start:]), owner, copy_on_write)
+        known = walk.shared.sequence_cache.add(key, objects, walk.parts.since(start), owner, copy_on_write)
     if known is not None:
         walk.sequences.append(known)
     return True
@@ -47,7 +47,7 @@ def write_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
     kinds = walk.kinds(items)
     if not kinds <= PLAIN:
         return False
-    if kinds <= _COUNTED and _looks_heavy(items) and _write_repeated(walk, items, kinds):
+    if kinds <= _COUNTED and _looks_heavy(items, kinds) and _write_repeated(walk, items, kinds):
         return True
     try:
         if kinds == {float}:
@@ -85,8 +85,13 @@ _COUNTED = frozenset({str, bytes, int, bool, type(None)})
 """Plain atoms that are equal only where they are the same, type by type."""
 
 
-def _looks_heavy(items: list[Any] | tuple[Any, ...]) -> bool:
+_WITH_LENGTH = frozenset({str, bytes})
+
+
+def _looks_heavy(items: list[Any] | tuple[Any, ...], kinds: set[type]) -> bool:
     """Whether the items would make a very long text. Judged by some of them, by their content alone."""
     sample = items[:: max(1, len(items) // 64)]
+    if kinds <= _WITH_LENGTH:
+        return sum(map(len, sample)) * len(items) > LARGE_BYTES * len(sample)
     size = sum(each.bit_length() >> 3 if isinstance(each, int) else len(each or b"") for each in sample)
     return size * len(items) > LARGE_BYTES * len(sample)

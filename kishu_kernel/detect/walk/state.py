@@ -7,16 +7,17 @@ the id of a freed one would name another.
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from kishu_kernel.detect.atoms import ATOMS, digest
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf, WalkAbandoned
+from kishu_kernel.detect.walk.twins import Links, Twin, chosen
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
-from kishu_kernel.objects.hidden_links import ids_of, leads_to
+from kishu_kernel.objects.hidden_links import hidden_among, ids_of, leads_to
 from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
@@ -24,6 +25,8 @@ from kishu_kernel.process.memory import overlaps
 
 Handler = Callable[[Any, Any], None]
 """Walks one object: takes the walk and the object."""
+
+_NONE: frozenset[type] = frozenset()
 
 _STEPS_BETWEEN_STOPS = 1023
 """After so many objects a walk asks whether it is to stop."""
@@ -36,29 +39,43 @@ class Shared:
     Attributes:
         hashes: digests of memory, by start and size; the memory is alive as long as this is.
         statics: for each type met, what its library holds (`globals_of_class`).
+        held_by_libraries: the same, for each library, module and class that was asked.
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         under_way: ids of the objects from which a walk apart is under way.
         should_stop: asked now and then whether the walks are to be abandoned.
         active_metaclasses: there are classes that run code of the notebook's when they are looked up.
         census: counts which attributes objects have that are taken apart in a way of their own; None: nobody asks.
+        uncounted: types of which it does not.
         bound: the classes that variables are bound to; None: what is in them is part of what refers to them.
+        twin: what walks are made of.
     """
 
     table: ReductionTable
     hashes: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    statics: dict[type, set[int]] = field(default_factory=dict)
+    statics: dict[type, list[set[int]]] = field(default_factory=dict)
+    held_by_libraries: dict[object, set[int]] = field(default_factory=dict)
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     under_way: set[int] = field(default_factory=set)
     should_stop: Callable[[], bool] | None = None
     active_metaclasses: bool = field(default_factory=active_metaclasses_exist)
     census: Census | None = None
+    uncounted: frozenset[type] = frozenset()
     bound: TokenOf | None = None
+    twin: Twin = field(default_factory=chosen)
 
 
 class Walk:
-    """The state of one walk. How objects are walked is said by who derives from it (`dispatch`)."""
+    """The state of one walk. How objects are walked is said by who derives from it (`dispatch`).
+
+    Attributes:
+        natively: the handlers of instances, and of those that are values, whose attributes are all that there is; and
+            of those that a pickler's usual way tells wholly; of those that their own `__getstate__` tells, and that a
+            library's file of ours does; and of arrays.
+    """
+
+    natively: tuple[Handler | None, ...] = (None,) * 7
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
@@ -66,12 +83,14 @@ class Walk:
         self.hashes = shared.hashes
         self.statics = shared.statics
         self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
-        self.parts: list[bytes] = []
-        self.memo: dict[int, int] = {}
+        self.static_parts: set[int] = set()  # ids of the sets that are in it
+        self.twin = shared.twin
+        self.parts = shared.twin.parts()
+        self.memo = shared.twin.memo()
         self.attributes: dict[int, int] = {}  # attributes that something else may hold: the number of their instance
         self.unread_attributes: set[int] = set()  # those of them that were not walked with it
         self.hidden: list[tuple[bytes, Any]] = []  # what reductions hide: the object's number with the name, the value
-        self.stack: list[Any] = []
+        self.stack = shared.twin.stack()
         self.labels: set[int] = set()
         self.ranges: list[tuple[int, int, bool]] = []
         self.codes: set[types.CodeType] = set()
@@ -89,10 +108,13 @@ class Walk:
         self.root = 0  # the hub that it began with
         self.began_with = 0
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
-        self.references: dict[type, bytes] = {}  # classes that go by reference: asked once an instance
+        self.references: dict[Any, bytes] = {}  # classes and functions that go by reference: asked once an instance
+        self.class_bytes: dict[type, bytes] = {}  # those of which a visit adds these bytes, and does nothing else
         self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
         self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Handler] = {}
+        self.handlers_at_first = 0
+        self.kinds_apart = _NONE  # types that were met by walks of their own
 
     def resolve(self, kind: type, obj: Any) -> Handler:
         """How instances of a type not met before are walked."""
@@ -104,8 +126,8 @@ class Walk:
 
     def run(self, root: Any) -> Fingerprint:
         """Walks everything reachable from `root`."""
-        key = id(root)
-        if not is_hub(type(root)):
+        key, kind = id(root), type(root)
+        if (type(kind) is type and kind in self.handlers) or not is_hub(kind):  # most variables are containers
             return self._run(root)
         known = self.shared.hubs.get(key)
         if known is None:
@@ -120,27 +142,27 @@ class Walk:
         self._walk(root, constants)
         hidden = self._walk_hidden(constants) if self.hidden else {}
         self.parts.append(overlaps(self.ranges))
-        found = Fingerprint(
-            Digest(b""),
-            self._links() if constants or self.attributes else self.memo,
-            hidden,
-            frozenset(self.labels),
-            tuple(self.ranges),
-            frozenset(self.codes),
-            tuple(dict.fromkeys(self.opaque)),
-            self.dynamic,
-        )
+        links = self._links() if constants or self.attributes else self.memo
+        labels, ranges, codes = frozenset(self.labels), tuple(self.ranges), frozenset(self.codes)
+        opaque, dynamic = tuple(dict.fromkeys(self.opaque)), self.dynamic
         for obj in constants:  # of libraries: what they hold counts, and links nothing
             self._walk(obj, None)
-        return replace(
-            found,
-            digest=digest(b"".join(self.parts)),
+        return Fingerprint(
+            Digest(self.parts.digest()),
+            links,
+            hidden,
+            labels,
+            ranges,
+            codes,
+            opaque,
+            dynamic,
             kept=tuple(self.kept),
             sequences=tuple(self.sequences),
             hubs=tuple(self.hubs.values()),
             widget_setup=b"".join(self.widget_setup),
             modules=frozenset(self.modules),
             classes=frozenset(self.bound_classes),
+            kinds=self._kinds(),
         )
 
     def _walk_hidden(self, constants: list[Any]) -> dict[int, bytes]:
@@ -156,11 +178,26 @@ class Walk:
                 self.text(b"H", name)
                 self._walk(value, constants)
 
-    def _links(self) -> dict[int, int]:
-        return {**self.memo, **{key: -1 - number for key, number in self.attributes.items()}}
+    def _kinds(self) -> frozenset[type]:
+        """All types that were met, beside those that every walk knows."""
+        if len(self.handlers) == self.handlers_at_first and not self.kinds_apart:
+            return _NONE
+        return self.kinds_apart.union(self.handlers)
+
+    def _links(self) -> Links:
+        links = self.twin.memo(self.memo)
+        for key, number in self.attributes.items():
+            links[key] = -1 - number
+        return cast(Links, links)
 
     def _walk(self, root: Any, constants: list[Any] | None) -> None:
         """Walks on from `root`; constants of libraries are put off, where there is a list for them."""
+        if self.twin.run is None:
+            self._walk_in_python(root, constants)
+        else:
+            self.twin.run(self, root, constants, WalkAbandoned)
+
+    def _walk_in_python(self, root: Any, constants: list[Any] | None) -> None:
         stack, memo, parts, handlers, hubs = self.stack, self.memo, self.parts, self.handlers, self.hubs
         attributes = self.attributes
         should_stop, steps = self.shared.should_stop, 0
@@ -247,12 +284,36 @@ class Walk:
         self.sequences.extend(taken.sequences)
         self.bound_classes |= taken.classes
         self.modules |= taken.modules
+        self.kinds_apart |= taken.kinds
         return taken
 
     def note_module(self, name: object) -> None:
         """Code of the module of this name can be reached."""
         if is_tracked(name):
             self.modules.add(str(name))
+
+    def note_hidden(self, obj: Any, reduction: Sequence[Any]) -> None:
+        """Notes what an object's attributes show and its reduction hides."""
+        if id(obj) in self.memo:
+            self._note(obj, self.reducer.hidden(obj, reduction))
+
+    def note_left(self, obj: Any, reduction: Sequence[Any], left: list[tuple[str, Any]]) -> None:
+        """The same, where these attributes are all that may be."""
+        self._note(obj, hidden_among(left, reduction))
+
+    def _note(self, obj: Any, hidden: Mapping[str, Any]) -> None:
+        if hidden:
+            number = self.memo[id(obj)]
+            self.hidden.extend((b"%d.%b" % (number, name.encode()), value) for name, value in hidden.items())
+
+    def is_counted(self, kind: type) -> bool:
+        """Whether the attributes of instances are counted."""
+        uncounted = self.shared.uncounted  # where there are any, all types are of libraries
+        return self.shared.census is not None and not (uncounted and kind in uncounted)
+
+    def beginning_of_array(self, dtype: Any) -> bytes | None:
+        """How the text of an array of this type begins; None where that is not all that there is to the type."""
+        return None if dtype.hasobject or dtype.names is not None or dtype.metadata else f"({dtype.str!r}, (".encode()
 
     def token_of(self, cls: type) -> bytes | None:
         """The token of a class that a variable is bound to, if that is not where this walk began."""

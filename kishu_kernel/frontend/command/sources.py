@@ -81,12 +81,11 @@ class StoreSource:
 
     def _status(self) -> Json:
         statistics, history = self._store.statistics(), self._history
-        ids = ((each.timestamp, each.id) for each in self._store.checkpoints(outputs=False))
         return {
             "head": history.head,
             "branch": history.branch,
             "session": history.head and history.lookup(history.head).session,
-            "latest": max(ids, default=(0.0, None))[1],
+            "latest": history.latest,
             "pending": False,
             "store": {
                 "path": str(self._path),

@@ -23,6 +23,9 @@ LONG_PIECE = 2.0
 SHORT_PIECE = 0.05
 """Seconds that it may take where messages are not heard of while it lasts."""
 
+_RESOLUTION = 0.001
+"""Seconds by which a timer may ring too early."""
+
 
 class IdleScheduler:
     """Runs a session's thinking on the event loop of a kernel's main thread.
@@ -38,6 +41,8 @@ class IdleScheduler:
         self._thinking = False
         self._entering = threading.Lock()
         self._next: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        """By the loop's clock: the timer may ring earlier, since each cell puts thinking off and none sets a timer."""
         self._message_came = False
         self._ended = False
 
@@ -80,13 +85,19 @@ class IdleScheduler:
                 self._thinking = False
 
     def _schedule(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        if self._next is not None:
+        self._due = loop.time() + seconds
+        if self._next is not None and (self._ended or self._next.when() > self._due):
             self._next.cancel()
-        self._next = None if self._ended else loop.call_later(seconds, self._piece, loop)
+            self._next = None
+        if self._next is None and not self._ended:
+            self._next = loop.call_at(self._due, self._piece, loop)
 
     def _piece(self, loop: asyncio.AbstractEventLoop) -> None:
         self._next = None
         if self._ended:
+            return
+        if self._due - loop.time() > _RESOLUTION:  # a cell has ended meanwhile
+            self._next = loop.call_at(self._due, self._piece, loop)
             return
         if self._message_came:  # it is handled first
             self._message_came = False

@@ -1,7 +1,8 @@
 """`%kishu panel`: the timeline as a widget in the notebook, for every frontend that shows widgets.
 
 The widget only carries messages: requests of the protocol come in; replies go out, and a notice whenever the history
-has changed.
+has changed, with what a cell added, and the state after it where a view shows that. Nothing is sent while no view of it
+is on a screen.
 Law: nothing is changed on the thread on which a message arrives: requests that change something are queued
 (`main_shell_queue`), others are answered at once. The widget is no part of the notebook's state: no variable holds it,
 and none of the user's hooks is called for its messages.
@@ -25,6 +26,9 @@ from kishu_kernel.session.progress import Progress
 
 if TYPE_CHECKING:
     import anywidget
+
+_NEWS = 20
+"""States that a notice tells of, at most; where there are more, the views ask."""
 
 _comm_ids: set[str] = set()
 """Ids of the comms of all panels."""
@@ -90,11 +94,20 @@ class PanelConnection:
         self._requests = requests
         self._main = main
         self._send = send
+        self._views: dict[str, bool] = {}
+        """Whether each view is on a screen, as far as it has said so."""
+        self._following: set[str] = set()
+        """Views that show the variables of HEAD, wherever it goes."""
         self._unsubscribe = requests.host.subscribe(self._changed)
 
     def receive(self, content: Any) -> None:
         """Takes a message from the browser: a request, with a mark that its reply repeats. Called on any thread."""
-        if not isinstance(content, dict) or content.get("kind") != "request":
+        if not isinstance(content, dict):
+            return
+        if content.get("kind") == "seen" and isinstance(view := content.get("view"), str):
+            self._views[view] = content.get("told") is True
+            (self._following.add if content.get("follows") is True else self._following.discard)(view)
+        if content.get("kind") != "request":
             return
         mark, request = content.get("mark"), content.get("content")
         if _waits_for_its_turn(request):
@@ -118,7 +131,28 @@ class PanelConnection:
         self._send({"kind": "progress", "told": None if progress is None else asdict(progress)})
 
     def _changed(self, older_too: bool) -> None:
-        self._send({"kind": "changed", "told": older_too})
+        if self._views and not any(list(self._views.values())):
+            return
+        self._send({"kind": "changed", "told": older_too, "log": None if older_too else self._news()})
+
+    def _news(self) -> dict[str, Any] | None:
+        """The log since the state before HEAD, so that nobody has to ask; None where that is not what changed.
+
+        With `state`, the reply to `show`, where a view shows that.
+        """
+        timeline = self._requests.host.session.timeline
+        head = timeline.head
+        since = timeline.lookup(head).parent if head is not None and head == timeline.latest else None
+        if since is None:
+            return None
+        request = {"operation": "log", "all": True, "limit": _NEWS, "since": "HEAD~1"}
+        reply = self._requests.answer(request, may_change=False)
+        if reply["status"] != "ok":
+            return None
+        news = {**reply, "since": since}
+        if any(self._views[view] for view in list(self._following)):
+            news["state"] = self._requests.answer({"operation": "show", "target": "HEAD"}, may_change=False)
+        return news
 
 
 def _waits_for_its_turn(request: Any) -> bool:

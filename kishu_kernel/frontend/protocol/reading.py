@@ -7,7 +7,9 @@ Law: nothing here changes anything, loads a value, or waits for a cell.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice, takewhile
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json, checkpoint_content
@@ -16,8 +18,10 @@ from kishu_kernel.frontend.protocol.inspecting import chosen, recorded_variables
 from kishu_kernel.frontend.protocol.notebook_export import as_notebook, write_notebook
 from kishu_kernel.frontend.protocol.output_gate import note, shown
 from kishu_kernel.frontend.protocol.parameters import nearest
+from kishu_kernel.history.drawing_order import DrawingOrder
 from kishu_kernel.history.graph import Gap, ancestry, known_state_at, state_at
-from kishu_kernel.history.graph_layout import graph_rows, in_drawing_order
+from kishu_kernel.history.graph_layout import graph_rows
+from kishu_kernel.history.last_state import LastState
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, State, VariableInfo, Version
 from kishu_kernel.session.timeline import StoredHistory
@@ -39,30 +43,25 @@ class Reader:
     ) -> None:
         self._history = history
         self._own_notebook = own_notebook
+        self._order = DrawingOrder()
+        self._states = LastState()
 
     def log(self, limit: int = 100, all: bool = False, since: str | None = None, graph: bool = False) -> Json:
         """The checkpoints on the path to HEAD, or all of them; newest first."""
         history = self._history()
         floor = None if since is None else history.lookup(history.resolve(since))
-        path = list(ancestry(history.lookup, history.head)) if graph or not all else []
+        reply: Json = {"head": history.head, "branch": history.branch, "latest": history.latest}
         if all:
-            found = list(history.store.checkpoints(outputs=False))
-            chosen = in_drawing_order(found if floor is None else _since(found, floor))
+            listed = self._order.of(history.store.checkpoints(outputs=False))
+            chosen = listed.checkpoints if floor is None else listed.since(floor)
+            reply["total"] = len(listed.checkpoints)
         else:
-            chosen = []
-            for checkpoint in path:
-                if floor is not None and checkpoint.id == floor.id:
-                    break
-                chosen.append(checkpoint)
+            path = takewhile(lambda each: floor is None or each.id != floor.id, ancestry(history.lookup, history.head))
+            chosen = list(islice(path, min(limit + 1, sys.maxsize) if limit else None))
         shown = chosen[:limit] if limit else chosen
-        reply: Json = {
-            "head": history.head,
-            "branch": history.branch,
-            "checkpoints": self.contents(shown),
-            "truncated": len(shown) < len(chosen),
-        }
+        reply |= {"checkpoints": self.contents(shown), "truncated": len(shown) < len(chosen)}
         if graph:
-            rows = graph_rows(shown, {each.id for each in path})
+            rows = graph_rows(shown, {each.id for each in ancestry(history.lookup, history.head)})
             width = 1 + max((at for row in rows for at in (row.lane, *sum(row.links, ()))), default=-1)
             drawn = [{"id": row.id, "lane": row.lane, "links": [list(link) for link in row.links]} for row in rows]
             reply["graph"] = {"width": width, "rows": drawn}
@@ -72,7 +71,7 @@ class Reader:
         """A checkpoint, the outputs of its cell, and the variables of its state; `unknown`: what cannot be listed."""
         history = self._history()
         checkpoint = history.store.checkpoint(history.resolve(target))
-        known = known_state_at(history.lookup, checkpoint.id)
+        known = self._states.at(history.lookup, checkpoint.id, history.revision)
         variables = []
         for names, made in known.versions.items():
             record = history.lookup(made).record(names)
@@ -91,11 +90,16 @@ class Reader:
         return {
             "checkpoint": self.contents([checkpoint])[0],
             "outputs": shown(checkpoint),
-            "outputs_note": note([checkpoint], history.store.statistics().path),
+            "outputs_note": self._outputs_note([checkpoint]),
             "variables": sorted(variables, key=lambda variable: str(variable["name"])),
             "unknown": _unknown(known.gap, known.gap.names if known.gap else ()),
             "document": document_content(history, checkpoint.id),
         }
+
+    def _outputs_note(self, checkpoints: Sequence[Checkpoint]) -> str | None:
+        if note(checkpoints, None) is None:  # nearly always; to ask for the path counts all that there is
+            return None
+        return note(checkpoints, self._history().store.statistics().path)
 
     def diff(self, target: str, base: str = "HEAD") -> Json:
         """The variables that differ between `base` and `target`."""
@@ -167,7 +171,7 @@ class Reader:
         history = self._history()
         branches, tags = _by_id(history.names(BRANCH)), _by_id(history.names(TAG))
         found = []
-        for each in in_drawing_order(list(history.store.checkpoints(outputs=False))):
+        for each in self._order.of(history.store.checkpoints(outputs=False)).checkpoints:
             places = [
                 *(("code", line.strip()) for line in each.code.splitlines()),
                 *((("message", each.message),) if each.message else ()),
@@ -190,7 +194,7 @@ class Reader:
         history = self._history()
         ids = [each.id for each in ancestry(history.lookup, history.resolve(target))]
         cells = [history.store.checkpoint(id) for id in reversed(ids)]
-        notebook = as_notebook(cells, note(cells, history.store.statistics().path))
+        notebook = as_notebook(cells, self._outputs_note(cells))
         reply: Json = {"cells": len(cells)}
         if path is None:
             return {**reply, "notebook": notebook}
@@ -198,34 +202,14 @@ class Reader:
 
     def names(self) -> dict[str, dict[str, CheckpointId]]:
         """Returns what branches, tags and sessions stand on: under `branch`, `tag` and `session`, by name."""
-        history = self._history()
-        return {kind[:-1].replace("head", "session"): history.names(kind) for kind in (BRANCH, TAG, HEAD)}
+        names = self._history().all_names()
+        return {kind[:-1].replace("head", "session"): names[kind] for kind in (BRANCH, TAG, HEAD)}
 
     def contents(self, checkpoints: Sequence[Checkpoint]) -> list[Json]:
         """Returns checkpoints as the protocol has them."""
-        branches = _by_id(self._history().names(BRANCH))
-        tags = _by_id(self._history().names(TAG))
+        names = self._history().all_names()
+        branches, tags = _by_id(names[BRANCH]), _by_id(names[TAG])
         return [checkpoint_content(each, branches, tags) for each in checkpoints]
-
-
-def _since(checkpoints: Sequence[Checkpoint], floor: Checkpoint) -> list[Checkpoint]:
-    """Returns the descendants of a checkpoint, whatever the clocks said, and what is newer elsewhere."""
-    children: dict[CheckpointId | None, list[Checkpoint]] = {}
-    for each in checkpoints:
-        children.setdefault(each.parent, []).append(each)
-    below = [floor]
-    descendants: dict[CheckpointId, Checkpoint] = {}
-    while below:
-        for child in children.get(below.pop().id, ()):
-            if child.id not in descendants:
-                descendants[child.id] = child
-                below.append(child)
-    return [each for each in checkpoints if each.id in descendants or _age(each) < _age(floor)]
-
-
-def _age(checkpoint: Checkpoint) -> tuple[float, str]:
-    """Returns a key that sorts the newest first."""
-    return -checkpoint.timestamp, checkpoint.id
 
 
 def _by_id(names: Mapping[str, CheckpointId]) -> dict[CheckpointId, list[str]]:

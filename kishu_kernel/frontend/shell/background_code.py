@@ -18,11 +18,12 @@ import sys
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.frontend.shell.notebook_code import NotebookCode, is_kernels
-from kishu_kernel.objects.classes import attributes
+from kishu_kernel.objects.classes import attributes, module_name
 
 _handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal
 """As `signal.getsignal`, which looks each number up in an enumeration: that takes 20 times as long."""
@@ -30,6 +31,30 @@ _handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal
 _SIGNALS = tuple(int(number) for number in signal.valid_signals())
 
 _LOOP_RUNS = asyncio.base_events.BaseEventLoop.run_forever.__code__
+
+
+_OWN = __name__.partition(".")[0]
+
+_STEPS = frozenset({"TaskStepMethWrapper", "TaskWakeupMethWrapper"})
+"""What a loop calls to go on with a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class _SeenThreads:
+    """Threads that are all the kernel's.
+
+    Attributes:
+        ids: of the objects, in the order in which Python lists them.
+        idents: under which the interpreter knows them.
+        counted: how many of them `_thread._count` counts.
+    """
+
+    ids: tuple[int, ...]
+    idents: tuple[int, ...]
+    counted: int
+
+
+_NONE_SEEN: _SeenThreads = _SeenThreads((), (), 0)
 
 
 class BackgroundCode:
@@ -46,9 +71,12 @@ class BackgroundCode:
     ) -> None:
         self._code = NotebookCode(namespace)
         self._hooks = hooks
-        self._own_threads = weakref.WeakSet([] if late else threading.enumerate())
+        self._own_threads = {id(each): each for each in ([] if late else threading.enumerate())}
         self._own_uncounted = _thread._count() - _counted(threading.enumerate())
         self._loops: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._seen = _NONE_SEEN
+        self._kernels_handles: dict[int, Any] = {}
+        """What loops keep for the kernel, by id: what was looked at once."""
 
     def is_running(self) -> bool:
         """Whether code of the notebook runs outside of cells, or may do so. O(threads, tasks, timers and hooks)."""
@@ -56,9 +84,7 @@ class BackgroundCode:
             return (
                 self._in_threads()
                 or any(map(self._in_loop, self._known_loops()))
-                or any(map(self._handles, _SIGNALS))
-                or any(map(self._code.touches, self._hooks()))
-                or any(map(self._code.touches, gc.callbacks))
+                or any(map(self._code.touches, (*_handlers(), *self._hooks(), *gc.callbacks)))
             )
         except Exception:  # something is not as we know it, or changed while we looked: assume the worst
             return True
@@ -68,16 +94,34 @@ class BackgroundCode:
     def _in_threads(self) -> bool:
         frames = sys._current_frames()
         threads = threading.enumerate()
-        for thread in threads:
-            frame = frames.pop(thread.ident, None) if thread.ident is not None else None
-            if self._is_kernels(thread):
-                continue
-            if self._is_on_stack(frame) or self._will_touch(thread, frame):
-                return True
-        uncounted = _thread._count() - _counted(threads) - self._own_uncounted
+        if tuple(map(id, threads)) == self._seen.ids:  # these very ones were all the kernel's when it was last asked
+            for ident in self._seen.idents:
+                frames.pop(ident, None)
+            counted = self._seen.counted
+        else:
+            self._seen = _NONE_SEEN
+            for thread in threads:
+                frame = frames.pop(thread.ident, None) if thread.ident is not None else None
+                if self._is_kernels(thread):
+                    continue
+                if self._is_on_stack(frame) or self._will_touch(thread, frame):
+                    return True
+            counted = _counted(threads)
+            self._note_own(threads, counted)
+        uncounted = _thread._count() - counted - self._own_uncounted
         if uncounted > len(frames):  # one has just been started, or runs nothing but compiled code
             return True
-        return any(map(self._is_on_stack, frames.values()))
+        return bool(frames) and any(map(self._is_on_stack, frames.values()))
+
+    def _note_own(self, threads: list[threading.Thread], counted: int) -> None:
+        """If all threads are the kernel's for good, they need not be looked at again as long as there is no other."""
+        self._own_threads = {id(each): each for each in threads if self._is_own(each)}
+        if len(self._own_threads) == len(threads) and all(each.ident is not None for each in threads):
+            idents = tuple(each.ident for each in threads if each.ident is not None)
+            self._seen = _SeenThreads(tuple(self._own_threads), idents, counted)
+
+    def _is_own(self, thread: threading.Thread) -> bool:
+        return id(thread) in self._own_threads or is_kernels(thread) or _is_method_of_ours(_target_of(thread))
 
     def _is_on_stack(self, frame: types.FrameType | None) -> bool:
         while frame is not None and not self._code.runs(frame):
@@ -86,12 +130,7 @@ class BackgroundCode:
 
     def _is_kernels(self, thread: threading.Thread) -> bool:
         """Whether a thread is the kernel's, or runs nothing outside of cells but what is found in its event loop."""
-        return (
-            thread in self._own_threads
-            or thread is threading.current_thread()
-            or thread is threading.main_thread()
-            or is_kernels(thread)
-        )
+        return self._is_own(thread) or thread is threading.current_thread() or thread is threading.main_thread()
 
     def _will_touch(self, thread: threading.Thread, frame: types.FrameType | None) -> bool:
         """Whether a thread was made for code of the notebook, though none of it is on its stack now."""
@@ -119,27 +158,54 @@ class BackgroundCode:
     def _known_loops(self) -> list[Any]:
         """Returns the event loops that were seen to run cells."""
         running = asyncio._get_running_loop()
-        if running is not None:
+        if running is not None and running not in self._loops:
             self._loops.add(running)
         return list(self._loops)
 
     def _in_loop(self, loop: Any) -> bool:
         running = asyncio._get_running_loop() is loop
         current = asyncio.current_task(loop) if running else None
-        return any(task is not current and self._is_task(task) for task in asyncio.all_tasks(loop)) or any(
-            self._code.touches(*call) for call in _calls(loop)
-        )
+        if any(task is not current and self._is_task(task) for task in asyncio.all_tasks(loop)):
+            return True
+        handles, known = _handles(loop), self._kernels_handles
+        self._kernels_handles = {id(each): each for each in handles if id(each) in known}
+        return any(self._will_touch_by(each) for each in handles if id(each) not in known)
+
+    def _will_touch_by(self, handle: Any) -> bool:
+        """Whether the call of a handle runs code of the notebook, or works on its values."""
+        if handle._cancelled or handle._callback is None:
+            return False
+        if type(handle._callback) is types.MethodType and self._code.is_kernels_method(handle._callback, handle._args):
+            self._kernels_handles[id(handle)] = handle
+            return False
+        return (call := _call(handle)) is not None and self._code.touches(*call)
 
     def _is_task(self, task: asyncio.Task[Any]) -> bool:
         coroutine = task.get_coro()
         # The cell itself is such a task while it is awaited; the kernel runs it from its own modules.
         return not is_kernels(coroutine) and self._code.holds([coroutine])
 
-    # -- signals --------------------------------------------------------------------------------
 
-    def _handles(self, number: int) -> bool:
-        handler = _handler_of(number)
-        return handler is not None and type(handler) is not int and self._code.touches(handler)
+def _target_of(thread: threading.Thread) -> Any:
+    return (attributes(thread) or {}).get("_target")
+
+
+def _is_method_of_ours(target: Any) -> bool:
+    """Whether it is a method of this package's: none runs code of the notebook on a thread of its own."""
+    function: Any = target.__func__ if type(target) is types.MethodType else None
+    home = function.__globals__.get("__name__") if type(function) is types.FunctionType else None
+    return type(home) is str and home.partition(".")[0] == _OWN
+
+
+def _is_tornados(callback: Any) -> bool:
+    function: Any = callback.__func__ if type(callback) is types.MethodType else None
+    is_function = type(function) is types.FunctionType and function.__name__ == "_run_callback"
+    return is_function and function.__globals__.get("__name__") == "tornado.ioloop"
+
+
+def _handlers() -> list[Any]:
+    """Returns the handlers of signals that are written in Python."""
+    return [each for each in map(_handler_of, _SIGNALS) if type(each) is not int and each is not None]
 
 
 _OF_EVERY_THREAD = frozenset(vars(threading.Thread()))
@@ -157,21 +223,27 @@ def _loop_of(frame: types.FrameType | None) -> Any:
     return None if frame is None else frame.f_locals.get("self")
 
 
-def _calls(loop: Any) -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Yields the calls that a loop of asyncio will make, soon, later, or when a file is ready: function, arguments."""
+def _handles(loop: Any) -> list[Any]:
+    """Returns what a loop of asyncio will call, soon, later, or when a file is ready."""
     handles = [*getattr(loop, "_ready", ()), *getattr(loop, "_scheduled", ())]
     selector = getattr(loop, "_selector", None)
     for key in () if selector is None else list((selector.get_map() or {}).values()):
         handles += [handle for handle in key.data or () if handle is not None]
-    for handle in handles:
-        if handle._cancelled or handle._callback is None:
-            continue
-        callback, arguments = handle._callback, handle._args or ()
-        readers = getattr(getattr(callback, "__self__", None), "handlers", None)
-        if type(readers) is dict and arguments and arguments[0] in readers:  # tornado's
-            yield readers[arguments[0]][1], ()
-        else:
-            yield callback, arguments
+    return handles
+
+
+def _call(handle: Any) -> tuple[Any, tuple[Any, ...]] | None:
+    """Returns the function and the arguments that are called in the end; None where it goes on with a task."""
+    callback: Any = handle._callback
+    arguments: tuple[Any, ...] = handle._args or ()
+    if type(callback).__name__ in _STEPS and module_name(type(callback)) in ("builtins", "_asyncio"):
+        return None  # the task is looked at itself
+    if _is_tornados(callback) and len(arguments) == 1:
+        callback, arguments = arguments[0], ()
+    readers = getattr(getattr(callback, "__self__", None), "handlers", None)
+    if type(readers) is dict and arguments and arguments[0] in readers:  # tornado's
+        return readers[arguments[0]][1], ()
+    return callback, arguments
 
 
 def _is_busy(arguments: tuple[Any, ...]) -> bool:

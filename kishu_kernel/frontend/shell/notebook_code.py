@@ -13,7 +13,9 @@ import sys
 import types
 import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.classes import has_active_metaclass, module_name
@@ -21,6 +23,9 @@ from kishu_kernel.objects.questions import makes_user_values
 
 _MAX_OBJECTS = 100
 """Objects that are looked at for one call, nearest first: what a library's thread works on may be large."""
+
+_ASKED_ONE_BY_ONE = 4
+"""Objects that are looked for among all variables; for more, a table of these is made."""
 
 _KERNEL = frozenset(
     {
@@ -72,12 +77,14 @@ class NotebookCode:
 
     def touches(self, function: Any, arguments: Sequence[Any] = ()) -> bool:
         """Whether this call runs code of the notebook, or works on its values. Takes some 50 microseconds at most."""
-        if type(function) is types.MethodType and not arguments and self._is_not_followed(type(function.__self__)):
-            return self.owns(function.__func__)  # nearly all that a kernel waits for
+        if type(function) is types.MethodType and self.is_kernels_method(function, arguments):
+            return False  # nearly all that a kernel waits for
         arguments = list(arguments)
         while type(function) is functools.partial:
             arguments = [*function.args, *function.keywords.values(), *arguments]
             function = function.func
+        if type(function) is types.FunctionType and self._is_kernels_alone(function, arguments):
+            return False
         if isinstance_of(function, _COMPILED):
             owner = getattr(function, "__self__", None)
             if owner is not None and not isinstance_of(owner, (types.ModuleType, type)):
@@ -86,15 +93,24 @@ class NotebookCode:
                 arguments.append(owner)
             return any(map(self._is_value, arguments)) or self.holds(arguments)
         worked_on = [*arguments, function.__self__] if type(function) is types.MethodType else arguments
-        if _home(function).partition(".")[0] not in _PASS_ON and any(map(self._is_value, worked_on)):
+        if home_of(function).partition(".")[0] not in _PASS_ON and any(map(self._is_value, worked_on)):
             return True
         return self.holds([function, *arguments])
+
+    def is_kernels_method(self, method: types.MethodType, arguments: Sequence[Any]) -> bool:
+        """Whether a method of the kernel's, or of what runs calls that wait, gets nothing but such objects.
+
+        It never becomes another one.
+        """
+        function = method.__func__
+        kinds = (type(method.__self__), *map(type, arguments or ()))
+        return all(map(self._is_not_followed, kinds)) and not self.owns(function)
 
     def holds(self, objects: Iterable[Any]) -> bool:
         """Whether these objects are, or refer to, code or values of the notebook; the nearest are looked at first."""
         todo = deque(objects)
         seen: set[int] = set()
-        values: set[int] | None = None
+        bound = _Bound(self._namespace)
         for _ in range(_MAX_OBJECTS):
             if not todo:
                 return False
@@ -107,10 +123,8 @@ class NotebookCode:
             seen.add(id(obj))
             if self.owns(obj):
                 return True
-            if _is_data(kind):
-                values = self._values() if values is None else values
-                if id(obj) in values:
-                    return True
+            if _is_data(kind) and obj in bound:
+                return True
             if not self._is_not_followed(kind):
                 todo.extend(_inside(obj))
         return False
@@ -138,8 +152,41 @@ class NotebookCode:
         name = module_name(kind)
         return name in _MACHINERY or name.partition(".")[0] in _KERNEL or issubclass(kind, _NOT_FOLLOWED)
 
-    def _values(self) -> set[int]:
-        return {id(obj) for obj in dict.values(self._namespace) if _is_data(type(obj))}
+    def _is_kernels_alone(self, function: types.FunctionType, arguments: list[Any]) -> bool:
+        """Whether a function is the kernel's, and holds and gets nothing but what is the kernel's and atoms."""
+        if not is_kernels(function) or function.__kwdefaults__ or function.__dict__:
+            return False
+        cells = function.__closure__ or ()
+        held = (*_contents_of(cells), *(function.__defaults__ or ()), *arguments)
+        return all(type(each) in _ATOMS or self._is_not_followed(type(each)) for each in held)
+
+    def _are_not_followed(self, objects: Iterable[Any]) -> bool:
+        return all(self._is_not_followed(type(each)) for each in objects)
+
+
+class _Bound:
+    """What variables are bound to at this moment. To ask for a few objects takes some microseconds."""
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+        self._asked = 0
+        self._ids: set[int] | None = None
+
+    def __contains__(self, obj: object) -> bool:
+        self._asked += 1
+        if self._asked <= _ASKED_ONE_BY_ONE:
+            return any(map(is_, list(dict.values(self._namespace)), repeat(obj)))
+        if self._ids is None:
+            self._ids = set(map(id, list(dict.values(self._namespace))))
+        return id(obj) in self._ids
+
+
+def _contents_of(cells: Iterable[types.CellType]) -> Iterator[Any]:
+    for cell in cells:
+        try:
+            yield cell.cell_contents
+        except ValueError:  # an empty one
+            continue
 
 
 def _is_frontends(code: types.CodeType) -> bool:
@@ -155,7 +202,7 @@ def _is_frontends(code: types.CodeType) -> bool:
 
 def is_kernels(obj: Any) -> bool:
     """Whether an object, or a function, is the kernel's own."""
-    return _home(obj).partition(".")[0] in _KERNEL
+    return home_of(obj).partition(".")[0] in _KERNEL
 
 
 def isinstance_of(obj: Any, kinds: tuple[type, ...]) -> bool:
@@ -163,7 +210,7 @@ def isinstance_of(obj: Any, kinds: tuple[type, ...]) -> bool:
     return issubclass(type(obj), kinds)
 
 
-def _home(function: Any) -> str:
+def home_of(function: Any) -> str:
     """Returns the name of the module that a function, a coroutine or an instance comes from."""
     if type(function) is types.MethodType:
         function = function.__func__

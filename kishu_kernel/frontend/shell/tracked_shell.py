@@ -22,6 +22,7 @@ from kishu_kernel.frontend.shell.background_code import BackgroundCode
 from kishu_kernel.frontend.shell.cell_finder import CellFinder
 from kishu_kernel.frontend.shell.cell_runner import ShellRunner
 from kishu_kernel.frontend.shell.cell_transform import reuse_transformed, transformed
+from kishu_kernel.frontend.shell.contained_cells import ContainedCells
 from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
 from kishu_kernel.frontend.shell.recorded_cell import RecordedCell, RecordedCells, not_run
@@ -94,6 +95,7 @@ class TrackedShell:
             settings.rules,
             self.progress.show,
             trials=settings.effects,
+            contained=ContainedCells(shell, self._event_callbacks).is_contained,
         )
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
         self._announcement = Announcement(self._id, _connection_file(shell))
@@ -426,8 +428,14 @@ def _source(text: str, expressions: Mapping[str, str]) -> str:
 def _flush_own(*streams: Any) -> None:
     """Flushes the kernel's own streams. One that the user has put there is not touched: it may do anything."""
     for stream in streams:
-        if module_name(type(stream)).startswith("ipykernel."):
+        if module_name(type(stream)).startswith("ipykernel.") and _holds_text(stream):
             stream.flush()
+
+
+def _holds_text(stream: Any) -> bool:
+    """Whether what was written to a stream of ipykernel's may not have been sent yet. To flush it takes two threads."""
+    buffers = getattr(stream, "_buffers", None)
+    return True if buffers is None else bool(buffers)
 
 
 def _connection_file(shell: Any) -> str | None:

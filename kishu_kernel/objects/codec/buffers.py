@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kishu_kernel.model import Buffer
-from kishu_kernel.objects.arrays import can_be_viewed, is_array_type, plain_view
+from kishu_kernel.objects.arrays import array_type, can_be_viewed, is_array_type, plain_view
 from kishu_kernel.objects.classes import attributes
 from kishu_kernel.objects.codec.shared_memory import OWNERS, Home, Met, Segment, homes_of, layout
 from kishu_kernel.objects.codec.strings import LONG, Recogniser, Text, holds_nan, text_of
@@ -65,6 +65,8 @@ class Arrays:
         self._direct: dict[int, tuple[pickle.PickleBuffer, Buffer]] = {}
         self._met: dict[int, Met] = {}
         self._owners: dict[int, Any] = {}
+        self._guessed: dict[int, Any] = {}
+        """Of a first pass: arrays that were stored as views, by their ids -> of what."""
         self.buffers: list[Buffer] = []
         self.homes: dict[int, Home] = {}
 
@@ -82,6 +84,9 @@ class Arrays:
             self._met[id(array)] = Met(array, private)
         if array.size and not private:
             self._note_owner(array)
+            if self._is_first and array.base is not None and (home := self._likely_home(array)) is not None:
+                self._guessed[id(array)] = home
+                return load_view, (home, *layout(array, home))
         flags = array.flags
         contiguous = flags.c_contiguous or flags.f_contiguous
         folded = not contiguous and has_internal_overlap(array)
@@ -94,6 +99,16 @@ class Arrays:
                 return load_view, (home, *layout(array, home))
             return self._reduce_memory(array.copy(order="C"), is_writeable(array), copied=True)
         return self._reduce_memory(array, is_writeable(array))
+
+    def _likely_home(self, view: Any) -> Any:
+        """The array that a view was made of, if it was met before: mostly it will be restored as a view of that.
+
+        Whether it will turns out in `end`.
+        """
+        root = base_array(view)
+        known = self._met.get(id(root))
+        plain = root is not view and known is not None and not known.private and known.copied_for is None
+        return root if plain and id(root) not in self._guessed and not view.dtype.hasobject else None
 
     def _reduce_folded_objects(self, array: Any) -> Any:
         """A view of the array that holds the objects."""
@@ -166,7 +181,7 @@ class Arrays:
         return {id(each): plain[id(each)] for each in found}
 
     def _note_owner(self, view: Any) -> None:
-        owner = owner_of(view)
+        owner = view if type(view) is array_type() and view.base is None else owner_of(view)
         if issubclass(type(owner), mmap.mmap):
             raise TypeError("an array over a file cannot be stored")
         self._owners[id(owner)] = owner
@@ -183,9 +198,20 @@ class Arrays:
         stored = pickler.memo.copy() if any(issubclass(type(each), OWNERS) for each in self._owners.values()) else {}
         if self._is_first:
             self.homes = homes_of(self._met.values(), stored)
+            self._settle_guesses()
         if not self.homes:
             self._check_owners(stored)
         self._check_copied()
+
+    def _settle_guesses(self) -> None:
+        """If all views were guessed right, nothing is left to be found by another pass."""
+        views = {key: home for key, home in self.homes.items() if id(home) != key}
+        if views.keys() == self._guessed.keys() and all(home is self._guessed[key] for key, home in views.items()):
+            for key in views:
+                del self._met[key]
+            self.homes = {}
+        elif not self.homes:  # it overlaps nothing, and yet is no view: private memory, which comes back apart
+            self.homes = {key: self._met[key].array for key in self._guessed}
 
     def _check_owners(self, stored: Mapping[int, Any]) -> None:
         for owner in self._owners.values():
@@ -196,7 +222,7 @@ class Arrays:
         """What stores a copy of its memory, and becomes no view, must be alone with it."""
         met = [each for each in self._met.values() if not each.private]
         copied = [each.copied_for is not None and id(each.array) not in self.homes for each in met]
-        held = [(*bounds(each.array), apart, each.array) for each, apart in zip(met, copied, strict=True)]
+        held = [(*each.bounds, apart, each.array) for each, apart in zip(met, copied, strict=True)]
         reach = {False: 0, True: 0}
         for start, end, apart, array in sorted(held, key=lambda item: item[:2]):
             if start < reach[True] or (apart and start < reach[False]):

@@ -23,15 +23,20 @@ import cloudpickle
 
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
-from kishu_kernel.objects.arrays import array_type, is_of_arrays
+from kishu_kernel.objects.arrays import array_type, is_array_type, is_of_arrays
+from kishu_kernel.objects.class_reductions import goes_by_name
+from kishu_kernel.objects.classes import has_dict
 from kishu_kernel.objects.codec.buffers import Arrays, materialized
 from kishu_kernel.objects.codec.class_streams import ClassLoads, ClassStreams
 from kishu_kernel.objects.codec.dill_hidden import lent
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
+from kishu_kernel.objects.codec.plain_objects import native_stream
+from kishu_kernel.objects.codec.plain_values import plain_stream
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
+from kishu_kernel.objects.codec.usual_instances import Override, with_usual_first
 from kishu_kernel.objects.hidden_links import HiddenLinks
 from kishu_kernel.objects.questions import has_private_memory
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
@@ -46,6 +51,7 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
+from kishu_kernel.process.native import settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,11 @@ class Stored(Protocol):
         """Versions of Python and of libraries that made it."""
 
 
+def holds_objects(stream: bytes) -> bool:
+    """Whether there may be more in a stream than containers of atoms: only this opcode brings a class or a function."""
+    return b"\x93" in stream
+
+
 def encode(
     names: Names,
     variables: Mapping[str, Any],
@@ -93,6 +104,9 @@ def encode(
         recognised: knows arrays of strings, so that they are known again when they are loaded.
         classes: tokens of the classes in it that other variables are bound to.
     """
+    plain = None if opaque else plain_stream({name: variables[name] for name in names})
+    if plain is not None:
+        return Payload(names, "cloudpickle", plain, (), library_versions())
     # What is a variable's own array is met before it is met as a block of a frame, which would be private.
     objects = {name: variables[name] for name in sorted(names, key=lambda name: _rank(variables[name]))}
     if opaque and not _dill_knows(opaque):
@@ -101,6 +115,9 @@ def encode(
     reason = ""
     for codec in codecs:
         try:
+            stream = _native_dump(objects, table, classes) if codec == "cloudpickle" else None
+            if stream is not None:
+                return Payload(names, codec, stream, (), library_versions())
             stream, arrays, left_out = _dump(codec, objects, table, recognised, classes)
             return Payload(names, codec, stream, tuple(arrays.buffers), library_versions(), left_out)
         except Exception as error:  # the user's objects may raise anything
@@ -161,6 +178,8 @@ def decode(
     try:
         try:
             objects = load(stored.stream, stored.blobs)
+            if live is not None and any(loader.has_instances for loader in loaders):
+                settle([obj for loader in loaders for obj in loader.memo.copy().values()])
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
                 made = [obj for loader in loaders for obj in loader.memo.copy().values()]
@@ -176,6 +195,16 @@ def decode(
         if not isinstance(error, KishuError):  # damaged bytes are no library's fault
             told = "; ".join(filter(None, [told, differences(stored.made_by, packages)]))
         raise LoadError(f"{', '.join(stored.names)}: the stored value does not load ({told})") from error
+
+
+def _native_dump(objects: dict[str, Any], table: ReductionTable, elsewhere: frozenset[bytes]) -> bytes | None:
+    """The stream, where all of it is plain, and no class shares something with the rest."""
+    classes = ClassStreams(table, elsewhere=elsewhere)
+    found = native_stream(objects, Reducer(table), classes.reduce)
+    if found is None:
+        return None
+    stream, ids = found
+    return None if classes.shared_with(lambda: ids, len(stream)) else stream
 
 
 def _dump(
@@ -215,26 +244,39 @@ def _dump_once(
 ) -> tuple[bytes, set[int]]:
     """The stream, and ids of classes that share something with the rest of it, though they are stored apart."""
     file = io.BytesIO()
+    met: set[int] = set()
     with ExitStack() as borrowed:
         if codec == "cloudpickle":
-            pickler: Any = _Pickler(file, reducer, arrays, classes)
+            pickler: Any = _Pickler(file, _override_of(reducer, arrays, classes, met), arrays)
         else:
             pickler = borrowed.enter_context(lent()).Pickler(file, protocol=5, buffer_callback=arrays.take)
-            pickler.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
+            pickler.reducer_override = _override_of(reducer, arrays, classes, met)
         pickler.dump(objects)
     arrays.end(pickler)
-    hidden.find(lambda: pickler.memo.copy())
+    hidden.find(lambda: pickler.memo.copy(), met)
     return file.getvalue(), classes.shared_with(lambda: pickler.memo.copy(), file.tell(), arrays.met_any)
 
 
+def _override_of(reducer: Reducer, arrays: Arrays, classes: ClassStreams, met: set[int]) -> Override:
+    """What a pickler asks for each object that is not of a plain type of Python's own."""
+    return with_usual_first(
+        reducer,
+        lambda obj: _override(reducer, arrays, obj, classes),
+        lambda kind: issubclass(kind, (type, Segment)) or is_array_type(kind),
+        met,
+    )
+
+
 def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:
+    plain = array_type()
+    if plain is not None and type(obj) is plain:
+        return arrays.reduce(obj, id(obj) in reducer.private)
     if issubclass(type(obj), type):
+        if goes_by_name(obj):
+            return NotImplemented
         apart = classes.reduce(obj)
         if apart is not NotImplemented:
             return apart
-    plain = array_type()
-    if plain is not None and type(obj) is plain:
-        return arrays.reduce(obj, reducer.is_private(obj))
     if plain is not None and issubclass(type(obj), plain):
         viewed = arrays.reduce_derived(obj)
         if viewed is not NotImplemented:
@@ -245,9 +287,10 @@ def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams)
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    def __init__(self, file: io.BytesIO, reducer: Reducer, arrays: Arrays, classes: ClassStreams) -> None:
+    def __init__(self, file: io.BytesIO, override: Override, arrays: Arrays) -> None:
+        self.dispatch_table = dict(cloudpickle.Pickler.dispatch_table)  # its chain of tables is searched in Python
         super().__init__(file, protocol=5, buffer_callback=arrays.take)
-        self.reducer_override = functools.partial(_override, reducer, arrays, classes=classes)
+        self.reducer_override = override
 
 
 def _dill_knows(kinds: tuple[type, ...]) -> bool:
@@ -264,16 +307,19 @@ class _Unpickler(pickle.Unpickler):
         bound: what stands in for a name that is bound to the live session, or heard of, on the way.
         packages: those that the stream has referred to so far.
         admission: is told of all that it refers to.
+        has_instances: it may have made some that have attributes.
     """
 
     bound: Mapping[tuple[str, str], Callable[..., Any]]
     packages: set[str]
     admission: LoadGuard
+    has_instances = False
 
     def find_class(self, module: str, name: str) -> Any:
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
         own = self.bound.get((module, name))
         if own is not None:
+            self.has_instances = self.has_instances or name in _GIVE_CLASSES
             return own
         package = module.partition(".")[0]
         self.packages.add(package)
@@ -284,6 +330,7 @@ class _Unpickler(pickle.Unpickler):
         self.admission.name_requested(module, name)
         found = _INSTEAD.get((module, name)) or self._looked_up(module, name)
         self.admission.name_resolved(found)
+        self.has_instances = self.has_instances or (isinstance(found, type) and has_dict(found))
         return found
 
     def _looked_up(self, module: str, name: str) -> Any:
@@ -312,6 +359,7 @@ def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) 
     return make_function(namespace, code, *rest)
 
 
+_GIVE_CLASSES = (load_class.__name__, make_class.__name__)
 _INSTEAD: dict[tuple[str, str], Callable[..., Any]] = {
     ("_ctypes", "_unpickle"): make_foreign,
     ("cloudpickle.cloudpickle", "subimport"): load_module,

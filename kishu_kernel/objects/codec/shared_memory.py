@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ctypes
 from array import array as python_array
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from kishu_kernel.objects.arrays import can_be_viewed
@@ -33,7 +34,7 @@ Home = Any
 """What arrays are views of: one of them, a `Segment`, or one of `OWNERS`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Met:
     """An array that was met.
 
@@ -41,14 +42,22 @@ class Met:
         private: it is the memory of a library's object that no write through others changes, as the library says.
         copied_for: of a derived class, and stores a copy of this memory, unless it can be restored as a view. None: it
             is a plain array.
+        bounds: where its memory begins and ends: asked many times, and it is not moved meanwhile.
     """
 
     array: Any
     private: bool = False
     copied_for: Any = None
+    bounds: tuple[int, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.bounds = bounds(self.array)
 
 
-def homes_of(met: Iterable[Met], stored: Container[int]) -> dict[int, Home]:
+_bounds = attrgetter("bounds")
+
+
+def homes_of(met: Iterable[Met], stored: Collection[int]) -> dict[int, Home]:
     """Arrays that share memory, by their ids -> what each is best restored as a view of.
 
     Args:
@@ -76,10 +85,10 @@ def _start(home: Home) -> int:
 
 def _clusters(met: Iterable[Met]) -> Iterator[list[Met]]:
     """Those that overlap, each with some other of its cluster."""
-    found = sorted(((*bounds(each.array), each) for each in met), key=lambda item: item[:2])
     cluster: list[Met] = []
     end = 0
-    for low, high, each in found:
+    for each in sorted(met, key=_bounds):
+        low, high = each.bounds
         if low >= end and cluster:
             yield cluster
             cluster = []
@@ -100,21 +109,23 @@ def _without_private(cluster: list[Met]) -> list[Met]:
     ]
 
 
-def _home(cluster: list[Met], stored: Container[int]) -> Home:
+def _home(cluster: list[Met], stored: Collection[int]) -> Home:
     """What they are views of; None for one that is alone."""
+    if len(cluster) < 2 and not stored:
+        return None
     owners = {id(owner): owner for owner in (owner_of(each.array) for each in cluster)}
     held = [owner for key, owner in owners.items() if issubclass(type(owner), OWNERS) and key in stored]
     if held:
         return held[0] if len(owners) == 1 else None
     if len(cluster) < 2:
         return None
-    start = min(bounds(each.array)[0] for each in cluster)
-    end = max(bounds(each.array)[1] for each in cluster)
+    start = min(each.bounds[0] for each in cluster)
+    end = max(each.bounds[1] for each in cluster)
     home: Home = None
     for each in cluster:
         flags = each.array.flags
         owns = each.array.base is None and each.copied_for is None and (flags.c_contiguous or flags.f_contiguous)
-        if bounds(each.array) == (start, end) and owns:
+        if each.bounds == (start, end) and owns:
             home = each.array
     if home is None and any(each.array.dtype.hasobject for each in cluster):
         return base_array(cluster[0].array)

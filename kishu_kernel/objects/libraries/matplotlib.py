@@ -20,7 +20,7 @@ from kishu_kernel.objects.libraries.IPython import running_shell
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.live_objects import live_objects
-from kishu_kernel.objects.registrations import Registrations, at, mapping
+from kishu_kernel.objects.registrations import Registrations, mapping
 
 _DEEPEST = 5
 _MOST = 200
@@ -49,9 +49,10 @@ def _colormap(colormap: Any) -> Reduction:
 def _callbacks(registry: Any) -> Reduction:
     # Its own reduction takes a number from a counter, so that no two are alike.
     make, arguments, state = registry.__reduce_ex__(5)[:3]
-    used = [number for callbacks in state["callbacks"].values() for number in callbacks]
     del state["_cid_gen"]  # a load puts it last
-    return make, arguments, {**state, "_cid_gen": max(used, default=-1) + 1}
+    used = [number for callbacks in state["callbacks"].values() for number in callbacks] if state["callbacks"] else ()
+    state["_cid_gen"] = max(used) + 1 if used else 0
+    return make, arguments, state
 
 
 def _settings() -> dict[str, Any]:
@@ -355,7 +356,7 @@ def _frozen(value: Any) -> Any:
 
 
 def _is_users_colormap(name: Any, _: Any) -> bool:
-    return name not in at("matplotlib:colormaps._builtin_cmaps")
+    return name not in sys.modules["matplotlib"].colormaps._builtin_cmaps
 
 
 _REGISTRIES = {

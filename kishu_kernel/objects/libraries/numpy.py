@@ -10,6 +10,7 @@ from kishu_kernel.objects.ambient_settings import Setting, Settings, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.class_shape import as_it_is
 from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.process.memory import bytes_at, object_memory
 
 
 class _RandomNumbers(Provider):
@@ -17,14 +18,22 @@ class _RandomNumbers(Provider):
     module = "numpy"
     drawn = True
 
+    def __init__(self) -> None:
+        self._read_at: tuple[Any, bytes] | None = None
+        self._value: Any = None
+
     def read(self) -> Any:
         # It is imported when it is first used, and seeds itself from the clock: too late to know what a cell drew from.
         random = sys.modules["numpy"].random
         generator = random.mtrand._rand._bit_generator
         if type(generator).__name__ != "MT19937":  # the user has put another one there
             return type(generator).__name__, repr(generator.state), generator.state
-        kind, key, position, has_gauss, gauss = random.get_state()
-        return kind, key.tobytes(), position, has_gauss, gauss
+        memory = _memory_of(random.mtrand._rand, generator)
+        if memory is None or self._read_at != memory:  # to ask for the state takes 100 microseconds
+            kind, key, position, has_gauss, gauss = random.get_state()
+            self._value = kind, key.tobytes(), position, has_gauss, gauss
+            self._read_at = memory
+        return self._value
 
     def write(self, value: Any) -> None:
         numpy = sys.modules["numpy"]
@@ -35,6 +44,20 @@ class _RandomNumbers(Provider):
             numpy.random.mtrand._rand._bit_generator.state = rest[0]
             return
         numpy.random.set_state((kind, numpy.frombuffer(key, dtype=numpy.uint32), *rest))
+
+
+def _memory_of(numbers: Any, generator: Any) -> tuple[bytes, bytes] | None:
+    """All memory in which the state of NumPy's own random numbers is: as long as it is the same, so is the state.
+
+    The generator's has the key and the position, the other's a number that was drawn with the last one and is kept.
+    """
+    try:
+        return object_memory(numbers), bytes_at(generator.ctypes.state_address, _MT19937_SIZE)
+    except Exception:  # it cannot be told here
+        return None
+
+
+_MT19937_SIZE = 624 * 4 + 4
 
 
 def _numpy() -> Any:

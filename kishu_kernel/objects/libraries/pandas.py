@@ -6,7 +6,7 @@ How a frame comes apart, for its fingerprint as for storing it:
    `BlockManager` with its axes and blocks, and attributes (`attrs`, flags). What pandas gives is complete
    (`complete_reductions`): nothing is added by `objects.class_shape`.
 2. The manager comes apart into indexes and blocks, a block into its array. On the way `private_memory` below tells
-   which arrays are theirs (`Reducer.is_private`): `SingleBlockManager`, `Block`, `Index`.
+   which arrays are theirs (`Reducer.private`): `SingleBlockManager`, `Block`, `Index`.
 3. An array of numbers: the walk hashes its memory where it lies (`detect.walk.arrays`), and links nothing if pandas
    copies on write (`Reducer.is_copy_on_write`): two frames over one block are two co-variables. The codec hands its
    memory to the store without a copy (`objects.codec.buffers`); private arrays come back apart from each other.
@@ -130,6 +130,10 @@ class Pandas(Library):
     values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
     labels = {"Index"}
     private_memory = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
+    transparent = {
+        *("DataFrame", "Series", "Flags", "Block", "BlockManager", "SingleBlockManager", "BlockValuesRefs"),
+        *("DatetimeArray", "TimedeltaArray", "BaseMaskedArray"),
+    }
     complete_reductions = True
     missing_values = ("pandas.NA",)
     shapes = True

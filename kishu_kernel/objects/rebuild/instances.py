@@ -41,12 +41,14 @@ def set_instance_state(obj: Any, state: tuple[dict[str, Any] | None, dict[str, A
 
 def _place(obj: Any, name: str) -> Any:
     """What Python made to reach a place in an instance; a class may have put something else before it."""
-    contents = (vars_of(base).get(name) for base in mro_of(type(obj)))
-    made_in_c = (types.GetSetDescriptorType, types.MemberDescriptorType)
-    found = next((each for each in contents if type(each) in made_in_c), None)
-    if found is None:
-        raise AttributeError(f"{type(obj).__qualname__} objects have no place for {name} any more")
-    return found
+    for base in mro_of(type(obj)):
+        found = vars_of(base).get(name)
+        if type(found) in _MADE_IN_C:
+            return found
+    raise AttributeError(f"{type(obj).__qualname__} objects have no place for {name} any more")
+
+
+_MADE_IN_C = (types.GetSetDescriptorType, types.MemberDescriptorType)
 
 
 mro_of = type.__dict__["__mro__"].__get__

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kishu_kernel.model import Digest, Payload
 from kishu_kernel.store.disk.chunk_reader import chunk_tables
 from kishu_kernel.store.format import schema, torn_reads
-from kishu_kernel.store.format.chunks import Chunk, split_payload, unchanged_bytes
+from kishu_kernel.store.format.chunks import Chunk, is_live, split_payload, unchanged_bytes
 from kishu_kernel.store.format.compression import compress
 from kishu_kernel.store.format.schema import CHUNK_TABLES, Manifest
 
@@ -89,9 +89,12 @@ class ChunkWriter:
             self._removals = _removals(txn, self._environment)
         for number, payload in enumerate(self._payloads):
             self._manifests.append(split_payload(payload, self._add))
+            if not any(map(is_live, payload.buffers)):
+                continue
             self._keep_new()  # live memory is copied before it is hashed a second time
             if not torn_reads.is_unchanged(payload, self._manifests[number]):
                 self._changed.add(number)
+        self._keep_new()
         # chunks that had changed when they were copied: all payloads that name them are torn
         self._changed.update(n for n, each in enumerate(self._manifests) if not self._torn.isdisjoint(each.digests))
         return self._manifests
@@ -106,11 +109,11 @@ class ChunkWriter:
         """Whether chunks were written already. They are orphans unless the commit succeeds."""
         return bool(self._ahead)
 
-    def finish(self, txn: Transaction[bytes]) -> int:
+    def finish(self, txn: Transaction[bytes]) -> dict[Digest, int]:
         """Write the last batch, and again what was removed meanwhile. May be called again, with another transaction.
 
         Returns:
-            How many bytes of chunks the commit added.
+            The chunks that the commit added, and how many bytes each has.
         """
         tables = self._environment.tables
         wanted = self._wanted()
@@ -132,7 +135,7 @@ class ChunkWriter:
             self._changed.update(n for n, _ in self._unchanged() if not gone.isdisjoint(self._manifests[n].digests))
             wanted = self._wanted()
         self.leaves_orphans = not added.keys() <= wanted
-        return sum(size for digest, size in added.items() if digest in wanted)
+        return {digest: size for digest, size in added.items() if digest in wanted}
 
     def _unchanged(self) -> list[tuple[int, Payload]]:
         return [(n, payload) for n, payload in enumerate(self._payloads) if n not in self._changed]

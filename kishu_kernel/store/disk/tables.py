@@ -62,7 +62,7 @@ def open_to_read(env: lmdb.Environment) -> dict[str, _Database]:
             env.set_mapsize(0)
     if found is None:
         raise StoreError(f"{env.path()} holds no store of kishu-kernel: name another directory")
-    if schema.check_format(found) < schema.FORMAT:
+    if schema.check_format(found) < schema.OLDEST_READ_AS_IS:
         raise StoreFormatError(f"{env.path()} has the format of an older kishu-kernel: open it for writing once")
     return tables
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.errors import StoreError
@@ -136,11 +136,33 @@ def encode_outputs(outputs: Outputs) -> bytes:
     return dump_json(outputs) if outputs else b""
 
 
+@dataclass(frozen=True, slots=True)
+class EncodedRecord:
+    """A checkpoint's record and outputs, encoded but for `written_bytes`, whose value counts these bytes."""
+
+    bare: bytes
+    outputs: bytes
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> EncodedRecord:
+        """StoreError where it cannot be JSON."""
+        bare = encode_checkpoint(replace(checkpoint, written_bytes=0) if checkpoint.written_bytes else checkpoint)
+        return cls(bare, encode_outputs(checkpoint.outputs))
+
+    @property
+    def size(self) -> int:
+        """Bytes of record, outputs and signatures, with `written_bytes` as 0."""
+        outputs = len(self.outputs) + SIGNATURE_SIZE if self.outputs else 0
+        return len(self.bare) + SIGNATURE_SIZE + outputs
+
+    def record(self, written_bytes: int) -> bytes:
+        """What `encode_checkpoint` gives for the checkpoint with so many written bytes, in another order."""
+        return self.bare[:-1] + b',"written_bytes":%d}' % written_bytes if written_bytes else self.bare
+
+
 def record_size(checkpoint: Checkpoint) -> int:
-    """Bytes of record, outputs and signatures, with `written_bytes` as 0: its value counts these bytes."""
-    bare = encode_checkpoint(replace(checkpoint, written_bytes=0))
-    outputs = encode_outputs(checkpoint.outputs)
-    return len(bare) + SIGNATURE_SIZE + (len(outputs) + SIGNATURE_SIZE if outputs else 0)
+    """As `EncodedRecord.size`."""
+    return EncodedRecord.of(checkpoint).size
 
 
 def _checkpoint(id: CheckpointId, stored: dict[str, Any], trusted: bool) -> Checkpoint:

@@ -29,6 +29,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from kishu_kernel.model import Buffer
+from kishu_kernel.process.native import WALKER
 
 CHUNK_SIZE = 1 << 20
 """Of buffers. Like all sizes here it is no part of the format: readers accept chunks of any length."""
@@ -116,6 +117,13 @@ def _blocks(parts: Iterable[memoryview]) -> Iterator[bytes]:
 
 def _cuts(data: bytes) -> Iterator[int]:
     """The places of the cuts in data that begins at a cut."""
+    if WALKER is None:
+        yield from _cuts_in_python(data)
+    else:
+        yield from WALKER.cuts(data, _ALL_TABLES, MIN_SIZE, MAX_SIZE, CUT_MASK)
+
+
+def _cuts_in_python(data: bytes) -> Iterator[int]:
     last = 0
     view = memoryview(data)
     for place in _candidates(data):
@@ -143,6 +151,7 @@ def _tables() -> list[bytes]:
 
 
 _TABLES = _tables()
+_ALL_TABLES = b"".join(_TABLES)
 _ZERO = re.compile(b"\0")
 
 
@@ -164,6 +173,9 @@ def _candidates(data: bytes) -> Iterator[int]:
 _PAIRS = (b"e(", b"u(", b"\x90(")
 """APPENDS, SETITEMS and ADDITEMS, each followed by the MARK of the same container's next batch."""
 
+_MARK = b"("
+_KINDS = {pair[:1]: kind for kind, pair in enumerate(_PAIRS)}
+
 _FRAME = len(_PAIRS)
 _FRAME_SIZE = 9
 _DENSE = 256
@@ -178,7 +190,7 @@ def separate_seams(stream: memoryview) -> Separated:
     """Take the seams out of a pickle stream, and bytes that look like seams. O(bytes)."""
     data = stream.obj if isinstance(stream.obj, bytes) else bytes(stream)
     seams = [(place, _FRAME_SIZE, _FRAME) for place in _frames(data)]
-    pairs = [(place, 2, kind) for kind, pair in enumerate(_PAIRS) for place in _places(data, pair)]
+    pairs = [(place, 2, kind) for place, kind in _pairs(data)]
     if len(pairs) * _DENSE < len(data):
         seams += pairs
     spans: list[Span] = []
@@ -254,11 +266,22 @@ def _next_header(data: bytes, place: int) -> tuple[int, str] | None:
     return None
 
 
-def _places(data: bytes, pair: bytes) -> Iterator[int]:
-    place = data.find(pair)
+def _pairs(data: bytes) -> Iterator[tuple[int, int]]:
+    """The places of the pairs, and which each is. In the order of their places where MARKs are few."""
+    if data.count(_MARK) * _DENSE > len(data):
+        yield from ((place, kind) for kind, pair in enumerate(_PAIRS) for place in _places(data, pair))
+        return
+    for place in _places(data, _MARK):  # one byte is found ten times faster than two
+        kind = _KINDS.get(data[place - 1 : place]) if place else None
+        if kind is not None:
+            yield place - 1, kind
+
+
+def _places(data: bytes, wanted: bytes) -> Iterator[int]:
+    place = data.find(wanted)
     while place >= 0:
         yield place
-        place = data.find(pair, place + 2)
+        place = data.find(wanted, place + len(wanted))
 
 
 def _little(entries: array[int]) -> array[int]:

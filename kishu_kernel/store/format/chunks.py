@@ -9,7 +9,7 @@ moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -259,6 +259,21 @@ class ChunkedBlob:
     def direct(self) -> bool:
         """As in `Blob`."""
         return self.piece.direct
+
+    @property
+    def digests(self) -> tuple[Digest, ...]:
+        """As in `Blob`."""
+        return self.piece.digests
+
+    def read_parts(self, numbers: Sequence[int], target: memoryview) -> None:
+        """As in `Blob`."""
+        if self.piece.sha256:  # it is known by all of its bytes
+            if len(numbers) < len(self.digests):
+                raise wrong_length(self.piece)
+            self.readinto(target)
+            return
+        digests = tuple(self.digests[number] for number in numbers)
+        self.fill(Piece(target.nbytes, self.direct, digests), flat_bytes(target), self.on_read)
 
     def readinto(self, target: memoryview) -> None:
         """As in `Blob`."""

@@ -6,7 +6,7 @@ used, and nothing is imported that the notebook could notice (`blosc2_library`).
 
 A value in the table `packed`, byte by byte::
 
-    0   1 byte   codec: 1 is a blosc2 frame, 2 a zstd frame
+    0   1 byte   codec: 1 is a blosc2 frame, 2 a zstd frame, 3 one of `palette`
     1   4 bytes  length of the raw bytes, little-endian
     5            the frame
 
@@ -15,7 +15,7 @@ The C library alone is as fast as the package (8.7 and 7.3 GB/s of counted integ
 of rounded 32-bit floats; it decompresses at 21 and 24, 5.6 and 5.8 GB/s), and the package takes a second to import.
 zstd takes 1.5 to 2.5 ms for a MiB of text or of few distinct values, where LZ4 often fails; LMDB takes 1 to 2.5 ms to
 store one. So both are tried on a sample; LZ4 is taken unless zstd is much better, and neither where it saves less than
-a fifth.
+a fifth. Items of few distinct values, which neither of them makes much smaller, are numbered (`palette`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import threading
 from typing import Any
 
 from kishu_kernel.errors import LoadError
-from kishu_kernel.store.format import blosc2_library
+from kishu_kernel.store.format import blosc2_library, palette
 
 MIN_SIZE = 512
 """Bytes. Shorter chunks are not compressed: that would save hardly any pages."""
@@ -42,10 +42,15 @@ MAX_RATIO = 0.8
 MAX_ZSTD_RATIO = 0.6
 """zstd is several times slower than LZ4, so it is taken where its frame has no more than this part of LZ4's."""
 
+MAX_PALETTE_RATIO = 0.75
+"""Items are numbered where that takes no more than this part of what the best of the others leaves."""
+
 _HEADER = struct.Struct("<BI")
 HEADER_SIZE = _HEADER.size
-_BLOSC2, _ZSTD = 1, 2
+_BLOSC2, _ZSTD, _PALETTE = 1, 2, 3
 _PAGE = 4096
+_SMALL = 1 / 8
+"""Nothing else is tried where LZ4 leaves no more than this part."""
 _INLINE = 2000
 """Bytes. LMDB gives longer values pages of their own."""
 
@@ -63,16 +68,27 @@ def compress(data: memoryview, item_bytes: int = 1) -> bytes | None:
         return None
     sample = data
     if data.nbytes > 2 * SAMPLE_SIZE:
-        middle = data.nbytes // 2
+        middle = data.nbytes // 2 // item_bytes * item_bytes
         sample = memoryview(b"".join((data[: SAMPLE_SIZE // 2], data[middle : middle + SAMPLE_SIZE // 2])))
     codec, frame = _best(sample, item_bytes)
-    if not frame or len(frame) > sample.nbytes * MAX_RATIO:
+    ratio = len(frame) / sample.nbytes if frame else 1.0
+    numbered = _numbered(data, sample, item_bytes, ratio) if codec != _BLOSC2 or ratio > _SMALL else b""
+    if numbered:
+        codec, frame = _PALETTE, numbered
+    elif ratio > MAX_RATIO:
         return None
-    if sample is not data:
+    elif sample is not data:
         frame = _blosc2(data, item_bytes) if codec == _BLOSC2 else _zstd(data)
     if stored_size(len(frame) + HEADER_SIZE) > stored_size(data.nbytes) * MAX_RATIO:
         return None
     return _HEADER.pack(codec, data.nbytes) + frame
+
+
+def _numbered(data: memoryview, sample: memoryview, item_bytes: int, ratio: float) -> bytes:
+    """The frame of `palette` where that is much shorter; empty where it is not."""
+    if palette.estimated_ratio(sample, data.nbytes, item_bytes, _zstd) > min(MAX_RATIO, ratio * MAX_PALETTE_RATIO):
+        return b""
+    return palette.compress(data, item_bytes, _zstd)
 
 
 def stored_size(size: int) -> int:
@@ -105,6 +121,8 @@ def decompress(value: bytes | memoryview, target: memoryview) -> None:
             _decompress_blosc2(frame, target)
         elif codec == _ZSTD:
             _decompress_zstd(frame, target)
+        elif codec == _PALETTE:
+            palette.decompress(frame, target, _decompress_zstd)
         else:
             raise LoadError(f"a chunk is packed with codec {codec}: install a newer kishu-kernel")
     except LoadError:
@@ -117,7 +135,7 @@ def decompress(value: bytes | memoryview, target: memoryview) -> None:
 
 def _best(data: memoryview, item_bytes: int) -> tuple[int, bytes]:
     quick = _blosc2(data, item_bytes) if item_bytes > 1 else b""
-    if quick and len(quick) <= data.nbytes // 8:
+    if quick and len(quick) <= data.nbytes * _SMALL:
         return _BLOSC2, quick
     thorough = _zstd(data)
     if (

@@ -32,6 +32,8 @@ signature. 16 zero bytes stand for "not signed". xxh3 is no cryptographic digest
 buffers.
 
 Format 3 had no `taken` in records, which an older reader would leave out of the states that have it.
+Format 3 had no chunks packed with codec 3, which `fsck` of its versions would remove as damaged: what it has is read as
+it is.
 Format 2 had no identities, no SHA-256 digests, and no signatures of outputs; the signature of a manifest was also over
 the bytes of the stream. `migrate` appends zero signatures to outputs; the other signatures are made anew by the first
 write of their user.
@@ -58,6 +60,8 @@ if TYPE_CHECKING:
     from lmdb import Transaction, _Database
 
 FORMAT = 4
+OLDEST_READ_AS_IS = 3
+"""Stores of this format and newer ones need no migration to be read."""
 FORMAT_KEY = b"format"
 TABLES = ("meta", "checkpoints", "outputs", "versions", "chunks", "packed", "refs")
 SIGNED_TABLES = {"checkpoints": 2, "versions": 2, "outputs": 3}

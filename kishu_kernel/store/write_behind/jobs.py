@@ -8,17 +8,22 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate, takewhile
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, CheckpointId, Names, Payload
-from kishu_kernel.store.base import Refs, Store
+from kishu_kernel.store.base import Commit, Refs, Store
 from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, placeholder
 
 HEAVY_BYTES = 8 << 20
 """A job with more bytes of payloads takes so long that its record is written first."""
 SMALL_BYTES = 1 << 20
 """A payload of a heavy job with no more bytes is written with its record."""
+
+MOST_TOGETHER = 64
+"""Jobs that are written in one transaction."""
 
 _SAMPLE_SIZE = 1 << 14
 
@@ -56,10 +61,15 @@ class Job:
         """Whether writing it takes a while."""
         return self.size > HEAVY_BYTES
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of its payloads."""
         return sum(payload.size for payload in self.payloads)
+
+    @property
+    def is_light(self) -> bool:
+        """Whether it is a small checkpoint, of which several can be written in one transaction."""
+        return self.checkpoint is not None and bool(self.refs) and not self.recorded and self.size <= SMALL_BYTES
 
     @property
     def small_payloads(self) -> tuple[Payload, ...]:
@@ -165,6 +175,36 @@ def next_job(jobs: Sequence[Job], ending: bool) -> Job:
     if not ending or not all(job.recorded for job in jobs):
         return jobs[0]
     return max(jobs, key=job_value)
+
+
+def next_jobs(jobs: Sequence[Job], ending: bool) -> tuple[Job, ...]:
+    """The next job; and where that is light, the light ones right behind it, for one transaction."""
+    first = next_job(jobs, ending)
+    if ending or not first.is_light:
+        return (first,)
+    together = list(takewhile(lambda job: job.is_light, jobs))[:MOST_TOGETHER]
+    sizes = accumulate(job.size for job in together)
+    return tuple(job for job, size in zip(together, sizes, strict=True) if job is first or size <= HEAVY_BYTES)
+
+
+def write_together(jobs: Sequence[Job], store: Store, pending_refs: Refs) -> bool:
+    """Write light jobs in one transaction. Never raises.
+
+    Args:
+        pending_refs: to be set before those of the jobs.
+
+    Returns:
+        Whether they are written. Else some of them may be.
+    """
+    commits = [Commit(job.checkpoint, job.payloads, job.refs) for job in jobs if job.checkpoint is not None]
+    commits[0] = replace(commits[0], refs={**pending_refs, **commits[0].refs})
+    try:
+        kept = store.commit_together(commits)
+    except Exception:
+        return False
+    for job, checkpoint in zip(jobs, kept, strict=True):
+        job.kept, job.written = checkpoint, True
+    return True
 
 
 def job_value(job: Job) -> float:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import chain
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Collected, Payload, StoreStatistics, Version
-from kishu_kernel.store.base import BetweenWrites, ReadProgress, Refs, Store, StoredPayload
+from kishu_kernel.store.base import BetweenWrites, Commit, ReadProgress, Refs, Store, StoredPayload
 from kishu_kernel.store.write_behind.jobs import Job
 from kishu_kernel.store.write_behind.write_queue import WriteQueue
 
@@ -57,6 +57,10 @@ class WriteBehindStore(WriteQueue):
             waiting = [job.attached for job in self._jobs if job.attached is not None]
         found = [payload for id, payload in waiting if Version(payload.names, id) == version]
         return found[-1] if found else None
+
+    def commit_together(self, commits: Sequence[Commit]) -> list[Checkpoint]:
+        """As `commit`, of each."""
+        return [self.commit(each.checkpoint, each.payloads, each.refs) for each in commits]
 
     # -- reading ---------------------------------------------------------------------------------
 

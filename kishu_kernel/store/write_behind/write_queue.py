@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,13 +21,15 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Names
 from kishu_kernel.process.tracebacks import drop_frames
 from kishu_kernel.store.base import Refs, Store
 from kishu_kernel.store.write_behind.jobs import (
+    MOST_TOGETHER,
     Failure,
     Job,
     WriteStopped,
     correct_record,
     jobs_to_record_first,
-    next_job,
+    next_jobs,
     record_first,
+    write_together,
 )
 
 MAX_WAITING_BYTES = 32 << 20
@@ -36,6 +39,13 @@ MAX_HELD_BYTES = 1 << 30
 MAX_WAITING_JOBS = 256
 REPLY_DELAY = 0.004
 """Seconds between the arrival of a job and its writing, so that the cell's reply leaves first."""
+
+TOGETHER = 0.2
+"""Seconds between two transactions where one small checkpoint follows the other, at most: what comes meanwhile shares
+the second. So much of such cells is lost if the process is killed while they run."""
+
+QUIET = 0.05
+"""Seconds after the last of them, after which no other is waited for."""
 
 IDLE_TIME = 0.5
 """Seconds without a job, after which there is time to remove orphans from the store."""
@@ -57,9 +67,15 @@ class WriteQueue:
         self._jobs: deque[Job] = deque()
         self._sizes: dict[Job, tuple[int, int]] = {}
         """Bytes waiting, and bytes held, by the jobs in the queue."""
+        self._waiting_bytes = self._held_bytes = 0
+        """Their sums."""
         self._arriving: list[Job] = []
         """Jobs that wait for room."""
-        self._current: Job | None = None
+        self._current: tuple[Job, ...] = ()
+        """What is being written: one job, or several light ones."""
+        self._collecting = False
+        """The thread waits for more light jobs, and need not be woken by one."""
+        self._arrived_at = self._wrote_at = 0.0
         self._failure: Failure | None = None
         self._pending_refs: dict[str, CheckpointId | None] = {}
         """Refs that could not be set, and go with the next job."""
@@ -79,28 +95,36 @@ class WriteQueue:
     def _enqueue(self, job: Job, waiting: int, held: int) -> None:
         """Take a job; wait for room. StoreError as in `raise_failure`, and where the store is closed."""
         with self._locked():
-            self._arriving.append(job)  # while it waits for room its record can be written already
-            try:
-                self._changed.wait_for(
-                    lambda: not self._jobs or self._failure or self._closed or self._has_room(waiting, held)
-                )
-            except KeyboardInterrupt:
-                if not job.recorded:  # else it comes too late
-                    raise
-            finally:
-                self._arriving.remove(job)
+            if not self._may_take(waiting, held):
+                self._wait_for_room(job, waiting, held)
             self.raise_failure()
             self._check_open()
             self._jobs.append(job)
-            self._sizes[job] = waiting, held
+            self._note_size(job, waiting, held)
+            self._arrived_at = time.monotonic()
+            if self._collecting and job.is_light and not self._is_due():
+                return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
 
+    def _wait_for_room(self, job: Job, waiting: int, held: int) -> None:
+        self._arriving.append(job)  # its record can be written meanwhile
+        try:
+            self._changed.notify_all()  # it is not the time to wait for more
+            self._changed.wait_for(lambda: self._may_take(waiting, held))
+        except KeyboardInterrupt:
+            if not job.recorded:  # else it comes too late
+                raise
+        finally:
+            self._arriving.remove(job)
+
+    def _may_take(self, waiting: int, held: int) -> bool:
+        return not self._jobs or self._failure is not None or self._closed or self._has_room(waiting, held)
+
     def _has_room(self, waiting: int, held: int) -> bool:
-        all_waiting, all_held = map(sum, zip(*self._sizes.values(), strict=True))
-        fits = all_waiting + waiting <= MAX_WAITING_BYTES and all_held + held <= MAX_HELD_BYTES
+        fits = self._waiting_bytes + waiting <= MAX_WAITING_BYTES and self._held_bytes + held <= MAX_HELD_BYTES
         return fits and len(self._jobs) < MAX_WAITING_JOBS
 
     # -- the writer's thread ---------------------------------------------------------------------
@@ -109,25 +133,50 @@ class WriteQueue:
         while self._next():
             error = self._attempt()  # its frame is gone before anybody learns that the job is done:
             with self._changed:  # an idle thread must not keep the user's objects alive
-                job, self._current = self._current, None
-                if job in self._sizes:  # else another process writes it by now
-                    if error is None:
-                        self._remove(job)
-                    else:
-                        self._fail(job, error)
-                del job
+                jobs, self._current = self._current, ()
+                for job in jobs:
+                    if job in self._sizes:  # else another process writes it by now
+                        if error is None:
+                            self._remove(job)
+                        else:
+                            self._fail(job, error)
+                    del job
+                del jobs
                 self._changed.notify_all()
 
     def _next(self) -> bool:
-        """Wait for a job to write. False where the store was closed and nothing is left."""
+        """Wait for jobs to write. False where the store was closed and nothing is left."""
         self._remove_orphans_when_idle()
         with self._changed:
             self._changed.wait_for(lambda: (self._jobs and not self._paused) or self._closed)
             if self._jobs:
-                self._changed.wait_for(lambda: self._urgent or self._closed or len(self._jobs) > 1, REPLY_DELAY)
+                self._collect()
             if self._jobs:
-                self._current = next_job(self._jobs, self._ending)
-            return self._current is not None
+                self._current = next_jobs(self._jobs, self._ending)
+                self._wrote_at = time.monotonic()
+            return bool(self._current)
+
+    def _collect(self) -> None:
+        """Wait until the reply has left; where small checkpoints follow each other, until a moment brings no more."""
+        began = time.monotonic()
+        self._collecting = True
+        try:
+            while not self._is_due() and (left := self._due_at(began) - time.monotonic()) > 0:
+                self._changed.wait(left)
+        finally:
+            self._collecting = False
+
+    def _is_due(self) -> bool:
+        """Whether what waits is to be written at once."""
+        ends = self._closed or self._paused or self._ending
+        return bool(ends or self._urgent or self._arriving or not self._jobs or len(self._jobs) >= MOST_TOGETHER)
+
+    def _due_at(self, began: float) -> float:
+        """When what waits is to be written."""
+        reply_left = began + REPLY_DELAY
+        if not (self._jobs[0].is_light and self._jobs[-1].is_light):
+            return reply_left
+        return max(reply_left, min(self._arrived_at + QUIET, self._wrote_at + TOGETHER))
 
     def _remove_orphans_when_idle(self) -> None:
         with suppress(StoreError):
@@ -142,9 +191,14 @@ class WriteQueue:
         return bool(self._jobs) or self._closed or self._paused
 
     def _attempt(self) -> StoreError | None:
-        """Write the current job. The error, without frames, where that failed."""
-        job = self._current
-        assert job is not None
+        """Write the current jobs, or the first of them. The error, without frames, where that failed."""
+        if len(self._current) > 1:
+            if write_together(self._current, self._inner, self._pending_refs):
+                self._note_written(self._current)
+                return None
+            with self._changed:
+                self._current = self._current[:1]
+        [job] = self._current
         try:
             kept = self._write(job)
         except BaseException as error:  # whatever it is, the thread lives on
@@ -153,12 +207,16 @@ class WriteQueue:
             if job in self._sizes:
                 correct_record(job, self._inner, failure)
             return failure
-        job.written = True
-        self._pending_refs.clear()
-        if kept is not None:
-            with suppress(Exception):  # what is written is written
-                self._on_written(kept)
+        job.written, job.kept = True, kept
+        self._note_written((job,))
         return None
+
+    def _note_written(self, jobs: Sequence[Job]) -> None:
+        self._pending_refs.clear()
+        for job in jobs:
+            if job.kept is not None:
+                with suppress(Exception):  # what is written is written
+                    self._on_written(job.kept)
 
     def _write(self, job: Job) -> Checkpoint | None:
         """Write a job. The checkpoint as kept; None for a job of refs alone."""
@@ -180,7 +238,7 @@ class WriteQueue:
 
     def _between_writes(self) -> None:
         """Called between two transactions of a heavy job. `WriteStopped` where another process is to write it."""
-        if self._current not in self._sizes:
+        if not all(job in self._sizes for job in self._current):
             raise WriteStopped
         self._write_records_first()
 
@@ -193,9 +251,16 @@ class WriteQueue:
             with self._changed:
                 self._changed.notify_all()
 
+    def _note_size(self, job: Job, waiting: int, held: int) -> None:
+        self._sizes[job] = waiting, held
+        self._waiting_bytes += waiting
+        self._held_bytes += held
+
     def _remove(self, job: Job) -> None:
         self._jobs.remove(job)
-        del self._sizes[job]
+        waiting, held = self._sizes.pop(job)
+        self._waiting_bytes -= waiting
+        self._held_bytes -= held
 
     def _fail(self, job: Job, error: StoreError) -> None:
         """A job could not be written: it is given back, with all that stand on it."""
@@ -223,7 +288,9 @@ class WriteQueue:
         return sum(job.size for job in tuple(self._jobs) if not job.written)
 
     def in_flight(self) -> frozenset[Names]:
-        """The co-variables whose live memory is still to be read."""
+        """The co-variables whose live memory is still to be read. Quick where there is no such memory."""
+        if not self._held_bytes:
+            return frozenset()
         with self._locked():
             return frozenset().union(*(job.in_flight for job in self._jobs if not job.written))
 
@@ -232,6 +299,19 @@ class WriteQueue:
         with self._locked():
             lost = self._failure.checkpoints if self._failure else ()
             return frozenset(each.id for each in (*self._waiting(), *lost))
+
+    def is_unwritten(self, id: CheckpointId) -> bool:
+        """As `id in unwritten()`."""
+        with self._locked():
+            lost = self._failure.checkpoints if self._failure else ()
+            if any(each.id == id for each in lost):
+                return True
+            return any(not job.written and job.checkpoint and job.checkpoint.id == id for job in self._jobs)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether `take_failure` has something to give."""
+        return self._failure is not None
 
     def flush(self, timeout: float | None = None) -> bool:
         """Wait until all that was taken is written or has failed. False where the timeout passed first."""
@@ -292,21 +372,20 @@ class WriteQueue:
         accepted = bool(jobs) and accept(jobs)
         with self._urgently():
             if accepted:
-                self._changed.wait_for(lambda: self._current is None, timeout)
+                self._changed.wait_for(lambda: not self._current, timeout)
             else:
                 self._jobs.extendleft(reversed(jobs))
-                self._sizes.update(sizes)
+                for job, size in sizes.items():
+                    self._note_size(job, *size)
             return not self._jobs
 
     # -- locking ---------------------------------------------------------------------------------
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """The lock. A forked child must not even try it: the thread that held it does not exist there."""
+    def _locked(self) -> threading.Condition:
+        """The lock, to be entered. A forked child must not even try it: who held it does not exist there."""
         if os.getpid() != self._pid:
             raise StoreError("a forked process cannot use the store of its parent")
-        with self._changed:
-            yield
+        return self._changed
 
     @contextmanager
     def _urgently(self) -> Iterator[None]:

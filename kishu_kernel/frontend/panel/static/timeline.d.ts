@@ -28,11 +28,17 @@ export interface Transport {
   request(content: Request): Promise<Reply>;
   /**
    * Calls back when the history may have changed; with true where it is not only that a cell has run or the session has
-   * traveled (a branch, a tag, a message). Returns what ends that.
+   * traveled (a branch, a tag, a message). `news` is a reply to `log` with `since`, that id among its fields, where
+   * there is one at hand; `state` among its fields is the reply to `show` of HEAD. Returns what ends that.
    */
-  onChange(callback: (anew?: boolean) => void): () => void;
+  onChange(callback: (anew?: boolean, news?: Reply | null) => void): () => void;
   /** Calls back while a checkout of this client takes long; with null when it is over. Returns what ends that. */
   onProgress?(callback: (progress: Progress | null) => void): () => void;
+  /**
+   * Is told whether anybody sees the timeline: while nobody does, `onChange` need not call back. And whether it shows
+   * the variables of HEAD, wherever that goes: then its news may bring them.
+   */
+  seen?(isSeen: boolean, follows: boolean): void;
 }
 
 export interface Options {

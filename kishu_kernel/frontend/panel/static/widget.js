@@ -16,7 +16,7 @@ function overComm(model) {
       waiting.get(message.mark)?.resolve(message.content);
       waiting.delete(message.mark);
     } else {
-      for (const each of listeners[message?.kind] ?? []) each(message.told);
+      for (const each of listeners[message?.kind] ?? []) each(message.told, message.log);
     }
   };
   const lost = () => {
@@ -47,6 +47,7 @@ function overComm(model) {
       }),
     onChange: (callback) => listen('changed', callback),
     onProgress: (callback) => listen('progress', callback),
+    seen: (isSeen, follows) => send({ kind: 'seen', view, told: isSeen, follows }),
     end() {
       model.off('msg:custom', heard);
       model.off('comm_live_update', lost);

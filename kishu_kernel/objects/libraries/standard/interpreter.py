@@ -98,6 +98,20 @@ def _context() -> tuple[Any, ...]:
 
 
 def _parts_of(context: decimal.Context) -> tuple[Any, ...]:
+    if type(context) is not decimal.Context:
+        return _asked_parts_of(context)
+    text = repr(context)  # all that there is: to ask for each takes ten times as long
+    if text not in _known_parts:
+        _known_parts.clear()
+        _known_parts.update({repr(each): _asked_parts_of(each) for each in (decimal.DefaultContext, context)})
+    return _known_parts[text]
+
+
+_known_parts: dict[str, tuple[Any, ...]] = {}
+"""Of the last contexts that were looked at, by what they are."""
+
+
+def _asked_parts_of(context: decimal.Context) -> tuple[Any, ...]:
     traps = tuple(sorted(each.__name__ for each, on in context.traps.items() if on))
     flags = tuple(sorted(each.__name__ for each, on in context.flags.items() if on))
     settings = (context.prec, context.rounding, context.Emin, context.Emax, context.capitals, context.clamp)

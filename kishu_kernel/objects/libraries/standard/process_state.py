@@ -16,14 +16,26 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library
+from kishu_kernel.process.memory import object_memory
 
 
 class _Random(Provider):
     name = "random numbers"
     drawn = True
 
+    def __init__(self) -> None:
+        self._read_at: tuple[Any, ...] | None = None
+        self._value: Any = None
+
     def read(self) -> Any:
-        return random.getstate()
+        memory = None
+        if sys.implementation.name == "cpython":  # to ask for the state makes 625 objects
+            numbers: Any = random.getstate.__self__  # type: ignore[attr-defined]
+            memory = object_memory(numbers), numbers.gauss_next
+        if memory is None or self._read_at != memory:
+            self._value = random.getstate()
+            self._read_at = memory
+        return self._value
 
     def write(self, value: Any) -> None:
         random.setstate(value)

@@ -1,8 +1,12 @@
 /**
  * The checkpoints of a notebook, as the kernel told them. Pure but for the requests that it is given the means to make.
  *
- * Law: nothing is kept that the kernel does not know, and where the history did not merely grow, all of it is read again.
+ * Of a long history the newest are read first, and older ones when somebody wants to see them.
+ * Law: nothing is kept that the kernel does not know, and where the history did not merely grow, it is read again.
  */
+
+const FIRST_PAGE = 100; // checkpoints: what several screens show
+const NEXT_PAGES = 4; // times what is there: few requests, however long the history is
 
 export class History {
   /** `request(content)` resolves with the reply of the kernel, and rejects where that is an error. */
@@ -14,12 +18,42 @@ export class History {
     this.head = null;
     this.branch = null;
     this.laneCount = 1;
+    this.total = 0; // checkpoints that there are, also those that were not read
+    this.wanted = FIRST_PAGE; // how many to read; 0: all
   }
 
-  /** Brings it up to date; with `everything`, reads all of it again. */
-  async update(everything) {
-    if (!everything && this.rows.length && ((await this.isCurrent()) || (await this.grow()))) return;
-    const log = await this.request({ operation: 'log', all: true, limit: 0, graph: true });
+  /** Whether all of it was read. */
+  get isWhole() {
+    return this.rows.length >= this.total;
+  }
+
+  /**
+   * Brings it up to date; with `everything`, reads again all that was read. `news` is a log that the kernel sent unasked,
+   * with the id since which it tells: where it continues what is here, nothing is asked.
+   */
+  async update(everything, news = null) {
+    if (!everything && this.rows.length) {
+      if (news && news.since === this.rows[0].checkpoint.id && this.extend(news)) return;
+      if ((await this.isCurrent()) || (await this.grow())) return;
+    }
+    await this.read();
+  }
+
+  /** The next reading of everything brings so many at least; 0: all. Whether that is more than it would have anyhow. */
+  want(count) {
+    if (this.isWhole || !this.wanted || (count && count <= this.wanted)) return false;
+    this.wanted = count && Math.max(count, this.rows.length * NEXT_PAGES);
+    return true;
+  }
+
+  async read() {
+    const log = await this.request({ operation: 'log', all: true, limit: this.wanted, graph: true });
+    const isCut = log.truncated && this.wanted > 0;
+    const hasHead = log.head === null || log.checkpoints.some(({ id }) => id === log.head);
+    if (isCut && (!hasHead || log.total === undefined)) { // it stands far back; an older kernel does not say how many
+      this.wanted = 0;
+      return this.read();
+    }
     this.rows = log.checkpoints.map((checkpoint, index) => ({ checkpoint, ...log.graph.rows[index] }));
     this.laneCount = Math.max(1, log.graph.width);
     this.settle(log);
@@ -54,6 +88,13 @@ export class History {
     } catch {
       return false; // another store
     }
+    return this.extend(log);
+  }
+
+  /** Puts what a log since the newest checkpoint tells on top, where it is one line; else false. */
+  extend(log) {
+    const top = this.rows[0].checkpoint;
+    if (this.head !== top.id || log.truncated) return false;
     const fresh = log.checkpoints;
     if (!fresh.length || fresh[0].id !== log.head) return false;
     const parents = [...fresh.slice(1), top];
@@ -66,6 +107,8 @@ export class History {
   }
 
   settle(log) {
+    this.total = log.total ?? this.rows.length;
+    if (this.wanted) this.wanted = Math.max(FIRST_PAGE, this.rows.length);
     this.head = log.head;
     this.branch = log.branch;
     this.positions = new Map(this.rows.map((row, index) => [row.checkpoint.id, index]));

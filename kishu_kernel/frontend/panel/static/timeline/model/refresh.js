@@ -5,10 +5,14 @@
  * has better things to do.
  */
 export class Refresher {
-  /** `read(everything)` brings all up to date; with true, where more may have changed than that cells have run. */
+  /**
+   * `read(everything, news)` brings all up to date; with true, where more may have changed than that cells have run.
+   * `news`: what the kernel sent with the notice, if nothing else is to be read.
+   */
   constructor(read) {
     this.read = read;
     this.everything = false; // the next reading must be of everything
+    this.news = null;
     this.again = false; // something changed during the present one
     this.running = null;
     this.isVisible = true;
@@ -17,14 +21,18 @@ export class Refresher {
   }
 
   /** The kernel says that something has changed. */
-  changed(everything = false) {
+  changed(everything = false, news = null) {
     this.everything ||= everything;
     this.missed = !this.isVisible;
-    if (!this.missed) this.refresh();
+    if (this.missed) return;
+    this.news = this.running ? null : news;
+    this.refresh();
   }
 
-  setVisible(isVisible) {
+  /** With `missed`, it may not have been told of all changes meanwhile. */
+  setVisible(isVisible, missed = false) {
     this.isVisible = isVisible;
+    this.missed ||= missed;
     if (this.missed && isVisible) this.changed();
   }
 
@@ -46,9 +54,10 @@ export class Refresher {
 
   async untilCurrent() {
     do {
-      const { everything } = this;
+      const { everything, news } = this;
       this.again = this.everything = false;
-      await this.read(everything);
+      this.news = null;
+      await this.read(everything, news);
     } while (this.again && !this.stopped);
   }
 }

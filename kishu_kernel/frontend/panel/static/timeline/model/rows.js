@@ -17,7 +17,7 @@ export function rowState(items, index, { history, selection, isComplete }, now =
     isFirstOfTwo: id === selection.first,
     beginsSession: isComplete && beginsSession(items, index),
     position: index + 1,
-    count: items.length,
+    count: isComplete ? Math.max(history.total, items.length) : items.length,
     indent: graphWidth(history.laneCount),
     branch: history.branch,
     age: formatAge(timestamp, now),

@@ -11,6 +11,10 @@ export function visibleRange(scrollTop, clientHeight, count) {
   };
 }
 
+/** How many rows must be there, so that none is missing where it is scrolled to. */
+export const rowsNeeded = (scrollTop, clientHeight) =>
+  Math.ceil((scrollTop + clientHeight) / ROW_HEIGHT) + OVERSCAN;
+
 /** What is at the upper edge: the index of the row, and how much of it is hidden. Null at the top of the list. */
 export function anchorAt(scrollTop) {
   if (scrollTop <= 0) return null;

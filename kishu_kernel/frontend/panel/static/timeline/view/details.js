@@ -10,6 +10,7 @@ export class Details {
   constructor(panel) {
     this.panel = panel;
     this.shown = null; // an id, or "a..b"
+    this.given = null; // the reply to a `show` that came unasked
     this.element = h('section.details', { 'aria-label': 'Details', hidden: true, tabindex: '-1', onkeydown: (event) => {
       if (event.key === 'Escape') (event.stopPropagation(), panel.closeDetails());
     } });
@@ -32,7 +33,10 @@ export class Details {
     if (!known) return this.close();
     this.look = this.lookOf(id);
     if (this.shown !== id) this.fill(id, this.heading(known), h('div'));
-    const reply = await this.panel.ask({ operation: 'show', target: id }, () => this.shown === id);
+    const { given } = this;
+    this.given = null; // later it may no longer be what the kernel would tell
+    const isThis = given?.status === 'ok' && given.checkpoint.id === id;
+    const reply = isThis ? given : await this.panel.ask({ operation: 'show', target: id }, () => this.shown === id);
     if (!reply || this.shown !== id) return;
     const state = drawState(reply, this.panel.root, (name) => this.panel.search(`variable:${name}`));
     this.fill(id, this.heading({ ...known, ...reply.checkpoint }), state);

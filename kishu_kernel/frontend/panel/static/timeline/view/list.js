@@ -2,7 +2,7 @@
 
 import { listTarget } from '../model/keys.js';
 import { rowKey, rowState } from '../model/rows.js';
-import { anchorAt, ROW_HEIGHT, rowsPerPage, scrollToAnchor, scrollToReveal, visibleRange } from '../model/viewport.js';
+import { anchorAt, ROW_HEIGHT, rowsNeeded, rowsPerPage, scrollToAnchor, scrollToReveal, visibleRange } from '../model/viewport.js';
 import { h } from './elements.js';
 import { Graph } from './graph.js';
 import { drawRow } from './row.js';
@@ -11,7 +11,8 @@ export class StateList {
   /**
    * Args:
    *   history, selection: what is shown.
-   *   on: {click(id), move(id), open(id)}: a row was clicked, a key moved the selection, Enter was pressed on a row.
+   *   on: {click(id), move(id), open(id), missing(count)}: a row was clicked, a key moved the selection, Enter was
+   *     pressed on a row, so many rows are needed to fill what is seen.
    */
   constructor(history, selection, on) {
     this.history = history;
@@ -48,7 +49,8 @@ export class StateList {
     this.items = items;
     this.isComplete = isComplete;
     this.positions = new Map(items.map((item, index) => [item.row.checkpoint.id, index]));
-    this.space.style.height = `${items.length * ROW_HEIGHT}px`;
+    const count = isComplete ? Math.max(this.history.total, items.length) : items.length;
+    this.space.style.height = `${count * ROW_HEIGHT}px`; // also of what was not read yet
     if (anchorId && this.has(anchorId)) {
       this.element.scrollTop = scrollToAnchor(this.positions.get(anchorId), anchor.offset);
     }
@@ -74,6 +76,8 @@ export class StateList {
   draw() {
     const { scrollTop, clientHeight } = this.element;
     const range = visibleRange(scrollTop, clientHeight, this.items.length);
+    const needed = Math.min(rowsNeeded(scrollTop, clientHeight), this.history.total);
+    if (this.isComplete && needed > this.items.length && this.items.length) this.on.missing(needed);
     const drawn = new Map();
     for (let index = range.first; index <= range.last; index++) {
       drawn.set(this.items[index].row.checkpoint.id, this.drawAt(index));

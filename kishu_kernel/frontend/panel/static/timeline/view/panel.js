@@ -34,13 +34,14 @@ export class Panel {
     this.onlyLineage = false;
     this.history = new History((content) => this.request(content));
     this.selection = new Selection();
-    this.refresher = new Refresher((everything) => this.read(everything));
+    this.refresher = new Refresher((everything, news) => this.read(everything, news));
     this.notices = new Notices();
     this.actions = new Actions(this);
     this.list = new StateList(this.history, this.selection, {
       click: (id) => this.choose(id),
       move: (id) => this.moveTo(id),
       open: (id) => this.open(id),
+      missing: (count) => this.readOlder(count),
     });
     this.details = new Details(this);
     this.root = this.build();
@@ -100,15 +101,17 @@ export class Panel {
   start() {
     this.element.replaceChildren(this.root);
     this.unlisten = [
-      this.transport.onChange((everything) => this.refresher.changed(everything)),
+      this.transport.onChange((everything, news) => this.refresher.changed(everything, news)),
       this.transport.onProgress?.((progress) => this.actions.progressed(progress)),
     ];
-    this.ageTimer = setInterval(() => this.list.draw(), AGES_EVERY);
+    this.ageTimer = setInterval(() => this.isSeen && this.list.draw(), AGES_EVERY);
     this.resizing = new ResizeObserver(() => this.resized());
     this.resizing.observe(this.root);
-    const seen = (entries) => this.refresher.setVisible(entries[0].isIntersecting);
-    this.visibility = new IntersectionObserver(seen, { rootMargin: '100px' });
+    const near = (entries) => this.setSeen((this.isNear = entries[0].isIntersecting));
+    this.visibility = new IntersectionObserver(near, { rootMargin: '100px' });
     this.visibility.observe(this.root);
+    this.pageShown = () => this.setSeen(this.isNear);
+    document.addEventListener('visibilitychange', this.pageShown);
     this.refresh(true);
   }
 
@@ -119,7 +122,29 @@ export class Panel {
     clearInterval(this.ageTimer);
     this.resizing.disconnect();
     this.visibility.disconnect();
+    document.removeEventListener('visibilitychange', this.pageShown);
+    this.transport.seen?.(false, false);
     this.root.remove();
+  }
+
+  /** Whether it is on the screen. Who is told so sends nothing meanwhile, so something may be missed. */
+  setSeen(isNear) {
+    const isSeen = isNear && !document.hidden;
+    if (isSeen === this.isSeen) return;
+    const wasSeen = this.isSeen;
+    this.isSeen = isSeen;
+    this.tellSeen();
+    this.refresher.setVisible(isSeen, wasSeen === false && Boolean(this.transport.seen));
+    if (isSeen) this.list.draw();
+  }
+
+  /** Tells the kernel what is of use here, if it does not know. */
+  tellSeen() {
+    const follows = this.selection.followsHead && this.isWide();
+    const told = JSON.stringify([this.isSeen, follows]);
+    if (this.isSeen === undefined || told === this.toldSeen) return;
+    this.toldSeen = told;
+    this.transport.seen?.(this.isSeen, follows);
   }
 
   isWide() {
@@ -160,9 +185,15 @@ export class Panel {
     return this.refresher.refresh(everything);
   }
 
-  async read(everything) {
+  /** Older states are wanted: so many in all, or with 0 every one. */
+  readOlder(count) {
+    if (this.history.want(count)) this.refresh(true);
+  }
+
+  async read(everything, news) {
     try {
-      await this.history.update(everything);
+      await this.history.update(everything, news);
+      this.details.given = news?.state;
     } catch (error) {
       const again = ['Try again', () => this.refresh(true)];
       if (!this.isDestroyed) this.notices.tell('error', asSentence(error.message), [], [again]);
@@ -178,6 +209,7 @@ export class Panel {
     selection.headMoved(history.head);
     this.renderDetails(head);
     this.actions.headMoved(history.head);
+    if (this.text || this.onlyLineage) this.readOlder(0); // drawn again when it is there
     const items = search(history, this.text, this.onlyLineage);
     list.element.hidden = !items.length; // first: how many rows are drawn depends on its height
     list.show(items, !this.text && !this.onlyLineage);
@@ -190,6 +222,7 @@ export class Panel {
 
   /** Until a person selects, the details are those of the head, where there is room for them beside the list. */
   renderDetails(head) {
+    this.tellSeen();
     if (!this.selection.followsHead) this.details.update();
     else if (this.isWide() && head) this.details.update(head.id);
     else this.details.close();
@@ -197,18 +230,19 @@ export class Panel {
 
   /** Where the session stands, and how many states there are. */
   describePosition(head) {
-    const { branch, rows } = this.history;
+    const { branch, rows, total } = this.history;
     if (!rows.length) return [];
     const parts = head
       ? [h('span', {}, 'HEAD'), h('strong', {}, cellLabel(head))]
       : [h('span', {}, 'HEAD is before the first cell')];
     if (head && branch) parts.push(h('span.label.branch.current', {}, icon('branch'), branch));
     const found = this.text || this.onlyLineage ? `${this.list.items.length} of ` : '';
-    return [...parts, h('span.quiet.count', {}, found + countOf(rows.length, 'state'))];
+    return [...parts, h('span.quiet.count', {}, found + countOf(total, 'state'))];
   }
 
   /** What stands in the place of an empty list. */
   describeEmptiness() {
+    if (!this.history.isWhole) return [h('p', {}, 'Looking through older states …')];
     if (this.history.rows.length) {
       return [h('p', {}, `Nothing found for “${this.text}”.`), button('Show all', () => this.search(''))];
     }
@@ -314,7 +348,7 @@ export class Panel {
     this.list.element.scrollTop = 0;
     this.render();
     if (!this.text) this.list.reveal(this.selection.selected);
-    this.notices.say(this.text ? `${this.list.items.length} found` : 'All states');
+    if (this.history.isWhole) this.notices.say(this.text ? `${this.list.items.length} found` : 'All states');
   }
 
   focusSearch() {

@@ -1,0 +1,99 @@
+"""The two twins of what a walk is made of: in Python, and in C (`process.native`).
+
+Law: both write the same bytes and find the same links. The one in Python is the judge, and used where there is no
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import xxhash
+
+from kishu_kernel.process.native import WALKER
+
+
+class Links(Protocol):
+    """Numbers of objects, by their ids."""
+
+    def get(self, key: int, /) -> int | None:
+        """The number; None if the object was not met."""
+
+    def items(self) -> Iterable[tuple[int, int]]:
+        """Pairs of id and number, in the order in which they were met."""
+
+    def __getitem__(self, key: int, /) -> int: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __len__(self) -> int: ...
+
+
+class Parts(list[bytes]):
+    """What a walk writes. Its length grows with it."""
+
+    def since(self, place: int) -> bytes:
+        """What was written since `len` gave this."""
+        return b"".join(self[place:])
+
+    def digest(self) -> bytes:
+        """xxh3-128 of all that was written."""
+        return xxhash.xxh3_128_digest(b"".join(self))
+
+
+def claim(owners: dict[int, int], links: Links, position: int) -> set[int]:
+    """The positions that own some of these links. What nobody owns is from now on this one's."""
+    found = set()
+    for key, _ in links.items():
+        other = owners.setdefault(key, position)
+        if other != position:
+            found.add(other)
+    return found
+
+
+def join(owners: dict[int, int], links: Links, position: int) -> bytes:
+    """How these links lead to what others own, in the order in which they were met. The rest is this one's now."""
+    joints = []
+    for key, number in links.items():
+        other, first = owner_in(owners.setdefault(key, (position << _NUMBER_BITS) + number + _HALF))
+        if other != position:
+            joints.append((number < 0, abs(number), number, other, first))
+    return b"|".join(b"%d:%d>%d;" % joint[2:] for joint in sorted(joints))
+
+
+def owner_in(found: int) -> tuple[int, int]:
+    """What `join` notes of an owner: its position, and its number for the object."""
+    return found >> _NUMBER_BITS, (found & ((1 << _NUMBER_BITS) - 1)) - _HALF
+
+
+_NUMBER_BITS = 40
+_HALF = 1 << (_NUMBER_BITS - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """One of the two.
+
+    Attributes:
+        run: the loop of a walk; None: `Walk` has it.
+    """
+
+    parts: Callable[[], Any]
+    memo: Callable[..., Any]
+    stack: Callable[[], Any]
+    claim: Callable[[Any, Links, int], set[int]]
+    join: Callable[[Any, Links, int], bytes]
+    run: Callable[[Any, Any, list[Any] | None, type[BaseException]], None] | None
+
+
+PURE = Twin(Parts, dict, list, claim, join, None)
+
+NATIVE = (
+    None if WALKER is None else Twin(WALKER.Parts, WALKER.Memo, WALKER.Stack, WALKER.claim, WALKER.join, WALKER.run)
+)
+"""None where there is none, or it is not wanted."""
+
+
+def chosen() -> Twin:
+    """The twin that walks are made of here."""
+    return PURE if NATIVE is None else NATIVE

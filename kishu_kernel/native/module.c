@@ -1,0 +1,101 @@
+/* The module `kishu_kernel.native.walker`. */
+#include "native.h"
+
+#ifndef KISHU_SOURCES /* the digest of the sources that it is built from (process/native_sources.py) */
+#error "build it by hatch_build.py, which says from which sources"
+#endif
+
+PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream, *copyreg_newobj;
+
+/* digest(data): XXH3-64 of at most 240 bytes; for the tests. */
+static PyObject *
+short_digest(PyObject *Py_UNUSED(module), PyObject *data)
+{
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+        return NULL;
+    }
+    PyObject *found = NULL;
+    if (view.len > XXH3_MOST) {
+        PyErr_SetString(PyExc_ValueError, "longer inputs are the xxhash module's");
+    }
+    else {
+        found = PyLong_FromUnsignedLongLong(xxh3_64(view.buf, (size_t)view.len));
+    }
+    PyBuffer_Release(&view);
+    return found;
+}
+
+static PyMethodDef functions[] = {
+    {"run", (PyCFunction)(void (*)(void))walk_run, METH_FASTCALL, "The loop of a walk."},
+    {"claim", (PyCFunction)(void (*)(void))links_claim, METH_FASTCALL, "Who owns some of these links already."},
+    {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
+    {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
+    {"untouched", attributes_untouched, METH_O, "Whether an instance has no `__dict__` yet, and to ask for it would make one."},
+    {"told_state", told_state, METH_O, "What the `__getstate__` of an instance gives, where that is all of it; else None."},
+    {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
+    {"pickle", (PyCFunction)(void (*)(void))pickle_plain, METH_FASTCALL, "The pickle stream of what is plain."},
+    {"cuts", cuts_find, METH_VARARGS, "Where a stream is cut."},
+    {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
+    {"is_data", (PyCFunction)(void (*)(void))names_is_data, METH_FASTCALL, "Whether it is nothing but plain data."},
+    {"rebound", (PyCFunction)(void (*)(void))names_rebound, METH_FASTCALL, "Names that are bound to other objects."},
+    {"ids_of_others", (PyCFunction)(void (*)(void))names_ids_of_others, METH_FASTCALL, "Ids of objects of other types."},
+    {"bound_among", (PyCFunction)(void (*)(void))names_bound_among, METH_FASTCALL, "Names bound to some of these links."},
+    {"unsorted", (PyCFunction)(void (*)(void))names_unsorted, METH_FASTCALL, "Names that are not in this set yet."},
+    {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},
+    {NULL},
+};
+
+static int
+execute(PyObject *module)
+{
+    PyObject *xxhash = PyImport_ImportModule("xxhash");
+    if (xxhash == NULL) {
+        return -1;
+    }
+    xxh3_128_digest = PyObject_GetAttrString(xxhash, "xxh3_128_digest");
+    xxh3_64_intdigest = PyObject_GetAttrString(xxhash, "xxh3_64_intdigest");
+    xxh3_128_stream = PyObject_GetAttrString(xxhash, "xxh3_128");
+    Py_DECREF(xxhash);
+    PyObject *copyreg = PyImport_ImportModule("copyreg");
+    copyreg_newobj = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
+    Py_XDECREF(copyreg);
+    if (states_begin() < 0) {
+        return -1;
+    }
+    if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL || copyreg_newobj == NULL) {
+        return -1;
+    }
+    PyObject *sources = PyLong_FromUnsignedLongLong(KISHU_SOURCES);
+    if (sources == NULL || PyModule_AddObject(module, "sources", sources) < 0) { /* takes it over, unless it fails */
+        Py_XDECREF(sources);
+        return -1;
+    }
+    return PyModule_AddType(module, &PartsType) < 0 || PyModule_AddType(module, &MemoType) < 0 ||
+                   PyModule_AddType(module, &StackType) < 0
+               ? -1
+               : 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, execute},
+#if PY_VERSION_HEX >= 0x030C0000
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "walker",
+    .m_doc = "The native twin of the walk.",
+    .m_size = 0,
+    .m_methods = functions,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC
+PyInit_walker(void)
+{
+    return PyModuleDef_Init(&definition);
+}

@@ -1,0 +1,234 @@
+/* The native twin of the walk: what its files share. See docs/design/042-native-walker.md.
+ *
+ * Law: it writes the very bytes that the walk in Python writes, and where it does not know better it asks that. No
+ * borrowed reference is used after anything has run that may run code: what is borrowed is read in one go.
+ */
+#ifndef KISHU_NATIVE_H
+#define KISHU_NATIVE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <string.h>
+
+/* -- bytes that grow (buffer.c) --------------------------------------------------------------------- */
+
+typedef struct {
+    char *data;
+    size_t length, capacity;
+} Buffer;
+
+int buffer_grow(Buffer *buffer, size_t more);
+void buffer_free(Buffer *buffer);
+int buffer_put_number(Buffer *buffer, char before, long long number, char after);
+int buffer_put_utf8(Buffer *buffer, PyObject *text);
+
+static inline int
+buffer_reserve(Buffer *buffer, size_t more)
+{
+    return buffer->capacity - buffer->length >= more ? 0 : buffer_grow(buffer, more);
+}
+
+static inline int
+buffer_put(Buffer *buffer, const void *data, size_t length)
+{
+    if (buffer_reserve(buffer, length) < 0) {
+        return -1;
+    }
+    if (length) {
+        memcpy(buffer->data + buffer->length, data, length);
+    }
+    buffer->length += length;
+    return 0;
+}
+
+/* -- memory that is read soon ------------------------------------------------------------------------ */
+
+#define AHEAD 24
+
+static inline void
+fetch(const void *place)
+{
+#if defined(__GNUC__)
+    __builtin_prefetch(place); /* no access: any address will do */
+    __builtin_prefetch((const char *)place + 64);
+#endif
+}
+
+/* -- the twins of `Parts`, `Memo` and `Stack` (parts.c, memo.c, stack.c) ---------------------------- */
+
+typedef struct {
+    PyObject_HEAD
+    Buffer buffer;
+    size_t flushed;
+    PyObject *hasher; /* takes what was flushed; NULL: nothing was */
+} Parts;
+
+typedef struct {
+    uintptr_t key; /* 0: the slot is free */
+    int64_t value;
+} Slot;
+
+typedef struct {
+    PyObject_HEAD
+    Slot *slots;
+    size_t mask; /* slots less one; 0: there are none */
+    Py_ssize_t count;
+} Memo;
+
+typedef struct {
+    PyObject_HEAD
+    PyObject **items;
+    Py_ssize_t count, capacity;
+} Stack;
+
+extern PyTypeObject PartsType, MemoType, StackType;
+
+int parts_flush(Parts *parts);
+
+Slot *memo_find(Memo *memo, uintptr_t key);
+int memo_insert(Memo *memo, uintptr_t key, int64_t value); /* `key` must not be there */
+Memo *memo_from(PyObject *links);                          /* a new reference, of a Memo or of a dict */
+
+int stack_grow(Stack *stack, Py_ssize_t more);
+
+static inline int
+stack_reserve(Stack *stack, Py_ssize_t more)
+{
+    return stack->capacity - stack->count >= more ? 0 : stack_grow(stack, more);
+}
+
+/* Room must have been reserved. */
+static inline void
+stack_push(Stack *stack, PyObject *item)
+{
+    stack->items[stack->count++] = Py_NewRef(item);
+}
+
+PyObject *links_claim(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *links_join(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* -- digests (xxh3.c, module.c) --------------------------------------------------------------------- */
+
+#define XXH3_MOST 240
+
+uint64_t xxh3_64(const uint8_t *data, size_t length); /* of at most XXH3_MOST bytes */
+
+typedef struct {
+    uint64_t low, high;
+} Wide;
+
+Wide multiply_wide(uint64_t one, uint64_t other);
+
+extern PyObject *xxh3_128_digest, *xxh3_64_intdigest, *xxh3_128_stream, *copyreg_newobj;
+
+int put_digest(Buffer *buffer, const char *data, size_t length);
+
+/* -- attributes of instances, without making a `__dict__` (attributes.c) ---------------------------- */
+
+#define INLINE_MOST 30
+
+typedef struct {
+    PyObject *dict;    /* a new reference, where they stand in one; else NULL */
+    int shared;        /* something else holds it, too, or it is of a class of its own */
+    Py_ssize_t count;  /* of those that stand in the instance; names and values are borrowed */
+    PyObject *names[INLINE_MOST], *values[INLINE_MOST];
+} Attributes;
+
+int attributes_readable(PyTypeObject *kind);
+int attributes_read(PyObject *obj, Attributes *found);
+int attributes_are_inline(PyObject *obj);
+PyObject *attributes_peek(PyObject *module, PyObject *obj);
+PyObject *attributes_untouched(PyObject *module, PyObject *obj);
+PyObject *attributes_settle(PyObject *module, PyObject *objects);
+
+/* -- how content is written (atoms.c, sequences.c, sets.c) ------------------------------------------ */
+
+#define LONG_SEQUENCE 2048 /* as `sequence_cache.LONG` */
+#define HEAVY_BYTES (64 << 20)
+
+enum { PLAIN_NONE = 1, PLAIN_BOOL = 2, PLAIN_INT = 4, PLAIN_FLOAT = 8, PLAIN_STR = 16, PLAIN_BYTES = 32, PLAIN_COMPLEX = 64 };
+
+static inline int
+plain_kind(PyObject *obj)
+{
+    PyTypeObject *kind = Py_TYPE(obj);
+    if (kind == &PyUnicode_Type) {
+        return PLAIN_STR;
+    }
+    if (kind == &PyLong_Type) {
+        return PLAIN_INT;
+    }
+    if (kind == &PyFloat_Type) {
+        return PLAIN_FLOAT;
+    }
+    if (obj == Py_None) {
+        return PLAIN_NONE;
+    }
+    if (kind == &PyBool_Type) {
+        return PLAIN_BOOL;
+    }
+    if (kind == &PyBytes_Type) {
+        return PLAIN_BYTES;
+    }
+    return kind == &PyComplex_Type ? PLAIN_COMPLEX : 0;
+}
+
+enum { FAILED = -1, NOT_PLAIN = 0, WRITTEN = 1, ASK_PYTHON = 2 };
+
+int write_atom(Buffer *out, PyObject *obj); /* NOT_PLAIN: it is no atom */
+int write_text(Buffer *out, char tag, const char *data, size_t length);
+int write_repr(Buffer *out, PyObject *obj);
+int write_plain(Buffer *out, Buffer *scratch, PyObject *const *items, Py_ssize_t count);
+int write_set(Buffer *out, Buffer *scratch, PyObject *set);
+
+/* -- the loop (walk.c, kinds.c) --------------------------------------------------------------------- */
+
+typedef struct {
+    PyTypeObject *kind;
+    PyObject *handler;   /* NULL: not asked for yet */
+    PyObject *reference; /* bytes: all that a visit of this class itself adds; NULL: not known */
+    char harmless;       /* its metaclass runs no code; asked once a metaclass */
+    char simple;         /* 1: an instance is its attributes; 2: and is a value */
+    char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value */
+    char state;          /* 1: its own `__getstate__` tells an instance; 2: a library's file of ours does */
+    char is_array;
+    PyObject **names;    /* of the last instance; strong references */
+    Py_ssize_t names_count;
+    char *text; /* how these names are written */
+    size_t text_length;
+} Kind;
+
+typedef struct {
+    Kind **slots;
+    size_t mask, count;
+    Kind *last;
+} Kinds;
+
+Kind *kinds_get(Kinds *kinds, PyTypeObject *kind);
+void kinds_free(Kinds *kinds);
+int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *names, Py_ssize_t count);
+
+PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
+int states_begin(void);
+
+PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* -- payloads (pickle.c, cuts.c) ---------------------------------------------------------------------------- */
+
+PyObject *cuts_find(PyObject *module, PyObject *arguments);
+PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
+/* -- the audit hook (audit.c) ----------------------------------------------------------------------- */
+
+PyObject *audit_hear(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+/* -- names, without a walk (names.c) ----------------------------------------------------------------- */
+
+PyObject *names_ids_of_others(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *names_is_data(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *names_bound_among(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *names_unsorted(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *names_rebound(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+#endif

@@ -1,0 +1,620 @@
+/* The native twin of pickle's pickler, for what is plain: Python's own containers, atoms, and instances that are their
+ * attributes.
+ *
+ * Law: it writes the very bytes that the pickler writes (protocol 5), frames included; where it does not know how, it
+ * gives up, and the pickler does all of it. Nothing runs meanwhile that may run code: so what is reached stays as it is,
+ * and borrowed references are good.
+ */
+#include "native.h"
+
+#define FRAME_TARGET (64 * 1024)
+#define FRAME_LEAST 4
+#define FRAME_HEADER 9
+#define BATCH 1000
+#define DEEPEST 200 /* what is nested deeper is left to the pickler, which looks at Python's own limit */
+
+enum {
+    MARK = '(', STOP = '.', POP = '0', POP_MARK = '1', APPEND = 'a', APPENDS = 'e', SETITEM = 's', SETITEMS = 'u',
+    EMPTY_LIST = ']', EMPTY_DICT = '}', EMPTY_TUPLE = ')', TUPLE = 't', TUPLE1 = 0x85, EMPTY_SET = 0x8f, ADDITEMS = 0x90,
+    FROZENSET = 0x91, STACK_GLOBAL = 0x93, MEMOIZE = 0x94, FRAME = 0x95, NEWOBJ = 0x81, BUILD = 'b', REDUCE = 'R',
+};
+
+typedef struct {
+    PyObject *stream; /* grows, and is given away as it is: what is large is not copied once more */
+    Buffer out;       /* what stands in it */
+    size_t frame; /* where the header of the open frame stands, and 1; 0: none is open */
+    int framing;
+    Memo *memo;      /* the numbers of objects that may be met again */
+    int64_t numbered; /* and how many objects have one, met again or not */
+    PyObject *ways;   /* type -> how it is written: (module, name, object[, arguments of a call of it]); None: it cannot be */
+    PyTypeObject *unknown; /* a type that is not among them */
+    PyTypeObject *last;
+    PyObject *last_way;
+    int depth;
+} Pickling;
+
+/* -- bytes ------------------------------------------------------------------------------------------ */
+
+static void
+close_frame(Pickling *p)
+{
+    if (p->frame == 0) {
+        return;
+    }
+    char *start = p->out.data + p->frame - 1;
+    uint64_t length = p->out.length - (p->frame - 1) - FRAME_HEADER;
+    if (length >= FRAME_LEAST) {
+        *start = (char)FRAME;
+        for (int place = 0; place < 8; place++) {
+            start[1 + place] = (char)(length >> (8 * place));
+        }
+    }
+    else {
+        memmove(start, start + FRAME_HEADER, (size_t)length);
+        p->out.length -= FRAME_HEADER;
+    }
+    p->frame = 0;
+}
+
+/* Between two objects. */
+static inline void
+boundary(Pickling *p)
+{
+    if (p->frame && p->out.length - (p->frame - 1) - FRAME_HEADER >= FRAME_TARGET) {
+        close_frame(p);
+    }
+}
+
+static int
+grow(Pickling *p, size_t more)
+{
+    size_t capacity = p->out.capacity + p->out.capacity / 2, wanted = p->out.length + more;
+    capacity = capacity < wanted ? wanted + 256 : capacity;
+    if (capacity > PY_SSIZE_T_MAX / 2 || _PyBytes_Resize(&p->stream, (Py_ssize_t)capacity) < 0) {
+        if (p->stream != NULL) {
+            PyErr_NoMemory();
+        }
+        return FAILED;
+    }
+    p->out.data = PyBytes_AS_STRING(p->stream);
+    p->out.capacity = capacity;
+    return WRITTEN;
+}
+
+static inline int
+put(Pickling *p, const void *data, size_t length)
+{
+    size_t more = length + FRAME_HEADER;
+    if (p->out.capacity - p->out.length < more && grow(p, more) < 0) {
+        return FAILED;
+    }
+    if (p->framing && p->frame == 0) {
+        p->frame = p->out.length + 1;
+        p->out.length += FRAME_HEADER;
+    }
+    memcpy(p->out.data + p->out.length, data, length);
+    p->out.length += length;
+    return WRITTEN;
+}
+
+static inline int
+put_code(Pickling *p, int code)
+{
+    char byte = (char)code;
+    return put(p, &byte, 1);
+}
+
+/* A code, and a number in so many bytes. */
+static inline int
+put_number(Pickling *p, int code, uint64_t number, int bytes)
+{
+    char data[FRAME_HEADER] = {(char)code};
+    for (int place = 0; place < bytes; place++) {
+        data[1 + place] = (char)(number >> (8 * place));
+    }
+    return put(p, data, (size_t)bytes + 1);
+}
+
+/* -- objects that are met again ---------------------------------------------------------------------- */
+
+/* Only what something else refers to, too, can be met again: of all others, only the number is taken. */
+static inline int
+memoize(Pickling *p, PyObject *obj)
+{
+    if (put_code(p, MEMOIZE) < 0 || (Py_REFCNT(obj) > 1 && memo_insert(p->memo, (uintptr_t)obj, p->numbered) < 0)) {
+        return FAILED;
+    }
+    p->numbered++;
+    return WRITTEN;
+}
+
+static inline int
+put_again(Pickling *p, const Slot *slot)
+{
+    return slot->value < 256 ? put_number(p, 'h', (uint64_t)slot->value, 1) : put_number(p, 'j', (uint64_t)slot->value, 4);
+}
+
+static inline Slot *
+met(Pickling *p, PyObject *obj)
+{
+    return Py_REFCNT(obj) > 1 ? memo_find(p->memo, (uintptr_t)obj) : NULL;
+}
+
+/* -- atoms -------------------------------------------------------------------------------------------- */
+
+/* One of more than 64 bits. By C alone: what the collector tracks might start a collection. */
+static int
+save_large_int(Pickling *p, PyObject *obj, int negative)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    Py_ssize_t length = PyLong_AsNativeBytes(obj, NULL, 0, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
+#else
+    Py_ssize_t length = (Py_ssize_t)(_PyLong_NumBits(obj) / 8 + 1);
+#endif
+    if (length <= 0 || length > 0x7fffffff) {
+        return length < 0 ? FAILED : NOT_PLAIN;
+    }
+    unsigned char *data = PyMem_Malloc((size_t)length);
+    if (data == NULL) {
+        PyErr_NoMemory();
+        return FAILED;
+    }
+#if PY_VERSION_HEX >= 0x030D0000
+    int done = PyLong_AsNativeBytes(obj, data, length, Py_ASNATIVEBYTES_LITTLE_ENDIAN) < 0 ? FAILED : WRITTEN;
+#else
+    int done = _PyLong_AsByteArray((PyLongObject *)obj, data, (size_t)length, 1, 1) < 0 ? FAILED : WRITTEN;
+#endif
+    if (done == WRITTEN && negative && data[length - 1] == 0xff && data[length - 2] & 0x80) {
+        length--; /* the byte before it has the sign, too */
+    }
+    if (done == WRITTEN) {
+        done = length < 256 ? put_number(p, 0x8a, (uint64_t)length, 1) : put_number(p, 0x8b, (uint64_t)length, 4);
+    }
+    done = done == WRITTEN ? put(p, data, (size_t)length) : done;
+    PyMem_Free(data);
+    return done;
+}
+
+static int
+save_int(Pickling *p, PyObject *obj)
+{
+    int overflow = 0;
+    long long value = PyLong_AsLongLongAndOverflow(obj, &overflow);
+    if (overflow) {
+        return save_large_int(p, obj, overflow < 0);
+    }
+    if (value <= 0x7fffffffLL && value >= -0x7fffffffLL - 1) {
+        uint32_t bits = (uint32_t)(int32_t)value;
+        return bits < 1 << 8 ? put_number(p, 'K', bits, 1) : bits < 1 << 16 ? put_number(p, 'M', bits, 2) : put_number(p, 'J', bits, 4);
+    }
+    int bytes = 8;
+    while (bytes > 1 && value >> (8 * bytes - 9) == (value < 0 ? -1 : 0)) { /* the last bit is that of the sign */
+        bytes--;
+    }
+    char data[10] = {(char)0x8a, (char)bytes};
+    for (int place = 0; place < bytes; place++) {
+        data[2 + place] = (char)((uint64_t)value >> (8 * place));
+    }
+    return put(p, data, (size_t)bytes + 2);
+}
+
+static int
+save_float(Pickling *p, PyObject *obj)
+{
+    double value = PyFloat_AS_DOUBLE(obj);
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    char data[9] = {'G'};
+    for (int place = 0; place < 8; place++) {
+        data[1 + place] = (char)(bits >> (56 - 8 * place));
+    }
+    return put(p, data, sizeof(data));
+}
+
+/* Text, or bytes: codes for short, usual and very long ones. */
+static int
+put_long(Pickling *p, const unsigned char *codes, const char *data, size_t length)
+{
+    int large = length >= FRAME_TARGET;
+    if (large) { /* stands outside of all frames */
+        close_frame(p);
+        p->framing = 0;
+    }
+    int width = length < 256 ? 1 : length <= 0xffffffffu ? 4 : 8;
+    int done = put_number(p, codes[width == 1 ? 0 : width == 4 ? 1 : 2], length, width);
+    done = done < 0 ? done : put(p, data, length);
+    p->framing = 1;
+    return done;
+}
+
+static int
+save_text(Pickling *p, PyObject *obj)
+{
+    static const unsigned char codes[] = {0x8c, 'X', 0x8d};
+    int done;
+    if (PyUnicode_IS_COMPACT_ASCII(obj)) {
+        done = put_long(p, codes, PyUnicode_DATA(obj), (size_t)PyUnicode_GET_LENGTH(obj));
+    }
+    else {
+        PyObject *encoded = PyUnicode_AsEncodedString(obj, "utf-8", "surrogatepass"); /* keeps nothing in the text */
+        if (encoded == NULL) {
+            return FAILED;
+        }
+        done = put_long(p, codes, PyBytes_AS_STRING(encoded), (size_t)PyBytes_GET_SIZE(encoded));
+        Py_DECREF(encoded);
+    }
+    return done < 0 ? done : memoize(p, obj);
+}
+
+static int
+save_bytes(Pickling *p, PyObject *obj)
+{
+    static const unsigned char codes[] = {'C', 'B', 0x8e};
+    int done = put_long(p, codes, PyBytes_AS_STRING(obj), (size_t)PyBytes_GET_SIZE(obj));
+    return done < 0 ? done : memoize(p, obj);
+}
+
+/* -- containers --------------------------------------------------------------------------------------- */
+
+static int save(Pickling *p, PyObject *obj);
+
+#define TRY(step)          \
+    do {                   \
+        int done = (step); \
+        if (done <= 0) {   \
+            return done;   \
+        }                  \
+    } while (0)
+
+static int
+save_list(Pickling *p, PyObject *list)
+{
+    Py_ssize_t size = PyList_GET_SIZE(list);
+    TRY(put_code(p, EMPTY_LIST));
+    TRY(memoize(p, list));
+    if (size == 1) {
+        TRY(save(p, PyList_GET_ITEM(list, 0)));
+        return put_code(p, APPEND);
+    }
+    for (Py_ssize_t place = 0; place < size;) {
+        Py_ssize_t stop = size - place < BATCH ? size : place + BATCH;
+        TRY(put_code(p, MARK));
+        for (; place < stop; place++) {
+            if (place + AHEAD < size) {
+                fetch(PyList_GET_ITEM(list, place + AHEAD));
+            }
+            TRY(save(p, PyList_GET_ITEM(list, place)));
+        }
+        TRY(put_code(p, APPENDS));
+    }
+    return WRITTEN;
+}
+
+static int
+save_tuple(Pickling *p, PyObject *tuple)
+{
+    Py_ssize_t size = PyTuple_GET_SIZE(tuple);
+    if (size == 0) {
+        return put_code(p, EMPTY_TUPLE);
+    }
+    if (size > 3) {
+        TRY(put_code(p, MARK));
+    }
+    for (Py_ssize_t place = 0; place < size; place++) {
+        TRY(save(p, PyTuple_GET_ITEM(tuple, place)));
+    }
+    Slot *slot = met(p, tuple);
+    if (slot == NULL) {
+        TRY(put_code(p, size > 3 ? TUPLE : TUPLE1 + (int)size - 1));
+        return memoize(p, tuple);
+    }
+    if (size > 3) { /* it holds itself */
+        TRY(put_code(p, POP_MARK));
+    }
+    for (Py_ssize_t place = 0; size <= 3 && place < size; place++) {
+        TRY(put_code(p, POP));
+    }
+    return put_again(p, slot);
+}
+
+/* What stands in a dictionary that was just written as an empty one. */
+static int
+save_pairs(Pickling *p, PyObject *dict)
+{
+    PyObject *key, *value;
+    Py_ssize_t place = 0, size = PyDict_GET_SIZE(dict);
+    if (size == 1) {
+        PyDict_Next(dict, &place, &key, &value);
+        TRY(save(p, key));
+        TRY(save(p, value));
+        return put_code(p, SETITEM);
+    }
+    int batch = size ? BATCH : 0;
+    while (batch == BATCH) { /* after the last full one comes an empty one */
+        batch = 0;
+        TRY(put_code(p, MARK));
+        while (batch < BATCH && PyDict_Next(dict, &place, &key, &value)) {
+            TRY(save(p, key));
+            TRY(save(p, value));
+            batch++;
+        }
+        TRY(put_code(p, SETITEMS));
+    }
+    return WRITTEN;
+}
+
+static int
+save_dict(Pickling *p, PyObject *dict)
+{
+    TRY(put_code(p, EMPTY_DICT));
+    TRY(memoize(p, dict));
+    return save_pairs(p, dict);
+}
+
+static PyObject *
+next_in(PySetObject *set, Py_ssize_t *place)
+{
+    while (*place <= set->mask) {
+        setentry *entry = &set->table[(*place)++];
+        if (*place + AHEAD <= set->mask) {
+            fetch(set->table[*place + AHEAD].key);
+        }
+        if (entry->key != NULL && entry->hash != -1) {
+            return entry->key;
+        }
+    }
+    return NULL;
+}
+
+static int
+save_set(Pickling *p, PyObject *set)
+{
+    Py_ssize_t place = 0;
+    TRY(put_code(p, EMPTY_SET));
+    TRY(memoize(p, set));
+    int batch = PySet_GET_SIZE(set) ? BATCH : 0;
+    while (batch == BATCH) {
+        PyObject *item;
+        batch = 0;
+        TRY(put_code(p, MARK));
+        while (batch < BATCH && (item = next_in((PySetObject *)set, &place)) != NULL) {
+            TRY(save(p, item));
+            batch++;
+        }
+        TRY(put_code(p, ADDITEMS));
+    }
+    return WRITTEN;
+}
+
+static int
+save_frozenset(Pickling *p, PyObject *set)
+{
+    PyObject *item;
+    Py_ssize_t place = 0;
+    TRY(put_code(p, MARK));
+    while ((item = next_in((PySetObject *)set, &place)) != NULL) {
+        TRY(save(p, item));
+    }
+    Slot *slot = met(p, set);
+    if (slot != NULL) {
+        TRY(put_code(p, POP_MARK));
+        return put_again(p, slot);
+    }
+    TRY(put_code(p, FROZENSET));
+    return memoize(p, set);
+}
+
+/* -- instances ---------------------------------------------------------------------------------------- */
+
+/* What goes by its name. */
+static int
+save_global(Pickling *p, PyObject *module, PyObject *name, PyObject *obj)
+{
+    boundary(p);
+    Slot *slot = met(p, obj);
+    if (slot != NULL) {
+        return put_again(p, slot);
+    }
+    TRY(save(p, module));
+    TRY(save(p, name));
+    TRY(put_code(p, STACK_GLOBAL));
+    return memoize(p, obj);
+}
+
+static int
+save_type(Pickling *p, PyObject *way, PyObject *kind)
+{
+    PyObject *named = PyTuple_GET_ITEM(way, 2);
+    if (PyTuple_GET_SIZE(way) == 3) {
+        return save_global(p, PyTuple_GET_ITEM(way, 0), PyTuple_GET_ITEM(way, 1), named);
+    }
+    boundary(p);
+    Slot *slot = met(p, kind);
+    if (slot != NULL) {
+        return put_again(p, slot);
+    }
+    TRY(save_global(p, PyTuple_GET_ITEM(way, 0), PyTuple_GET_ITEM(way, 1), named));
+    TRY(save(p, PyTuple_GET_ITEM(way, 3)));
+    TRY(put_code(p, REDUCE));
+    return memoize(p, kind);
+}
+
+static PyObject *
+way_of(Pickling *p, PyTypeObject *kind)
+{
+    if (p->last != kind) {
+        if (Py_TYPE(kind) != &PyType_Type) { /* its metaclass may have a hash of its own */
+            return NULL;
+        }
+        PyObject *way = PyDict_GetItemWithError(p->ways, (PyObject *)kind);
+        if (way == NULL) {
+            p->unknown = kind;
+            return NULL;
+        }
+        p->last = kind;
+        p->last_way = way;
+    }
+    return PyTuple_Check(p->last_way) ? p->last_way : NULL;
+}
+
+static int
+is_usual(PyObject *name)
+{
+    if (!PyUnicode_CheckExact(name)) {
+        return 0;
+    }
+    int special = PyUnicode_GET_LENGTH(name) > 1 && PyUnicode_READ_CHAR(name, 0) == '_' && PyUnicode_READ_CHAR(name, 1) == '_';
+    return !special; /* among those are the ways in which an instance says how it is to be pickled */
+}
+
+static int
+save_attributes(Pickling *p, const Attributes *found)
+{
+    TRY(put_code(p, EMPTY_DICT));
+    TRY(put_code(p, MEMOIZE));
+    p->numbered++;
+    if (found->dict != NULL) {
+        return save_pairs(p, found->dict);
+    }
+    if (found->count > 1) {
+        TRY(put_code(p, MARK));
+    }
+    for (Py_ssize_t place = 0; place < found->count; place++) {
+        TRY(save(p, found->names[place]));
+        TRY(save(p, found->values[place]));
+    }
+    return put_code(p, found->count > 1 ? SETITEMS : SETITEM);
+}
+
+static int
+has_usual_names(const Attributes *found)
+{
+    PyObject *key, *value;
+    Py_ssize_t place = 0;
+    for (Py_ssize_t name = 0; name < found->count; name++) {
+        if (!is_usual(found->names[name])) {
+            return 0;
+        }
+    }
+    while (found->dict != NULL && PyDict_Next(found->dict, &place, &key, &value)) {
+        if (!is_usual(key)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int
+save_instance(Pickling *p, PyObject *obj)
+{
+    Attributes found;
+    PyObject *way = way_of(p, Py_TYPE(obj));
+    int known = way == NULL ? 0 : attributes_read(obj, &found);
+    if (known <= 0) {
+        return known;
+    }
+    if (found.dict != NULL) {
+        Py_DECREF(found.dict); /* the instance has it, and nothing runs */
+    }
+    int is_empty = found.dict != NULL && PyDict_GET_SIZE(found.dict) == 0;
+    if (found.shared || (is_empty && PY_VERSION_HEX < 0x030B0000) || !has_usual_names(&found)) { /* 3.10 writes an empty one */
+        return NOT_PLAIN;
+    }
+    TRY(save_type(p, way, (PyObject *)Py_TYPE(obj)));
+    boundary(p);
+    TRY(put_code(p, EMPTY_TUPLE));
+    TRY(put_code(p, NEWOBJ));
+    TRY(memoize(p, obj));
+    if (is_empty || (found.dict == NULL && found.count == 0)) {
+        return WRITTEN;
+    }
+    boundary(p);
+    TRY(save_attributes(p, &found));
+    return put_code(p, BUILD);
+}
+
+/* -- any object --------------------------------------------------------------------------------------- */
+
+static int
+save_nested(Pickling *p, PyObject *obj)
+{
+    PyTypeObject *kind = Py_TYPE(obj);
+    return kind == &PyDict_Type        ? save_dict(p, obj)
+           : kind == &PyList_Type      ? save_list(p, obj)
+           : kind == &PyTuple_Type     ? save_tuple(p, obj)
+           : kind == &PySet_Type       ? save_set(p, obj)
+           : kind == &PyFrozenSet_Type ? save_frozenset(p, obj)
+                                       : save_instance(p, obj);
+}
+
+static int
+save(Pickling *p, PyObject *obj)
+{
+    boundary(p);
+    int plain = plain_kind(obj);
+    switch (plain) {
+    case PLAIN_NONE:
+        return put_code(p, 'N');
+    case PLAIN_BOOL:
+        return put_code(p, obj == Py_True ? 0x88 : 0x89);
+    case PLAIN_INT:
+        return save_int(p, obj);
+    case PLAIN_FLOAT:
+        return save_float(p, obj);
+    default:
+        break;
+    }
+    Slot *slot = met(p, obj);
+    if (slot != NULL) {
+        return put_again(p, slot);
+    }
+    if (plain == PLAIN_STR || plain == PLAIN_BYTES) {
+        return plain == PLAIN_STR ? save_text(p, obj) : save_bytes(p, obj);
+    }
+    if (p->depth >= DEEPEST) {
+        return NOT_PLAIN;
+    }
+    p->depth++;
+    int done = save_nested(p, obj);
+    p->depth--;
+    return done;
+}
+
+/* pickle(objects, ways): the stream of a dictionary, and the numbers of what something else refers to, too; or a type that
+ * is not among `ways`; or None, where it cannot be pickled here.
+ */
+PyObject *
+pickle_plain(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 2 || !PyDict_CheckExact(arguments[0]) || !PyDict_CheckExact(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "pickle(objects, ways): two dictionaries");
+        return NULL;
+    }
+    Pickling p = {.ways = arguments[1]};
+    p.memo = (Memo *)MemoType.tp_alloc(&MemoType, 0);
+    p.stream = PyBytes_FromStringAndSize(NULL, 256);
+    if (p.memo == NULL || p.stream == NULL) {
+        Py_XDECREF(p.memo);
+        Py_XDECREF(p.stream);
+        return NULL;
+    }
+    p.out = (Buffer){PyBytes_AS_STRING(p.stream), 0, 256};
+    PyObject *found = NULL;
+    int done = put(&p, "\x80\x05", 2);
+    p.framing = 1;
+    done = done < 0 ? done : save(&p, arguments[0]);
+    if (done == WRITTEN) {
+        done = put_code(&p, STOP);
+    }
+    if (done == WRITTEN) {
+        close_frame(&p);
+        int ended = _PyBytes_Resize(&p.stream, (Py_ssize_t)p.out.length);
+        found = ended < 0 ? NULL : PyTuple_Pack(2, p.stream, (PyObject *)p.memo);
+    }
+    else if (done == NOT_PLAIN && !PyErr_Occurred()) {
+        found = Py_NewRef(p.unknown == NULL ? Py_None : (PyObject *)p.unknown);
+    }
+    Py_XDECREF(p.stream);
+    Py_DECREF(p.memo);
+    return found;
+}

@@ -1,0 +1,75 @@
+"""Objects that a pickler may take apart in its usual way, found with one look-up an object.
+
+Law: a type that the table says nothing of is usual for the time of one payload; an instance of it is, unless something
+else may hold its attributes, too, or a module of the user's holds it. All others are asked for in full (`pickling`).
+"""
+
+from __future__ import annotations
+
+import copyreg
+from collections.abc import Callable
+from sys import getrefcount
+from typing import Any
+
+from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, place_of
+from kishu_kernel.objects.own_modules import held_since_import
+from kishu_kernel.objects.reducers import Reducer
+from kishu_kernel.process.native import told_state, untouched
+
+Override = Callable[[Any], Any]
+
+
+def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type], bool], met: set[int]) -> Override:
+    """The same override, which passes over what is usual.
+
+    Args:
+        override: goes by the table for all that is none of its own business.
+        never: types that are its business.
+        met: gets the ids of all types of objects that are asked about, which are all but plain ones of Python's own.
+    """
+    places: dict[type, Callable[[Any], Any]] = {}
+    by_state: set[type] = set()
+    without_place: set[type] = set()
+    in_table: set[type] = set()
+    known: dict[type, bool] = {}
+    others: set[type] = set()
+    place_in, reduce_whole = places.get, reducer.reduce_whole
+    make_empty = copyreg.__newobj__  # type: ignore[attr-defined]
+
+    def learn(kind: type) -> None:
+        met.add(id(kind))
+        if never(kind):
+            others.add(kind)
+        elif reducer.table.entry(kind) is not None:
+            in_table.add(kind)
+            if reducer.table.is_told_by_state(kind):
+                by_state.add(kind)
+        elif (place := place_of(kind)) is None:
+            without_place.add(kind)
+        else:
+            places[kind] = place.__get__
+
+    def passing_over(obj: Any) -> Any:
+        if held_since_import and id(obj) in held_since_import:
+            return override(obj)
+        kind = type(obj)
+        place = place_in(kind)
+        if place is not None:
+            if untouched(obj):  # to ask for its `__dict__` would make it
+                return by_attributes(obj, known)
+            held = place(obj)
+            return NotImplemented if getrefcount(held) <= ALONE and type(held) is dict else override(obj)
+        if kind in by_state and (state := told_state(obj)) is not None:
+            if type(state) is dict:
+                return make_empty, (kind,), state, None, None
+            state, left = state
+            return reducer.with_left(obj, (make_empty, (kind,), state, None, None), left)
+        if kind in in_table:
+            return reduce_whole(obj)
+        if kind in without_place:
+            return NotImplemented
+        if kind not in others:
+            learn(kind)
+        return override(obj)
+
+    return passing_over

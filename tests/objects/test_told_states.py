@@ -1,0 +1,143 @@
+"""What an artist tells of itself is read the short way where that is all of it: the same digest, the same stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import matplotlib.figure
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from kishu_kernel.detect.fingerprint import Fingerprinter
+from kishu_kernel.detect.walk import twins
+from kishu_kernel.detect.walk.result import Fingerprint
+from kishu_kernel.model import Payload
+from kishu_kernel.objects.codec import usual_instances
+from kishu_kernel.objects.codec.pickling import encode
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.process import native
+
+TABLE = ReductionTable({})
+
+pytestmark = pytest.mark.skipif(native.WALKER is None, reason="there is no native module here")
+
+
+def _figure() -> Any:
+    figure = matplotlib.figure.Figure()
+    axes = figure.subplots(2)
+    axes[0].plot(np.linspace(0, 1, 40), label="a")
+    axes[0].legend()
+    axes[1].scatter([1, 2], [3, 4], c=[0.1, 0.2])
+    axes[1].imshow(np.eye(3, dtype="u1"))
+    axes[0].set_title("a title")
+    FigureCanvasAgg(figure).draw()
+    return figure
+
+
+def _with(change: Callable[[Any], object]) -> Any:
+    figure = _figure()
+    held = change(figure)
+    return [figure, held]
+
+
+def _told_by_itself(figure: Any) -> None:
+    figure.axes[0].title.__dict__["__getstate__"] = lambda: {"a": 1}
+
+
+def _linked(figure: Any) -> Any:
+    figure.axes[0].lines[0].note = figure.axes[0].title._renderer = {"kept": figure}
+    return figure.axes[0].title._renderer
+
+
+CASES: dict[str, Callable[[], Any]] = {
+    "figure": _figure,
+    "attributes that something else holds": lambda: _with(lambda figure: vars(figure.axes[0].lines[0])),
+    "a state of its own": lambda: _with(_told_by_itself),
+    "what a state hides is stored anyway": lambda: _with(_linked),
+    "callbacks": lambda: _with(lambda figure: figure.axes[0].callbacks.connect("xlim_changed", print)),
+    "data that others hold": lambda: _with(lambda figure: figure.axes[0].lines[0]._xy[3:]),
+    "arrays that cannot be written": lambda: _with(lambda figure: figure.axes[0].lines[0]._xy.setflags(write=False)),
+}
+ARRAYS = [
+    np.arange(6.0).reshape(2, 3),
+    np.asfortranarray(np.arange(6, dtype="i2").reshape(2, 3)),
+    np.arange(6)[::2],
+    np.arange(6)[::-1],
+    np.array(3.5),
+    np.empty((0, 2)),
+    np.zeros((1, 1, 1, 1, 2), "c16"),
+    np.array(["a", "b"]),
+    np.array([None, {}], object),
+    np.array(["2020-01-01"], "M8[D]"),
+    np.broadcast_to(np.arange(3), (2, 3)),
+    np.zeros(2, np.dtype("f8", metadata={"unit": "m"})),
+    np.zeros(2, [("x", "f8")]),
+    np.zeros(3, ">f4"),
+    np.frombuffer(bytearray(b"12345678"), "i4"),
+    np.arange(40_000.0),
+]
+
+
+@pytest.fixture(params=list(CASES))
+def value(request: pytest.FixtureRequest) -> Any:
+    return CASES[request.param]()
+
+
+def _told_of(taken: Fingerprint) -> Any:
+    links = sorted(number for _, number in taken.links.items())
+    return taken.digest, links, taken.hidden, taken.opaque, taken.ranges
+
+
+def _both(obj: Any, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    found = [_told_of(Fingerprinter(TABLE).take(obj))]
+    monkeypatch.setattr(twins, "NATIVE", None)
+    return [*found, _told_of(Fingerprinter(TABLE).take(obj))]
+
+
+def test_both_twins_write_the_same_of_artists(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = _both(value, monkeypatch)
+    assert short == long
+
+
+@pytest.mark.parametrize("number", range(len(ARRAYS)))
+def test_both_twins_write_the_same_of_arrays(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    short, long = _both([ARRAYS[number], {"again": ARRAYS[number]}], monkeypatch)
+    assert short == long
+
+
+def test_the_stream_is_the_same(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(usual_instances, "told_state", lambda obj: told.append(native.told_state(obj)) or told[-1])
+    short = encode(("value",), {"value": value}, TABLE)
+    assert sum(state is not None for state in told) > 100
+    monkeypatch.setattr(usual_instances, "told_state", lambda obj: None)
+    long = encode(("value",), {"value": value}, TABLE)
+    if isinstance(short, Payload) and isinstance(long, Payload):
+        assert short.stream == long.stream
+        assert [bytes(each.data) for each in short.buffers] == [bytes(each.data) for each in long.buffers]
+    assert type(short) is type(long)
+
+
+def test_a_state_that_leaves_something_out_is_asked_for_in_full() -> None:
+    title = _figure().axes[0].title
+    state = native.told_state(title)
+    assert type(state) is tuple  # it may hide who draws it
+    assert state[0]["_renderer"] is None
+    assert ("_renderer", title._renderer) in state[1]
+    assert native.told_state(_figure().axes[0].xaxis.get_transform()) is not None
+    shared = vars(title)
+    assert native.told_state(title) is None
+    del shared
+
+
+def test_what_a_state_raises_is_met_by_who_asks_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: Any) -> Any:
+        raise ValueError("not now")
+
+    figure = _figure()
+    monkeypatch.setattr(type(figure.axes[0].title), "__getstate__", fail)
+    assert native.told_state(figure.axes[0].title) is None
+    [text] = {*Fingerprinter(ReductionTable({})).take(figure).opaque}
+    assert text.__name__ == "Text"
