@@ -25,6 +25,7 @@ from kishu_kernel.session.checkout_request import CheckoutRequest, LoadFailures,
 from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.lending import CHANGED, IsUnchanged, Lending, misled, no_lending
 from kishu_kernel.session.namespace import UserNamespace
+from kishu_kernel.session.plan_steps import classes_for, sources, that_need
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.rerun import (
     CellRunner,
@@ -237,7 +238,7 @@ class Restorer:
         left_bytes = sum(load.size for load in left) + sum(inputs.values())
         request.progress.plan(left_bytes, [step.seconds for step in plan.replay])
         given = {version for step in plan.replay for version in for_user(step)}
-        late = _that_need(given, left)
+        late = that_need(given, left)
         bound = self._kept(plan)
         for step in plan.load:
             bound.update(loaded.get(step.version, {}))
@@ -386,7 +387,7 @@ class Restorer:
     ) -> dict[str, Any]:
         version = step.version
         try:
-            classes = _classes(step, bound)
+            classes = classes_for(step, bound)
             stored = request.timeline.store.load(version, request.progress.add_loaded)
             if in_place is not None and (objects := in_place.objects(request.timeline, version, stored)) is not None:
                 return objects
@@ -411,7 +412,7 @@ class Restorer:
             plans: the last and the next one.
             failed: how the last one ended. Its calls hold copies as long as it lives: these would pass for taken.
         """
-        before, after = (_sources(plan) for plan in plans)
+        before, after = (sources(plan) for plan in plans)
         steps = plans[1].replay
         again = {each for number in needed_steps(steps, rerun) for each in for_user(steps[number])}
         changed = again.union(version for version in after if before.get(version) != after[version])
@@ -436,32 +437,3 @@ class Restorer:
                 source[version].clear()
             source.clear()
         self._copies.let_go()
-
-
-def _sources(plan: Plan) -> dict[Version, str]:
-    """Where each version of a plan's target comes from: it stays, is loaded, or a cell gives it."""
-    return {
-        **dict.fromkeys(plan.keep, "stays"),
-        **{step.version: "loaded" for step in plan.load},
-        **{version: f"given by {step.checkpoint}" for step in plan.replay for version in for_user(step)},
-    }
-
-
-def _that_need(versions: Collection[Version], steps: Sequence[LoadStep]) -> list[LoadStep]:
-    """The loads that refer to a class that one of these versions holds, or that another such load does."""
-    names = {name for version in versions for name in version.names}
-    found = []
-    for step in steps:  # who refers to a class comes after it
-        if not names.isdisjoint(step.classes.values()):
-            found.append(step)
-            names.update(step.version.names)
-    return found
-
-
-def _classes(step: LoadStep, bound: Mapping[str, Any]) -> dict[bytes, type]:
-    """The classes that a version refers to, by their tokens. Of one that is lost it gets what its payload holds."""
-    found = {bytes.fromhex(token): bound[name] for token, name in step.classes.items() if name in bound}
-    for token, cls in found.items():
-        if not issubclass(type(cls), type):
-            raise LoadError(f"{', '.join(step.version.names)}: {step.classes[token.hex()]} is no class any more")
-    return found

@@ -36,6 +36,7 @@ from kishu_kernel.store.disk.environment import MAP_SIZE
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.disk.orphans import remove_orphans
 from kishu_kernel.store.disk.record_cache import RecordCache
+from kishu_kernel.store.disk.rows import check_refs, items
 from kishu_kernel.store.format import chunks, compression, schema, torn_reads
 from kishu_kernel.store.format.checkpoints import EncodedRecord, decode_checkpoint
 from kishu_kernel.store.format.schema import Manifest
@@ -99,7 +100,7 @@ class LmdbStore:
         self._check_open()
         records = [EncodedRecord.of(each.checkpoint) for each in commits]  # raises before anything is written
         for each in commits:
-            _check_refs(each.refs)
+            check_refs(each.refs)
         payloads = [payload for each in commits for payload in each.payloads]
         made = {entry.key: entry.value for entry in (schema.encode_made(p.made_by) for p in payloads) if entry.short}
         writer = ChunkWriter(self._environment, payloads, between_writes)
@@ -215,14 +216,14 @@ class LmdbStore:
                 decode = partial(_decoded, signatures, outputs=b"")
                 scope = (self._tables, signatures.identity)
                 return iter(self._records.checkpoints(txn, self._tables["checkpoints"], scope, decode))
-            records = _items(txn, self._tables["checkpoints"])
-            extras = dict(_items(txn, self._tables["outputs"]))
+            records = items(txn, self._tables["checkpoints"])
+            extras = dict(items(txn, self._tables["outputs"]))
         return _readable(signatures, records, extras)
 
     def damaged(self) -> list[CheckpointId]:
         """The ids of the checkpoints whose records cannot be read. O(checkpoints)."""
         with self._reading() as txn:
-            keys = [key for key, _ in _items(txn, self._tables["checkpoints"])]
+            keys = [key for key, _ in items(txn, self._tables["checkpoints"])]
         return sorted({schema.checkpoint_id(key) for key in keys} - {each.id for each in self.checkpoints()})
 
     def load(self, version: Version, on_read: ReadProgress | None = None) -> StoredPayload:
@@ -249,13 +250,13 @@ class LmdbStore:
     def refs(self) -> dict[str, CheckpointId]:
         """As in `Store`."""
         with self._reading() as txn:
-            items = _items(txn, self._tables["refs"])
-        return {schema.ref_name(key): schema.checkpoint_id(value) for key, value in items}
+            rows = items(txn, self._tables["refs"])
+        return {schema.ref_name(key): schema.checkpoint_id(value) for key, value in rows}
 
     def update_refs(self, refs: Refs) -> None:
         """As in `Store`."""
         self._check_open()
-        _check_refs(refs)
+        check_refs(refs)
         writes = any(id is not None for id in refs.values())  # else there may be nothing to change
         (self._write if writes else self._environment.write)(lambda txn: self._set_refs(txn, refs))
 
@@ -392,7 +393,7 @@ class LmdbStore:
             self._environment.free_of_orphans = True
 
     def _stored_versions(self, txn: Transaction[bytes] | Transaction[memoryview]) -> dict[bytes, garbage.StoredVersion]:
-        return {key: garbage.stored_version(key, value) for key, value in _items(txn, self._tables["versions"])}
+        return {key: garbage.stored_version(key, value) for key, value in items(txn, self._tables["versions"])}
 
     def _sizes(self, txn: Transaction[bytes], known: Mapping[Digest, int]) -> dict[Digest, int]:
         """As `ChunkTables.sizes`, in a write transaction.
@@ -446,17 +447,3 @@ def _readable(
         except StoreError:
             continue
         yield checkpoint
-
-
-def _check_refs(refs: Refs) -> None:
-    """StoreError or KeyError where one cannot be stored."""
-    for name, id in refs.items():
-        schema.ref_key(name)
-        if id is not None:
-            schema.checkpoint_key(id)
-
-
-def _items(txn: Transaction[bytes] | Transaction[memoryview], table: _Database) -> list[tuple[bytes, bytes]]:
-    """A copy of a table: what LMDB returns is valid only during the transaction."""
-    with txn.cursor(db=table) as cursor:
-        return [(bytes(key), bytes(value)) for key, value in cursor]
