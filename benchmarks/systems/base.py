@@ -17,14 +17,15 @@ DESCRIBER = ROOT / "tests" / "support" / "describer.py"
 
 LOAD = """
 def _benchmark_load():
-    import importlib.util, sys
-    spec = importlib.util.spec_from_file_location({name!r}, {path!r})
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    import sys, types
+    module = sys.modules[{name!r}] = types.ModuleType({name!r})
+    with open({path!r}, encoding="utf-8") as source:
+        exec(compile(source.read(), {path!r}, "exec"), vars(module))
 _benchmark_load()
 del _benchmark_load
 """
-"""Loads a script into a kernel, as a module that no variable holds."""
+"""Loads a script into a kernel, as a module that no variable holds, and of no file: what it holds, as the present
+kernel and its store, is not to be taken for data of a module of the user's."""
 
 START_AGENT = """
 def _benchmark_start(module):

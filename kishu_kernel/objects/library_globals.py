@@ -64,7 +64,7 @@ def module_attribute_names(kind: type) -> tuple[str, ...]:
 
 def home_of_sentinel(obj: object) -> tuple[str, str] | None:
     """The module that holds an `object()`, and its name there; the notebook's own are nobody's."""
-    if _sentinels.modules != len(sys.modules):
+    if _sentinels.modules != _modules_now():
         _sentinels.index_modules()
     module, name = _sentinels.homes.get(id(obj), ("", ""))
     return (module, name) if module_contents(sys.modules.get(module)).get(name) is obj else None
@@ -74,7 +74,7 @@ class _Sentinels:
     """Every `object()` that a module holds, by its id: modules hold them as long as the process lives."""
 
     def __init__(self) -> None:
-        self.modules = 0
+        self.modules = (0, "", 0)
         self.homes: dict[int, tuple[str, str]] = {}
 
     def index_modules(self) -> None:
@@ -86,7 +86,13 @@ class _Sentinels:
                 for attribute, value in list(vars(module).items()):
                     if type(value) is object:
                         homes.setdefault(id(value), (name, attribute))
-        self.modules, self.homes = len(sys.modules), homes
+        self.modules, self.homes = _modules_now(), homes
+
+
+def _modules_now() -> tuple[int, str, int]:
+    """Another one each time that a module was imported, also in the place of one that was removed."""
+    last = next(reversed(sys.modules))
+    return len(sys.modules), last, id(sys.modules[last])
 
 
 _sentinels = _Sentinels()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -180,18 +180,24 @@ class UserNamespace:
     def aliases(self) -> dict[str, str]:
         """The output aliases that IPython still binds -> the name of the result that holds the same object."""
         found: dict[str, str] = {}
-        results = [*self._results()]
+        newest_first = [*self._results()][::-1]
         for alias in OUTPUT_ALIASES:
             obj = dict.get(self.live, alias, _ABSENT)
             if obj is _ABSENT:
                 continue
-            newest_first = (name for name in reversed(results) if dict.get(self.live, name, _ABSENT) is obj)
-            result = next(newest_first, None)
+            result = self._bound_to(obj, newest_first)
             if result is not None:
                 found[alias] = result
             elif type(obj) is str and obj == NOTHING_DISPLAYED:
                 found[alias] = NOTHING_DISPLAYED
         return found
+
+    def _bound_to(self, obj: object, names: Sequence[str]) -> str | None:
+        """The first of these names that is. No generator: one that is not used up would swallow an interrupt."""
+        for name in names:
+            if dict.get(self.live, name, _ABSENT) is obj:
+                return name
+        return None
 
     def references(self, names: Iterable[str]) -> Counter[int]:
         """Ids of the objects that these names are bound to -> how often the namespace, and `Out`, refer to each.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 import types
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,6 +167,20 @@ def test_it_is_seen_though_it_is_not_stored(cells: Cells, case: str) -> None:
     assert isinstance(encode(("x",), cells.live, cells.table, ()), NotStored)
     cells.run(change)
     assert cells.digest() != was
+
+
+def test_a_sentinel_of_a_module_that_took_the_place_of_another(
+    cells: Cells, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("kept_before", "kept_after"):
+        (tmp_path / f"{name}.py").write_text("MARK = object()")
+    cells.run("import kept_before, sys; x = [kept_before.MARK]")
+    cells.reload()
+    monkeypatch.delitem(sys.modules, "kept_before")
+    cells.run("import kept_after; x = [kept_after.MARK]")
+    cells.reload()
+    assert cells.look("x[0] is kept_after.MARK")
 
 
 def test_a_sentinel_of_the_notebook_is_no_module_s(cells: Cells) -> None:
