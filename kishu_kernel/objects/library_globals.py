@@ -63,7 +63,7 @@ def module_attribute_names(kind: type) -> tuple[str, ...]:
 
 
 def home_of_sentinel(obj: object) -> tuple[str, str] | None:
-    """The module that holds an `object()`, and its name there; the notebook's own are nobody's."""
+    """The library's module that holds an `object()`, and its name there; the user's own modules are no home."""
     if _sentinels.modules != _modules_now():
         _sentinels.index_modules()
     module, name = _sentinels.homes.get(id(obj), ("", ""))
@@ -74,7 +74,7 @@ class _Sentinels:
     """Every `object()` that a module holds, by its id: modules hold them as long as the process lives."""
 
     def __init__(self) -> None:
-        self.modules = (0, "", 0)
+        self.modules = (0, "", 0, 0)
         self.homes: dict[int, tuple[str, str]] = {}
 
     def index_modules(self) -> None:
@@ -82,17 +82,17 @@ class _Sentinels:
         homes: dict[int, tuple[str, str]] = {}
         modules = list(sys.modules.items())
         for name, module in sorted(modules, key=lambda item: (len(item[0]), item[0])):
-            if name != "__main__" and type(module) is types.ModuleType:
+            if name != "__main__" and name not in tracked_modules and type(module) is types.ModuleType:
                 for attribute, value in list(vars(module).items()):
                     if type(value) is object:
                         homes.setdefault(id(value), (name, attribute))
         self.modules, self.homes = _modules_now(), homes
 
 
-def _modules_now() -> tuple[int, str, int]:
+def _modules_now() -> tuple[int, str, int, int]:
     """Another one each time that a module was imported, also in the place of one that was removed."""
     last = next(reversed(sys.modules))
-    return len(sys.modules), last, id(sys.modules[last])
+    return len(sys.modules), last, id(sys.modules[last]), len(tracked_modules)
 
 
 _sentinels = _Sentinels()

@@ -140,6 +140,6 @@ def test_together_they_say_much() -> None:
         pytest.skip("only some of the programs ran")
     tally = sum(TOGETHER.values(), Tally())
     assert tally.compared > 2 * tally.programs
-    assert tally.replayed > tally.programs / 5
+    assert tally.replayed > tally.programs / 20  # each cell once: 161 re-runs in 1,600 programs
     assert tally.restarts > tally.programs / 10
     assert tally.left_behind + tally.refused > 0

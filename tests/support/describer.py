@@ -339,7 +339,11 @@ class _Describer:
             return _all_of(dict(dict.items(obj)))
         children: list[tuple[str, Any]] = []
         keys = []
-        for index, (key, value) in enumerate(dict.items(obj)):
+        entries = list(dict.items(obj))
+        if all(type(key) is str for key, _ in entries) and {"_mgr", "_flags"} <= obj.keys():
+            # The attributes of a frame: what pandas loads has one more, and all in another order.
+            entries = sorted((each for each in entries if each[0] != "_typ"), key=lambda each: each[0])
+        for index, (key, value) in enumerate(entries):
             if type(key) in _ATOMS:
                 keys.append(_atom(key))
                 children.append((f"{path}[{keys[-1]}]", value))

@@ -11,8 +11,8 @@ export class StateList {
   /**
    * Args:
    *   history, selection: what is shown.
-   *   on: {click(id), move(id), open(id), missing(count)}: a row was clicked, a key moved the selection, Enter was
-   *     pressed on a row, so many rows are needed to fill what is seen.
+   *   on: {click(id), move(id), open(id), missing(count), last()}: a row was clicked, a key moved the selection, Enter
+   *     was pressed on a row, so many rows are needed to fill what is seen, the last of all states is wanted.
    */
   constructor(history, selection, on) {
     this.history = history;
@@ -118,7 +118,8 @@ export class StateList {
       count: this.items.length,
       pageRows: rowsPerPage(this.element.clientHeight),
     });
-    if (target !== null) {
+    if (target !== null && event.key === 'End' && this.isComplete && this.items.length < this.history.total) this.on.last();
+    else if (target !== null) {
       const { id } = this.items[target].row.checkpoint;
       this.on.move(id);
       this.reveal(id);

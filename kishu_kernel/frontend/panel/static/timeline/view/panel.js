@@ -42,6 +42,7 @@ export class Panel {
       move: (id) => this.moveTo(id),
       open: (id) => this.open(id),
       missing: (count) => this.readOlder(count),
+      last: () => this.goToLast(),
     });
     this.details = new Details(this);
     this.root = this.build();
@@ -185,9 +186,18 @@ export class Panel {
     return this.refresher.refresh(everything);
   }
 
-  /** Older states are wanted: so many in all, or with 0 every one. */
+  /** Older states are wanted: so many in all, or with 0 every one. Resolves when they are there. */
   readOlder(count) {
-    if (this.history.want(count)) this.refresh(true);
+    return this.history.want(count) ? this.refresh(true) : null;
+  }
+
+  /** Selects the oldest state, which has to be read first. */
+  async goToLast() {
+    await this.readOlder(0);
+    const id = this.list.items.at(-1)?.row.checkpoint.id;
+    if (this.isDestroyed || !id) return;
+    this.moveTo(id);
+    this.list.reveal(id);
   }
 
   async read(everything, news) {
