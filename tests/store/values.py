@@ -11,6 +11,7 @@ from kishu_kernel.model import (
     Payload,
     SessionId,
     VariableInfo,
+    Version,
     VersionRecord,
 )
 
@@ -95,6 +96,7 @@ def full(number: int) -> Checkpoint:
         incomplete="RecursionError in the fingerprint",
         severed=("lost", "s"),
         population=7,
+        taken=(Version(("far",), checkpoint_id(170)),),
         outputs=(
             {"output_type": "stream", "name": "stdout", "text": "\ud800\n"},
             {"output_type": "display_data", "data": {"a": [1, None, 2.5]}, "metadata": {}},
