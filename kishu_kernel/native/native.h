@@ -1,6 +1,7 @@
-/* The native twin of the walk: what its files share. See docs/design/042-native-walker.md.
+/* What the files of the native module share. It is named after the walk, and writes payloads, cuts streams and hears
+ * audit events, too. See docs/design/042-native-walker.md, 044 and 046.
  *
- * Law: it writes the very bytes that the walk in Python writes, and where it does not know better it asks that. No
+ * Law: it writes the very bytes that its twin in Python writes, and where it does not know better it asks that. No
  * borrowed reference is used after anything has run that may run code: what is borrowed is read in one go.
  */
 #ifndef KISHU_NATIVE_H
