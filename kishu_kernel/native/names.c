@@ -52,15 +52,14 @@ is_data(PyObject *obj, Py_ssize_t *left, int depth)
         if (((PySetObject *)obj)->weakreflist != NULL || (*left -= PySet_GET_SIZE(obj)) < 0) {
             return 0;
         }
-        PyObject *iterator = PyObject_GetIter(obj), *key;
-        int found = iterator != NULL;
-        while (found && (key = PyIter_Next(iterator)) != NULL) {
-            found = is_data(key, left, depth + 1);
-            Py_DECREF(key);
+        PyObject *key;
+        Py_ssize_t at = 0;
+        while ((key = next_in((PySetObject *)obj, &at)) != NULL) {
+            if (!is_data(key, left, depth + 1)) {
+                return 0;
+            }
         }
-        Py_XDECREF(iterator);
-        PyErr_Clear(); /* no memory for the iterator */
-        return found;
+        return 1;
     }
     return 0;
 }
