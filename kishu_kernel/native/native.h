@@ -56,6 +56,23 @@ fetch(const void *place)
 #endif
 }
 
+/* -- items of a set, without an iterator: to make one may start a collection, which runs code ---------- */
+
+static inline PyObject *
+next_in(PySetObject *set, Py_ssize_t *place)
+{
+    while (*place <= set->mask) {
+        setentry *entry = &set->table[(*place)++];
+        if (*place + AHEAD <= set->mask) {
+            fetch(set->table[*place + AHEAD].key);
+        }
+        if (entry->key != NULL && entry->hash != -1) {
+            return entry->key;
+        }
+    }
+    return NULL;
+}
+
 /* -- the twins of `Parts`, `Memo` and `Stack` (parts.c, memo.c, stack.c) ---------------------------- */
 
 typedef struct {
@@ -138,6 +155,8 @@ typedef struct {
 
 int attributes_readable(PyTypeObject *kind);
 int attributes_read(PyObject *obj, Attributes *found);
+void attributes_hold(Attributes *found);
+void attributes_release(Attributes *found);
 int attributes_are_inline(PyObject *obj);
 PyObject *attributes_peek(PyObject *module, PyObject *obj);
 PyObject *attributes_untouched(PyObject *module, PyObject *obj);
