@@ -38,6 +38,9 @@ _NAMES = frozenset(
 _NOT_PLAIN = OUTPUT_NAMES | {"get_ipython", "display", "exit", "quit"}
 """Names that lead to what was displayed, or to the shell: it makes some of them builtins while a cell runs."""
 
+_LEADS_AWAY = ("_", "ag_", "cr_", "f_", "gi_", "tb_")
+"""How attributes begin that lead to classes, and to the frames of whoever called: from there anywhere."""
+
 _BUILTINS: dict[str, Any] = {
     name: each
     for name, each in vars(builtins).items()
@@ -57,7 +60,7 @@ def is_self_contained(source: str, access: Access, namespace: Mapping[str, Any])
     """
     if access.dynamic or access.imports or access.assigned or "await" in source or "async" in source:
         return False
-    if any(name[:1] == "_" for name in access.looked_up):  # they lead to classes, and from there anywhere
+    if any(name.startswith(_LEADS_AWAY) for name in access.looked_up):
         return False
     own = namespace.get("__builtins__", builtins)
     if own is not builtins and own is not vars(builtins):  # the cell gets what somebody put there
