@@ -12,6 +12,7 @@ from benchmarks.comparison.schedule import runs_here
 from benchmarks.harness import ROOT
 
 Kind = Literal["real notebook", "notebook of the paper's", "workload that presses one point", "cells of one line"]
+LINES_KIND: Kind = "cells of one line"
 REAL = ROOT / "tests" / "notebooks"
 NEEDS = {"simpy_bank": "simpy", "sympy_calculus": "sympy", "z3_roster": "z3"}
 """What one real notebook is about, and the others do without."""
@@ -73,4 +74,4 @@ def _lines(name: str, variables: int) -> Case:
         '    globals()[f"v{i}"] = (i, str(i), [i, i + 1], {"key": i}, float(i))[i % 5]\n'
         "del i"
     )
-    return Case(name, "cells of one line", tuple(cells), (before,))
+    return Case(name, LINES_KIND, tuple(cells), (before,))

@@ -11,6 +11,7 @@ from benchmarks.comparison import formats, plots, svg
 from benchmarks.comparison.tables import NONE, markdown
 from benchmarks.harness import rounded
 from benchmarks.run_all import summary
+from benchmarks.run_all.cases import LINES_KIND
 from benchmarks.run_all.summary import OURS, PLAIN, Case
 
 TITLE = "Run All"
@@ -59,7 +60,15 @@ def section(cases: Sequence[Case], environment: Mapping[str, Any]) -> str:
     told = {key: value for key, value in environment.items() if key != "versions" and value is not None}
     machine = " · ".join(f"{key.replace('_', ' ')}: {value}" for key, value in told.items())
     alt = "Processor time of a Run All under kishu-kernel as a multiple of plain ipykernel's, by notebook"
-    parts = [f"## {TITLE}", TEXT, f"Measured on: {machine}.", _kinds(cases), _lost(cases), f"![{alt}]({PLOT})"]
+    parts = [
+        f"## {TITLE}",
+        TEXT,
+        f"Measured on: {machine}.",
+        _kinds(cases),
+        _alone(cases),
+        _lost(cases),
+        f"![{alt}]({PLOT})",
+    ]
     tables = [_table(cases, system) for system in (OURS, "elastic-kernel")]
     return BEGIN + "\n\n".join(part.rstrip() for part in (*parts, *tables) if part) + "\n" + END
 
@@ -81,6 +90,22 @@ def _kinds(cases: Sequence[Case]) -> str:
                 rows.append([f"{kind} ({len(found.ratios)})", label, three, where, allowed, met or ""])
     head = ["kind (cases)", "", "median / p90 / worst", "the worst", "allowed", "met"]
     return markdown(head, rows, left=2) if rows else "*Not measured in this run.*"
+
+
+def _alone(cases: Sequence[Case]) -> str:
+    """What may be asked of single cases: a ratio, or seconds a cell."""
+    rows = []
+    for case in cases:
+        ratio, added = case.ratio(OURS, "until idle"), case.added(OURS, "until idle")
+        if ratio is None or added is None or case.mark(OURS):
+            continue
+        if goal := summary.CASE_GOALS.get(case.name):
+            rows.append([case.name, _near(ratio), formats.times(goal), "yes" if ratio <= goal else "**no**"])
+        elif case.kind == LINES_KIND:
+            a_cell, allowed = added / case.cells, summary.LINE_GOAL
+            met = "yes" if a_cell <= allowed else "**no**"
+            rows.append([case.name, f"{_signed(a_cell)} a cell", f"{_signed(allowed)} a cell", met])
+    return markdown(["case, processor time until idle", "", "allowed", "met"], rows) if rows else ""
 
 
 def _lost(cases: Sequence[Case]) -> str:

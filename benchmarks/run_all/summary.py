@@ -33,8 +33,9 @@ GOALS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
 }
 """What the median, the 90th percentile and the worst of a kind's ratios may be."""
 CASE_GOALS = {"objects": 1.5, "strings": 1.3, "many_variables": 1.5}
-"""What one case's processor time until idle may be, as a ratio; those of the notebooks have `WORST`."""
+"""What one case's processor time until idle may be, as a ratio."""
 WORST = 1.4
+"""The same of a notebook: from there on it is drawn as lost."""
 LINE_GOAL = 0.001
 """Seconds that a cell of one line may use more than under plain ipykernel."""
 

@@ -19,6 +19,8 @@ Each kind of it has a `Provider`, which reads it and writes it. One of your own:
 From the next cell on every checkpoint keeps what `read` gave, where it changed; a checkout calls `write` with it.
 Those of Python are in `objects/libraries/standard/process_state`, those of a library in its file (`Library.ambient`).
 
+`keeper` has the session's part of it, `values` what that is told in.
+
 Law: what `read` gives is a value, which does not change any more. Nothing is imported for it: a provider is asked
 only where the session has imported its module.
 """

@@ -101,6 +101,7 @@ class AmbientState:
         self._contained = contained and bool(self.known.values) and not touched_between_cells
         self._modules = len(sys.modules)
         if self._contained:
+            self._begun = {}
             return
         self._start()
         with suppress(Exception):  # what hinders us hinders no cell
@@ -117,19 +118,18 @@ class AmbientState:
                 with suppress(Exception):  # what hinders us hinders no cell
                     provider.about_to_run(code)
 
-    def end(self, contained: bool = False) -> None:
-        """The cell has ended; what is imported from here on is the kernel's.
+    def end(self) -> None:
+        """The cell has ended; what is imported from here on is the kernel's."""
+        self._imported = len(sys.modules) > self._modules
+
+    def records(self, contained: bool = False) -> AmbientRecord:
+        """What the checkpoint of the cell that has ended is to keep.
 
         Args:
             contained: as of `begin`, until now.
         """
-        self._contained = self._contained and contained
-        self._imported = len(sys.modules) > self._modules
-
-    def records(self) -> AmbientRecord:
-        """What the checkpoint of the cell that has ended is to keep."""
-        if self._contained:
-            self._contained = False  # what is taken next is not of this cell
+        contained, self._contained = contained and self._contained, False  # what is taken next is not of this cell
+        if contained:
             return AmbientRecord({}, {}, {}, self._imported, contained=True)
         changed = self._changed()
         began = {name: value for name, value in self._begun.items() if name in changed}

@@ -5,13 +5,14 @@ setting, starts no thread. What would have to be asked after any other cell need
 
 Law: doubt means no. It is asked before the cell runs, of all that its names are bound to then: what it makes of plain
 data by operators, by methods of plain data and by the builtins here, is plain data again, or what its own code defines.
-What frees objects while it runs (`__del__`) is not seen, as nowhere.
+What the collector frees while it runs (`__del__`) is not seen, as nowhere.
 Neighbours: `access` says what the code spells; who calls knows what else runs around a cell.
 """
 
 from __future__ import annotations
 
 import builtins
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,6 +38,9 @@ _NAMES = frozenset(
 _NOT_PLAIN = OUTPUT_NAMES | {"get_ipython", "display", "exit", "quit"}
 """Names that lead to what was displayed, or to the shell: it makes some of them builtins while a cell runs."""
 
+_LEADS_AWAY = ("_", "ag_", "cr_", "f_", "gi_", "tb_")
+"""How attributes begin that lead to classes, and to the frames of whoever called: from there anywhere."""
+
 _BUILTINS: dict[str, Any] = {
     name: each
     for name, each in vars(builtins).items()
@@ -56,7 +60,10 @@ def is_self_contained(source: str, access: Access, namespace: Mapping[str, Any])
     """
     if access.dynamic or access.imports or access.assigned or "await" in source or "async" in source:
         return False
-    if any(name[:1] == "_" for name in access.looked_up):  # they lead to classes, and from there anywhere
+    if any(name.startswith(_LEADS_AWAY) for name in access.looked_up):
+        return False
+    own = namespace.get("__builtins__", builtins)
+    if own is not builtins and own is not vars(builtins):  # the cell gets what somebody put there
         return False
     return all(_is_plain(name, namespace) for name in access.names)
 
@@ -86,7 +93,7 @@ def _is_data(obj: Any, most: int) -> bool:
             continue
         if kind is dict:
             held = [*each, *each.values()]
-        elif kind in (list, tuple, set, frozenset):
+        elif kind in (list, tuple) or (kind in (set, frozenset) and not weakref.getweakrefcount(each)):
             held = list(each)
         else:
             return False

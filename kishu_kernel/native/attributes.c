@@ -116,6 +116,26 @@ attributes_read(PyObject *obj, Attributes *found)
     return 1;
 }
 
+/* What was borrowed is held, over what may run code; to be released. */
+void
+attributes_hold(Attributes *found)
+{
+    for (Py_ssize_t place = 0; place < found->count; place++) {
+        Py_INCREF(found->names[place]);
+        Py_INCREF(found->values[place]);
+    }
+}
+
+void
+attributes_release(Attributes *found)
+{
+    for (Py_ssize_t place = 0; place < found->count; place++) {
+        Py_DECREF(found->names[place]);
+        Py_DECREF(found->values[place]);
+    }
+    Py_XDECREF(found->dict);
+}
+
 int
 attributes_are_inline(PyObject *obj)
 {
@@ -135,18 +155,14 @@ attributes_peek(PyObject *Py_UNUSED(module), PyObject *obj)
     if (!attributes_are_inline(obj) || attributes_read(obj, &found) <= 0) {
         return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
     }
-    for (Py_ssize_t place = 0; place < found.count; place++) { /* a new dict may start a collection */
-        Py_INCREF(found.names[place]);
-        Py_INCREF(found.values[place]);
-    }
+    attributes_hold(&found); /* a new dict may start a collection */
     PyObject *dict = PyDict_New();
     for (Py_ssize_t place = 0; place < found.count; place++) {
         if (dict != NULL && PyDict_SetItem(dict, found.names[place], found.values[place]) < 0) {
             Py_CLEAR(dict);
         }
-        Py_DECREF(found.names[place]);
-        Py_DECREF(found.values[place]);
     }
+    attributes_release(&found);
     return dict;
 }
 

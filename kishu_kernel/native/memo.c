@@ -1,4 +1,4 @@
-/* Numbers by address: which objects a walk has met, and as the how manieth; and what several walks have in common.
+/* Numbers by address: which objects a walk has met, and the number of each in the order of the meetings.
  *
  * Open addressing. Objects that lie beside each other in memory have slots beside each other: a walk meets them one
  * after the other, and the processor has the slots at hand.

@@ -88,7 +88,7 @@ static PyModuleDef_Slot slots[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "walker",
-    .m_doc = "The native twin of the walk.",
+    .m_doc = "What is too slow in Python; it has a twin there. See kishu_kernel/process/native.py.",
     .m_size = 0,
     .m_methods = functions,
     .m_slots = slots,

@@ -11,7 +11,7 @@ is_atom(PyTypeObject *kind)
            kind == Py_TYPE(Py_None) || kind == &PyBytes_Type || kind == &PyComplex_Type || kind == &PyRange_Type;
 }
 
-/* Whether an object is an atom, or an exact container of such. Runs no code. */
+/* Whether an object is an atom, or an exact container of such, and nobody is called when it goes. Runs no code. */
 static int
 is_data(PyObject *obj, Py_ssize_t *left, int depth)
 {
@@ -49,18 +49,17 @@ is_data(PyObject *obj, Py_ssize_t *left, int depth)
         return 1;
     }
     if (kind == &PySet_Type || kind == &PyFrozenSet_Type) {
-        if ((*left -= PySet_GET_SIZE(obj)) < 0) {
+        if (((PySetObject *)obj)->weakreflist != NULL || (*left -= PySet_GET_SIZE(obj)) < 0) {
             return 0;
         }
-        PyObject *iterator = PyObject_GetIter(obj), *key;
-        int found = iterator != NULL;
-        while (found && (key = PyIter_Next(iterator)) != NULL) {
-            found = is_data(key, left, depth + 1);
-            Py_DECREF(key);
+        PyObject *key;
+        Py_ssize_t at = 0;
+        while ((key = next_in((PySetObject *)obj, &at)) != NULL) {
+            if (!is_data(key, left, depth + 1)) {
+                return 0;
+            }
         }
-        Py_XDECREF(iterator);
-        PyErr_Clear(); /* no memory for the iterator */
-        return found;
+        return 1;
     }
     return 0;
 }

@@ -1,6 +1,7 @@
-/* The native twin of the walk: what its files share. See docs/design/042-native-walker.md.
+/* What the files of the native module share. It is named after the walk, and writes payloads, cuts streams and hears
+ * audit events, too. See docs/design/042-native-walker.md, 044 and 046.
  *
- * Law: it writes the very bytes that the walk in Python writes, and where it does not know better it asks that. No
+ * Law: it writes the very bytes that its twin in Python writes, and where it does not know better it asks that. No
  * borrowed reference is used after anything has run that may run code: what is borrowed is read in one go.
  */
 #ifndef KISHU_NATIVE_H
@@ -53,6 +54,23 @@ fetch(const void *place)
     __builtin_prefetch(place); /* no access: any address will do */
     __builtin_prefetch((const char *)place + 64);
 #endif
+}
+
+/* -- items of a set, without an iterator: to make one may start a collection, which runs code ---------- */
+
+static inline PyObject *
+next_in(PySetObject *set, Py_ssize_t *place)
+{
+    while (*place <= set->mask) {
+        setentry *entry = &set->table[(*place)++];
+        if (*place + AHEAD <= set->mask) {
+            fetch(set->table[*place + AHEAD].key);
+        }
+        if (entry->key != NULL && entry->hash != -1) {
+            return entry->key;
+        }
+    }
+    return NULL;
 }
 
 /* -- the twins of `Parts`, `Memo` and `Stack` (parts.c, memo.c, stack.c) ---------------------------- */
@@ -137,6 +155,8 @@ typedef struct {
 
 int attributes_readable(PyTypeObject *kind);
 int attributes_read(PyObject *obj, Attributes *found);
+void attributes_hold(Attributes *found);
+void attributes_release(Attributes *found);
 int attributes_are_inline(PyObject *obj);
 PyObject *attributes_peek(PyObject *module, PyObject *obj);
 PyObject *attributes_untouched(PyObject *module, PyObject *obj);

@@ -351,21 +351,6 @@ save_dict(Pickling *p, PyObject *dict)
     return save_pairs(p, dict);
 }
 
-static PyObject *
-next_in(PySetObject *set, Py_ssize_t *place)
-{
-    while (*place <= set->mask) {
-        setentry *entry = &set->table[(*place)++];
-        if (*place + AHEAD <= set->mask) {
-            fetch(set->table[*place + AHEAD].key);
-        }
-        if (entry->key != NULL && entry->hash != -1) {
-            return entry->key;
-        }
-    }
-    return NULL;
-}
-
 static int
 save_set(Pickling *p, PyObject *set)
 {

@@ -51,32 +51,42 @@ note_left(PyObject *left, PyObject *name, PyObject *value)
     return failed ? -1 : 0;
 }
 
-/* `left` gets the names and values that it may hide. */
+static int
+next_own(Attributes *own, Py_ssize_t *place, PyObject **name, PyObject **value)
+{
+    if (own->dict != NULL) {
+        return PyDict_Next(own->dict, place, name, value);
+    }
+    if (*place == own->count) {
+        return 0;
+    }
+    *name = own->names[*place];
+    *value = own->values[(*place)++];
+    return 1;
+}
+
+/* `left` gets the names and values that it may hide. To make a pair may start a collection, which runs code: each of `own`
+ * is held once meanwhile. Those that stand in the instance are already.
+ */
 static int
 tells(PyObject *state, Attributes *own, PyObject *left)
 {
     PyObject *name, *value;
-    Py_ssize_t place = 0, each = 0;
-    int all = TELLS_ALL, one = TELLS_ALL;
-    while (one > LEAVES_OUT) {
-        if (own->dict != NULL) {
-            if (!PyDict_Next(own->dict, &place, &name, &value)) {
-                break;
-            }
+    Py_ssize_t place = 0;
+    int all = TELLS_ALL, one = TELLS_ALL, in_dict = own->dict != NULL;
+    while (one > LEAVES_OUT && next_own(own, &place, &name, &value)) {
+        if (in_dict) {
+            Py_INCREF(name);
+            Py_INCREF(value);
         }
-        else if (each < own->count) {
-            name = own->names[each];
-            value = own->values[each++];
-        }
-        else {
-            break;
-        }
-        Py_INCREF(value);
         one = tells_one(state, name, value);
         if (one == MAY_HIDE && note_left(left, name, value) < 0) {
             one = -1;
         }
-        Py_DECREF(value);
+        if (in_dict) {
+            Py_DECREF(name);
+            Py_DECREF(value);
+        }
         all = one > all ? one : all;
     }
     return one > LEAVES_OUT ? all : one;
@@ -130,8 +140,9 @@ ask_state(PyObject *obj, PyObject **left)
     if (state != NULL && PyDict_CheckExact(state)) {
         Attributes own = {0};
         int read = read_own(obj, &own); /* now: it may have changed */
+        attributes_hold(&own);
         told = read > 0 ? tells(state, &own, pairs) : read;
-        Py_XDECREF(own.dict);
+        attributes_release(&own);
     }
     if (told > LEAVES_OUT) {
         *left = told == MAY_HIDE ? Py_NewRef(pairs) : NULL;

@@ -10,6 +10,9 @@ In the way of an object:
 - `rebuild`: what streams call to put it together again.
 - `libraries`: one file for each library, a subclass of `Library` (`library` lists the questions that it may answer);
   `registry` finds the file of a class. What is known of libraries is open: see `docs/libraries.md`.
+- Ways that are short: `codec.plain_values`, `codec.plain_objects` and `codec.usual_instances` for what is plain or
+  usual, `told_states` for what a library's `__getstate__` tells wholly. All of them give the same stream.
+- `sole_holders`: may a live array be written to, and nobody notices?
 - For people: `summaries` (one line about a value), `refusals` (why an object is not stored).
   `ambient_state`: what is state but in no variable.
 

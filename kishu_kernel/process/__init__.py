@@ -5,5 +5,6 @@
 - Interference with user code kept away: `muting` (output, warnings), `python_gc` (garbage collection), `interrupts`
   (SIGINT), `tracebacks` (frames that keep memory alive).
 - The process: `signals` (SIGTERM), `memory` (of arrays).
+- `native`: the module in C, where there is one; each of its functions has a twin in Python.
 - Code: `code_origins` (whose file it is), `cell_sources` (its text, for `linecache`).
 """

@@ -102,7 +102,9 @@ class Checkpointer:
         outside = self._cells.unchecked | finished.outside | background
         contained = finished.contained and outside == NOTHING
         judgement = self._ledger.judge(finished.access, variables, outside, self._cells.subshell_access(), contained)
-        checkpoint = self._ledger.take_checkpoint(finished.run, judgement, variables, finished.outputs)
+        checkpoint = self._ledger.take_checkpoint(
+            finished.run, judgement, variables, finished.outputs, contained=contained
+        )
         self._cells.mark_checked(finished.access | finished.outside, looked=True)
         if background.dynamic:  # it goes on meanwhile
             self.await_buffers(EVERYTHING)

@@ -150,8 +150,12 @@ class Ledger:
         variables: Mapping[str, Any],
         outputs: Outputs = (),
         message: str | None = None,
+        contained: bool = False,
     ) -> Checkpoint:
         """Stores what was judged, and remembers it afterwards.
+
+        Args:
+            contained: as of `FinishedCell`.
 
         Raises:
             StoreError: the store takes nothing. Nothing is remembered then.
@@ -161,7 +165,7 @@ class Ledger:
         told = self._names.modules.told(delta, variables)
         costs = self._recomputation.leave_out(run, delta, encoded, self.state, self._payload_size)
         payloads = [each for each in encoded if isinstance(each, Payload)]
-        ambient = self.ambient.records()
+        ambient = self.ambient.records(contained)
         id = self.timeline.new_id()
         after = state_after(self.state, delta, id)
         checkpoint = self._blank(

@@ -17,11 +17,12 @@ from kishu_kernel.model import EVERYTHING, NOTHING, Access
 LOOK_LASTS = 0.25
 """Seconds after which code in the background is looked for again, though nothing has run that could have begun it."""
 
-IsContained = Callable[[str, Access], bool]
-"""Says of a cell that is about to run, its code and access, whether it runs nothing but its own code, on plain data."""
+IsContained = Callable[[str, Access, bool], bool]
+"""Says of a cell that is about to run, its code and access, whether it runs nothing but its own code, on plain data;
+it is told whether nothing else has run since it last said so."""
 
 
-def no_cell_is(source: str, access: Access) -> bool:
+def no_cell_is(source: str, access: Access, follows: bool) -> bool:
     """For `IsContained`, where nobody can tell."""
     return False
 
@@ -102,7 +103,7 @@ class RunningCells:
         """
         access = cell_access(source)
         alone = usual and not self._tickets and self._unchecked == NOTHING
-        self.contained = alone and self._is_contained(source, access)
+        self.contained = alone and self._is_contained(source, access, self.contained)
         background = self.background_access()
         if background != NOTHING:  # it may have come to its end when the cell has
             self.unchecked |= background

@@ -155,9 +155,9 @@ class Session:
             on the main shell is still running (its end takes both).
         """
         with self._gate:
+            self._ledger.ambient.end()
+            self._checkpointer.recover()  # what could not be written is made up for now, whatever this cell did
             contained = ticket.contained and self._cells.contained and run.status == "ok"
-            self._ledger.ambient.end(contained)
-            self._checkpointer.recover()
             outside = EVERYTHING if ticket.checked_out else NOTHING
             self._finished.append(FinishedCell(run, ticket.watch(), outside, outputs, contained))
             self._cells.end(ticket)

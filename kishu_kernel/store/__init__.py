@@ -11,7 +11,8 @@
 What the next kernel finds after a kill (`kill -9`, a crash, a power cut), and who deals with it:
 
 - *A transaction, whole or absent*: LMDB sees to that. A checkpoint that was not written yet is absent. A small one is
-  written within milliseconds after the reply (`write_behind.write_queue`).
+  written within milliseconds after the reply, and within 0.2 s while cells follow each other closely, whose states
+  share a transaction (`write_behind.write_queue`).
 - *A record without its large payloads*: a placeholder (`write_behind.placeholders`). These versions count as not
   stored; `frontend.shell.history_notice` names them, and a checkout re-runs their cells where that gives them back.
 - *Orphans*, chunks that no version names: the writer's thread removes them when it is idle (`disk.orphans`).

@@ -94,6 +94,14 @@ def test_what_is_lost_is_said_before_what_is_won() -> None:
     assert "| 1.6 x / 2.2 x / 2.2 x | dear | 1.05 / 1.15 / 1.4 | **no** |" in text
 
 
+def test_single_cases_are_judged_by_what_they_may_cost() -> None:
+    lines = [replace(each, kind="cells of one line") for each in records("80 lines", replace(SPENT, process=1.005))]
+    text = section_of(*records("objects", OURS), *records("strings", SPENT), *lines)
+    assert "| objects | 2.2 x | 1.5 x | **no** |" in text
+    assert "| strings | 1 x | 1.3 x | yes |" in text
+    assert "| 80 lines | +0.5 ms a cell | +1 ms a cell | yes |" in text
+
+
 def test_tables_have_as_many_cells_in_every_row() -> None:
     text = section_of(*records("dear", OURS), *records("slow", None, "no reply within 180 s"))
     for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+import gc
 import random
 import threading
 from collections.abc import Callable
@@ -114,6 +115,9 @@ NOT = [
     "class C(cls): pass",
     "class C(metaclass=module.M): pass",
     "with thread[0]: pass",
+    "g = (each for each in xs)\ng.gi_frame.f_back.f_back.f_globals['sys']",
+    "def g():\n    yield 1\nfor each in xs: g().gi_frame.clear()",
+    "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    error.with_traceback(None).tb_frame",
 ]
 
 
@@ -203,3 +207,28 @@ def test_both_twins_sort_out_names() -> None:
         assert twin({"a": 1, "b": 2, "c": 3}, {"b"}) == ["a", "c"]
         assert twin({"a": 1, Text("b"): 2}, {"b"}) is None
         assert twin({"a": 1, 3: 2}, set()) is None
+
+
+@pytest.mark.skipif(self_contained.WALKER is None, reason="there is no native module here")
+def test_nothing_is_collected_while_data_is_looked_at() -> None:
+    data: list[Any] = [{1, 2}, *(str(each) * 3 for each in range(1000))]
+
+    class Garbage:
+        def __del__(self) -> None:
+            data.clear()
+
+    garbage, before = Garbage(), gc.get_threshold()
+    garbage.itself = garbage  # type: ignore[attr-defined]
+    gc.disable()
+    del garbage
+    gc.set_threshold(1)
+    gc.enable()
+    try:
+        found = self_contained.is_data(data, 10_000)
+        size = len(data)
+    finally:
+        gc.disable()
+        gc.set_threshold(*before)
+        gc.enable()
+    assert found
+    assert size == 1001

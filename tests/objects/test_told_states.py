@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -141,3 +143,55 @@ def test_what_a_state_raises_is_met_by_who_asks_in_full(monkeypatch: pytest.Monk
     assert native.told_state(figure.axes[0].title) is None
     [text] = {*Fingerprinter(ReductionTable({})).take(figure).opaque}
     assert text.__name__ == "Text"
+
+
+def collected_next(then: Callable[[], object]) -> None:
+    """Lets the next object that the collector is told of start a collection, in which this is called."""
+
+    class Garbage:
+        def __del__(self) -> None:
+            gc.disable()
+            then()
+
+    garbage = Garbage()
+    garbage.itself = garbage  # type: ignore[attr-defined]
+    del garbage
+    gc.set_threshold(1)
+    gc.enable()
+
+
+@pytest.mark.parametrize("in_dict", [False, True])
+def test_what_a_collection_takes_away_meanwhile_is_held(in_dict: bool) -> None:
+    freed = []
+
+    class Value:
+        def __del__(self) -> None:
+            freed.append(1)
+
+    class Drawn:
+        def __init__(self) -> None:
+            self.a, self.b, self.c = Value(), Value(), Value()
+
+        def take_away(self) -> None:
+            self.a = self.b = self.c = None  # type: ignore[assignment]
+
+        def __getstate__(self) -> dict[str, Any]:
+            gc.disable()
+            state = {name: [] for name in "abc"}
+            used_up.extend((each, state) for each in range(3000))  # no tuple is at hand that would not be new
+            collected_next(self.take_away)
+            return state
+
+    used_up: list[Any] = []
+    drawn, before = Drawn(), gc.get_threshold()
+    if in_dict:
+        vars(drawn)
+    try:
+        found = native.told_state(drawn)
+        freed_meanwhile = len(freed)
+    finally:
+        gc.set_threshold(*before)
+        gc.enable()
+    assert drawn.a is None or sys.version_info >= (3, 12)  # there, none starts before Python code goes on
+    held = [value for _, value in found[1]]
+    assert len(freed) == freed_meanwhile == 3 - sum(type(value) is Value for value in held)

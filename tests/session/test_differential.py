@@ -37,7 +37,7 @@ BLOCKS = 10
 SHORT = 1
 """Blocks that are not for a soak."""
 
-MANY = 100
+MANY = 50
 """Programs. What fewer do is by chance: whether a way leads over a cell that has to be re-run, or how long it is."""
 
 TOGETHER: dict[int, Tally] = {}
@@ -139,7 +139,7 @@ def test_together_they_say_much() -> None:
     if len(TOGETHER) < BLOCKS - SHORT:
         pytest.skip("only some of the programs ran")
     tally = sum(TOGETHER.values(), Tally())
-    assert tally.compared > 2 * tally.programs
-    assert tally.replayed > tally.programs / 20  # each cell once: 161 re-runs in 1,600 programs
+    assert tally.compared > 2.5 * tally.programs
+    assert tally.with_replay > tally.programs / 25  # how many cells these run is by chance: most are of few programs
     assert tally.restarts > tally.programs / 10
     assert tally.left_behind + tally.refused > 0

@@ -276,41 +276,40 @@ def test_a_pass_that_would_take_seconds_is_not_begun(notebook: Notebook, monkeyp
     assert len(passes) == 1
 
 
+@pytest.fixture
+def audited(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Filled with the names of each co-variable that the audit compares."""
+    found: list[tuple[str, ...]] = []
+    is_unchanged = Ledger.is_unchanged
+
+    def noting(self: Ledger, names: tuple[str, ...], *rest: Any, **options: Any) -> bool:
+        found.append(names)
+        return is_unchanged(self, names, *rest, **options)
+
+    monkeypatch.setattr(Ledger, "is_unchanged", noting)
+    return found
+
+
 def test_what_was_compared_for_the_checkpoint_is_not_audited(
-    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+    notebook: Notebook, audited: list[tuple[str, ...]]
 ) -> None:
     notebook.ok("read = [[1]]; other = [[2]]")
     think(notebook)
-    looked_at: list[tuple[str, ...]] = []
-    is_unchanged = Ledger.is_unchanged
-
-    def noting(self: Ledger, names: tuple[str, ...], *rest: Any, **options: Any) -> bool:
-        looked_at.append(names)
-        return is_unchanged(self, names, *rest, **options)
-
-    monkeypatch.setattr(Ledger, "is_unchanged", noting)
+    audited.clear()
     notebook.ok("read.index([1])")
     newest = think(notebook)
-    assert ("other",) in looked_at
-    assert ("read",) not in looked_at
+    assert ("other",) in audited
+    assert ("read",) not in audited
     assert newest.audited
 
 
-def test_what_a_trial_has_compared_is_not_audited(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_at: list[tuple[str, ...]] = []
-    is_unchanged = Ledger.is_unchanged
-
-    def noting(self: Ledger, names: tuple[str, ...], *rest: Any, **options: Any) -> bool:
-        looked_at.append(names)
-        return is_unchanged(self, names, *rest, **options)
-
-    monkeypatch.setattr(Ledger, "is_unchanged", noting)
+def test_what_a_trial_has_compared_is_not_audited(notebook: Notebook, audited: list[tuple[str, ...]]) -> None:
     notebook.ok("from collections import OrderedDict as D\nx = D(v=[1]); x.note = [2]; plain = [[1]]")
     notebook.ok("y = 1")
     newest = think(notebook)
-    assert ("plain",) in looked_at
-    assert ("x",) not in looked_at
+    assert ("plain",) in audited
+    assert ("x",) not in audited
     assert newest.audited
     notebook.ok("z = 1")
     think(notebook)
-    assert ("x",) in looked_at
+    assert ("x",) in audited

@@ -115,7 +115,7 @@ class Notebook:
             lambda: Timeline(self.store, SessionId(session)),
             self._rerun,
             self.warnings.append,
-            contained=lambda source, access: is_self_contained(source, access, self.live),
+            contained=lambda source, access, _: is_self_contained(source, access, self.live),
         )
 
     @classmethod

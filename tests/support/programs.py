@@ -66,6 +66,7 @@ class Tally:
     kept: int = 0
     loaded: int = 0
     replayed: int = 0
+    with_replay: int = 0
     restarts: int = 0
     left_behind: int = 0
     taken: int = 0
@@ -412,6 +413,7 @@ class Player:
         self.tally.kept += len(plan.keep)
         self.tally.loaded += len(plan.load)
         self.tally.replayed += len(plan.replay)
+        self.tally.with_replay += bool(plan.replay)
 
     def classes_stay(self, before: State, then: State, now: State, plan: Plan) -> None:
         """A class that is here, and was there the same, stays: registries and caches of libraries may know it.

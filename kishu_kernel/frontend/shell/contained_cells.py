@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kishu_kernel.detect.self_contained import is_self_contained
-from kishu_kernel.frontend.shell.notebook_code import home_of, is_kernels
+from kishu_kernel.frontend.shell.notebook_code import home_of
+from kishu_kernel.frontend.shell.shell_parts import ShellParts
 from kishu_kernel.model import Access
+from kishu_kernel.process.audit_hook import is_alone
 
 _AROUND_CELLS = ("IPython.core.", "ipykernel.", "kishu_kernel.")
 """Modules whose hooks do nothing but to show things and to count: not extensions, which may reload modules."""
@@ -30,17 +32,28 @@ class ContainedCells:
     def __init__(self, shell: Any, hooks: Callable[[], Iterable[Any]]) -> None:
         self._shell = shell
         self._hooks = hooks
+        self._parts = ShellParts(shell)
 
-    def is_contained(self, source: str, access: Access) -> bool:
-        """Whether a cell that is about to run is one. Some microseconds."""
-        return is_self_contained(source, access, self._shell.user_ns) and self._is_kernels_alone()
+    def is_contained(self, source: str, access: Access, follows: bool) -> bool:
+        """Whether a cell that is about to run is one. Some microseconds where it follows another, else some 100.
+
+        Args:
+            follows: nothing but such a cell has run since one was recognised: it has registered nothing.
+        """
+        return is_self_contained(source, access, self._shell.user_ns) and (follows or self._is_kernels_alone())
 
     def _is_kernels_alone(self) -> bool:
         """Whether what writes and shows is the kernel's, and nothing but that is called with every cell."""
-        writing = (sys.stdout, sys.stderr, self._shell.displayhook, self._shell.display_pub)
-        tracing = sys.gettrace() is not None or sys.getprofile() is not None
         return (
-            not tracing
-            and all(map(is_kernels, writing))
+            not _is_watched()
             and all(home_of(each).startswith(_AROUND_CELLS) for each in self._hooks())
+            and self._parts.are_as_made()
         )
+
+
+def _is_watched() -> bool:
+    """Whether somebody hears of what the interpreter does: traces, profiles, monitors or audits it."""
+    monitoring = getattr(sys, "monitoring", None)  # from Python 3.12 on
+    if monitoring is not None and any(monitoring.get_tool(each) is not None for each in range(6)):
+        return True
+    return sys.gettrace() is not None or sys.getprofile() is not None or not is_alone()

@@ -160,9 +160,6 @@ class NotebookCode:
         held = (*_contents_of(cells), *(function.__defaults__ or ()), *arguments)
         return all(type(each) in _ATOMS or self._is_not_followed(type(each)) for each in held)
 
-    def _are_not_followed(self, objects: Iterable[Any]) -> bool:
-        return all(self._is_not_followed(type(each)) for each in objects)
-
 
 class _Bound:
     """What variables are bound to at this moment. To ask for a few objects takes some microseconds."""

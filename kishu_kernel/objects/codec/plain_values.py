@@ -47,12 +47,12 @@ def plain_stream(objects: dict[str, Any]) -> bytes | None:
     """
     if not all(type(obj) in _PLAIN for obj in objects.values()):
         return None
-    if WALKER is not None:
-        found = WALKER.pickle(objects, {})
-        return found[0] if type(found) is tuple else None
-    file = _Short()
     try:
+        if WALKER is not None:
+            found = WALKER.pickle(objects, {})
+            return found[0] if type(found) is tuple else None
+        file = _Short()
         _PlainPickler(file, 5).dump(objects)
-    except Exception:  # nested too deep, as well: the usual way says so
+    except Exception:  # nested too deep, or there is no memory for it: the usual way says so
         return None
     return file.getvalue()

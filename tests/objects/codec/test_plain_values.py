@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,3 +81,14 @@ def test_what_is_long_or_deep_goes_the_usual_way(twin: str) -> None:
     for _ in range(100_000):
         deep = [deep]
     assert plain_stream({"x": deep}) is None
+
+
+def test_where_memory_runs_out_the_usual_way_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def out_of_memory(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(plain_values, "WALKER", plain_values.WALKER and SimpleNamespace(pickle=out_of_memory))
+    monkeypatch.setattr(plain_values._PlainPickler, "dump", out_of_memory, raising=False)
+    found = encode(("x",), {"x": [1, "a"]}, ReductionTable({}))
+    assert isinstance(found, Payload)
+    assert found.stream == usual_stream({"x": [1, "a"]})
