@@ -344,7 +344,7 @@ class _Replays:
         annotations = cell_annotations(self._lookup(version.checkpoint).code)
         if self._mode == "never" or (self._mode == "annotated" and DETERMINISTIC not in annotations):
             return f"{why}; its cell would have to be re-run, and replay is '{self._mode}'"
-        if self._mode == "annotated" and self._effects(version.checkpoint):
+        if self._mode in ("harmless", "annotated") and self._effects(version.checkpoint):
             return f"{why}; its cell has side effects, and nobody was asked whether it may be re-run"
         if NO_REPLAY in annotations:
             return f"{why}; its cell says `# kishu: {NO_REPLAY}`"

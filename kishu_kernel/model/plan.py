@@ -8,9 +8,9 @@ from typing import Literal, TypedDict
 
 from kishu_kernel.model.identity import CheckpointId, Version
 
-ReplayMode = Literal["auto", "ask", "annotated", "never"]
-"""Which cells a checkout may re-run: all; all, but a plan with side effects is refused, lest nobody was asked; only
-those that call themselves deterministic, and have no side effects; none."""
+ReplayMode = Literal["auto", "ask", "harmless", "annotated", "never"]
+"""Which cells a checkout may re-run: all; all, but a plan with side effects is refused, lest nobody was asked; those
+that have no side effects; those of them that call themselves deterministic; none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
 from kishu_kernel.errors import CheckoutError, NothingToUndoError
-from kishu_kernel.history.graph import ancestry, known_state_at, state_at
+from kishu_kernel.history.graph import UNTRUSTED, ancestry, known_state_at, state_at
 from kishu_kernel.history.left_out import left_out_notes
 from kishu_kernel.history.registered import registration_notes
 from kishu_kernel.model import (
@@ -194,6 +194,26 @@ class Checkouts:
         self._tell_differences(plan, others)
         self._tell_incomplete(target)
         return Outcome(target, previous, plan, True, time.perf_counter() - began)
+
+    def begin_at(self, target: str, branch: str) -> Outcome:
+        """Goes to a state that other sessions have made, and begins a branch there.
+
+        It brings back all that can be brought back without harm, since nobody is asked; the plan lists the rest.
+
+        Args:
+            target: seen from where the last session ended.
+
+        Raises:
+            RequestError: there is no such target, or no branch may have this name.
+            CheckoutError: it cannot be done, or somebody else may have written it; the session is as it was.
+        """
+        timeline = self._timeline
+        id = timeline.seen_from_last_session().resolve(target)
+        if not timeline.lookup(id).trusted:
+            raise CheckoutError(f"state {id} is not trusted: {UNTRUSTED}")
+        outcome = self.check_out(id, CheckoutOptions(replay="harmless", allow_lost=True))
+        timeline.begin_branch(branch)
+        return outcome
 
     def _names_at(self, target: CheckpointId | None) -> Iterator[str]:
         return (name for names in state_at(self._timeline.lookup, target) for name in names)

@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access
@@ -308,6 +307,14 @@ class Session:
             self.resumed_from = outcome.head if outcome.applied else self.resumed_from
             return outcome
 
+    def begin_at(self, target: str, branch: str) -> Outcome:
+        """Begins in a state that other sessions have made, before any cell has run, as in `Checkouts.begin_at`."""
+        with self._gate:
+            self._checkouts.await_handed_over()
+            outcome = self._checkouts.begin_at(target, branch)
+            self.resumed_from = outcome.head
+            return outcome
+
     def take(self, names: Sequence[str], target: str, copies: Mapping[str, str], **how: Unpack[HowToTravel]) -> Taking:
         """Brings some variables as they were in another state, as in `Checkouts.take`. The rest stays."""
         with self._gate:
@@ -381,14 +388,10 @@ class Session:
         with self._gate:
             return self._checkpointer.flush(timeout)
 
-    def flush_within(self, seconds: float | None) -> frozenset[CheckpointId]:
-        """As `flush`, but waits for no cell and no checkpoint: the checkpoints that are not completely written."""
-        return self._lazy_timeline.flush_within(seconds)
-
     @property
-    def waiting_bytes(self) -> int:
-        """Bytes that wait to be written."""
-        return self._lazy_timeline.waiting_bytes
+    def writer(self) -> LazyTimeline:
+        """What writes, as far as there is something to write. It waits for no cell and no checkpoint."""
+        return self._lazy_timeline
 
     def close_if_unused(self) -> bool:
         """Closes the store if nothing of this session is in it, so that another one can be opened. False if it is."""
@@ -440,11 +443,3 @@ class Session:
             if self._checkpointer.interrupted or self._cells.touched_between_cells():
                 self._checkpointer.interrupted = False
                 self._checkpointer.settle()
-
-    def hasten_writing(self) -> None:
-        """From now on the most valuable is written first."""
-        self._lazy_timeline.hasten_writing()
-
-    def hand_over(self, key: Path | None, patience: float, seconds: float) -> bool:
-        """Gives what is not written to a process that outlives this one, as in `LazyTimeline.hand_over`."""
-        return self._lazy_timeline.hand_over(key, patience, seconds)

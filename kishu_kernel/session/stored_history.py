@@ -98,6 +98,10 @@ class StoredHistory:
             session=self.session,
         )
 
+    def seen_from_last_session(self) -> StoredHistory:
+        """The same history, as `from_store` gives it."""
+        return StoredHistory.from_store(self.store)
+
     def label(self, id: CheckpointId) -> str:
         """What a person calls a checkpoint here: `In[3]` where that means it, else the beginning of its id."""
         number = self.lookup(id).execution_count

@@ -325,6 +325,12 @@ class Timeline(StoredHistory):
         """
         self.store.update_refs({kind + checked_name(name): to})
 
+    def begin_branch(self, name: str) -> None:
+        """Begins a branch at the head, which must be on a checkpoint. Raises as `set_name`."""
+        assert self.head is not None
+        self.set_name(BRANCH, name, self.head)
+        self.branch = name
+
     def delete_name(self, kind: str, name: str) -> None:
         """Deletes a branch or a tag; its checkpoints stay.
 

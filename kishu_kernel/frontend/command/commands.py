@@ -2,7 +2,7 @@
 
 Law: nothing that reads a store is imported before a command needs it. A command that only looks writes nothing.
 Neighbours: `history` has the commands that look into one history, `live` those that change the session of a live
-kernel; `named_stores` finds a store, `tables` makes the text, `terminal` prints it, `store` does the work.
+kernel; `tables` makes the text, `terminal` prints it, `store` does the work, and finds a store by its name.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import click
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend.command import history, live, named_stores, tables
+from kishu_kernel.frontend.command import history, live, tables
 from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.terminal import (
     Commands,
@@ -31,6 +31,7 @@ from kishu_kernel.frontend.command.terminal import (
     size_in_bytes,
 )
 from kishu_kernel.frontend.printable import printable
+from kishu_kernel.store.catalog import named_stores
 
 COMPLETE = "_JUPYTER_KISHU_COMPLETE"
 

@@ -14,9 +14,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from kishu_kernel.errors import KishuError
-from kishu_kernel.frontend.command import named_stores
 from kishu_kernel.frontend.command.sources import store_of
-from kishu_kernel.frontend.command.terminal import is_given
+from kishu_kernel.frontend.command.terminal import is_given, usable_base
 from kishu_kernel.frontend.printable import printable
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def complete_store(ctx: click.Context, param: click.Parameter, incomplete: str) 
     from kishu_kernel.store.catalog.assignment import list_stores
 
     try:
-        base, _ = named_stores.base_of(ctx.params.get("directory"), is_given(ctx))
+        base, _ = usable_base(ctx.params.get("directory"), is_given(ctx))
         begun = [each for each in list_stores(base) if each.path.name.startswith(incomplete)]
     except (KishuError, OSError):
         begun = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend.command import named_stores, tables
+from kishu_kernel.frontend.command import tables
 from kishu_kernel.frontend.command.completion import complete_store, complete_target, complete_variable
 from kishu_kernel.frontend.command.sources import source
 from kishu_kernel.frontend.command.tables import Json
@@ -29,6 +29,7 @@ from kishu_kernel.frontend.command.terminal import (
 )
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted
+from kishu_kernel.store.catalog import named_stores
 
 if TYPE_CHECKING:
     from kishu_kernel.store.maintenance.bundle_export import Extract

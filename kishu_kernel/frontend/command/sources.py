@@ -2,7 +2,7 @@
 
 Law: without a kernel nothing is loaded and nothing is changed. A command that only looks gets an answer as long as the
 store can be read, whatever happened to the kernel; one that changes something needs the kernel.
-Neighbours: `named_stores` finds the store that a name means, `protocol.reading` answers from a store,
+Neighbours: `store.catalog.named_stores` finds the store that a name means, `protocol.reading` answers from a store,
 `kishu_kernel.client` asks a kernel.
 """
 
@@ -165,8 +165,7 @@ def store_of(ctx: click.Context, directory: Path | None, name: str) -> Path | No
 
 def _named(ctx: click.Context, directory: Path | None, name: str) -> _Named:
     from kishu_kernel.client.connection import connection_file, only
-    from kishu_kernel.frontend.command import named_stores
-    from kishu_kernel.store.catalog import running_kernels
+    from kishu_kernel.store.catalog import named_stores, running_kernels
 
     file = connection_file(name)
     if file is not None:

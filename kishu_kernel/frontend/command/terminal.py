@@ -7,6 +7,7 @@ only. What is printed passes `printable`.
 from __future__ import annotations
 
 import errno
+import os
 import re
 import shutil
 import sys
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from kishu_kernel.errors import KishuError, StoreFormatError
-from kishu_kernel.frontend.command import named_stores, tables
+from kishu_kernel.frontend.command import tables
 from kishu_kernel.frontend.printable import printable
 
 if TYPE_CHECKING:
@@ -100,9 +101,27 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "for_programs", is_flag=True, help="Print JSON, for programs.")(command)
 
 
+def usable_base(directory: Path | None, force: bool) -> tuple[Path, str | None]:
+    """Returns the directory of the stores, and a sentence for the user where it is not the one that was meant.
+
+    Args:
+        directory: None: the default.
+        force: use it, whatever disk it is on.
+
+    Raises:
+        StoreError: there is no usable local directory.
+    """
+    from kishu_kernel.store.catalog.filesystems import base_for
+    from kishu_kernel.store.catalog.paths import default_base
+
+    meant = Path(os.path.abspath(directory.expanduser())) if directory else default_base()
+    base, reason = base_for(meant, force=force)
+    return base, reason and f"{reason}; --dir names another directory"
+
+
 def base_of(ctx: click.Context, directory: Path | None) -> Path:
     """Returns the directory of the stores. Prints a note where it is not the one that was meant."""
-    base, sentence = named_stores.base_of(directory, is_given(ctx))
+    base, sentence = usable_base(directory, is_given(ctx))
     if sentence:
         note(sentence)
     return base

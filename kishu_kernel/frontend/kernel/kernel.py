@@ -38,6 +38,12 @@ class KishuKernel(KishuOptions, IPythonKernel):
             self.kishu_hooks = KernelHooks(self, self.settings())
             self.shell_handlers.update(self.kishu_hooks.comm_handlers(self.shell_handlers))
 
+    def start(self) -> None:
+        """As in the base class, and begins the session."""
+        super().start()
+        if self.kishu_hooks is not None:
+            self.kishu_hooks.begin()
+
     @property
     def tracked_shell(self) -> TrackedShell | None:
         """The shell and its session; None where Kishu is switched off."""

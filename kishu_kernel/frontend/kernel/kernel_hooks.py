@@ -84,6 +84,11 @@ class KernelHooks:
         self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
         kernel.shell.register_magics(KishuMagics(kernel.shell, lambda: self.tracked_shell.requests))
 
+    def begin(self) -> None:
+        """Begins the session: the kernel's event loop is about to run."""
+        if self.tracked_shell.beginning.pending:
+            self._kernel.io_loop.add_callback(self.tracked_shell.beginning.reach_start)
+
     def info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the kernel's info with the feature `kishu`, by which clients know that they may send requests."""
         return {**plain, "supported_features": [*plain.get("supported_features", []), "kishu"]}
@@ -137,6 +142,7 @@ class KernelHooks:
 
     async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Sends the one reply to a `kishu_request`, which came on the shell channel or on the control channel."""
+        self.tracked_shell.beginning.reach_start()
         if not on_main_thread():
             await self._wait_for_checkpoint(parent.get("content"))
         with until_replied():

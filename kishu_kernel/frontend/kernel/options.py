@@ -63,7 +63,10 @@ class KishuOptions(Configurable):
     auto_resume = Bool(
         help="Begin where the last session of the notebook ended, unless cells must be re-run. [KISHU_AUTO_RESUME]"
     ).tag(config=True)
-
+    start_at = Unicode(
+        help="Begin in this state, STORE@TARGET, and go on from there on a branch of its own. STORE is a notebook, a "
+        "store or its directory; TARGET an id, a branch, a tag, HEAD, In[3]. [KISHU_START_AT]"
+    ).tag(config=True)
     end_timeout = Float(
         min=0.0,
         help="Seconds that writing may take when the kernel is asked to end (a shutdown, SIGTERM, SIGHUP). What is not "
@@ -85,6 +88,10 @@ class KishuOptions(Configurable):
     def _default_auto_resume(self) -> bool:
         return _environment_flag("KISHU_AUTO_RESUME", "0")
 
+    @default("start_at")
+    def _default_start_at(self) -> str:
+        return os.environ.pop("KISHU_START_AT", "")  # not for kernels that a cell starts
+
     @default("store_dir")
     def _default_store_dir(self) -> str:
         return os.environ.get("KISHU_STORE_DIR", "")
@@ -105,6 +112,7 @@ class KishuOptions(Configurable):
             output_limit=self.output_limit,
             rules=KeepRules(tuple(self.exclude), tuple(self.exclude_types), self.version_limit or None),
             auto_resume=self.auto_resume,
+            start_at=self.start_at or None,
             audit=self.audit,
             effects=self.effects,
             end_timeout=self.end_timeout,

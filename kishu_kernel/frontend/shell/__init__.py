@@ -4,6 +4,6 @@
 - What runs outside of cells, and whose code it is: `background_code`, `notebook_code`. Cells with which nothing
   else runs: `contained_cells`.
 - A cell run again for a checkout: `cell_runner`. The source of an earlier cell: `cell_finder`.
-- The store opens: `store_opener`. The process ends: `shutdown`.
+- The session begins: `beginning`. The store opens: `store_opener`. The process ends: `shutdown`.
 - What a person is told: `history_notice`, `progress_line`, `user_warnings`. What a person chooses: `settings`.
 """

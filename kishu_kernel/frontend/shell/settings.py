@@ -23,6 +23,7 @@ class Settings:
         output_limit: bytes of outputs kept with each checkpoint.
         rules: what is not to be stored.
         auto_resume: a new session begins where the last one of this notebook ended.
+        start_at: the state in which the session begins, as STORE@TARGET; None: as the two above say.
         audit: pauses are used to look for missed changes, and to try whether stored values load.
         effects: side effects of cells are recorded.
         end_timeout: seconds that writing may take when the kernel is asked to end.
@@ -35,6 +36,7 @@ class Settings:
     output_limit: int = 1_000_000
     rules: KeepRules = field(default_factory=KeepRules)
     auto_resume: bool = False
+    start_at: str | None = None
     audit: bool = True
     effects: bool = True
     end_timeout: float = END_TIMEOUT

@@ -91,7 +91,7 @@ class Shutdown:
         if self._begin(float("inf")):
             with suppress(Exception):
                 self._shell.session.settle_within(self._seconds)
-                self._shell.session.flush_within(None)
+                self._shell.session.writer.flush_within(None)
             self._close()
 
     def detach(self) -> None:
@@ -118,7 +118,7 @@ class Shutdown:
         if all_ended:
             shell.session.settle_within(self._seconds_left())
         self._write_or_hand_over()
-        shell.session.flush_within(self._seconds_left())
+        shell.session.writer.flush_within(self._seconds_left())
 
     def _write_and(self, end: Callable[[], None]) -> None:
         """Writes what it can within the limit; calls `end`, which ends the process, in any case."""
@@ -137,7 +137,7 @@ class Shutdown:
         with session.cells_held_back(self._seconds_left()):  # to the very end: a cell that begins now would be lost
             if self._shell.stop_cells(0):
                 session.settle_within(self._seconds_left())
-            session.flush_within(self._seconds_left())
+            session.writer.flush_within(self._seconds_left())
             self._close()
             end()
 
@@ -150,7 +150,7 @@ class Shutdown:
                 return False
             self.begun.set()
         self._deadline = time.monotonic() + seconds
-        self._shell.session.hasten_writing()
+        self._shell.session.writer.hasten_writing()
         self.on_begin()
         return True
 
@@ -158,10 +158,10 @@ class Shutdown:
         return max(0.0, self._deadline - time.monotonic())
 
     def _write_or_hand_over(self) -> None:
-        session = self._shell.session
-        patience = QUICK_SECONDS if session.waiting_bytes < TOO_MUCH_BYTES else 0.0  # else the copies come too late
-        if session.flush_within(min(patience, self._seconds_left())):
-            session.hand_over(self._shell.opener.key, RECORD_SECONDS, self._seconds_left())
+        writer = self._shell.session.writer
+        patience = QUICK_SECONDS if writer.waiting_bytes < TOO_MUCH_BYTES else 0.0  # else the copies come too late
+        if writer.flush_within(min(patience, self._seconds_left())):
+            writer.hand_over(self._shell.opener.key, RECORD_SECONDS, self._seconds_left())
 
     def _close(self) -> None:
         atexit.unregister(self.on_exit)

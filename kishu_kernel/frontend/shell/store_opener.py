@@ -82,12 +82,24 @@ class StoreOpener:
         self._warn = warn
         self._retry_at: float | None = None
         self._nameless = False
+        self._given: Path | None = None
         self._damaged: tuple[Path, object] | None = None
         self.place: StoreAssignment | None = None
         self.key: Path | None = None
 
+    def use(self, store: Path | None) -> None:
+        """From now on `open` opens this store, whosever it is; None: the notebook's own."""
+        self._given = store
+
     def open(self) -> Timeline:
-        """Returns a new timeline: in the store, else in memory, until `retry` can move it to the disk."""
+        """Returns a new timeline: in the store, else in memory, until `retry` can move it to the disk.
+
+        Raises:
+            StoreError: the store is one that was given by `use`, and cannot be opened.
+        """
+        if self._given is not None:
+            store = self._open()
+            return Timeline(store, self._session, self._limit(store), self.refresh)
         try:
             store = self._open()
         except (StoreError, OSError) as error:
@@ -191,14 +203,17 @@ class StoreOpener:
             remember_cells(self.place.path, notebook)
 
     def _open(self) -> LmdbStore:
-        from kishu_kernel.store.catalog.assignment import claim_store
+        from kishu_kernel.store.catalog.assignment import StoreAssignment, claim_store
         from kishu_kernel.store.format.signing import key_path, user_signer
         from kishu_kernel.store.lmdb_store import LmdbStore
 
         signer = user_signer()
         notebook = self._notebook()
-        self._nameless = not notebook
-        place = claim_store(self.base(), notebook, self._session)
+        self._nameless = not notebook and self._given is None
+        if self._given is None:
+            place = claim_store(self.base(), notebook, self._session)
+        else:
+            place = StoreAssignment(self._given, "attached")
         try:
             store = LmdbStore(place.path, signer=signer)
         except StoreDamagedError:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.detect.access import cell_access, is_only_magic
 from kishu_kernel.detect.access_trackers import make_tracker
-from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.shell.background_code import BackgroundCode
+from kishu_kernel.frontend.shell.beginning import Beginning
 from kishu_kernel.frontend.shell.cell_finder import CellFinder
 from kishu_kernel.frontend.shell.cell_runner import ShellRunner
 from kishu_kernel.frontend.shell.cell_transform import reuse_transformed, transformed
@@ -65,6 +65,7 @@ class TrackedShell:
         recorder: keeps their outputs.
         progress: shows how far a checkout is.
         opener: opens the notebook's store.
+        beginning: brings the session to the state in which it begins.
         shutdown: ends the session.
     """
 
@@ -100,14 +101,14 @@ class TrackedShell:
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
         self._announcement = Announcement(self._id, _connection_file(shell))
         self._announcement.tell(self.notebook(), None)
-        self._began = False
+        self.beginning = Beginning(self)
         self._forget_sources = add_source_lookup(CellFinder(shell, lambda: self.session.timeline))
         self.shutdown = Shutdown(self, settings.end_timeout)
 
     @property
     def checkpoint_pending(self) -> bool:
-        """Whether a cell's reply may have left whose checkpoint is not taken yet."""
-        return self.cells.pending
+        """Whether a cell's reply may have left whose checkpoint is not taken yet, or the session is still to begin."""
+        return self.cells.pending or self.beginning.pending
 
     @cached_property
     def requests(self) -> RequestHandler:
@@ -158,12 +159,13 @@ class TrackedShell:
         cell: RecordedCell | None = None
         self._open_cells += 1
         try:
+            self.beginning.reach_start()
             self.cells.wait_for_other_threads()
             text = transformed(self.shell, code)
             source = _source(text or code, expressions)
             self._user_warnings.print()
             if not is_only_magic(source, "kishu"):
-                self._begin_session()
+                self.beginning.before_cell()
             cell = self._begin_cell(code, source, msg_id, main, self.shell.execution_count)
         except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
             return not_run(self.shell.execution_count)
@@ -189,6 +191,7 @@ class TrackedShell:
         text = transformed(self.shell, code)
         source = _source(text or code, expressions)
         try:
+            self.beginning.reach_start()
             self.cells.wait_for_other_threads()
             ticket = self._watch(source, main, hidden=True)
         except KeyboardInterrupt:
@@ -217,7 +220,7 @@ class TrackedShell:
         """
         found = self._names.variables()
         self.session.note_unwatched_code()
-        self._begin_session(resume=not found)
+        self.beginning.before_cell(resume=not found)
         count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
         self._open_cells += 1
         cell = self._begin_cell(code, transformed(self.shell, code) or code, msg_id, main, count)
@@ -281,44 +284,6 @@ class TrackedShell:
             self._taking = False
             if self._user_warnings.unprinted and not self.shutdown.begun.wait(SHUTDOWN_FOLLOWS):
                 self._user_warnings.print()
-
-    def _begin_session(self, resume: bool = True) -> None:
-        """Before the first cell: shows that the notebook has a history, or resumes it. Later: retries a failed store.
-
-        Args:
-            resume: false where there are variables already, which would have to go.
-        """
-        try:
-            if self._began:
-                self.opener.retry(self.session.timeline)
-                return
-            self._began = True
-            self.opener.close_provisional(self.session.close_if_unused)
-            from kishu_kernel.frontend.shell.history_notice import notice, unwritten_work
-
-            timeline = self.session.timeline
-            if timeline.head is not None or not (found := notice(timeline, self.opener.place)):
-                return
-            if (earlier := timeline.other_heads()) and (unwritten := unwritten_work(timeline, earlier[0])):
-                self.warnings.append(unwritten)  # the notice says it, and `status` repeats it
-            if resume and self.settings.auto_resume and timeline.other_heads():
-                found = self._resumed() or found
-            self.shell.display_pub.publish(dict(found))
-        except Exception as error:
-            self.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")
-
-    def _resumed(self) -> Mapping[str, str] | None:
-        """Resumes the last session. Returns what to show; None, with a warning, where that failed."""
-        from kishu_kernel.frontend.pages.display import as_text
-        from kishu_kernel.frontend.protocol.content import outcome_content
-
-        try:
-            outcome = self.session.resume(replay="annotated")
-        except KishuError as error:
-            self.warn(f"Kishu brought nothing back of this notebook's last session: {error}.")
-            return None
-        self.notify_checkout()
-        return {"text/plain": "[kishu] " + as_text({"operation": "resume", **outcome_content(outcome)})}
 
     def subscribe(self, callback: Callable[[bool], None]) -> Callable[[], None]:
         """As in `SessionHost.subscribe`."""
@@ -396,7 +361,7 @@ class TrackedShell:
         self._forget_sources()
         self._announcement.withdraw()
         self.opener.refresh()
-        if not self.session.flush_within(0):
+        if not self.session.writer.flush_within(0):
             self.session.close()
 
     def _event_callbacks(self) -> list[Any]:

@@ -3,6 +3,7 @@
 - `assignment`: the store of a notebook, found again after a rename, a move or a copy. `about_file`: what a store says
   of its notebook. `paths`: where a store lies if nothing speaks against it.
 - `filesystems`: on which disk stores can lie.
+- `named_stores`: the store that a person names, by its notebook, its name or its directory.
 - `running_kernels`: which kernels are alive, and what they have open.
 - `receive_bundle`: where the history of a bundle goes.
 """

@@ -1,7 +1,7 @@
-"""Finds the store that a name on the command line means: a directory, a notebook's path, or the name of a store.
+"""Finds the store that a name of a person's means: a directory, a notebook's path, or the name of a store.
 
 Law: nothing is guessed. What fits none, or several, is refused in one sentence that names the nearest.
-Neighbours: `commands` asks, `store.catalog` knows whose the stores are.
+Neighbours: `assignment` knows whose the stores are; the command line asks, and a kernel that begins in another's state.
 """
 
 from __future__ import annotations
@@ -21,24 +21,6 @@ SHORTEST = 3
 """So many letters of a name may stand for all of it."""
 MAX_NAMES = 5
 """Stores that a sentence names at most."""
-
-
-def base_of(directory: Path | None, force: bool) -> tuple[Path, str | None]:
-    """Returns the directory of the stores, and a sentence for the user where it is not the one that was meant.
-
-    Args:
-        directory: None: the default.
-        force: use it, whatever disk it is on.
-
-    Raises:
-        StoreError: there is no usable local directory.
-    """
-    from kishu_kernel.store.catalog.filesystems import base_for
-    from kishu_kernel.store.catalog.paths import default_base
-
-    meant = Path(os.path.abspath(directory.expanduser())) if directory else default_base()
-    base, reason = base_for(meant, force=force)
-    return base, reason and f"{reason}; --dir names another directory"
 
 
 def all_or(base: Path, names: Sequence[str]) -> list[Path]:
