@@ -27,7 +27,7 @@ from kishu_kernel.errors import KishuError, NotKishuError, ReplyError
 
 Replay = Literal["auto", "ask", "never"]
 
-LOOKING = frozenset({"status", "log", "show", "diff", "variable", "inspect", "search", "export", "stores"})
+LOOKING = frozenset({"status", "log", "show", "diff", "variable", "inspect", "search", "export", "stores", "hibernate"})
 """Operations that are answered while a cell runs."""
 
 
@@ -107,7 +107,8 @@ class Client:
         looking = operation in LOOKING and not parameters.get("values")
         channel = "control" if looking else "shell"
         request = self._connection.send(channel, "kishu_request", {"operation": operation, **parameters})
-        reply = self._connection.reply(channel, request, self.patience if looking else self.timeout)
+        patience = self.patience + parameters.get("timeout", 0.0) if looking else self.timeout
+        reply = self._connection.reply(channel, request, patience)
         if reply.get("status") != "ok":
             raise _raised(reply)
         return reply
@@ -171,6 +172,10 @@ class Client:
     def stores(self) -> Json:
         """All stores of this user."""
         return self.request("stores")
+
+    def hibernate(self, timeout: float = 10.0) -> Json:
+        """Writes all that was done; what is not written within so many seconds is `missing`. The kernel goes on."""
+        return self.request("hibernate", timeout=timeout)
 
     # -- changing ------------------------------------------------------------------------------------
 

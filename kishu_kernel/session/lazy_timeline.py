@@ -69,6 +69,11 @@ class LazyTimeline:
         self.flush(seconds)
         return self.unwritten()
 
+    def write_within(self, seconds: float) -> dict[CheckpointId, str]:
+        """As `flush_within`. Returns the checkpoints that are not completely written, each with the reason."""
+        self.flush(seconds)
+        return {} if self.opened is None else self.opened.store.reasons()
+
     def unwritten(self) -> frozenset[CheckpointId]:
         """The checkpoints that were taken and are not completely written."""
         return frozenset() if self.opened is None else self.opened.store.unwritten()

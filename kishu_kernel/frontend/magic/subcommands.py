@@ -185,6 +185,11 @@ SUBCOMMANDS = (
     ),
     Subcommand("stores", "list the stores of all notebooks"),
     Subcommand("attach", "give this notebook the history of another one", (Argument("store", "store"),)),
+    Subcommand(
+        "hibernate",
+        "write everything that was done, and say what is not written",
+        more="The kernel goes on; it can be ended then, and nothing is lost.",
+    ),
     Subcommand("gc", "drop values that no branch, tag or session needs", options=(_DRY,)),
     Subcommand("panel", "show the history as a timeline, in which you can click"),
     Subcommand("help", "this list, or more about one subcommand", (Argument("command", "command", required=False),)),

@@ -213,6 +213,13 @@ def _gc(reply: Reply, view: View) -> str:
     )
 
 
+def _hibernate(reply: Reply, view: View) -> str:
+    if reply["durable"]:
+        return "everything is written: the kernel can be ended, and `%kishu resume` goes on from here"
+    lines = [f"  {short(each['checkpoint'] or '-')}  {printable(each['reason'])}" for each in reply["missing"]]
+    return "\n".join(["not written yet, or not at all:", *lines])
+
+
 def _export(reply: Reply, view: View) -> str:
     cells = f"{reply['cells']} cell{'s' * (reply['cells'] != 1)}"
     return f"wrote {cells} to {printable(reply['path'])}: open it in Jupyter, and run it from the top"
@@ -238,6 +245,7 @@ _TEXTS: dict[str, Rendering] = {
     "stores": _stores,
     "attach": _attach,
     "gc": _gc,
+    "hibernate": _hibernate,
     "show": _show,
     "diff": _diff,
     "variable": variable_text,

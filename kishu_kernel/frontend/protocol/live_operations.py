@@ -16,6 +16,7 @@ from typing import Any
 from kishu_kernel.errors import RequestError, StoreError
 from kishu_kernel.frontend.protocol.content import Json, comparison_content, moment, outcome_content
 from kishu_kernel.frontend.protocol.documents import document_content, too_large
+from kishu_kernel.frontend.protocol.hibernating import hibernate
 from kishu_kernel.frontend.protocol.inspecting import chosen, live_variables
 from kishu_kernel.frontend.protocol.reading import Reader
 from kishu_kernel.frontend.protocol.session_host import SessionHost
@@ -104,6 +105,10 @@ class LiveOperations:
             shown, truncated = chosen(variables, names, limit)
             found = live_variables(self._timeline.lookup, state, variables, shown, preview)
             return {"variables": found, "total": len(variables), "truncated": truncated, "now": True}
+
+    def hibernate(self, timeout: float) -> Json:
+        """Writes everything, as in `hibernating`."""
+        return hibernate(self._host, timeout)
 
     # -- changing ------------------------------------------------------------------------------------
 

@@ -65,6 +65,9 @@ OPERATIONS: dict[str, Operation] = {
         changes=False,
         patience=0.05,
     ),
+    "hibernate": Operation(
+        LiveOperations.hibernate, {"timeout": Parameter(float, 10.0, least=0)}, changes=False, patience=0.0
+    ),
     "search": _reading("search", text=_TEXT, limit=_LIMIT),
     "export": _reading("export", target=_TARGET_OR_HEAD, path=_OPTIONAL_TEXT, force=_FLAG),
     "stores": Operation(LiveOperations.stores, changes=False, patience=_LOOKING),

@@ -5,6 +5,7 @@ Law: a request is checked as a whole. No string of a request is ever evaluated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -14,7 +15,14 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json
 
 _REQUIRED: Any = object()
-_KINDS = {str: "a string", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
+_KINDS = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "an object",
+    list: "a list",
+}
 _MAX_NAMES = 20
 """Names that a sentence lists at most."""
 
@@ -97,10 +105,21 @@ def nearest(name: str, known: Mapping[str, Any]) -> str:
     )
 
 
+def _as_float(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
 def _checked(name: str, key: str, value: Any, parameter: Parameter) -> Any:
     if value is None and parameter.nullable:
         return None
     kind: type = type(value)
+    if parameter.kind is float and kind is int:
+        kind, value = float, _as_float(value)
+    if kind is float and not math.isfinite(value):
+        raise RequestError(f"{key!r} of {name} must be a finite number, not {value}")
     if kind is not parameter.kind:  # true is not a whole number, though Python says so
         wanted = _KINDS[parameter.kind]
         raise RequestError(f"{key!r} of {name} must be {wanted}, not {kind.__name__}")

@@ -20,6 +20,10 @@ class NotebookStores(Protocol):
     def place(self) -> StoreAssignment | None:
         """Where the notebook's store is; None before it is open, and while it is in memory."""
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether what this session does is kept in memory, and not on a disk."""
+
     def stores(self) -> list[StoreListing]:
         """All stores, the last used first."""
 
@@ -37,8 +41,22 @@ class ProgressDisplay(Protocol):
         """Removes what was shown, if anything was."""
 
 
+class HostCells(Protocol):
+    """The cells that run, or whose checkpoints are not taken yet."""
+
+    def wait_for_pending(self, timeout: float) -> bool:
+        """Waits until no checkpoint is pending. Not to be called on a thread that runs cells."""
+
+    def are_running(self) -> bool:
+        """Whether a cell of the user's runs, which will get a checkpoint."""
+
+
 class SessionHost(Protocol):
     """A shell that has a session."""
+
+    @property
+    def cells(self) -> HostCells:
+        """The cells that run."""
 
     @property
     def session(self) -> Session:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from kishu_kernel.detect.access import is_only_magic
 from kishu_kernel.model import CellRun, CellStatus
 from kishu_kernel.process.audit_hook import Recorder
 from kishu_kernel.session.running_cells import Ticket
@@ -96,6 +97,10 @@ class RecordedCells:
     def pending(self) -> bool:
         """Whether a cell has ended, so that its reply may have left, and its checkpoint is not taken yet."""
         return any(cell.run is not None for cell in self._cells)
+
+    def are_running(self) -> bool:
+        """Whether a cell runs that will get a checkpoint."""
+        return any(cell.run is None and not is_only_magic(cell.source, "kishu") for cell in self)
 
     def wait_for_other_threads(self) -> None:
         """Waits until no cell that ended on another thread has a pending checkpoint."""

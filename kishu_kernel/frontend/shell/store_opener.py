@@ -66,6 +66,7 @@ class StoreOpener:
 
     Attributes:
         place: where the store is; None before it is open, and while it is in memory.
+        in_memory: what this session does is kept in memory, and not on a disk.
         key: the file of the key that signs what is stored; None where other processes cannot read it.
     """
 
@@ -83,6 +84,7 @@ class StoreOpener:
         self._retry_at: float | None = None
         self._nameless = False
         self._given: Path | None = None
+        self.in_memory = False
         self._damaged: tuple[Path, object] | None = None
         self.place: StoreAssignment | None = None
         self.key: Path | None = None
@@ -120,6 +122,7 @@ class StoreOpener:
         """Returns a new timeline in memory; it ends with the process."""
         from kishu_kernel.store import MemoryStore
 
+        self.in_memory = True
         limit = self._where.limit
         return Timeline(MemoryStore(), self._session, memory_limit() if limit is None else limit or None)
 
@@ -160,6 +163,7 @@ class StoreOpener:
                 return
             raise
         self._retry_at = self._damaged = None
+        self.in_memory = False
         self._warn(f"The history of this session is now stored on disk, in {store.statistics().path}.")
 
     def base(self) -> Path:
@@ -238,7 +242,7 @@ class StoreOpener:
             below = LmdbStore(place.path, readonly=True)
         except (StoreError, OSError):
             return None
-        self.place = place
+        self.place, self.in_memory = place, True
         limit = memory_limit() if self._where.limit is None else self._where.limit
         room = below.statistics().bytes + limit if limit else None
         return Timeline(LayeredStore(below, MemoryStore()), self._session, room)

@@ -37,6 +37,7 @@ MAX_WAITING_BYTES = 32 << 20
 MAX_HELD_BYTES = 1 << 30
 """Bytes of buffers in flight. Mostly they are the user's memory and cost nothing, but he may want it freed."""
 MAX_WAITING_JOBS = 256
+STILL_WRITTEN = "it is still being written"
 REPLY_DELAY = 0.004
 """Seconds between the arrival of a job and its writing, so that the cell's reply leaves first."""
 
@@ -296,9 +297,15 @@ class WriteQueue:
 
     def unwritten(self) -> frozenset[CheckpointId]:
         """The checkpoints that are taken and not written, including those that could not be."""
+        return frozenset(self.reasons())
+
+    def reasons(self) -> dict[CheckpointId, str]:
+        """Why each of `unwritten` is not written, as a clause."""
         with self._locked():
-            lost = self._failure.checkpoints if self._failure else ()
-            return frozenset(each.id for each in (*self._waiting(), *lost))
+            found = {each.id: STILL_WRITTEN for each in self._waiting()}
+            if self._failure:
+                found |= {each.id: str(self._failure.error) for each in self._failure.checkpoints}
+            return found
 
     def is_unwritten(self, id: CheckpointId) -> bool:
         """As `id in unwritten()`."""

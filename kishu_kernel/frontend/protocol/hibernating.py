@@ -1,0 +1,42 @@
+"""Makes a session durable, so that whoever asked may end its kernel: everything that was done is on the disk, or named.
+
+Law: the kernel goes on, whatever comes of it, and no cell is interrupted. It takes no longer than it was given, but for
+what one checkpoint takes that is under way.
+Neighbours: `shell.shutdown` does the like where a process ends; `operations` offers it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from kishu_kernel.frontend.protocol.content import Json
+from kishu_kernel.frontend.protocol.session_host import SessionHost
+
+RUNNING = "a cell is running: what it does is part of no state until it has ended"
+IN_MEMORY = "this history is kept in memory only, and ends with the kernel"
+
+
+def hibernate(host: SessionHost, timeout: float) -> Json:
+    """Writes everything, and says what is not written.
+
+    Args:
+        timeout: seconds that it may take.
+    """
+    began = time.monotonic()
+
+    def left() -> float:
+        return max(0.0, began + timeout - time.monotonic())
+
+    session = host.session
+    if threading.current_thread() is not threading.main_thread():  # where cells run, and cannot be waited for
+        host.cells.wait_for_pending(left())
+    session.settle_within(left())
+    unwritten = session.writer.write_within(left())
+    missing: list[Json] = [{"checkpoint": id, "reason": reason} for id, reason in unwritten.items()]
+    head = session.timeline.head
+    if host.opener.in_memory and head is not None and not missing:
+        missing.append({"checkpoint": head, "reason": IN_MEMORY})
+    if host.cells.are_running():
+        missing.append({"checkpoint": None, "reason": RUNNING})
+    return {"durable": not missing, "head": head, "missing": missing, "seconds": time.monotonic() - began}
