@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 MANY = 10_000
 """New objects. As many are worth the pains to count them as old."""
@@ -36,19 +37,54 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+class NewObjects:
+    """The objects that are made from here on and still live, of those that the collector tracks.
+
+    In a pause of the collector: after a collection none is found.
+    """
+
+    def __init__(self) -> None:
+        self._at_most = len(gc.get_objects(generation=0))
+        self._last: list[None] = []
+
+    def found(self) -> list[Any]:
+        """Returns them, the oldest first."""
+        young = gc.get_objects(generation=0)
+        for place in range(min(self._at_most, len(young) - 1), -1, -1):  # some of those before may be gone
+            if young[place] is self._last:
+                return young[place + 1 :]
+        return []
+
+
 class _CountedAsOld:
     """Objects that were counted as old since the collector last went through all that there is.
 
     Attributes:
         objects: how many.
         passes: how often it had done so then.
-        at_most: how many objects there were when the first were counted.
+        at_most: how many objects there were when the first were counted; as many more may be.
+        piled_up: there are more.
     """
 
     def __init__(self) -> None:
         self.objects = 0
         self.passes = -1
         self.at_most = 0
+        self.piled_up = False
+
+    def renewed(self, new: int) -> bool:
+        """Counts those that are still there: mostly what is loaded takes the place of what was, which is gone.
+
+        Args:
+            new: how many more are to be counted.
+
+        Returns:
+            Whether they may be.
+        """
+        if not self.piled_up:
+            self.objects = max(0, len(gc.get_objects()) - new - self.at_most)
+            self.piled_up = self.objects + new > self.at_most
+        return not self.piled_up
 
 
 _counted = _CountedAsOld()
@@ -57,11 +93,11 @@ _counted = _CountedAsOld()
 def count_as_old() -> None:
     """Many new objects are there to stay: no collection walks them before one walks all that there is.
 
-    Takes no time, but for the first after such a pass: it counts what there is.
+    Takes no time, but now and then it counts what there is: some ms for a million objects.
 
     Cycles that a cell has just left behind are found by that one, too. It comes when there are many objects that the
-    collector itself has found to be old, and of these it knows nothing: so no more are counted until the next one than
-    there were objects. Else what is loaded time and again, and dropped in cycles, would never be found.
+    collector itself has found to be old, and of these it knows nothing: so there are at most twice as many objects
+    until the next one as there were. Else what is loaded time and again, and dropped in cycles, would never be found.
     What the user has frozen stays frozen, and one who has disabled the collector collects by hand, maybe only new ones.
     """
     new = gc.get_count()[0]
@@ -70,8 +106,8 @@ def count_as_old() -> None:
     passes = gc.get_stats()[-1]["collections"]
     is_first = passes != _counted.passes
     if is_first:
-        _counted.objects, _counted.passes = 0, passes
-    elif _counted.objects + new > _counted.at_most:
+        _counted.objects, _counted.passes, _counted.piled_up = 0, passes, False
+    elif _counted.objects + new > _counted.at_most and not _counted.renewed(new):
         return
     gc.freeze()
     if is_first:

@@ -48,6 +48,37 @@ def test_what_is_loaded_again_and_again_and_dropped_in_cycles_does_not_pile_up()
     assert most < 30 * 20_000
 
 
+def test_what_is_loaded_again_and_again_and_takes_the_place_of_the_last_is_old_each_time() -> None:
+    code = """
+    Node.__init__ = lambda self: setattr(Node, "alive", Node.alive + 1)  # no cycle
+    old = []
+    for _ in range(60):
+        x = load()
+        old.append(oldest())
+    print(min(old), Node.alive)
+    """
+    assert ran(code) == "20000 20000"
+
+
+def test_what_is_new_is_found_whatever_else_is_freed_meanwhile() -> None:
+    code = """
+    from kishu_kernel.process.python_gc import NewObjects
+    gc.disable()
+    before = [Node() for _ in range(1000)]
+    for each in before:
+        each.me = None
+    new = NewObjects()
+    made = [Node() for _ in range(100)]
+    del before[::2]
+    also = [Node()]
+    found = [each for each in new.found() if type(each) is Node]
+    print(found == made + also)
+    gc.collect()
+    print(new.found())
+    """
+    assert ran(code) == "True\n[]"
+
+
 @pytest.mark.parametrize(
     ("before", "expected"),
     [("old = [[] for _ in range(20_000)]; gc.freeze(); frozen = gc.get_freeze_count()", True), ("gc.disable()", 0)],

@@ -38,7 +38,7 @@ SHORT = 1
 """Blocks that are not for a soak."""
 
 MANY = 50
-"""Programs. What fewer do is by chance: whether a way leads over a cell that has to be re-run, or how long it is."""
+"""Programs. How many states fewer of them come to is by chance; so is, of twice as many, whether a cell is re-run."""
 
 TOGETHER: dict[int, Tally] = {}
 
@@ -82,7 +82,7 @@ def assert_says_something(tally: Tally, number: int) -> None:
     assert tally.refused < tally.compared / 5
     assert tally.loaded > 1.5 * number
     assert tally.kept > 5 * number
-    assert tally.replayed > 0 or number < MANY
+    assert tally.replayed > 0 or number < 2 * MANY
     assert tally.restarts > number / 20
     assert tally.untouched > number / 20
     assert tally.raised < tally.cells * 0.6

@@ -52,6 +52,7 @@ from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
 from kishu_kernel.process.native import settle
+from kishu_kernel.process.python_gc import NewObjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,10 @@ def decode(
     }
     try:
         try:
+            new = NewObjects()
             objects = load(stored.stream, stored.blobs)
             if live is not None and any(loader.has_instances for loader in loaders):
-                settle([obj for loader in loaders for obj in loader.memo.copy().values()])
+                settle([each for each in new.found() if type(each) is not dict])  # their own: nobody else holds them
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
                 made = [obj for loader in loaders for obj in loader.memo.copy().values()]
