@@ -6,9 +6,14 @@
         k.run("df = df.dropna()")
         k.undo()
 
-`client` has a method for each operation of the protocol; `connection` finds the kernel and carries the messages.
+        for fork, fill in zip(k.fork(2), ("mean", "median")):
+            with fork:
+                fork.run(f"df = df.fillna(df.{fill}())")
+
+`client` has a method for each operation of the protocol; `connection` finds the kernel and carries the messages;
+`forks` starts kernels that begin in a state of a history; `outputs` collects what a cell shows.
 """
 
-from kishu_kernel.client.client import LOOKING, Client, Replay, connect
+from kishu_kernel.client.client import LOOKING, Client, Fork, Replay, connect
 
-__all__ = ["LOOKING", "Client", "Replay", "connect"]
+__all__ = ["LOOKING", "Client", "Fork", "Replay", "connect"]

@@ -19,16 +19,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from typing import Any, Literal
 
 from kishu_kernel import errors
 from kishu_kernel.client.connection import PATIENCE, QUIET, Connection, Json
-from kishu_kernel.errors import KishuError, NotKishuError, ReplyError
+from kishu_kernel.client.forks import END_SECONDS, ForkedKernel, begin, started
+from kishu_kernel.client.outputs import Outputs
+from kishu_kernel.errors import KishuError, NotKishuError, ReplyError, RequestError
 
 Replay = Literal["auto", "ask", "never"]
 
 LOOKING = frozenset({"status", "log", "show", "diff", "variable", "inspect", "search", "export", "stores", "hibernate"})
 """Operations that are answered while a cell runs."""
+
+FORK_SECONDS = 60.0
+"""Seconds that the state that a fork is to begin in has to be written."""
 
 
 def connect(
@@ -285,6 +291,37 @@ class Client:
         """Gives this notebook the history of another one."""
         return self.request("attach", store=store)
 
+    # -- forks ---------------------------------------------------------------------------------------
+
+    def fork(self, number: int = 1, target: str = "HEAD", *, keep: bool = False) -> list[Fork]:
+        """Starts kernels in a state of this one's history. Each goes on from there by itself, all at the same time.
+
+        Args:
+            target: as of `checkout`.
+            keep: they go on when this process ends. Else they end with it.
+
+        Raises:
+            RequestError: there is no such state, or the history is kept in memory only.
+            CheckoutError: they cannot reach it.
+        """
+        if number < 1:
+            raise RequestError(f"a fork makes one kernel or more, not {number}")
+        self.hibernate(FORK_SECONDS)
+        state, status = self.show(target)["checkpoint"]["id"], self.status()
+        store = status["store"]["path"]
+        if store is None:
+            raise RequestError("this history is kept in memory only: no other kernel can begin in a state of it")
+        kernels = started(status["kernel"]["executable"], store, state, number, keep)
+        forks: list[Fork] = []
+        with ExitStack() as undone:
+            for kernel in kernels:
+                undone.callback(kernel.kill)
+            for kernel in kernels:
+                connection = undone.enter_context(closing(kernel.connection()))
+                forks.append(Fork(connection, kernel, begin(connection, state)["branch"], self))
+            undone.pop_all()
+        return forks
+
     # -- cells ---------------------------------------------------------------------------------------
 
     def run(self, code: str, *, timeout: float | None = None) -> Json:
@@ -326,49 +363,31 @@ class Client:
         self._connection.reply("control", self._connection.send("control", "interrupt_request", {}), self.patience)
 
 
-class Outputs:
-    """Collects the outputs of a cell as a frontend would show them.
+class Fork(Client):
+    """A client of a kernel of its own, which began in a state of another's history.
+
+    It ends with its `with` block, or by `end`.
 
     Attributes:
-        all: outputs as nbformat has them.
+        own_branch: on which it goes on.
     """
 
-    def __init__(self) -> None:
-        self.all: list[Json] = []
-        self._shown: dict[str, list[Json]] = {}
-        self._outdated = False
+    def __init__(self, connection: Connection, kernel: ForkedKernel, branch: str, like: Client) -> None:
+        super().__init__(connection, like.timeout, like.patience)
+        self._kernel = kernel
+        self.own_branch = branch
 
-    def take(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Takes a message that the kernel published for the cell: its type and its content."""
-        if kind == "clear_output":
-            self._outdated = bool(content.get("wait"))
-            if not self._outdated:
-                self._clear()
-        elif kind == "update_display_data":
-            for output in self._shown.get(_display_id(content), ()):
-                output.update(data=content["data"], metadata=content["metadata"])
-        elif kind in ("stream", "display_data", "execute_result", "error"):
-            if self._outdated:
-                self._clear()
-            self._add(kind, content)
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
-    def _add(self, kind: str, content: Mapping[str, Any]) -> None:
-        last = self.all[-1] if self.all else {}
-        if kind == "stream" and last.get("name") == content["name"]:
-            last["text"] += content["text"]
-            return
-        output = {"output_type": kind, **{key: value for key, value in content.items() if key != "transient"}}
-        self.all.append(output)
-        if kind in ("display_data", "execute_result") and _display_id(content):
-            self._shown.setdefault(_display_id(content), []).append(output)
-
-    def _clear(self) -> None:
-        self.all.clear()
-        self._outdated = False
-
-
-def _display_id(content: Mapping[str, Any]) -> str:
-    return str((content.get("transient") or {}).get("display_id") or "")
+    def end(self) -> None:
+        """Ends the kernel, when what it did is written. Its branch stays in the history."""
+        with suppress(KishuError):
+            request = self._connection.send("control", "shutdown_request", {"restart": False})
+            self._connection.reply("control", request, END_SECONDS)
+        self.close()
+        self._kernel.wait(END_SECONDS)
+        self._kernel.forget()
 
 
 def _raised(reply: Mapping[str, Any]) -> KishuError:

@@ -8,6 +8,7 @@ Neighbours: `reading` has what needs no session, `operations` lists all, `reques
 from __future__ import annotations
 
 import platform
+import sys
 from dataclasses import asdict
 from datetime import datetime, timezone
 from itertools import takewhile
@@ -70,6 +71,7 @@ class LiveOperations:
                 "started": moment(self._session.started),
                 "resumed_from": self._session.resumed_from,
                 "python": platform.python_version(),
+                "executable": sys.executable,
             },
             "warnings": [*self._host.warnings, *errors],
         }

@@ -1,0 +1,126 @@
+"""Kernels that begin in one state of a history, and go on from there at the same time: `Client.fork`.
+
+Law: a fork is a process of its own, in a session and on a branch of its own; what it does is kept in the same store,
+and stays when it has ended. Forks end with whoever made them, unless they are kept.
+Neighbour: `frontend.shell.beginning` brings a new kernel to the state that it was started for.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from kishu_kernel.client.connection import STARTING, Connection, Json
+from kishu_kernel.errors import CheckoutError, NoKernelError
+from kishu_kernel.store.catalog import running_kernels
+
+END_SECONDS = 10.0
+"""Seconds that a fork has to write what it did, before its process is killed."""
+
+_OF_THE_NOTEBOOK = ("JPY_SESSION_NAME", "JPY_PARENT_PID", "KISHU_NOTEBOOK", "KISHU_AUTO_RESUME")
+"""Variables of the environment by which a server tells a kernel whose it is."""
+
+_MOST_TEXT = 500
+
+
+class ForkedKernel:
+    """The process of a fork.
+
+    Args:
+        executable: the Python that runs it.
+        start: STORE@TARGET.
+        kept: it goes on when this process ends.
+
+    Attributes:
+        file: its connection file, which it writes when it listens.
+    """
+
+    def __init__(self, executable: str, start: str, kept: bool) -> None:
+        directory = running_kernels.runtime_directory()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"fork-{uuid.uuid4().hex}"
+        self.file = directory / f"kernel-{name}.json"
+        self._said = directory / f"{name}.log"
+        environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_NOTEBOOK}
+        environment["KISHU_START_AT"] = start
+        if not kept:
+            environment["JPY_PARENT_PID"] = str(os.getpid())
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(
+                [executable, "-m", "kishu_kernel", "-f", str(self.file)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,  # an interrupt on the terminal is not for it
+            )
+
+    def connection(self, waiting: Callable[[], None] | None = None) -> Connection:
+        """Returns a connection, when it listens. Raises `NoKernelError` where it does not."""
+        deadline = time.monotonic() + STARTING
+        while not self._listens():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                said = self._said.read_text("utf-8", "replace").strip()[-_MOST_TEXT:] or "it says nothing"
+                raise NoKernelError(f"a kernel that was started for a fork does not answer: {said}")
+            time.sleep(0.01)
+        return Connection.to(self.file, waiting, "this fork")
+
+    def _listens(self) -> bool:
+        info = running_kernels.read_connection_file(str(self.file)) if self.file.exists() else None
+        return info is not None and running_kernels.is_listening(info)
+
+    def wait(self, seconds: float) -> None:
+        """Waits until it has ended; kills it where that takes longer."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+        self._process.wait()
+        self.forget()
+
+    def forget(self) -> None:
+        """Removes what it needed to be found."""
+        for file in (self.file, self._said):
+            with suppress(OSError):
+                file.unlink()
+
+
+def begin(connection: Connection, state: str) -> Json:
+    """Waits until a fork stands in its state; returns its `status`.
+
+    Raises:
+        CheckoutError: it cannot; its kernel says why.
+    """
+    status = connection.reply("shell", connection.send("shell", "kishu_request", {"operation": "status"}), None)
+    if status.get("status") != "ok" or status["kernel"]["resumed_from"] != state:
+        why = status.get("evalue") or " ".join(status.get("warnings", ())) or "it does not say why"
+        raise CheckoutError(f"a fork does not reach state {state}: {why}")
+    return status
+
+
+def started(executable: str, store: str, state: str, number: int, kept: bool) -> Sequence[ForkedKernel]:
+    """Starts the kernels of so many forks, all at once.
+
+    Args:
+        executable: the Python that runs them.
+        store: the directory of the store.
+        state: the id of the checkpoint.
+    """
+    kernels: list[ForkedKernel] = []
+    try:
+        for _ in range(number):
+            kernels.append(ForkedKernel(executable, f"{Path(store)}@{state}", kept))
+    except BaseException:
+        for kernel in kernels:
+            kernel.kill()
+        raise
+    return kernels

@@ -1,0 +1,139 @@
+"""Forks: kernels that begin in one state and go on at the same time, each on a branch of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kishu_kernel.client import Client, connect
+from kishu_kernel.errors import NoKernelError, RequestError, UnknownTargetError
+from kishu_kernel.store.catalog.running_kernels import (
+    is_listening,
+    is_process_running,
+    read_connection_file,
+    runtime_directory,
+)
+from kishu_kernel.store.format.signing import KEY_FILE
+from tests.client.test_client import Start, kernel, start
+from tests.kernel.driver import Kernel
+
+__all__ = ["kernel", "start"]  # fixtures
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the kernel, which is the person's."""
+    monkeypatch.delenv(KEY_FILE, raising=False)
+
+
+def pid_of(client: Client) -> int:
+    return int(client.run("import os; print(os.getpid())")["outputs"][0]["text"])
+
+
+def text(reply: dict[str, Any]) -> str:
+    return "".join(each.get("text", "") for each in reply["outputs"])
+
+
+def test_three_ways_of_going_on_at_the_same_time(kernel: Kernel) -> None:
+    kernel.ok("xs = [1]; ys = [xs]")
+    kernel.ok("xs.append(2)")
+    with connect("book.ipynb") as k:
+        forks = k.fork(3)
+        try:
+            assert len({fork.own_branch for fork in forks} | {k.status()["branch"]}) == 4
+            for number, fork in enumerate(forks):
+                assert fork.run(f"xs.append({number * 10}); print(ys)")["status"] == "ok"
+            kernel.ok("xs.append('here')")
+            assert [text(fork.run("print(ys[0] is xs, xs)")) for fork in forks] == [
+                f"True [1, 2, {number}]\n" for number in (0, 10, 20)
+            ]
+            pids = [pid_of(fork) for fork in forks]
+        finally:
+            for fork in forks:
+                fork.end()
+        assert not any(map(is_process_running, pids))
+        assert kernel.value("xs") == [1, 2, "here"]
+        k.checkout(forks[1].own_branch)
+        assert kernel.value("xs") == [1, 2, 10]
+    assert not list(runtime_directory().glob("*fork*"))
+
+
+def test_from_a_state_that_is_not_written_yet(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    kernel.ok("import random; x = random.randbytes(30 << 20); ys = []")
+    kernel.run("ys.append('from a hidden cell')", silent=True)
+    with connect("book.ipynb") as k:
+        [now] = k.fork()
+        [first] = k.fork(target="In[1]")
+        with now, first:
+            assert text(now.run("print(len(x), *ys)")) == f"{30 << 20} from a hidden cell\n"
+            assert text(first.run("print(x)")) == "1\n"
+            assert first.undo()["applied"]
+            assert first.undo()["applied"]
+            assert first.run("x")["status"] == "error"
+    assert kernel.value("len(x)") == 30 << 20
+
+
+def test_a_fork_that_is_killed_harms_no_other(kernel: Kernel) -> None:
+    kernel.ok("x = [1]")
+    with connect("book.ipynb") as k:
+        one, two = k.fork(2)
+        os.kill(pid_of(one), signal.SIGKILL)
+        with pytest.raises(NoKernelError):
+            one.run("x")
+        one.end()
+        assert text(two.run("x.append(2); print(x)")) == "[1, 2]\n"
+        two.end()
+        kernel.ok("x.append('here')")
+        assert kernel.value("x") == [1, "here"]
+
+
+def test_forks_end_with_whoever_made_them_unless_they_are_kept(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.ok("x = [1]")
+    script = """
+from kishu_kernel.client import Client, connect
+with connect("book.ipynb") as k:
+    for keep in (False, True):
+        [fork] = k.fork(keep=keep)
+        fork.run(f"x.append({keep})")
+        print(fork.connection_file)
+"""
+    made = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
+    gone, kept = made.stdout.split()
+    with connect(kept) as k:
+        assert text(k.run("print(x)")) == "[1, True]\n"
+        pid = pid_of(k)
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while Path(gone).exists() and is_listening(read_connection_file(gone) or {}):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "told"),
+    [
+        ({"target": "nowhere"}, UnknownTargetError, "nowhere"),
+        ({"number": 0}, RequestError, "one kernel or more"),
+        ({"number": -3}, RequestError, "one kernel or more"),
+    ],
+)
+def test_nonsense_starts_nothing(kernel: Kernel, how: dict[str, object], error: type[Exception], told: str) -> None:
+    kernel.ok("x = 1")
+    with connect("book.ipynb") as k, pytest.raises(error, match=told):
+        k.fork(**how)  # type: ignore[arg-type]
+    assert not list(runtime_directory().glob("*fork*"))
+
+
+def test_a_history_in_memory_cannot_be_forked(start: Start) -> None:
+    kernel = start("--KishuKernel.in_memory=True")
+    kernel.ok("x = 1")
+    with connect("book.ipynb") as k, pytest.raises(RequestError, match="memory only"):
+        k.fork()
