@@ -110,11 +110,13 @@ class Client:
             NoReplyError: the kernel is busy for longer than the timeout. It will still do it afterwards.
             NoKernelError: the kernel ended.
         """
+        return self._asked(operation, parameters, self.patience)
+
+    def _asked(self, operation: str, parameters: Json, patience: float) -> Json:
         looking = operation in LOOKING and not parameters.get("values")
         channel = "control" if looking else "shell"
         request = self._connection.send(channel, "kishu_request", {"operation": operation, **parameters})
-        patience = self.patience + parameters.get("timeout", 0.0) if looking else self.timeout
-        reply = self._connection.reply(channel, request, patience)
+        reply = self._connection.reply(channel, request, patience if looking else self.timeout)
         if reply.get("status") != "ok":
             raise _raised(reply)
         return reply
@@ -181,7 +183,7 @@ class Client:
 
     def hibernate(self, timeout: float = 10.0) -> Json:
         """Writes all that was done; what is not written within so many seconds is `missing`. The kernel goes on."""
-        return self.request("hibernate", timeout=timeout)
+        return self._asked("hibernate", {"timeout": timeout}, self.patience + timeout)
 
     # -- changing ------------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ with connect("book.ipynb") as k:
         pid = pid_of(k)
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while Path(gone).exists() and is_listening(read_connection_file(gone) or {}):
+    while (info := read_connection_file(gone)) and is_listening(info):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from kishu_kernel.client import connect
+from kishu_kernel.store.catalog.running_kernels import is_listening, read_connection_file
+
 from .conftest import Start
-from .driver import Kernel
+from .driver import Kernel, environment_of
 from .test_resume import on, write_notebook, written
 
 SHARED = "xs = [1, 2]; ys = [xs]; seen = {'n': 1}"
@@ -109,6 +116,30 @@ def test_many_at_once(start: Start, base: Kernel) -> None:
     assert len({fork.done("status")["branch"] for fork in forks}) == 3
     forks[0].restart(kill=True)
     assert [fork.value("xs[-1]") for fork in forks[1:]] == [1, 2]
+
+
+def test_one_that_takes_too_long_is_interrupted(start: Start, base: Kernel, tmp_path: Path) -> None:
+    """Its kernel begins with a cell that is re-run, and would not end."""
+    base.ok("import os, time\ntime.sleep(float(os.environ.get('SLOW', '0')))\nnumbers = (n for n in range(3))")
+    written(base)
+    file = tmp_path / "slow.json"
+    environment = environment_of(tmp_path, {"KISHU_START_AT": at(base, "HEAD"), "SLOW": "600"})
+    command = [sys.executable, "-m", "kishu_kernel", "-f", str(file)]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path) as process:
+        try:
+            while not ((info := read_connection_file(str(file))) and is_listening(info)):
+                assert process.poll() is None
+                time.sleep(0.05)
+            time.sleep(2)  # the cell has begun
+            process.send_signal(signal.SIGINT)
+            with connect(file, timeout=60) as fork:
+                assert fork.run("x = 1")["status"] == "ok"
+                status = fork.status()
+                assert any("interrupted" in warning for warning in status["warnings"])
+                assert status["store"]["path"] != base.done("status")["store"]["path"]
+                assert fork.run("xs")["status"] == "error"
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(

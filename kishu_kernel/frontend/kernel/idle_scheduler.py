@@ -105,7 +105,7 @@ class IdleScheduler:
             return
         deadline = time.monotonic() + self._longest
         wait: float | None = None
-        with _interruptible():
+        with interruptible():
             try:
                 with self._entering:
                     self._thinking = True
@@ -127,7 +127,7 @@ def _interrupt_main() -> None:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """The stop button works within this context: a kernel ignores it between cells, and code of the user may run."""
     try:
         before = signal.getsignal(signal.SIGINT)

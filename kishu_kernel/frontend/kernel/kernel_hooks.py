@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from kishu_kernel.frontend.kernel.idle_scheduler import IdleScheduler
+from kishu_kernel.frontend.kernel.idle_scheduler import IdleScheduler, interruptible
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
@@ -87,7 +87,11 @@ class KernelHooks:
     def begin(self) -> None:
         """Begins the session: the kernel's event loop is about to run."""
         if self.tracked_shell.beginning.pending:
-            self._kernel.io_loop.add_callback(self.tracked_shell.beginning.reach_start)
+            self._kernel.io_loop.add_callback(self._reach_start)
+
+    def _reach_start(self) -> None:
+        with interruptible():  # it may re-run cells
+            self.tracked_shell.beginning.reach_start()
 
     def info(self, plain: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the kernel's info with the feature `kishu`, by which clients know that they may send requests."""
@@ -142,7 +146,8 @@ class KernelHooks:
 
     async def answer(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
         """Sends the one reply to a `kishu_request`, which came on the shell channel or on the control channel."""
-        self.tracked_shell.beginning.reach_start()
+        if on_main_thread():
+            self._reach_start()
         if not on_main_thread():
             await self._wait_for_checkpoint(parent.get("content"))
         with until_replied():

@@ -62,7 +62,7 @@ class Beginning:
     def reach_start(self) -> None:
         """Goes to the state that the kernel was started for, if there is one. To be called on the main thread.
 
-        A state that cannot be reached is told, and not tried again.
+        A state that cannot be reached is told, and not tried again. An interrupt is passed on.
         """
         if not self.pending or threading.current_thread() is not threading.main_thread():
             return
@@ -70,15 +70,22 @@ class Beginning:
         try:
             self._go_to(host.settings.start_at or "")
             host.notify_checkout()
+        except KeyboardInterrupt:
+            self._begin_empty("it was interrupted on its way")
+            raise
         except Exception as error:  # whatever it is, the kernel starts
-            host.opener.use(None)
-            host.session.close_if_unused()
-            host.warn(
-                f"This kernel was started for the state {host.settings.start_at}, and is not in it: {error}. It begins "
-                "with no variables."
-            )
+            self._begin_empty(str(error))
         finally:
             self.pending = False
+
+    def _begin_empty(self, why: str) -> None:
+        host = self._host
+        host.opener.use(None)
+        host.session.close_if_unused()
+        host.warn(
+            f"This kernel was started for the state {host.settings.start_at}, and is not in it: {why}. It begins with "
+            "no variables."
+        )
 
     def before_cell(self, resume: bool = True) -> None:
         """Before the first cell: shows that the notebook has a history, or resumes it. Later: retries a failed store.
