@@ -7,9 +7,7 @@ from typing import Any
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import LoadStep, Plan, Version
-from kishu_kernel.session.rerun import (
-    for_user,
-)
+from kishu_kernel.session.rerun import for_user
 
 
 def sources(plan: Plan) -> dict[Version, str]:

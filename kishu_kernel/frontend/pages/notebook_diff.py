@@ -12,7 +12,8 @@ from kishu_kernel.frontend.pages.wording import code_lines, fitted
 _MOST = 400
 """Lines that are shown at most."""
 _CELL = "[ ]"
-_LOOKS = {"+": "color:var(--jp-success-color1,#2a7f2a)", "-": "color:var(--jp-error-color1,#b3261e)"}
+_LOOKS = {"+": "k-add", "-": "k-del"}
+"""Classes of `html`: tints that can be read in any theme."""
 
 
 def diff_bundle(before: Sequence[str], after: Sequence[str], width: int) -> dict[str, Any]:
@@ -27,7 +28,7 @@ def diff_bundle(before: Sequence[str], after: Sequence[str], width: int) -> dict
         same = "The cells of the notebook are the same in both states."
         return {"text/plain": same, "text/html": page(f"<p>{same}</p>")}
     shown = lines[:_MOST] + ([f"  ... {len(lines) - _MOST:,} more lines"] if len(lines) > _MOST else [])
-    rows = "".join(f'<div style="{_LOOKS.get(line[:1], "")}">{esc(line) or "&nbsp;"}</div>' for line in shown)
+    rows = "".join(f'<div class="{_LOOKS.get(line[:1], "")}">{esc(line) or "&nbsp;"}</div>' for line in shown)
     html = page(f'<div class="k-card" style="white-space:pre-wrap;font-family:monospace">{rows}</div>')
     return {"text/plain": "\n".join(fitted(line, width) for line in shown), "text/html": html}
 
