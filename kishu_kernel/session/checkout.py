@@ -352,15 +352,15 @@ class Checkouts:
             given = (version for step in obtained.replay for version in step.gives)
             coming += [each for each in given if known.versions.get(each.names) == each.checkpoint]
             claims = claims_of(selection, coming, lookup, known.versions)
-            plan = whole_plan(obtained, start.state, claims.new_names)
+            plan = whole_plan(obtained, selection, claims, start.state, lookup)
             return _taking(Outcome(previous, previous, plan, False, time.perf_counter() - began), selection, claims)
         reuse = self._ledger.sequence_reuse()
         self._timeline.pinned = target
         with self._names.modules_of(lambda: (name for each in (*start.state, *known.versions) for name in each)):
             obtained, restored = self._obtained(target, options, start, reuse, selection=selection)
             claims = claims_of(selection, restored, lookup, known.versions)
-            plan = whole_plan(obtained, start.state, claims.new_names)
-            plan = replace(plan, notes=left_out_notes(self._loaded_records(obtained)))
+            plan = whole_plan(obtained, selection, claims, start.state, lookup)
+            plan = replace(plan, notes=left_out_notes(self._loaded_records(obtained)) + plan.notes)
             if not restored:
                 return _taking(Outcome(previous, previous, plan, False, time.perf_counter() - began), selection, claims)
             with self._restorer.handing_over(restored):

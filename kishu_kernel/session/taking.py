@@ -18,7 +18,7 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.history.graph import KnownState, Lookup
 from kishu_kernel.history.plan import selected
 from kishu_kernel.history.references import References
-from kishu_kernel.model import CheckpointId, Names, Plan, Selection, State, Version
+from kishu_kernel.model import CheckpointId, Plan, Selection, State, Version
 from kishu_kernel.session.namespace import is_users_name
 from kishu_kernel.session.rerun import RestoredObjects
 
@@ -174,12 +174,34 @@ def with_taken(judgement: Judgement, whole: Collection[Version], here: State) ->
     )
 
 
-def whole_plan(plan: Plan, here: Iterable[Names], gone: Collection[str]) -> Plan:
+def whole_plan(plan: Plan, selection: Selection, claims: Claims, here: State, lookup: Lookup) -> Plan:
     """The plan with all that stays in the session, which only says so far what becomes of the selection.
 
     Args:
-        here: the co-variables that the session has.
-        gone: names that will be bound to something else.
+        here: the state of the session.
     """
+    gone = claims.new_names
     kept = (tuple(name for name in names if name not in gone) for names in here)
-    return replace(plan, keep=tuple(Version(names, CheckpointId("")) for names in sorted(kept) if names))
+    return replace(
+        plan,
+        keep=tuple(Version(names, CheckpointId("")) for names in sorted(kept) if names),
+        notes=_class_notes(selection, plan, here, lookup),
+    )
+
+
+def _class_notes(selection: Selection, plan: Plan, here: State, lookup: Lookup) -> tuple[str, ...]:
+    """Says which copies come from a re-run that makes classes anew which are there: theirs are others then."""
+    given = [version for step in plan.replay for version in step.gives]
+    copied = [version for version in given if not selection.copies.keys().isdisjoint(version.names)]
+    there = {token for names, at in here.items() for token in lookup(at).record(names).provides} if copied else set()
+    told = []
+    for version in copied:
+        made = {token: name for each in lookup(version.checkpoint).versions for token, name in each.provides.items()}
+        classes = ", ".join(sorted(name for token, name in made.items() if token in there))
+        told += [
+            f"{selection.copies[name]} comes from its cell, run anew, which made {classes} anew, too: "
+            "no instance in it is one of the class that is there"
+            for name in version.names
+            if classes and name in selection.copies
+        ]
+    return tuple(told)

@@ -376,3 +376,18 @@ def test_random_numbers_and_settings_stay(kernel: Kernel) -> None:
     kernel.ok("state = random.getstate()")
     take(kernel, "x", target=first)
     holds(kernel, "random.getstate() == state and os.environ['MINE'] == 'now' and len(x) == 1")
+
+
+def test_a_copy_from_a_re_run_has_a_class_of_its_own_and_that_is_told(kernel: Kernel) -> None:
+    made = """class Bad:
+    def __init__(self, n): self.n = n
+    def __reduce_ex__(self, protocol): raise TypeError('not me')
+bad = Bad([1])"""
+    first = at(kernel, made)
+    for dry_run in (True, False):
+        reply = take(kernel, "bad", target=first, dry_run=dry_run, **{"as": {"bad": "copy"}})
+        (note,) = reply["plan"]["notes"]
+        assert note.startswith("copy comes from its cell, run anew, which made Bad anew, too"), note
+    assert kernel.value("(copy.n, type(copy) is Bad, type(bad) is Bad)") == ([1], False, True)
+    kernel.done("undo")
+    assert kernel.value("'copy' in globals()") is False

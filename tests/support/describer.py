@@ -307,7 +307,12 @@ class _Describer:
 
         def tell(path: str, obj: Any) -> str:
             for way in ways:
-                told = way(path, obj)
+                try:
+                    told = way(path, obj)
+                except AttributeError as error:
+                    if error.obj is not obj:
+                        raise
+                    break  # a program has taken its attributes from it: it is told as what is left of it
                 if told:
                     return told
             return self.instance(path, obj)
