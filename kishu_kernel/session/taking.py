@@ -197,7 +197,8 @@ def _class_notes(selection: Selection, plan: Plan, here: State, lookup: Lookup) 
     told = []
     for version in copied:
         made = {token: name for each in lookup(version.checkpoint).versions for token, name in each.provides.items()}
-        classes = ", ".join(sorted(name for token, name in made.items() if token in there))
+        own = lookup(version.checkpoint).record(version.names).provides  # a copy of a class is told to be another
+        classes = ", ".join(sorted(name for token, name in made.items() if token in there and token not in own))
         told += [
             f"{selection.copies[name]} comes from its cell, run anew, which made {classes} anew, too: "
             "no instance in it is one of the class that is there"

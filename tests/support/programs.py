@@ -49,6 +49,9 @@ DOUBT = "not the same as before"
 """Said of what was re-run. Here it need not be so: to describe an object in C may give it the `__dict__` it had not."""
 
 TRACEBACKS = "comes back without tracebacks"
+
+ANEW = "comes from its cell, run anew"
+"""Said of copies that only a re-run gives back: they have the classes that the re-run made."""
 """Said of exceptions that were raised."""
 
 Target = CheckpointId | None
@@ -347,7 +350,7 @@ class Player:
         self.check(self.notebook.head == self.model.head, "the head stands elsewhere")
         new = copies.get(name, name)
         wrong = differences(then.alone[name], _renamed(state.alone.get(new, {}), new, name))
-        if any(note.startswith(f"{new} comes from its cell, run anew") for note in outcome.plan.notes):  # told
+        if any(note.startswith(f"{new} {ANEW}") for note in outcome.plan.notes):  # told
             wrong = [each for each in wrong if not each.startswith(f"{name}.__class__")]
         self.check(not wrong, f"{name} is not what it was", wrong)
         came = {new, *taking.along}
@@ -460,7 +463,8 @@ def play(program: Sequence[str], tracker: TrackerKind = "code", disk: Path | Non
         try:
             for line in program:
                 player.run(line)
-            player.check(all(DOUBT in each or TRACEBACKS in each for each in player.notebook.warnings), "it warns")
+            told = (DOUBT, TRACEBACKS, ANEW)
+            player.check(all(any(each in line for each in told) for line in player.notebook.warnings), "it warns")
         finally:
             player.notebook.session.close()
             player.set_again()
