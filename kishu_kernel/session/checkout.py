@@ -35,6 +35,7 @@ from kishu_kernel.model import (
     Taking,
     VersionRecord,
 )
+from kishu_kernel.model.amounts import counted
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
 from kishu_kernel.session.edited_modules import edited_notes
@@ -133,7 +134,7 @@ class Checkouts:
             self._checkpointer.flush()
         path = [checkpoint.id for checkpoint in ancestry(self._timeline.lookup, self._timeline.head)]
         if steps > len(path):
-            raise NothingToUndoError(f"there are {len(path)} cells to undo, not {steps}")
+            raise NothingToUndoError(_too_few("undo", len(path), steps))
         return path[steps] if steps < len(path) else None
 
     def redo_target(self, steps: int) -> CheckpointId | None:
@@ -146,7 +147,7 @@ class Checkouts:
         for done in range(steps):
             child = self._timeline.redo_child(at)
             if child is None:
-                raise NothingToUndoError(f"there are {done} undone cells to redo, not {steps}")
+                raise NothingToUndoError(_too_few("redo", done, steps))
             at = child
         return at
 
@@ -442,3 +443,7 @@ def _take_code(selection: Selection, label: str) -> str:
     """The line that would do the same, for the history."""
     renamed = {name: f" as {new}" for name, new in selection.copies.items()}
     return "\n".join(f"%kishu take {name}@{label}{renamed.get(name, '')}" for name in selection.names)
+
+
+def _too_few(what: str, there: int, steps: int) -> str:
+    return f"there is only {counted(there, 'cell')} to {what}, not {steps}" if there else f"there is nothing to {what}"

@@ -161,7 +161,7 @@ def test_nothing_to_undo_is_one_sentence(lab: Open) -> None:
     notebook = lab()
     expect(notebook.status).to_have_text("before the first cell")
     notebook.undo_button.click()
-    notebook.told("There are 0 cells to undo, not 1.")
+    notebook.told("There is nothing to undo.")
 
 
 def test_sidebar_follows_and_travels(lab: Open, shoot: Shoot) -> None:

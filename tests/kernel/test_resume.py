@@ -76,6 +76,39 @@ def test_a_new_kernel_says_once_that_there_is_a_history(start: Start, book: Path
     assert not any("This notebook" in str(output) for output in outputs)  # it is ours, not the cell's
 
 
+def test_what_there_is_to_resume_can_be_asked_for(start: Start, book: Path) -> None:
+    """As a sidebar does, before any cell has run: then no output, which is saved in the notebook, says it again."""
+    kernel = start(environment=on(book))
+    assert kernel.done("status", offers=True)["ended"] is None  # there is no earlier session
+    work(kernel)
+    ended_at = kernel.done("status")["head"]
+    kernel.restart()
+    ended = kernel.done("status", channel="control", offers=True)["ended"]
+    assert (ended["head"], ended["execution_count"], ended["variables"]) == (ended_at, 2, 2)
+    assert ended["trusted"]
+    assert ended["bytes"] > 0
+    assert ended["note"] is None
+    assert kernel.run("x").reply["ename"] == "NameError"
+    assert notices(kernel.ok("%kishu status")) == []
+    assert kernel.done("status")["ended"] == ended  # nothing would be taken away
+    kernel.done("resume")
+    assert kernel.done("status")["ended"] is None
+    kernel.done("undo", steps=2)
+    assert kernel.done("status")["ended"] is None  # it was brought back once
+    kernel.restart()
+    kernel.ok("own = 1")
+    assert kernel.done("status")["ended"] is None
+
+
+def test_where_redo_leads_can_be_asked_for(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    assert kernel.done("status")["redo"] is kernel.done("log")["redo"] is None
+    undone = kernel.done("undo")["from"]
+    assert kernel.done("status")["redo"] == kernel.done("log", all=True)["redo"] == undone
+    kernel.done("redo")
+    assert "nothing to redo" in kernel.request("redo")["evalue"]
+
+
 def test_resume_brings_everything_back(start: Start, book: Path) -> None:
     kernel = start(environment=on(book))
     work(kernel)

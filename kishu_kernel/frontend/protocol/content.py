@@ -12,6 +12,7 @@ from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan, ShownPla
 
 if TYPE_CHECKING:  # the command line does not import it
     from kishu_kernel.compare import Comparison
+    from kishu_kernel.session.ended_session import EndedSession
 
 PROTOCOL = 1
 """The version that each reply names."""
@@ -114,6 +115,21 @@ def outcome_content(outcome: Outcome) -> Json:
         "plan": plan_content(outcome.plan),
         "applied": outcome.applied,
         "seconds": outcome.seconds,
+    }
+
+
+def ended_content(ended: EndedSession) -> Json:
+    """Returns where an earlier session ended."""
+    last = ended.last
+    return {
+        "session": last.session,
+        "head": last.id,
+        "execution_count": last.execution_count,
+        "timestamp": moment(last.timestamp),
+        "variables": ended.variables,
+        "bytes": ended.bytes,
+        "trusted": last.trusted,
+        "note": ended.unwritten,
     }
 
 

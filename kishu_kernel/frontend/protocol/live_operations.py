@@ -15,7 +15,7 @@ from itertools import takewhile
 from typing import Any
 
 from kishu_kernel.errors import RequestError, StoreError
-from kishu_kernel.frontend.protocol.content import Json, comparison_content, moment, outcome_content
+from kishu_kernel.frontend.protocol.content import Json, comparison_content, ended_content, moment, outcome_content
 from kishu_kernel.frontend.protocol.documents import document_content, too_large
 from kishu_kernel.frontend.protocol.hibernating import hibernate
 from kishu_kernel.frontend.protocol.inspecting import chosen, live_variables
@@ -24,6 +24,7 @@ from kishu_kernel.frontend.protocol.session_host import SessionHost
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import NotebookCell, Outcome, StoreStatistics
+from kishu_kernel.session.ended_session import begins_empty, ended_session
 from kishu_kernel.session.state_digest import StateDigest
 from kishu_kernel.session.timeline import Timeline
 
@@ -50,15 +51,28 @@ class LiveOperations:
 
     # -- read-only -----------------------------------------------------------------------------------
 
-    def status(self) -> Json:
-        """HEAD, the session, and what the store holds."""
+    def log(self, **arguments: Any) -> Json:
+        """As of `Reader`; also where `redo` would lead."""
+        return {**self.reader.log(**arguments), "redo": self._timeline.redo_child(self._timeline.head)}
+
+    def status(self, offers: bool) -> Json:
+        """HEAD, the session, what the store holds, and what there is to resume.
+
+        Args:
+            offers: the client shows a person what there is to resume; no output of a cell repeats it.
+        """
         timeline = self._timeline
+        ended = self._ended()
+        if offers and ended is not None:
+            self._host.note_offer_shown()
         statistics, errors = self._statistics()
         return {
             "head": timeline.head,
             "branch": timeline.branch,
             "session": timeline.session,
             "latest": timeline.latest,
+            "redo": timeline.redo_child(timeline.head),
+            "ended": ended,
             "pending": timeline.store.pending or self._host.checkpoint_pending,
             "store": {
                 "path": statistics.path,
@@ -75,6 +89,13 @@ class LiveOperations:
             },
             "warnings": [*self._host.warnings, *errors],
         }
+
+    def _ended(self) -> Json | None:
+        """Returns where the last session ended, while this one has neither variables nor been elsewhere."""
+        if self._session.resumed_from is not None or not begins_empty(self._timeline):
+            return None
+        ended = ended_session(self._timeline)
+        return None if ended is None else ended_content(ended)
 
     def _statistics(self) -> tuple[StoreStatistics, list[str]]:
         """Returns what the store holds. Where it cannot be read: zeros, and a sentence that says why."""

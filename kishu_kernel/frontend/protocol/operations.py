@@ -41,16 +41,21 @@ def _reading(name: str, /, **parameters: Parameter) -> Operation:
     return Operation(answer, parameters, changes=False, patience=_LOOKING)
 
 
-def _status(live: LiveOperations) -> Json:
-    return {**live.status(), "operations": list(OPERATIONS)}
+def _status(live: LiveOperations, offers: bool) -> Json:
+    return {**live.status(offers), "operations": list(OPERATIONS)}
 
 
 _DIFF = {"target": _TEXT, "base": _TARGET_OR_HEAD, "values": _FLAG}
 
 OPERATIONS: dict[str, Operation] = {
     # These only look.
-    "status": Operation(_status, changes=False, patience=0.05),
-    "log": _reading("log", limit=_LIMIT, all=_FLAG, since=_OPTIONAL_TEXT, graph=_FLAG),
+    "status": Operation(_status, {"offers": _FLAG}, changes=False, patience=0.05),
+    "log": Operation(
+        LiveOperations.log,
+        {"limit": _LIMIT, "all": _FLAG, "since": _OPTIONAL_TEXT, "graph": _FLAG},
+        changes=False,
+        patience=_LOOKING,
+    ),
     "show": _reading("show", target=_TEXT),
     "diff": Operation(LiveOperations.diff, _DIFF, changes=False, patience=_LOOKING),
     "variable": _reading("variable", name=_TEXT, limit=_LIMIT),

@@ -81,6 +81,9 @@ class SessionHost(Protocol):
     def notebook(self) -> str | None:
         """The path of the notebook; None where the frontend has not told it."""
 
+    def note_offer_shown(self) -> None:
+        """Called when a frontend shows by its own means what there is to resume. On any thread."""
+
     def notify_relabelled(self) -> None:
         """Called after a checkpoint got another name or message, or lost its values."""
 

@@ -52,12 +52,14 @@ class Beginning:
 
     Attributes:
         pending: the state that the kernel was started for is not reached yet.
+        offer_shown: a frontend shows by its own means what there is to resume: no cell's output needs to.
     """
 
     def __init__(self, host: Beginner) -> None:
         self._host = host
         self._began = False
         self.pending = bool(host.settings.start_at)
+        self.offer_shown = False
 
     def reach_start(self) -> None:
         """Goes to the state that the kernel was started for, if there is one. To be called on the main thread.
@@ -101,15 +103,19 @@ class Beginning:
             self._began = True
             self.reach_start()
             host.opener.close_provisional(host.session.close_if_unused)
-            from kishu_kernel.frontend.shell.history_notice import notice, unwritten_work
+            from kishu_kernel.frontend.shell.history_notice import notice
+            from kishu_kernel.session.ended_session import unwritten_work
 
             timeline = host.session.timeline
             if timeline.head is not None or not (found := notice(timeline, host.opener.place)):
                 return
-            if (earlier := timeline.other_heads()) and (unwritten := unwritten_work(timeline, earlier[0])):
+            earlier = timeline.other_heads()
+            if earlier and (unwritten := unwritten_work(timeline, earlier[0])):
                 host.warnings.append(unwritten)  # the notice says it, and `status` repeats it
-            if resume and host.settings.auto_resume and timeline.other_heads():
+            if resume and host.settings.auto_resume and earlier:
                 found = self._resumed() or found
+            elif earlier and self.offer_shown:
+                return
             host.shell.display_pub.publish(dict(found))
         except Exception as error:
             host.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")

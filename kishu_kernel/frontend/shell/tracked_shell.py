@@ -300,6 +300,10 @@ class TrackedShell:
             with suppress(Exception):  # a subscriber must not harm a cell
                 callback(older_too)
 
+    def note_offer_shown(self) -> None:
+        """As in `SessionHost`: the first cell's output does not say it, too."""
+        self.beginning.offer_shown = True
+
     def notify_relabelled(self) -> None:
         """Tells subscribers that checkpoints have other names or messages, or have lost their values."""
         self._changed(older_too=True)
