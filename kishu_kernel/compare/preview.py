@@ -5,7 +5,7 @@ Law: as in `looking`: no method of the user's runs, nothing is imported, and wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -31,6 +31,20 @@ def preview(value: Any) -> str:
         return text(value)
 
 
+def table_head(value: Any) -> list[list[str]] | None:
+    """The first rows of a table or an array, as texts; the first of them the names of its columns, if it has any.
+
+    None of what is no table. Never raises for what it is.
+    """
+    try:
+        head = None if has_active_metaclass(type(value)) else head_of(value, ROWS, COLUMNS)
+        return None if head is None else _rows(head)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # as above
+        return None
+
+
 def _lines(value: Any) -> Iterable[str]:
     kind = type(value)
     if has_active_metaclass(kind):
@@ -43,7 +57,7 @@ def _lines(value: Any) -> Iterable[str]:
         return _items(map(text, value))
     head = head_of(value, ROWS, COLUMNS)
     if head is not None:
-        return _table(head)
+        return _table(_rows(head))
     if module_name(kind) == "__main__" and not issubclass(kind, type):
         return [type_name(kind), *_items(f"  {name} = {text(held)}" for name, held in state_of(value).items())]
     return [text(value)]
@@ -56,17 +70,20 @@ def _items(lines: Iterable[str]) -> Iterator[str]:
         yield "..."
 
 
-def _table(columns: Mapping[object, Sequence[object]] | Sequence[tuple[object, Sequence[object]]]) -> Iterator[str]:
-    """Columns beside each other, the first line their names, if they have any."""
-    pairs = list(columns.items() if isinstance(columns, Mapping) else columns)[:COLUMNS]
+def _rows(columns: Sequence[tuple[object, Sequence[object]]]) -> list[list[str]]:
+    """Columns beside each other, the first row their names, if they have any."""
+    pairs = columns[:COLUMNS]
     cells = [[label(name) if name is not None else "", *map(text, islice(held, ROWS))] for name, held in pairs]
     shown = [[cut(cell, WIDEST) for cell in column] for column in cells]
     height = max(map(len, shown), default=0)
     first = 0 if any(name is not None for name, _ in pairs) else 1
-    widths = [max(map(len, column)) for column in shown]
-    for row in range(first, height):
-        line = (column[row] if row < len(column) else "" for column in shown)
-        yield "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+    return [[column[row] if row < len(column) else "" for column in shown] for row in range(first, height)]
 
 
-__all__ = ["preview"]
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+
+
+__all__ = ["preview", "table_head"]

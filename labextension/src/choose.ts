@@ -3,7 +3,8 @@
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
-import { cellName, firstLine, type Checkpoint } from './protocol';
+import { headline } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
+import { cellName, type Checkpoint } from './protocol';
 
 interface Choice {
   target: string;
@@ -29,13 +30,13 @@ function choices(checkpoints: readonly Checkpoint[]): Choice[] {
   const named: Choice[] = [];
   const cells: Choice[] = [];
   for (const each of checkpoints) {
-    const told = [each.execution_count === null ? '' : cellName(each), each.message || firstLine(each.code)]
+    const told = [each.execution_count === null ? '' : cellName(each), each.message || headline(each)]
       .filter(Boolean)
       .join('  ');
     named.push(...each.branches.map(name => ({ target: name, kind: 'branch' as const, name, told })));
     named.push(...each.tags.map(name => ({ target: name, kind: 'tag' as const, name, told })));
     const name = each.execution_count === null ? each.id.slice(0, 8) : cellName(each);
-    cells.push({ target: each.id, kind: 'cell', name, told: each.message || firstLine(each.code) });
+    cells.push({ target: each.id, kind: 'cell', name, told: each.message || headline(each) });
   }
   return [...named, ...cells];
 }

@@ -3,6 +3,7 @@
  */
 
 import type { Reply, Request } from '../../kishu_kernel/frontend/panel/static/timeline.js';
+import { placeLabel, type Take } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import type { Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
 export type { Bounds, Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
@@ -21,6 +22,8 @@ export interface Checkpoint {
   message: string | null;
   branches: string[];
   tags: string[];
+  /** Where it brought variables of another state, and no cell made it. */
+  take: Take | null;
 }
 
 /** A cell that was run and is not in this state. */
@@ -77,9 +80,10 @@ export function travels(request: Request): boolean {
   return TRAVELING.has(request.operation);
 }
 
-/** How a person knows a cell: by its number. */
-export function cellName(cell: { execution_count: number | null; code: string }): string {
-  return cell.execution_count === null ? 'a state between cells' : `In [${cell.execution_count}]`;
+/** How a person knows a state: by the number of its cell. */
+export function cellName(cell: Ahead | Checkpoint): string {
+  const named = 'take' in cell && cell.take ? placeLabel(cell) : 'a state between cells';
+  return cell.execution_count === null ? named : `In [${cell.execution_count}]`;
 }
 
 /** The line that says most about a cell. */

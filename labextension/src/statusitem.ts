@@ -4,6 +4,7 @@ import { Widget } from '@lumino/widgets';
 
 import { timelineIcon } from './icons';
 import type { Links } from './links';
+import { headline } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import { cellName, firstLine } from './protocol';
 
 export class StatusItem extends Widget {
@@ -28,7 +29,7 @@ export class StatusItem extends Widget {
     const link = this.links.current;
     const place = link?.place;
     const head = place?.checkpoint;
-    const at = head ? cellName(head) : 'before the first cell';
+    const at = head ? (head.take ? headline(head) : cellName(head)) : 'before the first cell';
     this._text.textContent = [place?.branch, link?.acting ? `${at} ...` : at].filter(Boolean).join(' · ');
     this.node.title = head
       ? `Kishu: ${place.branch ? `on branch ${place.branch}, ` : ''}HEAD ${head.id.slice(0, 8)}: ` +

@@ -7,6 +7,7 @@ import {
   firstLine,
   headline,
   isResult,
+  placeLabel,
   spokenLabel,
   unstoredNames,
 } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
@@ -23,6 +24,15 @@ test('the headline is the first line that is no comment', () => {
   assert.equal(firstLine('\n# load\n  # more\n  x = 1\ny = 2'), '  x = 1');
   assert.equal(firstLine('\n# only a comment\n'), '# only a comment');
   assert.equal(headline(checkpoint('a', { code: '\n# load\n  x = 1' })), 'x = 1');
+});
+
+test('a state that took variables is no cell', () => {
+  const take = { names: ['df', 'col'], target: 'In[3]', as: { col: 'col_old' } };
+  const each = checkpoint('a', { execution_count: null, code: '%kishu take df@In[3]', take });
+  assert.equal(cellLabel(each), 'taken');
+  assert.equal(headline(each), 'took df, col as col_old from In[3]');
+  assert.equal(placeLabel(each), 'the state with df, col as col_old from In[3]');
+  assert.equal(placeLabel(checkpoint('a')), 'In [1]');
 });
 
 test('a state without a cell says how it came about', () => {

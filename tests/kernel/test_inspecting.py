@@ -23,6 +23,10 @@ def test_variables_of_now(kernel: Kernel) -> None:
     assert [each["shape"] for each in map(found.__getitem__, ("df", "m", "xs", "n"))] == [[3, 2], [2, 3], [2], None]
     assert found["df"]["preview"].splitlines() == ["a    b", "1  'x'", "2  'y'", "3  'z'"]
     assert found["m"]["preview"].splitlines() == ["0  1  2", "3  4  5"]
+    assert found["df"]["head"] == [["a", "b"], ["1", "'x'"], ["2", "'y'"], ["3", "'z'"]]
+    assert found["m"]["head"] == [["0", "1", "2"], ["3", "4", "5"]]
+    assert found["xs"]["head"] is None
+    assert (found["df"]["changed_in"], found["m"]["changed_in"]) == (2, 3)
     assert found["d"]["preview"] == "'k': [1, [2]]"
     assert found["s"]["preview"] == "one\ntwo"
     assert found["xs"]["along"] == ["d"]
@@ -45,6 +49,20 @@ def test_another_state_is_told_by_its_records(kernel: Kernel) -> None:
     assert set(inspect(kernel)) == {"x"}
     assert inspect(kernel)["x"]["summary"] == "[1, 2, 3, 4]"
     assert set(inspect(kernel, target="In[1]", names=["y"])) == {"y"}
+
+
+def test_what_each_state_made_of_a_variable(kernel: Kernel) -> None:
+    kernel.ok("x = [1]")
+    first = kernel.done("status")["head"]
+    kernel.ok("x = {'a': x}; y = 1")
+    kernel.ok("del x")
+    kernel.done("take", names=["x"], target=first)
+    reply = kernel.done("variable", "control", name="x")
+    made = [each and (each["type"], each["summary"]) for each in reply["values"]]
+    assert made == [("list", "[1]"), None, ("dict", "dict of 1"), ("list", "[1]")]
+    assert [each["take"] is None for each in reply["checkpoints"]] == [False, True, True, True]
+    assert not reply["truncated"]
+    assert len(kernel.done("variable", name="x", limit=1)["values"]) == 1
 
 
 def test_it_answers_while_a_cell_runs(kernel: Kernel) -> None:

@@ -346,6 +346,10 @@ def test_it_is_a_state_of_the_history(kernel: Kernel) -> None:
     assert newest["code"] == "%kishu take x@In[1]"
     assert newest["modified"] == ["x"]
     assert newest["taken"]
+    assert newest["take"] == {"names": ["x"], "target": "In[1]", "as": {}}
+    (line,) = (line for line in kernel.ok("%kishu log").text.splitlines() if newest["id"][:8] in line)
+    assert "took x from In[1]" in line
+    assert "%kishu" not in line
     assert kernel.done("variable", name="x")["checkpoints"][0]["id"] == newest["id"]
     assert [each["version"] for each in kernel.done("show", target="HEAD")["variables"]] == [first]
     assert kernel.done("diff", target="HEAD", base=first)["modified"] == []

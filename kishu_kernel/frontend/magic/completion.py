@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.frontend.magic.subcommands import BY_NAME, Argument, Kind, Subcommand
-from kishu_kernel.frontend.pages.wording import first_line
+from kishu_kernel.frontend.pages.wording import headline
 
 if TYPE_CHECKING:
     from kishu_kernel.frontend.protocol.request_handler import RequestHandler
@@ -95,7 +95,7 @@ def _targets(requests: RequestHandler, fragment: str) -> Words:
     words: Words = [("HEAD", "target")] + [(name, kind) for kind in ("branch", "tag") for name in named[kind]]
     path = _reply_at_once(requests, operation="log", limit=200)["checkpoints"]
     if fragment.startswith("HEAD~"):
-        return [(f"HEAD~{steps}", first_line(each["code"])) for steps, each in islice(enumerate(path), 1, None)]
+        return [(f"HEAD~{steps}", headline(each)) for steps, each in islice(enumerate(path), 1, None)]
     cells = dict.fromkeys(each["execution_count"] for each in path if each["execution_count"] is not None)
     words += [(f"In[{count}]", "cell") for count in cells]
     everything = path

@@ -18,6 +18,7 @@ from kishu_kernel.frontend.pages.wording import (
     code_lines,
     first_line,
     fitted,
+    headline,
     is_result,
     moment,
     notes,
@@ -173,10 +174,10 @@ def cell_of(each: Reply) -> str:
 def code_line(each: Reply) -> str:
     """Returns the first line of a cell, with all of it on hover."""
     code = each["code"]
-    if not code.strip():
-        return f'<span class="k-soft">{esc(first_line(code))}</span>'
+    if not code.strip() or each.get("take"):
+        return f'<span class="k-soft">{esc(headline(each))}</span>'
     whole = html.escape("\n".join(code_lines(code[:_HOVER]))) + ("…" if len(code) > _HOVER else "")
-    return f'<code title="{whole}">{esc(first_line(code))}</code>'
+    return f'<code title="{whole}">{esc(headline(each))}</code>'
 
 
 def code_block(code: str) -> str:

@@ -91,7 +91,7 @@ def variable_page(reply: Reply, view: View) -> str:
         cells = f"<td>{cell_of(each)}<br>{refs(each)}</td><td>{chips}</td>"
         code = f'<td class="k-wrap">{code_block(chr(10).join(excerpt(each["code"], 12)))}</td>'
         rows.append(f"<tr>{cells}{code}<td>{ago(each['timestamp'], view.now)}</td><td>{id_of(each['id'])}</td></tr>")
-    caption = f"When <code>{esc(name)}</code> changed: {counted(len(rows), 'cell')}, newest first"
+    caption = f"When <code>{esc(name)}</code> changed: {counted(len(rows), 'state')}, newest first"
     return page(table(("Cell", "Changed", "Code", "When", "Id"), rows, caption=caption, kind="k-top"))
 
 

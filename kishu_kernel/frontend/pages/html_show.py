@@ -16,7 +16,7 @@ from kishu_kernel.frontend.pages.html import (
     table,
     with_code,
 )
-from kishu_kernel.frontend.pages.wording import Reply, View, is_result, lasted, listed
+from kishu_kernel.frontend.pages.wording import Reply, View, headline, is_result, lasted, listed
 from kishu_kernel.model.amounts import counted, size
 
 _FOLDED = 12
@@ -26,9 +26,7 @@ _FOLDED = 12
 def show_page(reply: Reply, view: View) -> str:
     """Returns the page of a state."""
     each = reply["checkpoint"]
-    when = (
-        f"ran {ago(each['timestamp'], view.now)}, took {lasted(each['duration'])}" if each["code"] else "between cells"
-    )
+    when = _when(each, view)
     head = f"<h4>{cell_of(each)} {refs(each)}{message(each)}{note_chips(each)}</h4>"
     facts = f'<p>{id_of(each["id"])} <span class="k-soft">{when}; changed</span> {changes_of(each, 120)}</p>'
     lost = "".join(
@@ -40,6 +38,13 @@ def show_page(reply: Reply, view: View) -> str:
     if reply.get("outputs_note"):
         shown = f'<p class="k-card">{with_code(reply["outputs_note"])}</p>'
     return page(head, code_block(each["code"]), facts, lost, _variables(reply), shown if each["code"] else "")
+
+
+def _when(each: Reply, view: View) -> str:
+    if not each["code"]:
+        return "between cells"
+    at = ago(each["timestamp"], view.now)
+    return f"{esc(headline(each))} {at}" if each.get("take") else f"ran {at}, took {lasted(each['duration'])}"
 
 
 def _variables(reply: Reply) -> str:

@@ -14,8 +14,8 @@ from kishu_kernel.frontend.pages.wording import (
     changed,
     columns,
     excerpt,
-    first_line,
     fitted,
+    headline,
     listed,
     names_at,
     notes,
@@ -108,7 +108,7 @@ class _Table:
         self._cell = max(len(cell(each)) for each in checkpoints)
         self._when = max(len(time_ago(each["timestamp"], view.now)) for each in checkpoints)
         room = max(20, view.width - margin - 8 - self._cell - self._when - 5 * 2)
-        wanted = max(columns(first_line(each["code"])) for each in checkpoints)
+        wanted = max(columns(headline(each)) for each in checkpoints)
         self._code = min(wanted, max(room * 6 // 10, room - max(map(_width_of_changes, checkpoints))))
         self._changes = room - self._code
 
@@ -118,7 +118,7 @@ class _Table:
             *([padded(node, self._margin)] if self._margin else []),
             padded(short(each["id"]), 8),
             padded(cell(each), self._cell),
-            padded(first_line(each["code"]), self._code),
+            padded(headline(each), self._code),
             padded(_changes(each, self._changes), self._changes),
             time_ago(each["timestamp"], self._view.now).rjust(self._when),
         ]

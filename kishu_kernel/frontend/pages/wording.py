@@ -66,6 +66,14 @@ def first_line(code: str) -> str:
     return printable(lines[0][:400]) + (" ..." if len(lines) > 1 else "") if lines else BETWEEN
 
 
+def headline(each: Reply) -> str:
+    """Returns the line by which a person knows a state: the first of its cell, or what was taken."""
+    take = each.get("take")
+    if take is None:
+        return first_line(each["code"])
+    return f"took {listed(renamed(take['names'], take['as']))} from {printable(take['target'])}"
+
+
 def code_lines(code: str) -> list[str]:
     """Returns the whole code, line by line."""
     return [printable(line.rstrip("\n").expandtabs(4)) for line in code.replace("\r\n", "\n").split("\n")]
@@ -120,8 +128,12 @@ def losses(plan: Reply) -> list[tuple[str, str]]:
 
 def taken_names(reply: Reply) -> list[str]:
     """Returns what was taken, as `df as df_old` where it has another name."""
-    copies = reply.get("as") or {}
-    return [f"{name} as {copies[name]}" if name in copies else name for name in reply["taken"]]
+    return renamed(reply["taken"], reply.get("as") or {})
+
+
+def renamed(names: Iterable[str], copies: Mapping[str, str]) -> list[str]:
+    """Returns names, each as `df as df_old` where it has another one of `copies`."""
+    return [f"{name} as {copies[name]}" if name in copies else name for name in names]
 
 
 def untold_notes(reply: Reply) -> Sequence[str]:

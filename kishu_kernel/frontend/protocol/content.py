@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from kishu_kernel.frontend.protocol.taken_words import take_content
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan, ShownPlan
 
 if TYPE_CHECKING:  # the command line does not import it
@@ -45,6 +46,7 @@ def checkpoint_content(
         "modified": list(checkpoint.modified),
         "deleted": list(checkpoint.deleted),
         "accessed": list(checkpoint.accessed),
+        "take": take_content(checkpoint.code, checkpoint.execution_count),
         "taken": [{"names": list(each.names), "checkpoint": each.checkpoint} for each in checkpoint.taken],
         "covariables": [list(record.names) for record in checkpoint.versions],
         "payload_bytes": checkpoint.payload_bytes,

@@ -14,7 +14,7 @@ from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json, moment
 from kishu_kernel.frontend.protocol.parameters import nearest
 from kishu_kernel.history.graph import RESULT, Lookup
-from kishu_kernel.model import CheckpointId, Names, State, VariableInfo
+from kishu_kernel.model import Checkpoint, CheckpointId, Names, State, VariableInfo, Version, VersionRecord
 
 _SHAPE = re.compile(r"(\d[\d,]*(?: x \d[\d,]*)*)(?=[ :]|$)")
 _LENGTH = re.compile(r"(?:list|tuple|dict|set|frozenset) of (\d[\d,]*)")
@@ -28,18 +28,42 @@ def recorded_variables(lookup: Lookup, state: State, preview: bool) -> dict[str,
         record = checkpoint.record(names)
         for info in record.variables:
             found[info.name] = {
-                "name": info.name,
-                "type": info.type,
-                "summary": info.summary,
-                "bytes": record.size,
-                "shape": _shape_in(info),
+                **_recorded(info, record),
                 "preview": info.summary if preview else None,
+                "head": None,
                 "along": [name for name in names if name != info.name],
-                "changed_by": at,
-                "changed_at": moment(checkpoint.timestamp),
-                "stored": record.stored,
+                **_change(checkpoint),
             }
     return found
+
+
+def recorded_value(lookup: Lookup, checkpoint: Checkpoint, name: str) -> Json | None:
+    """Returns what a checkpoint made of a variable: `type`, `summary`, ...; None where it made none of that name."""
+    made = [Version(record.names, checkpoint.id) for record in checkpoint.versions]
+    for version in (*made, *checkpoint.taken):
+        if name in version.names:
+            record = lookup(version.checkpoint).record(version.names)
+            return next((_recorded(info, record) for info in record.variables if info.name == name), None)
+    return None
+
+
+def _recorded(info: VariableInfo, record: VersionRecord) -> Json:
+    return {
+        "name": info.name,
+        "type": info.type,
+        "summary": info.summary,
+        "bytes": record.size,
+        "shape": _shape_in(info),
+        "stored": record.stored,
+    }
+
+
+def _change(checkpoint: Checkpoint) -> Json:
+    return {
+        "changed_by": checkpoint.id,
+        "changed_at": moment(checkpoint.timestamp),
+        "changed_in": checkpoint.execution_count,
+    }
 
 
 def live_variables(
@@ -52,7 +76,7 @@ def live_variables(
         variables: all of the session.
         names: those to look at.
     """
-    from kishu_kernel.compare.preview import preview
+    from kishu_kernel.compare.preview import preview, table_head
     from kishu_kernel.objects.summaries import describe
 
     covariable_of: dict[str, tuple[Names, CheckpointId]] = {name: each for each in state.items() for name in each[0]}
@@ -67,17 +91,19 @@ def live_variables(
             "bytes": 0,
             "shape": _shape_of(obj),
             "preview": preview(obj) if with_previews else None,
+            "head": table_head(obj) if with_previews else None,
             "along": [],
             "changed_by": None,
             "changed_at": None,
+            "changed_in": None,
             "stored": False,
         }
         if name in covariable_of:
             together, at = covariable_of[name]
             checkpoint = lookup(at)
             record = checkpoint.record(together)
-            entry |= {"bytes": record.size, "along": [each for each in together if each != name], "changed_by": at}
-            entry |= {"changed_at": moment(checkpoint.timestamp), "stored": record.stored}
+            entry |= {"bytes": record.size, "along": [each for each in together if each != name]}
+            entry |= {**_change(checkpoint), "stored": record.stored}
         found.append(entry)
     return found
 

@@ -21,9 +21,10 @@ from kishu_kernel.frontend.protocol.hibernating import hibernate
 from kishu_kernel.frontend.protocol.inspecting import chosen, live_variables
 from kishu_kernel.frontend.protocol.reading import Reader
 from kishu_kernel.frontend.protocol.session_host import SessionHost
+from kishu_kernel.frontend.protocol.taken_words import take_content
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
-from kishu_kernel.model import NotebookCell, Outcome, StoreStatistics
+from kishu_kernel.model import Checkpoint, NotebookCell, Outcome, StoreStatistics
 from kishu_kernel.session.ended_session import begins_empty, ended_session
 from kishu_kernel.session.state_digest import StateDigest
 from kishu_kernel.session.timeline import Timeline
@@ -248,7 +249,7 @@ class LiveOperations:
             while at is not None and at not in undone and at not in on_path:
                 undone[at] = timeline.lookup(at)
                 at = timeline.redo_child(at)
-        cells = [each for each in undone.values() if each.code and (each.changed or each.accessed)]
+        cells = [each for each in undone.values() if _is_cell(each) and (each.changed or each.accessed)]
         return [
             {"checkpoint": each.id, "execution_count": each.execution_count, "code": each.code, "session": each.session}
             for each in sorted(cells, key=lambda each: each.timestamp)
@@ -261,3 +262,8 @@ class LiveOperations:
         else:
             timeline.set_name(kind, name, timeline.resolve(target))
         self._host.notify_relabelled()
+
+
+def _is_cell(each: Checkpoint) -> bool:
+    """Whether a cell made it: not what changed between cells, nor what was taken."""
+    return bool(each.code) and take_content(each.code, each.execution_count) is None

@@ -14,7 +14,7 @@ from itertools import islice, takewhile
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json, checkpoint_content
 from kishu_kernel.frontend.protocol.documents import document_content
-from kishu_kernel.frontend.protocol.inspecting import chosen, recorded_variables
+from kishu_kernel.frontend.protocol.inspecting import chosen, recorded_value, recorded_variables
 from kishu_kernel.frontend.protocol.notebook_export import as_notebook, write_notebook
 from kishu_kernel.frontend.protocol.output_gate import note, shown
 from kishu_kernel.frontend.protocol.parameters import nearest
@@ -140,7 +140,7 @@ class Reader:
         return found
 
     def variable(self, name: str, limit: int = 100) -> Json:
-        """The checkpoints on the path to HEAD that changed a variable; newest first."""
+        """The checkpoints on the path to HEAD that changed a variable, and what each made of it; newest first."""
         history = self._history()
         path = list(ancestry(history.lookup, history.head))
         changed = [each for each in path if name in each.created or name in each.modified or name in each.deleted]
@@ -148,7 +148,9 @@ class Reader:
             known = dict.fromkeys(each for checkpoint in path for each in (*checkpoint.created, *checkpoint.modified))
             hint = f": {nearest(name, known)}" if known else ""
             raise RequestError(f"no cell on the path to HEAD made a variable called {name!r}{hint}")
-        return {"checkpoints": self.contents(changed[:limit] if limit else changed)}
+        shown = changed[:limit] if limit else changed
+        values = [recorded_value(history.lookup, each, name) for each in shown]
+        return {"checkpoints": self.contents(shown), "values": values, "truncated": len(shown) < len(changed)}
 
     def inspect(
         self, names: list[str] | None = None, target: str = "HEAD", limit: int = 100, preview: bool = True

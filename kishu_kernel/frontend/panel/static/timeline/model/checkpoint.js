@@ -14,14 +14,25 @@ export const isResult = (name) => RESULT.test(name);
 export const firstLine = (code) =>
   code.split('\n').find((line) => line.trim() && !line.trim().startsWith('#')) ?? code.trim();
 
-/** "In [3]", as the notebook shows it. */
+/** "In [3]", as the notebook shows it. A state that no cell of the notebook made is no cell. */
 export function cellLabel(checkpoint) {
   if (checkpoint.execution_count !== null) return `In [${checkpoint.execution_count}]`;
+  if (checkpoint.take) return 'taken';
   return checkpoint.code ? 'cell' : 'state';
+}
+
+/** The same within a sentence. */
+export const placeLabel = (checkpoint) =>
+  checkpoint.take ? `the state with ${takenNames(checkpoint.take)}` : cellLabel(checkpoint);
+
+/** "df, col as col_old from In[3]": what was taken, and from where. */
+export function takenNames({ names, target, as: copies }) {
+  return `${joinNames(names.map((name) => (copies[name] ? `${name} as ${copies[name]}` : name)))} from ${target}`;
 }
 
 /** The one line by which a person knows it. */
 export function headline(checkpoint) {
+  if (checkpoint.take) return `took ${takenNames(checkpoint.take)}`;
   if (checkpoint.code.trim()) return firstLine(checkpoint.code).trim();
   return checkpoint.message ? 'kept by hand' : 'changed between two cells';
 }

@@ -5,7 +5,7 @@
  * than what it said.
  */
 
-import { cellLabel } from '../model/checkpoint.js';
+import { placeLabel } from '../model/checkpoint.js';
 import { asSentence, countOf, joinNames } from '../model/format.js';
 import { boundsOf, needsConsent, outcome } from '../model/plan.js';
 import { drawConsequences } from './consent.js';
@@ -45,7 +45,7 @@ export class Actions {
   goTo(checkpoint) {
     const { branch } = this.panel.history;
     const name = checkpoint.branches.includes(branch) ? branch : checkpoint.branches[0];
-    return this.travel({ operation: 'checkout', target: name ?? checkpoint.id }, `Going to ${cellLabel(checkpoint)}`);
+    return this.travel({ operation: 'checkout', target: name ?? checkpoint.id }, `Going to ${placeLabel(checkpoint)}`);
   }
 
   /** First the plan, then a question where that asks for one, then the travel. `text` says what it is. */
@@ -75,7 +75,7 @@ export class Actions {
   }
 
   async nameState(kind, checkpoint) {
-    const where = cellLabel(checkpoint);
+    const where = placeLabel(checkpoint);
     const isBranch = kind === 'branch';
     const title = isBranch ? `A branch at ${where}` : `A tag for ${where}`;
     const name = await this.notices.askName(title, `Name of the ${kind}`);
@@ -142,10 +142,10 @@ export class Actions {
     const ahead = reply.ahead ?? [];
     const lines = [outcome(reply.plan, reply.seconds)];
     if (ahead.length) {
-      lines.push(`${joinNames(ahead.map(cellLabel))} ${ahead.length === 1 ? 'is' : 'are'} not in this state.`);
+      lines.push(`${joinNames(ahead.map(placeLabel))} ${ahead.length === 1 ? 'is' : 'are'} not in this state.`);
     }
     const back = reply.from && reply.from !== reply.head && history.get(reply.from);
-    const title = head ? `HEAD is now ${cellLabel(head)}.` : 'HEAD is now before the first cell.';
+    const title = head ? `HEAD is now ${placeLabel(head)}.` : 'HEAD is now before the first cell.';
     this.notices.tell('done', title, [...lines, ...warnings], back ? [['Go back', () => this.goTo(back)]] : []);
     this.arrivedAt = reply.head;
     if (head) this.panel.showHead(head.id);

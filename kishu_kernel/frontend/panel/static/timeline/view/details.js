@@ -1,6 +1,6 @@
 /** The part that shows one state in full, or the difference of two. */
 
-import { cellLabel } from '../model/checkpoint.js';
+import { placeLabel } from '../model/checkpoint.js';
 import { drawDifference } from './difference.js';
 import { button, h } from './elements.js';
 import { drawHeading, drawState } from './state.js';
@@ -68,7 +68,7 @@ export class Details {
 
   comparisonHeading(before, after) {
     const { history } = this.panel;
-    const title = (id) => [cellLabel(history.get(id)), id === history.head ? ' (HEAD)' : ''];
+    const title = (id) => [placeLabel(history.get(id)), id === history.head ? ' (HEAD)' : ''];
     const swap = button('Swap', () => this.panel.compare(after, before), { image: 'swap' });
     return h('header', {}, h('h3', {}, 'From ', title(before), ' to ', title(after)), h('div.actions', {}, swap));
   }

@@ -1,7 +1,7 @@
 /** The whole: joins the list, the details, the notices and the actions, and keeps them up to date. */
 /** @import { Options, Transport } from '../../timeline.js' */
 
-import { cellLabel } from '../model/checkpoint.js';
+import { placeLabel } from '../model/checkpoint.js';
 import { asSentence, countOf } from '../model/format.js';
 import { History } from '../model/history.js';
 import { panelAction } from '../model/keys.js';
@@ -243,7 +243,7 @@ export class Panel {
     const { branch, rows, total } = this.history;
     if (!rows.length) return [];
     const parts = head
-      ? [h('span', {}, 'HEAD'), h('strong', {}, cellLabel(head))]
+      ? [h('span', {}, 'HEAD'), h('strong', {}, placeLabel(head))]
       : [h('span', {}, 'HEAD is before the first cell')];
     if (head && branch) parts.push(h('span.label.branch.current', {}, icon('branch'), branch));
     const found = this.text || this.onlyLineage ? `${this.list.items.length} of ` : '';
@@ -328,7 +328,7 @@ export class Panel {
       this.notices.clear();
       this.compare(...this.history.inOrder(...pair));
     } else {
-      this.tellComparing(`Comparing ${cellLabel(this.history.get(id))}: choose the second state.`);
+      this.tellComparing(`Comparing ${placeLabel(this.history.get(id))}: choose the second state.`);
       this.list.draw();
     }
   }

@@ -36,7 +36,7 @@ export function drawRow(item, state, domId) {
 function upperLine(checkpoint, text, { age }) {
   return h('div.line', {},
     h('span.in', {}, cellLabel(checkpoint)),
-    h(`span.headline${checkpoint.code ? '' : '.quiet'}`, {}, marked(headline(checkpoint), text)),
+    h(`span.headline${checkpoint.code && !checkpoint.take ? '' : '.quiet'}`, {}, marked(headline(checkpoint), text)),
     h('span.when', { title: new Date(checkpoint.timestamp).toLocaleString() }, age));
 }
 

@@ -1,6 +1,6 @@
 /** One state in full: its cell, what that displayed, its variables. */
 
-import { cellLabel, changesOf, isResult } from '../model/checkpoint.js';
+import { cellLabel, changesOf, headline, isResult } from '../model/checkpoint.js';
 import { formatAge, formatBytes, formatDuration } from '../model/format.js';
 import { changeChips, labels, lostChip } from './badges.js';
 import { button, h } from './elements.js';
@@ -9,9 +9,9 @@ import { highlighted, withCode } from './text.js';
 
 /** Which state it is, and what can be done with it. `on` is {goTo, compareWithHead, makeBranch, makeTag}. */
 export function drawHeading(checkpoint, { isHead, branch }, on) {
-  const { status, error, message } = checkpoint;
+  const { status, error, message, take } = checkpoint;
   return h('header', {},
-    h('h3', {}, cellLabel(checkpoint), ' ', status !== 'ok' && h(`span.chip.${status}`, {}, error || status),
+    h('h3', {}, take ? headline(checkpoint) : cellLabel(checkpoint), ' ', status !== 'ok' && h(`span.chip.${status}`, {}, error || status),
       labels(checkpoint, branch)),
     drawFacts(checkpoint),
     message && h('p.message', {}, message),
@@ -41,7 +41,7 @@ function drawFacts({ id, timestamp, duration, payload_bytes: bytes }) {
 export function drawState({ checkpoint, outputs, outputs_note: note, variables }, root, onVariable) {
   const changes = new Map(changesOf(checkpoint).map(([how, name]) => [name, how]));
   return h('div', {},
-    checkpoint.code.trim() && highlighted(checkpoint.code.trimEnd()),
+    !checkpoint.take && checkpoint.code.trim() && highlighted(checkpoint.code.trimEnd()),
     checkpoint.incomplete && h('p.quiet', {}, 'What this cell changed is stored with the next state.'),
     checkpoint.not_stored.map(({ names, reason }) =>
       h('p.note', {}, h('code', {}, names.join(', ')), ` not stored: ${reason}`)),
