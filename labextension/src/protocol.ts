@@ -66,14 +66,14 @@ export async function granted<T>(reply: Promise<Reply>): Promise<T> {
   return content as unknown as T;
 }
 
-const READING = new Set(['status', 'log', 'show', 'diff', 'variable', 'search', 'export', 'stores']);
+const READING = new Set(['status', 'log', 'show', 'diff', 'variable', 'inspect', 'search', 'export', 'stores']);
 
 /** Whether the kernel answers it while a cell runs. */
 export function onlyReads(request: Request): boolean {
   return READING.has(request.operation) && !request.values;
 }
 
-const TRAVELING = new Set(['checkout', 'undo', 'redo', 'resume']);
+const TRAVELING = new Set(['checkout', 'undo', 'redo', 'resume', 'take']);
 
 /** Whether it goes to another state. */
 export function travels(request: Request): boolean {

@@ -38,8 +38,14 @@ export class Details {
     const isThis = given?.status === 'ok' && given.checkpoint.id === id;
     const reply = isThis ? given : await this.panel.ask({ operation: 'show', target: id }, () => this.shown === id);
     if (!reply || this.shown !== id) return;
-    const state = drawState(reply, this.panel.root, (name) => this.panel.search(`variable:${name}`));
-    this.fill(id, this.heading({ ...known, ...reply.checkpoint }), state);
+    const checkpoint = { ...known, ...reply.checkpoint };
+    const { history, taking } = this.panel;
+    const state = drawState(reply, this.panel.root, {
+      search: (name) => this.panel.search(`variable:${name}`),
+      bringBack: id !== history.head && ((name) => taking.bringBack(name, checkpoint)),
+      bringAs: (name) => taking.bringAs(name, checkpoint),
+    });
+    this.fill(id, this.heading(checkpoint), state);
   }
 
   /** What is different in the second of two states. First the names, then, when the kernel is free, the values. */

@@ -14,6 +14,7 @@ import { button, h, icon } from './elements.js';
 import { StateList } from './list.js';
 import { Menu } from './menu.js';
 import { Notices } from './notices.js';
+import { Taking } from './taking.js';
 
 const WIDE = 640; // pixels from which on there is room for the details beside the list
 const DETAILS_AFTER = 120; // milliseconds, so that a key that is held down asks the kernel once
@@ -37,6 +38,7 @@ export class Panel {
     this.refresher = new Refresher((everything, news) => this.read(everything, news));
     this.notices = new Notices();
     this.actions = new Actions(this);
+    this.taking = new Taking(this);
     this.list = new StateList(this.history, this.selection, {
       click: (id) => this.choose(id),
       move: (id) => this.moveTo(id),

@@ -36,9 +36,10 @@ function drawFacts({ id, timestamp, duration, payload_bytes: bytes }) {
  * Args:
  *   reply: to the operation `show`.
  *   root: gives frames their colours.
- *   onVariable: called with the name of a variable that was clicked.
+ *   on: {search(name), bringBack(name), bringAs(name)}: a variable was clicked, or one of its buttons; `bringBack` may be
+ *     false, where it is there anyhow.
  */
-export function drawState({ checkpoint, outputs, outputs_note: note, variables }, root, onVariable) {
+export function drawState({ checkpoint, outputs, outputs_note: note, variables }, root, on) {
   const changes = new Map(changesOf(checkpoint).map(([how, name]) => [name, how]));
   return h('div', {},
     !checkpoint.take && checkpoint.code.trim() && highlighted(checkpoint.code.trimEnd()),
@@ -50,24 +51,29 @@ export function drawState({ checkpoint, outputs, outputs_note: note, variables }
     note && h('p.note', {}, withCode(note)),
     outputs.length > 0 && h('div.outputs', {}, outputs.map((each) => drawOutput(each, root))),
     h('h4', {}, variables.length ? `Variables (${variables.length})` : 'No variables yet'),
-    variables.length > 0 && drawVariables(variables, changes, onVariable));
+    variables.length > 0 && drawVariables(variables, changes, on));
 }
 
 /** Variables that the cell changed come first, then others, modules, results of cells. */
-function drawVariables(variables, changes, onVariable) {
+function drawVariables(variables, changes, on) {
   const rank = ({ name, type }) => (changes.has(name) ? 0 : isResult(name) ? 3 : type === 'module' ? 2 : 1);
   const sorted = [...variables].sort((one, other) => rank(one) - rank(other));
-  return h('table.variables', { 'aria-label': 'Variables: name, value, size' },
-    h('colgroup', {}, h('col.name'), h('col'), h('col.bytes')),
-    h('tbody', {}, sorted.map((each) => drawVariable(each, changes.get(each.name), onVariable))));
+  return h('table.variables', { 'aria-label': 'Variables: name, value, size, what brings them back' },
+    h('colgroup', {}, h('col.name'), h('col'), h('col.bytes'), h('col.bring')),
+    h('tbody', {}, sorted.map((each) => drawVariable(each, changes.get(each.name), on))));
 }
 
-function drawVariable({ name, type, summary, stored, bytes }, how, onVariable) {
+function drawVariable({ name, type, summary, stored, bytes }, how, on) {
   return h(how ? `tr.${how}` : 'tr', {},
-    h('th', { scope: 'row' }, button(name, () => onVariable(name), { title: `When did ${name} change?` })),
+    h('th', { scope: 'row' }, button(name, () => on.search(name), { title: `When did ${name} change?` })),
     h('td.value', { title: `${type}: ${summary}` }, drawType(type, summary), summary),
-    h('td.size', {}, stored ? formatBytes(bytes) : lostChip('not stored')));
+    h('td.size', {}, stored ? formatBytes(bytes) : lostChip('not stored')),
+    h('td.bring', {},
+      on.bringBack && bringButton(`Bring back only ${name}`, 'bring', () => on.bringBack(name)),
+      bringButton(`Bring ${name} as …`, 'bringAs', () => on.bringAs(name))));
 }
+
+const bringButton = (label, image, onclick) => button(label, onclick, { image, iconOnly: true });
 
 /** The type of a variable, where its summary does not begin with it. */
 function drawType(type, summary) {
