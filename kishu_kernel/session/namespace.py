@@ -2,8 +2,8 @@
 
 The namespace stays the `dict` that IPython made, since functions of the notebook have it as their globals.
 
-Names that IPython and frontends inject are not the user's: those that are listed here, and what else the code of a
-frontend binds (`note_injected`), until the user's code spells it (`note_user_access`). `Out` and the output aliases
+Names that IPython and frontends inject are not the user's: those that are listed here, and what else runs hidden and
+binds new names (`note_injected`), until the user's code may use them (`claim`). `Out` and the output aliases
 `_`, `__`, `___` are no variables of their own: they are rebuilt from the results `_1`, `_2`, ... Else everything that
 was ever displayed would be one co-variable.
 """
@@ -45,19 +45,9 @@ _REBOUND = frozenset(
 _INTERNAL_PATTERN = re.compile(
     r"_i\d+|__vsc_.*|__vscode|_+(?:VSCODE|VSCode)_.*|__jupyter_exec_background__|__DW_\w*__|__pydevd.*|_pydevd.*"
 )
-_FRONTEND = re.compile(
-    r"\b(?:__vsc_|__vscode\b|_+(?:VSCODE|VSCode)_|__jupyter_exec_background__|__DW_|_jupyterlab_variableinspector"
-    r"|debugpy\.(?:listen|trace_this_thread)\b)"
-)
-"""Names that only hidden code of VS Code, Data Wrangler, ipykernel's debugger or a variable inspector contains."""
 _RESULT = re.compile(r"_(\d+)")
 _NONE: Mapping[str, str] = {}
 _ABSENT: Any = object()
-
-
-def is_frontend_code(code: str) -> bool:
-    """Whether code that runs hidden is the frontend's own, and not the user's."""
-    return _FRONTEND.search(code) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +110,7 @@ class UserNamespace:
         self._hidden = hidden
         self._first = {name: obj for name, obj in dict.items(live) if name in _FIXED}
         self._injected: dict[str, Any] = {}
-        """Names that a frontend bound -> their objects."""
+        """Names that something hidden bound -> their objects."""
         self._claimed: set[str] = set()
         """Those of them that are the user's by now."""
         self._before_swap: _Contents | None = None
@@ -164,18 +154,36 @@ class UserNamespace:
                 yield str.__str__(name), obj
 
     def note_injected(self, names: Iterable[str]) -> None:
-        """A frontend has bound these new names for itself (`import os`): they are not the user's."""
+        """Something hidden has bound these new names for itself (`import os`): they are not the user's.
+
+        Of those that it has bound before, none that is not bound any more is to come back.
+        """
         self._injected.update((name, self.live[name]) for name in names if name in self.live)
         self._claimed.difference_update(names)
+        for name in self._injected.keys() - self.live.keys() - self._claimed:
+            del self._injected[name]
 
     @property
     def has_injected(self) -> bool:
-        """A frontend has bound names that may become the user's."""
+        """There are names that may become the user's."""
         return bool(self._injected)
 
-    def note_user_access(self, access: Access) -> None:
-        """The user's code is about to run: injected names that it may touch are the user's from now on."""
-        self._claimed |= self._injected.keys() if access.dynamic else self._injected.keys() & access.names
+    def claim(self, access: Access) -> frozenset[str]:
+        """The user's code is about to run: injected names that it may touch are the user's from now on.
+
+        Returns:
+            Those that were not before.
+        """
+        names = self._injected.keys() if access.dynamic else self._injected.keys() & self._with_results(access.names)
+        new = frozenset(names - self._claimed)
+        self._claimed |= new
+        return new
+
+    def _with_results(self, names: Set[str]) -> Set[str]:
+        """With the results that these names stand for: `_`, and all where `Out` is among them."""
+        if not names.isdisjoint(("Out", "_oh")):
+            return {*names, *filter(is_result, self._injected)}
+        return names if names.isdisjoint(OUTPUT_ALIASES) else {*names, *self.aliases().values()}
 
     def aliases(self) -> dict[str, str]:
         """The output aliases that IPython still binds -> the name of the result that holds the same object."""

@@ -9,7 +9,7 @@ done behind the gate stands in `checkpointing` (checkpoints), `checkout` (travel
     what has ended                   the frontend calls           does it get a checkpoint?
     a cell                           after_cell                   yes
     a cell, where after_cell raised  after_failed_checkpoint      an incomplete one; the next one has what it changed
-    a frontend's own code            after_hidden                 no; the next one has what it changed
+    a hidden execution               after_hidden                 no; the next one has what it changed
     `%kishu` alone                   discard                      no; it touched nothing
     code that nobody watched         note_unwatched_code          no; the next one checks everything
 
@@ -46,6 +46,7 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.python_gc import collector_paused
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer, FinishedCell
+from kishu_kernel.session.hidden_cells import HiddenCells
 from kishu_kernel.session.keep_rules import KeepRules
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.ledger import Ledger, Outputs
@@ -110,6 +111,7 @@ class Session:
         self._ledger = Ledger(namespace, table, self._lazy_timeline, rules)
         self._cells = RunningCells(tracker, background, contained)
         self._checkpointer = Checkpointer(namespace, self._ledger, self._lazy_timeline, self._cells, warn)
+        self._hidden = HiddenCells(namespace, self._ledger, self._cells)
         self._think_time = ThinkTime(self._ledger, table, warn, trials)
         self._finished: list[FinishedCell] = []
         """Cells that have ended while one on the main shell still runs: its end takes their checkpoints."""
@@ -136,6 +138,8 @@ class Session:
         """
         with self._gate:
             self._checkpointer.recover()
+            if not hidden:
+                self._hidden.claim(cell_access(source))
             access, background = self._cells.expect(source, self._ledger.ambient.is_usual)
             if not hidden:
                 alone, contained = not self._cells.any_running, self._cells.contained
@@ -144,7 +148,8 @@ class Session:
                 self._checkpointer.check_between_cells(background)
                 self._ledger.ambient.begin(touched, access, source, alone=alone, contained=contained)
             self._checkpointer.await_buffers(access, background)
-            return self._cells.begin(source, main=main)
+            ticket = self._cells.begin(source, main=main)
+            return self._hidden.begin(ticket) if hidden else ticket
 
     def after_cell(self, ticket: Ticket, run: CellRun, outputs: Outputs = ()) -> Checkpoint | None:
         """The cell has ended, however it ended: takes its checkpoint.
@@ -172,9 +177,9 @@ class Session:
             return newest
 
     def after_hidden(self, ticket: Ticket) -> None:
-        """An execution that gets no checkpoint has ended: what it changed is in the next one."""
+        """An execution that gets no checkpoint has ended: what it changed is in the next one; its own names are not."""
         with self._gate:
-            self._cells.end_without_checkpoint(ticket)
+            self._hidden.end(ticket)
 
     def discard(self, ticket: Ticket) -> None:
         """The execution has touched nothing of the user's. To discard it again does nothing."""

@@ -89,5 +89,5 @@ export function cellName(cell: Ahead | Checkpoint): string {
 /** The line that says most about a cell. */
 export function firstLine(code: string): string {
   const lines = code.split('\n').map(line => line.trim());
-  return lines.find(line => line && !line.startsWith('#')) ?? lines[0] ?? '';
+  return lines.find(line => line && !line.startsWith('#')) ?? lines.find(line => /\w/.test(line)) ?? lines[0] ?? '';
 }

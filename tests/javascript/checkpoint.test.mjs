@@ -20,9 +20,11 @@ test('a cell is called as the notebook numbers it', () => {
   assert.equal(cellLabel(checkpoint('a', { execution_count: null, code: '' })), 'state');
 });
 
-test('the headline is the first line that is no comment', () => {
-  assert.equal(firstLine('\n# load\n  # more\n  x = 1\ny = 2'), '  x = 1');
-  assert.equal(firstLine('\n# only a comment\n'), '# only a comment');
+test('the headline is the first line that says something', () => {
+  assert.equal(firstLine('\n# load\n  # more\n  x = 1\ny = 2'), 'x = 1');
+  assert.equal(firstLine('# %%\n\nx = 1'), 'x = 1');
+  assert.equal(firstLine('# %%\n# only a comment\n'), '# only a comment');
+  assert.equal(firstLine('# %%'), '# %%');
   assert.equal(headline(checkpoint('a', { code: '\n# load\n  x = 1' })), 'x = 1');
 });
 

@@ -326,6 +326,7 @@ def test_checkout_that_re_runs_tells_it(kernel: Kernel) -> None:
 
 
 def test_lost_must_be_allowed(kernel: Kernel) -> None:
+    kernel.ok("hidden = None")
     kernel.ok("hidden = (i for i in range(3))", silent=True)
     kernel.ok("n = 1")
     kernel.ok("del hidden; n = 2")

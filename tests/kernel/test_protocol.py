@@ -650,7 +650,7 @@ def test_replay_is_told_and_can_be_refused(kernel: Kernel) -> None:
 
 
 def test_lost_is_told_and_must_be_allowed(kernel: Kernel) -> None:
-    kernel.ok("stays = 1")
+    kernel.ok("stays = 1; hidden = None")
     kernel.ok("hidden = (i for i in range(3))", silent=True)  # no cell to run again
     kernel.ok("seen = 2")
     kernel.ok("del hidden; seen = 3")

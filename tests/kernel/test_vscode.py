@@ -323,11 +323,34 @@ def test_a_module_that_it_left_behind_is_the_users_once_they_use_it(code: Code, 
     assert elsewhere.value("here()") == "b"
 
 
-def test_start_up_commands_of_the_user_are_the_users(code: Code) -> None:
+def test_start_up_commands_are_the_users_once_they_use_them(code: Code) -> None:
     code.begin()
-    code.hidden("import math\nlimit = 10")
+    code.hidden("import math\nlimit = 10\nspare = 11")
     code.cell("n = math.floor(limit / 3)")
     assert log(code.kernel)[0]["created"] == ["limit", "math", "n"]
+
+
+def test_nothing_that_runs_hidden_is_the_users(code: Code) -> None:
+    """The debugger, the interactive window, an export, and whoever else comes."""
+    code.begin()
+    kernel = code.kernel
+    code.hidden("import ipykernel, debugpy, builtins\nfrom debugpy import trace_this_thread")
+    code.hidden(f"__file__ = {str(code.notebook)!r}")
+    code.hidden("import os;os.getcwd();")
+    code.cell("n = 1")
+    code.hidden("import os;os.getcwd()")  # shown, so that it is a result
+    kernel.ok("loaded = ['of another editor']; exec('deep = 1')", silent=True)
+    code.cell("import numpy as np\nn = 2; zeros = np.zeros(200_000)")
+    while kernel.done("status")["pending"]:  # what is written is compressed, by a library
+        pass
+    assert [each["created"] for each in log(kernel)] == [["n"], ["np", "zeros"]]
+    code.cell("del zeros")
+    assert "environment variables" not in kernel.done("undo")["plan"]["ambient"]
+    assert variables(kernel) == ["n", "np", "zeros"]
+    code.cell("del np, zeros")
+    assert [each["name"] for each in kernel.done("inspect")["variables"]] == ["n"]
+    kernel.done("checkout", target="In[1]")
+    assert kernel.value("n, loaded, __file__") == (1, ["of another editor"], str(code.notebook))
 
 
 def test_the_store_is_that_of_the_notebook(code: Code, start: Start) -> None:

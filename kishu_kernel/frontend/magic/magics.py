@@ -77,10 +77,11 @@ class KishuMagics(Magics):
         while True:  # each plan that was not accepted yet is asked about: a checkout may have to plan anew
             with until_replied():
                 reply = self._answer(request)
+                place = self._requests.host.progress.take_place()
                 if as_json:
-                    display({_JSON: _for_a_line(reply)}, raw=True)
+                    _display({_JSON: _for_a_line(reply)}, place)
                 elif reply.get("ename") not in _NOT_ASKED:
-                    self._show(reply, request)
+                    self._show(reply, request, place)
             if as_json or reply.get("ename") not in _NOT_ASKED:
                 if reply["status"] == "ok" and (code or path):
                     self._show_code(reply, code, path)
@@ -93,14 +94,14 @@ class KishuMagics(Magics):
             return self._names(request["operation"])
         return self._requests.answer(request)
 
-    def _show(self, reply: dict[str, Any], request: dict[str, Any]) -> None:
+    def _show(self, reply: dict[str, Any], request: dict[str, Any], place: str | None) -> None:
         if reply["status"] == "error":
             raise UsageError(_sentence(reply))
         from kishu_kernel.frontend.pages.display import as_bundle
         from kishu_kernel.frontend.pages.wording import View
 
         view = View(request, _width(), time.time(), self._states_elsewhere(reply, request), *self._head_after(reply))
-        display(as_bundle(reply, view), raw=True)
+        _display(as_bundle(reply, view), place)
         if reply["operation"] == "show":
             from kishu_kernel.frontend.magic.republish import republish
 
@@ -195,6 +196,11 @@ def _add_completion(shell: Any, requests: Callable[[], RequestHandler]) -> None:
     matchers = shell.Completer.custom_matchers
     before = [each for each in matchers if getattr(each, "matcher_identifier", None) != "kishu"]
     matchers[:] = [*before, kishu_matcher]
+
+
+def _display(data: dict[str, Any], place: str | None) -> None:
+    """Displays a result, in the place of the display with this id, if there is one."""
+    display(data, raw=True, **({} if place is None else {"display_id": place, "update": True}))
 
 
 def _width() -> int:

@@ -26,7 +26,7 @@ from kishu_kernel.frontend.pages.wording import (
 )
 from kishu_kernel.frontend.printable import printable
 
-ROOT = "kishu-v1"
+ROOT = "kishu-v2"
 """Changes whenever the style does: a notebook keeps older pages, and frontends mix the styles of all."""
 
 _HOVER = 400
@@ -34,13 +34,15 @@ _HOVER = 400
 
 # Text has the colour of its surroundings, and what is coloured shines through, so that it fits any theme.
 # (`prefers-color-scheme` would not do: it is the desktop's, and a light JupyterLab on a dark one is no rarity.)
+# VS Code's colours come first: its Jupyter extension sets some of JupyterLab's, too, to the same values in every theme.
 _STYLE = """
-@ {font: 13px/1.5 var(--jp-ui-font-family, var(--vscode-font-family, system-ui, sans-serif));
- color: var(--jp-content-font-color1, var(--vscode-editor-foreground, inherit)); overflow-x: auto; margin: 2px 0 6px;
- --k-mono: var(--jp-code-font-family, var(--vscode-editor-font-family, ui-monospace, Menlo, Consolas, monospace));
- --k-accent: var(--jp-brand-color1, var(--vscode-textLink-foreground, #3f83e0));
+@ {font: 13px/1.5 var(--vscode-font-family, var(--jp-ui-font-family, system-ui, sans-serif));
+ color: var(--vscode-editor-foreground, var(--jp-content-font-color1, inherit)); overflow-x: auto; margin: 2px 0 6px;
+ --k-mono: var(--vscode-editor-font-family, var(--jp-code-font-family, ui-monospace, Menlo, Consolas, monospace));
+ --k-accent: var(--vscode-textLink-foreground, var(--jp-brand-color1, #3f83e0));
  --k-rule: rgba(128, 128, 128, .28)}
-@ table {border-collapse: collapse; border: 0; margin: 0; font-size: 13px; width: auto; table-layout: auto}
+@ table {border-collapse: collapse; border: 0; margin: 0; font-size: 13px; color: inherit; width: auto;
+ table-layout: auto}
 @ caption, @ h4 {font: 600 14px/1.5 inherit; font-size: 14px; font-weight: 600; text-align: left; caption-side: top;
  padding: 0; margin: 0 0 4px; color: inherit}
 @ th, @ td {text-align: left; vertical-align: middle; padding: 3px 14px 3px 0; border: 0; line-height: 1.5;
@@ -66,16 +68,18 @@ _STYLE = """
 @ .k-del {background: rgba(218, 54, 51, .22)} @ .k-bad {background: rgba(218, 54, 51, .22)}
 @ .k-note {background: rgba(128, 128, 128, .2)}
 @ .k-ref {border: 1px solid var(--k-accent); border-radius: 9px; line-height: 16px; font-weight: 600}
-@ .k-at {background: var(--k-accent); color: var(--jp-ui-inverse-font-color1, var(--vscode-editor-background, #fff))}
+@ .k-at {background: var(--k-accent); color: var(--vscode-editor-background, var(--jp-ui-inverse-font-color1, #fff))}
 @ .k-tag {border-style: dashed}
 @ .k-part th {padding-left: 14px; font-weight: 400; opacity: .8}
 @ .k-card {border-left: 3px solid var(--k-accent); padding: 2px 0 2px 12px}
-@ mark {background: rgba(255, 200, 0, .4); color: inherit; padding: 0}
-@ .k-kw {color: var(--jp-mirror-editor-keyword-color, var(--vscode-symbolIcon-keywordForeground, inherit));
+@ mark {background: rgba(255, 200, 0, .25); color: inherit; padding: 0}
+@ .k-kw {color: var(--vscode-symbolIcon-keywordForeground, var(--jp-mirror-editor-keyword-color, inherit));
  font-weight: 600}
-@ .k-str {color: var(--jp-mirror-editor-string-color, var(--vscode-debugTokenExpression-string, inherit))}
-@ .k-num {color: var(--jp-mirror-editor-number-color, var(--vscode-debugTokenExpression-number, inherit))}
-@ .k-com {opacity: .7; font-style: italic}
+@ .k-str {color: color-mix(in srgb, var(--vscode-debugTokenExpression-string,
+ var(--jp-mirror-editor-string-color, currentColor)) 80%, currentColor)}
+@ .k-num {color: color-mix(in srgb, var(--vscode-debugTokenExpression-number,
+ var(--jp-mirror-editor-number-color, currentColor)) 80%, currentColor)}
+@ .k-com {opacity: .8; font-style: italic}
 @ .k-lanes {padding: 0; line-height: 0} @ .k-lanes svg {display: block; overflow: visible}
 @ .k-log td, @ .k-log th {padding-top: 0; padding-bottom: 0} @ .k-log tbody td {height: 30px}
 @ .k-log .k-here td {background: rgba(128, 128, 128, .14)}

@@ -24,6 +24,7 @@ Marked = tuple[str, str]
 MARKS = {"created": "+", "modified": "~", "deleted": "-"}
 BETWEEN = "(changed between cells)"
 
+_WORD = re.compile(r"\w")
 _RESULT = re.compile(r"_\d+")
 _BRIEF = (("y", 365 * 86400), ("mo", 30 * 86400), ("d", 86400), ("h", 3600), ("min", 60))
 
@@ -61,9 +62,14 @@ def cell(each: Reply) -> str:
 
 
 def first_line(code: str) -> str:
-    """Returns the first line of the code, with `...` where there is more."""
+    """Returns the first line of the code that says something, with `...` where there is more code.
+
+    As the panel's `firstLine`: no comment, where there is anything else. (In scripts each cell begins with `# %%`.)
+    """
     lines = [line.strip() for line in code.splitlines() if line.strip()]
-    return printable(lines[0][:400]) + (" ..." if len(lines) > 1 else "") if lines else BETWEEN
+    statements = [line for line in lines if not line.startswith("#")]
+    says = statements or [line for line in lines if _WORD.search(line)] or lines
+    return printable(says[0][:400]) + (" ..." if len(says) > 1 else "") if says else BETWEEN
 
 
 def headline(each: Reply) -> str:

@@ -38,7 +38,10 @@ class ProgressDisplay(Protocol):
         """Within this context progress goes to `show` and not to the display."""
 
     def end(self) -> None:
-        """Removes what was shown, if anything was."""
+        """Whatever was under way has ended."""
+
+    def take_place(self) -> str | None:
+        """The id of the display whose place the result of what has just ended is to take, if there is one."""
 
 
 class HostCells(Protocol):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from kishu_kernel.errors import KishuError, RequestError
+from kishu_kernel.frontend.shell.progress_line import ProgressLine
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.session.session import Session
@@ -35,6 +36,10 @@ class Beginner(Protocol):
     @property
     def opener(self) -> StoreOpener:
         """Opens its store."""
+
+    @property
+    def progress(self) -> ProgressLine:
+        """Shows how far it is."""
 
     @property
     def warnings(self) -> list[str]:
@@ -79,6 +84,7 @@ class Beginning:
             self._begin_empty(str(error))
         finally:
             self.pending = False
+            host.progress.end()
 
     def _begin_empty(self, why: str) -> None:
         host = self._host
@@ -116,7 +122,11 @@ class Beginning:
                 found = self._resumed() or found
             elif earlier and self.offer_shown:
                 return
-            host.shell.display_pub.publish(dict(found))
+            host.progress.end()
+            place = host.progress.take_place()
+            host.shell.display_pub.publish(
+                dict(found), transient={"display_id": place} if place else {}, update=bool(place)
+            )
         except Exception as error:
             host.warn(f"Kishu could not look at this notebook's earlier sessions ({error}).")
 

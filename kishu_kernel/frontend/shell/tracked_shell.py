@@ -10,12 +10,12 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from kishu_kernel.detect.access import cell_access, is_only_magic
+from kishu_kernel.detect.access import is_only_magic
 from kishu_kernel.detect.access_trackers import make_tracker
 from kishu_kernel.frontend.shell.background_code import BackgroundCode
 from kishu_kernel.frontend.shell.beginning import Beginning
@@ -37,7 +37,7 @@ from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.muting import warnings_muted
 from kishu_kernel.session.module_data import ModuleData
-from kishu_kernel.session.namespace import UserNamespace, is_frontend_code, is_result
+from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
 from kishu_kernel.session.timeline import Timeline
@@ -196,19 +196,12 @@ class TrackedShell:
             ticket = self._watch(source, main, hidden=True)
         except KeyboardInterrupt:
             return not_run(self.shell.execution_count)
-        before = self._names.variables().keys() if is_frontend_code(code) else None
         try:
             with reuse_transformed(self.shell, code, text):
                 return await run()
         finally:
-            if before is not None:
-                self._lend(self._names.variables().keys() - before, cell_access(source).names)
             if ticket is not None:
                 self.session.after_hidden(ticket)
-
-    def _lend(self, new: Set[str], spelled: Set[str]) -> None:
-        """Notes that a frontend's code bound names. Those that it does not spell, a cell elsewhere may have bound."""
-        self._names.note_injected({name for name in new if name in spelled or is_result(name)})
 
     def watch_running_cell(self, code: str, msg_id: str, main: bool) -> CellEnd:
         """Watches a cell that runs already, and that loads us: its checkpoint has what it does from here on.
@@ -235,8 +228,6 @@ class TrackedShell:
 
     def _begin_cell(self, code: str, source: str, msg_id: str, main: bool, count: int) -> RecordedCell:
         """Begins to watch a cell; `_take` takes its checkpoint."""
-        if self._names.has_injected:
-            self._names.note_user_access(cell_access(source))
         ticket = self._watch(source, main)
         cell = RecordedCell(code, source, msg_id, count, ticket, start_recording() if self.settings.effects else None)
         if cell.ticket is not None:
@@ -373,7 +364,9 @@ class TrackedShell:
         return [each for callbacks in self.shell.events.callbacks.values() for each in callbacks]
 
     def _open(self) -> Timeline:
-        return self.opener.open_in_memory() if self.settings.in_memory else self.opener.open()
+        timeline = self.opener.open_in_memory() if self.settings.in_memory else self.opener.open()
+        self._announce()
+        return timeline
 
     def notebook(self) -> str | None:
         """Returns the notebook's path; None where the frontend has not told it.

@@ -411,6 +411,8 @@ def test_files_about_live_kernels_may_say_anything(home: Path, tmp_path: Path, m
 
 
 def test_from_outside_while_the_notebook_is_open(kernel: Kernel) -> None:
+    kernel.done("log")  # as a panel does that is opened before any cell
+    assert in_json("stores")["stores"][0]["live"] is True
     kernel.ok("x = [1]")
     kernel.ok("x.append(2)")
     assert f"kernel    {kernel.manager.connection_file}" in ok("status", "book.ipynb")

@@ -17,7 +17,7 @@ from kishu_kernel.frontend.magic.republish import republish
 from kishu_kernel.frontend.magic.subcommands import SUBCOMMANDS, help_page, help_text
 from kishu_kernel.frontend.pages.display import as_bundle, as_text
 from kishu_kernel.frontend.pages.html import STYLE
-from kishu_kernel.frontend.pages.wording import View, columns
+from kishu_kernel.frontend.pages.wording import View, columns, first_line
 from kishu_kernel.frontend.protocol.content import sendable
 from kishu_kernel.history.graph_layout import graph_rows
 
@@ -305,6 +305,20 @@ def test_cells_that_are_ahead(left: list[int], sentence: str) -> None:
     shown = as_text({"operation": "undo", **TRAVEL, "ahead": cells})
     assert shown.splitlines()[-1] == (sentence or shown.splitlines()[-1])
     assert ("not in this state" in shown) is bool(sentence)
+
+
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [
+        ("# %%\n\nx = 1", "x = 1"),
+        ("# %% load\n# all of it\nx = 1\ny = 2", "x = 1 ..."),
+        ("# %%\n# only words", "# only words"),
+        ("# %%", "# %%"),
+        (" \n", "(changed between cells)"),
+    ],
+)
+def test_a_cell_is_called_by_the_first_line_that_says_something(code: str, title: str) -> None:
+    assert first_line(code) == title
 
 
 def test_results_say_little() -> None:

@@ -10,9 +10,11 @@ export const SIGNS = { created: '+', modified: '~', deleted: '−' };
 /** Whether a variable is IPython's name for what a cell displayed. Every other cell has one: nobody wants to see them. */
 export const isResult = (name) => RESULT.test(name);
 
-/** The first line that is not a comment. */
-export const firstLine = (code) =>
-  code.split('\n').find((line) => line.trim() && !line.trim().startsWith('#')) ?? code.trim();
+/** The first line that says something: no comment, where there is anything else. (In scripts each cell begins with `# %%`.) */
+export function firstLine(code) {
+  const lines = code.split('\n').map((line) => line.trim());
+  return lines.find((line) => line && !line.startsWith('#')) ?? lines.find((line) => /\w/.test(line)) ?? code.trim();
+}
 
 /** "In [3]", as the notebook shows it. A state that no cell of the notebook made is no cell. */
 export function cellLabel(checkpoint) {
@@ -33,7 +35,7 @@ export function takenNames({ names, target, as: copies }) {
 /** The one line by which a person knows it. */
 export function headline(checkpoint) {
   if (checkpoint.take) return `took ${takenNames(checkpoint.take)}`;
-  if (checkpoint.code.trim()) return firstLine(checkpoint.code).trim();
+  if (checkpoint.code.trim()) return firstLine(checkpoint.code);
   return checkpoint.message ? 'kept by hand' : 'changed between two cells';
 }
 
