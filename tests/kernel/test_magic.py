@@ -138,6 +138,25 @@ def test_diff(past: Kernel) -> None:
     assert as_json(past, "diff In[1]") == past.request("diff", target="In[1]")
 
 
+def test_a_large_frame_is_compared_and_what_says_little_is_folded(kernel: Kernel) -> None:
+    kernel.ok(
+        "import numpy as np, pandas as pd\n"
+        "big = pd.DataFrame({'n': np.arange(100_000), 's': [f'row {n}' for n in range(100_000)]})"
+    )
+    kernel.ok("import math\nbig.loc[99_999, 's'] = 'other'\nbig.shape")
+    lines = text(kernel, "diff HEAD HEAD~1").splitlines()
+    assert any("row 99999, s" in line and line.endswith("'row 99999'  ->  'other'") for line in lines)
+    assert lines[-1] == "and 1 result (+_2), 1 module (+math)"
+    assert [line for line in lines if line[0] in "+~-"] == [line for line in lines if line.startswith("~ big")]
+    assert "<summary>and 1 result, 1 module</summary>" in page(kernel, "diff HEAD HEAD~1")
+    shown = kernel.ok("%kishu show HEAD").results[0]
+    assert shown["text/plain"].splitlines()[-1] == "  and 1 result (_2), 3 modules (math, np, pd)"
+    assert "<summary>and 1 result, 3 modules</summary>" in shown["text/html"]
+    kernel.ok("big.loc[0, 'n']")
+    lines = text(kernel, "diff HEAD HEAD~1").splitlines()
+    assert lines == ["from HEAD~1 to HEAD:", "1 result (+_6)"]
+
+
 def test_variable(past: Kernel) -> None:
     changed, code, made, first = text(past, "variable frame").splitlines()
     assert ["In[3]" in changed, "changed" in changed, "In[1]" in made, "made" in made] == [True] * 4

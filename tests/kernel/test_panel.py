@@ -104,6 +104,10 @@ def test_the_widget_carries_the_timeline_and_shows_itself(panel: Panel) -> None:
     assert "export default" in panel.state["_esm"]
     assert ".kishu-timeline" in panel.state["_css"]
     assert panel.shown["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.comm
+    # A console shows no widgets, and a notebook that is kept has none that lives: they show the log.
+    log = panel.kernel.ok("%kishu log").results[0]["text/plain"]
+    assert panel.shown["text/plain"] == log
+    assert log.splitlines()[0].split()[2:5] == ["In[2]", "x", "="]
 
 
 def test_the_panel_is_no_part_of_the_notebook(panel: Panel, where: str | None) -> None:

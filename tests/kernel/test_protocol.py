@@ -127,7 +127,7 @@ REPLIES: dict[str, Any] = {
         "created": names,
         "modified": names,
         "deleted": names,
-        "details": [{"name": str, "before": (str, NoneType), "after": (str, NoneType)}],
+        "details": [{"name": str, "type": str, "before": (str, NoneType), "after": (str, NoneType)}],
     },
     "variable": {"checkpoints": [CHECKPOINT]},
     "search": {

@@ -163,13 +163,24 @@ class KishuMagics(Magics):
         display({"text/plain": help_text(name), "text/html": help_page(name)}, raw=True)
 
     def _panel(self) -> None:
+        """Shows the panel; as text, which is all that a console shows and a notebook keeps, the log."""
+        from kishu_kernel.frontend.pages.display import as_text
+        from kishu_kernel.frontend.pages.wording import View
         from kishu_kernel.frontend.panel.widget import panel
 
         try:
             shown = panel(self._requests, self.shell)
         except RequestError as error:
             raise UsageError(str(error)) from error
-        display(shown)
+        data, metadata = self.shell.display_formatter.format(shown)
+        asked = {"operation": "log", "graph": True}
+        log = self._answer(asked)
+        if log["status"] == "ok":
+            data = {
+                **data,
+                "text/plain": as_text(log, View(asked, _width(), elsewhere=self._states_elsewhere(log, asked))),
+            }
+        display(data, metadata=metadata, raw=True)
 
 
 def _add_completion(shell: Any, requests: Callable[[], RequestHandler]) -> None:

@@ -23,6 +23,7 @@ from kishu_kernel.frontend.pages.wording import (
     code_lines,
     first_line,
     fitted,
+    folded,
     is_result,
     lasted,
     listed,
@@ -140,7 +141,8 @@ def _show(reply: Reply, view: View) -> str:
         *(f"  {fitted(text, view.width - 2)}" for text in (marked, *notes(each))),
         "",
     ]
-    rows = sorted(reply["variables"], key=lambda row: is_result(row["name"]))
+    variables = folded(reply["variables"])
+    rows = variables.shown
     name_width = min(30, max((len(printable(row["name"])) for row in rows), default=0))
     type_width = min(24, max((len(printable(row["type"])) for row in rows), default=0))
     room = max(20, view.width - name_width - type_width - 8 - 2 * 4)
@@ -152,6 +154,7 @@ def _show(reply: Reply, view: View) -> str:
             fitted(printable(row["summary"]), room),
         ]
         lines.append("  " + "  ".join(cells))
+    lines += [f"  {fitted(line, view.width - 2)}" for line in variables.line()]
     if reply.get("outputs_note"):
         lines += ["", printable(reply["outputs_note"])]
     return "\n".join(lines)
@@ -163,7 +166,8 @@ def _diff(reply: Reply, view: View) -> str:
         return "no difference"
     target, base = (printable(view.asked.get(key, "HEAD")) for key in ("target", "base"))
     lines = [f"from {base} to {target}:"]
-    for detail in sorted(reply["details"], key=lambda each: is_result(each["name"])):
+    details = folded(reply["details"])
+    for detail in details.shown:
         before, after = detail["before"], detail["after"]
         values = f"{printable(before)}  ->  {printable(after)}" if before and after else printable(before or after)
         lines.append(f"{marks[detail['name']]} {printable(detail['name'])}  {values}")
@@ -175,7 +179,7 @@ def _diff(reply: Reply, view: View) -> str:
             text = f"{padded(printable(name), name_width)}  {printable(one)}  ->  {printable(other)}"
             lines.append("    " + fitted(text, max(40, view.width - 4)))
         lines += [f"    {printable(change['note'])}"] if change["note"] else []
-    return "\n".join(lines)
+    return "\n".join([*lines, *details.line(marks.__getitem__)])
 
 
 def _place(each: Reply) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kishu_kernel.frontend.pages.html import SIGNS, chip, esc, page, table
-from kishu_kernel.frontend.pages.wording import MARKS, Reply, View, is_result
+from kishu_kernel.frontend.pages.wording import MARKS, Reply, View, folded
 
 _KINDS = {"created": "k-add", "modified": "k-mod", "deleted": "k-del"}
 
@@ -15,12 +17,17 @@ def diff_page(reply: Reply, view: View) -> str:
     if not kinds:
         return page(f"<p>No difference between <b>{esc(base)}</b> and <b>{esc(target)}</b>.</p>")
     counts = ", ".join(f"{len(reply[kind])} {kind}" for kind in MARKS if reply[kind])
-    rows = [
-        _rows(kinds[detail["name"]], detail)
-        for detail in sorted(reply["details"], key=lambda each: is_result(each["name"]))
-    ]
+    details = folded(reply["details"])
+
+    def rows(part: Sequence[Reply]) -> list[str]:
+        return [_rows(kinds[each["name"]], each) for each in part]
+
+    head = ("Variable", f"at {base}", f"at {target}")
     caption = f'From {esc(base)} to {esc(target)}: <span class="k-soft">{counts}</span>'
-    return page(table(("Variable", f"at {base}", f"at {target}"), rows, caption=caption, kind="k-top k-diff"))
+    shown = table(head, rows(details.shown), caption=caption, kind="k-top k-diff") if details.shown else ""
+    apart = table(head, rows((*details.modules, *details.results)), kind="k-top k-diff")
+    more = f"<details><summary>{details.counts}</summary>{apart}</details>" if details.counts else ""
+    return page(shown or f"<p>{caption}</p>", more)
 
 
 def _rows(kind: str, detail: Reply) -> str:

@@ -49,7 +49,7 @@ def log_page(reply: Reply, view: View) -> str:
         below = [(start, end) for start, end in row["links"]]
         rows.append(_row(each, is_head, _lanes(above, below, row["lane"], width, is_head), view))
         above = below
-    head = ("", "Cell", "Code", "Changed", "Size", "When", "Id")
+    head = ("", "Id", "Cell", "Code", "Changed", "Size", "When")  # the narrow ones first: the last may be cut off
     branch = f", on branch <b>{esc(reply['branch'])}</b>" if reply["branch"] else ""
     caption = f"{states(len(rows))}{branch}"
     return page(table(head, rows, caption=caption, kind="k-log"), _more(reply, view))
@@ -71,10 +71,10 @@ def search_page(reply: Reply, view: View) -> str:
         columns = (
             f'<td class="k-wrap">{"<br>".join(places)}</td><td class="k-right">{ago(each["timestamp"], view.now)}</td>'
         )
-        rows.append(f"<tr><td>{cell_of(each)}</td>{columns}<td>{refs(each)}{id_of(each['id'])}</td></tr>")
+        rows.append(f"<tr><td>{id_of(each['id'])}</td><td>{cell_of(each)} {refs(each)}</td>{columns}</tr>")
     caption = f"{states(len(rows))} with <mark>{esc(wanted)}</mark>"
     older = '<p class="k-soft">There are older ones: add <code>--limit 0</code>.</p>' if reply["truncated"] else ""
-    return page(table(("Cell", "Found", "When", "Id"), rows, caption=caption, kind="k-top"), older)
+    return page(table(("Id", "Cell", "Found", "When"), rows, caption=caption, kind="k-top"), older)
 
 
 def variable_page(reply: Reply, view: View) -> str:
@@ -90,9 +90,9 @@ def variable_page(reply: Reply, view: View) -> str:
         )
         cells = f"<td>{cell_of(each)}<br>{refs(each)}</td><td>{chips}</td>"
         code = f'<td class="k-wrap">{code_block(chr(10).join(excerpt(each["code"], 12)))}</td>'
-        rows.append(f"<tr>{cells}{code}<td>{ago(each['timestamp'], view.now)}</td><td>{id_of(each['id'])}</td></tr>")
+        rows.append(f"<tr><td>{id_of(each['id'])}</td>{cells}{code}<td>{ago(each['timestamp'], view.now)}</td></tr>")
     caption = f"When <code>{esc(name)}</code> changed: {counted(len(rows), 'state')}, newest first"
-    return page(table(("Cell", "Changed", "Code", "When", "Id"), rows, caption=caption, kind="k-top"))
+    return page(table(("Id", "Cell", "Changed", "Code", "When"), rows, caption=caption, kind="k-top"))
 
 
 def _row(each: Reply, is_head: bool, drawing: str, view: View) -> str:
@@ -100,9 +100,9 @@ def _row(each: Reply, is_head: bool, drawing: str, view: View) -> str:
     weight = size(each["payload_bytes"]) if each["payload_bytes"] else ""
     current = ' class="k-here" aria-current="true"' if is_head else ""
     return (
-        f'<tr{current}><td class="k-lanes">{drawing}</td><td>{cell_of(each)}</td><td class="k-line">{text}</td>'
-        f'<td>{changes_of(each)}</td><td class="k-right">{weight}</td>'
-        f'<td class="k-right">{ago(each["timestamp"], view.now)}</td><td>{id_of(each["id"])}</td></tr>'
+        f'<tr{current}><td class="k-lanes">{drawing}</td><td>{id_of(each["id"])}</td><td>{cell_of(each)}</td>'
+        f'<td class="k-line">{text}</td><td>{changes_of(each)}</td><td class="k-right">{weight}</td>'
+        f'<td class="k-right">{ago(each["timestamp"], view.now)}</td></tr>'
     )
 
 

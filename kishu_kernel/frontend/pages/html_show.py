@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kishu_kernel.frontend.pages.html import (
     ago,
     cell_of,
@@ -16,7 +18,7 @@ from kishu_kernel.frontend.pages.html import (
     table,
     with_code,
 )
-from kishu_kernel.frontend.pages.wording import Reply, View, headline, is_result, lasted, listed
+from kishu_kernel.frontend.pages.wording import Reply, View, folded, headline, lasted, listed
 from kishu_kernel.model.amounts import counted, size
 
 _FOLDED = 12
@@ -48,14 +50,21 @@ def _when(each: Reply, view: View) -> str:
 
 
 def _variables(reply: Reply) -> str:
+    variables = folded(reply["variables"])
+    if not reply["variables"]:
+        return '<p class="k-soft">No variables.</p>'
+    heading = f"{counted(len(reply['variables']), 'variable')} in this state"
+    shown = f"<p>{heading}</p>" if not variables.shown else _details(heading, variables.shown)
+    return shown + (_details(variables.counts, (*variables.modules, *variables.results), 0) if variables.counts else "")
+
+
+def _details(heading: str, variables: Sequence[Reply], most: int = _FOLDED) -> str:
+    """Returns a table of variables behind its heading; open where there are not more than so many."""
     rows = [
         f'<tr><td class="k-name"><code>{esc(row["name"])}</code></td><td class="k-name">{esc(row["type"])}</td>'
         f'<td class="k-right">{size(row["bytes"]) if row["stored"] else "not stored"}</td>'
         f'<td class="k-line"><code title="{esc(row["summary"])}">{esc(row["summary"])}</code></td></tr>'
-        for row in sorted(reply["variables"], key=lambda each: is_result(each["name"]))
+        for row in variables
     ]
-    if not rows:
-        return '<p class="k-soft">No variables.</p>'
-    heading = f"{counted(len(rows), 'variable')} in this state"
     listing = table(("Name", "Type", "Size", "Value"), rows)
-    return f"<details{' open' if len(rows) <= _FOLDED else ''}><summary>{heading}</summary>{listing}</details>"
+    return f"<details{' open' if len(rows) <= most else ''}><summary>{heading}</summary>{listing}</details>"

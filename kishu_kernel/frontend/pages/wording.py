@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -99,6 +99,52 @@ def changed(each: Reply) -> list[Marked]:
 def is_result(name: str) -> bool:
     """Whether a name is that of a cell's result, like `_7`: nearly every cell has one, so they say little."""
     return _RESULT.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Variables, those apart that say little: results of cells, and modules.
+
+    Attributes:
+        shown: the others.
+        results: results of cells, like `_7`.
+        modules: modules.
+    """
+
+    shown: Sequence[Reply]
+    results: Sequence[Reply]
+    modules: Sequence[Reply]
+
+    @property
+    def counts(self) -> str:
+        """`and 3 results, 2 modules`: how many say little; empty where none do."""
+        counts = [counted(len(each), what) for each, what in self._kinds if each]
+        return ("and " if self.shown and counts else "") + ", ".join(counts)
+
+    def line(self, mark: Callable[[str], str] = lambda name: "") -> list[str]:
+        """The line in which they are folded away, with their names; none where there are none.
+
+        Args:
+            mark: what stands before a name.
+        """
+        told = [
+            f"{counted(len(each), what)} ({listed(mark(row['name']) + row['name'] for row in each)})"
+            for each, what in self._kinds
+            if each
+        ]
+        return [("and " if self.shown else "") + ", ".join(told)] if told else []
+
+    @property
+    def _kinds(self) -> tuple[tuple[Sequence[Reply], str], ...]:
+        return (self.results, "result"), (self.modules, "module")
+
+
+def folded(variables: Sequence[Reply]) -> Folded:
+    """Parts variables, each with its `name` and `type`."""
+    results = [each for each in variables if is_result(each["name"])]
+    modules = [each for each in variables if each.get("type") == "module" and not is_result(each["name"])]
+    apart = {each["name"] for each in (*results, *modules)}
+    return Folded([each for each in variables if each["name"] not in apart], results, modules)
 
 
 def names_at(each: Reply) -> list[str]:

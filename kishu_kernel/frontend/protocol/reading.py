@@ -116,6 +116,7 @@ class Reader:
             "details": [
                 {
                     "name": name,
+                    "type": (after if name in after else before)[name][1].type,
                     "before": _one_line(before[name][1]) if name in before else None,
                     "after": _one_line(after[name][1]) if name in after else None,
                 }

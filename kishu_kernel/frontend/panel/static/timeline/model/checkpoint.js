@@ -1,6 +1,6 @@
 /** What a checkpoint of the protocol is called, and what its cell did, in words. Pure. */
 
-import { joinNames } from './format.js';
+import { countOf, joinNames } from './format.js';
 
 const RESULT = /^_\d+$/;
 
@@ -9,6 +9,16 @@ export const SIGNS = { created: '+', modified: '~', deleted: '−' };
 
 /** Whether a variable is IPython's name for what a cell displayed. Every other cell has one: nobody wants to see them. */
 export const isResult = (name) => RESULT.test(name);
+
+/** Variables, those apart that say little (results of cells, and modules), and how many these are, in words. */
+export function folded(variables) {
+  const results = variables.filter(({ name }) => isResult(name));
+  const modules = variables.filter(({ name, type }) => type === 'module' && !isResult(name));
+  const apart = [...modules, ...results];
+  const shown = variables.filter((each) => !apart.includes(each));
+  const counts = [results.length && countOf(results.length, 'result'), modules.length && countOf(modules.length, 'module')];
+  return { shown, apart, counts: (shown.length ? 'and ' : '') + counts.filter(Boolean).join(', ') };
+}
 
 /** The first line that says something: no comment, where there is anything else. (In scripts each cell begins with `# %%`.) */
 export function firstLine(code) {

@@ -21,12 +21,15 @@ export function changeChips(checkpoint, text, most = 6) {
   return h('span.chips', {},
     isUnchanged && h('span.quiet', {}, checkpoint.incomplete ? 'stored with the next state' : 'no variable changed'),
     changes.slice(0, most).map(([how, name]) => changeChip(how, marked(name, text), { title: `${how}: ${name}` })),
-    changes.length > most && h('span.quiet', {}, `and ${changes.length - most} more`),
+    drawMore(changes.slice(most).length),
     unstored.length > 0 && lostChip(`not stored: ${joinNames(unstored, 3)}`));
 }
 
+/** How many chips there is no room for; `fitChips` counts those of a line. */
+const drawMore = (count) => h('span.more.quiet', { 'data-more': count || null, hidden: !count }, `+${count} more`);
+
 /** How one variable was changed: "created", "modified" or "deleted". */
 export const changeChip = (how, name, attributes = {}) =>
-  h(`span.chip.${how}`, attributes, h('b', {}, SIGNS[how]), name);
+  h(`span.chip.change.${how}`, attributes, h('b', {}, SIGNS[how]), name);
 
 export const lostChip = (text) => h('span.chip.lost', { title: 'comes back by re-running its cell' }, text);

@@ -1,15 +1,18 @@
 /** What is different between two states: a variable at a time, before and after. */
 
-import { isResult } from '../model/checkpoint.js';
+import { folded } from '../model/checkpoint.js';
 import { changeChip } from './badges.js';
 import { h } from './elements.js';
 
 /** A reply to the operation `diff`; `hasValues`: it was asked for with values, so nothing more will come. */
 export function drawDifference(reply, hasValues) {
   const kinds = new Map(['created', 'modified', 'deleted'].flatMap((how) => reply[how].map((name) => [name, how])));
-  const variables = reply.details.filter((each) => !isResult(each.name));
-  if (!variables.length) return h('p.quiet', {}, 'No variable differs.');
-  return h('div', {}, variables.map((each) => drawVariable(each, kinds.get(each.name), hasValues)));
+  const { shown, apart, counts } = folded(reply.details);
+  const draw = (each) => drawVariable(each, kinds.get(each.name), hasValues);
+  return h('div', {},
+    !shown.length && h('p.quiet', {}, 'No variable differs.'),
+    shown.map(draw),
+    apart.length > 0 && h('details.folded', {}, h('summary', {}, counts), apart.map(draw)));
 }
 
 function drawVariable({ name, before, after, change }, how, hasValues) {

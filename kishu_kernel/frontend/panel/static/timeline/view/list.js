@@ -4,6 +4,7 @@ import { listTarget } from '../model/keys.js';
 import { rowKey, rowState } from '../model/rows.js';
 import { anchorAt, ROW_HEIGHT, rowsNeeded, rowsPerPage, scrollToAnchor, scrollToReveal, visibleRange } from '../model/viewport.js';
 import { h } from './elements.js';
+import { fitChips } from './fitting.js';
 import { Graph } from './graph.js';
 import { drawRow } from './row.js';
 
@@ -84,10 +85,19 @@ export class StateList {
     }
     for (const [id, { element }] of this.drawn) if (!drawn.has(id)) element.remove();
     this.drawn = drawn;
+    this.fit();
     this.graph.draw(this.items, range, this.history, this.isComplete);
     const { selected } = this.selection;
     if (drawn.has(selected)) this.element.setAttribute('aria-activedescendant', this.domId(selected));
     else this.element.removeAttribute('aria-activedescendant');
+  }
+
+  /** Fits the chips of rows that are new, or that have another width. */
+  fit() {
+    const width = this.space.clientWidth;
+    const rows = [...this.drawn.values()].filter((row) => row.width !== width);
+    fitChips(rows.flatMap(({ element }) => [...element.querySelectorAll('.kishu-chips')]));
+    for (const row of rows) row.width = width;
   }
 
   /** The row at this place: the element that is there already, where it would look the same. */

@@ -1,6 +1,6 @@
 /** One state in full: its cell, what that displayed, its variables. */
 
-import { cellLabel, changesOf, headline, isResult } from '../model/checkpoint.js';
+import { cellLabel, changesOf, folded, headline } from '../model/checkpoint.js';
 import { formatAge, formatBytes, formatDuration } from '../model/format.js';
 import { changeChips, labels, lostChip } from './badges.js';
 import { button, h } from './elements.js';
@@ -54,13 +54,19 @@ export function drawState({ checkpoint, outputs, outputs_note: note, variables }
     variables.length > 0 && drawVariables(variables, changes, on));
 }
 
-/** Variables that the cell changed come first, then others, modules, results of cells. */
+/** Variables that the cell changed come first, then others; modules and results of cells are folded away. */
 function drawVariables(variables, changes, on) {
-  const rank = ({ name, type }) => (changes.has(name) ? 0 : isResult(name) ? 3 : type === 'module' ? 2 : 1);
-  const sorted = [...variables].sort((one, other) => rank(one) - rank(other));
+  const { shown, apart, counts } = folded(variables);
+  const sorted = shown.sort((one, other) => Number(changes.has(other.name)) - Number(changes.has(one.name)));
+  return h('div', {},
+    shown.length > 0 && drawTable(sorted, changes, on),
+    apart.length > 0 && h('details.folded', {}, h('summary', {}, counts), drawTable(apart, changes, on)));
+}
+
+function drawTable(variables, changes, on) {
   return h('table.variables', { 'aria-label': 'Variables: name, value, size, what brings them back' },
     h('colgroup', {}, h('col.name'), h('col'), h('col.bytes'), h('col.bring')),
-    h('tbody', {}, sorted.map((each) => drawVariable(each, changes.get(each.name), on))));
+    h('tbody', {}, variables.map((each) => drawVariable(each, changes.get(each.name), on))));
 }
 
 function drawVariable({ name, type, summary, stored, bytes }, how, on) {
