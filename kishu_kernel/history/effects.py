@@ -25,10 +25,9 @@ _CALLS = {
     },
     "deletes or moves files": {"remove", "unlink", "rmtree", "rename", "replace_file", "rmdir", "move", "copyfile"},
     "talks to the network": {
-        *("urlopen", "urlretrieve", "Session", "create_connection", "read_sql", "to_sql", "commit"),
-        *("sendall", "post"),
+        *("urlopen", "urlretrieve", "Session", "create_connection", "sendall", "post"),
     },
-    "talks to a database": {"execute", "executemany", "executescript"},
+    "talks to a database": {"execute", "executemany", "executescript", "commit", "read_sql", "to_sql"},
     "starts processes": {"Popen", "check_call", "check_output", "system", "fork", "Process", "ProcessPoolExecutor"},
     "starts threads": {"Thread", "ThreadPoolExecutor", "Timer"},
     "asks for input": {"input", "getpass"},

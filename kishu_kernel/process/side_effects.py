@@ -23,6 +23,7 @@ STARTS_THREADS = "starts threads"
 SIGNALS = "signals processes"
 PROCESS_SETTINGS = "changes the process's settings"
 
+_LOOPBACK = ("::1", "::ffff:127.0.0.1")
 _MAX_CHARACTERS = 40
 """Characters of a path, a host or a program that are shown."""
 
@@ -84,7 +85,7 @@ def _on_path(kind: str, index: int = 0) -> Meaning:
 def _connect(arguments: tuple[Any, ...]) -> SideEffect | None:
     socket, address = arguments[0], arguments[-1]
     if isinstance(address, tuple) and len(address) > 1:
-        return SideEffect(NETWORK, _text(f"{address[0]}:{address[1]}"))
+        return SideEffect(_reached(address[0]), _text(f"{address[0]}:{address[1]}"))
     family = getattr(socket, "family", None)
     if getattr(family, "name", "") == "AF_UNIX":
         return SideEffect(OTHER_PROCESSES, _path(address)) if address else None
@@ -95,11 +96,19 @@ def _look_up_host(arguments: tuple[Any, ...]) -> SideEffect | None:
     host = arguments[0]
     if host is None:
         return None
-    return SideEffect(NETWORK, _text(host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)))
+    text = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+    return SideEffect(_reached(text), _text(text))
 
 
 def _http_request(arguments: tuple[Any, ...]) -> SideEffect | None:
-    return SideEffect(NETWORK, _text(str(getattr(arguments[0], "host", ""))))
+    host = str(getattr(arguments[0], "host", ""))
+    return SideEffect(_reached(host), _text(host))
+
+
+def _reached(host: Any) -> str:
+    """Whom one reaches at a host: what is on this machine is no network."""
+    here = isinstance(host, str) and (host == "localhost" or host.startswith("127.") or host in _LOOPBACK)
+    return OTHER_PROCESSES if here else NETWORK
 
 
 def _open_database(arguments: tuple[Any, ...]) -> SideEffect | None:

@@ -60,9 +60,13 @@ def done(code: str, **names: Any) -> tuple[str, ...]:
         ("import os; os.kill(os.getpid(), 0)", "signals processes"),
         (
             "import socket\nwith socket.socket() as s: s.settimeout(0.1); s.connect(('127.0.0.1', 9))",
-            "talks to the network (127.0.0.1:9)",
+            "talks to other processes (127.0.0.1:9)",
         ),
-        ("import urllib.request; urllib.request.urlopen('http://localhost:9/')", "talks to the network (localhost"),
+        (
+            "import socket\nwith socket.socket(type=socket.SOCK_DGRAM) as s: s.connect(('192.0.2.1', 9))",
+            "talks to the network (192.0.2.1:9)",
+        ),
+        ("import urllib.request; urllib.request.urlopen('http://localhost:9/')", "talks to other processes (localhost"),
     ],
 )
 def test_what_a_cell_does_is_told(somewhere: Path, code: str, told: str) -> None:
