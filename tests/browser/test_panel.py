@@ -55,7 +55,7 @@ class Panel:
 def test_a_column_comes_back_by_a_button(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     notebook = open_notebook()
     notebook.run(FRAME)
-    many = "; ".join(f"a_rather_long_name_{letter} = 1" for letter in "abcdefghijk")
+    many = "; ".join(f"name_of_{letter} = 1" for letter in "abcdefghijk")
     notebook.run(f"df = df.drop(columns='price')\n{many}; import math\nmath.pi")
     panel = Panel(notebook)
     expect(panel.rows).to_have_count(2)
@@ -64,7 +64,7 @@ def test_a_column_comes_back_by_a_button(open_notebook: OpenNotebook, shoot: Sho
     expect(chips).to_contain_text("more")  # what there is no room for is counted, and nothing is cut
     fits = "list => list.scrollWidth <= list.clientWidth && [...list.children].filter(each => !each.hidden).length > 1"
     assert chips.evaluate(fits)
-    expect(panel.details).to_contain_text("and 1 result, 2 modules")
+    expect(panel.details).to_contain_text("and 2 results, 2 modules")
     expect(panel.details.locator("th", has_text="math")).to_be_hidden()
     shoot("panel-first-look")
     notebook.page.set_viewport_size({"width": 760, "height": 860})

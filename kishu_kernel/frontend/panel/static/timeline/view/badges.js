@@ -30,6 +30,6 @@ const drawMore = (count) => h('span.more.quiet', { 'data-more': count || null, h
 
 /** How one variable was changed: "created", "modified" or "deleted". */
 export const changeChip = (how, name, attributes = {}) =>
-  h(`span.chip.change.${how}`, attributes, h('b', {}, SIGNS[how]), name);
+  h(`span.chip.of-name.${how}`, attributes, h('b', {}, SIGNS[how]), name);
 
 export const lostChip = (text) => h('span.chip.lost', { title: 'comes back by re-running its cell' }, text);

@@ -14,7 +14,7 @@ function fit(list, room, widths) {
   const children = [...list.children];
   const more = children.find((each) => each.matches('.kishu-more'));
   if (!more) return;
-  const isName = (each) => each.matches('.kishu-change');
+  const isName = (each) => each.matches('.kishu-of-name');
   let left = room - MORE;
   children.forEach((each, index) => {
     if (!isName(each) && each !== more) left -= widths[index] + GAP;
