@@ -168,11 +168,12 @@ class KishuMagics(Magics):
         from kishu_kernel.frontend.pages.wording import View
         from kishu_kernel.frontend.panel.widget import panel
 
+        shell: Any = self.shell
         try:
-            shown = panel(self._requests, self.shell)
+            shown = panel(self._requests, shell)
         except RequestError as error:
             raise UsageError(str(error)) from error
-        data, metadata = self.shell.display_formatter.format(shown)
+        data, metadata = shell.display_formatter.format(shown)
         asked = {"operation": "log", "graph": True}
         log = self._answer(asked)
         if log["status"] == "ok":
