@@ -20,6 +20,8 @@ type Changed = Record<Change, string[]>;
 
 export const SIGNS: Record<Change, string>;
 export function isResult(name: string): boolean;
+/** Results of cells and modules apart, and how many these are, in words. */
+export function folded<V extends { name: string; type: string }>(variables: V[]): { shown: V[]; apart: V[]; counts: string };
 export function firstLine(code: string): string;
 export function cellLabel(checkpoint: Named): string;
 export function placeLabel(checkpoint: Named): string;
