@@ -296,13 +296,28 @@ class Timeline(StoredHistory):
         """The child of a checkpoint to which `redo` goes: the one that was last undone. None if none was."""
         return self._redo_children.get(of)
 
-    def keep_document(self, id: CheckpointId, cells: Sequence[NotebookCell]) -> None:
-        """Notes the notebook's cells as they were when a checkpoint was taken. They are written later.
+    def keep_document(self, ids: Collection[CheckpointId], cells: Sequence[NotebookCell]) -> None:
+        """Notes the notebook's cells as they were when checkpoints were taken. They are written later.
 
         Raises:
             StoreError: the store takes nothing.
         """
-        self.store.attach(id, encode_document(cells))
+        document = encode_document(cells)
+        for id in ids:
+            self.store.attach(id, document)
+
+    def of_cells(self, numbers: Collection[int]) -> list[CheckpointId]:
+        """The newest checkpoints of this session whose cells bore these numbers, as far as there are some."""
+        left, found = set(numbers), []
+        for start in (self.latest, self.head):  # of what an undo left, and of what it went to
+            for checkpoint in ancestry(self.lookup, start):
+                number = checkpoint.execution_count
+                if not left or checkpoint.session != self.session or (number is not None and number < min(left)):
+                    break
+                if number in left:
+                    left.remove(number)
+                    found.append(checkpoint.id)
+        return found
 
     def document(self, id: CheckpointId) -> tuple[NotebookCell, ...] | None:
         """As in `StoredHistory`. Waits for nothing that is still to be written."""

@@ -10,7 +10,8 @@ import type { KernelLink } from './link';
 import type { Links } from './links';
 import { cellName, granted, type Checkpoint } from './protocol';
 import { acting } from './notices';
-import { travel, type MarkAhead, type Options } from './travel';
+import { travel, type Options } from './travel';
+import { travelWithCode } from './withcode';
 
 export const Commands = {
   undo: 'kishu:undo',
@@ -20,8 +21,9 @@ export const Commands = {
   commit: 'kishu:commit',
   tag: 'kishu:tag',
   branch: 'kishu:branch',
-  showLog: 'kishu:show-log',
-  clearMarks: 'kishu:clear-marks'
+  undoWithCode: 'kishu:undo-with-code',
+  goWithCode: 'kishu:go-with-code',
+  showLog: 'kishu:show-log'
 } as const;
 
 /** Checkpoints from which one can be chosen; others by their id. */
@@ -29,8 +31,8 @@ const CHOICES = 500;
 
 export type OptionsOf = (link: KernelLink) => Options;
 
-export function travelOptions(links: Links, markAhead: () => MarkAhead): OptionsOf {
-  return link => ({ link, marks: links.marksOf(link), markAhead: markAhead() });
+export function travelOptions(links: Links): OptionsOf {
+  return link => ({ link, states: links.statesOf(link) });
 }
 
 export function addCommands(commands: CommandRegistry, links: Links, options: OptionsOf, showLog: () => void): void {
@@ -75,6 +77,23 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
       const target = typeof args.target === 'string' ? args.target : await chosen(link);
       if (target) {
         await travel({ operation: 'checkout', target }, 'Check out', options(link));
+      }
+    }
+  );
+  const withCode = { isEnabled: () => free() && (links.current?.operations?.includes('document') ?? false) };
+  add(
+    Commands.undoWithCode,
+    { label: 'Undo with the code', caption: 'Take the last cell back, and put the cells as they were before it', ...withCode },
+    link => travelWithCode({ operation: 'undo' }, 'Undo', links.documentsOf(link), options(link))
+  );
+  add(
+    Commands.goWithCode,
+    { label: 'Go with the code...', caption: 'Go to any state, and put the cells as they were there', ...withCode },
+    async (link, args) => {
+      const target = typeof args.checkpoint === 'string' ? args.checkpoint : await chosen(link);
+      if (target) {
+        const request = { operation: 'checkout', target };
+        await travelWithCode(request, 'Go with the code', links.documentsOf(link), options(link));
       }
     }
   );
@@ -135,15 +154,6 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
       isEnabled: supported
     },
     showLog
-  );
-  add(
-    Commands.clearMarks,
-    {
-      label: 'Remove marks of cells',
-      caption: 'Remove the marks of cells that are not in this state',
-      isEnabled: () => supported() && links.marksOf(links.current!).any
-    },
-    link => links.marksOf(link).clear()
   );
   links.changed.connect(() => {
     for (const id of Object.values(Commands)) {

@@ -8,9 +8,9 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, IToolbarWidgetRegistry } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
-import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 
+import { addCellCommands } from './cellcommands';
 import { addCommands, Commands, travelOptions } from './commands';
 import { Links } from './links';
 import { Notice } from './notices';
@@ -18,7 +18,7 @@ import type { Travel } from './protocol';
 import { Sidebar } from './sidebar';
 import { StatusItem } from './statusitem';
 import { UndoButton } from './toolbar';
-import { arrived, travel, type MarkAhead } from './travel';
+import { arrived, travel } from './travel';
 
 const PLUGIN = 'kishu-kernel:plugin';
 
@@ -27,7 +27,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
   description: 'Time travel for notebooks that run in the Kishu kernel.',
   autoStart: true,
   // Optional, all of them: Notebook 7 has pages without notebooks, and no status bar.
-  optional: [INotebookTracker, ICommandPalette, IToolbarWidgetRegistry, ISettingRegistry, ILayoutRestorer, IStatusBar],
+  optional: [INotebookTracker, ICommandPalette, IToolbarWidgetRegistry, ILayoutRestorer, IStatusBar],
   activate
 };
 
@@ -36,7 +36,6 @@ function activate(
   tracker: INotebookTracker | null,
   palette: ICommandPalette | null,
   toolbars: IToolbarWidgetRegistry | null,
-  settings: ISettingRegistry | null,
   restorer: ILayoutRestorer | null,
   statusBar: IStatusBar | null
 ): void {
@@ -45,8 +44,7 @@ function activate(
   }
   const links = new Links(tracker);
   const { commands, shell } = app;
-  let markAhead: MarkAhead = 'ask';
-  const options = travelOptions(links, () => markAhead);
+  const options = travelOptions(links);
 
   const sidebar = new Sidebar(links, commands, (link, reply) =>
     arrived(reply as unknown as Travel, '', options(link), new Notice())
@@ -56,6 +54,7 @@ function activate(
 
   const showLog = () => shell.activateById(sidebar.id);
   addCommands(commands, links, options, showLog);
+  addCellCommands(commands, links, options);
   for (const command of Object.values(Commands)) {
     palette?.addItem({ command, category: 'Kishu', args: { isPalette: true } });
   }
@@ -75,14 +74,6 @@ function activate(
       activeStateChanged: links.changed
     });
   }
-
-  void settings?.load(PLUGIN).then(loaded => {
-    const read = () => {
-      markAhead = loaded.get('markAhead').composite as MarkAhead;
-    };
-    read();
-    loaded.changed.connect(read);
-  });
 }
 
 export default plugin;

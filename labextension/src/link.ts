@@ -8,13 +8,16 @@
 import { PageConfig } from '@jupyterlab/coreutils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { KernelMessage, type Kernel } from '@jupyterlab/services';
+import { UUID } from '@lumino/coreutils';
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import { granted, onlyReads, travels, type Checkpoint, type Progress, type Reply, type Request, type Status } from './protocol';
+import { changesNothing, granted, onlyReads, travels, type Checkpoint, type Progress, type Reply, type Request, type Status } from './protocol';
 
 const FEATURE = 'kishu';
 const REQUEST = 'kishu_request';
+/** How the ids of requests begin that change nothing of the history. */
+const QUIET = 'kishu-quiet-';
 const PROGRESS = 'application/vnd.kishu.progress+json';
 /** Milliseconds: widgets may send many messages, and one in hundreds travels. */
 const PATIENCE = 500;
@@ -73,6 +76,11 @@ export class KernelLink implements IDisposable {
     return this._kernel !== null;
   }
 
+  /** What the kernel can do; null where it is not known yet. */
+  get operations(): readonly string[] | null {
+    return this._operations;
+  }
+
   /** Of the kernel; another one has another history. */
   get id(): string {
     return this._kernel?.id ?? '';
@@ -127,7 +135,7 @@ export class KernelLink implements IDisposable {
       throw new Error('The kernel has died: restart it first.');
     }
     const reply = await this._send(kernel, content);
-    if (!onlyReads(content)) {
+    if (!changesNothing(content)) {
       await this._look(!travels(content));
     }
     return reply;
@@ -141,6 +149,8 @@ export class KernelLink implements IDisposable {
       channel: 'shell',
       username: kernel.username,
       session: kernel.clientId,
+      // Other clients see of a request no more than its header.
+      msgId: changesNothing(content) ? `${QUIET}${UUID.uuid4()}` : undefined,
       content: content as unknown as KernelMessage.IExecuteRequestMsg['content']
     });
     const future =
@@ -169,6 +179,7 @@ export class KernelLink implements IDisposable {
   /** Learns what the kernel can do. */
   private async _meet(anew = false): Promise<void> {
     this._kernel = null;
+    this._operations = null;
     this._place = null;
     this._changed.emit();
     const kernel = this.panel.sessionContext.session?.kernel ?? null;
@@ -176,13 +187,21 @@ export class KernelLink implements IDisposable {
     if (this._isDisposed || kernel !== (this.panel.sessionContext.session?.kernel ?? null)) {
       return; // it was changed meanwhile
     }
-    if (!info?.supported_features?.includes(FEATURE)) {
+    if (!kernel || !info?.supported_features?.includes(FEATURE)) {
       return;
     }
     untracked();
     this._kernel = kernel;
     this._changed.emit();
-    await this._look(true);
+    await Promise.all([this._look(true), this._ask(kernel)]);
+  }
+
+  private async _ask(kernel: Kernel.IKernelConnection): Promise<void> {
+    const status = await this._send(kernel, { operation: 'status' }).catch(() => null);
+    if (kernel === this._kernel && status?.status === 'ok') {
+      this._operations = (status.operations as string[] | undefined) ?? [];
+      this._changed.emit();
+    }
   }
 
   private _onStatus(_: unknown, status: Kernel.Status): void {
@@ -204,10 +223,10 @@ export class KernelLink implements IDisposable {
       // Names change no head.
       this._forced ||= /kishu/.test((message as KernelMessage.IExecuteInputMsg).content.code);
     } else if (KernelMessage.isStatusMsg(message) && message.content.execution_state === 'idle') {
-      const { msg_type: asked, session } = message.parent_header as Partial<KernelMessage.IHeader>;
+      const { msg_type: asked, session, msg_id } = message.parent_header as Partial<KernelMessage.IHeader>;
       if ((asked as string) === 'execute_request') {
         this._later(0);
-      } else if ((asked as string) === REQUEST && session !== kernel.clientId) {
+      } else if ((asked as string) === REQUEST && session !== kernel.clientId && !msg_id?.startsWith(QUIET)) {
         this._forced = true;
         this._later(PATIENCE);
       }
@@ -290,6 +309,7 @@ export class KernelLink implements IDisposable {
   }
 
   private _kernel: Kernel.IKernelConnection | null = null;
+  private _operations: readonly string[] | null = null;
   private _place: Place | null = null;
   private _acting = 0;
   private _forced = false;

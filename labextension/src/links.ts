@@ -1,10 +1,12 @@
-/** One link and one set of marks for each open notebook, and which of them is the current one. */
+/** What belongs to each open notebook: a link, its states, its marks, its documents; and which of them is the current one. */
 
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import { Signal, type ISignal } from '@lumino/signaling';
 
+import { Documents } from './documents';
 import { KernelLink } from './link';
-import { Marks } from './marks';
+import { markCells } from './marks';
+import { States } from './states';
 
 export class Links {
   constructor(private readonly tracker: INotebookTracker) {
@@ -35,9 +37,15 @@ export class Links {
     return this._open(panel);
   }
 
-  marksOf(link: KernelLink): Marks {
-    const known = this._marks.get(link) ?? new Marks(link);
-    this._marks.set(link, known);
+  statesOf(link: KernelLink): States {
+    return this._states.get(link)!;
+  }
+
+  /** Two views of one notebook have the same. */
+  documentsOf(link: KernelLink): Documents {
+    const { context } = link.panel;
+    const known = this._documents.get(context) ?? new Documents(context);
+    this._documents.set(context, known);
     return known;
   }
 
@@ -47,7 +55,11 @@ export class Links {
       return known;
     }
     const link = new KernelLink(panel);
+    const states = new States(link);
     this._links.set(panel, link);
+    this._states.set(link, states);
+    this.documentsOf(link).over(link);
+    markCells(link, states);
     link.changed.connect(() => {
       if (link === this.current) {
         this._changed.emit();
@@ -57,7 +69,8 @@ export class Links {
   }
 
   private _links = new WeakMap<NotebookPanel, KernelLink>();
-  private _marks = new WeakMap<KernelLink, Marks>();
+  private _states = new WeakMap<KernelLink, States>();
+  private _documents = new WeakMap<NotebookPanel['context'], Documents>();
   private _currentChanged = new Signal<this, void>(this);
   private _changed = new Signal<this, void>(this);
 }

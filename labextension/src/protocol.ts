@@ -2,6 +2,8 @@
  * What the kernel says, as far as it is used here. A leaf: knows nobody but the shared timeline's types.
  */
 
+import type { IOutput } from '@jupyterlab/nbformat';
+
 import type { Reply, Request } from '../../kishu_kernel/frontend/panel/static/timeline.js';
 import { placeLabel, type Take } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import type { Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
@@ -17,6 +19,8 @@ export interface Status {
 
 export interface Checkpoint {
   id: string;
+  parent: string | null;
+  session: string;
   execution_count: number | null;
   code: string;
   message: string | null;
@@ -40,6 +44,22 @@ export interface Travel {
   plan: Plan;
   applied: boolean;
   ahead: Ahead[];
+  /** The notebook's cells in the state that is gone to; null where they are not known. */
+  document?: CellThen[] | null;
+}
+
+/** A cell, as the kernel is told of it. */
+export interface ToldCell {
+  id: string;
+  type: 'code' | 'markdown' | 'raw';
+  source: string;
+}
+
+/** A cell of a state, with what its last run there put out; the checkpoint of that run is null where there was none. */
+export interface CellThen extends ToldCell {
+  outputs: IOutput[];
+  execution_count: number | null;
+  checkpoint: string | null;
 }
 
 /** An error reply of the kernel; its message is one sentence for a person. */
@@ -74,6 +94,11 @@ export function onlyReads(request: Request): boolean {
 }
 
 const TRAVELING = new Set(['checkout', 'undo', 'redo', 'resume', 'take']);
+
+/** Whether it leaves the history as it is, and where the session stands. */
+export function changesNothing(request: Request): boolean {
+  return onlyReads(request) || request.operation === 'document' || request.dry_run === true;
+}
 
 /** Whether it goes to another state. */
 export function travels(request: Request): boolean {

@@ -1,6 +1,6 @@
 /**
- * Going to another state: asks before cells with effects are re-run or anything is lost, tells what was done, and offers
- * to mark the cells that are not in the new state.
+ * Going to another state: asks before cells with effects are re-run or anything is lost, and tells what was done and which
+ * cells are not in the new state.
  *
  * Law: the first try re-runs nothing and loses nothing. What that refuses is shown as a plan, and done only when agreed to;
  * so is the plan that a kernel makes anew on the way.
@@ -10,7 +10,6 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
 import type { KernelLink } from './link';
-import type { Marks } from './marks';
 import { acting, type Notice } from './notices';
 import {
   cellName,
@@ -23,14 +22,12 @@ import {
   type Request,
   type Travel
 } from './protocol';
+import type { States } from './states';
 import { boundsOf, needsConsent } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
-
-export type MarkAhead = 'ask' | 'always' | 'never';
 
 export interface Options {
   link: KernelLink;
-  marks: Marks;
-  markAhead: MarkAhead;
+  states: States;
 }
 
 /** Travels, and tells. Never rejects: what goes wrong is told, too. */
@@ -43,23 +40,18 @@ export async function travel(request: Request, name: string, options: Options): 
   });
 }
 
-/** Tells what was done, if that is to be told, and offers marks. */
-export function arrived(reply: Travel, done: string, { marks, markAhead }: Options, notice: Notice): void {
-  const ahead = markAhead === 'never' ? [] : marks.fitting(reply.ahead);
+/** Tells what was done, if that is to be told, and which cells of the notebook are not in this state. */
+export function arrived(reply: Travel, done: string, { link, states }: Options, notice: Notice): void {
+  const ahead = states.fitting(reply.ahead, link.panel.content.model?.cells ?? []);
   const told = ahead.length ? `${named(ahead)} ${ahead.length === 1 ? 'is' : 'are'} not in this state.` : '';
   const message = `${done} ${told}`.trim();
-  if (ahead.length && markAhead === 'ask') {
-    const label = ahead.length === 1 ? 'Mark the cell' : 'Mark the cells';
-    notice.done(message, { label, callback: () => marks.mark(ahead) });
-    return;
-  }
-  marks.mark(ahead);
   if (message) {
     notice.done(message);
   }
 }
 
-async function carriedOut(request: Request, name: string, link: KernelLink, notice: Notice): Promise<Travel | null> {
+/** Carries a travel out, and asks first where it must; null where a person said no. */
+export async function carriedOut(request: Request, name: string, link: KernelLink, notice: Notice): Promise<Travel | null> {
   let bounds: Bounds = { replay: 'never', allow_lost: false };
   for (;;) {
     let refusal: Refusal;
@@ -137,7 +129,7 @@ function cost(seconds: number): string {
 }
 
 /** What was done, as a sentence. */
-function summary(request: Request, reply: Travel, link: KernelLink): string {
+export function summary(request: Request, reply: Travel, link: KernelLink): string {
   const there = link.place?.checkpoint;
   const now = there ? `now at ${cellName(there)}` : 'now before the first cell';
   const again = reply.plan.replay.length;

@@ -16,14 +16,17 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-    from .lab import NotebookPage, Server
+    from .lab import LabPage, NotebookPage, Server
 
+_ROOT = Path(__file__).resolve().parents[2]
+_BUILT = _ROOT / "kishu_kernel" / "labextension"
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
 
+OpenLab = Callable[..., "LabPage"]
 OpenNotebook = Callable[..., "NotebookPage"]
 Shoot = Callable[[str], None]
 
@@ -102,3 +105,35 @@ def open_notebook(server: Server, page: Page, shoot: Shoot) -> Iterator[OpenNote
 
     yield opening
     server.end_kernels()
+
+
+@pytest.fixture(scope="module")
+def extension(server: Server) -> Iterator[None]:
+    """The extension as it is built, among what the server's user has installed."""
+    if not (_BUILT / "package.json").is_file():
+        reason = "the JupyterLab extension is not built: scripts/labextension does it, with Node.js"
+        if os.environ.get("KISHU_LABEXTENSION") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    link = server.home / "jupyter_data" / "labextensions" / "kishu-kernel"
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(_BUILT)
+    yield
+    link.unlink()
+
+
+@pytest.fixture
+def lab(extension: None, open_notebook: OpenNotebook) -> OpenLab:
+    """Opens a notebook, and waits until the extension knows its kernel."""
+    from playwright.sync_api import expect
+
+    from .lab import LabPage
+
+    def opening(**how: object) -> LabPage:
+        opened = open_notebook(**how)
+        page = LabPage(opened.page, opened.server, opened.name)
+        if how.get("kernel", "kishu") == "kishu":
+            expect(page.undo_button).to_be_visible()
+        return page
+
+    return opening

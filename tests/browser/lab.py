@@ -74,10 +74,12 @@ class Server:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
 
-    def notebook(self, cells: Sequence[str] = (), name: str | None = None, kernel: str = "kishu") -> str:
+    def notebook(
+        self, cells: Sequence[str | nbformat.NotebookNode] = (), name: str | None = None, kernel: str = "kishu"
+    ) -> str:
         """Makes the file of a notebook, not run yet, with an empty cell at its end; its name."""
         name = name or f"{uuid.uuid4().hex[:8]}.ipynb"
-        made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in [*cells, ""]])
+        made = nbformat.v4.new_notebook(cells=[_cell(each) for each in [*cells, ""]])
         made.metadata["kernelspec"] = {"name": kernel, "display_name": "Python 3 (Kishu)", "language": "python"}
         nbformat.write(made, self.files / name)
         return name
@@ -177,6 +179,61 @@ class NotebookPage:
             self.page.wait_for_timeout(20)
 
 
+class LabPage(NotebookPage):
+    """A notebook, and what the extension adds around it."""
+
+    @property
+    def undo_button(self) -> Locator:
+        return self.page.locator(".jp-NotebookPanel .jp-kishu-undo:visible")
+
+    @property
+    def status(self) -> Locator:
+        return self.page.locator(".jp-kishu-status:visible")
+
+    def told(self, text: str) -> None:
+        """Waits until a notification on the screen says so."""
+        expect(self.page.locator(".Toastify__toast", has_text=text)).to_be_visible()
+
+    @property
+    def dialog(self) -> Locator:
+        return self.page.locator(".jp-Dialog")
+
+    @property
+    def sidebar(self) -> Locator:
+        return self.page.locator("#kishu-sidebar")
+
+    @property
+    def ahead(self) -> Locator:
+        return self.page.locator(".jp-CodeCell.jp-kishu-ahead")
+
+    def menu(self, command: str) -> Locator:
+        """An item of the menu, which is opened."""
+        item = self.page.locator(f".lm-Menu-item[data-command='kishu:{command}']")
+        if not item.is_visible():
+            self.page.locator(".lm-MenuBar-item", has_text="Kishu").click()
+        return item
+
+    def palette(self, text: str) -> Locator:
+        """An entry of the palette, which is opened and searched."""
+        self.page.keyboard.press("Control+Shift+C")
+        self.page.locator(".lm-CommandPalette-input").fill(f"kishu {text}")
+        return self.page.locator(".lm-CommandPalette-item", has_text=text).first
+
+    def keys(self, *keys: str) -> None:
+        """Pressed beside a cell, not in it."""
+        self.cells.last.locator(".cm-content").click()
+        for key in ("Escape", *keys):
+            self.page.keyboard.press(key)
+
+    def shows(self, code: str, result: str) -> None:
+        """What a cell that is run now displays."""
+        expect(self.run(code).locator(".jp-OutputArea-output")).to_contain_text(result)
+
+
+def _cell(cell: str | nbformat.NotebookNode) -> nbformat.NotebookNode:
+    return nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell
+
+
 def _is_connected(session: Any) -> bool:
     kernel = session["kernel"]
     return bool(kernel["connections"] and kernel["execution_state"] == "idle")
@@ -190,4 +247,4 @@ def screenshot(page: Page, file: Path) -> None:
         print(f"no screenshot: {error}", file=sys.stderr)
 
 
-__all__ = ["NotebookPage", "Server", "screenshot"]
+__all__ = ["LabPage", "NotebookPage", "Server", "screenshot"]

@@ -23,7 +23,6 @@ from tests.support.soak import each
 
 from .conftest import OpenNotebook, Shoot
 from .lab import NotebookPage, Server
-from .test_lab import extension as extension  # a fixture, found by its name
 from .test_panel import Panel
 
 NOT_SHOWN = "(an output that is not shown: "

@@ -74,6 +74,23 @@ def test_a_state_that_no_cell_made_has_that_of_before(kernel: Kernel) -> None:
     assert [each["source"] for each in kernel.done("show", target="HEAD")["document"]] == ["x = 2"]
 
 
+def test_it_may_be_told_of_cells_by_their_numbers(kernel: Kernel) -> None:
+    """A client that has queued several cells tells what they stood in once, when they have run."""
+    for source in ("x = 1", "x = 2", "%kishu log", "x = 4"):
+        kernel.ok(source)
+    last = kernel.done("status")["head"]
+    reply = kernel.done("document", cells=cells("x = 1", "x = 2"), ran=[1, 2, 3])
+    assert reply["kept"] is True
+    assert [len(kernel.done("show", target=f"In[{number}]")["document"] or ()) for number in (1, 2, 4)] == [2, 2, 0]
+    kernel.done("undo")
+    assert kernel.done("document", cells=cells("x = 4"), ran=[4])["checkpoint"] == last  # it was taken back meanwhile
+    for number in (3, 5):  # it made no state; there is none
+        assert kernel.done("document", cells=cells("x"), ran=[number])["kept"] is False
+    kernel.restart()
+    kernel.ok("y = 1")
+    assert kernel.done("document", cells=cells("y"), ran=[2])["kept"] is False  # that was another session's
+
+
 def test_it_outlives_the_kernel(start: Start, tmp_path: Path) -> None:
     kernel = start(environment={"JPY_SESSION_NAME": str(tmp_path / "book.ipynb")})
     kernel.ok("print(1)")
@@ -145,6 +162,7 @@ def test_it_is_bounded(kernel: Kernel) -> None:
         assert "at most" in reply["reason"]
     assert kernel.done("show", target="HEAD")["document"] is None
     assert kernel.request("document", cells=[], target="nowhere")["ename"] == "UnknownTargetError"
+    assert kernel.request("document", cells=[], ran=["1"])["ename"] == "RequestError"
 
 
 def test_it_waits_for_nothing(kernel: Kernel) -> None:

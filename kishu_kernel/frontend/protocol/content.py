@@ -146,6 +146,17 @@ def texts(value: list[Any]) -> list[str]:
     return value
 
 
+def numbers(value: list[Any]) -> list[int]:
+    """Returns a list of whole numbers.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not all(type(each) is int for each in value):
+        raise ValueError("a list of whole numbers")
+    return value
+
+
 def texts_by_text(value: Json) -> dict[str, str]:
     """Returns an object whose values are strings.
 

@@ -152,16 +152,16 @@ class LiveOperations:
         """Goes to where an earlier session of this notebook ended; None: the last one."""
         return self._traveled(self._session.resume(session, **how))
 
-    def document(self, cells: list[NotebookCell], target: str) -> Json:
-        """Keeps the notebook's cells as they are at a checkpoint."""
+    def document(self, cells: list[NotebookCell], target: str, ran: list[int] | None) -> Json:
+        """Keeps the notebook's cells as they are at a checkpoint, or at those that cells with these numbers made."""
         timeline = self._timeline
-        if target == "HEAD" and timeline.head is None:
+        if ran is None and target == "HEAD" and timeline.head is None:
             return {"kept": False, "reason": "there is no state yet: run a cell first"}
-        id = timeline.resolve(target)
-        reason = too_large(cells)
+        ids = [timeline.resolve(target)] if ran is None else timeline.of_cells(ran)
+        reason = too_large(cells) if ids else "no cell with such a number has made a state in this session"
         if reason is None:
-            timeline.keep_document(id, cells)
-        return {"kept": reason is None, "reason": reason, "checkpoint": id}
+            timeline.keep_document(ids, cells)
+        return {"kept": reason is None, "reason": reason, "checkpoint": ids[0] if ids else None}
 
     def take(self, names: list[str], target: str, **how: Any) -> Json:
         """Brings some variables as they were at `target`, and leaves the rest as it is."""

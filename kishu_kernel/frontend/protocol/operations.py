@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kishu_kernel.frontend.protocol.content import Json, shown_plan, texts, texts_by_text
+from kishu_kernel.frontend.protocol.content import Json, numbers, shown_plan, texts, texts_by_text
 from kishu_kernel.frontend.protocol.documents import document_cells
 from kishu_kernel.frontend.protocol.live_operations import LiveOperations
 from kishu_kernel.frontend.protocol.parameters import Operation, Parameter
@@ -92,7 +92,11 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "document": Operation(
         LiveOperations.document,
-        {"cells": Parameter(list, read=document_cells), "target": _TARGET_OR_HEAD},
+        {
+            "cells": Parameter(list, read=document_cells),
+            "target": _TARGET_OR_HEAD,
+            "ran": Parameter(list, None, nullable=True, read=numbers),
+        },
         patience=0.0,
     ),
     "commit": Operation(LiveOperations.commit, {"message": _TEXT}),
