@@ -78,7 +78,8 @@ def test_parts_without_a_page(node: str) -> None:
 
 def test_each_module_that_needs_no_page_is_tested() -> None:
     tested = {path.name.removesuffix(".test.mjs") for path in HERE.glob("*.test.mjs")}
-    own = {path.stem for path in (HERE.parents[1] / "labextension" / "src").glob("*.js")}  # of the JupyterLab extension alone
+    extension = HERE.parents[1] / "labextension" / "src"
+    own = {path.stem for path in extension.glob("*.js")}
     assert {Path(path).stem for path in MODULES if "/model/" in path} | own == tested
 
 
