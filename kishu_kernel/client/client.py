@@ -28,7 +28,7 @@ from kishu_kernel.client.forks import END_SECONDS, ForkedKernel, begin, started
 from kishu_kernel.client.outputs import Outputs
 from kishu_kernel.errors import KishuError, NotKishuError, ReplyError, RequestError
 
-Replay = Literal["auto", "ask", "never"]
+Replay = Literal["auto", "ask", "harmless", "never"]
 
 LOOKING = frozenset({"status", "log", "show", "diff", "variable", "inspect", "search", "export", "stores", "hibernate"})
 """Operations that are answered while a cell runs."""
@@ -201,7 +201,8 @@ class Client:
         Args:
             dry_run: change nothing: `plan` in the reply is what would be done.
             replay: "auto": re-run what must be re-run; "ask": raise `SideEffectsError`, which has the plan, where that
-                has side effects; "never": fail rather than re-run cells.
+                has side effects; "harmless": re-run what has none, and count as lost what only others give;
+                "never": fail rather than re-run cells.
             allow_lost: go there even if some values are lost.
             shown: of the plan that a person saw, `{"target": id, "replay": [ids of the cells to re-run]}`: no other
                 cell runs, and no other state is gone to.

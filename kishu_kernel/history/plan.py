@@ -269,6 +269,7 @@ class _Replays:
                     tuple(inputs.givers),
                     tuple(version for version in gives if version not in self._wanted),
                     self._effects(at),
+                    checkpoint.execution_count,
                 )
             )
         return tuple(steps)
@@ -345,7 +346,7 @@ class _Replays:
         if self._mode == "never" or (self._mode == "annotated" and DETERMINISTIC not in annotations):
             return f"{why}; its cell would have to be re-run, and replay is '{self._mode}'"
         if self._mode in ("harmless", "annotated") and self._effects(version.checkpoint):
-            return f"{why}; its cell has side effects, and nobody was asked whether it may be re-run"
+            return f"{why}; its cell has side effects, and nobody has agreed to re-run it"
         if NO_REPLAY in annotations:
             return f"{why}; its cell says `# kishu: {NO_REPLAY}`"
         if self._lookup(version.checkpoint).incomplete:

@@ -38,6 +38,7 @@ class ReplayStep:
         takes: its other inputs, which earlier steps give.
         in_between: those of `gives` that are for later steps only.
         side_effects: what re-running it may do to the world, a phrase each.
+        execution_count: by which people know the cell; None where it was none of a notebook.
     """
 
     checkpoint: CheckpointId
@@ -48,6 +49,7 @@ class ReplayStep:
     takes: tuple[Version, ...] = ()
     in_between: tuple[Version, ...] = ()
     side_effects: tuple[str, ...] = ()
+    execution_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,11 +161,18 @@ def _also_sentence(new: Sequence[ReplayStep]) -> str:
 
 def _effects_sentence(plan: Plan, selection: Selection | None) -> str:
     steps = plan.with_side_effects
-    told = "; ".join(f"`{_first_line(step)}` {', '.join(step.side_effects)}" for step in steps[:_MAX_CELLS])
+    told = "; ".join(f"{_called(step)} {', '.join(step.side_effects)}" for step in steps[:_MAX_CELLS])
     more = f"; and {len(steps) - _MAX_CELLS} more" if len(steps) > _MAX_CELLS else ""
     cells = counted(len(plan.replay), "cell")
     what = "going there" if selection is None else "taking this"
-    return f'{what} re-runs {cells}, with side effects: {told}{more}. Ask with replay "auto" to allow it'
+    allow = 'Ask with replay "auto" to allow it'
+    allow += "" if selection else ', or with replay "harmless" and allow_lost to go there without what only that gives'
+    return f"{what} re-runs {cells}, with side effects: {told}{more}. {allow}"
+
+
+def _called(step: ReplayStep) -> str:
+    number = "" if step.execution_count is None else f"In[{step.execution_count}] "
+    return f"{number}`{_first_line(step)}`"
 
 
 def _first_line(step: ReplayStep) -> str:

@@ -23,7 +23,13 @@ import {
   type Travel
 } from './protocol';
 import type { States } from './states';
-import { boundsOf, needsConsent } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
+import {
+  boundsOf,
+  goWithout,
+  madeBy,
+  needsConsent,
+  withoutReruns
+} from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
 export interface Options {
   link: KernelLink;
@@ -68,23 +74,32 @@ export async function carriedOut(request: Request, name: string, link: KernelLin
       throw refusal; // a cell has run meanwhile: this is not what the person agreed to
     }
     notice.end(); // it waits for the person now
-    if (needsConsent(plan) && !(await consented(plan, name))) {
+    const agreed = needsConsent(plan) ? await consented(request, plan, name, link) : boundsOf(plan);
+    if (!agreed) {
       return null;
     }
-    bounds = boundsOf(plan);
+    bounds = agreed;
   }
 }
 
-async function consented(plan: Plan, name: string): Promise<boolean> {
-  const label = plan.lost.length ? 'Go without them' : plan.replay.length === 1 ? 'Re-run it' : 'Re-run them';
+/** What of a plan a person wants: all, or what can be had without a re-run. Null: nothing. */
+async function consented(request: Request, plan: Plan, name: string, link: KernelLink): Promise<Bounds | null> {
+  const how = withoutReruns(plan);
+  const asked = { ...request, ...how, dry_run: true };
+  const without = how && (await granted<Travel>(link.request(asked))).plan;
+  const label = !how ? goWithout(plan) : plan.replay.length === 1 ? 'Re-run it' : 'Re-run them';
+  const less = without?.lost.length ? [Dialog.okButton({ label: goWithout(without) })] : [];
   const title = plan.lost.length ? `${name} cannot bring everything back` : `${name} re-runs ${cells(plan.replay.length)}`;
   const result = await showDialog({
     title,
     body: new PlanBody(plan),
-    buttons: [Dialog.cancelButton(), Dialog.warnButton({ label })],
+    buttons: [Dialog.cancelButton(), ...less, Dialog.warnButton({ label })],
     defaultButton: 0
   });
-  return result.button.accept;
+  if (!result.button.accept) {
+    return null;
+  }
+  return without && how && result.button.label !== label ? boundsOf(without, how) : boundsOf(plan);
 }
 
 /** What would be re-run, with its effects and cost, and what would be lost. */
@@ -95,7 +110,10 @@ class PlanBody extends Widget {
     if (plan.replay.length) {
       this._list(
         'These cells are re-run, because what they made is not stored:',
-        plan.replay.map(step => [firstLine(step.code), [cost(step.seconds), ...step.side_effects].join('; ')])
+        plan.replay.map(step => [
+          firstLine(step.code),
+          `${madeBy(step)}; ${[cost(step.seconds), ...step.side_effects].join('; ')}`
+        ])
       );
     }
     if (plan.lost.length) {

@@ -212,6 +212,13 @@ def test_cells_with_effects_are_not_re_run_unasked(lab: OpenLab, server: Server,
     assert runs.read_text() == "x"
 
     notebook.undo_button.click()
+    expect(notebook.dialog).to_contain_text("In [1] makes rows")
+    notebook.dialog.get_by_role("button", name="Go without rows").click()
+    expect(notebook.status).to_have_text("In [1]")
+    notebook.shows("'rows' in dir()", "False")
+    assert runs.read_text() == "x"
+
+    notebook.undo_button.click()
     notebook.dialog.get_by_role("button", name="Re-run it").click()
     expect(notebook.status).to_have_text("In [1]")
     assert runs.read_text() == "xx"

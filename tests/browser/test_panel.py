@@ -194,6 +194,12 @@ def test_nothing_is_run_again_unasked(open_notebook: OpenNotebook, shoot: Shoot)
     expect(panel.here).to_contain_text("In [3]")
 
     panel.button("Undo").click()
+    expect(question).to_contain_text("In [2] makes written")
+    question.get_by_role("button", name="Go without written").click()
+    panel.told("Went without written")
+    assert "False once" in notebook.run("print('written' in dir(), open('written.txt').read())").inner_text()
+
+    panel.button("Undo").click()
     question.get_by_role("button", name="Re-run and go").click()
     panel.told("Re-ran 1 cell for written")
     assert "once once" in notebook.run("print(open('written.txt').read())").inner_text().lower()

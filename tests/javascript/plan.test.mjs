@@ -3,6 +3,9 @@ import { test } from 'node:test';
 
 import {
   boundsOf,
+  goWithout,
+  madeBy,
+  withoutReruns,
   describeProgress,
   needsConsent,
   outcome,
@@ -38,6 +41,18 @@ test('no more is allowed than the plan said', () => {
   });
   assert.equal(boundsOf(plan({ replay: [effects] })).replay, 'auto');
   assert.deepEqual(boundsOf(plan({ target: null })).shown, { target: null, replay: [] });
+});
+
+test('one can go on without what only a re-run gives', () => {
+  const effects = plan({ replay: [step(1, { side_effects: ['writes files'], checkpoint: 'b' })] });
+  assert.equal(withoutReruns(plan()), null);
+  assert.deepEqual(withoutReruns(plan({ replay: [step(9)] })), { replay: 'never', allow_lost: true });
+  const how = withoutReruns(effects);
+  assert.deepEqual(how, { replay: 'harmless', allow_lost: true });
+  const less = plan({ lost: [{ names: ['con', 'g'] }, { names: ['_3'] }] });
+  assert.deepEqual(boundsOf(less, how), { replay: 'harmless', allow_lost: true, shown: { target: 'a', replay: [] } });
+  assert.equal(goWithout(less), 'Go without con and g');
+  assert.equal(madeBy({ execution_count: 9, gives: ['con', 'g', '_9'] }), 'In [9] makes con and g');
 });
 
 test('what was done is one sentence', () => {

@@ -298,10 +298,22 @@ def test_side_effects_are_asked_about(asking: Kernel, answer: str, times: int) -
         assert asking.value("first") == 0
 
 
+def test_one_goes_there_without_what_only_the_re_run_gives(asking: Kernel) -> None:
+    asking.ok("again = first")
+    told = asking.run("%kishu undo 2", answers=["w"]).text
+    assert "lost: numbers" in told
+    assert ran_times(asking) == 1
+    assert asking.value("[name for name in ('numbers', 'first', 'again') if name in globals()]") == []
+    asking.done("redo", steps=2, replay="harmless", allow_lost=True)
+    assert (asking.value("first"), ran_times(asking)) == (0, 1)
+    assert "lost: numbers" in text(asking, "undo 2 --without")
+    assert ran_times(asking) == 1
+
+
 def test_the_question_shows_the_plan(asking: Kernel) -> None:
     running = asking.begin("%kishu undo", allow_stdin=True)
     asked = asking.client.get_stdin_msg(timeout=30)["content"]
-    for fact in ("re-runs 1 cell", "from pathlib", "writes files", "[y/N]"):
+    for fact in ("re-runs 1 cell", "In[1] makes numbers: from pathlib", "writes files", "[w]ithout numbers, or [N]o"):
         assert fact in asked["prompt"]
     asking.client.input("n")
     asking.end(running)
@@ -312,7 +324,7 @@ def test_side_effects_are_refused_where_nobody_can_be_asked(asking: Kernel) -> N
         usage_error(asking.run("%kishu undo")),
         as_json(asking, "undo")["evalue"],
     ):
-        for fact in ("1 cell", "writes files", "--yes"):
+        for fact in ("1 cell", "In[1]", "writes files", "--yes", "--without"):
             assert fact in sentence
     assert ran_times(asking) == 1
     assert asking.value("first") == 0

@@ -79,6 +79,7 @@ PLAN = {
             "seconds": seconds,
             "gives": some_names,
             "side_effects": [str],
+            "execution_count": (int, NoneType),
         }
     ],
     "lost": [{"names": some_names, "reason": str}],

@@ -16,7 +16,7 @@ from kishu_kernel.errors import PlanChangedError, SideEffectsError
 from kishu_kernel.frontend.command import tables
 from kishu_kernel.frontend.command.completion import complete_target
 from kishu_kernel.frontend.command.history import store_argument
-from kishu_kernel.frontend.command.sources import live_source, source
+from kishu_kernel.frontend.command.sources import KernelSource, live_source, source
 from kishu_kernel.frontend.command.tables import Json
 from kishu_kernel.frontend.command.terminal import (
     Command,
@@ -40,6 +40,7 @@ def _travel_options(command: Command) -> Command:
         directory_option,
         _timeout,
         click.option("--allow-lost", is_flag=True, help="Go there even if some values are lost."),
+        click.option("--without", is_flag=True, help="Go there without what only a re-run with side effects gives."),
         click.option("--no-replay", is_flag=True, help="Fail rather than re-run a cell."),
         click.option("-y", "--yes", is_flag=True, help="Re-run cells with side effects without asking."),
         click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done."),
@@ -230,15 +231,14 @@ def _travel(
     dry_run: bool,
     no_replay: bool,
     yes: bool,
+    without: bool,
     allow_lost: bool,
     timeout: float | None,
     directory: Path | None,
     for_programs: bool,
 ) -> None:
-    from kishu_kernel.frontend.protocol.content import shown_content
-
-    replay = "never" if no_replay else "auto" if yes else "ask"
-    asked = {**where, "dry_run": dry_run, "replay": replay, "allow_lost": allow_lost}
+    replay = "never" if no_replay else "harmless" if without else "auto" if yes else "ask"
+    asked = {**where, "dry_run": dry_run, "replay": replay, "allow_lost": allow_lost or without}
     with live_source(ctx, directory, name, timeout) as there:
         while True:  # each plan that was not accepted yet is asked about: a checkout may have to plan anew
             try:
@@ -249,8 +249,7 @@ def _travel(
                     raise
                 if isinstance(error, PlanChangedError):
                     click.echo(printable(str(error)))
-                _confirm(error.plan)
-                asked |= {"replay": "auto", "shown": shown_content(error.plan)}
+                asked |= _accepted(there, operation, asked, error.plan)
     print_reply(reply, asked, for_programs)
 
 
@@ -259,12 +258,25 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _confirm(plan: Json) -> None:
-    """Asks whether cells with side effects may be re-run. Ends the command if they may not."""
-    from kishu_kernel.frontend.pages.confirmation import consequences, question
+def _accepted(there: KernelSource, operation: str, asked: Json, plan: Json) -> Json:
+    """Asks whether cells with side effects may be re-run. Returns what the request says then.
 
-    click.echo(printable(consequences(plan["replay"])))
-    click.confirm(question(plan["replay"]), abort=True)
+    Raises:
+        Abort: nothing is to be done.
+    """
+    from kishu_kernel.frontend.pages.confirmation import WITHOUT, Question
+    from kishu_kernel.frontend.protocol.content import shown_content
+
+    less = None
+    if operation != "take" and plan["replay"]:
+        less = there.ask(operation, **{**asked, **WITHOUT, "shown": None, "dry_run": True})["plan"]
+    question = Question(plan, less)
+    click.echo(question.consequences)
+    answer = click.prompt(question.text, default="", show_default=False, prompt_suffix="")
+    if (accepted := question.accepted(answer)) is None:
+        raise click.Abort
+    how, shown = accepted
+    return {**how, "shown": shown_content(dict(shown))}
 
 
 SECTION = "In a live notebook"

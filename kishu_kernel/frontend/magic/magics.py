@@ -69,8 +69,8 @@ class KishuMagics(Magics):
     def _perform(self, request: dict[str, Any], as_json: bool) -> None:
         if request.pop("yes", False):
             request.setdefault("replay", "auto")
-        from kishu_kernel.frontend.protocol.content import shown_content
-
+        if request.pop("without", False):
+            request |= {"replay": "harmless", "allow_lost": True}
         code, path = request.pop("code", False), request.pop("write", None)
         if not as_json:
             request |= {"log": {"graph": True}, "diff": {"values": True}}.get(request["operation"], {})
@@ -86,8 +86,7 @@ class KishuMagics(Magics):
                 if reply["status"] == "ok" and (code or path):
                     self._show_code(reply, code, path)
                 return
-            self._ask(reply)
-            request |= {"replay": "auto", "shown": shown_content(reply["plan"])}
+            request |= self._ask(reply, request)
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request in ({"operation": "branch"}, {"operation": "tag"}):
@@ -140,22 +139,27 @@ class KishuMagics(Magics):
         key = {"branch": "branches", "tag": "tags"}[kind]
         return {"status": "ok", "protocol": PROTOCOL, "operation": kind, key: self._requests.reader.names()[kind]}
 
-    @staticmethod
-    def _ask(reply: dict[str, Any]) -> None:
-        """Asks whether cells may be re-run that have side effects.
+    def _ask(self, reply: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+        """Asks whether cells may be re-run that have side effects. Returns what the request says then.
 
         Raises:
-            UsageError: they may not, or nobody can be asked.
+            UsageError: nothing is to be done, or nobody can be asked.
         """
-        from kishu_kernel.frontend.pages.confirmation import prompt
+        from kishu_kernel.frontend.pages.confirmation import WITHOUT, Question
+        from kishu_kernel.frontend.protocol.content import shown_content
 
         changed = f"{_sentence(reply)}\n" if reply["ename"] == "PlanChangedError" else ""
+        asked = {key: value for key, value in request.items() if key != "shown"}
+        without = None if request["operation"] == "take" else self._answer({**asked, **WITHOUT, "dry_run": True})
+        question = Question(reply["plan"], without and without.get("plan"))
         try:
-            answer = input(changed + prompt(reply["plan"]["replay"]))
+            answer = input(f"{changed}{question.consequences}\n{question.text}")
         except (StdinNotImplementedError, EOFError):
             raise UsageError(_sentence(reply)) from None
-        if answer.strip().lower() not in ("y", "yes"):
+        if (accepted := question.accepted(answer)) is None:
             raise UsageError("cancelled: nothing has changed")
+        how, plan = accepted
+        return {**how, "shown": shown_content(dict(plan))}
 
     def _help(self, name: str | None) -> None:
         from kishu_kernel.frontend.magic.subcommands import help_page, help_text

@@ -90,6 +90,7 @@ _DELETE = Option("--delete", "delete it; its states stay", "delete")
 _TRAVEL = (
     _DRY,
     Option("--yes", "re-run cells with side effects without asking (-y)", "yes"),
+    Option("--without", "go there without what only a re-run with side effects gives", "without"),
     Option("--no-replay", "fail rather than re-run a cell", "replay", "never"),
     Option("--allow-lost", "go there even if some values are lost", "allow_lost"),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from kishu_kernel.frontend.pages.confirmation import made_by
 from kishu_kernel.frontend.pages.html_diff import diff_page
 from kishu_kernel.frontend.pages.html_log import log_page, search_page, variable_page
 from kishu_kernel.frontend.pages.html_show import show_page
@@ -122,7 +123,8 @@ def _take(reply: Reply, view: View) -> str:
 
 def _rerun(step: Reply, done: bool) -> str:
     details = [f"{step['seconds']:.1f} s when it first ran", *map(printable, step["side_effects"])]
-    return f"  {'re-run' if done else 'would re-run'}: {first_line(step['code'])} ({', '.join(details)})"
+    what = f"{made_by(step)}: {first_line(step['code'])}"
+    return f"  {'re-run' if done else 'would re-run'}: {what} ({', '.join(details)})"
 
 
 def _named(text: str, names: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kishu_kernel.frontend.pages.confirmation import made_by
 from kishu_kernel.frontend.pages.html import ago, cell_of, chip, code_line, esc, id_of, name_chips, page, table
 from kishu_kernel.frontend.pages.wording import (
     Reply,
@@ -75,13 +76,13 @@ def _back(reply: Reply, view: View) -> str:
 def reruns_table(steps: Sequence[Reply], done: bool) -> str:
     """Returns the cells of a plan that are re-run, as a table; empty where none is."""
     rows = [
-        f'<tr><td class="k-line"><code>{esc(first_line(step["code"]))}</code></td>'
+        f'<tr><td>{esc(made_by(step))}</td><td class="k-line"><code>{esc(first_line(step["code"]))}</code></td>'
         f'<td class="k-right">{lasted(step["seconds"])}</td>'
         f"<td>{''.join(chip(effect, 'k-bad') for effect in step['side_effects'])}</td></tr>"
         for step in steps
     ]
     caption = "Cells that were re-run" if done else "Cells that would be re-run"
-    return table((caption, "First run took", "Side effects"), rows) if rows else ""
+    return table((caption, "", "First run took", "Side effects"), rows) if rows else ""
 
 
 def lost_lines(reply: Reply) -> str:

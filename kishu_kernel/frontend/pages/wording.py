@@ -57,7 +57,7 @@ def short(id: str | None) -> str:
 
 def cell(each: Reply) -> str:
     """Returns `In[7]`; `-` where no cell made the state."""
-    count = each["execution_count"]
+    count = each.get("execution_count")
     return f"In[{count}]" if count is not None else "-"
 
 
@@ -163,6 +163,19 @@ def listed(names: Iterable[str], most: int = 10) -> str:
     """Returns `a, b, c and 4 more`."""
     once = [printable(name) for name in dict.fromkeys(names)]
     return ", ".join(once[:most]) + (f" and {len(once) - most} more" if len(once) > most else "")
+
+
+def joined(names: Iterable[str], most: int = 6) -> str:
+    """Returns `a, b and c`, or `a, b and 4 more`."""
+    once = [printable(name) for name in dict.fromkeys(names)]
+    shown = once[:most] + ([f"{len(once) - most} more"] if len(once) > most else [])
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+
+
+def variables_of(names: Iterable[str]) -> list[str]:
+    """Returns names without those of results; these, where there are no others."""
+    names = list(names)
+    return [name for name in names if not is_result(name)] or names
 
 
 def lost_names(plan: Reply) -> list[str]:

@@ -77,6 +77,7 @@ def plan_content(plan: Plan) -> Json:
         "replay": [
             {
                 "checkpoint": step.checkpoint,
+                "execution_count": step.execution_count,
                 "code": step.code,
                 "seconds": step.seconds,
                 "gives": sorted(name for version in step.gives for name in version.names),

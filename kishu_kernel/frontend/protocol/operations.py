@@ -24,7 +24,7 @@ _LIMIT = Parameter(int, 100, least=0)
 _STEPS = Parameter(int, 1, least=1)
 _TRAVEL = {
     "dry_run": _FLAG,
-    "replay": Parameter(str, "ask", choices=("auto", "ask", "never")),
+    "replay": Parameter(str, "ask", choices=("auto", "ask", "harmless", "never")),
     "allow_lost": _FLAG,
     "shown": Parameter(dict, None, nullable=True, read=shown_plan),
 }

@@ -15,7 +15,11 @@ from kishu_kernel.frontend.command import live
 
 def plan(target: str, *cells: str) -> dict[str, Any]:
     effects = {"seconds": 0.1, "side_effects": ["writes files"]}
-    return {"target": target, "replay": [{"checkpoint": cell, "code": f"code of {cell}", **effects} for cell in cells]}
+    return {
+        "target": target,
+        "lost": [],
+        "replay": [{"checkpoint": cell, "code": f"code of {cell}", **effects} for cell in cells],
+    }
 
 
 def test_each_plan_is_asked_about_and_no_more_accepted_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +29,8 @@ def test_each_plan_is_asked_about_and_no_more_accepted_than_it_says(monkeypatch:
     class There:
         def ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
             asked.append(parameters)
+            if parameters["dry_run"]:
+                return {"plan": {**plan("a"), "lost": [{"names": ["con"], "reason": "gone"}]}}
             if refusals:
                 raise refusals.pop(0)
             return {"status": "ok"}
@@ -39,10 +45,10 @@ def test_each_plan_is_asked_about_and_no_more_accepted_than_it_says(monkeypatch:
     result = CliRunner().invoke(live.undo, ["book.ipynb"], input="y\ny\n")
     assert result.exit_code == 0, result.output
     assert "code of b" in result.output
-    assert "Re-run them?" in result.output
+    assert "Re-run it? [y]es, [w]ithout con, or [N]o:" in result.output
     assert "this leads to another state" in result.output
     assert "Go there?" in result.output
-    first, second, third = [(each["replay"], each.get("shown")) for each in asked]
+    first, _, second, third = [(each["replay"], each.get("shown")) for each in asked]
     assert first == ("ask", None)
     assert second == ("auto", {"target": "a", "replay": ["b"]})
     assert third == ("auto", {"target": "c", "replay": []})

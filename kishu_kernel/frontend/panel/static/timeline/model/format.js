@@ -44,6 +44,12 @@ export function joinNames(names, most = 6) {
   return names.slice(0, most).join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
+/** "a", "a and b", "a, b and c"; "a, b and 3 more", where there are more than `most`. */
+export function listNames(names, most = 6) {
+  if (names.length > most || names.length < 2) return joinNames(names, most);
+  return `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+}
+
 /** Begins with a capital letter and ends with a full stop. */
 export const asSentence = (text) => capitalize(text) + (/[.!?]$/.test(text) ? '' : '.');
 

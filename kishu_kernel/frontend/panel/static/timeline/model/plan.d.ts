@@ -2,18 +2,27 @@
 
 import type { Progress } from '../../timeline.js';
 
+export interface Step {
+  checkpoint: string;
+  execution_count: number | null;
+  code: string;
+  seconds: number;
+  gives: string[];
+  side_effects: string[];
+}
+
 export interface Plan {
   target: string | null;
   load: { names: string[]; bytes: number }[];
   delete: string[];
-  replay: { checkpoint: string; code: string; seconds: number; gives: string[]; side_effects: string[] }[];
+  replay: Step[];
   ambient: string[];
   lost: { names: string[]; reason: string }[];
 }
 
 /** What a request accepts. */
 export interface Bounds {
-  replay: 'auto' | 'ask' | 'never';
+  replay: 'auto' | 'ask' | 'harmless' | 'never';
   allow_lost: boolean;
   /** What a person could see: the kernel does no more. */
   shown?: { target: string | null; replay: string[] };
@@ -21,6 +30,9 @@ export interface Bounds {
 
 export function replaySeconds(plan: Plan): number;
 export function needsConsent(plan: Plan): boolean;
-export function boundsOf(plan: Plan): Bounds;
+export function withoutReruns(plan: Plan): Pick<Bounds, 'replay' | 'allow_lost'> | null;
+export function boundsOf(plan: Plan, how?: Partial<Bounds>): Bounds;
+export function goWithout(plan: Plan): string;
+export function madeBy(step: Pick<Step, 'execution_count' | 'gives'>): string;
 export function outcome(plan: Plan, seconds: number): string;
 export function describeProgress(progress: Progress): { text: string; done: number };

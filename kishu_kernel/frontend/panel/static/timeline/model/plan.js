@@ -1,7 +1,7 @@
 /** A plan of the kernel, in words: what must be asked first, what was done, how far it is. Pure. */
 
 import { isResult } from './checkpoint.js';
-import { capitalize, countOf, formatBytes, formatDuration, joinNames } from './format.js';
+import { capitalize, countOf, formatBytes, formatDuration, joinNames, listNames } from './format.js';
 
 const QUICK = 5; // seconds of cells without side effects that are re-run unasked
 
@@ -12,12 +12,28 @@ const hasEffects = (plan) => plan.replay.some((step) => step.side_effects.length
 /** Whether a person must know of the plan before it is carried out. */
 export const needsConsent = (plan) => plan.lost.length > 0 || hasEffects(plan) || replaySeconds(plan) >= QUICK;
 
+/** Parameters of a request that goes without what only those re-runs give that must be asked about; null where there are none. */
+export function withoutReruns(plan) {
+  return plan.replay.length ? { replay: hasEffects(plan) ? 'harmless' : 'never', allow_lost: true } : null;
+}
+
 /** Parameters of a request that may do what the plan says, and no more, whatever has happened meanwhile. */
-export const boundsOf = (plan) => ({
+export const boundsOf = (plan, how = {}) => ({
   replay: hasEffects(plan) ? 'auto' : 'ask',
   allow_lost: plan.lost.length > 0,
   shown: { target: plan.target, replay: plan.replay.map((step) => step.checkpoint) },
+  ...how,
 });
+
+/** "Go without con and g": what the answer is called that goes on without what the plan loses. */
+export const goWithout = (plan) => `Go without ${listNames(namesOf(plan.lost, 'names'), 3) || 'them'}`;
+
+/** "In [9] makes con and g". */
+export function madeBy({ execution_count: count, gives }) {
+  const names = gives.filter((name) => !isResult(name));
+  const cell = typeof count === 'number' ? `In [${count}]` : 'A cell';
+  return `${cell} makes ${listNames(names.length ? names : gives) || 'what others need'}`;
+}
 
 /** One sentence about a plan that was carried out. */
 export function outcome(plan, seconds) {

@@ -7,7 +7,7 @@
 
 import { placeLabel } from '../model/checkpoint.js';
 import { asSentence, countOf, joinNames } from '../model/format.js';
-import { boundsOf, needsConsent, outcome } from '../model/plan.js';
+import { boundsOf, goWithout, needsConsent, outcome, withoutReruns } from '../model/plan.js';
 import { drawConsequences } from './consent.js';
 
 const SHOW_AFTER = 400; // milliseconds: a word appears only where it takes a while
@@ -57,15 +57,21 @@ export class Actions {
 
   /** Does what the plan says, and no more. Where the kernel must plan anew, the new plan is asked about in turn. */
   async carryOut(plan, content, text) {
-    if (needsConsent(plan)) {
-      const yes = plan.replay.length ? 'Re-run and go' : 'Go without them';
-      const title = `${text}: not everything is stored`;
-      if (!(await this.notices.ask(title, drawConsequences(plan), [[yes, () => true]]))) return;
-    }
+    const bounds = needsConsent(plan) ? await this.agreed(plan, content, text) : boundsOf(plan);
+    if (!bounds) return;
     const known = new Set(await this.warnings());
-    const reply = await this.change(text, { ...content, ...boundsOf(plan) });
+    const reply = await this.change(text, { ...content, ...bounds });
     if (reply?.status === 'error') await this.carryOutAnew(reply, plan, content, text);
     else if (reply) this.arrived(reply, (await this.warnings()).filter((each) => !known.has(each)));
+  }
+
+  /** What of a plan a person wants, as parameters of the request: all, or what can be had without a re-run. Null: nothing. */
+  async agreed(plan, content, text) {
+    const how = withoutReruns(plan);
+    const without = how && (await this.during(text, () => this.panel.ask({ ...content, ...how, dry_run: true })))?.plan;
+    const choices = [[how ? 'Re-run and go' : goWithout(plan), () => boundsOf(plan)]];
+    if (without?.lost.length) choices.push([goWithout(without), () => boundsOf(without, how)]);
+    return this.notices.ask(`${text}: not everything is stored`, drawConsequences(plan), choices);
   }
 
   /** The kernel had to plan anew, since the plan was made. One that leads elsewhere is not what was wanted. */

@@ -1,8 +1,8 @@
 /** A plan, as far as a person must know it before it is carried out. */
 
 import { firstLine } from '../model/checkpoint.js';
-import { countOf, formatDuration, joinNames } from '../model/format.js';
-import { replaySeconds } from '../model/plan.js';
+import { countOf, formatDuration } from '../model/format.js';
+import { madeBy, replaySeconds } from '../model/plan.js';
 import { h } from './elements.js';
 
 /** The cells that must be re-run, and what cannot be brought back. */
@@ -17,11 +17,11 @@ export function drawConsequences(plan) {
     lost.length > 0 && [h('p', {}, 'These cannot be brought back:'), h('ul', {}, lost.map(drawLoss))]);
 }
 
-function drawStep({ code, gives, side_effects: effects }) {
+function drawStep(step) {
   return h('li', {},
-    h('code', {}, firstLine(code)),
-    gives.length > 0 && ` gives ${joinNames(gives)}`,
-    effects.map((effect) => h('span.chip.lost', {}, effect)));
+    h('strong', {}, madeBy(step)), ': ',
+    h('code', {}, firstLine(step.code)), ' ',
+    step.side_effects.map((effect) => h('span.chip.lost', {}, effect)));
 }
 
 const drawLoss = ({ names, reason }) => h('li', {}, h('code', {}, names.join(', ') || 'other variables'), `: ${reason}`);
