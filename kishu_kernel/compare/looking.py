@@ -13,7 +13,6 @@ import fractions
 import operator
 import pathlib
 import re
-import reprlib
 import sys
 import types
 import uuid
@@ -28,36 +27,22 @@ from kishu_kernel.objects.classes import (
     active_metaclasses_exist,
     attributes,
     has_active_metaclass,
+    is_of_library,
     module_contents,
     module_name,
+    plain_text,
     qualified_name,
 )
 from kishu_kernel.objects.questions import is_scalar, text_of
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.short_texts import WIDTH, short_text
 from kishu_kernel.objects.summaries import describe
-
-WIDTH = 80
-"""Characters of a value in one line."""
 
 SHOWN = 8
 """Of many things of one kind, so many are named."""
 
-_LONGEST = 2000
-"""Bits of a number that is written out."""
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = WIDTH
-
-_SHOWN_BY_STR = (
-    datetime.date,
-    datetime.datetime,
-    datetime.time,
-    datetime.timedelta,
-    decimal.Decimal,
-    fractions.Fraction,
-    uuid.UUID,
-)
-_SHOWN_BY_REPR = (range, re.Pattern, datetime.timezone)
+_WITH_ZONES = (datetime.datetime, datetime.time)
+_SHOWN_BY_STR = (datetime.date, *_WITH_ZONES, datetime.timedelta, decimal.Decimal, fractions.Fraction, uuid.UUID)
 
 
 def text(value: object, depth: int = 0) -> str:
@@ -192,7 +177,7 @@ def is_valued(values: Iterable[object]) -> bool:
 
 def is_shown_whole(kind: type) -> bool:
     """A value whose few words say everything: a date, a path, a range."""
-    return kind in (*_SHOWN_BY_STR, *_SHOWN_BY_REPR) or _is_path(kind) or is_scalar(kind)
+    return kind in _SHOWN_BY_STR or kind in _WRITTEN or _is_path(kind) or is_scalar(kind)
 
 
 def mro_of(kind: type) -> tuple[type, ...]:
@@ -210,27 +195,59 @@ def _text(value: Any, depth: int) -> str:
     kind = type(value)
     if has_active_metaclass(kind):
         return type_name(kind)
-    if kind is int and value.bit_length() > _LONGEST:
-        return f"int of {value.bit_length():,} bits"
-    if kind is bytes and len(value) > WIDTH:
-        return f"{value[:20]!r}… of {len(value):,} bytes"
     if kind in PLAIN or value is Ellipsis:
-        return _short.repr(value)
+        return short_text(value)
     if kind in (list, tuple, dict, set, frozenset):
         return _container(value, depth)
+    if kind in _WRITTEN:
+        return _WRITTEN[kind](value)
     if kind in _SHOWN_BY_STR or _is_path(kind):
         return str(value)
-    if kind in _SHOWN_BY_REPR:
-        return repr(value)
     if (told := text_of(value)) is not None:
         return told
     if issubclass(kind, enum.Enum):
-        return f"{qualified_name(kind)}.{state_of(value).get('_name_')}"
+        return f"{qualified_name(kind)}.{plain_text(state_of(value).get('_name_'))}"
     if kind is types.MethodType:
         return f"{text(value.__func__)} of {type_name(type(value.__self__))}"
     if isinstance(kind, type) and module_name(kind) == "__main__" and not issubclass(kind, type):
         return _instance(value, depth)
     return describe("", value).summary
+
+
+def _moment(value: Any) -> str:
+    """A time, with its distance from UTC where no code of the user's is asked for that."""
+    zone = value.tzinfo
+    if zone is None or is_of_library(type(zone)):
+        return str(value)
+    return f"{value.replace(tzinfo=None)} {type_name(type(zone))}"
+
+
+def _fraction(value: fractions.Fraction) -> str:
+    parts = [value.numerator, value.denominator]
+    return "/".join(text(part) for part in (parts[:1] if type(parts[1]) is int and parts[1] == 1 else parts))
+
+
+def _range(value: range) -> str:
+    parts = [value.start, value.stop, value.step]
+    return f"range({', '.join(map(text, parts[:2] if value.step == 1 else parts))})"
+
+
+def _pattern(value: re.Pattern[Any]) -> str:
+    return repr(value) if type(value.pattern) in (str, bytes) else type_name(re.Pattern)
+
+
+def _zone(value: datetime.timezone) -> str:
+    return repr(value) if type(value.tzname(None)) is str else type_name(datetime.timezone)
+
+
+_WRITTEN: dict[type, Callable[[Any], str]] = {
+    **dict.fromkeys(_WITH_ZONES, _moment),
+    fractions.Fraction: _fraction,
+    range: _range,
+    re.Pattern: _pattern,
+    datetime.timezone: _zone,
+}
+"""Values that others' objects may stand in, or numbers that are too long to be written out."""
 
 
 def _container(value: Any, depth: int) -> str:

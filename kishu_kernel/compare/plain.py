@@ -18,7 +18,6 @@ from typing import Any
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import (
     SHOWN,
-    WIDTH,
     cut,
     is_plain,
     key_of,
@@ -30,6 +29,7 @@ from kishu_kernel.compare.looking import (
     text,
 )
 from kishu_kernel.objects.arrays import is_element_type, is_number_type
+from kishu_kernel.objects.short_texts import WIDTH
 
 _BLOCK = 1 << 16
 _ALIGNED = 400

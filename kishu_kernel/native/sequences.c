@@ -1,7 +1,6 @@
 /* Short sequences of plain atoms, written in one go: as `detect.walk.sequences.write_plain`. */
 #include "native.h"
 
-#define COUNTED (PLAIN_STR | PLAIN_BYTES | PLAIN_INT | PLAIN_BOOL | PLAIN_NONE)
 #define JOINED 16 /* longer sequences of nothing but str are joined */
 
 static size_t
@@ -85,15 +84,13 @@ write_plain(Buffer *out, Buffer *scratch, PyObject *const *items, Py_ssize_t cou
     if (count >= LONG_SEQUENCE) {
         return ASK_PYTHON; /* it may know it from an earlier walk */
     }
-    if (!(kinds & ~COUNTED)) {
-        size_t largest = 0;
-        for (Py_ssize_t place = 0; place < count; place++) {
-            size_t size = size_of(items[place]);
-            largest = size > largest ? size : largest;
-        }
-        if (largest * (size_t)count > HEAVY_BYTES) {
-            return ASK_PYTHON; /* it might be written by its different items */
-        }
+    size_t largest = 0;
+    for (Py_ssize_t place = 0; place < count; place++) {
+        size_t size = size_of(items[place]);
+        largest = size > largest ? size : largest;
+    }
+    if (largest * (size_t)count > HEAVY_BYTES) {
+        return ASK_PYTHON; /* it might be written by its different items */
     }
     scratch->length = 0;
     if (kinds == PLAIN_FLOAT) {

@@ -18,15 +18,21 @@ from kishu_kernel.process.native import peek
 def module_name(kind: type) -> str:
     """`kind.__module__`, or the empty string where a class plays tricks with it. Runs no code of a metaclass."""
     try:
-        name = _module(kind)
+        return plain_text(_module(kind))
     except AttributeError:  # a class can delete it
         return ""
-    return name if isinstance(name, str) else ""
 
 
 def qualified_name(kind: type) -> str:
     """`kind.__qualname__`. Runs no code of a metaclass."""
-    return str(_qualified(kind))
+    return plain_text(_qualified(kind))
+
+
+def plain_text(name: Any) -> str:
+    """A name, also one of a class that derives from `str`, as it is; empty where it is none. Runs no code of it."""
+    if type(name) is str:
+        return name
+    return str.__str__(name) if derives(type(name), str) else ""
 
 
 _module = type.__dict__["__module__"].__get__
@@ -80,6 +86,29 @@ def is_users_own(kind: type) -> bool:
 def is_genuine(kind: type) -> bool:
     """The module that the class says it is of holds it, under its name: it is not made up elsewhere."""
     return module_contents(sys.modules.get(module_name(kind))).get(qualified_name(kind)) is kind
+
+
+def is_of_library(kind: type) -> bool:
+    """What its methods do is not the user's: the module that it says it is of holds it, or its only instance.
+
+    Or it only adds data to such a class, as each time zone of pytz does.
+    """
+    if is_users_own(kind):
+        return False
+    held = module_contents(sys.modules.get(module_name(kind))).get(qualified_name(kind))
+    if held is kind or type(held) is kind:
+        return True
+    base = mro_of(kind)[1:2]
+    return bool(base) and not any(map(_does_something, contents_of(kind).values())) and is_of_library(base[0])
+
+
+def _does_something(member: object) -> bool:
+    """When it is asked for, or called."""
+    kind = type(member)
+    return kind not in PLACES and any(not _CALLED.isdisjoint(contents_of(base)) for base in mro_of(kind))
+
+
+_CALLED = frozenset({"__get__", "__call__"})
 
 
 def is_plain_class(kind: type) -> bool:

@@ -105,6 +105,8 @@ class Library:
         heads: the first rows of an instance, as pairs of a column's name and its values; without names None stands for
             them. The function takes the instance, and how many rows and columns at most. Own classes alone.
         shapes: instances may be asked for `shape`, `columns` and `dtype`, which runs no code of the user's.
+        guests: what instances hold that answers for them, and that others may have made: the arrays of a frame, the
+            time zone of a moment. Where a class of the user's would answer, they are asked for none of the above.
         comparisons: how two instances differ: "module:function", imported when it is first asked, or the function. It
             takes both and the `compare.findings.Findings` to write to.
         parts: of instances, what they consist of, by names that people know: compared part by part.
@@ -151,6 +153,7 @@ class Library:
     summaries: Mapping[str, Callable[[Any], str]] = {}
     heads: Mapping[str, Callable[[Any, int, int], list[tuple[object, list[Any]]]]] = {}
     shapes: bool = False
+    guests: Mapping[str, Callable[[Any], Iterable[Any]]] = {}
     comparisons: Mapping[str, str | Callable[[Any, Any, Any], None]] = {}
     parts: Mapping[str, Callable[[Any], Mapping[str, Any]]] = {}
     scalars: Collection[str] = ()

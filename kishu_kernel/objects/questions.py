@@ -11,7 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kishu_kernel.objects.classes import derives, is_genuine, is_users_own, module_contents, module_name
+from kishu_kernel.objects.classes import (
+    derives,
+    is_genuine,
+    is_of_library,
+    is_users_own,
+    module_contents,
+    module_name,
+)
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
 from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, callables_at, functions_at
 from kishu_kernel.objects.library_globals import globals_of_class, ids_of_held
@@ -262,7 +269,7 @@ def current_objects() -> CurrentObjects:
 def summary_of(obj: Any) -> str | None:
     """One line about an instance of a library's class; None where the library says nothing."""
     kind = type(obj)
-    entry = registry.find("summaries", kind, own=True) if is_genuine(kind) else None
+    entry = registry.find("summaries", kind, own=True) if answers_itself(obj) else None
     said = None if entry is None else _answered(entry, obj)
     return said if type(said) is str else None
 
@@ -270,14 +277,27 @@ def summary_of(obj: Any) -> str | None:
 def head_of(obj: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]] | None:
     """The first rows of a table or an array, by its columns; None where the library says nothing."""
     kind = type(obj)
-    entry = registry.find("heads", kind, own=True) if is_genuine(kind) else None
+    entry = registry.find("heads", kind, own=True) if answers_itself(obj) else None
     said = None if entry is None else _answered(entry, obj, rows, columns)
     return said if type(said) is list else None
 
 
-def has_shape(kind: type) -> bool:
-    """Instances may be asked for their shape, their columns and their dtype."""
-    return is_genuine(kind) and module_name(kind).partition(".")[0] in registry.packages_that_are("shapes")
+def has_shape(obj: Any) -> bool:
+    """It may be asked for its shape, its columns and its dtype."""
+    package = module_name(type(obj)).partition(".")[0]
+    return package in registry.packages_that_are("shapes") and answers_itself(obj)
+
+
+def answers_itself(obj: Any) -> bool:
+    """Whether it is what its class says, and nothing stands in it that would answer with code of the user's."""
+    kind = type(obj)
+    if not is_genuine(kind) or is_users_own(kind):
+        return False
+    entry = registry.find("guests", kind)
+    try:
+        return entry is None or all(is_of_library(type(guest)) for guest in entry.answer(obj))
+    except Exception:  # one that was taken apart by hand
+        return False
 
 
 def is_scalar(kind: type) -> bool:
@@ -294,8 +314,8 @@ def text_of(obj: Any) -> str | None:
     """An instance in a few words; None where no library says anything."""
     kind = type(obj)
     if is_scalar(kind):
-        return str(obj)
-    entry = registry.find("texts", kind, genuine=True)
+        return str(obj) if answers_itself(obj) else None
+    entry = registry.find("texts", kind, genuine=True) if answers_itself(obj) else None
     told = None if entry is None else registry.function(entry)
     try:
         return None if told is None else told(obj)

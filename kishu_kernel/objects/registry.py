@@ -40,7 +40,7 @@ _SETS = ("values", "labels", "hubs", "untraversable", "dynamic", "scalars", "com
 _TABLES = (
     *("private_memory", "exposed_memory", "hidden_references"),
     *("reductions", "exact_reductions", "classes", "class_memos", "external_handles", "visible_state"),
-    *("payloads", "observers", "setup", "summaries", "heads", "comparisons", "parts", "texts"),
+    *("payloads", "observers", "setup", "summaries", "heads", "guests", "comparisons", "parts", "texts"),
 )
 _REDUCTIONS = ("reductions", "exact_reductions", "classes")
 _LOOKS = ("visible_state", "setup", "exposed_memory")

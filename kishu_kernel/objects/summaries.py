@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 import types
 from typing import Any
 
@@ -13,21 +12,18 @@ from kishu_kernel.objects.classes import (
     is_atom,
     module_contents,
     module_name,
+    plain_text,
     qualified_name,
 )
 from kishu_kernel.objects.questions import has_shape, summary_of
+from kishu_kernel.objects.short_texts import WIDTH, short_text
 
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
-_WIDTH = 80
-
 _ROWS = frozenset({list, tuple})
 _ITEMS = 6
 _BRIEF = frozenset({bool, type(None), float})
 """Atoms whose text is never long."""
 _BRIEF_BITS = 200
-
-_short = reprlib.Repr()
-_short.maxstring = _short.maxother = _short.maxlong = _WIDTH
 
 
 def describe(name: str, obj: Any, digest: Digest = Digest(b"")) -> VariableInfo:  # noqa: B008 -- bytes
@@ -46,23 +42,21 @@ def _summary(obj: Any) -> str:
         known = type(kind) is type  # to look another one up may run code of its metaclass
         if known and (_is_brief(obj) or (kind in _ROWS and len(obj) <= _ITEMS and all(map(_is_brief, obj)))):
             text = repr(obj)
-            if len(text) <= _WIDTH:
+            if len(text) <= WIDTH:
                 return text
-        if kind is bytes and len(obj) > _WIDTH:
-            return f"{_short.repr(obj[:_WIDTH])} of {len(obj):,} bytes"  # the text of all of it may be gigabytes
         if derives(kind, types.ModuleType):
-            return f"module {module_contents(obj).get('__name__')}"
+            return f"module {plain_text(module_contents(obj).get('__name__'))}"
         if derives(kind, type):
             return f"class {qualified_name(obj)}"
         if not known:
             return qualified_name(kind) if has_active_metaclass(kind) else _shaped(obj)
         if is_atom(obj):
-            return _short.repr(obj)
+            return short_text(obj)
         if kind in _CONTAINERS:
             return _container(obj)
         if kind is types.FunctionType:
             arguments = obj.__code__.co_varnames[: obj.__code__.co_argcount]
-            return f"{obj.__qualname__}({', '.join(arguments)})"
+            return f"{plain_text(obj.__qualname__)}({', '.join(arguments)})"
         return _shaped(obj)
     except KeyboardInterrupt:
         raise
@@ -77,14 +71,13 @@ def _is_brief(obj: Any) -> bool:
         return False
     if kind is int:
         return bool(obj.bit_length() <= _BRIEF_BITS)
-    return kind in _BRIEF or (kind is str and len(obj) < _WIDTH)
+    return kind in _BRIEF or (kind is str and len(obj) < WIDTH)
 
 
 def _container(obj: Any) -> str:
-    items = [*obj, *obj.values()] if type(obj) is dict else obj
-    if len(obj) <= _ITEMS and all(map(is_atom, items)):
-        text = _short.repr(obj)
-        if len(text) <= _WIDTH:
+    if len(obj) <= _ITEMS:
+        items = [*obj, *obj.values()] if type(obj) is dict else obj
+        if all(map(is_atom, items)) and len(text := short_text(obj)) <= WIDTH:
             return text
     return f"{type(obj).__name__} of {len(obj):,}"
 
@@ -95,13 +88,13 @@ def _shaped(obj: Any) -> str:
     said = summary_of(obj)
     if said is not None:
         return said
-    shape: Any = getattr(obj, "shape", None) if has_shape(kind) else None
+    shape: Any = getattr(obj, "shape", None) if has_shape(obj) else None
     if not issubclass(type(shape), tuple):
         return qualified_name(kind)
     text = " x ".join(f"{length:,}" for length in shape)
     columns = getattr(obj, "columns", None)
     if columns is not None and len(shape) == 2:
-        shown = ", ".join(str(column) for column in list(columns)[:8] if issubclass(type(column), (str, int)))
+        shown = ", ".join(str(column) for column in list(columns)[:8] if type(column) in (str, int, bool))
         return f"{text}: {shown}{', ...' if len(columns) > 8 else ''}"
     dtype = getattr(obj, "dtype", None)
     return f"{text} {dtype}" if dtype is not None else text or qualified_name(kind)

@@ -170,3 +170,28 @@ def test_without_room_nothing_is_kept_alive() -> None:
     assert kept is not None
     assert SequenceCache([kept], room=10_000_000).get(key) is kept
     assert SequenceCache([kept], room=kept.weight).add(key_of_tuple(objects[1:]), objects[1:], b"") is None
+
+
+def test_a_heavy_atom_in_many_places_is_written_by_its_content() -> None:
+    """All its places together are more than the memory of any machine."""
+    heavy = "a" * 100_000
+    equal = "".join(["a"] * 100_000)
+    for last in (0.5, float("nan"), 1 << 200_000, None):
+        one = look([heavy] * 1_000_000 + [last]).digest
+        assert look([heavy, equal] * 500_000 + [last]).digest == one
+        assert look([heavy] * 999_999 + ["b", last]).digest != one
+    zeros = [look([heavy] * 2_000 + [zero]).digest for zero in (0.0, -0.0, 0, False)]
+    assert len(set(zeros)) == 4
+
+
+def test_long_numbers_are_not_written_in_digits() -> None:
+    number = 7**100_000
+    before = sys.get_int_max_str_digits()
+    try:
+        for held in ([number], {number}, {"a": number}, (number, 0.5)):
+            sys.set_int_max_str_digits(before)
+            refused = look(held).digest
+            sys.set_int_max_str_digits(0)
+            assert look(held).digest == refused
+    finally:
+        sys.set_int_max_str_digits(before)

@@ -95,6 +95,47 @@ import pandas as pd
 class F(pd.DataFrame):
     def __getattribute__(self, name): ran.append(name); return super().__getattribute__(name)
 f = pd.DataFrame({'a': [h, l]}); g = F({'a': [1]})
+class Text(str):
+    def __str__(self): ran.append('text'); return 'text'
+    __repr__ = __len__ = __eq__ = __str__
+    def __format__(self, how): ran.append('format'); return 'text'
+    def __hash__(self): ran.append('hash of a text'); return str.__hash__(self)
+def named(): pass
+class Named: pass
+named.__qualname__ = Named.__qualname__ = Named.__module__ = Text('other')
+n = Named(); t = Text('x'); texts = [t, {t: t}]
+class Eq(type):
+    def __eq__(cls, other): ran.append('eq of a class'); return cls is other
+    def __hash__(cls): ran.append('hash of a class'); return 1
+    def __instancecheck__(cls, obj): ran.append('instance'); return True
+class E(metaclass=Eq): pass
+e = E(); es = [e]
+import datetime, fractions, re, types
+class Zone(datetime.tzinfo):
+    def utcoffset(self, at): ran.append('zone'); return datetime.timedelta(0)
+    def __str__(self): ran.append('str of a zone'); return 'Zone'
+    dst = tzname = utcoffset
+    __repr__ = __str__
+z = datetime.datetime(2026, 1, 1, tzinfo=Zone()); zt = z.timetz(); zs = pd.Series([pd.Timestamp(z)]); zi = pd.Index(zs)
+half = fractions.Fraction(1, 2); half._numerator = h
+pattern = re.compile(t); utc = datetime.timezone(datetime.timedelta(0), t)
+module = types.ModuleType('m'); module.__name__ = h
+import numpy as np
+record = np.zeros(1, dtype=[(t, int)]); kind = record.dtype
+noted = pd.DataFrame({'a': [1]}); noted.attrs['by'] = h; columns = pd.DataFrame([[1]], columns=pd.Index([t]))
+from pandas.api.extensions import ExtensionArray, ExtensionDtype
+class Dtype(ExtensionDtype):
+    name, type = 'mine', object
+    def __str__(self): ran.append('str of a dtype'); return 'mine'
+class Array(ExtensionArray):
+    def __init__(self, items): self.items = items
+    def _at(self, index): return self.items[index] if isinstance(index, int) else Array(self.items[index])
+    def __getitem__(self, index): ran.append('item'); return self._at(index)
+    def __len__(self): ran.append('length'); return len(self.items)
+    @property
+    def dtype(self): ran.append('dtype'); return Dtype()
+    def copy(self): return Array(self.items)
+own = Array([1, 2]); series = pd.Series(own); frame = pd.DataFrame({'a': series}); index = pd.Index(own)
 """
 
 
@@ -105,6 +146,12 @@ def test_no_code_of_the_users_runs(kernel: Kernel) -> None:
     assert found["h"]["type"] == "H"
     assert inspect(kernel, target="HEAD").keys() == found.keys()
     assert kernel.value("ran") == []
+    for operation in ("show", "diff"):
+        kernel.done(operation, target="HEAD~1")
+    kernel.ok("%kishu show HEAD")
+    assert kernel.value("ran") == []
+    assert found["n"]["type"] == "other.other"
+    assert found["z"]["preview"] == "2026-01-01 00:00:00 Zone"
     digest = kernel.done("status")["state"]
     inspect(kernel)
     assert kernel.done("status")["state"] == digest
@@ -113,6 +160,12 @@ def test_no_code_of_the_users_runs(kernel: Kernel) -> None:
 def test_sizes_are_bounded(kernel: Kernel) -> None:
     kernel.ok("import numpy as np\nbig = ['x' * 10_000] * 10_000; text = 'y' * 10**7; wide = np.zeros((1000, 1000))")
     kernel.ok("many = {n: n for n in range(10**5)}; deep = []\nfor _ in range(1000): deep = [deep]")
+    kernel.ok("import sys; sys.set_int_max_str_digits(0)")
+    kernel.ok("number = 7 ** 1_000_000; numbers = [number]; keys = {number: number}; numerals = {number}")
+    kernel.ok("share = __import__('fractions').Fraction(number, 2); until = range(number)")
+    kernel.ok("heavy = [''.join(['a'] * 100_000)] * 1_000_000 + [0.5]")
+    assert inspect(kernel)["numbers"]["summary"] == "[int of 2,807,355 bits]"
+    assert inspect(kernel)["until"]["preview"] == "range(0, int of 2,807,355 bits)"
     for each in inspect(kernel).values():
         assert len(each["preview"]) < 2500
         assert each["preview"].count("\n") < 10

@@ -17,6 +17,14 @@ class Shouting:
     __str__ = __repr__
 
 
+def test_what_is_long_is_not_written_out() -> None:
+    number = 1 << 50_000
+    assert describe("x", number).summary == "int of 50,001 bits"
+    assert describe("x", {"a": number}).summary == "{'a': int of 50,001 bits}"
+    assert describe("x", (b"x" * 100_000,)).summary == "(b'xxxxxxxxxxxxxxxxxxxx'… of 100,000 bytes,)"
+    assert describe("x", [10**20, b"y"]).summary == "[100000000000000000000, b'y']"
+
+
 @pytest.mark.parametrize(
     ("value", "summary"),
     [

@@ -11,7 +11,7 @@ from kishu_kernel.detect.atoms import ATOMS, PLAIN
 from kishu_kernel.detect.walk.memory import write_memory
 from kishu_kernel.detect.walk.opaque import walk_opaque
 from kishu_kernel.detect.walk.result import UNORDERED
-from kishu_kernel.detect.walk.sequences import write_if_plain
+from kishu_kernel.detect.walk.sequences import has_long_int, write_if_plain
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.process.memory import address_of
 
@@ -38,10 +38,11 @@ def walk_set(walk: Walk, obj: set[Any] | frozenset[Any]) -> None:
             _write_sums(walk, obj)
             return
         try:
-            walk.text(b"R", "\0".join(sorted(map(repr, obj))).encode("utf-8", "surrogatepass"))
-            if type(obj) is frozenset:
-                walk.unlink(obj)  # a value
-            return
+            if not has_long_int(obj):
+                walk.text(b"R", "\0".join(sorted(map(repr, obj))).encode("utf-8", "surrogatepass"))
+                if type(obj) is frozenset:
+                    walk.unlink(obj)  # a value
+                return
         except ValueError:
             pass
     if walk.shared.census is not None:

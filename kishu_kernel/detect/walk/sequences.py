@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import array
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN
@@ -47,8 +49,10 @@ def write_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
     kinds = walk.kinds(items)
     if not kinds <= PLAIN:
         return False
-    if kinds <= _COUNTED and _looks_heavy(items, kinds) and _write_repeated(walk, items, kinds):
+    if _looks_heavy(items, kinds) and _write_repeated(walk, items, kinds):
         return True
+    if int in kinds and has_long_int(items):
+        return False
     try:
         if kinds == {float}:
             walk.text(b"F", array.array("d", items).tobytes())
@@ -60,7 +64,7 @@ def write_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
         else:
             items = [*items]  # whether they stand in a list or in a tuple is written elsewhere
             walk.text(b"R", repr(items).encode("utf-8", "surrogatepass"))
-    except ValueError:  # an int of more than 4,300 digits has no repr
+    except ValueError:  # an int of more digits than are allowed has no repr
         return False
     return True
 
@@ -68,21 +72,43 @@ def write_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
 def _write_repeated(walk: Walk, items: list[Any] | tuple[Any, ...], kinds: set[type]) -> bool:
     """Writes few atoms that stand in many places: each once, and where. False where they are many.
 
-    Goes by equality and not by identity: equal content is written in the same way.
+    Goes by equality: equal content is written in the same way. The same object is looked at once, however often it
+    stands there: all its places together may be more than any memory.
     """
-    alike = len(kinds) == 1
-    keys = items if alike else [*zip(map(type, items), items, strict=True)]  # True is equal to 1
-    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    objects = dict(zip(map(id, items), items, strict=True))
+    numbers: dict[Any, int] = {}
+    number_of = {key: numbers.setdefault(_key(each), len(numbers)) for key, each in objects.items()}
     if len(numbers) * 4 > len(items):
         return False
-    walk.text(b"K" if kinds == {str} else b"k", array.array("Q", map(numbers.__getitem__, keys)).tobytes())
-    for each in numbers if alike else (key[1] for key in numbers):
+    places = array.array("Q", map(number_of.__getitem__, map(id, items)))
+    walk.text(b"K" if kinds == {str} else b"k", places.tobytes())
+    written: dict[int, Any] = {}
+    for key, each in objects.items():
+        written.setdefault(number_of[key], each)
+    for each in written.values():
         walk.parts.append(ATOMS[type(each)](each))
     return True
 
 
-_COUNTED = frozenset({str, bytes, int, bool, type(None)})
-"""Plain atoms that are equal only where they are the same, type by type."""
+def _key(atom: Any) -> Any:
+    """What is equal only where atoms are the same: True is equal to 1, 0.0 to -0.0, and NaN to nothing."""
+    kind = type(atom)
+    return (kind, ATOMS[kind](atom)) if kind in (float, complex) else (kind, atom)
+
+
+_LONGEST = 14_000
+"""Bits of an int that is written with others: it has less than 4,300 digits, which Python may refuse to write, and slow
+to be written where it was told not to refuse."""
+
+
+def has_long_int(items: Iterable[Any]) -> bool:
+    """Whether one of these atoms is an int with too many digits, and Python does not refuse to write them."""
+    if 0 < getattr(sys, "get_int_max_str_digits", lambda: 0)() <= _USUAL_DIGITS:
+        return False
+    return any(type(each) is int and each.bit_length() > _LONGEST for each in items)
+
+
+_USUAL_DIGITS = 4300
 
 
 _WITH_LENGTH = frozenset({str, bytes})
@@ -93,5 +119,10 @@ def _looks_heavy(items: list[Any] | tuple[Any, ...], kinds: set[type]) -> bool:
     sample = items[:: max(1, len(items) // 64)]
     if kinds <= _WITH_LENGTH:
         return sum(map(len, sample)) * len(items) > LARGE_BYTES * len(sample)
-    size = sum(each.bit_length() >> 3 if isinstance(each, int) else len(each or b"") for each in sample)
+    size = sum(map(_size, sample))
     return size * len(items) > LARGE_BYTES * len(sample)
+
+
+def _size(atom: Any) -> int:
+    kind = type(atom)
+    return len(atom) if kind in _WITH_LENGTH else atom.bit_length() >> 3 if kind is int else 0

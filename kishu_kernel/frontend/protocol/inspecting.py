@@ -127,11 +127,12 @@ def chosen(there: Iterable[str], names: Collection[str] | None, limit: int) -> t
 
 
 def _shape_of(obj: Any) -> list[int] | None:
+    from kishu_kernel.objects.classes import has_active_metaclass, is_one_of
     from kishu_kernel.objects.questions import has_shape
 
-    if type(obj) in (list, tuple, dict, set, frozenset, str, bytes):
+    if is_one_of(type(obj), (list, tuple, dict, set, frozenset, str, bytes)):
         return [len(obj)]
-    if not has_shape(type(obj)):
+    if has_active_metaclass(type(obj)) or not has_shape(obj):
         return None
     try:
         shape = tuple(obj.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -104,6 +105,15 @@ def _array_head(array: Any, rows: int, columns: int) -> list[tuple[object, list[
     return [(None, flat[:, at].tolist()) for at in range(flat.shape[1])]
 
 
+def _field_names(dtype: Any) -> Iterator[Any]:
+    """Names and titles of fields, also of fields in fields: any string will do for one."""
+    for name, (kind, _, *title) in (dtype.fields or {}).items():
+        yield from (name, *title)
+        yield from _field_names(kind)
+    if dtype.subdtype is not None:
+        yield from _field_names(dtype.subdtype[0])
+
+
 def _dtype(dtype: Any) -> Reduction:
     # NumPy makes each of the simple ones once, and its own reduction makes another one.
     make = sys.modules["numpy"].dtype
@@ -133,6 +143,10 @@ class NumPy(Library):
     reductions = {"numpy.polynomial._polybase.ABCPolyBase": as_it_is, "numpy.dtype": _dtype}
     shapes = True
     heads = {"numpy.ndarray": _array_head}
+    guests = {
+        "numpy.dtype": _field_names,
+        **dict.fromkeys(("numpy.ndarray", "numpy.generic"), lambda array: _field_names(array.dtype)),
+    }
     summaries = {"numpy.generic": _scalar, "numpy.ndarray": _scalar}
     texts = {"numpy.generic": f"{_COMPARED}:element_text", "numpy.dtype": str}
     comparisons = {"numpy.ndarray": f"{_COMPARED}:arrays"}

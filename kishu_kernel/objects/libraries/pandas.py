@@ -25,6 +25,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
+from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.library import Library
 from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, getter, mapping, sequence
 from kishu_kernel.process.muting import warnings_muted
@@ -52,11 +53,48 @@ def _memory_of(held: Any) -> Iterator[Any]:
 
 
 def _frame_head(frame: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
-    return [(name, frame.iloc[:rows, at].tolist()) for at, name in enumerate(list(frame.columns[:columns]))]
+    names = list(frame.columns[:columns])
+    return [(name, _first(frame._get_column_array(at), rows)) for at, name in enumerate(names)]
 
 
 def _series_head(series: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
-    return [(series.name, series.iloc[:rows].tolist())]
+    return [(series.name, _first(series._values, rows))]
+
+
+def _first(array: Any, rows: int) -> list[Any]:
+    # A part of the frame itself would have copies of all that stands in its `attrs`.
+    part = array[:rows]
+    return list(part.tolist() if isinstance(part, sys.modules["numpy"].ndarray) else part)
+
+
+def _guests(held: Any) -> Iterator[Any]:
+    """Arrays that stand in a frame or a series, and in its labels, and what their types are made of."""
+    for array in held._mgr.arrays:
+        yield from _in_array(array)
+    for axis in held._mgr.axes:
+        yield from _in_index(axis)
+
+
+def _in_index(index: Any) -> Iterator[Any]:
+    for level in getattr(index, "_levels", ()):
+        yield from _in_index(level)
+    yield from _in_array(vars(index).get("_data"))
+
+
+def _in_array(array: Any) -> Iterator[Any]:
+    yield array
+    if module_name(type(array)).partition(".")[0] != "pandas":  # one of the user's is asked for nothing
+        return
+    yield array.dtype
+    yield from (getattr(array.dtype, part, None) for part in ("tz", "pyarrow_dtype"))
+    for part in ("_left", "_right"):
+        yield from _in_array(getattr(array, part, None))
+    if (categories := getattr(array.dtype, "categories", None)) is not None:
+        yield from _in_index(categories)
+
+
+def _time_zone(moment: Any) -> Iterator[Any]:
+    yield moment.tzinfo
 
 
 class _Options(Provider):
@@ -138,6 +176,12 @@ class Pandas(Library):
     missing_values = ("pandas.NA",)
     shapes = True
     heads = {**dict.fromkeys(_FRAME, _frame_head), **dict.fromkeys(_SERIES, _series_head)}
+    guests = {
+        **dict.fromkeys((*_FRAME, *_SERIES), _guests),
+        **dict.fromkeys(_INDEX, _in_index),
+        "ExtensionArray": _in_array,
+        "Timestamp": _time_zone,
+    }
     scalars = {"Timestamp", "Timedelta", "Period", "Interval", "NaTType", "NAType"}
     texts = {"ExtensionDtype": str}
     comparisons = {

@@ -79,6 +79,7 @@ class Xarray(Library):
 
     reductions = {"xarray.core.dataset.Dataset": _labelled, "xarray.namedarray.core.NamedArray": _labelled}
     shapes = True
+    guests = {"DataArray": lambda array: (array.variable._data,), "NamedArray": lambda array: (array._data,)}
     data = True
     ambient = (
         Settings("options of xarray", _OPTIONS, _options),
