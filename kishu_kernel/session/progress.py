@@ -11,7 +11,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
+
+from kishu_kernel.process.tracing import own_thread
 
 QUIET = 1.0
 """Seconds in which nothing is shown."""
@@ -98,7 +101,7 @@ class ProgressReporter:
         ended = threading.Event()
         try:
             self._report()
-            threading.Thread(target=self._tick, args=(ended,), name="kishu-progress", daemon=True).start()
+            own_thread(partial(self._tick, ended), "kishu-progress").start()
             yield
         finally:
             ended.set()

@@ -757,6 +757,26 @@ def test_the_debugger_attaches_and_cells_go_on(kernel: Kernel, debugger: Debugge
     assert last(kernel)["modified"] == ["n"]
 
 
+def test_who_traces_a_notebook_sees_nothing_of_our_work(kernel: Kernel) -> None:
+    """A debugger would follow each of our functions: its first cell took seconds."""
+    kernel.ok(
+        "import sys, threading\nseen = set()\n"
+        "def tracer(frame, event, arg):\n    seen.add(frame.f_code.co_filename)\n"
+        "threading.settrace(tracer); sys.settrace(tracer)"
+    )
+    kernel.ok("xs = [1]")
+    kernel.ok("xs.append(2)")
+    kernel.ok("%kishu log")
+    kernel.ok("%kishu undo")
+    kernel.ok("total = sum(xs)", silent=True)
+    kernel.done("redo")
+    kernel.ok("sys.settrace(None); threading.settrace(None)")
+    files = kernel.value("sorted(seen)")
+    assert len(files) > 10
+    ours = {file.partition("kishu_kernel/")[2].partition("/")[0] for file in files if "kishu_kernel/" in file}
+    assert ours <= {"frontend", "process"}  # the frames around a cell
+
+
 def test_what_the_debugger_changes_at_a_breakpoint_is_in_the_checkpoint(kernel: Kernel, debugger: Debugger) -> None:
     kernel.ok("xs = [1]; untouched = [0]")
     code = "def f():\n    local = 2\n    return local\nxs.append(f())"

@@ -22,6 +22,7 @@ from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
 from kishu_kernel.process.interrupts import until_replied
+from kishu_kernel.process.tracing import skipped_files, untraced
 
 PATIENCE = 5.0
 """Seconds that a request waits, at most, for a pending checkpoint."""
@@ -82,6 +83,7 @@ class KernelHooks:
         self._idle_scheduler = IdleScheduler(self.tracked_shell.think)
         self.tracked_shell.shutdown.on_begin = self._idle_scheduler.stop
         self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
+        _tell_debugger(kernel)
         kernel.shell.register_magics(KishuMagics(kernel.shell, lambda: self.tracked_shell.requests))
 
     def begin(self) -> None:
@@ -150,7 +152,7 @@ class KernelHooks:
             self._reach_start()
         if not on_main_thread():
             await self._wait_for_checkpoint(parent.get("content"))
-        with until_replied():
+        with until_replied(), untraced():
             content = self.tracked_shell.requests.answer(parent.get("content"), may_change=on_main_thread())
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
         self._idle_scheduler.begin()
@@ -205,6 +207,13 @@ class KernelHooks:
             return handler(*args)
         finally:
             self.tracked_shell.session.note_unwatched_code()  # on a subshell, a cell may have ended meanwhile
+
+
+def _tell_debugger(kernel: Any) -> None:
+    """Our files come first among those that it skips: for each file that it meets it looks through all of them."""
+    skipped = getattr(getattr(kernel, "debugger", None), "kernel_modules", None)
+    if isinstance(skipped, list):
+        skipped.insert(0, skipped_files())
 
 
 async def answer_disabled(session: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:

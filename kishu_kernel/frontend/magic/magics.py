@@ -14,6 +14,7 @@ from IPython.display import display
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.process.interrupts import until_replied
+from kishu_kernel.process.tracing import untraced
 
 if TYPE_CHECKING:  # everything else is imported when the magic is first used: a kernel starts without it
     from kishu_kernel.frontend.protocol.request_handler import RequestHandler
@@ -50,6 +51,7 @@ class KishuMagics(Magics):
         return self._get_requests()
 
     @line_magic
+    @untraced()
     def kishu(self, line: str) -> None:
         """Go back to any earlier state of your variables: `%kishu help` lists the commands."""
         from kishu_kernel.frontend.magic.subcommands import parsed

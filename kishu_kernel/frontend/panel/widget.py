@@ -22,6 +22,7 @@ from kishu_kernel.frontend.panel.main_shell_queue import MainShellQueue
 from kishu_kernel.frontend.protocol.operations import OPERATIONS
 from kishu_kernel.frontend.protocol.request_handler import RequestHandler
 from kishu_kernel.process.interrupts import until_replied
+from kishu_kernel.process.tracing import untraced
 from kishu_kernel.session.progress import Progress
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class PanelConnection:
         """Views that show the variables of HEAD, wherever it goes."""
         self._unsubscribe = requests.host.subscribe(self._changed)
 
+    @untraced()
     def receive(self, content: Any) -> None:
         """Takes a message from the browser: a request, with a mark that its reply repeats. Called on any thread."""
         if not isinstance(content, dict):
@@ -119,6 +121,7 @@ class PanelConnection:
         """Ends the subscription to changes of the history."""
         self._unsubscribe()
 
+    @untraced()
     def _perform(self, mark: Any, request: Any) -> None:
         """Answers a request between cells, on the main thread."""
         with until_replied(), self._requests.host.progress.elsewhere(self._progress):

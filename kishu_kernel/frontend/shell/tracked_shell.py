@@ -36,6 +36,7 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.audit_hook import start_recording
 from kishu_kernel.process.cell_sources import add_source_lookup
 from kishu_kernel.process.muting import warnings_muted
+from kishu_kernel.process.tracing import untraced
 from kishu_kernel.session.module_data import ModuleData
 from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.running_cells import Ticket
@@ -159,14 +160,15 @@ class TrackedShell:
         cell: RecordedCell | None = None
         self._open_cells += 1
         try:
-            self.beginning.reach_start()
-            self.cells.wait_for_other_threads()
-            text = transformed(self.shell, code)
-            source = _source(text or code, expressions)
-            self._user_warnings.print()
-            if not is_only_magic(source, "kishu"):
-                self.beginning.before_cell()
-            cell = self._begin_cell(code, source, msg_id, main, self.shell.execution_count)
+            with untraced():
+                self.beginning.reach_start()
+                self.cells.wait_for_other_threads()
+                text = transformed(self.shell, code)
+                source = _source(text or code, expressions)
+                self._user_warnings.print()
+                if not is_only_magic(source, "kishu"):
+                    self.beginning.before_cell()
+                cell = self._begin_cell(code, source, msg_id, main, self.shell.execution_count)
         except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
             return not_run(self.shell.execution_count)
         finally:
@@ -188,12 +190,13 @@ class TrackedShell:
     async def _around_hidden(
         self, run: Callable[[], Awaitable[dict[str, Any]]], code: str, expressions: Mapping[str, str], main: bool
     ) -> dict[str, Any]:
-        text = transformed(self.shell, code)
-        source = _source(text or code, expressions)
         try:
-            self.beginning.reach_start()
-            self.cells.wait_for_other_threads()
-            ticket = self._watch(source, main, hidden=True)
+            with untraced():
+                text = transformed(self.shell, code)
+                source = _source(text or code, expressions)
+                self.beginning.reach_start()
+                self.cells.wait_for_other_threads()
+                ticket = self._watch(source, main, hidden=True)
         except KeyboardInterrupt:
             return not_run(self.shell.execution_count)
         try:
@@ -201,7 +204,8 @@ class TrackedShell:
                 return await run()
         finally:
             if ticket is not None:
-                self.session.after_hidden(ticket)
+                with untraced():
+                    self.session.after_hidden(ticket)
 
     def watch_running_cell(self, code: str, msg_id: str, main: bool) -> CellEnd:
         """Watches a cell that runs already, and that loads us: its checkpoint has what it does from here on.
@@ -235,6 +239,7 @@ class TrackedShell:
         self.cells.add(cell)
         return cell
 
+    @untraced()
     def _take(self, cell: RecordedCell) -> None:
         """Takes the checkpoint of a cell that has ended. Called again it does nothing."""
         if cell.run is None or not self.cells.take(cell):
@@ -320,6 +325,7 @@ class TrackedShell:
         place = self.opener.place
         self._announcement.tell(self.notebook(), None if place is None else place.path)
 
+    @untraced()
     def think(self, should_stop: Callable[[], bool]) -> float | None:
         """As in `Session.think`. Tells subscribers when checkpoints look different for it."""
         if self._open_cells or not self.settings.audit:

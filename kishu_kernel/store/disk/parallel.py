@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from kishu_kernel.process.tracing import own_thread
+
 Job = TypeVar("Job")
 
 
@@ -22,7 +24,7 @@ def run_in_parallel(work: Callable[[Job], None], jobs: Sequence[Job], extra_thre
     workers = _Workers(work, jobs)
     try:
         for number in range(min(extra_threads, len(jobs) - 1)):
-            threading.Thread(target=workers.help, name=f"kishu-load-{number}", daemon=True).start()
+            own_thread(workers.help, f"kishu-load-{number}").start()
         workers.work()
     finally:
         workers.finish()

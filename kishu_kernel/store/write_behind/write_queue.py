@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names
 from kishu_kernel.process.tracebacks import drop_frames
+from kishu_kernel.process.tracing import own_thread
 from kishu_kernel.store.base import Refs, Store
 from kishu_kernel.store.write_behind.jobs import (
     MOST_TOGETHER,
@@ -106,7 +107,7 @@ class WriteQueue:
             if self._collecting and job.is_light and not self._is_due():
                 return
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="kishu-writer", daemon=True)
+                self._thread = own_thread(self._run, "kishu-writer")
                 self._thread.start()
             self._changed.notify_all()
 
