@@ -278,13 +278,13 @@ class Client:
         """Gives HEAD a message."""
         return self.request("commit", message=message)
 
-    def branch(self, name: str, target: str = "HEAD", *, delete: bool = False) -> Json:
-        """Makes, moves or deletes a branch."""
-        return self.request("branch", name=name, target=target, delete=delete)
+    def branch(self, name: str, target: str = "HEAD", *, delete: bool = False, rename: str | None = None) -> Json:
+        """Makes, moves or deletes a branch, or gives it the name `rename`."""
+        return self.request("branch", name=name, target=target, delete=delete, rename=rename)
 
-    def tag(self, name: str, target: str = "HEAD", *, delete: bool = False) -> Json:
-        """Makes, moves or deletes a tag."""
-        return self.request("tag", name=name, target=target, delete=delete)
+    def tag(self, name: str, target: str = "HEAD", *, delete: bool = False, rename: str | None = None) -> Json:
+        """Makes, moves or deletes a tag, or gives it the name `rename`."""
+        return self.request("tag", name=name, target=target, delete=delete, rename=rename)
 
     def gc(self, dry_run: bool = False) -> Json:
         """Drops values that no branch, tag or session needs."""

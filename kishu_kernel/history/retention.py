@@ -1,8 +1,9 @@
 """What a store keeps when space is short: what must stay, what nobody needs, and in which order the rest is dropped.
 
 Law: what a head, a branch or a tag needs is never dropped: the versions of its state and, if one of them is not stored,
-what re-running its cell needs. The rest is dropped by checkpoints, not by versions, so that a checkpoint has either all
-its payloads or none. One that has none stays as its code; plans re-run it from what remains.
+what re-running its cell needs. The rest, side lines that nobody has named among it, is dropped by checkpoints, not by
+versions, so that a checkpoint has either all its payloads or none. One that has none stays as its code; plans re-run it
+from what remains.
 
 Old checkpoints are thinned, not cut off: all of the newest stay, every second of those before, every fourth of those
 before these, and so on, as far as the limit allows.
@@ -34,7 +35,7 @@ class Retention:
 
     Attributes:
         protected: what heads, branches and tags need.
-        unreachable: versions of checkpoints from which no head, branch or tag descends (a deleted branch).
+        unreachable: versions of checkpoints that lead to no head, branch, tag or side line (a deleted branch).
         expendable: the others, in the order in which they are to be dropped.
     """
 
@@ -44,7 +45,10 @@ class Retention:
 
 
 def retention(
-    checkpoints: Iterable[Checkpoint], refs: Mapping[str, CheckpointId], redo: Collection[CheckpointId] = ()
+    checkpoints: Iterable[Checkpoint],
+    refs: Mapping[str, CheckpointId],
+    redo: Collection[CheckpointId] = (),
+    ends: Collection[CheckpointId] = (),
 ) -> Retention:
     """Groups the versions of a history by who needs them. O(n log n) in checkpoints and their versions.
 
@@ -52,10 +56,11 @@ def retention(
         checkpoints: all of the store, in any order.
         refs: heads, branches and tags; their names do not matter.
         redo: checkpoints to which `redo` goes: they count as recent, however old they are.
+        ends: of side lines.
     """
     forest = _Forest(checkpoints)
     pointed = set(refs.values())
-    reached = forest.with_ancestors(pointed)
+    reached = forest.with_ancestors(pointed.union(ends))
     turns = {id: turn if id in reached else _NEVER for id, turn in _turns(forest, frozenset(redo)).items()}
     turns.update(dict.fromkeys(pointed & turns.keys(), _NEEDED))
     needed = _needed(forest, turns)

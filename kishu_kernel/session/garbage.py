@@ -29,6 +29,7 @@ def collect(
         pinned: checkpoints that are kept as if they were tagged.
         dry_run: only tells what it would drop.
     """
+    from kishu_kernel.history.lines import SIDE
     from kishu_kernel.history.retention import retention
 
     while True:  # a checkpoint that was committed between the two reads would seem to be unreachable
@@ -36,9 +37,11 @@ def collect(
         checkpoints = list(store.checkpoints(outputs=False))
         if store.refs() == refs:
             break
+    ends = {id for name, id in refs.items() if name.startswith(SIDE)}
     pins = {f"pinned/{number}": id for number, id in enumerate(pinned)}
-    kinds = retention(checkpoints, refs | pins, frozenset(redo))
-    pointed = frozenset(refs.values()).union(pins.values())
+    named = {name: id for name, id in refs.items() if not name.startswith(SIDE)} | pins
+    kinds = retention(checkpoints, named, frozenset(redo), ends)
+    pointed = frozenset(named.values())
     drop, evict = (_with_documents(versions, pointed) for versions in (kinds.unreachable, kinds.expendable))
     return store.collect(drop, evict, limit, reason=reason, dry_run=dry_run)
 

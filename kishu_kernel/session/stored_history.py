@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.history.graph import has_no_variables
+from kishu_kernel.history.lines import MAIN, branch_at
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, resolve
 from kishu_kernel.model import (
     Checkpoint,
@@ -30,7 +31,7 @@ class StoredHistory:
 
     Attributes:
         head: the checkpoint that it is seen from; None before the first.
-        branch: the branch that ends at the head; None if none or several do.
+        branch: the branch that who goes on from the head moves; None if there is none.
         session: the one that it is seen from; None where none has the store open.
         latest: the checkpoint that this session appended last; None where it appended none. Of a store at rest: the
             last of all.
@@ -57,8 +58,10 @@ class StoredHistory:
         latest = sorted(heads, key=lambda id: store.checkpoint(id).timestamp, reverse=True)
         with_variables = (id for id in latest if not has_no_variables(store.checkpoint, id))
         head = next(with_variables, next(iter(latest), None))
-        ending = [name[len(BRANCH) :] for name, id in sorted(refs.items()) if name.startswith(BRANCH) and id == head]
-        history = cls(store, head, ending[0] if len(ending) == 1 else None)
+        history = cls(store, head)
+        branches = history.names(BRANCH)
+        branch = branch_at(history.lookup, head, branches, None, MAIN)
+        history.branch = branch if branch in branches else None
         ids = ((each.timestamp, each.id) for each in store.checkpoints(outputs=False))
         history.latest = max(ids, default=(0.0, None))[1]
         return history

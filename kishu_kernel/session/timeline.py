@@ -15,6 +15,7 @@ from pathlib import Path
 
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor, has_no_variables
+from kishu_kernel.history.lines import MAIN, SIDE, branch_at, left_behind
 from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest
 from kishu_kernel.model import (
     DOCUMENT,
@@ -50,11 +51,12 @@ class Timeline(StoredHistory):
     Args:
         limit: bytes that the store may occupy; to stay below it, payloads that no ref needs are dropped.
         after_write: called on the writer's thread after each checkpoint that was written, for housekeeping.
+        live: tells which sessions have the store open in a running kernel.
 
     Attributes:
         store: written behind; `flush` it to have on the disk what was appended.
         head: the checkpoint that the session stands on; None before the first.
-        branch: the branch that the next checkpoint continues; None if it will start one.
+        branch: the branch that the next checkpoint moves, wherever that ends now; None if that is not decided.
         used: something was appended.
         pinned: a checkpoint whose payloads are needed at the moment, though no ref points to it.
         notices: sentences for the user, about what was done in the background.
@@ -67,6 +69,7 @@ class Timeline(StoredHistory):
         session: SessionId,
         limit: int | None = None,
         after_write: Callable[[], None] = lambda: None,
+        live: Callable[[], Collection[SessionId]] = lambda: (),
     ) -> None:
         super().__init__(WriteBehindStore(store, self._written))
         self.store: WriteBehindStore
@@ -81,8 +84,11 @@ class Timeline(StoredHistory):
         """Bytes by which it can grow before it must be looked at again."""
         self._after_write = after_write
         self.session: SessionId = session
-        self._failed_branch: str | None = None
-        """A branch that was begun with a checkpoint that could not be written: the next one begins it again."""
+        self._live = live
+        self._home: str | None = None
+        """The branch on which this session works where nothing else is said; None: not decided."""
+        self._on_end = False
+        """It is known that the branch ends at the head."""
         self._redo_children: dict[CheckpointId | None, CheckpointId] = {}
 
     def move_to_store(self, store: Store, limit: int | None, after_write: Callable[[], None]) -> None:
@@ -94,13 +100,16 @@ class Timeline(StoredHistory):
             StoreError: the other store cannot be written to; nothing has changed.
         """
         theirs = store.refs()
-        mine = self.store.refs().items()
+        mine = self.store.refs()
         names = {
-            name: name if self._continues(theirs.get(name), id) else self._free_name(name, theirs) for name, id in mine
+            name: name if self._continues(theirs.get(name), id, mine) else self._free_name(name, theirs)
+            for name, id in mine.items()
         }
         self.store.move_to(store, {names[name]: id for name, id in self.store.refs().items()})
-        if self.branch is not None:
-            self.branch = names.get(BRANCH + self.branch, BRANCH + self.branch)[len(BRANCH) :]
+        self.branch, self._home = (
+            name and names.get(BRANCH + name, BRANCH + name)[len(BRANCH) :] for name in (self.branch, self._home)
+        )
+        self._on_end = False
         renamed = [f"{old} is {new}" for old, new in names.items() if old != new]
         if renamed:
             self.notices.append(f"The notebook has branches or tags of the same names: here {', '.join(renamed)}.")
@@ -125,8 +134,8 @@ class Timeline(StoredHistory):
         """
         if checkpoint.parent != self.head:
             checkpoint = replace(checkpoint, parent=self.head)
-        branch = self.branch or self._failed_branch or self._free_branch()
-        refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id}
+        branch = self.branch or self._home_branch()
+        refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id, **self._leaving(branch)}
         # Before the commit, since afterwards `_written` may have kept a fuller one on the writer's thread.
         kept = self._known[checkpoint.id] = _without_outputs(checkpoint)
         try:
@@ -136,9 +145,23 @@ class Timeline(StoredHistory):
             raise
         self.used = True
         self.latest = kept.id
-        self.branch, self._failed_branch = branch, None
+        self.branch, self._on_end = branch, True
         self.head = kept.id
         return kept
+
+    def _leaving(self, branch: str) -> dict[str, CheckpointId | None]:
+        """The refs by which ends of side lines are found, where a checkpoint after the head moves the branch."""
+        if self._on_end:
+            return {}
+        refs = self.store.refs()
+        left = refs.pop(BRANCH + branch, None)
+        ended = {SIDE + self.head: None} if self.head and SIDE + self.head in refs else {}
+        return {**self._kept([left], [self.head, *refs.values()]), **ended}
+
+    def _kept(
+        self, left: Sequence[CheckpointId | None], ends: Collection[CheckpointId | None]
+    ) -> dict[str, CheckpointId | None]:
+        return {SIDE + id: id for id in left_behind(self.lookup, left, ends)}
 
     def add_versions(self, checkpoint: Checkpoint, payloads: Sequence[Payload]) -> None:
         """Writes a checkpoint again, which is on the disk, with more versions."""
@@ -172,9 +195,8 @@ class Timeline(StoredHistory):
 
     def rewind(self, head: CheckpointId | None, branch: str | None) -> None:
         """Goes back to where the session stood before a checkpoint that could not be written."""
-        self._failed_branch = self.branch if branch is None else None
         self.head = self.latest = head
-        self.branch = branch
+        self.branch, self._on_end = branch, False
 
     def _written(self, kept: Checkpoint) -> None:
         """On the writer's thread: a checkpoint is on the disk, and it is known how many bytes it added."""
@@ -196,11 +218,14 @@ class Timeline(StoredHistory):
         """Puts the head on another checkpoint. Works on a full disk, too: the store notes it when it can.
 
         Args:
-            branch: the branch to continue; None: the one that ends there, if it is the only one.
+            branch: the branch to continue; None: as `history.lines.branch_at` says.
         """
-        if branch is None and to is not None:
-            ending = [name for name, id in self.names(BRANCH).items() if id == to]
-            branch = self.branch if self.branch in ending else ending[0] if len(ending) == 1 else None
+        refs = self.store.refs()
+        refs.pop(HEAD + self.session, None)
+        branches = {name[len(BRANCH) :]: id for name, id in refs.items() if name.startswith(BRANCH)}
+        branch = branch or branch_at(self.lookup, to, branches, self.branch, self._home_branch())
+        mine = branches.get(self.branch or "")  # first: it mostly leads to the head
+        left = self._kept([self.head], [mine, to, *refs.values()])
         meeting = common_ancestor(self.lookup, self.head, to)
         for checkpoint in ancestry(self.lookup, self.head):
             if checkpoint.id == meeting:
@@ -210,8 +235,8 @@ class Timeline(StoredHistory):
             if not (settled and checkpoint.parent in self._redo_children):
                 self._redo_children[checkpoint.parent] = checkpoint.id
         self.head = to
-        self.branch, self._failed_branch = branch, None
-        self.store.set_refs_later({HEAD + self.session: to})
+        self.branch, self._on_end = branch, False
+        self.store.set_refs_later({HEAD + self.session: to, **left})
 
     def await_handed_over(self, seconds: float) -> bool:
         """Waits until another process has written what a kernel gave to it when it ended. False if it takes longer."""
@@ -338,13 +363,34 @@ class Timeline(StoredHistory):
         Raises:
             RequestError: no branch or tag may have this name.
         """
-        self.store.update_refs({kind + checked_name(name): to})
+        refs = self.store.refs()
+        left = refs.pop(kind + checked_name(name), None)
+        side: dict[str, CheckpointId | None] = {}
+        if kind == BRANCH:
+            side = self._kept([left], [to, *refs.values()])
+            if SIDE + to in refs:  # it has a name now
+                side[SIDE + to] = None
+            self._on_end = False
+        self.store.update_refs({kind + name: to, **side})
+
+    def rename(self, kind: str, name: str, new: str) -> None:
+        """Gives a branch or a tag another name. A session that is on the branch goes on on it.
+
+        Raises:
+            RequestError: there is none of this name, or the other one is taken or not possible.
+        """
+        at = self._named(kind, name)
+        if new in self.names(kind):
+            raise RequestError(f"there is a {kind[:-1]} called {new!r} already")
+        self.store.update_refs({kind + checked_name(new): at, kind + name: None})
+        if kind == BRANCH and name == self.branch:
+            self.branch = new
 
     def begin_branch(self, name: str) -> None:
         """Begins a branch at the head, which must be on a checkpoint. Raises as `set_name`."""
         assert self.head is not None
         self.set_name(BRANCH, name, self.head)
-        self.branch = name
+        self.branch = self._home = name
 
     def delete_name(self, kind: str, name: str) -> None:
         """Deletes a branch or a tag; its checkpoints stay.
@@ -352,17 +398,22 @@ class Timeline(StoredHistory):
         Raises:
             RequestError: there is none of this name.
         """
-        if name not in self.names(kind):
-            meant = closest(name, self.names(kind))
-            hint = f": did you mean {meant!r}?" if meant else ""
-            raise RequestError(f"there is no {kind[:-1]} called {name!r}{hint}")
+        self._named(kind, name)
         self.store.update_refs({kind + name: None})
         if kind == BRANCH and name == self.branch:
-            self.branch = None
+            self.branch, self._on_end = None, False
 
-    def _continues(self, there: CheckpointId | None, here: CheckpointId) -> bool:
+    def _named(self, kind: str, name: str) -> CheckpointId:
+        names = self.names(kind)
+        if name not in names:
+            meant = closest(name, names)
+            hint = f": did you mean {meant!r}?" if meant else ""
+            raise RequestError(f"there is no {kind[:-1]} called {name!r}{hint}")
+        return names[name]
+
+    def _continues(self, there: CheckpointId | None, here: CheckpointId, refs: Collection[str]) -> bool:
         """Whether a ref may move from `there` to `here` without leaving checkpoints behind."""
-        return there is None or any(each.id == there for each in ancestry(self.lookup, here))
+        return there is None or SIDE + there in refs or any(each.id == there for each in ancestry(self.lookup, here))
 
     @staticmethod
     def _free_name(name: str, taken: Collection[str]) -> str:
@@ -370,14 +421,19 @@ class Timeline(StoredHistory):
         free = (name if number == 1 else f"{name}-{number}" for number in count(1))
         return next(each for each in free if each not in taken)
 
-    def _free_branch(self) -> str:
-        taken = self.names(BRANCH)
-        if "main" not in taken:
-            return "main"
-        number = 1
-        while f"branch-{number}" in taken:
-            number += 1
-        return f"branch-{number}"
+    def _home_branch(self) -> str:
+        """`MAIN`, or a free name where another running session is at the end of that."""
+        if self._home is None:
+            taken = self.names(BRANCH)
+            end = taken.get(MAIN)
+            there = {name for name, id in self._heads().items() if id == end}
+            if end is not None and self.store.contains(end):
+                there.add(self.lookup(end).session)
+            others = there - {self.session}
+            free = (f"branch-{number}" for number in count(1))
+            is_theirs = bool(others) and not others.isdisjoint(self._live())
+            self._home = next(each for each in free if each not in taken) if is_theirs else MAIN
+        return self._home
 
 
 def _without_outputs(checkpoint: Checkpoint) -> Checkpoint:

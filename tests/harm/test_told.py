@@ -205,8 +205,9 @@ def test_a_disk_that_may_only_be_read_gives_its_history(start: Start, disk: Path
     assert {"x.append(2)", "mine = 'new'"} <= {each["code"] for each in log}
     first = next(each["id"] for each in log if each["code"] == "x = [1]; y = x")
     assert kernel.done("show", target=first)["variables"][0]["name"] == "x"
-    assert kernel.done("diff", target=first, base="main")["modified"]
-    kernel.done("checkout", target="main")
+    last = next(each["id"] for each in log if each["code"] == "x.append(2)")
+    assert kernel.done("diff", target=first, base=last)["modified"]
+    kernel.done("checkout", target=last)
     assert kernel.value("x, y is x") == ([1, 2], True)
     kernel.ok("x.append(3)")
     kernel.done("commit", message="of here")

@@ -128,9 +128,8 @@ def test_it_goes_with_its_states(kernel: Kernel) -> None:
     lost = keep(kernel, *(f"cell {number} {'y' * 1000}" for number in range(100)))
     kernel.done("undo")
     kernel.ok("z = 1")
-    for name, id in kernel.done("branch", name="there")["branches"].items():
-        if id == lost:
-            kernel.done("branch", name=name, delete=True)
+    kernel.done("branch", name="there", target=lost)
+    kernel.done("branch", name="there", delete=True)
     chunks = kernel.done("status")["store"]["chunks"]
     kernel.done("gc")
     assert kernel.done("status")["store"]["chunks"] < chunks - 5

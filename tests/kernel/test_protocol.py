@@ -219,7 +219,7 @@ def past(shared: Kernel) -> dict[str, str]:
     """Cells by a word for each; two branches; the session stands on `main` after `late`.
 
     first - shared - hold - error - late    main
-                   \\ - aside               branch-1
+                   \\ - aside               idea
     """
     for code in (
         "n = 1",
@@ -230,7 +230,8 @@ def past(shared: Kernel) -> dict[str, str]:
     ):
         shared.run(code)
     main = ids(shared.done("log"))[::-1]
-    shared.done("checkout", target=main[1])
+    shared.done("branch", name="idea", target=main[1])
+    shared.done("checkout", target="idea")
     shared.ok("aside = 'elsewhere'")
     shared.done("tag", name="kept", target=main[0])
     aside = shared.done("status")["head"]
@@ -303,7 +304,7 @@ def test_log_of_everything_is_newest_first(shared: Kernel, past: dict[str, str])
     log = checked(shared.request("log", all=True))
     assert ids(log) == [past[word] for word in ("aside", "late", "error", "hold", "shared", "first")]
     assert log["checkpoints"][0]["parent"] == past["shared"]
-    assert log["checkpoints"][0]["branches"] == ["branch-1"]
+    assert log["checkpoints"][0]["branches"] == ["idea"]
 
 
 @pytest.mark.parametrize(
@@ -378,7 +379,7 @@ def test_search(shared: Kernel, past: dict[str, str]) -> None:
     assert found("elseWHERE") == {"aside": [("code", "aside = 'elsewhere'")]}
     assert list(found("xs")) == ["hold", "shared"]  # newest first
     assert ("name", "xs") in found("xs")["shared"]
-    assert found("branch-1") == {"aside": [("branch", "branch-1")]}
+    assert found("idea") == {"aside": [("branch", "idea")]}
     assert found("kept") == {"first": [("tag", "kept")]}
     assert found("no such text") == {}
     assert found("(i for i") == {"late": [("code", "del n; maker = (i for i in range(3))")]}
@@ -406,7 +407,7 @@ def test_export(shared: Kernel, past: dict[str, str]) -> None:
     assert [each["source"] for each in reply["notebook"]["cells"]] == [
         each["code"] for each in reversed(shared.done("log")["checkpoints"])
     ]
-    aside = checked(shared.request("export", target="branch-1"))["notebook"]["cells"]
+    aside = checked(shared.request("export", target="idea"))["notebook"]["cells"]
     assert [each["metadata"]["kishu"]["checkpoint"] for each in aside] == [
         past[w] for w in ("first", "shared", "aside")
     ]
@@ -522,8 +523,8 @@ def test_variable(shared: Kernel, past: dict[str, str]) -> None:
         ("HEAD~4", "first"),
         ("main", "late"),
         ("main~2", "hold"),
-        ("branch-1", "aside"),
-        ("branch-1~1", "shared"),
+        ("idea", "aside"),
+        ("idea~1", "shared"),
         ("kept", "first"),
         ("In[1]", "first"),
         ("In[3]", "hold"),
@@ -783,9 +784,52 @@ def test_branch_and_tag(kernel: Kernel) -> None:
     assert kernel.done("status")["branch"] == "früh/1"
     kernel.ok("n = 3")
     third = kernel.done("status")["head"]
-    assert checked(kernel.request("branch", name="früh/1", delete=True))["branches"] == {"main": second}
-    assert checked(kernel.request("tag", name="v1", delete=True))["tags"] == {}
+    assert checked(kernel.request("tag", name="v1", rename="v2"))["tags"] == {"v2": first}
+    assert checked(kernel.request("branch", name="früh/1", rename="spät"))["branches"] == {
+        "main": second,
+        "spät": third,
+    }
+    assert kernel.done("status")["branch"] == "spät"  # the session is still on it
+    for new in ("main", "HEAD", "früh 1"):
+        assert kernel.request("branch", name="spät", rename=new)["ename"] == "RequestError"
+    assert checked(kernel.request("branch", name="spät", delete=True))["branches"] == {"main": second}
+    assert checked(kernel.request("tag", name="v2", delete=True))["tags"] == {}
     assert third in ids(kernel.done("log", all=True))  # its checkpoints stay
+
+
+def test_the_line_that_one_works_on_keeps_its_name(kernel: Kernel) -> None:
+    """What is left is a side line, without a name until somebody gives it one. Names that were given stay there."""
+
+    def ran(code: str) -> str:
+        kernel.ok(code)
+        return str(kernel.done("status")["head"])
+
+    def named() -> Content:
+        reply = kernel.done("log", all=True)
+        return {name: each["id"] for each in reply["checkpoints"] for name in each["branches"]}
+
+    first, left = ran("n = 1"), ran("n = 2")
+    kernel.done("undo")
+    assert (kernel.done("status")["branch"], named()) == ("main", {"main": left})  # until there is something new
+    other = ran("n = 3")
+    assert named() == {"main": other}
+    assert kernel.done("gc")["removed"]["chunks"] == 0
+    kernel.done("checkout", target=left)
+    assert (kernel.value("n"), kernel.done("status")["branch"]) == (2, "main")
+
+    kernel.done("branch", name="idea", target=left)
+    kernel.done("checkout", target="idea")
+    idea = ran("n = 4")
+    assert named() == {"main": other, "idea": idea}
+    kernel.done("undo")
+    assert kernel.done("status")["branch"] == "idea"  # still among its own states
+    kernel.done("checkout", target=first)
+    assert kernel.done("status")["branch"] == "main"
+    assert named() == {"main": other, "idea": idea}
+    last = ran("n = 5")
+    assert named() == {"main": last, "idea": idea}
+    kernel.done("checkout", target=other)
+    assert kernel.value("n") == 3
 
 
 # -- channels --------------------------------------------------------------------------------------

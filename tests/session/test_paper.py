@@ -165,7 +165,7 @@ def test_figure_9_a_node_holds_what_its_cell_updated(graph: Graph) -> None:
 def test_figure_9_a_cell_after_a_checkout_starts_a_branch(graph: Graph) -> None:
     assert graph.t4.parent == graph.t1.id
     timeline = graph.notebook.session.timeline
-    assert timeline.names("branch/") == {"main": graph.t3.id, "branch-1": graph.t5.id}
+    assert timeline.names("branch/") == {"main": graph.t5.id}  # the line that one works on keeps its name
     assert common_ancestor(timeline.lookup, graph.t3.id, graph.t5.id) == graph.t1.id
 
 
@@ -197,9 +197,9 @@ def test_figure_10_identical_is_kept_diverged_is_loaded(graph: Graph) -> None:
 
 def test_figure_10_there_and_back(graph: Graph) -> None:
     session = graph.notebook.session
-    session.checkout("main")
+    session.checkout(graph.t3.id)
     assert graph.notebook["plot"] == {"clusters": 3}
-    session.checkout("branch-1")
+    session.checkout("main")
     assert graph.notebook["plot"] == {"clusters": 10}
     assert differences(graph.at_t5, graph.notebook.describe()) == []
     session.checkout(graph.t1.id)

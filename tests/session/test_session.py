@@ -19,8 +19,10 @@ from kishu_kernel.errors import (
     UnknownTargetError,
 )
 from kishu_kernel.history.graph import ancestry
-from kishu_kernel.model import CellRun, Checkpoint
+from kishu_kernel.history.lines import SIDE
+from kishu_kernel.model import CellRun, Checkpoint, CheckpointId
 from kishu_kernel.session.rerun import Rerun
+from kishu_kernel.session.timeline import BRANCH
 from tests.support.describer import differences
 from tests.support.harness import FailingStore, Notebook
 
@@ -230,16 +232,47 @@ def test_branches(notebook: Notebook) -> None:
     one = notebook.ok("x = 2")
     assert timeline.branch == "main"
     notebook.session.checkout(root.id)
-    assert timeline.branch is None
+    assert (timeline.branch, timeline.names("branch/")) == ("main", {"main": one.id})
     other = notebook.ok("x = 3")
     assert other.parent == root.id
-    assert timeline.names("branch/") == {"main": one.id, "branch-1": other.id}
-    notebook.session.checkout("main")
+    assert timeline.names("branch/") == {"main": other.id}
+    notebook.session.checkout(one.id)
     assert (notebook["x"], timeline.branch) == (2, "main")
+    timeline.set_name(BRANCH, "idea", one.id)
+    notebook.session.checkout("idea")
     further = notebook.ok("x = 4")
-    assert timeline.names("branch/") == {"main": further.id, "branch-1": other.id}
-    notebook.session.checkout("branch-1")
-    assert (notebook["x"], timeline.branch) == (3, "branch-1")
+    assert timeline.names("branch/") == {"main": other.id, "idea": further.id}
+    notebook.session.checkout("main")
+    assert (notebook["x"], timeline.branch) == (3, "main")
+
+
+def test_every_end_is_found_as_long_as_nobody_deletes_its_branch(notebook: Notebook) -> None:
+    timeline = notebook.session.timeline
+    notebook.ok("x = 0")
+
+    def sides() -> set[CheckpointId]:
+        return {id for name, id in timeline.store.refs().items() if name.startswith(SIDE)}
+
+    left = []
+    for number in range(3):
+        left.append(notebook.ok(f"x = [{number}]").id)
+        notebook.session.undo()
+    assert sides() == set(left[:2])  # the last one still has the branch
+    now = notebook.ok("x = None")
+    assert sides() == set(left)
+    assert timeline.collect().removed.checkpoints == 0
+    notebook.session.checkout(left[0])
+    notebook.ok("x.append(1)")  # that line has gone on, and is the one that is worked on
+    assert sides() == {*left[1:], now.id}
+
+    timeline.set_name(BRANCH, "idea", left[1])
+    assert sides() == {left[2], now.id}
+    timeline.set_name(BRANCH, "idea", left[2])  # by hand, elsewhere
+    assert sides() == {left[1], now.id}
+    timeline.delete_name(BRANCH, "main")
+    assert timeline.branch is None
+    notebook.session.checkout("idea")
+    assert len(sides()) == 3  # what was just left, too, though nothing named it
 
 
 def test_a_checkout_of_where_we_are_does_nothing(notebook: Notebook) -> None:

@@ -250,6 +250,7 @@ class Player:
         self.check(checkpoint.parent == self.model.head, "its parent is not where the session stood")
         state = self.now = self.look()
         self.model.add(checkpoint.id, state)
+        self.everything_is_found()
         self.tally.cells += 1
         self.tally.raised += checkpoint.status != "ok"
         self.told[-1] += f"        # {checkpoint.error}" if checkpoint.error else ""
@@ -257,6 +258,18 @@ class Player:
         if code in TOUCH_NOTHING and not self.hidden:
             self.nothing_is_reported(checkpoint, again)
         self.hidden = False
+
+    def everything_is_found(self) -> None:
+        """No program deletes a branch: something leads to each checkpoint, however often its line was left."""
+        timeline = self.notebook.session.timeline
+        self.check(timeline.names(BRANCH).get(str(timeline.branch)) == timeline.head, "its branch is elsewhere")
+        lost = set(self.model.made)
+        for id in timeline.store.refs().values():
+            at: Target = id
+            while at in lost:
+                lost.discard(at)
+                at = self.model.parents[at]
+        self.check(not lost, f"nothing leads to {', '.join(sorted(lost))}")
 
     def delta_is_complete(self, checkpoint: Checkpoint, before: State, after: State) -> None:
         """Law 1: what changed is in the delta."""

@@ -142,21 +142,22 @@ def _naming(kind: str, listed: str) -> Callable[..., None]:
         called: str | None,
         target: str,
         delete: bool,
+        rename: str | None,
         timeout: float | None,
         directory: Path | None,
         for_programs: bool,
     ) -> None:
         if called is None:
-            if delete:
-                raise click.UsageError(f"--delete needs the NAME of a {kind}.", ctx)
+            if delete or rename is not None:
+                raise click.UsageError(f"{'--delete' if delete else '--rename'} needs the NAME of a {kind}.", ctx)
             with source(ctx, directory, name) as there:
                 reply = _names(there.ask("log", limit=0, all=True), kind, listed)
         else:
             with live_source(ctx, directory, name, timeout) as there:
-                reply = there.ask(kind, name=called, target=target, delete=delete)
+                reply = there.ask(kind, name=called, target=target, delete=delete, rename=rename)
         print_reply(reply, {}, for_programs)
 
-    change.__doc__ = f"""List the {listed}, or make, move or delete one.
+    change.__doc__ = f"""List the {listed}, or make, move, rename or delete one.
 
     With NAME, which needs a live kernel, the {kind} is set to TARGET, by default HEAD. The values of a state that has
     a {kind} are never dropped.
@@ -179,6 +180,7 @@ def _naming_command(kind: str, listed: str) -> click.Command:
         directory_option,
         _timeout,
         click.option("-d", "--delete", is_flag=True, help=f"Delete the {kind}; its states stay."),
+        click.option("--rename", metavar="NEW", help=f"Call the {kind} NEW instead."),
         click.argument("target", default="HEAD", shell_complete=complete_target),
         click.argument("called", metavar="[NAME]", required=False),
         store_argument,

@@ -57,7 +57,7 @@ class Option:
     @property
     def usage(self) -> str:
         """Returns how help writes it."""
-        words = {"number": "N", "file": "FILE"}
+        words = {"number": "N", "file": "FILE", "text": "NEW"}
         return f"{self.flag} {words.get(self.kind, 'TARGET')}" if self.kind else self.flag
 
 
@@ -87,6 +87,7 @@ _MAYBE_TARGET = Argument("target", "target", required=False)
 _LIMIT = Option("--limit", "show at most N (100); 0: all", "limit", kind="number")
 _DRY = Option("--dry-run", "only show what would be done", "dry_run")
 _DELETE = Option("--delete", "delete it; its states stay", "delete")
+_RENAME = Option("--rename", "call it NEW instead", "rename", kind="text")
 _TRAVEL = (
     _DRY,
     Option("--yes", "re-run cells with side effects without asking (-y)", "yes"),
@@ -162,13 +163,13 @@ SUBCOMMANDS = (
         "branch",
         "make a branch at HEAD or TARGET; without NAME: list them",
         (Argument("name", "branch", required=False), _MAYBE_TARGET),
-        (_DELETE,),
+        (_DELETE, _RENAME),
     ),
     Subcommand(
         "tag",
         "make a tag at HEAD or TARGET; without NAME: list them",
         (Argument("name", "tag", required=False), _MAYBE_TARGET),
-        (_DELETE,),
+        (_DELETE, _RENAME),
     ),
     Subcommand(
         "export",

@@ -213,14 +213,14 @@ class LiveOperations:
         self._host.notify_relabelled()
         return {"head": committed.id}
 
-    def branch(self, name: str, target: str, delete: bool) -> Json:
-        """Makes, moves or deletes a branch."""
-        self._rename(BRANCH, name, target, delete)
+    def branch(self, name: str, **how: Any) -> Json:
+        """Makes, moves, renames or deletes a branch. `how` is as of `_name`, also for the next one."""
+        self._name(BRANCH, name, **how)
         return {"branches": self._timeline.names(BRANCH)}
 
-    def tag(self, name: str, target: str, delete: bool) -> Json:
-        """Makes, moves or deletes a tag."""
-        self._rename(TAG, name, target, delete)
+    def tag(self, name: str, **how: Any) -> Json:
+        """Makes, moves, renames or deletes a tag."""
+        self._name(TAG, name, **how)
         return {"tags": self._timeline.names(TAG)}
 
     # -- parts -------------------------------------------------------------------------------------
@@ -255,10 +255,14 @@ class LiveOperations:
             for each in sorted(cells, key=lambda each: each.timestamp)
         ]
 
-    def _rename(self, kind: str, name: str, target: str, delete: bool) -> None:
+    def _name(self, kind: str, name: str, target: str, delete: bool, rename: str | None) -> None:
         timeline = self._timeline
+        if delete and rename is not None:
+            raise RequestError("delete and rename are two things: ask for one of them")
         if delete:
             timeline.delete_name(kind, name)
+        elif rename is not None:
+            timeline.rename(kind, name, rename)
         else:
             timeline.set_name(kind, name, timeline.resolve(target))
         self._host.notify_relabelled()

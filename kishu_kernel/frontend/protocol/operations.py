@@ -28,7 +28,7 @@ _TRAVEL = {
     "allow_lost": _FLAG,
     "shown": Parameter(dict, None, nullable=True, read=shown_plan),
 }
-_NAMING = {"name": _TEXT, "target": _TARGET_OR_HEAD, "delete": _FLAG}
+_NAMING = {"name": _TEXT, "target": _TARGET_OR_HEAD, "delete": _FLAG, "rename": _OPTIONAL_TEXT}
 
 
 def _reading(name: str, /, **parameters: Parameter) -> Operation:

@@ -101,7 +101,7 @@ class StoreOpener:
         """
         if self._given is not None:
             store = self._open()
-            return Timeline(store, self._session, self._limit(store), self.refresh)
+            return Timeline(store, self._session, self._limit(store), self.refresh, self._live)
         try:
             store = self._open()
         except (StoreError, OSError) as error:
@@ -116,7 +116,7 @@ class StoreOpener:
             if substitute is None:
                 return self.open_in_memory()
             store = substitute
-        return Timeline(store, self._session, self._limit(store), self.refresh)
+        return Timeline(store, self._session, self._limit(store), self.refresh, self._live)
 
     def open_in_memory(self) -> Timeline:
         """Returns a new timeline in memory; it ends with the process."""
@@ -206,6 +206,12 @@ class StoreOpener:
         if self.place is not None and notebook:
             remember_cells(self.place.path, notebook)
 
+    def _live(self) -> list[SessionId]:
+        """Returns the sessions whose kernels have the store open, too."""
+        from kishu_kernel.store.catalog.running_kernels import sessions_in
+
+        return [] if self.place is None else [SessionId(each) for each in sessions_in(self.place.path)]
+
     def _open(self) -> LmdbStore:
         from kishu_kernel.store.catalog.assignment import StoreAssignment, claim_store
         from kishu_kernel.store.format.signing import key_path, user_signer
@@ -245,7 +251,7 @@ class StoreOpener:
         self.place, self.in_memory = place, True
         limit = memory_limit() if self._where.limit is None else self._where.limit
         room = below.statistics().bytes + limit if limit else None
-        return Timeline(LayeredStore(below, MemoryStore()), self._session, room)
+        return Timeline(LayeredStore(below, MemoryStore()), self._session, room, live=self._live)
 
     def _open_substitute(self, error: Exception) -> LmdbStore | None:
         """Returns another store on the disk, to use while the notebook's own is damaged.

@@ -92,6 +92,11 @@ def live_in(store: str | Path) -> list[LiveKernel]:
     return [each for each in live_kernels() if each.store is not None and _same(each.store, store)]
 
 
+def sessions_in(store: str | Path) -> list[str]:
+    """The sessions of the running kernels that have a store open. Others are not asked whether they run."""
+    return [each.session for each in _read_all().values() if each.store and _same(each.store, store) and is_live(each)]
+
+
 def is_live(kernel: LiveKernel) -> bool:
     """Whether a kernel still runs: its process exists, and the ports in its connection file are listened on."""
     if kernel.host != socket.gethostname() or not is_process_running(kernel.pid):

@@ -86,7 +86,8 @@ def live_through(kernel: Kernel) -> None:
     kernel.ok("x.append(2)\ny = 'why'")
     kernel.run("print('hello')\nz = 3\n1 / 0")
     kernel.done("tag", name="base", target="HEAD~1")
-    kernel.done("checkout", target="In[1]")
+    kernel.done("branch", name="idea", target="In[1]")
+    kernel.done("checkout", target="idea")
     kernel.ok("x.append(5); x")
     kernel.done("commit", message="another way")
 
@@ -144,7 +145,7 @@ def test_the_log_draws_lanes(home: Path) -> None:
     assert lines[0].startswith("●")
     assert "In[4]" in lines[0]
     assert "x.append(5); x" in lines[0]
-    assert any("(branch-1)" in line and "another way" in line for line in lines)
+    assert any("(idea)" in line and "another way" in line for line in lines)
     assert any("│ ○" in line for line in lines)
     assert any(line.startswith("├─╯") for line in lines)
     assert any("tag base" in line for line in lines)
@@ -194,7 +195,7 @@ def test_status_at_rest(home: Path) -> None:
     told = ok("status", "book.ipynb")
     assert f"notebook  {home / 'book.ipynb'}" in told
     assert "kernel    (none is live; this is how the last session ended)" in told
-    assert "on branch branch-1" in told
+    assert "on branch idea" in told
     said = in_json("status", "book.ipynb")
     assert said["kernel"] is None
     assert said["store"]["checkpoints"] == 4
@@ -203,7 +204,7 @@ def test_status_at_rest(home: Path) -> None:
 
 
 def test_names_are_listed(home: Path) -> None:
-    assert [line.split()[:-1] for line in ok("branch", "book.ipynb").splitlines()] == [["*", "branch-1"], ["main"]]
+    assert [line.split()[:-1] for line in ok("branch", "book.ipynb").splitlines()] == [["*", "idea"], ["main"]]
     assert ok("tag", "book.ipynb").split()[0] == "base"
 
 
@@ -438,7 +439,7 @@ def test_from_outside_while_the_notebook_is_open(kernel: Kernel) -> None:
     assert "NAME@TARGET" in refused("take", "book.ipynb", "x")
     ok("undo", "book.ipynb")
     assert ok("tag", "book.ipynb", "base", "--delete") == "no tags\n"
-    assert in_json("diff", "book.ipynb", "main", "--values")["details"][0]["change"] is not None
+    assert in_json("diff", "book.ipynb", "In[3]", "--values")["details"][0]["change"] is not None
     kernel.nothing_more()
 
 
@@ -546,8 +547,8 @@ def test_run_is_a_cell(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("jupyter-kishu show book.ipynb ", {"HEAD", "main", "branch-1", "base"}),
-        ("jupyter-kishu diff book.ipynb b", {"branch-1", "base"}),
+        ("jupyter-kishu show book.ipynb ", {"HEAD", "main", "idea", "base"}),
+        ("jupyter-kishu diff book.ipynb b", {"base"}),
         ("jupyter-kishu diff book.ipynb main ba", {"base"}),
         ("jupyter-kishu variable book.ipynb ", {"x", "_4"}),
         ("jupyter-kishu show nowhere.ipynb ", set()),
