@@ -18,9 +18,9 @@ interface Choice {
 export async function chooseTarget(checkpoints: readonly Checkpoint[]): Promise<string | null> {
   const body = new Chooser(choices(checkpoints));
   const result = await showDialog({
-    title: 'Check out a state',
+    title: 'Go to a state',
     body,
-    buttons: [Dialog.cancelButton(), Dialog.okButton({ label: 'Check out' })],
+    buttons: [Dialog.cancelButton(), Dialog.okButton({ label: 'Go' })],
     focusNodeSelector: 'input'
   });
   return result.button.accept ? result.value || null : null;
@@ -54,7 +54,7 @@ class Chooser extends Widget implements Dialog.IBodyWidget<string> {
     list.setAttribute('aria-label', 'States of the notebook');
     for (const [name, value] of Object.entries({
       role: 'combobox',
-      'aria-label': 'State to check out',
+      'aria-label': 'State to go to',
       'aria-expanded': 'true',
       'aria-controls': list.id
     })) {

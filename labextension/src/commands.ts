@@ -5,7 +5,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 
 import { chooseTarget } from './choose';
-import { timelineIcon, undoIcon } from './icons';
+import { showHelp } from './help';
 import type { KernelLink } from './link';
 import type { Links } from './links';
 import { cellName, granted, type Checkpoint } from './protocol';
@@ -23,7 +23,8 @@ export const Commands = {
   branch: 'kishu:branch',
   undoWithCode: 'kishu:undo-with-code',
   goWithCode: 'kishu:go-with-code',
-  showLog: 'kishu:show-log'
+  showLog: 'kishu:show-log',
+  help: 'kishu:help'
 } as const;
 
 /** Checkpoints from which one can be chosen; others by their id. */
@@ -46,8 +47,7 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
     execute: (link: KernelLink, args: ReadonlyPartialJSONObject) => unknown
   ) =>
     commands.addCommand(id, {
-      // The palette shows all commands in one list.
-      label: args => (args.isPalette ? `Kishu: ${String(label)}` : String(label)),
+      label,
       isEnabled: free,
       ...looks,
       execute: args => {
@@ -60,23 +60,22 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
     Commands.undo,
     {
       label: 'Undo execution',
-      caption: 'Take the last cell back: the variables become what they were before it',
-      icon: args => (args.isPalette ? undoIcon : undefined)
+      caption: 'Take the last cell back: the variables become what they were before it'
     },
     link => travel({ operation: 'undo' }, 'Undo', options(link))
   );
   add(
     Commands.redo,
-    { label: 'Redo', caption: 'Bring back the cell that was undone last' },
+    { label: 'Redo execution', caption: 'Bring back the cell that was undone last' },
     link => travel({ operation: 'redo' }, 'Redo', options(link))
   );
   add(
     Commands.checkout,
-    { label: 'Check out...', caption: 'Go to any state: a branch, a tag, a cell' },
+    { label: 'Go to a state...', caption: 'To any one: by its cell, a branch, a tag' },
     async (link, args) => {
       const target = typeof args.target === 'string' ? args.target : await chosen(link);
       if (target) {
-        await travel({ operation: 'checkout', target }, 'Check out', options(link));
+        await travel({ operation: 'checkout', target }, 'Going there', options(link));
       }
     }
   );
@@ -99,16 +98,16 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
   );
   add(
     Commands.resume,
-    { label: 'Resume last session', caption: 'Go to where the last session of this notebook ended' },
-    link => travel({ operation: 'resume' }, 'Resume', options(link))
+    { label: 'Bring back the last session', caption: 'Go to where the last session of this notebook ended' },
+    link => travel({ operation: 'resume' }, 'Bringing it back', options(link))
   );
   add(
     Commands.commit,
-    { label: 'Commit...', caption: 'Give HEAD a message' },
+    { label: 'Message...', caption: 'Give the present state a message' },
     async (link, args) => {
-      const message = await word(args.message, 'A message for HEAD', 'Message', 'Commit');
+      const message = await word(args.message, 'A message for this state', 'Message', 'OK');
       if (message) {
-        await acting(link, 'Commit', async notice => {
+        await acting(link, 'The message', async notice => {
           await granted(link.request({ operation: 'commit', message }));
           notice.done(`${head(link)} now has the message.`);
         });
@@ -117,11 +116,11 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
   );
   add(
     Commands.tag,
-    { label: 'Tag...', caption: 'Give HEAD a tag' },
+    { label: 'Tag...', caption: 'Give the present state a tag' },
     async (link, args) => {
-      const name = await word(args.name, 'Tag HEAD', 'Name of the tag', 'Tag');
+      const name = await word(args.name, 'A tag for this state', 'Name of the tag', 'Tag');
       if (name) {
-        await acting(link, 'Tag', async notice => {
+        await acting(link, 'The tag', async notice => {
           await granted(link.request({ operation: 'tag', name }));
           notice.done(`Tag ${name} is now at ${head(link)}.`);
         });
@@ -130,12 +129,12 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
   );
   add(
     Commands.branch,
-    { label: 'Branch...', caption: 'Make a branch at HEAD' },
+    { label: 'Branch...', caption: 'Give a line that begins at the present state a name' },
     async (link, args) => {
-      const name = await word(args.name, 'A branch at HEAD', 'Name of the branch', 'Branch');
+      const name = await word(args.name, 'A branch at this state', 'Name of the branch', 'Branch');
       if (name) {
         const go = () => void commands.execute(Commands.checkout, { target: name });
-        await acting(link, 'Branch', async notice => {
+        await acting(link, 'The branch', async notice => {
           await granted(link.request({ operation: 'branch', name }));
           notice.done(`Branch ${name} is now at ${head(link)}.`, {
             label: `Continue on ${name}`,
@@ -148,13 +147,17 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
   add(
     Commands.showLog,
     {
-      label: 'Show log',
-      caption: 'Show the history of this notebook in the sidebar',
-      icon: args => (args.isPalette ? timelineIcon : undefined),
+      label: 'Show history',
+      caption: 'Show the states of this notebook in the sidebar',
       isEnabled: supported
     },
     showLog
   );
+  commands.addCommand(Commands.help, {
+    label: 'Kishu Help',
+    caption: 'What Kishu does, and its keys',
+    execute: () => showHelp(commands, Object.values(Commands))
+  });
   links.changed.connect(() => {
     for (const id of Object.values(Commands)) {
       commands.notifyCommandChanged(id);
@@ -164,7 +167,7 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
 
 async function chosen(link: KernelLink): Promise<string | null> {
   let checkpoints: Checkpoint[] | null = null;
-  await acting(link, 'Check out', async () => {
+  await acting(link, 'The list of states', async () => {
     const request = { operation: 'log', limit: CHOICES, all: true };
     checkpoints = (await granted<{ checkpoints: Checkpoint[] }>(link.request(request))).checkpoints;
   });
@@ -182,5 +185,5 @@ async function word(said: unknown, title: string, placeholder: string, okLabel: 
 
 function head(link: KernelLink): string {
   const at = link.place?.checkpoint;
-  return at ? cellName(at) : 'HEAD';
+  return at ? cellName(at) : 'the present state';
 }

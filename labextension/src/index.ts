@@ -8,10 +8,13 @@
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { ICommandPalette, IToolbarWidgetRegistry } from '@jupyterlab/apputils';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { IStatusBar } from '@jupyterlab/statusbar';
 
 import { addCellCommands } from './cellcommands';
 import { addCommands, Commands, travelOptions } from './commands';
+import { tryOut } from './firsttry';
+import type { KernelLink } from './link';
 import { Links } from './links';
 import { Notice } from './notices';
 import type { Travel } from './protocol';
@@ -27,7 +30,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
   description: 'Time travel for notebooks that run in the Kishu kernel.',
   autoStart: true,
   // Optional, all of them: Notebook 7 has pages without notebooks, and no status bar.
-  optional: [INotebookTracker, ICommandPalette, IToolbarWidgetRegistry, ILayoutRestorer, IStatusBar],
+  optional: [INotebookTracker, ICommandPalette, IToolbarWidgetRegistry, ISettingRegistry, ILayoutRestorer, IStatusBar],
   activate
 };
 
@@ -36,6 +39,7 @@ function activate(
   tracker: INotebookTracker | null,
   palette: ICommandPalette | null,
   toolbars: IToolbarWidgetRegistry | null,
+  settings: ISettingRegistry | null,
   restorer: ILayoutRestorer | null,
   statusBar: IStatusBar | null
 ): void {
@@ -44,11 +48,15 @@ function activate(
   }
   const links = new Links(tracker);
   const { commands, shell } = app;
+  let loaded: ISettingRegistry.ISettings | null = null;
   const options = travelOptions(links);
 
-  const sidebar = new Sidebar(links, commands, (link, reply) =>
-    arrived(reply as unknown as Travel, '', options(link), new Notice())
-  );
+  const undo = (link: KernelLink) => travel({ operation: 'undo' }, 'Undo', options(link));
+  const sidebar = new Sidebar(links, commands, {
+    traveled: (link, reply) => arrived(reply as unknown as Travel, '', options(link), new Notice()),
+    tryOut: link => tryOut(link, () => undo(link)),
+    showPlots: isWanted => void loaded?.set('plots', isWanted)
+  });
   shell.add(sidebar, 'left', { rank: 350 });
   restorer?.add(sidebar, sidebar.id);
 
@@ -56,12 +64,12 @@ function activate(
   addCommands(commands, links, options, showLog);
   addCellCommands(commands, links, options);
   for (const command of Object.values(Commands)) {
-    palette?.addItem({ command, category: 'Kishu', args: { isPalette: true } });
+    palette?.addItem({ command, category: 'Kishu' }); // without arguments: only then it shows the keys
   }
   toolbars?.addFactory<NotebookPanel>(
     'Notebook',
     'kishu-undo',
-    panel => new UndoButton(links.of(panel), link => void travel({ operation: 'undo' }, 'Undo', options(link)))
+    panel => new UndoButton(links.of(panel), link => void undo(link))
   );
 
   if (statusBar) {
@@ -74,6 +82,13 @@ function activate(
       activeStateChanged: links.changed
     });
   }
+
+  void settings?.load(PLUGIN).then(found => {
+    loaded = found;
+    const read = () => sidebar.showPlots(found.get('plots').composite as boolean);
+    read();
+    found.changed.connect(read);
+  });
 }
 
 export default plugin;

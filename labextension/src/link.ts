@@ -81,6 +81,18 @@ export class KernelLink implements IDisposable {
     return this._operations;
   }
 
+  /** Whether the kernel is one of Python's, as far as is known. */
+  get speaksPython(): boolean {
+    return this._language === 'python';
+  }
+
+  /** Runs a line in a kernel without Kishu, in no cell. Whether it ended well. */
+  async load(line: string): Promise<boolean> {
+    const kernel = this.panel.sessionContext.session?.kernel;
+    const reply = await kernel?.requestExecute({ code: line, store_history: false }).done.catch(() => null);
+    return reply?.content.status === 'ok';
+  }
+
   /** Of the kernel; another one has another history. */
   get id(): string {
     return this._kernel?.id ?? '';
@@ -187,7 +199,9 @@ export class KernelLink implements IDisposable {
     if (this._isDisposed || kernel !== (this.panel.sessionContext.session?.kernel ?? null)) {
       return; // it was changed meanwhile
     }
+    this._language = info?.language_info.name ?? '';
     if (!kernel || !info?.supported_features?.includes(FEATURE)) {
+      this._changed.emit();
       return;
     }
     untracked();
@@ -311,6 +325,7 @@ export class KernelLink implements IDisposable {
   private _kernel: Kernel.IKernelConnection | null = null;
   private _operations: readonly string[] | null = null;
   private _place: Place | null = null;
+  private _language = '';
   private _acting = 0;
   private _forced = false;
   private _restarted = false;

@@ -5,18 +5,30 @@ import type { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 
 import { mount, type Timeline } from '../../kishu_kernel/frontend/panel/static/timeline.js';
+import { Commands } from './commands';
 import { timelineIcon } from './icons';
 import type { KernelLink, Move } from './link';
 import type { Links } from './links';
-import { travels, type Reply, type Transport } from './protocol';
+import { travels, type Checkpoint, type Reply, type Transport } from './protocol';
 
 const CHANGE_KERNEL = 'notebook:change-kernel';
+const RECORD = '%load_ext kishu_kernel';
+
+/** What the sidebar leaves to others. */
+export interface Doing {
+  /** A travel that was asked for here is over. */
+  traveled(link: KernelLink, reply: Reply): void;
+  /** Makes a slip in the notebook, and takes it back. */
+  tryOut(link: KernelLink): Promise<void>;
+  /** A person has chosen to see plots in the list, or not. */
+  showPlots(isWanted: boolean): void;
+}
 
 export class Sidebar extends Widget {
   constructor(
     private readonly links: Links,
     private readonly commands: CommandRegistry,
-    private readonly traveled: (link: KernelLink, reply: Reply) => void
+    private readonly doing: Doing
   ) {
     super();
     this.id = 'kishu-sidebar';
@@ -72,8 +84,26 @@ export class Sidebar extends Widget {
     this.node.replaceChildren(place);
     this._timeline = mount(place, this._transport(shown), {
       fill: true,
-      onTravel: reply => this.traveled(shown, reply)
+      pictures: this._plots,
+      onPictures: isWanted => this.doing.showPlots(isWanted),
+      stateEntries: checkpoint => this._stateEntries(checkpoint),
+      firstTry: ['Try it: a slip, and Undo', () => void this.doing.tryOut(shown)],
+      onTravel: reply => this.doing.traveled(shown, reply)
     });
+  }
+
+  /** Whether the list shows the plots of cells. */
+  showPlots(isWanted: boolean): void {
+    this._plots = isWanted;
+    this._timeline?.showPictures(isWanted);
+  }
+
+  private _stateEntries({ id }: Checkpoint): [string, () => void][] {
+    const args = { checkpoint: id };
+    if (!this.commands.isEnabled(Commands.goWithCode, args)) {
+      return [];
+    }
+    return [['Go here with the code', () => void this.commands.execute(Commands.goWithCode, args)]];
   }
 
   private _transport(link: KernelLink): Transport {
@@ -110,9 +140,12 @@ export class Sidebar extends Widget {
       return box;
     }
     told.textContent = 'The history is kept by the kernel Python 3 (Kishu). This notebook runs in another one.';
+    if (link.speaksPython) {
+      box.append(this._recordButton(link, told));
+    }
     if (this.commands.hasCommand(CHANGE_KERNEL)) {
       const button = document.createElement('button');
-      button.className = 'jp-mod-styled jp-mod-accept';
+      button.className = 'jp-mod-styled';
       button.textContent = 'Change kernel...';
       button.addEventListener('click', () => void this.commands.execute(CHANGE_KERNEL));
       box.append(button);
@@ -120,6 +153,26 @@ export class Sidebar extends Widget {
     return box;
   }
 
+  /** A kernel of Python records, too, from when on the extension is loaded there. No cell of the notebook says so. */
+  private _recordButton(link: KernelLink, told: HTMLElement): HTMLElement {
+    const button = document.createElement('button');
+    button.className = 'jp-mod-styled jp-mod-accept';
+    button.textContent = 'Record from here';
+    button.title = `Runs ${RECORD}: states are kept from the next cell on, and what there is now is part of the first one`;
+    button.addEventListener('click', () => {
+      button.disabled = true;
+      told.textContent = link.busy ? 'Recording begins when the running cell has ended.' : 'Recording begins ...';
+      void link.load(RECORD).then(loaded => {
+        button.disabled = loaded;
+        if (!loaded) {
+          told.textContent = 'Kishu is not installed where this kernel runs: install kishu-kernel there, or change the kernel.';
+        }
+      });
+    });
+    return button;
+  }
+
+  private _plots = false;
   private _timeline: Timeline | null = null;
   private _shown: KernelLink | null = null;
   private _id = '';

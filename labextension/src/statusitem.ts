@@ -32,7 +32,7 @@ export class StatusItem extends Widget {
     const at = head ? (head.take ? headline(head) : cellName(head)) : 'before the first cell';
     this._text.textContent = [place?.branch, link?.acting ? `${at} ...` : at].filter(Boolean).join(' · ');
     this.node.title = head
-      ? `Kishu: ${place.branch ? `on branch ${place.branch}, ` : ''}HEAD ${head.id.slice(0, 8)}: ` +
+      ? `Kishu: now at ${at}${place.branch ? `, on branch ${place.branch}` : ''} (${head.id.slice(0, 8)}): ` +
         `${head.message || firstLine(head.code)}\nClick to see the history`
       : 'Kishu: no cell has run yet';
   }

@@ -6,25 +6,18 @@ Skipped where there is no Chromium. Screenshots are kept in the directory that K
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .chromium import ARGUMENTS, BROWSERS, path_of_browser
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
     from .lab import LabPage, NotebookPage, Server
-
-_ROOT = Path(__file__).resolve().parents[2]
-_BUILT = _ROOT / "kishu_kernel" / "labextension"
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 
 OpenLab = Callable[..., "LabPage"]
 OpenNotebook = Callable[..., "NotebookPage"]
@@ -34,12 +27,12 @@ Shoot = Callable[[str], None]
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """A headless Chromium. For this package only: while playwright is at hand, an event loop runs in this thread."""
-    found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    found = path_of_browser()
     if found is None:
-        pytest.skip(f"no browser: none of {', '.join(_BROWSERS)} is installed")
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
     with playwright.sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
+        chromium = driver.chromium.launch(executable_path=found, args=list(ARGUMENTS))
         yield chromium
         chromium.close()
 
@@ -110,14 +103,14 @@ def open_notebook(server: Server, page: Page, shoot: Shoot) -> Iterator[OpenNote
 @pytest.fixture(scope="module")
 def extension(server: Server) -> Iterator[None]:
     """The extension as it is built, among what the server's user has installed."""
-    if not (_BUILT / "package.json").is_file():
+    from .lab import BUILT
+
+    if not (BUILT / "package.json").is_file():
         reason = "the JupyterLab extension is not built: scripts/labextension does it, with Node.js"
         if os.environ.get("KISHU_LABEXTENSION") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    link = server.home / "jupyter_data" / "labextensions" / "kishu-kernel"
-    link.parent.mkdir(exist_ok=True)
-    link.symlink_to(_BUILT)
+    link = server.add_extension()
     yield
     link.unlink()
 

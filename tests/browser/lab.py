@@ -24,6 +24,9 @@ from tests.kernel.driver import environment_of
 PATIENCE = 20.0
 """Seconds after which a server or a page that does not answer is taken for hung."""
 
+BUILT = Path(__file__).resolve().parents[2] / "kishu_kernel" / "labextension"
+"""The extension, where it is built."""
+
 _NUMBERED = re.compile(r"\[\d+\]:")
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -73,6 +76,13 @@ class Server:
         file = self.home / "settings" / f"{plugin}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(values))
+
+    def add_extension(self) -> Path:
+        """Adds the extension as it is built to what the server's user has installed; the link."""
+        link = self.home / "jupyter_data" / "labextensions" / "kishu-kernel"
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(BUILT)
+        return link
 
     def notebook(
         self, cells: Sequence[str | nbformat.NotebookNode] = (), name: str | None = None, kernel: str = "kishu"
@@ -201,6 +211,11 @@ class LabPage(NotebookPage):
     @property
     def sidebar(self) -> Locator:
         return self.page.locator("#kishu-sidebar")
+
+    @property
+    def here(self) -> Locator:
+        """The row of the state that the session is in."""
+        return self.sidebar.locator("[role=option].kishu-head")
 
     @property
     def ahead(self) -> Locator:

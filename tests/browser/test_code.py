@@ -88,7 +88,7 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
     go_with_code(notebook, "In [1]")
     notebook.dialog.get_by_role("button", name="Go with the code").click()
     notebook.told("Edit > Undo Cell Operation brings the newer cells back.")
-    expect(notebook.status).to_have_text("In [1]")
+    expect(notebook.status).to_have_text("main · In [1]")
     older = cells(page)
     assert [each["source"] for each in older] == [notes().source, FIRST, "y = 1", ""]
     assert older[0]["attachments"] == notes().attachments
@@ -111,20 +111,20 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
 
     notebook.cells.nth(0).locator(".cm-content").click()
     page.locator("[data-jp-item-name='kishu-after-cell']:visible").click()
-    expect(notebook.status).to_have_text("In [3]")
+    expect(notebook.status).to_have_text("main · In [3]")
     expect(notebook.ahead).to_have_count(1)
     notebook.cells.nth(0).locator(".jp-InputPrompt").click(button="right")
     shoot("code-cell-menu")
     page.locator(".lm-Menu-item", has_text="Go to before this cell").click()
-    expect(notebook.status).to_have_text("In [2]")
+    expect(notebook.status).to_have_text("main · In [2]")
     expect(notebook.ahead).to_have_count(2)
     notebook.menu("redo").click()
-    expect(notebook.status).to_have_text("In [3]")
+    expect(notebook.status).to_have_text("main · In [3]")
     assert cells(page) == newer  # these went without the code
 
     notebook.menu("undo-with-code").click()
     notebook.dialog.get_by_role("button", name="Go with the code").click()
-    expect(notebook.status).to_have_text("In [2]")
+    expect(notebook.status).to_have_text("main · In [2]")
     assert sources(page) == [notes().source, FIRST, "y = 1", ""]
     notebook.shows("x", "1")
     assert (server.files / notebook.name).read_bytes() == file  # nobody has saved

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from .lab import LabPage, Server
 
@@ -45,14 +45,14 @@ def test_menu_palette_and_keys_travel(lab: OpenLab) -> None:
         notebook.run(code)
     expect(notebook.status).to_have_text("main · In [3]")
     notebook.palette("Undo execution").click()
-    expect(notebook.status).to_have_text("In [2]")
+    expect(notebook.status).to_have_text("main · In [2]")
     notebook.menu("undo").click()
-    expect(notebook.status).to_have_text("In [1]")
+    expect(notebook.status).to_have_text("main · In [1]")
     notebook.menu("redo").click()
-    expect(notebook.status).to_have_text("In [2]")
+    expect(notebook.status).to_have_text("main · In [2]")
     # In a cell the keys are letters, beside it they are the command's.
     notebook.keys("u", "u")
-    expect(notebook.status).to_have_text("In [1]")
+    expect(notebook.status).to_have_text("main · In [1]")
     notebook.shows("x", "1")
 
 
@@ -69,11 +69,26 @@ def test_a_new_session_resumes_the_last_one(lab: OpenLab) -> None:
     notebook.shows("x", "1")
 
 
-def test_nothing_to_undo_is_one_sentence(lab: OpenLab) -> None:
+def test_nothing_to_undo_is_one_sentence_and_the_first_try_shows_what_undo_does(lab: OpenLab, shoot: Shoot) -> None:
     notebook = lab()
     expect(notebook.status).to_have_text("before the first cell")
     notebook.undo_button.click()
     notebook.told("There is nothing to undo.")
+    notebook.menu("show-log").click()
+    shoot("lab-first-use")
+    notebook.sidebar.get_by_role("button", name="Try it").click()
+    expect(notebook.cells.nth(1).locator(".jp-OutputArea-output")).to_have_text("[]")  # the slip
+    expect(notebook.cells.nth(2).locator(".jp-OutputArea-output")).to_contain_text("[3.1, 7.4, 5.2]")
+    expect(notebook.sidebar.get_by_role("option")).to_have_count(3)
+    shoot("lab-first-try")
+
+    notebook.page.locator(".lm-MenuBar-item", has_text="Help").click()
+    notebook.page.locator(".lm-Menu-item[data-command='kishu:help']").click()
+    expect(notebook.dialog.get_by_role("row", name="U U Undo execution")).to_be_visible()
+    shoot("lab-help")
+    notebook.page.keyboard.press("Escape")
+    expect(notebook.palette("Undo execution").locator(".lm-CommandPalette-itemShortcut")).to_have_text("U, U")
+    shoot("lab-palette")
 
 
 def test_sidebar_follows_and_travels(lab: OpenLab, shoot: Shoot) -> None:
@@ -84,13 +99,81 @@ def test_sidebar_follows_and_travels(lab: OpenLab, shoot: Shoot) -> None:
     expect(rows).to_have_count(1)
     notebook.run("x = 2")
     expect(rows).to_have_count(2)
-    expect(rows.filter(has_text="HEAD")).to_contain_text("x = 2")
+    expect(notebook.here).to_contain_text("x = 2")
     notebook.sidebar.get_by_title("Take back the last cell").click()
-    expect(notebook.status).to_have_text("In [1]")
+    expect(notebook.status).to_have_text("main · In [1]")
     notebook.told("In [2] is not in this state.")
     shoot("lab-sidebar")
     notebook.shows("x", "1")
     expect(rows).to_have_count(3)
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PLOT = f"import base64\nfrom IPython.display import Image\nImage(base64.b64decode('{PIXEL}'), width=9)"
+
+
+def test_a_state_by_its_menu_by_two_clicks_and_by_keys(lab: OpenLab, shoot: Shoot) -> None:
+    notebook = lab()
+    page, sidebar = notebook.page, notebook.sidebar
+    notebook.menu("show-log").click()
+    for code in ("rain = [3.1, 7.4]", PLOT, "rain = None"):
+        notebook.run(code)
+    rows = sidebar.get_by_role("option")
+    expect(rows).to_have_count(3)
+    first, plot = rows.filter(has_text="rain = [3.1"), rows.filter(has_text="import base64")
+    menu = page.get_by_role("menu", name="What can be done with")
+
+    def chosen(row: Locator, entry: str, typed: str = "") -> None:
+        row.click(button="right")
+        menu.get_by_role("menuitem", name=entry).click()
+        if typed:
+            sidebar.locator(".kishu-question input").fill(typed)
+            page.keyboard.press("Enter")
+
+    plot.hover()
+    preview = page.locator(".kishu-preview")
+    expect(preview).to_contain_text("from IPython.display import Image")
+    expect(preview.locator("img")).to_be_visible()
+    shoot("lab-hover")
+
+    first.click(button="right")
+    expect(menu).to_be_visible()
+    expect(preview).to_have_count(0)
+    shoot("lab-state-menu")
+    page.keyboard.press("Escape")
+    expect(menu).to_have_count(0)
+    chosen(first, "Tag", "baseline")
+    expect(first).to_contain_text("baseline")
+    chosen(first, "Rename tag baseline", "start")
+    expect(first).to_contain_text("start")
+    chosen(first, "Branch", "idea")
+    expect(first).to_contain_text("idea")
+    chosen(first, "Delete branch idea")
+    sidebar.get_by_role("button", name="Delete").click()
+    expect(first).not_to_contain_text("idea")
+    chosen(first, "Bring back one variable", "rain")
+    expect(notebook.here).to_contain_text("rain")
+    expect(rows).to_have_count(4)
+
+    first.dblclick()
+    expect(notebook.status).to_have_text("main · In [1]")
+    expect(sidebar).to_contain_text("Now at In [1].")
+    sidebar.get_by_role("listbox").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(notebook.status).to_have_text("main · In [3]")
+    page.keyboard.press("Shift+F10")
+    expect(menu.get_by_role("menuitem").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(sidebar.get_by_role("listbox")).to_be_focused()
+    first.click(modifiers=["Control"])
+    expect(sidebar.get_by_role("region", name="Details")).to_contain_text("From In [1] to In [3] (here)")
+
+    sidebar.get_by_role("button", name="More").click()
+    sidebar.get_by_role("menuitem", name="Show plots in the list").click()
+    expect(plot.locator("img.kishu-thumbnail")).to_be_visible()
+    shoot("lab-thumbnails")
 
 
 def test_branches_tags_and_messages(lab: OpenLab, shoot: Shoot) -> None:
@@ -151,14 +234,19 @@ def test_other_kernels_are_left_alone(lab: OpenLab, shoot: Shoot) -> None:
     expect(notebook.dialog).to_contain_text("Select Kernel")
 
 
-def test_a_plain_kernel_that_loads_the_extension_is_followed(lab: OpenLab) -> None:
+def test_a_plain_kernel_records_from_where_a_person_says(lab: OpenLab, shoot: Shoot) -> None:
     notebook = lab(kernel="python3")
-    notebook.run("%load_ext kishu_kernel")
+    notebook.run("before = 'kept with the first state'")
+    notebook.page.locator(".lm-TabBar-tab[data-id='kishu-sidebar']").click()
+    shoot("lab-record")
+    notebook.sidebar.get_by_role("button", name="Record from here").click()
+    expect(notebook.sidebar).to_contain_text("No states yet.")
     notebook.run("x = [1]")
     notebook.run("x.append(2)")
     expect(notebook.status).to_have_text("main · In [3]")
     notebook.undo_button.click()
-    notebook.shows("x", "[1]")
+    expect(notebook.status).to_have_text("main · In [2]")
+    notebook.shows("x, before", "([1], 'kept with the first state')")
 
 
 def test_cells_are_marked_and_nothing_is_written(lab: OpenLab, server: Server, shoot: Shoot) -> None:
@@ -220,7 +308,7 @@ def test_cells_with_effects_are_not_re_run_unasked(lab: OpenLab, server: Server,
 
     notebook.undo_button.click()
     notebook.dialog.get_by_role("button", name="Re-run it").click()
-    expect(notebook.status).to_have_text("In [1]")
+    expect(notebook.status).to_have_text("main · In [1]")
     assert runs.read_text() == "xx"
 
 
@@ -238,7 +326,7 @@ def test_undo_waits_for_the_running_cell(lab: OpenLab, server: Server) -> None:
     expect(notebook.menu("redo")).to_have_class(re.compile("lm-mod-disabled"))  # one after the other
     notebook.page.keyboard.press("Escape")
     (server.files / "undo-may-go").touch()
-    expect(notebook.status).to_have_text("In [1]")
+    expect(notebook.status).to_have_text("main · In [1]")
     notebook.told("Took back In [2]: now at In [1].")
     notebook.shows("x", "1")
 
@@ -292,7 +380,7 @@ def test_notebook_7(lab: OpenLab, shoot: Shoot) -> None:
     expect(rows).to_have_count(2)
     shoot("notebook-sidebar")
     notebook.sidebar.get_by_title("Bring back what undo took back").click()
-    expect(rows.filter(has_text="HEAD")).to_contain_text("x = 2")
+    expect(notebook.here).to_contain_text("x = 2")
     notebook.shows("x", "2")
 
 

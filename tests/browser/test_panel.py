@@ -45,7 +45,7 @@ class Panel:
     @property
     def here(self) -> Locator:
         """The row that a person stands on."""
-        return self.rows.filter(has_text="HEAD")
+        return self.region.locator("[role=option].kishu-head")
 
     @property
     def selected(self) -> Locator:
@@ -74,7 +74,7 @@ def test_a_column_comes_back_by_a_button(open_notebook: OpenNotebook, shoot: Sho
     notebook.page.set_viewport_size({"width": 1280, "height": 860})
 
     panel.button("Undo").click()
-    panel.told("HEAD is now In [1].")
+    panel.told("Now at In [1].")
     panel.told("In [2] is not in this state.")
     expect(panel.here).to_contain_text("In [1]")
     expect(panel.details.locator("tr", has_text="df").first).to_contain_text("3 x 2: price, amount")
@@ -97,7 +97,7 @@ def test_a_branch_is_made_left_and_taken_up_again(open_notebook: OpenNotebook, s
 
     panel.row("x = 1").click()
     panel.button("Go here").click()
-    panel.told("HEAD is now In [1].")
+    panel.told("Now at In [1].")
     notebook.run("x = 'other'")
     expect(panel.here).to_contain_text("x = 'other'")
     assert panel.row("x = 'kept'").get_attribute("aria-label").find("not in this state") > 0
@@ -106,7 +106,7 @@ def test_a_branch_is_made_left_and_taken_up_again(open_notebook: OpenNotebook, s
     panel.row("x = 'kept'").click()
     expect(panel.details.locator("tr", has_text="x").first).to_contain_text("'kept'")
     panel.button("Go here").click()
-    panel.told("HEAD is now In [2].")
+    panel.told("Now at In [2].")
     assert "'kept'" in notebook.run("x").inner_text()
 
 
@@ -140,7 +140,7 @@ def test_it_can_be_used_by_keys_alone(open_notebook: OpenNotebook) -> None:
     expect(panel.list).to_have_attribute("aria-activedescendant", panel.selected.get_attribute("id") or "")
     press("End")
     expect(panel.selected).to_contain_text("value_1 = 1")
-    press("Enter")
+    press("Space")
     expect(panel.details).to_contain_text("value_1 = 1")
     press("Escape")
     expect(panel.details).to_be_hidden()
@@ -167,7 +167,7 @@ def test_two_states_are_compared(open_notebook: OpenNotebook, shoot: Shoot) -> N
     panel.row("In [2]").click()
     panel.told("choose the second state")
     panel.row("In [1]").click()
-    expect(panel.details).to_contain_text("From In [1] to In [2] (HEAD)")
+    expect(panel.details).to_contain_text("From In [1] to In [2] (here)")
     difference = panel.details.get_by_role("article").filter(has_text="df")
     expect(difference).to_contain_text("3 x 2: price, amount")
     expect(difference).to_contain_text("3 x 1: amount")
@@ -307,7 +307,7 @@ def test_in_notebook_7(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     panel = Panel(notebook)
     expect(panel.here).to_contain_text("x = 'after'")
     panel.button("Undo").click()
-    panel.told("HEAD is now In [1].")
+    panel.told("Now at In [1].")
     expect(panel.details.locator("tr", has_text="x").first).to_contain_text("'before'")
     assert "'before'" in notebook.run("x").inner_text()
     expect(panel.here).to_contain_text("In [4]")

@@ -67,7 +67,7 @@ test('a screen reader says all that the row shows', () => {
   });
   assert.equal(
     spokenLabel(each, { isHead: true, inLineage: true, age: '2 min ago' }),
-    'In [4], x = 1, HEAD, error, created x, deleted y, branch main, tag good, before the talk, 2 min ago'
+    'In [4], x = 1, you are here, error, created x, deleted y, branch main, tag good, before the talk, 2 min ago'
   );
   assert.match(spokenLabel(each, { isHead: false, inLineage: false, age: '' }), /, not in this state, /);
   assert.doesNotMatch(spokenLabel(each, { isHead: false, inLineage: true, age: '' }), /here|not part/);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { listTarget, panelAction } from '../../kishu_kernel/frontend/panel/static/timeline/model/keys.js';
+import { listTarget, panelAction, rowAction } from '../../kishu_kernel/frontend/panel/static/timeline/model/keys.js';
 
 const inList = (key, selected, rest = {}) => listTarget({ key, ...rest }, { selected, count: 100, pageRows: 9 });
 
@@ -32,6 +32,18 @@ test('other keys are left to others', () => {
   for (const held of ['ctrlKey', 'metaKey', 'altKey']) assert.equal(inList('ArrowDown', 5, { [held]: true }), null);
   assert.equal(inList('ArrowDown', 5, { shiftKey: true }), 6);
   assert.equal(listTarget({ key: 'End' }, { selected: -1, count: 0, pageRows: 9 }), null);
+});
+
+test('keys do with the selected state what the pointer does', () => {
+  assert.equal(rowAction({ key: 'Enter' }), 'go');
+  assert.equal(rowAction({ key: ' ' }), 'show');
+  assert.equal(rowAction({ key: 'Enter', ctrlKey: true }), 'compare');
+  assert.equal(rowAction({ key: 'Enter', metaKey: true }), 'compare');
+  assert.equal(rowAction({ key: 'ContextMenu' }), 'menu');
+  assert.equal(rowAction({ key: 'F10', shiftKey: true }), 'menu');
+  for (const key of ['F10', 'a', 'toString']) assert.equal(rowAction({ key }), null);
+  assert.equal(rowAction({ key: 'Enter', altKey: true }), null);
+  assert.equal(rowAction({ key: ' ', ctrlKey: true }), null);
 });
 
 test('Escape ends one thing at a time', () => {

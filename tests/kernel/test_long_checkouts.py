@@ -76,7 +76,7 @@ def test_a_long_replay_says_how_far_it_is(kernel: Kernel) -> None:
     assert shown[0][1]["data"]["text/plain"].startswith("[kishu] re-running cell 1 of 1")
     assert [kind for kind, _ in shown[1:]] == ["update_display_data"] * (len(shown) - 1)  # no row of its own is left
     assert len({each["transient"]["display_id"] for _, each in shown}) == 1
-    assert "went to" in shown[-1][1]["data"]["text/plain"]
+    assert "now at" in shown[-1][1]["data"]["text/plain"]
     assert not any("kishu" in mimetype for mimetype in shown[-1][1]["data"])
     assert kernel.value("list(gen)") == [1, 2]
 
@@ -85,7 +85,7 @@ def test_what_is_quick_says_nothing(kernel: Kernel) -> None:
     kernel.ok("x = [1]")
     kernel.ok("x.append(2)")
     ran = kernel.ok("%kishu undo")
-    assert ["went to" in each["text/plain"] for each in ran.results] == [True]
+    assert ["now at" in each["text/plain"] for each in ran.results] == [True]
 
 
 def test_the_reply_does_not_wait_for_the_disk(kernel: Kernel) -> None:

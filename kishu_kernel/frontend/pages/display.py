@@ -84,8 +84,9 @@ def _status(reply: Reply, view: View) -> str:
 
 def _travel(reply: Reply, view: View) -> str:
     plan = reply["plan"]
-    after = f", after {cell(view.at)}," if view.at and view.at["code"] else ""
-    went = f"went to {short(reply['head'])}{after} in {lasted(reply['seconds'])}"
+    id = short(reply["head"])
+    where = f"{cell(view.at)} ({id})" if view.at and view.at["execution_count"] is not None else id
+    now = f"now at {where}, in {lasted(reply['seconds'])}"
     parts = [
         f"{len(plan['keep'])} kept as they are" if plan["keep"] else "",
         _named("brought back", [name for step in plan["load"] for name in step["names"]]),
@@ -95,7 +96,7 @@ def _travel(reply: Reply, view: View) -> str:
         _named("lost", lost_names(plan)),
     ]
     lines = [
-        f"{went if reply['applied'] else 'would go there'}: "
+        f"{now if reply['applied'] else 'would go there'}: "
         + ("; ".join(part for part in parts if part) or "nothing differs")
     ]
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]

@@ -40,9 +40,9 @@ def travel_page(reply: Reply, view: View) -> str:
     """Returns what a checkout did, or would do."""
     plan = reply["plan"]
     if reply["applied"]:
-        at = f", after {cell_of(view.at)} {code_line(view.at)}" if view.at and view.at["code"] else ""
+        at = f" {cell_of(view.at)} {code_line(view.at)}" if view.at and view.at["code"] else ""
         took = f'<span class="k-soft">in {lasted(reply["seconds"])}</span>'
-        title = f'<p class="k-line"><b>Went to</b> {id_of(reply["head"])}{at} {took}</p>'
+        title = f'<p class="k-line"><b>Now at</b>{at} {id_of(reply["head"])} {took}</p>'
     else:
         title = "<p><b>Would go there</b>: nothing has been done.</p>"
     parts = [

@@ -44,6 +44,14 @@ export interface Transport {
 export interface Options {
   /** Fill the element's height, as in a sidebar; otherwise a height of its own, which a person can change. */
   fill?: boolean;
+  /** Show the plots of cells in the list. */
+  pictures?: boolean;
+  /** Called when a person has chosen to see plots in the list, or not. */
+  onPictures?(isWanted: boolean): void;
+  /** What else can be done with a state where this timeline is: pairs of a label and a function, for its menu. */
+  stateEntries?(checkpoint: any, isHere: boolean): [string, () => void][];
+  /** What can be tried while there are no states: a label and a function. */
+  firstTry?: [string, () => void];
   /** Called after each travel that this panel asked for, with the reply (`head`, `from`, `ahead`, ...). */
   onTravel?(reply: Reply): void;
 }
@@ -52,6 +60,8 @@ export interface Timeline {
   /** Reads everything again: another kernel, or labels that changed. */
   refresh(): Promise<void>;
   focusSearch(): void;
+  /** Whether the list shows plots. */
+  showPictures(isWanted: boolean): void;
   /** Ends all listening and empties the element. */
   destroy(): void;
 }

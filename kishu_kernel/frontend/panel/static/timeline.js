@@ -21,6 +21,7 @@ export function mount(element, transport, options = {}) {
   return {
     refresh: () => panel.refresh(true),
     focusSearch: () => panel.focusSearch(),
+    showPictures: (isWanted) => panel.showPictures(isWanted),
     destroy: () => panel.destroy(),
   };
 }

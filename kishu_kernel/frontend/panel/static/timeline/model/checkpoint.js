@@ -63,7 +63,7 @@ export const unstoredNames = (checkpoint) =>
 /** The checkpoint as a screen reader says it. */
 export function spokenLabel(checkpoint, { isHead, inLineage, age }) {
   const said = [cellLabel(checkpoint), headline(checkpoint)];
-  if (isHead) said.push('HEAD');
+  if (isHead) said.push('you are here');
   else if (!inLineage) said.push('not in this state');
   if (checkpoint.status !== 'ok') said.push(checkpoint.status);
   const changes = changesOf(checkpoint);

@@ -17,6 +17,15 @@ export function listTarget({ key, ctrlKey, metaKey, altKey }, { selected, count,
   return targets.has(key) ? Math.min(count - 1, Math.max(0, targets.get(key))) : null;
 }
 
+/** What a key does with the state that is selected: "go", "show", "compare", "menu"; null for other keys. */
+export function rowAction({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  if (altKey) return null;
+  if (ctrlKey || metaKey) return key === 'Enter' ? 'compare' : null;
+  if (key === 'ContextMenu' || (key === 'F10' && shiftKey)) return 'menu';
+  if (shiftKey) return null;
+  return new Map([['Enter', 'go'], [' ', 'show']]).get(key) ?? null;
+}
+
 /**
  * What the panel does on a key that no part of it took; null for nothing. Escape ends one thing at a time: a comparison,
  * then the details, then a search.

@@ -9,6 +9,7 @@ import { placeLabel } from '../model/checkpoint.js';
 import { asSentence, countOf, joinNames } from '../model/format.js';
 import { boundsOf, goWithout, needsConsent, outcome, withoutReruns } from '../model/plan.js';
 import { drawConsequences } from './consent.js';
+import { h } from './elements.js';
 
 const SHOW_AFTER = 400; // milliseconds: a word appears only where it takes a while
 const SAY_AFTER = 3000;
@@ -96,15 +97,31 @@ export class Actions {
     }
   }
 
+  async renameLabel(kind, name) {
+    const rename = await this.notices.askName(`Another name for the ${kind} ${name}`, `Name of the ${kind}`, name);
+    if (!rename || rename === name) return;
+    const reply = await this.change(`Renaming the ${kind}`, { operation: kind, name, rename });
+    if (reply) this.notices.tell('done', `The ${kind} ${name} is now called ${rename}.`);
+  }
+
+  async deleteLabel(kind, name) {
+    const told = h('p', {}, kind === 'branch'
+      ? 'Its states stay in the list. Values that nothing else needs are dropped when space is wanted: those cells are then re-run.'
+      : 'The state stays.');
+    if (!(await this.notices.ask(`Delete the ${kind} ${name}?`, told, [['Delete', () => true]]))) return;
+    const reply = await this.change(`Deleting the ${kind}`, { operation: kind, name, delete: true });
+    if (reply) this.notices.tell('done', `The ${kind} ${name} is deleted.`);
+  }
+
   async commit() {
-    const message = await this.notices.askName('A message for HEAD', 'Message');
+    const message = await this.notices.askName('A message for this state', 'Message');
     if (!message) return;
     const reply = await this.change('Storing the message', { operation: 'commit', message });
-    if (reply) this.notices.tell('done', `HEAD now has the message “${message}”.`);
+    if (reply) this.notices.tell('done', `This state now has the message “${message}”.`);
   }
 
   async save() {
-    const title = 'Save the cells on the path to HEAD as a notebook';
+    const title = 'Save the cells that lead here as a notebook';
     const path = await this.notices.askName(title, 'File, relative to the directory of the kernel', 'history.ipynb');
     if (!path) return;
     const reply = await this.during('Saving', () => this.panel.ask({ operation: 'export', path }));
@@ -151,10 +168,10 @@ export class Actions {
       lines.push(`${joinNames(ahead.map(placeLabel))} ${ahead.length === 1 ? 'is' : 'are'} not in this state.`);
     }
     const back = reply.from && reply.from !== reply.head && history.get(reply.from);
-    const title = head ? `HEAD is now ${placeLabel(head)}.` : 'HEAD is now before the first cell.';
+    const title = head ? `Now at ${placeLabel(head)}.` : 'Now before the first cell.';
     this.notices.tell('done', title, [...lines, ...warnings], back ? [['Go back', () => this.goTo(back)]] : []);
     this.arrivedAt = reply.head;
-    if (head) this.panel.showHead(head.id);
+    if (head) this.panel.choosing.showHead(head.id);
     this.panel.options.onTravel?.(reply);
   }
 }

@@ -12,7 +12,7 @@ export class Details {
     this.shown = null; // an id, or "a..b"
     this.given = null; // the reply to a `show` that came unasked
     this.element = h('section.details', { 'aria-label': 'Details', hidden: true, tabindex: '-1', onkeydown: (event) => {
-      if (event.key === 'Escape') (event.stopPropagation(), panel.closeDetails());
+      if (event.key === 'Escape') (event.stopPropagation(), panel.choosing.closeDetails());
     } });
   }
 
@@ -66,7 +66,7 @@ export class Details {
     const { history } = panel;
     return drawHeading(checkpoint, { isHead: checkpoint.id === history.head, branch: history.branch }, {
       goTo: () => panel.actions.goTo(checkpoint),
-      compareWithHead: () => panel.compare(checkpoint.id, history.head),
+      compare: () => panel.choosing.compareWith(checkpoint.id),
       makeBranch: () => panel.actions.nameState('branch', checkpoint),
       makeTag: () => panel.actions.nameState('tag', checkpoint),
     });
@@ -74,8 +74,8 @@ export class Details {
 
   comparisonHeading(before, after) {
     const { history } = this.panel;
-    const title = (id) => [placeLabel(history.get(id)), id === history.head ? ' (HEAD)' : ''];
-    const swap = button('Swap', () => this.panel.compare(after, before), { image: 'swap' });
+    const title = (id) => [placeLabel(history.get(id)), id === history.head ? ' (here)' : ''];
+    const swap = button('Swap', () => this.panel.choosing.compare(after, before), { image: 'swap' });
     return h('header', {}, h('h3', {}, 'From ', title(before), ' to ', title(after)), h('div.actions', {}, swap));
   }
 
@@ -85,7 +85,7 @@ export class Details {
     const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
     this.shown = key;
     this.element.hidden = false;
-    const close = button('Close details', () => this.panel.closeDetails(), { image: 'close', iconOnly: true });
+    const close = button('Close details', () => this.panel.choosing.closeDetails(), { image: 'close', iconOnly: true });
     this.element.replaceChildren(close, ...content);
     this.element.scrollTop = scrollTop;
     if (focused === null) return;

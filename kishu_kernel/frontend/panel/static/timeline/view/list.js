@@ -1,6 +1,6 @@
 /** The list of states, newest first. However long it is, only the rows that are seen are drawn. */
 
-import { listTarget } from '../model/keys.js';
+import { listTarget, rowAction } from '../model/keys.js';
 import { rowKey, rowState } from '../model/rows.js';
 import { anchorAt, ROW_HEIGHT, rowsNeeded, rowsPerPage, scrollToAnchor, scrollToReveal, visibleRange } from '../model/viewport.js';
 import { h } from './elements.js';
@@ -8,16 +8,24 @@ import { fitChips } from './fitting.js';
 import { Graph } from './graph.js';
 import { drawRow } from './row.js';
 
+/** The id of the row where something happened. */
+const idAt = (event) => event.target.closest('.kishu-row')?.dataset.id;
+
 export class StateList {
   /**
    * Args:
    *   history, selection: what is shown.
-   *   on: {click(id), move(id), open(id), missing(count), last()}: a row was clicked, a key moved the selection, Enter
-   *     was pressed on a row, so many rows are needed to fill what is seen, the last of all states is wanted.
+   *   on: {click(id, isSecond), move(id), go(id), show(id), compare(id), menu(id, x, y), over(row, checkpoint), out(),
+   *     missing(count), last()}: a row was clicked, a key moved the selection, a state is to be gone to, shown, compared, its
+   *     menu is to be opened there, the pointer rests on a row or on none, so many rows are needed to fill what is seen,
+   *     the last of all states is wanted.
+   *   pictures: plots, shown in the rows while `showsPictures`.
    */
-  constructor(history, selection, on) {
+  constructor(history, selection, pictures, on) {
     this.history = history;
     this.selection = selection;
+    this.pictures = pictures;
+    this.showsPictures = false;
     this.on = on;
     this.items = []; // what `search` found
     this.isComplete = true; // nothing is left out, so that lines can be drawn
@@ -30,11 +38,27 @@ export class StateList {
       role: 'listbox',
       tabindex: '0',
       'aria-label': 'States of the notebook, newest first',
-      onscroll: () => this.drawSoon(),
+      onscroll: () => (this.drawSoon(), on.out()),
       onclick: (event) => {
-        const id = event.target.closest('.kishu-row')?.dataset.id;
-        if (id) on.click(id);
+        const id = idAt(event);
+        if (id) (event.ctrlKey || event.metaKey ? on.compare : on.click)(id);
       },
+      ondblclick: (event) => {
+        const id = idAt(event);
+        if (id) on.go(id);
+      },
+      oncontextmenu: (event) => {
+        const id = idAt(event);
+        if (!id) return;
+        on.menu(id, event.clientX, event.clientY);
+        event.preventDefault();
+        event.stopPropagation();
+      },
+      onpointerover: (event) => {
+        const row = event.pointerType === 'mouse' && event.target.closest('.kishu-row');
+        if (row) on.over(row, history.get(row.dataset.id));
+      },
+      onpointerleave: () => on.out(),
       onkeydown: (event) => this.key(event),
     }, this.space);
   }
@@ -79,6 +103,7 @@ export class StateList {
     const range = visibleRange(scrollTop, clientHeight, this.items.length);
     const needed = Math.min(rowsNeeded(scrollTop, clientHeight), this.history.total);
     if (this.isComplete && needed > this.items.length && this.items.length) this.on.missing(needed);
+    if (this.showsPictures) this.pictures.want(this.items.slice(range.first, range.last + 1).map(({ row }) => row.checkpoint.id));
     const drawn = new Map();
     for (let index = range.first; index <= range.last; index++) {
       drawn.set(this.items[index].row.checkpoint.id, this.drawAt(index));
@@ -105,10 +130,11 @@ export class StateList {
     const item = this.items[index];
     const { checkpoint } = item.row;
     const state = rowState(this.items, index, this);
-    const key = rowKey(item, state);
+    const picture = this.showsPictures ? this.pictures.get(checkpoint.id) : null;
+    const key = rowKey(item, { ...state, hasPicture: Boolean(picture) });
     let row = this.drawn.get(checkpoint.id);
     if (row?.checkpoint !== checkpoint || row.key !== key) {
-      const element = drawRow(item, state, this.domId(checkpoint.id));
+      const element = drawRow(item, state, this.domId(checkpoint.id), picture);
       if (row) row.element.replaceWith(element);
       else this.space.append(element);
       row = { checkpoint, key, element };
@@ -121,7 +147,15 @@ export class StateList {
     return `${this.prefix}-${id}`;
   }
 
+  /** The menu of a row, where the row is. */
+  openMenuOf(id) {
+    this.reveal(id);
+    const { left, bottom } = this.drawn.get(id).element.getBoundingClientRect();
+    this.on.menu(id, left + 60, bottom - 4);
+  }
+
   key(event) {
+    this.on.out();
     const { selected } = this.selection;
     const target = listTarget(event, {
       selected: this.positions.get(selected) ?? -1,
@@ -133,8 +167,13 @@ export class StateList {
       const { id } = this.items[target].row.checkpoint;
       this.on.move(id);
       this.reveal(id);
-    } else if (event.key === 'Enter' && selected && this.items.length) this.on.open(selected);
-    else return;
+    } else if (!this.has(selected)) return;
+    else {
+      const action = rowAction(event);
+      if (action === null) return;
+      if (action === 'menu') this.openMenuOf(selected);
+      else this.on[action](selected);
+    }
     event.preventDefault();
     event.stopPropagation();
   }

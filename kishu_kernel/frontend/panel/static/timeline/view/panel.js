@@ -9,15 +9,17 @@ import { Refresher } from '../model/refresh.js';
 import { search } from '../model/search.js';
 import { Selection } from '../model/selection.js';
 import { Actions } from './actions.js';
+import { Choosing } from './choosing.js';
 import { Details } from './details.js';
 import { button, h, icon } from './elements.js';
+import { Hover } from './hover.js';
 import { StateList } from './list.js';
 import { Menu } from './menu.js';
 import { Notices } from './notices.js';
+import { Pictures } from './pictures.js';
 import { Taking } from './taking.js';
 
 const WIDE = 640; // pixels from which on there is room for the details beside the list
-const DETAILS_AFTER = 120; // milliseconds, so that a key that is held down asks the kernel once
 const AGES_EVERY = 30000;
 
 export class Panel {
@@ -36,18 +38,30 @@ export class Panel {
     this.history = new History((content) => this.request(content));
     this.selection = new Selection();
     this.refresher = new Refresher((everything, news) => this.read(everything, news));
+    this.choosing = new Choosing(this, this.selection);
     this.notices = new Notices();
     this.actions = new Actions(this);
     this.taking = new Taking(this);
-    this.list = new StateList(this.history, this.selection, {
-      click: (id) => this.choose(id),
-      move: (id) => this.moveTo(id),
-      open: (id) => this.open(id),
+    this.taking = new Taking(this);
+    this.pictures = new Pictures(
+      async (id) => (await this.request({ operation: 'show', target: id })).outputs,
+      () => this.list.drawSoon());
+    this.list = new StateList(this.history, this.selection, this.pictures, {
+      click: (id) => this.choosing.choose(id),
+      move: (id) => this.choosing.moveTo(id),
+      go: (id) => this.choosing.go(id),
+      show: (id) => this.choosing.showDetails(id),
+      compare: (id) => this.choosing.compareWith(id),
+      menu: (id, x, y) => this.choosing.openMenu(id, x, y),
+      over: (row, checkpoint) => this.hover.over(row, checkpoint),
+      out: () => this.hover.out(),
       missing: (count) => this.readOlder(count),
       last: () => this.goToLast(),
     });
     this.details = new Details(this);
     this.root = this.build();
+    this.hover = new Hover(this.root, this.pictures);
+    this.showPictures(Boolean(options.pictures));
   }
 
   // -- its parts on the page
@@ -59,7 +73,7 @@ export class Panel {
       image: 'undo', title: 'Take back the last cell: the variables become what they were before it',
     });
     this.redoButton = button('Redo', () => actions.redo(), { image: 'redo', title: 'Bring back what undo took back' });
-    this.compareButton = button('Compare', () => this.toggleComparing(), {
+    this.compareButton = button('Compare', () => this.choosing.toggleComparing(), {
       image: 'compare', 'aria-pressed': 'false', title: 'Compare two states',
     });
     this.menu = new Menu('More', () => this.menuEntries());
@@ -78,7 +92,7 @@ export class Panel {
   }
 
   buildField() {
-    const toList = (event) => (event.preventDefault(), this.list.element.focus(), this.pickFirst());
+    const toList = (event) => (event.preventDefault(), this.list.element.focus(), this.choosing.pickFirst());
     const toAll = (event) => (event.stopPropagation(), this.search(''), this.list.element.focus());
     return h('input.search', {
       type: 'search', placeholder: 'Search code, names, tags', 'aria-label': 'Search all states', spellcheck: 'false',
@@ -93,9 +107,10 @@ export class Panel {
   menuEntries() {
     const { actions } = this;
     return [
-      ['Give HEAD a message …', () => actions.commit()],
-      [this.onlyLineage ? 'Show all branches' : 'Show only the path to HEAD', () => this.toggleLineage()],
-      ['Save the path to HEAD as a notebook …', () => actions.save()],
+      ['Give this state a message …', () => actions.commit()],
+      [this.onlyLineage ? 'Show all lines' : 'Show only what leads here', () => this.toggleLineage()],
+      [this.list.showsPictures ? 'Show no plots in the list' : 'Show plots in the list', () => this.togglePictures()],
+      ['Save what leads here as a notebook …', () => actions.save()],
       ['Refresh', () => this.refresh(true)],
     ];
   }
@@ -127,6 +142,7 @@ export class Panel {
     this.visibility.disconnect();
     document.removeEventListener('visibilitychange', this.pageShown);
     this.transport.seen?.(false, false);
+    this.hover.out();
     this.root.remove();
   }
 
@@ -198,7 +214,7 @@ export class Panel {
     await this.readOlder(0);
     const id = this.list.items.at(-1)?.row.checkpoint.id;
     if (this.isDestroyed || !id) return;
-    this.moveTo(id);
+    this.choosing.moveTo(id);
     this.list.reveal(id);
   }
 
@@ -229,7 +245,7 @@ export class Panel {
     this.compareButton.disabled = history.rows.length < 2;
     this.position.replaceChildren(...this.describePosition(head));
     this.emptyNotice.hidden = items.length > 0;
-    this.emptyNotice.replaceChildren(...this.describeEmptiness());
+    this.emptyNotice.replaceChildren(...this.describeEmptiness().filter(Boolean));
   }
 
   /** Until a person selects, the details are those of the head, where there is room for them beside the list. */
@@ -244,9 +260,7 @@ export class Panel {
   describePosition(head) {
     const { branch, rows, total } = this.history;
     if (!rows.length) return [];
-    const parts = head
-      ? [h('span', {}, 'HEAD'), h('strong', {}, placeLabel(head))]
-      : [h('span', {}, 'HEAD is before the first cell')];
+    const parts = head ? [h('span', {}, 'Now at'), h('strong', {}, placeLabel(head))] : [h('span', {}, 'Now before the first cell')];
     if (head && branch) parts.push(h('span.label.branch.current', {}, icon('branch'), branch));
     const found = this.text || this.onlyLineage ? `${this.list.items.length} of ` : '';
     return [...parts, h('span.quiet.count', {}, found + countOf(total, 'state'))];
@@ -258,97 +272,14 @@ export class Panel {
     if (this.history.rows.length) {
       return [h('p', {}, `Nothing found for “${this.text}”.`), button('Show all', () => this.search(''))];
     }
+    const { firstTry } = this.options;
     return [
       h('p', {}, h('strong', {}, 'No states yet.')),
-      h('p', {}, 'Run a cell. After each cell the state of your variables is stored, and you can go back to any state.'),
+      h('p', {}, 'After each cell that you run, the state of your variables is kept here.'),
+      h('p', {}, 'Was a cell a mistake? Undo brings the variables back as they were before it.'),
+      h('p', {}, 'You can go to any state, and back again: no state is lost.'),
+      firstTry && button(...firstTry, { primary: true }),
     ];
-  }
-
-  // -- choosing
-
-  /** A row was clicked. */
-  choose(id) {
-    this.selection.followsHead = false;
-    if (this.selection.comparing) return this.pick(id);
-    this.select(id);
-    this.details.show(id);
-  }
-
-  /** A key moved the selection: details that are shown follow it, once it rests. */
-  moveTo(id) {
-    this.select(id);
-    if (!this.details.shown) return;
-    this.detailsTimer = setTimeout(() => this.selection.selected === id && this.details.show(id), DETAILS_AFTER);
-  }
-
-  /** Enter was pressed on a row. */
-  open(id) {
-    if (this.selection.comparing) return this.pick(id);
-    clearTimeout(this.detailsTimer);
-    this.details.show(id);
-  }
-
-  select(id) {
-    clearTimeout(this.detailsTimer);
-    this.selection.select(id);
-    this.list.draw();
-  }
-
-  /** Where the session has travelled to. */
-  showHead(id) {
-    this.selection.selected = id;
-    if (this.details.shown || this.isWide()) this.details.show(id);
-    this.list.reveal(id);
-  }
-
-  pickFirst() {
-    const [first] = this.list.items;
-    if (first && !this.list.has(this.selection.selected)) this.moveTo(first.row.checkpoint.id);
-  }
-
-  closeDetails() {
-    clearTimeout(this.detailsTimer);
-    this.details.close();
-    this.list.element.focus();
-  }
-
-  // -- comparing
-
-  toggleComparing() {
-    this.selection.toggleComparing();
-    this.showComparing();
-    if (this.selection.comparing) this.tellComparing('Choose the first of two states to compare.');
-    else this.notices.clear();
-  }
-
-  /** One of the two states that are to be compared. */
-  pick(id) {
-    clearTimeout(this.detailsTimer);
-    const pair = this.selection.pick(id);
-    if (pair) {
-      this.showComparing();
-      this.notices.clear();
-      this.compare(...this.history.inOrder(...pair));
-    } else {
-      this.tellComparing(`Comparing ${placeLabel(this.history.get(id))}: choose the second state.`);
-      this.list.draw();
-    }
-  }
-
-  compare(before, after) {
-    this.selection.followsHead = false;
-    return this.details.compare(before, after);
-  }
-
-  showComparing() {
-    const { comparing } = this.selection;
-    this.compareButton.setAttribute('aria-pressed', String(comparing));
-    this.root.classList.toggle('kishu-comparing', comparing);
-    this.list.draw();
-  }
-
-  tellComparing(text) {
-    this.notices.tell('info', text, [], [['Cancel', () => this.toggleComparing()]]);
   }
 
   // -- searching
@@ -368,6 +299,17 @@ export class Panel {
     this.field.select();
   }
 
+  togglePictures() {
+    this.showPictures(!this.list.showsPictures);
+    this.options.onPictures?.(this.list.showsPictures);
+  }
+
+  /** Whether the rows show the plots of their cells. */
+  showPictures(isWanted) {
+    this.list.showsPictures = isWanted;
+    this.list.draw();
+  }
+
   toggleLineage() {
     this.onlyLineage = !this.onlyLineage;
     this.render();
@@ -383,8 +325,8 @@ export class Panel {
       inField: event.target.closest('input, textarea') !== null,
     });
     if (action === null) return;
-    if (action === 'endComparing') this.toggleComparing();
-    else if (action === 'closeDetails') this.closeDetails();
+    if (action === 'endComparing') this.choosing.toggleComparing();
+    else if (action === 'closeDetails') this.choosing.closeDetails();
     else if (action === 'clearSearch') this.search('');
     else (event.preventDefault(), this.focusSearch());
     event.stopPropagation();

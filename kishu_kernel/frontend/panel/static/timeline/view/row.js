@@ -6,8 +6,8 @@ import { changeChips, labels } from './badges.js';
 import { h } from './elements.js';
 import { marked } from './text.js';
 
-/** The element. `state` is what `rowState` says; `domId` is unique on the page. */
-export function drawRow(item, state, domId) {
+/** The element. `state` is what `rowState` says; `domId` is unique on the page; `picture` is the source of an image, if any. */
+export function drawRow(item, state, domId, picture = null) {
   const { checkpoint } = item.row;
   const classes = [
     'row',
@@ -15,6 +15,7 @@ export function drawRow(item, state, domId) {
     !state.inLineage && 'aside',
     state.isSelected && 'selected',
     state.isFirstOfTwo && 'first',
+    picture && 'pictured',
   ].filter(Boolean);
   return h(
     `div.${classes.join('.')}`,
@@ -29,7 +30,8 @@ export function drawRow(item, state, domId) {
       style: `padding-left:${state.indent}px`,
     },
     upperLine(checkpoint, item.text, state),
-    lowerLine(checkpoint, item, state));
+    lowerLine(checkpoint, item, state),
+    picture && h('img.thumbnail', { src: picture, alt: '' }));
 }
 
 /** Which cell it was, what it began with, and when it ran. */
@@ -44,7 +46,7 @@ function upperLine(checkpoint, text, { age }) {
 function lowerLine(checkpoint, { text, hint }, { isHead, branch, beginsSession }) {
   const { status, error, message, payload_bytes: bytes, duration } = checkpoint;
   return h('div.line', {},
-    isHead && h('span.here', {}, 'HEAD'),
+    isHead && h('span.here', { title: 'the state that you are in' }, 'here'),
     labels(checkpoint, branch),
     status !== 'ok' && h(`span.chip.${status}`, {}, status === 'error' ? error || 'error' : status),
     hint ? h('span.hint', {}, marked(hint, text)) : changeChips(checkpoint, text),

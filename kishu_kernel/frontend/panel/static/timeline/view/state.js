@@ -7,7 +7,7 @@ import { button, h } from './elements.js';
 import { drawOutput } from './outputs.js';
 import { highlighted, withCode } from './text.js';
 
-/** Which state it is, and what can be done with it. `on` is {goTo, compareWithHead, makeBranch, makeTag}. */
+/** Which state it is, and what can be done with it. `on` is {goTo, compare, makeBranch, makeTag}. */
 export function drawHeading(checkpoint, { isHead, branch }, on) {
   const { status, error, message, take } = checkpoint;
   return h('header', {},
@@ -17,10 +17,10 @@ export function drawHeading(checkpoint, { isHead, branch }, on) {
     message && h('p.message', {}, message),
     h('div.actions', {},
       isHead
-        ? h('span.here', {}, 'HEAD')
+        ? h('span.here', { title: 'the state that you are in' }, 'here')
         : button('Go here', on.goTo, { primary: true, title: 'Bring the variables back as they were after this cell' }),
-      !isHead && button('Compare', on.compareWithHead, { title: 'Compare with HEAD' }),
-      button('Branch', on.makeBranch, { image: 'branch', title: 'Make a branch at this state' }),
+      !isHead && button('Compare', on.compare, { title: 'Compare with the state that you are in' }),
+      button('Branch', on.makeBranch, { image: 'branch', title: 'Give the line that ends here, or begins here, a name' }),
       button('Tag', on.makeTag, { image: 'tag', title: 'Give this state a name' })));
 }
 
