@@ -44,6 +44,8 @@ export interface Travel {
   plan: Plan;
   applied: boolean;
   ahead: Ahead[];
+  /** What was done, in sentences. */
+  told: string[];
   /** The notebook's cells in the state that is gone to; null where they are not known. */
   document?: CellThen[] | null;
 }

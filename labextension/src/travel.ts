@@ -41,7 +41,7 @@ export async function travel(request: Request, name: string, options: Options): 
   await acting(options.link, name, async notice => {
     const reply = await carriedOut(request, name, options.link, notice);
     if (reply) {
-      arrived(reply, summary(request, reply, options.link), options, notice);
+      arrived(reply, summary(reply), options, notice);
     }
   });
 }
@@ -146,26 +146,10 @@ function cost(seconds: number): string {
   return `took ${time} when it first ran`;
 }
 
-/** What was done, as a sentence. */
-export function summary(request: Request, reply: Travel, link: KernelLink): string {
-  const there = link.place?.checkpoint;
-  const now = there ? `now at ${cellName(there)}` : 'now before the first cell';
+/** What was done, as the kernel says it. */
+export function summary(reply: Travel): string {
   const again = reply.plan.replay.length;
-  const rerun = again ? `, ${cells(again)} re-run` : '';
-  const last = reply.ahead.at(-1);
-  if (request.operation === 'undo') {
-    return `Took back ${last ? cellName(last) : 'the last change'}: ${now}${rerun}.`;
-  }
-  if (request.operation === 'redo') {
-    return `Brought back ${there ? cellName(there) : 'the state'}${rerun}.`;
-  }
-  if (request.operation === 'resume') {
-    return `Resumed the last session: ${now}${rerun}.`;
-  }
-  if (there && request.target === reply.head) {
-    return `Went to ${cellName(there)}${rerun}.`; // nobody reads an id
-  }
-  return `Checked out ${String(request.target)}: ${now}${rerun}.`;
+  return [...reply.told, ...(again ? [`Re-ran ${cells(again)}.`] : [])].join(' ');
 }
 
 function cells(number: number): string {

@@ -39,7 +39,7 @@ export async function travelWithCode(
     }
     const reply = await carriedOut(request, name, link, notice);
     if (reply) {
-      const done = summary(request, reply, link);
+      const done = summary(reply);
       const isPut = there !== null && put(reply, documents, options);
       arrived(reply, isPut ? `${done} ${UNDONE}` : done, options, notice);
     }

@@ -74,7 +74,7 @@ def test_a_column_comes_back_by_a_button(open_notebook: OpenNotebook, shoot: Sho
     notebook.page.set_viewport_size({"width": 1280, "height": 860})
 
     panel.button("Undo").click()
-    panel.told("Now at In [1].")
+    panel.told("Took back In [2]: now at In [1].")
     panel.told("In [2] is not in this state.")
     expect(panel.here).to_contain_text("In [1]")
     expect(panel.details.locator("tr", has_text="df").first).to_contain_text("3 x 2: price, amount")
@@ -307,7 +307,7 @@ def test_in_notebook_7(open_notebook: OpenNotebook, shoot: Shoot) -> None:
     panel = Panel(notebook)
     expect(panel.here).to_contain_text("x = 'after'")
     panel.button("Undo").click()
-    panel.told("Now at In [1].")
+    panel.told("Took back In [2]: now at In [1].")
     expect(panel.details.locator("tr", has_text="x").first).to_contain_text("'before'")
     assert "'before'" in notebook.run("x").inner_text()
     expect(panel.here).to_contain_text("In [4]")

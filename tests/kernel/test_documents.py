@@ -176,7 +176,7 @@ def test_the_code_is_shown_and_written_beside(kernel: Kernel) -> None:
     kernel.ok("y = 2\nz = 3")
     ran = kernel.ok("%kishu checkout In[1] --code --write then.ipynb")
     went, difference, wrote = (each["text/plain"] for each in ran.results)
-    assert went.startswith("now at")
+    assert went.startswith("Now at In [1]")
     assert difference.splitlines() == ["  1 cell as before", "- [ ]", "- y = 2", "- z = 3"]
     assert "then.ipynb" in wrote
     written = nbformat.read(kernel.home / "then.ipynb", as_version=4)

@@ -91,7 +91,9 @@ TRAVEL = {
     "applied": bool,
     "seconds": seconds,
     "ahead": [{"checkpoint": checkpoint_id, "execution_count": (int, NoneType), "code": str, "session": str}],
+    "told": [str],
 }
+UNDONE = {"checkpoint": checkpoint_id, "execution_count": (int, NoneType), "code": str, "changed": bool}
 VARIABLE = {
     "name": str,
     "type": str,
@@ -117,7 +119,7 @@ REPLIES: dict[str, Any] = {
         "truncated": bool,
     },
     "checkout": TRAVEL,
-    "undo": TRAVEL,
+    "undo": {**TRAVEL, "undone": [UNDONE]},
     "redo": TRAVEL,
     "resume": TRAVEL,
     "commit": {"head": checkpoint_id},
@@ -706,6 +708,32 @@ def test_undo_and_redo(kernel: Kernel) -> None:
     assert went("undo") == (other, second)
     assert went("redo") == (second, other)
     assert kernel.value("n") == "other"
+
+
+def test_an_undo_says_what_it_takes_back_also_where_that_changed_nothing(kernel: Kernel) -> None:
+    kernel.ok("x = 1")
+    kernel.ok("x = 2")
+    kernel.run("1 +")
+    kernel.ok("x + 1")
+    last = "The last change is that of In [2]"
+    would = checked(kernel.request("undo", dry_run=True))["told"]
+    assert would == ["Would take back In [4], which changed no variable.", f"{last}: 2 more undos take it back."]
+    undone = checked(kernel.request("undo"))
+    now = "now at In [3]"
+    assert undone["told"] == [f"Took back In [4], which changed no variable: {now}.", would[1]]
+    assert [(each["execution_count"], each["changed"]) for each in undone["undone"]] == [(4, False)]
+    assert kernel.done("undo")["told"][1] == f"{last}: one more undo takes it back."
+    assert kernel.value("x") == 2
+    assert kernel.done("redo", steps=2)["told"] == ["Brought back In [3] and In [4]: now at In [4]."]
+    told = kernel.done("undo", steps=3)["told"]
+    assert told == ["Took back In [4], In [3] and In [2] (In [4] and In [3] changed no variable): now at In [1]."]
+    assert kernel.value("x") == 1
+    kernel.ok("x = 5")
+    kernel.value("globals().__setitem__('x', 6)")
+    told = kernel.done("undo")["told"]
+    assert told[0].startswith("Took back In ")
+    assert kernel.done("checkout", target="In[2]")["told"] == ["Now at In [2]."]
+    assert kernel.done("undo", steps=2)["told"] == ["Took back In [2] and In [1]: now before the first cell."]
 
 
 def test_cells_that_are_left_ahead(kernel: Kernel) -> None:

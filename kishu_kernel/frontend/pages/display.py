@@ -38,6 +38,7 @@ from kishu_kernel.frontend.pages.wording import (
     short,
     states,
     taken_names,
+    told,
     untold_notes,
 )
 from kishu_kernel.frontend.printable import printable
@@ -84,9 +85,8 @@ def _status(reply: Reply, view: View) -> str:
 
 def _travel(reply: Reply, view: View) -> str:
     plan = reply["plan"]
-    id = short(reply["head"])
-    where = f"{cell(view.at)} ({id})" if view.at and view.at["execution_count"] is not None else id
-    now = f"now at {where}, in {lasted(reply['seconds'])}"
+    first, *rest = told(reply)
+    took = f" ({short(reply['head'])}, {lasted(reply['seconds'])})" if reply["applied"] else ""
     parts = [
         f"{len(plan['keep'])} kept as they are" if plan["keep"] else "",
         _named("brought back", [name for step in plan["load"] for name in step["names"]]),
@@ -95,10 +95,8 @@ def _travel(reply: Reply, view: View) -> str:
         _named("restored", plan["ambient"]),
         _named("lost", lost_names(plan)),
     ]
-    lines = [
-        f"{now if reply['applied'] else 'would go there'}: "
-        + ("; ".join(part for part in parts if part) or "nothing differs")
-    ]
+    lines = [first.rstrip(".") + took, *rest]
+    lines.append("  " + ("; ".join(part for part in parts if part) or "nothing differs"))
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
     lines += [f"  lost: {names}: {printable(reason)}" for names, reason in losses(plan)]
     lines += [f"  {printable(note)}" for note in untold_notes(reply)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kishu_kernel.frontend.pages.confirmation import made_by
-from kishu_kernel.frontend.pages.html import ago, cell_of, chip, code_line, esc, id_of, name_chips, page, table
+from kishu_kernel.frontend.pages.html import ago, chip, code_line, esc, id_of, name_chips, page, table
 from kishu_kernel.frontend.pages.wording import (
     Reply,
     View,
@@ -16,6 +16,7 @@ from kishu_kernel.frontend.pages.wording import (
     lost_names,
     not_in_state,
     states,
+    told,
     untold_notes,
 )
 from kishu_kernel.model.amounts import size
@@ -39,12 +40,14 @@ def status_page(reply: Reply, view: View) -> str:
 def travel_page(reply: Reply, view: View) -> str:
     """Returns what a checkout did, or would do."""
     plan = reply["plan"]
+    first, *rest = told(reply)
     if reply["applied"]:
-        at = f" {cell_of(view.at)} {code_line(view.at)}" if view.at and view.at["code"] else ""
-        took = f'<span class="k-soft">in {lasted(reply["seconds"])}</span>'
-        title = f'<p class="k-line"><b>Now at</b>{at} {id_of(reply["head"])} {took}</p>'
+        at = code_line(view.at) if view.at and view.at["code"] else ""
+        took = f'<span class="k-soft">{id_of(reply["head"])} in {lasted(reply["seconds"])}</span>'
+        title = f'<p class="k-line"><b>{esc(first)}</b> {at} {took}</p>'
     else:
-        title = "<p><b>Would go there</b>: nothing has been done.</p>"
+        title = f"<p><b>{esc(first)}</b> Nothing has been done.</p>"
+    title += "".join(f"<p>{esc(each)}</p>" for each in rest)
     parts = [
         ("brought back", name_chips([name for step in plan["load"] for name in step["names"]], "~")),
         ("re-run to get", name_chips([name for step in plan["replay"] for name in step["gives"]], "~")),

@@ -206,6 +206,12 @@ def untold_notes(reply: Reply) -> Sequence[str]:
     return () if reply["applied"] else reply["plan"].get("notes", ())
 
 
+def told(reply: Reply) -> list[str]:
+    """Returns what a travel did, as the kernel says it."""
+    sentences = reply.get("told") or [f"Now at {short(reply['head'])}." if reply["applied"] else "Would go there."]
+    return [printable(each) for each in sentences]
+
+
 def not_in_state(reply: Reply, most: int = 8) -> str:
     """Returns `In [7], In [9] are not in this state`: cells that were run, and are undone. Empty if there are none."""
     cells: Sequence[Reply] = reply.get("ahead") or ()

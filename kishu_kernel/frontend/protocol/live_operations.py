@@ -22,6 +22,7 @@ from kishu_kernel.frontend.protocol.inspecting import chosen, live_variables
 from kishu_kernel.frontend.protocol.reading import Reader
 from kishu_kernel.frontend.protocol.session_host import SessionHost
 from kishu_kernel.frontend.protocol.taken_words import take_content
+from kishu_kernel.frontend.protocol.travel_words import travel_words
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Checkpoint, NotebookCell, Outcome, StoreStatistics
@@ -138,19 +139,21 @@ class LiveOperations:
 
     def checkout(self, target: str, **how: Any) -> Json:
         """Goes to a state. `how` is as in `Session.checkout`, also for the next three."""
-        return self._traveled(self._session.checkout(target, **how))
+        return self._traveled("checkout", self._session.checkout(target, **how))
 
     def undo(self, steps: int, **how: Any) -> Json:
         """Takes back the last cells: goes to the parent, `steps` times."""
-        return self._traveled(self._session.undo(steps, **how))
+        return self._traveled("undo", self._session.undo(steps, **how))
 
     def redo(self, steps: int, **how: Any) -> Json:
         """Takes back the last undos: goes to the child that was last left, `steps` times."""
-        return self._traveled(self._session.redo(steps, **how))
+        return self._traveled("redo", self._session.redo(steps, **how))
 
     def resume(self, session: str | None, **how: Any) -> Json:
         """Goes to where an earlier session of this notebook ended; None: the last one."""
-        return self._traveled(self._session.resume(session, **how))
+        return self._traveled(
+            "resume", self._session.resume(session, **how), "that session" if session else "the last session"
+        )
 
     def document(self, cells: list[NotebookCell], target: str, ran: list[int] | None) -> Json:
         """Keeps the notebook's cells as they are at a checkpoint, or at those that cells with these numbers made."""
@@ -225,12 +228,13 @@ class LiveOperations:
 
     # -- parts -------------------------------------------------------------------------------------
 
-    def _traveled(self, outcome: Outcome) -> Json:
+    def _traveled(self, operation: str, outcome: Outcome, resumed: str = "") -> Json:
         if outcome.applied:
             self._host.notify_checkout()
         there = outcome.head if outcome.applied else outcome.plan.target
         document = document_content(self._timeline, there)
-        return {**outcome_content(outcome), "ahead": self._cells_not_in_state(outcome), "document": document}
+        words = travel_words(operation, self._timeline, outcome, resumed=resumed)
+        return {**outcome_content(outcome), **words, "ahead": self._cells_not_in_state(outcome), "document": document}
 
     def _cells_not_in_state(self, outcome: Outcome) -> list[Json]:
         """Returns the cells that were run and are not in the new state, oldest first.

@@ -419,7 +419,7 @@ def test_from_outside_while_the_notebook_is_open(kernel: Kernel) -> None:
     assert f"kernel    {kernel.manager.connection_file}" in ok("status", "book.ipynb")
     assert "live" in ok("stores")
     told = ok("undo", "book.ipynb")
-    assert told.startswith("now at ")
+    assert told.startswith("Took back In ")
     assert "In [2] is not in this state" in told
     assert kernel.value("x") == [1]
     assert in_json("redo", "book.ipynb")["applied"] is True

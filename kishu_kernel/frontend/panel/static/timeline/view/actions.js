@@ -168,8 +168,8 @@ export class Actions {
       lines.push(`${joinNames(ahead.map(placeLabel))} ${ahead.length === 1 ? 'is' : 'are'} not in this state.`);
     }
     const back = reply.from && reply.from !== reply.head && history.get(reply.from);
-    const title = head ? `Now at ${placeLabel(head)}.` : 'Now before the first cell.';
-    this.notices.tell('done', title, [...lines, ...warnings], back ? [['Go back', () => this.goTo(back)]] : []);
+    const [title, ...more] = reply.told;
+    this.notices.tell('done', title, [...more, ...lines, ...warnings], back ? [['Go back', () => this.goTo(back)]] : []);
     this.arrivedAt = reply.head;
     if (head) this.panel.choosing.showHead(head.id);
     this.panel.options.onTravel?.(reply);
