@@ -192,7 +192,7 @@ def test_the_documents_are_compared_where_there_are_some(kernel: Kernel) -> None
     kernel.ok("y = 2")
     keep(kernel, "x = 1", "# done", "y = 2")
     ran = kernel.ok("%kishu checkout In[1] --dry-run --code --write then")
-    assert ran.results[0]["text/plain"].startswith("would go there")
+    assert ran.results[0]["text/plain"].startswith("Would go to In [1].")
     assert ran.results[1]["text/plain"].splitlines()[1:] == ["~ [ ]", "- # done", "+ # to do", "- [ ]", "- y = 2"]
     written = nbformat.read(kernel.home / "then.ipynb", as_version=4)
     nbformat.validate(written)

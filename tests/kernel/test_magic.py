@@ -253,7 +253,7 @@ def test_undo_and_redo(past: Kernel) -> None:
 def test_checkout(past: Kernel) -> None:
     third, _, first = ids(past)
     would = text(past, "checkout In[1] --dry-run")
-    assert "would go" in would
+    assert "Would go to In [1]." in would
     assert past.done("status")["head"] == third
     assert first[:8] in text(past, f"checkout {first[:6]}")
     assert past.value("frame, 'total' in globals()") == ({"price": [3, 1], "town": ["A", "B"]}, False)

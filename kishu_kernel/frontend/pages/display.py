@@ -95,7 +95,7 @@ def _travel(reply: Reply, view: View) -> str:
         _named("restored", plan["ambient"]),
         _named("lost", lost_names(plan)),
     ]
-    lines = [first.rstrip(".") + took, *rest]
+    lines = [first.rstrip(".") + took if took else first, *rest]
     lines.append("  " + ("; ".join(part for part in parts if part) or "nothing differs"))
     lines += [_rerun(step, reply["applied"]) for step in plan["replay"]]
     lines += [f"  lost: {names}: {printable(reason)}" for names, reason in losses(plan)]

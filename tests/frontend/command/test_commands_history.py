@@ -424,7 +424,7 @@ def test_from_outside_while_the_notebook_is_open(kernel: Kernel) -> None:
     assert kernel.value("x") == [1]
     assert in_json("redo", "book.ipynb")["applied"] is True
     assert kernel.value("x") == [1, 2]
-    assert ok("checkout", "book.ipynb", "In[1]", "--dry-run").startswith("would go there")
+    assert ok("checkout", "book.ipynb", "In[1]", "--dry-run").startswith("Would go to In [1].")
     assert kernel.value("x") == [1, 2]
     assert ok("run", "book.ipynb", "x.append(3)") == ""
     assert kernel.value("x") == [1, 2, 3]
