@@ -29,6 +29,7 @@ from kishu_kernel.detect.walk.state import Shared
 from kishu_kernel.detect.walk.twins import chosen, owner_in
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import derives
+from kishu_kernel.objects.moment import Moment
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.memory import overlaps
 
@@ -55,7 +56,13 @@ class Fingerprinter:
     ) -> None:
         cache = SequenceCache(sequences)
         self._shared = Shared(
-            table, sequence_cache=cache, should_stop=should_stop, census=census, bound=bound, uncounted=uncounted
+            table,
+            sequence_cache=cache,
+            should_stop=should_stop,
+            census=census,
+            bound=bound,
+            uncounted=uncounted,
+            moment=table.moment or Moment(),
         )
         self._without_bound: Shared | None = None
         self._taken: dict[int, tuple[Any, Fingerprint]] = {}

@@ -12,7 +12,7 @@ typedef struct {
     Memo *memo;
     Stack *stack;
     PyObject *shared, *handlers, *hubs, *attributes, *unread, *static_ids, *class_bytes, *should_stop, *census, *reducer,
-        *namespace, *natively, *references, *kept, *ranges, *private, *by_place;
+        *namespace, *natively, *references, *kept, *ranges, *private, *by_place, *shared_references;
     PyObject *simple, *simple_value, *told, *told_value, *by_state, *by_library, *array; /* borrowed from `natively` */
     Memo *statics;                   /* `static_ids`, as they were when there were `statics->count` */
     Py_ssize_t static_size, static_asked; /* when that was looked at last, and how often since */

@@ -172,6 +172,12 @@ met_before(Loop *loop, PyObject *obj)
 
 /* -- one object ---------------------------------------------------------------------------------------- */
 
+static int
+put_bytes(Loop *loop, PyObject *bytes)
+{
+    return buffer_put(&loop->parts->buffer, PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes));
+}
+
 /* A class that goes by its name adds the same bytes each time. */
 static int
 note_class_bytes(Loop *loop, PyObject *cls)
@@ -188,16 +194,38 @@ note_class_bytes(Loop *loop, PyObject *cls)
     return PyErr_Occurred() ? -1 : 0;
 }
 
+/* What stands for a function, or for a class that runs nobody's code when it is looked up, if another visit of this judgement
+ * has found that it goes by reference: borrowed; NULL: not known, or an error.
+ */
+static PyObject *
+known_reference(Loop *loop, PyObject *obj)
+{
+    PyObject *found = PyDict_GetItemWithError(loop->references, obj);
+    if (found == NULL && !PyErr_Occurred()) {
+        found = PyDict_GetItemWithError(loop->shared_references, obj);
+        if (found != NULL && PyDict_SetItem(loop->references, obj, found) < 0) {
+            return NULL;
+        }
+    }
+    return found != NULL && PyBytes_CheckExact(found) ? found : NULL;
+}
+
 static int
 visit_other(Loop *loop, PyObject *obj)
 {
+    if (PyFunction_Check(obj)) {
+        PyObject *reference = known_reference(loop, obj);
+        if (reference != NULL || PyErr_Occurred()) {
+            return reference == NULL ? -1 : put_bytes(loop, reference);
+        }
+    }
     int is_class = PyType_Check(obj);
     Kind *kind = kinds_get(&loop->kinds, is_class ? (PyTypeObject *)obj : Py_TYPE(obj));
     if (kind == NULL) {
         return -1;
     }
     if (is_class && kind->reference != NULL) {
-        return buffer_put(&loop->parts->buffer, PyBytes_AS_STRING(kind->reference), (size_t)PyBytes_GET_SIZE(kind->reference));
+        return put_bytes(loop, kind->reference);
     }
     if (is_class && (kind = kinds_get(&loop->kinds, Py_TYPE(obj))) == NULL) {
         return -1;
@@ -337,6 +365,7 @@ begin(Loop *loop, PyObject *walk)
         take(walk, "reducer", NULL, &loop->reducer) < 0 || take(loop->reducer, "private", &PyDict_Type, &loop->private) < 0 ||
         take(loop->reducer, "by_place", &PyDict_Type, &loop->by_place) < 0 ||
         take(loop->reducer, "namespace", NULL, &loop->namespace) < 0 || take(loop->shared, "census", NULL, &loop->census) < 0 ||
+        take(loop->shared, "references", &PyDict_Type, &loop->shared_references) < 0 ||
         take(loop->shared, "should_stop", NULL, &loop->should_stop) < 0) {
         return -1;
     }
@@ -355,7 +384,7 @@ end(Loop *loop)
         loop->handlers,          loop->hubs,             loop->attributes,        loop->unread,              loop->static_ids,
         loop->class_bytes,       loop->should_stop,      loop->census,            loop->reducer,             loop->namespace,
         loop->natively,          loop->hub_links,        loop->references,        loop->kept,                loop->private,
-        loop->by_place,          loop->ranges,
+        loop->by_place,          loop->ranges,           loop->shared_references,
     };
     for (size_t place = 0; place < sizeof(held) / sizeof(*held); place++) {
         Py_XDECREF(held[place]);

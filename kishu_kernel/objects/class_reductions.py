@@ -7,7 +7,7 @@ Neighbours: `reducers`, which asks; `rebuild.code`, the other way.
 from __future__ import annotations
 
 import types
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import cloudpickle.cloudpickle as _cloud
@@ -45,7 +45,8 @@ def reduction_of_class(cls: type, pickler: Any, memos: Collection[str]) -> Reduc
         arguments = (*arguments[:3], {**arguments[3], **_needed_at_once(cls)}, *arguments[4:])
     attributes, slots = reduction[2]
     # cloudpickle leaves out what is the same object in a base: but it would then follow the base.
-    own = {name: value for name, value in contents_of(cls).items() if _is_in_base(cls, name, value)}
+    bases = [contents_of(base) for base in mro_of(cls)[1:]]
+    own = {name: value for name, value in contents_of(cls).items() if _is_in_one(bases, name, value)}
     state = {**own, **attributes}
     state.pop("__slotnames__", None)  # what `copyreg` notes when an instance is taken apart
     state.update((name, {}) for name in memos if type(state.get(name)) is dict)
@@ -101,8 +102,11 @@ def _reduction_of_enum(cls: Any, arguments: tuple[Any, ...], state: dict[str, An
     )
 
 
-def _is_in_base(cls: type, name: str, value: Any) -> bool:
-    return name != "__module__" and any(contents_of(base).get(name, EMPTY_CELL) is value for base in mro_of(cls)[1:])
+def _is_in_one(bases: Iterable[Mapping[str, Any]], name: str, value: Any) -> bool:
+    for contents in bases:
+        if contents.get(name, EMPTY_CELL) is value:
+            return name != "__module__"
+    return False
 
 
 def _own_attributes(member: Any) -> dict[str, Any]:

@@ -118,10 +118,16 @@ def is_plain_class(kind: type) -> bool:
     return all(contents_of(base).keys().isdisjoint(_TO_BE_KNOWN) for base in bases)
 
 
+def has_pythons_metaclass(kind: type) -> bool:
+    """Its metaclass is one of Python's own, so that it can be looked up without running anybody's code."""
+    metaclass = type(kind)
+    return metaclass is type or metaclass is abc.ABCMeta or metaclass is enum.EnumMeta
+
+
 def has_active_metaclass(kind: type) -> bool:
     """To look it up, or to ask it for anything, runs code of the notebook: of its metaclass."""
     metaclass: Any = type(kind)
-    if metaclass is type:
+    if has_pythons_metaclass(kind):
         return False
     if type(metaclass) is not type and has_active_metaclass(metaclass):
         return True

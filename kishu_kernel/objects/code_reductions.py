@@ -4,10 +4,51 @@ from __future__ import annotations
 
 import sys
 import types
+from collections.abc import Callable
 from typing import Any
 
 from kishu_kernel.objects.library import Reduction
-from kishu_kernel.objects.rebuild.code import EMPTY_CELL, make_code
+from kishu_kernel.objects.rebuild.code import (
+    EMPTY_CELL,
+    make_code,
+    make_function,
+    make_module_function,
+    set_cell,
+    set_function_state,
+)
+
+
+def reduction_of_function(function: types.FunctionType, shells: set[int]) -> Reduction:
+    """Of the notebook: it comes back bound to the live namespace.
+
+    Args:
+        shells: gets the ids of its cells. One may hold the function itself: it is saved empty, to be filled then.
+    """
+    return _reduction(function, shells, make_function)
+
+
+def reduction_of_dynamic(function: types.FunctionType, shells: set[int]) -> Reduction | None:
+    """Of one that was made inside a library; None where its globals are no module's."""
+    name = function.__globals__.get("__name__")
+    if not is_module_dict(name, function.__globals__):
+        return None
+    return _reduction(function, shells, make_module_function, str(name))
+
+
+def _reduction(
+    function: types.FunctionType, shells: set[int], make: Callable[..., types.FunctionType], *home: str
+) -> Reduction:
+    cells = function.__closure__ or ()
+    shells.update(map(id, cells))
+    arguments = (*home, function.__code__, function.__name__, cells)
+    return make, arguments, state_of_function(function), None, None, set_function_state
+
+
+def reduction_of_cell(cell: types.CellType, shells: set[int]) -> Reduction:
+    """A cell of a closure; an empty one where the function that it is of fills it."""
+    if id(cell) in shells:
+        return types.CellType, ()
+    return types.CellType, (), cell_content(cell), None, None, set_cell
 
 
 def state_of_function(function: types.FunctionType) -> dict[str, Any]:

@@ -36,25 +36,33 @@ import cloudpickle
 import cloudpickle.cloudpickle as _cloud
 
 from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, makes_anew, place_of, with_shared_attributes
-from kishu_kernel.objects.class_reductions import SKELETONS, reduction_of_class, reduction_of_method
+from kishu_kernel.objects.class_reductions import SKELETONS, goes_by_name, reduction_of_class, reduction_of_method
 from kishu_kernel.objects.class_shape import reduction_by_class_shape, refusal_of_proxy, refusal_of_swig
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import (
+    PICKLING_WAYS,
     derives,
     has_active_metaclass,
+    has_pythons_metaclass,
     is_users_own,
     module_contents,
     module_name,
     qualified_name,
     seen_attributes,
 )
-from kishu_kernel.objects.code_reductions import cell_content, is_module_dict, reduction_of_code, state_of_function
+from kishu_kernel.objects.code_reductions import (
+    reduction_of_cell,
+    reduction_of_code,
+    reduction_of_dynamic,
+    reduction_of_function,
+)
 from kishu_kernel.objects.dict_views import reduction_of_proxy, reduction_of_view
 from kishu_kernel.objects.function_caches import reduction_of_cached
-from kishu_kernel.objects.hidden_links import HiddenLinks, StateOf, hidden_among, hidden_attributes, state_of_type
+from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_among, hidden_attributes, state_of_type
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
+from kishu_kernel.objects.moment import Moment
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
 from kishu_kernel.objects.questions import (
@@ -68,14 +76,7 @@ from kishu_kernel.objects.questions import (
     refusal_of,
     visible_reduction,
 )
-from kishu_kernel.objects.rebuild.code import (
-    make_function,
-    make_module_function,
-    module_attribute,
-    module_original,
-    set_cell,
-    set_function_state,
-)
+from kishu_kernel.objects.rebuild.code import module_attribute, module_original
 from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
@@ -96,6 +97,8 @@ class ReductionTable:
 
     Attributes:
         class_tokens: under which tokens classes of the notebook are stored apart.
+        moment: the one that lasts now; None: nobody says that no code of the user's runs.
+        lasting: who walks instances of types that no code can change.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -107,13 +110,14 @@ class ReductionTable:
         self._told_by_state: weakref.WeakSet[type] = weakref.WeakSet()
         self.refusals = Refusals()
         self.class_tokens = ClassTokens()
+        self.moment: Moment | None = None
+        self.lasting: dict[type, Any] = {}
 
     def entry(self, kind: type) -> Entry | None:
         """Our own reduction for this type, or None."""
         if self._generation != registry.generation:  # another library is known
-            self._entries.clear()
-            self._hiding.clear()
-            self._told_by_state.clear()
+            for each in (self._entries, self._hiding, self._told_by_state, self.lasting):
+                each.clear()
             self._generation = registry.generation
         try:
             return self._entries[kind]
@@ -138,6 +142,7 @@ class ReductionTable:
         self._refused.add(kind)
         self._entries.pop(kind, None)
         self._told_by_state.discard(kind)
+        self.lasting.pop(kind, None)
 
     def _find(self, kind: type) -> Entry | None:
         if kind in self._refused:
@@ -185,6 +190,7 @@ class Reducer:
     Args:
         before: went the same way: what is made on the way is to be the same objects again.
         hidden_links: of this payload, as far as they are known.
+        moment: the one in which this is; None: the table's, or a new one.
 
     Attributes:
         namespace: the live namespace of the notebook.
@@ -193,16 +199,17 @@ class Reducer:
     """
 
     def __init__(
-        self, table: ReductionTable, before: Reducer | None = None, hidden_links: HiddenLinks | None = None
+        self,
+        table: ReductionTable,
+        before: Reducer | None = None,
+        hidden_links: HiddenLinks | None = None,
+        moment: Moment | None = None,
     ) -> None:
-        self.table = table
-        self.namespace = table.namespace
-        self._entries: dict[type, Entry | None] = {}  # a plain dict: asked once an object
-        self._places: dict[type, Any] = {}
-        self._plain: dict[type, bool] = {}
-        self._hiding: dict[type, StateOf | None] = {}  # types that may hide something
-        self._hidden_links = hidden_links
-        self._shells: set[int] = set()
+        self.table, self.namespace = table, table.namespace
+        moment = moment or table.moment or Moment()
+        self._entries, self._places, self._plain = moment.entries, moment.places, moment.plain
+        self._hiding, self._classes = moment.hiding, moment.classes
+        self._hidden_links, self._shells = hidden_links, set[int]()
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
         self.by_place = held_since_import
         self.private: dict[int, tuple[Any, Library]] = {}  # what is held is kept: some of it is made on access
@@ -213,24 +220,27 @@ class Reducer:
 
     def reduce(self, obj: Any) -> Reduction:
         """The reduction that replaces `obj.__reduce_ex__`, or NotImplemented. See `reducer_override`."""
-        kind = type(obj)
         if held_since_import and id(obj) in held_since_import and self._goes_by_place(obj):
             return module_attribute, place_since_import(obj)
-        return self._by_kind(kind, obj)
+        return self._by_kind(obj)
 
-    def _by_kind(self, kind: type, obj: Any) -> Reduction:
-        try:
-            entry = self._entries[kind]
-        except KeyError:
-            entry = self._entries[kind] = self.table.entry(kind)
+    def _by_kind(self, obj: Any) -> Reduction:
+        entry = self.entry(type(obj))
         return NotImplemented if entry is None else entry(self, obj)
+
+    def entry(self, kind: type) -> Entry | None:
+        """As of the table, asked once."""
+        if kind not in self._entries:
+            self._entries[kind] = self.table.entry(kind)
+        found: Entry | None = self._entries[kind]
+        return found
 
     def _goes_by_place(self, obj: Any) -> bool:
         """One of the user's modules holds it since it was imported, and it cannot be taken apart: a connection."""
         if place_since_import(obj) is None:
             return False
         try:
-            if self._by_kind(type(obj), obj) is NotImplemented:
+            if self._by_kind(obj) is NotImplemented:
                 self._as_pickle_does(obj)
         except Exception:
             return True
@@ -307,7 +317,7 @@ class Reducer:
         return self._own(obj) if reducer is None else reducer(obj)
 
     def _own(self, obj: Any) -> Reduction:
-        if module_name(type(obj)) == "__main__" and not _ASKED_OF_INSTANCES.isdisjoint(seen_attributes(obj) or ()):
+        if module_name(type(obj)) == "__main__" and not (seen_attributes(obj) or {}).keys().isdisjoint(PICKLING_WAYS):
             raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored that have ways of their own")
         return self.asked(obj, methodcaller("__reduce_ex__", 5))
 
@@ -335,7 +345,7 @@ class Reducer:
 
     def is_special(self, kind: type) -> bool:
         """The table, cloudpickle or `copyreg` has a reduction of its own for this type."""
-        return self.table.entry(kind) is not None or kind in cloudpickle.Pickler.dispatch_table
+        return self.entry(kind) is not None or kind in cloudpickle.Pickler.dispatch_table
 
     def is_notebook_function(self, obj: types.FunctionType) -> bool:
         """Its globals are the live namespace."""
@@ -344,26 +354,15 @@ class Reducer:
     # -- entries of the table -------------------------------------------------------------------
 
     def _function(self, function: types.FunctionType) -> Reduction:
-        maker: Callable[..., Any] = make_function
-        home: tuple[str, ...] = ()
-        if not self.is_notebook_function(function):
-            if (place := original_place(function)) is not None:
-                return module_original, place
-            reduction = self._cloud.reducer_override(function)
-            name = function.__globals__.get("__name__")
-            if reduction is NotImplemented or not is_module_dict(name, function.__globals__):
-                return reduction
-            maker, home = make_module_function, (str(name),)  # made inside a library
-        cells = function.__closure__ or ()
-        # A cell may hold the function itself: it is saved empty, and filled when the function exists.
-        self._shells.update(map(id, cells))
-        arguments = (*home, function.__code__, function.__name__, cells)
-        return maker, arguments, state_of_function(function), None, None, set_function_state
+        if self.is_notebook_function(function):
+            return reduction_of_function(function, self._shells)
+        if (place := original_place(function)) is not None:
+            return module_original, place
+        reduction = self._cloud.reducer_override(function)
+        return reduction if reduction is NotImplemented else reduction_of_dynamic(function, self._shells) or reduction
 
     def _cell(self, cell: types.CellType) -> Reduction:
-        if id(cell) in self._shells:
-            return types.CellType, ()
-        return types.CellType, (), cell_content(cell), None, None, set_cell
+        return reduction_of_cell(cell, self._shells)
 
     def _class(self, cls: type) -> Reduction:
         if has_active_metaclass(cls):
@@ -373,11 +372,15 @@ class Reducer:
         taught = class_reduction_of(cls)
         if taught is not None and (said := _entry_for(taught, said=True)(self, cls)) is not NotImplemented:
             return said
-        return reduction_of_class(cls, self._cloud, class_memos_of(cls))
+        if not has_pythons_metaclass(cls):
+            return reduction_of_class(cls, self._cloud, class_memos_of(cls))
+        if cls not in self._classes:
+            self._classes[cls] = reduction_of_class(cls, self._cloud, class_memos_of(cls))
+        return self._classes[cls]
 
     def by_value(self, cls: type) -> bool:
         """The class is stored whole: it is the notebook's, or was made at run time."""
-        reduction = self._class(cls)
+        reduction = NotImplemented if goes_by_name(cls) else self._class(cls)
         return isinstance(reduction, tuple) and reduction[0] in SKELETONS
 
     def _cached(self, cached: Any) -> Reduction:
@@ -435,8 +438,6 @@ def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = Fa
 
     return take_apart
 
-
-_ASKED_OF_INSTANCES = frozenset({"__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__"})
 
 _ENTRIES: dict[type, Entry] = {
     types.FunctionType: Reducer._function,

@@ -24,7 +24,14 @@ from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
-from kishu_kernel.objects.classes import contents_of, is_genuine, module_name, mro_of, qualified_name
+from kishu_kernel.objects.classes import (
+    contents_of,
+    has_pythons_metaclass,
+    is_genuine,
+    module_name,
+    mro_of,
+    qualified_name,
+)
 from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import REGISTERING_ONCE, Library, WithMemo
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
@@ -191,7 +198,7 @@ class Registry:
             genuine: only of classes that their modules hold: others may have the name, and code of the user's.
         """
         self._look()
-        if type(kind) is not type:  # to look it up may run code of its metaclass
+        if not has_pythons_metaclass(kind):  # to look it up may run code of its metaclass
             return next(self.all(question, kind, own=own, genuine=genuine), None)
         known = self._found.setdefault(kind, {})
         key = question, own, genuine

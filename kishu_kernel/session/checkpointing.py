@@ -101,10 +101,12 @@ class Checkpointer:
         background = self._cells.background_access()
         outside = self._cells.unchecked | finished.outside | background
         contained = finished.contained and outside == NOTHING
-        judgement = self._ledger.judge(finished.access, variables, outside, self._cells.subshell_access(), contained)
-        checkpoint = self._ledger.take_checkpoint(
-            finished.run, judgement, variables, finished.outputs, contained=contained
-        )
+        running = self._cells.subshell_access()
+        with self._ledger.at_one_moment():
+            judgement = self._ledger.judge(finished.access, variables, outside, running, contained)
+            checkpoint = self._ledger.take_checkpoint(
+                finished.run, judgement, variables, finished.outputs, contained=contained
+            )
         self._cells.mark_checked(finished.access | finished.outside, looked=True)
         if background.dynamic:  # it goes on meanwhile
             self.await_buffers(EVERYTHING)

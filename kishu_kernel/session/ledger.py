@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -39,6 +40,7 @@ from kishu_kernel.model import (
 from kishu_kernel.objects.classes import derives, has_active_metaclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.pickling import NotStored, encode, holds_objects
+from kishu_kernel.objects.moment import at_one_moment
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.keep_rules import KeepRules
@@ -103,6 +105,10 @@ class Ledger:
         return self._lazy_timeline.opened is not None and self._lazy_timeline.opened.store.pending
 
     # -- what has changed ------------------------------------------------------------------------
+
+    def at_one_moment(self) -> AbstractContextManager[None]:
+        """No code of the user's runs while a checkpoint is judged and taken: each class is looked at once."""
+        return at_one_moment(self._table)
 
     def judge(
         self,

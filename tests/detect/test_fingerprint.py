@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import copyreg
 import gc
+import itertools
 import sys
 import types
 from collections.abc import Iterator
@@ -500,3 +502,18 @@ def test_generators_share_what_their_frames_hold(main: Namespace) -> None:
 def test_modules_and_functions_of_the_notebook_stand_alone(main: Namespace) -> None:
     main.run("import numpy as np, pandas as pd, math\nfrom math import sin\ndef f():\n    return np.zeros(1), sin")
     assert main.components() == {("np",), ("pd",), ("math",), ("sin",), ("f",)}
+
+
+def test_a_way_that_was_registered_meanwhile_is_heard() -> None:
+    table, counter = ReductionTable({}), itertools.count(5)
+    before = Fingerprinter(table).take(counter).digest
+    copyreg.pickle(itertools.count, lambda _: (itertools.count, (0,)))
+    try:
+        assert (
+            Fingerprinter(table).take(counter).digest
+            == Fingerprinter(ReductionTable({})).take(counter).digest
+            != before
+        )
+    finally:
+        del copyreg.dispatch_table[itertools.count]
+    assert Fingerprinter(table).take(counter).digest == before

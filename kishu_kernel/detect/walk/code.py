@@ -13,7 +13,7 @@ from kishu_kernel.detect.walk.opaque import may_be_shared, note_opaque
 from kishu_kernel.detect.walk.reductions import walk_apart, walk_reduction
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.objects.classes import derives, has_active_metaclass, module_contents, module_name, qualified_name
-from kishu_kernel.objects.own_modules import original_place
+from kishu_kernel.objects.own_modules import is_tracked, original_place
 from kishu_kernel.objects.questions import class_reduction_of
 
 _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
@@ -21,8 +21,9 @@ _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 
 def walk_function(walk: Walk, obj: types.FunctionType) -> None:
     """A function: if it is the notebook's, what its code names may be touched."""
-    reference = walk.references.get(obj)
+    reference = walk.references.get(obj) or walk.shared.references.get(obj)
     if reference is not None:
+        walk.references[obj] = reference
         walk.unlink(obj)
         walk.parts.append(reference)
         return
@@ -99,7 +100,7 @@ def walk_class(walk: Walk, obj: type) -> None:
     if has_active_metaclass(obj):
         note_opaque(walk, type(obj))
         return
-    reference = walk.references.get(obj)
+    reference = walk.references.get(obj) or walk.shared.references.get(obj)
     if reference is None and class_reduction_of(obj) is not None:
         told = walk_apart(walk, obj)
         if told:
@@ -116,9 +117,11 @@ def walk_class(walk: Walk, obj: type) -> None:
         walk_reduction(walk, obj)
         return
     if reference is None:
-        reference = walk.references[obj] = f"c{module_name(obj)}:{qualified_name(obj)};".encode()
+        reference = f"c{module_name(obj)}:{qualified_name(obj)};".encode()
         walk.note_module(module_name(obj))
-    walk.class_bytes[obj] = reference
+        if not is_tracked(module_name(obj)):
+            walk.shared.references[obj] = reference
+    walk.references[obj] = walk.class_bytes[obj] = reference
     walk.unlink(obj)
     walk.parts.append(reference)
 

@@ -9,6 +9,8 @@ import pickle
 import types
 from typing import Any
 
+from cloudpickle import Pickler
+
 from kishu_kernel.detect.walk.arrays import (
     walk_array,
     walk_derived_array,
@@ -32,6 +34,7 @@ from kishu_kernel.detect.walk.containers import walk_bytearray, walk_dict, walk_
 from kishu_kernel.detect.walk.hubs import walk_hub
 from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
+    MADE_IN_C,
     is_simple,
     is_told,
     walk_by_library,
@@ -47,7 +50,8 @@ from kishu_kernel.detect.walk.reductions import (
 )
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type
-from kishu_kernel.objects.classes import derives, module_name, qualified_name
+from kishu_kernel.objects.classes import derives, flags_of, has_dict, is_bare, module_name, qualified_name
+from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
     is_dynamic,
@@ -90,6 +94,20 @@ class ObjectWalk(Walk):
             if id(held) not in self.static_parts:  # most types of one library's have bases and modules in common
                 self.static_parts.add(id(held))
                 self.static |= held
+        known = self.shared.handlers.get(kind)
+        if known is None:
+            table = self.shared.table
+            table.entry(kind)  # forgets what lasts no longer
+            lasts = bool(flags_of(kind) & MADE_IN_C) and not held_since_import and kind not in Pickler.dispatch_table
+            known = table.lasting.get(kind) if lasts else None
+            known = known or self._resolved(kind, obj)
+            if derives(kind, type) or not has_dict(kind) or is_bare(kind):  # else this very instance was asked
+                self.shared.handlers[kind] = known
+                if lasts:
+                    table.lasting[kind] = known
+        return known
+
+    def _resolved(self, kind: type, obj: Any) -> Handler:
         if is_untraversable(kind):
             if is_fingerprint_only(kind):
                 return walk_widget

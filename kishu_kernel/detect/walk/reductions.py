@@ -27,7 +27,7 @@ from kishu_kernel.objects.classes import (
     shows_its_attributes,
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.own_modules import held_since_import
+from kishu_kernel.objects.own_modules import held_since_import, is_tracked
 from kishu_kernel.objects.questions import (
     code_only_state_of,
     has_code_only_state,
@@ -40,7 +40,7 @@ from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
 
 _HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 _ON_INSTANCES = frozenset(_HOOKS)
-_MADE_IN_C = 1 << 8
+MADE_IN_C = 1 << 8
 """A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
 
 
@@ -60,6 +60,8 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             walk.text(b"g", place)
             if kind is types.FunctionType and len(place) < 256:  # as what makes instances: met once an instance
                 walk.references[obj] = b"g%d:%b" % (len(place), place)
+                if not (is_tracked(module) or is_tracked(obj.__globals__.get("__name__"))):
+                    walk.shared.references[obj] = walk.references[obj]
             return
         children = list(reduced)
         children[3:5] = [None if items is None else list(items) for items in children[3:5]]
@@ -92,7 +94,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             walk.unread_attributes.add(id(held))  # the reduction may not tell them
     walk.kept.append(children)
     walk.parts.append(b"r%d;" % len(children))
-    if walk.shared.census is not None and walk.is_counted(kind) and not flags_of(kind) & _MADE_IN_C:
+    if walk.shared.census is not None and walk.is_counted(kind) and not flags_of(kind) & MADE_IN_C:
         walk.shared.census.update(_counted(kind, seen_attributes(obj)))
     if make is copyreg.__newobj__ and len(children) > 2 and _write_newobj(walk, kind, children[1]):  # type: ignore[attr-defined]
         walk.stack.extend(children[:1:-1])
@@ -115,9 +117,9 @@ def _write_newobj(walk: Walk, kind: type, arguments: Any) -> bool:
 
 def _known(walk: Walk, kind: type) -> tuple[bool, bool]:
     """Whether instances are values, and dynamic."""
-    known = walk.known.get(kind)
+    known = walk.shared.known.get(kind)
     if known is None:
-        known = walk.known[kind] = (is_value_type(kind), is_dynamic(kind))
+        known = walk.shared.known[kind] = (is_value_type(kind), is_dynamic(kind))
     return known
 
 
@@ -206,7 +208,7 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
 
 def is_told(walk: Walk, kind: type) -> bool:
     """Instances have no `__dict__`, and what a pickler's usual way tells of them is all that is to be asked."""
-    made_in_c = flags_of(kind) & _MADE_IN_C
+    made_in_c = flags_of(kind) & MADE_IN_C
     return (
         not walk.reducer.is_special(kind)
         and not has_dict(kind)

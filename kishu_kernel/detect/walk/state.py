@@ -18,6 +18,7 @@ from kishu_kernel.detect.walk.twins import Links, Twin, chosen
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
 from kishu_kernel.objects.hidden_links import hidden_among, ids_of, leads_to
+from kishu_kernel.objects.moment import Moment
 from kishu_kernel.objects.own_modules import is_tracked
 from kishu_kernel.objects.questions import is_hub
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
@@ -49,6 +50,10 @@ class Shared:
         uncounted: types of which it does not.
         bound: the classes that variables are bound to; None: what is in them is part of what refers to them.
         twin: what walks are made of.
+        moment: what was found out of classes; the next three, too.
+        handlers: who walks instances of a type, where all are walked alike.
+        known: whether instances of a type are values, and dynamic.
+        references: what stands for a class or a function that goes by reference, and is of no module of the user's.
     """
 
     table: ReductionTable
@@ -64,6 +69,10 @@ class Shared:
     uncounted: frozenset[type] = frozenset()
     bound: TokenOf | None = None
     twin: Twin = field(default_factory=chosen)
+    moment: Moment = field(default_factory=Moment)
+    handlers: dict[type, Handler] = field(default_factory=dict)
+    known: dict[type, tuple[bool, bool]] = field(default_factory=dict)
+    references: dict[Any, bytes] = field(default_factory=dict)
 
 
 class Walk:
@@ -79,7 +88,7 @@ class Walk:
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared
-        self.reducer = Reducer(shared.table)
+        self.reducer = Reducer(shared.table, moment=shared.moment)
         self.hashes = shared.hashes
         self.statics = shared.statics
         self.static: set[int] = set()  # objects that belong to the libraries whose instances were met
@@ -110,7 +119,6 @@ class Walk:
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
         self.references: dict[Any, bytes] = {}  # classes and functions that go by reference: asked once an instance
         self.class_bytes: dict[type, bytes] = {}  # those of which a visit adds these bytes, and does nothing else
-        self.known: dict[type, tuple[bool, bool]] = {}  # whether instances are values, and dynamic
         self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Handler] = {}
         self.handlers_at_first = 0

@@ -18,7 +18,7 @@ import io
 import sys
 import types
 from collections import Counter
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,23 +46,38 @@ class _NotApartError(Exception):
     """The class cannot be stored apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClassStream:
     """A class as it is stored apart.
 
     Attributes:
         others: classes in it that are stored apart in turn, by their tokens.
-        objects: all objects in it, by id.
-        shareable: those whose identity matters.
-        has_arrays: memory of arrays is in it, which others could show.
+        memo: a copy of the pickler's, with all objects in it.
+        streams: of `others`.
     """
 
     cls: type
     data: bytes
     others: Mapping[bytes, type]
-    objects: Mapping[int, Any]
-    shareable: Mapping[int, Any]
-    has_arrays: bool = False
+    memo: Mapping[int, tuple[int, Any]]
+    streams: Sequence[ClassStream] = ()
+
+    @functools.cached_property
+    def objects(self) -> Mapping[int, Any]:
+        """All objects in it, by id."""
+        return {key: obj for key, (_, obj) in self.memo.items()}
+
+    @functools.cached_property
+    def shareable(self) -> Mapping[int, Any]:
+        """Those whose identity matters."""
+        return {key: obj for key, obj in self.objects.items() if _identity_matters(obj)}
+
+    @functools.cached_property
+    def has_arrays(self) -> bool:
+        """Memory of arrays is in it, which others could show."""
+        plain = array_type()
+        own = plain is not None and any(type(obj) is plain for obj in self.objects.values())
+        return own or any(stream.has_arrays for stream in self.streams)
 
     @property
     def digest(self) -> Digest:
@@ -100,7 +115,7 @@ class ClassStreams:
         if key not in self._found:
             self._found[key] = None  # while it is under way: two classes that lead to each other stay together
             if key not in self.among_others:
-                self._found[key] = self._dumped(cls)
+                self._found[key] = self._dumped(cls) if self.among_others else self._dumped_once(cls)
         return self._found[key]
 
     @property
@@ -140,6 +155,18 @@ class ClassStreams:
     def _is_elsewhere(self, stream: ClassStream) -> bool:
         return bool(self.elsewhere) and self.table.class_tokens.token_of(stream.cls) in self.elsewhere
 
+    def _dumped_once(self, cls: type) -> ClassStream | None:
+        """The same for all payloads of a moment that leave no class among the other objects."""
+        moment = self.table.moment
+        if moment is None:
+            return self._dumped(cls)
+        if id(cls) not in moment.streams:
+            moment.streams[id(cls)] = cls, self._dumped(cls)
+        stream: ClassStream | None = moment.streams[id(cls)][1]
+        for each in () if stream is None else stream.others.values():
+            self.stream_of(each)
+        return stream
+
     def _dumped(self, cls: type) -> ClassStream | None:
         reducer = Reducer(self.table)
         try:
@@ -149,16 +176,12 @@ class ClassStreams:
             file = _ShortFile()
             pickler = _ClassPickler(file, functools.partial(self._override, reducer, cls, others))
             pickler.dump(cls)
-            objects = {key: obj for key, (_, obj) in pickler.memo.copy().items()}
-            plain = array_type()
-            has_arrays = plain is not None and any(type(obj) is plain for obj in objects.values())
-            shareable = {key: obj for key, obj in objects.items() if _identity_matters(obj)}
         except Exception:  # told where the payload as a whole cannot be stored
             return None
-        has_arrays = has_arrays or any(
-            found.has_arrays for other in others.values() if (found := self.stream_of(other))
+        found = (self.stream_of(other) for other in others.values())
+        return ClassStream(
+            cls, file.getvalue(), others, pickler.memo.copy(), [each for each in found if each is not None]
         )
-        return ClassStream(cls, file.getvalue(), others, objects, shareable, has_arrays)
 
     def _override(self, reducer: Reducer, root: type, others: dict[bytes, type], obj: Any) -> Reduction:
         kind = type(obj)
@@ -261,9 +284,8 @@ def _are_held_elsewhere(streams: list[ClassStream]) -> bool:
         objects[id(cls)] = cls
         objects.update({id(each): each for each in gc.get_referents(cls) if type(each) is dict})
     inside = Counter(map(id, gc.get_referents(*objects.values())))
-    probe = {-1: object()}  # to see what the counting itself adds
-    objects.update(probe)
-    stand_in = ClassStream(object, b"", {}, dict(probe), probe)
+    stand_in = ClassStream(object, b"", {}, {-1: (0, object())})  # to see what the counting itself adds
+    objects.update(stand_in.objects)
     held = [sys.getrefcount(obj) - inside[key] for each in (stand_in, *streams) for key, obj in each.shareable.items()]
     return any(count > held[0] for count in held)
 

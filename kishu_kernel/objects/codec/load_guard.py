@@ -11,6 +11,7 @@ registers nothing; a class of a listed library that has a destructor is not harm
 
 from __future__ import annotations
 
+import enum
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -146,6 +147,8 @@ class LoadGuard:
         acts = _ACTS | _ACTS_WITH_CONTENT if _has_content(cls) else _ACTS
         if _is_named_tuple(attributes):
             acts = _ACTS
+        if _is_enum(attributes):
+            acts = acts - {"__new__"}
         if not acts.isdisjoint(attributes) or attributes.get("__hash__") is not None:
             self._note(cls.__name__, destructor=False)
 
@@ -180,6 +183,11 @@ def _is_named_tuple(attributes: Mapping[str, Any]) -> bool:
     maker = getattr(attributes.get("__new__"), "__func__", None)
     home = getattr(maker, "__globals__", {}).get("__name__")
     return "_fields" in attributes and type(home) is str and home.startswith("namedtuple_")
+
+
+def _is_enum(attributes: Mapping[str, Any]) -> bool:
+    """Its `__new__` is the one that each enum gets, and none of its own makes members."""
+    return attributes.get("__new__") is enum.Enum.__new__ and "__new_member__" not in attributes
 
 
 def _has_content(cls: type) -> bool:

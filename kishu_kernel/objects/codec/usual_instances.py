@@ -40,7 +40,7 @@ def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type
         met.add(id(kind))
         if never(kind):
             others.add(kind)
-        elif reducer.table.entry(kind) is not None:
+        elif reducer.entry(kind) is not None:
             in_table.add(kind)
             if reducer.table.is_told_by_state(kind):
                 by_state.add(kind)

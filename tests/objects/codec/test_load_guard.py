@@ -24,6 +24,8 @@ HARMLESS = {
     "with slots": "class C:\n    __slots__ = ('a',)\nx = C(); x.a = 1",
     "a data class": "import dataclasses\n@dataclasses.dataclass\nclass C:\n    a: int = 1\nx = C()",
     "an enum": "import enum\nclass E(enum.Enum):\n    a = 1\nx = E.a",
+    "enums of numbers and texts": "import enum\nclass F(enum.IntFlag):\n    a = 1\n    b = 2\n"
+    "class S(str, enum.Enum):\n    a = 'b'\nx = [F.a | F.b, S.a]",
     "a derived class": "class B: pass\nclass C(B): pass\nx = [C(), B()]",
     "an abstract class": "import abc\nclass B(abc.ABC):\n    @abc.abstractmethod\n    def m(self): ...\n"
     "class C(B):\n    def m(self): return 1\nx = C()",
@@ -45,6 +47,9 @@ STRANGE = {
     "who hears of attributes": "class C:\n    def __setattr__(self, name, value):\n"
     "        object.__setattr__(self, name, value)\nx = C()",
     "who counts by a way of its own": "class C:\n    def __hash__(self): return 1\nx = {C(): 1}",
+    "an enum that makes its members": "import enum\nclass E(int, enum.Enum):\n    a = 1\n"
+    "    def __new__(cls, value):\n        made = int.__new__(cls, value)\n        made._value_ = value\n"
+    "        return made\nx = E.a",
     "of a metaclass": "class M(type): pass\nclass C(metaclass=M): pass\nx = C()",
     "of a library that is not known": "import shlex\nx = shlex.shlex('a')",
 }
