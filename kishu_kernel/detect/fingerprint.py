@@ -82,6 +82,11 @@ class Fingerprinter:
         return self._taken[id(obj)][1]
 
     def _walked(self, obj: Any) -> Fingerprint:
+        small = self._shared.twin.small
+        if small is not None and id(type(obj)) in _CONTAINER_IDS and len(obj) <= _FEW and self._shared.census is None:
+            taken = small(obj, _CONTAINERS, self._shared.table.namespace)
+            if taken is not None:
+                return Fingerprint(Digest(taken[0]), taken[1])
         found = ObjectWalk(self._shared).run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
             self._without_bound = self._without_bound or replace(self._shared, bound=None, hubs={})
@@ -136,3 +141,9 @@ def hubs_of(prints: Mapping[str, Fingerprint]) -> dict[str, Fingerprint]:
     known = {id(taken) for taken in prints.values()}
     hubs = {id(hub): hub for taken in prints.values() for hub in taken.hubs if id(hub) not in known}
     return {f"hub {number}": hub for number, hub in enumerate(hubs.values())}
+
+
+_FEW = 64
+"""Items of containers that are first taken for small ones."""
+_CONTAINERS: dict[type, Any] = dict.fromkeys((list, tuple, dict, set, frozenset))
+_CONTAINER_IDS = frozenset(map(id, _CONTAINERS))

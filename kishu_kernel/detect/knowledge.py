@@ -63,6 +63,9 @@ def known_covariable(
     Args:
         current: ids of what calls into libraries may touch though no code names it.
     """
+    if len(names) == 1 and not current and prints[names[0]].is_data:
+        digest = prints[names[0]].digest
+        return KnownCovariable(digest, {names[0]: digest})
     own = [prints[name] for name in names]
     provides = {token: name for name in reversed(names) if (token := prints[name].token) is not None}
     return KnownCovariable(

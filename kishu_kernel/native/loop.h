@@ -7,7 +7,7 @@
 #define DTYPES_MOST 8
 
 typedef struct {
-    PyObject *walk, *root, *constants; /* borrowed */
+    PyObject *walk, *root, *constants; /* borrowed; no walk: `walk_small` */
     Parts *parts;
     Memo *memo;
     Stack *stack;
@@ -23,6 +23,7 @@ typedef struct {
     Buffer scratch, items;
 } Loop;
 
+int nobody_to_ask(void);
 int ask_handler(Loop *loop, PyObject *handler, PyObject *obj);
 int number_it(Loop *loop, PyObject *obj);
 

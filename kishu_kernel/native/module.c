@@ -28,6 +28,7 @@ short_digest(PyObject *Py_UNUSED(module), PyObject *data)
 
 static PyMethodDef functions[] = {
     {"run", (PyCFunction)(void (*)(void))walk_run, METH_FASTCALL, "The loop of a walk."},
+    {"small", (PyCFunction)(void (*)(void))walk_small, METH_FASTCALL, "The walk of a few containers of atoms; else None."},
     {"claim", (PyCFunction)(void (*)(void))links_claim, METH_FASTCALL, "Who owns some of these links already."},
     {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
     {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},

@@ -233,6 +233,7 @@ PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
 int states_begin(void);
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+PyObject *walk_small(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* -- payloads (pickle.c, cuts.c) ---------------------------------------------------------------------------- */
 

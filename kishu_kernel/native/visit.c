@@ -24,9 +24,20 @@ push_reversed(Stack *stack, PyObject *const *items, Py_ssize_t count)
     }
 }
 
+/* `walk_small` gives up: there is no walk in Python. */
+int
+nobody_to_ask(void)
+{
+    PyErr_SetNone(PyExc_LookupError);
+    return -1;
+}
+
 int
 ask_handler(Loop *loop, PyObject *handler, PyObject *obj)
 {
+    if (loop->walk == NULL) {
+        return nobody_to_ask();
+    }
     PyObject *done = PyObject_CallFunctionObjArgs(handler, loop->walk, obj, NULL);
     Py_XDECREF(done);
     return done == NULL ? -1 : 0;

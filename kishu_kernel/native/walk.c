@@ -4,6 +4,8 @@
 #define FLUSH_AT (1 << 17)
 #define STEPS_BETWEEN_STOPS 1023
 #define STEPS_BETWEEN_PAUSES 65535
+#define SMALL_MOST 64 /* objects */
+#define SMALL_TEXT (1 << 16)
 #define STATICS_ASKED 1000 /* so often a set is asked, before it is made a table of addresses */
 
 
@@ -213,6 +215,9 @@ known_reference(Loop *loop, PyObject *obj)
 static int
 visit_other(Loop *loop, PyObject *obj)
 {
+    if (loop->walk == NULL) {
+        return nobody_to_ask();
+    }
     if (PyFunction_Check(obj)) {
         PyObject *reference = known_reference(loop, obj);
         if (reference != NULL || PyErr_Occurred()) {
@@ -260,6 +265,9 @@ visit(Loop *loop, PyObject *obj)
         return written == WRITTEN ? 0 : -1;
     }
     if (Py_TYPE(type) != &PyType_Type) {
+        if (loop->walk == NULL) {
+            return nobody_to_ask();
+        }
         Kind *kind = kinds_get(&loop->kinds, type);
         int active = kind == NULL ? -1 : has_active_metaclass(loop, kind);
         if (active) {
@@ -417,4 +425,71 @@ walk_run(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t cou
     end(&loop);
     PyErr_Restore(type, value, trace);
     return failed ? NULL : Py_NewRef(Py_None);
+}
+
+/* -- what is small and plain --------------------------------------------------------------------------- */
+
+static int
+walk_few(Loop *loop, PyObject *root)
+{
+    if (stack_reserve(loop->stack, 1) < 0) {
+        return -1;
+    }
+    stack_push(loop->stack, root);
+    for (int steps = 0; loop->stack->count; steps++) {
+        PyObject *obj = loop->stack->items[--loop->stack->count];
+        int few = steps < SMALL_MOST && !(PyUnicode_CheckExact(obj) && PyUnicode_GET_LENGTH(obj) > SMALL_TEXT);
+        int failed = few ? visit(loop, obj) : nobody_to_ask(); /* what is large is not to be read twice */
+        Py_DECREF(obj);
+        if (failed < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* What a walk finds from here: the digest and the links. None: it is not so. */
+static PyObject *
+found_by(Loop *loop, PyObject *root)
+{
+    PyObject *written = NULL, *digest = NULL, *found = NULL;
+    if (walk_few(loop, root) == 0) {
+        written = PyBytes_FromStringAndSize(loop->parts->buffer.data, (Py_ssize_t)loop->parts->buffer.length);
+        digest = written == NULL ? NULL : PyObject_CallOneArg(xxh3_128_digest, written);
+        found = digest == NULL ? NULL : PyTuple_Pack(2, digest, (PyObject *)loop->memo);
+        Py_XDECREF(written);
+        Py_XDECREF(digest);
+        return found;
+    }
+    PyErr_Clear(); /* whatever it is: the whole walk meets it, too */
+    return Py_NewRef(Py_None);
+}
+
+/* small(root, handlers, namespace): the walk of a container, where all that it leads to is a few containers of atoms: they
+ * need no walk in Python. Nobody calls the `handlers`; there are some for the types of containers.
+ */
+PyObject *
+walk_small(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
+{
+    if (count != 3 || !PyDict_Check(arguments[1])) {
+        PyErr_SetString(PyExc_TypeError, "small takes a container, handlers and the namespace");
+        return NULL;
+    }
+    PyObject *none_yet = PyDict_New(), *found = NULL;
+    Loop loop = {
+        .root = arguments[0], .constants = Py_None, .census = Py_None, .handlers = arguments[1], .namespace = arguments[2],
+        .attributes = none_yet, .hubs = none_yet, .parts = (Parts *)PartsType.tp_alloc(&PartsType, 0),
+        .memo = (Memo *)MemoType.tp_alloc(&MemoType, 0), .stack = (Stack *)StackType.tp_alloc(&StackType, 0),
+    };
+    if (none_yet != NULL && loop.parts != NULL && loop.memo != NULL && loop.stack != NULL) {
+        found = found_by(&loop, arguments[0]);
+    }
+    Py_XDECREF(none_yet);
+    Py_XDECREF(loop.parts);
+    Py_XDECREF(loop.memo);
+    Py_XDECREF(loop.stack);
+    kinds_free(&loop.kinds);
+    buffer_free(&loop.scratch);
+    buffer_free(&loop.items);
+    return found;
 }

@@ -54,6 +54,13 @@ class Fingerprint:
     token: bytes | None = None
 
     @property
+    def is_data(self) -> bool:
+        """Nothing but containers of atoms was met, and no long sequence of them."""
+        return self.leads_nowhere and not (
+            self.kinds or self.labels or self.opaque or self.sequences or self.hubs or self.widget_setup or self.token
+        )
+
+    @property
     def leads_nowhere(self) -> bool:
         """No code of the notebook or of own modules can be reached from it, and no class that has a variable."""
         return not (self.codes or self.dynamic or self.modules or self.classes)

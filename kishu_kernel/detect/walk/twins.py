@@ -76,6 +76,7 @@ class Twin:
 
     Attributes:
         run: the loop of a walk; None: `Walk` has it.
+        small: the digest and the links of a few containers of atoms; None for what is more. None: `run` does it.
     """
 
     parts: Callable[[], Any]
@@ -84,12 +85,15 @@ class Twin:
     claim: Callable[[Any, Links, int], set[int]]
     join: Callable[[Any, Links, int], bytes]
     run: Callable[[Any, Any, list[Any] | None, type[BaseException]], None] | None
+    small: Callable[[Any, dict[type, Any], Any], tuple[bytes, Links] | None] | None = None
 
 
 PURE = Twin(Parts, dict, list, claim, join, None)
 
 NATIVE = (
-    None if WALKER is None else Twin(WALKER.Parts, WALKER.Memo, WALKER.Stack, WALKER.claim, WALKER.join, WALKER.run)
+    None
+    if WALKER is None
+    else Twin(WALKER.Parts, WALKER.Memo, WALKER.Stack, WALKER.claim, WALKER.join, WALKER.run, WALKER.small)
 )
 """None where there is none, or it is not wanted."""
 
