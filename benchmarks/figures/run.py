@@ -17,7 +17,19 @@ from dataclasses import asdict
 
 from benchmarks.harness import RESULTS, ROOT, BenchmarkError, Figure, environment, read, result_path, write
 
-BENCHMARKS = ("slowdown", "loops", "latency", "frame", "strings", "startup", "graph", "store", "side_effects", "replay")
+BENCHMARKS = (
+    "slowdown",
+    "loops",
+    "latency",
+    "frame",
+    "strings",
+    "startup",
+    "graph",
+    "store",
+    "side_effects",
+    "replay",
+    "journey",
+)
 MARKED = re.compile(r"(<!-- benchmarks -->\n).*?(<!-- /benchmarks -->)", re.DOTALL)
 
 

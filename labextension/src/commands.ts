@@ -38,7 +38,7 @@ export function travelOptions(links: Links): OptionsOf {
 
 export function addCommands(commands: CommandRegistry, links: Links, options: OptionsOf, showLog: () => void): void {
   const supported = () => links.current?.supported ?? false;
-  const free = () => supported() && !links.current?.acting;
+  const free = () => links.current?.phase === 'live' && !links.current.acting;
 
   /** A command on the current notebook's kernel. */
   const add = (
@@ -66,7 +66,11 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
   );
   add(
     Commands.redo,
-    { label: 'Redo execution', caption: 'Bring back the cell that was undone last' },
+    {
+      label: 'Redo execution',
+      caption: 'Bring back the cell that was undone last',
+      isEnabled: () => free() && links.current?.place?.redo !== null
+    },
     link => travel({ operation: 'redo' }, 'Redo', options(link))
   );
   add(

@@ -17,6 +17,7 @@ import { tryOut } from './firsttry';
 import type { KernelLink } from './link';
 import { Links } from './links';
 import { Notice } from './notices';
+import { Offers } from './offers';
 import type { Travel } from './protocol';
 import { Sidebar } from './sidebar';
 import { StatusItem } from './statusitem';
@@ -71,6 +72,8 @@ function activate(
     'kishu-undo',
     panel => new UndoButton(links.of(panel), link => void undo(link))
   );
+
+  new Offers(links, link => void travel({ operation: 'resume' }, 'Bringing it back', options(link)));
 
   if (statusBar) {
     const item = new StatusItem(links, showLog);

@@ -12,7 +12,18 @@ import { UUID } from '@lumino/coreutils';
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
-import { changesNothing, granted, onlyReads, travels, type Checkpoint, type Progress, type Reply, type Request, type Status } from './protocol';
+import {
+  changesNothing,
+  granted,
+  onlyReads,
+  travels,
+  type Checkpoint,
+  type Ended,
+  type Progress,
+  type Reply,
+  type Request,
+  type Status
+} from './protocol';
 
 const FEATURE = 'kishu';
 const REQUEST = 'kishu_request';
@@ -28,6 +39,12 @@ export interface Place extends Status {
   checkpoint: Checkpoint | null;
 }
 
+/**
+ * How it is with the notebook's kernel. `live`: it is one with Kishu. `restarting` and `ended`: it was. `starting`: it is
+ * not known yet what it is. `plain`: it is one without Kishu. `none`: there is none.
+ */
+export type Phase = 'live' | 'restarting' | 'ended' | 'starting' | 'plain' | 'none';
+
 /** That the history may have changed. */
 export interface Move {
   /** More than that a cell has run or the session has traveled. */
@@ -36,6 +53,16 @@ export interface Move {
   news: Reply | null;
 }
 
+/** Why a request cannot be made. */
+const ABSENT: Record<Phase, string> = {
+  live: '',
+  restarting: 'The kernel is restarting: try again in a moment.',
+  ended: 'The kernel has ended: restart it first.',
+  starting: 'The kernel is still starting: try again in a moment.',
+  plain: 'The kernel of this notebook runs without Kishu.',
+  none: 'This notebook has no kernel.'
+};
+
 /** States that are told at once; where there are more, whoever shows them asks. */
 const NEWS = 20;
 
@@ -43,6 +70,7 @@ interface Log {
   head: string | null;
   branch: string | null;
   latest?: string | null;
+  redo?: string | null;
   checkpoints: Checkpoint[];
 }
 
@@ -53,6 +81,7 @@ export class KernelLink implements IDisposable {
     sessionContext.iopubMessage.connect(this._onMessage, this);
     sessionContext.statusChanged.connect(this._onStatus, this);
     panel.disposed.connect(this.dispose, this);
+    void sessionContext.ready.then(() => this._changed.emit());
     void this._meet();
   }
 
@@ -91,6 +120,23 @@ export class KernelLink implements IDisposable {
     const kernel = this.panel.sessionContext.session?.kernel;
     const reply = await kernel?.requestExecute({ code: line, store_history: false }).done.catch(() => null);
     return reply?.content.status === 'ok';
+  }
+
+  /** How it is with the kernel. */
+  get phase(): Phase {
+    const { sessionContext } = this.panel;
+    if (this._kernel) {
+      return this._kernel.status === 'dead' ? 'ended' : this._restarted ? 'restarting' : 'live';
+    }
+    if (this._meeting || !sessionContext.isReady) {
+      return 'starting';
+    }
+    return sessionContext.session?.kernel ? 'plain' : 'none';
+  }
+
+  /** The session that can be brought back, as long as this one has nothing of its own. */
+  get ended(): Ended | null {
+    return this._ended;
   }
 
   /** Of the kernel; another one has another history. */
@@ -140,11 +186,8 @@ export class KernelLink implements IDisposable {
   /** The reply, errors of the protocol included. Rejects, with a sentence, where none will come. */
   async request(content: Request): Promise<Reply> {
     const kernel = this._kernel;
-    if (!kernel) {
-      throw new Error('The kernel of this notebook runs without Kishu.');
-    }
-    if (kernel.status === 'dead') {
-      throw new Error('The kernel has died: restart it first.');
+    if (this.phase !== 'live' || !kernel) {
+      throw new Error(ABSENT[this.phase]);
     }
     const reply = await this._send(kernel, content);
     if (!changesNothing(content)) {
@@ -153,8 +196,11 @@ export class KernelLink implements IDisposable {
     return reply;
   }
 
-  private _send(kernel: Kernel.IKernelConnection, content: Request): Promise<Reply> {
-    const channel = onlyReads(content) ? 'control' : 'shell';
+  private _send(
+    kernel: Kernel.IKernelConnection,
+    content: Request,
+    channel = onlyReads(content) ? 'control' : 'shell'
+  ): Promise<Reply> {
     // The types know Jupyter's own messages only.
     const message = KernelMessage.createMessage({
       msgType: REQUEST as 'execute_request',
@@ -190,40 +236,50 @@ export class KernelLink implements IDisposable {
 
   /** Learns what the kernel can do. */
   private async _meet(anew = false): Promise<void> {
-    this._kernel = null;
+    const kernel = this.panel.sessionContext.session?.kernel ?? null;
+    if (kernel !== this._kernel) {
+      this._kernel = null; // one that was restarted stays what it was, until it says otherwise
+    }
     this._operations = null;
     this._place = null;
+    this._ended = null;
+    this._meeting = kernel !== null;
     this._changed.emit();
-    const kernel = this.panel.sessionContext.session?.kernel ?? null;
     const info = kernel && (await (anew ? asked(kernel) : kernel.info).catch(() => null));
     if (this._isDisposed || kernel !== (this.panel.sessionContext.session?.kernel ?? null)) {
       return; // it was changed meanwhile
     }
     this._language = info?.language_info.name ?? '';
-    if (!kernel || !info?.supported_features?.includes(FEATURE)) {
-      this._changed.emit();
-      return;
+    this._meeting = this._restarted = false;
+    const supported = info?.supported_features?.includes(FEATURE);
+    this._kernel = supported ? kernel : null;
+    this._isOwn = supported ? !anew || this._isOwn : false;
+    if (supported) {
+      untracked();
     }
-    untracked();
-    this._kernel = kernel;
     this._changed.emit();
-    await Promise.all([this._look(true), this._ask(kernel)]);
-  }
-
-  private async _ask(kernel: Kernel.IKernelConnection): Promise<void> {
-    const status = await this._send(kernel, { operation: 'status' }).catch(() => null);
-    if (kernel === this._kernel && status?.status === 'ok') {
-      this._operations = (status.operations as string[] | undefined) ?? [];
-      this._changed.emit();
-    }
+    await this._look(true);
   }
 
   private _onStatus(_: unknown, status: Kernel.Status): void {
     if (status === 'restarting' || status === 'autorestarting') {
       this._restarted = true;
-    } else if (status === 'idle' && this._restarted) {
-      this._restarted = false;
-      this._later(0);
+      this._changed.emit();
+      window.setTimeout(() => this._speakFirst()); // what is sent at this moment Lab throws away
+    } else if (status === 'dead') {
+      this._changed.emit();
+    } else if (status === 'idle' && this._restarted && !this._meeting) {
+      void this._meet(true);
+    }
+  }
+
+  /**
+   * Has the new kernel hear, before any cell that waits for it, that what there is to bring back is shown here: else it
+   * would print that into the first cell's output. Only to one that is Kishu's own: it still is.
+   */
+  private _speakFirst(): void {
+    if (this._kernel && this._isOwn) {
+      this._send(this._kernel, { operation: 'status', offers: true }, 'shell').catch(() => null);
     }
   }
 
@@ -297,13 +353,23 @@ export class KernelLink implements IDisposable {
       const log = news ?? (await this._newest(kernel));
       const { head, branch } = log;
       const latest = log.latest ?? null;
-      const stays = before?.head === head && before.latest === latest && before.branch === branch;
-      if (kernel !== this._kernel || (stays && !forced)) {
+      const ended = head === null || this._ended || forced ? await this._lastSession(kernel) : null;
+      const stays =
+        before?.head === head && before.latest === latest && before.branch === branch && before.redo === log.redo;
+      if (kernel !== this._kernel) {
+        return;
+      }
+      const isNews = ended?.session !== this._ended?.session;
+      this._ended = ended;
+      if (stays && !forced) {
+        if (isNews) {
+          this._changed.emit();
+        }
         return;
       }
       const shown = log.checkpoints.find(each => each.id === head) ?? (await this._newest(kernel)).checkpoints[0];
       if (kernel === this._kernel) {
-        this._place = { head, branch, latest, checkpoint: head === null ? null : (shown ?? null) };
+        this._place = { head, branch, latest, redo: log.redo, checkpoint: head === null ? null : (shown ?? null) };
         this._changed.emit();
         this._moved.emit({ anew: forced, news });
       }
@@ -318,6 +384,13 @@ export class KernelLink implements IDisposable {
     return reply.status === 'ok' ? ({ ...reply, since } as unknown as Reply & Log) : null;
   }
 
+  /** What there is to bring back. Asked so, the kernel does not print it into the first cell's output. */
+  private async _lastSession(kernel: Kernel.IKernelConnection): Promise<Ended | null> {
+    const reply = await this._send(kernel, { operation: 'status', offers: true });
+    this._operations = (reply.operations as string[] | undefined) ?? this._operations;
+    return (reply.ended as Ended | undefined) ?? null;
+  }
+
   private _newest(kernel: Kernel.IKernelConnection): Promise<Log> {
     return granted<Log>(this._send(kernel, { operation: 'log', limit: 1 }));
   }
@@ -326,6 +399,9 @@ export class KernelLink implements IDisposable {
   private _operations: readonly string[] | null = null;
   private _place: Place | null = null;
   private _language = '';
+  private _ended: Ended | null = null;
+  private _meeting = false;
+  private _isOwn = false;
   private _acting = 0;
   private _forced = false;
   private _restarted = false;

@@ -8,6 +8,7 @@ import type { Reply, Request } from '../../kishu_kernel/frontend/panel/static/ti
 import { placeLabel, type Take } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import type { Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
+export type { Ended } from '../../kishu_kernel/frontend/panel/static/timeline/model/ended.js';
 export type { Bounds, Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 export type { Progress, Reply, Request, Transport } from '../../kishu_kernel/frontend/panel/static/timeline.js';
 
@@ -15,6 +16,8 @@ export interface Status {
   head: string | null;
   branch: string | null;
   latest: string | null;
+  /** Where redo would lead; null for nowhere. An older kernel does not say. */
+  redo: string | null | undefined;
 }
 
 export interface Checkpoint {

@@ -9,6 +9,7 @@ import { Commands } from './commands';
 import { timelineIcon } from './icons';
 import type { KernelLink, Move } from './link';
 import type { Links } from './links';
+import { ASLEEP } from './phases';
 import { travels, type Checkpoint, type Reply, type Transport } from './protocol';
 
 const CHANGE_KERNEL = 'notebook:change-kernel';
@@ -67,12 +68,19 @@ export class Sidebar extends Widget {
       return;
     }
     const link = this.links.current;
-    const shown = link?.supported ? link : null;
-    if (shown && shown === this._shown && shown.id === this._id) {
+    const phase = link?.phase ?? 'none';
+    if (this._timeline && link === this._shown && phase !== 'plain') {
+      const isOther = phase === 'live' && link?.id !== this._id;
+      this._id = isOther ? link!.id : this._id;
+      this._timeline.setKernel(ASLEEP[phase] ?? null); // what was there stays to be seen
+      if (isOther) {
+        void this._timeline.refresh();
+      }
       return;
     }
     this._timeline?.destroy();
     this._timeline = null;
+    const shown = phase === 'live' ? link : null;
     this._shown = shown;
     this._id = shown?.id ?? '';
     if (!shown) {
@@ -139,11 +147,13 @@ export class Sidebar extends Widget {
       told.textContent = 'Open a notebook to see its history here.';
       return box;
     }
-    told.textContent = 'The history is kept by the kernel Python 3 (Kishu). This notebook runs in another one.';
-    if (link.speaksPython) {
+    const asleep = ASLEEP[link.phase];
+    told.textContent =
+      asleep ?? 'The history is kept by the kernel Python 3 (Kishu). This notebook runs in another one.';
+    if (link.phase === 'plain' && link.speaksPython) {
       box.append(this._recordButton(link, told));
     }
-    if (this.commands.hasCommand(CHANGE_KERNEL)) {
+    if (['plain', 'none'].includes(link.phase) && this.commands.hasCommand(CHANGE_KERNEL)) {
       const button = document.createElement('button');
       button.className = 'jp-mod-styled';
       button.textContent = 'Change kernel...';

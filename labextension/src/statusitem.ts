@@ -5,6 +5,7 @@ import { Widget } from '@lumino/widgets';
 import { timelineIcon } from './icons';
 import type { Links } from './links';
 import { headline } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
+import { ASLEEP } from './phases';
 import { cellName, firstLine } from './protocol';
 
 export class StatusItem extends Widget {
@@ -27,6 +28,11 @@ export class StatusItem extends Widget {
 
   private _draw(): void {
     const link = this.links.current;
+    if (link && link.phase !== 'live') {
+      this._text.textContent = ASLEEP[link.phase] ?? '';
+      this.node.title = `Kishu: ${this._text.textContent}`;
+      return;
+    }
     const place = link?.place;
     const head = place?.checkpoint;
     const at = head ? (head.take ? headline(head) : cellName(head)) : 'before the first cell';

@@ -22,6 +22,6 @@ export class UndoButton extends ToolbarButton {
 
   private _draw(): void {
     this.setHidden(!this.link.supported);
-    this.enabled = !this.link.acting;
+    this.enabled = !this.link.acting && this.link.phase === 'live';
   }
 }

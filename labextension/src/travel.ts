@@ -10,7 +10,7 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 
 import type { KernelLink } from './link';
-import { acting, type Notice } from './notices';
+import { acting, unlessCancelled, type Notice } from './notices';
 import {
   cellName,
   firstLine,
@@ -39,12 +39,36 @@ export interface Options {
 /** Travels, and tells. Never rejects: what goes wrong is told, too. */
 export async function travel(request: Request, name: string, options: Options): Promise<void> {
   await acting(options.link, name, async notice => {
-    const reply = await carriedOut(request, name, options.link, notice);
+    const mayGo = !options.link.busy || (await hasWaited(request, name, options, notice));
+    const reply = mayGo ? await carriedOut(request, name, options.link, notice) : null;
     if (reply) {
       arrived(reply, summary(reply), options, notice);
     }
   });
 }
+
+/**
+ * Waits for the running cell, which a person may tire of. Whether the travel is still what they want: an undo was not meant
+ * for a cell that has ended since, so that is asked first.
+ */
+async function hasWaited(request: Request, name: string, options: Options, notice: Notice): Promise<boolean> {
+  const { link } = options;
+  const asked = link.place?.head ?? null;
+  const plan = await unlessCancelled(name, granted<Travel>(link.request({ ...request, dry_run: true })), notice);
+  if (plan === null) {
+    return false;
+  }
+  if (request.operation !== 'undo' || plan.from === asked) {
+    return true;
+  }
+  const last = plan.ahead.at(-1);
+  const cell = last ? cellName(last) : 'the last cell';
+  const undo = () => void travel(request, name, options);
+  notice.asks(`${capital(cell)} has ended meanwhile, and nothing was undone.`, { label: `Take back ${cell}`, callback: undo });
+  return false;
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** Tells what was done, if that is to be told, and which cells of the notebook are not in this state. */
 export function arrived(reply: Travel, done: string, { link, states }: Options, notice: Notice): void {

@@ -228,6 +228,11 @@ class LabPage(NotebookPage):
             self.page.locator(".lm-MenuBar-item", has_text="Kishu").click()
         return item
 
+    def menu_item(self, menu: str, text: str) -> Locator:
+        """An item of another menu, which is opened."""
+        self.page.locator(".lm-MenuBar-item", has_text=menu).first.click()
+        return self.page.locator(".lm-Menu-item", has_text=text).first
+
     def palette(self, text: str) -> Locator:
         """An entry of the palette, which is opened and searched."""
         self.page.keyboard.press("Control+Shift+C")

@@ -316,22 +316,6 @@ WAIT = "import pathlib, time\nwhile not pathlib.Path('{}').exists():\n    time.s
 
 
 @pytest.mark.soak
-def test_undo_waits_for_the_running_cell(lab: OpenLab, server: Server) -> None:
-    notebook = lab()
-    notebook.run("x = 1")
-    running = notebook.begin("x = 2\n" + WAIT.format("undo-may-go"))
-    expect(running.locator(".jp-InputPrompt")).to_have_text("[*]:")
-    notebook.undo_button.click()
-    notebook.told("Undo waits for the running cell.")
-    expect(notebook.menu("redo")).to_have_class(re.compile("lm-mod-disabled"))  # one after the other
-    notebook.page.keyboard.press("Escape")
-    (server.files / "undo-may-go").touch()
-    expect(notebook.status).to_have_text("main · In [1]")
-    notebook.told("Took back In [2]: now at In [1].")
-    notebook.shows("x", "1")
-
-
-@pytest.mark.soak
 def test_sidebar_moves_on_while_cells_run(lab: OpenLab, server: Server) -> None:
     """Of cells that were started together the first is seen before the last ends, and Lab shows the kernel as busy."""
     notebook = lab(cells=["x = 1", WAIT.format("cells-may-end")])

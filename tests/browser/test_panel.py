@@ -13,7 +13,7 @@ pytest.importorskip("jupyterlab", reason="the pages are JupyterLab's")
 from jupyter_client import BlockingKernelClient
 from playwright.sync_api import Locator, Page, expect
 
-from .conftest import OpenNotebook, Shoot
+from .conftest import OpenLab, OpenNotebook, Shoot
 from .lab import NotebookPage, Server
 
 FRAME = "import pandas as pd\ndf = pd.DataFrame({'price': [1, 2, 3], 'amount': [4, 5, 6]})\ndf"
@@ -340,15 +340,27 @@ def _questions(sent: list[str | bytes]) -> list[bytes]:
     return [each for each in frames if b'"kind":"request"' in each]
 
 
-def test_the_panel_says_that_its_kernel_is_gone(open_notebook: OpenNotebook, server: Server) -> None:
-    notebook = open_notebook()
+def test_the_panel_after_a_restart(lab: OpenLab, server: Server, shoot: Shoot) -> None:
+    """It says that its kernel is gone; the new one's offers what the session had, and no cell's output repeats it."""
+    notebook = lab()
     notebook.run("x = 1")
     panel = Panel(notebook)
-    expect(panel.rows).to_have_count(1)
-    notebook.page.evaluate("window.jupyterapp.commands.execute('kernelmenu:shutdown')")
-    notebook.wait(lambda: not server.sessions(notebook.name))
+    expect(panel.here).to_have_count(1)
+    notebook.menu_item("Kernel", "Restart Kernel…").click()
+    notebook.dialog.get_by_text("Restart", exact=True).click()
+    expect(panel.region.locator(".kishu-notice")).to_contain_text("Run %kishu panel again")
     panel.row("x = 1").click()
-    panel.told("run %kishu panel again")
+    expect(panel.here).to_have_count(0)
+    expect(panel.rows).to_have_count(1)
+
+    expect(notebook.run("print('unrelated')")).not_to_contain_text("has a history")
+    notebook.run("%kishu panel")
+    again = notebook.page.get_by_role("region", name="Timeline of this notebook").last
+    expect(again).to_contain_text("Your session ended at In [1]")
+    shoot("panel-offer")
+    again.get_by_role("button", name="Bring it back").click()
+    expect(again.get_by_role("option").filter(has=notebook.page.locator(".kishu-here"))).to_contain_text("x = 1")
+    notebook.shows("x", "1")
 
 
 def _run_many(connection_file: str, cells: list[str]) -> None:

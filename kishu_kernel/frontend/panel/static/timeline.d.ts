@@ -59,6 +59,8 @@ export interface Options {
 export interface Timeline {
   /** Reads everything again: another kernel, or labels that changed. */
   refresh(): Promise<void>;
+  /** That the kernel is not there, in a sentence; null: it is, and everything is read again. */
+  setKernel(asleep: string | null): void;
   focusSearch(): void;
   /** Whether the list shows plots. */
   showPictures(isWanted: boolean): void;

@@ -20,6 +20,7 @@ export function mount(element, transport, options = {}) {
   panel.start();
   return {
     refresh: () => panel.refresh(true),
+    setKernel: (asleep) => panel.setKernel(asleep),
     focusSearch: () => panel.focusSearch(),
     showPictures: (isWanted) => panel.showPictures(isWanted),
     destroy: () => panel.destroy(),

@@ -8,7 +8,7 @@
 function overComm(model) {
   const view = Math.random().toString(36).slice(2);
   const waiting = new Map();
-  const listeners = { changed: new Set(), progress: new Set() };
+  const listeners = { changed: new Set(), progress: new Set(), lost: new Set() };
   let number = 0;
 
   const heard = (message) => {
@@ -20,6 +20,7 @@ function overComm(model) {
     }
   };
   const lost = () => {
+    for (const each of listeners.lost) each();
     for (const each of waiting.values()) {
       each.reject(new Error('the kernel of this panel has ended: run %kishu panel again'));
     }
@@ -47,6 +48,7 @@ function overComm(model) {
       }),
     onChange: (callback) => listen('changed', callback),
     onProgress: (callback) => listen('progress', callback),
+    onLost: (callback) => listen('lost', callback),
     seen: (isSeen, follows) => send({ kind: 'seen', view, told: isSeen, follows }),
     end() {
       model.off('msg:custom', heard);
@@ -59,6 +61,7 @@ export default {
   render({ model, el }) {
     const transport = overComm(model);
     const timeline = mount(el, transport);
+    transport.onLost(() => timeline.setKernel('The kernel of this panel has ended. Run %kishu panel again to see the history.'));
     return () => {
       timeline.destroy();
       transport.end();

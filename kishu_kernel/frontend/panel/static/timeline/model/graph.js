@@ -21,7 +21,7 @@ export const laneColour = (lane, hasHead) => (hasHead && lane === 0 ? 'way' : St
  * Lines are drawn only with `withLinks`: where rows are left out by a search, they would join what does not belong together.
  * Returns {links: [{path, colour}], dots: [{x, y, colour, isHead, isAside, isFailed}]}.
  */
-export function layoutGraph(items, { first, last }, { head, lineage, laneCount }, withLinks) {
+export function layoutGraph(items, { first, last }, { head, isLive, lineage, laneCount }, withLinks) {
   const gap = laneGap(laneCount);
   const x = (lane) => MARGIN + lane * gap;
   const y = (index) => (index - first) * ROW_HEIGHT + ROW_HEIGHT / 2;
@@ -40,7 +40,7 @@ export function layoutGraph(items, { first, last }, { head, lineage, laneCount }
       x: x(lane),
       y: y(index),
       colour: colour(lane),
-      isHead: checkpoint.id === head,
+      isHead: isLive && checkpoint.id === head,
       isAside: !lineage.has(checkpoint.id),
       isFailed: checkpoint.status !== 'ok',
     });

@@ -15,8 +15,11 @@ export class History {
     this.rows = []; // {checkpoint, lane, links}, newest first
     this.positions = new Map(); // id -> index in rows
     this.lineage = new Set(); // ids from the head to the root
-    this.head = null;
+    this.head = undefined; // null before the first cell
     this.branch = null;
+    this.redo = undefined; // the state to which redo would lead, null for none; an older kernel does not say
+    this.ended = null; // the last session, as `status` tells it, while there is something to bring back
+    this.isLive = true; // whether its kernel still stands where it last said
     this.laneCount = 1;
     this.total = 0; // checkpoints that there are, also those that were not read
     this.wanted = FIRST_PAGE; // how many to read; 0: all
@@ -32,6 +35,16 @@ export class History {
    * with the id since which it tells: where it continues what is here, nothing is asked.
    */
   async update(everything, news = null) {
+    const isFirst = this.head === undefined;
+    await this.readStates(everything, news);
+    if (isFirst || this.head === null || this.ended) await this.lookForEnded();
+  }
+
+  async lookForEnded() {
+    this.ended = (await this.request({ operation: 'status', offers: true })).ended ?? null;
+  }
+
+  async readStates(everything, news) {
     if (!everything && this.rows.length) {
       if (news && news.since === this.rows[0].checkpoint.id && this.extend(news)) return;
       if ((await this.isCurrent()) || (await this.grow())) return;
@@ -59,6 +72,11 @@ export class History {
     this.settle(log);
   }
 
+  /** Whether the session stands on this checkpoint, as far as anybody can say. */
+  isHere(id) {
+    return this.isLive && id === this.head;
+  }
+
   has(id) {
     return this.positions.has(id);
   }
@@ -74,8 +92,8 @@ export class History {
   }
 
   async isCurrent() {
-    const { head, branch, latest } = await this.request({ operation: 'status' });
-    return head === this.head && branch === this.branch && (!latest || this.has(latest));
+    const { head, branch, latest, redo } = await this.request({ operation: 'status' });
+    return head === this.head && branch === this.branch && redo === this.redo && (!latest || this.has(latest));
   }
 
   /** Adds the cells that ran since, where they continue the newest checkpoint in one line; else false. */
@@ -111,6 +129,7 @@ export class History {
     if (this.wanted) this.wanted = Math.max(FIRST_PAGE, this.rows.length);
     this.head = log.head;
     this.branch = log.branch;
+    this.redo = log.redo;
     this.positions = new Map(this.rows.map((row, index) => [row.checkpoint.id, index]));
     this.lineage = new Set();
     for (let id = log.head; id && !this.lineage.has(id); id = this.get(id)?.parent) this.lineage.add(id);

@@ -11,7 +11,7 @@ import { graphWidth } from './graph.js';
 export function rowState(items, index, { history, selection, isComplete }, now = new Date()) {
   const { id, timestamp } = items[index].row.checkpoint;
   return {
-    isHead: id === history.head,
+    isHead: history.isHere(id),
     inLineage: history.lineage.has(id),
     isSelected: id === selection.selected,
     isFirstOfTwo: id === selection.first,

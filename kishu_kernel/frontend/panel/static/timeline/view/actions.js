@@ -6,7 +6,7 @@
  */
 
 import { placeLabel } from '../model/checkpoint.js';
-import { asSentence, countOf, joinNames } from '../model/format.js';
+import { asSentence, capitalize, countOf, joinNames } from '../model/format.js';
 import { boundsOf, goWithout, needsConsent, outcome, withoutReruns } from '../model/plan.js';
 import { drawConsequences } from './consent.js';
 import { h } from './elements.js';
@@ -42,6 +42,10 @@ export class Actions {
     return this.travel({ operation: 'redo' }, 'Redoing');
   }
 
+  resume() {
+    return this.travel({ operation: 'resume' }, 'Bringing back');
+  }
+
   /** Goes to a checkpoint, by a branch that ends there: then the session is on that branch. */
   goTo(checkpoint) {
     const { branch } = this.panel.history;
@@ -52,8 +56,31 @@ export class Actions {
   /** First the plan, then a question where that asks for one, then the travel. `text` says what it is. */
   async travel(content, text) {
     this.notices.clear();
-    const planned = await this.during(text, () => this.panel.ask({ ...content, dry_run: true }));
-    if (planned) await this.carryOut(planned.plan, content, text);
+    const { head } = this.panel.history;
+    const asked = Date.now();
+    const waiting = `${text}: waiting for the running cell`;
+    const planned = await this.during(waiting, () => this.unlessCancelled(this.panel.ask({ ...content, dry_run: true })));
+    if (!planned) return;
+    const hasWaited = Date.now() - asked > SHOW_AFTER;
+    if (hasWaited && content.operation === 'undo' && planned.from !== head) this.askAgain(planned, content, text);
+    else await this.carryOut(planned.plan, content, text);
+  }
+
+  /** The answer, or null where a person does not wait for it any more. To plan changes nothing, so nothing has to be stopped. */
+  async unlessCancelled(answer) {
+    const cancelled = new Promise((resolve) => (this.notices.onCancel = () => resolve(null)));
+    try {
+      return await Promise.race([answer, cancelled]);
+    } finally {
+      this.notices.onCancel = null;
+    }
+  }
+
+  /** A cell has ended since undo was asked for: it was not meant. */
+  askAgain({ ahead = [] }, content, text) {
+    const cell = ahead.length ? placeLabel(ahead.at(-1)) : 'the last cell';
+    const again = [`Take back ${cell}`, () => this.travel(content, text)];
+    this.notices.tell('info', `${capitalize(cell)} has ended meanwhile, and nothing was undone.`, [], [again]);
   }
 
   /** Does what the plan says, and no more. Where the kernel must plan anew, the new plan is asked about in turn. */

@@ -10,6 +10,7 @@ export class Details {
   constructor(panel) {
     this.panel = panel;
     this.shown = null; // an id, or "a..b"
+    this.body = null; // what is below its heading
     this.given = null; // the reply to a `show` that came unasked
     this.element = h('section.details', { 'aria-label': 'Details', hidden: true, tabindex: '-1', onkeydown: (event) => {
       if (event.key === 'Escape') (event.stopPropagation(), panel.choosing.closeDetails());
@@ -32,7 +33,7 @@ export class Details {
     const known = this.panel.history.get(id);
     if (!known) return this.close();
     this.look = this.lookOf(id);
-    if (this.shown !== id) this.fill(id, this.heading(known), h('div'));
+    this.fill(id, this.heading(known), this.shown === id ? this.body : h('div'));
     const { given } = this;
     this.given = null; // later it may no longer be what the kernel would tell
     const isThis = given?.status === 'ok' && given.checkpoint.id === id;
@@ -64,7 +65,7 @@ export class Details {
   heading(checkpoint) {
     const { panel } = this;
     const { history } = panel;
-    return drawHeading(checkpoint, { isHead: checkpoint.id === history.head, branch: history.branch }, {
+    return drawHeading(checkpoint, { isHead: history.isHere(checkpoint.id), branch: history.branch }, {
       goTo: () => panel.actions.goTo(checkpoint),
       compare: () => panel.choosing.compareWith(checkpoint.id),
       makeBranch: () => panel.actions.nameState('branch', checkpoint),
@@ -74,7 +75,7 @@ export class Details {
 
   comparisonHeading(before, after) {
     const { history } = this.panel;
-    const title = (id) => [placeLabel(history.get(id)), id === history.head ? ' (here)' : ''];
+    const title = (id) => [placeLabel(history.get(id)), history.isHere(id) ? ' (here)' : ''];
     const swap = button('Swap', () => this.panel.choosing.compare(after, before), { image: 'swap' });
     return h('header', {}, h('h3', {}, 'From ', title(before), ' to ', title(after)), h('div.actions', {}, swap));
   }
@@ -84,6 +85,7 @@ export class Details {
     const scrollTop = this.shown === key ? this.element.scrollTop : 0;
     const focused = this.element.contains(document.activeElement) ? document.activeElement.textContent : null;
     this.shown = key;
+    this.body = content.at(-1);
     this.element.hidden = false;
     const close = button('Close details', () => this.panel.choosing.closeDetails(), { image: 'close', iconOnly: true });
     this.element.replaceChildren(close, ...content);
@@ -97,6 +99,6 @@ export class Details {
   lookOf(id) {
     const { history } = this.panel;
     const { branches, tags, message, written_bytes: written } = history.get(id);
-    return JSON.stringify([id === history.head, history.branch, branches, tags, message, written]);
+    return JSON.stringify([history.isHere(id), history.branch, branches, tags, message, written]);
   }
 }

@@ -7,10 +7,23 @@ export class Notices {
   constructor() {
     this.live = h('div.unseen', { role: 'status', 'aria-live': 'polite' });
     this.bar = h('div.bar', {}, h('div.filled'));
-    this.working = h('div.working', { hidden: true, role: 'presentation' }, h('span', {}), this.bar);
+    this.cancel = button('Cancel', () => this.onCancel?.());
+    this.working = h('div.working', { hidden: true, role: 'presentation' }, h('span', {}), this.cancel, this.bar);
+    this.onCancel = null; // gives up what waits, where that is possible
     this.place = h('div');
-    this.element = h('div.notices', {}, this.working, this.place);
+    this.lasting = h('div', { role: 'status' });
+    this.element = h('div.notices', {}, this.lasting, this.working, this.place);
     this.endQuestion = () => {};
+  }
+
+  /** What stays, whatever else is said: a sentence, with more lines and pairs [label, function]; null for nothing. */
+  keep(title, lines = [], actions = []) {
+    const told = JSON.stringify([title, lines]);
+    if (told === this.kept) return; // a button that has the focus keeps it
+    this.kept = told;
+    const body = () => h('div.told', {}, h('p', {}, h('strong', {}, title)), lines.map((line) => h('p', {}, line)));
+    const buttons = () => actions.map(([label, act]) => button(label, act, { primary: true }));
+    this.lasting.replaceChildren(...(title ? [h('div.notice.lasting', {}, body(), buttons())] : []));
   }
 
   /** For the ear only. */
@@ -85,6 +98,7 @@ export class Notices {
   /** What is under way, and how far it is if that is known; null: nothing is. */
   work(text, progress) {
     this.working.hidden = text === null;
+    this.cancel.hidden = !this.onCancel;
     if (text === null) return;
     const told = progress ? describeProgress(progress) : { text, done: null };
     this.working.firstChild.textContent = told.text;

@@ -3,6 +3,7 @@
 
 import { placeLabel } from '../model/checkpoint.js';
 import { asSentence, countOf } from '../model/format.js';
+import { describeEnded } from '../model/ended.js';
 import { History } from '../model/history.js';
 import { panelAction } from '../model/keys.js';
 import { Refresher } from '../model/refresh.js';
@@ -33,6 +34,7 @@ export class Panel {
     this.transport = transport;
     this.options = options;
     this.isDestroyed = false;
+    this.asleep = null; // why nobody answers, in a sentence, while the kernel is not there
     this.text = ''; // what is searched for
     this.onlyLineage = false;
     this.history = new History((content) => this.request(content));
@@ -115,6 +117,15 @@ export class Panel {
     ];
   }
 
+  /** The kernel is there (null), or is not, and this sentence says why. What was known of it stays on the screen. */
+  setKernel(asleep) {
+    if (asleep === this.asleep) return;
+    this.asleep = asleep;
+    this.history.isLive = asleep === null;
+    if (asleep === null) this.refresh(true);
+    else if (!this.isDestroyed) this.render();
+  }
+
   /** Puts it on the page, and follows the kernel from now on. */
   start() {
     this.element.replaceChildren(this.root);
@@ -125,6 +136,7 @@ export class Panel {
     this.ageTimer = setInterval(() => this.isSeen && this.list.draw(), AGES_EVERY);
     this.resizing = new ResizeObserver(() => this.resized());
     this.resizing.observe(this.root);
+    this.resizing.observe(this.list.element); // a notice above it comes and goes
     const near = (entries) => this.setSeen((this.isNear = entries[0].isIntersecting));
     this.visibility = new IntersectionObserver(near, { rootMargin: '100px' });
     this.visibility.observe(this.root);
@@ -195,7 +207,7 @@ export class Panel {
       return await this.request(content);
     } catch (error) {
       if (error.reply?.plan) return error.reply;
-      if (!this.isDestroyed && isStillWanted()) this.notices.tell('error', asSentence(error.message));
+      if (!this.isDestroyed && this.asleep === null && isStillWanted()) this.notices.tell('error', asSentence(error.message));
       return null;
     }
   }
@@ -219,12 +231,13 @@ export class Panel {
   }
 
   async read(everything, news) {
+    if (this.asleep !== null) return;
     try {
       await this.history.update(everything, news);
       this.details.given = news?.state;
     } catch (error) {
       const again = ['Try again', () => this.refresh(true)];
-      if (!this.isDestroyed) this.notices.tell('error', asSentence(error.message), [], [again]);
+      if (!this.isDestroyed && this.asleep === null) this.notices.tell('error', asSentence(error.message), [], [again]);
     }
     if (!this.isDestroyed) this.render();
   }
@@ -241,7 +254,9 @@ export class Panel {
     const items = search(history, this.text, this.onlyLineage);
     list.element.hidden = !items.length; // first: how many rows are drawn depends on its height
     list.show(items, !this.text && !this.onlyLineage);
-    this.undoButton.disabled = !head;
+    this.undoButton.disabled = !head || !history.isLive;
+    this.redoButton.disabled = history.redo === null || !history.isLive;
+    this.renderLasting();
     this.compareButton.disabled = history.rows.length < 2;
     this.position.replaceChildren(...this.describePosition(head));
     this.emptyNotice.hidden = items.length > 0;
@@ -256,12 +271,20 @@ export class Panel {
     else this.details.close();
   }
 
+  /** That the kernel is not there, or that it is another one, which has not what the last one had. */
+  renderLasting() {
+    const { ended } = this.history;
+    if (this.asleep !== null || !ended) return this.notices.keep(this.asleep);
+    const [title, ...lines] = describeEnded(ended);
+    this.notices.keep(title, lines, ended.trusted ? [['Bring it back', () => this.actions.resume()]] : []);
+  }
+
   /** Where the session stands, and how many states there are. */
   describePosition(head) {
-    const { branch, rows, total } = this.history;
+    const { branch, isLive, rows, total } = this.history;
     if (!rows.length) return [];
-    const parts = head ? [h('span', {}, 'Now at'), h('strong', {}, placeLabel(head))] : [h('span', {}, 'Now before the first cell')];
-    if (head && branch) parts.push(h('span.label.branch.current', {}, icon('branch'), branch));
+    const parts = !isLive ? [] : head ? [h('span', {}, 'Now at'), h('strong', {}, placeLabel(head))] : [h('span', {}, 'Now before the first cell')];
+    if (isLive && head && branch) parts.push(h('span.label.branch.current', {}, icon('branch'), branch));
     const found = this.text || this.onlyLineage ? `${this.list.items.length} of ` : '';
     return [...parts, h('span.quiet.count', {}, found + countOf(total, 'state'))];
   }
@@ -272,6 +295,7 @@ export class Panel {
     if (this.history.rows.length) {
       return [h('p', {}, `Nothing found for “${this.text}”.`), button('Show all', () => this.search(''))];
     }
+    if (this.asleep !== null) return [];
     const { firstTry } = this.options;
     return [
       h('p', {}, h('strong', {}, 'No states yet.')),

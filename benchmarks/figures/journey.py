@@ -1,0 +1,108 @@
+"""How long a person waits after each click of a journey through JupyterLab: from the click until the page shows it.
+
+Needs the extension, built, and a Chromium; the pages are those of the tests.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.harness import BenchmarkError, Figure, Result
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from tests.browser.lab import LabPage
+
+TARGET = 0.5
+FRAME = "import numpy as np, pandas as pd\ndf = pd.DataFrame(np.random.rand(1_000_000, 6), columns=list('abcdef'))"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+_ARM = """
+() => {{
+    const holds = () => {condition};
+    window.took = new Promise(resolve => {{
+        const began = () => {{
+            const clicked = performance.now();
+            const look = () => (holds() ? resolve((performance.now() - clicked) / 1000) : requestAnimationFrame(look));
+            look();
+        }};
+        document.addEventListener('{event}', began, {{ once: true, capture: true }});
+    }});
+}}
+"""
+_SIDEBAR = "document.querySelector('#kishu-sidebar').innerText"
+_HERE = "document.querySelector('#kishu-sidebar .kishu-head')?.innerText ?? ''"
+
+
+def measure() -> Result:
+    """Each step once, in a notebook with a frame of 48 MB."""
+    with _lab() as notebook:
+        steps = _walk(notebook)
+    figures = [
+        Figure(f"JupyterLab, a frame of 48 MB: {step}, from the click until it is shown", seconds, "s", target)
+        for step, seconds, target in steps
+    ]
+    return Result(figures)
+
+
+def _walk(notebook: LabPage) -> list[tuple[str, float, float | None]]:
+    page, sidebar = notebook.page, notebook.sidebar
+    notebook.run(FRAME)
+    notebook.run("df = df.drop(columns='f')")
+    _until(page, f"{_HERE}.includes('drop')")
+    steps: list[tuple[str, float, float | None]] = []
+
+    def step(name: str, condition: str, act: Callable[[], object], target: float | None = TARGET) -> None:
+        page.evaluate(_ARM.format(condition=condition, event="click"))
+        act()
+        steps.append((name, page.evaluate("window.took"), target))
+
+    step("undo", f"{_HERE}.includes('import')", notebook.undo_button.click)
+    step("redo", f"{_HERE}.includes('drop')", sidebar.get_by_title("Bring back what undo took back").click)
+    notebook.menu_item("Kernel", "Restart Kernel…").click()
+    restart = notebook.dialog.get_by_text("Restart", exact=True)
+    step("restart until the list says so", f"{_SIDEBAR}.includes('Kernel restarting')", restart.click)
+    _until(page, f"{_SIDEBAR}.includes('Your session ended')")
+    back = sidebar.get_by_role("button", name="Bring it back")
+    step("bring the last session back", f"{_HERE}.includes('drop')", back.click)
+    return steps
+
+
+def _until(page: Page, condition: str) -> None:
+    page.wait_for_function(f"() => {condition}")
+
+
+@contextmanager
+def _lab() -> Iterator[LabPage]:
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.lab import BUILT, LabPage, Server
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None or not (BUILT / "package.json").is_file():
+        raise BenchmarkError("it needs a Chromium, and the extension: scripts/labextension builds it")
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
+        server = Server(Path(home))
+        try:
+            link = server.home / "jupyter_data" / "labextensions" / "kishu-kernel"
+            link.parent.mkdir(exist_ok=True)
+            link.symlink_to(BUILT)
+            page = driver.chromium.launch(executable_path=found, args=["--no-sandbox"]).new_page()
+            name = server.notebook()
+            page.goto(server.address(f"lab/tree/{name}?reset"))
+            page.locator(".lm-TabBar-tab[data-id='kishu-sidebar']").click()
+            yield LabPage(page, server, name).ready()
+        finally:
+            server.close()
+
+
+if __name__ == "__main__":
+    from benchmarks.figures.run import main
+
+    raise SystemExit(main(["journey"]))

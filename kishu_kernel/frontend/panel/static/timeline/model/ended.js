@@ -1,0 +1,14 @@
+/** The session that has ended and can be brought back, in words. Pure. */
+
+import { cellLabel } from './checkpoint.js';
+import { countOf, formatAge, formatBytes } from './format.js';
+
+/** `ended` is that of the kernel's `status`. One sentence, and more of them where there is more to know. */
+export function describeEnded(ended, now = new Date()) {
+  const { execution_count: count, variables, bytes, trusted, note } = ended;
+  const where = count === null ? [] : [`at ${cellLabel(ended)}`];
+  const amount = variables === null ? [] : [countOf(variables, 'variable'), formatBytes(bytes)];
+  const told = `Your session ended ${[...where, formatAge(ended.timestamp, now), ...amount].join(', ')}.`;
+  const doubt = trusted ? [] : ['Nothing shows that you wrote this history: it can be read, not brought back.'];
+  return [told, ...(note ? [note] : []), ...doubt];
+}
