@@ -341,7 +341,7 @@ class Checkouts:
         if not options.dry_run and self._cells.subshell_running:
             raise CheckoutError("a cell is still running on a subshell: wait for it, or interrupt it")
         known = known_state_at(lookup, target)
-        selection = selection_of(names, copies, known, label, self._names.variables().keys())
+        selection = selection_of(names, copies, known, lookup, label, self._names.variables().keys())
         unchecked = self._cells.unchecked
         start = self._start(target, staying=True)
         if options.dry_run:

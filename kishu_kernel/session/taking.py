@@ -29,7 +29,12 @@ MOST_NAMES = 8
 
 
 def selection_of(
-    names: Iterable[str], copies: Mapping[str, str], known: KnownState, label: str, there: Collection[str]
+    names: Iterable[str],
+    copies: Mapping[str, str],
+    known: KnownState,
+    lookup: Lookup,
+    label: str,
+    there: Collection[str],
 ) -> Selection:
     """What is asked for, if it can be had.
 
@@ -54,13 +59,14 @@ def selection_of(
                 f"{name!r} is to be called {copies[name]!r}, and is not to be taken: add it to the names"
             )
     _check_new_names(selection, there)
+    _check_company(selection, lookup, known.versions)
     return selection
 
 
 def _check_new_names(selection: Selection, there: Collection[str]) -> None:
     given: set[str] = set()
     for name, new in selection.copies.items():
-        if not new.isidentifier() or iskeyword(new):
+        if not new.isidentifier() or iskeyword(new) or new == "__debug__":  # which nothing can be assigned to
             raise RequestError(f"{new!r} cannot name a variable: choose letters, digits and _, a letter first")
         if not is_users_name(new):
             raise RequestError(f"{new!r} is a name of IPython's: choose another one for {name}")
@@ -120,11 +126,26 @@ def claims_of(selection: Selection, restored: Collection[Version], lookup: Looku
     Args:
         state: the one from which they come.
     """
+    coming = _coming(selection, lookup, state)
+    return Claims({version: _claimed(version, version in coming, selection.copies) for version in restored})
+
+
+def _check_company(selection: Selection, lookup: Lookup, state: State) -> None:
+    """No copy is to be called as something that comes along."""
+    coming = {name for version in _coming(selection, lookup, state) for name in version.names}
+    for name, new in selection.copies.items():
+        if new in coming:
+            raise RequestError(
+                f"{new!r} comes, too, since it shares objects with what is taken: choose another name for {name}"
+            )
+
+
+def _coming(selection: Selection, lookup: Lookup, state: State) -> set[Version]:
+    """What comes under its own name: what is asked for so, and what shares objects with that or refers to it."""
     part = selected(lookup, state, selection.names)
     plain = set(selection.names) - selection.copies.keys()
     originals = [Version(names, at) for names, at in part.items() if not plain.isdisjoint(names)]
-    coming = set(References(lookup, part).with_holders(originals))
-    return Claims({version: _claimed(version, version in coming, selection.copies) for version in restored})
+    return set(References(lookup, part).with_holders(originals))
 
 
 def _claimed(version: Version, comes: bool, copies: Mapping[str, str]) -> dict[str, str]:

@@ -254,7 +254,9 @@ def test_unloaded_the_kernel_is_plain_again(plain: PlainStart) -> None:
         "[kishu] No more states are stored. The history stays."
     ]
     kernel.ok("xs.append(3)")
-    assert kernel.ask({"operation": "status"})["ename"] == "Disabled"
+    refusal = kernel.ask({"operation": "status"})
+    assert refusal["ename"] == "Disabled"
+    assert refusal["hint"]
     assert "not found" in kernel.run("%kishu log").stderr
     after = kernel.message("kernel_info_request")
     assert {**after, "banner": ""} == {**before, "banner": ""}  # it has a tip of the day

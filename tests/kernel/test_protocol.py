@@ -1207,3 +1207,29 @@ def test_python_that_json_cannot_carry(kernel: Kernel) -> None:
     assert "half" in checked(kernel.request("diff", target=first["id"]))["modified"]
     assert checked(kernel.request("checkout", target=first["id"]))["applied"]
     assert kernel.value("half == '\\ud83d' and globals()['a \\ud83d']") == 1
+
+
+def test_half_a_surrogate_pair_anywhere(kernel: Kernel) -> None:
+    """JSON can say it, UTF-8 cannot: the kernel answers, and what it stores comes back."""
+    kernel.ok("S = '\\udfff'; globals()['\\ud800'] = 1; print(S + 'x')")
+    assert kernel.run("y = '\ud800'  # \udfff").status == "error"
+    newest, before = kernel.done("log")["checkpoints"]
+    assert newest["code"] == "y = '\\ud800'  # \\udfff"
+    assert before["created"] == ["S", "\\ud800"]
+    assert kernel.done("show", target=before["id"])["outputs"][0]["text"] == "\\udfffx\n"
+    assert checked(kernel.request("commit", message="\ud800"))["head"] == newest["id"]
+    assert ids(checked(kernel.request("search", text="\ud800"))) == [newest["id"], before["id"]]
+    for operation in ("tag", "branch"):
+        assert "letters" in refused(kernel.request(operation, name="\ud800"))
+    for operation in ("show", "checkout", "diff"):
+        refused(kernel.request(operation, target="\ud800"))
+    assert kernel.done("inspect", names=["\ud800"])["variables"][0]["summary"] == "1"
+    assert ids(kernel.done("variable", name="\ud800")) == [before["id"]]
+    for steps in ("undo", "redo"):
+        kernel.done(steps, steps=2)
+    assert kernel.value("S, globals()['\\ud800']") == ("\udfff", 1)
+
+
+@pytest.mark.parametrize("timeout", [0, 1e-300, 2**63, 1e308])
+def test_a_timeout_may_be_any_number(shared: Kernel, past: dict[str, str], timeout: float) -> None:
+    assert shared.done("hibernate", "control", timeout=timeout)["durable"] is True

@@ -211,6 +211,9 @@ REFUSALS: dict[str, tuple[str, Content, str]] = {
     "a keyword": ("x", {"as": {"x": "class"}}, "cannot name a variable"),
     "a name of IPython's": ("x", {"as": {"x": "Out"}}, "IPython"),
     "a result's name": ("x", {"as": {"x": "_3"}}, "IPython"),
+    "a name that nothing can have": ("x", {"as": {"x": "__debug__"}}, "cannot name a variable"),
+    "half a letter": ("x", {"as": {"x": "\ud800"}}, "cannot name a variable"),
+    "a name that is taken, as Python reads it": ("x", {"as": {"x": "\uff43ounter"}}, "already"),
     "a name that is taken": ("x", {"as": {"x": "counter"}}, "already"),
     "not among the names": ("x", {"as": {"counter": "c"}}, "add it to the names"),
 }
@@ -232,6 +235,22 @@ def test_two_copies_have_names_of_their_own(shared: Kernel) -> None:
     assert "nothing is named" in refused(shared, target=first)
     for wrong in ({"names": "x"}, {"names": [1]}, {"names": ["x"], "as": {"x": 1}}, {"names": ["x"], "as": []}):
         assert shared.request("take", target=first, **wrong)["ename"] == "RequestError"
+
+
+def test_a_copy_has_the_name_that_code_says(kernel: Kernel) -> None:
+    """Python reads identifiers in NFKC: under another form of it nobody could use the copy."""
+    first = at(kernel, "x = [1]")
+    reply = take(kernel, "x", target=first, **{"as": {"x": "ﬁrst"}})
+    assert reply["as"] == {"x": "first"}
+    kernel.ok("assert ﬁrst == [1] == first and ﬁrst is not x")
+
+
+def test_a_copy_is_not_called_as_what_comes_along(kernel: Kernel) -> None:
+    first = at(kernel, "a = [1]; b = [a]; c = [2]")
+    kernel.ok("a = [0]; c = [0]; del b")
+    for dry_run in (True, False):
+        assert "comes, too" in refused(kernel, "a", "c", target=first, dry_run=dry_run, **{"as": {"c": "b"}})
+    assert kernel.value("(a, c, 'b' in globals())") == ([0], [0], False)
 
 
 GENERATOR = "import itertools\ndef numbers():\n    yield from itertools.count()\ng = numbers(); next(g)"

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from kishu_kernel.frontend.kernel.idle_scheduler import IdleScheduler, interruptible
+from kishu_kernel.frontend.kernel.packing import pack_everything
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
@@ -84,6 +85,7 @@ class KernelHooks:
         self.tracked_shell.shutdown.on_begin = self._idle_scheduler.stop
         self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
         _tell_debugger(kernel)
+        self._stop_packing = pack_everything(kernel.session)
         kernel.shell.register_magics(KishuMagics(kernel.shell, lambda: self.tracked_shell.requests))
 
     def begin(self) -> None:
@@ -196,6 +198,7 @@ class KernelHooks:
         self._idle_scheduler.end()
         self.tracked_shell.detach()
         self._stop_listening()
+        self._stop_packing()
 
     def _handle_comm(self, handler: Handler, *args: Any) -> Any:
         """Handles a comm message. A widget's callback may change anything; that of our own panel changes nothing."""
@@ -218,7 +221,10 @@ def _tell_debugger(kernel: Any) -> None:
 
 async def answer_disabled(session: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
     """Sends the reply to a `kishu_request` where Kishu is switched off: an error."""
-    content = {"status": "error", "ename": "Disabled", "evalue": "Kishu is switched off", "traceback": []}
+    content = {
+        **{"status": "error", "ename": "Disabled", "evalue": "Kishu is switched off"},
+        **{"traceback": ["Disabled: Kishu is switched off"], "hint": "Start the kernel with Kishu switched on."},
+    }
     session.send(stream, "kishu_reply", content, parent, ident)
 
 

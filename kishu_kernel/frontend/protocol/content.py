@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from kishu_kernel.frontend.protocol.taken_words import take_content
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome, Plan, ShownPlan
@@ -158,15 +159,15 @@ def numbers(value: list[Any]) -> list[int]:
     return value
 
 
-def texts_by_text(value: Json) -> dict[str, str]:
-    """Returns an object whose values are strings.
+def new_names(value: Json) -> dict[str, str]:
+    """Returns new names by the old ones, each as Python binds it when code says it: in NFKC.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is no object, or has values that are no strings.
     """
     if not all(isinstance(each, str) for each in value.values()):
         raise ValueError("an object whose values are strings")
-    return value
+    return {old: normalize("NFKC", new) for old, new in value.items()}
 
 
 def comparison_content(comparison: Comparison) -> Json:

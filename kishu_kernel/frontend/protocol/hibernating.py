@@ -16,6 +16,9 @@ from kishu_kernel.frontend.protocol.session_host import SessionHost
 RUNNING = "a cell is running: what it does is part of no state until it has ended"
 IN_MEMORY = "this history is kept in memory only, and ends with the kernel"
 
+LONGEST = 1e6
+"""Seconds that are as good as for ever; not all that can be written down can be waited for."""
+
 
 def hibernate(host: SessionHost, timeout: float) -> Json:
     """Writes everything, and says what is not written.
@@ -24,6 +27,7 @@ def hibernate(host: SessionHost, timeout: float) -> Json:
         timeout: seconds that it may take.
     """
     began = time.monotonic()
+    timeout = min(timeout, LONGEST)
 
     def left() -> float:
         return max(0.0, began + timeout - time.monotonic())

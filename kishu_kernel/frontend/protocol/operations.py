@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kishu_kernel.frontend.protocol.content import Json, numbers, shown_plan, texts, texts_by_text
+from kishu_kernel.frontend.protocol.content import Json, new_names, numbers, shown_plan, texts
 from kishu_kernel.frontend.protocol.documents import document_cells
 from kishu_kernel.frontend.protocol.live_operations import LiveOperations
 from kishu_kernel.frontend.protocol.parameters import Operation, Parameter
@@ -86,7 +86,7 @@ OPERATIONS: dict[str, Operation] = {
         {
             "names": Parameter(list, read=texts),
             "target": _TEXT,
-            "as": Parameter(dict, {}, read=texts_by_text),
+            "as": Parameter(dict, {}, read=new_names),
             **_TRAVEL,
         },
     ),
