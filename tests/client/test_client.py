@@ -351,9 +351,14 @@ def test_a_notebook_that_was_renamed_while_it_is_open(kernel: Kernel, tmp_path: 
     with connect("renamed.ipynb") as k:
         k.undo()
     assert kernel.value("x") == 1
+    kernel.ok("x = 3")
     write_notebook(tmp_path / "other.ipynb")
-    with pytest.raises(NoKernelError, match=r"live on other.ipynb: there are some on .*book.ipynb"):
+    with pytest.raises(NoKernelError, match=r"live on other.ipynb: there are some on .*renamed.ipynb"):
         connect("other.ipynb")
+    write_notebook(tmp_path / "book.ipynb", "f00d")  # another one takes the old name
+    kernel.ok("x = 4")
+    with pytest.raises(NoKernelError, match=r"live on book.ipynb: there are some on .*renamed.ipynb"):
+        connect("book.ipynb")
 
 
 def test_a_history_in_memory_has_a_kernel_too(start: Start) -> None:

@@ -24,6 +24,7 @@ from kishu_kernel.store.catalog.assignment import (
     find_assignment,
     list_stores,
     remember_cells,
+    renamed,
 )
 
 from .values import checkpoint_id, payload, trivial
@@ -122,6 +123,22 @@ def test_a_renamed_notebook_is_found_again(base: Path, notebook: Path) -> None:
     assert place == StoreAssignment(first.path, "moved", previous=str(notebook))
     assert history(place.path) == [1, 2]
     assert run(base, renamed, 3) == StoreAssignment(first.path, "attached")
+
+
+def test_the_list_of_stores_follows_a_rename(base: Path, notebook: Path) -> None:
+    place = run(base, notebook)
+    moved = notebook.with_name("b.ipynb")
+    notebook.rename(moved)
+    written(notebook.with_name("c.ipynb"), ["other1"])
+    assert renamed(place.path) == str(moved)
+    [listing] = list_stores(base)
+    assert (listing.notebook, listing.exists) == (str(moved), True)
+    written(notebook, ["fresh1"])  # there is always another Untitled.ipynb
+    assert list_stores(base)[0].notebook == str(moved)
+    shutil.copy(moved, notebook.with_name("d.ipynb"))  # which of the two it is nobody can tell
+    assert list_stores(base)[0].notebook == str(notebook)
+    run(base, notebook.with_name("d.ipynb"), 2)
+    assert [each.notebook for each in list_stores(base)] == [str(notebook.with_name("d.ipynb"))]
 
 
 def test_a_new_notebook_under_the_old_name_has_a_history_of_its_own(base: Path, notebook: Path) -> None:

@@ -84,6 +84,8 @@ class StoreOpener:
         self._retry_at: float | None = None
         self._nameless = False
         self._given: Path | None = None
+        self._looked: tuple[str, int] | None = None
+        self._renamed: str | None = None
         self.in_memory = False
         self._damaged: tuple[Path, object] | None = None
         self.place: StoreAssignment | None = None
@@ -181,6 +183,26 @@ class StoreOpener:
         from kishu_kernel.store.catalog.assignment import list_stores
 
         return list_stores(self.base())
+
+    def notebook(self) -> str | None:
+        """Returns the notebook's path; where it was renamed since the kernel was started, the one that it has now."""
+        told = self._notebook()
+        if not told or self.place is None:
+            return told
+        if self._renamed and self._looked and self._looked[0] == told and os.path.lexists(self._renamed):
+            return self._renamed  # whatever has the old name by now
+        if os.path.lexists(told):
+            return told
+        beside = os.path.dirname(told)
+        try:
+            looked = told, os.stat(beside).st_mtime_ns
+        except OSError:
+            return told
+        if looked != self._looked:  # else none was renamed there meanwhile
+            from kishu_kernel.store.catalog.assignment import renamed
+
+            self._looked, self._renamed = looked, renamed(self.place.path)
+        return self._renamed or told
 
     def attach(self, store: Path) -> Path:
         """Gives this notebook the history of another one, as `catalog.assignment.attach`. Its own store must be closed.

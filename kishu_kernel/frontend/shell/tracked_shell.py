@@ -321,9 +321,9 @@ class TrackedShell:
             self.shell.user_ns_hidden[name] = value
 
     def _announce(self) -> None:
-        """Lets clients find this kernel by its notebook: the path is known late, and the store opens late."""
+        """Lets clients find this kernel by its notebook: the path is known late, the store opens late, names change."""
         place = self.opener.place
-        self._announcement.tell(self.notebook(), None if place is None else place.path)
+        self._announcement.tell(self.opener.notebook(), None if place is None else place.path)
 
     @untraced()
     def think(self, should_stop: Callable[[], bool]) -> float | None:

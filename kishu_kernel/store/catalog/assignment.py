@@ -18,7 +18,16 @@ from typing import Literal
 
 from kishu_kernel.errors import RequestError, StoreError, UnwritableError
 from kishu_kernel.model import SessionId
-from kishu_kernel.store.catalog.about_file import ABOUT, About, file_state, is_gone, read_about, read_cells, write_about
+from kishu_kernel.store.catalog.about_file import (
+    ABOUT,
+    About,
+    file_state,
+    is_gone,
+    notebook_cells,
+    read_about,
+    read_cells,
+    write_about,
+)
 from kishu_kernel.store.catalog.paths import default_base, store_path
 from kishu_kernel.store.disk import directory, store_files
 from kishu_kernel.store.disk.directory import DATA
@@ -47,7 +56,7 @@ class StoreListing:
     """A store in a list of stores. It was not opened.
 
     Attributes:
-        notebook: the one it belongs to; None where that is not known.
+        notebook: the one it belongs to, where it is now; None where that is not known.
         exists: whether there is a file at the notebook's path.
         bytes: on disk.
         used: when it was last written, seconds since the epoch.
@@ -61,16 +70,43 @@ class StoreListing:
 
 
 def list_stores(base: Path | None = None) -> list[StoreListing]:
-    """All stores, the last used first. None is opened. O(stores)."""
+    """All stores, the last used first. None is opened. A notebook that was renamed is looked for, as `renamed` does.
+
+    O(stores); where notebooks were renamed or removed, also O(notebooks beside them).
+    """
+    base = base or default_base()
     found = []
-    for path in _directories(base or default_base()):
+    for path in _directories(base):
         with suppress(OSError):
             used = (path / DATA).stat(follow_symlinks=False).st_mtime
             size = sum(directory.disk_bytes(file) for file in path.iterdir())
             about = read_about(path)
-            notebook = about.notebook if about else None
+            notebook = (renamed(path) or about.notebook) if about else None
             found.append(StoreListing(path, notebook, notebook is not None and not is_gone(notebook), size, used))
     return sorted(found, key=lambda listing: listing.used, reverse=True)
+
+
+def renamed(store: Path) -> str | None:
+    """The path that a store's notebook has now, if it was renamed: what lies beside its old path and has its cells.
+
+    None where it is still there, has left that directory, or cannot be told apart for sure. It only looks: the store is
+    the notebook's under its new path once a kernel is started there. O(notebooks beside it), where it has left.
+    """
+    about = read_about(store)
+    if about is None or not about.cells or (about.state and about.state == file_state(about.notebook)):
+        return None
+    if not _has_left(about):
+        return None
+    others = {its.notebook for place in _directories(store.parent) if place != store and (its := read_about(place))}
+    beside = Path(about.notebook).parent.glob("*.ipynb")
+    alike: list[tuple[int, str]] = []
+    with suppress(OSError):
+        for path in map(str, beside):
+            cells = frozenset() if path in others else notebook_cells(path)
+            if 2 * len(cells & about.cells) >= len(cells) > 0:
+                alike.append((len(cells & about.cells), path))
+    alike.sort(reverse=True)
+    return alike[0][1] if alike and (len(alike) == 1 or alike[0][0] > alike[1][0]) else None
 
 
 def find_assignment(base: Path | None, notebook: str | None, session: SessionId) -> StoreAssignment:
