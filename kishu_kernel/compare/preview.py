@@ -31,14 +31,17 @@ def preview(value: Any) -> str:
         return text(value)
 
 
-def table_head(value: Any) -> list[list[str]] | None:
-    """The first rows of a table or an array, as texts; the first of them the names of its columns, if it has any.
+def table_head(value: Any) -> tuple[list[str] | None, list[list[str]]] | None:
+    """The names of the columns of a table or an array, None where they have none, and its first rows, as texts.
 
     None of what is no table. Never raises for what it is.
     """
     try:
         head = None if has_active_metaclass(type(value)) else head_of(value, ROWS, COLUMNS)
-        return None if head is None else _rows(head)
+        if head is None:
+            return None
+        rows = _rows(head)
+        return (rows[0], rows[1:]) if _has_names(head) else (None, rows)
     except KeyboardInterrupt:
         raise
     except BaseException:  # as above
@@ -73,11 +76,15 @@ def _items(lines: Iterable[str]) -> Iterator[str]:
 def _rows(columns: Sequence[tuple[object, Sequence[object]]]) -> list[list[str]]:
     """Columns beside each other, the first row their names, if they have any."""
     pairs = columns[:COLUMNS]
+    first = 0 if _has_names(columns) else 1
     cells = [[label(name) if name is not None else "", *map(text, islice(held, ROWS))] for name, held in pairs]
     shown = [[cut(cell, WIDEST) for cell in column] for column in cells]
     height = max(map(len, shown), default=0)
-    first = 0 if any(name is not None for name, _ in pairs) else 1
     return [[column[row] if row < len(column) else "" for column in shown] for row in range(first, height)]
+
+
+def _has_names(columns: Sequence[tuple[object, Sequence[object]]]) -> bool:
+    return any(name is not None for name, _ in columns[:COLUMNS])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:

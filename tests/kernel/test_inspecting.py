@@ -23,8 +23,8 @@ def test_variables_of_now(kernel: Kernel) -> None:
     assert [each["shape"] for each in map(found.__getitem__, ("df", "m", "xs", "n"))] == [[3, 2], [2, 3], [2], None]
     assert found["df"]["preview"].splitlines() == ["a    b", "1  'x'", "2  'y'", "3  'z'"]
     assert found["m"]["preview"].splitlines() == ["0  1  2", "3  4  5"]
-    assert found["df"]["head"] == [["a", "b"], ["1", "'x'"], ["2", "'y'"], ["3", "'z'"]]
-    assert found["m"]["head"] == [["0", "1", "2"], ["3", "4", "5"]]
+    assert found["df"]["head"] == {"columns": ["a", "b"], "rows": [["1", "'x'"], ["2", "'y'"], ["3", "'z'"]]}
+    assert found["m"]["head"] == {"columns": None, "rows": [["0", "1", "2"], ["3", "4", "5"]]}
     assert found["xs"]["head"] is None
     assert (found["df"]["changed_in"], found["m"]["changed_in"]) == (2, 3)
     assert found["d"]["preview"] == "'k': [1, [2]]"

@@ -76,7 +76,7 @@ def live_variables(
         variables: all of the session.
         names: those to look at.
     """
-    from kishu_kernel.compare.preview import preview, table_head
+    from kishu_kernel.compare.preview import preview
     from kishu_kernel.objects.summaries import describe
 
     covariable_of: dict[str, tuple[Names, CheckpointId]] = {name: each for each in state.items() for name in each[0]}
@@ -91,7 +91,7 @@ def live_variables(
             "bytes": 0,
             "shape": _shape_of(obj),
             "preview": preview(obj) if with_previews else None,
-            "head": table_head(obj) if with_previews else None,
+            "head": _head(obj) if with_previews else None,
             "along": [],
             "changed_by": None,
             "changed_at": None,
@@ -106,6 +106,13 @@ def live_variables(
             entry |= {**_change(checkpoint), "stored": record.stored}
         found.append(entry)
     return found
+
+
+def _head(obj: Any) -> Json | None:
+    from kishu_kernel.compare.preview import table_head
+
+    head = table_head(obj)
+    return None if head is None else {"columns": head[0], "rows": head[1]}
 
 
 def chosen(there: Iterable[str], names: Collection[str] | None, limit: int) -> tuple[list[str], bool]:
