@@ -24,6 +24,7 @@ export const Commands = {
   undoWithCode: 'kishu:undo-with-code',
   goWithCode: 'kishu:go-with-code',
   showLog: 'kishu:show-log',
+  showVariables: 'kishu:show-variables',
   help: 'kishu:help'
 } as const;
 
@@ -36,7 +37,13 @@ export function travelOptions(links: Links): OptionsOf {
   return link => ({ link, states: links.statesOf(link) });
 }
 
-export function addCommands(commands: CommandRegistry, links: Links, options: OptionsOf, showLog: () => void): void {
+export function addCommands(
+  commands: CommandRegistry,
+  links: Links,
+  options: OptionsOf,
+  showLog: () => void,
+  showVariables: () => void
+): void {
   const supported = () => links.current?.supported ?? false;
   const free = () => links.current?.phase === 'live' && !links.current.acting;
 
@@ -156,6 +163,15 @@ export function addCommands(commands: CommandRegistry, links: Links, options: Op
       isEnabled: supported
     },
     showLog
+  );
+  add(
+    Commands.showVariables,
+    {
+      label: 'Show variables',
+      caption: 'Show the variables of this notebook in the sidebar, and when each changed',
+      isEnabled: supported
+    },
+    showVariables
   );
   commands.addCommand(Commands.help, {
     label: 'Kishu Help',

@@ -21,8 +21,10 @@ import { Offers } from './offers';
 import type { Travel } from './protocol';
 import { Sidebar } from './sidebar';
 import { StatusItem } from './statusitem';
+import { Tabs } from './tabs';
 import { UndoButton } from './toolbar';
 import { arrived, travel } from './travel';
+import { Variables } from './variables';
 
 const PLUGIN = 'kishu-kernel:plugin';
 
@@ -53,16 +55,25 @@ function activate(
   const options = travelOptions(links);
 
   const undo = (link: KernelLink) => travel({ operation: 'undo' }, 'Undo', options(link));
-  const sidebar = new Sidebar(links, commands, {
+  const states = new Sidebar(links, commands, {
     traveled: (link, reply) => arrived(reply as unknown as Travel, '', options(link), new Notice()),
     tryOut: link => tryOut(link, () => undo(link)),
     showPlots: isWanted => void loaded?.set('plots', isWanted)
   });
+  const variables = new Variables(links, options);
+  const sidebar = new Tabs(links, [
+    { label: 'States', widget: states },
+    { label: 'Variables', widget: variables }
+  ]);
   shell.add(sidebar, 'left', { rank: 350 });
   restorer?.add(sidebar, sidebar.id);
 
-  const showLog = () => shell.activateById(sidebar.id);
-  addCommands(commands, links, options, showLog);
+  const show = (tab: number) => {
+    sidebar.select(tab);
+    shell.activateById(sidebar.id);
+  };
+  const showLog = () => show(0);
+  addCommands(commands, links, options, showLog, () => show(1));
   addCellCommands(commands, links, options);
   for (const command of Object.values(Commands)) {
     palette?.addItem({ command, category: 'Kishu' }); // without arguments: only then it shows the keys
@@ -88,7 +99,7 @@ function activate(
 
   void settings?.load(PLUGIN).then(found => {
     loaded = found;
-    const read = () => sidebar.showPlots(found.get('plots').composite as boolean);
+    const read = () => states.showPlots(found.get('plots').composite as boolean);
     read();
     found.changed.connect(read);
   });

@@ -5,7 +5,7 @@
 import type { IOutput } from '@jupyterlab/nbformat';
 
 import type { Reply, Request } from '../../kishu_kernel/frontend/panel/static/timeline.js';
-import { placeLabel, type Take } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
+import { placeLabel } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import type { Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
 export type { Ended } from '../../kishu_kernel/frontend/panel/static/timeline/model/ended.js';
@@ -18,6 +18,13 @@ export interface Status {
   latest: string | null;
   /** Where redo would lead; null for nowhere. An older kernel does not say. */
   redo: string | null | undefined;
+}
+
+/** What a state took of another one. */
+export interface Take {
+  names: string[];
+  target: string;
+  as: Record<string, string>;
 }
 
 export interface Checkpoint {
@@ -72,9 +79,12 @@ export class Refusal extends Error {
   constructor(reply: Reply) {
     super(String(reply.evalue || reply.ename));
     this.ename = String(reply.ename);
+    this.plan = (reply.plan as Plan | undefined) ?? null;
   }
 
   readonly ename: string;
+  /** What would have to be done; null where that is not why it was refused. */
+  readonly plan: Plan | null;
 
   /** Whether the plan would have done more than the request accepts, or was shown. */
   get notAccepted(): boolean {

@@ -1,4 +1,4 @@
-/** The sidebar: the shared timeline, of the notebook that is current. */
+/** The tab of states: the shared timeline, of the notebook that is current. */
 
 import type { CommandRegistry } from '@lumino/commands';
 import type { Message } from '@lumino/messaging';
@@ -6,7 +6,6 @@ import { Widget } from '@lumino/widgets';
 
 import { mount, type Timeline } from '../../kishu_kernel/frontend/panel/static/timeline.js';
 import { Commands } from './commands';
-import { timelineIcon } from './icons';
 import type { KernelLink, Move } from './link';
 import type { Links } from './links';
 import { ASLEEP } from './phases';
@@ -32,12 +31,8 @@ export class Sidebar extends Widget {
     private readonly doing: Doing
   ) {
     super();
-    this.id = 'kishu-sidebar';
-    this.addClass('jp-kishu-sidebar');
-    this.title.icon = timelineIcon;
-    this.title.caption = 'Kishu: the history of this notebook';
-    this.node.setAttribute('role', 'region');
-    this.node.setAttribute('aria-label', 'Kishu');
+    this.id = 'kishu-states';
+    this.addClass('jp-kishu-states');
     links.changed.connect(this._follow, this);
   }
 

@@ -6,7 +6,7 @@ import { timelineIcon } from './icons';
 import type { Links } from './links';
 import { headline } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import { ASLEEP } from './phases';
-import { cellName, firstLine } from './protocol';
+import { cellName } from './protocol';
 
 export class StatusItem extends Widget {
   constructor(
@@ -39,7 +39,7 @@ export class StatusItem extends Widget {
     this._text.textContent = [place?.branch, link?.acting ? `${at} ...` : at].filter(Boolean).join(' · ');
     this.node.title = head
       ? `Kishu: now at ${at}${place.branch ? `, on branch ${place.branch}` : ''} (${head.id.slice(0, 8)}): ` +
-        `${head.message || firstLine(head.code)}\nClick to see the history`
+        `${head.message || headline(head)}\nClick to see the history`
       : 'Kishu: no cell has run yet';
   }
 

@@ -127,7 +127,7 @@ async function consented(request: Request, plan: Plan, name: string, link: Kerne
 }
 
 /** What would be re-run, with its effects and cost, and what would be lost. */
-class PlanBody extends Widget {
+export class PlanBody extends Widget {
   constructor(plan: Plan) {
     super();
     this.addClass('jp-kishu-plan');

@@ -67,14 +67,16 @@ def _place(timeline: Timeline, at: CheckpointId | None) -> str:
     if at is None:
         return "before the first cell"
     checkpoint = timeline.lookup(at)
-    return f"at {_name(checkpoint)}" if checkpoint.execution_count is not None else f"at state {at[:8]}"
+    is_named = checkpoint.execution_count is not None or take_content(checkpoint.code, None) is not None
+    return f"at {_name(checkpoint)}" if is_named else f"at state {at[:8]}"
 
 
 def _name(each: Checkpoint) -> str:
     if each.execution_count is not None:
         return f"In [{each.execution_count}]"
     if take := take_content(each.code, None):
-        return f"the take of {', '.join(take['as'].get(name, name) for name in take['names'])}"
+        taken = ", ".join(take["as"].get(name, name) for name in take["names"])
+        return f"the take of {taken} from {take['target']}"
     return "a cell" if each.code else "what had changed between cells"
 
 

@@ -35,7 +35,7 @@ export function cellLabel(checkpoint) {
 
 /** The same within a sentence. */
 export const placeLabel = (checkpoint) =>
-  checkpoint.take ? `the state with ${takenNames(checkpoint.take)}` : cellLabel(checkpoint);
+  checkpoint.take ? `the take of ${takenNames(checkpoint.take)}` : cellLabel(checkpoint);
 
 /** "df, col as col_old from In[3]": what was taken, and from where. */
 export function takenNames({ names, target, as: copies }) {
@@ -62,7 +62,7 @@ export const unstoredNames = (checkpoint) =>
 
 /** The checkpoint as a screen reader says it. */
 export function spokenLabel(checkpoint, { isHead, inLineage, age }) {
-  const said = [cellLabel(checkpoint), headline(checkpoint)];
+  const said = checkpoint.take ? [headline(checkpoint)] : [cellLabel(checkpoint), headline(checkpoint)];
   if (isHead) said.push('you are here');
   else if (!inLineage) said.push('not in this state');
   if (checkpoint.status !== 'ok') said.push(checkpoint.status);

@@ -17,6 +17,7 @@ export interface Plan {
   delete: string[];
   replay: Step[];
   ambient: string[];
+  notes: string[];
   lost: { names: string[]; reason: string }[];
 }
 

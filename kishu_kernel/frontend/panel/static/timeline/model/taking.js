@@ -3,7 +3,13 @@
 import { placeLabel } from './checkpoint.js';
 import { joinNames } from './format.js';
 
-/** The request that brings one variable of a state; with `as`, a copy under that name. */
+/**
+ * The request that brings one variable of a state; with `as`, a copy under that name.
+ *
+ * @param {string} name
+ * @param {string} target
+ * @param {string | null} as
+ */
 export const takeRequest = (name, target, as = null) => ({
   operation: 'take', names: [name], target, ...(as ? { as: { [name]: as } } : {}),
 });

@@ -37,7 +37,7 @@ export function drawRow(item, state, domId, picture = null) {
 /** Which cell it was, what it began with, and when it ran. */
 function upperLine(checkpoint, text, { age }) {
   return h('div.line', {},
-    h('span.in', {}, cellLabel(checkpoint)),
+    h('span.in', {}, !checkpoint.take && cellLabel(checkpoint)),
     h(`span.headline${checkpoint.code && !checkpoint.take ? '' : '.quiet'}`, {}, marked(headline(checkpoint), text)),
     h('span.when', { title: new Date(checkpoint.timestamp).toLocaleString() }, age));
 }

@@ -5,7 +5,7 @@
  */
 
 import { placeLabel } from '../model/checkpoint.js';
-import { outcome, needsConsent, boundsOf } from '../model/plan.js';
+import { boundsOf, goWithout, needsConsent, outcome } from '../model/plan.js';
 import { alongQuestion, takenSentences, takeRequest } from '../model/taking.js';
 import { drawConsequences } from './consent.js';
 import { h } from './elements.js';
@@ -52,7 +52,7 @@ export class Taking {
 
   isAgreed(text, question, plan) {
     const isPlain = !needsConsent(plan);
-    const yes = question?.yes ?? (plan.replay.length ? 'Re-run and bring it' : 'Go without them');
+    const yes = question?.yes ?? (plan.replay.length ? 'Re-run and bring it' : goWithout(plan));
     const title = isPlain && question ? question.title : `${text}: not everything is stored`;
     const body = h('div', {}, question && h('p', {}, question.told), !isPlain && drawConsequences(plan));
     return this.panel.notices.ask(title, body, [[yes, () => true]]);
