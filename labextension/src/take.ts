@@ -13,7 +13,7 @@ import {
   takenSentences,
   takeRequest
 } from '../../kishu_kernel/frontend/panel/static/timeline/model/taking.js';
-import { acting, Notice } from './notices';
+import { acting, Notice, unlessCancelled } from './notices';
 import { granted, Refusal, type Checkpoint, type Plan } from './protocol';
 import { PlanBody, travel, type Options } from './travel';
 
@@ -44,9 +44,14 @@ export async function takeAs(name: string, from: Checkpoint, options: Options): 
 /** Never rejects: what goes wrong is told. */
 export async function take(name: string, from: Checkpoint, as: string | null, options: Options): Promise<void> {
   const { link } = options;
-  await acting(link, `Bring ${name}`, async notice => {
+  const title = as ? `Bringing ${name} as ${as}` : `Bringing back ${name}`;
+  await acting(link, title, async notice => {
     const content = takeRequest(name, from.id, as);
-    const planned = await granted<Taken>(link.request({ ...content, dry_run: true }));
+    const answer = granted<Taken>(link.request({ ...content, dry_run: true }));
+    const planned = link.busy ? await unlessCancelled(title, answer, notice) : await answer;
+    if (!planned) {
+      return;
+    }
     const question = alongQuestion(name, planned.along);
     let { plan } = planned;
     let mustAsk = question !== null || needsConsent(plan);
