@@ -67,9 +67,7 @@ async function stateOf(link: KernelLink, cell: ICodeCellModel, states: States): 
   return found;
 }
 
-/** The first state has no state before it that has a name. */
+/** Nothing that has a name is before the first state; each path ends there. */
 function before(at: Checkpoint, states: States): Request {
-  return at.parent === null
-    ? { operation: 'undo', steps: states.stepsFromHead(at.id) }
-    : { operation: 'checkout', target: at.parent };
+  return at.parent === null ? { operation: 'undo', steps: states.steps } : { operation: 'checkout', target: at.parent };
 }

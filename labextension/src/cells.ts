@@ -69,6 +69,7 @@ export function putBack(
   const stays = ({ stays, then }: CellRow<ToldCell, CellThen>) =>
     stays && isAsThen(models.get(then!.id)!, then!, outdated);
   const staying = new Set(rows.filter(stays).map(row => row.then!.id));
+  const had = new Map([...models].map(([id, cell]) => [id, besides(cell)])); // a cell that is deleted has nothing
   const all = rows.flatMap(row => row.then ?? []);
   const active = notebook.activeCell?.model.id;
   remember(model, remembered);
@@ -80,11 +81,13 @@ export function putBack(
       }
     }
     all.forEach((each, index) => {
-      const cell = models.get(each.id);
       if (!staying.has(each.id)) {
-        shared.insertCell(index, made(each, cell ? besides(cell) : remembered.get(each.id)));
-      } else if (cell!.sharedModel.getSource() !== each.source) {
-        cell!.sharedModel.setSource(each.source);
+        shared.insertCell(index, made(each, had.get(each.id) ?? remembered.get(each.id)));
+        return;
+      }
+      const cell = models.get(each.id)!.sharedModel;
+      if (cell.getSource() !== each.source) {
+        cell.setSource(each.source);
       }
     });
   });

@@ -118,16 +118,16 @@ function around(at: number): number[] {
 }
 
 function line({ kind, now, then }: LineRow): HTMLElement {
-  const side = (content: string | null, sign: string, name: string) => {
-    const element = document.createElement('pre');
+  const side = (content: string | null, sign: string, name: string, role: string) => {
+    const element = text('pre', content ?? '');
     if (kind === 'changed' && content !== null) {
       element.className = name;
       element.dataset.sign = sign;
+      element.setAttribute('role', role);
     }
-    element.textContent = content;
     return element;
   };
-  return box('jp-kishu-sides', side(now, '−', 'jp-kishu-removed'), side(then, '+', 'jp-kishu-added'));
+  return box('jp-kishu-sides', side(now, '−', 'jp-kishu-removed', 'deletion'), side(then, '+', 'jp-kishu-added', 'insertion'));
 }
 
 function fold(lines: number): HTMLElement {

@@ -49,9 +49,9 @@ export class States {
     return this._known.size > this._path.size;
   }
 
-  /** The steps of an undo that takes a state back; 0 where it is not on the path. */
-  stepsFromHead(id: string): number {
-    return [...this._path].indexOf(id) + 1;
+  /** The steps of an undo that takes back the whole path. */
+  get steps(): number {
+    return this._path.size;
   }
 
   /** Whether a cell's run was taken back, also where it was edited since, maybe on a page before. */

@@ -15,6 +15,7 @@ import { cellName, granted, type CellThen, type Checkpoint, type Request, type T
 import { arrived, carriedOut, summary, type Options } from './travel';
 
 const UNDONE = 'Edit > Undo Cell Operation brings the newer cells back.';
+const STAYED = 'The cells stay as they are.';
 
 /** What is known of a state before one goes there. */
 interface Destination {
@@ -34,14 +35,15 @@ export async function travelWithCode(
   await acting(link, name, async notice => {
     const there = await destination(request, link);
     notice.end(); // it waits for the person now
-    if (!(there ? await agreed(there, documents, options) : await withoutCode(name))) {
+    const shown = toldCells(link.panel.content.model!);
+    if (!(there ? await agreed(there, documents, link) : await withoutCode(name))) {
       return;
     }
     const reply = await carriedOut(request, name, link, notice);
     if (reply) {
       const done = summary(reply);
-      const isPut = there !== null && put(reply, documents, options);
-      arrived(reply, isPut ? `${done} ${UNDONE}` : done, options, notice);
+      const told = there && (await put(reply, { ...there, shown }, documents, options));
+      arrived(reply, told ? `${done} ${told}` : done, options, notice);
     }
   });
 }
@@ -56,7 +58,7 @@ async function destination(request: Request, link: Options['link']): Promise<Des
 }
 
 /** Shows what would change, if anything would; whether it may. */
-async function agreed(there: Destination, documents: Documents, { link }: Options): Promise<boolean> {
+async function agreed(there: Destination, documents: Documents, link: Options['link']): Promise<boolean> {
   const now = toldCells(link.panel.content.model!);
   const rows = changes(now, there.document);
   if (rows.every(row => row.kind === 'same')) {
@@ -90,17 +92,26 @@ async function neverRun(
   return documents.untold(now);
 }
 
-/** Puts the cells in place; whether that changed any. */
-function put(reply: Travel, documents: Documents, { link, states }: Options): boolean {
+/** Puts the cells in place. Returns what is to be told of that. */
+async function put(
+  { document }: Travel,
+  there: Destination & { shown: ToldCell[] },
+  documents: Documents,
+  { link, states }: Options
+): Promise<string> {
   const notebook = link.panel.content;
-  const { document } = reply;
   if (!document || !notebook.model || notebook.model.readOnly) {
-    return false;
+    return STAYED;
+  }
+  // Who has typed while the variables were on their way has not seen what happens to that.
+  const isSeen = JSON.stringify(toldCells(notebook.model)) === JSON.stringify(there.shown);
+  if (!isSeen && !(await agreed({ ...there, document }, documents, link))) {
+    return STAYED;
   }
   const isSame = changes(toldCells(notebook.model), document).every(row => row.kind === 'same');
   putBack(notebook, document, documents.remembered, cell => states.isAhead(cell));
   documents.know(document);
-  return !isSame;
+  return isSame ? '' : UNDONE;
 }
 
 async function withoutCode(name: string): Promise<boolean> {

@@ -81,6 +81,9 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
     expect(notebook.dialog.locator(".jp-kishu-added", has_text="x = 1")).to_be_visible()
     expect(notebook.dialog.locator("article")).to_have_count(4)
     shoot("code-dialog")
+    page.set_viewport_size({"width": 760, "height": 860})
+    shoot("code-dialog-narrow")
+    page.set_viewport_size({"width": 1280, "height": 860})
     page.keyboard.press("Escape")
     expect(notebook.status).to_have_text("main · In [4]")
     assert cells(page) == newer
@@ -96,6 +99,8 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
     assert [output["text"] for output in older[1]["outputs"]] == ["one\n"]
     assert older[2]["outputs"] == []
     expect(page.locator(".jp-MarkdownCell img")).to_be_visible()
+    assert [each["metadata"] for each in older] == [{}, *[{"trusted": True}] * 3]
+    assert page.evaluate("[...jupyterapp.shell.currentWidget.content.model.cells].slice(1).every(cell => cell.trusted)")
     expect(notebook.ahead).to_have_count(0)
     shoot("code-gone-back")
 
@@ -127,5 +132,51 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
     expect(notebook.status).to_have_text("main · In [2]")
     assert sources(page) == [notes().source, FIRST, "y = 1", ""]
     notebook.shows("x", "1")
+
+    page.evaluate("""async () => {
+        const {shell, commands} = jupyterapp;
+        const first = shell.currentWidget;
+        await commands.execute('docmanager:clone');
+        first.close();
+    }""")
+    expect(notebook.cells).to_have_count(4)
+    notebook.run("w = 4")
+    notebook.run("w = 5")
+    notebook.menu("undo-with-code").click()
+    expect(notebook.dialog.locator(".jp-kishu-removed", has_text="w = 5")).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(notebook.status).to_have_text("In [6]")
+    assert sources(page)[-2:] == ["w = 4", ""]
     assert (server.files / notebook.name).read_bytes() == file  # nobody has saved
     assert not failed
+
+
+def test_notebook_7_with_a_plain_kernel(lab: OpenLab, server: Server, shoot: Shoot) -> None:
+    """All cells run at once, the notebook is renamed while it is open, a narrow window, a dark theme."""
+    long = "\n".join(f"value_{number} = {number}" for number in range(60))
+    themes = "@jupyterlab/apputils-extension/themes"
+    server.set(themes, {"theme": "JupyterLab Dark"})
+    try:
+        name = server.notebook(["%load_ext kishu_kernel", long, "a = 2"])
+        notebook = lab(name=name, kernel="python3", inside="notebooks")
+        page = notebook.page
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        expect(notebook.cells.nth(2).locator(".jp-InputPrompt")).to_have_text("[3]:")
+        page.locator("#jp-title h1").click()
+        notebook.dialog.locator("input").fill(f"renamed-{name}")
+        page.keyboard.press("Enter")
+        expect(page.locator("#jp-title h1")).to_have_text(f"renamed-{name.removesuffix('.ipynb')}")
+        page.set_viewport_size({"width": 760, "height": 860})
+        write(notebook, 1, long.replace("value_30 = 30", "value_30 = 31"))
+        expect(notebook.cells.nth(1).locator(".jp-InputPrompt")).to_have_text("[4]:")
+        notebook.menu("undo-with-code").click()
+        expect(notebook.dialog.locator(".jp-kishu-added")).to_have_text("value_30 = 30")
+        expect(notebook.dialog.locator("article")).to_contain_text("lines stay")
+        shoot("code-notebook-7")
+        page.keyboard.press("Enter")
+        expect(notebook.cells.nth(1).locator(".jp-InputPrompt")).to_have_text("[2]:")
+        notebook.shows("value_30", "30")
+        shoot("code-notebook-7-back")
+    finally:
+        server.set(themes, {})

@@ -236,7 +236,8 @@ def test_other_kernels_are_left_alone(lab: OpenLab, shoot: Shoot) -> None:
 
 def test_a_plain_kernel_records_from_where_a_person_says(lab: OpenLab, shoot: Shoot) -> None:
     notebook = lab(kernel="python3")
-    notebook.run("before = 'kept with the first state'")
+    older = "import kishu_kernel.frontend.protocol.operations as known\ndel known.OPERATIONS['document'], known\n"
+    notebook.run(older + "before = 'kept with the first state'")
     notebook.page.locator(".lm-TabBar-tab[data-id='kishu-sidebar']").click()
     shoot("lab-record")
     notebook.sidebar.get_by_role("button", name="Record from here").click()
@@ -244,6 +245,8 @@ def test_a_plain_kernel_records_from_where_a_person_says(lab: OpenLab, shoot: Sh
     notebook.run("x = [1]")
     notebook.run("x.append(2)")
     expect(notebook.status).to_have_text("main · In [3]")
+    expect(notebook.menu("undo-with-code")).to_have_class(re.compile("lm-mod-disabled"))  # it is told of no cells
+    notebook.page.keyboard.press("Escape")
     notebook.undo_button.click()
     expect(notebook.status).to_have_text("main · In [2]")
     notebook.shows("x, before", "([1], 'kept with the first state')")
