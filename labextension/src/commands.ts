@@ -103,7 +103,7 @@ export function addCommands(
       const target = typeof args.checkpoint === 'string' ? args.checkpoint : await chosen(link);
       if (target) {
         const request = { operation: 'checkout', target };
-        await travelWithCode(request, 'Go with the code', links.documentsOf(link), options(link));
+        await travelWithCode(request, 'Going there', links.documentsOf(link), options(link));
       }
     }
   );

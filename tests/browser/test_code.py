@@ -145,7 +145,7 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
     notebook.menu("undo-with-code").click()
     expect(notebook.dialog.locator(".jp-kishu-removed", has_text="w = 5")).to_be_visible()
     page.keyboard.press("Enter")
-    expect(notebook.status).to_have_text("In [6]")
+    expect(notebook.status).to_have_text("main · In [6]")
     assert sources(page)[-2:] == ["w = 4", ""]
     assert (server.files / notebook.name).read_bytes() == file  # nobody has saved
     assert not failed
