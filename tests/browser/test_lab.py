@@ -305,7 +305,7 @@ def test_cells_with_effects_are_not_re_run_unasked(lab: OpenLab, server: Server,
     notebook.undo_button.click()
     expect(notebook.dialog).to_contain_text("In [1] makes rows")
     notebook.dialog.get_by_role("button", name="Go without rows").click()
-    expect(notebook.status).to_have_text("In [1]")
+    expect(notebook.status).to_have_text("main · In [1]")
     notebook.shows("'rows' in dir()", "False")
     assert runs.read_text() == "x"
 
