@@ -92,8 +92,8 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
     notebook.dialog.get_by_role("button", name="Go with the code").click()
     notebook.told("Edit > Undo Cell Operation brings the newer cells back.")
     expect(notebook.status).to_have_text("main · In [1]")
+    notebook.wait(lambda: sources(page) == [notes().source, FIRST, "y = 1", ""])
     older = cells(page)
-    assert [each["source"] for each in older] == [notes().source, FIRST, "y = 1", ""]
     assert older[0]["attachments"] == notes().attachments
     assert [each["execution_count"] for each in older[1:]] == [1, None, None]
     assert [output["text"] for output in older[1]["outputs"]] == ["one\n"]
@@ -130,7 +130,8 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
     notebook.menu("undo-with-code").click()
     notebook.dialog.get_by_role("button", name="Go with the code").click()
     expect(notebook.status).to_have_text("main · In [2]")
-    assert sources(page) == [notes().source, FIRST, "y = 1", ""]
+    notebook.wait(lambda: sources(page) == [notes().source, FIRST, "y = 1", ""])
+    expect(notebook.cells).to_have_count(3)
     notebook.shows("x", "1")
 
     page.evaluate("""async () => {
@@ -146,7 +147,7 @@ def test_back_with_the_code(lab: OpenLab, server: Server, shoot: Shoot) -> None:
     expect(notebook.dialog.locator(".jp-kishu-removed", has_text="w = 5")).to_be_visible()
     page.keyboard.press("Enter")
     expect(notebook.status).to_have_text("main · In [6]")
-    assert sources(page)[-2:] == ["w = 4", ""]
+    notebook.wait(lambda: sources(page)[-2:] == ["w = 4", ""])
     assert (server.files / notebook.name).read_bytes() == file  # nobody has saved
     assert not failed
 
