@@ -7,6 +7,7 @@ import {
   firstLine,
   headline,
   isResult,
+  sessionLabel,
   placeLabel,
   spokenLabel,
   unstoredNames,
@@ -35,6 +36,12 @@ test('a state that took variables is no cell', () => {
   assert.equal(headline(each), 'took df, col as col_old from In[3]');
   assert.equal(placeLabel(each), 'the take of df, col as col_old from In[3]');
   assert.equal(placeLabel(checkpoint('a')), 'In [1]');
+});
+
+test('a session is called by the time at which it began', () => {
+  const began = new Date('2024-03-05T12:00:07Z').toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  assert.match(sessionLabel('20240305T120007Z-4e20b1'), new RegExp(`^session of .*5.*, ${began}$`));
+  assert.equal(sessionLabel('here'), 'another session');
 });
 
 test('a state without a cell says how it came about', () => {

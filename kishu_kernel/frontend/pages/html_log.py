@@ -12,6 +12,7 @@ from kishu_kernel.frontend.pages.html import (
     cell_of,
     change_chips,
     changes_of,
+    chip,
     code_block,
     code_line,
     esc,
@@ -23,7 +24,7 @@ from kishu_kernel.frontend.pages.html import (
     refs,
     table,
 )
-from kishu_kernel.frontend.pages.wording import Reply, View, changed, excerpt, states
+from kishu_kernel.frontend.pages.wording import Reply, View, changed, excerpt, sessions_told, states
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted, size
 
@@ -44,10 +45,11 @@ def log_page(reply: Reply, view: View) -> str:
     width = min(graph.get("width", 1), _MAX_LANES)
     rows = []
     above: Links = []
-    for each, row in zip(reply["checkpoints"], graph["rows"], strict=True):
+    sessions = sessions_told(reply["checkpoints"])
+    for each, row, session in zip(reply["checkpoints"], graph["rows"], sessions, strict=True):
         is_head = each["id"] == reply["head"]
         below = [(start, end) for start, end in row["links"]]
-        rows.append(_row(each, is_head, _lanes(above, below, row["lane"], width, is_head), view))
+        rows.append(_row(each, is_head, _lanes(above, below, row["lane"], width, is_head), session, view))
         above = below
     head = ("", "Id", "Cell", "Code", "Changed", "Size", "When")  # the narrow ones first: the last may be cut off
     branch = f", on branch <b>{esc(reply['branch'])}</b>" if reply["branch"] else ""
@@ -95,8 +97,9 @@ def variable_page(reply: Reply, view: View) -> str:
     return page(table(("Id", "Cell", "Changed", "Code", "When"), rows, caption=caption, kind="k-top"))
 
 
-def _row(each: Reply, is_head: bool, drawing: str, view: View) -> str:
-    text = f"{refs(each, is_head)}{message(each)}{note_chips(each)}{code_line(each)}"
+def _row(each: Reply, is_head: bool, drawing: str, session: str, view: View) -> str:
+    of = chip(session, "k-note", "the newest of its states in this list") if session else ""
+    text = f"{refs(each, is_head)}{of}{message(each)}{note_chips(each)}{code_line(each)}"
     weight = size(each["payload_bytes"]) if each["payload_bytes"] else ""
     current = ' class="k-here" aria-current="true"' if is_head else ""
     return (

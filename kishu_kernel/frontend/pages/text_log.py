@@ -20,6 +20,7 @@ from kishu_kernel.frontend.pages.wording import (
     names_at,
     notes,
     padded,
+    sessions_told,
     short,
     time_ago,
 )
@@ -61,8 +62,9 @@ def log_text(reply: Reply, view: View) -> str:
     margin = max(columns(node) for node, _, _ in drawn)
     table = _Table(reply["checkpoints"], view, margin)
     lines = []
-    for each, (node, beside, below) in zip(reply["checkpoints"], drawn, strict=True):
-        lines += table.lines(each, node, beside)
+    sessions = sessions_told(reply["checkpoints"])
+    for each, session, (node, beside, below) in zip(reply["checkpoints"], sessions, drawn, strict=True):
+        lines += table.lines(each, node, beside, session)
         lines += [] if below is None else [below.rstrip()]
     return "\n".join(lines) + _older(reply) + _elsewhere(reply, view)
 
@@ -112,7 +114,7 @@ class _Table:
         self._code = min(wanted, max(room * 6 // 10, room - max(map(_width_of_changes, checkpoints))))
         self._changes = room - self._code
 
-    def lines(self, each: Reply, node: str = "", beside: str = "") -> list[str]:
+    def lines(self, each: Reply, node: str = "", beside: str = "", session: str = "") -> list[str]:
         """Returns a line for a checkpoint, and one for its names and notes, if it has any."""
         fields = [
             *([padded(node, self._margin)] if self._margin else []),
@@ -122,7 +124,8 @@ class _Table:
             padded(_changes(each, self._changes), self._changes),
             time_ago(each["timestamp"], self._view.now).rjust(self._when),
         ]
-        second = [f"({', '.join(names_at(each))})"] if names_at(each) else []
+        second = [session] if session else []
+        second += [f"({', '.join(names_at(each))})"] if names_at(each) else []
         second += [f'"{printable(each["message"])}"'] if each["message"] else []
         second += notes(each)
         lines = ["  ".join(fields).rstrip()]

@@ -11,7 +11,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from kishu_kernel.frontend.printable import printable
@@ -230,6 +230,25 @@ def seconds_of(timestamp: str) -> float:
 def moment(timestamp: str) -> str:
     """Returns a time of the protocol on this machine's clock."""
     return datetime.fromisoformat(timestamp).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def sessions_told(checkpoints: Sequence[Reply]) -> list[str]:
+    """Returns for each row of a log, newest first, of which session it is, where the row above is of another one.
+
+    Cells of two sessions can bear the same number.
+    """
+    sessions = [str(each["session"]) for each in checkpoints]
+    above = [*sessions[:1], *sessions[:-1]]
+    return ["" if one == before else _session(one) for one, before in zip(sessions, above, strict=True)]
+
+
+def _session(session: str) -> str:
+    """Returns `session of 2026-11-29 14:05`: its name begins with the time at which it began."""
+    try:
+        began = datetime.strptime(session[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return "another session"
+    return f"session of {began.astimezone():%Y-%m-%d %H:%M}"
 
 
 def time_ago(timestamp: str, now: float) -> str:

@@ -321,6 +321,24 @@ def test_a_cell_is_called_by_the_first_line_that_says_something(code: str, title
     assert first_line(code) == title
 
 
+def test_sessions_are_told_apart() -> None:
+    """Each has a cell In[1]."""
+    names = ["20261129T230342Z-4e20b1", "20261129T230342Z-4e20b1", "20261128T090000Z-0a1b2c", "20261127T080000Z-3d4e5f"]
+    listed = [checkpoint(number, session=name) for number, name in zip((2, 1, 1, 1), names, strict=True)]
+    reply = {
+        "status": "ok",
+        "operation": "log",
+        "head": None,
+        "branch": None,
+        "checkpoints": listed,
+        "truncated": False,
+    }
+    began = [datetime.strptime(name[:16], "%Y%m%dT%H%M%S%z").astimezone() for name in names[2:]]
+    told = [f"session of {each:%Y-%m-%d %H:%M}" for each in began]
+    for page in (as_text(reply), as_bundle(reply, View(now=NOW))["text/html"]):
+        assert re.findall(r"session of [\d-]+ [\d:]+", page) == told
+
+
 def test_results_say_little() -> None:
     shown = as_text(log([checkpoint(1, created=["_1", "y"])]), View(now=NOW))
     assert "+y" in shown

@@ -49,6 +49,16 @@ export function headline(checkpoint) {
   return checkpoint.message ? 'kept by hand' : 'changed between two cells';
 }
 
+/** "session of 5 Mar, 13:00": its name begins with the time at which it began. */
+export function sessionLabel(session) {
+  const told = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(session);
+  if (!told) return 'another session';
+  const [year, month, day, hour, minute, second] = told.slice(1).map(Number);
+  const began = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  const clock = began.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+  return `session of ${began.toLocaleDateString([], { day: 'numeric', month: 'short' })}, ${clock}`;
+}
+
 /** Pairs ["created" | "modified" | "deleted", name of a variable], results of cells left out. */
 export function changesOf(checkpoint) {
   return ['created', 'modified', 'deleted']
@@ -61,10 +71,11 @@ export const unstoredNames = (checkpoint) =>
   checkpoint.not_stored.flatMap((each) => each.names).filter((name) => !isResult(name));
 
 /** The checkpoint as a screen reader says it. */
-export function spokenLabel(checkpoint, { isHead, inLineage, age }) {
+export function spokenLabel(checkpoint, { isHead, inLineage, beginsSession = false, age }) {
   const said = checkpoint.take ? [headline(checkpoint)] : [cellLabel(checkpoint), headline(checkpoint)];
   if (isHead) said.push('you are here');
   else if (!inLineage) said.push('not in this state');
+  if (beginsSession) said.push(sessionLabel(checkpoint.session));
   if (checkpoint.status !== 'ok') said.push(checkpoint.status);
   const changes = changesOf(checkpoint);
   for (const how of ['created', 'modified', 'deleted']) {

@@ -1,6 +1,6 @@
 /** One row of the list: two lines about a checkpoint. */
 
-import { cellLabel, headline, spokenLabel } from '../model/checkpoint.js';
+import { cellLabel, headline, sessionLabel, spokenLabel } from '../model/checkpoint.js';
 import { formatBytes, formatDuration } from '../model/format.js';
 import { changeChips, labels } from './badges.js';
 import { h } from './elements.js';
@@ -51,6 +51,6 @@ function lowerLine(checkpoint, { text, hint }, { isHead, branch, beginsSession }
     status !== 'ok' && h(`span.chip.${status}`, {}, status === 'error' ? error || 'error' : status),
     hint ? h('span.hint', {}, marked(hint, text)) : changeChips(checkpoint, text),
     message && h('span.message', {}, marked(message, text)),
-    beginsSession && h('span.quiet.session', {}, 'another session'),
+    beginsSession && h('span.quiet.session', {}, sessionLabel(checkpoint.session)),
     h('span.meta', {}, [bytes && formatBytes(bytes), duration && formatDuration(duration)].filter(Boolean).join(' · ')));
 }
