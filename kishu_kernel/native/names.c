@@ -189,3 +189,30 @@ names_ids_of_others(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize
     }
     return found;
 }
+
+/* -- types --------------------------------------------------------------------------------------------- */
+
+#define OLDEST_VERSION 2 /* 1: of types that no code can change */
+
+/* type_version(type): another number whenever something of it was changed, or of what it derives from; 0: not known. The
+ * interpreter keeps it for its cache of attributes, and gives it when one is looked up.
+ */
+PyObject *
+names_type_version(PyObject *Py_UNUSED(module), PyObject *obj)
+{
+    PyTypeObject *type = (PyTypeObject *)obj;
+    unsigned long version = 0;
+    if (!PyType_Check(obj)) {
+        PyErr_SetString(PyExc_TypeError, "only types have versions");
+        return NULL;
+    }
+    if (PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)) {
+        version = 1;
+    }
+#if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000
+    else if (PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG) && type->tp_version_tag) {
+        version = (unsigned long)type->tp_version_tag + OLDEST_VERSION;
+    }
+#endif
+    return PyLong_FromUnsignedLong(version);
+}

@@ -8,10 +8,16 @@ the same (`at_one_moment`).
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from cloudpickle import Pickler
+
+from kishu_kernel.objects.classes import has_pythons_metaclass
+from kishu_kernel.process.native import type_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,42 @@ class Moment:
     hiding: dict[type, Any] = field(default_factory=dict)
     classes: dict[type, Any] = field(default_factory=dict)
     streams: dict[int, tuple[type, Any]] = field(default_factory=dict)
+
+
+class Unchanged:
+    """What was found out of types that are what they were: nobody has changed them since, nor what they derive from.
+
+    Of classes in Python that is seen on CPython 3.11 and 3.12 with the native module; elsewhere nothing is known.
+    """
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakKeyDictionary[type, tuple[int, Any]] = weakref.WeakKeyDictionary()
+
+    def get(self, kind: type) -> Any:
+        """What is known; None: nothing."""
+        version, found = self._known.get(kind, _NOTHING) if _can_be_known(kind) else _NOTHING
+        return found if version and version == type_version(kind) else None
+
+    def put(self, kind: type, found: Any) -> None:
+        """Notes what was found out just now."""
+        if _can_be_known(kind) and (version := type_version(kind)):
+            self._known[kind] = version, found
+
+    def pop(self, kind: type, default: None) -> None:
+        """Forgets a type."""
+        self._known.pop(kind, default)
+
+    def clear(self) -> None:
+        """Forgets all."""
+        self._known.clear()
+
+
+_NOTHING = 0, None
+
+
+def _can_be_known(kind: type) -> bool:
+    """It can be looked up, and `copyreg` says nothing of its instances: to register a way does not change the type."""
+    return has_pythons_metaclass(kind) and kind not in Pickler.dispatch_table
 
 
 class InMoments(Protocol):

@@ -62,7 +62,7 @@ from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_among, hidden_
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
-from kishu_kernel.objects.moment import Moment
+from kishu_kernel.objects.moment import Moment, Unchanged
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
 from kishu_kernel.objects.questions import (
@@ -98,33 +98,34 @@ class ReductionTable:
     Attributes:
         class_tokens: under which tokens classes of the notebook are stored apart.
         moment: the one that lasts now; None: nobody says that no code of the user's runs.
-        lasting: who walks instances of types that no code can change.
+        lasting: who walks instances of types that are what they were.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
         self._entries: weakref.WeakKeyDictionary[type, Entry | None] = weakref.WeakKeyDictionary()
         self._generation = registry.generation
-        self._refused: weakref.WeakSet[type] = weakref.WeakSet()
-        self._hiding: weakref.WeakSet[type] = weakref.WeakSet()
-        self._told_by_state: weakref.WeakSet[type] = weakref.WeakSet()
+        self._refused = weakref.WeakSet[type]()
+        self._hiding, self._told_by_state = weakref.WeakSet[type](), weakref.WeakSet[type]()
         self.refusals = Refusals()
         self.class_tokens = ClassTokens()
         self.moment: Moment | None = None
-        self.lasting: dict[type, Any] = {}
+        self.lasting, self._usual = Unchanged(), Unchanged()
 
     def entry(self, kind: type) -> Entry | None:
         """Our own reduction for this type, or None."""
         if self._generation != registry.generation:  # another library is known
-            for each in (self._entries, self._hiding, self._told_by_state, self.lasting):
+            for each in (self._entries, self._hiding, self._told_by_state, self.lasting, self._usual):
                 each.clear()
             self._generation = registry.generation
         try:
             return self._entries[kind]
         except KeyError:
-            found = self._find(kind)
+            found = None if self._usual.get(kind) else self._find(kind)
             if found is not None or module_name(kind) != "__main__":  # the notebook can give its classes other methods
                 self._entries[kind] = found
+            else:
+                self._usual.put(kind, True)
             return found
 
     def hides(self, kind: type) -> bool:
@@ -140,9 +141,9 @@ class ReductionTable:
     def refuse(self, kind: type) -> None:
         """Instances of this type are not stored from here on."""
         self._refused.add(kind)
-        self._entries.pop(kind, None)
         self._told_by_state.discard(kind)
-        self.lasting.pop(kind, None)
+        for each in (self._entries, self.lasting, self._usual):
+            each.pop(kind, None)
 
     def _find(self, kind: type) -> Entry | None:
         if kind in self._refused:
@@ -207,7 +208,8 @@ class Reducer:
     ) -> None:
         self.table, self.namespace = table, table.namespace
         moment = moment or table.moment or Moment()
-        self._entries, self._places, self._plain = moment.entries, moment.places, moment.plain
+        self._entries: dict[type, Entry | None] = moment.entries
+        self._places, self._plain = moment.places, moment.plain
         self._hiding, self._classes = moment.hiding, moment.classes
         self._hidden_links, self._shells = hidden_links, set[int]()
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
@@ -230,10 +232,8 @@ class Reducer:
 
     def entry(self, kind: type) -> Entry | None:
         """As of the table, asked once."""
-        if kind not in self._entries:
-            self._entries[kind] = self.table.entry(kind)
-        found: Entry | None = self._entries[kind]
-        return found
+        known = self._entries
+        return known[kind] if kind in known else known.setdefault(kind, self.table.entry(kind))
 
     def _goes_by_place(self, obj: Any) -> bool:
         """One of the user's modules holds it since it was imported, and it cannot be taken apart: a connection."""

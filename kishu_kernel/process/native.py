@@ -81,6 +81,13 @@ def _no(obj: Any) -> bool:
     return False
 
 
+def _immutable(kind: type) -> int:
+    return int(bool(kind.__flags__ & _IMMUTABLE))
+
+
+_IMMUTABLE = 1 << 8
+"""A flag of types that no code can change."""
+
 WALKER: Any = _native()
 """The native module; None where there is none, or it is not wanted."""
 
@@ -94,6 +101,9 @@ untouched: Callable[[Any], bool] = _no if WALKER is None else WALKER.untouched
 told_state: Callable[[Any], Any] = _nothing if WALKER is None else WALKER.told_state
 """What the `__getstate__` of an instance gives, where it has all attributes; in a tuple with a list of names and
 values, where it may have others of these. None: ask in full. Asked of types that `objects.told_states` names."""
+
+type_version: Callable[[type], int] = _immutable if WALKER is None else WALKER.type_version
+"""Another number whenever something of a type was changed, or of what it derives from. 0: that is not known."""
 
 settle: Callable[[list[Any]], None] = _nothing if WALKER is None else WALKER.settle
 """Makes instances that were loaded, and that nobody has seen yet, as fast as those that their class makes."""

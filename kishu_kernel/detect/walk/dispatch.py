@@ -9,8 +9,6 @@ import pickle
 import types
 from typing import Any
 
-from cloudpickle import Pickler
-
 from kishu_kernel.detect.walk.arrays import (
     walk_array,
     walk_derived_array,
@@ -34,7 +32,6 @@ from kishu_kernel.detect.walk.containers import walk_bytearray, walk_dict, walk_
 from kishu_kernel.detect.walk.hubs import walk_hub
 from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
-    MADE_IN_C,
     is_simple,
     is_told,
     walk_by_library,
@@ -50,7 +47,7 @@ from kishu_kernel.detect.walk.reductions import (
 )
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type
-from kishu_kernel.objects.classes import derives, flags_of, has_dict, is_bare, module_name, qualified_name
+from kishu_kernel.objects.classes import derives, has_dict, is_bare, module_name, qualified_name
 from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
@@ -98,13 +95,12 @@ class ObjectWalk(Walk):
         if known is None:
             table = self.shared.table
             table.entry(kind)  # forgets what lasts no longer
-            lasts = bool(flags_of(kind) & MADE_IN_C) and not held_since_import and kind not in Pickler.dispatch_table
-            known = table.lasting.get(kind) if lasts else None
+            known = None if held_since_import else table.lasting.get(kind)
             known = known or self._resolved(kind, obj)
             if derives(kind, type) or not has_dict(kind) or is_bare(kind):  # else this very instance was asked
                 self.shared.handlers[kind] = known
-                if lasts:
-                    table.lasting[kind] = known
+                if not held_since_import:
+                    table.lasting.put(kind, known)
         return known
 
     def _resolved(self, kind: type, obj: Any) -> Handler:

@@ -40,7 +40,7 @@ from kishu_kernel.objects.rebuild.instances import make_derived, make_instance
 
 _HOOKS = ("__reduce_ex__", "__reduce__", "__getstate__", "__getnewargs__", "__getnewargs_ex__")
 _ON_INSTANCES = frozenset(_HOOKS)
-MADE_IN_C = 1 << 8
+_MADE_IN_C = 1 << 8
 """A flag of types that no code can change: to ask for the `__dict__` of an instance may make it."""
 
 
@@ -80,7 +80,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
     if (
         (is_value and not (whole and seen_attributes(obj)))
         or make is module_attribute
-        or walk.reducer.is_copy_on_write(obj)
+        or (walk.reducer.private and walk.reducer.is_copy_on_write(obj))
     ):
         walk.unlink(obj)
     if is_value and len(children) > 2 and type(children[2]) is dict:
@@ -94,7 +94,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             walk.unread_attributes.add(id(held))  # the reduction may not tell them
     walk.kept.append(children)
     walk.parts.append(b"r%d;" % len(children))
-    if walk.shared.census is not None and walk.is_counted(kind) and not flags_of(kind) & MADE_IN_C:
+    if walk.shared.census is not None and walk.is_counted(kind) and not flags_of(kind) & _MADE_IN_C:
         walk.shared.census.update(_counted(kind, seen_attributes(obj)))
     if make is copyreg.__newobj__ and len(children) > 2 and _write_newobj(walk, kind, children[1]):  # type: ignore[attr-defined]
         walk.stack.extend(children[:1:-1])
@@ -208,7 +208,7 @@ def walk_simple_value(walk: Walk, obj: Any) -> None:
 
 def is_told(walk: Walk, kind: type) -> bool:
     """Instances have no `__dict__`, and what a pickler's usual way tells of them is all that is to be asked."""
-    made_in_c = flags_of(kind) & MADE_IN_C
+    made_in_c = flags_of(kind) & _MADE_IN_C
     return (
         not walk.reducer.is_special(kind)
         and not has_dict(kind)

@@ -1,0 +1,61 @@
+"""What is known of a type is forgotten when code has changed it, or what it derives from."""
+
+from __future__ import annotations
+
+import copyreg
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kishu_kernel.objects.moment import Unchanged, at_one_moment
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.process.native import type_version
+
+CLASSES = "class A: pass\nclass B(A): pass\nb = B()"
+
+
+@pytest.fixture
+def notebook() -> dict[str, Any]:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec(CLASSES, namespace)
+    return namespace
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "B.__getstate__ = lambda self: {}",
+        "A.__getstate__ = lambda self: {}",
+        "class C:\n    def __getstate__(self): return {}\nclass A(C): pass\nB.__bases__ = (A,)",
+    ],
+)
+def test_a_class_of_the_notebook_that_was_changed_is_looked_at_again(notebook: dict[str, Any], change: str) -> None:
+    table = ReductionTable(notebook)
+    assert [table.entry(notebook["B"]) for _ in range(3)] == [None] * 3
+    exec(change, notebook)
+    assert table.entry(notebook["B"]) is not None
+
+
+def register(kind: type) -> None:
+    copyreg.pickle(kind, lambda obj: (kind, ()))
+
+
+@pytest.mark.parametrize("change", [register, lambda kind: setattr(kind, "said", 1)])
+def test_nothing_is_known_of_a_type_after_a_change(notebook: dict[str, Any], change: Callable[[type], None]) -> None:
+    kind, known = notebook["B"], Unchanged()
+    notebook["b"].__class__  # noqa: B018 -- an attribute is looked up: from here on it has a version
+    known.put(kind, "found")
+    assert known.get(kind) == ("found" if type_version(kind) else None)
+    try:
+        change(kind)
+        assert known.get(kind) is None
+    finally:
+        copyreg.dispatch_table.pop(kind, None)
+
+
+def test_a_moment_ends_with_the_block(notebook: dict[str, Any]) -> None:
+    table = ReductionTable(notebook)
+    with at_one_moment(table):
+        assert table.moment is not None
+    assert table.moment is None
