@@ -10,6 +10,7 @@ import { placeLabel } from '../../kishu_kernel/frontend/panel/static/timeline/mo
 import { boundsOf, goWithout, needsConsent } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 import {
   alongQuestion,
+  lostSentence,
   takenSentences,
   takeRequest
 } from '../../kishu_kernel/frontend/panel/static/timeline/model/taking.js';
@@ -54,6 +55,10 @@ export async function take(name: string, from: Checkpoint, as: string | null, op
     }
     const question = alongQuestion(name, planned.along);
     let { plan } = planned;
+    const lost = lostSentence(name, plan);
+    if (lost) {
+      throw new Error(lost);
+    }
     let mustAsk = question !== null || needsConsent(plan);
     for (;;) {
       if (mustAsk) {

@@ -64,7 +64,8 @@ export function shapeText({ shape, type }: Value): string {
 export function valueText(value: Value): string {
   const shape = value.type.includes('.') ? shapeText(value) : '';
   const rest = shape && value.summary.startsWith(shape) ? value.summary.slice(shape.length).replace(/^[: ]+/, '') : value.summary;
-  return /^(list|tuple|dict|set|frozenset) of [\d,]+$/.test(rest) ? '' : rest;
+  const isSaid = rest === shortType(value.type) || /^(list|tuple|dict|set|frozenset) of [\d,]+$/.test(rest);
+  return isSaid ? '' : rest;
 }
 
 /** Where it is kept in the list: results of cells and modules are folded away. */

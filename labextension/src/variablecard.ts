@@ -5,6 +5,7 @@
  */
 
 import { contentOf } from '../../kishu_kernel/frontend/panel/static/timeline/model/outputs.js';
+import { isResult } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import { joinNames } from '../../kishu_kernel/frontend/panel/static/timeline/model/format.js';
 import { h } from '../../kishu_kernel/frontend/panel/static/timeline/view/elements.js';
 import type { KernelLink } from './link';
@@ -12,6 +13,7 @@ import { granted } from './protocol';
 import { isFigure, shapeText, type Inspected, type Variable } from './variable';
 
 const AFTER = 350; // milliseconds that somebody rests on a row
+const COLUMNS = 6; // there is no room for more
 const ID = 'kishu-variable-card';
 
 export class VariableCard {
@@ -64,11 +66,12 @@ export class VariableCard {
 
 function draw(variable: Variable, picture: HTMLElement | null): HTMLElement {
   const { name, type, along, stored } = variable;
+  const shared = along.filter(each => !isResult(each));
   const facts = [type, shapeText(variable)].filter(Boolean).join(' · ');
   return h('div.timeline.var-card', { role: 'tooltip', id: ID },
     h('div.line', {}, h('span.var-name', {}, name), h('span.quiet', {}, facts)),
     picture ?? content(variable),
-    along.length > 0 && h('p.quiet', {}, `shares objects with ${joinNames(along)}`),
+    shared.length > 0 && h('p.quiet', {}, `shares objects with ${joinNames(shared)}`),
     !stored && h('p.quiet', {}, 'not stored: it comes back by re-running its cell'));
 }
 
@@ -77,11 +80,11 @@ function content({ head, preview, shape }: Variable): HTMLElement {
     return h('pre.var-preview', {}, preview ?? '');
   }
   const more = (shape?.[0] ?? 0) > head.rows.length;
-  const wide = shape?.length === 2 && (shape[1] ?? 0) > head.rows[0].length;
-  const cells = (row: string[]) => [...row.map(each => h('td', { title: each }, each)), wide && h('td', {}, '…')];
+  const wide = shape?.length === 2 && (shape[1] ?? 0) > Math.min(COLUMNS, head.rows[0].length);
+  const cells = (row: string[]) => [...row.slice(0, COLUMNS).map(each => h('td', {}, each)), wide && h('td', {}, '…')];
   return h('div.var-table', {},
     h('table', {},
-      head.columns && h('thead', {}, h('tr', {}, head.columns.map(each => h('th', { scope: 'col' }, each)), wide && h('th', {}, '…'))),
+      head.columns && h('thead', {}, h('tr', {}, head.columns.slice(0, COLUMNS).map(each => h('th', { scope: 'col' }, each)), wide && h('th', {}, '…'))),
       h('tbody', {}, head.rows.map(row => h('tr', {}, cells(row))), more && h('tr', {}, cells(head.rows[0].map(() => '…'))))));
 }
 

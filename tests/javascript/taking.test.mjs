@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { alongQuestion, takenSentences, takeRequest } from '../../kishu_kernel/frontend/panel/static/timeline/model/taking.js';
+import { alongQuestion, lostSentence, takenSentences, takeRequest } from '../../kishu_kernel/frontend/panel/static/timeline/model/taking.js';
 import { checkpoint } from './samples.mjs';
 
 const from = checkpoint('a', { execution_count: 3 });
@@ -19,7 +19,14 @@ test('what comes along is told before', () => {
     told: 'col shares objects with df in that state, and is replaced by what it was then.',
     yes: 'Bring both',
   });
+  assert.equal(alongQuestion('df', ['_3']), null);
   assert.equal(alongQuestion('df', ['a', 'b']).yes, 'Bring all 3');
+});
+
+test('what cannot be had is told at once', () => {
+  const plan = { lost: [{ names: ['a', 'df'], reason: 'it is of another user' }] };
+  assert.equal(lostSentence('df', plan), 'There is no way to bring back df: it is of another user.');
+  assert.equal(lostSentence('b', plan), null);
 });
 
 test('what was done is told', () => {

@@ -1,7 +1,7 @@
 /** Variables that are brought back alone: the request, and what is said before and after it. Pure. */
 
-import { placeLabel } from './checkpoint.js';
-import { joinNames } from './format.js';
+import { isResult, placeLabel } from './checkpoint.js';
+import { asSentence, joinNames } from './format.js';
 
 /**
  * The request that brings one variable of a state; with `as`, a copy under that name.
@@ -14,8 +14,15 @@ export const takeRequest = (name, target, as = null) => ({
   operation: 'take', names: [name], target, ...(as ? { as: { [name]: as } } : {}),
 });
 
-/** What must be known before: {title, told, yes}; null where the variable comes alone. `along` is of the reply to a dry run. */
-export function alongQuestion(name, along) {
+/** Why a variable cannot be had at all, as a sentence; null where it can. */
+export function lostSentence(name, plan) {
+  const lost = plan.lost.find((each) => each.names.includes(name));
+  return lost ? asSentence(`There is no way to bring back ${name}: ${lost.reason}`) : null;
+}
+
+/** What must be known before: {title, told, yes}; null where the variable comes alone. `alongToo` is of the reply to a dry run. */
+export function alongQuestion(name, alongToo) {
+  const along = alongToo.filter((each) => !isResult(each));
   if (!along.length) return null;
   const [share, are] = along.length === 1 ? ['shares', 'is'] : ['share', 'are'];
   return {
@@ -26,7 +33,8 @@ export function alongQuestion(name, along) {
 }
 
 /** What was done, in sentences: [first, ...]. `reply` is to `take`, `from` the checkpoint of the state. */
-export function takenSentences({ taken, along, applied, as: copies, plan }, from) {
+export function takenSentences({ taken, along: alongToo, applied, as: copies, plan }, from) {
+  const along = alongToo.filter((each) => !isResult(each));
   const [name] = taken;
   const place = placeLabel(from);
   if (!taken.length) return [`${joinNames(plan.lost.flatMap((each) => each.names))} cannot be brought back: nothing has changed.`];

@@ -6,7 +6,7 @@
 
 import { placeLabel } from '../model/checkpoint.js';
 import { boundsOf, goWithout, needsConsent, outcome } from '../model/plan.js';
-import { alongQuestion, takenSentences, takeRequest } from '../model/taking.js';
+import { alongQuestion, lostSentence, takenSentences, takeRequest } from '../model/taking.js';
 import { drawConsequences } from './consent.js';
 import { h } from './elements.js';
 
@@ -35,6 +35,8 @@ export class Taking {
     if (!planned) return;
     const question = alongQuestion(name, planned.along ?? []);
     let { plan } = planned;
+    const lost = lostSentence(name, plan);
+    if (lost) return notices.tell('error', lost);
     let mustAsk = question !== null || needsConsent(plan);
     for (;;) {
       if (mustAsk && !(await this.isAgreed(text, question, plan))) return;
