@@ -4,7 +4,7 @@ import { isCodeCellModel, type ICodeCellModel } from '@jupyterlab/cells';
 import type { CommandRegistry } from '@lumino/commands';
 import type { LabIcon } from '@jupyterlab/ui-components';
 
-import type { OptionsOf } from './commands';
+import { Commands, type OptionsOf } from './commands';
 import { afterIcon, beforeIcon } from './icons';
 import type { KernelLink } from './link';
 import type { Links } from './links';
@@ -12,8 +12,6 @@ import { granted, type Checkpoint, type Request } from './protocol';
 import type { States } from './states';
 import { acting } from './notices';
 import { travel } from './travel';
-
-const CellCommands = { before: 'kishu:before-cell', after: 'kishu:after-cell' } as const;
 
 type RequestOf = (at: Checkpoint, states: States) => Request;
 
@@ -40,13 +38,8 @@ export function addCellCommands(commands: CommandRegistry, links: Links, options
         }
       }
     });
-  add(CellCommands.before, 'Go to before this cell', beforeIcon, before);
-  add(CellCommands.after, 'Go to after this cell', afterIcon, at => ({ operation: 'checkout', target: at.id }));
-  links.changed.connect(() => {
-    for (const id of Object.values(CellCommands)) {
-      commands.notifyCommandChanged(id);
-    }
-  });
+  add(Commands.beforeCell, 'Go to before this cell', beforeIcon, before);
+  add(Commands.afterCell, 'Go to after this cell', afterIcon, at => ({ operation: 'checkout', target: at.id }));
 }
 
 /** The state that a cell made last. Tells where there is none. */

@@ -23,6 +23,8 @@ export const Commands = {
   branch: 'kishu:branch',
   undoWithCode: 'kishu:undo-with-code',
   goWithCode: 'kishu:go-with-code',
+  beforeCell: 'kishu:before-cell',
+  afterCell: 'kishu:after-cell',
   showLog: 'kishu:show-log',
   showVariables: 'kishu:show-variables',
   help: 'kishu:help'

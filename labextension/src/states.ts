@@ -102,6 +102,7 @@ export class States {
       this._learn(place.checkpoint ? [place.checkpoint] : []);
       if (!this._isWhole(place.head)) {
         await this._read({ limit: 0 });
+        this._end = [...this._ancestry(place.head)].at(-1)?.id ?? null; // a store may have a gap
       }
     } catch {
       return; // the kernel ends, or is restarted
@@ -139,7 +140,7 @@ export class States {
 
   private _isWhole(head: string | null): boolean {
     const last = [...this._ancestry(head)].at(-1);
-    return head === null || last?.parent === null;
+    return head === null || last?.parent === null || (last !== undefined && last.id === this._end);
   }
 
   private _known = new Map<string, Checkpoint>();
@@ -149,5 +150,7 @@ export class States {
   private _path = new Set<string>();
   /** This one, then those whose states are on the path. */
   private _sessions = new Set<string>();
+  /** The oldest state of a path of which no more is known. */
+  private _end: string | null = null;
   private _changed = new Signal<this, void>(this);
 }
