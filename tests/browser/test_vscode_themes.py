@@ -106,6 +106,9 @@ WEAK = """
 """.replace("LEAST", str(READABLE))
 """How many texts of ours are drawn, and those that cannot be read well."""
 
+GROUND = "node => getComputedStyle(node.closest('.jp-OutputArea-output')).backgroundColor"
+"""What the panel lies on."""
+
 
 def put_on(page: Page, theme: str) -> None:
     """The page has both sets of variables from now on."""
@@ -139,9 +142,11 @@ def test_all_that_is_displayed_can_be_read_in_each_theme(open_notebook: OpenNote
         assert told["texts"] > 150
         if told["found"]:
             wrong[theme] = told["found"]
-        assert (
-            region.evaluate("node => getComputedStyle(node.closest('.jp-OutputArea-output')).backgroundColor")
-            == "rgba(0, 0, 0, 0)"
-        )
+        assert region.evaluate(GROUND) == "rgba(0, 0, 0, 0)"  # not white
         shoot(f"vscode-{theme}")
+    page.set_viewport_size({"width": 760, "height": 860})
+    put_on(page, "dark-modern")
+    for name, what in (("panel", region), ("log", page.locator("[class^=kishu-v]", has_text="3 states").first)):
+        what.scroll_into_view_if_needed()
+        shoot(f"vscode-{name}-narrow")
     assert not wrong, "\n".join(f"{theme} {each}" for theme, all in wrong.items() for each in all)
