@@ -148,5 +148,6 @@ def test_all_that_is_displayed_can_be_read_in_each_theme(open_notebook: OpenNote
     put_on(page, "dark-modern")
     for name, what in (("panel", region), ("log", page.locator("[class^=kishu-v]", has_text="3 states").first)):
         what.scroll_into_view_if_needed()
+        expect(what).to_be_in_viewport()
         shoot(f"vscode-{name}-narrow")
     assert not wrong, "\n".join(f"{theme} {each}" for theme, all in wrong.items() for each in all)

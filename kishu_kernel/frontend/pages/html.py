@@ -51,6 +51,7 @@ _STYLE = """
 @ thead, @ thead tr {border: 0}
 @ tbody tr, @ tbody tr:nth-child(n), @ tbody tr:hover {background: none; border: 0}
 @ code, @ pre {font-family: var(--k-mono); font-size: 12px; background: none; color: inherit; padding: 0; border: 0}
+@ td code, @ th code {white-space: inherit}
 @ pre {margin: 6px 0; padding: 8px 12px; line-height: 1.5; white-space: pre; overflow-x: auto;
  background: rgba(128, 128, 128, .1); border-radius: 4px}
 @ p {margin: 4px 0; max-width: 70em}
@@ -80,7 +81,7 @@ _STYLE = """
 @ .k-num {color: color-mix(in srgb, var(--vscode-debugTokenExpression-number,
  var(--jp-mirror-editor-number-color, currentColor)) 80%, currentColor)}
 @ .k-com {opacity: .8; font-style: italic}
-@ .k-lanes {padding: 0; line-height: 0} @ .k-lanes svg {display: block; overflow: visible}
+@ .k-lanes {padding: 0; line-height: 0} @ .k-lanes svg {display: block; overflow: visible; max-width: none}
 @ .k-log td, @ .k-log th {padding-top: 0; padding-bottom: 0} @ .k-log tbody td {height: 30px}
 @ .k-log .k-here td {background: rgba(128, 128, 128, .14)}
 """
