@@ -74,7 +74,7 @@ class Session:
         tracker: tells what a cell may have touched.
         timeline: makes the timeline; called on first use, since a frontend may say late which notebook this is.
         rerun: re-runs a cell.
-        warn: shows one sentence to the user.
+        warn: shows one sentence to the user; with `quiet=True` only to who looks for it.
         background: says whether code of the notebook is running outside of cells (threads, tasks).
         rules: what is not to be stored.
         show: shows how far a checkout is that takes long.
@@ -93,7 +93,7 @@ class Session:
         tracker: Tracker,
         timeline: Callable[[], Timeline],
         rerun: CellRunner,
-        warn: Callable[[str], None],
+        warn: Callable[..., None],
         background: Callable[[], bool] = lambda: False,
         rules: KeepRules = KeepRules(),  # noqa: B008 -- frozen
         show: ShowProgress | None = None,
@@ -112,7 +112,7 @@ class Session:
         self._cells = RunningCells(tracker, background, contained)
         self._checkpointer = Checkpointer(namespace, self._ledger, self._lazy_timeline, self._cells, warn)
         self._hidden = HiddenCells(namespace, self._ledger, self._cells)
-        self._think_time = ThinkTime(self._ledger, table, warn, trials)
+        self._think_time = ThinkTime(self._ledger, table, lambda found: warn(found, quiet=True), trials)
         self._finished: list[FinishedCell] = []
         """Cells that have ended while one on the main shell still runs: its end takes their checkpoints."""
         self._gate = threading.RLock()

@@ -12,6 +12,7 @@ import { UUID } from '@lumino/coreutils';
 import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
+import { warned } from './notices';
 import {
   changesNothing,
   granted,
@@ -72,6 +73,8 @@ interface Log {
   latest?: string | null;
   redo?: string | null;
   checkpoints: Checkpoint[];
+  /** Warnings that nobody has been shown. */
+  untold?: string[];
 }
 
 export class KernelLink implements IDisposable {
@@ -351,6 +354,7 @@ export class KernelLink implements IDisposable {
       const before = this._place;
       const news = forced || !before?.head ? null : await this._since(kernel, before.head);
       const log = news ?? (await this._newest(kernel));
+      this._tellWarnings(kernel, log);
       const { head, branch } = log;
       const latest = log.latest ?? null;
       const ended = head === null || this._ended || forced ? await this._lastSession(kernel) : null;
@@ -378,6 +382,18 @@ export class KernelLink implements IDisposable {
     }
   }
 
+  /** Shows what the kernel has to say that nobody has been shown, and says so: then it is printed in no cell. */
+  private _tellWarnings(kernel: Kernel.IKernelConnection, log: Log): void {
+    const { untold } = log;
+    if (!untold || (kernel === this._telling && !untold.length)) {
+      return;
+    }
+    this._telling = kernel;
+    log.untold = []; // the list, which is given the same log, need not show them, too
+    warned(untold);
+    void this._send(kernel, { operation: 'told', sentences: untold }).catch(() => null);
+  }
+
   /** What came since HEAD was there: one question for all who show it. Null where the kernel does not know that state. */
   private async _since(kernel: Kernel.IKernelConnection, since: string): Promise<(Reply & Log) | null> {
     const reply = await this._send(kernel, { operation: 'log', all: true, limit: NEWS, since });
@@ -398,6 +414,7 @@ export class KernelLink implements IDisposable {
   private _kernel: Kernel.IKernelConnection | null = null;
   private _operations: readonly string[] | null = null;
   private _place: Place | null = null;
+  private _telling: Kernel.IKernelConnection | null = null;
   private _language = '';
   private _ended: Ended | null = null;
   private _meeting = false;

@@ -127,6 +127,15 @@ export class Notice {
   private _said: Said | null = null;
 }
 
+/** Warnings of the kernel that no action led to. */
+export function warned(sentences: readonly string[]): void {
+  for (const each of sentences) {
+    const whole = () => void showDialog({ title: 'Kishu', body: each, buttons: [Dialog.okButton()] });
+    const actions = each.length > LONGEST ? [{ label: 'Read all', callback: whole }] : [];
+    Notification.emit(each, 'warning', { autoClose: false, actions });
+  }
+}
+
 /** Does something in the kernel; says how far it is, and what went wrong. */
 export async function acting(
   link: KernelLink,

@@ -101,7 +101,7 @@ export async function granted<T>(reply: Promise<Reply>): Promise<T> {
   return content as unknown as T;
 }
 
-const READING = new Set(['status', 'log', 'show', 'diff', 'variable', 'inspect', 'search', 'export', 'stores']);
+const READING = new Set(['status', 'log', 'show', 'diff', 'variable', 'inspect', 'search', 'export', 'stores', 'told']);
 
 /** Whether the kernel answers it while a cell runs. */
 export function onlyReads(request: Request): boolean {

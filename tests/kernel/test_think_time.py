@@ -132,6 +132,8 @@ def test_what_loses_something_on_the_way_is_run_again(kernel: Kernel) -> None:
     [lost] = newest["not_stored"]
     assert "x" in lost["names"]
     assert "Lossy objects do not come back from storage as they were" in lost["reason"]
+    assert any("Lossy" in warning for warning in kernel.done("log")["untold"])
+    assert kernel.ok("pass").outputs == []  # no cell has to do with it
     assert any("Lossy" in warning for warning in kernel.done("status")["warnings"])
     kernel.ok("x.own.append(3); x[3] = 3")
     [lost] = kernel.done("log", limit=1)["checkpoints"][0]["not_stored"]

@@ -87,8 +87,15 @@ class KishuMagics(Magics):
             if as_json or reply.get("ename") not in _NOT_ASKED:
                 if reply["status"] == "ok" and (code or path):
                     self._show_code(reply, code, path)
+                if not as_json:
+                    self._tell()
                 return
             request |= self._ask(reply, request)
+
+    def _tell(self) -> None:
+        """Shows what nobody has been shown yet of what no request has asked for."""
+        for sentence in self._requests.host.user_warnings.take():
+            display({"text/plain": f"[kishu] {sentence}"}, raw=True)
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request in ({"operation": "branch"}, {"operation": "tag"}):

@@ -202,8 +202,9 @@ def renamed(names: Iterable[str], copies: Mapping[str, str]) -> list[str]:
 
 
 def untold_notes(reply: Reply) -> Sequence[str]:
-    """Returns the notes of a plan. Once it is carried out, whoever did that has told them."""
-    return () if reply["applied"] else reply["plan"].get("notes", ())
+    """Returns the notes of a plan; of one that is carried out, all that there is to say of it."""
+    notes: Sequence[str] = reply.get("warnings", ()) if reply["applied"] else reply["plan"].get("notes", ())
+    return notes
 
 
 def told(reply: Reply) -> list[str]:

@@ -54,8 +54,18 @@ class LiveOperations:
     # -- read-only -----------------------------------------------------------------------------------
 
     def log(self, **arguments: Any) -> Json:
-        """As of `Reader`; also where `redo` would lead."""
-        return {**self.reader.log(**arguments), "redo": self._timeline.redo_child(self._timeline.head)}
+        """As of `Reader`; also where `redo` would lead, and the warnings that nobody has been shown."""
+        redo = self._timeline.redo_child(self._timeline.head)
+        return {**self.reader.log(**arguments), "redo": redo, "untold": self._untold}
+
+    @property
+    def _untold(self) -> list[str]:
+        return list(self._host.user_warnings.untold)
+
+    def told(self, sentences: list[str]) -> Json:
+        """A frontend shows warnings, and has shown these: no cell prints them. New ones are for it."""
+        self._host.user_warnings.note_told(sentences)
+        return {"untold": self._untold}
 
     def status(self, offers: bool) -> Json:
         """HEAD, the session, what the store holds, and what there is to resume.

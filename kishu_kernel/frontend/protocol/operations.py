@@ -56,6 +56,7 @@ OPERATIONS: dict[str, Operation] = {
         changes=False,
         patience=_LOOKING,
     ),
+    "told": Operation(LiveOperations.told, {"sentences": Parameter(list, read=texts)}, changes=False, patience=0.0),
     "show": _reading("show", target=_TEXT),
     "diff": Operation(LiveOperations.diff, _DIFF, changes=False, patience=_LOOKING),
     "variable": _reading("variable", name=_TEXT, limit=_LIMIT),

@@ -78,12 +78,11 @@ class RequestHandler:
                 raise RequestError(f"{name} with values loads them, between cells: send it on the shell channel")
             if may_change:  # a cell may be running otherwise: nothing is waited for
                 self._session.flush(operation.patience)
-            return {
-                "status": "ok",
-                "protocol": PROTOCOL,
-                "operation": name,
-                **operation.answer(self._operations, **arguments),
-            }
+            reply: Json = {"status": "ok", "protocol": PROTOCOL, "operation": name}
+            if not operation.changes:
+                return {**reply, **operation.answer(self._operations, **arguments)}
+            with self._host.user_warnings.gathered() as warnings:
+                return {**reply, **operation.answer(self._operations, **arguments), "warnings": warnings}
         except AmbiguousTargetError as error:
             return {**_error(error), "candidates": list(error.candidates)}
         except NotAcceptedError as error:

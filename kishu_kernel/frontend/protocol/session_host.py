@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -54,6 +54,23 @@ class HostCells(Protocol):
         """Whether a cell of the user's runs, which will get a checkpoint."""
 
 
+class HostWarnings(Protocol):
+    """Sentences that no request has asked for."""
+
+    @property
+    def untold(self) -> list[str]:
+        """Those that nobody has been shown."""
+
+    def gathered(self) -> AbstractContextManager[list[str]]:
+        """What is added within this context is in the list, and shown by whoever gets it."""
+
+    def note_told(self, sentences: Sequence[str]) -> None:
+        """A frontend that shows these has shown them."""
+
+    def take(self) -> list[str]:
+        """Returns what nobody has been shown: who asks shows it."""
+
+
 class SessionHost(Protocol):
     """A shell that has a session."""
 
@@ -76,6 +93,10 @@ class SessionHost(Protocol):
     @property
     def warnings(self) -> list[str]:
         """Sentences that `status` repeats."""
+
+    @property
+    def user_warnings(self) -> HostWarnings:
+        """The same sentences, and who has been shown them."""
 
     @property
     def checkpoint_pending(self) -> bool:

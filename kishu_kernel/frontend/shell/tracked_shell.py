@@ -65,6 +65,7 @@ class TrackedShell:
         cells: those that run, or whose checkpoints are pending.
         recorder: keeps their outputs.
         progress: shows how far a checkout is.
+        user_warnings: sentences that no request has asked for.
         opener: opens the notebook's store.
         beginning: brings the session to the state in which it begins.
         shutdown: ends the session.
@@ -73,7 +74,7 @@ class TrackedShell:
     def __init__(self, shell: Any, settings: Settings, late: bool = False) -> None:
         self.shell = shell
         self.settings = settings
-        self._user_warnings = UserWarnings(self._cell_prints, lambda: self.shutdown.begun.is_set())
+        self.user_warnings = UserWarnings(self._cell_prints, lambda: self.shutdown.begun.is_set())
         self._subscribers: list[Callable[[bool], None]] = []
         self._taking = False
         """A checkpoint is being taken: what is to be printed waits for its end."""
@@ -121,11 +122,11 @@ class TrackedShell:
     @property
     def warnings(self) -> list[str]:
         """Sentences that `status` repeats, the newest last."""
-        return self._user_warnings.all
+        return self.user_warnings.all
 
-    def warn(self, sentence: str) -> None:
-        """Prints a sentence in the output of this cell, else of the next; `status` repeats it."""
-        self._user_warnings.add(sentence)
+    def warn(self, sentence: str, *, quiet: bool = False) -> None:
+        """Shows a sentence where it belongs, as `UserWarnings.add`; `status` repeats it."""
+        self.user_warnings.add(sentence, quiet=quiet)
 
     def _cell_prints(self) -> bool:
         return self._open_cells > 0 and not self._taking
@@ -165,8 +166,8 @@ class TrackedShell:
                 self.cells.wait_for_other_threads()
                 text = transformed(self.shell, code)
                 source = _source(text or code, expressions)
-                self._user_warnings.print()
                 if not is_only_magic(source, "kishu"):
+                    self.user_warnings.print()
                     self.beginning.before_cell()
                 cell = self._begin_cell(code, source, msg_id, main, self.shell.execution_count)
         except KeyboardInterrupt:  # while a checkpoint of another shell was waited for: the cell does not run
@@ -222,7 +223,7 @@ class TrackedShell:
         self._open_cells += 1
         cell = self._begin_cell(code, transformed(self.shell, code) or code, msg_id, main, count)
         cell.from_start = False
-        self._user_warnings.print()
+        self.user_warnings.print()
 
         def ended(reply: Mapping[str, Any]) -> None:
             cell.end(reply)
@@ -278,8 +279,8 @@ class TrackedShell:
             self.session.after_failed_checkpoint(ticket, run, repr(error))
         finally:
             self._taking = False
-            if self._user_warnings.unprinted and not self.shutdown.begun.wait(SHUTDOWN_FOLLOWS):
-                self._user_warnings.print()
+            if self.user_warnings.waits_for_cell and not self.shutdown.begun.wait(SHUTDOWN_FOLLOWS):
+                self.user_warnings.print()
 
     def subscribe(self, callback: Callable[[bool], None]) -> Callable[[], None]:
         """As in `SessionHost.subscribe`."""

@@ -1,9 +1,15 @@
-"""Sentences for the user that belong to no request: printed in the output of a cell, and repeated by `status`."""
+"""Sentences for the user that no request has asked for, and where they are shown.
+
+Law: each is shown once, where it belongs. What a request leads to is part of its reply. A panel or a sidebar shows the
+rest, and `%kishu` with what it displays; `status` repeats all. Only where nobody does, what matters to somebody who has
+none of these is printed in the output of a cell: the store is lost, and the like.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class UserWarnings:
@@ -15,30 +21,72 @@ class UserWarnings:
 
     Attributes:
         all: every sentence, the newest last.
+        untold: those that nobody has been shown.
     """
 
     def __init__(self, cell_prints: Callable[[], bool], stopped: Callable[[], bool]) -> None:
         self._cell_prints = cell_prints
         self._stopped = stopped
-        self._unprinted: list[str] = []
+        self._quiet: set[str] = set()
+        """Of `untold`, those that no cell prints."""
+        self._gathered: list[str] | None = None
+        self._is_watched = False
+        """A frontend shows them, and has said so."""
         self.all: list[str] = []
+        self.untold: list[str] = []
 
-    def add(self, sentence: str) -> None:
-        """Prints a sentence in the output of this cell, else of the next. Twice in a row it is printed once."""
-        if self.all[-1:] != [sentence]:
+    def add(self, sentence: str, *, quiet: bool = False) -> None:
+        """A sentence, to be shown where it belongs. Twice in a row it is shown once.
+
+        Args:
+            quiet: no cell prints it.
+        """
+        is_new = self.all[-1:] != [sentence]
+        if is_new:
             if sentence in self.all:
                 self.all.remove(sentence)
             self.all.append(sentence)
-            self._unprinted.append(sentence)
-        if self._cell_prints():
+        if self._gathered is not None:
+            self._gathered += [] if sentence in self._gathered else [sentence]
+            return
+        if is_new:
+            self.untold.append(sentence)
+            self._quiet |= {sentence} if quiet else set()
+        if self._cell_prints() and not self._is_watched:
             self.print()
 
+    @contextmanager
+    def gathered(self) -> Iterator[list[str]]:
+        """What is added within this context belongs to a reply, which has it. If it fails, they are as any others."""
+        outer, self._gathered = self._gathered, []
+        found = self._gathered
+        try:
+            yield found
+        except BaseException:
+            self.untold += found
+            raise
+        finally:
+            self._gathered = outer
+
     @property
-    def unprinted(self) -> bool:
-        """Whether a sentence waits to be printed."""
-        return bool(self._unprinted)
+    def waits_for_cell(self) -> bool:
+        """Whether the cell that has just ended is to print a sentence."""
+        return not self._is_watched and any(each not in self._quiet for each in self.untold)
 
     def print(self) -> None:
-        """Prints what waits, in the output of the cell that runs."""
-        while self._unprinted and not self._stopped():
-            print(f"[kishu] {self._unprinted.pop(0)}", file=sys.stderr)
+        """Prints what waits for that, in the output of the cell that runs."""
+        for sentence in [each for each in self.untold if each not in self._quiet]:
+            if self._stopped():
+                return
+            self.untold.remove(sentence)
+            print(f"[kishu] {sentence}", file=sys.stderr)
+
+    def note_told(self, sentences: Sequence[str]) -> None:
+        """A frontend that shows these has shown them: what is new is for it."""
+        self._is_watched = True
+        self.untold = [each for each in self.untold if each not in sentences]
+
+    def take(self) -> list[str]:
+        """Returns what nobody has been shown: who asks shows it."""
+        taken, self.untold = self.untold, []
+        return taken

@@ -130,6 +130,7 @@ export class History {
     this.head = log.head;
     this.branch = log.branch;
     this.redo = log.redo;
+    this.untold = log.untold ?? null; // warnings that nobody has been shown; an older kernel does not say
     this.positions = new Map(this.rows.map((row, index) => [row.checkpoint.id, index]));
     this.lineage = new Set();
     for (let id = log.head; id && !this.lineage.has(id); id = this.get(id)?.parent) this.lineage.add(id);

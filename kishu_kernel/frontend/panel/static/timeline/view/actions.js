@@ -87,10 +87,9 @@ export class Actions {
   async carryOut(plan, content, text) {
     const bounds = needsConsent(plan) ? await this.agreed(plan, content, text) : boundsOf(plan);
     if (!bounds) return;
-    const known = new Set(await this.warnings());
     const reply = await this.change(text, { ...content, ...bounds });
     if (reply?.status === 'error') await this.carryOutAnew(reply, plan, content, text);
-    else if (reply) this.arrived(reply, (await this.warnings()).filter((each) => !known.has(each)));
+    else if (reply) this.arrived(reply, reply.warnings ?? []);
   }
 
   /** What of a plan a person wants, as parameters of the request: all, or what can be had without a re-run. Null: nothing. */
@@ -179,10 +178,6 @@ export class Actions {
       root.removeAttribute('aria-busy');
       this.notices.work(null);
     }
-  }
-
-  async warnings() {
-    return (await this.panel.ask({ operation: 'status' }))?.warnings ?? [];
   }
 
   /** Says where the session is now, what was done for it, and offers the way back. */

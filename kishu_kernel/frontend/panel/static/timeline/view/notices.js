@@ -12,7 +12,8 @@ export class Notices {
     this.onCancel = null; // gives up what waits, where that is possible
     this.place = h('div');
     this.lasting = h('div', { role: 'status' });
-    this.element = h('div.notices', {}, this.lasting, this.working, this.place);
+    this.warnings = h('div');
+    this.element = h('div.notices', {}, this.lasting, this.working, this.warnings, this.place);
     this.endQuestion = () => {};
   }
 
@@ -50,6 +51,15 @@ export class Notices {
     this.place.append(h(`div.notice.${kind}`, kind === 'error' ? { role: 'alert' } : {}, body,
       actions.map(([label, act]) => button(label, () => (this.clear(), act()))), close));
     if (kind !== 'error') this.say([title, ...lines].join(' '));
+  }
+
+  /** Warnings of the kernel, each until it is dismissed: nothing else takes their place. */
+  warn(sentences) {
+    for (const sentence of sentences) {
+      const close = button('Dismiss', () => shown.remove(), { image: 'close', iconOnly: true });
+      const shown = h('div.notice.warning', { role: 'alert' }, h('div.told', {}, sentence), close);
+      this.warnings.append(shown);
+    }
   }
 
   /** Asks, with choices as pairs [label, what gives the value]. Resolves with a value, or null where nothing was chosen. */

@@ -35,6 +35,7 @@ export class Panel {
     this.options = options;
     this.isDestroyed = false;
     this.asleep = null; // why nobody answers, in a sentence, while the kernel is not there
+    this.isTelling = false; // the kernel knows that warnings are shown here
     this.text = ''; // what is searched for
     this.onlyLineage = false;
     this.history = new History((content) => this.request(content));
@@ -166,7 +167,9 @@ export class Panel {
     this.isSeen = isSeen;
     this.tellSeen();
     this.refresher.setVisible(isSeen, wasSeen === false && Boolean(this.transport.seen));
-    if (isSeen) this.list.draw();
+    if (!isSeen) return;
+    this.list.draw();
+    this.tellWarnings();
   }
 
   /** Tells the kernel what is of use here, if it does not know. */
@@ -239,7 +242,19 @@ export class Panel {
       const again = ['Try again', () => this.refresh(true)];
       if (!this.isDestroyed && this.asleep === null) this.notices.tell('error', asSentence(error.message), [], [again]);
     }
-    if (!this.isDestroyed) this.render();
+    if (this.isDestroyed) return;
+    this.render();
+    this.tellWarnings();
+  }
+
+  /** Shows what the kernel has to say that nobody has been shown, and says so: then it is printed in no cell. */
+  tellWarnings() {
+    const { untold } = this.history;
+    if (!untold || !this.isSeen || (this.isTelling && !untold.length)) return;
+    this.isTelling = true;
+    this.history.untold = [];
+    this.notices.warn(untold);
+    this.request({ operation: 'told', sentences: untold }).catch(() => {}); // the kernel has ended
   }
 
   // -- drawing

@@ -40,12 +40,10 @@ export class Taking {
     let mustAsk = question !== null || needsConsent(plan);
     for (;;) {
       if (mustAsk && !(await this.isAgreed(text, question, plan))) return;
-      const known = new Set(await actions.warnings());
       const reply = await actions.change(text, { ...content, ...boundsOf(plan) });
       if (!reply) return;
       if (reply.status !== 'error') {
-        const warnings = await actions.warnings();
-        return this.tell(reply, checkpoint, warnings.filter((each) => !known.has(each)));
+        return this.tell(reply, checkpoint, reply.warnings ?? []);
       }
       ({ plan } = reply); // it had to plan anew
       mustAsk = true;
