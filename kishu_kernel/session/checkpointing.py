@@ -51,7 +51,7 @@ class Checkpointer:
     """Takes the session's checkpoints.
 
     Args:
-        warn: shows one sentence to the user.
+        warn: shows one sentence to the user; with `quiet=True` only to who looks for it.
 
     Attributes:
         interrupted: the last checkpoint was interrupted, or failed, and nothing has made up for it yet.
@@ -63,7 +63,7 @@ class Checkpointer:
         ledger: Ledger,
         lazy_timeline: LazyTimeline,
         cells: RunningCells,
-        warn: Callable[[str], None],
+        warn: Callable[..., None],
     ) -> None:
         self._names = names
         self._ledger = ledger
@@ -207,8 +207,10 @@ class Checkpointer:
             self._warn(NOT_STORED.format(error))
         elif self._ledger.has_caught_up():
             self._warn(STORES_AGAIN)
-        for sentence in (*self._lazy_timeline.notices(), *native.complaints()):
+        for sentence in self._lazy_timeline.notices():
             self._warn(sentence)
+        for sentence in native.complaints():
+            self._warn(sentence, quiet=True)
         return error
 
     def flush(self, timeout: float | None = None) -> StoreError | None:

@@ -219,6 +219,33 @@ def test_a_cell_that_runs_while_a_question_waits_is_not_taken_back_by_its_answer
     assert "1 once" in notebook.run("print(late, open('written.txt').read())").inner_text().lower()
 
 
+LOSSY = """
+class Lossy(dict):
+    def __init__(self, own=None): pass
+    def __reduce__(self): return Lossy, (vars(self).get('own'),)
+"""
+
+
+def test_what_is_found_between_cells_is_told_in_the_panel_and_in_no_cell(
+    open_notebook: OpenNotebook, server: Server, shoot: Shoot
+) -> None:
+    library = server.home / "site-packages"
+    library.mkdir(exist_ok=True)
+    (library / "lossy_one.py").write_text(LOSSY)
+    notebook = open_notebook()
+    notebook.run("x = 1")
+    _evaluate(server.connection_file(notebook.name), f"__import__('sys').path.append({str(library)!r})")
+    panel = Panel(notebook)
+    expect(panel.rows).to_have_count(1)
+    notebook.run("from lossy_one import Lossy\nx = Lossy()\nx.own = [1, 2]")
+    warning = panel.region.get_by_role("alert")
+    expect(warning).to_contain_text("will be re-run instead")
+    shoot("panel-warning")
+    assert notebook.run("pass").locator(".jp-OutputArea-output").count() == 0
+    warning.get_by_role("button", name="Dismiss").click()
+    expect(warning).to_have_count(0)
+
+
 def test_what_a_cell_displayed_is_shown_and_cannot_act(open_notebook: OpenNotebook, page: Page) -> None:
     notebook = open_notebook()
     notebook.run("harm = '<b>bold</b><img src=x onerror=\"top.harmed=1\"><script>top.harmed=1</script>'")
@@ -361,6 +388,18 @@ def test_the_panel_after_a_restart(lab: OpenLab, server: Server, shoot: Shoot) -
     again.get_by_role("button", name="Bring it back").click()
     expect(again.get_by_role("option").filter(has=notebook.page.locator(".kishu-here"))).to_contain_text("x = 1")
     notebook.shows("x", "1")
+
+
+def _evaluate(connection_file: str, expression: str) -> None:
+    """Hidden from the history, as a frontend does it."""
+    client = BlockingKernelClient(connection_file=connection_file)
+    client.load_connection_file()
+    client.start_channels(hb=False)
+    try:
+        client.wait_for_ready(timeout=60)
+        client.execute("", silent=True, user_expressions={"_": expression}, reply=True, timeout=60)
+    finally:
+        client.stop_channels()
 
 
 def _run_many(connection_file: str, cells: list[str]) -> None:
