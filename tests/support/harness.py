@@ -114,7 +114,7 @@ class Notebook:
             make_tracker(tracker, self.live),
             lambda: Timeline(self.store, SessionId(session)),
             self._rerun,
-            self.warnings.append,
+            lambda sentence, *, quiet=False: self.warnings.append(sentence),
             contained=lambda source, access, _: is_self_contained(source, access, self.live),
         )
 
