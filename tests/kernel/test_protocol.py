@@ -1233,3 +1233,12 @@ def test_half_a_surrogate_pair_anywhere(kernel: Kernel) -> None:
 @pytest.mark.parametrize("timeout", [0, 1e-300, 2**63, 1e308])
 def test_a_timeout_may_be_any_number(shared: Kernel, past: dict[str, str], timeout: float) -> None:
     assert shared.done("hibernate", "control", timeout=timeout)["durable"] is True
+
+
+def test_a_request_is_answered_where_no_file_can_be_opened(kernel: Kernel) -> None:
+    kernel.ok("import resource; before = resource.getrlimit(resource.RLIMIT_NOFILE)")
+    kernel.ok("resource.setrlimit(resource.RLIMIT_NOFILE, (8, before[1]))")
+    reply = kernel.request("log")
+    assert (reply["status"], bool(reply["hint"])) == ("error", True)
+    kernel.ok("resource.setrlimit(resource.RLIMIT_NOFILE, before)")
+    assert checked(kernel.request("log"))["checkpoints"]

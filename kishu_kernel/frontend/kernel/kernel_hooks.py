@@ -155,7 +155,10 @@ class KernelHooks:
         if not on_main_thread():
             await self._wait_for_checkpoint(parent.get("content"))
         with until_replied(), untraced():
-            content = self.tracked_shell.requests.answer(parent.get("content"), may_change=on_main_thread())
+            try:
+                content = self.tracked_shell.requests.answer(parent.get("content"), may_change=on_main_thread())
+            except Exception as error:  # what answers could not even be imported: no file can be opened
+                content = _refusal(type(error).__name__, f"no request can be answered now: {error}", "Ask again later.")
             self._kernel.session.send(stream, "kishu_reply", content, parent, ident)
         self._idle_scheduler.begin()
 
@@ -221,11 +224,12 @@ def _tell_debugger(kernel: Any) -> None:
 
 async def answer_disabled(session: Any, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
     """Sends the reply to a `kishu_request` where Kishu is switched off: an error."""
-    content = {
-        **{"status": "error", "ename": "Disabled", "evalue": "Kishu is switched off"},
-        **{"traceback": ["Disabled: Kishu is switched off"], "hint": "Start the kernel with Kishu switched on."},
-    }
+    content = _refusal("Disabled", "Kishu is switched off", "Start the kernel with Kishu switched on.")
     session.send(stream, "kishu_reply", content, parent, ident)
+
+
+def _refusal(name: str, sentence: str, hint: str) -> dict[str, Any]:
+    return {"status": "error", "ename": name, "evalue": sentence, "traceback": [f"{name}: {sentence}"], "hint": hint}
 
 
 def parent_message_id(kernel: Any) -> str:
