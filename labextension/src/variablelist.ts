@@ -14,6 +14,13 @@ import { groupOf, shapeText, shortType, valueText, type Variable } from './varia
 type Group = 'modules' | 'results';
 type Item = { key: string; variable: Variable; level: number } | { key: string; group: Group; count: number };
 
+/** A row on the page, and all that its look depends on. */
+interface Drawn {
+  item: Item;
+  isSelected: boolean;
+  element: HTMLElement;
+}
+
 export interface ListEvents {
   /** A variable was chosen: its history is wanted. */
   open(name: string): void;
@@ -69,7 +76,7 @@ export class VariableList {
     this._items = items;
     this._pointed = -1;
     this._space.style.height = `${items.length * ROW_HEIGHT}px`;
-    if (!this._space.isConnected) {
+    if (!this._space.parentElement) {
       this.element.append(this._space);
     }
     this.draw();
@@ -81,13 +88,22 @@ export class VariableList {
     this._frame = 0;
     const { scrollTop, clientHeight } = this.element;
     const { first, last } = visibleRange(scrollTop, clientHeight, this._items.length);
-    const rows: HTMLElement[] = [];
+    const drawn = new Map<number, Drawn>();
     for (let index = first; index <= last; index++) {
-      const row = this._row(this._items[index]!, index);
-      row.style.top = `${index * ROW_HEIGHT}px`;
-      rows.push(row);
+      const item = this._items[index]!;
+      const isSelected = item.key === this._selected;
+      const known = this._drawn.get(index);
+      const stays = known?.item === item && known.isSelected === isSelected;
+      drawn.set(index, stays ? known : { item, isSelected, element: this._row(item, index) });
     }
-    this._space.replaceChildren(...rows);
+    for (const [index, { element }] of this._drawn) {
+      if (drawn.get(index)?.element !== element) {
+        element.remove();
+      }
+    }
+    const fresh = [...drawn.values()].map(each => each.element).filter(each => !each.isConnected);
+    this._space.append(...fresh);
+    this._drawn = drawn;
     const selected = this._items.findIndex(each => each.key === this._selected);
     if (selected >= first && selected <= last) {
       this.element.setAttribute('aria-activedescendant', this._idOf(selected));
@@ -104,7 +120,8 @@ export class VariableList {
       'data-index': String(index),
       'aria-selected': String(isSelected),
       'aria-setsize': String(this._items.length),
-      'aria-posinset': String(index + 1)
+      'aria-posinset': String(index + 1),
+      style: `top:${index * ROW_HEIGHT}px`
     };
     const selected = isSelected ? '.selected' : '';
     if ('group' in item) {
@@ -190,6 +207,7 @@ export class VariableList {
   private _variables: readonly Variable[] = [];
   private _filter = '';
   private _items: Item[] = [];
+  private _drawn = new Map<number, Drawn>();
   private _toggled = new Set<Group>();
   private _selected = '';
   private _pointed = -1;

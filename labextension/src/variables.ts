@@ -66,10 +66,11 @@ export class Variables extends Widget {
   private _follow(): void {
     const link = this.links.current;
     const shown = link?.supported ? link : null;
-    if (!this.isVisible || (shown?.id ?? '') === this._id) {
+    if (!this.isVisible || (shown === this._shown && (shown?.id ?? '') === this._id)) {
       return;
     }
     this._view?.dispose();
+    this._shown = shown;
     this._id = shown?.id ?? '';
     this._view = shown && new View(shown, () => this.options(shown));
     this.node.replaceChildren(...(this._view ? [this._view.element] : []));
@@ -77,6 +78,7 @@ export class Variables extends Widget {
   }
 
   private _view: View | null = null;
+  private _shown: KernelLink | null = null;
   private _id = '';
   private _timer = 0;
 }
@@ -127,7 +129,7 @@ class View {
 
   drawAges(): void {
     if (this._isRead && this._name === null) {
-      this._list.draw();
+      this._draw();
     }
   }
 
