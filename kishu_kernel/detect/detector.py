@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from kishu_kernel.detect.candidates import NO_MODULES, Candidates, CandidateSearch, OwnModules
 from kishu_kernel.detect.connections import connected_names
@@ -42,6 +42,26 @@ class Judgement:
     current: frozenset[int]
 
 
+class BoundClasses(Protocol):
+    """The classes that are co-variables of their own."""
+
+    def token_of(self, cls: type) -> bytes | None:
+        """As `TokenOf`."""
+        ...
+
+    def are_so(self, digest_of: Callable[[type], bytes | None]) -> bool:
+        """Whether what `token_of` said on trust is so. If not: all is to be asked anew."""
+        ...
+
+
+class BoundClassesOf(Protocol):
+    """Finds them."""
+
+    def __call__(self, variables: Mapping[str, Any], /, *, trust: bool = False) -> BoundClasses:
+        """Among these variables. With `trust` some are taken for what they were, until `are_so` is asked."""
+        ...
+
+
 class Detector:
     """Knows every co-variable of the session by its digest, and finds those that have changed.
 
@@ -54,7 +74,7 @@ class Detector:
     def __init__(
         self,
         table: ReductionTable,
-        bound_classes: Callable[[Mapping[str, Any]], TokenOf] | None = None,
+        bound_classes: BoundClassesOf | None = None,
         modules: OwnModules = NO_MODULES,
     ) -> None:
         self._table = table
@@ -90,11 +110,15 @@ class Detector:
             contained: since the last judgement no library's code has run.
         """
         self._classes = None
-        bound = None if self._bound_classes is None else self._bound_classes(variables)
-        prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=bound)
         ids, untouched, accesses = self._current_objects(contained)
-        search = CandidateSearch(self._knowledge, prints_of, variables, self._modules, untouched)
-        candidates = search.candidates(access, outside, running)
+        while True:
+            bound = None if self._bound_classes is None else self._bound_classes(variables, trust=True)
+            token_of = None if bound is None else bound.token_of
+            prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=token_of)
+            search = CandidateSearch(self._knowledge, prints_of, variables, self._modules, untouched)
+            candidates = search.candidates(access, outside, running)
+            if bound is None or bound.are_so(prints_of.certain_digest):
+                break
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
         known = {names: known_covariable(names, prints, ids) for names in connected_names(prints)}
         opaque: dict[Names, tuple[type, ...]] = {}
@@ -270,7 +294,7 @@ class Detector:
         """
         if self._classes is None and self._bound_classes is not None:
             classes = {name: obj for name, obj in variables.items() if derives(type(obj), type)}
-            self._classes = self._bound_classes(classes)
+            self._classes = self._bound_classes(classes).token_of
         return self._classes
 
     def kinds_in(self, names: Names) -> frozenset[type]:

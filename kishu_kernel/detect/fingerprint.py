@@ -81,6 +81,11 @@ class Fingerprinter:
             self._taken[id(obj)] = obj, self._walked(obj)
         return self._taken[id(obj)][1]
 
+    def certain_digest(self, obj: Any) -> Digest | None:
+        """The digest, where two that are equal hold equal things in equal memory; else None."""
+        taken = self.take(obj)
+        return None if taken.opaque or taken.ranges else taken.digest
+
     def _walked(self, obj: Any) -> Fingerprint:
         small = self._shared.twin.small
         if small is not None and id(type(obj)) in _CONTAINER_IDS and len(obj) <= _FEW and self._shared.census is None:

@@ -11,6 +11,7 @@ import weakref
 from dataclasses import dataclass, field
 
 from kishu_kernel.model import Digest
+from kishu_kernel.objects.moment import Unchanged
 
 TOKEN_SIZE = 8
 """Random bytes of a token."""
@@ -31,9 +32,14 @@ class _Known:
 
 
 class ClassTokens:
-    """The tokens of a session's classes. A token has several classes where a changed one was made anew."""
+    """The tokens of a session's classes. A token has several classes where a changed one was made anew.
+
+    Attributes:
+        apart: classes that could be stored apart, each with the digest of what was in it.
+    """
 
     def __init__(self) -> None:
+        self.apart = Unchanged()
         self._known: dict[int, _Known] = {}  # by id: a metaclass may have a hash of its own
         self._ids: dict[bytes, list[int]] = {}
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -81,7 +82,7 @@ class Ledger:
         self._table = table
         self._lazy_timeline = lazy_timeline
         self._rules = rules
-        self._detector = Detector(table, lambda variables: BoundClasses(table, variables).token_of, names.modules)
+        self._detector = Detector(table, partial(BoundClasses, table), names.modules)
         self._write_failures = WriteFailures()
         self._lazy_timeline.on_written = self._write_failures.drop_snapshot
         self._recomputation = Recomputation()

@@ -160,3 +160,22 @@ def test_a_load_that_fails_after_a_re_run_repeats_no_cell(notebook: Notebook) ->
     assert [lost.version.names for lost in plan.lost] == [("z",)]
     assert notebook.reran == ["h = H(3)"]
     assert type(notebook["h"]) is notebook["H"]
+
+
+@pytest.mark.parametrize("changed", ["H.held.append(functools.lru_cache(len))", "H.held.append(h)"])
+def test_a_class_that_cannot_be_apart_any_more_is_one_with_its_instances(notebook: Notebook, changed: str) -> None:
+    notebook.ok("import functools\nclass H:\n    held = []\nh = H()")
+    for n in range(3):
+        assert [record.names for record in notebook.ok(f"h.n = {n}").versions] == [("h",)]
+    before = notebook.describe()
+    assert ("H", "h") in [record.names for record in notebook.ok(changed).versions]
+    then = notebook.describe()
+    notebook.session.undo()
+    assert differences(before, notebook.describe()) == []
+    assert type(notebook["h"]) is notebook["H"]
+    assert [record.names for record in notebook.ok("h.n = 5").versions] == [("h",)]
+    notebook.session.undo()
+    notebook.session.redo()
+    notebook.session.undo()
+    assert [record.names for record in notebook.ok(changed).versions]
+    assert differences(then, notebook.describe()) == []
