@@ -151,6 +151,25 @@ FOUND: dict[str, list[str]] = {
         "%restart",
         "%checkout 2",
     ],
+    "a name that something hidden binds, and cells that use it": [
+        "a = [1]",
+        "%hidden lent = [2]",
+        "a.append(3)",
+        "a = [lent]",
+        "%hidden lent.append(4)",
+        "lent.append(5)",
+        "%undo",
+        "%hidden del lent",
+        "%hidden lent = a",
+        "%undo 2",
+        "lent.append(6)",
+        "%redo 2",
+        "del lent",
+        "%undo",
+        "%restart",
+        "%checkout 4",
+        "%checkout 2",
+    ],
 }
 
 
