@@ -218,12 +218,11 @@ def _class_notes(selection: Selection, plan: Plan, here: State, lookup: Lookup) 
     told = []
     for version in copied:
         made = {token: name for each in lookup(version.checkpoint).versions for token, name in each.provides.items()}
-        own = lookup(version.checkpoint).record(version.names).provides  # a copy of a class is told to be another
-        classes = ", ".join(sorted(name for token, name in made.items() if token in there and token not in own))
+        anew = {name for token, name in made.items() if token in there and name not in selection.copies}
         told += [
-            f"{selection.copies[name]} comes from its cell, run anew, which made {classes} anew, too: "
+            f"{selection.copies[name]} comes from its cell, run anew, which made {', '.join(sorted(anew))} anew, too: "
             "no instance in it is one of the class that is there"
             for name in version.names
-            if classes and name in selection.copies
+            if anew and name in selection.copies and name not in made.values()
         ]
     return tuple(told)
