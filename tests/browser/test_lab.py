@@ -65,7 +65,7 @@ def test_a_new_session_resumes_the_last_one(lab: OpenLab) -> None:
     expect(notebook.status).to_have_text("before the first cell")
     notebook.menu("resume").click()
     expect(notebook.status).to_contain_text("In [1]")
-    notebook.told("Resumed the last session: now at In [1].")
+    notebook.told("Brought back the last session: now at In [1].")
     notebook.shows("x", "1")
 
 
@@ -162,7 +162,7 @@ def test_a_state_by_its_menu_by_two_clicks_and_by_keys(lab: OpenLab, shoot: Shoo
     page.keyboard.press("Home")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(notebook.status).to_have_text("main · In [3]")
+    expect(sidebar).to_contain_text("Now at In [3].")
     page.keyboard.press("Shift+F10")
     expect(menu.get_by_role("menuitem").first).to_be_focused()
     page.keyboard.press("Escape")

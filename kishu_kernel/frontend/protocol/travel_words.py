@@ -43,7 +43,8 @@ def travel_words(operation: str, timeline: Timeline, outcome: Outcome, *, resume
         names = _names(_between(timeline, there, outcome.previous)[::-1])
         return {"told": [_sentence(f"{verb} {names}", now)]}
     if operation == "resume":
-        return {"told": [_sentence(f"{'Resumed' if outcome.applied else 'Would resume'} {resumed}", now)]}
+        verb = "Brought back" if outcome.applied else "Would bring back"
+        return {"told": [_sentence(f"{verb} {resumed}", now)]}
     return {"told": [f"N{now[1:]}." if now else f"Would go to {_place(timeline, there).removeprefix('at ')}."]}
 
 
