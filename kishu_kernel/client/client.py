@@ -249,9 +249,16 @@ class Client:
         options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
         return self.request("resume", session=session, **options)
 
-    def document(self, cells: Sequence[Mapping[str, str]], target: str = "HEAD") -> Json:
-        """Tells the kernel the notebook's cells as they are at a state: each a dict of `id`, `type` and `source`."""
-        return self.request("document", cells=[dict(cell) for cell in cells], target=target)
+    def document(
+        self, cells: Sequence[Mapping[str, str]], target: str = "HEAD", *, ran: Sequence[int] | None = None
+    ) -> Json:
+        """Tells the kernel the notebook's cells as they are at a state: each a dict of `id`, `type` and `source`.
+
+        Args:
+            ran: numbers of cells of this session, instead of a target: the states that these made.
+        """
+        numbers = None if ran is None else list(ran)
+        return self.request("document", cells=[dict(cell) for cell in cells], target=target, ran=numbers)
 
     def take(
         self,

@@ -7,6 +7,7 @@
 import { isCodeCellModel, type ICellModel } from '@jupyterlab/cells';
 import type { ICell } from '@jupyterlab/nbformat';
 import type { INotebookModel, Notebook } from '@jupyterlab/notebook';
+import { JSONExt } from '@lumino/coreutils';
 import type { YNotebook } from '@jupyter/ydoc';
 
 import { compareCells, type CellRow } from './difference.js';
@@ -85,9 +86,12 @@ export function putBack(
         shared.insertCell(index, made(each, had.get(each.id) ?? remembered.get(each.id)));
         return;
       }
-      const cell = models.get(each.id)!.sharedModel;
-      if (cell.getSource() !== each.source) {
-        cell.setSource(each.source);
+      const cell = models.get(each.id)!;
+      if (cell.sharedModel.getSource() !== each.source) {
+        cell.sharedModel.setSource(each.source);
+      }
+      if (isCodeCellModel(cell) && each.checkpoint !== null) {
+        cell.sharedModel.execution_count = each.execution_count;
       }
     });
   });
@@ -106,8 +110,11 @@ function isAsThen(cell: ICellModel, then: CellThen, outdated: (cell: ICellModel)
   if (!isCodeCellModel(cell)) {
     return true;
   }
-  const hasRunNow = then.checkpoint === null ? !outdated(cell) : cell.executionCount === then.execution_count;
-  return hasRunNow && cell.sharedModel.getSource() === then.source;
+  const hasThese =
+    then.checkpoint === null
+      ? !outdated(cell)
+      : cell.executionCount === then.execution_count || JSONExt.deepEqual(cell.sharedModel.getOutputs(), then.outputs);
+  return hasThese && cell.sharedModel.getSource() === then.source;
 }
 
 function made(then: CellThen, besides: Besides | undefined) {

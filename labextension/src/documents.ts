@@ -35,9 +35,6 @@ export class Documents {
         this._forget(); // numbers begin anew
       }
     });
-    context.model.contentChanged.connect(() => {
-      this._cells = null;
-    });
   }
 
   /** It is told over this link, as long as its view of the notebook is open. */
@@ -45,6 +42,11 @@ export class Documents {
     this._links.add(link);
     link.changed.connect(() => void this._tell());
     link.panel.disposed.connect(() => void this._links.delete(link));
+  }
+
+  /** Resolves when the kernel knows of all runs that have ended. */
+  whole(): Promise<void> {
+    return this._tell();
   }
 
   /** Of these cells the ones whose code is in no state, as far as is known here. */
@@ -96,13 +98,20 @@ export class Documents {
     void this._tell();
   }
 
-  private async _tell(): Promise<void> {
+  private _tell(): Promise<void> {
+    this._telling ??= this._tellAll().finally(() => {
+      this._telling = null;
+    });
+    return this._telling;
+  }
+
+  /** One after the other: what runs meanwhile is told together. */
+  private async _tellAll(): Promise<void> {
     const [link] = this._links;
     const operations = link?.operations;
-    if (!operations || this._isTelling) {
-      return; // not known yet; or what waits is told after this
+    if (!operations) {
+      return; // they will be known
     }
-    this._isTelling = true;
     for (let runs = this._waiting.shift(); runs; runs = this._waiting.shift()) {
       const { cells, ran } = runs;
       const size = cells.reduce((sum, each) => sum + each.source.length, 0);
@@ -113,24 +122,25 @@ export class Documents {
         }
       }
     }
-    this._isTelling = false;
   }
 
-  /** The same array as long as the notebook is the same. */
+  /** The same array as long as the cells are the same, whatever their outputs: then they are told once. */
   private _now(): ToldCell[] {
-    if (!this._cells) {
-      this._cells = toldCells(this.context.model);
+    const cells = toldCells(this.context.model);
+    const isSame = cells.length === this._cells.length && cells.every((each, at) => key(each) === key(this._cells[at]!));
+    if (!isSame) {
+      this._cells = cells;
       remember(this.context.model, this.remembered);
     }
     return this._cells;
   }
 
   private _links = new Set<KernelLink>();
-  private _cells: ToldCell[] | null = null;
+  private _cells: ToldCell[] = [];
   private _asked = new Map<string, ToldCell[]>();
   private _waiting: Runs[] = [];
   private _told = new Set<string>();
-  private _isTelling = false;
+  private _telling: Promise<void> | null = null;
 }
 
 function key({ id, type, source }: ToldCell): string {

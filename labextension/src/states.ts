@@ -44,6 +44,11 @@ export class States {
     return this._run(cell, isCodeCellModel(cell) && cell.isDirty);
   }
 
+  /** A state, if it is known. */
+  find(id: string): Checkpoint | undefined {
+    return this._known.get(id);
+  }
+
   /** Whether there is a run that was taken back. */
   get anyAhead(): boolean {
     return this._known.size > this._path.size;

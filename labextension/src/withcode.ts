@@ -33,7 +33,8 @@ export async function travelWithCode(
 ): Promise<void> {
   const { link } = options;
   await acting(link, name, async notice => {
-    const there = await destination(request, link);
+    await documents.whole();
+    const there = await destination(request, options);
     notice.end(); // it waits for the person now
     const shown = toldCells(link.panel.content.model!);
     if (!(there ? await agreed(there, documents, link) : await withoutCode(name))) {
@@ -48,13 +49,14 @@ export async function travelWithCode(
   });
 }
 
-async function destination(request: Request, link: Options['link']): Promise<Destination | null> {
+async function destination(request: Request, { link, states }: Options): Promise<Destination | null> {
   const { plan, document } = await granted<Travel>(link.request({ ...request, dry_run: true }));
   if (!document || plan.target === null) {
     return null;
   }
-  const shown = link.request({ operation: 'show', target: plan.target });
-  return { document, name: cellName((await granted<{ checkpoint: Checkpoint }>(shown)).checkpoint) };
+  const known = states.find(plan.target);
+  const shown = known ? null : link.request({ operation: 'show', target: plan.target });
+  return { document, name: cellName(known ?? (await granted<{ checkpoint: Checkpoint }>(shown!)).checkpoint) };
 }
 
 /** Shows what would change, if anything would; whether it may. */
