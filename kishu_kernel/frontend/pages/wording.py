@@ -64,7 +64,7 @@ def cell(each: Reply) -> str:
 def first_line(code: str) -> str:
     """Returns the first line of the code that says something, with `...` where there is more code.
 
-    As the panel's `firstLine`: no comment, where there is anything else. (In scripts each cell begins with `# %%`.)
+    As the panel does it: no comment, where there is anything else. (In scripts each cell begins with `# %%`.)
     """
     lines = [line.strip() for line in code.splitlines() if line.strip()]
     statements = [line for line in lines if not line.startswith("#")]
