@@ -33,8 +33,8 @@ test('a state that took variables is no cell', () => {
   const take = { names: ['df', 'col'], target: 'In[3]', as: { col: 'col_old' } };
   const each = checkpoint('a', { execution_count: null, code: '%kishu take df@In[3]', take });
   assert.equal(cellLabel(each), 'taken');
-  assert.equal(headline(each), 'took df, col as col_old from In[3]');
-  assert.equal(placeLabel(each), 'the take of df, col as col_old from In[3]');
+  assert.equal(headline(each), 'took df, col as col_old from In [3]');
+  assert.equal(placeLabel(each), 'the take of df, col as col_old from In [3]');
   assert.equal(placeLabel(checkpoint('a')), 'In [1]');
 });
 

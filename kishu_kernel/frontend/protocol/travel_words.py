@@ -77,7 +77,7 @@ def _name(each: Checkpoint) -> str:
         return f"In [{each.execution_count}]"
     if take := take_content(each.code, None):
         taken = ", ".join(take["as"].get(name, name) for name in take["names"])
-        return f"the take of {taken} from {take['target']}"
+        return f"the take of {taken} from {take['target'].replace('In[', 'In [')}"
     return "a cell" if each.code else "what had changed between cells"
 
 

@@ -37,9 +37,10 @@ export function cellLabel(checkpoint) {
 export const placeLabel = (checkpoint) =>
   checkpoint.take ? `the take of ${takenNames(checkpoint.take)}` : cellLabel(checkpoint);
 
-/** "df, col as col_old from In[3]": what was taken, and from where. */
+/** "df, col as col_old from In [3]": what was taken, and from where. */
 export function takenNames({ names, target, as: copies }) {
-  return `${joinNames(names.map((name) => (copies[name] ? `${name} as ${copies[name]}` : name)))} from ${target}`;
+  const from = target.replace(/^In\[(\d+)\]$/, 'In [$1]'); // as the notebook shows it
+  return `${joinNames(names.map((name) => (copies[name] ? `${name} as ${copies[name]}` : name)))} from ${from}`;
 }
 
 /** The one line by which a person knows it. */
