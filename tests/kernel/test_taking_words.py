@@ -52,7 +52,7 @@ def test_it_is_taken_and_told(kernel: Kernel) -> None:
     assert as_json(kernel, "take b@In[1] as <b> --dry-run")["status"] == "error"
     assert as_json(kernel, "take b@In[1] as c --dry-run")["taken"] == ["b"]
     log = bundle(kernel, "log")["text/plain"]
-    assert "%kishu take a@In[1] as old" in log
+    assert "took a as old from In[1]" in log
 
 
 def test_it_is_refused_in_one_line(kernel: Kernel) -> None:
