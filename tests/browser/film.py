@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
-COLOURS = 96
+COLOURS = 224
 
 _OVERLAY = """([text, x, y]) => {
     let told = document.getElementById('film-told');
