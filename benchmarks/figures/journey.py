@@ -23,6 +23,8 @@ TARGET = 0.5
 FRAME = "import numpy as np, pandas as pd\ndf = pd.DataFrame(np.random.rand(1_000_000, 6), columns=list('abcdef'))"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
+_CELLS = "document.querySelectorAll('.jp-Notebook .jp-CodeCell').length"
+
 _ARM = """
 () => {{
     const holds = () => {condition};
@@ -37,7 +39,7 @@ _ARM = """
 }}
 """
 _SIDEBAR = "document.querySelector('#kishu-sidebar').innerText"
-_HERE = "document.querySelector('#kishu-sidebar .kishu-head')?.innerText ?? ''"
+_HERE = "(document.querySelector('#kishu-sidebar .kishu-row.kishu-head')?.innerText ?? '')"
 
 
 def measure() -> Result:
@@ -70,7 +72,15 @@ def _walk(notebook: LabPage) -> list[tuple[str, float, float | None]]:
     step("restart until the list says so", f"{_SIDEBAR}.includes('Kernel restarting')", restart.click)
     _until(page, f"{_SIDEBAR}.includes('Your session ended')")
     back = sidebar.get_by_role("button", name="Bring it back")
-    step("bring the last session back", f"{_HERE}.includes('drop')", back.click)
+    step("bring the last session back, libraries too", f"{_HERE}.includes('drop')", back.click)
+    row = sidebar.get_by_role("option").filter(has_text="import numpy")
+    row.click()
+    take = sidebar.get_by_role("button", name="Bring back only df")
+    step("bring back one variable", f"{_HERE}.includes('took df')", take.click)
+    row.click(button="right")
+    page.get_by_role("menuitem", name="Go here with the code").click()
+    go = notebook.dialog.get_by_role("button", name="Go with the code")
+    step("go back with the code", f"{_HERE}.includes('import') && {_CELLS} < 3", go.click)
     return steps
 
 

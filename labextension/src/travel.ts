@@ -63,7 +63,13 @@ async function hasWaited(request: Request, name: string, options: Options, notic
   }
   const last = plan.ahead.at(-1);
   const cell = last ? cellName(last) : 'the last cell';
-  const undo = () => void travel(request, name, options);
+  const undo = () => {
+    if (link.place?.head === plan.from) {
+      void travel(request, name, options);
+    } else {
+      notice.failed('Another cell has ended since: nothing was undone.');
+    }
+  };
   notice.asks(`${capital(cell)} has ended meanwhile, and nothing was undone.`, { label: `Take back ${cell}`, callback: undo });
   return false;
 }

@@ -10,12 +10,16 @@ import pytest
 pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
 from playwright.sync_api import Locator, Page, expect
 
+from .accessibility import violations
 from .lab import LabPage, Server
 
 if TYPE_CHECKING:
     from .conftest import Shoot
 
-FRAME = "import pandas as pd\ndf = pd.DataFrame({'city': ['Oslo', 'Bergen', 'Molde'], 'rain': [3.1, 7.4, 5.2]})\ndf"
+FRAME = """\
+import pandas as pd
+df = pd.DataFrame({'city': ['Oslo', 'Bergen', 'Molde'], 'rain': [3.1, 7.4, 5.2]})
+display(df)"""
 DROP = "df = df.drop(columns='rain')\ndf"
 WATCH = """
 () => {
@@ -42,6 +46,7 @@ def test_the_journey(extension: None, server: Server, page: Page, shoot: Shoot) 
         _by_mouse(notebook, shoot)
         _by_keys(notebook, shoot)
         _while_a_cell_runs(notebook, server, shoot)
+        _for_everybody(notebook, shoot)
     finally:
         server.end_kernels()
         server.api("contents/Untitled.ipynb", "DELETE")  # the next one is called so, too
@@ -80,27 +85,60 @@ def _by_mouse(notebook: LabPage, shoot: Shoot) -> None:
     expect(notebook.page.locator(".Toastify__toast", has_text="Your session ended")).to_have_count(0)
     notebook.shows("round(total, 1)", "15.7")
 
+    notebook.run("df = df.head(1); note = 'newer'")
+    expect(rows).to_have_count(6)  # the list moves no more
+    row = rows.filter(has_text="import pandas")
+    row.click()
+    sidebar.get_by_role("button", name="Bring back only df").click()
+    here = sidebar.locator("[role=option].kishu-head")
+    expect(here).to_contain_text("took df from")
+    notebook.shows("len(df), note", "(3, 'newer')")
+    cells = notebook.cells.count()
+    row.click(button="right")
+    notebook.page.get_by_role("menuitem", name="Go here with the code").click()
+    assert violations(notebook.page, ".jp-Dialog") == []
+    notebook.dialog.get_by_role("button", name="Go with the code").click()
+    expect(notebook.cells).not_to_have_count(cells)
+    notebook.shows("'note' in globals()", "False")
+
 
 def _by_keys(notebook: LabPage, shoot: Shoot) -> None:
     press = notebook.page.keyboard.press
     notebook.run("df = None")
     notebook.keys("u", "u")
-    notebook.told("Took back In [2]: now at In [1].")
+    notebook.told("ow at In [4]")
     notebook.keys("u", "r")
-    notebook.told("Brought back In [2].")
+    notebook.told("ow at In [5]")
     notebook.keys("0", "0")
     expect(notebook.dialog).to_be_visible()
     press("Enter")
     back = notebook.sidebar.get_by_role("button", name="Bring it back")
     expect(back).to_be_visible()
     notebook.keys("u", "l")
-    for _ in range(8):  # from the field for searching on
-        if back.evaluate("node => node === document.activeElement"):
-            break
-        press("Tab")
+    _tab_to(back)
     press("Enter")
     expect(back).to_have_count(0)
     notebook.shows("df is None", "True")
+
+    notebook.keys("u", "l")
+    notebook.page.keyboard.insert_text("import pandas")
+    press("ArrowDown")
+    press(" ")
+    _tab_to(notebook.sidebar.get_by_role("button", name="Bring back only df"))
+    press("Enter")
+    expect(notebook.status).to_contain_text("took df from")
+    press("Escape")
+    press("Escape")
+    expect(notebook.sidebar.get_by_role("searchbox")).to_have_value("")
+    notebook.shows("len(df)", "3")
+    notebook.palette("Go with the code").click(trial=True)
+    press("Enter")
+    expect(notebook.dialog.locator("input")).to_be_focused()
+    notebook.page.keyboard.insert_text("import pandas")
+    press("Enter")
+    expect(notebook.dialog.get_by_role("button", name="Go with the code")).to_be_visible()
+    press("Enter")
+    notebook.told("brings the newer cells back")
 
 
 def _while_a_cell_runs(notebook: LabPage, server: Server, shoot: Shoot) -> None:
@@ -117,18 +155,49 @@ def _while_a_cell_runs(notebook: LabPage, server: Server, shoot: Shoot) -> None:
     (server.files / "first-may-end").touch()
     notebook.told("has ended meanwhile, and nothing was undone.")
     shoot("journey-not-meant")
-    notebook.page.locator(".Toastify__toast").get_by_role("button", name="Take back In [2]").click()
-    notebook.told("Took back In [2]")
+    notebook.page.locator(".Toastify__toast").get_by_role("button", name="Take back In").click()
+    notebook.told("Took back In")
     notebook.shows("'slow' in globals()", "False")
-    (server.files / "first-may-end").unlink()
 
     notebook.begin("slow = 2\n" + wait.format("second-may-end"))
     sidebar = notebook.sidebar
     sidebar.get_by_title("Take back the last cell").click()
     expect(sidebar).to_contain_text("waiting for the running cell")
     (server.files / "second-may-end").touch()
-    expect(sidebar).to_contain_text("has ended meanwhile, and nothing was undone.")
+    not_meant = sidebar.locator(".kishu-notice", has_text="has ended meanwhile, and nothing was undone.")
+    expect(not_meant).to_be_visible()
+    shoot("journey-not-meant-sidebar")
     notebook.shows("slow", "2")
+    expect(not_meant).to_have_count(0)  # it was about the cell before
+
+
+def _for_everybody(notebook: LabPage, shoot: Shoot) -> None:
+    """What is on the screen can be seen, heard and found, in light and dark, and in a narrow window."""
+    page = notebook.page
+    notebook.run("%kishu panel")
+    expect(page.locator(".jp-OutputArea .kishu-timeline")).to_be_visible()
+    parts = ("#kishu-sidebar", ".jp-OutputArea .kishu-timeline", ".jp-kishu-status")
+    found = {"light": violations(page, *parts)}
+    notebook.sidebar.get_by_role("option").first.click()
+    page.evaluate("void window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })")
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+    shoot("journey-dark")
+    found["dark"] = violations(page, *parts)
+    page.set_viewport_size({"width": 760, "height": 860})
+    shoot("journey-760")
+    assert not [f"{theme}: {each}" for theme, those in found.items() for each in those]
+    page.evaluate("void window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })")
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true")
+
+
+def _tab_to(button: Locator) -> None:
+    """Presses Tab until it has the focus, as far as a person would."""
+    expect(button).to_be_visible()
+    for _ in range(40):
+        if button.evaluate("node => node === document.activeElement"):
+            return
+        button.page.keyboard.press("Tab")
+    raise AssertionError("Tab does not lead there")
 
 
 def _toasts(notebook: LabPage) -> Locator:

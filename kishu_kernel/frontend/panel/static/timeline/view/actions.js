@@ -19,6 +19,8 @@ export class Actions {
     this.panel = panel;
     this.notices = panel.notices;
     this.busy = null; // what is under way, in words
+    this.isAtAsked = false;
+    this.askedAt = undefined; // what it is offered to take back, where a cell has ended since undo was asked for
     this.arrivedAt = undefined; // where the last travel led, while its notice is shown
   }
 
@@ -29,9 +31,19 @@ export class Actions {
 
   /** The session stands on this checkpoint: what was said of a travel elsewhere holds no more. */
   headMoved(head) {
+    this.leave(head);
     if (this.arrivedAt === undefined || this.arrivedAt === head) return;
     this.arrivedAt = undefined;
     this.notices.withdraw('done');
+  }
+
+  /** What was offered about the cell that it stood on holds no more, either. */
+  leave(head) {
+    const wasThere = this.isAtAsked;
+    this.isAtAsked = this.askedAt === head; // at first the list may be behind
+    if (this.askedAt === undefined || !wasThere || this.isAtAsked) return;
+    this.askedAt = undefined;
+    this.notices.withdraw('info');
   }
 
   undo() {
@@ -77,9 +89,13 @@ export class Actions {
   }
 
   /** A cell has ended since undo was asked for: it was not meant. */
-  askAgain({ ahead = [] }, content, text) {
+  askAgain({ ahead = [], from }, content, text) {
+    this.askedAt = from;
     const cell = ahead.length ? placeLabel(ahead.at(-1)) : 'the last cell';
-    const again = [`Take back ${cell}`, () => this.travel(content, text)];
+    const again = [`Take back ${cell}`, () => {
+      if (this.panel.history.head === from) this.travel(content, text);
+      else this.notices.tell('error', 'Another cell has ended since: nothing was undone.');
+    }];
     this.notices.tell('info', `${capitalize(cell)} has ended meanwhile, and nothing was undone.`, [], [again]);
   }
 
