@@ -50,8 +50,8 @@ _TABLES = (
     *("payloads", "observers", "setup", "summaries", "heads", "guests", "comparisons", "parts", "texts"),
 )
 _REDUCTIONS = ("reductions", "exact_reductions", "classes")
-_LOOKS = ("visible_state", "setup", "exposed_memory")
-"""What these raise in our files says that this object cannot be seen: one that was closed, or released."""
+_LOOKS = ("visible_state", "setup", "exposed_memory", "guests")
+"""What these raise in our files says that this object cannot be seen: one that was closed, released, or taken apart."""
 _OF_THE_OBJECT = (OSError, ValueError, ReferenceError, RuntimeError)
 """What these say where our files take an object apart is how it is just now: a pipe, closed, dead, being changed."""
 _WORDS = "Kishu does not use what {} says of its objects ({})."
