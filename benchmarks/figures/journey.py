@@ -23,6 +23,7 @@ TARGET = 0.5
 FRAME = "import numpy as np, pandas as pd\ndf = pd.DataFrame(np.random.rand(1_000_000, 6), columns=list('abcdef'))"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
+_TOLD = "(document.querySelector('#kishu-sidebar .kishu-notice.kishu-done')?.innerText ?? '')"
 _CELLS = "document.querySelectorAll('.jp-Notebook .jp-CodeCell').length"
 
 _ARM = """
@@ -74,9 +75,11 @@ def _walk(notebook: LabPage) -> list[tuple[str, float, float | None]]:
     back = sidebar.get_by_role("button", name="Bring it back")
     step("bring the last session back, libraries too", f"{_HERE}.includes('drop')", back.click)
     row = sidebar.get_by_role("option").filter(has_text="import numpy")
+    _until(page, f"{_TOLD}.length > 0")  # the list moves no more
     row.click()
     take = sidebar.get_by_role("button", name="Bring back only df")
     step("bring back one variable", f"{_HERE}.includes('took df')", take.click)
+    _until(page, f"{_TOLD}.includes('df')")
     row.click(button="right")
     page.get_by_role("menuitem", name="Go here with the code").click()
     go = notebook.dialog.get_by_role("button", name="Go with the code")
