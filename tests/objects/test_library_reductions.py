@@ -128,6 +128,65 @@ def test_it_comes_back_as_it_was(cells: Cells, case: str) -> None:
     assert cells.look(f"repr({look})") == was
 
 
+_TIMES = "x.t.dt.year, x.t.max(), x.set_index('t'), x.sort_values('t').t.isna()"
+READ = {  # how it is made, how it is read, and a frame or a series of it that tells whether it came back
+    "moments": ("x = pd.DataFrame({'t': pd.date_range('2024-01-01', periods=3, tz='Europe/Oslo')})", _TIMES, "x"),
+    "spans": ("x = pd.DataFrame({'t': pd.to_timedelta([1, 2, 3], 'h')})", _TIMES.replace("year", "days"), "x"),
+    "months": ("x = pd.DataFrame({'t': pd.period_range('2024-01', periods=3, freq='M')})", _TIMES, "x"),
+    "texts": (
+        "x = pd.DataFrame({'s': ['a', 'b', None]})",
+        "x.set_index('s'), x.s.str.upper(), x.merge(x, on='s')",
+        "x",
+    ),
+    "numbers some of which are missing": (
+        "x = pd.DataFrame({'i': pd.array([1, 2, None], 'Int64'), 'b': pd.array([True, None, False], 'boolean')})",
+        "x.i.sum(), x.describe(), x.set_index('i'), x.b.any(), x.groupby('b').size()",
+        "x",
+    ),
+    "categories": (
+        "x = pd.DataFrame({'c': pd.Categorical(['a', 'b', 'a'])})",
+        "x.set_index('c'), x.c.value_counts()",
+        "x",
+    ),
+    "intervals": ("x = pd.DataFrame({'n': pd.interval_range(0, 3)})", "x.set_index('n'), x.sort_values('n')", "x"),
+    "mostly zeros": (
+        "x = pd.Series(pd.arrays.SparseArray([0, 0, 1]))",
+        "x.sum(), x.sparse.density, x.to_frame('n')",
+        "x",
+    ),
+    "groups": (
+        "x = pd.DataFrame({'a': [1, 2, 1], 'b': [3, 4, 5]}).groupby('a')",
+        "x.size(), x.groups, x.first()",
+        "x.sum()",
+    ),
+    "windows": ("x = pd.Series([1.0, 2, 3]).rolling(2)", "x.mean(), x.sum()", "x.max()"),
+    "samples": (
+        "x = pd.Series([1.0, 2, 3], index=pd.date_range('2024-01-01', periods=3)).resample('2D')",
+        "x.mean(), x.groups",
+        "x.sum()",
+    ),
+}
+"""Objects of pandas that keep what they worked out when they were first asked."""
+
+
+@pytest.mark.parametrize("case", READ, ids=str)
+def test_who_reads_changes_nothing(cells: Cells, case: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    make, read, told = READ[case]
+    cells.run(f"import pandas as pd; {make}")
+    was, before = cells.digest(), cells.look(told)
+    cells.run(read)
+    assert cells.digest() == was
+    cells.reload()
+    equal = (
+        pandas.testing.assert_frame_equal
+        if isinstance(before, pandas.DataFrame)
+        else pandas.testing.assert_series_equal
+    )
+    equal(cells.look(told), before)
+    assert cells.digest() == was
+
+
 SEEN = {
     "a hash": ("", "import hashlib; x = hashlib.sha256(b'a')", "x.update(b'b')"),
     "memory of somebody else's": ("", "b = bytearray(b'abc'); x = memoryview(b)[1:]", "b[2] = 0"),

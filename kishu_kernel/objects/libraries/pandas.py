@@ -4,7 +4,8 @@ How a frame comes apart, for its fingerprint as for storing it:
 
 1. No table says how: `objects.reducers` takes what its own `__reduce_ex__` gives. That is its `__getstate__`: the
    `BlockManager` with its axes and blocks, and attributes (`attrs`, flags). What pandas gives is complete
-   (`complete_reductions`): nothing is added by `objects.class_shape`.
+   (`complete_reductions`): nothing is added by `objects.class_shape`. Its arrays and types keep what they have worked
+   out when they were first asked; that is left out (`reductions`), so that a cell that reads changes nothing.
 2. The manager comes apart into indexes and blocks, a block into its array. On the way `private_memory` below tells
    which arrays are theirs (`Reducer.private`): `SingleBlockManager`, `Block`, `Index`.
 3. An array of numbers: the walk hashes its memory where it lies (`detect.walk.arrays`), and links nothing if pandas
@@ -26,7 +27,7 @@ from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.classes import module_name
-from kishu_kernel.objects.library import Library
+from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, getter, mapping, sequence
 from kishu_kernel.process.muting import warnings_muted
 
@@ -50,6 +51,25 @@ def _memory_of(held: Any) -> Iterator[Any]:
     while held is not None:  # an extension array, and what is in it
         yield held
         held = getattr(held, "_ndarray", None)
+
+
+def _without_cache(obj: Any) -> Reduction:
+    # What pandas has worked out once and keeps (`cache_readonly`) is no change of what a person reads there.
+    if "_cache" not in getattr(obj, "__dict__", ()) or module_name(type(obj)).partition(".")[0] != "pandas":
+        return NotImplemented
+    make, arguments, *rest = obj.__reduce_ex__(5)
+    arguments, *rest = (_stripped(part) for part in (arguments, *rest))
+    return make, arguments, *rest
+
+
+def _stripped(part: Any) -> Any:
+    """A part of a reduction as it would be if nothing were kept."""
+    if type(part) is tuple:
+        stripped = ((each, _stripped(each)) for each in part)
+        return tuple(now for then, now in stripped if now is not None or then is None)
+    if type(part) is dict and "_cache" in part:
+        return {name: value for name, value in part.items() if name != "_cache"} or None
+    return part
 
 
 def _frame_head(frame: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]]:
@@ -160,6 +180,8 @@ _FRAME = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
 _INDEX = ("pandas.Index", "pandas.core.indexes.base.Index")
 """From pandas 3 on, and before."""
+_KEEPING = ("ExtensionDtype", "ExtensionArray", "BaseGroupBy", "BaseGrouper", "Grouping", "BaseWindow")
+"""What keeps what it has worked out when it is first asked. (An `Index` does, too, but does not tell it.)"""
 
 
 class Pandas(Library):
@@ -167,6 +189,7 @@ class Pandas(Library):
 
     values = {"ExtensionDtype", "BaseOffset", "Timestamp", "Timedelta", "NAType"}
     labels = {"Index"}
+    reductions = dict.fromkeys(_KEEPING, _without_cache)
     private_memory = {"SingleBlockManager": _memory_of_blocks, "Block": _memory_of_block, "Index": _memory_of_index}
     transparent = {
         *("DataFrame", "Series", "Flags", "Block", "BlockManager", "SingleBlockManager", "BlockValuesRefs"),
