@@ -30,7 +30,9 @@ from kishu_kernel.errors import KishuError, NotKishuError, ReplyError, RequestEr
 
 Replay = Literal["auto", "ask", "harmless", "never"]
 
-LOOKING = frozenset({"status", "log", "show", "diff", "variable", "inspect", "search", "export", "stores", "hibernate"})
+LOOKING = frozenset(
+    {"status", "log", "show", "diff", "variable", "inspect", "search", "export", "stores", "hibernate", "told"}
+)
 """Operations that are answered while a cell runs."""
 
 FORK_SECONDS = 60.0
@@ -123,9 +125,13 @@ class Client:
 
     # -- looking -------------------------------------------------------------------------------------
 
-    def status(self) -> Json:
-        """HEAD, the session, and what its store holds."""
-        return self.request("status")
+    def status(self, *, offers: bool = False) -> Json:
+        """HEAD, the session, and what its store holds.
+
+        Args:
+            offers: you show a person what there is to resume (`ended`): no output of a cell says it, too.
+        """
+        return self.request("status", offers=offers)
 
     def log(self, limit: int = 100, all: bool = False, since: str | None = None, graph: bool = False) -> Json:
         """The checkpoints on the path to HEAD, or those of all branches and sessions; newest first."""
@@ -280,6 +286,10 @@ class Client:
         options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
         wanted = [names] if isinstance(names, str) else list(names)
         return self.request("take", names=wanted, target=target, **{"as": dict(copies or {})}, **options)
+
+    def told(self, sentences: Sequence[str]) -> Json:
+        """Says that you have shown these warnings (`untold` of `log`) to a person: no cell prints them."""
+        return self.request("told", sentences=list(sentences))
 
     def commit(self, message: str) -> Json:
         """Gives HEAD a message."""

@@ -378,7 +378,7 @@ CHANGING = {
     "xs.append(2)": ["xs"],
     "fh.level = 10": ["fh"],
     "1 in f": ["f"],
-    "a, *b = f": ["a", "b", "f"],
+    "a, *b = f": ["f"],  # the names that it binds are nobody's
     "print(*f)": ["f"],
     "sum(map(int, f))": ["f"],
 }

@@ -820,7 +820,7 @@ def road(kernel: Kernel) -> None:
     assert kernel.value("xs, n, 'got' in globals()") == ([1, 1], 1, False)
     kernel.ok("grow()")
     assert kernel.value("ys, n, xs is ys") == ([1, 1, 2], 2, True)
-    kernel.done("checkout", target="main~1")
+    kernel.done("checkout", target="In[3]")
     assert shown(kernel.ok("list(g)")) == "[0, 1, 2, 3]"
     kernel.done("checkout", target="In[1]")
     assert kernel.value("xs, ys, n, 'g' in globals()") == ([1], [1], 0, False)

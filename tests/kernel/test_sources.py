@@ -125,7 +125,7 @@ def test_no_source_where_there_is_none(start: Start, tmp_path: Path) -> None:
     with start(environment=on(book)) as kernel:
         kernel.ok("exec('def f():\\n    return 1')")
         kernel.ok("def g(): return 2", silent=True)
-        kernel.ok("x = 1")
+        kernel.ok("x = g()")
         written(kernel)
     again = start(environment=on(book))
     again.done("resume")

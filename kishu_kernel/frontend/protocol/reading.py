@@ -47,10 +47,14 @@ class Reader:
         self._states = LastState()
 
     def log(self, limit: int = 100, all: bool = False, since: str | None = None, graph: bool = False) -> Json:
-        """The checkpoints on the path to HEAD, or all of them; newest first."""
+        """The checkpoints on the path to HEAD, or all of them; newest first.
+
+        At rest there is nothing to redo, and nobody to be warned (`redo`, `untold`).
+        """
         history = self._history()
         floor = None if since is None else history.lookup(history.resolve(since))
         reply: Json = {"head": history.head, "branch": history.branch, "latest": history.latest}
+        reply |= {"redo": None, "untold": []}
         if all:
             listed = self._order.of(history.store.checkpoints(outputs=False))
             chosen = listed.checkpoints if floor is None else listed.since(floor)
