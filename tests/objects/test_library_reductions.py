@@ -114,6 +114,24 @@ STORED = {
         "x = Image.open(io.BytesIO(f.getvalue())); _ = x.load()",
         "(x.n_frames, x.format, x.text, x.tobytes())",
     ),
+    "groups that have summed a frame, which has changed since": (
+        "pandas",
+        "import pandas as pd; d = pd.DataFrame({'k': [1, 1, 2], 'n': [1, 2, 3]}); x = d.groupby('k'); _ = x.sum()\n"
+        "d.loc[0] = [2, 9]",
+        "x.sum().to_dict()",
+    ),
+    "a window over a frame that has changed since": (
+        "pandas",
+        "import pandas as pd; d = pd.DataFrame({'n': [1.0, 2, 3]}); x = d.rolling(2)['n']; _ = x.mean()\n"
+        "d.loc[0] = 9.0",
+        "x.mean().to_dict()",
+    ),
+    "samples of a frame that has changed since": (
+        "pandas",
+        "import pandas as pd; d = pd.DataFrame({'t': pd.date_range('2024-01-01', periods=3), 'n': [1.0, 2, 3]})\n"
+        "x = d.resample('2D', on='t'); _ = x.sum(); d.loc[0, 'n'] = 9.0",
+        "x.sum().to_dict()",
+    ),
 }
 
 
@@ -153,17 +171,6 @@ READ = {  # how it is made, how it is read, and a frame or a series of it that t
         "x = pd.Series(pd.arrays.SparseArray([0, 0, 1]))",
         "x.sum(), x.sparse.density, x.to_frame('n')",
         "x",
-    ),
-    "groups": (
-        "x = pd.DataFrame({'a': [1, 2, 1], 'b': [3, 4, 5]}).groupby('a')",
-        "x.size(), x.groups, x.first()",
-        "x.sum()",
-    ),
-    "windows": ("x = pd.Series([1.0, 2, 3]).rolling(2)", "x.mean(), x.sum()", "x.max()"),
-    "samples": (
-        "x = pd.Series([1.0, 2, 3], index=pd.date_range('2024-01-01', periods=3)).resample('2D')",
-        "x.mean(), x.groups",
-        "x.sum()",
     ),
 }
 """Objects of pandas that keep what they worked out when they were first asked."""

@@ -5,7 +5,8 @@ How a frame comes apart, for its fingerprint as for storing it:
 1. No table says how: `objects.reducers` takes what its own `__reduce_ex__` gives. That is its `__getstate__`: the
    `BlockManager` with its axes and blocks, and attributes (`attrs`, flags). What pandas gives is complete
    (`complete_reductions`): nothing is added by `objects.class_shape`. Its arrays and types keep what they have worked
-   out when they were first asked; that is left out (`reductions`), so that a cell that reads changes nothing.
+   out when they were first asked; that is left out (`reductions`), so that a cell that reads changes nothing. Groups
+   and windows keep such things, too; but with them it is state: they go on with it when their frame has changed.
 2. The manager comes apart into indexes and blocks, a block into its array. On the way `private_memory` below tells
    which arrays are theirs (`Reducer.private`): `SingleBlockManager`, `Block`, `Index`.
 3. An array of numbers: the walk hashes its memory where it lies (`detect.walk.arrays`), and links nothing if pandas
@@ -180,7 +181,7 @@ _FRAME = ("pandas.DataFrame", "pandas.core.frame.DataFrame")
 _SERIES = ("pandas.Series", "pandas.core.series.Series")
 _INDEX = ("pandas.Index", "pandas.core.indexes.base.Index")
 """From pandas 3 on, and before."""
-_KEEPING = ("ExtensionDtype", "ExtensionArray", "BaseGroupBy", "BaseGrouper", "Grouping", "BaseWindow")
+_KEEPING = ("ExtensionDtype", "ExtensionArray")
 """What keeps what it has worked out when it is first asked. (An `Index` does, too, but does not tell it.)"""
 
 
