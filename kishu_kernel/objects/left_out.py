@@ -14,7 +14,8 @@ import dis
 import enum
 import functools
 import types
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from operator import methodcaller
 from typing import Any
 
 import cloudpickle
@@ -29,18 +30,26 @@ _TOLD_OTHERWISE = (type, types.ModuleType, BaseException, enum.Enum)  # a member
 _MADE_EMPTY = (copyreg.__newobj__, copyreg.__newobj_ex__, object.__new__)  # type: ignore[attr-defined]
 
 
-def reduction_with_left_out(kind: type) -> Reduce | None:
-    """Its own reduction and the attributes that this leaves out; None where it cannot leave any out."""
+_own_way: Reduce = methodcaller("__reduce_ex__", 5)
+
+
+def reduction_with_left_out(kind: type, own_way: Reduce = _own_way, memos: Collection[str] = ()) -> Reduce | None:
+    """Its own reduction and the attributes that this leaves out; None where it cannot leave any out.
+
+    Args:
+        own_way: gives its own reduction.
+        memos: attributes that are not its user's, though no code that can be read names them.
+    """
     ways = ways_in_python(kind)
     if not ways:
         return None
     forgets_all = "__setstate__" in ways and ignores_state(ways["__setstate__"])
-    names = _Names(kind)
+    names = _Names(kind, memos)
 
     def take_apart(obj: Any) -> Reduction:
         if type(obj) in cloudpickle.Pickler.dispatch_table:  # chains copyreg's: somebody knows better, since when ever
             return NotImplemented
-        reduced = obj.__reduce_ex__(5)
+        reduced = own_way(obj)
         own = seen_attributes(obj)
         if not own or type(reduced) is not tuple or len(reduced) > 5:
             return reduced
@@ -65,8 +74,9 @@ def ways_in_python(kind: type) -> dict[str, types.FunctionType]:
 class _Names:
     """What the code of a class names: worked out when it is first asked."""
 
-    def __init__(self, kind: type) -> None:
+    def __init__(self, kind: type, memos: Collection[str]) -> None:
         self._kind = kind
+        self._memos = memos
         self._public: dict[bool, frozenset[str]] = {}
 
     @functools.cached_property
@@ -75,7 +85,7 @@ class _Names:
         contents = [contents_of(base) for base in mro_of(self._kind)]
         functions = (each for held in contents for each in _functions(held.values()))
         words = (word for each in functions for word in _words(each.__code__) if word.startswith("_"))
-        return frozenset(words).union(*contents)
+        return frozenset(words).union(self._memos, *contents)
 
     def on_the_way(self, made_empty: bool) -> frozenset[str]:
         """What the code names that takes instances apart, or makes them.

@@ -132,6 +132,11 @@ STORED = {
         "x = d.resample('2D', on='t'); _ = x.sum(); d.loc[0, 'n'] = 9.0",
         "x.sum().to_dict()",
     ),
+    "what somebody notes on a type of pandas that has worked something out": (
+        "pandas",
+        "import pandas as pd; x = pd.StringDtype(); x.note = ['mine']; _ = x.index_class",
+        "(x, x.note)",
+    ),
 }
 
 

@@ -22,13 +22,15 @@ by `compare.libraries.pandas`.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from kishu_kernel.objects.ambient_state import Provider, differs
-from kishu_kernel.objects.classes import module_name
-from kishu_kernel.objects.library import Library, Reduction
+from kishu_kernel.objects.classes import module_name, seen_attributes
+from kishu_kernel.objects.left_out import reduction_with_left_out
+from kishu_kernel.objects.library import Library, Reduce, Reduction
 from kishu_kernel.objects.registrations import Registrations, Registry, attributes_of, getter, mapping, sequence
 from kishu_kernel.process.muting import warnings_muted
 
@@ -56,9 +58,22 @@ def _memory_of(held: Any) -> Iterator[Any]:
 
 def _without_cache(obj: Any) -> Reduction:
     # What pandas has worked out once and keeps (`cache_readonly`) is no change of what a person reads there.
-    if "_cache" not in getattr(obj, "__dict__", ()) or module_name(type(obj)).partition(".")[0] != "pandas":
-        return NotImplemented
-    make, arguments, *rest = obj.__reduce_ex__(5)
+    kind = type(obj)
+    return NotImplemented if module_name(kind) == "__main__" else _way_of(kind)(obj)  # type: ignore[arg-type]
+
+
+@functools.lru_cache(maxsize=64)
+def _way_of(kind: type) -> Reduce:
+    if module_name(kind).partition(".")[0] != "pandas":
+        return reduction_with_left_out(kind) or (lambda _: NotImplemented)
+    return reduction_with_left_out(kind, _own_way, {"_cache"}) or _own_way
+
+
+def _own_way(obj: Any) -> Reduction:
+    reduced = obj.__reduce_ex__(5)
+    if type(reduced) is not tuple or "_cache" not in (seen_attributes(obj) or ()):
+        return reduced
+    make, arguments, *rest = reduced
     arguments, *rest = (_stripped(part) for part in (arguments, *rest))
     return make, arguments, *rest
 
