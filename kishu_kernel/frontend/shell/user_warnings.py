@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class UserWarnings:
@@ -78,13 +78,18 @@ class UserWarnings:
         for sentence in [each for each in self.untold if each not in self._quiet]:
             if self._stopped():
                 return
-            self.untold.remove(sentence)
+            try:
+                self.untold.remove(sentence)
+            except ValueError:  # a frontend has shown it meanwhile, and said so on another thread
+                continue
             print(f"[kishu] {sentence}", file=sys.stderr)
 
     def note_told(self, sentences: Sequence[str]) -> None:
         """A frontend that shows these has shown them: what is new is for it."""
         self._is_watched = True
-        self.untold = [each for each in self.untold if each not in sentences]
+        for sentence in [each for each in self.untold if each in sentences]:  # in place: one may be added meanwhile
+            with suppress(ValueError):
+                self.untold.remove(sentence)
 
     def take(self) -> list[str]:
         """Returns what nobody has been shown: who asks shows it."""
