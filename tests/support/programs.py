@@ -49,10 +49,10 @@ DOUBT = "not the same as before"
 """Said of what was re-run. Here it need not be so: to describe an object in C may give it the `__dict__` it had not."""
 
 TRACEBACKS = "comes back without tracebacks"
+"""Said of exceptions that were raised."""
 
 ANEW = "comes from its cell, run anew"
 """Said of copies that only a re-run gives back: they have the classes that the re-run made."""
-"""Said of exceptions that were raised."""
 
 Target = CheckpointId | None
 
