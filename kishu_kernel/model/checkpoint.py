@@ -51,8 +51,15 @@ class VersionRecord:
     left_out: tuple[str, ...] = ()
 
 
+class _Indexed:
+    """Has room for an index of a record that is no part of it: one cell can make many thousands of variables."""
+
+    __slots__ = ("_by_names",)
+    _by_names: dict[Names, VersionRecord]
+
+
 @dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(_Indexed):
     """A node of the checkpoint graph: what one cell run did to the session state.
 
     Attributes:
@@ -131,7 +138,9 @@ class Checkpoint:
         Raises:
             KeyError: this checkpoint made none.
         """
-        for record in self.versions:
-            if record.names == names:
-                return record
-        raise KeyError(names)
+        try:
+            found = self._by_names
+        except AttributeError:
+            found = {record.names: record for record in self.versions}
+            object.__setattr__(self, "_by_names", found)
+        return found[names]
