@@ -25,8 +25,9 @@ def branch_at(
 ) -> str:
     """The branch that the next checkpoint moves, of a session that has gone to a checkpoint.
 
-    Where branches end it is one of them. On states that the present branch has to itself the session stays on it.
-    Everywhere else `home` goes along: a name that a person gave to other work stays where it is.
+    Where branches end it is one of them, unless the session has a `home` of its own, beside others that may work on
+    these. On states that the present branch has to itself the session stays on it. Everywhere else `home` goes along:
+    a name that a person gave to other work stays where it is.
 
     Args:
         branches: name -> where it ends.
@@ -34,8 +35,8 @@ def branch_at(
         home: the branch on which this session works where nothing else is said.
     """
     ending = sorted(name for name, id in branches.items() if id == to)
-    if ending:
-        return next(name for name in (current, home, *ending) if name in ending)
+    if found := [name for name in (current, home) if name in ending] or (ending if home == MAIN else []):
+        return found[0]
     if current is None or current == home or to is None:
         return home
     own = _leads_to(lookup, branches.get(current), to) and not _leads_to(lookup, branches.get(home), to)

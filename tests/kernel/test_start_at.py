@@ -65,6 +65,27 @@ def test_it_stands_there_in_a_session_and_on_a_branch_of_its_own(start: Start, b
     assert fork.value("xs") == [1, 2, 3]
 
 
+def test_where_another_kernel_works_it_does_not_go_on(start: Start, base: Kernel, tmp_path: Path) -> None:
+    """Neither a fork that goes back to where it began, nor a second kernel that resumes what the first one is at."""
+    fork = start(environment={"KISHU_START_AT": at(base, "HEAD")})
+    own = fork.done("status")["branch"]
+    fork.ok("xs.append('fork')")
+    fork.done("undo")
+    fork.ok("xs.append('other')")
+    second = start(environment=on(tmp_path / "book.ipynb"))
+    second.done("resume")
+    second.ok("xs.append('second')")
+    base.ok("xs.append('base')")
+    ends = base.done("status"), fork.done("status"), second.done("status")
+    for each in (base, fork, second):
+        written(each)
+    branches = {name: each["id"] for each in base.done("log", all=True)["checkpoints"] for name in each["branches"]}
+    assert branches == {each["branch"]: each["head"] for each in ends}
+    assert (ends[0]["branch"], ends[1]["branch"]) == ("main", own)
+    second.done("checkout", target="main")  # where it is asked to by name
+    assert second.done("status")["branch"] == "main"
+
+
 @pytest.mark.parametrize(
     ("target", "value"),
     [("HEAD", [2, True, 3]), ("HEAD~1", [1, False, 3]), ("In[1]", [1, False, 2]), ("main", [2, True, 3])],
