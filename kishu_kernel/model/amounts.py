@@ -1,6 +1,8 @@
-"""Amounts as a person says them: bytes, how long ago, how many. A leaf: knows nobody."""
+"""Amounts as a person says them: bytes, how long ago, how many, some of many. A leaf: knows nobody."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 _TIMES = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 
@@ -18,6 +20,12 @@ def size(number: int) -> str:
 def counted(number: int, what: str) -> str:
     """`1 checkpoint`, `2,000 checkpoints`."""
     return f"{number:,} {what}{'s' * (number != 1)}"
+
+
+def joined(names: Sequence[str], most: int) -> str:
+    """`a, b and c`, or `a, b and 4 more`; empty where there are none."""
+    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
 def ago(seconds: float) -> str:

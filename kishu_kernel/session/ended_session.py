@@ -11,6 +11,7 @@ from itertools import islice
 
 from kishu_kernel.history.graph import ancestry, has_no_variables, state_at
 from kishu_kernel.model import Checkpoint
+from kishu_kernel.model.amounts import joined
 from kishu_kernel.session.checkpointing import KERNEL_ENDED
 from kishu_kernel.session.namespace import is_result
 from kishu_kernel.session.timeline import Timeline
@@ -74,17 +75,13 @@ def unwritten_work(timeline: Timeline, last: Checkpoint) -> str | None:
     names = [
         each for names, made in state.items() if is_unwritten(timeline.lookup(made).record(names)) for each in names
     ]
+    told = joined(sorted(names), MAX_NAMES)
     if names and timeline.await_handed_over(0):
         sentences.append(
-            f"Its kernel ended before {_listed(sorted(names))} {'was' if len(names) == 1 else 'were'} written: "
+            f"Its kernel ended before {told} {'was' if len(names) == 1 else 'were'} written: "
             "resuming re-runs the cells that made them, where that gives them back."
         )
     elif names:
         verb = "is" if len(names) == 1 else "are"
-        sentences.append(f"{_listed(sorted(names))} {verb} still being written: resuming waits for that.")
+        sentences.append(f"{told} {verb} still being written: resuming waits for that.")
     return " ".join(sentences) or None
-
-
-def _listed(names: list[str]) -> str:
-    shown = names[:MAX_NAMES] + ([f"{len(names) - MAX_NAMES} more"] if len(names) > MAX_NAMES else [])
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from kishu_kernel.frontend.printable import printable
+from kishu_kernel.model import amounts
 from kishu_kernel.model.amounts import counted
 
 Reply = Mapping[str, Any]
@@ -167,9 +168,7 @@ def listed(names: Iterable[str], most: int = 10) -> str:
 
 def joined(names: Iterable[str], most: int = 6) -> str:
     """Returns `a, b and c`, or `a, b and 4 more`."""
-    once = [printable(name) for name in dict.fromkeys(names)]
-    shown = once[:most] + ([f"{len(once) - most} more"] if len(once) > most else [])
-    return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
+    return amounts.joined([printable(name) for name in dict.fromkeys(names)], most)
 
 
 def variables_of(names: Iterable[str]) -> list[str]:

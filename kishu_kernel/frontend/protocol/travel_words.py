@@ -13,6 +13,7 @@ from typing import Any
 from kishu_kernel.frontend.protocol.taken_words import take_content
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.model import Checkpoint, CheckpointId, Outcome
+from kishu_kernel.model.amounts import joined
 from kishu_kernel.session.namespace import is_result
 from kishu_kernel.session.timeline import Timeline
 
@@ -83,9 +84,7 @@ def _name(each: Checkpoint) -> str:
 
 def _names(states: Sequence[Checkpoint]) -> str:
     """Returns the names of states, oldest last, as in `In [6], In [5] and 7 more`."""
-    names = [_name(each) for each in states[:_NAMED]]
-    names += [f"{len(states) - _NAMED} more"] if len(states) > _NAMED else []
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:]))) or "nothing"
+    return joined([_name(each) for each in states], _NAMED) or "nothing"
 
 
 def _unchanged(undone: Sequence[Checkpoint]) -> str:
