@@ -36,7 +36,7 @@ class UserWarnings:
         self.untold: list[str] = []
 
     def add(self, sentence: str, *, quiet: bool = False) -> None:
-        """A sentence, to be shown where it belongs. Twice in a row it is shown once.
+        """A sentence, to be shown where it belongs. Twice in a row, or before it was shown, it is shown once.
 
         Args:
             quiet: no cell prints it.
@@ -49,7 +49,7 @@ class UserWarnings:
         if self._gathered is not None:
             self._gathered += [] if sentence in self._gathered else [sentence]
             return
-        if is_new:
+        if is_new and sentence not in self.untold:
             self.untold.append(sentence)
             self._quiet |= {sentence} if quiet else set()
         if self._cell_prints() and not self._is_watched:

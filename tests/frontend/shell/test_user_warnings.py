@@ -1,4 +1,4 @@
-"""Sentences that are shown on one thread while another one prints them."""
+"""Sentences are shown once: when they come again, and when another thread shows them while a cell prints them."""
 
 from __future__ import annotations
 
@@ -30,3 +30,14 @@ def test_what_a_frontend_shows_meanwhile_is_not_printed_too(monkeypatch: pytest.
     warnings.print()
     assert output.getvalue() == "[kishu] one\n"
     assert warnings.untold == []
+
+
+def test_what_comes_again_before_it_is_shown_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    warnings = UserWarnings(lambda: False, lambda: False)
+    for sentence in ("one", "two", "one"):
+        warnings.add(sentence)
+    warnings.print()
+    assert capsys.readouterr().err == "[kishu] one\n[kishu] two\n"
+    warnings.add("two")
+    warnings.print()
+    assert capsys.readouterr().err == "[kishu] two\n"
