@@ -131,7 +131,9 @@ class Detector:
                 changes.append(Change(names, now.digest, candidates.explained_by_cell(names)))
                 opaque[names] = types
         inputs = self._inputs(search.inputs(access), changes, variables)
-        if any(not change.replayable and not set(inputs).isdisjoint(change.names) for change in changes):
+        read = {*inputs, *access.inputs}  # what something else made since the last checkpoint, no state has yet
+        others = (change.names for change in changes if not change.replayable)
+        if any(access.dynamic or not read.isdisjoint(names) for names in others):
             # Something else wrote what the cell read: a re-run on the stored versions would do other things.
             changes = [replace(change, replayable=False) for change in changes]
         # A module that is imported already does not run again: what it holds comes back from the store, or not at all.

@@ -330,6 +330,17 @@ def test_start_up_commands_are_the_users_once_they_use_them(code: Code) -> None:
     assert log(code.kernel)[0]["created"] == ["limit", "math", "n"]
 
 
+@pytest.mark.parametrize("cell", ["{}", "exec('' + {!r})"], ids=["plain", "dynamic"])
+def test_a_cell_that_used_their_values_is_not_re_run_on_later_ones(code: Code, cell: str) -> None:
+    code.begin()
+    code.hidden("limit = [3]")
+    code.cell(cell.format("g = (i for i in range(limit[0]))"))
+    code.cell("n = next(g); limit[0] = 6")
+    assert "g (generator objects cannot be stored; a re-run may" in code.kernel.request("undo")["evalue"]
+    code.kernel.done("undo", allow_lost=True)
+    assert code.kernel.value("limit, 'g' in globals()") == ([3], False)
+
+
 def test_nothing_that_runs_hidden_is_the_users(code: Code) -> None:
     """The debugger, the interactive window, an export, and whoever else comes."""
     code.begin()
