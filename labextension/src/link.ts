@@ -13,6 +13,7 @@ import { DisposableDelegate, type IDisposable } from '@lumino/disposable';
 import { Signal, type ISignal } from '@lumino/signaling';
 
 import { warned } from './notices';
+import { ABSENT, type Phase } from './phases';
 import {
   changesNothing,
   granted,
@@ -40,29 +41,13 @@ export interface Place extends Status {
   checkpoint: Checkpoint | null;
 }
 
-/**
- * How it is with the notebook's kernel. `live`: it is one with Kishu. `restarting` and `ended`: it was. `starting`: it is
- * not known yet what it is. `plain`: it is one without Kishu. `none`: there is none.
- */
-export type Phase = 'live' | 'restarting' | 'ended' | 'starting' | 'plain' | 'none';
-
 /** That the history may have changed. */
 export interface Move {
-  /** More than that a cell has run or the session has traveled. */
+  /** More than that cells have run on from HEAD: what is shown of the history has to be read again. */
   anew: boolean;
   /** The log since HEAD was where it was, with that id as `since`. */
   news: Reply | null;
 }
-
-/** Why a request cannot be made. */
-const ABSENT: Record<Phase, string> = {
-  live: '',
-  restarting: 'The kernel is restarting: try again in a moment.',
-  ended: 'The kernel has ended: restart it first.',
-  starting: 'The kernel is still starting: try again in a moment.',
-  plain: 'The kernel of this notebook runs without Kishu.',
-  none: 'This notebook has no kernel.'
-};
 
 /** States that are told at once; where there are more, whoever shows them asks. */
 const NEWS = 20;
@@ -194,7 +179,7 @@ export class KernelLink implements IDisposable {
     }
     const reply = await this._send(kernel, content);
     if (!changesNothing(content)) {
-      await this._look(!travels(content));
+      await (travels(content) ? this._look(false, true) : this._look(true));
     }
     return reply;
   }
@@ -273,6 +258,8 @@ export class KernelLink implements IDisposable {
       this._changed.emit();
     } else if (status === 'idle' && this._restarted && !this._meeting) {
       void this._meet(true);
+    } else if (status === 'idle' && this._ended) {
+      this._changed.emit(); // who offers it may have waited for that
     }
   }
 
@@ -344,20 +331,29 @@ export class KernelLink implements IDisposable {
     }
   };
 
-  /** Asks where the session stands, and tells if it is elsewhere. Never rejects: it is asked again after the next cell. */
-  private async _look(forced: boolean): Promise<void> {
+  /**
+   * Asks where the session stands, and tells if it is elsewhere. Never rejects: it is asked again after the next cell.
+   * After a travel HEAD is not among the news. A person waits then, so all is asked at once: each answer takes a while.
+   */
+  private async _look(forced: boolean, traveled = false): Promise<void> {
     const kernel = this._kernel;
     if (!kernel || kernel.isDisposed) {
       return;
     }
     try {
       const before = this._place;
-      const news = forced || !before?.head ? null : await this._since(kernel, before.head);
-      const log = news ?? (await this._newest(kernel));
+      const since = forced ? null : (before?.head ?? null);
+      const isEndAsked = forced || this._ended !== null;
+      const [news, newest, last] = await Promise.all([
+        since === null ? null : this._since(kernel, since),
+        since === null || traveled ? this._newest(kernel) : null,
+        isEndAsked ? this._lastSession(kernel) : null
+      ]);
+      const log = news ?? newest ?? (await this._newest(kernel));
       this._tellWarnings(kernel, log);
       const { head, branch } = log;
       const latest = log.latest ?? null;
-      const ended = head === null || this._ended || forced ? await this._lastSession(kernel) : null;
+      const ended = head === null && !isEndAsked ? await this._lastSession(kernel) : last;
       const stays =
         before?.head === head && before.latest === latest && before.branch === branch && before.redo === log.redo;
       if (kernel !== this._kernel) {
@@ -371,11 +367,14 @@ export class KernelLink implements IDisposable {
         }
         return;
       }
-      const shown = log.checkpoints.find(each => each.id === head) ?? (await this._newest(kernel)).checkpoints[0];
+      const isHead = (each: Checkpoint) => each.id === head;
+      const next = news?.checkpoints.find(isHead);
+      const found = next ?? newest?.checkpoints.find(isHead);
+      const checkpoint = found ?? (head === null ? null : ((await this._newest(kernel)).checkpoints[0] ?? null));
       if (kernel === this._kernel) {
-        this._place = { head, branch, latest, redo: log.redo, checkpoint: head === null ? null : (shown ?? null) };
+        this._place = { head, branch, latest, redo: log.redo, checkpoint };
         this._changed.emit();
-        this._moved.emit({ anew: forced, news });
+        this._moved.emit({ anew: forced || !next, news });
       }
     } catch {
       // The kernel ends, or is restarted.

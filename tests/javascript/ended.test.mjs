@@ -22,6 +22,21 @@ test('what is missing, and what may not be brought back, is told', () => {
   assert.match(more[1], /not brought back/);
 });
 
+test('what there is to bring back is asked for beside the states: each answer takes a while', async () => {
+  const asked = [];
+  const answers = { log: { ...wholeLog(line('b', 'a')), head: null, redo: null }, status: { head: null, ended } };
+  const history = new History(async ({ operation }) => {
+    asked.push(operation);
+    await new Promise((resolve) => setImmediate(resolve));
+    if (operation === 'log') assert.deepEqual(asked, ['status', 'log']);
+    return structuredClone(answers[operation]);
+  });
+  await history.update(true); // the first time
+  asked.length = 0;
+  await history.update(true); // while there is something
+  assert.equal(history.ended.variables, 12);
+});
+
 test('what there is to bring back is asked for before the first cell, and until there is nothing', async () => {
   const log = { ...wholeLog(line('b', 'a')), head: null, redo: null };
   const answers = { log, status: { head: null, ended } };

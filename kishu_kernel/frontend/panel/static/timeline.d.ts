@@ -27,8 +27,8 @@ export interface Transport {
   /** The reply, errors of the protocol included. Rejects where none will come: the kernel is gone. */
   request(content: Request): Promise<Reply>;
   /**
-   * Calls back when the history may have changed; with true where it is not only that a cell has run or the session has
-   * traveled (a branch, a tag, a message). `news` is a reply to `log` with `since`, that id among its fields, where
+   * Calls back when the history may have changed; with true where it is more than that cells have run on from HEAD, as far
+   * as that is known (a travel, a branch, a tag, a message): then all is read again. `news` is a reply to `log` with `since`, that id among its fields, where
    * there is one at hand; `state` among its fields is the reply to `show` of HEAD. Returns what ends that.
    */
   onChange(callback: (anew?: boolean, news?: Reply | null) => void): () => void;

@@ -36,8 +36,10 @@ export class History {
    */
   async update(everything, news = null) {
     const isFirst = this.head === undefined;
+    const asked = isFirst || this.ended ? this.lookForEnded() : null; // beside the states: each question takes a while
+    asked?.catch(() => {}); // it is heard below, if the states are
     await this.readStates(everything, news);
-    if (isFirst || this.head === null || this.ended) await this.lookForEnded();
+    await (asked ?? (this.head === null && this.lookForEnded()));
   }
 
   async lookForEnded() {
