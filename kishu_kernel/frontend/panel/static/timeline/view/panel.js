@@ -6,6 +6,7 @@ import { asSentence, countOf } from '../model/format.js';
 import { describeEnded } from '../model/ended.js';
 import { History } from '../model/history.js';
 import { panelAction } from '../model/keys.js';
+import { Pictures } from '../model/pictures.js';
 import { Refresher } from '../model/refresh.js';
 import { search } from '../model/search.js';
 import { Selection } from '../model/selection.js';
@@ -17,7 +18,6 @@ import { Hover } from './hover.js';
 import { StateList } from './list.js';
 import { Menu } from './menu.js';
 import { Notices } from './notices.js';
-import { Pictures } from './pictures.js';
 import { Taking } from './taking.js';
 
 const WIDE = 640; // pixels from which on there is room for the details beside the list
@@ -44,7 +44,6 @@ export class Panel {
     this.choosing = new Choosing(this, this.selection);
     this.notices = new Notices();
     this.actions = new Actions(this);
-    this.taking = new Taking(this);
     this.taking = new Taking(this);
     this.pictures = new Pictures(
       async (id) => (await this.request({ operation: 'show', target: id })).outputs,

@@ -1,6 +1,6 @@
-/** The plots that cells displayed, read from the kernel when somebody wants to see them. */
+/** The plots that cells displayed, read from the kernel when somebody wants to see them. Pure but for that. */
 
-import { contentOf } from '../model/outputs.js';
+import { contentOf } from './outputs.js';
 
 const MOST = 60; // that are kept
 
@@ -19,23 +19,24 @@ export class Pictures {
     return this.known.get(id);
   }
 
-  /** Reads these, one after the other; what was wanted before is wanted no more. */
+  /** Reads these, one after the other, as long as the kernel answers; what was wanted before is wanted no more. */
   async want(ids) {
     this.wanted = ids.filter((id) => !this.known.has(id));
     if (this.isReading) return;
     this.isReading = true;
     while (this.wanted.length) {
-      await this.read(this.wanted.shift());
-      this.changed();
+      if ((await this.read(this.wanted.shift())) === undefined) this.wanted = [];
+      else this.changed();
     }
     this.isReading = false;
   }
 
-  /** The same as `get`, when it is known. */
+  /** The same as `get`, when it is known; undefined where the kernel did not answer. */
   async read(id) {
     if (!this.known.has(id)) {
-      const outputs = await this.outputsOf(id).catch(() => null);
-      const image = outputs?.map(contentOf).find(({ kind }) => kind === 'image');
+      const outputs = await this.outputsOf(id).catch(({ reply }) => reply && []); // a refusal is an answer
+      if (!outputs) return undefined;
+      const image = outputs.map(contentOf).find(({ kind }) => kind === 'image');
       this.known.set(id, image?.source ?? null);
       if (this.known.size > MOST) this.known.delete(this.known.keys().next().value);
     }
