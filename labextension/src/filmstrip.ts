@@ -33,8 +33,9 @@ export class Filmstrip {
   readonly element: HTMLElement = h('section.var-film', { 'aria-label': 'History of a variable' });
 
   /** Shows a variable, or once more the same one, since its history has changed. */
-  async show(name: string, limit = MOST): Promise<void> {
+  async show(name: string, limit?: number): Promise<void> {
     const isNew = name !== this._name;
+    this._limit = limit ?? (isNew ? MOST : this._limit);
     this._name = name;
     if (isNew) {
       this._fill(h('p.quiet', {}, 'Looking …'));
@@ -42,7 +43,7 @@ export class Filmstrip {
     }
     let reply: Changes;
     try {
-      reply = await granted<Changes>(this.link.request({ operation: 'variable', name, limit }));
+      reply = await granted<Changes>(this.link.request({ operation: 'variable', name, limit: this._limit }));
     } catch (error) {
       if (name === this._name) {
         this._fill(h('p.quiet', {}, (error as Error).message));
@@ -131,9 +132,10 @@ export class Filmstrip {
 
   private _back = button('All variables', () => this.on.close(), { image: 'back' });
   private _title: HTMLElement = h('h3', {});
-  private _head: HTMLElement = h('header.var-head', {}, this._back, this._title);
+  private _head: HTMLElement = h('header.toolbar.var-head', {}, this._back, this._title);
   private _frames: HTMLElement = h('ol.var-frames', {});
   private _name = '';
+  private _limit = MOST;
 }
 
 /** The line of a cell that speaks of a variable, else the one by which the cell is known. */

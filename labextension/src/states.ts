@@ -23,12 +23,9 @@ export class States {
   constructor(private readonly link: KernelLink) {
     const { sessionContext } = link.panel;
     link.moved.connect((_, move) => void this._move(move));
-    sessionContext.kernelChanged.connect(() => this._forget());
-    sessionContext.statusChanged.connect((_, status) => {
-      if (status === 'restarting' || status === 'autorestarting') {
-        this._forget();
-      }
-    });
+    sessionContext.kernelChanged.connect(this._forget, this);
+    sessionContext.statusChanged.connect(this._onStatus, this);
+    link.panel.disposed.connect(() => Signal.clearData(this)); // another view of the notebook may stay
     if (link.place) {
       void this._move(null);
     }
@@ -82,6 +79,12 @@ export class States {
     const here = possible.find(each => this._path.has(each.id));
     const found = here ?? possible.filter(each => this._sessions.has(each.session)).at(-1);
     return found ? { checkpoint: found, isHere: found === here } : null;
+  }
+
+  private _onStatus(_: unknown, status: string): void {
+    if (status === 'restarting' || status === 'autorestarting') {
+      this._forget();
+    }
   }
 
   private _forget(): void {

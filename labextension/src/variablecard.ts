@@ -39,12 +39,12 @@ export class VariableCard {
   }
 
   private async _show(name: string, top: number, owner: HTMLElement): Promise<void> {
-    this._wanted = name;
+    const wanted = (this._wanted = Symbol(name));
     const request = { operation: 'inspect', names: [name], preview: true };
     const reply = await granted<Inspected>(this.link.request(request)).catch(() => null);
     const variable = reply?.variables[0];
     const picture = variable && isFigure(variable) ? await pictureOf(this.link, variable.changed_by) : null;
-    if (!variable || this._wanted !== name || !owner.isConnected) {
+    if (!variable || this._wanted !== wanted || !owner.isConnected) {
       return;
     }
     this._card = draw(variable, picture);
@@ -60,7 +60,7 @@ export class VariableCard {
 
   private _card: HTMLElement | null = null;
   private _owner: HTMLElement | null = null;
-  private _wanted: string | null = null;
+  private _wanted: symbol | null = null;
   private _timer = 0;
 }
 
