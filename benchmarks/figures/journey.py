@@ -5,7 +5,6 @@ Needs the extension, built, and a Chromium; the pages are those of the tests.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 TARGET = 0.5
 FRAME = "import numpy as np, pandas as pd\ndf = pd.DataFrame(np.random.rand(1_000_000, 6), columns=list('abcdef'))"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 _TOLD = "(document.querySelector('#kishu-sidebar .kishu-notice.kishu-done')?.innerText ?? '')"
 _CELLS = "document.querySelectorAll('.jp-Notebook .jp-CodeCell').length"
@@ -35,7 +33,7 @@ _ARM = """
             const look = () => (holds() ? resolve((performance.now() - clicked) / 1000) : requestAnimationFrame(look));
             look();
         }};
-        document.addEventListener('{event}', began, {{ once: true, capture: true }});
+        document.addEventListener('click', began, {{ once: true, capture: true }});
     }});
 }}
 """
@@ -48,23 +46,23 @@ def measure() -> Result:
     with _lab() as notebook:
         steps = _walk(notebook)
     figures = [
-        Figure(f"JupyterLab, a frame of 48 MB: {step}, from the click until it is shown", seconds, "s", target)
-        for step, seconds, target in steps
+        Figure(f"JupyterLab, a frame of 48 MB: {step}, from the click until it is shown", seconds, "s", TARGET)
+        for step, seconds in steps
     ]
     return Result(figures)
 
 
-def _walk(notebook: LabPage) -> list[tuple[str, float, float | None]]:
+def _walk(notebook: LabPage) -> list[tuple[str, float]]:
     page, sidebar = notebook.page, notebook.sidebar
     notebook.run(FRAME)
     notebook.run("df = df.drop(columns='f')")
     _until(page, f"{_HERE}.includes('drop')")
-    steps: list[tuple[str, float, float | None]] = []
+    steps: list[tuple[str, float]] = []
 
-    def step(name: str, condition: str, act: Callable[[], object], target: float | None = TARGET) -> None:
-        page.evaluate(_ARM.format(condition=condition, event="click"))
+    def step(name: str, condition: str, act: Callable[[], object]) -> None:
+        page.evaluate(_ARM.format(condition=condition))
         act()
-        steps.append((name, page.evaluate("window.took"), target))
+        steps.append((name, page.evaluate("window.took")))
 
     step("undo", f"{_HERE}.includes('import')", notebook.undo_button.click)
     step("redo", f"{_HERE}.includes('drop')", sidebar.get_by_title("Bring back what undo took back").click)
@@ -95,18 +93,17 @@ def _until(page: Page, condition: str) -> None:
 def _lab() -> Iterator[LabPage]:
     from playwright.sync_api import sync_playwright
 
+    from tests.browser.chromium import ARGUMENTS, path_of_browser
     from tests.browser.lab import BUILT, LabPage, Server
 
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    found = path_of_browser()
     if found is None or not (BUILT / "package.json").is_file():
         raise BenchmarkError("it needs a Chromium, and the extension: scripts/labextension builds it")
     with tempfile.TemporaryDirectory() as home, sync_playwright() as driver:
         server = Server(Path(home))
         try:
-            link = server.home / "jupyter_data" / "labextensions" / "kishu-kernel"
-            link.parent.mkdir(exist_ok=True)
-            link.symlink_to(BUILT)
-            page = driver.chromium.launch(executable_path=found, args=["--no-sandbox"]).new_page()
+            server.add_extension()
+            page = driver.chromium.launch(executable_path=found, args=list(ARGUMENTS)).new_page()
             name = server.notebook()
             page.goto(server.address(f"lab/tree/{name}?reset"))
             page.locator(".lm-TabBar-tab[data-id='kishu-sidebar']").click()

@@ -132,7 +132,7 @@ export class Filmstrip {
 
   private _back = button('All variables', () => this.on.close(), { image: 'back' });
   private _title: HTMLElement = h('h3', {});
-  private _head: HTMLElement = h('header.toolbar.var-head', {}, this._back, this._title);
+  private _head: HTMLElement = h('header.var-head', {}, this._back, this._title);
   private _frames: HTMLElement = h('ol.var-frames', {});
   private _name = '';
   private _limit = MOST;

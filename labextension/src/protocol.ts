@@ -8,6 +8,7 @@ import type { Reply, Request } from '../../kishu_kernel/frontend/panel/static/ti
 import { placeLabel } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 import type { Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 
+export { firstLine } from '../../kishu_kernel/frontend/panel/static/timeline/model/checkpoint.js';
 export type { Ended } from '../../kishu_kernel/frontend/panel/static/timeline/model/ended.js';
 export type { Bounds, Plan } from '../../kishu_kernel/frontend/panel/static/timeline/model/plan.js';
 export type { Progress, Reply, Request, Transport } from '../../kishu_kernel/frontend/panel/static/timeline.js';
@@ -124,10 +125,4 @@ export function travels(request: Request): boolean {
 export function cellName(cell: Ahead | Checkpoint): string {
   const named = 'take' in cell && cell.take ? placeLabel(cell) : 'a state between cells';
   return cell.execution_count === null ? named : `In [${cell.execution_count}]`;
-}
-
-/** The line that says most about a cell. */
-export function firstLine(code: string): string {
-  const lines = code.split('\n').map(line => line.trim());
-  return lines.find(line => line && !line.startsWith('#')) ?? lines.find(line => /\w/.test(line)) ?? lines[0] ?? '';
 }

@@ -2,14 +2,14 @@
 
 import { h } from './elements.js';
 
-const COLOURS = ['paper', 'ground', 'ink', 'quiet', 'line', 'accent', 'created', 'modified', 'deleted', 'mono'];
+const LOOKS = ['paper', 'ground', 'ink', 'quiet', 'line', 'accent', 'created', 'modified', 'deleted', 'sans', 'mono'];
 const MARGIN = 6; // pixels from the edge of the window
 
-/** Puts an element on the page, with the colours of `root`. */
+/** Puts an element on the page, with the colours and fonts of `root`. */
 export function float(root, ...content) {
-  const looks = getComputedStyle(root);
-  const colours = COLOURS.map((name) => `--kishu-${name}:${looks.getPropertyValue(`--kishu-${name}`)}`);
-  const element = h('div.floating', { 'data-lm-suppress-shortcuts': 'true', style: colours.join(';') }, ...content);
+  const style = getComputedStyle(root);
+  const looks = LOOKS.map((name) => `--kishu-${name}:${style.getPropertyValue(`--kishu-${name}`)}`);
+  const element = h('div.floating', { 'data-lm-suppress-shortcuts': 'true', style: looks.join(';') }, ...content);
   const place = root.getRootNode();
   (place.body ?? place).append(element);
   return element;
