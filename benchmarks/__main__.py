@@ -2,6 +2,8 @@
 
 `run` repeats the paper's evaluation with all systems, measures Run All, and makes the report; it goes on where it was
 stopped.
+`run --notebooks DIR` measures Run All of notebooks of one's own, each in a copy of DIR, in this
+interpreter: it has to have what they import.
 `report` makes the report again of what was recorded last. `figures` measures what this kernel promises.
 """
 
@@ -13,9 +15,13 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import environments, workloads
 from benchmarks.harness import RESULTS, environment
+
+if TYPE_CHECKING:
+    from benchmarks.run_all.summary import Case
 
 RUN_ALL = "run-all"
 
@@ -31,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.comparison.run import RUNS, go_on
 
     place = RUNS / ("quick" if options.quick else "full")
+    if options.command == "run" and options.notebooks:
+        return _run_own(RUNS / "own" / "-".join(options.notebooks.resolve().parts[1:]), options)
     if options.command == "run":
         from benchmarks.comparison.schedule import tasks
 
@@ -54,6 +62,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return _report(place, quick=options.quick) | _report_run_all(place, quick=options.quick)
 
 
+def _run_own(place: Path, options: argparse.Namespace) -> int:
+    """Run All of notebooks of one's own, here, where what they import is; others' notebooks are on no page of ours."""
+    from benchmarks.run_all import page, run, summary
+
+    environments.use_this_interpreter()
+    _run_all(place, options)
+    cases = summary.study(run.read_all(place / RUN_ALL))
+    written = page.write_alone(cases, place / "results", environment())
+    print(f"\n{page.kinds(cases)}\nEach notebook: {written}")
+    return _status(cases)
+
+
 def _run_all(place: Path, options: argparse.Namespace) -> None:
     from benchmarks.comparison.schedule import QUICK_SCALE
     from benchmarks.run_all import run
@@ -70,11 +90,12 @@ def _run_all(place: Path, options: argparse.Namespace) -> None:
         rounds=options.rounds,
         only=options.workload,
         only_systems=options.system,
+        notebooks=options.notebooks,
     )
 
 
 def _report_run_all(place: Path, *, quick: bool) -> int:
-    """The section of the page; 1 where ours failed, or other cells raised than under plain ipykernel."""
+    """The section of the page; the exit status."""
     from benchmarks.run_all import page, run, summary
 
     records = place / RUN_ALL
@@ -83,6 +104,13 @@ def _report_run_all(place: Path, *, quick: bool) -> int:
     cases = summary.study(run.read_all(records))
     told = json.loads((records / "environment.txt").read_text(encoding="utf-8"))
     page.write(cases, place / "results" if quick else RESULTS, told)
+    return _status(cases)
+
+
+def _status(cases: Sequence[Case]) -> int:
+    """1 where ours failed, or other cells raised than under plain ipykernel."""
+    from benchmarks.run_all import summary
+
     return int(any(case.mark(summary.OURS) for case in cases))
 
 
@@ -92,6 +120,13 @@ def _report(place: Path, *, quick: bool) -> int:
 
     told = json.loads((place / "environment.txt").read_text(encoding="utf-8"))
     return report.write(place, place / "results" if quick else RESULTS, told, SYSTEMS)
+
+
+def _directory(text: str) -> Path:
+    """One that has notebooks."""
+    if not any(Path(text).rglob("*.ipynb")):
+        raise argparse.ArgumentTypeError(f"there is no notebook below {text}")
+    return Path(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -111,6 +146,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--workload", action="append", default=[], choices=names, metavar="W", help="only this one")
     run.add_argument("--system", action="append", default=[], choices=list(SYSTEMS), metavar="S", help="only this one")
+    run.add_argument(
+        "--notebooks",
+        type=_directory,
+        metavar="DIR",
+        help="only Run All of these, in this interpreter",
+    )
     run.add_argument("--here", action="store_true", help="ours and plain ipykernel run in this interpreter")
     run.add_argument("--scale", type=float, help="size of the data; 1 is that of the paper's notebooks")
     run.add_argument("--rounds", type=int, help="how often each session is run")

@@ -286,8 +286,12 @@ def scratch() -> Iterator[Path]:
 
 
 @contextmanager
-def launched(system: Launch, place: Path) -> Iterator[Kernel]:
-    """A kernel that was just launched and may not be up yet. It dies with the block."""
+def launched(system: Launch, place: Path, beside: str = ".") -> Iterator[Kernel]:
+    """A kernel that was just launched and may not be up yet. It dies with the block.
+
+    Args:
+        beside: where in the home of the place it starts.
+    """
     zmq.Context.instance().setsockopt(zmq.RECONNECT_IVL, 5)  # else in steps of 100 ms
     # Named as servers name it: kishu 0.3.4 reads the kernel's id there.
     manager = _Manager(connection_file=str(place / f"kernel-{uuid.uuid4().hex}.json"))
@@ -295,7 +299,7 @@ def launched(system: Launch, place: Path) -> Iterator[Kernel]:
     home = place / "home"
     home.mkdir(exist_ok=True)
     started = time.perf_counter()
-    manager.start_kernel(cwd=str(home), env={**_kernel_environment(place), **system.variables})
+    manager.start_kernel(cwd=str(home / beside), env={**_kernel_environment(place), **system.variables})
     client = manager.client()
     client.start_channels()
     try:

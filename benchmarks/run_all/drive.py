@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -56,13 +57,16 @@ def run_all(system: Launch, case: Case, *, quiet: float = QUIET, limit: float = 
     Raises:
         BenchmarkError: the kernel did not start, or not all cells had a reply in time.
     """
-    with scratch() as place, launched(system, place) as kernel:
-        kernel.wait()
-        for code in ("pass", *case.before):
-            kernel.run(code)
-        meter = Meter(kernel.pid, place / "stores")
-        _until_idle(meter, quiet)
-        return _measured(kernel, meter, case, quiet, limit)
+    with scratch() as place:
+        if case.files:
+            shutil.copytree(case.files, place / "home", symlinks=True)
+        with launched(system, place, case.beside) as kernel:
+            kernel.wait()
+            for code in ("pass", *case.before):
+                kernel.run(code)
+            meter = Meter(kernel.pid, place / "stores")
+            _until_idle(meter, quiet)
+            return _measured(kernel, meter, case, quiet, limit)
 
 
 def _measured(kernel: Kernel, meter: Meter, case: Case, quiet: float, limit: float) -> Spent:

@@ -40,6 +40,14 @@ def write(cases: Sequence[Case], results: Path, environment: Mapping[str, Any]) 
         page.write_text(put(text, section(cases, environment)), encoding="utf-8")
 
 
+def write_alone(cases: Sequence[Case], results: Path, environment: Mapping[str, Any]) -> Path:
+    """The same on a page of its own, whose path is returned."""
+    write(cases, results, environment)
+    page = results / f"{NAME}.md"
+    page.write_text(section(cases, environment), encoding="utf-8")
+    return page
+
+
 def put(page: str, section: str) -> str:
     """The page with the section: in the place of the old one, or before the first of the paper's figures."""
     if BEGIN in page and END in page:
@@ -64,7 +72,7 @@ def section(cases: Sequence[Case], environment: Mapping[str, Any]) -> str:
         f"## {TITLE}",
         TEXT,
         f"Measured on: {machine}.",
-        _kinds(cases),
+        kinds(cases),
         _alone(cases),
         _lost(cases),
         f"![{alt}]({PLOT})",
@@ -73,7 +81,7 @@ def section(cases: Sequence[Case], environment: Mapping[str, Any]) -> str:
     return BEGIN + "\n\n".join(part.rstrip() for part in (*parts, *tables) if part) + "\n" + END
 
 
-def _kinds(cases: Sequence[Case]) -> str:
+def kinds(cases: Sequence[Case]) -> str:
     """Median, 90th percentile and worst of each kind, with what they may be."""
     rows = []
     for kind in dict.fromkeys(case.kind for case in cases):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import environments
 from benchmarks.harness import KISHU, PLAIN, BenchmarkError, Launch
-from benchmarks.run_all.cases import Case, cases, runs
+from benchmarks.run_all.cases import Case, cases, own, runs
 from benchmarks.run_all.drive import QUIET, Spent, run_all
 
 ROUNDS = 3
@@ -24,7 +24,8 @@ SYSTEMS: Mapping[str, tuple[Launch, str]] = {
     "elastic-kernel": (ELASTIC, "elastic-kernel"),
 }
 """Each with the environment that it runs in."""
-QUICK_SYSTEMS = ("plain", "kishu")
+BOTH = ("plain", "kishu")
+"""Those that run in one and the same interpreter."""
 QUICK_QUIET = 0.5
 
 
@@ -48,12 +49,17 @@ def go_on(
     rounds: int | None = None,
     only: Sequence[str] = (),
     only_systems: Sequence[str] = (),
+    notebooks: Path | None = None,
 ) -> None:
-    """Run what is not recorded yet; who goes first changes from round to round."""
+    """Run what is not recorded yet; who goes first changes from round to round.
+
+    Args:
+        notebooks: a directory of them, which are run instead.
+    """
     place.mkdir(parents=True, exist_ok=True)
-    names = [name for name in (QUICK_SYSTEMS if quick else SYSTEMS) if not only_systems or name in only_systems]
+    names = [name for name in (BOTH if quick or notebooks else SYSTEMS) if not only_systems or name in only_systems]
     launches = _launches(names)
-    for case in cases(scale=scale, quick=quick, only=only):
+    for case in own(notebooks) if notebooks else cases(scale=scale, quick=quick, only=only):
         if not runs(case):
             print(f"Run All of {case.name}: left out, for this interpreter does not have what it imports", flush=True)
             continue

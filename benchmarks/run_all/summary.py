@@ -27,9 +27,10 @@ MEASURES: Mapping[str, Of] = {
     "wall": lambda spent: spent.wall,
     "peak memory": lambda spent: float(spent.memory + spent.helpers_memory),
 }
+NOTEBOOKS: Sequence[Kind] = ("real notebook", "notebook of one's own", "notebook of the paper's")
 GOALS: Mapping[str, Mapping[str, tuple[float, float, float]]] = {
-    "until idle": {"real notebook": (1.05, 1.15, 1.4), "notebook of the paper's": (1.05, 1.15, 1.4)},
-    "wall": {"real notebook": (1.03, 1.10, 1.3), "notebook of the paper's": (1.03, 1.10, 1.3)},
+    "until idle": dict.fromkeys(NOTEBOOKS, (1.05, 1.15, 1.4)),
+    "wall": dict.fromkeys(NOTEBOOKS, (1.03, 1.10, 1.3)),
 }
 """What the median, the 90th percentile and the worst of a kind's ratios may be."""
 CASE_GOALS = {"objects": 1.5, "strings": 1.3, "many_variables": 1.5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from dataclasses import replace
@@ -10,6 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.__main__ import main
+from benchmarks.comparison import run as comparison
 from benchmarks.harness import KISHU, PLAIN
 from benchmarks.run_all import page, run, summary
 from benchmarks.run_all.cases import Case, cases
@@ -136,6 +139,28 @@ def test_a_real_one(system: object) -> None:
     assert 0.3 <= spent.main <= spent.process < 3
     assert spent.wall >= 0.3
     assert spent.memory > 10_000_000
+
+
+def test_notebooks_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each beside its files, in a copy: what one run wrote no other finds, and the directory is as it was."""
+    monkeypatch.setattr(comparison, "RUNS", tmp_path / "runs")
+    cells = ["open('x.txt').read() + 'y'", " ", "import os\nos.mkdir('made')", "1 / 0"]
+    kinds = [{"cell_type": "code", "source": [cell]} for cell in cells] + [{"cell_type": "markdown", "source": "x"}]
+    beside = tmp_path / "mine" / "part one"
+    for place in (beside, beside / ".ipynb_checkpoints"):
+        place.mkdir(parents=True)
+        (place / "a.ipynb").write_text(json.dumps({"cells": kinds}), encoding="utf-8")
+    (beside / "x.txt").write_text("x", encoding="utf-8")
+    assert main(["run", "--notebooks", str(tmp_path / "mine"), "--quick"]) == 0
+    assert {each.name for each in beside.iterdir()} == {"a.ipynb", "x.txt", ".ipynb_checkpoints"}
+    told = capsys.readouterr().out
+    assert "notebook of one's own (1)" in told
+    page = Path(told.split("Each notebook: ")[1].strip())
+    assert re.search(r"^\| part one - a \| 3 \| [\d.]+ x · ", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ran = [record.spent for record in run.read_all(page.parents[1] / "run-all")]
+    assert [spent and spent.failed for spent in ran] == [[2], [2]]
 
 
 def test_what_was_recorded_is_read_again(tmp_path: Path) -> None:
