@@ -35,6 +35,9 @@ LOOKING = frozenset(
 )
 """Operations that are answered while a cell runs."""
 
+_NEWEST = 20
+"""Checkpoints among which that of a cell is looked for: other cells may have run since."""
+
 FORK_SECONDS = 60.0
 """Seconds that the state that a fork is to begin in has to be written."""
 
@@ -351,7 +354,8 @@ class Client:
             timeout: seconds to wait; None: that of the connection.
 
         Returns:
-            `status` ("ok", "error" or "aborted"), `execution_count`, and `outputs` as a notebook has them.
+            `status` ("ok", "error" or "aborted"), `execution_count`, `outputs` as a notebook has them, and
+            `checkpoint`: the state that it led to, as of `log`; None where it made none.
 
         Raises:
             NoReplyError: it still runs: `interrupt` stops it.
@@ -376,7 +380,17 @@ class Client:
                 if time.monotonic() > min(looked + QUIET, deadline):
                     looked = time.monotonic()
                     self._connection.check(deadline, "the cell still runs")
-        return {"status": reply["status"], "execution_count": reply.get("execution_count"), "outputs": outputs.all}
+        count = reply.get("execution_count")
+        made = None if reply["status"] == "aborted" else self._made_by(code, count)
+        return {"status": reply["status"], "execution_count": count, "outputs": outputs.all, "checkpoint": made}
+
+    def _made_by(self, code: str, count: int | None) -> Json | None:
+        """Returns the checkpoint of a cell that has just run; None where it made none."""
+        try:
+            newest = self.log(_NEWEST)["checkpoints"]
+        except KishuError:  # the cell has ended its kernel
+            return None
+        return next((each for each in newest if (each["code"], each["execution_count"]) == (code, count)), None)
 
     def interrupt(self) -> None:
         """Interrupts the cell that runs, as the stop button does."""
@@ -411,7 +425,13 @@ class Fork(Client):
 
 
 def _raised(reply: Mapping[str, Any]) -> KishuError:
-    """Returns the exception that an error reply stands for."""
+    """Returns the exception that an error reply stands for, with its hint."""
+    error = _of_name(reply)
+    error.hint = str(reply.get("hint") or error.hint)
+    return error
+
+
+def _of_name(reply: Mapping[str, Any]) -> KishuError:
     ename, evalue = str(reply.get("ename", "Error")), str(reply.get("evalue", ""))
     kind = getattr(errors, ename, None)
     if kind is errors.AmbiguousTargetError:

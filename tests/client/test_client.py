@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,10 +18,12 @@ from typing import Any
 
 import pytest
 
+from kishu_kernel import errors
 from kishu_kernel.client import LOOKING, Client, connect
 from kishu_kernel.client.connection import Connection
 from kishu_kernel.errors import (
     AmbiguousTargetError,
+    KishuError,
     LostError,
     NoKernelError,
     NoReplyError,
@@ -149,8 +152,9 @@ def test_errors_are_those_of_the_package(kernel: Kernel) -> None:
             k.request("undo", step=3)
         kernel.ok(f"import os\nwith open({'out'!r}, 'w') as file:\n    lines = (line for line in 'ab')\nfile = lines")
         kernel.ok("del file, lines")
-        with pytest.raises(LostError):
+        with pytest.raises(LostError) as lost:
             k.undo(replay="never")
+        assert "allow_lost" in lost.value.hint
         head = k.status()["head"]
         k.tag("beef", "In[1]")
         k.tag(head[:4])
@@ -166,6 +170,13 @@ def test_an_error_of_another_kind(kernel: Kernel) -> None:
     with connect(kernel.manager) as k, pytest.raises(ReplyError, match="unexpected TypeError") as caught:
         k.log()
     assert caught.value.ename == "TypeError"
+    assert "kernel's log" in caught.value.hint
+
+
+def test_each_error_says_what_to_do_instead() -> None:
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, KishuError)]
+    assert len(kinds) > 15
+    assert [each for each in kinds if not re.fullmatch(r"[A-Z].+\.", each.hint)] == []
 
 
 # --- cells
@@ -176,6 +187,7 @@ def test_what_a_cell_shows(kernel: Kernel) -> None:
         ran = k.run("import sys\nprint('a')\nprint('b')\nprint('c', file=sys.stderr)\n6 * 7")
         assert ran["status"] == "ok"
         assert ran["execution_count"] == 1
+        assert ran["checkpoint"] == k.log()["checkpoints"][0]
         assert ran["outputs"] == [
             {"output_type": "stream", "name": "stdout", "text": "a\nb\n"},
             {"output_type": "stream", "name": "stderr", "text": "c\n"},
@@ -199,6 +211,7 @@ def test_what_a_cell_shows(kernel: Kernel) -> None:
         assert [each["text"] for each in cleared["outputs"]] == ["3\n"]
         asked = k.run("input()")
         assert asked["outputs"][0]["ename"] == "StdinNotImplementedError"
+        assert k.run("%kishu log")["checkpoint"] is None
         assert len(k.log()["checkpoints"]) == 5
 
 

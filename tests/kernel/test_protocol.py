@@ -185,8 +185,9 @@ def checked(reply: Content) -> Content:
 def refused(reply: Content) -> str:
     """Why; the reply is Jupyter's error form, and its reason one line."""
     assert reply["status"] == "error"
-    assert misfits(reply, {"ename": str, "evalue": str, "traceback": [str]}) == []
+    assert misfits(reply, {"ename": str, "evalue": str, "traceback": [str], "hint": str}) == []
     assert reply["ename"]
+    assert reply["hint"].endswith(".")
     assert reply["evalue"].strip()
     assert "\n" not in reply["evalue"]
     assert not reply["evalue"].startswith("unexpected"), reply["evalue"]

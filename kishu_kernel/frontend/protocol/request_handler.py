@@ -9,20 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kishu_kernel.errors import (
-    AmbiguousTargetError,
-    CheckoutError,
-    KishuError,
-    LostError,
-    NotAcceptedError,
-    NothingToUndoError,
-    PlanChangedError,
-    ReplayError,
-    RequestError,
-    SideEffectsError,
-    StoreError,
-    UnknownTargetError,
-)
+from kishu_kernel.errors import AmbiguousTargetError, KishuError, NotAcceptedError, RequestError
 from kishu_kernel.frontend.protocol.content import PROTOCOL, Json, plan_content, sendable
 from kishu_kernel.frontend.protocol.live_operations import LiveOperations
 from kishu_kernel.frontend.protocol.operations import OPERATIONS
@@ -32,6 +19,8 @@ from kishu_kernel.frontend.protocol.session_host import SessionHost
 
 _MAX_TEXT = 1000
 """Characters of an error's sentence, at most."""
+_ASK_AGAIN = "Nothing was done: ask again; if it happens again, see the kernel's log."
+"""The hint of an error that is none of ours."""
 
 
 class RequestHandler:
@@ -93,23 +82,6 @@ class RequestHandler:
             return _error(error)
 
 
-_HINTS: dict[type[BaseException], str] = {
-    LostError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
-    SideEffectsError: 'Show the plan to a person, and ask again with replay "auto" if it may be done.',
-    PlanChangedError: "Show the new plan to a person, and ask again with what it says.",
-    ReplayError: "Ask again with allow_lost to go there without them, or with dry_run to see the plan.",
-    CheckoutError: "Nothing has changed: correct what the sentence names, and ask again.",
-    AmbiguousTargetError: "Give more characters of the id.",
-    UnknownTargetError: "Ask for the log of all branches and sessions to see which states there are.",
-    NothingToUndoError: "Ask for the log to see how far the history goes.",
-    RequestError: "Nothing has changed: correct the request as the sentence says.",
-    StoreError: "Check the store with `jupyter kishu fsck`.",
-    KeyboardInterrupt: "Ask again.",
-    BaseException: "Nothing was done: ask again; if it happens again, see the kernel's log.",
-}
-"""What to do instead, by the nearest kind of error."""
-
-
 def _error(error: BaseException) -> Json:
     name = type(error).__name__
     text = str(error)
@@ -117,5 +89,5 @@ def _error(error: BaseException) -> Json:
         text = f"unexpected {name}: {text}"
     if len(text) > _MAX_TEXT:  # it quotes what the request said
         text = f"{text[: _MAX_TEXT - 200]} ... {text[-200:]}"
-    hint = next(_HINTS[kind] for kind in type(error).__mro__ if kind in _HINTS)
+    hint = error.hint if isinstance(error, KishuError) else _ASK_AGAIN
     return {"status": "error", "ename": name, "evalue": text, "traceback": [f"{name}: {text}"], "hint": hint}
