@@ -23,7 +23,8 @@
         ├── NoKernelError               start one, or read the store: none is running there
         ├── NotKishuError               load Kishu in it first
         ├── NoReplyError                wait, or ask again: it runs, and did not answer in time
-        └── ReplyError                  show `ename` and `evalue`: something went wrong in it
+        ├── ReplyError                  show `ename` and `evalue`: something went wrong in it
+        └── ForkLimitError              ask for fewer forks, or end some: no more fit here
 
 Two more are raised and caught inside one room: `process.audit_hook.ForbiddenSideEffectError` and
 `store.disk.file_monitor.LockFileLostError`.
@@ -177,6 +178,12 @@ class NoReplyError(KernelError):
     """The kernel is running and did not answer in time. It may still do what was asked."""
 
     hint = "Look at the log, which is answered while a cell runs, and wait; or interrupt the cell."
+
+
+class ForkLimitError(KernelError):
+    """So many forks more do not fit into memory, or are more than was allowed. None was started."""
+
+    hint = "End a fork, ask for fewer, or raise the option of c.KishuForks that the sentence names."
 
 
 class ReplyError(KernelError):

@@ -23,6 +23,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import Any, Literal
 
 from kishu_kernel import errors
+from kishu_kernel.client import fork_limit
 from kishu_kernel.client.connection import PATIENCE, QUIET, Connection, Json
 from kishu_kernel.client.forks import END_SECONDS, ForkedKernel, begin, started
 from kishu_kernel.client.outputs import Outputs
@@ -325,23 +326,29 @@ class Client:
 
         Raises:
             RequestError: there is no such state, or the history is kept in memory only.
+            ForkLimitError: so many do not fit here; none was started.
             CheckoutError: they cannot reach it.
         """
         if number < 1:
             raise RequestError(f"a fork makes one kernel or more, not {number}")
         self.hibernate(FORK_SECONDS)
-        state, status = self.show(target)["checkpoint"]["id"], self.status()
-        store = status["store"]["path"]
+        shown, status = self.show(target), self.status()
+        state, store, head = shown["checkpoint"]["id"], status["store"]["path"], status["head"]
         if store is None:
             raise RequestError("this history is kept in memory only: no other kernel can begin in a state of it")
-        kernels = started(status["kernel"]["executable"], store, state, number, keep)
+        there = fork_limit.state_bytes(shown)
+        now = there if state == head or head is None else fork_limit.state_bytes(self.show(head))
+        rules = status["kernel"]["forks"]
+        fork_limit.check(number, fork_limit.needed(status["kernel"], now, there), rules)
+        kernels = started(status["kernel"]["executable"], store, state, number, rules, keep)
         forks: list[Fork] = []
         with ExitStack() as undone:
             for kernel in kernels:
                 undone.callback(kernel.kill)
             for kernel in kernels:
                 connection = undone.enter_context(closing(kernel.connection()))
-                forks.append(Fork(connection, kernel, begin(connection, state)["branch"], self))
+                branch = begin(connection, state)["branch"]
+                forks.append(Fork(connection, kernel, branch, self.timeout, self.patience))
             undone.pop_all()
         return forks
 
@@ -406,8 +413,10 @@ class Fork(Client):
         own_branch: on which it goes on.
     """
 
-    def __init__(self, connection: Connection, kernel: ForkedKernel, branch: str, like: Client) -> None:
-        super().__init__(connection, like.timeout, like.patience)
+    def __init__(
+        self, connection: Connection, kernel: ForkedKernel, branch: str, timeout: float | None, patience: float
+    ) -> None:
+        super().__init__(connection, timeout, patience)
         self._kernel = kernel
         self.own_branch = branch
 

@@ -11,12 +11,13 @@ import os
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 from kishu_kernel.client.connection import STARTING, Connection, Json
-from kishu_kernel.errors import CheckoutError, NoKernelError
+from kishu_kernel.errors import CheckoutError, KishuError, NoKernelError
 from kishu_kernel.store.catalog import running_kernels
 
 END_SECONDS = 10.0
@@ -27,6 +28,9 @@ _OF_THE_NOTEBOOK = ("JPY_SESSION_NAME", "JPY_PARENT_PID", "KISHU_NOTEBOOK", "KIS
 
 _MOST_TEXT = 500
 
+_kept: list[subprocess.Popen[bytes]] = []
+"""Processes that may outlive this one. Python would warn of one that is forgotten while it runs."""
+
 
 class ForkedKernel:
     """The process of a fork.
@@ -34,31 +38,34 @@ class ForkedKernel:
     Args:
         executable: the Python that runs it.
         start: STORE@TARGET.
+        rules: for forks of its own, as `status` tells them.
         kept: it goes on when this process ends.
 
     Attributes:
         file: its connection file, which it writes when it listens.
     """
 
-    def __init__(self, executable: str, start: str, kept: bool) -> None:
+    def __init__(self, executable: str, start: str, rules: Mapping[str, Any], kept: bool) -> None:
         directory = running_kernels.runtime_directory()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = f"fork-{uuid.uuid4().hex}"
-        self.file = directory / f"kernel-{name}.json"
-        self._said = directory / f"{name}.log"
+        name = uuid.uuid4().hex
+        self.file = directory / f"{running_kernels.FORK}{name}.json"
+        self._said = _log_beside(self.file)
         environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_NOTEBOOK}
         environment["KISHU_START_AT"] = start
         if not kept:
             environment["JPY_PARENT_PID"] = str(os.getpid())
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [executable, "-m", "kishu_kernel", "-f", str(self.file)],
+                [executable, "-m", "kishu_kernel", "-f", str(self.file), *_options(rules)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
                 start_new_session=True,  # an interrupt on the terminal is not for it
             )
+        if kept:
+            _kept.append(self._process)
 
     def connection(self, waiting: Callable[[], None] | None = None) -> Connection:
         """Returns a connection, when it listens. Raises `NoKernelError` where it does not."""
@@ -89,9 +96,7 @@ class ForkedKernel:
 
     def forget(self) -> None:
         """Removes what it needed to be found."""
-        for file in (self.file, self._said):
-            with suppress(OSError):
-                file.unlink()
+        _forget(self.file)
 
 
 def begin(connection: Connection, state: str) -> Json:
@@ -107,20 +112,67 @@ def begin(connection: Connection, state: str) -> Json:
     return status
 
 
-def started(executable: str, store: str, state: str, number: int, kept: bool) -> Sequence[ForkedKernel]:
+def started(
+    executable: str, store: str, state: str, number: int, rules: Mapping[str, Any], kept: bool
+) -> Sequence[ForkedKernel]:
     """Starts the kernels of so many forks, all at once.
 
     Args:
         executable: the Python that runs them.
         store: the directory of the store.
         state: the id of the checkpoint.
+        rules: for forks of their own.
     """
+    _forget_ended()
     kernels: list[ForkedKernel] = []
     try:
         for _ in range(number):
-            kernels.append(ForkedKernel(executable, f"{Path(store)}@{state}", kept))
+            kernels.append(ForkedKernel(executable, f"{Path(store)}@{state}", rules, kept))
     except BaseException:
         for kernel in kernels:
             kernel.kill()
         raise
     return kernels
+
+
+def end_process(file: str, pid: int) -> None:
+    """Ends a fork that anybody started, when what it did is written; kills it where that takes longer.
+
+    Args:
+        file: its connection file.
+    """
+    import psutil
+
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        with suppress(KishuError), closing(Connection.to(file)) as connection:
+            connection.reply("control", connection.send("control", "shutdown_request", {"restart": False}), END_SECONDS)
+        try:
+            process.wait(END_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(END_SECONDS)
+    _forget(Path(file))
+
+
+def _options(rules: Mapping[str, Any]) -> list[str]:
+    return [f"--KishuForks.{name}={value}" for name, value in rules.items() if value is not None]
+
+
+def _log_beside(file: Path) -> Path:
+    return file.with_suffix(".log")
+
+
+def _forget(file: Path) -> None:
+    for each in (file, _log_beside(file)):
+        with suppress(OSError):
+            each.unlink()
+
+
+def _forget_ended() -> None:
+    """Removes what forks that were kept have left when they ended."""
+    _kept[:] = [each for each in _kept if each.poll() is None]
+    for log in running_kernels.runtime_directory().glob(f"{running_kernels.FORK}*.log"):
+        with suppress(OSError):
+            if not log.with_suffix(".json").exists() and log.stat().st_mtime < time.time() - STARTING:
+                log.unlink()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.client import Client, connect
-from kishu_kernel.errors import NoKernelError, RequestError, UnknownTargetError
+from kishu_kernel.client import Client, connect, fork_limit
+from kishu_kernel.errors import ForkLimitError, NoKernelError, RequestError, UnknownTargetError
 from kishu_kernel.store.catalog.running_kernels import (
     is_listening,
     is_process_running,
@@ -130,6 +130,36 @@ def test_nonsense_starts_nothing(kernel: Kernel, how: dict[str, object], error: 
     with connect("book.ipynb") as k, pytest.raises(error, match=told):
         k.fork(**how)  # type: ignore[arg-type]
     assert not list(runtime_directory().glob("*fork*"))
+
+
+def test_more_than_there_is_memory_for_are_refused_and_none_is_started(start: Start) -> None:
+    """Memory is asked before the number; what there is, what it needs, and what to do are in one sentence."""
+    kernel = start("--KishuForks.limit=3", "--KishuForks.memory_limit=500_000_000")
+    kernel.ok("x = bytearray(30_000_000)")
+    kernel.ok("x = 1")
+    with connect("book.ipynb") as k:
+        with pytest.raises(
+            ForkLimitError, match=r"9 forks .* need about .* MB, and c.KishuForks.memory_limit leaves 500 MB"
+        ):
+            k.fork(9)
+        with pytest.raises(ForkLimitError, match=r"there is no fork here, and 4 more .*limit, 3: ask for fewer"):
+            k.fork(4)
+        assert not list(runtime_directory().glob("*fork*"))
+        with k.fork()[0] as one:
+            small, large = (
+                fork_limit.needed(k.status()["kernel"], 0, fork_limit.state_bytes(k.show(target)))
+                for target in ("In[2]", "In[1]")
+            )
+            assert large - small > 29_000_000
+            with pytest.raises(ForkLimitError, match=r"there is one fork here, and 3 more .* lists them"):
+                one.fork(3)
+            assert "which uses" in str(_refusal(k, 10))
+
+
+def _refusal(client: Client, number: int) -> ForkLimitError:
+    with pytest.raises(ForkLimitError) as refused:
+        client.fork(number)
+    return refused.value
 
 
 def test_a_history_in_memory_cannot_be_forked(start: Start) -> None:

@@ -2,7 +2,8 @@
 
 Law: nothing that reads a store is imported before a command needs it. A command that only looks writes nothing.
 Neighbours: `history` has the commands that look into one history, `live` those that change the session of a live
-kernel; `tables` makes the text, `terminal` prints it, `store` does the work, and finds a store by its name.
+kernel, `forking` those that start others beside it; `tables` makes the text, `terminal` prints it, `store` does the
+work, and finds a store by its name.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import click
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend.command import history, live, tables
+from kishu_kernel.frontend.command import forking, history, live, tables
 from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.terminal import (
     Commands,
@@ -319,7 +320,7 @@ def _check_key() -> None:
         raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")
 
 
-for module in (history, live):
+for module in (history, live, forking):
     commands.add_section(module.SECTION, module.COMMANDS)
 
 

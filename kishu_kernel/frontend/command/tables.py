@@ -201,6 +201,38 @@ def _output_lines(output: Json) -> list[str]:
     return [line.rstrip("\r").rpartition("\r")[2] for line in lines]
 
 
+# --- forks
+
+
+def forks_made_text(forks: Sequence[Json]) -> str:
+    """Returns a line for each fork that was started, and how to connect to it."""
+    lines = []
+    for each in forks:
+        name = printable(os.path.basename(each["connection_file"]))
+        lines += [f"{printable(each['branch'])}, in {printable(each['state'])}", f"  jupyter console --existing {name}"]
+    ends = " ".join(f"--end {printable(each['branch'])}" for each in forks)
+    return "\n".join([*lines, f"To end {'it' if len(forks) == 1 else 'them'}: jupyter kishu forks {ends}"])
+
+
+def forks_table(forks: Sequence[Json]) -> str:
+    """Returns a line for each fork that runs."""
+    if not forks:
+        return "No fork runs on this machine."
+    rows = [("BRANCH", "STATE", "MEMORY", "NOTEBOOK", "CONNECTION FILE")]
+    rows += [
+        (
+            printable(each["branch"] or "(it does not answer)"),
+            printable(each["state"] or ""),
+            size(each["memory"]),
+            printable(each["notebook"] or "(none)"),
+            printable(os.path.basename(each["connection_file"])),
+        )
+        for each in forks
+    ]
+    total = sum(each["memory"] for each in forks)
+    return f"{_columns(rows, right={2})}\n\n{counted(len(forks), 'fork')}, {size(total)}"
+
+
 # --- bundles
 
 

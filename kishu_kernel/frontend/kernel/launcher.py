@@ -59,12 +59,13 @@ def launch(argv: list[str]) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     from kishu_kernel.frontend.kernel.kernel import KishuKernel
+    from kishu_kernel.frontend.kernel.options import KishuForks
     from kishu_kernel.frontend.kernel.parent_poller import graceful_poller
 
     # `launch_instance` in its three steps, because --help-all and config files know only the
     # options of classes that stand in `classes`.
     app = IPKernelApp.instance(kernel_class=KishuKernel)
-    app.classes = [KishuKernel, *app.classes]
+    app.classes = [KishuKernel, KishuForks, *app.classes]
     app.version = __version__
     app.initialize(argv)
     if (tracked_shell := app.kernel.tracked_shell) is not None:

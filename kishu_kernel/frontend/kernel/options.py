@@ -10,9 +10,30 @@ from traitlets import Bool, Enum, Float, Int, List, Unicode, default
 from traitlets.config import Configurable
 
 from kishu_kernel.detect.access_trackers import TrackerKind
-from kishu_kernel.frontend.shell.settings import END_TIMEOUT, Settings
+from kishu_kernel.frontend.shell.settings import END_TIMEOUT, ForkRules, Settings
 from kishu_kernel.frontend.shell.store_opener import StoreLocation
 from kishu_kernel.session.keep_rules import KeepRules
+
+
+class KishuForks(Configurable):
+    """Options for kernels that begin in a state of this one's history: `Client.fork`, `jupyter kishu fork`."""
+
+    limit = Int(
+        None,
+        allow_none=True,
+        min=0,
+        help="How many forks there may be at once on this machine. Default: as many as there is memory for.",
+    ).tag(config=True)
+    memory_limit = Int(
+        None,
+        allow_none=True,
+        min=0,
+        help="Bytes that all forks on this machine may use. Default: nine tenths of what is free.",
+    ).tag(config=True)
+
+    def rules(self) -> ForkRules:
+        """Returns the options as one value."""
+        return ForkRules(self.limit, self.memory_limit)
 
 
 class KishuOptions(Configurable):
@@ -116,6 +137,7 @@ class KishuOptions(Configurable):
             audit=self.audit,
             effects=self.effects,
             end_timeout=self.end_timeout,
+            forks=KishuForks(parent=self).rules(),
         )
 
 

@@ -26,6 +26,7 @@ from kishu_kernel.frontend.protocol.travel_words import travel_words
 from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Checkpoint, NotebookCell, Outcome, StoreStatistics
+from kishu_kernel.process import free_memory
 from kishu_kernel.session.ended_session import begins_empty, ended_session
 from kishu_kernel.session.state_digest import StateDigest
 from kishu_kernel.session.timeline import Timeline
@@ -98,6 +99,8 @@ class LiveOperations:
                 "resumed_from": self._session.resumed_from,
                 "python": platform.python_version(),
                 "executable": sys.executable,
+                "memory": free_memory.own(),
+                "forks": dict(self._host.fork_rules),
             },
             "warnings": [*self._host.warnings, *errors],
         }

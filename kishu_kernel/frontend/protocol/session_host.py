@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:  # types only: the command line answers requests without a session
     from kishu_kernel.session.progress import ShowProgress
@@ -101,6 +101,10 @@ class SessionHost(Protocol):
     @property
     def checkpoint_pending(self) -> bool:
         """Whether a cell's reply may have left whose checkpoint is not taken yet."""
+
+    @property
+    def fork_rules(self) -> Mapping[str, Any]:
+        """What clients that fork this kernel are to obey."""
 
     def notebook(self) -> str | None:
         """The path of the notebook; None where the frontend has not told it."""

@@ -12,6 +12,19 @@ END_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class ForkRules:
+    """What a person can choose of the kernels that begin in a state of this one's history: clients obey it.
+
+    Attributes:
+        limit: how many there may be at once, of all notebooks; None: as many as there is memory for.
+        memory_limit: bytes that all of them may use; None: nearly all that is free.
+    """
+
+    limit: int | None = None
+    memory_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a person can choose.
 
@@ -27,6 +40,7 @@ class Settings:
         audit: pauses are used to look for missed changes, and to try whether stored values load.
         effects: side effects of cells are recorded.
         end_timeout: seconds that writing may take when the kernel is asked to end.
+        forks: what clients that fork it are told.
     """
 
     where: StoreLocation = field(default_factory=StoreLocation)
@@ -40,3 +54,4 @@ class Settings:
     audit: bool = True
     effects: bool = True
     end_timeout: float = END_TIMEOUT
+    forks: ForkRules = field(default_factory=ForkRules)

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -111,6 +112,11 @@ class TrackedShell:
     def checkpoint_pending(self) -> bool:
         """Whether a cell's reply may have left whose checkpoint is not taken yet, or the session is still to begin."""
         return self.cells.pending or self.beginning.pending
+
+    @property
+    def fork_rules(self) -> Mapping[str, Any]:
+        """What clients that fork this kernel are to obey."""
+        return asdict(self.settings.forks)
 
     @cached_property
     def requests(self) -> RequestHandler:

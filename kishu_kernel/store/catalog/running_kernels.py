@@ -20,6 +20,9 @@ from typing import Any
 
 from kishu_kernel.store.disk.directory import make_file_private, make_missing
 
+FORK = "kernel-fork-"
+"""How the connection files of forks begin."""
+
 _PREFIX = "kishu-live-"
 _MAX_SIZE = 1 << 16
 """Bytes of such a file, or of a connection file."""
@@ -43,6 +46,11 @@ class LiveKernel:
     connection_file: str
     notebook: str | None = None
     store: str | None = None
+
+    @property
+    def is_fork(self) -> bool:
+        """Whether it was started as a fork: it does not answer for the notebook whose history it goes on with."""
+        return Path(self.connection_file).name.startswith(FORK)
 
 
 class Announcement:
@@ -88,8 +96,9 @@ def live_on(notebook: str | Path) -> list[LiveKernel]:
 
 
 def live_in(store: str | Path) -> list[LiveKernel]:
-    """The running kernels that have a store open."""
-    return [each for each in live_kernels() if each.store is not None and _same(each.store, store)]
+    """The running kernels that have a store open, without forks: they do not answer for its notebook."""
+    found = (each for each in live_kernels() if each.store is not None and not each.is_fork)
+    return [each for each in found if _same(str(each.store), store)]
 
 
 def sessions_in(store: str | Path) -> list[str]:
