@@ -105,7 +105,10 @@ class Recorder:
         details[effect.detail] = None
         self._event_counts[event] = self._event_counts.get(event, 0) + 1
         if len(details) > MAX_DETAILS or self._event_counts[event] > MAX_EVENTS:
+            generation = _muted[_GENERATION]
             self.saturated_events.add(event)
+            if all(event in each.saturated_events for each in _recorders):
+                _muted[_NAMES.index(event)] = generation
 
 
 class Guard:
@@ -132,6 +135,7 @@ def start_recording() -> Recorder:
     recorder = Recorder()
     with _recorders_lock:
         _recorders = (*_recorders, recorder)
+        _muted[:] = bytes([_muted[_GENERATION] % _LAST_GENERATION + 1]) + _ACCESS_ONLY
     return recorder
 
 
@@ -229,7 +233,17 @@ _process_guard: Guard | None = None
 _NO_THREAD = 0
 
 _guards: dict[int, Guard] = {}
-"""By thread. Where it is empty, the native hook does not tell of files that are opened for reading."""
+"""By thread. Where it is empty, the native hook tells neither of files opened for reading, nor of what is muted."""
+
+_NAMES = ("", *SIDE_EFFECT_EVENTS, *(ACCESS_EVENTS.keys() - SIDE_EFFECT_EVENTS.keys()), _ANOTHER)
+_GENERATION, _LAST_GENERATION, _ALWAYS = 0, 254, 255
+_ACCESS_ONLY = bytes(_ALWAYS if name in ACCESS_EVENTS and name not in SIDE_EFFECT_EVENTS else 0 for name in _NAMES[1:])
+_muted = bytearray(b"\1" + _ACCESS_ONLY)
+"""For each name, when the native hook may pass over it while there are no guards: always, or in this generation.
+
+A recorder that starts begins a generation, which stands in place of the first name: what a thread mutes at that moment,
+since it could add nothing to the recorders before, is not muted for the new one. So the hook needs no lock.
+"""
 
 _recorders: tuple[Recorder, ...] = ()
 """Those that are running. Replaced as a whole, so that the hook needs no lock."""
@@ -246,7 +260,7 @@ def _remove(recorder: Recorder) -> None:
 @cache
 def _install_hook() -> None:
     """Add the hook, at the first call only."""
-    relevant = frozenset((*SIDE_EFFECT_EVENTS, *ACCESS_EVENTS, _ANOTHER))
+    relevant = frozenset(_NAMES)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         global _alone
@@ -259,7 +273,7 @@ def _install_hook() -> None:
             _on_event(event, arguments)
 
     global _alone
-    if WALKER is None or not WALKER.hear(tuple(sorted(relevant)), hook, _guards, WRITING):
+    if WALKER is None or not WALKER.hear(_NAMES, hook, _guards, WRITING, _muted):
         sys.addaudithook(hook)
     _alone = True
 

@@ -28,6 +28,12 @@ recorder = audit_hook.start_recording()
 run(f"open({place!r}, 'w').close(); open({place!r}).read(); x = id(3)")
 print(recorder.stop())
 
+outer = audit_hook.start_recording()
+run("for i in range(9): open(f'f{i}', 'w').close()")
+inner = audit_hook.start_recording()
+run("for i in range(9): open(f'f{i}', 'w').close()")
+print(inner.stop(), outer.stop())
+
 seen = []
 recorder = audit_hook.start_recording()
 sys.setprofile(lambda frame, event, argument: seen.append(frame.f_code.co_name))
@@ -65,6 +71,7 @@ def test_both_ears_hear_the_same(pure: str, tmp_path: Path) -> None:
     )
     assert done.stdout.splitlines() == [
         "('writes files (out)',)",
+        "('writes files (f0, f1, f2, ...)',) ('writes files (f0, f1, f2, ...)',)",
         "[] ('writes files (out)',)",
         "this reads files (out), which is forbidden now",
         "this reads files (out), which is forbidden now",
