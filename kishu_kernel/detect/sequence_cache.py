@@ -111,6 +111,7 @@ class SequenceCache:
 
     def __init__(self, known: Iterable[CachedSequence] = (), room: int | None = None) -> None:
         self._known = {each.key: each for each in known}
+        self._by_length: dict[int, list[CachedSequence]] | None = None
         limit = _most() if room is None else room
         self._room = limit - sum(each.weight for each in self._known.values())
 
@@ -118,6 +119,25 @@ class SequenceCache:
         """The sequence that holds the objects of this key; None if it was not seen before, or was released."""
         found = self._known.get(key)
         return None if found is None or found.objects is None else found
+
+    def holding(self, items: list[Any], holds: Callable[[tuple[Any, ...], list[Any]], bool]) -> CachedSequence | None:
+        """As `get`, of the objects of a list: these are compared, and no key is needed.
+
+        Args:
+            holds: whether a list holds the objects of a tuple.
+        """
+        if self._by_length is None:
+            self._by_length = {}
+            for each in self._known.values():
+                self._note_length(each)
+        for each in self._by_length.get(len(items), ()):
+            if type(each.objects) is tuple and holds(each.objects, items):
+                return each
+        return None
+
+    def _note_length(self, sequence: CachedSequence) -> None:
+        if self._by_length is not None and type(sequence.objects) is tuple:
+            self._by_length.setdefault(len(sequence.objects), []).append(sequence)
 
     def add(
         self, key: bytes, objects: Any, content: bytes, owner: Any = None, copy_on_write: bool = False
@@ -133,6 +153,7 @@ class SequenceCache:
             return None
         self._room -= found.weight
         self._known[key] = found
+        self._note_length(found)
         return found
 
 
@@ -208,6 +229,11 @@ def array_lookup(sequences: Iterable[CachedSequence]) -> Callable[[Any], tuple[b
         return found.content, None if isinstance(objects, tuple) else objects, found.content.startswith(TEXT)
 
     return look_up
+
+
+def kept_tuples(sequences: Iterable[CachedSequence]) -> tuple[tuple[Any, ...], ...]:
+    """The tuples in which these sequences keep the objects of lists and dictionaries alive."""
+    return tuple(objects for objects in (each.objects for each in sequences) if type(objects) is tuple)
 
 
 def key_of_array(array: Any) -> bytes:

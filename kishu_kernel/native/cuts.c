@@ -1,11 +1,13 @@
-/* Where a pickle stream is cut: the native twin of `store/format/chunking`, which says why it is cut there. */
+/* Where a pickle stream is cut, and what is taken out before: the native twin of `store/format/chunking`, which says why. */
 #include "native.h"
 
 #define NARROW 4
 #define WINDOW 64
+#define STEP 8
 
 typedef struct {
-    const uint8_t *data, *tables[NARROW];
+    const uint8_t *data;
+    uint32_t mixed[256]; /* what a byte adds to the hashes of the four places behind it: one in each byte, the next one lowest */
     Py_ssize_t length, least, most;
     uint32_t mask;
 } Cutting;
@@ -42,17 +44,43 @@ checksum(const Cutting *c, Py_ssize_t place)
     return sum ^ 0xFFFFFFFFu;
 }
 
-/* The next cut behind the one before; -1 where there is none. */
+static inline int
+is_cut(const Cutting *c, Py_ssize_t place)
+{
+    return (checksum(c, place) & c->mask) == 0;
+}
+
+/* The next cut behind the one before; -1 where there is none. The hashes of eight places are worked out together. */
 static Py_ssize_t
 next_cut(const Cutting *c, Py_ssize_t last)
 {
-    Py_ssize_t stop = c->length - last < c->most ? c->length : last + c->most;
-    for (Py_ssize_t place = last + c->least; place <= stop; place++) {
-        const uint8_t *before = c->data + place - NARROW;
-        uint8_t hash = c->tables[0][before[0]] ^ c->tables[1][before[1]] ^ c->tables[2][before[2]] ^ c->tables[3][before[3]];
-        if (hash == 0 && (checksum(c, place) & c->mask) == 0) {
+    Py_ssize_t stop = c->length - last < c->most ? c->length : last + c->most, place = last + c->least;
+    uint64_t rest = 0; /* what the bytes before add to the hashes of the next places */
+    for (Py_ssize_t before = place - NARROW; before < place - 1 && place <= stop; before++) {
+        rest = (rest ^ c->mixed[c->data[before]]) >> 8;
+    }
+    for (; place <= stop - STEP; place += STEP) { /* the hash of a place ends with the byte before it */
+        const uint8_t *at = c->data + place - 1;
+        uint64_t hashes = rest, spilt = 0;
+        for (int byte = 0; byte < STEP; byte++) {
+            uint64_t mixed = c->mixed[at[byte]];
+            hashes ^= mixed << (8 * byte);
+            spilt ^= byte > STEP - NARROW ? mixed >> (8 * (STEP - byte)) : 0;
+        }
+        rest = spilt;
+        uint64_t zeros = (hashes - 0x0101010101010101ULL) & ~hashes & 0x8080808080808080ULL;
+        for (int byte = 0; zeros && byte < STEP; byte++) {
+            if ((hashes >> (8 * byte) & 0xFF) == 0 && is_cut(c, place + byte)) {
+                return place + byte;
+            }
+        }
+    }
+    for (; place <= stop; place++) {
+        rest ^= c->mixed[c->data[place - 1]];
+        if ((rest & 0xFF) == 0 && is_cut(c, place)) {
             return place;
         }
+        rest >>= 8;
     }
     return c->length - last > c->most ? last + c->most : -1;
 }
@@ -74,8 +102,11 @@ cuts_find(PyObject *Py_UNUSED(module), PyObject *arguments)
     c.data = (const uint8_t *)PyBytes_AS_STRING(data);
     c.length = PyBytes_GET_SIZE(data);
     c.mask = mask;
-    for (int table = 0; table < NARROW; table++) {
-        c.tables[table] = (const uint8_t *)PyBytes_AS_STRING(tables) + 256 * table;
+    for (int byte = 0; byte < 256; byte++) {
+        c.mixed[byte] = 0;
+        for (int table = 0; table < NARROW; table++) { /* the last one is for the byte right before a place */
+            c.mixed[byte] |= (uint32_t)(uint8_t)PyBytes_AS_STRING(tables)[256 * table + byte] << (8 * (NARROW - 1 - table));
+        }
     }
     if (sums[0][1] == 0) {
         make_sums();
@@ -101,5 +132,40 @@ cuts_find(PyObject *Py_UNUSED(module), PyObject *arguments)
         }
     }
     PyMem_Free(places);
+    return found;
+}
+
+#define MARK '('
+#define DENSE 256 /* as in `chunking` */
+
+/* pairs(data): the places of the seams that are pairs of opcodes, each with its kind; an empty list where they stand so close
+ * to each other that they are none.
+ */
+PyObject *
+seams_find(PyObject *Py_UNUSED(module), PyObject *data)
+{
+    static const char codes[] = "eu\x90";
+    if (!PyBytes_CheckExact(data)) {
+        PyErr_SetString(PyExc_TypeError, "pairs are found in bytes");
+        return NULL;
+    }
+    const char *start = PyBytes_AS_STRING(data), *end = start + PyBytes_GET_SIZE(data), *at = start;
+    PyObject *found = PyList_New(0);
+    while (found != NULL && at < end && (at = memchr(at, MARK, (size_t)(end - at))) != NULL) {
+        const char *code = at == start || at[-1] == 0 ? NULL : strchr(codes, at[-1]);
+        at++;
+        if (code == NULL) {
+            continue;
+        }
+        PyObject *pair = Py_BuildValue("(ni)", (Py_ssize_t)(at - start) - 2, (int)(code - codes));
+        if (pair == NULL || PyList_Append(found, pair) < 0) {
+            Py_CLEAR(found);
+        }
+        Py_XDECREF(pair);
+        if (found != NULL && PyList_GET_SIZE(found) * DENSE >= end - start) {
+            Py_DECREF(found);
+            return PyList_New(0);
+        }
+    }
     return found;
 }

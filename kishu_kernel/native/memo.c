@@ -6,6 +6,7 @@
 #include "native.h"
 
 #define BLOCK_BITS 12
+#define MANY (1 << 14) /* from here on fresh memory costs more than to put all in their places again */
 
 static inline size_t
 home_of(const Memo *memo, uintptr_t key)
@@ -30,12 +31,13 @@ static int
 memo_grow(Memo *memo)
 {
     Slot *before = memo->slots;
-    size_t slots = memo->mask ? (memo->mask + 1) * (memo->count > 1 << 20 ? 2 : 4) : 16, old = memo->mask ? memo->mask + 1 : 0;
-    Slot *now = PyMem_Calloc(slots, sizeof(Slot));
+    size_t old = memo->mask ? memo->mask + 1 : 0, slots = old ? old * (memo->count > MANY ? 2 : 4) : 16;
+    Slot *now = PyMem_Malloc(slots * sizeof(Slot));
     if (now == NULL) {
         PyErr_NoMemory();
         return -1;
     }
+    memset(now, 0, slots * sizeof(Slot)); /* not by `calloc`: pages that are read first cost two faults each */
     memo->slots = now;
     memo->mask = slots - 1;
     for (size_t place = 0; place < old; place++) {

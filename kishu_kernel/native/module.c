@@ -29,6 +29,8 @@ short_digest(PyObject *Py_UNUSED(module), PyObject *data)
 static PyMethodDef functions[] = {
     {"run", (PyCFunction)(void (*)(void))walk_run, METH_FASTCALL, "The loop of a walk."},
     {"small", (PyCFunction)(void (*)(void))walk_small, METH_FASTCALL, "The walk of a few containers of atoms; else None."},
+    {"content", sequence_content, METH_O, "How a long sequence of plain atoms is written; else None."},
+    {"holds", (PyCFunction)(void (*)(void))sequence_holds, METH_FASTCALL, "Whether a list holds the objects of a tuple."},
     {"claim", (PyCFunction)(void (*)(void))links_claim, METH_FASTCALL, "Who owns some of these links already."},
     {"join", (PyCFunction)(void (*)(void))links_join, METH_FASTCALL, "How these links lead to what others own."},
     {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
@@ -37,6 +39,7 @@ static PyMethodDef functions[] = {
     {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
     {"pickle", (PyCFunction)(void (*)(void))pickle_plain, METH_FASTCALL, "The pickle stream of what is plain."},
     {"cuts", cuts_find, METH_VARARGS, "Where a stream is cut."},
+    {"pairs", seams_find, METH_O, "The pairs of opcodes that are seams of a stream."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"is_data", (PyCFunction)(void (*)(void))names_is_data, METH_FASTCALL, "Whether it is nothing but plain data."},
     {"rebound", (PyCFunction)(void (*)(void))names_rebound, METH_FASTCALL, "Names that are bound to other objects."},

@@ -202,6 +202,9 @@ int write_repr(Buffer *out, PyObject *obj);
 int write_plain(Buffer *out, Buffer *scratch, PyObject *const *items, Py_ssize_t count);
 int write_set(Buffer *out, Buffer *scratch, PyObject *set);
 
+PyObject *sequence_content(PyObject *module, PyObject *items); /* long_sequences.c */
+PyObject *sequence_holds(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
+
 /* -- the loop (walk.c, kinds.c) --------------------------------------------------------------------- */
 
 typedef struct {
@@ -238,6 +241,7 @@ PyObject *walk_small(PyObject *module, PyObject *const *arguments, Py_ssize_t co
 /* -- payloads (pickle.c, cuts.c) ---------------------------------------------------------------------------- */
 
 PyObject *cuts_find(PyObject *module, PyObject *arguments);
+PyObject *seams_find(PyObject *module, PyObject *data);
 PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* -- the audit hook (audit.c) ----------------------------------------------------------------------- */

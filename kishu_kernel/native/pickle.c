@@ -31,6 +31,8 @@ typedef struct {
     PyTypeObject *last;
     PyObject *last_way;
     int depth;
+    PyObject *kept;      /* tuples; NULL: none */
+    Py_ssize_t expected; /* references to the object at hand that are accounted for, whose places no other way leads to */
 } Pickling;
 
 /* -- bytes ------------------------------------------------------------------------------------------ */
@@ -121,7 +123,7 @@ put_number(Pickling *p, int code, uint64_t number, int bytes)
 static inline int
 memoize(Pickling *p, PyObject *obj)
 {
-    if (put_code(p, MEMOIZE) < 0 || (Py_REFCNT(obj) > 1 && memo_insert(p->memo, (uintptr_t)obj, p->numbered) < 0)) {
+    if (put_code(p, MEMOIZE) < 0 || (Py_REFCNT(obj) > p->expected && memo_insert(p->memo, (uintptr_t)obj, p->numbered) < 0)) {
         return FAILED;
     }
     p->numbered++;
@@ -137,7 +139,7 @@ put_again(Pickling *p, const Slot *slot)
 static inline Slot *
 met(Pickling *p, PyObject *obj)
 {
-    return Py_REFCNT(obj) > 1 ? memo_find(p->memo, (uintptr_t)obj) : NULL;
+    return Py_REFCNT(obj) > p->expected ? memo_find(p->memo, (uintptr_t)obj) : NULL;
 }
 
 /* -- atoms -------------------------------------------------------------------------------------------- */
@@ -266,10 +268,39 @@ static int save(Pickling *p, PyObject *obj);
         }                  \
     } while (0)
 
+/* A kept tuple that may hold the same objects as a container of this size, of which this is the first; or NULL. It must be
+ * nobody's but the keeper's: then each of its places accounts for a reference, and no other way leads there.
+ */
+static PyObject *
+kept_like(Pickling *p, Py_ssize_t size, PyObject *first)
+{
+    for (Py_ssize_t place = 0; p->kept != NULL && place < PyTuple_GET_SIZE(p->kept); place++) {
+        PyObject *kept = PyTuple_GET_ITEM(p->kept, place);
+        if (PyTuple_GET_SIZE(kept) == size && size && PyTuple_GET_ITEM(kept, 0) == first && Py_REFCNT(kept) == 2) {
+            return kept;
+        }
+    }
+    return NULL;
+}
+
+/* An item of a container, at a place where `kept` may hold the same one. */
+static inline int
+save_item(Pickling *p, PyObject *item, PyObject *kept, Py_ssize_t place)
+{
+    if (kept == NULL || PyTuple_GET_ITEM(kept, place) != item || !(PyUnicode_CheckExact(item) || PyBytes_CheckExact(item))) {
+        return save(p, item);
+    }
+    p->expected = 2;
+    int done = save(p, item);
+    p->expected = 1;
+    return done;
+}
+
 static int
 save_list(Pickling *p, PyObject *list)
 {
     Py_ssize_t size = PyList_GET_SIZE(list);
+    PyObject *kept = size ? kept_like(p, size, PyList_GET_ITEM(list, 0)) : NULL;
     TRY(put_code(p, EMPTY_LIST));
     TRY(memoize(p, list));
     if (size == 1) {
@@ -283,7 +314,7 @@ save_list(Pickling *p, PyObject *list)
             if (place + AHEAD < size) {
                 fetch(PyList_GET_ITEM(list, place + AHEAD));
             }
-            TRY(save(p, PyList_GET_ITEM(list, place)));
+            TRY(save_item(p, PyList_GET_ITEM(list, place), kept, place));
         }
         TRY(put_code(p, APPENDS));
     }
@@ -329,13 +360,19 @@ save_pairs(Pickling *p, PyObject *dict)
         TRY(save(p, value));
         return put_code(p, SETITEM);
     }
+    PyObject *kept_keys = NULL, *kept_values = NULL;
+    if (p->kept != NULL && PyDict_Next(dict, &place, &key, &value)) {
+        kept_keys = kept_like(p, size, key);
+        kept_values = kept_like(p, size, value);
+        place = 0;
+    }
     int batch = size ? BATCH : 0;
-    while (batch == BATCH) { /* after the last full one comes an empty one */
+    for (Py_ssize_t number = 0; batch == BATCH;) { /* after the last full one comes an empty one */
         batch = 0;
         TRY(put_code(p, MARK));
         while (batch < BATCH && PyDict_Next(dict, &place, &key, &value)) {
-            TRY(save(p, key));
-            TRY(save(p, value));
+            TRY(save_item(p, key, kept_keys, number));
+            TRY(save_item(p, value, kept_values, number++));
             batch++;
         }
         TRY(put_code(p, SETITEMS));
@@ -565,17 +602,23 @@ save(Pickling *p, PyObject *obj)
     return done;
 }
 
-/* pickle(objects, ways): the stream of a dictionary, and the numbers of what something else refers to, too; or a type that
- * is not among `ways`; or None, where it cannot be pickled here.
+/* pickle(objects, ways[, kept]): the stream of a dictionary, and the numbers of what something else refers to, too; or a type
+ * that is not among `ways`; or None, where it cannot be pickled here. `kept` is a tuple of tuples, which somebody holds
+ * only to keep what is in them alive: these references do not count.
  */
 PyObject *
 pickle_plain(PyObject *Py_UNUSED(module), PyObject *const *arguments, Py_ssize_t count)
 {
-    if (count != 2 || !PyDict_CheckExact(arguments[0]) || !PyDict_CheckExact(arguments[1])) {
-        PyErr_SetString(PyExc_TypeError, "pickle(objects, ways): two dictionaries");
+    PyObject *kept = count == 3 ? arguments[2] : NULL;
+    int valid = (count == 2 || count == 3) && PyDict_CheckExact(arguments[0]) && PyDict_CheckExact(arguments[1]);
+    for (Py_ssize_t place = 0; valid && kept != NULL && place < (PyTuple_CheckExact(kept) ? PyTuple_GET_SIZE(kept) : 1); place++) {
+        valid = PyTuple_CheckExact(kept) && PyTuple_CheckExact(PyTuple_GET_ITEM(kept, place));
+    }
+    if (!valid) {
+        PyErr_SetString(PyExc_TypeError, "pickle(objects, ways[, kept]): two dictionaries, and a tuple of tuples");
         return NULL;
     }
-    Pickling p = {.ways = arguments[1]};
+    Pickling p = {.ways = arguments[1], .kept = kept, .expected = 1};
     p.memo = (Memo *)MemoType.tp_alloc(&MemoType, 0);
     p.stream = PyBytes_FromStringAndSize(NULL, 256);
     if (p.memo == NULL || p.stream == NULL) {

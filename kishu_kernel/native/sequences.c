@@ -2,6 +2,7 @@
 #include "native.h"
 
 #define JOINED 16 /* longer sequences of nothing but str are joined */
+#define SAMPLE 64
 
 static size_t
 size_of(PyObject *obj)
@@ -74,7 +75,8 @@ int
 write_plain(Buffer *out, Buffer *scratch, PyObject *const *items, Py_ssize_t count)
 {
     int kinds = 0;
-    for (Py_ssize_t place = 0; place < count; place++) {
+    Py_ssize_t step = count < LONG_SEQUENCE ? 1 : count / SAMPLE; /* of a long one only some are read: Python judges it */
+    for (Py_ssize_t place = 0; place < count; place += step) {
         int kind = items[place] == NULL ? 0 : plain_kind(items[place]);
         if (!kind) {
             return NOT_PLAIN;

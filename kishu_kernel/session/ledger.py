@@ -18,7 +18,7 @@ from kishu_kernel.ambient.keeper import AmbientState
 from kishu_kernel.detect.detector import Detector, Judgement
 from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.knowledge import KnownCovariable
-from kishu_kernel.detect.sequence_cache import CheckoutReuse, array_lookup
+from kishu_kernel.detect.sequence_cache import CheckoutReuse, array_lookup, kept_tuples
 from kishu_kernel.detect.walk.result import TokenOf
 from kishu_kernel.errors import StoreError
 from kishu_kernel.history.graph import state_after
@@ -242,9 +242,10 @@ class Ledger:
         refusal = self._rules.refusal(change.names, variables) or self._distrust_of(change.names, variables)
         if refusal:
             return NotStored(change.names, refusal)
-        recognised = array_lookup(judgement.known[change.names].sequences)
+        sequences = judgement.known[change.names].sequences
         opaque, classes = judgement.opaque[change.names], judgement.known[change.names].requires
-        encoded = encode(change.names, variables, self._table, opaque, recognised, classes)
+        recognised, kept = array_lookup(sequences), kept_tuples(sequences)
+        encoded = encode(change.names, variables, self._table, opaque, recognised, classes, kept)
         if isinstance(encoded, NotStored) and (held := self._names.modules.by_reference(change.names, variables)):
             encoded = encode(change.names, held, self._table)
         refusal = self._rules.refusal(change.names, variables, encoded.size) if isinstance(encoded, Payload) else None

@@ -286,6 +286,19 @@ def test_both_find_the_same(obj: Any) -> None:
     assert native == pure
 
 
+LAST: list[Any] = ["é", "\ud800", "\0", "a\0b", 5, 2.5, True, None, b"b", 1j, 1 << 70, 10**5000, [], ..., "x" * 300_000]
+
+
+@pytest.mark.parametrize("item", [str, float, int, lambda n: (n, str(n), None)[n % 3], lambda n: "é日"[n % 2] * n])
+def test_both_write_long_sequences_alike(item: Any) -> None:
+    """Natively nothing of the length of their content is made; which way they are written depends on all items."""
+    items = [item(number) for number in range(2100)]
+    variables = {f"v{number}": [*items, last] for number, last in enumerate(LAST)}
+    variables |= {"plain": items, "keys": dict.fromkeys(items, 1), "first": [LAST[0], *items]}
+    native, pure = by_both(variables, {})
+    assert native == pure
+
+
 # -- what happens meanwhile ----------------------------------------------------------------------------
 
 

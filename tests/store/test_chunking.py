@@ -224,4 +224,8 @@ def test_the_native_module_cuts_where_python_does(size: int, kind: str) -> None:
 def test_seams_are_found_in_both_ways(parts: list[bytes]) -> None:
     data = b"".join(parts)
     usual = [(place, kind) for kind, pair in enumerate(chunking._PAIRS) for place in chunking._places(data, pair)]
-    assert sorted(chunking._pairs(data)) == sorted(usual)
+    natively = separate_seams(memoryview(data))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chunking, "WALKER", None)
+        assert sorted(chunking._pairs(data)) == sorted(usual)
+        assert separate_seams(memoryview(data)) == natively

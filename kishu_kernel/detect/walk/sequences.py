@@ -17,6 +17,13 @@ def write_if_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
     """Writes a sequence of plain atoms in one go; False where it holds anything else."""
     if len(items) < LONG or not TUPLES_HAVE_KEYS:
         return write_plain(walk, items)
+    holds = walk.twin.holds
+    if holds is not None and type(items) is list:
+        known = walk.shared.sequence_cache.holding(items, holds)
+        if known is not None:
+            walk.parts.append(known.content)
+            walk.sequences.append(known)
+            return True
     items = tuple(items)  # nothing can change it between its key and its content
     return write_cached(walk, key_of_tuple(items), items)
 
@@ -45,11 +52,16 @@ def write_cached(walk: Walk, key: bytes, objects: Any, owner: Any = None, copy_o
 
 
 def write_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
-    """Writes a sequence of plain atoms; False where it holds anything else."""
+    """Writes a sequence of plain atoms, which nobody changes meanwhile; False where it holds anything else."""
+    heavy = _looks_heavy(items)
+    content = None if heavy or len(items) < LONG else walk.twin.content(items)
+    if content is not None:
+        walk.parts.append(content)
+        return True
     kinds = walk.kinds(items)
     if not kinds <= PLAIN:
         return False
-    if _looks_heavy(items, kinds) and _write_repeated(walk, items, kinds):
+    if heavy and _write_repeated(walk, items, kinds):
         return True
     if int in kinds and has_long_int(items):
         return False
@@ -111,18 +123,12 @@ def has_long_int(items: Iterable[Any]) -> bool:
 _USUAL_DIGITS = 4300
 
 
-_WITH_LENGTH = frozenset({str, bytes})
-
-
-def _looks_heavy(items: list[Any] | tuple[Any, ...], kinds: set[type]) -> bool:
-    """Whether the items would make a very long text. Judged by some of them, by their content alone."""
+def _looks_heavy(items: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether plain items would make a very long text. Judged by some of them, by their content alone."""
     sample = items[:: max(1, len(items) // 64)]
-    if kinds <= _WITH_LENGTH:
-        return sum(map(len, sample)) * len(items) > LARGE_BYTES * len(sample)
-    size = sum(map(_size, sample))
-    return size * len(items) > LARGE_BYTES * len(sample)
+    return sum(map(_size, sample)) * len(items) > LARGE_BYTES * len(sample)
 
 
 def _size(atom: Any) -> int:
     kind = type(atom)
-    return len(atom) if kind in _WITH_LENGTH else atom.bit_length() >> 3 if kind is int else 0
+    return len(atom) if kind is str or kind is bytes else atom.bit_length() >> 3 if kind is int else 0

@@ -77,6 +77,8 @@ class Twin:
     Attributes:
         run: the loop of a walk; None: `Walk` has it.
         small: the digest and the links of a few containers of atoms; None for what is more. None: `run` does it.
+        content: how a long sequence of plain atoms is written, which nobody changes meanwhile; None: `sequences` knows.
+        holds: whether a list holds the objects of a tuple; None: that is not asked.
     """
 
     parts: Callable[[], Any]
@@ -86,6 +88,8 @@ class Twin:
     join: Callable[[Any, Links, int], bytes]
     run: Callable[[Any, Any, list[Any] | None, type[BaseException]], None] | None
     small: Callable[[Any, dict[type, Any], Any], tuple[bytes, Links] | None] | None = None
+    content: Callable[[list[Any] | tuple[Any, ...]], bytes | None] = lambda items: None
+    holds: Callable[[tuple[Any, ...], list[Any]], bool] | None = None
 
 
 PURE = Twin(Parts, dict, list, claim, join, None)
@@ -93,7 +97,17 @@ PURE = Twin(Parts, dict, list, claim, join, None)
 NATIVE = (
     None
     if WALKER is None
-    else Twin(WALKER.Parts, WALKER.Memo, WALKER.Stack, WALKER.claim, WALKER.join, WALKER.run, WALKER.small)
+    else Twin(
+        WALKER.Parts,
+        WALKER.Memo,
+        WALKER.Stack,
+        WALKER.claim,
+        WALKER.join,
+        WALKER.run,
+        WALKER.small,
+        WALKER.content,
+        WALKER.holds,
+    )
 )
 """None where there is none, or it is not wanted."""
 

@@ -95,6 +95,7 @@ def encode(
     opaque: tuple[type, ...] = (),
     recognised: Recogniser = lambda _: None,
     classes: frozenset[bytes] = frozenset(),
+    kept: tuple[tuple[Any, ...], ...] = (),
 ) -> Payload | NotStored:
     """The payload of a co-variable.
 
@@ -104,8 +105,9 @@ def encode(
         opaque: types in it that the fingerprint could not walk. Only dill may know how to store them.
         recognised: knows arrays of strings, so that they are known again when they are loaded.
         classes: tokens of the classes in it that other variables are bound to.
+        kept: tuples of objects in it that somebody holds only to know them again.
     """
-    plain = None if opaque else plain_stream({name: variables[name] for name in names})
+    plain = None if opaque else plain_stream({name: variables[name] for name in names}, kept)
     if plain is not None:
         return Payload(names, "cloudpickle", plain, (), library_versions())
     # What is a variable's own array is met before it is met as a block of a frame, which would be private.
@@ -116,7 +118,7 @@ def encode(
     reason = ""
     for codec in codecs:
         try:
-            stream = _native_dump(objects, table, classes) if codec == "cloudpickle" else None
+            stream = _native_dump(objects, table, classes, kept) if codec == "cloudpickle" else None
             if stream is not None:
                 return Payload(names, codec, stream, (), library_versions())
             stream, arrays, left_out = _dump(codec, objects, table, recognised, classes)
@@ -199,10 +201,12 @@ def decode(
         raise LoadError(f"{', '.join(stored.names)}: the stored value does not load ({told})") from error
 
 
-def _native_dump(objects: dict[str, Any], table: ReductionTable, elsewhere: frozenset[bytes]) -> bytes | None:
+def _native_dump(
+    objects: dict[str, Any], table: ReductionTable, elsewhere: frozenset[bytes], kept: tuple[tuple[Any, ...], ...]
+) -> bytes | None:
     """The stream, where all of it is plain, and no class shares something with the rest."""
     classes = ClassStreams(table, elsewhere=elsewhere)
-    found = native_stream(objects, Reducer(table), classes.reduce)
+    found = native_stream(objects, Reducer(table), classes.reduce, kept)
     if found is None:
         return None
     stream, ids = found

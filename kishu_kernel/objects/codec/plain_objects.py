@@ -33,20 +33,24 @@ _MOST_TYPES = 64
 
 
 def native_stream(
-    objects: Mapping[str, Any], reducer: Reducer, reduce_class: Callable[[type], Reduction]
+    objects: Mapping[str, Any],
+    reducer: Reducer,
+    reduce_class: Callable[[type], Reduction],
+    kept: tuple[tuple[Any, ...], ...] = (),
 ) -> tuple[bytes, Container[int]] | None:
     """The pickle stream, and ids of objects in it: of all that something else refers to, too. None: ask the pickler.
 
     Args:
         objects: in the order in which they are to be pickled.
         reduce_class: how a class is stored apart.
+        kept: tuples that somebody holds only to keep their objects alive: what nothing else refers to is met once.
     """
     if WALKER is None:
         return None
     content = dict(objects)
     ways: dict[type, Way | None] = {}
     while len(ways) <= _MOST_TYPES:
-        found = WALKER.pickle(content, ways)
+        found = WALKER.pickle(content, ways, kept)
         if type(found) is tuple:
             stream, numbers = found
             # What a module of the user's holds has a way of its own: it is among those that something else refers to.

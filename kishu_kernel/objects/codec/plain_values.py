@@ -37,19 +37,20 @@ class _PlainPickler(pickle.Pickler):
         raise _NotPlainError
 
 
-def plain_stream(objects: dict[str, Any]) -> bytes | None:
+def plain_stream(objects: dict[str, Any], kept: tuple[tuple[Any, ...], ...] = ()) -> bytes | None:
     """The pickle stream of these variables; None where they are not plain. Runs no code of theirs.
 
     Without the native module, None where they are not small, too.
 
     Args:
         objects: in the order in which they are to be pickled.
+        kept: tuples that somebody holds only to keep their objects alive: what nothing else refers to is met once.
     """
     if not all(type(obj) in _PLAIN for obj in objects.values()):
         return None
     try:
         if WALKER is not None:
-            found = WALKER.pickle(objects, {})
+            found = WALKER.pickle(objects, {}, kept)
             return found[0] if type(found) is tuple else None
         file = _Short()
         _PlainPickler(file, 5).dump(objects)

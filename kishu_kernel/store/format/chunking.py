@@ -267,7 +267,10 @@ def _next_header(data: bytes, place: int) -> tuple[int, str] | None:
 
 
 def _pairs(data: bytes) -> Iterator[tuple[int, int]]:
-    """The places of the pairs, and which each is. In the order of their places where MARKs are few."""
+    """The places of the pairs, and which each is; in order where MARKs are few; maybe none where they are text."""
+    if WALKER is not None:
+        yield from WALKER.pairs(data)
+        return
     if data.count(_MARK) * _DENSE > len(data):
         yield from ((place, kind) for kind, pair in enumerate(_PAIRS) for place in _places(data, pair))
         return

@@ -35,7 +35,7 @@ def streams(cells: Cells, *names: str) -> tuple[bytes, bytes, bool]:
 
     native_stream = pickling.native_stream
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pickling, "plain_stream", lambda _: None)
+        patch.setattr(pickling, "plain_stream", lambda *_: None)
         patch.setattr(pickling, "native_stream", noting)
         one = cells.encode(*names)
         patch.setattr(pickling, "native_stream", lambda *_: None)
@@ -160,6 +160,28 @@ def test_what_an_own_module_holds_is_the_pickler_s(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(plain_objects.held_since_import, id(cells.live["held"]), ("own", "held"))
     assert streams(cells, "x")[2] is False
     assert streams(cells, "y")[2] is True
+
+
+def test_what_is_kept_to_be_known_again_changes_nothing() -> None:
+    """Somebody holds tuples of the same objects; or the user does, and then they are met again."""
+    texts = [f"{number} é" for number in range(3000)]
+    twice = [*texts[:1500], *texts[:1500]]
+    users = tuple(texts)
+    own = [f"own {number}" for number in range(20)], [str(number).encode() for number in range(20)]
+    keys = dict(zip(*own, strict=True))
+    objects = {"x": texts, "y": twice, "z": [texts, users], "keys": keys, "again": [keys, own[0]], "own": [*own[1]]}
+    holder = [(*texts,), (*twice,), users, (*own[0],), (*own[1],)]
+    for names in (["x"], ["y"], ["x", "y"], ["z"], ["keys"], ["again"], ["own"], ["keys", "own"], list(objects)):
+        some = {name: objects[name] for name in names}
+        stream, met = WALKER.pickle(some, {}, tuple(holder))
+        assert stream == pickle.dumps(some, 5)
+        assert (stream, met) == WALKER.pickle(some, {})
+    alone = [str(number) for number in range(3000)]
+    holder = [(*alone,)]
+    _, usual = WALKER.pickle({"x": alone}, {})
+    _, met = WALKER.pickle({"x": alone}, {}, tuple(holder))
+    assert len(usual) >= 3000
+    assert len(met) < 20  # those of one digit, which Python has once
 
 
 def test_what_is_large_is_not_copied_once_more() -> None:

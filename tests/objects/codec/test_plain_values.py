@@ -40,7 +40,7 @@ def twin(request: pytest.FixtureRequest) -> Iterator[str]:
 
 def usual_stream(variables: dict[str, Any]) -> bytes:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pickling, "plain_stream", lambda _: None)
+        patch.setattr(pickling, "plain_stream", lambda *_: None)
         patch.setattr(pickling, "native_stream", lambda *_: None)
         found = encode(tuple(sorted(variables)), variables, ReductionTable(variables))
     assert isinstance(found, Payload)
