@@ -10,10 +10,12 @@
             with fork:
                 fork.run(f"df = df.fillna(df.{fill}())")
 
-`client` has a method for each operation of the protocol; `connection` finds the kernel and carries the messages;
-`forks` starts kernels that begin in a state of a history; `outputs` collects what a cell shows.
+`operations` has a method for each operation of the protocol, `client` sends them, and runs cells; `connection` finds
+the kernel and carries the messages; `forks` starts kernels that begin in a state of a history; `outputs` collects what
+a cell shows.
 """
 
-from kishu_kernel.client.client import LOOKING, Client, Fork, Replay, connect
+from kishu_kernel.client.client import Client, Fork, connect
+from kishu_kernel.client.operations import LOOKING, Replay, Target
 
-__all__ = ["LOOKING", "Client", "Fork", "Replay", "connect"]
+__all__ = ["LOOKING", "Client", "Fork", "Replay", "Target", "connect"]

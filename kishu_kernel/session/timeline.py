@@ -134,7 +134,7 @@ class Timeline(StoredHistory):
         """
         if checkpoint.parent != self.head:
             checkpoint = replace(checkpoint, parent=self.head)
-        branch = self.branch or self._home_branch()
+        branch = self.branch or self.home
         refs = {BRANCH + branch: checkpoint.id, HEAD + self.session: checkpoint.id, **self._leaving(branch)}
         # Before the commit, since afterwards `_written` may have kept a fuller one on the writer's thread.
         kept = self._known[checkpoint.id] = _without_outputs(checkpoint)
@@ -223,7 +223,7 @@ class Timeline(StoredHistory):
         refs = self.store.refs()
         refs.pop(HEAD + self.session, None)
         branches = {name[len(BRANCH) :]: id for name, id in refs.items() if name.startswith(BRANCH)}
-        branch = branch or branch_at(self.lookup, to, branches, self.branch, self._home_branch())
+        branch = branch or branch_at(self.lookup, to, branches, self.branch, self.home)
         mine = branches.get(self.branch or "")  # first: it mostly leads to the head
         left = self._kept([self.head], [mine, to, *refs.values()])
         meeting = common_ancestor(self.lookup, self.head, to)
@@ -387,7 +387,7 @@ class Timeline(StoredHistory):
             self.branch = new
 
     def begin_branch(self, name: str) -> None:
-        """Begins a branch at the head, which must be on a checkpoint. Raises as `set_name`."""
+        """Makes a branch end at the head, which must be on a checkpoint, and goes on with it. Raises as `set_name`."""
         assert self.head is not None
         self.set_name(BRANCH, name, self.head)
         self.branch = self._home = name
@@ -421,8 +421,12 @@ class Timeline(StoredHistory):
         free = (name if number == 1 else f"{name}-{number}" for number in count(1))
         return next(each for each in free if each not in taken)
 
-    def _home_branch(self) -> str:
-        """`MAIN`, or a free name where another running session is at the end of that."""
+    @property
+    def home(self) -> str:
+        """The branch on which this session works where nothing else is said.
+
+        It is `MAIN`, or a free name where another running session is at the end of that.
+        """
         if self._home is None:
             taken = self.names(BRANCH)
             end = taken.get(MAIN)

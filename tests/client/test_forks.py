@@ -65,6 +65,41 @@ def test_three_ways_of_going_on_at_the_same_time(kernel: Kernel) -> None:
     assert not list(runtime_directory().glob("*fork*"))
 
 
+def test_what_a_fork_did_comes_back(kernel: Kernel, start: Start, tmp_path: Path) -> None:
+    """One variable of it, by the fork itself or by its branch; what differs between two; and all of it, as the line."""
+    kernel.ok("xs = [1]; ys = [xs]; other = 0")
+    with connect("book.ipynb") as k:
+        old = k.status()["head"]
+        one, two = k.fork(2)
+        with one, two:
+            one.run("xs.append('one'); other = 1")
+            two.run("xs.append('two')")
+            assert k.diff(one, two)["modified"] == ["other", "xs", "ys"]
+            assert two.diff(one, values=True)["modified"] == ["other", "xs", "ys"]
+            assert k.take("xs", one)["along"] == ["ys"]
+            assert kernel.value("(xs, ys[0] is xs, other)") == ([1, "one"], True, 0)
+            assert two.take("other", one.own_branch)["taken"] == ["other"]
+            assert text(two.run("print(xs, other)")) == "[1, 'two'] 1\n"
+            left = k.status()["head"]
+            assert k.promote(two, dry_run=True)["told"] == ["main would go on from In [2]."]
+            done = k.promote(two)
+            assert done["branch"] == "main"
+            assert kernel.value("(xs, other)") == ([1, "two"], 1)
+            kernel.ok("xs.append('main')")
+            assert text(two.run("print(xs)")) == "[1, 'two']\n"  # it goes on by itself
+            assert k.status()["branch"] == "main"
+            ids = [each["id"] for each in k.log()["checkpoints"]]
+            assert (old in ids, left in ids) == (True, False)
+            k.checkout(left)  # the line that was left stays
+            assert kernel.value("xs") == [1, "one"]
+            with pytest.raises(UnknownTargetError, match="nowhere"):
+                k.promote("nowhere")
+            elsewhere = start(notebook=tmp_path / "elsewhere.ipynb")
+            elsewhere.ok("y = 1")
+            with connect(tmp_path / "elsewhere.ipynb") as there, pytest.raises(RequestError, match="of its own"):
+                k.take("y", there)
+
+
 def test_from_a_state_that_is_not_written_yet(kernel: Kernel) -> None:
     kernel.ok("x = 1")
     kernel.ok("import random; x = random.randbytes(30 << 20); ys = []")
@@ -147,7 +182,7 @@ def test_more_than_there_is_memory_for_are_refused_and_none_is_started(start: St
         assert not list(runtime_directory().glob("*fork*"))
         with k.fork()[0] as one:
             small, large = (
-                fork_limit.needed(k.status()["kernel"], 0, fork_limit.state_bytes(k.show(target)))
+                fork_limit.needed(k.status(memory=True)["kernel"], 0, fork_limit.state_bytes(k.show(target)))
                 for target in ("In[2]", "In[1]")
             )
             assert large - small > 29_000_000

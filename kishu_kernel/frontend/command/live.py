@@ -87,6 +87,19 @@ def checkout(ctx: click.Context, /, name: str, target: str, **how: Any) -> None:
     _travel(ctx, name, "checkout", {"target": target}, **how)
 
 
+@click.command(epilog=examples("jupyter kishu promote analysis.ipynb fork-1a2b3c"))
+@store_argument
+@click.argument("target", shell_complete=complete_target)
+@_travel_options
+@click.pass_context
+def promote(ctx: click.Context, /, name: str, target: str, **how: Any) -> None:
+    """Go to a state of another line, which becomes the notebook's own.
+
+    So a fork's work is gone on with: TARGET is its branch. The line that this leaves stays in the history.
+    """
+    _travel(ctx, name, "promote", {"target": target}, **how)
+
+
 @click.command(
     epilog=examples(
         "jupyter kishu take analysis.ipynb df@In[3]", "jupyter kishu take analysis.ipynb df@HEAD~2 as df_old"
@@ -286,6 +299,7 @@ COMMANDS = (
     undo,
     redo,
     checkout,
+    promote,
     take,
     resume,
     commit,

@@ -137,6 +137,13 @@ SUBCOMMANDS = (
         f"`%kishu take df@In[3]`, `%kishu take df@baseline as df_old`. What shares objects with it comes along; "
         f"a copy under another name shares nothing. `%kishu undo` takes it back. {_ASKS}",
     ),
+    Subcommand(
+        "promote",
+        "go to a state of another line, such as a fork's, which becomes the notebook's own",
+        (_TARGET,),
+        _TRAVEL,
+        f"The line that this leaves stays in the history. {_ASKS}",
+    ),
     Subcommand("status", "HEAD, the session, and what the store holds"),
     Subcommand("show", "a state: its cell, the cell's outputs, and the variables", (Argument("target", "target"),)),
     Subcommand(

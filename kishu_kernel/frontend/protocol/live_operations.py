@@ -68,11 +68,12 @@ class LiveOperations:
         self._host.user_warnings.note_told(sentences)
         return {"untold": self._untold}
 
-    def status(self, offers: bool) -> Json:
+    def status(self, offers: bool, memory: bool) -> Json:
         """HEAD, the session, what the store holds, and what there is to resume.
 
         Args:
             offers: the client shows a person what there is to resume; no output of a cell repeats it.
+            memory: also the bytes that the kernel uses, which are others each time.
         """
         timeline = self._timeline
         ended = self._ended()
@@ -99,7 +100,7 @@ class LiveOperations:
                 "resumed_from": self._session.resumed_from,
                 "python": platform.python_version(),
                 "executable": sys.executable,
-                "memory": free_memory.own(),
+                **({"memory": free_memory.own()} if memory else {}),
                 "forks": dict(self._host.fork_rules),
             },
             "warnings": [*self._host.warnings, *errors],
@@ -154,6 +155,14 @@ class LiveOperations:
         """Goes to a state. `how` is as in `Session.checkout`, also for the next three."""
         return self._traveled("checkout", self._session.checkout(target, **how))
 
+    def promote(self, target: str, **how: Any) -> Json:
+        """Goes to a state of another line, which becomes the notebook's own."""
+        outcome = self._session.checkout(target, **how)
+        branch = self._timeline.home
+        if outcome.applied:
+            self._timeline.begin_branch(branch)
+        return {**self._traveled("promote", outcome, branch=branch), "branch": branch}
+
     def undo(self, steps: int, **how: Any) -> Json:
         """Takes back the last cells: goes to the parent, `steps` times."""
         return self._traveled("undo", self._session.undo(steps, **how))
@@ -165,7 +174,7 @@ class LiveOperations:
     def resume(self, session: str | None, **how: Any) -> Json:
         """Goes to where an earlier session of this notebook ended; None: the last one."""
         return self._traveled(
-            "resume", self._session.resume(session, **how), "that session" if session else "the last session"
+            "resume", self._session.resume(session, **how), resumed="that session" if session else "the last session"
         )
 
     def document(self, cells: list[NotebookCell], target: str, ran: list[int] | None) -> Json:
@@ -241,12 +250,12 @@ class LiveOperations:
 
     # -- parts -------------------------------------------------------------------------------------
 
-    def _traveled(self, operation: str, outcome: Outcome, resumed: str = "") -> Json:
+    def _traveled(self, operation: str, outcome: Outcome, **names: str) -> Json:
         if outcome.applied:
             self._host.notify_checkout()
         there = outcome.head if outcome.applied else outcome.plan.target
         document = document_content(self._timeline, there)
-        words = travel_words(operation, self._timeline, outcome, resumed=resumed)
+        words = travel_words(operation, self._timeline, outcome, **names)
         return {**outcome_content(outcome), **words, "ahead": self._cells_not_in_state(outcome), "document": document}
 
     def _cells_not_in_state(self, outcome: Outcome) -> list[Json]:

@@ -41,15 +41,15 @@ def _reading(name: str, /, **parameters: Parameter) -> Operation:
     return Operation(answer, parameters, changes=False, patience=_LOOKING)
 
 
-def _status(live: LiveOperations, offers: bool) -> Json:
-    return {**live.status(offers), "operations": list(OPERATIONS)}
+def _status(live: LiveOperations, **arguments: Any) -> Json:
+    return {**live.status(**arguments), "operations": list(OPERATIONS)}
 
 
 _DIFF = {"target": _TEXT, "base": _TARGET_OR_HEAD, "values": _FLAG}
 
 OPERATIONS: dict[str, Operation] = {
     # These only look.
-    "status": Operation(_status, {"offers": _FLAG}, changes=False, patience=0.05),
+    "status": Operation(_status, {"offers": _FLAG, "memory": _FLAG}, changes=False, patience=0.05),
     "log": Operation(
         LiveOperations.log,
         {"limit": _LIMIT, "all": _FLAG, "since": _OPTIONAL_TEXT, "graph": _FLAG},
@@ -79,6 +79,7 @@ OPERATIONS: dict[str, Operation] = {
     "stores": Operation(LiveOperations.stores, changes=False, patience=_LOOKING),
     # These change the session, or its store.
     "checkout": Operation(LiveOperations.checkout, {"target": _TEXT, **_TRAVEL}),
+    "promote": Operation(LiveOperations.promote, {"target": _TEXT, **_TRAVEL}),
     "undo": Operation(LiveOperations.undo, {"steps": _STEPS, **_TRAVEL}),
     "redo": Operation(LiveOperations.redo, {"steps": _STEPS, **_TRAVEL}),
     "resume": Operation(LiveOperations.resume, {"session": _OPTIONAL_TEXT, **_TRAVEL}),

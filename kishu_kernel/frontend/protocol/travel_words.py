@@ -25,12 +25,15 @@ _NAMED = 4
 """States that a sentence names, at most."""
 
 
-def travel_words(operation: str, timeline: Timeline, outcome: Outcome, *, resumed: str = "the last session") -> Json:
+def travel_words(
+    operation: str, timeline: Timeline, outcome: Outcome, *, resumed: str = "the last session", branch: str = ""
+) -> Json:
     """Returns `told`, the sentences, and `undone`, the states that an undo takes back, newest first.
 
     Args:
-        operation: "undo", "redo", "checkout" or "resume".
+        operation: "undo", "redo", "checkout", "promote" or "resume".
         resumed: which session is resumed.
+        branch: whose end the state becomes.
     """
     there = outcome.head if outcome.applied else outcome.plan.target
     now = "" if not outcome.applied else f"now {_place(timeline, there)}"
@@ -46,6 +49,9 @@ def travel_words(operation: str, timeline: Timeline, outcome: Outcome, *, resume
     if operation == "resume":
         verb = "Brought back" if outcome.applied else "Would bring back"
         return {"told": [_sentence(f"{verb} {resumed}", now)]}
+    if operation == "promote":
+        how = "goes on" if outcome.applied else "would go on"
+        return {"told": [_sentence(f"{branch} {how} from {_place(timeline, there).removeprefix('at ')}", now)]}
     return {"told": [f"N{now[1:]}." if now else f"Would go to {_place(timeline, there).removeprefix('at ')}."]}
 
 
