@@ -954,3 +954,11 @@ def test_what_ipython_injects_is_the_user_s_once_bound(kernel: Kernel) -> None:
     assert kernel.value("callable(get_ipython), callable(open)") == (True, True)
     kernel.done("redo")
     assert kernel.value("get_ipython, open") == ("mine", "too")
+
+
+def test_what_is_printed_shown_and_flushed_comes_in_its_order(shared: Kernel) -> None:
+    ran = shared.run(
+        "import sys\nprint('a', end='', flush=True)\nsys.stdout.flush()\nsys.stderr.write('b'); sys.stderr.flush()\n"
+        "display('c')\nprint('d')\nsys.stdout.flush()\n'e'"
+    )
+    assert ran.text == "a\nb\n'c'\nd\n\n'e'"

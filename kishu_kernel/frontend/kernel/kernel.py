@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from ipykernel.ipkernel import IPythonKernel
 from traitlets import default
 
 from kishu_kernel.detect.access_trackers import PatchedNamespace
+from kishu_kernel.frontend.kernel.idle_flushes import spare_idle_flushes
 from kishu_kernel.frontend.kernel.kernel_hooks import KernelHooks, answer_disabled
 from kishu_kernel.frontend.kernel.options import KishuOptions
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
@@ -42,6 +44,7 @@ class KishuKernel(KishuOptions, IPythonKernel):
         """As in the base class, and begins the session."""
         super().start()
         if self.kishu_hooks is not None:
+            spare_idle_flushes(sys.stdout, sys.stderr)
             self.kishu_hooks.begin()
 
     @property

@@ -1,45 +1,156 @@
 """What IPython turns a cell into before it compiles it: made once for each cell.
 
-Transformers can be the user's and do anything, so they must not run a second time because of us.
+IPython itself makes it twice for a cell, and asks twice whether it is to be awaited. Transformers can be the user's and
+do anything, so they must not run more often because of us; and where there are none but IPython's own, once will do.
 """
 
 from __future__ import annotations
 
+import re
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import is_
 from typing import Any
 
-
-def transformed(shell: Any, code: str) -> str | None:
-    """Returns the Python that a cell becomes; None where it cannot be transformed: the run will say why."""
-    try:
-        return str(shell.transform_cell(code))
-    except Exception:
-        return None
+from kishu_kernel.objects.classes import contents_of, flags_of, module_name, mro_of
 
 
-@contextmanager
-def reuse_transformed(shell: Any, code: str, text: str | None) -> Iterator[None]:
-    """Within this context, the shell's first `transform_cell(code)` returns `text` and runs no transformer.
+class CellTransform:
+    """Transforms the cells of a shell.
 
     Args:
-        shell: an IPython shell.
-        code: the cell.
-        text: what `transformed` returned for it; where that is None, nothing is replaced.
+        shell: IPython's.
     """
-    own: dict[str, Any] = vars(shell)
-    if text is None or "transform_cell" in own:  # the user has put another one there
-        yield
-        return
 
-    def transform_cell(raw: str) -> Any:
-        if own.get("transform_cell") is transform_cell:
-            del own["transform_cell"]
-        return text if raw == code else shell.transform_cell(raw)
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        parts = _transforming(shell)
+        self._own = _with_classes(parts) if all(map(_is_ipythons, parts)) else ()
+        """All that has a part in it, where that is IPython's; else nothing."""
 
-    own["transform_cell"] = transform_cell
+    def __call__(self, code: str) -> str | None:
+        """Returns the Python that a cell becomes; None where it cannot be transformed: the run will say why."""
+        try:
+            return str(self._shell.transform_cell(code))
+        except Exception:
+            return None
+
+    @contextmanager
+    def reused(self, code: str, text: str | None) -> Iterator[None]:
+        """Within this context, the shell's first `transform_cell(code)` returns `text` and runs no transformer.
+
+        Nor does the second, where none would do anything but to give the same.
+
+        Args:
+            code: the cell.
+            text: what the call returned for it; where that is None, nothing is replaced.
+        """
+        own: dict[str, Any] = vars(self._shell)
+        if text is None or "transform_cell" in own or "should_run_async" in own:  # the user has put another one there
+            yield
+            return
+        stand_in = _StandIn(self._shell, code, text, 2 if self._is_same_again(code, text) else 1)
+        stand_in.begin()
+        try:
+            yield
+        finally:
+            stand_in.end()
+
+    def _is_same_again(self, code: str, text: str) -> bool:
+        """Whether `code` would become `text` once more, and nobody could tell that it was not transformed again."""
+        if not self._own or self._shell.autocall or self._shell.trio_runner:
+            return False
+        now = _with_classes(_transforming(self._shell))
+        return len(now) == len(self._own) and all(map(is_, now, self._own)) and self._looks_up_quietly(code, text)
+
+    def _looks_up_quietly(self, code: str, text: str) -> bool:
+        """Of a cell of one line IPython asks whether what it begins with is a macro: that may run code of its class."""
+        if text.count("\n") > 1:
+            return True
+        names = (_FIRST_NAME.match(each) for each in (code, text))
+        return all(_is_asked_quietly(type(self._shell.user_ns.get(found[1]))) for found in names if found)
+
+
+class _StandIn:
+    """Stands in for two methods of the shell until the cell runs: what was found out once is said again."""
+
+    def __init__(self, shell: Any, code: str, text: str, times: int) -> None:
+        self._own: dict[str, Any] = vars(shell)
+        self._shell, self._code, self._text, self._times = shell, code, text, times
+        self._is_async: bool | None = None
+        self._put: dict[str, Any] = {"transform_cell": self._transform_cell}
+        if times > 1:
+            self._put["should_run_async"] = self._should_run_async
+
+    def begin(self) -> None:
+        self._own.update(self._put)
+
+    def end(self) -> None:
+        for name in [*self._put]:
+            self._withdraw(name)
+
+    def _withdraw(self, name: str) -> None:
+        if name in self._put and self._own.get(name) is self._put.pop(name):
+            del self._own[name]
+
+    def _transform_cell(self, raw: str) -> Any:
+        self._times -= 1
+        if raw != self._code:
+            self.end()
+            return self._shell.transform_cell(raw)
+        if self._times <= 0:
+            self._withdraw("transform_cell")
+        return self._text
+
+    def _should_run_async(self, raw: str, **how: Any) -> Any:
+        ours = raw == self._code and how.get("transformed_cell") == self._text
+        ours = ours and how.get("preprocessing_exc_tuple") is None
+        if ours and self._is_async is not None:
+            self.end()
+            return self._is_async
+        found = type(self._shell).should_run_async(self._shell, raw, **how)
+        if not ours or found:  # it is run at once
+            self.end()
+        else:
+            self._is_async = found
+        return found
+
+
+def _transforming(shell: Any) -> list[Any]:
+    """All that has a part in it, but for variables; nothing, where this version of IPython has other ones."""
     try:
-        yield
-    finally:
-        if own.get("transform_cell") is transform_cell:
-            del own["transform_cell"]
+        manager, prefilter = shell.input_transformer_manager, shell.prefilter_manager
+        before = *manager.cleanup_transforms, *manager.line_transforms, *manager.token_transformers
+        after = (
+            *prefilter.transformers,
+            *prefilter.checkers,
+            *prefilter.handlers.values(),
+            *shell.input_transformers_post,
+        )
+        return [type(shell).transform_cell, type(shell).should_run_async, manager, prefilter, *before, *after]
+    except AttributeError:
+        return []
+
+
+def _with_classes(parts: list[Any]) -> tuple[Any, ...]:
+    """These, and what stands in their classes."""
+    kinds = dict.fromkeys(each if isinstance(each, type) else type(each) for each in parts)
+    return *parts, *(held for kind in kinds for held in contents_of(kind).values())
+
+
+def _is_ipythons(each: Any) -> bool:
+    home = each.__module__ if type(each) is types.FunctionType or isinstance(each, type) else module_name(type(each))
+    return str(home).startswith("IPython.core.")
+
+
+def _is_asked_quietly(kind: type) -> bool:
+    """To ask an instance what it is runs nobody's code."""
+    written = (base for base in mro_of(kind) if flags_of(base) & _HEAP_TYPE)
+    return all(contents_of(base).keys().isdisjoint(_ASKED) for base in written)
+
+
+_HEAP_TYPE = 1 << 9
+"""A flag of all classes that are written in Python."""
+_ASKED = ("__class__", "__getattribute__")
+_FIRST_NAME = re.compile(r"\s*[,;/%!?]*\s*(\w+)")

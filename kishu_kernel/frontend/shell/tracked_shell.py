@@ -22,7 +22,7 @@ from kishu_kernel.frontend.shell.background_code import BackgroundCode
 from kishu_kernel.frontend.shell.beginning import Beginning
 from kishu_kernel.frontend.shell.cell_finder import CellFinder
 from kishu_kernel.frontend.shell.cell_runner import ShellRunner
-from kishu_kernel.frontend.shell.cell_transform import reuse_transformed, transformed
+from kishu_kernel.frontend.shell.cell_transform import CellTransform
 from kishu_kernel.frontend.shell.contained_cells import ContainedCells
 from kishu_kernel.frontend.shell.output_recorder import Output, OutputRecorder
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
@@ -85,6 +85,7 @@ class TrackedShell:
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
         self.progress = ProgressLine(shell)
+        self._transform = CellTransform(shell)
         live = shell.user_ns
         table = ReductionTable(live)
         self._names = UserNamespace(live, shell.user_ns_hidden, ModuleData(sys.modules))
@@ -170,7 +171,7 @@ class TrackedShell:
             with untraced():
                 self.beginning.reach_start()
                 self.cells.wait_for_other_threads()
-                text = transformed(self.shell, code)
+                text = self._transform(code)
                 source = _source(text or code, expressions)
                 if not is_only_magic(source, "kishu"):
                     self.user_warnings.print()
@@ -183,7 +184,7 @@ class TrackedShell:
                 self._open_cells -= 1
         reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
         try:
-            with reuse_transformed(self.shell, code, text):
+            with self._transform.reused(code, text):
                 reply = await run()
             return reply
         finally:
@@ -199,7 +200,7 @@ class TrackedShell:
     ) -> dict[str, Any]:
         try:
             with untraced():
-                text = transformed(self.shell, code)
+                text = self._transform(code)
                 source = _source(text or code, expressions)
                 self.beginning.reach_start()
                 self.cells.wait_for_other_threads()
@@ -207,7 +208,7 @@ class TrackedShell:
         except KeyboardInterrupt:
             return not_run(self.shell.execution_count)
         try:
-            with reuse_transformed(self.shell, code, text):
+            with self._transform.reused(code, text):
                 return await run()
         finally:
             if ticket is not None:
@@ -227,7 +228,7 @@ class TrackedShell:
         self.beginning.before_cell(resume=not found)
         count = len(self.shell.history_manager.input_hist_raw) - 1  # the shell's may be the next one's by now
         self._open_cells += 1
-        cell = self._begin_cell(code, transformed(self.shell, code) or code, msg_id, main, count)
+        cell = self._begin_cell(code, self._transform(code) or code, msg_id, main, count)
         cell.from_start = False
         self.user_warnings.print()
 
