@@ -34,6 +34,7 @@ is_of_arrays(PyObject *array)
     return found;
 }
 
+/* Whether no write to it shows elsewhere (`Reducer.is_copy_on_write`): 1, 0, or -1 for an error. */
 static int
 is_private(Loop *loop, PyObject *obj)
 {
@@ -43,11 +44,16 @@ is_private(Loop *loop, PyObject *obj)
     PyObject *key = PyLong_FromVoidPtr(obj);
     int found = key == NULL ? -1 : PyDict_Contains(loop->private, key);
     Py_XDECREF(key);
+    PyObject *answer = found > 0 ? PyObject_CallMethod(loop->reducer, "is_copy_on_write", "(O)", obj) : NULL;
+    if (found > 0) {
+        found = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    }
+    Py_XDECREF(answer);
     return found;
 }
 
 static int
-put_array(Loop *loop, PyObject *begun, Py_buffer *view)
+put_array(Loop *loop, PyObject *begun, Py_buffer *view, int private)
 {
     Buffer *out = &loop->parts->buffer, *text = &loop->scratch;
     text->length = 0;
@@ -63,7 +69,7 @@ put_array(Loop *loop, PyObject *begun, Py_buffer *view)
     if (failed || write_text(out, 'a', text->data, text->length) < 0) {
         return -1;
     }
-    PyObject *range = Py_BuildValue("KKO", (unsigned long long)(uintptr_t)view->buf, (unsigned long long)((uintptr_t)view->buf + (size_t)view->len), Py_False);
+    PyObject *range = Py_BuildValue("KKO", (unsigned long long)(uintptr_t)view->buf, (unsigned long long)((uintptr_t)view->buf + (size_t)view->len), private ? Py_True : Py_False);
     failed = range == NULL || PyList_Append(loop->ranges, range) < 0;
     Py_XDECREF(range);
     return failed ? -1 : put_digest(out, view->buf, (size_t)view->len);
@@ -71,12 +77,11 @@ put_array(Loop *loop, PyObject *begun, Py_buffer *view)
 
 /* 1: it was written; 0: it is for Python; -1: an error. */
 static int
-write_array(Loop *loop, PyObject *obj)
+write_array(Loop *loop, PyObject *obj, int private)
 {
     PyObject *dtype = PyObject_GetAttrString(obj, "dtype");
     PyObject *begun = dtype == NULL ? NULL : beginning(loop, dtype);
-    int usable = begun == NULL ? -1 : begun != Py_None, private = usable > 0 ? is_private(loop, obj) : 0;
-    usable = private < 0 ? -1 : private ? 0 : usable;
+    int usable = begun == NULL ? -1 : begun != Py_None;
     usable = usable > 0 ? is_of_arrays(obj) : usable;
     Py_buffer view;
     if (usable > 0 && PyObject_GetBuffer(obj, &view, PyBUF_STRIDES) < 0) {
@@ -85,7 +90,7 @@ write_array(Loop *loop, PyObject *obj)
     }
     else if (usable > 0) {
         usable = !view.readonly && view.len > 0 && view.len <= SMALL_BYTES && view.ndim <= DIMENSIONS_MOST && PyBuffer_IsContiguous(&view, 'A');
-        if (usable && put_array(loop, begun, &view) < 0) {
+        if (usable && put_array(loop, begun, &view, private) < 0) {
             usable = -1;
         }
         PyBuffer_Release(&view);
@@ -98,9 +103,13 @@ write_array(Loop *loop, PyObject *obj)
 int
 visit_array(Loop *loop, PyObject *obj, Kind *kind)
 {
-    if (number_it(loop, obj) < 0) {
+    int private = is_private(loop, obj);
+    if (private < 0 || (!private && number_it(loop, obj) < 0)) {
         return -1;
     }
-    int written = write_array(loop, obj);
+    int written = write_array(loop, obj, private);
+    if (written == 0 && private && number_it(loop, obj) < 0) {
+        return -1;
+    }
     return written < 0 ? -1 : written ? 0 : ask_handler(loop, kind->handler, obj);
 }

@@ -45,6 +45,7 @@ static PyMethodDef functions[] = {
     {"rebound", (PyCFunction)(void (*)(void))names_rebound, METH_FASTCALL, "Names that are bound to other objects."},
     {"ids_of_others", (PyCFunction)(void (*)(void))names_ids_of_others, METH_FASTCALL, "Ids of objects of other types."},
     {"bound_among", (PyCFunction)(void (*)(void))names_bound_among, METH_FASTCALL, "Names bound to some of these links."},
+    {"dict_version", names_dict_version, METH_O, "Another number whenever a dictionary was changed; 0: not known."},
     {"type_version", names_type_version, METH_O, "Another number whenever a type was changed; 0: not known."},
     {"unsorted", (PyCFunction)(void (*)(void))names_unsorted, METH_FASTCALL, "Names that are not in this set yet."},
     {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},

@@ -255,6 +255,7 @@ PyObject *names_is_data(PyObject *module, PyObject *const *args, Py_ssize_t coun
 PyObject *names_bound_among(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_unsorted(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_type_version(PyObject *module, PyObject *type);
+PyObject *names_dict_version(PyObject *module, PyObject *dict);
 PyObject *names_rebound(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 #endif

@@ -218,7 +218,7 @@ visit_other(Loop *loop, PyObject *obj)
     if (loop->walk == NULL) {
         return nobody_to_ask();
     }
-    if (PyFunction_Check(obj)) {
+    if (Py_TYPE(obj)->tp_call != NULL && Py_TYPE(obj)->tp_hash == PyBaseObject_Type.tp_hash && !PyType_Check(obj)) {
         PyObject *reference = known_reference(loop, obj);
         if (reference != NULL || PyErr_Occurred()) {
             return reference == NULL ? -1 : put_bytes(loop, reference);

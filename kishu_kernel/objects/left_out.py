@@ -78,14 +78,34 @@ class _Names:
         self._kind = kind
         self._memos = memos
         self._public: dict[bool, frozenset[str]] = {}
+        self._read = 0
+
+    def has(self, name: str) -> bool:
+        """The class has something under this name, as what a property caches; or it is private, and any code names it.
+
+        Code is read until it does: most of what a class makes its own is named soon, and all code of a large one takes
+        milliseconds.
+        """
+        if name in self._own:
+            return True
+        code = self._code if derives(type(name), str) and str.startswith(name, "_") else ()
+        for place in range(self._read, len(code)):
+            words = {word for word in _words(code[place]) if word.startswith("_")}
+            self._own.update(words)
+            self._read = max(self._read, place + 1)  # now: an interrupt may come before, another thread read the same
+            if name in words:
+                return True
+        return False
 
     @functools.cached_property
-    def own(self) -> frozenset[str]:
-        """What the class has under a name, as what a property caches; and private names that any code of it names."""
+    def _own(self) -> set[str]:
+        """What the class has, and the private names that were read so far."""
+        return set(self._memos).union(*map(contents_of, mro_of(self._kind)))
+
+    @functools.cached_property
+    def _code(self) -> list[types.CodeType]:
         contents = [contents_of(base) for base in mro_of(self._kind)]
-        functions = (each for held in contents for each in _functions(held.values()))
-        words = (word for each in functions for word in _words(each.__code__) if word.startswith("_"))
-        return frozenset(words).union(self._memos, *contents)
+        return [each.__code__ for held in contents for each in _functions(held.values())]
 
     def on_the_way(self, made_empty: bool) -> frozenset[str]:
         """What the code names that takes instances apart, or makes them.
@@ -100,7 +120,7 @@ class _Names:
 
 def _left_out(own: dict[str, Any], names: _Names, make: Any, arguments: Any, state: Any) -> dict[str, Any]:
     """Those of an instance's attributes that are its user's, and that a reduction does not tell."""
-    left = own.keys() - names.own
+    left = {name for name in own if not names.has(name)}
     if not left:
         return {}
     parts = list(_parts(state))

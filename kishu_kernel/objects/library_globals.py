@@ -8,13 +8,13 @@ from __future__ import annotations
 import sys
 import types
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of
 from kishu_kernel.objects.own_modules import is_of_tracked, tracked_modules
 from kishu_kernel.objects.rebuild.code import module_attribute
-from kishu_kernel.process.native import WALKER
+from kishu_kernel.process.native import WALKER, dict_version, type_version
 
 _BY_REFERENCE = (
     type,
@@ -66,8 +66,7 @@ def home_of_sentinel(obj: object) -> tuple[str, str] | None:
     """The library's module that holds an `object()`, and its name there; the user's own modules are no home."""
     if _sentinels.modules != _modules_now():
         _sentinels.index_modules()
-    module, name = _sentinels.homes.get(id(obj), ("", ""))
-    return (module, name) if module_contents(sys.modules.get(module)).get(name) is obj else None
+    return _sentinels.home_of(obj)
 
 
 class _Sentinels:
@@ -75,18 +74,42 @@ class _Sentinels:
 
     def __init__(self) -> None:
         self.modules = (0, "", 0, 0)
-        self.homes: dict[int, tuple[str, str]] = {}
+        self._versions: dict[str, tuple[int, int]] = {}  # of modules as they were looked into
+        self._homes: dict[int, tuple[str, str]] = {}
 
     def index_modules(self) -> None:
-        """Looks into all modules, shorter names first: who imported one is not its home."""
-        homes: dict[int, tuple[str, str]] = {}
+        """Looks into modules that are new or have changed. Of several that hold one, the shortest name is its home."""
         modules = list(sys.modules.items())
-        for name, module in sorted(modules, key=lambda item: (len(item[0]), item[0])):
-            if name != "__main__" and name not in tracked_modules and type(module) is types.ModuleType:
-                for attribute, value in list(vars(module).items()):
-                    if type(value) is object:
-                        homes.setdefault(id(value), (name, attribute))
-        self.modules, self.homes = _modules_now(), homes
+        for name, module in modules:
+            if name == "__main__" or name in tracked_modules or type(module) is not types.ModuleType:
+                continue
+            version = id(module), dict_version(vars(module))
+            if version[1] and self._versions.get(name) == version:
+                continue
+            self._versions[name] = version
+            for attribute, value in list(vars(module).items()):
+                if type(value) is object:
+                    self._note(value, name, attribute)
+        self.modules = _modules_now()
+
+    def home_of(self, obj: object) -> tuple[str, str] | None:
+        """Where it was found, if it still is there."""
+        home = self._homes.get(id(obj))
+        if home is not None and not _is_home(home, obj):  # it may have another
+            self._versions, self._homes = {}, {}
+            self.index_modules()
+            home = self._homes.get(id(obj))
+        return home
+
+    def _note(self, obj: object, module: str, attribute: str) -> None:
+        known = self._homes.get(id(obj))  # who imported one is not its home
+        if known is None or not _is_home(known, obj) or (len(module), module) < (len(known[0]), known[0]):
+            self._homes[id(obj)] = module, attribute
+
+
+def _is_home(home: tuple[str, str], obj: object) -> bool:
+    module, name = home
+    return module not in tracked_modules and module_contents(sys.modules.get(module)).get(name) is obj
 
 
 def _modules_now() -> tuple[int, str, int, int]:
@@ -116,13 +139,47 @@ def globals_of_class(kind: type, known: dict[object, set[int]]) -> list[set[int]
     for base in mro_of(kind):
         if module_name(base) not in ("builtins", "__main__") and not is_of_tracked(base):
             if base not in known:
-                known[base] = ids_of_held(contents_of(base).values())
+                known[base] = _held_by_class(base)
             found.append(known[base])
     if module in sys.modules and module not in tracked_modules:  # what the user's own modules hold is the user's
         if module not in known:
-            known[module] = ids_of_held(module_contents(sys.modules[module]).values())
+            known[module] = _held_by_module(sys.modules[module])
         found.append(known[module])
     return found
+
+
+def _held_by_class(cls: type) -> set[int]:
+    return _held_of_classes.of(cls, type_version(cls), contents_of(cls))
+
+
+def _held_by_module(module: Any) -> set[int]:
+    contents = module_contents(module)
+    if type(module) is not types.ModuleType:
+        return ids_of_held(contents.values())
+    return _held_of_modules.of(module, dict_version(vars(module)), contents)
+
+
+class _Held:
+    """Ids of what classes or modules held when they were last asked: as long as they are what they were, it lives."""
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakKeyDictionary[Any, tuple[int, set[int]]] = weakref.WeakKeyDictionary()
+
+    def of(self, holder: Any, version: int, contents: Mapping[str, Any]) -> set[int]:
+        """The ids.
+
+        Args:
+            version: another one whenever the contents have changed; 0: that is not known.
+        """
+        then, found = self._known.get(holder, (0, set[int]()))
+        if not version or then != version:
+            found = ids_of_held(contents.values())
+            if version:
+                self._known[holder] = version, found
+        return found
+
+
+_held_of_classes, _held_of_modules = _Held(), _Held()
 
 
 def ids_of_held(values: Iterable[object]) -> set[int]:

@@ -18,7 +18,7 @@ import pkgutil
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,7 @@ class Registry:
         self._traits: dict[str, tuple[int, frozenset[str]]] = {}
         self._with_current: list[Library] = []
         self._providers: tuple[int, dict[str, Provider]] = (-1, {})
+        self._by_package: tuple[int, dict[str, list[Library]]] = (-1, {})
         self._complaints: list[str] = []
         self._told: set[str] = set()
 
@@ -128,10 +129,17 @@ class Registry:
         self._look()
         return any(package in each.packages for each in self._ours)
 
-    def of(self, kind: type) -> Iterator[Library]:
-        """Those that the class itself belongs to."""
-        package = module_name(kind).partition(".")[0]
-        return (each for each in self.libraries() if package in each.packages)
+    def of(self, kind: type) -> Sequence[Library]:
+        """Those that the class itself belongs to, in the order of `libraries`."""
+        self._look()
+        generation, found = self._by_package
+        if generation != self.generation:
+            found = {}
+            for library in self.libraries():
+                for name in dict.fromkeys(library.packages):
+                    found.setdefault(name, []).append(library)
+            self._by_package = self.generation, found
+        return found.get(module_name(kind).partition(".")[0], ())
 
     def packages_that_are(self, trait: str) -> frozenset[str]:
         """The packages of all of them that say so.

@@ -81,6 +81,10 @@ def _no(obj: Any) -> bool:
     return False
 
 
+def _unknown(obj: Any) -> int:
+    return 0
+
+
 def _immutable(kind: type) -> int:
     return int(bool(kind.__flags__ & _IMMUTABLE))
 
@@ -104,6 +108,9 @@ values, where it may have others of these. None: ask in full. Asked of types tha
 
 type_version: Callable[[type], int] = _immutable if WALKER is None else WALKER.type_version
 """Another number whenever something of a type was changed, or of what it derives from. 0: that is not known."""
+
+dict_version: Callable[[dict[Any, Any]], int] = _unknown if WALKER is None else WALKER.dict_version
+"""Another number whenever something of a dictionary was changed. 0: that is not known."""
 
 settle: Callable[[list[Any]], None] = _nothing if WALKER is None else WALKER.settle
 """Makes instances that were loaded, and that nobody has seen yet, as fast as those that their class makes."""

@@ -32,6 +32,7 @@ from kishu_kernel.detect.walk.containers import walk_bytearray, walk_dict, walk_
 from kishu_kernel.detect.walk.hubs import walk_hub
 from kishu_kernel.detect.walk.opaque import walk_failed, walk_opaque
 from kishu_kernel.detect.walk.reductions import (
+    is_asked,
     is_simple,
     is_told,
     walk_by_library,
@@ -47,7 +48,7 @@ from kishu_kernel.detect.walk.reductions import (
 )
 from kishu_kernel.detect.walk.state import Handler, Shared, Walk
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_dtype_type, is_scalar_type
-from kishu_kernel.objects.classes import derives, has_dict, is_bare, module_name, qualified_name
+from kishu_kernel.objects.classes import derives, module_name, qualified_name
 from kishu_kernel.objects.own_modules import held_since_import
 from kishu_kernel.objects.questions import (
     exposed_memory_of,
@@ -96,11 +97,13 @@ class ObjectWalk(Walk):
             table = self.shared.table
             table.entry(kind)  # forgets what lasts no longer
             known = None if held_since_import else table.lasting.get(kind)
-            known = known or self._resolved(kind, obj)
-            if derives(kind, type) or not has_dict(kind) or is_bare(kind):  # else this very instance was asked
-                self.shared.handlers[kind] = known
+            if known is None:
+                known = self._resolved(kind, obj)
+                if not derives(kind, type) and is_asked(self, kind):
+                    return known
                 if not held_since_import:
                     table.lasting.put(kind, known)
+            self.shared.handlers[kind] = known
         return known
 
     def _resolved(self, kind: type, obj: Any) -> Handler:

@@ -21,6 +21,7 @@ from kishu_kernel.objects.classes import (
     has_slots,
     has_usual_ways,
     is_bare,
+    is_users_own,
     module_name,
     qualified_name,
     seen_attributes,
@@ -58,9 +59,10 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
             walk.note_module(module)
             place = f"{module}:{reduced}".encode()
             walk.text(b"g", place)
-            if kind is types.FunctionType and len(place) < 256:  # as what makes instances: met once an instance
+            if len(place) < 256 and _is_function(obj):  # as what makes instances: met once an instance
                 walk.references[obj] = b"g%d:%b" % (len(place), place)
-                if not (is_tracked(module) or is_tracked(obj.__globals__.get("__name__"))):
+                defined = obj.__globals__.get("__name__") if kind is types.FunctionType else module_name(kind)
+                if not (is_tracked(module) or is_tracked(defined)):
                     walk.shared.references[obj] = walk.references[obj]
             return
         children = list(reduced)
@@ -100,6 +102,16 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
         walk.stack.extend(children[:1:-1])
     else:
         walk.stack.extend(reversed(children))
+
+
+def _is_function(obj: Any) -> bool:
+    """It is called, and equal to itself alone, so that the loop may look it up: Cython's functions, too."""
+    kind = type(obj)
+    if kind is types.FunctionType:
+        return True
+    if not callable(obj) or type(kind) is not type or is_users_own(kind):
+        return False
+    return getattr(kind, "__hash__", None) is object.__hash__
 
 
 def _write_newobj(walk: Walk, kind: type, arguments: Any) -> bool:
@@ -144,12 +156,7 @@ def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
 
     So it is of all instances, whichever is met first: else what one of them is told by would go by what was met before.
     """
-    if (
-        walk.reducer.is_special(kind)  # first: what the notebook has made of its class is not asked
-        or not kind.__dictoffset__
-        or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in _HOOKS)
-        or not shows_its_attributes(kind)
-    ):
+    if not _may_be_simple(walk, kind):
         return False
     if is_bare(kind):  # to ask an instance for its reduction may make its `__dict__`
         return not has_slots(kind)
@@ -165,6 +172,20 @@ def is_simple(walk: Walk, kind: type, obj: Any) -> bool:
         )
     except Exception:
         return False
+
+
+def is_asked(walk: Walk, kind: type) -> bool:
+    """Whether `is_simple` asks the very instance: the class alone does not say it."""
+    return has_dict(kind) and not is_bare(kind) and _may_be_simple(walk, kind)
+
+
+def _may_be_simple(walk: Walk, kind: type) -> bool:
+    return not (
+        walk.reducer.is_special(kind)  # first: what the notebook has made of its class is not asked
+        or not kind.__dictoffset__
+        or any(getattr(kind, hook, None) is not getattr(object, hook, None) for hook in _HOOKS)
+        or not shows_its_attributes(kind)
+    )
 
 
 def walk_simple(walk: Walk, obj: Any) -> None:
@@ -312,7 +333,7 @@ def walk_apart(walk: Walk, obj: Any) -> bytes:
         return b""
     under_way.add(id(obj))
     try:
-        taken = walk.walk_without_links(obj)
+        taken = walk.walk_once(obj)
     finally:
         under_way.discard(id(obj))
     walk.parts.append(taken.digest)

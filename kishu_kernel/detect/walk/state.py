@@ -42,6 +42,7 @@ class Shared:
         statics: for each type met, what its library holds (`globals_of_class`).
         held_by_libraries: the same, for each library, module and class that was asked.
         sequence_cache: long sequences of atoms that an earlier judgement has fingerprinted.
+        apart: what walks apart found that began with no other under way, by the ids of the objects, which are kept.
         hubs: what the walks from hubs found, by the hubs' ids; None while one is under way.
         under_way: ids of the objects from which a walk apart is under way.
         should_stop: asked now and then whether the walks are to be abandoned.
@@ -61,6 +62,7 @@ class Shared:
     statics: dict[type, list[set[int]]] = field(default_factory=dict)
     held_by_libraries: dict[object, set[int]] = field(default_factory=dict)
     sequence_cache: SequenceCache = field(default_factory=SequenceCache)
+    apart: dict[int, tuple[Any, Fingerprint]] = field(default_factory=dict)
     hubs: dict[int, Fingerprint | None] = field(default_factory=dict)
     under_way: set[int] = field(default_factory=set)
     should_stop: Callable[[], bool] | None = None
@@ -280,6 +282,19 @@ class Walk:
         """A walk of its own from `obj`."""
         return self._walk_apart(obj, self.in_setup)
 
+    def walk_once(self, obj: Any) -> Fingerprint:
+        """The same, once a judgement: of what many variables hold, and is the same wherever it is met."""
+        shared = self.shared
+        if self.in_setup or shared.census is not None or len(shared.under_way) > 1:
+            return self.walk_without_links(obj)
+        _, known = shared.apart.get(id(obj), (None, None))
+        if known is not None:
+            return self._join(known)
+        taken = self.walk_without_links(obj)
+        if not shared.hubs:  # what is met by way of one depends on where the walk is
+            shared.apart[id(obj)] = obj, taken
+        return taken
+
     def digest_of_setup(self, obj: Any) -> bytes:
         """The digest of what code has set up of a widget; the widgets that it leads to do not lead further."""
         return self._walk_apart(obj, True).digest
@@ -287,7 +302,9 @@ class Walk:
     def _walk_apart(self, obj: Any, in_setup: bool) -> Fingerprint:
         walk = type(self)(self.shared)
         walk.in_setup = in_setup
-        taken = walk.run(obj)
+        return self._join(walk.run(obj))
+
+    def _join(self, taken: Fingerprint) -> Fingerprint:
         self.kept.append(taken)  # memory that was hashed must not be used anew while its hash is remembered
         self.sequences.extend(taken.sequences)
         self.bound_classes |= taken.classes
