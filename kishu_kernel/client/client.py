@@ -171,11 +171,12 @@ class Client(Operations):
             request = self._connection.send("shell", "execute_request", content)
             reply, idle, looked = None, False, time.monotonic()
             while reply is None or not (idle or reply["status"] == "aborted"):
-                for message in heard(0.2):
+                for message in heard(0.0 if idle else 0.2):
                     if message["parent_header"].get("msg_id") == request:
                         outputs.take(message["msg_type"], message["content"])
                         idle = idle or message["content"].get("execution_state") == "idle"
-                reply = reply or self._connection.arrived("shell", request, 0.0)
+                # after the last message no other comes, for which one would wait in vain
+                reply = reply or self._connection.arrived("shell", request, 0.2 if idle else 0.0)
                 if time.monotonic() > min(looked + QUIET, deadline):
                     looked = time.monotonic()
                     self._connection.check(deadline, "the cell still runs")

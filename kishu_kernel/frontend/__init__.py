@@ -7,7 +7,8 @@
 * `pages/`: replies as plain text and as HTML.
 * `panel/`: `%kishu panel`; its `static/` has the timeline in the browser, which JupyterLab's sidebar shares.
 * `command/`: the command line `jupyter kishu`.
+* `mcp/`: tools for language models, by the Model Context Protocol.
 * `printable`: makes text of any origin safe to print.
 
-Imports run downwards only: kernel > magic > panel > shell > protocol, and command > pages > protocol > printable.
+Imports run downwards only: kernel > magic > panel > shell > protocol, and command > mcp > pages > protocol > printable.
 """

@@ -187,7 +187,7 @@ def test_what_a_cell_shows(kernel: Kernel) -> None:
         ran = k.run("import sys\nprint('a')\nprint('b')\nprint('c', file=sys.stderr)\n6 * 7")
         assert ran["status"] == "ok"
         assert ran["execution_count"] == 1
-        assert ran["checkpoint"] == k.log()["checkpoints"][0]
+        assert ran["checkpoint"]["id"] == k.log()["checkpoints"][0]["id"]
         assert ran["outputs"] == [
             {"output_type": "stream", "name": "stdout", "text": "a\nb\n"},
             {"output_type": "stream", "name": "stderr", "text": "c\n"},
@@ -213,6 +213,14 @@ def test_what_a_cell_shows(kernel: Kernel) -> None:
         assert asked["outputs"][0]["ename"] == "StdinNotImplementedError"
         assert k.run("%kishu log")["checkpoint"] is None
         assert len(k.log()["checkpoints"]) == 5
+
+
+def test_to_connect_and_to_run_a_cell_draws_no_number(kernel: Kernel) -> None:
+    """IPython's banner, which is in each `kernel_info_reply`, has a tip that is drawn from `random`."""
+    kernel.ok("import random; random.seed(1); before = random.getstate()")
+    with connect(kernel.manager) as k:
+        for _ in range(2):
+            assert k.run("print(random.getstate() == before)")["outputs"][0]["text"] == "True\n"
 
 
 def test_many_cells_in_a_row_lose_nothing(kernel: Kernel) -> None:

@@ -312,6 +312,22 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None,
     click.echo("In the notebook, `%kishu resume` goes to where it ended.")
 
 
+@commands.command(epilog=examples("jupyter kishu mcp", "jupyter kishu mcp analysis.ipynb"))
+@click.argument("kernel", metavar="[NOTEBOOK]", required=False)
+def mcp(kernel: str | None) -> None:
+    """Serve tools for language models, by the Model Context Protocol over stdin and stdout.
+
+    They run cells in the kernels of open notebooks, take them back, go to other states, compare these, and try several
+    ways at the same time in forks. With NOTEBOOK, or a kernel's connection file, they mean this one where they are told
+    no other; else the only one that runs.
+
+    It needs the extra "mcp": pip install 'kishu-kernel[mcp]'.
+    """
+    from kishu_kernel.frontend.mcp.server import serve
+
+    serve(kernel)
+
+
 def _check_key() -> None:
     """Raises `StoreError` where the user's key cannot be kept, so that nothing can be signed for later."""
     from kishu_kernel.store.format.signing import key_path, user_signer

@@ -27,6 +27,7 @@ from kishu_kernel.frontend.command.terminal import (
     opened,
     print_reply,
 )
+from kishu_kernel.frontend.pages.outputs_text import outputs_text
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model.amounts import counted
 from kishu_kernel.store.catalog import named_stores
@@ -112,7 +113,7 @@ def show(ctx: click.Context, name: str, target: str, directory: Path | None, for
         reply = there.ask("show", target=target)
     print_reply(reply, {"target": target}, for_programs)
     if reply["outputs"] and not for_programs:
-        click.echo("\nOutput:\n" + tables.outputs_text(reply["outputs"], "    "))
+        click.echo("\nOutput:\n" + outputs_text(reply["outputs"], "    "))
 
 
 @click.command(

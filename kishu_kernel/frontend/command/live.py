@@ -25,6 +25,7 @@ from kishu_kernel.frontend.command.terminal import (
     json_option,
     print_reply,
 )
+from kishu_kernel.frontend.pages.outputs_text import outputs_text
 from kishu_kernel.frontend.printable import printable
 
 _steps = click.argument("steps", type=click.IntRange(1), default=1)
@@ -233,7 +234,7 @@ def run(
     if for_programs:
         click.echo(tables.as_json(reply))
     elif reply["outputs"]:
-        click.echo(tables.outputs_text(reply["outputs"], ""))
+        click.echo(outputs_text(reply["outputs"]))
     ctx.exit(0 if reply["status"] == "ok" else 1)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from kishu_kernel.store.maintenance.trust import Trust
 
 Json = dict[str, Any]
-
-_COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 def as_json(value: Json) -> str:
@@ -175,30 +172,6 @@ def _head(reply: Json) -> str:
     if not reply["head"]:
         return "(start: no cell has run)"
     return printable(reply["head"]) + (f", on branch {printable(reply['branch'])}" if reply["branch"] else "")
-
-
-def outputs_text(outputs: Sequence[Json], indent: str) -> str:
-    """Returns the outputs of a cell as a terminal can show them: without colours and pictures."""
-    lines = [line for output in outputs for line in _output_lines(output)]
-    return "\n".join((indent + printable(_COLOUR.sub("", line).expandtabs(4))).rstrip() for line in lines)
-
-
-def _output_lines(output: Json) -> list[str]:
-    text: object = None
-    if output.get("output_type") == "stream":
-        text = output.get("text")
-    elif output.get("output_type") == "error":
-        traceback = output.get("traceback")
-        text = "\n".join(map(str, traceback)) if isinstance(traceback, list) else None
-        text = text or f"{output.get('ename')}: {output.get('evalue')}"
-    else:
-        data = output.get("data")
-        data = data if isinstance(data, dict) else {}
-        text = data.get("text/plain", f"({', '.join(map(str, data)) or 'nothing'})")
-    text = "".join(map(str, text)) if isinstance(text, list) else str(text)
-    # progress bars write their line again and again: only the last version counts
-    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
-    return [line.rstrip("\r").rpartition("\r")[2] for line in lines]
 
 
 # --- forks

@@ -36,6 +36,9 @@ class KishuKernel(KishuOptions, IPythonKernel):
             kwargs.pop("user_ns", None)
         super().__init__(**kwargs)
         self.kishu_hooks: KernelHooks | None = None
+        # Made once, while nobody has drawn: IPython draws the tip in it from `random`, and a cell may be running when
+        # another frontend asks for it.
+        self._banner = super().banner
         if self.enabled:
             self.kishu_hooks = KernelHooks(self, self.settings())
             self.shell_handlers.update(self.kishu_hooks.comm_handlers(self.shell_handlers))
@@ -51,6 +54,11 @@ class KishuKernel(KishuOptions, IPythonKernel):
     def tracked_shell(self) -> TrackedShell | None:
         """The shell and its session; None where Kishu is switched off."""
         return None if self.kishu_hooks is None else self.kishu_hooks.tracked_shell
+
+    @property
+    def banner(self) -> Any:  # type: ignore[override]
+        """As in the base class, and the same each time."""
+        return self._banner
 
     @property
     def kernel_info(self) -> dict[str, Any]:

@@ -24,6 +24,13 @@ from kishu_kernel.model.amounts import counted
 WITHOUT: Mapping[str, Any] = {"replay": "harmless", "allow_lost": True}
 """What a request says that leaves out what only a re-run with side effects gives."""
 
+OPTIONS = (
+    ("Ask with allow_lost to", "Add --allow-lost to"),
+    ('Ask with replay "auto" to', "Add --yes to"),
+    ('with replay "harmless" and allow_lost to', "--without to"),
+)
+"""What sentences of error replies say of the request, and the options of a command line that stand for it."""
+
 
 class Question:
     """What a person is asked about a plan.
@@ -79,13 +86,9 @@ def made_by(step: Reply) -> str:
     return cell(step) + (f" makes {joined(names)}" if names else "")
 
 
-def with_options(sentence: str) -> str:
-    """Returns the sentence of an error reply, with options of a command line in the place of what a request has."""
-    for parameter, option in (
-        ("Ask with allow_lost to", "Add --allow-lost to"),
-        ('Ask with replay "auto" to', "Add --yes to"),
-        ('with replay "harmless" and allow_lost to', "--without to"),
-    ):
+def with_options(sentence: str, options: Sequence[tuple[str, str]] = OPTIONS) -> str:
+    """Returns the sentence of an error reply, with what a caller can add in the place of what a request has."""
+    for parameter, option in options:
         sentence = sentence.replace(parameter, option)
     return sentence
 
