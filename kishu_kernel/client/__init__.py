@@ -11,11 +11,12 @@
                 fork.run(f"df = df.fillna(df.{fill}())")
 
 `operations` has a method for each operation of the protocol, `client` sends them, and runs cells; `connection` finds
-the kernel and carries the messages; `forks` starts kernels that begin in a state of a history; `outputs` collects what
-a cell shows.
+the kernel and carries the messages; `forks` starts kernels that begin in a state of a history, `exploring` tries cells
+in them; `outputs` collects what a cell shows.
 """
 
 from kishu_kernel.client.client import Client, Fork, connect
+from kishu_kernel.client.exploring import Explored, explore
 from kishu_kernel.client.operations import LOOKING, Replay, Target
 
-__all__ = ["LOOKING", "Client", "Fork", "Replay", "Target", "connect"]
+__all__ = ["LOOKING", "Client", "Explored", "Fork", "Replay", "Target", "connect", "explore"]

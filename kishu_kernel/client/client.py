@@ -24,10 +24,13 @@ from typing import Any
 from kishu_kernel import errors
 from kishu_kernel.client import fork_limit
 from kishu_kernel.client.connection import PATIENCE, QUIET, Connection, Json
-from kishu_kernel.client.forks import END_SECONDS, ForkedKernel, begin, started
+from kishu_kernel.client.forks import END_SECONDS, ForkedKernel, ForkPlan, begin, started
 from kishu_kernel.client.operations import FORK_SECONDS, LOOKING, Operations, Target
 from kishu_kernel.client.outputs import Outputs
 from kishu_kernel.errors import KishuError, NotKishuError, ReplyError, RequestError
+
+OBEDIENCE = 10.0
+"""Seconds that a cell has to end when it was interrupted."""
 
 _NEWEST = 20
 """Checkpoints among which that of a cell is looked for: other cells may have run since."""
@@ -123,6 +126,12 @@ class Client(Operations):
         """
         if number < 1:
             raise RequestError(f"a fork makes one kernel or more, not {number}")
+        plan = self.fork_plan(target)
+        fork_limit.check(number, plan.need, plan.rules)
+        return make_forks(plan, number, keep, self.timeout, self.patience)
+
+    def fork_plan(self, target: Target = "HEAD") -> ForkPlan:
+        """What `fork` would carry out, without a look at how many fit here. Raises as `fork`."""
         self.hibernate(FORK_SECONDS)
         shown, status = self.show(target), self.status(memory=True)
         state, store, head = shown["checkpoint"]["id"], status["store"]["path"], status["head"]
@@ -130,27 +139,18 @@ class Client(Operations):
             raise RequestError("this history is kept in memory only: no other kernel can begin in a state of it")
         there = fork_limit.state_bytes(shown)
         now = there if state == head or head is None else fork_limit.state_bytes(self.show(head))
-        rules = status["kernel"]["forks"]
-        fork_limit.check(number, fork_limit.needed(status["kernel"], now, there), rules)
-        kernels = started(status["kernel"]["executable"], store, state, number, rules, keep)
-        forks: list[Fork] = []
-        with ExitStack() as undone:
-            for kernel in kernels:
-                undone.callback(kernel.kill)
-            for kernel in kernels:
-                connection = undone.enter_context(closing(kernel.connection()))
-                branch = begin(connection, state)["branch"]
-                forks.append(Fork(connection, kernel, branch, self.timeout, self.patience))
-            undone.pop_all()
-        return forks
+        kernel = status["kernel"]
+        return ForkPlan(kernel["executable"], store, state, fork_limit.needed(kernel, now, there), kernel["forks"])
 
     # -- cells ---------------------------------------------------------------------------------------
 
-    def run(self, code: str, *, timeout: float | None = None) -> Json:
+    def run(self, code: str, *, timeout: float | None = None, stop: Callable[[], bool] = lambda: False) -> Json:
         """Runs a cell to its end. An exception of the cell is part of its outputs, and not raised here.
 
         Args:
             timeout: seconds to wait; None: that of the connection.
+            stop: asked several times a second; when it says so, the cell is interrupted, and has `OBEDIENCE` seconds to
+                end.
 
         Returns:
             `status` ("ok", "error" or "aborted"), `execution_count`, `outputs` as a notebook has them, and
@@ -169,7 +169,7 @@ class Client(Operations):
                 "stop_on_error": False,
             }  # else the user's own cells that wait would not run
             request = self._connection.send("shell", "execute_request", content)
-            reply, idle, looked = None, False, time.monotonic()
+            reply, idle, looked, stopped = None, False, time.monotonic(), False
             while reply is None or not (idle or reply["status"] == "aborted"):
                 for message in heard(0.0 if idle else 0.2):
                     if message["parent_header"].get("msg_id") == request:
@@ -177,6 +177,9 @@ class Client(Operations):
                         idle = idle or message["content"].get("execution_state") == "idle"
                 # after the last message no other comes, for which one would wait in vain
                 reply = reply or self._connection.arrived("shell", request, 0.2 if idle else 0.0)
+                if not (reply or stopped) and stop():
+                    stopped, deadline = True, time.monotonic() + OBEDIENCE
+                    self.interrupt()
                 if time.monotonic() > min(looked + QUIET, deadline):
                     looked = time.monotonic()
                     self._connection.check(deadline, "the cell still runs")
@@ -216,14 +219,40 @@ class Fork(Client):
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def end(self) -> None:
-        """Ends the kernel, when what it did is written. Its branch stays in the history."""
+    def end(self, seconds: float = END_SECONDS) -> None:
+        """Ends the kernel, when what it did is written. Its branch stays in the history.
+
+        Args:
+            seconds: after which it is killed.
+        """
         with suppress(KishuError):
             request = self._connection.send("control", "shutdown_request", {"restart": False})
-            self._connection.reply("control", request, END_SECONDS)
+            self._connection.reply("control", request, seconds)
         self.close()
-        self._kernel.wait(END_SECONDS)
+        self._kernel.wait(seconds)
         self._kernel.forget()
+
+
+def make_forks(
+    plan: ForkPlan, number: int, keep: bool = False, timeout: float | None = None, patience: float = PATIENCE
+) -> list[Fork]:
+    """Carries a plan out, whether it fits or not. All of them stand in their state, or there are none.
+
+    Raises:
+        NoKernelError: one does not start.
+        CheckoutError: one cannot reach the state.
+    """
+    forks: list[Fork] = []
+    with ExitStack() as undone:
+        kernels = started(plan, number, keep)
+        for kernel in kernels:
+            undone.callback(kernel.kill)
+        for kernel in kernels:
+            connection = undone.enter_context(closing(kernel.connection()))
+            branch = begin(connection, plan.state)["branch"]
+            forks.append(Fork(connection, kernel, branch, timeout, patience))
+        undone.pop_all()
+    return forks
 
 
 def _raised(reply: Mapping[str, Any]) -> KishuError:

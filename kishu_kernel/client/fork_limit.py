@@ -65,6 +65,21 @@ def check(number: int, each: int, rules: Mapping[str, Any]) -> None:
         )
 
 
+def fitting(each: int, rules: Mapping[str, Any]) -> int:
+    """How many forks more fit here now.
+
+    Args:
+        each: the bytes that one of them will use.
+        rules: as of `check`.
+    """
+    there = running_forks()
+    free = int(free_memory.available() * SHARE)
+    if rules["memory_limit"] is not None:
+        free = min(free, rules["memory_limit"] - free_memory.used_by(fork.pid for fork in there))
+    fits = free // each
+    return max(0, fits if rules["limit"] is None else min(fits, rules["limit"] - len(there)))
+
+
 def _check_memory(number: int, each: int, limit: int | None, there: int, used: int) -> None:
     free = int(free_memory.available() * SHARE)
     left = free if limit is None else min(free, limit - used)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,32 +34,50 @@ _kept: list[subprocess.Popen[bytes]] = []
 """Processes that may outlive this one. Python would warn of one that is forgotten while it runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class ForkPlan:
+    """What is to be forked. Another process can carry it out, too, where it reaches the store.
+
+    Attributes:
+        executable: the Python that runs the kernels, where it is there.
+        store: the directory of the store.
+        state: the id of the checkpoint in which they begin.
+        need: the bytes that each will use.
+        rules: what a person has chosen for forks, as `status` tells it.
+    """
+
+    executable: str
+    store: str
+    state: str
+    need: int
+    rules: Mapping[str, Any]
+
+
 class ForkedKernel:
     """The process of a fork.
 
     Args:
-        executable: the Python that runs it.
-        start: STORE@TARGET.
-        rules: for forks of its own, as `status` tells them.
+        plan: what is forked.
         kept: it goes on when this process ends.
 
     Attributes:
         file: its connection file, which it writes when it listens.
     """
 
-    def __init__(self, executable: str, start: str, rules: Mapping[str, Any], kept: bool) -> None:
+    def __init__(self, plan: ForkPlan, kept: bool) -> None:
         directory = running_kernels.runtime_directory()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = uuid.uuid4().hex
         self.file = directory / f"{running_kernels.FORK}{name}.json"
         self._said = _log_beside(self.file)
         environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_NOTEBOOK}
-        environment["KISHU_START_AT"] = start
+        environment["KISHU_START_AT"] = f"{plan.store}@{plan.state}"
         if not kept:
             environment["JPY_PARENT_PID"] = str(os.getpid())
+        executable = plan.executable if os.path.exists(plan.executable) else sys.executable  # of another machine
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(
-                [executable, "-m", "kishu_kernel", "-f", str(self.file), *_options(rules)],
+                [executable, "-m", "kishu_kernel", "-f", str(self.file), *_options(plan.rules)],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=said,
@@ -112,22 +132,13 @@ def begin(connection: Connection, state: str) -> Json:
     return status
 
 
-def started(
-    executable: str, store: str, state: str, number: int, rules: Mapping[str, Any], kept: bool
-) -> Sequence[ForkedKernel]:
-    """Starts the kernels of so many forks, all at once.
-
-    Args:
-        executable: the Python that runs them.
-        store: the directory of the store.
-        state: the id of the checkpoint.
-        rules: for forks of their own.
-    """
+def started(plan: ForkPlan, number: int, kept: bool) -> Sequence[ForkedKernel]:
+    """Starts the kernels of so many forks, all at once."""
     _forget_ended()
     kernels: list[ForkedKernel] = []
     try:
         for _ in range(number):
-            kernels.append(ForkedKernel(executable, f"{Path(store)}@{state}", rules, kept))
+            kernels.append(ForkedKernel(plan, kept))
     except BaseException:
         for kernel in kernels:
             kernel.kill()
