@@ -10,7 +10,7 @@ short.
 """
 
 _LOOKING = ("status", "log", "show", "diff", "variables")
-_CHANGING = ("run", "undo", "redo", "checkout", "resume", "take", "tag", "fork", "end_fork", "interrupt")
+_CHANGING = ("run", "undo", "redo", "checkout", "resume", "take", "tag", "fork", "end_fork", "promote", "interrupt")
 
 TOOLS = [
     *(f"kishu_kernel.frontend.mcp.looking:kishu_{name}" for name in _LOOKING),

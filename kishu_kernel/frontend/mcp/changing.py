@@ -156,6 +156,28 @@ def kishu_take(
     return KERNELS.answer(kernel, lambda client: travel_answer(client.take(names, target, copies=copies, **how)))
 
 
+def kishu_promote(
+    target: str,
+    kernel: str | None = None,
+    plan_only: bool = False,
+    allow_side_effects: bool = False,
+    allow_lost: bool = False,
+) -> dict[str, Any]:
+    """Makes the line of a fork the notebook's own: goes to its state, and the notebook's branch goes on from there.
+
+    Use it for the best of several ways. The line that this leaves stays in the history.
+
+    Args:
+        target: a fork's branch, or any state as of kishu_checkout.
+        kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
+        plan_only: only tell what would be done.
+        allow_side_effects: as of kishu_undo.
+        allow_lost: as of kishu_undo.
+    """
+    how = _how(plan_only, allow_side_effects, allow_lost)
+    return KERNELS.answer(kernel, lambda client: travel_answer(client.promote(target, **how)))
+
+
 def kishu_tag(name: str, target: str = "HEAD", kernel: str | None = None, delete: bool = False) -> dict[str, Any]:
     """Gives a state a name, by which other tools find it, and people see it. Values of a tagged state are kept.
 
@@ -178,8 +200,8 @@ def kishu_fork(number: int = 1, target: str = "HEAD", kernel: str | None = None)
 
     Use it to try several ways from one state at the same time: pass the `kernel` of each to kishu_run and the other
     tools. The notebook's own kernel is not touched. What they do is kept in the notebook's history: compare with
-    kishu_diff, bring a result with kishu_take, or go on from the best with kishu_checkout to its branch. Each needs
-    about as much memory as the notebook's kernel: end it with kishu_end_fork. They end with this server.
+    kishu_diff, bring a result with kishu_take, or go on from the best with kishu_promote. Each needs about as much
+    memory as the notebook's kernel: end it with kishu_end_fork. They end with this server.
 
     Args:
         number: how many.

@@ -182,6 +182,8 @@ def test_forks_try_several_ways_at_the_same_time(kernel: Kernel) -> None:
         assert (detail["before"], detail["after"]) == ("list: [0, 0]", "list: [0, 1]")
         await agent("take", names=["x"], target=forks[1]["branch"])
         assert kernel.value("x") == [0, 1]
+        assert "main goes on from" in (await agent("promote", target=forks[0]["branch"]))["told"][0]
+        assert kernel.value("x") == [0, 0]
         assert forks[0]["branch"] in (await agent("end_fork", kernel=forks[0]["kernel"]))["told"]
         assert forks[1]["kernel"] in await agent.refused("end_fork", kernel=forks[0]["kernel"])
         assert "NoKernelError" in await agent.refused("run", code="x", kernel=forks[0]["kernel"])
