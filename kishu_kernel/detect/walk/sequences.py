@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, PLAIN
-from kishu_kernel.detect.sequence_cache import LONG, TUPLES_HAVE_KEYS, key_of_tuple
+from kishu_kernel.detect.sequence_cache import LONG, SAMPLE, TUPLES_HAVE_KEYS, key_of_tuple
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.process.memory import LARGE_BYTES
 
@@ -24,6 +24,8 @@ def write_if_plain(walk: Walk, items: list[Any] | tuple[Any, ...]) -> bool:
             walk.parts.append(known.content)
             walk.sequences.append(known)
             return True
+    if not walk.kinds(items[:: len(items) // SAMPLE]) <= PLAIN:  # not to be copied for nothing
+        return False
     items = tuple(items)  # nothing can change it between its key and its content
     return write_cached(walk, key_of_tuple(items), items)
 

@@ -96,7 +96,8 @@ class ChunkWriter:
                 self._changed.add(number)
         self._keep_new()
         # chunks that had changed when they were copied: all payloads that name them are torn
-        self._changed.update(n for n, each in enumerate(self._manifests) if not self._torn.isdisjoint(each.digests))
+        if self._torn:
+            self._changed.update(n for n, each in enumerate(self._manifests) if not self._torn.isdisjoint(each.digests))
         return self._manifests
 
     @property

@@ -200,10 +200,25 @@ class Made(NamedTuple):
 
 
 def encode_made(made_by: Mapping[str, str]) -> Made:
-    """The row of `meta` that says what made a payload."""
+    """The row of `meta` that says what made a payload.
+
+    Args:
+        made_by: as of `Payload`, which nobody changes: most payloads of a session have the same one.
+    """
+    global _last_made
+    last = _last_made
+    if last is None or last[0] is not made_by:
+        _last_made = last = made_by, _encoded_made(made_by)
+    return last[1]
+
+
+def _encoded_made(made_by: Mapping[str, str]) -> Made:
     value = dump_json(dict(sorted(made_by.items())))
     short = xxhash.xxh3_64_hexdigest(value)[:8] if made_by else ""
     return Made(short, made_key(short), value)
+
+
+_last_made: tuple[Mapping[str, str], Made] | None = None
 
 
 def made_key(short: str) -> bytes:
@@ -333,7 +348,7 @@ def _shape(piece: Piece) -> tuple[int | str, ...]:
 def dump_json(value: object) -> bytes:
     """A value as JSON, as it is stored. StoreError where it cannot be encoded."""
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        text = _ENCODER.encode(value)
     except (ValueError, RecursionError) as error:
         raise StoreError(f"the record of a state cannot be written as JSON ({error})") from error
     return text.encode("utf-8", "surrogatepass")
@@ -342,6 +357,9 @@ def dump_json(value: object) -> bytes:
 def _plain(value: object) -> str:
     """A text for an object that JSON does not know. Outputs may hold bytes, which are base64 in Jupyter's messages."""
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def load_json(data: bytes) -> Any:
