@@ -20,6 +20,7 @@ from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.questions import current_objects, is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.objects.whole_classes import WholeClasses
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Detector:
         self._table = table
         self._bound_classes = bound_classes
         self._modules = modules
+        self._whole = WholeClasses(table)
         self._knowledge = Knowledge()
         self._classes: TokenOf | None = None
         """The bound classes, while no code runs."""
@@ -120,7 +122,7 @@ class Detector:
             if bound is None or bound.are_so(prints_of.certain_digest):
                 break
         prints = {name: search.prints[name] for name in candidates.names if name in variables}
-        known = {names: known_covariable(names, prints, ids) for names in connected_names(prints)}
+        known = {names: self._known(names, prints, ids) for names in connected_names(prints)}
         opaque: dict[Names, tuple[type, ...]] = {}
         changes: list[Change] = []
         for names, now in known.items():
@@ -149,6 +151,9 @@ class Detector:
             accesses,
             ids,
         )
+
+    def _known(self, names: Names, prints: Mapping[str, Fingerprint], current: Set[int]) -> KnownCovariable:
+        return known_covariable(names, prints, current, self._whole.doubtful)
 
     def _current_objects(self, contained: bool) -> tuple[frozenset[int], frozenset[int], Mapping[object, int | None]]:
         """Ids of what calls into libraries may touch, those that nobody has asked for, and how often others were."""
@@ -299,10 +304,13 @@ class Detector:
             self._classes = self._bound_classes(classes).token_of
         return self._classes
 
-    def kinds_in(self, names: Names) -> frozenset[type]:
-        """Types of the objects in a co-variable, where all of them are of libraries; else none."""
+    def doubtful_in(self, names: Names) -> frozenset[type] | None:
+        """Types of objects in a co-variable of which only a trial tells whether they come back whole.
+
+        None: that is not known, or one of them is the user's own.
+        """
         known = self._knowledge.known.get(names)
-        return frozenset() if known is None else known.kinds
+        return None if known is None else known.doubtful
 
     def is_unchanged(
         self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool], *, certain: bool = False
@@ -326,7 +334,7 @@ class Detector:
             return False
         if known.current is None:
             self._knowledge.add(
-                names, replace(known, current=known_covariable(names, prints, current_objects().ids).current)
+                names, replace(known, current=self._known(names, prints, current_objects().ids).current)
             )
         return True
 
@@ -348,7 +356,7 @@ class Detector:
         """
         before = self._knowledge.known[names]
         of = Fingerprinter(self._table, before.sequences, bound=self.bound_classes(variables))
-        now = known_covariable(names, {name: of.take(variables[name]) for name in names}, current_objects().ids)
+        now = self._known(names, {name: of.take(variables[name]) for name in names}, current_objects().ids)
         self._knowledge.add(
             names,
             replace(

@@ -5,7 +5,7 @@ Neighbours: `detector` reads and writes it, `candidates` reads it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 
 from kishu_kernel.detect.access import code_access
@@ -13,7 +13,6 @@ from kishu_kernel.detect.fingerprint import combined_digest
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import Access, Digest, Names
-from kishu_kernel.objects.classes import is_users_own
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,8 @@ class KnownCovariable:
         requires: tokens of the classes that it refers to, and that other co-variables hold.
         provides: tokens of the classes that it holds, and that others may refer to -> the names of these.
         current: ids of objects in it that calls into libraries may touch though no code names them. None: not known.
-        kinds: types of the objects in it, where all of them are of libraries: those can be kept. Else none.
+        doubtful: types of objects in it of which only a trial tells whether they come back with all their attributes.
+            None: that is not known, or one is the user's own, which is not kept.
     """
 
     digest: Digest
@@ -47,7 +47,7 @@ class KnownCovariable:
     requires: frozenset[bytes] = frozenset()
     provides: Mapping[bytes, str] = field(default_factory=dict)
     current: frozenset[int] | None = frozenset()
-    kinds: frozenset[type] = frozenset()
+    doubtful: frozenset[type] | None = None
 
     @property
     def leads_nowhere(self) -> bool:
@@ -56,16 +56,20 @@ class KnownCovariable:
 
 
 def known_covariable(
-    names: Names, prints: Mapping[str, Fingerprint], current: Set[int] = frozenset()
+    names: Names,
+    prints: Mapping[str, Fingerprint],
+    current: Set[int],
+    doubtful: Callable[[Set[type]], frozenset[type] | None],
 ) -> KnownCovariable:
     """What the fingerprints of its names tell of a co-variable.
 
     Args:
         current: ids of what calls into libraries may touch though no code names it.
+        doubtful: tells of which of these types only a trial tells (`WholeClasses.doubtful`).
     """
     if len(names) == 1 and not current and prints[names[0]].is_data:
         digest = prints[names[0]].digest
-        return KnownCovariable(digest, {names[0]: digest})
+        return KnownCovariable(digest, {names[0]: digest}, doubtful=frozenset())
     own = [prints[name] for name in names]
     provides = {token: name for name in reversed(names) if (token := prints[name].token) is not None}
     return KnownCovariable(
@@ -80,12 +84,8 @@ def known_covariable(
         frozenset().union(*(each.classes for each in own)) - provides.keys(),
         provides,
         frozenset(key for each in own for part in (each, *each.hubs) for key in current if key in part.links),
-        _of_libraries(frozenset().union(*(each.kinds for each in own))),
+        doubtful(frozenset().union(*(each.kinds for each in own))),
     )
-
-
-def _of_libraries(kinds: frozenset[type]) -> frozenset[type]:
-    return frozenset() if any(map(is_users_own, kinds)) else kinds
 
 
 def deferred_access(prints: Iterable[Fingerprint]) -> frozenset[Access]:

@@ -80,6 +80,8 @@ class Library:
         exact_reductions: the same, of the class alone and of none that is derived from it.
         complete_reductions: what `__reduce_ex__` of the library's own classes gives is all that there is: no guess is
             made from what a class looks like (`class_shape`).
+        whole: classes whose instances come back with all their public attributes, as tests have shown: they are not
+            tried (`whole_classes`). Classes that others derive are so, too, if they say nothing of pickling.
         classes: how classes are taken apart that derive from these and that no module holds, because the library makes
             them at run time. The function takes the class, and what it gives leads to the one that lives: it joins no
             variables. Classes of the notebook are stored as always.
@@ -138,6 +140,7 @@ class Library:
     reductions: Mapping[str, Reduce | WithMemo] = {}
     exact_reductions: Mapping[str, Reduce | WithMemo] = {}
     complete_reductions: bool = False
+    whole: Collection[str] = ()
     classes: Mapping[str, Reduce | WithMemo] = {}
     class_memos: Mapping[str, tuple[str, ...]] = {}
     external_handles: Mapping[str, str] = {}

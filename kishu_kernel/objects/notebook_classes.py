@@ -117,7 +117,7 @@ def _pickling_hooks(kind: type, namespace: dict[str, Any]) -> dict[str, Any]:
         notebooks = is_users_own(base)
         for name in _HOOKS & contents.keys() - found.keys():
             made_by_python = name == "__dict__" and type(contents[name]) in PLACES
-            made_by_python = made_by_python or _is_of_namedtuple(name, contents[name])
+            made_by_python = made_by_python or is_of_namedtuple(name, contents[name])
             if (notebooks and not made_by_python) or _is_notebooks_code(contents[name], namespace):
                 found[name] = contents[name]
     for base in mro_of(type(kind)):
@@ -136,7 +136,7 @@ def _overrides_content(kind: type, base: type) -> bool:
     return any(is_notebooks(each) and not contents_of(each).keys().isdisjoint(names) for each in mro_of(kind))
 
 
-def _is_of_namedtuple(name: str, value: Any) -> bool:
+def is_of_namedtuple(name: str, value: Any) -> bool:
     """What `collections.namedtuple` puts into each class that it makes."""
     value = value.__func__ if type(value) is staticmethod else value
     if name not in ("__new__", "__getnewargs__") or type(value) is not types.FunctionType:

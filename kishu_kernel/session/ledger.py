@@ -40,7 +40,7 @@ from kishu_kernel.model import (
 )
 from kishu_kernel.objects.classes import derives, has_active_metaclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
-from kishu_kernel.objects.codec.pickling import NotStored, encode, holds_objects
+from kishu_kernel.objects.codec.pickling import NotStored, encode
 from kishu_kernel.objects.moment import at_one_moment
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.interrupts import uninterrupted
@@ -71,7 +71,6 @@ class Ledger:
     Attributes:
         state: the session state at the last checkpoint.
         judged: the co-variables that were compared for it, changed or not.
-        without_objects: the co-variables that it stored, and that hold nothing but containers and atoms.
         ambient: the state outside the namespace.
     """
 
@@ -92,7 +91,6 @@ class Ledger:
         """Co-variables that the last checkout could not bring back."""
         self.state: dict[Names, CheckpointId] = {}
         self.judged: frozenset[Names] = frozenset()
-        self.without_objects: frozenset[Names] = frozenset()
         self.ambient = AmbientState(table, lambda: self.timeline.session)
 
     @property
@@ -202,7 +200,6 @@ class Ledger:
             self._lost = ()
             self.state = after
             self.judged = frozenset(judgement.known)
-            self.without_objects = frozenset(each.names for each in payloads if not holds_objects(each.stream))
             self.ambient.remember(kept.id, ambient)
             self._recomputation.remember(kept.id, costs)
 
@@ -288,9 +285,9 @@ class Ledger:
         """The classes that are co-variables of their own, as in `Detector.bound_classes`."""
         return self._detector.bound_classes(variables)
 
-    def kinds_in(self, names: Names) -> frozenset[type]:
-        """Types of the objects in a co-variable, as in `Detector.kinds_in`."""
-        return self._detector.kinds_in(names)
+    def doubtful_in(self, names: Names) -> frozenset[type] | None:
+        """Types of objects in a co-variable that a trial is for, as in `Detector.doubtful_in`."""
+        return self._detector.doubtful_in(names)
 
     def is_unchanged(
         self, names: Names, variables: Mapping[str, Any], should_stop: Callable[[], bool], *, certain: bool = False

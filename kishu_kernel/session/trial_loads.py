@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from kishu_kernel.detect.fingerprint import digest_of
@@ -96,17 +97,17 @@ class TrialLoads:
         self._inexact: set[str] = set()
         """Types that do not come back as they were, as records name them."""
         self._come_back: frozenset[type] = frozenset()
-        """Types of harmless libraries, instances of which have come back with all their attributes."""
+        """Types of libraries, instances of which have come back with all their attributes."""
         self._asked: _Trial | None = None
         self.failures_found = 0
 
     def add(self, checkpoint: Checkpoint) -> None:
         """The versions that a checkpoint has stored are to be tried, before those of earlier checkpoints.
 
-        Where there are only containers of atoms, no attribute can be missing.
+        Where all objects are known to come back whole, no attribute can be missing.
         """
         for each in reversed(checkpoint.versions):
-            if each.stored and each.names not in self._ledger.without_objects:
+            if each.stored and self._ledger.doubtful_in(each.names) != frozenset():
                 self._queue.appendleft((Version(each.names, checkpoint.id), each))
 
     @property
@@ -149,8 +150,8 @@ class TrialLoads:
             if found is not None:
                 self._distrust(version, record, found, ())
             return
-        held = self._ledger.kinds_in(record.names)
-        if held and held <= self._come_back and not self._inexact:
+        doubtful = self._ledger.doubtful_in(record.names)
+        if doubtful is not None and doubtful <= self._come_back and not self._inexact:
             return
         stored = self._ledger.timeline.store.load(version)
         if not holds_objects(stored.stream) or len(stored.stream) > STREAM_AT_MOST:
@@ -160,7 +161,7 @@ class TrialLoads:
         live = {name: variables[name] for name in record.names}
         before: Census = Counter()
         bound = self._ledger.bound_classes(variables)
-        uncounted = self._come_back if held else frozenset()
+        uncounted = frozenset[type]() if doubtful is None else self._come_back
         if digest_of(live, self._table, should_stop, before, bound, uncounted) != record.digest:
             # It caches what somebody asked of it, be it for a summary. Or no two walks of it are alike.
             if version.checkpoint == newest:
@@ -168,9 +169,9 @@ class TrialLoads:
             return
         if self._ledger.is_all_known(record.names, record.digest, variables):
             self._note_unchanged(record.names)
-        if not before:  # a class by itself: there are no objects that could come back without an attribute
+        if not any(map(_ATTRIBUTE, before)):  # there are none that could be missing
             self._tried[record.names] = _Tried(time.perf_counter() - started, types)
-            self._come_back |= held
+            self._come_back |= doubtful or frozenset()
             return
         kinds = {id(type(obj)): weakref.ref(type(obj)) for obj in live.values()}
         trial = _Trial(version, record, before, tuple(kinds.values()), uncounted)
@@ -190,7 +191,7 @@ class TrialLoads:
             self._tried[trial.record.names] = _Tried(time.perf_counter() - started, _types_of(trial.record))
             self._conclude(trial, after)
             if not self._inexact:
-                self._come_back |= self._ledger.kinds_in(trial.record.names)
+                self._come_back |= self._ledger.doubtful_in(trial.record.names) or frozenset()
 
     def _ask_checker(self, trial: _Trial, stored: Stored) -> None:
         """The answer is for a later piece of think time."""
@@ -222,7 +223,7 @@ class TrialLoads:
 
     def _conclude(self, trial: _Trial, after: Census) -> None:
         """Types whose objects lack attributes afterwards are distrusted; types that were, and lack none, no longer."""
-        missing = [key for key in trial.before if key[2] and after[key] < trial.before[key]]
+        missing = [key for key in trial.before if _ATTRIBUTE(key) and after[key] < trial.before[key]]
         if not missing:
             self._inexact.difference_update(_types_of(trial.record))
             return
@@ -240,6 +241,10 @@ class TrialLoads:
             self._tell(f"Kishu found that {clause}: the cells that make them will be re-run instead.")
         else:
             self._tell(f"Kishu found that {clause}, and the cells that make them cannot be re-run.")
+
+
+_ATTRIBUTE = itemgetter(2)
+"""Of a key of a census."""
 
 
 def _types_of(record: VersionRecord) -> tuple[str, ...]:

@@ -267,7 +267,13 @@ def test_what_a_cell_that_is_run_again_drops_itself_goes_as_it_went(kernel: Kern
 
 
 def test_plain_values_need_no_checker(kernel: Kernel) -> None:
-    """Nor does a notebook with functions and classes of its own."""
+    """Nor does a notebook with functions and classes of its own, nor what Python's own classes hold."""
+    kernel.ok(
+        "import logging, queue, threading\n"
+        "class H(logging.Handler):\n    def __init__(self): super().__init__(); self.kept = [1]\n"
+        "class S(dict):\n    def __reduce__(self): return S, (), {}\n    def __setstate__(self, state): pass\n"
+        "h = H(); s = S(); q = queue.Queue(); b = threading.Barrier(2); t = threading.Thread(target=print)"
+    )
     kernel.ok(
         "import numpy as np, pandas as pd, dataclasses, collections\n"
         "a = np.arange(9); df = pd.DataFrame({'x': a})\nclass C: pass\nc = C()\ndef f(): return a\n"
@@ -280,10 +286,12 @@ def test_plain_values_need_no_checker(kernel: Kernel) -> None:
 
 def test_the_checker_is_not_seen(kernel: Kernel) -> None:
     """A cell has no side effect because of it, it is no child, and a notebook that waits for children does not hang."""
-    kernel.ok(
+    kernel.library(
+        "asks",
         "class L(dict):\n    def __setstate__(self, state): self.update(a=1)\n"
-        "    def __reduce__(self): return L, (), {'b': 1}\nx = L()"
+        "    def __reduce__(self): return L, (), {'b': 1}\n",
     )
+    kernel.ok("import asks\nx = asks.L(); x.a = 1")
     thought(kernel)
     assert kernel.value(ASKED) == [1]
     kernel.ok("%kishu diff HEAD")

@@ -304,7 +304,7 @@ def test_what_was_compared_for_the_checkpoint_is_not_audited(
 
 
 def test_what_a_trial_has_compared_is_not_audited(notebook: Notebook, audited: list[tuple[str, ...]]) -> None:
-    notebook.ok("from collections import OrderedDict as D\nx = D(v=[1]); x.note = [2]; plain = [[1]]")
+    notebook.ok("from statistics import NormalDist as D\nx = [D(1)]; plain = [[1]]")
     notebook.ok("y = 1")
     newest = think(notebook)
     assert ("plain",) in audited

@@ -9,4 +9,5 @@ class Dateutil(Library):
     """Time zones are values."""
 
     values = {"dateutil.tz.tz.*"}
+    whole = {"dateutil.*"}
     harmless = True

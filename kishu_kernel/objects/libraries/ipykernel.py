@@ -49,4 +49,5 @@ class Kernel(Library):
     untraversable = {"ipykernel.*", "kishu_kernel.frontend.*"}
     dynamic = {"ipykernel.zmqshell.*"}
     reductions = {"ipykernel.zmqshell.*": _shell, "IPython.core.*": _of_shell}
+    whole = {"IPython.core.display_functions.*", "IPython.core.ultratb.*"}
     exact_reductions = {"IPython.lib.backgroundjobs.BackgroundJobExpr": _job}

@@ -370,13 +370,14 @@ _REGISTRIES = {
 class Matplotlib(Library):
     """Figures are hubs: whatever is drawn in one leads to it, and so to all the rest."""
 
-    packages = ("matplotlib", "matplotlib_inline")
+    packages = ("matplotlib", "matplotlib_inline", "mpl_toolkits")
     hubs = {"matplotlib.figure.Figure"}
     reductions = {"matplotlib.figure.Figure": _figure}
     exact_reductions = {
         "matplotlib.cbook.CallbackRegistry": _callbacks,
         "matplotlib.colors.ListedColormap": _colormap,
     }
+    whole = {"matplotlib.*", "mpl_toolkits.mplot3d.*"}
     harmless = True
     ambient = (
         _Backend(),

@@ -151,6 +151,7 @@ class NumPy(Library):
     texts = {"numpy.generic": f"{_COMPARED}:element_text", "numpy.dtype": str}
     comparisons = {"numpy.ndarray": f"{_COMPARED}:arrays"}
     compared_inside = {"numpy.ndarray"}
+    whole = {"numpy.*"}
     harmless = True
     data = True
     ambient = (

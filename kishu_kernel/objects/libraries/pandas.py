@@ -212,6 +212,7 @@ class Pandas(Library):
         *("DatetimeArray", "TimedeltaArray", "BaseMaskedArray"),
     }
     complete_reductions = True
+    whole = {"pandas.*", *_KEEPING}
     missing_values = ("pandas.NA",)
     shapes = True
     heads = {**dict.fromkeys(_FRAME, _frame_head), **dict.fromkeys(_SERIES, _series_head)}

@@ -9,6 +9,7 @@ class SciPy(Library):
     """Who holds a `_Qhull` tells of what it was made."""
 
     shapes = True
+    whole = {"scipy.*"}
     harmless = True
     data = True
     visible_state = {"_Qhull": lambda _: ()}

@@ -20,6 +20,7 @@ _SETTINGS = {
 class ScikitLearn(Library):
     """Its objects are memory of their own."""
 
+    whole = {"sklearn.*", "sklearn.base.BaseEstimator"}
     harmless = True
     ambient = (
         Settings("settings of scikit-learn", "sklearn._config", _SETTINGS),

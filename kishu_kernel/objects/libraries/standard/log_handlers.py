@@ -237,6 +237,7 @@ class LogHandlers(Library):
 
     packages = ("logging",)
     reductions = {"logging.Handler": _handler}
+    whole = {"logging.Handler"}
 
     def current(self) -> Iterable[object]:
         """Whatever logs writes to handlers, and what they hold."""

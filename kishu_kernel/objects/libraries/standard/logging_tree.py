@@ -271,4 +271,5 @@ class Logging(Library):
 
     packages = ("logging",)
     reductions = {"logging.Logger": _logger}
+    whole = {"logging.Logger"}
     ambient = (_Tree(),)

@@ -75,3 +75,10 @@ class Argparse(Library):
 
     packages = ("argparse",)
     reductions = {"argparse.Action": _of_parser, "argparse._ActionsContainer": _of_parser}
+
+
+class Values(Library):
+    """They tell in a way of their own what they are, and nothing is missing."""
+
+    packages = ("collections", "dataclasses", "fractions", "kishu_kernel", "pathlib", "random", "uuid")
+    whole = {"collections.*", "dataclasses.*", "fractions.*", "kishu_kernel.*", "pathlib.*", "random.*", "uuid.*"}

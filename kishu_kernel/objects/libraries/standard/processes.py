@@ -94,6 +94,7 @@ class Processes(Library):
         "subprocess.Popen": _child,
         "multiprocessing.process.BaseProcess": _process,
     }
+    whole = {"threading.Thread", "subprocess.Popen"}
     external_handles = {
         "_thread._ThreadHandle": "a thread",
         "multiprocessing.connection._ConnectionBase": "an open connection",

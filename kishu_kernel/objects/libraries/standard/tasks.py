@@ -52,4 +52,5 @@ class Tasks(Library):
         "ThreadPoolExecutor": ("_initializer",),
     }
     exact_reductions = {"concurrent.futures._base.Future": _future, "ThreadPoolExecutor": _executor}
+    whole = {"concurrent.futures._base.Future", "ThreadPoolExecutor"}
     visible_state = {"_contextvars.ContextVar": _context_variable}

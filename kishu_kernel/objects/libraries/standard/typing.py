@@ -21,4 +21,5 @@ class Typing(Library):
     """They know the module that made them."""
 
     packages = ("typing",)
+    whole = {"typing.*"}
     exact_reductions = {"typing.TypeVar": _variable}
