@@ -97,7 +97,8 @@ _KEPT_TO_BE_FASTER: dict[str, frozenset[str]] = {
         | {"_stop_words_id"}  # the address of a list that was found consistent
     ),
     "scipy": frozenset({"_has_sorted_indices", "_has_canonical_format"}),  # found when first asked for
-    "pandas": frozenset({"_cache"}),
+    # of groups and windows it is state: they go on with it when their frame has changed
+    **dict.fromkeys(("pandas.Index", "pandas.ExtensionArray", "pandas.ExtensionDtype"), frozenset({"_cache"})),
     "statsmodels": frozenset(
         {"_cache", "_summary_cache", "_summary_statistics_cache", "diagn", "_nobs_int"}  # summaries
         | {"predict_start", "predict_end", "predict_dates"}  # of the last forecast, for its index
@@ -111,7 +112,8 @@ _KEPT_TO_BE_FASTER: dict[str, frozenset[str]] = {
     "bokeh": frozenset({"_owners"}),  # who is to be told of changes in a list: who holds it
     "joblib": frozenset({"_func_code_id"}),  # the address of a code that was found to be the one that is cached
 }
-"""Attributes that libraries fill when something is asked for. They follow from the others, and come and go by use."""
+"""Attributes that libraries fill when something is asked for, by library or class, and what derives from it. They follow
+from the others, and come and go by use."""
 
 _OF_PANDAS = frozenset(
     {"_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_typ", "_name", "_cacher", "_index", "_column"}
@@ -1162,7 +1164,8 @@ def _left_out(kind: type) -> frozenset[str]:
     found: set[str] = set()
     for base in kind.__mro__:
         if base.__module__ != "__main__":
-            found |= _KEPT_TO_BE_FASTER.get(_root(base), frozenset())
+            for of in (_root(base), f"{_root(base)}.{base.__name__}"):
+                found |= _KEPT_TO_BE_FASTER.get(of, frozenset())
             found |= {name for name, value in vars(base).items() if isinstance(value, functools.cached_property)}
     return frozenset(found)
 
