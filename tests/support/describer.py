@@ -112,8 +112,8 @@ _KEPT_TO_BE_FASTER: dict[str, frozenset[str]] = {
     "bokeh": frozenset({"_owners"}),  # who is to be told of changes in a list: who holds it
     "joblib": frozenset({"_func_code_id"}),  # the address of a code that was found to be the one that is cached
 }
-"""Attributes that libraries fill when something is asked for, by library or class, and what derives from it. They follow
-from the others, and come and go by use."""
+"""Attributes that libraries fill when something is asked for: of classes of a library, or that derive from one of its.
+They follow from the others, and come and go by use."""
 
 _OF_PANDAS = frozenset(
     {"_mgr", "_item_cache", "_attrs", "_flags", "_is_copy", "_typ", "_name", "_cacher", "_index", "_column"}

@@ -23,6 +23,9 @@ LONG_PIECE = 2.0
 SHORT_PIECE = 0.05
 """Seconds that it may take where messages are not heard of while it lasts."""
 
+REST = 2.0
+"""Seconds without anything to do, after which nobody runs cells one after the other: `get_ready` is called."""
+
 _RESOLUTION = 0.001
 """Seconds by which a timer may ring too early."""
 
@@ -33,10 +36,13 @@ class IdleScheduler:
     Args:
         think: does a piece, and returns the seconds until the next one; None: there is nothing more to do. It is given
             a function that says whether to stop early.
+        get_ready: is called once, at rest; some milliseconds.
     """
 
-    def __init__(self, think: Callable[[Callable[[], bool]], float | None]) -> None:
+    def __init__(self, think: Callable[[Callable[[], bool]], float | None], get_ready: Callable[[], None]) -> None:
         self._think = think
+        self._get_ready: Callable[[], None] | None = get_ready
+        self._resting = False
         self._longest = SHORT_PIECE
         self._thinking = False
         self._entering = threading.Lock()
@@ -54,7 +60,7 @@ class IdleScheduler:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return
-        self._message_came = False
+        self._message_came = self._resting = False
         self._schedule(loop, AFTER_REPLY)
 
     def hurry(self) -> None:
@@ -101,7 +107,10 @@ class IdleScheduler:
             return
         if self._message_came:  # it is handled first
             self._message_came = False
-            self._schedule(loop, AFTER_MESSAGE)
+            self._schedule(loop, REST if self._resting else AFTER_MESSAGE)
+            return
+        if self._resting:
+            self._end_rest()
             return
         deadline = time.monotonic() + self._longest
         wait: float | None = None
@@ -116,6 +125,15 @@ class IdleScheduler:
         self._leave()  # where an interrupt has left the above early
         if wait is not None:
             self._schedule(loop, AFTER_MESSAGE if self._message_came else wait)
+        elif self._get_ready is not None:
+            self._resting = True
+            self._schedule(loop, REST)
+
+    def _end_rest(self) -> None:
+        get_ready, self._get_ready, self._resting = self._get_ready, None, False
+        if get_ready is not None:
+            with suppress(Exception):  # who needs it meets it again
+                get_ready()
 
 
 def _interrupt_main() -> None:

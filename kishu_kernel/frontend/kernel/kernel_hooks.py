@@ -8,6 +8,7 @@ Neighbours: `shell.tracked_shell` does what concerns one shell; `idle_scheduler`
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import threading
 import time
@@ -67,6 +68,11 @@ class _PendingWork:
                 stack.callback(each)
 
 
+def _get_ready() -> None:
+    """Imports what the first checkout needs, so that nobody waits for that: 15 ms, more where the disk is slow."""
+    importlib.import_module("kishu_kernel.session.checkout")
+
+
 class KernelHooks:
     """The hooks of one kernel.
 
@@ -81,7 +87,7 @@ class KernelHooks:
     def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
         self._kernel = kernel
         self.tracked_shell = TrackedShell(kernel.shell, settings, late)
-        self._idle_scheduler = IdleScheduler(self.tracked_shell.think)
+        self._idle_scheduler = IdleScheduler(self.tracked_shell.think, _get_ready)
         self.tracked_shell.shutdown.on_begin = self._idle_scheduler.stop
         self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
         _tell_debugger(kernel)
