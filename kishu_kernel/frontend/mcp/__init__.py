@@ -10,7 +10,20 @@ short.
 """
 
 _LOOKING = ("status", "log", "show", "diff", "variables")
-_CHANGING = ("run", "undo", "redo", "checkout", "resume", "take", "tag", "fork", "end_fork", "promote", "interrupt")
+_CHANGING = (
+    "run",
+    "undo",
+    "redo",
+    "checkout",
+    "resume",
+    "take",
+    "tag",
+    "fork",
+    "end_fork",
+    "explore",
+    "promote",
+    "interrupt",
+)
 
 TOOLS = [
     *(f"kishu_kernel.frontend.mcp.looking:kishu_{name}" for name in _LOOKING),

@@ -6,27 +6,35 @@ Neighbours: `looking` and `changing` ask the kernel.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.frontend.pages.outputs_text import outputs_text
-from kishu_kernel.frontend.pages.wording import cell, headline, is_result, losses, lost_names
+from kishu_kernel.frontend.pages.wording import cell, headline, is_result, joined, losses, lost_names, taken_names
 from kishu_kernel.model.amounts import counted
+
+if TYPE_CHECKING:
+    from kishu_kernel.client import Explored
 
 Json = dict[str, Any]
 
 MOST_OUTPUT = 6000
-"""Characters of a cell's output."""
-MOST_CODE = 2000
-_MOST_IN_LIST = 300
-"""Characters of code or of a value, where there are many."""
+"""Characters of a cell's output, or of its code."""
+MOST_VALUE = 2000
+"""Characters of a variable's preview."""
+_MOST_LIST = 16_000
+"""Characters of all entries of a list."""
+_MOST_TEXT = 300
+"""Characters of a text where there are many."""
+_MOST_NAME = 100
 _MOST_NAMES = 40
 _MOST_STEPS = 20
 _MOST_FIELDS = 12
 """Differences within one variable."""
 
 
-def cut(text: str, most: int, rest: str = "") -> str:
+def cut(text: str, most: int = _MOST_TEXT, rest: str = "") -> str:
     """Returns a text, without its middle where it is too long.
 
     Args:
@@ -41,9 +49,36 @@ def cut(text: str, most: int, rest: str = "") -> str:
 
 def names(of: Iterable[str]) -> list[str]:
     """Returns names, those of results (`_7`) left out where there are others; many are counted only."""
-    all_names = list(of)
+    all_names = [name if len(name) <= _MOST_NAME else f"{name[:_MOST_NAME]}..." for name in of]
     kept = [name for name in all_names if not is_result(name)] or all_names
     return kept if len(kept) <= _MOST_NAMES else [*kept[:_MOST_NAMES], f"and {len(kept) - _MOST_NAMES} more"]
+
+
+def fitting(entries: Iterable[Json]) -> tuple[list[Json], bool]:
+    """Returns the first entries of a list, as many as fit into an answer, and whether that is not all."""
+    kept: list[Json] = []
+    left = _MOST_LIST
+    for each in entries:
+        left -= len(json.dumps(each))
+        if left < 0 and kept:
+            return kept, True
+        kept.append(each)
+    return kept, False
+
+
+def page(what: str, text: str, start: int, on: str, most: int = MOST_OUTPUT) -> Json:
+    """Returns a piece of a long text, under the name `what`, and how to read on.
+
+    Args:
+        start: how many characters come before it.
+        on: what gives the next piece, without its last argument.
+    """
+    shown = text[start : start + most]
+    left = len(text) - start - len(shown)
+    return {
+        **({what: shown} if shown else {}),
+        **({f"{what}_cut": f"{counted(left, 'more character')}: {on}{start + len(shown)})"} if left > 0 else {}),
+    }
 
 
 def slim(content: Mapping[str, Any]) -> Json:
@@ -51,49 +86,45 @@ def slim(content: Mapping[str, Any]) -> Json:
     return {key: value for key, value in content.items() if value not in (None, False, "", [], {})}
 
 
-def state_answer(each: Json, head: str | None = None, most: int = _MOST_IN_LIST) -> Json:
+def state_answer(each: Json, head: str | None = None) -> Json:
     """Returns a state.
 
     Args:
         each: a Checkpoint of the protocol.
         head: the state that the session is in.
-        most: characters of its code.
     """
+    whole = f"kishu_show(target='{each['id']}')"
     return slim(
         {
             "state": each["id"],
             "here": each["id"] == head,
             "cell": None if each["execution_count"] is None else cell(each),
-            "code": cut(each["code"], most, f"kishu_show(target='{each['id']}')")
-            if not each["take"]
-            else headline(each),
+            "code": cut(each["code"], rest=whole) if not each["take"] else headline(each),
             "failed": each["status"] != "ok" and (each["error"] or each["status"]),
             "created": names(each["created"]),
             "modified": names(each["modified"]),
             "deleted": names(each["deleted"]),
-            "side_effects": each["effects"],
-            "not_stored": [{**lost, "names": names(lost["names"])} for lost in each["not_stored"][:_MOST_STEPS]],
-            "message": each["message"],
-            "branches": each["branches"],
-            "tags": each["tags"],
+            "side_effects": [cut(effect) for effect in (each["effects"] or ())[:_MOST_STEPS]],
+            "not_stored": [
+                {"names": names(lost["names"]), "reason": cut(lost["reason"])}
+                for lost in each["not_stored"][:_MOST_STEPS]
+            ],
+            "message": cut(each["message"] or ""),
+            "branches": names(each["branches"]),
+            "tags": names(each["tags"]),
         }
     )
 
 
-def output_answer(outputs: Sequence[Json], start: int, where: str) -> Json:
+def output_answer(outputs: Sequence[Json], state: str, start: int = 0, most: int = MOST_OUTPUT) -> Json:
     """Returns the output of a cell as text.
 
     Args:
+        state: that the cell led to.
         start: how many of its characters are left out.
-        where: what shows the same from another place on, as in `kishu_show(target='In[3]'`.
+        most: how many there are at most.
     """
-    text = outputs_text(outputs)
-    shown = text[start : start + MOST_OUTPUT]
-    left = len(text) - start - len(shown)
-    answer: Json = {"output": shown} if shown else {}
-    if left > 0:
-        answer["cut"] = f"{counted(left, 'more character')}: {where}, start={start + len(shown)})"
-    return answer
+    return page("output", outputs_text(outputs), start, f"kishu_show(target='{state}', start=", most)
 
 
 def ran_answer(ran: Json, digest: str | None) -> Json:
@@ -106,10 +137,31 @@ def ran_answer(ran: Json, digest: str | None) -> Json:
     made = ran["checkpoint"]
     state = {} if made is None else {**state_answer(made), "seconds": round(made["duration"], 3)}
     state = {key: value for key, value in state.items() if key not in ("code", "failed", "branches")}
-    place = "HEAD" if made is None else made["id"]
-    return {"status": ran["status"], **state, **slim({"digest": digest})} | output_answer(
-        ran["outputs"], 0, f"kishu_show(target='{place}'"
-    )
+    output = output_answer(ran["outputs"], "HEAD" if made is None else made["id"])
+    return {"status": ran["status"], **state, **slim({"digest": digest}), **output}
+
+
+def explored_answer(explored: Sequence[Explored]) -> list[Json]:
+    """Returns what became of cells that were tried, in their order."""
+    most = max(_MOST_TEXT, MOST_OUTPUT // max(1, len(explored)))
+    return [
+        {
+            "status": each.status,
+            **slim(
+                {
+                    "error": each.error and cut(each.error),
+                    "state": each.state,
+                    "branch": each.branch,
+                    "seconds": round(each.seconds, 3),
+                    "created": names(each.created),
+                    "modified": names(each.modified),
+                    "deleted": names(each.deleted),
+                }
+            ),
+            **output_answer(each.outputs, each.state or each.branch or "HEAD", most=most),
+        }
+        for each in explored
+    ]
 
 
 def plan_answer(plan: Json) -> Json:
@@ -124,17 +176,17 @@ def plan_answer(plan: Json) -> Json:
                     {
                         "cell": cell(step),
                         "state": step["checkpoint"],
-                        "code": cut(step["code"], _MOST_IN_LIST),
+                        "code": cut(step["code"]),
                         "gives": names(step["gives"]),
                         "seconds": round(step["seconds"], 3),
-                        "side_effects": step["side_effects"],
+                        "side_effects": [cut(effect) for effect in step["side_effects"][:_MOST_STEPS]],
                     }
                 )
                 for step in steps[:_MOST_STEPS]
             ],
             "re_run_more": max(0, len(steps) - _MOST_STEPS) and f"{len(steps) - _MOST_STEPS} more cells",
-            "lost": [{"names": of, "reason": reason} for of, reason in losses(plan)][:_MOST_STEPS],
-            "notes": plan["notes"][:_MOST_STEPS],
+            "lost": [{"names": cut(of), "reason": cut(reason)} for of, reason in losses(plan)[:_MOST_STEPS]],
+            "notes": [cut(note) for note in plan["notes"][:_MOST_STEPS]],
         }
     )
 
@@ -144,6 +196,8 @@ def travel_answer(reply: Json) -> Json:
     plan = reply["plan"]
     lost = lost_names(plan)
     told = list(reply.get("told", ()))
+    if reply["applied"] and reply.get("taken"):
+        told.append(f"Took {joined(taken_names(reply))}.")
     if not reply["applied"]:
         told.append("Nothing has changed.")
     elif lost:
@@ -153,9 +207,9 @@ def travel_answer(reply: Json) -> Json:
         "applied": reply["applied"],
         **slim({"state": reply["head"] if reply["applied"] else plan["target"]}),
         **plan_answer(plan),
-        **slim({"warnings": reply.get("warnings")}),
+        **slim({"warnings": [cut(each) for each in reply.get("warnings", ())[:_MOST_STEPS]]}),
         **slim({"cells_not_in_this_state": [cell(each) for each in reply.get("ahead", ())][:_MOST_NAMES]}),
-        **slim({"taken": reply.get("taken"), "came_along": reply.get("along")}),
+        **slim({"taken": names(reply.get("taken", ())), "came_along": names(reply.get("along", ()))}),
     }
 
 
@@ -167,7 +221,7 @@ def variable_answer(each: Json) -> Json:
             "type": each["type"],
             "shape": each["shape"],
             "bytes": each["bytes"],
-            "value": cut(each["preview"] or each["summary"], MOST_CODE),
+            "value": cut(each["preview"] or each["summary"], MOST_VALUE),
             "shares_objects_with": names(each["along"]),
             "changed_by": each["changed_by"],
             "not_stored": not each["stored"],
@@ -178,17 +232,21 @@ def variable_answer(each: Json) -> Json:
 def difference_answer(reply: Json) -> Json:
     """Returns the reply to `diff`: the variables that differ, and how."""
     details = reply["details"]
-    kept = [each for each in details if not is_result(each["name"])] or details
+    kept, cut_off = fitting(map(_detail, [each for each in details if not is_result(each["name"])] or details))
+    unknown = reply["unknown"]
     return {
         **{key: names(reply[key]) for key in ("created", "modified", "deleted")},
-        "details": [_detail(each) for each in kept[:_MOST_NAMES]],
-        **slim({"more": len(kept) > _MOST_NAMES and f"{len(kept) - _MOST_NAMES} more variables differ"}),
-        **slim({"not_known": reply["unknown"]}),
+        "details": kept,
+        **slim({"more": cut_off and "not all are told: kishu_variables tells single ones of each state, by `names`"}),
+        **slim({"not_known": unknown and {"names": names(unknown["names"]), "reason": cut(unknown["reason"])}}),
     }
 
 
 def _detail(each: Json) -> Json:
     change = each.get("change") or {}
-    sides = {side: each[side] and cut(each[side], _MOST_IN_LIST) for side in ("before", "after")}
-    within = {key: change.get(key, [])[:_MOST_FIELDS] for key in ("aspects", "cells")}
+    sides = {side: each[side] and cut(each[side]) for side in ("before", "after")}
+    within = {
+        key: [{name: cut(text) for name, text in found.items() if text} for found in change.get(key, [])[:_MOST_FIELDS]]
+        for key in ("aspects", "cells")
+    }
     return slim({"name": each["name"], **sides, **within, "note": change.get("note")})

@@ -6,14 +6,17 @@ Law: as in `kishu_kernel.frontend.mcp`. Annotations are objects, not text: those
 import time
 from typing import Any, Literal
 
-from kishu_kernel.client import Client
+from kishu_kernel.client import Client, explore
 from kishu_kernel.errors import NoReplyError
-from kishu_kernel.frontend.mcp.answers import ran_answer, slim, state_answer, travel_answer
+from kishu_kernel.frontend.mcp.answers import explored_answer, ran_answer, slim, state_answer, travel_answer
 from kishu_kernel.frontend.mcp.kernels import KERNELS, short_name
 
 Json = dict[str, Any]
 
-_STILL_RUNS = "the cell still runs; when it has ended, kishu_show has its output. kishu_interrupt stops it"
+_STILL_RUNS = (
+    "this cell has not ended, or waits until another one has; it is not given up. kishu_log shows when it has ended, "
+    "and kishu_show its output"
+)
 
 _STOPPING = 10.0
 """Seconds that a cell has to end when it was interrupted."""
@@ -36,7 +39,9 @@ def kishu_run(code: str, kernel: str | None = None, timeout: float = 120.0) -> d
         try:
             ran = client.run(code, timeout=timeout)
         except NoReplyError as error:
-            raise NoReplyError(f"after {timeout:g} seconds {_STILL_RUNS}") from error
+            unended = NoReplyError(f"after {timeout:g} seconds {_STILL_RUNS}")
+            unended.hint = "Do not send it again: wait, or stop what runs with kishu_interrupt."
+            raise unended from error
         made = ran["checkpoint"]
         status = client.status() if made else {}
         return ran_answer(ran, status["state"] if made and status["head"] == made["id"] else None)
@@ -81,8 +86,8 @@ def kishu_redo(
         steps: how many.
         kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
         plan_only: only tell what would be done.
-        allow_side_effects: as of kishu_undo.
-        allow_lost: as of kishu_undo.
+        allow_side_effects: cells that write files, use the network or start processes may be run again.
+        allow_lost: do it even without values that cannot be had again; the answer names them.
     """
     how = _how(plan_only, allow_side_effects, allow_lost)
     return KERNELS.answer(kernel, lambda client: travel_answer(client.redo(steps, **how)))
@@ -104,8 +109,8 @@ def kishu_checkout(
         target: a state's id or its first letters, `In[7]`, a branch, a tag, `HEAD~2`.
         kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
         plan_only: only tell what would be done: true unless you say otherwise.
-        allow_side_effects: as of kishu_undo.
-        allow_lost: as of kishu_undo.
+        allow_side_effects: cells that write files, use the network or start processes may be run again.
+        allow_lost: do it even without values that cannot be had again; the answer names them.
     """
     how = _how(plan_only, allow_side_effects, allow_lost)
     return KERNELS.answer(kernel, lambda client: travel_answer(client.checkout(target, **how)))
@@ -122,8 +127,8 @@ def kishu_resume(
     Args:
         kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
         plan_only: only tell what would be done.
-        allow_side_effects: as of kishu_undo.
-        allow_lost: as of kishu_undo.
+        allow_side_effects: cells that write files, use the network or start processes may be run again.
+        allow_lost: do it even without values that cannot be had again; the answer names them.
     """
     how = _how(plan_only, allow_side_effects, allow_lost)
     return KERNELS.answer(kernel, lambda client: travel_answer(client.resume(None, **how)))
@@ -149,8 +154,8 @@ def kishu_take(
         copies: new names for those that are to come beside what is there: {"df": "df_old"}.
         kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
         plan_only: only tell what would be done.
-        allow_side_effects: as of kishu_undo.
-        allow_lost: as of kishu_undo.
+        allow_side_effects: cells that write files, use the network or start processes may be run again.
+        allow_lost: do it even without values that cannot be had again; the answer names them.
     """
     how = _how(plan_only, allow_side_effects, allow_lost)
     return KERNELS.answer(kernel, lambda client: travel_answer(client.take(names, target, copies=copies, **how)))
@@ -171,8 +176,8 @@ def kishu_promote(
         target: a fork's branch, or any state as of kishu_checkout.
         kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
         plan_only: only tell what would be done.
-        allow_side_effects: as of kishu_undo.
-        allow_lost: as of kishu_undo.
+        allow_side_effects: cells that write files, use the network or start processes may be run again.
+        allow_lost: do it even without values that cannot be had again; the answer names them.
     """
     how = _how(plan_only, allow_side_effects, allow_lost)
     return KERNELS.answer(kernel, lambda client: travel_answer(client.promote(target, **how)))
@@ -215,6 +220,27 @@ def kishu_fork(number: int = 1, target: str = "HEAD", kernel: str | None = None)
         return {"forks": [{"kernel": short_name(each.connection_file), "branch": each.own_branch} for each in forks]}
 
     return KERNELS.answer(kernel, ask)
+
+
+def kishu_explore(
+    cells: list[str], target: str = "HEAD", kernel: str | None = None, timeout: float = 300.0
+) -> dict[str, Any]:
+    """Tries cells, each in a fork of its own of one state, at the same time, and tells what became of each.
+
+    The notebook's own kernel is not touched, and the forks end with their cells; the states that these led to stay in
+    the history. Use it to compare ways: go on from the best with kishu_promote or kishu_checkout to its `state`, bring
+    a result of it with kishu_take, compare two with kishu_diff. `status` is "ok", "error", "timeout", or "lost" where
+    the fork could not run.
+
+    Args:
+        cells: the code of each way, as one cell.
+        target: where they begin: a state's id or its first letters, `In[7]`, a branch, a tag, `HEAD`.
+        kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
+        timeout: seconds that each may take.
+    """
+    return KERNELS.answer(
+        kernel, lambda client: {"explored": explored_answer(explore(client, cells, target, timeout=timeout))}
+    )
 
 
 def kishu_end_fork(kernel: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ _OPTIONS = (
     ("Ask with allow_lost to", "Call again with allow_lost=true to"),
     ('Ask with replay "auto" to', "Call again with allow_side_effects=true to"),
     ('with replay "harmless" and allow_lost to', "with allow_lost=true to"),
-    ("`%kishu resume`", "kishu_resume"),
+    ("`%kishu log --all`", "kishu_log with everywhere=true"),
 )
 """What sentences of error replies say of the request, and the parameters of tools that stand for it."""
 _PLAN_IS_BELOW = "Nothing has changed; this is what would be done:"

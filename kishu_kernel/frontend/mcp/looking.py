@@ -8,12 +8,16 @@ from typing import Any
 from kishu_kernel.client import Client
 from kishu_kernel.errors import KishuError
 from kishu_kernel.frontend.mcp.answers import (
-    MOST_CODE,
     difference_answer,
+    fitting,
     output_answer,
+    page,
     slim,
     state_answer,
     variable_answer,
+)
+from kishu_kernel.frontend.mcp.answers import (
+    names as named,
 )
 from kishu_kernel.frontend.mcp.kernels import KERNELS, name_of, short_name
 
@@ -69,28 +73,33 @@ def kishu_log(
             reply = client.variable(variable, most)
         else:
             reply = client.log(most, all=everywhere)
-        states = [state_answer(each, head) for each in reply["checkpoints"]]
+        states, cut_off = fitting(state_answer(each, head) for each in reply["checkpoints"])
         more = "there are more: ask with a higher limit, or for a text or a variable"
-        return {"head": head, "states": states, **slim({"more": reply["truncated"] and more})}
+        return {"head": head, "states": states, **slim({"more": (reply["truncated"] or cut_off) and more})}
 
     return KERNELS.answer(kernel, ask)
 
 
-def kishu_show(target: str = "HEAD", kernel: str | None = None, start: int = 0) -> dict[str, Any]:
-    """Shows one state: its cell's whole code, the output that the cell had, and what it changed.
+def kishu_show(target: str = "HEAD", kernel: str | None = None, start: int = 0, code_start: int = 0) -> dict[str, Any]:
+    """Shows one state: its cell's code, the output that the cell had, and what it changed.
 
     Args:
         target: a state's id or its first letters, `In[7]`, a branch, a tag, `HEAD`, `HEAD~2`.
         kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
         start: begin the output at this character, to read on where it was cut.
+        code_start: begin the code at this character.
     """
 
     def ask(client: Client) -> Json:
         reply = client.show(target)
-        checkpoint = reply["checkpoint"]
-        answer = state_answer(checkpoint, client.status()["head"], most=max(MOST_CODE, len(checkpoint["code"])))
+        each = reply["checkpoint"]
+        answer = state_answer(each, client.status()["head"])
+        if not each["take"]:
+            del answer["code"]
+            on = f"kishu_show(target='{each['id']}', code_start="
+            answer |= page("code", each["code"], max(0, code_start), on)
         variables = {"variables": len(reply["variables"])}
-        output = output_answer(reply["outputs"], max(0, start), f"kishu_show(target='{checkpoint['id']}'")
+        output = output_answer(reply["outputs"], each["id"], max(0, start))
         return {**answer, **variables, **output, **slim({"note": reply["outputs_note"]})}
 
     return KERNELS.answer(kernel, ask)
@@ -124,12 +133,11 @@ def kishu_variables(
 
     def ask(client: Client) -> Json:
         reply = client.inspect(names, target, limit=max(1, min(limit, MOST_LISTED)))
+        found, cut_off = fitting(variable_answer(each) for each in reply["variables"])
         more = f"there are {reply['total']}: name those that you want to see"
         before = "a cell is running: this is how they were before it"
-        return {
-            "variables": [variable_answer(each) for each in reply["variables"]],
-            **slim({"more": reply["truncated"] and more, "note": reply.get("now") is False and before}),
-        }
+        more_or_not = (reply["truncated"] or cut_off) and more
+        return {"variables": found, **slim({"more": more_or_not, "note": reply.get("now") is False and before})}
 
     return KERNELS.answer(kernel, ask)
 
@@ -149,7 +157,7 @@ def _status(client: Client) -> Json:
                 "can_redo": reply["redo"] is not None,
                 "can_resume": ended and f"{ended['variables']} variables of the session that ended at {ended['head']}",
                 "warnings": reply["warnings"],
-                "branches": _branches(client),
+                "branches": named(_branches(client)),
             }
         ),
     }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +26,16 @@ from tests.client.test_client import Start, kernel, start
 from tests.frontend.command.commanding import write_notebook
 from tests.kernel.driver import Kernel
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 __all__ = ["kernel", "start"]  # fixtures
 
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 SERVER = (sys.executable, "-m", "kishu_kernel.frontend.command.commands", "mcp")
-MOST = 12_000
+MOST = 25_000
 """Characters of an answer, whatever it is about."""
 
 
@@ -102,7 +111,7 @@ def test_cells_states_and_variables(kernel: Kernel) -> None:
         difference = await agent("diff", target=slip["state"])
         assert difference["modified"] == ["x", "y"]
         assert "there is no variable called 'z'" in await agent.refused("variables", names=["z"])
-        assert "kishu_log" not in await agent.refused("checkout", target="nowhere")
+        assert "kishu_log with everywhere=true lists them" in await agent.refused("checkout", target="nowhere")
         await agent("tag", name="good")
         await agent("run", code="x = 5")
 
@@ -119,7 +128,7 @@ def test_cells_states_and_variables(kernel: Kernel) -> None:
         assert [each["cell"] for each in listed["states"] if each.get("here")] == ["In[1]"]
         assert [each["cell"] for each in (await agent("log", text="append"))["states"]] == ["In[2]"]
         taken = await agent("take", names=["x"], target=slip["state"], copies={"x": "longer"})
-        assert taken["taken"] == ["x"]
+        assert taken["told"] == ["Took x as longer."]
         assert kernel.value("x, longer") == ([1, 2], [1, 2, 3])
 
     play(story)
@@ -128,17 +137,19 @@ def test_cells_states_and_variables(kernel: Kernel) -> None:
 def test_what_is_large_is_cut_and_can_be_read_on(kernel: Kernel) -> None:
     async def story(agent: Agent) -> None:
         code = "big = list(range(100_000))\nfor i in range(3000): print('line', i)\n" + "# long\n" * 2000
-        ran = await agent("run", code=code + "".join(f"v{i} = {i}\n" for i in range(500)))
+        code += "".join(f"v{i} = {i}\n" for i in range(500))
+        ran = await agent("run", code=code)
+        whole = "\n".join(f"line {i}" for i in range(3000))
         assert ran["created"][-1] == "and 462 more"
-        text, answer = ran["output"], ran
-        while "cut" in answer:
-            more = answer["cut"].partition("start=")[2].rstrip(")")
-            assert f"kishu_show(target='{ran['state']}'" in answer["cut"]
-            result = await agent.client.call_tool("kishu_show", {"target": ran["state"], "start": int(more)})
-            answer = json.loads(result.content[0].text)
-            text += answer["output"]
-        assert text.splitlines() == [f"line {i}" for i in range(3000)]
-        assert answer["code"].count("# long") == 2000
+        for what, parameter, expected in (("output", "start", whole), ("code", "code_start", code)):
+            text, answer = "", await agent("show", target=ran["state"])
+            while f"{what}_cut" in answer:
+                text += answer[what]
+                read_on = answer[f"{what}_cut"].partition(": ")[2]
+                assert read_on.startswith(f"kishu_show(target='{ran['state']}', {parameter}=")
+                answer = await agent("show", target=ran["state"], **{parameter: int(read_on.rpartition("=")[2][:-1])})
+            assert text + answer[what] == expected
+        assert ran["output"] == whole[:6000]
         [listed] = (await agent("log"))["states"]
         assert "left out; kishu_show" in listed["code"]
         variables = await agent("variables")
@@ -195,6 +206,25 @@ def test_forks_try_several_ways_at_the_same_time(kernel: Kernel) -> None:
         time.sleep(0.05)
 
 
+def test_ways_are_explored_and_the_best_is_kept(kernel: Kernel) -> None:
+    kernel.ok("x = [3, 1, 2]")
+
+    async def story(agent: Agent) -> None:
+        tried = (await agent("explore", cells=["x.sort(); x[0]", "x.pop()\n1 / 0", "print(x)"]))["explored"]
+        assert [(each["status"], each.get("error")) for each in tried] == [
+            ("ok", None),
+            ("error", "ZeroDivisionError: division by zero"),
+            ("ok", None),
+        ]
+        assert [each["output"].splitlines()[-1] for each in tried][::2] == ["1", "[3, 1, 2]"]
+        assert kernel.value("x") == [3, 1, 2]
+        await agent("promote", target=tried[0]["state"])
+        assert kernel.value("x") == [1, 2, 3]
+        assert "no cell to explore" in await agent.refused("explore", cells=[])
+
+    play(story)
+
+
 def test_which_kernel_is_meant(start: Start, tmp_path: Path) -> None:
     async def nobody(agent: Agent) -> None:
         assert (await agent("status"))["told"] == "No kernels with Kishu are running."
@@ -222,7 +252,8 @@ def test_which_kernel_is_meant(start: Start, tmp_path: Path) -> None:
         busy = await agent.refused(
             "run", code="import time\nwhile True: time.sleep(0.01)", kernel="book.ipynb", timeout=0.5
         )
-        assert "after 0.5 seconds the cell still runs" in busy
+        assert "after 0.5 seconds this cell has not ended" in busy
+        assert "Do not send it again" in busy
         stopped = await agent("interrupt", kernel="book.ipynb")
         assert (stopped["told"], stopped["last"]["failed"]) == ("No cell runs now.", "KeyboardInterrupt")
 
@@ -235,6 +266,20 @@ def test_without_the_sdk_one_sentence_says_what_to_install() -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert "pip install 'kishu-kernel[mcp]'" in done.stderr
+
+
+def test_others_find_the_functions_by_the_entry_point() -> None:
+    """jupyter-server-mcp reads a list of `module:function`, what they are annotated with, and their docstrings."""
+    declared = tomllib.loads(PYPROJECT.read_text())["project"]["entry-points"]["jupyter_server_mcp.tools"]
+    module, _, name = declared["kishu"].partition(":")
+    assert getattr(import_module(module), name) is TOOLS
+    for tool in TOOLS:
+        module, _, name = tool.partition(":")
+        function = getattr(import_module(module), name)
+        parameters = inspect.signature(function).parameters
+        assert not [each for each in parameters.values() if isinstance(each.annotation, str)]
+        described = re.findall(r"^        (\w+): ", function.__doc__, re.MULTILINE)
+        assert described == list(parameters), name
 
 
 def test_the_functions_need_no_sdk() -> None:
