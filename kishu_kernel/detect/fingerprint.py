@@ -94,7 +94,9 @@ class Fingerprinter:
                 return Fingerprint(Digest(taken[0]), taken[1])
         found = ObjectWalk(self._shared).run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
-            self._without_bound = self._without_bound or replace(self._shared, bound=None, apart={}, hubs={})
+            self._without_bound = self._without_bound or replace(
+                self._shared, bound=None, apart={}, hubs={}, bound_bytes={}
+            )
             found = ObjectWalk(self._without_bound).run(obj)
         bound = self._shared.bound
         return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))

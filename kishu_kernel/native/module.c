@@ -66,7 +66,7 @@ execute(PyObject *module)
     PyObject *copyreg = PyImport_ImportModule("copyreg");
     copyreg_newobj = copyreg == NULL ? NULL : PyObject_GetAttrString(copyreg, "__newobj__");
     Py_XDECREF(copyreg);
-    if (states_begin() < 0) {
+    if (states_begin() < 0 || functions_begin() < 0) {
         return -1;
     }
     if (xxh3_128_digest == NULL || xxh3_64_intdigest == NULL || xxh3_128_stream == NULL || copyreg_newobj == NULL) {

@@ -215,7 +215,7 @@ typedef struct {
     char simple;         /* 1: an instance is its attributes; 2: and is a value */
     char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value */
     char state;          /* 1: its own `__getstate__` tells an instance; 2: a library's file of ours does */
-    char is_array;
+    char is_array, is_function;
     PyObject **names;    /* of the last instance; strong references */
     Py_ssize_t names_count;
     char *text; /* how these names are written */
@@ -234,6 +234,7 @@ int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *na
 
 PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
 int states_begin(void);
+int functions_begin(void);
 
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *walk_small(PyObject *module, PyObject *const *arguments, Py_ssize_t count);

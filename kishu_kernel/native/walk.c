@@ -20,6 +20,30 @@ is_counted(Loop *loop, PyObject *type)
     return counted;
 }
 
+/* As `resolve` would, of a type that another walk of this judgement has met: a new reference. NULL: none has, or an error. */
+static PyObject *
+resolved_before(Loop *loop, PyObject *type)
+{
+    PyObject *known = PyDict_GetItemWithError(loop->resolved, type);
+    if (known == NULL || !PyTuple_CheckExact(known) || PyTuple_GET_SIZE(known) == 0) {
+        return NULL;
+    }
+    for (Py_ssize_t place = 1; place < PyTuple_GET_SIZE(known); place++) { /* what its library holds */
+        PyObject *held = PyTuple_GET_ITEM(known, place), *key = PyLong_FromVoidPtr(held);
+        int there = key == NULL ? -1 : PySet_Contains(loop->static_parts, key);
+        if (there == 0) {
+            PyObject *done = PyObject_CallMethod(loop->static_ids, "update", "O", held);
+            there = done == NULL ? -1 : PySet_Add(loop->static_parts, key);
+            Py_XDECREF(done);
+        }
+        Py_XDECREF(key);
+        if (there < 0) {
+            return NULL;
+        }
+    }
+    return Py_NewRef(PyTuple_GET_ITEM(known, 0));
+}
+
 static int
 find_handler(Loop *loop, Kind *kind, PyObject *obj)
 {
@@ -28,7 +52,10 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
         Py_INCREF(found);
     }
     else {
-        found = PyErr_Occurred() ? NULL : PyObject_CallMethod(loop->walk, "resolve", "OO", type, obj);
+        found = PyErr_Occurred() ? NULL : resolved_before(loop, type);
+        if (found == NULL && !PyErr_Occurred()) {
+            found = PyObject_CallMethod(loop->walk, "resolve", "OO", type, obj);
+        }
         if (found == NULL || PyObject_SetItem(loop->handlers, type, found) < 0) {
             Py_XDECREF(found);
             return -1;
@@ -44,6 +71,7 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
     kind->told = (char)(counted ? 0 : found == loop->told ? 1 : found == loop->told_value ? 2 : 0);
     kind->state = (char)(!readable ? 0 : found == loop->by_state ? 1 : found == loop->by_library ? 2 : 0);
     kind->is_array = found == loop->array;
+    kind->is_function = found == loop->function && kind->kind == &PyFunction_Type;
     return 0;
 }
 
@@ -212,6 +240,30 @@ known_reference(Loop *loop, PyObject *obj)
     return found != NULL && PyBytes_CheckExact(found) ? found : NULL;
 }
 
+/* What stands for a class that a variable is bound to, or for a member of one that is an enum, if another walk of this
+ * judgement has met it: 1, written; 0: none has; -1: an error. Where this walk began it is no other variable's.
+ */
+static int
+put_bound(Loop *loop, PyObject *obj, int is_class)
+{
+    if (Py_TYPE(Py_TYPE(obj)) == &PyType_Type && !is_class) { /* no class, and of none that has a metaclass */
+        return 0;
+    }
+    if (obj == loop->began_with || (!is_class && (void *)Py_TYPE(obj) == loop->began_with)) {
+        return 0;
+    }
+    PyObject *key = PyLong_FromVoidPtr(obj), *known = key == NULL ? NULL : PyDict_GetItemWithError(loop->bound, key);
+    Py_XDECREF(key);
+    if (known == NULL || !PyTuple_CheckExact(known) || PyTuple_GET_SIZE(known) != 3) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    PyObject *written = PyTuple_GET_ITEM(known, 1); /* behind the object itself, which is kept alive */
+    if (!PyBytes_CheckExact(written) || PySet_Add(loop->bound_classes, PyTuple_GET_ITEM(known, 2)) < 0) {
+        return -1;
+    }
+    return put_bytes(loop, written) < 0 ? -1 : 1;
+}
+
 static int
 visit_other(Loop *loop, PyObject *obj)
 {
@@ -249,6 +301,10 @@ visit_other(Loop *loop, PyObject *obj)
     }
     if (kind->is_array) {
         return visit_array(loop, obj, kind);
+    }
+    int written = kind->is_function ? visit_function(loop, obj) : put_bound(loop, obj, is_class);
+    if (written) {
+        return written < 0 ? -1 : 0;
     }
     if (number_it(loop, obj) < 0 || ask_handler(loop, kind->handler, obj) < 0) {
         return -1;
@@ -374,12 +430,24 @@ begin(Loop *loop, PyObject *walk)
         take(loop->reducer, "by_place", &PyDict_Type, &loop->by_place) < 0 ||
         take(loop->reducer, "namespace", NULL, &loop->namespace) < 0 || take(loop->shared, "census", NULL, &loop->census) < 0 ||
         take(loop->shared, "references", &PyDict_Type, &loop->shared_references) < 0 ||
+        take(loop->shared, "resolved", &PyDict_Type, &loop->resolved) < 0 ||
+        take(loop->shared, "bound_bytes", &PyDict_Type, &loop->bound) < 0 ||
+        take(walk, "static_parts", &PySet_Type, &loop->static_parts) < 0 ||
+        take(walk, "bound_classes", &PySet_Type, &loop->bound_classes) < 0 ||
+        take(walk, "codes", &PySet_Type, &loop->codes) < 0 || take(walk, "makers", &PyTuple_Type, &loop->makers) < 0 ||
+        take(loop->reducer, "shells", &PySet_Type, &loop->shells) < 0 ||
         take(loop->shared, "should_stop", NULL, &loop->should_stop) < 0) {
         return -1;
     }
+    PyObject *began_with = PyObject_GetAttrString(walk, "began_with");
+    loop->began_with = began_with == NULL ? NULL : PyLong_AsVoidPtr(began_with);
+    Py_XDECREF(began_with);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
     int parsed = PyArg_ParseTuple(
-        loop->natively, "OOOOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value, &loop->by_state,
-        &loop->by_library, &loop->array
+        loop->natively, "OOOOOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value, &loop->by_state,
+        &loop->by_library, &loop->array, &loop->function
     );
     return parsed ? 0 : -1;
 }
@@ -392,7 +460,8 @@ end(Loop *loop)
         loop->handlers,          loop->hubs,             loop->attributes,        loop->unread,              loop->static_ids,
         loop->class_bytes,       loop->should_stop,      loop->census,            loop->reducer,             loop->namespace,
         loop->natively,          loop->hub_links,        loop->references,        loop->kept,                loop->private,
-        loop->by_place,          loop->ranges,           loop->shared_references,
+        loop->by_place,          loop->ranges,           loop->shared_references, loop->resolved,          loop->bound,
+        loop->static_parts,      loop->bound_classes,    loop->shells,            loop->codes,             loop->makers,
     };
     for (size_t place = 0; place < sizeof(held) / sizeof(*held); place++) {
         Py_XDECREF(held[place]);

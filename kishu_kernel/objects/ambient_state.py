@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from kishu_kernel.process.native import dict_version
+
 LEFT_ALONE: Any = object()
 """Stands for a value that nobody knows: what it is now stays."""
 
@@ -85,6 +87,19 @@ class Provider:
     def present(self) -> bool:
         """The session has imported what it belongs to."""
         return not self.module or self.module in sys.modules
+
+
+class Versions:
+    """Of dictionaries, as they were when it was asked last."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, ...]] = {}
+
+    def is_other(self, title: str, *held: dict[Any, Any]) -> bool:
+        """Whether something of these may have changed since; they are looked at then."""
+        versions = tuple(map(dict_version, held))
+        known, self._known[title] = self._known.get(title), versions
+        return known != versions or 0 in versions
 
 
 def copied(value: Any) -> Any:

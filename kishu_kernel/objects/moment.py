@@ -44,21 +44,22 @@ class Moment:
 class Unchanged:
     """What was found out of types that are what they were: nobody has changed them since, nor what they derive from.
 
-    Of classes in Python that is seen on CPython 3.11 and 3.12 with the native module; elsewhere nothing is known.
+    Nor has anybody registered another way to pickle their instances. Of classes in Python that is seen on CPython 3.11
+    and 3.12 with the native module; elsewhere nothing is known.
     """
 
     def __init__(self) -> None:
-        self._known: weakref.WeakKeyDictionary[type, tuple[int, Any]] = weakref.WeakKeyDictionary()
+        self._known: weakref.WeakKeyDictionary[type, tuple[int, Any, Any]] = weakref.WeakKeyDictionary()
 
     def get(self, kind: type) -> Any:
         """What is known; None: nothing."""
-        version, found = self._known.get(kind, _NOTHING) if _can_be_known(kind) else _NOTHING
-        return found if version and version == type_version(kind) else None
+        version, way, found = self._known.get(kind, _NOTHING) if has_pythons_metaclass(kind) else _NOTHING
+        return found if version and version == type_version(kind) and way is _registered(kind) else None
 
     def put(self, kind: type, found: Any) -> None:
         """Notes what was found out just now."""
-        if _can_be_known(kind) and (version := type_version(kind)):
-            self._known[kind] = version, found
+        if has_pythons_metaclass(kind) and (version := type_version(kind)):
+            self._known[kind] = version, _registered(kind), found
 
     def pop(self, kind: type, default: None) -> None:
         """Forgets a type."""
@@ -69,12 +70,15 @@ class Unchanged:
         self._known.clear()
 
 
-_NOTHING = 0, None
+_NOTHING = 0, None, None
 
 
-def _can_be_known(kind: type) -> bool:
-    """It can be looked up, and `copyreg` says nothing of its instances: to register a way does not change the type."""
-    return has_pythons_metaclass(kind) and kind not in Pickler.dispatch_table
+def _registered(kind: type) -> Any:
+    """The way to pickle instances that is registered: to register one does not change the type."""
+    for ways in Pickler.dispatch_table.maps:
+        if kind in ways:
+            return ways[kind]
+    return None
 
 
 class InMoments(Protocol):

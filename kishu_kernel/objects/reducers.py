@@ -196,6 +196,7 @@ class Reducer:
     Attributes:
         namespace: the live namespace of the notebook.
         by_place: what one of the user's modules holds since it was imported.
+        shells: ids of the cells of closures that were met.
         private: what belongs to an object whose library says that sharing need not survive storing, by its id.
     """
 
@@ -211,7 +212,7 @@ class Reducer:
         self._entries: dict[type, Entry | None] = moment.entries
         self._places, self._plain = moment.places, moment.plain
         self._hiding, self._classes = moment.hiding, moment.classes
-        self._hidden_links, self._shells = hidden_links, set[int]()
+        self._hidden_links, self.shells = hidden_links, set[int]()
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
         self.by_place = held_since_import
         self.private: dict[int, tuple[Any, Library]] = {}  # what is held is kept: some of it is made on access
@@ -355,16 +356,19 @@ class Reducer:
 
     def _function(self, function: types.FunctionType) -> Reduction:
         if self.is_notebook_function(function):
-            return reduction_of_function(function, self._shells)
+            return reduction_of_function(function, self.shells)
         if (place := original_place(function)) is not None:
             return module_original, place
         reduction = self._cloud.reducer_override(function)
-        return reduction if reduction is NotImplemented else reduction_of_dynamic(function, self._shells) or reduction
+        return reduction if reduction is NotImplemented else reduction_of_dynamic(function, self.shells) or reduction
 
     def _cell(self, cell: types.CellType) -> Reduction:
-        return reduction_of_cell(cell, self._shells)
+        return reduction_of_cell(cell, self.shells)
 
     def _class(self, cls: type) -> Reduction:
+        known = self._classes.get(cls) if has_pythons_metaclass(cls) else None  # others may run code when looked up
+        if known is not None:
+            return known
         if has_active_metaclass(cls):
             raise TypeError("a class cannot be stored whose metaclass runs code whenever it is looked at")
         if (place := original_place(cls)) is not None:
@@ -374,8 +378,7 @@ class Reducer:
             return said
         if not has_pythons_metaclass(cls):
             return reduction_of_class(cls, self._cloud, class_memos_of(cls))
-        if cls not in self._classes:
-            self._classes[cls] = reduction_of_class(cls, self._cloud, class_memos_of(cls))
+        self._classes[cls] = reduction_of_class(cls, self._cloud, class_memos_of(cls))
         return self._classes[cls]
 
     def by_value(self, cls: type) -> bool:

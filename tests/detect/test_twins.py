@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
 from kishu_kernel.detect.walk import twins
-from kishu_kernel.detect.walk.result import Fingerprint, WalkAbandoned
+from kishu_kernel.detect.walk.result import Fingerprint, TokenOf, WalkAbandoned
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.native import peek
 from tests.support.soak import often
@@ -112,8 +112,17 @@ def classes() -> Iterator[dict[str, Any]]:
 
 def prints_of(objects: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Fingerprint]:
     """Fingerprints of one judgement, by the twin that is chosen now."""
-    fingerprinter = Fingerprinter(ReductionTable(namespace))
+    table = ReductionTable(namespace)
+    fingerprinter = Fingerprinter(table, bound=_bound_to(namespace, table))
     return {name: fingerprinter.take(obj) for name, obj in objects.items()}
+
+
+def _bound_to(namespace: dict[str, Any], table: ReductionTable) -> TokenOf | None:
+    """The classes that variables of a namespace are bound to, if it says that classes have versions of their own."""
+    if not namespace.get("CLASSES_APART"):
+        return None
+    tokens = {id(value): name.encode() for name, value in namespace.items() if isinstance(value, type)}
+    return lambda cls: tokens.get(id(cls))
 
 
 def by_both(objects: dict[str, Any], namespace: dict[str, Any]) -> list[Any]:
@@ -476,3 +485,77 @@ def test_attributes_are_read_and_none_is_made() -> None:
         assert list(vars(obj).items()) == list(seen.items())
     assert peek(obj) is None
     assert peek(5) is peek("x") is peek(int) is None
+
+
+FUNCTIONS = """
+import functools
+def bare(): pass
+def told(a, b=[1], *, c={}) -> "int":
+    "What it does."
+def annotated(a: list, b: "str") -> dict: pass
+annotated.note = [annotated, told]
+def closed(value):
+    def inner(): return value, inner
+    return inner
+one = closed([1]); two = closed(one)
+def half():
+    def inner(): return late
+    return inner
+    late = 1
+empty = half()
+def keeper(): pass
+held = keeper.__dict__
+def shared(): pass
+shared.__dict__ = held
+both = [keeper, shared]
+cached = functools.lru_cache(told)
+wrapped = functools.wraps(told)(bare)
+@functools.singledispatch
+def dispatched(a): pass
+@dispatched.register
+def _(a: int): pass
+named = eval("lambda x: x")
+named.__name__, named.__qualname__, named.__module__, named.__doc__ = "n", "q", "os", ["d"]
+copy = type(told)(told.__code__, globals(), "copy", told.__defaults__)
+foreign = type(told)(told.__code__, {"__name__": "no_module"}, "foreign")
+"""
+
+BOUND = """
+import abc, enum
+CLASSES_APART = True
+class Way(enum.Enum):
+    NORTH = "n"
+    SOUTH = ["s"]
+class Flags(enum.IntFlag):
+    A = 1
+    B = 2
+class Base(abc.ABC):
+    def look(self): return Way.NORTH
+class Room(Base):
+    way = Way.NORTH
+    def __init__(self, *held): self.held = held
+class Meta(type):
+    def __hash__(cls): return 3
+class Made(metaclass=Meta):
+    kinds = [Room, Way]
+hall = Room(Way.NORTH, Way.SOUTH, Flags.A | Flags.B, Flags.A, Room, Made, Base)
+attic = Room(hall, Way.NORTH, Way, Made)
+ways = list(Way), Way.__members__, Base.look, hall.look
+made = Made()
+"""
+
+
+@pytest.mark.parametrize("code", [FUNCTIONS, BOUND], ids=["functions", "classes that variables are bound to"])
+def test_functions_and_classes_are_the_same_however_many_have_met_them(classes: dict[str, Any], code: str) -> None:
+    before = set(classes)
+    exec(code, classes)
+    own = {name: classes[name] for name in classes.keys() - before if not isinstance(classes[name], types.ModuleType)}
+    try:
+        for objects in (own, dict(reversed(own.items())), {"all": list(own.values()), **own}):
+            native, pure = by_both(objects, classes)
+            assert native == pure
+        for name, obj in own.items():  # what one walk has found tells nothing of where another one begins
+            assert by_both({name: obj}, classes)[0][0][name] == native[0][name]
+    finally:
+        for name in own:
+            del classes[name]

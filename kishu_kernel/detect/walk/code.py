@@ -111,6 +111,7 @@ def walk_class(walk: Walk, obj: type) -> None:
         walk.unlink(obj)
         walk.bound_classes.add(token)
         walk.class_bytes[obj] = b"b" + token
+        walk.shared.bound_bytes[id(obj)] = obj, walk.class_bytes[obj], token
         walk.parts.append(walk.class_bytes[obj])
         return
     if reference is None and walk.reducer.by_value(obj):

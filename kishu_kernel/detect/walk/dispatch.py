@@ -61,6 +61,7 @@ from kishu_kernel.objects.questions import (
     library_globals_of,
     reduction_of,
 )
+from kishu_kernel.objects.rebuild.code import make_function, set_function_state
 
 
 class ObjectWalk(Walk):
@@ -74,7 +75,9 @@ class ObjectWalk(Walk):
         walk_by_state,
         walk_by_library,
         walk_array,
+        walk_function,
     )
+    makers = make_function, set_function_state
 
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
@@ -104,6 +107,7 @@ class ObjectWalk(Walk):
                 if not held_since_import:
                     table.lasting.put(kind, known)
             self.shared.handlers[kind] = known
+            self.shared.resolved[kind] = (known, *self.statics[kind])
         return known
 
     def _resolved(self, kind: type, obj: Any) -> Handler:

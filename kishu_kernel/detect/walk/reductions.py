@@ -282,7 +282,9 @@ def _told_member(walk: Walk, obj: Any) -> bytes | None:
     if token is None or type(value) not in ATOMS or id(obj) not in _members(walk, kind):
         return None
     walk.bound_classes.add(token)
-    return b"e" + ATOMS[type(value)](value) + b"b" + token
+    told = b"e" + ATOMS[type(value)](value) + b"b" + token
+    walk.shared.bound_bytes[id(obj)] = obj, told, token
+    return told
 
 
 def _librarys_member(walk: Walk, obj: Any) -> bytes | None:

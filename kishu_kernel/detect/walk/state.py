@@ -55,6 +55,9 @@ class Shared:
         handlers: who walks instances of a type, where all are walked alike.
         known: whether instances of a type are values, and dynamic.
         references: what stands for a class or a function that goes by reference, and is of no module of the user's.
+        resolved: of the types in `handlers`, who walks instances, and behind that `statics`. Only the native loop asks.
+        bound_bytes: by the id of a class that a variable is bound to, or of an enum's member: itself, what stands for
+            it, and the token. Only the native loop asks.
     """
 
     table: ReductionTable
@@ -75,6 +78,8 @@ class Shared:
     handlers: dict[type, Handler] = field(default_factory=dict)
     known: dict[type, tuple[bool, bool]] = field(default_factory=dict)
     references: dict[Any, bytes] = field(default_factory=dict)
+    resolved: dict[type, tuple[Any, ...]] = field(default_factory=dict)
+    bound_bytes: dict[int, tuple[Any, bytes, bytes]] = field(default_factory=dict)
 
 
 class Walk:
@@ -83,10 +88,12 @@ class Walk:
     Attributes:
         natively: the handlers of instances, and of those that are values, whose attributes are all that there is; and
             of those that a pickler's usual way tells wholly; of those that their own `__getstate__` tells, and that a
-            library's file of ours does; and of arrays.
+            library's file of ours does; of arrays, and of functions.
+        makers: what a function of the notebook is made with, and filled.
     """
 
-    natively: tuple[Handler | None, ...] = (None,) * 7
+    natively: tuple[Handler | None, ...] = (None,) * 8
+    makers: tuple[Any, ...] = ()
 
     def __init__(self, shared: Shared) -> None:
         self.shared = shared

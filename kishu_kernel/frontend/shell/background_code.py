@@ -121,7 +121,7 @@ class BackgroundCode:
             self._seen = _SeenThreads(tuple(self._own_threads), idents, counted)
 
     def _is_own(self, thread: threading.Thread) -> bool:
-        return id(thread) in self._own_threads or is_kernels(thread) or _is_method_of_ours(_target_of(thread))
+        return id(thread) in self._own_threads or is_kernels(thread) or _is_ours(_target_of(thread))
 
     def _is_on_stack(self, frame: types.FrameType | None) -> bool:
         while frame is not None and not self._code.runs(frame):
@@ -190,9 +190,9 @@ def _target_of(thread: threading.Thread) -> Any:
     return (attributes(thread) or {}).get("_target")
 
 
-def _is_method_of_ours(target: Any) -> bool:
-    """Whether it is a method of this package's: none runs code of the notebook on a thread of its own."""
-    function: Any = target.__func__ if type(target) is types.MethodType else None
+def _is_ours(target: Any) -> bool:
+    """Whether it is a function of this package's: none runs code of the notebook on a thread of its own."""
+    function: Any = target.__func__ if type(target) is types.MethodType else target
     home = function.__globals__.get("__name__") if type(function) is types.FunctionType else None
     return type(home) is str and home.partition(".")[0] == _OWN
 

@@ -13,11 +13,15 @@ import importlib
 import logging
 import pickle
 import sys
-from collections.abc import Iterator
+import types
+import weakref
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 from typing import Any
+
+from kishu_kernel.objects.classes import is_one_of, module_name
 
 
 @contextmanager
@@ -32,6 +36,30 @@ def lent() -> Iterator[Any]:
         yield modules["dill"]
     finally:
         modules.update(_taken_away())
+
+
+def knows(kinds: Iterable[type]) -> bool:
+    """Whether dill has ways of its own for all of these types. It is only imported where it may have."""
+    pristine = "dill" not in sys.modules and not _modules.cache_info().currsize
+    if pristine and not all(map(_may_be_known, kinds)):
+        return False
+    with lent() as dill:
+        return all(kind in dill.Pickler.dispatch for kind in kinds)
+
+
+def _may_be_known(kind: type) -> bool:
+    return module_name(kind) in _KNOWN_HOMES and not is_one_of(kind, _NOT_KNOWN)
+
+
+_KNOWN_HOMES = frozenset(
+    {
+        *("_contextvars", "_io", "_pyio", "_thread", "abc", "builtins", "dataclasses", "functools", "pickle", "typing"),
+        *("weakref", "numpy"),
+    }
+)
+"""Modules of the types that dill knows, as it is imported."""
+_NOT_KNOWN = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, weakref.finalize)
+"""What notebooks have of these modules most often, and dill does not know."""
 
 
 @cache

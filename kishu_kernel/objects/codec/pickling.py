@@ -28,7 +28,7 @@ from kishu_kernel.objects.class_reductions import goes_by_name
 from kishu_kernel.objects.classes import has_dict
 from kishu_kernel.objects.codec.buffers import Arrays, materialized
 from kishu_kernel.objects.codec.class_streams import ClassLoads, ClassStreams
-from kishu_kernel.objects.codec.dill_hidden import lent
+from kishu_kernel.objects.codec.dill_hidden import knows, lent
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.codec.libraries_used import differences, library_versions
 from kishu_kernel.objects.codec.load_guard import LoadGuard, NotHarmlessError
@@ -302,8 +302,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 def _dill_knows(kinds: tuple[type, ...]) -> bool:
     if dict in kinds:  # the namespace itself; dill would note its name
         return False
-    with lent() as dill:
-        return all(kind in dill.Pickler.dispatch for kind in kinds)
+    return knows(kinds)
 
 
 class _Unpickler(pickle.Unpickler):

@@ -20,7 +20,7 @@ from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
-from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider
+from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, Versions
 from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.libraries.traitlets import ConfiguredTraits
 from kishu_kernel.objects.library import REGISTERING_ONCE, Library
@@ -162,15 +162,16 @@ class _Magics(_OfShell):
         self._base: dict[str, dict[str, Any]] = {}
         self._seen: dict[str, dict[str, Any]] = {}
         self._changed: dict[str, dict[str, Any]] = {}
+        self._versions = Versions()
 
     def start(self) -> None:
         self._base = {kind: dict(found) for kind, found in self._now().items()}
-        self._seen, self._changed = dict(self._base), {}
+        self._seen, self._changed, self._versions = dict(self._base), {}, Versions()
 
     def read(self) -> Any:
         changed = {}
         for kind, now in self._now().items():
-            if not _are_as_seen(now, self._seen.get(kind, {})):
+            if self._versions.is_other(kind, now) and not _are_as_seen(now, self._seen.get(kind, {})):
                 self._seen[kind] = dict(now)
                 self._changed[kind] = _difference(now, self._base.setdefault(kind, {}))
             if found := self._changed.get(kind):
@@ -244,10 +245,12 @@ class _Formatters(_OfShell):
     def __init__(self) -> None:
         self._base: dict[str, tuple[dict[Any, Any], dict[Any, Any]]] = {}
         self._seen: dict[str, tuple[tuple[dict[Any, Any], dict[Any, Any]], list[tuple[Any, Any]]]] = {}
+        self._versions = Versions()
 
     def start(self) -> None:
         self._base = {mime: _printers(each) for mime, each in self._all()}
         self._seen = {mime: (base, []) for mime, base in self._base.items()}
+        self._versions = Versions()
 
     def read(self) -> Any:
         found = {}
@@ -287,7 +290,7 @@ class _Formatters(_OfShell):
         """Pairs of a class, or of its name, and its printer; None: it is gone."""
         held = _held(formatter)
         seen, changed = self._seen.get(mime, (None, []))
-        if seen is None or not all(map(_are_as_seen, held, seen)):
+        if self._versions.is_other(mime, *held) and (seen is None or not all(map(_are_as_seen, held, seen))):
             now, base = _by_class(held), _by_class(self._base.setdefault(mime, _printers(formatter)))
             keys = {_class_reference(key): key for printers in (*self._base[mime], *held) for key in printers}
             changed = [

@@ -61,3 +61,14 @@ with lent() as theirs:
     assert theirs is dill
 assert state() == imported
 """)
+
+
+def test_what_it_does_not_know_is_told_without_importing_it() -> None:
+    by_itself("""
+import types
+from kishu_kernel.objects.codec import dill_hidden
+assert not dill_hidden.knows((int, types.GeneratorType)) and not dill_hidden._modules.cache_info().currsize
+assert dill_hidden.knows((type(__import__("_thread").allocate_lock()),))
+with lent() as dill:
+    assert all(map(dill_hidden._may_be_known, dill.Pickler.dispatch))
+""")

@@ -168,6 +168,8 @@ class _Tree(Provider):
 
         Of those of variables only Python's own: of any other class they come and go with their variable.
         """
+        if not len(self._recorded) and all(map(self._is_theirs, [*used, *live_handlers()])):
+            return []
         found = with_reached(each for each in used if not self._is_theirs(each))
         held = [each for each in found.values() if is_own(each) or not live_objects.variable(each)]
         others = {**self._recorded, **{id(each): each for each in live_handlers()}}
