@@ -3,13 +3,13 @@
 `TOOLS` is what `jupyter-server-mcp` finds by the entry point `jupyter_server_mcp.tools`; `server` serves the same over
 stdio, as `jupyter kishu mcp`.
 Law: a tool is a plain function that a model calls: its docstring is all that the model knows of it, and its answer is
-small. It runs no cell with side effects again, and loses nothing, unless it is told that it may. Only `server` needs
-the SDK.
+small. It runs no cell with side effects again, and loses nothing, unless it is told that it may. Only `server`,
+and a picture, need the SDK.
 Neighbours: `looking` and `changing` have the tools, `kernels` knows which kernel is meant, `answers` makes replies
 short.
 """
 
-_LOOKING = ("status", "log", "show", "diff", "variables")
+_LOOKING = ("status", "log", "show", "picture", "diff", "variables")
 _CHANGING = (
     "run",
     "undo",

@@ -23,6 +23,8 @@ MOST_OUTPUT = 6000
 """Characters of a cell's output, or of its code."""
 MOST_VALUE = 2000
 """Characters of a variable's preview."""
+_PICTURES = ("image/png", "image/jpeg")
+"""Types that models can see."""
 _MOST_LIST = 16_000
 """Characters of all entries of a list."""
 _MOST_TEXT = 300
@@ -124,7 +126,16 @@ def output_answer(outputs: Sequence[Json], state: str, start: int = 0, most: int
         start: how many of its characters are left out.
         most: how many there are at most.
     """
-    return page("output", outputs_text(outputs), start, f"kishu_show(target='{state}', start=", most)
+    number = len(pictures(outputs))
+    shown = f"{number}: kishu_picture(target='{state}') shows the first, with number=2 the second"
+    answer = page("output", outputs_text(outputs), start, f"kishu_show(target='{state}', start=", most)
+    return {**answer, **slim({"pictures": number > 0 and shown})}
+
+
+def pictures(outputs: Sequence[Json]) -> list[tuple[str, str]]:
+    """Returns the pictures among outputs: the type of each, and its bytes in Base64."""
+    found = [(kind, output["data"].get(kind)) for output in outputs if output.get("data") for kind in _PICTURES]
+    return [(kind, "".join(data).replace("\n", "")) for kind, data in found if data]
 
 
 def ran_answer(ran: Json, digest: str | None) -> Json:

@@ -6,12 +6,13 @@ Law: as in `kishu_kernel.frontend.mcp`. Annotations are objects, not text: those
 from typing import Any
 
 from kishu_kernel.client import Client
-from kishu_kernel.errors import KishuError
+from kishu_kernel.errors import KishuError, RequestError
 from kishu_kernel.frontend.mcp.answers import (
     difference_answer,
     fitting,
     output_answer,
     page,
+    pictures,
     slim,
     state_answer,
     variable_answer,
@@ -20,11 +21,14 @@ from kishu_kernel.frontend.mcp.answers import (
     names as named,
 )
 from kishu_kernel.frontend.mcp.kernels import KERNELS, name_of, short_name
+from kishu_kernel.model.amounts import counted, size
 
 Json = dict[str, Any]
 
 MOST_LISTED = 100
 """States or variables in one answer."""
+MOST_PICTURE = 1_400_000
+"""Characters of a picture, in Base64: a megabyte."""
 
 
 def kishu_status(kernel: str | None = None) -> dict[str, Any]:
@@ -103,6 +107,32 @@ def kishu_show(target: str = "HEAD", kernel: str | None = None, start: int = 0, 
         return {**answer, **variables, **output, **slim({"note": reply["outputs_note"]})}
 
     return KERNELS.answer(kernel, ask)
+
+
+def kishu_picture(target: str = "HEAD", number: int = 1, kernel: str | None = None) -> Any:
+    """Shows a picture that a cell displayed, as a plot, so that you see it.
+
+    Args:
+        target: the cell's state: its id or its first letters, `In[7]`, a branch, a tag, `HEAD`, `HEAD~2`.
+        number: which one, where the cell displayed several.
+        kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
+    """
+
+    def ask(client: Client) -> Json:
+        found = pictures(client.show(target)["outputs"])
+        if not 0 < number <= len(found):
+            raise RequestError(
+                f"the cell of {target} displayed {counted(len(found), 'picture')}, and no number {number}"
+            )
+        kind, data = found[number - 1]
+        if len(data) > MOST_PICTURE:
+            raise RequestError(f"this picture has {size(len(data))}: display a smaller one, with a lower dpi")
+        return {"mime_type": kind, "data": data}
+
+    picture = KERNELS.answer(kernel, ask)
+    from mcp_types import ImageContent  # whoever serves this has it
+
+    return ImageContent(mime_type=picture["mime_type"], data=picture["data"])
 
 
 def kishu_diff(target: str, base: str = "HEAD", kernel: str | None = None, values: bool = True) -> dict[str, Any]:

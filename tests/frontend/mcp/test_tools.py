@@ -35,6 +35,7 @@ __all__ = ["kernel", "start"]  # fixtures
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
 SERVER = (sys.executable, "-m", "kishu_kernel.frontend.command.commands", "mcp")
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 MOST = 25_000
 """Characters of an answer, whatever it is about."""
 
@@ -119,6 +120,13 @@ def test_cells_states_and_variables(kernel: Kernel) -> None:
         assert (planned["applied"], planned["told"][-1]) == (False, "Nothing has changed.")
         assert kernel.value("x") == 5
         assert (await agent("checkout", target="good", plan_only=False))["applied"]
+        code = f"import base64; from IPython.display import Image; Image(base64.b64decode('{PNG}'))"
+        plotted = await agent("run", code=code)
+        assert plotted["pictures"].startswith(f"1: kishu_picture(target='{plotted['state']}')")
+        [picture] = (await agent.client.call_tool("kishu_picture", {})).content
+        assert (picture.mime_type, picture.data) == ("image/png", PNG)
+        assert "displayed 1 picture, and no number 2" in await agent.refused("picture", number=2)
+        await agent("undo")
         assert kernel.value("x") == [1, 2]
         listed = await agent("log", everywhere=True)
         assert [each["code"] for each in listed["states"]][-2:] == [
