@@ -446,4 +446,5 @@ def _take_code(selection: Selection, label: str) -> str:
 
 
 def _too_few(what: str, there: int, steps: int) -> str:
-    return f"there is only {counted(there, 'cell')} to {what}, not {steps}" if there else f"there is nothing to {what}"
+    only = f"there {'is' if there == 1 else 'are'} only {counted(there, 'cell')} to {what}, not {steps}"
+    return only if there else f"there is nothing to {what}"

@@ -21,6 +21,8 @@ Json = dict[str, Any]
 
 MOST_OUTPUT = 6000
 """Characters of a cell's output, or of its code."""
+_MOST_END = 1000
+"""Characters of the end of an output that is cut."""
 MOST_VALUE = 2000
 """Characters of a variable's preview."""
 _PICTURES = ("image/png", "image/jpeg")
@@ -127,7 +129,9 @@ def output_answer(outputs: Sequence[Json], state: str, start: int = 0, most: int
         most: how many there are at most.
     """
     number = len(pictures(outputs))
-    shown = f"{number}: kishu_picture(target='{state}') shows the first, with number=2 the second"
+    shown = (
+        f"{number}: kishu_picture(target='{state}') shows {'it' if number == 1 else 'the first, number=2 the second'}"
+    )
     answer = page("output", outputs_text(outputs), start, f"kishu_show(target='{state}', start=", most)
     return {**answer, **slim({"pictures": number > 0 and shown})}
 
@@ -148,8 +152,18 @@ def ran_answer(ran: Json, digest: str | None) -> Json:
     made = ran["checkpoint"]
     state = {} if made is None else {**state_answer(made), "seconds": round(made["duration"], 3)}
     state = {key: value for key, value in state.items() if key not in ("code", "failed", "branches")}
+    errors = [each for each in ran["outputs"] if each["output_type"] == "error"]
+    error = f"{errors[-1]['ename']}: {errors[-1]['evalue']}" if errors else None
     output = output_answer(ran["outputs"], "HEAD" if made is None else made["id"])
-    return {"status": ran["status"], **state, **slim({"digest": digest}), **output}
+    if "output_cut" in output:  # how it ended is told in any case
+        output["output_end"] = outputs_text(ran["outputs"])[-_MOST_END:]
+    return {
+        "status": ran["status"],
+        **slim({"error": error and cut(error)}),
+        **state,
+        **slim({"digest": digest}),
+        **output,
+    }
 
 
 def explored_answer(explored: Sequence[Explored]) -> list[Json]:
