@@ -69,6 +69,9 @@ put_array(Loop *loop, PyObject *begun, Py_buffer *view, int private)
     if (failed || write_text(out, 'a', text->data, text->length) < 0) {
         return -1;
     }
+    if (!view->len) {
+        return 0;
+    }
     PyObject *range = Py_BuildValue("KKO", (unsigned long long)(uintptr_t)view->buf, (unsigned long long)((uintptr_t)view->buf + (size_t)view->len), private ? Py_True : Py_False);
     failed = range == NULL || PyList_Append(loop->ranges, range) < 0;
     Py_XDECREF(range);
@@ -89,7 +92,7 @@ write_array(Loop *loop, PyObject *obj, int private)
         usable = 0;
     }
     else if (usable > 0) {
-        usable = !view.readonly && view.len > 0 && view.len <= SMALL_BYTES && view.ndim <= DIMENSIONS_MOST && PyBuffer_IsContiguous(&view, 'A');
+        usable = !view.readonly && (view.len > 0 || !private) && view.len <= SMALL_BYTES && view.ndim <= DIMENSIONS_MOST && PyBuffer_IsContiguous(&view, 'A');
         if (usable && put_array(loop, begun, &view, private) < 0) {
             usable = -1;
         }

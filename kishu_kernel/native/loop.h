@@ -13,9 +13,9 @@ typedef struct {
     Stack *stack;
     PyObject *shared, *handlers, *hubs, *attributes, *unread, *static_ids, *class_bytes, *should_stop, *census, *reducer,
         *namespace, *natively, *references, *kept, *ranges, *private, *by_place, *shared_references, *resolved, *static_parts,
-        *bound, *bound_classes, *shells, *codes, *makers;
+        *bound, *bound_classes, *shells, *codes, *makers, *members, *methods;
     void *began_with; /* an address: where the walk began, which may have gone on since */
-    PyObject *simple, *simple_value, *told, *told_value, *by_state, *by_library, *array, *function; /* borrowed from `natively` */
+    PyObject *simple, *simple_value, *told, *told_value, *by_state, *by_library, *array, *function, *member, *scalar; /* borrowed from `natively` */
     Memo *statics;                   /* `static_ids`, as they were when there were `statics->count` */
     Py_ssize_t static_size, static_asked; /* when that was looked at last, and how often since */
     PyObject *dtypes[DTYPES_MOST][2]; /* those that were met, and how texts of their arrays begin */
@@ -40,5 +40,8 @@ int visit_told(Loop *loop, PyObject *obj, Kind *kind);
 int visit_by_state(Loop *loop, PyObject *obj, Kind *kind);
 int visit_array(Loop *loop, PyObject *obj, Kind *kind);
 int visit_function(Loop *loop, PyObject *obj);
+int visit_member(Loop *loop, PyObject *obj, Kind *kind);
+int visit_scalar(Loop *loop, PyObject *obj, Kind *kind);
+int visit_method(Loop *loop, PyObject *obj, Kind *kind);
 
 #endif

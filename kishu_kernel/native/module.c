@@ -36,6 +36,7 @@ static PyMethodDef functions[] = {
     {"peek", attributes_peek, METH_O, "The attributes of an instance that has no `__dict__` yet, in a new dict; else None."},
     {"untouched", attributes_untouched, METH_O, "Whether an instance has no `__dict__` yet, and to ask for it would make one."},
     {"told_state", told_state, METH_O, "What the `__getstate__` of an instance gives, where that is all of it; else None."},
+    {"not_told_by", (PyCFunction)(void (*)(void))hidden_not_told_by, METH_FASTCALL, "Which objects a reduction does not tell."},
     {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
     {"pickle", (PyCFunction)(void (*)(void))pickle_plain, METH_FASTCALL, "The pickle stream of what is plain."},
     {"cuts", cuts_find, METH_VARARGS, "Where a stream is cut."},

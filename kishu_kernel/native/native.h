@@ -215,7 +215,8 @@ typedef struct {
     char simple;         /* 1: an instance is its attributes; 2: and is a value */
     char told;           /* 1: a pickler's usual way tells an instance wholly; 2: and it is a value */
     char state;          /* 1: its own `__getstate__` tells an instance; 2: a library's file of ours does */
-    char is_array, is_function;
+    char is_array, is_function, is_member, is_scalar;
+    PyObject *beginning; /* bytes: how a number of NumPy's begins its text; None: it is for Python; NULL: not asked yet */
     PyObject **names;    /* of the last instance; strong references */
     Py_ssize_t names_count;
     char *text; /* how these names are written */
@@ -233,6 +234,7 @@ void kinds_free(Kinds *kinds);
 int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *names, Py_ssize_t count);
 
 PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
+PyObject *hidden_not_told_by(PyObject *module, PyObject *const *arguments, Py_ssize_t count); /* hidden.c */
 int states_begin(void);
 int functions_begin(void);
 

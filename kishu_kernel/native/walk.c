@@ -72,6 +72,8 @@ find_handler(Loop *loop, Kind *kind, PyObject *obj)
     kind->state = (char)(!readable ? 0 : found == loop->by_state ? 1 : found == loop->by_library ? 2 : 0);
     kind->is_array = found == loop->array;
     kind->is_function = found == loop->function && kind->kind == &PyFunction_Type;
+    kind->is_member = found == loop->member;
+    kind->is_scalar = found == loop->scalar;
     return 0;
 }
 
@@ -306,6 +308,15 @@ visit_other(Loop *loop, PyObject *obj)
     if (written) {
         return written < 0 ? -1 : 0;
     }
+    if (kind->is_member) {
+        return visit_member(loop, obj, kind);
+    }
+    if (kind->is_scalar) {
+        return visit_scalar(loop, obj, kind);
+    }
+    if (PyMethod_Check(obj)) {
+        return visit_method(loop, obj, kind);
+    }
     if (number_it(loop, obj) < 0 || ask_handler(loop, kind->handler, obj) < 0) {
         return -1;
     }
@@ -436,6 +447,7 @@ begin(Loop *loop, PyObject *walk)
         take(walk, "bound_classes", &PySet_Type, &loop->bound_classes) < 0 ||
         take(walk, "codes", &PySet_Type, &loop->codes) < 0 || take(walk, "makers", &PyTuple_Type, &loop->makers) < 0 ||
         take(loop->reducer, "shells", &PySet_Type, &loop->shells) < 0 ||
+        take(walk, "members", &PyDict_Type, &loop->members) < 0 || take(loop->shared, "methods", &PyDict_Type, &loop->methods) < 0 ||
         take(loop->shared, "should_stop", NULL, &loop->should_stop) < 0) {
         return -1;
     }
@@ -446,8 +458,8 @@ begin(Loop *loop, PyObject *walk)
         return -1;
     }
     int parsed = PyArg_ParseTuple(
-        loop->natively, "OOOOOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value, &loop->by_state,
-        &loop->by_library, &loop->array, &loop->function
+        loop->natively, "OOOOOOOOOO", &loop->simple, &loop->simple_value, &loop->told, &loop->told_value, &loop->by_state,
+        &loop->by_library, &loop->array, &loop->function, &loop->member, &loop->scalar
     );
     return parsed ? 0 : -1;
 }
@@ -462,6 +474,7 @@ end(Loop *loop)
         loop->natively,          loop->hub_links,        loop->references,        loop->kept,                loop->private,
         loop->by_place,          loop->ranges,           loop->shared_references, loop->resolved,          loop->bound,
         loop->static_parts,      loop->bound_classes,    loop->shells,            loop->codes,             loop->makers,
+        loop->members,           loop->methods,
     };
     for (size_t place = 0; place < sizeof(held) / sizeof(*held); place++) {
         Py_XDECREF(held[place]);

@@ -68,6 +68,17 @@ def is_dtype_type(kind: type) -> bool:
     return dtype is not None and is_of_arrays(kind) and issubclass(kind, dtype)
 
 
+def dtype_of_all(kind: type) -> Any:
+    """The dtype that all scalars of this type have, which are its bytes; None where there is none: texts, records."""
+    numpy = sys.modules["numpy"]
+    dtype = numpy.dtype(kind)
+    return dtype if dtype.type is kind and dtype.kind in "biufc" and dtype.itemsize <= _MOST[dtype.kind] else None
+
+
+_MOST = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
+"""Bytes: in longer numbers there are some that say nothing."""
+
+
 def plain_view(array: Any) -> Any:
     """The memory of an array of any class as that of a plain one. Runs no code of its class."""
     plain = array_type()

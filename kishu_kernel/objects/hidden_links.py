@@ -21,7 +21,7 @@ from kishu_kernel.objects.attribute_dicts import place_of
 from kishu_kernel.objects.classes import contents_of, derives, instance_state, is_one_of, mro_of, seen_attributes
 from kishu_kernel.objects.library import Reduction
 from kishu_kernel.objects.rebuild.instances import set_state_and_hidden
-from kishu_kernel.process.native import peek
+from kishu_kernel.process.native import not_told_by, peek
 
 StateOf = Callable[[Any], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -63,7 +63,10 @@ def hidden_among(left: list[tuple[str, Any]], reduction: Any) -> dict[str, Any]:
     left = [(name, value) for name, value in left if not _leads_nowhere(value)] if left else left
     if not left:
         return {}
-    unknown = _not_told_by(reduction, {id(value) for _, value in left})
+    keys = {id(value) for _, value in left}
+    unknown = not_told_by(reduction, keys)
+    if unknown is None:
+        unknown = _not_told_by(reduction, keys)
     return {name: value for name, value in left if id(value) in unknown}
 
 

@@ -77,6 +77,10 @@ def _nothing(obj: Any) -> None:
     return None
 
 
+def _none(reduction: Any, keys: set[int]) -> set[int] | None:
+    return None
+
+
 def _no(obj: Any) -> bool:
     return False
 
@@ -105,6 +109,9 @@ untouched: Callable[[Any], bool] = _no if WALKER is None else WALKER.untouched
 told_state: Callable[[Any], Any] = _nothing if WALKER is None else WALKER.told_state
 """What the `__getstate__` of an instance gives, where it has all attributes; in a tuple with a list of names and
 values, where it may have others of these. None: ask in full. Asked of types that `objects.told_states` names."""
+
+not_told_by: Callable[[Any, set[int]], set[int] | None] = _none if WALKER is None else WALKER.not_told_by
+"""Those of some objects, by their ids, that a reduction does not tell (`hidden_links`). None: they are too many."""
 
 type_version: Callable[[type], int] = _immutable if WALKER is None else WALKER.type_version
 """Another number whenever something of a type was changed, or of what it derives from. 0: that is not known."""

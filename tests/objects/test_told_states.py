@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import collections
+import enum
 import gc
+import random
 import sys
+from collections import OrderedDict
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 import matplotlib.figure
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib._enums import CapStyle, JoinStyle
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.detect.walk import twins
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import Payload
+from kishu_kernel.objects import hidden_links
 from kishu_kernel.objects.codec import usual_instances
 from kishu_kernel.objects.codec.pickling import encode
 from kishu_kernel.objects.reducers import ReductionTable
@@ -82,6 +91,33 @@ ARRAYS = [
 ]
 
 
+class Wheel(enum.Enum):
+    BIG = 1
+    SMALL = "s"
+
+
+class Rider:
+    def turn(self) -> None:
+        """Is asked of an instance."""
+
+    @classmethod
+    def made(cls) -> None:
+        """Is asked of the class."""
+
+
+RIDER = Rider()
+AGAIN: dict[str, Callable[[], list[Any]]] = {
+    "members": lambda: [CapStyle.round, JoinStyle.round, Wheel.BIG, Wheel.SMALL],
+    "numbers": lambda: [
+        *(np.float64(1.5), np.float32(-0.0), np.int8(-2), np.uint64(3), np.bool_(True), np.complex128(2j)),
+        *(np.longdouble(1), np.clongdouble(1), np.str_("a"), np.bytes_(b"b"), np.datetime64("2020-01-01")),
+        *(np.timedelta64(3, "s"), np.void(b"ab"), np.zeros(1, [("x", "f8")])[0], np.array([None])[0]),
+    ],
+    "methods": lambda: [RIDER.turn, Rider.made, RIDER.made, [].append, Wheel.BIG.__reduce__, MethodType(print, RIDER)],
+}
+"""What is met time and again, and asked of Python once."""
+
+
 @pytest.fixture(params=list(CASES))
 def value(request: pytest.FixtureRequest) -> Any:
     return CASES[request.param]()
@@ -107,6 +143,47 @@ def test_both_twins_write_the_same_of_artists(value: Any, monkeypatch: pytest.Mo
 def test_both_twins_write_the_same_of_arrays(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     short, long = _both([ARRAYS[number], {"again": ARRAYS[number]}], monkeypatch)
     assert short == long
+
+
+@pytest.mark.parametrize("kind", list(AGAIN))
+def test_both_twins_write_the_same_of_what_is_met_again(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    met = [AGAIN[kind]() for _ in range(3)]
+    short, long = _both([*met, {"again": [*met[0]]}], monkeypatch)
+    assert short == long
+
+
+@given(seed=st.integers(0, 1 << 30))
+def test_both_twins_find_the_same_that_a_reduction_does_not_tell(seed: int) -> None:
+    draw = random.Random(seed)
+    objects = [object() for _ in range(12)]
+    kinds: list[Callable[[list[Any]], Any]] = [
+        *(list, tuple, set, frozenset, OrderedDict.fromkeys, lambda items: dict(enumerate(items)), collections.deque),
+        lambda items: OrderedDict(enumerate(items)),
+    ]
+
+    def some(depth: int) -> Any:
+        if not depth or draw.random() < 0.4:
+            return draw.choice(objects)
+        kind = draw.choice(kinds)
+        hashable = kind in (set, frozenset, OrderedDict.fromkeys)
+        return kind([some(0 if hashable else depth - 1) for _ in range(draw.randrange(3))])
+
+    reduction = [some(3) for _ in range(draw.randrange(5))]
+    keys = set(map(id, draw.sample(objects, draw.randrange(12))))
+    expected = hidden_links._not_told_by(reduction, {*keys})
+    for each in (reduction, tuple(reduction)):
+        assert native.not_told_by(each, keys) == expected
+
+
+def test_a_registry_of_callbacks_is_asked_again_when_its_class_tells_something_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = _figure().axes[0].lines[0]
+    usual, twice = (_told_of(Fingerprinter(TABLE).take(line))[0] for _ in range(2))
+    kind = type(line._callbacks)
+    own_way = kind.__getstate__
+    monkeypatch.setattr(kind, "__getstate__", lambda self: {**own_way(self), "told": 1})
+    assert usual == twice != _told_of(Fingerprinter(TABLE).take(line))[0]
 
 
 def test_the_stream_is_the_same(value: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,6 +76,8 @@ class ObjectWalk(Walk):
         walk_by_library,
         walk_array,
         walk_function,
+        walk_member,
+        walk_scalar,
     )
     makers = make_function, set_function_state
 

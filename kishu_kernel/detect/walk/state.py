@@ -16,6 +16,7 @@ from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf, WalkAbandoned
 from kishu_kernel.detect.walk.twins import Links, Twin, chosen
 from kishu_kernel.model import Digest
+from kishu_kernel.objects.arrays import dtype_of_all
 from kishu_kernel.objects.classes import active_metaclasses_exist, has_active_metaclass
 from kishu_kernel.objects.hidden_links import hidden_among, ids_of, leads_to
 from kishu_kernel.objects.moment import Moment
@@ -58,6 +59,7 @@ class Shared:
         resolved: of the types in `handlers`, who walks instances, and behind that `statics`. Only the native loop asks.
         bound_bytes: by the id of a class that a variable is bound to, or of an enum's member: itself, what stands for
             it, and the token. Only the native loop asks.
+        methods: by the type that they are bound to an instance of and their function, what `Walk.is_its_parts` said.
     """
 
     table: ReductionTable
@@ -80,6 +82,7 @@ class Shared:
     references: dict[Any, bytes] = field(default_factory=dict)
     resolved: dict[type, tuple[Any, ...]] = field(default_factory=dict)
     bound_bytes: dict[int, tuple[Any, bytes, bytes]] = field(default_factory=dict)
+    methods: dict[tuple[type, Any], bool] = field(default_factory=dict)
 
 
 class Walk:
@@ -88,11 +91,11 @@ class Walk:
     Attributes:
         natively: the handlers of instances, and of those that are values, whose attributes are all that there is; and
             of those that a pickler's usual way tells wholly; of those that their own `__getstate__` tells, and that a
-            library's file of ours does; of arrays, and of functions.
+            library's file of ours does; of arrays, and of functions; of members of enums, and of NumPy's numbers.
         makers: what a function of the notebook is made with, and filled.
     """
 
-    natively: tuple[Handler | None, ...] = (None,) * 8
+    natively: tuple[Handler | None, ...] = (None,) * 10
     makers: tuple[Any, ...] = ()
 
     def __init__(self, shared: Shared) -> None:
@@ -162,8 +165,9 @@ class Walk:
         links = self._links() if constants or self.attributes else self.memo
         labels, ranges, codes = frozenset(self.labels), tuple(self.ranges), frozenset(self.codes)
         opaque, dynamic = tuple(dict.fromkeys(self.opaque)), self.dynamic
-        for obj in constants:  # of libraries: what they hold counts, and links nothing
-            self._walk(obj, None)
+        if constants:  # of libraries: what they hold counts, and links nothing
+            self.stack.extend(reversed(constants[1:]))  # one after the other, in one go
+            self._walk(constants[0], None)
         return Fingerprint(
             Digest(self.parts.digest()),
             links,
@@ -346,6 +350,21 @@ class Walk:
     def beginning_of_array(self, dtype: Any) -> bytes | None:
         """How the text of an array of this type begins; None where that is not all that there is to the type."""
         return None if dtype.hasobject or dtype.names is not None or dtype.metadata else f"({dtype.str!r}, (".encode()
+
+    def beginning_of_number(self, kind: type) -> bytes | None:
+        """How the text of one of NumPy's numbers begins, before its bytes; None where they are not all of one dtype."""
+        dtype = dtype_of_all(kind)
+        text = "" if dtype is None else dtype.str
+        return b"n%d:%b" % (len(text) + dtype.itemsize, text.encode()) if text else None
+
+    def is_its_parts(self, method: types.MethodType) -> bool:
+        """Whether a method of an instance is what it calls and what it is bound to, and nothing else."""
+        try:
+            reduced = self.reducer.decompose(method)
+            make, (function, owner) = reduced
+        except Exception:
+            return False
+        return make is types.MethodType and function is method.__func__ and owner is method.__self__
 
     def token_of(self, cls: type) -> bytes | None:
         """The token of a class that a variable is bound to, if that is not where this walk began."""

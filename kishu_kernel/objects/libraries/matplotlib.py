@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import gc
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 from kishu_kernel.objects.ambient_settings import Setting, Settings, lacking_references
 from kishu_kernel.objects.ambient_state import Provider, differs
 from kishu_kernel.objects.arrays import array_type
-from kishu_kernel.objects.classes import derives
+from kishu_kernel.objects.classes import derives, seen_attributes
 from kishu_kernel.objects.libraries.IPython import running_shell
 from kishu_kernel.objects.library import Library, Reduction
 from kishu_kernel.objects.library_globals import ModuleAttribute
@@ -48,11 +49,44 @@ def _colormap(colormap: Any) -> Reduction:
 
 def _callbacks(registry: Any) -> Reduction:
     # Its own reduction takes a number from a counter, so that no two are alike.
+    if type(registry).__getstate__ is _without_callbacks.own_way and (state := _state_without_callbacks(registry)):
+        return copyreg.__newobj__, (type(registry),), state  # type: ignore[attr-defined]
     make, arguments, state = registry.__reduce_ex__(5)[:3]
     del state["_cid_gen"]  # a load puts it last
     used = [number for callbacks in state["callbacks"].values() for number in callbacks] if state["callbacks"] else ()
     state["_cid_gen"] = max(used) + 1 if used else 0
+    _without_callbacks.compare(registry, state)
     return make, arguments, state
+
+
+class _WithoutCallbacks:
+    """Each artist has a registry, and hardly one a callback: it is told without asking it, once that gave the same.
+
+    Attributes:
+        own_way: the `__getstate__` that gave the same.
+    """
+
+    own_way: Any = None
+
+    def compare(self, registry: Any, state: dict[str, Any]) -> None:
+        """`state` is what its own way gave of a registry."""
+        known = _state_without_callbacks(registry)
+        if list(known) == list(state) and all(known[key] is state[key] for key in known if key != "callbacks"):
+            self.own_way = type(registry).__getstate__
+
+
+def _state_without_callbacks(registry: Any) -> dict[str, Any]:
+    """Empty where it has some, or is not as it is known."""
+    own = seen_attributes(registry) or {}
+    if type(own.get("callbacks")) is not dict or own["callbacks"] or not {"_func_cid_map", "_cid_gen"} <= own.keys():
+        return {}
+    state = {**own, "callbacks": {}, "_func_cid_map": None}
+    del state["_cid_gen"]  # a load puts it last
+    state["_cid_gen"] = 0
+    return state
+
+
+_without_callbacks = _WithoutCallbacks()
 
 
 def _settings() -> dict[str, Any]:
