@@ -79,7 +79,7 @@ execute(PyObject *module)
         return -1;
     }
     return PyModule_AddType(module, &PartsType) < 0 || PyModule_AddType(module, &MemoType) < 0 ||
-                   PyModule_AddType(module, &StackType) < 0
+                   PyModule_AddType(module, &StackType) < 0 || PyModule_AddType(module, &OverrideType) < 0
                ? -1
                : 0;
 }

@@ -100,7 +100,7 @@ typedef struct {
     Py_ssize_t count, capacity;
 } Stack;
 
-extern PyTypeObject PartsType, MemoType, StackType;
+extern PyTypeObject PartsType, MemoType, StackType, OverrideType;
 
 int parts_flush(Parts *parts);
 
@@ -234,6 +234,7 @@ void kinds_free(Kinds *kinds);
 int kind_put_names(Kind *kind, Buffer *out, Buffer *scratch, PyObject *const *names, Py_ssize_t count);
 
 PyObject *told_state(PyObject *module, PyObject *obj); /* states.c */
+PyObject *state_told_by(PyObject *obj, PyObject **left);
 PyObject *hidden_not_told_by(PyObject *module, PyObject *const *arguments, Py_ssize_t count); /* hidden.c */
 int states_begin(void);
 int functions_begin(void);

@@ -130,8 +130,8 @@ is_ordinary(PyObject *obj)
 /* What its `__getstate__` gives, where that leaves nothing out; None where it does, or fails; NULL: an error. `left` gets a new
  * list of pairs, or stays NULL.
  */
-static PyObject *
-ask_state(PyObject *obj, PyObject **left)
+PyObject *
+state_told_by(PyObject *obj, PyObject **left)
 {
     int usable = is_ordinary(obj), told = LEAVES_OUT;
     PyObject *pairs = PyList_New(0);
@@ -162,7 +162,7 @@ ask_state(PyObject *obj, PyObject **left)
 PyObject *
 told_state(PyObject *Py_UNUSED(module), PyObject *obj)
 {
-    PyObject *left = NULL, *state = ask_state(obj, &left);
+    PyObject *left = NULL, *state = state_told_by(obj, &left);
     PyObject *found = left != NULL ? PyTuple_Pack(2, state, left) : Py_XNewRef(state);
     Py_XDECREF(left);
     Py_XDECREF(state);
@@ -204,7 +204,7 @@ reduce(Loop *loop, PyObject *obj, Kind *kind, PyObject **left)
 {
     PyObject *type = (PyObject *)kind->kind, *found = NULL;
     if (kind->state == 1) {
-        PyObject *state = ask_state(obj, left);
+        PyObject *state = state_told_by(obj, left);
         PyObject *arguments = state == NULL || state == Py_None ? NULL : PyTuple_Pack(1, type);
         found = arguments != NULL ? PyTuple_Pack(5, copyreg_newobj, arguments, state, Py_None, Py_None) : Py_XNewRef(state == Py_None ? state : NULL);
         Py_XDECREF(arguments);

@@ -71,6 +71,11 @@ def makes_anew(obj: Any, reduction: Any) -> bool:
     return (len(reduction) > 2 and reduction[2] is not None) or make is kind or any(make is each for each in _MAKE_ANEW)
 
 
+def is_plain(kind: type) -> bool:
+    """Whether instances of this type are just their attributes."""
+    return is_its_attributes(kind) and kind not in cloudpickle.Pickler.dispatch_table
+
+
 def by_attributes(obj: Any, known: dict[type, bool]) -> Reduction:
     """What `object.__reduce_ex__` gives, with attributes that are read where they stand, so that no `__dict__` is made.
 
@@ -83,7 +88,7 @@ def by_attributes(obj: Any, known: dict[type, bool]) -> Reduction:
     kind = type(obj)
     plain = known.get(kind)
     if plain is None:
-        plain = known[kind] = is_its_attributes(kind) and kind not in cloudpickle.Pickler.dispatch_table
+        plain = known[kind] = is_plain(kind)
     state = peek(obj) if plain else None
     if state is None or not state.keys().isdisjoint(PICKLING_WAYS):  # what an instance says of itself is asked first
         return NotImplemented

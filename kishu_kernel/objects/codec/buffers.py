@@ -65,6 +65,8 @@ class Arrays:
         self._direct: dict[int, tuple[pickle.PickleBuffer, Buffer]] = {}
         self._met: dict[int, Met] = {}
         self._owners: dict[int, Any] = {}
+        self._noted: dict[int, tuple[Any, int, int]] = {}
+        """Arrays that the native module answered for, by their ids, and where their memory begins and ends."""
         self._guessed: dict[int, Any] = {}
         """Of a first pass: arrays that were stored as views, by their ids -> of what."""
         self.buffers: list[Buffer] = []
@@ -73,7 +75,11 @@ class Arrays:
     @property
     def met_any(self) -> bool:
         """There is memory of arrays in the payload."""
-        return bool(self._met or self._owners)
+        return bool(self._met or self._owners or self._noted)
+
+    def noted_natively(self) -> tuple[dict[int, tuple[Any, int, int]] | None, Mapping[int, Any], int]:
+        """Where small arrays are noted natively, by their ids, with where they lie; others; what is not small."""
+        return self._noted if self._is_first else None, self._met, IN_BAND
 
     def reduce(self, array: Any, private: bool) -> Any:
         """The reduction of a `numpy.ndarray`, or NotImplemented for arrays of objects that are not text."""
@@ -106,9 +112,29 @@ class Arrays:
         Whether it will turns out in `end`.
         """
         root = base_array(view)
+        self._meet(id(root))
         known = self._met.get(id(root))
         plain = root is not view and known is not None and not known.private and known.copied_for is None
         return root if plain and id(root) not in self._guessed and not view.dtype.hasobject else None
+
+    def _meet(self, key: int) -> None:
+        """The array of this id is looked at in full, if it was noted natively."""
+        if key in self._noted:
+            array, _, _ = self._noted.pop(key)
+            self._met[key] = Met(array)
+            self._note_owner(array)
+
+    def _meet_neighbours(self) -> None:
+        """What shares memory with something is looked at in full; of hundreds of arrays hardly any does."""
+        spans = [(start, end, key) for key, (_, start, end) in self._noted.items()]
+        spans += [(*each.bounds, key) for key, each in self._met.items()]
+        reach, last = 0, 0
+        for start, end, key in sorted(spans) if self._noted else ():
+            if start < reach:
+                self._meet(last)
+                self._meet(key)
+            if end > reach:
+                reach, last = end, key
 
     def _reduce_folded_objects(self, array: Any) -> Any:
         """A view of the array that holds the objects."""
@@ -195,6 +221,7 @@ class Arrays:
         Raises:
             TypeError: memory is shared in a way that would not come back.
         """
+        self._meet_neighbours()
         stored = pickler.memo.copy() if any(issubclass(type(each), OWNERS) for each in self._owners.values()) else {}
         if self._is_first:
             self.homes = homes_of(self._met.values(), stored)

@@ -36,7 +36,7 @@ from kishu_kernel.objects.codec.plain_objects import native_stream
 from kishu_kernel.objects.codec.plain_values import plain_stream
 from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.codec.strings import Acquaintances, Recall, Recogniser
-from kishu_kernel.objects.codec.usual_instances import Override, with_usual_first
+from kishu_kernel.objects.codec.usual_instances import Override, natively, with_usual_first
 from kishu_kernel.objects.hidden_links import HiddenLinks
 from kishu_kernel.objects.questions import has_private_memory
 from kishu_kernel.objects.rebuild.arrays import Source, load_strings
@@ -265,12 +265,13 @@ def _dump_once(
 
 def _override_of(reducer: Reducer, arrays: Arrays, classes: ClassStreams, met: set[int]) -> Override:
     """What a pickler asks for each object that is not of a plain type of Python's own."""
-    return with_usual_first(
+    usual = with_usual_first(
         reducer,
         lambda obj: _override(reducer, arrays, obj, classes),
         lambda kind: issubclass(kind, (type, Segment)) or is_array_type(kind),
         met,
     )
+    return natively(reducer, usual, arrays.noted_natively(), met)
 
 
 def _override(reducer: Reducer, arrays: Arrays, obj: Any, classes: ClassStreams) -> Any:

@@ -7,16 +7,23 @@ else may hold its attributes, too, or a module of the user's holds it. All other
 from __future__ import annotations
 
 import copyreg
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from sys import getrefcount
 from typing import Any
 
-from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, place_of
+from kishu_kernel.objects.arrays import array_type, is_array_type
+from kishu_kernel.objects.attribute_dicts import ALONE, by_attributes, is_plain, place_of
+from kishu_kernel.objects.classes import is_users_own
+from kishu_kernel.objects.codec.shared_memory import Segment
 from kishu_kernel.objects.own_modules import held_since_import
+from kishu_kernel.objects.rebuild.arrays import load_array
 from kishu_kernel.objects.reducers import Reducer
-from kishu_kernel.process.native import told_state, untouched
+from kishu_kernel.process.native import WALKER, told_state, untouched
 
 Override = Callable[[Any], Any]
+Noted = tuple[dict[int, tuple[Any, int, int]] | None, Mapping[int, Any], int]
+"""As of `buffers.Arrays.noted_natively`."""
 
 
 def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type], bool], met: set[int]) -> Override:
@@ -73,3 +80,44 @@ def with_usual_first(reducer: Reducer, override: Override, never: Callable[[type
         return override(obj)
 
     return passing_over
+
+
+def natively(reducer: Reducer, override: Override, noted: Noted, met: set[int]) -> Override:
+    """The same override once more, most of which is answered natively; itself where there is no native module.
+
+    Args:
+        override: what `with_usual_first` gave.
+        noted: arrays of numbers that are small, lie in one piece and are no views of any that was met are answered for
+            natively, and noted in the first; the second has those that were met otherwise; the third says how many
+            bytes arrays have that are not small. No first: the override is asked for all arrays.
+        met: as of `with_usual_first`.
+    """
+    if WALKER is None:
+        return override
+
+    def way_of(kind: type) -> int:
+        met.add(id(kind))
+        entry = reducer.entry(kind)
+        if kind is types.MethodType:
+            return _METHOD
+        if kind is array_type():
+            return _ARRAY
+        if issubclass(kind, (type, Segment)) or is_array_type(kind):
+            return _ASK
+        place = place_of(kind)
+        if entry is None:
+            return _PASS if place is None else _ATTRIBUTES if is_plain(kind) else _HELD
+        if reducer.table.is_told_by_state(kind):
+            return _STATE
+        own = type(place) is types.GetSetDescriptorType
+        return _LIBRARY if own and not is_users_own(kind) and not reducer.table.hides(kind) else _ASK
+
+    asked = override, way_of, reducer.reduce_whole, held_since_import, reducer.private, reducer.reduce
+    ways: Override = WALKER.Override(*asked, reducer.with_left, load_array, *noted)
+    return ways
+
+
+_ASK, _PASS, _ATTRIBUTES, _STATE, _LIBRARY, _ARRAY, _METHOD, _HELD = range(8)
+"""How instances of a type are answered for, as `native/override.c` has it: by the override; passed over; by what they
+are; by their own `__getstate__`, or a library's file of ours; by their memory; by what they call; passed over unless
+something else holds their attributes."""
