@@ -14,7 +14,8 @@ from __future__ import annotations
 import gc
 import sys
 import types
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from kishu_kernel.objects.classes import is_users_own, module_contents, module_name, mro_of, qualified_name
@@ -27,6 +28,9 @@ MOST_HOLDERS = 1000
 MOST_OBJECTS = 40
 """Objects whose holders are asked for in one pass, at most."""
 
+MOST_INSIDE = 20_000
+"""Objects that variables lead to, at most, where all references to them are counted."""
+
 MOST_TRACKED = 3_000_000
 """Objects that the collector knows, at most: a pass is one call of C, which no message ends. It takes a second."""
 
@@ -36,6 +40,12 @@ _KEEPS_WHAT_IT_SAW = frozenset({"typing", "functools", "inspect", "asyncio", "gc
 _NO_HOLDERS = (
     *(types.FrameType, types.GeneratorType, types.CoroutineType, types.GetSetDescriptorType),
     *(types.MemberDescriptorType, types.TracebackType),
+)
+_LEADS_AWAY = frozenset(
+    {
+        *(type(None), bool, int, float, complex, str, bytes, types.CodeType),
+        *(types.ModuleType, types.BuiltinFunctionType),
+    }
 )
 _CACHE = "_lru_cache_wrapper"
 
@@ -61,23 +71,88 @@ Found = dict[str, list[int]]
 """Packages, each with the ids of the objects that were asked for and that it holds."""
 
 
-def outside_holders(targets: list[Any], known: Iterable[Mapping[str, Any]]) -> Generator[None, None, Found]:
+Bindings = Callable[[], Iterable[Mapping[Any, Any]]]
+"""Gives what holds the variables of the notebook."""
+
+
+def drop_what_variables_explain(targets: list[Any], bindings: Bindings, namespace: dict[str, Any]) -> None:
+    """Takes out of these objects those to which nothing leads but variables. O(what these hold), or nothing is done.
+
+    All references from what variables lead to are counted, as the collector does it. Who has more than these is held by
+    somebody else, too, and so may be all that it leads to. Nobody else can have the rest.
+
+    Args:
+        targets: the caller holds them by nothing else.
+        namespace: the globals of the notebook's functions.
+    """
+    edges, inside = _reached(bindings(), namespace)
+    here = set(map(id, targets))
+    counts = _references(inside.values())
+    known = (edges[key] + _USUAL + (key in here) for key in inside)
+    held = [each for each, count, all in zip(inside.values(), counts, known, strict=True) if count > all]
+    led_to, _ = _reached([dict(enumerate(held))], namespace, inside)
+    targets[:] = [each for each in targets if id(each) not in inside or led_to[id(each)]]
+
+
+def _reached(
+    roots: Iterable[Mapping[Any, Any]], namespace: dict[str, Any], within: Mapping[int, Any] | None = None
+) -> tuple[Counter[int], dict[int, Any]]:
+    """How many references lead to each object, by its id; and what was reached. Nothing where that is too much."""
+    edges: Counter[int] = Counter()
+    inside: dict[int, Any] = {}
+    frontier: list[Any] = list(roots)
+    seen = {id(namespace), *map(id, frontier)}
+    while frontier:
+        further = gc.get_referents(*frontier)
+        if len(inside) + len(further) > MOST_INSIDE:
+            return Counter(), {}
+        edges.update(map(id, further))
+        new = {id(each): each for each in further if id(each) not in seen}
+        seen.update(new)
+        reached = {key: each for key, each in new.items() if within is None or key in within}
+        reached = {key: each for key, each in reached.items() if _is_inside(each, namespace)}
+        inside.update(reached)
+        frontier = list(reached.values())
+    return edges, inside
+
+
+def _is_inside(obj: Any, namespace: dict[str, Any]) -> bool:
+    """It is the notebook's, or a value that it has: what it leads to is to be counted."""
+    kind = type(obj)
+    if kind in _LEADS_AWAY:
+        return False
+    if kind is types.FunctionType:
+        return obj.__globals__ is namespace
+    if kind is types.FrameType:  # an error that a variable holds has them
+        return obj.f_globals is namespace
+    return is_users_own(obj) if issubclass(kind, type) else module_name(kind).partition(".")[0] not in _OURS
+
+
+def _references(objects: Iterable[Any]) -> list[int]:
+    return [sys.getrefcount(each) for each in objects]
+
+
+_USUAL = _references({0: object()}.values())[0]
+"""References to what nothing holds but a dictionary whose values are asked for them."""
+
+
+def outside_holders(targets: list[Any], known: Bindings) -> Generator[None, None, Found]:
     """Which libraries hold these objects. Pauses after each pass.
 
     Args:
         targets: the caller holds them by nothing else.
-        known: the variables of the notebook. What they hold is not followed: it is looked at by itself.
+        known: asked before each pass. What variables hold is not followed: it is looked at by itself.
     """
     found: Found = {}
     origins = {id(each): {id(each)} for each in targets}
     frontier = targets[:MOST_OBJECTS]
     modules = {id(module_contents(module)): name for name, module in list(sys.modules.items())}
     seen = {id(targets), *origins}
-    for each in known:
-        seen.update((id(each), *map(id, list(each.values()))))
     for _ in range(MOST_STEPS):
         if not frontier:
             break
+        for each in known():
+            seen.update((id(each), *map(id, list(each.values()))))
         ignored = {id(frontier), id(origins), id(seen), id(modules), id(found)}
         for each in frontier:
             if issubclass(type(each), type):
@@ -118,7 +193,7 @@ def _package(holder: Any, modules: Mapping[int, str]) -> str | None:
         return None if is_users_own(holder) else _told(module_name(holder))
     if issubclass(kind, types.ModuleType):
         return ""
-    return None
+    return "" if module_name(kind).partition(".")[0] in _OURS else None
 
 
 def _told(module: str) -> str:

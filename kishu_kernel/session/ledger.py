@@ -99,6 +99,11 @@ class Ledger:
         return self._lazy_timeline.get()
 
     @property
+    def bindings(self) -> tuple[Mapping[Any, Any], ...]:
+        """What holds the variables, as in `UserNamespace.bindings`."""
+        return self._names.bindings
+
+    @property
     def is_writing(self) -> bool:
         """Something that was taken is not on the disk."""
         return self._lazy_timeline.opened is not None and self._lazy_timeline.opened.store.pending

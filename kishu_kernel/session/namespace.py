@@ -117,6 +117,11 @@ class UserNamespace:
         """What `swapping` found."""
         self._kinds = _KindsOfNames()
 
+    @property
+    def bindings(self) -> tuple[Mapping[Any, Any], ...]:
+        """What holds the variables: the namespace, and IPython, with what it has bound and the results."""
+        return self.live, self._hidden, self._out()
+
     def variables(self) -> dict[str, Any]:
         """The user's variables as they are now, and the data of their own modules: name -> object."""
         found = self.notebook_variables()

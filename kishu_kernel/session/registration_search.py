@@ -29,7 +29,7 @@ from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId
 from kishu_kernel.objects.classes import contents_of, is_notebooks, qualified_name
 from kishu_kernel.objects.live_objects import live_objects
-from kishu_kernel.objects.outside_holders import MOST_OBJECTS, Heap, outside_holders
+from kishu_kernel.objects.outside_holders import MOST_OBJECTS, Heap, drop_what_variables_explain, outside_holders
 from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.process.cell_sources import cached_lines
 from kishu_kernel.session.ledger import Ledger
@@ -64,6 +64,7 @@ class RegistrationSearch:
         self._used = 0.0
         self._interrupted = 0
         self._heap = Heap()
+        self._variables: Mapping[str, Any] = {}
 
     def begin(self, checkpoint: Checkpoint) -> None:
         """A checkpoint was taken."""
@@ -88,9 +89,10 @@ class RegistrationSearch:
         if checkpoint is None:
             return
         began = time.perf_counter()
+        self._variables = variables
         try:
             if self._search is None:
-                self._search = self._phrases(checkpoint, variables)
+                self._search = self._phrases(checkpoint)
             if self._used < FIRST_SECONDS + SHARE * (time.monotonic() - self._began) and not self._heap.is_too_large():
                 next(self._search)
             else:
@@ -108,21 +110,28 @@ class RegistrationSearch:
             self.abandon()
             raise
         finally:
+            self._variables = {}
             self._used += time.perf_counter() - began
+
+    def _bindings(self) -> tuple[Mapping[Any, Any], ...]:
+        """What holds the variables: nobody else has been given them by that."""
+        return *self._ledger.bindings, self._variables
 
     # -- what the cell can have given away ---------------------------------------------------------
 
-    def _phrases(self, checkpoint: Checkpoint, variables: Mapping[str, Any]) -> Generator[None, None, list[str]]:
+    def _phrases(self, checkpoint: Checkpoint) -> Generator[None, None, list[str]]:
         exits = _exit_functions()
         phrases = [f"{REGISTERS} atexit"] if self._exits < exits and self._speaks_of("atexit", checkpoint) else []
-        objects, counted = self._given_away(checkpoint, variables)
+        objects, counted = self._given_away(checkpoint)
         functions: weakref.WeakSet[types.FunctionType] = weakref.WeakSet()
         if (codes := self._nameless_codes(checkpoint)) is not None:
             functions = self._new_functions()
             yield
             objects += self._nameless(functions, checkpoint, codes)
+        if objects:
+            drop_what_variables_explain(objects, self._bindings, self._namespace)
         del objects[MOST_OBJECTS:]  # no other list, which would be one more holder
-        phrases += yield from self._told_of(objects, (self._namespace, variables), checkpoint)
+        phrases += yield from self._told_of(objects, checkpoint)
         self._exits = exits
         self._functions.update(functions)
         for each in objects:
@@ -130,12 +139,10 @@ class RegistrationSearch:
                 self._looked.note(each, counted[id(each)], checkpoint.id)
         return phrases
 
-    def _told_of(
-        self, targets: list[Any], known: Iterable[Mapping[str, Any]], checkpoint: Checkpoint
-    ) -> Generator[None, None, list[str]]:
+    def _told_of(self, targets: list[Any], checkpoint: Checkpoint) -> Generator[None, None, list[str]]:
         """A phrase for each library that holds some of these."""
         names = {id(each): self._name(each) for each in targets}
-        found = yield from outside_holders(targets, known)
+        found = yield from outside_holders(targets, self._bindings)
         phrases = []
         for package, ids in sorted(found.items()):
             new = [each for each in targets if id(each) in ids and self._looked.is_new(each, package, checkpoint.id)]
@@ -143,7 +150,7 @@ class RegistrationSearch:
                 phrases.append(f"{REGISTERS} {package} ({_listed([names[id(each)] for each in new])})")
         return phrases
 
-    def _given_away(self, checkpoint: Checkpoint, variables: Mapping[str, Any]) -> tuple[list[Any], dict[int, int]]:
+    def _given_away(self, checkpoint: Checkpoint) -> tuple[list[Any], dict[int, int]]:
         """Classes that the cell made, or speaks of without calling them; what has more holders than is explained.
 
         Returns:
@@ -151,7 +158,7 @@ class RegistrationSearch:
         """
         found: list[Any] = []
         counts: dict[int, int] = {}
-        explained = Counter(id(value) for each in (self._namespace, variables) for value in list(each.values()))
+        explained = Counter(id(value) for each in self._bindings() for value in list(each.values()))
         made = {*checkpoint.created, *checkpoint.modified}
         seen: set[int] = set()
         for name in checkpoint.accessed:

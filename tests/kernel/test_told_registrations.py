@@ -73,6 +73,7 @@ def plugged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
         ("plugboard.put(given_object)", "given_object"),
         ("plugboard.wrapped(given)", "given"),
         ("plugboard.keep(given)", "given"),
+        ("deep = {'called': [given]}; plugboard.hooks.append(deep['called'])", "given"),
         ("class S: pass\n@plugboard.shown.register(S)\ndef _(x): return 'S'", "S"),
     ],
 )  # fmt: skip
