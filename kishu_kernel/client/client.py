@@ -140,7 +140,14 @@ class Client(Operations):
         there = fork_limit.state_bytes(shown)
         now = there if state == head or head is None else fork_limit.state_bytes(self.show(head))
         kernel = status["kernel"]
-        return ForkPlan(kernel["executable"], store, state, fork_limit.needed(kernel, now, there), kernel["forks"])
+        return ForkPlan(
+            kernel["executable"],
+            store,
+            state,
+            fork_limit.needed(kernel, now, there),
+            kernel["forks"],
+            kernel["directory"],
+        )
 
     # -- cells ---------------------------------------------------------------------------------------
 

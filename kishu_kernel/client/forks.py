@@ -8,6 +8,7 @@ Neighbour: `frontend.shell.beginning` brings a new kernel to the state that it w
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kishu_kernel.client.connection import STARTING, Connection, Json
+from kishu_kernel.client.spares import Process, become
 from kishu_kernel.errors import CheckoutError, KishuError, NoKernelError
 from kishu_kernel.store.catalog import running_kernels
 
@@ -44,6 +46,7 @@ class ForkPlan:
         state: the id of the checkpoint in which they begin.
         need: the bytes that each will use.
         rules: what a person has chosen for forks, as `status` tells it.
+        directory: where the kernel of the notebook was started, and they are, where that is there.
     """
 
     executable: str
@@ -51,6 +54,7 @@ class ForkPlan:
     state: str
     need: int
     rules: Mapping[str, Any]
+    directory: str | None = None
 
 
 class ForkedKernel:
@@ -70,42 +74,29 @@ class ForkedKernel:
         name = uuid.uuid4().hex
         self.file = directory / f"{running_kernels.FORK}{name}.json"
         self._said = _log_beside(self.file)
-        environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_NOTEBOOK}
-        environment["KISHU_START_AT"] = f"{plan.store}@{plan.state}"
-        if not kept:
-            environment["JPY_PARENT_PID"] = str(os.getpid())
-        executable = plan.executable if os.path.exists(plan.executable) else sys.executable  # of another machine
-        with self._said.open("wb") as said:
-            self._process = subprocess.Popen(
-                [executable, "-m", "kishu_kernel", "-f", str(self.file), *_options(plan.rules)],
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,  # an interrupt on the terminal is not for it
-            )
-        if kept:
-            _kept.append(self._process)
+        start_at, arguments = f"{plan.store}@{plan.state}", ["-f", str(self.file), *_options(plan.rules)]
+        self._process: Process
+        self._owned: socket.socket | None = None
+        if (place := plan.rules.get("spare")) and (spare := become(place, start_at, arguments, self._said, kept)):
+            self._process, self._owned = spare
+        else:
+            self._process = _started(plan, start_at, arguments, self._said, kept)
 
     def connection(self, waiting: Callable[[], None] | None = None) -> Connection:
         """Returns a connection, when it listens. Raises `NoKernelError` where it does not."""
         deadline = time.monotonic() + STARTING
-        while not self._listens():
+        while not _listens(self.file):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 said = self._said.read_text("utf-8", "replace").strip()[-_MOST_TEXT:] or "it says nothing"
                 raise NoKernelError(f"a kernel that was started for a fork does not answer: {said}")
             time.sleep(0.01)
         return Connection.to(self.file, waiting, "this fork")
 
-    def _listens(self) -> bool:
-        info = running_kernels.read_connection_file(str(self.file)) if self.file.exists() else None
-        return info is not None and running_kernels.is_listening(info)
-
     def wait(self, seconds: float) -> None:
         """Waits until it has ended; kills it where that takes longer."""
         try:
             self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, TimeoutError):
             self.kill()
 
     def kill(self) -> None:
@@ -116,6 +107,8 @@ class ForkedKernel:
 
     def forget(self) -> None:
         """Removes what it needed to be found."""
+        if self._owned is not None:
+            self._owned.close()
         _forget(self.file)
 
 
@@ -166,8 +159,35 @@ def end_process(file: str, pid: int) -> None:
     _forget(Path(file))
 
 
+def _started(plan: ForkPlan, start_at: str, arguments: Sequence[str], said: Path, kept: bool) -> Process:
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_THE_NOTEBOOK}
+    environment["KISHU_START_AT"] = start_at
+    if not kept:
+        environment["JPY_PARENT_PID"] = str(os.getpid())
+    executable = plan.executable if os.path.exists(plan.executable) else sys.executable  # of another machine
+    with said.open("wb") as output:
+        process = subprocess.Popen(
+            [executable, "-m", "kishu_kernel", *arguments],
+            env=environment,
+            cwd=plan.directory if plan.directory and os.path.isdir(plan.directory) else None,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # an interrupt on the terminal is not for it
+        )
+    if kept:
+        _kept.append(process)
+    return process
+
+
 def _options(rules: Mapping[str, Any]) -> list[str]:
-    return [f"--KishuForks.{name}={value}" for name, value in rules.items() if value is not None]
+    options = ((name, rules.get(name)) for name in ("limit", "memory_limit"))
+    return [f"--KishuForks.{name}={value}" for name, value in options if value is not None]
+
+
+def _listens(file: Path) -> bool:
+    info = running_kernels.read_connection_file(str(file)) if file.exists() else None
+    return info is not None and running_kernels.is_listening(info)
 
 
 def _log_beside(file: Path) -> Path:
@@ -181,9 +201,10 @@ def _forget(file: Path) -> None:
 
 
 def _forget_ended() -> None:
-    """Removes what forks that were kept have left when they ended."""
+    """Removes what forks have left that somebody else has ended."""
     _kept[:] = [each for each in _kept if each.poll() is None]
     for log in running_kernels.runtime_directory().glob(f"{running_kernels.FORK}*.log"):
         with suppress(OSError):
-            if not log.with_suffix(".json").exists() and log.stat().st_mtime < time.time() - STARTING:
-                log.unlink()
+            file = log.with_suffix(".json")
+            if log.stat().st_mtime < time.time() - STARTING and not _listens(file):
+                _forget(file)

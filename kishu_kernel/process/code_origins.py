@@ -72,6 +72,11 @@ def _names_listed(record: str) -> frozenset[str]:
         return frozenset()
 
 
+def started_in() -> str:
+    """The directory in which the kernel was started, which is where the notebook is."""
+    return _START
+
+
 def is_of_a_library(file: str) -> bool:
     """Whether a file of code belongs to Python or to an installed library, and is not the user's own."""
     return file.startswith(_STANDARD) or "site-packages" in file or "dist-packages" in file
@@ -86,7 +91,8 @@ def _directory() -> str:
 
 _contents: Any = vars(types.ModuleType)["__dict__"].__get__
 _STANDARD = "<frozen ", os.path.dirname(os.__file__) + os.sep
-_BESIDE = frozenset({_directory()})
+_START = _directory()
+_BESIDE = frozenset({_START})
 """Where the kernel was started, which is where the notebook is."""
 _FOR_ALL = frozenset(map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))))
 _NOT_OWN = frozenset({"kishu_kernel", "__main__", "__mp_main__"})

@@ -20,6 +20,7 @@ from typing import Any
 
 from kishu_kernel.frontend.kernel.idle_scheduler import IdleScheduler, interruptible
 from kishu_kernel.frontend.kernel.packing import pack_everything
+from kishu_kernel.frontend.kernel.spare import Spare, can_be_kept
 from kishu_kernel.frontend.magic.magics import KishuMagics
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.tracked_shell import TrackedShell
@@ -87,12 +88,20 @@ class KernelHooks:
     def __init__(self, kernel: Any, settings: Settings, late: bool = False) -> None:
         self._kernel = kernel
         self.tracked_shell = TrackedShell(kernel.shell, settings, late)
-        self._idle_scheduler = IdleScheduler(self.tracked_shell.think, _get_ready)
+        self._spare = Spare() if settings.forks.spare and can_be_kept() else None
+        if self._spare is not None:
+            self.tracked_shell.spare_process = self._spare.where
+        self._idle_scheduler = IdleScheduler(self._think, _get_ready)
         self.tracked_shell.shutdown.on_begin = self._idle_scheduler.stop
         self._stop_listening = self.tracked_shell.recorder.listen(kernel.session)
         _tell_debugger(kernel)
         self._stop_packing = pack_everything(kernel.session)
         kernel.shell.register_magics(KishuMagics(kernel.shell, lambda: self.tracked_shell.requests))
+
+    def _think(self, should_stop: Callable[[], bool]) -> float | None:
+        if self._spare is not None:
+            self._spare.keep()
+        return self.tracked_shell.think(should_stop)
 
     def begin(self) -> None:
         """Begins the session: the kernel's event loop is about to run."""
@@ -200,14 +209,20 @@ class KernelHooks:
 
     def close(self) -> None:
         """Ends the session, since the kernel is asked to end. The history stays."""
+        self._close_spare()
         self.tracked_shell.shutdown.on_request()
 
     def detach(self) -> None:
         """Ends the session; the kernel goes on. The history stays."""
+        self._close_spare()
         self._idle_scheduler.end()
         self.tracked_shell.detach()
         self._stop_listening()
         self._stop_packing()
+
+    def _close_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.close()
 
     def _handle_comm(self, handler: Handler, *args: Any) -> Any:
         """Handles a comm message. A widget's callback may change anything; that of our own panel changes nothing."""

@@ -13,6 +13,7 @@ import argparse
 import json
 import platform
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -54,13 +55,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def launch(argv: list[str]) -> None:
-    """Run the kernel until a client shuts it down. The arguments are ipykernel's own."""
+def launch(argv: list[str], owner: socket.socket | None = None) -> None:
+    """Run the kernel until a client shuts it down.
+
+    Args:
+        argv: ipykernel's own arguments.
+        owner: a connection; when its other end is closed, whoever started this kernel is gone.
+    """
     from ipykernel.kernelapp import IPKernelApp
 
     from kishu_kernel.frontend.kernel.kernel import KishuKernel
     from kishu_kernel.frontend.kernel.options import KishuForks
-    from kishu_kernel.frontend.kernel.parent_poller import graceful_poller
+    from kishu_kernel.frontend.kernel.parent_poller import graceful_poller, watch_owner
 
     # `launch_instance` in its three steps, because --help-all and config files know only the
     # options of classes that stand in `classes`.
@@ -70,6 +76,8 @@ def launch(argv: list[str]) -> None:
     app.initialize(argv)
     if (tracked_shell := app.kernel.tracked_shell) is not None:
         app.poller = graceful_poller(app.poller, tracked_shell.shutdown.on_parent_gone)
+        if owner is not None:
+            watch_owner(owner, tracked_shell.shutdown.on_parent_gone)
     app.start()
 
 

@@ -31,9 +31,15 @@ class KishuForks(Configurable):
         help="Bytes that all forks on this machine may use. Default: nine tenths of what is free.",
     ).tag(config=True)
 
+    spare = Bool(
+        False,
+        help="Keep a process with the notebook's libraries imported, from which forks begin at once. It ends with the "
+        "kernel. On Linux.",
+    ).tag(config=True)
+
     def rules(self) -> ForkRules:
         """Returns the options as one value."""
-        return ForkRules(self.limit, self.memory_limit)
+        return ForkRules(self.limit, self.memory_limit, self.spare)
 
 
 class KishuOptions(Configurable):

@@ -7,8 +7,11 @@ Neighbour: `shell.shutdown`, which writes and ends.
 from __future__ import annotations
 
 import os
+import socket
+import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from ipykernel.parentpoller import ParentPollerUnix
@@ -37,6 +40,18 @@ class GracefulParentPoller(ParentPollerUnix):
             time.sleep(_INTERVAL)
         if known or os.getppid() == 1:
             self._on_parent_gone()
+
+
+def watch_owner(owner: socket.socket, on_gone: Callable[[], None]) -> None:
+    """Calls `on_gone`, on a thread of its own, when the other end of a connection is closed."""
+
+    def wait() -> None:
+        with suppress(OSError):
+            while owner.recv(1):
+                pass
+        on_gone()
+
+    threading.Thread(target=wait, name="kishu-owner", daemon=True).start()
 
 
 def graceful_poller(poller: Any, on_parent_gone: Callable[[], None]) -> Any:

@@ -27,6 +27,7 @@ from kishu_kernel.history.graph import ancestry, common_ancestor
 from kishu_kernel.history.targets import BRANCH, TAG
 from kishu_kernel.model import Checkpoint, NotebookCell, Outcome, StoreStatistics
 from kishu_kernel.process import free_memory
+from kishu_kernel.process.code_origins import started_in
 from kishu_kernel.session.ended_session import begins_empty, ended_session
 from kishu_kernel.session.state_digest import StateDigest
 from kishu_kernel.session.timeline import Timeline
@@ -101,10 +102,17 @@ class LiveOperations:
                 "python": platform.python_version(),
                 "executable": sys.executable,
                 **({"memory": free_memory.own()} if memory else {}),
-                "forks": dict(self._host.fork_rules),
+                "directory": started_in(),
+                "forks": self._fork_rules(memory),
             },
             "warnings": [*self._host.warnings, *errors],
         }
+
+    def _fork_rules(self, memory: bool) -> Json:
+        rules = dict(self._host.fork_rules)
+        if memory and rules["spare_pid"] is not None:
+            rules["spare_memory"] = free_memory.used_by([rules["spare_pid"]])
+        return rules
 
     def _ended(self) -> Json | None:
         """Returns where the last session ended, while this one has neither variables nor been elsewhere."""

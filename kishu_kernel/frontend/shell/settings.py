@@ -18,10 +18,12 @@ class ForkRules:
     Attributes:
         limit: how many there may be at once, of all notebooks; None: as many as there is memory for.
         memory_limit: bytes that all of them may use; None: nearly all that is free.
+        spare: a process is kept from which they begin at once.
     """
 
     limit: int | None = None
     memory_limit: int | None = None
+    spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

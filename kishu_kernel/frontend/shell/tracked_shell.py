@@ -81,6 +81,7 @@ class TrackedShell:
         """A checkpoint is being taken: what is to be printed waits for its end."""
         self._open_cells = 0
         """Cells that run and whose outputs the user sees."""
+        self.spare_process: Callable[[], tuple[str | None, int | None]] = lambda: (None, None)
         self.cells = RecordedCells()
         self.recorder = OutputRecorder(settings.output_limit)
         self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
@@ -116,8 +117,9 @@ class TrackedShell:
 
     @property
     def fork_rules(self) -> Mapping[str, Any]:
-        """What clients that fork this kernel are to obey."""
-        return asdict(self.settings.forks)
+        """What clients that fork this kernel are to obey; `spare`: where a process listens that becomes forks."""
+        place, pid = self.spare_process()
+        return {**asdict(self.settings.forks), "spare": place, "spare_pid": pid}
 
     @cached_property
     def requests(self) -> RequestHandler:

@@ -1,0 +1,26 @@
+"""What a kernel, its spare process and whoever forks say to each other: lines of JSON, over sockets of this machine.
+
+Neighbours: `spare` is the kernel's side, `spare_process` the process; `client.spares` asks for forks.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def line(value: dict[str, Any]) -> bytes:
+    """Returns a message."""
+    return json.dumps(value).encode("ascii") + b"\n"
+
+
+class Lines:
+    """Puts messages together from what was received."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+
+    def take(self, data: bytes) -> list[dict[str, Any]]:
+        """Returns the messages that these bytes have completed."""
+        *whole, self._begun = (self._begun + data).split(b"\n")
+        return [json.loads(each) for each in whole]
