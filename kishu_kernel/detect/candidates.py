@@ -228,14 +228,23 @@ class CandidateSearch:
         return any(name in self._variables and not is_quiet(self._variables[name]) for name in found)
 
     def _sharing_labels(self, candidates: frozenset[str]) -> frozenset[str]:
-        """Variables that share a label object with a candidate that has changed."""
+        """Variables that share a label object with a candidate that has changed, if it is not what it was for them."""
         added: frozenset[str] = frozenset()
         while True:
-            labels = frozenset().union(*(self._labels(name) for name in candidates | added))
+            names = candidates | added
+            labels = frozenset[int]().union(*map(self._labels, names))
+            if not labels:
+                return added
+            now = {
+                key: told for name in names if (taken := self.prints.get(name)) for key, told in taken.labels.items()
+            }
             sharing = {
-                names[0] for names, known in self._knowledge.special.items() if not labels.isdisjoint(known.labels)
-            } - candidates - added  # fmt: skip
-            if not labels or not sharing:
+                first
+                for (first, *_), known in self._knowledge.special.items()
+                for key in labels & known.labels.keys()
+                if known.labels[key] is None or now.get(key) != known.labels[key]
+            } - names
+            if not sharing:
                 return added
             added |= self._closed(sharing)
 
@@ -245,7 +254,7 @@ class CandidateSearch:
         taken = self.prints.get(name)
         if known and taken and known.variables.get(name) == taken.digest:
             return frozenset()
-        return (known.labels if known else frozenset()) | (taken.labels if taken else frozenset())
+        return frozenset(known.labels if known else ()).union(taken.labels if taken else ())
 
     @cached_property
     def _everything(self) -> Set[str]:

@@ -25,7 +25,7 @@ class KnownCovariable:
         deferred: what functions of the notebook that are reachable from it may touch when they run. The code itself
             is not kept, so that the user can free it.
         dynamic: every variable may be touched through it.
-        labels: ids of objects in it that other co-variables may share and see changing (`Fingerprint.labels`).
+        labels: objects in it that other co-variables may share and see changing, as in `Fingerprint.labels`.
         sequences: long sequences of atoms in it, for the next fingerprint to recognise.
         widget_setup: of the widgets in it, the part that no person can change on the screen.
         modules: own modules whose code can be reached from it.
@@ -40,7 +40,7 @@ class KnownCovariable:
     variables: Mapping[str, Digest] = field(default_factory=dict)
     deferred: frozenset[Access] = frozenset()
     dynamic: bool = False
-    labels: frozenset[int] = frozenset()
+    labels: Mapping[int, Digest | None] = field(default_factory=dict[int, "Digest | None"])
     sequences: tuple[CachedSequence, ...] = ()
     widget_setup: bytes = b""
     modules: frozenset[str] = frozenset()
@@ -77,7 +77,7 @@ def known_covariable(
         {name: prints[name].digest for name in names},
         deferred_access(own),
         any(each.dynamic for each in own),
-        frozenset().union(*(each.labels for each in own)),
+        {key: digest for each in own for key, digest in each.labels.items()},
         tuple(sequence for each in own for sequence in each.sequences),
         b"".join(each.widget_setup for each in own),
         frozenset().union(*(each.modules for each in own)),

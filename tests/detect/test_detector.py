@@ -312,3 +312,21 @@ def test_a_checkout_replaces_what_is_known(cells: Cells) -> None:
     )
     assert not cells.detector.judge(EVERYTHING, cells.variables).delta
     assert changed(cells.run("f()")) == {("b",)}
+
+
+def test_who_shares_labels_is_judged_where_these_have_changed(cells: Cells) -> None:
+    pytest.importorskip("pandas")
+    cells.run("import pandas as pd; a = pd.DataFrame({'n': [1, 2]}, index=['x', 'y']); b = a * 2; labels = a.index")
+    assert cells.live["a"].index is cells.live["b"].index is cells.live["labels"]
+    assert changed(cells.run("a['m'] = 1")) == {("a",)}
+    assert ("b",) not in cells.run("a.iloc[0, 0] = 7").known  # though they share the index
+    assert changed(cells.run("a.index.name = 'k'")) == {("a",), ("b",), ("labels",)}
+    assert changed(cells.run("labels.name = 'l'")) == {("a",), ("b",), ("labels",)}
+    assert changed(cells.run("b.index.name = 'm'; b = b.reset_index()")) == {("a",), ("b",), ("labels",)}
+
+
+def test_labels_of_what_cannot_be_walked_are_judged_each_time(cells: Cells) -> None:
+    pytest.importorskip("pandas")
+    cells.run("import pandas as pd; a = pd.Series(1, index=pd.Index([iter([1]), 2])); b = a + 1")
+    assert cells.live["a"].index is cells.live["b"].index
+    assert ("b",) in cells.run("a.iloc[0] = 5").known

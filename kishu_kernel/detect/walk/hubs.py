@@ -36,7 +36,7 @@ def walk_hub(walk: Walk, obj: Any) -> None:
         walk_reduction(walk, obj)
         return
     walk.parts.append(b"h" + known.digest)
-    walk.labels |= known.labels
+    walk.labels.update(known.labels)
     walk.codes |= known.codes
     walk.modules |= known.modules
     walk.opaque.extend(known.opaque)

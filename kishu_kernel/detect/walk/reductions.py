@@ -12,6 +12,7 @@ from kishu_kernel.detect.atoms import ATOMS
 from kishu_kernel.detect.walk.containers import walk_items
 from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_opaque
 from kishu_kernel.detect.walk.state import Walk
+from kishu_kernel.model import Digest
 from kishu_kernel.objects.attribute_dicts import ALONE
 from kishu_kernel.objects.classes import (
     attributes,
@@ -318,8 +319,9 @@ def _members(walk: Walk, kind: type) -> frozenset[int]:
 
 def walk_label(walk: Walk, obj: Any) -> None:
     """Shared and all but immutable; what it holds is its own."""
-    walk.labels.add(id(obj))
-    walk_apart(walk, obj)
+    opaque = len(walk.opaque)
+    found = walk_apart(walk, obj)
+    walk.labels[id(obj)] = Digest(found) if found and len(walk.opaque) == opaque else None
 
 
 def walk_apart(walk: Walk, obj: Any) -> bytes:

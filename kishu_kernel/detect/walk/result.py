@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,8 @@ class Fingerprint:
         links: id of a reachable object -> its number in the walk.
         hidden: id of an object that a reduction hides, and an attribute shows -> whose attribute, and which. It links
             the variable to another one that leads to the object.
-        labels: ids of reachable objects that join no variables, but are shared and can change (`is_label_type`).
+        labels: ids of reachable objects that join no variables, but are shared and can change (`is_label_type`); their
+            digests, or None where that does not say whether one has changed.
         ranges: (start, end, private) of array memory; private ranges do not link to each other.
         codes: code of the notebook functions reachable from the variable; what they name may be touched.
         opaque: types that could not be walked.
@@ -39,7 +40,7 @@ class Fingerprint:
     digest: Digest
     links: Links = field(default_factory=dict[int, int])
     hidden: dict[int, bytes] = field(default_factory=dict)
-    labels: frozenset[int] = frozenset()
+    labels: Mapping[int, Digest | None] = field(default_factory=dict[int, "Digest | None"])
     ranges: tuple[tuple[int, int, bool], ...] = ()
     codes: frozenset[types.CodeType] = frozenset()
     opaque: tuple[type, ...] = ()

@@ -112,7 +112,7 @@ class Walk:
         self.unread_attributes: set[int] = set()  # those of them that were not walked with it
         self.hidden: list[tuple[bytes, Any]] = []  # what reductions hide: the object's number with the name, the value
         self.stack = shared.twin.stack()
-        self.labels: set[int] = set()
+        self.labels: dict[int, Digest | None] = {}
         self.ranges: list[tuple[int, int, bool]] = []
         self.codes: set[types.CodeType] = set()
         self.opaque: list[type] = []
@@ -163,13 +163,16 @@ class Walk:
         hidden = self._walk_hidden(constants) if self.hidden else {}
         self.parts.append(overlaps(self.ranges))
         links = self._links() if constants or self.attributes else self.memo
-        labels, ranges, codes = frozenset(self.labels), tuple(self.ranges), frozenset(self.codes)
+        labels, ranges, codes = self.labels.copy(), tuple(self.ranges), frozenset(self.codes)
         opaque, dynamic = tuple(dict.fromkeys(self.opaque)), self.dynamic
         if constants:  # of libraries: what they hold counts, and links nothing
             self.stack.extend(reversed(constants[1:]))  # one after the other, in one go
             self._walk(constants[0], None)
+        digest = Digest(self.parts.digest())
+        if id(root) in labels and not opaque:
+            labels[id(root)] = digest
         return Fingerprint(
-            Digest(self.parts.digest()),
+            digest,
             links,
             hidden,
             labels,
