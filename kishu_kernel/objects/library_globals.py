@@ -135,6 +135,16 @@ def globals_of_class(kind: type, known: dict[object, set[int]]) -> list[set[int]
     module = module_name(kind)
     if module in ("", "builtins", "__main__"):
         return []
+    versions = _versions(kind, sys.modules.get(module))
+    then, found = _of_classes.get(kind, (None, list[set[int]]()))
+    if versions is None or versions != then:
+        found = _globals_of_class(kind, module, known)
+        if versions is not None:
+            _of_classes[kind] = versions, found
+    return found.copy()
+
+
+def _globals_of_class(kind: type, module: str, known: dict[object, set[int]]) -> list[set[int]]:
     found: list[set[int]] = []
     for base in mro_of(kind):
         if module_name(base) not in ("builtins", "__main__") and not is_of_tracked(base):
@@ -146,6 +156,18 @@ def globals_of_class(kind: type, known: dict[object, set[int]]) -> list[set[int]
             known[module] = _held_by_module(sys.modules[module])
         found.append(known[module])
     return found
+
+
+def _versions(kind: type, module: Any) -> tuple[int, int, int] | None:
+    """Others whenever the class, what it derives from or the module was changed. None: that is not known."""
+    if tracked_modules or type(module) is not types.ModuleType:
+        return None
+    versions = type_version(kind), dict_version(vars(module)), id(module)
+    return versions if all(versions) else None
+
+
+_of_classes: weakref.WeakKeyDictionary[type, tuple[tuple[int, int, int] | None, list[set[int]]]]
+_of_classes = weakref.WeakKeyDictionary()
 
 
 def _held_by_class(cls: type) -> set[int]:
