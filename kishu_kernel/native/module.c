@@ -39,6 +39,7 @@ static PyMethodDef functions[] = {
     {"not_told_by", (PyCFunction)(void (*)(void))hidden_not_told_by, METH_FASTCALL, "Which objects a reduction does not tell."},
     {"settle", attributes_settle, METH_O, "Makes loaded instances as fast as new ones."},
     {"pickle", (PyCFunction)(void (*)(void))pickle_plain, METH_FASTCALL, "The pickle stream of what is plain."},
+    {"load", (PyCFunction)(void (*)(void))stream_load, METH_FASTCALL, "What such a stream holds, in a tuple; else None."},
     {"cuts", cuts_find, METH_VARARGS, "Where a stream is cut."},
     {"pairs", seams_find, METH_O, "The pairs of opcodes that are seams of a stream."},
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},

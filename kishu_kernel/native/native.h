@@ -242,10 +242,11 @@ int functions_begin(void);
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *walk_small(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
-/* -- payloads (pickle.c, cuts.c) ---------------------------------------------------------------------------- */
+/* -- payloads (pickle.c, load.c, cuts.c) ---------------------------------------------------------------------------- */
 
 PyObject *cuts_find(PyObject *module, PyObject *arguments);
 PyObject *seams_find(PyObject *module, PyObject *data);
+PyObject *stream_load(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *pickle_plain(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
 /* -- the audit hook (audit.c) ----------------------------------------------------------------------- */

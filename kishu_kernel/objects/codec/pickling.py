@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import io
 import pickle
+import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
@@ -51,7 +52,7 @@ from kishu_kernel.objects.rebuild.code import (
 from kishu_kernel.objects.rebuild.handles import make_foreign
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.process.cell_sources import register_code
-from kishu_kernel.process.native import settle
+from kishu_kernel.process.native import WALKER, settle
 from kishu_kernel.process.python_gc import NewObjects
 
 
@@ -161,11 +162,15 @@ def decode(
     admission = admission or LoadGuard()
     loaders: list[_Unpickler] = []
 
-    def load(stream: bytes, blobs: Sequence[Source] = ()) -> Any:
+    def begun(stream: bytes, blobs: Sequence[Source] = ()) -> _Unpickler:
         loader = _Unpickler(io.BytesIO(stream), buffers=_sources(blobs))
         loader.bound, loader.packages, loader.admission = bound, packages, admission
         loaders.append(loader)
-        return loader.load()
+        return loader
+
+    def load(stream: bytes, blobs: Sequence[Source] = ()) -> Any:
+        found = None if WALKER is None or blobs else begun(_NOTHING).load_natively(stream)
+        return begun(stream, blobs).load() if found is None else found[0]
 
     packages: set[str] = set()
     class_loads = ClassLoads(load, live, admission.name_resolved, classes or {})
@@ -182,11 +187,11 @@ def decode(
         try:
             new = NewObjects()
             objects = load(stored.stream, stored.blobs)
-            if live is not None and any(loader.has_instances for loader in loaders):
+            if live is not None and any(loader.has_instances and loader.in_usual_way for loader in loaders):
                 settle([each for each in new.found() if type(each) is not dict])  # their own: nobody else holds them
         finally:  # all that was made is in there, however it ends
             if copies is not None and admission.not_harmless:
-                made = [obj for loader in loaders for obj in loader.memo.copy().values()]
+                made = [obj for loader in loaders for obj in (*loader.memo.copy().values(), *loader.made)]
                 copies.note(made, admission.armed)
                 del made
             loaders.clear()  # they lead to each other: what they hold would outlive this call
@@ -314,18 +319,55 @@ class _Unpickler(pickle.Unpickler):
         packages: those that the stream has referred to so far.
         admission: is told of all that it refers to.
         has_instances: it may have made some that have attributes.
+        in_usual_way: pickle's way, or a function, may have given some of these their attributes.
+        made: what was made natively, but atoms.
     """
 
     bound: Mapping[tuple[str, str], Callable[..., Any]]
     packages: set[str]
     admission: LoadGuard
     has_instances = False
+    in_usual_way = False
+    made: Sequence[Any] = ()
+
+    def load_natively(self, stream: bytes) -> tuple[Any] | None:
+        """What a stream without buffers holds, where all of it is plain (`native/load.c`); else None.
+
+        For an unpickler of `_NOTHING`: from that it learns the protocol, by which names are looked up.
+        """
+        super().load()
+        self.made = []
+        found: tuple[Any] | None = WALKER.load(stream, self.find_class, self._give_state, self.made)
+        return found
+
+    def load(self) -> Any:
+        """As in `pickle`."""
+        self.in_usual_way = True
+        return super().load()
+
+    def _give_state(self, obj: Any, state: Any) -> None:
+        """Pickle's usual way to do it."""
+        self.in_usual_way = True
+        set_state = getattr(obj, "__setstate__", None)
+        if set_state is not None:
+            set_state(state)
+            return
+        slots = None
+        if isinstance(state, tuple) and len(state) == 2:
+            state, slots = state
+        if state is not None:
+            attributes = obj.__dict__
+            for name, value in state.items():
+                attributes[sys.intern(name) if type(name) is str else name] = value
+        for name, value in (slots or {}).items():
+            setattr(obj, name, value)
 
     def find_class(self, module: str, name: str) -> Any:
         """As in `pickle`; functions of the notebook are bound to the live namespace on the way."""
         own = self.bound.get((module, name))
         if own is not None:
             self.has_instances = self.has_instances or name in _GIVE_CLASSES
+            self.in_usual_way = self.in_usual_way or name not in _GIVE_CLASSES
             return own
         package = module.partition(".")[0]
         self.packages.add(package)
@@ -337,6 +379,7 @@ class _Unpickler(pickle.Unpickler):
         found = _INSTEAD.get((module, name)) or self._looked_up(module, name)
         self.admission.name_resolved(found)
         self.has_instances = self.has_instances or (isinstance(found, type) and has_dict(found))
+        self.in_usual_way = self.in_usual_way or not isinstance(found, type)
         return found
 
     def _looked_up(self, module: str, name: str) -> Any:
@@ -365,6 +408,7 @@ def _made_function(namespace: dict[str, Any], code: types.CodeType, *rest: Any) 
     return make_function(namespace, code, *rest)
 
 
+_NOTHING = pickle.dumps(None, 5)
 _GIVE_CLASSES = (load_class.__name__, make_class.__name__)
 _INSTEAD: dict[tuple[str, str], Callable[..., Any]] = {
     ("_ctypes", "_unpickle"): make_foreign,
