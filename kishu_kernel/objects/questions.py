@@ -268,17 +268,15 @@ def current_objects() -> CurrentObjects:
 
 def summary_of(obj: Any) -> str | None:
     """One line about an instance of a library's class; None where the library says nothing."""
-    kind = type(obj)
-    entry = registry.find("summaries", kind, own=True) if answers_itself(obj) else None
-    said = None if entry is None else _answered(entry, obj)
+    entry = registry.find("summaries", type(obj), own=True)
+    said = _answered(entry, obj) if entry is not None and answers_itself(obj) else None
     return said if type(said) is str else None
 
 
 def head_of(obj: Any, rows: int, columns: int) -> list[tuple[object, list[Any]]] | None:
     """The first rows of a table or an array, by its columns; None where the library says nothing."""
-    kind = type(obj)
-    entry = registry.find("heads", kind, own=True) if answers_itself(obj) else None
-    said = None if entry is None else _answered(entry, obj, rows, columns)
+    entry = registry.find("heads", type(obj), own=True)
+    said = _answered(entry, obj, rows, columns) if entry is not None and answers_itself(obj) else None
     return said if type(said) is list else None
 
 

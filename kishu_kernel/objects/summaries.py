@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from itertools import islice
 from typing import Any
 
 from kishu_kernel.model import Digest, VariableInfo
@@ -94,7 +95,7 @@ def _shaped(obj: Any) -> str:
     text = " x ".join(f"{length:,}" for length in shape)
     columns = getattr(obj, "columns", None)
     if columns is not None and len(shape) == 2:
-        shown = ", ".join(str(column) for column in list(columns)[:8] if type(column) in (str, int, bool))
+        shown = ", ".join(str(column) for column in islice(columns, 8) if type(column) in (str, int, bool))
         return f"{text}: {shown}{', ...' if len(columns) > 8 else ''}"
     dtype = getattr(obj, "dtype", None)
     return f"{text} {dtype}" if dtype is not None else text or qualified_name(kind)

@@ -38,3 +38,11 @@ def test_what_is_long_is_not_written_out() -> None:
 )
 def test_numpy(value: Any, summary: str) -> None:
     assert describe("x", value).summary.strip() == summary.strip()
+
+
+def test_frames() -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({f"c{number}": [1, 2, 3] for number in range(9)})
+    assert describe("x", frame).summary == "3 x 9: c0, c1, c2, c3, c4, c5, c6, c7, ..."
+    assert describe("x", frame[["c0", "c1"]]).summary == "3 x 2: c0, c1"
+    assert describe("x", frame["c0"]).summary == "3 int64"
