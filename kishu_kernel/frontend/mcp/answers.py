@@ -11,7 +11,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.frontend.pages.outputs_text import outputs_text
-from kishu_kernel.frontend.pages.wording import cell, headline, is_result, joined, losses, lost_names, taken_names
+from kishu_kernel.frontend.pages.wording import (
+    cell,
+    headline,
+    is_result,
+    joined,
+    listed,
+    losses,
+    lost_names,
+    taken_names,
+)
 from kishu_kernel.model.amounts import counted
 
 if TYPE_CHECKING:
@@ -33,7 +42,10 @@ _MOST_TEXT = 300
 """Characters of a text where there are many."""
 _MOST_NAME = 100
 _MOST_NAMES = 40
-_MOST_STEPS = 20
+_MOST_OF_NAMES = 1500
+"""Characters of all names in a list."""
+_MOST_ENTRIES = 10
+"""Reasons, side effects or warnings."""
 _MOST_FIELDS = 12
 """Differences within one variable."""
 
@@ -53,9 +65,18 @@ def cut(text: str, most: int = _MOST_TEXT, rest: str = "") -> str:
 
 def names(of: Iterable[str]) -> list[str]:
     """Returns names, those of results (`_7`) left out where there are others; many are counted only."""
-    all_names = [name if len(name) <= _MOST_NAME else f"{name[:_MOST_NAME]}..." for name in of]
+    all_names = list(of)
     kept = [name for name in all_names if not is_result(name)] or all_names
-    return kept if len(kept) <= _MOST_NAMES else [*kept[:_MOST_NAMES], f"and {len(kept) - _MOST_NAMES} more"]
+    shown = [name if len(name) <= _MOST_NAME else f"{name[:_MOST_NAME]}..." for name in kept[:_MOST_NAMES]]
+    while len(shown) > 1 and sum(map(len, shown)) > _MOST_OF_NAMES:
+        shown.pop()
+    return shown if len(shown) == len(kept) else [*shown, f"and {len(kept) - len(shown)} more"]
+
+
+def texts(of: Sequence[str]) -> list[str]:
+    """Returns sentences, as many as fit into an answer."""
+    shown = [cut(each) for each in of[:_MOST_ENTRIES]]
+    return shown if len(of) <= _MOST_ENTRIES else [*shown, f"and {len(of) - _MOST_ENTRIES} more"]
 
 
 def fitting(entries: Iterable[Json]) -> tuple[list[Json], bool]:
@@ -108,10 +129,10 @@ def state_answer(each: Json, head: str | None = None) -> Json:
             "created": names(each["created"]),
             "modified": names(each["modified"]),
             "deleted": names(each["deleted"]),
-            "side_effects": [cut(effect) for effect in (each["effects"] or ())[:_MOST_STEPS]],
+            "side_effects": texts(each["effects"] or ()),
             "not_stored": [
-                {"names": names(lost["names"]), "reason": cut(lost["reason"])}
-                for lost in each["not_stored"][:_MOST_STEPS]
+                {"names": cut(listed(lost["names"])), "reason": cut(lost["reason"])}
+                for lost in each["not_stored"][:_MOST_ENTRIES]
             ],
             "message": cut(each["message"] or ""),
             "branches": names(each["branches"]),
@@ -166,10 +187,10 @@ def ran_answer(ran: Json, digest: str | None) -> Json:
     }
 
 
-def explored_answer(explored: Sequence[Explored]) -> list[Json]:
+def explored_answer(explored: Sequence[Explored]) -> Json:
     """Returns what became of cells that were tried, in their order."""
-    most = max(_MOST_TEXT, MOST_OUTPUT // max(1, len(explored)))
-    return [
+    most = max(_MOST_TEXT, MOST_OUTPUT // len(explored))
+    shown, cut_off = fitting(
         {
             "status": each.status,
             **slim(
@@ -186,32 +207,34 @@ def explored_answer(explored: Sequence[Explored]) -> list[Json]:
             **output_answer(each.outputs, each.state or each.branch or "HEAD", most=most),
         }
         for each in explored
-    ]
+    )
+    rest = f"{len(explored) - len(shown)} more were tried: kishu_log with everywhere=true has their states"
+    return {"explored": shown, **slim({"more": cut_off and rest})}
 
 
 def plan_answer(plan: Json) -> Json:
     """Returns what a travel would do, or did."""
-    steps = plan["replay"]
+    steps, cut_off = fitting(
+        slim(
+            {
+                "cell": cell(step),
+                "state": step["checkpoint"],
+                "code": cut(step["code"]),
+                "gives": names(step["gives"]),
+                "seconds": round(step["seconds"], 3),
+                "side_effects": texts(step["side_effects"]),
+            }
+        )
+        for step in plan["replay"]
+    )
     return slim(
         {
             "load": names(name for each in plan["load"] for name in each["names"]),
             "delete": names(plan["delete"]),
-            "re_run": [
-                slim(
-                    {
-                        "cell": cell(step),
-                        "state": step["checkpoint"],
-                        "code": cut(step["code"]),
-                        "gives": names(step["gives"]),
-                        "seconds": round(step["seconds"], 3),
-                        "side_effects": [cut(effect) for effect in step["side_effects"][:_MOST_STEPS]],
-                    }
-                )
-                for step in steps[:_MOST_STEPS]
-            ],
-            "re_run_more": max(0, len(steps) - _MOST_STEPS) and f"{len(steps) - _MOST_STEPS} more cells",
-            "lost": [{"names": cut(of), "reason": cut(reason)} for of, reason in losses(plan)[:_MOST_STEPS]],
-            "notes": [cut(note) for note in plan["notes"][:_MOST_STEPS]],
+            "re_run": steps,
+            "re_run_more": cut_off and f"{len(plan['replay']) - len(steps)} more cells",
+            "lost": [{"names": cut(of), "reason": cut(reason)} for of, reason in losses(plan)[:_MOST_ENTRIES]],
+            "notes": texts(plan["notes"]),
         }
     )
 
@@ -232,7 +255,7 @@ def travel_answer(reply: Json) -> Json:
         "applied": reply["applied"],
         **slim({"state": reply["head"] if reply["applied"] else plan["target"]}),
         **plan_answer(plan),
-        **slim({"warnings": [cut(each) for each in reply.get("warnings", ())[:_MOST_STEPS]]}),
+        **slim({"warnings": texts(reply.get("warnings", ()))}),
         **slim({"cells_not_in_this_state": [cell(each) for each in reply.get("ahead", ())][:_MOST_NAMES]}),
         **slim({"taken": names(reply.get("taken", ())), "came_along": names(reply.get("along", ()))}),
     }
@@ -274,4 +297,4 @@ def _detail(each: Json) -> Json:
         key: [{name: cut(text) for name, text in found.items() if text} for found in change.get(key, [])[:_MOST_FIELDS]]
         for key in ("aspects", "cells")
     }
-    return slim({"name": each["name"], **sides, **within, "note": change.get("note")})
+    return slim({"name": each["name"], **sides, **within, "note": cut(change.get("note") or "")})

@@ -238,9 +238,7 @@ def kishu_explore(
         kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.
         timeout: seconds that each may take.
     """
-    return KERNELS.answer(
-        kernel, lambda client: {"explored": explored_answer(explore(client, cells, target, timeout=timeout))}
-    )
+    return KERNELS.answer(kernel, lambda client: explored_answer(explore(client, cells, target, timeout=timeout)))
 
 
 def kishu_end_fork(kernel: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from kishu_kernel.frontend.mcp.answers import (
     pictures,
     slim,
     state_answer,
+    texts,
     variable_answer,
 )
 from kishu_kernel.frontend.mcp.answers import (
@@ -186,7 +187,7 @@ def _status(client: Client) -> Json:
                 "resumed_from": reply["kernel"]["resumed_from"],
                 "can_redo": reply["redo"] is not None,
                 "can_resume": ended and f"{ended['variables']} variables of the session that ended at {ended['head']}",
-                "warnings": reply["warnings"],
+                "warnings": texts(reply["warnings"]),
                 "branches": named(_branches(client)),
             }
         ),
