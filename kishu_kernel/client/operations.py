@@ -161,6 +161,10 @@ class Operations:
         options = {"dry_run": dry_run, "replay": replay, "allow_lost": allow_lost, "shown": shown}
         return self.request("checkout", target=self._meant(target), **options)
 
+    def begin(self, at: str) -> Json:
+        """Goes to a state of any store, STORE@TARGET, on a branch of its own; only before this kernel has states."""
+        return self.request("begin", at=at)
+
     def promote(
         self,
         target: Target,

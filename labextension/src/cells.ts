@@ -117,7 +117,8 @@ function isAsThen(cell: ICellModel, then: CellThen, outdated: (cell: ICellModel)
   return hasThese && cell.sharedModel.getSource() === then.source;
 }
 
-function made(then: CellThen, besides: Besides | undefined) {
+/** A cell as a notebook's file has it. */
+export function made(then: CellThen, besides: Besides | undefined) {
   const { id, type, source, outputs, execution_count } = then;
   // The kernel gives only outputs that the user's own cells made as they are: they are as trusted as when these ran.
   const { metadata, attachments } = besides ?? { metadata: type === 'code' ? { trusted: true } : {} };

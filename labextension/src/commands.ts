@@ -23,6 +23,7 @@ export const Commands = {
   branch: 'kishu:branch',
   undoWithCode: 'kishu:undo-with-code',
   goWithCode: 'kishu:go-with-code',
+  openCopy: 'kishu:open-copy',
   beforeCell: 'kishu:before-cell',
   afterCell: 'kishu:after-cell',
   showLog: 'kishu:show-log',
@@ -44,7 +45,8 @@ export function addCommands(
   links: Links,
   options: OptionsOf,
   showLog: () => void,
-  showVariables: () => void
+  showVariables: () => void,
+  copy: ((link: KernelLink, target: string) => unknown) | null
 ): void {
   const supported = () => links.current?.supported ?? false;
   const free = () => links.current?.phase === 'live' && !links.current.acting;
@@ -108,6 +110,15 @@ export function addCommands(
         await travelWithCode(request, 'Going there', links.documentsOf(link), options(link));
       }
     }
+  );
+  add(
+    Commands.openCopy,
+    {
+      label: 'Open a copy from here',
+      caption: 'A new notebook with the code of this state, and a kernel that begins in it',
+      isEnabled: () => copy !== null && free() && (links.current?.operations?.includes('begin') ?? false)
+    },
+    (link, args) => copy?.(link, typeof args.checkpoint === 'string' ? args.checkpoint : 'HEAD')
   );
   add(
     Commands.resume,

@@ -2,7 +2,7 @@
  * Kishu in JupyterLab and Notebook 7: commands, palette, toolbar button, sidebar, status bar.
  *
  * The menu and the shortcuts are in `schema/plugin.json`, where a person can change them. All of it speaks the kernel's
- * own messages; nothing here needs the server's help, and no file is written.
+ * own messages; nothing here needs the server's help, and no file is written but the copy that a person asks for (`copy`).
  */
 
 import { ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from '@jupyterlab/application';
@@ -13,6 +13,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 
 import { addCellCommands } from './cellcommands';
 import { addCommands, Commands, travelOptions } from './commands';
+import { openCopy } from './copy';
 import { tryOut } from './firsttry';
 import type { KernelLink } from './link';
 import { Links } from './links';
@@ -73,7 +74,9 @@ function activate(
     shell.activateById(sidebar.id);
   };
   const showLog = () => show(0);
-  addCommands(commands, links, options, showLog, () => show(1));
+  const { contents } = app.serviceManager;
+  const copy = (link: KernelLink, target: string) => openCopy(target, link, links, contents, commands);
+  addCommands(commands, links, options, showLog, () => show(1), app.name === 'JupyterLab' ? copy : null); // Notebook 7 has a page for each
   addCellCommands(commands, links, options);
   for (const command of Object.values(Commands)) {
     palette?.addItem({ command, category: 'Kishu' }); // without arguments: only then it shows the keys

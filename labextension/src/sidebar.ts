@@ -103,10 +103,13 @@ export class Sidebar extends Widget {
 
   private _stateEntries({ id }: Checkpoint): [string, () => void][] {
     const args = { checkpoint: id };
-    if (!this.commands.isEnabled(Commands.goWithCode, args)) {
-      return [];
-    }
-    return [['Go here with the code', () => void this.commands.execute(Commands.goWithCode, args)]];
+    const entries: [string, string][] = [
+      ['Go here with the code', Commands.goWithCode],
+      ['Open a copy from here', Commands.openCopy]
+    ];
+    return entries
+      .filter(([, command]) => this.commands.isEnabled(command, args))
+      .map(([label, command]) => [label, () => void this.commands.execute(command, args)]);
   }
 
   private _transport(link: KernelLink): Transport {

@@ -47,9 +47,12 @@ def test_the_journey(extension: None, server: Server, page: Page, shoot: Shoot) 
         _by_keys(notebook, shoot)
         _while_a_cell_runs(notebook, server, shoot)
         _for_everybody(notebook, shoot)
+        _a_copy(notebook, server, shoot)
     finally:
         server.end_kernels()
-        server.api("contents/Untitled.ipynb", "DELETE")  # the next one is called so, too
+        for name in ("Untitled.ipynb", "Untitled-Copy1.ipynb"):  # the next ones are called so, too
+            if (server.files / name).exists():
+                server.api(f"contents/{name}", "DELETE")
     assert errors == []
 
 
@@ -188,6 +191,29 @@ def _for_everybody(notebook: LabPage, shoot: Shoot) -> None:
     assert not [f"{theme}: {each}" for theme, those in found.items() for each in those]
     page.evaluate("void window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' })")
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true")
+
+
+def _a_copy(notebook: LabPage, server: Server, shoot: Shoot) -> None:
+    """A state opened in a notebook of its own goes on beside this one, in the same history."""
+    page = notebook.page
+    page.set_viewport_size({"width": 1280, "height": 860})
+    notebook.run("here = 'first'")
+    branch = (notebook.status.text_content() or "").partition(" ")[0]
+    notebook.sidebar.get_by_role("option").filter(has_text="import pandas").last.click(button="right")
+    page.get_by_role("menuitem", name="Open a copy from here").click()
+    notebook.told("Untitled-Copy1.ipynb begins in In [1].")
+    copy = LabPage(page, server, "Untitled-Copy1.ipynb")
+    copy.cells = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook .jp-CodeCell")
+    expect(copy.cells.first).to_contain_text("import pandas as pd")
+    expect(copy.status).to_have_text(re.compile(r"fork-\w+ · In \[1\]"))
+    if copy.cells.last.locator(".cm-content").inner_text().strip():
+        page.keyboard.press("Escape")
+        page.evaluate("void window.jupyterapp.commands.execute('notebook:insert-cell-below')")
+    copy.shows("len(df), 'here' in globals(), 'rain' in df", "(3, False, True)")
+    shoot("journey-copy")
+    page.locator(".lm-TabBar-tab[data-type='document-title']", has_text="Untitled.ipynb").click()
+    expect(notebook.status).to_contain_text(branch)
+    expect(notebook.sidebar.get_by_role("option").filter(has_text="len(df), 'here'")).to_have_count(1)  # of the copy
 
 
 def _tab_to(button: Locator) -> None:

@@ -188,6 +188,26 @@ def test_a_kernel_that_cannot_begin_there_starts_and_says_why(
     assert fork.value("'x' in globals()") is False
 
 
+def test_a_kernel_that_runs_already_begins_there_before_its_first_cell(
+    start: Start, base: Kernel, tmp_path: Path
+) -> None:
+    fork = start(environment=on(write_notebook(tmp_path / "copy.ipynb", ["a"])))
+    own = fork.done("status")["store"]["path"]
+    refused = fork.request("begin", at=at(base, "nothing"))
+    assert (refused["ename"], "nothing" in refused["evalue"]) == ("UnknownTargetError", True)
+    begun = fork.done("begin", at=at(base, "good"))
+    assert (begun["store"], begun["branch"][:5]) == (base.done("status")["store"]["path"], "fork-")
+    assert own != begun["store"]
+    assert fork.value("(xs, ys[0] is xs, 'late' in globals())") == ([1, 2, 3], True, False)
+    fork.ok("xs.append('copy')")
+    assert base.value("xs") == [1, 2, 3]
+    late = fork.request("begin", at=at(base, "HEAD"))
+    assert (late["status"], "before the first cell" in late["evalue"]) == ("error", True)
+    assert fork.value("xs") == [1, 2, 3, "copy"]
+    base.done("checkout", target=begun["branch"])
+    assert base.value("xs") == [1, 2, 3, "copy"]
+
+
 def test_of_what_somebody_else_may_have_written_nothing_is_loaded(start: Start, base: Kernel, tmp_path: Path) -> None:
     path = Path(base.done("status")["store"]["path"])
     base.close(gracefully=True)

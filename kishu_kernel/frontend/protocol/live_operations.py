@@ -163,6 +163,13 @@ class LiveOperations:
         """Goes to a state. `how` is as in `Session.checkout`, also for the next three."""
         return self._traveled("checkout", self._session.checkout(target, **how))
 
+    def begin(self, at: str) -> Json:
+        """Begins in a state of any store, on a branch of its own, as a kernel that is started for it."""
+        self._host.begin_at(at)
+        place = self._host.opener.place
+        store = None if place is None else str(place.path)
+        return {"head": self._timeline.head, "branch": self._timeline.branch, "store": store}
+
     def promote(self, target: str, **how: Any) -> Json:
         """Goes to a state of another line, which becomes the notebook's own."""
         outcome = self._session.checkout(target, **how)

@@ -79,6 +79,7 @@ OPERATIONS: dict[str, Operation] = {
     "stores": Operation(LiveOperations.stores, changes=False, patience=_LOOKING),
     # These change the session, or its store.
     "checkout": Operation(LiveOperations.checkout, {"target": _TEXT, **_TRAVEL}),
+    "begin": Operation(LiveOperations.begin, {"at": _TEXT}),
     "promote": Operation(LiveOperations.promote, {"target": _TEXT, **_TRAVEL}),
     "undo": Operation(LiveOperations.undo, {"steps": _STEPS, **_TRAVEL}),
     "redo": Operation(LiveOperations.redo, {"steps": _STEPS, **_TRAVEL}),

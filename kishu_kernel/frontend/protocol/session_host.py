@@ -109,6 +109,9 @@ class SessionHost(Protocol):
     def notebook(self) -> str | None:
         """The path of the notebook; None where the frontend has not told it."""
 
+    def begin_at(self, wanted: str) -> None:
+        """Goes to a state of any store, STORE@TARGET, before the session has states of its own."""
+
     def note_offer_shown(self) -> None:
         """Called when a frontend shows by its own means what there is to resume. On any thread."""
 

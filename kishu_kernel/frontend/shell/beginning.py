@@ -86,6 +86,25 @@ class Beginning:
             self.pending = False
             host.progress.end()
 
+    def begin_at(self, wanted: str) -> None:
+        """Goes to a state, STORE@TARGET, before the session has any. One that cannot be reached leaves it as it was.
+
+        Raises:
+            KishuError: it cannot be reached; the sentence says why.
+        """
+        host = self._host
+        if not host.session.close_if_unused():
+            raise RequestError("this session has states already: restart the kernel, and ask before the first cell")
+        try:
+            self._go_to(wanted)
+        except BaseException:
+            host.opener.use(None)
+            host.session.close_if_unused()
+            raise
+        finally:
+            host.progress.end()
+        host.notify_checkout()
+
     def _begin_empty(self, why: str) -> None:
         host = self._host
         host.opener.use(None)

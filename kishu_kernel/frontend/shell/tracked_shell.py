@@ -306,6 +306,10 @@ class TrackedShell:
             with suppress(Exception):  # a subscriber must not harm a cell
                 callback(older_too)
 
+    def begin_at(self, wanted: str) -> None:
+        """As in `Beginning.begin_at`."""
+        self.beginning.begin_at(wanted)
+
     def note_offer_shown(self) -> None:
         """As in `SessionHost`: the first cell's output does not say it, too."""
         self.beginning.offer_shown = True
