@@ -12,7 +12,6 @@ magics mean). The functions and classes to which the names lead are not followed
 from __future__ import annotations
 
 import ast
-import threading
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -26,6 +25,7 @@ from kishu_kernel.detect.magic_access import read_magic, readings
 from kishu_kernel.detect.memo_by_code import cached_by_code
 from kishu_kernel.detect.read_only_code import may_identify, names_only_identified
 from kishu_kernel.model import EVERYTHING, Access
+from kishu_kernel.process.muting import warnings_hook
 
 # Builtins that reach the namespace by text or as a whole. As attributes they mean something else:
 # `model.eval()`, `df.eval(...)`, `re.compile(...)`.
@@ -67,7 +67,6 @@ ANY_ATTRIBUTE = "*"
 
 _FILENAME = "<kishu>"
 _FLAGS = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-_hiding = threading.Lock()
 _Given = TypeVar("_Given")
 _Found = TypeVar("_Found")
 
@@ -304,7 +303,7 @@ def _without_own_warnings(analyse: Callable[[_Given], _Found], given: _Given) ->
         if filename != _FILENAME:
             show(message, category, filename, lineno, file, line)
 
-    with _hiding:  # else the hook of one thread could replace that of another for good
+    with warnings_hook:
         show = warnings.showwarning
         warnings.showwarning = show_others
         try:

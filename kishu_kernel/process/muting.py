@@ -14,14 +14,38 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import get_ident
-from typing import Any
+from threading import Lock, get_ident
+from typing import Any, TypeVar
 
 _IsMuted = Callable[[], bool]
 """Whether the calling thread is meant at this moment."""
 
 _FILTERS_CHANGED_HOOKS = ("_filters_mutated_lock_held", "_filters_mutated")
 """What `warnings` calls when its filters change, so that shown warnings are shown again; the first from 3.14 on."""
+
+
+warnings_hook = Lock()
+"""Held by who replaces the hook for warnings for a moment: else that of one thread could replace another's for good."""
+
+_Found = TypeVar("_Found")
+
+
+def heard(call: Callable[[], _Found]) -> tuple[_Found, bool]:
+    """Calls it, and tells whether a warning was shown meanwhile."""
+    shown: list[str] = []
+
+    def show_too(message: Any, category: Any, filename: str, lineno: int, *rest: Any, **how: Any) -> None:
+        shown.append(filename)
+        show(message, category, filename, lineno, *rest, **how)
+
+    with warnings_hook:
+        show = warnings.showwarning
+        warnings.showwarning = show_too
+        try:
+            return call(), bool(shown)
+        finally:
+            if warnings.showwarning is show_too:
+                warnings.showwarning = show
 
 
 @contextmanager

@@ -10,10 +10,12 @@ import re
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from operator import is_
 from typing import Any
 
 from kishu_kernel.objects.classes import contents_of, flags_of, module_name, mro_of
+from kishu_kernel.process.muting import heard
 
 
 class CellTransform:
@@ -78,7 +80,8 @@ class _StandIn:
     def __init__(self, shell: Any, code: str, text: str, times: int) -> None:
         self._own: dict[str, Any] = vars(shell)
         self._shell, self._code, self._text, self._times = shell, code, text, times
-        self._is_async: bool | None = None
+        self._asked = 0
+        self._is_async, self._warns = False, False  # to see that, IPython compiles it: a warning is shown each time
         self._put: dict[str, Any] = {"transform_cell": self._transform_cell}
         if times > 1:
             self._put["should_run_async"] = self._should_run_async
@@ -104,17 +107,17 @@ class _StandIn:
         return self._text
 
     def _should_run_async(self, raw: str, **how: Any) -> Any:
+        self._asked += 1
         ours = raw == self._code and how.get("transformed_cell") == self._text
-        ours = ours and how.get("preprocessing_exc_tuple") is None
-        if ours and self._is_async is not None:
+        if not ours or how.get("preprocessing_exc_tuple") is not None:
             self.end()
-            return self._is_async
-        found = type(self._shell).should_run_async(self._shell, raw, **how)
-        if not ours or found:  # it is run at once
+            return type(self._shell).should_run_async(self._shell, raw, **how)
+        ask = partial(type(self._shell).should_run_async, self._shell, raw, **how)
+        if self._asked == 1:
+            self._is_async, self._warns = heard(ask)
+        if self._is_async or self._asked > 1:  # it is run at once
             self.end()
-        else:
-            self._is_async = found
-        return found
+        return self._is_async if self._asked == 1 or not self._warns else ask()
 
 
 def _transforming(shell: Any) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -93,3 +94,14 @@ def test_a_method_that_the_user_has_put_in_its_place_is_asked(
     text = transform("x")
     with transform.reused("x", text):
         assert shell.should_run_async("x", transformed_cell=text)
+
+
+@pytest.mark.parametrize("code", ["x = 1\nx is 1", "assert (1, 'no')", "await x is 1"])
+def test_what_a_compilation_warns_of_is_shown_as_often_as_without_us(shell: InteractiveShell, code: str) -> None:
+    transform, shown = CellTransform(shell), list[int]()
+    for way in (lambda: as_ipykernel_does(shell, code), lambda: run(shell, transform, code)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("default")
+            way()
+        shown.append(len(caught))
+    assert shown[0] == shown[1] > 0
