@@ -10,6 +10,7 @@ not tried. This is done in think time, piece by piece (`think_time`).
 
 from __future__ import annotations
 
+import sys
 import time
 import weakref
 from collections import Counter, deque
@@ -23,7 +24,7 @@ from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import Census
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
-from kishu_kernel.objects.classes import module_name, qualified_name
+from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of, qualified_name
 from kishu_kernel.objects.codec.load_guard import NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored, holds_objects
 from kishu_kernel.objects.reducers import ReductionTable
@@ -223,7 +224,8 @@ class TrialLoads:
 
     def _conclude(self, trial: _Trial, after: Census) -> None:
         """Types whose objects lack attributes afterwards are distrusted; types that were, and lack none, no longer."""
-        missing = [key for key in trial.before if _ATTRIBUTE(key) and after[key] < trial.before[key]]
+        fewer = [key for key in trial.before if _ATTRIBUTE(key) and after[key] < trial.before[key]]
+        missing = [key for key in fewer if not _are_merged(key[:2], trial.before, after)]
         if not missing:
             self._inexact.difference_update(_types_of(trial.record))
             return
@@ -245,6 +247,25 @@ class TrialLoads:
 
 _ATTRIBUTE = itemgetter(2)
 """Of a key of a census."""
+
+
+def _are_merged(of_type: tuple[str, str], before: Census, after: Census) -> bool:
+    """Whether attributes are only missing since equal objects have become one, and each has what it had.
+
+    They are made anew by `__new__` of what they are worth, which may know the object already, as SymPy's does.
+    """
+    module, name = of_type
+    were, are = before[module, name, ""], after[module, name, ""]
+    keys = [key for key in {*before, *after} if key[:2] == of_type]
+    if not are or any(after[key] * were != before[key] * are for key in keys):
+        return False
+    kind: Any = None
+    contents = module_contents(sys.modules.get(module))
+    for part in name.split("."):
+        kind = contents.get(part)
+        contents = contents_of(kind) if issubclass(type(kind), type) else {}
+    bases = mro_of(kind) if kind is not None and contents else ()
+    return any("__getnewargs__" in contents_of(base) or "__getnewargs_ex__" in contents_of(base) for base in bases)
 
 
 def _types_of(record: VersionRecord) -> tuple[str, ...]:

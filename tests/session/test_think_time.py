@@ -137,6 +137,30 @@ def library(monkeypatch: pytest.MonkeyPatch, directory: Path, source: str) -> No
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # it may be written twice in a second
 
 
+MERGING = (
+    "import functools\n"
+    "class Term:\n"
+    "    @functools.lru_cache\n"
+    "    def __new__(cls, text):\n"
+    "        self = object.__new__(cls)\n        self.text, self.size = text, len(text)\n        return self\n"
+    "    def __getnewargs__(self): return (self.text,)\n"
+    "    def __getstate__(self): return None\n"
+)
+
+
+@pytest.mark.parametrize(("more", "are_stored"), [("", True), ("; x[0].note = 1", False)])
+def test_equal_objects_that_become_one_lack_nothing(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, more: str, are_stored: bool
+) -> None:
+    """What `__new__` knows it gives again, as SymPy's does: fewer objects come back, each with all that it had."""
+    library(monkeypatch, tmp_path, MERGING)
+    notebook.ok(
+        "import lossy\nx = [lossy.Term('a')]; lossy.Term.__new__.cache_clear()\nx.append(lossy.Term('a'))" + more
+    )
+    assert all(record.stored for record in think(notebook).versions) is are_stored
+    assert bool(notebook.warnings) is not are_stored
+
+
 def test_what_cannot_be_re_run_is_kept(notebook: Notebook, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Better what is not quite what it was than nothing; and it is told."""
     library(monkeypatch, tmp_path, LOSSY)

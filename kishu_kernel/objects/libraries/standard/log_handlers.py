@@ -151,11 +151,18 @@ def _is_handler(value: Any) -> bool:
 
 def handlers_in(value: Any) -> Iterable[Any]:
     """The handlers that a value is, holds, or hands records on to."""
-    if _is_handler(value):
+    kind = type(value)
+    if issubclass(kind, logging.Handler):
         return (value,)
-    if issubclass(type(value), logging.handlers.QueueListener):
+    if issubclass(kind, logging.handlers.QueueListener):
         value = vars(value).get("handlers")
-    several = value.values() if type(value) is dict else value if is_one_of(type(value), (list, tuple)) else ()
+        kind = type(value)
+    if kind is dict:
+        several = value.values()
+    elif kind is list or kind is tuple:
+        several = value
+    else:  # as nearly all variables are
+        return ()
     if not _is_handler(next(iter(several), None)):  # the others of many are not asked
         return ()
     return [each for each in list(several) if _is_handler(each)]
