@@ -1,7 +1,7 @@
 """Search a tree of ideas: three ways to clean a frame, two models on each, all from one state. The best is kept.
 
     python examples/tree_search.py                  # in a kernel of its own
-    python examples/tree_search.py analysis.ipynb   # in a notebook that is open in JupyterLab: watch its sidebar
+    python examples/tree_search.py analysis.ipynb   # in a notebook that is open in JupyterLab: its sidebar has the tree
 
 Each way to clean goes on in a fork, a kernel that begins in the same state, all at the same time. Within a fork an undo
 takes the first model back before the second is fitted, so that both begin with the same frame. Nothing is run twice,
