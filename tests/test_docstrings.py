@@ -25,6 +25,7 @@ FOREIGN = frozenset(
         *("blosc2_cparams", "blosc2_dparams"),
         # of Jupyter and IPython
         *("Out", "_1", "_2", "_3", "_7", "___", "execute_reply", "jupyter_client", "kernel.json", "shutdown_request"),
+        "jupyter_server_mcp.tools",
         # in text: what users write, and examples
         *("Untitled.ipynb", "clf__C", "deterministic", "module.QualName", "null", "virtiofs"),
         # names that we publish, or that streams have kept: no modules

@@ -149,7 +149,7 @@ def kishu_take(
     kishu_undo takes back.
 
     Args:
-        names: of the variables. What shares objects with them comes along (`came_along`).
+        names: of the variables. What shares objects with them comes along: "came_along" names it.
         target: a state's id or its first letters, `In[7]`, a branch, a tag, `HEAD~2`.
         copies: new names for those that are to come beside what is there: {"df": "df_old"}.
         kernel: the notebook's path, or a kernel's connection file. Without it: the only one that runs.

@@ -37,7 +37,7 @@ def kishu_status(kernel: str | None = None) -> dict[str, Any]:
 
     Call this first. `state` is the id of the state that the session is in, `digest` a hash of the values of all its
     variables: where two digests are equal, so are all variables, in whichever kernel. `began` and `resumed_from` say
-    when this kernel started, and from which older state it went on. `can_resume` says that an earlier kernel of this
+    when this kernel started, and from which older state it went on. "can_resume" says that an earlier kernel of this
     notebook ended, whose variables kishu_resume brings back.
 
     Args:
