@@ -273,10 +273,9 @@ class Reducer:
     def hidden(self, obj: Any, reduction: Sequence[Any]) -> dict[str, Any]:
         """Attributes that show what this reduction does not tell, and that a load can give back."""
         kind = type(obj)
-        try:
-            state_of = self._hiding[kind]
-        except KeyError:
-            state_of = self._hiding[kind] = state_of_type(kind) if self.table.hides(kind) else None
+        if kind not in self._hiding:
+            self._hiding[kind] = state_of_type(kind) if self.table.hides(kind) else None
+        state_of = self._hiding[kind]
         if state_of is None or ((len(reduction) < 3 or reduction[2] is None) and not makes_anew(obj, reduction)):
             return {}
         return hidden_attributes(obj, reduction, state_of)
@@ -284,10 +283,9 @@ class Reducer:
     def shared_attributes(self, obj: Any) -> Any:
         """The dictionary of its attributes if something else may hold it, too, or if it is of a class of its own."""
         kind = type(obj)
-        try:
-            place = self._places[kind]
-        except KeyError:
-            place = self._places[kind] = place_of(kind)
+        if kind not in self._places:
+            self._places[kind] = place_of(kind)
+        place = self._places[kind]
         if place is None or untouched(obj) or (kind is types.FunctionType and not self.is_notebook_function(obj)):
             return None
         held = place.__get__(obj)
@@ -299,11 +297,10 @@ class Reducer:
         Raises:
             Exception: whatever the object's own reduction raises.
         """
-        kind = type(obj)
         try:
             reduction = self.reduce(obj)
         except TypeError:
-            if is_fingerprint_only(kind):  # not stored, and yet known again
+            if is_fingerprint_only(type(obj)):  # not stored, and yet known again
                 return visible_reduction(obj)
             raise
         return self._as_pickle_does(obj) if reduction is NotImplemented else reduction
