@@ -363,8 +363,7 @@ class Reducer:
         return reduction_of_cell(cell, self.shells)
 
     def _class(self, cls: type) -> Reduction:
-        known = self._classes.get(cls) if has_pythons_metaclass(cls) else None  # others may run code when looked up
-        if known is not None:
+        if has_pythons_metaclass(cls) and (known := self._classes.get(cls)) is not None:  # others may run code
             return known
         if has_active_metaclass(cls):
             raise TypeError("a class cannot be stored whose metaclass runs code whenever it is looked at")
@@ -373,10 +372,8 @@ class Reducer:
         taught = class_reduction_of(cls)
         if taught is not None and (said := _entry_for(taught, said=True)(self, cls)) is not NotImplemented:
             return said
-        if not has_pythons_metaclass(cls):
-            return reduction_of_class(cls, self._cloud, class_memos_of(cls))
-        self._classes[cls] = reduction_of_class(cls, self._cloud, class_memos_of(cls))
-        return self._classes[cls]
+        reduction = reduction_of_class(cls, self._cloud, class_memos_of(cls))
+        return self._classes.setdefault(cls, reduction) if has_pythons_metaclass(cls) else reduction
 
     def by_value(self, cls: type) -> bool:
         """The class is stored whole: it is the notebook's, or was made at run time."""
