@@ -52,4 +52,5 @@ class Payload:
     @property
     def size(self) -> int:
         """Bytes before chunking and compression."""
-        return len(self.stream) + sum(buffer.data.nbytes for buffer in self.buffers)
+        beside = sum(buffer.data.nbytes for buffer in self.buffers) if self.buffers else 0
+        return len(self.stream) + beside

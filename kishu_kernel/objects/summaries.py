@@ -19,12 +19,14 @@ from kishu_kernel.objects.classes import (
 from kishu_kernel.objects.questions import has_shape, summary_of
 from kishu_kernel.objects.short_texts import WIDTH, short_text
 
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+_CONTAINERS: frozenset[type] = frozenset({list, tuple, dict, set, frozenset})
 _ROWS = frozenset({list, tuple})
 _ITEMS = 6
-_BRIEF = frozenset({bool, type(None), float})
+_BRIEF: frozenset[type] = frozenset({bool, type(None), float})
 """Atoms whose text is never long."""
 _BRIEF_BITS = 200
+_PLAIN_NAMES = {id(kind): kind.__name__ for kind in (*_CONTAINERS, *_BRIEF, int, str, bytes)}
+"""By the ids of the types, which are never freed."""
 
 
 def describe(name: str, obj: Any, digest: Digest = Digest(b"")) -> VariableInfo:  # noqa: B008 -- bytes
@@ -33,6 +35,9 @@ def describe(name: str, obj: Any, digest: Digest = Digest(b"")) -> VariableInfo:
 
 
 def _type_name(kind: type) -> str:
+    plain = _PLAIN_NAMES.get(id(kind))
+    if plain is not None:
+        return plain
     module, name = module_name(kind), qualified_name(kind)
     return name if module in ("builtins", "__main__") else f"{module}.{name}"
 
@@ -45,6 +50,8 @@ def _summary(obj: Any) -> str:
             text = repr(obj)
             if len(text) <= WIDTH:
                 return text
+        if known and kind in _CONTAINERS:
+            return _container(obj)
         if derives(kind, types.ModuleType):
             return f"module {plain_text(module_contents(obj).get('__name__'))}"
         if derives(kind, type):
@@ -53,8 +60,6 @@ def _summary(obj: Any) -> str:
             return qualified_name(kind) if has_active_metaclass(kind) else _shaped(obj)
         if is_atom(obj):
             return short_text(obj)
-        if kind in _CONTAINERS:
-            return _container(obj)
         if kind is types.FunctionType:
             arguments = obj.__code__.co_varnames[: obj.__code__.co_argcount]
             return f"{plain_text(obj.__qualname__)}({', '.join(arguments)})"

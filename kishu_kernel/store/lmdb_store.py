@@ -161,9 +161,9 @@ class LmdbStore:
             changed: payloads that must not be stored.
         """
         lost = [each for each in commit.payloads if any(each is other for other in changed)] if changed else []
-        written = 0
+        written, checkpoint = 0, schema.checkpoint_key(commit.checkpoint.id)
         for payload, manifest in zip(commit.payloads, manifests, strict=True):
-            key = schema.version_key(Version(manifest.names, commit.checkpoint.id))
+            key = schema.key_in_checkpoint(manifest.names, checkpoint)
             if lost and any(payload is each for each in lost):
                 txn.delete(key, db=self._tables["versions"])  # of an earlier commit of the same id
                 continue

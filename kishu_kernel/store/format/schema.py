@@ -160,8 +160,12 @@ def first_key(prefix: str) -> bytes | None:
 
 def version_key(version: Version) -> bytes:
     """Key of a version. The names are joined as JSON, which is unambiguous for all characters."""
-    names = xxhash.xxh3_128_digest(dump_json(version.names))
-    key = names + checkpoint_key(version.checkpoint)
+    return key_in_checkpoint(version.names, checkpoint_key(version.checkpoint))
+
+
+def key_in_checkpoint(names: Names, checkpoint: bytes) -> bytes:
+    """The same, where the key of the checkpoint is at hand."""
+    key = xxhash.xxh3_128_digest(dump_json(names)) + checkpoint
     assert len(key) == DIGEST_SIZE + ID_SIZE
     return key
 
