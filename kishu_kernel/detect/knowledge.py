@@ -67,9 +67,9 @@ def known_covariable(
         current: ids of what calls into libraries may touch though no code names it.
         doubtful: tells of which of these types only a trial tells (`WholeClasses.doubtful`).
     """
-    if len(names) == 1 and not current and prints[names[0]].is_data:
-        digest = prints[names[0]].digest
-        return KnownCovariable(digest, {names[0]: digest}, doubtful=frozenset())
+    if len(names) == 1 and (data := prints[names[0]]).is_data:
+        met = frozenset(key for key in current if key in data.links) if current else frozenset[int]()
+        return KnownCovariable(data.digest, {names[0]: data.digest}, current=met, doubtful=frozenset())
     own = [prints[name] for name in names]
     provides = {token: name for name in reversed(names) if (token := prints[name].token) is not None}
     return KnownCovariable(
