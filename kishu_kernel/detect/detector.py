@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from kishu_kernel.detect.candidates import NO_MODULES, Candidates, CandidateSearch, OwnModules
 from kishu_kernel.detect.connections import connected_names
-from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
+from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest, digest_of_few
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
@@ -326,6 +326,9 @@ class Detector:
         known = self._knowledge.known[names]
         if not self._has_same_objects(names, variables):
             return False
+        few = digest_of_few(variables[names[0]], self._table) if len(names) == 1 and known.current is not None else None
+        if few is not None:
+            return few == known.digest
         of = Fingerprinter(self._table, known.sequences, should_stop, bound=self.bound_classes(variables))
         prints = {name: of.take(variables[name]) for name in names}
         if combined_digest(names, prints) != known.digest:

@@ -26,7 +26,7 @@ from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.dispatch import ObjectWalk
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf
 from kishu_kernel.detect.walk.state import Shared
-from kishu_kernel.detect.walk.twins import chosen, owner_in
+from kishu_kernel.detect.walk.twins import Links, Twin, chosen, owner_in
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.moment import Moment
@@ -87,11 +87,9 @@ class Fingerprinter:
         return None if taken.opaque or taken.ranges else taken.digest
 
     def _walked(self, obj: Any) -> Fingerprint:
-        small = self._shared.twin.small
-        if small is not None and id(type(obj)) in _CONTAINER_IDS and len(obj) <= _FEW and self._shared.census is None:
-            taken = small(obj, _CONTAINERS, self._shared.table.namespace)
-            if taken is not None:
-                return Fingerprint(Digest(taken[0]), taken[1])
+        few = _few(obj, self._shared.twin, self._shared.table) if self._shared.census is None else None
+        if few is not None:
+            return Fingerprint(Digest(few[0]), few[1])
         found = ObjectWalk(self._shared).run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
             self._without_bound = self._without_bound or replace(
@@ -100,6 +98,19 @@ class Fingerprinter:
             found = ObjectWalk(self._without_bound).run(obj)
         bound = self._shared.bound
         return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))
+
+
+def digest_of_few(obj: Any, table: ReductionTable) -> Digest | None:
+    """The digest of a few containers of atoms, where that can be had without a walk in Python. It has no hubs."""
+    few = _few(obj, chosen(), table)
+    return None if few is None else Digest(few[0])
+
+
+def _few(obj: Any, twin: Twin, table: ReductionTable) -> tuple[bytes, Links] | None:
+    """The digest and the links of a few containers of atoms; None for what is more."""
+    if twin.small is None or id(type(obj)) not in _CONTAINER_IDS or len(obj) > _FEW:
+        return None
+    return twin.small(obj, _CONTAINERS, table.namespace)
 
 
 def combined_digest(names: Iterable[str], prints: Mapping[str, Fingerprint]) -> Digest:
