@@ -79,6 +79,17 @@ class _Patch:
         """The bytes that are there."""
         return memory_at(self.start, self.content.nbytes, self.owner)
 
+    def swap(self, spare: memoryview) -> None:
+        """Exchanges them with what is there: a copy of what was there would take new memory, which is slow to get.
+
+        Args:
+            spare: at least so many bytes.
+        """
+        live, spare = self.live, spare[: self.content.nbytes]
+        spare[:] = live
+        live[:] = self.content
+        self.content[:] = spare
+
 
 class InPlace:
     """The live objects of one moment, and what is to be written into them.
@@ -135,14 +146,16 @@ class InPlace:
         patches = [*chain.from_iterable(self._patches.get(version, ()) for version in versions)]
         if not all(patch.is_in_place for patch in patches):
             raise CheckoutError("another thread has given an array another size meanwhile: try it again")
-        before = [(patch, bytes(patch.live)) for patch in patches]
+        spare = memoryview(bytearray(max((patch.content.nbytes for patch in patches), default=0)))
+        swapped: list[_Patch] = []
         try:
             for patch in patches:
-                patch.live[:] = patch.content
+                patch.swap(spare)
+                swapped.append(patch)
             yield
         except BaseException:
-            for patch, content in before:
-                patch.live[:] = content
+            for patch in reversed(swapped):
+                patch.swap(spare)
             raise
 
     def _objects(self, timeline: Timeline, version: Version, stored: StoredPayload) -> dict[str, Any] | None:
