@@ -92,11 +92,11 @@ class WholeClasses:
     def _is_whole(self, kind: type) -> bool:
         if derives(kind, type) or derives(kind, types.ModuleType) or _is_made_in_c_by_python(kind):
             return True
-        if not has_pythons_metaclass(kind):
-            return is_dtype_type(kind) or qualified_name(kind) == _CYTHONS_FUNCTION
         way = library_reduction_of_users_class(kind)
         if way is None and notebook_reduction_of(kind, self._table.namespace) is not None:
             return True
+        if not has_pythons_metaclass(kind):
+            return is_dtype_type(kind) or qualified_name(kind) == _CYTHONS_FUNCTION
         if kind not in copyreg.dispatch_table and _is_said_to_be(kind):
             return True
         if way is not None or reduction_of(kind) is not None:

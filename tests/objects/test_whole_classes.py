@@ -114,6 +114,8 @@ class Own(enum.Enum):
 WHOLE = {
     "of a library, its attributes": "x = [lib.Plain(), lib.Slots(), lib.Number.ONE]",
     "of the notebook, whatever it says": "class C:\n    def __getstate__(self): return {}\nx = C(); x.a = 1",
+    "of a class that makes it its own way": "class M(type):\n    def __call__(cls): return object.__new__(cls)\n"
+    "class C(metaclass=M): pass\nx = C(); x.a = 1",
     "a frozen one with slots": "import dataclasses\n@dataclasses.dataclass(frozen=True, slots=True)\nclass C:\n"
     "    a: int\nx = C(1)",
     "a named tuple": "import typing\nclass C(typing.NamedTuple):\n    a: int\nx = [C(1)]",
@@ -142,7 +144,7 @@ def test_what_comes_back_whole_is_not_tried(cells: Cells, monkeypatch: pytest.Mo
 def test_who_has_a_say_is_tried(cells: Cells, monkeypatch: pytest.MonkeyPatch, of: str) -> None:
     library(cells, monkeypatch)
     if of == "made":
-        cells.run("class M(type):\n    def __call__(cls): return 1\nclass C(metaclass=M): pass\nx = object.__new__(C)")
+        cells.run("class M(type):\n    def more(cls): pass\nclass C(metaclass=M): pass\nx = C()")
     elif of == "frame":
         cells.run("import pandas as pd\nclass C(pd.DataFrame):\n    pass\nx = C()")
     else:
