@@ -110,6 +110,10 @@ class Ledger:
 
     # -- what has changed ------------------------------------------------------------------------
 
+    def variables(self) -> Mapping[str, Any]:
+        """The user's variables as they are now."""
+        return self._names.variables()
+
     def at_one_moment(self) -> AbstractContextManager[None]:
         """No code of the user's runs while a checkpoint is judged and taken: each class is looked at once."""
         return at_one_moment(self._table)

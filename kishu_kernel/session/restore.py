@@ -45,6 +45,7 @@ class Restorer:
         run_cell: re-runs one cell.
         tell: shows a sentence to the user.
         is_unchanged: as `Detector.is_unchanged`.
+        missing: tells what objects lack that were loaded of a version before that was tried.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class Restorer:
         ambient: AmbientState,
         tell: Callable[[str], None],
         is_unchanged: IsUnchanged,
+        missing: Callable[[Version, Mapping[str, Any]], str | None],
     ) -> None:
         self._names = namespace
         self._table = table
         self._rerunner = Rerunner(namespace, table, run_cell, ambient)
         self._tell = tell
         self._is_unchanged = is_unchanged
+        self._missing = missing
         self._lending = no_lending(table)
         self._refused: set[Version] = set()
         """What is not lent: a re-run for this checkout has changed it."""
@@ -394,7 +397,9 @@ class Restorer:
             with collector_paused():
                 objects = decode(stored, self._table.namespace, reuse, copies=copies, live=live, classes=classes)
                 count_as_old()
-                return objects
+            if (lossy := self._missing(version, objects)) is not None:
+                raise LoadError(f"{', '.join(version.names)}: {lossy}")
+            return objects
         except LoadError as error:
             raise UnloadableError(version, str(error), not isinstance(error, UntrustedError)) from error
 

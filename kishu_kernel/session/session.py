@@ -261,9 +261,8 @@ class Session:
         with self._gate:
             self.flush()
             self._checkouts.await_handed_over()
-            options = CheckoutOptions(**how)
             branch = target if target in self.timeline.names("branch/") else None
-            return self._checkouts.check_out(self.timeline.resolve(target), options, branch)
+            return self._checkouts.check_out(self.timeline.resolve(target), CheckoutOptions(**how), branch)
 
     def undo(self, steps: int = 1, **how: Unpack[HowToTravel]) -> Outcome:
         """Goes to the parent, so many times. The parent of the first checkpoint is the empty state.
@@ -337,9 +336,10 @@ class Session:
     def _checkouts(self) -> Checkouts:
         from kishu_kernel.session import checkout, restore
 
-        parts = (self._names, ledger := self._ledger, self._cells, self._checkpointer, self._think_time)
-        giver = restore.Restorer(self._names, self._table, self._rerun, ledger.ambient, self._warn, ledger.is_unchanged)
-        return checkout.Checkouts(*parts, giver, show=self._show, warn=self._warn)
+        ask = self._warn, (ledger := self._ledger).is_unchanged, (think := self._think_time).missing
+        giver = restore.Restorer(self._names, self._table, self._rerun, ledger.ambient, *ask)
+        parts = self._names, ledger, self._cells, self._checkpointer, think, giver
+        return checkout.Checkouts(*parts, show=self._show, warn=self._warn)
 
     @property
     def _checkouts_made(self) -> Checkouts | None:

@@ -82,6 +82,10 @@ class ThinkTime:
         if self._with_trials:
             self._trials.add(checkpoint)
 
+    def missing(self, version: Version, objects: Mapping[str, Any]) -> str | None:
+        """What these objects lack, which were loaded of a version that was not tried yet: as a clause."""
+        return self._trials.missing(version, objects)
+
     def note_checkout(self, loaded: Iterable[Version]) -> None:
         """The session is in another state, for which these versions were loaded."""
         self._checkpoint = None

@@ -21,7 +21,7 @@ from operator import itemgetter
 from typing import Any
 
 from kishu_kernel.detect.fingerprint import digest_of
-from kishu_kernel.detect.walk.result import Census
+from kishu_kernel.detect.walk.result import Census, WalkAbandoned
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of, qualified_name
@@ -40,6 +40,8 @@ LONG = 0.1
 """Seconds. A co-variable whose trial takes longer is tried again only when its types have changed."""
 QUEUED_AT_MOST = 500
 """Versions that wait for a trial; the oldest are given up."""
+COUNTING = 0.05
+"""Seconds that it may take, between two pauses, to count what versions have that are still to be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,9 @@ class TrialLoads:
         self._come_back: frozenset[type] = frozenset()
         """Types of libraries, instances of which have come back with all their attributes."""
         self._asked: _Trial | None = None
+        self._had: dict[Version, Census] = {}
+        """What versions had that were not tried yet: one may be loaded before, or be gone when there is time."""
+        self._counting = 0.0
         self.failures_found = 0
 
     def add(self, checkpoint: Checkpoint) -> None:
@@ -108,8 +113,46 @@ class TrialLoads:
         Where all objects are known to come back whole, no attribute can be missing.
         """
         for each in reversed(checkpoint.versions):
-            if each.stored and self._ledger.doubtful_in(each.names) != frozenset():
-                self._queue.appendleft((Version(each.names, checkpoint.id), each))
+            if each.stored and (doubtful := self._ledger.doubtful_in(each.names)) != frozenset():
+                version = Version(each.names, checkpoint.id)
+                self._queue.appendleft((version, each))
+                if doubtful is None or not doubtful <= self._come_back:
+                    self._count(version, each)
+
+    def _count(self, version: Version, record: VersionRecord) -> None:
+        """Counts what it has, as long as that takes no time that somebody would notice."""
+        began = time.thread_time()
+        left = COUNTING - self._counting
+        if record.size > STREAM_AT_MOST or left <= 0:
+            return
+        variables, had = self._ledger.variables(), Counter[tuple[str, str, str]]()
+        live = {name: variables[name] for name in record.names if name in variables}
+        with suppress(WalkAbandoned, KeyboardInterrupt):
+            bound = self._ledger.bound_classes(variables)
+            if digest_of(live, self._table, lambda: time.thread_time() - began > left, had, bound) == record.digest:
+                self._had[version] = had
+        self._counting += time.thread_time() - began
+        while len(self._had) > QUEUED_AT_MOST:
+            del self._had[next(iter(self._had))]
+
+    def missing(self, version: Version, objects: Mapping[str, Any]) -> str | None:
+        """What objects lack that were loaded of a version before that was tried, as a clause.
+
+        None: nothing; or it cannot be re-run, and then that is only told.
+        """
+        had = self._had.get(version)
+        if had is None:
+            return None
+        has: Census = Counter()
+        digest_of(objects, self._table, census=has)
+        lost = _lost(had, has)
+        if not lost:
+            return None
+        clause = _LOSSY.format(lost[0][1])
+        if self._ledger.timeline.lookup(version.checkpoint).record(version.names).replayable:
+            return clause
+        self._tell(f"Kishu found that {clause}, and the cells that make them cannot be re-run.")
+        return None
 
     @property
     def left(self) -> bool:
@@ -123,6 +166,7 @@ class TrialLoads:
 
     def take_next(self) -> tuple[Version, VersionRecord]:
         """Takes the next version from the queue, for `try_load`."""
+        self._counting = 0.0
         return self._queue.popleft()
 
     def try_load(
@@ -224,8 +268,8 @@ class TrialLoads:
 
     def _conclude(self, trial: _Trial, after: Census) -> None:
         """Types whose objects lack attributes afterwards are distrusted; types that were, and lack none, no longer."""
-        fewer = [key for key in trial.before if _ATTRIBUTE(key) and after[key] < trial.before[key]]
-        missing = [key for key in fewer if not _are_merged(key[:2], trial.before, after)]
+        self._had.pop(trial.version, None)
+        missing = _lost(trial.before, after)
         if not missing:
             self._inexact.difference_update(_types_of(trial.record))
             return
@@ -235,7 +279,7 @@ class TrialLoads:
         self._distrust(trial.version, trial.record, missing[0][1], doubtful)
 
     def _distrust(self, version: Version, record: VersionRecord, name: str, kinds: tuple[type, ...]) -> None:
-        clause = f"{name} objects do not come back from storage as they were"
+        clause = _LOSSY.format(name)
         if record.replayable:
             self._ledger.distrust(version, clause, kinds)
             self._inexact.update(each for each in _types_of(record) if each == name or each.endswith(f".{name}"))
@@ -243,6 +287,15 @@ class TrialLoads:
             self._tell(f"Kishu found that {clause}: the cells that make them will be re-run instead.")
         else:
             self._tell(f"Kishu found that {clause}, and the cells that make them cannot be re-run.")
+
+
+_LOSSY = "{} objects do not come back from storage as they were"
+
+
+def _lost(before: Census, after: Census) -> list[tuple[str, str, str]]:
+    """Attributes that are missing."""
+    fewer = [key for key in before if _ATTRIBUTE(key) and after[key] < before[key]]
+    return [key for key in fewer if not _are_merged(key[:2], before, after)]
 
 
 _ATTRIBUTE = itemgetter(2)

@@ -144,6 +144,31 @@ def test_what_loses_something_on_the_way_is_run_again(kernel: Kernel) -> None:
     assert kernel.value("y") == [1]
 
 
+@pytest.mark.parametrize("then", ["x = 0", "x.own.append(3)", "%kishu undo"])
+def test_an_undo_before_there_was_a_pause_does_not_bring_back_less(kernel: Kernel, then: str) -> None:
+    """What was not tried yet is looked at when it is loaded."""
+    kernel.library("library", LIBRARY)
+    kernel.ok(LOSSY)
+    if then == "%kishu undo":
+        kernel.ok("x = 0")
+        kernel.ok(then)
+    else:
+        kernel.ok(then)
+        plan = kernel.done("undo")["plan"]
+        assert [step["code"] for step in plan["replay"]] == [LOSSY]
+    assert kernel.value("(x.own, y)") == ([1, 2], [1])
+
+
+def test_what_cannot_be_re_run_comes_back_as_it_can_and_is_told(kernel: Kernel) -> None:
+    kernel.library("library", LIBRARY)
+    kernel.ok(f"# kishu: no-replay{LOSSY}")
+    kernel.ok("x = 0")
+    reply = kernel.done("undo")
+    assert kernel.value("type(x).__name__") == "Lossy"
+    told = [*reply.get("warnings", []), *kernel.done("status")["warnings"]]
+    assert any("Lossy objects do not come back from storage as they were" in each for each in told), told
+
+
 def test_a_trial_touches_nothing(kernel: Kernel, tmp_path: Path) -> None:
     """What opens a file when it is loaded is not loaded to be looked at."""
     (tmp_path / "precious.txt").write_text("precious")
