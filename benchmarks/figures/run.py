@@ -23,6 +23,7 @@ BENCHMARKS = (
     "latency",
     "frame",
     "strings",
+    "plots",
     "startup",
     "graph",
     "store",
