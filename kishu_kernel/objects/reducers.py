@@ -59,6 +59,7 @@ from kishu_kernel.objects.code_reductions import (
 from kishu_kernel.objects.dict_views import reduction_of_proxy, reduction_of_view
 from kishu_kernel.objects.function_caches import reduction_of_cached
 from kishu_kernel.objects.hidden_links import HiddenLinks, hidden_among, hidden_attributes, state_of_type
+from kishu_kernel.objects.lasting_references import LastingReferences
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
@@ -98,7 +99,7 @@ class ReductionTable:
     Attributes:
         class_tokens: under which tokens classes of the notebook are stored apart.
         moment: the one that lasts now; None: nobody says that no code of the user's runs.
-        lasting: who walks instances of types that are what they were.
+        lasting, lasting_references: who walks instances of types, and what for what goes by its name.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -110,7 +111,7 @@ class ReductionTable:
         self.refusals = Refusals()
         self.class_tokens = ClassTokens()
         self.moment: Moment | None = None
-        self.lasting, self._usual = Unchanged(), Unchanged()
+        self.lasting, self._usual, self.lasting_references = Unchanged(), Unchanged(), LastingReferences()
 
     def entry(self, kind: type) -> Entry | None:
         """Our own reduction for this type, or None."""
@@ -400,7 +401,6 @@ class Reducer:
         raise TypeError(f"{qualified_name(type(obj))} objects cannot be stored")
 
     def _refuse_visible(self, obj: Any) -> Reduction:
-        # It would come back, and what it refers to be gone, which others hold.
         raise HeldOutsideError(f"what a {type(obj).__name__} refers to is held elsewhere: it cannot be stored")
 
     @staticmethod
@@ -420,10 +420,8 @@ def _entry_for(way: Reduce | WithMemo, *, held_or: bool = False, said: bool = Fa
     """
 
     def take_apart(reducer: Reducer, obj: Any) -> Reduction:
-        if held_or:
-            held = reducer._held(obj)  # as `ctypes.pythonapi`
-            if held is not NotImplemented:
-                return held
+        if held_or and (held := reducer._held(obj)) is not NotImplemented:  # as `ctypes.pythonapi`
+            return held
         try:
             return way.reduce(obj, reducer._memo) if isinstance(way, WithMemo) else reducer.asked(obj, way)
         except UnknownError:

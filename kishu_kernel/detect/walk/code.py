@@ -21,7 +21,7 @@ _RUNS_CODE = frozenset({exec, eval, globals, locals, vars})
 
 def walk_function(walk: Walk, obj: types.FunctionType) -> None:
     """A function: if it is the notebook's, what its code names may be touched."""
-    reference = walk.references.get(obj) or walk.shared.references.get(obj)
+    reference = walk.reference_to(obj)
     if reference is not None:
         walk.references[obj] = reference
         walk.unlink(obj)
@@ -100,7 +100,7 @@ def walk_class(walk: Walk, obj: type) -> None:
     if has_active_metaclass(obj):
         note_opaque(walk, type(obj))
         return
-    reference = walk.references.get(obj) or walk.shared.references.get(obj)
+    reference = walk.reference_to(obj)
     if reference is None and class_reduction_of(obj) is not None:
         told = walk_apart(walk, obj)
         if told:
@@ -122,6 +122,7 @@ def walk_class(walk: Walk, obj: type) -> None:
         walk.note_module(module_name(obj))
         if not is_tracked(module_name(obj)):
             walk.shared.references[obj] = reference
+            walk.shared.table.lasting_references.put(obj, reference)
     walk.references[obj] = walk.class_bytes[obj] = reference
     walk.unlink(obj)
     walk.parts.append(reference)

@@ -65,6 +65,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
                 defined = obj.__globals__.get("__name__") if kind is types.FunctionType else module_name(kind)
                 if not (is_tracked(module) or is_tracked(defined)):
                     walk.shared.references[obj] = walk.references[obj]
+                    walk.shared.table.lasting_references.put(obj, walk.references[obj])
             return
         children = list(reduced)
         children[3:5] = [None if items is None else list(items) for items in children[3:5]]

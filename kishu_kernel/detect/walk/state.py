@@ -374,6 +374,14 @@ class Walk:
         bound = self.shared.bound
         return None if bound is None or id(cls) == self.began_with else bound(cls)
 
+    def reference_to(self, obj: Any) -> bytes | None:
+        """What stands for a class or a function that goes by its name, where somebody has found that out."""
+        shared = self.shared
+        found = self.references.get(obj) or shared.references.get(obj)
+        if found is None and (found := shared.table.lasting_references.get(obj)) is not None:
+            shared.references[obj] = found
+        return found
+
     def unlink(self, obj: Any) -> None:
         """Sharing `obj` cannot matter."""
         self.memo.pop(id(obj), None)
