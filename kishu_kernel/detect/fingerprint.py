@@ -93,7 +93,7 @@ class Fingerprinter:
         found = ObjectWalk(self._shared).run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
             self._without_bound = self._without_bound or replace(
-                self._shared, bound=None, apart={}, hubs={}, bound_bytes={}
+                self._shared, bound=None, apart={}, hubs={}, bound_bytes={}, whole={}
             )
             found = ObjectWalk(self._without_bound).run(obj)
         bound = self._shared.bound

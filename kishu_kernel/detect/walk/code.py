@@ -100,6 +100,9 @@ def walk_class(walk: Walk, obj: type) -> None:
     if has_active_metaclass(obj):
         note_opaque(walk, type(obj))
         return
+    if id(obj) in walk.shared.whole:
+        walk_reduction(walk, obj)
+        return
     reference = walk.reference_to(obj)
     if reference is None and class_reduction_of(obj) is not None:
         told = walk_apart(walk, obj)
@@ -115,6 +118,8 @@ def walk_class(walk: Walk, obj: type) -> None:
         walk.parts.append(walk.class_bytes[obj])
         return
     if reference is None and walk.reducer.by_value(obj):
+        if walk.shared.bound is None or walk.shared.bound(obj) is None:  # else only where it is not where a walk began
+            walk.shared.whole[id(obj)] = obj
         walk_reduction(walk, obj)
         return
     if reference is None:

@@ -56,6 +56,7 @@ class Shared:
         handlers: who walks instances of a type, where all are walked alike.
         known: whether instances of a type are values, and dynamic.
         references: what stands for a class or a function that goes by reference, and is of no module of the user's.
+        whole: classes that are walked wherever they are met, by their ids: no name and no variable stands for them.
         resolved: of the types in `handlers`, who walks instances, and behind that `statics`. Only the native loop asks.
         bound_bytes: by the id of a class that a variable is bound to, or of an enum's member: itself, what stands for
             it, and the token. Only the native loop asks.
@@ -80,6 +81,7 @@ class Shared:
     handlers: dict[type, Handler] = field(default_factory=dict)
     known: dict[type, tuple[bool, bool]] = field(default_factory=dict)
     references: dict[Any, bytes] = field(default_factory=dict)
+    whole: dict[int, type] = field(default_factory=dict)
     resolved: dict[type, tuple[Any, ...]] = field(default_factory=dict)
     bound_bytes: dict[int, tuple[Any, bytes, bytes]] = field(default_factory=dict)
     methods: dict[tuple[type, Any], bool] = field(default_factory=dict)
