@@ -136,6 +136,11 @@ class Kernel:
         self._client = client
 
     @property
+    def connection_file(self) -> str:
+        """By which other clients find it."""
+        return str(self._manager.connection_file)
+
+    @property
     def pid(self) -> int:
         """Of the kernel's process."""
         return int(self._manager.provisioner.pid)  # type: ignore[union-attr]

@@ -25,6 +25,7 @@ BENCHMARKS = (
     "strings",
     "plots",
     "startup",
+    "forks",
     "graph",
     "store",
     "side_effects",

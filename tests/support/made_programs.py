@@ -37,7 +37,7 @@ TRAVELLING = (
     *("%checkout $j never", "%checkout $j lost"),
     *("%take $j $i", "%take $j $i", "%take $j $i copy"),
     *("%branch topic$k", "%tag mark$k", "%goto $j", "%goto $j"),
-    *("%restart", "%restart", "%restart", "%resume", "%resume", "%start"),
+    *("%restart", "%restart", "%fork 4", "%resume", "%resume", "%start"),
 )
 NOTHING = ("1 + 1", "pass", "'text'", "2 ** 3\nNone")
 

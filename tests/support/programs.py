@@ -10,6 +10,8 @@ A line is a cell, or one of these (a number n means 1 where it is left out):
     %goto n             the n-th of the branches and tags there are
     %restart            a new session with a namespace of its own, over the same store
     %resume             where the last session stood
+    %fork n             a new session, as after %restart, that begins in the n-th last checkpoint, on a branch of its
+                        own
     %hidden code        runs, and takes no checkpoint
 
 What a state was is told by the describer, which shares no code with the package. `play` raises `AssertionError` where
@@ -71,6 +73,7 @@ class Tally:
     replayed: int = 0
     with_replay: int = 0
     restarts: int = 0
+    forks: int = 0
     left_behind: int = 0
     taken: int = 0
     untouched: int = 0
@@ -234,6 +237,8 @@ class Player:
             self.hidden = True
         elif word == "%restart":
             self.restart()
+        elif word == "%fork":
+            self.fork(int(rest or 1))
         elif word == "%take":
             self.take(*rest.split())
         elif word in ("%branch", "%tag"):
@@ -314,6 +319,18 @@ class Player:
         self.now = self.model.states[None]
         self.hidden = False
         self.tally.restarts += 1
+
+    def fork(self, number: int) -> None:
+        """What others have done by then can be taken, and gone to, from here, and the other way round."""
+        if not self.model.made:
+            return
+        target = self.model.made[-1 - (number - 1) % len(self.model.made)]
+        self.restart()
+        before = self.now
+        outcome = self.notebook.session.begin_at(target, f"fork-{len(self.model.heads)}")
+        self.model.move(outcome.head)
+        self.arrived(outcome, [target], before)
+        self.tally.forks += 1
 
     def travel(self, word: str, rest: str) -> None:
         go, expected = self.meant(word, rest.split())
