@@ -6,7 +6,6 @@ do anything, so they must not run more often because of us; and where there are 
 
 from __future__ import annotations
 
-import re
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +13,9 @@ from functools import partial
 from operator import is_
 from typing import Any
 
-from kishu_kernel.objects.classes import contents_of, flags_of, module_name, mro_of
+from kishu_kernel.objects.classes import contents_of, module_name
 from kishu_kernel.process.muting import heard
+from kishu_kernel.process.native import type_version
 
 
 class CellTransform:
@@ -28,8 +28,11 @@ class CellTransform:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         parts = _transforming(shell)
-        self._own = _with_classes(parts) if all(map(_is_ipythons, parts)) else ()
+        self._own = parts if all(map(_is_ipythons, parts)) else []
         """All that has a part in it, where that is IPython's; else nothing."""
+        self._classes = list(dict.fromkeys(each if isinstance(each, type) else type(each) for each in self._own))
+        self._contents = _contents(self._classes)
+        self._versions: list[int] = []
 
     def __call__(self, code: str) -> str | None:
         """Returns the Python that a cell becomes; None where it cannot be transformed: the run will say why."""
@@ -61,17 +64,19 @@ class CellTransform:
 
     def _is_same_again(self, code: str, text: str) -> bool:
         """Whether `code` would become `text` once more, and nobody could tell that it was not transformed again."""
-        if not self._own or self._shell.autocall or self._shell.trio_runner:
+        if "\n" not in code.strip() or text.count("\n") <= 1:  # of one line, more than its text may count
             return False
-        now = _with_classes(_transforming(self._shell))
-        return len(now) == len(self._own) and all(map(is_, now, self._own)) and self._looks_up_quietly(code, text)
+        if not self._own or self._shell.trio_runner:
+            return False
+        return _are_same(_transforming(self._shell), self._own) and self._are_classes_as_made()
 
-    def _looks_up_quietly(self, code: str, text: str) -> bool:
-        """Of a cell of one line IPython asks whether what it begins with is a macro: that may run code of its class."""
-        if text.count("\n") > 1:
-            return True
-        names = (_FIRST_NAME.match(each) for each in (code, text))
-        return all(_is_asked_quietly(type(self._shell.user_ns.get(found[1]))) for found in names if found)
+    def _are_classes_as_made(self) -> bool:
+        versions = list(map(type_version, self._classes))
+        if versions != self._versions or 0 in versions:
+            if not _are_same(_contents(self._classes), self._contents):
+                return False
+            self._versions = versions
+        return True
 
 
 class _StandIn:
@@ -136,24 +141,14 @@ def _transforming(shell: Any) -> list[Any]:
         return []
 
 
-def _with_classes(parts: list[Any]) -> tuple[Any, ...]:
-    """These, and what stands in their classes."""
-    kinds = dict.fromkeys(each if isinstance(each, type) else type(each) for each in parts)
-    return *parts, *(held for kind in kinds for held in contents_of(kind).values())
+def _contents(classes: list[type]) -> list[Any]:
+    return [held for each in classes for held in contents_of(each).values()]
+
+
+def _are_same(some: list[Any], others: list[Any]) -> bool:
+    return len(some) == len(others) and all(map(is_, some, others))
 
 
 def _is_ipythons(each: Any) -> bool:
     home = each.__module__ if type(each) is types.FunctionType or isinstance(each, type) else module_name(type(each))
     return str(home).startswith("IPython.core.")
-
-
-def _is_asked_quietly(kind: type) -> bool:
-    """To ask an instance what it is runs nobody's code."""
-    written = (base for base in mro_of(kind) if flags_of(base) & _HEAP_TYPE)
-    return all(contents_of(base).keys().isdisjoint(_ASKED) for base in written)
-
-
-_HEAP_TYPE = 1 << 9
-"""A flag of all classes that are written in Python."""
-_ASKED = ("__class__", "__getattribute__")
-_FIRST_NAME = re.compile(r"\s*[,;/%!?]*\s*(\w+)")
