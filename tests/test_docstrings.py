@@ -28,8 +28,6 @@ FOREIGN = frozenset(
         "jupyter_server_mcp.tools",
         # in text: what users write, and examples
         *("Untitled.ipynb", "clf__C", "deterministic", "module.QualName", "null", "virtiofs"),
-        # in answers to language models, and an entry point
-        *("came_along", "can_resume", "jupyter_server_mcp.tools"),
         # names that we publish, or that streams have kept: no modules
         *("kishu_kernel.libraries", "kishu_kernel.rebuild", "objects/libraries/NAME.py"),
     }
