@@ -19,6 +19,9 @@ from kishu_kernel.objects.classes import (
     qualified_name,
 )
 
+HOME = "numpy"
+"""The module by which the class of arrays goes, and what else says that it is there."""
+
 
 def array_type() -> Any:
     """`numpy.ndarray`. None where NumPy is not imported, or only half of it."""
@@ -38,7 +41,7 @@ def is_derived_array_type(kind: type) -> bool:
 
 def is_array_name(kind: type) -> bool:
     """It is called as the class of arrays is."""
-    return (module_name(kind), qualified_name(kind)) == ("numpy", "ndarray")
+    return (module_name(kind), qualified_name(kind)) == (HOME, "ndarray")
 
 
 def is_of_arrays(kind: type) -> bool:

@@ -125,6 +125,7 @@ class Library:
         ambient: state of the library outside of variables, as settings and random numbers.
         registers_once: what it registers with the shell it registers once in a process, as when a module of it is
             imported: it stays, since code that is run again would not bring it back.
+        survives_fork: the threads that it has started begin anew, by its own means, in a process that a fork has made.
     """
 
     packages: tuple[str, ...] = ()
@@ -167,6 +168,7 @@ class Library:
     data: bool = False
     ambient: tuple[Provider, ...] = ()
     registers_once: bool = False
+    survives_fork: bool = False
 
     def copies_on_write(self) -> bool:
         """Whether what `private_memory` names is private in this session. Asked of each array that is found there."""
@@ -179,6 +181,9 @@ class Library:
     def accesses_of_current(self) -> int | None:
         """How often the library, or anybody else, has asked for one of `current` so far. None: that is not known."""
         return None
+
+    def after_fork(self) -> None:
+        """Makes what two processes must not have alike, as random numbers. Called in one that a fork has made."""
 
     def owners_of_comms(self) -> dict[str, Any]:
         """By the ids of comms, what the library keeps there because it has that comm: its own dictionary.

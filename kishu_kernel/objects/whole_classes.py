@@ -24,7 +24,7 @@ from typing import Any
 
 import cloudpickle
 
-from kishu_kernel.objects.arrays import is_derived_array_type, is_dtype_type
+from kishu_kernel.objects.arrays import HOME, is_derived_array_type, is_dtype_type
 from kishu_kernel.objects.classes import (
     contents_of,
     derives,
@@ -106,7 +106,7 @@ class WholeClasses:
         if derives(kind, enum.Enum):  # members are found, or made with all that they have
             return _has_no_way_of_its_own(kind, (enum.__name__, "builtins"))
         if is_derived_array_type(kind):
-            return _has_no_way_of_its_own(kind, ("numpy",))
+            return _has_no_way_of_its_own(kind, (HOME,))
         return _goes_pythons_way(kind) and self._table.entry(kind) in (None, Reducer._held)
 
 

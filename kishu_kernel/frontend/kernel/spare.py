@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kishu_kernel.frontend.kernel.spare_messages import Lines, line
+from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.code_origins import is_users_module, started_in
 from kishu_kernel.store.catalog.running_kernels import runtime_directory
 
@@ -130,7 +131,10 @@ class Spare:
         self._connection = ours
 
     def _libraries(self) -> list[str]:
-        """Returns the names of the modules of libraries that cells have imported, in the order in which they came."""
+        """Returns the names of the modules of libraries that cells have imported, in the order in which they came.
+
+        First of all those whose threads survive a fork: what imports them is not taken for who has started these.
+        """
         found = []
         for name, module in list(sys.modules.items()):
             top = name.partition(".")[0] if type(name) is str else ""
@@ -143,7 +147,8 @@ class Spare:
                 continue
             if top not in _OWN and not is_users_module(top) and Path(name).name == name:
                 found.append(name)
-        return found
+        surviving = registry.packages_that_are("survives_fork")
+        return sorted(found, key=lambda name: name.partition(".")[0] not in surviving)
 
 
 _OWN = frozenset({"__main__", "__mp_main__", "kishu_kernel"})

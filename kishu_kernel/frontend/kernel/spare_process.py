@@ -23,9 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from kishu_kernel.frontend.kernel.spare_messages import Lines, line
+from kishu_kernel.objects.registry import registry
 
-_SAFE = ("numpy", "scipy", "numexpr")
-"""Libraries whose threads begin anew after a fork, by their own means. They are imported first: others import them."""
 _EACH_NEEDS = (
     "ipykernel.kernelapp",
     "kishu_kernel.frontend.kernel.kernel",
@@ -134,8 +133,8 @@ def _become(asking: socket.socket, wanted: dict[str, Any]) -> None:
             os.dup2(stream.fileno(), number)
     asking.sendall(line({"pid": os.getpid()}))
     os.environ["KISHU_START_AT"] = wanted["start_at"]
-    if "numpy" in sys.modules:  # Python's own generator begins anew by itself
-        sys.modules["numpy"].random.seed()
+    for library in registry.libraries():
+        library.after_fork()
     sys.argv = [str(Path(launcher.__file__).parents[2] / "__main__.py"), *wanted["arguments"]]
     launcher.launch(wanted["arguments"], None if wanted["kept"] else asking)
     sys.exit(0)
@@ -149,14 +148,14 @@ def imported(names: Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     with watching_the_shell() as asked, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name in sorted(names, key=lambda name: name.partition(".")[0] not in _SAFE):
+        for name in names:
             if name in sys.modules:
                 continue
             before, package = _traces(), name.partition(".")[0]
             with suppress(Exception):
                 importlib.import_module(name)
             threads, descriptors, own = _traces()
-            more_threads = threads > before[0] and package not in _SAFE
+            more_threads = threads > before[0] and package not in registry.packages_that_are("survives_fork")
             if asked or more_threads or descriptors - before[1] or own > before[2]:
                 found[package] = None
                 asked.clear()

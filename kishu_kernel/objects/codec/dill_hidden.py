@@ -21,6 +21,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
+from kishu_kernel.objects.arrays import HOME
 from kishu_kernel.objects.classes import is_one_of, module_name
 
 
@@ -54,7 +55,7 @@ def _may_be_known(kind: type) -> bool:
 _KNOWN_HOMES = frozenset(
     {
         *("_contextvars", "_io", "_pyio", "_thread", "abc", "builtins", "dataclasses", "functools", "pickle", "typing"),
-        *("weakref", "numpy"),
+        *("weakref", HOME),
     }
 )
 """Modules of the types that dill knows, as it is imported."""

@@ -154,8 +154,14 @@ class NumPy(Library):
     whole = {"numpy.*"}
     harmless = True
     data = True
+    survives_fork = True  # OpenBLAS does
     ambient = (
         _RandomNumbers(),
         Settings("settings of NumPy", "numpy", _SETTINGS),
         Settings("error function of NumPy", "numpy", _CALLED, refers=True),
     )
+
+    def after_fork(self) -> None:
+        """Draws other random numbers, as Python's own does after each fork."""
+        if "numpy.random" in sys.modules:  # else it seeds itself where it is imported
+            _numpy().random.seed()

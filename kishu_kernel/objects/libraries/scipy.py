@@ -12,4 +12,5 @@ class SciPy(Library):
     whole = {"scipy.*"}
     harmless = True
     data = True
+    survives_fork = True
     visible_state = {"_Qhull": lambda _: ()}
