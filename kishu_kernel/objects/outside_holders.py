@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
-from kishu_kernel.objects.classes import is_users_own, module_contents, module_name, mro_of, qualified_name
+from kishu_kernel.objects.classes import derives, is_users_own, module_contents, module_name, mro_of, qualified_name
 from kishu_kernel.process.code_origins import is_users_module
 
 MOST_STEPS = 5
@@ -42,11 +42,15 @@ _NO_HOLDERS = (
     *(types.MemberDescriptorType, types.TracebackType),
 )
 _LEADS_AWAY = frozenset(
-    {
-        *(type(None), bool, int, float, complex, str, bytes, types.CodeType),
-        *(types.ModuleType, types.BuiltinFunctionType),
-    }
+    map(
+        id,
+        (
+            *(type(None), bool, int, float, complex, str, bytes, types.CodeType),
+            *(types.ModuleType, types.BuiltinFunctionType),
+        ),
+    )
 )
+"""Ids of types: to look a type up may ask its metaclass."""
 _CACHE = "_lru_cache_wrapper"
 
 
@@ -119,13 +123,13 @@ def _reached(
 def _is_inside(obj: Any, namespace: dict[str, Any]) -> bool:
     """It is the notebook's, or a value that it has: what it leads to is to be counted."""
     kind = type(obj)
-    if kind in _LEADS_AWAY:
+    if id(kind) in _LEADS_AWAY:
         return False
     if kind is types.FunctionType:
         return obj.__globals__ is namespace
     if kind is types.FrameType:  # an error that a variable holds has them
         return obj.f_globals is namespace
-    return is_users_own(obj) if issubclass(kind, type) else module_name(kind).partition(".")[0] not in _OURS
+    return is_users_own(obj) if derives(kind, type) else module_name(kind).partition(".")[0] not in _OURS
 
 
 def _references(objects: Iterable[Any]) -> list[int]:

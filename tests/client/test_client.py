@@ -45,7 +45,7 @@ Start = Callable[..., Kernel]
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     """Starts kernels of a notebook, `book.ipynb` where no other is told; scripts run in the same environment."""
     for name, value in environment_of(tmp_path, {}).items():
-        if name.startswith(("JUPYTER_", "KISHU_")):
+        if name.startswith(("JUPYTER_", "KISHU_", "PYTHONPATH")):
             monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     with ExitStack() as kernels:
