@@ -59,8 +59,7 @@ def _image_of(core: int | None, objects: list[Any]) -> Any:
 
 _PARTS_OF_AN_IMAGE = frozenset(
     {"_im", "im", "_mode", "_size", "info", "palette", "readonly", "pyaccess"}  # told by its own reduction
-    | {"fp", "_fp", "_exclusive_fp", "_close_exclusive_fp_after_loading", "png", "map", "tile", "decoderconfig"}
-    | {"decodermaxblock"}  # of the file, which was read
+    | {"_fp", "_exclusive_fp", "_close_exclusive_fp_after_loading"}  # of the file, which was read
 )
 
 
