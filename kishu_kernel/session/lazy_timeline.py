@@ -48,8 +48,8 @@ class LazyTimeline:
         """Closes the store if nothing was appended; the next `get` opens one anew. False if something was."""
         with self._lock:
             if self.opened is not None and not self.opened.used:
-                self.opened.store.close()
-                self.opened = None
+                unused, self.opened = self.opened, None  # first of all: nobody begins to read what is being closed
+                unused.store.close()
             return self.opened is None
 
     def close(self) -> None:

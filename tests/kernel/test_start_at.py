@@ -208,6 +208,22 @@ def test_a_kernel_that_runs_already_begins_there_before_its_first_cell(
     assert base.value("xs") == [1, 2, 3, "copy"]
 
 
+def test_whoever_looks_while_it_begins_there_sees_the_one_history_or_the_other(
+    start: Start, base: Kernel, tmp_path: Path
+) -> None:
+    """As a sidebar does, which hears that something happened."""
+    head = base.done("log")["head"]
+    fork = start(environment=on(write_notebook(tmp_path / "copy.ipynb", ["a"])))
+    fork.done("log")
+    wanted = [at(base, "nothing")] * 20 + [at(base, "HEAD")]  # each time stores are changed, most often to and fro
+    begun = [fork.send("kishu_request", {"operation": "begin", "at": each}) for each in wanted]
+    seen = [fork.request("log", channel="control", all=True, graph=True)]
+    while seen[-1].get("head") != head:
+        seen.append(fork.request("log", channel="control", all=True, graph=True))
+    assert [fork.reply(each)["status"] for each in begun] == ["error"] * 20 + ["ok"]
+    assert [each["evalue"] for each in seen if each["status"] != "ok"] == []
+
+
 def test_of_what_somebody_else_may_have_written_nothing_is_loaded(start: Start, base: Kernel, tmp_path: Path) -> None:
     path = Path(base.done("status")["store"]["path"])
     base.close(gracefully=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kishu_kernel.errors import AmbiguousTargetError, KishuError, NotAcceptedError, RequestError
+from kishu_kernel.errors import AmbiguousTargetError, KishuError, NotAcceptedError, RequestError, StoreError
 from kishu_kernel.frontend.protocol.content import PROTOCOL, Json, plan_content, sendable
 from kishu_kernel.frontend.protocol.live_operations import LiveOperations
 from kishu_kernel.frontend.protocol.operations import OPERATIONS
-from kishu_kernel.frontend.protocol.parameters import checked
+from kishu_kernel.frontend.protocol.parameters import Operation, checked
 from kishu_kernel.frontend.protocol.reading import Reader
 from kishu_kernel.frontend.protocol.session_host import SessionHost
 
@@ -69,7 +69,7 @@ class RequestHandler:
                 self._session.flush(operation.patience)
             reply: Json = {"status": "ok", "protocol": PROTOCOL, "operation": name}
             if not operation.changes:
-                return {**reply, **operation.answer(self._operations, **arguments)}
+                return {**reply, **self._looked_at(operation, arguments)}
             with self._host.user_warnings.gathered() as warnings:
                 return {**reply, **operation.answer(self._operations, **arguments), "warnings": warnings}
         except AmbiguousTargetError as error:
@@ -80,6 +80,16 @@ class RequestHandler:
             return _error(KeyboardInterrupt("interrupted: the session is as it was"))
         except Exception as error:  # one reply, whatever happens
             return _error(error)
+
+    def _looked_at(self, operation: Operation, arguments: Json) -> Json:
+        """What there is to see; in the store that the session takes meanwhile, where it does, before its first cell."""
+        while True:
+            seen = self._session.writer.opened
+            try:
+                return operation.answer(self._operations, **arguments)
+            except StoreError:
+                if self._session.writer.opened is seen:
+                    raise
 
 
 def _error(error: BaseException) -> Json:
