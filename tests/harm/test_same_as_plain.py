@@ -29,6 +29,11 @@ PROGRAMS = {
         "print('x')  # flushed",
         "sys.stdout = plain; counting.flushed",
     ),
+    "a flush while something is being sent": (
+        "import sys, threading, time\nbegun, done = threading.Event(), []\n"
+        "def send(): begun.set(); time.sleep(0.3); done.append('sent')\n"
+        "sys.stdout.pub_thread.schedule(send); begun.wait(); sys.stdout.flush(); done",
+    ),
     "a warning that was shown once": (
         "import matplotlib, matplotlib.pyplot as plt, noisy\nfig, ax = plt.subplots(); plt.close(fig)",
         "noisy.warned()",
