@@ -219,9 +219,9 @@ call(PyObject *obj, const char *method, PyObject *argument)
     return done == NULL ? FAILED : WRITTEN;
 }
 
-/* What stands from `start` on into the list below it; pickle asks what is no list for `extend` where there is a mark. */
+/* What stands from `start` on into the list below it; the unpickler asks what is no list for `extend`, be it for one item. */
 static int
-append_from(Loading *l, Py_ssize_t start, int all)
+append_from(Loading *l, Py_ssize_t start)
 {
     PyObject *list = l->items[start - 1];
     int done = WRITTEN;
@@ -230,7 +230,7 @@ append_from(Loading *l, Py_ssize_t start, int all)
             done = PyList_Append(list, l->items[place]) < 0 ? FAILED : WRITTEN;
         }
     }
-    else if (all && PyObject_HasAttrString(list, "extend")) {
+    else if (PyObject_HasAttrString(list, "extend")) {
         PyObject *items = PyList_New(0);
         for (Py_ssize_t place = start; items != NULL && place < l->count; place++) {
             if (PyList_Append(items, l->items[place]) < 0) {
@@ -501,8 +501,8 @@ do_code(Loading *l, int code, uint64_t number, const uint8_t *at)
     case EMPTY_DICT: return push(l, PyDict_New());
     case EMPTY_SET: return push(l, PySet_New(NULL));
     case EMPTY_TUPLE: return push(l, PyTuple_New(0));
-    case APPEND: NEEDS(2, append_from(l, l->count - 1, 0));
-    case APPENDS: FROM_MARK(1, append_from(l, start, 1));
+    case APPEND: NEEDS(2, append_from(l, l->count - 1));
+    case APPENDS: FROM_MARK(1, append_from(l, start));
     case SETITEM: NEEDS(3, set_from(l, l->count - 2));
     case SETITEMS: FROM_MARK(1, set_from(l, start));
     case ADDITEMS: FROM_MARK(1, add_from(l, start));

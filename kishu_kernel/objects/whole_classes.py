@@ -42,7 +42,6 @@ from kishu_kernel.objects.notebook_classes import is_of_namedtuple, notebook_red
 from kishu_kernel.objects.questions import library_reduction_of_users_class, reduction_of
 from kishu_kernel.objects.reducers import Reducer, ReductionTable
 from kishu_kernel.objects.registry import registry
-from kishu_kernel.process.native import type_version
 
 _MADE_IN_C = 1 << 8
 """A flag of types that no code can change."""
@@ -63,30 +62,22 @@ class WholeClasses:
     def __init__(self, table: ReductionTable) -> None:
         self._table = table
         self._generation = registry.generation
-        self._of_libraries: dict[type, int] = {}
-        """Classes that are whole, and can be kept, with their versions: what somebody has put into one since counts."""
-        self._of_users = Unchanged()
+        self._known = Unchanged()
 
     def doubtful(self, kinds: Set[type]) -> frozenset[type] | None:
         """Those of these types of whose instances only a trial tells. None: one of them is the user's, and not kept."""
         if self._generation != registry.generation:  # another library is known
-            self._of_libraries.clear()
-            self._of_users.clear()
+            self._known.clear()
             self._generation = registry.generation
-        known = self._of_libraries
-        new = [kind for kind in kinds if known.get(kind) != type_version(kind)]
-        found = [kind for kind in new if not self._look_at(kind)]
+        found = [kind for kind in kinds if not self._look_at(kind)]
         return None if any(map(is_users_own, found)) else frozenset(found)
 
     def _look_at(self, kind: type) -> bool:
-        whole: bool | None = self._of_users.get(kind)
+        whole: bool | None = self._known.get(kind)
         if whole is None:
             whole = self._is_whole(kind)
-            if is_users_own(kind):
-                self._of_users.put(kind, whole)
-            elif whole:
-                type.__getattribute__(kind, "__sizeof__")  # a class has no version before it was asked for something
-                self._of_libraries[kind] = type_version(kind)
+            type.__getattribute__(kind, "__sizeof__")  # a class has no version before it was asked for something
+            self._known.put(kind, whole)
         return whole
 
     def _is_whole(self, kind: type) -> bool:

@@ -3,7 +3,10 @@ is tried."""
 
 from __future__ import annotations
 
+import copyreg
+import gc
 import sys
+import weakref
 from collections import Counter
 from itertools import groupby
 from pathlib import Path
@@ -12,12 +15,11 @@ import pytest
 
 from kishu_kernel.detect.fingerprint import Fingerprinter, digest_of
 from kishu_kernel.detect.walk.result import Census
+from kishu_kernel.objects import moment
 from kishu_kernel.objects.whole_classes import WholeClasses
-from kishu_kernel.process.native import WALKER
 from tests.matrix.entry import Entry, entries_of
 from tests.objects.test_library_reductions import Cells
 
-VERSIONS = WALKER is not None and sys.version_info[:2] in ((3, 11), (3, 12))
 SAID = ("", "numpy", "pandas", "scipy", "sklearn", "matplotlib")
 """Libraries of which something is said to be whole, and that the tests' environment may have; empty: Python."""
 LEFT_TO_TRIALS = {"argparse.ArgumentParser", "email.message.EmailMessage", "statistics.NormalDist", "ast.Module"}
@@ -109,6 +111,7 @@ class Number(enum.Enum):
 class Own(enum.Enum):
     ONE = 1
     def __reduce_ex__(self, protocol): return Own, (1,)
+def emptied(plain): return Plain, ()
 """
 
 WHOLE = {
@@ -152,14 +155,40 @@ def test_who_has_a_say_is_tried(cells: Cells, monkeypatch: pytest.MonkeyPatch, o
     assert is_tried(cells)
 
 
-@pytest.mark.skipif(not VERSIONS, reason="versions of classes are not known here")
-def test_a_class_that_is_given_a_way_later_is_tried_from_then_on(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+LATER = {
+    "the class says it": "lib.Plain.__setstate__ = lib.Filled.__setstate__",
+    "it is registered": "import copyreg\ncopyreg.pickle(lib.Plain, lib.emptied)",
+}
+
+
+@pytest.mark.parametrize("pure", [False, True])
+@pytest.mark.parametrize("case", LATER)
+def test_a_class_that_is_given_a_way_later_is_tried_from_then_on(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch, case: str, pure: bool
+) -> None:
+    if pure:
+        monkeypatch.setattr(moment, "type_version", lambda _: 0)
     library(cells, monkeypatch)
     cells.run("x = lib.Plain()")
-    whole, kinds = WholeClasses(cells.table), {type(cells.live["x"])}
-    assert whole.doubtful(kinds) == frozenset()
-    cells.run("lib.Plain.__setstate__ = lib.Filled.__setstate__")
-    assert whole.doubtful(kinds) == frozenset(kinds)
+    kind = type(cells.live["x"])
+    whole = WholeClasses(cells.table)
+    assert whole.doubtful({kind}) == frozenset()
+    try:
+        cells.run(LATER[case])
+        assert whole.doubtful({kind}) == {kind}
+    finally:
+        copyreg.dispatch_table.pop(kind, None)
+
+
+def test_classes_are_not_kept(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of the named tuples that pandas makes at each `itertuples`."""
+    library(cells, monkeypatch)
+    kind = type("Row", (), {"__module__": "lib"})
+    whole, there = WholeClasses(cells.table), weakref.ref(kind)
+    assert whole.doubtful({kind}) == frozenset()
+    del kind
+    gc.collect()
+    assert there() is None
 
 
 def library(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,25 @@ def test_what_is_known_is_loaded_natively() -> None:
         assert WALKER.load(other, None, None, []) is None
 
 
+class _Counting(list[int]):
+    """Of a library, say: to append an item needs what is given back last."""
+
+    def append(self, item: int) -> None:
+        self.count += 1
+        super().append(item)
+
+
+def test_a_derived_list_is_filled_as_the_unpickler_does_it() -> None:
+    for items in ([1], [1, 2]):
+        counting = _Counting(items)
+        counting.count = 5
+        usual = pickle.Unpickler(io.BytesIO(pickle.dumps(None, 5)))
+        usual.load()
+        stream = pickle.dumps(counting, 5)
+        (found,) = WALKER.load(stream, usual.find_class, lambda obj, state: vars(obj).update(state), [])
+        assert (found, vars(found)) == (items, {"count": 5})
+
+
 STREAM = pickle.dumps(
     [(), [], {}, {"a": [1, 2.5, (3, "b"), ("a", "b", 4, 5)]}, {1, 2}, frozenset("cd"), 1 << 70, b"e"], 5
 )
