@@ -14,12 +14,25 @@ BRANCH = "branch/"
 TAG = "tag/"
 HEAD = "head/"
 
+FORKED = "-fork-"
+"""Part of the name of a session in a fork, which goes on beside its notebook: that does not go on from there."""
+
 LONGEST = 200
 
 _STEPS = re.compile(r"(?P<base>.+?)~(?P<steps>[0-9]*)", re.DOTALL)
 _CELL = re.compile(r"In\s*\[([0-9]+)\]")
 _PREFIX = re.compile(r"[0-9a-f]{4,16}")
 _NAME = re.compile(r"[^\W_][\w./+@-]{0,99}")
+
+
+def own_heads(refs: Mapping[str, CheckpointId], besides: str | None = None) -> dict[str, CheckpointId]:
+    """The heads of a notebook's own sessions: session -> checkpoint. Those of forks, where there is nothing else.
+
+    Args:
+        besides: the session that is left out.
+    """
+    heads = {name[len(HEAD) :]: id for name, id in refs.items() if name.startswith(HEAD) and name != f"{HEAD}{besides}"}
+    return {name: id for name, id in heads.items() if FORKED not in name} or heads
 
 
 def resolve(

@@ -12,7 +12,7 @@ from dataclasses import replace
 from kishu_kernel.errors import RequestError
 from kishu_kernel.history.graph import has_no_variables
 from kishu_kernel.history.lines import MAIN, branch_at
-from kishu_kernel.history.targets import BRANCH, HEAD, TAG, resolve
+from kishu_kernel.history.targets import BRANCH, HEAD, TAG, own_heads, resolve
 from kishu_kernel.model import (
     Checkpoint,
     CheckpointId,
@@ -51,10 +51,9 @@ class StoredHistory:
     def from_store(cls, store: Store) -> StoredHistory:
         """The history of a store that no session has open, seen from the head of the last session that had variables.
 
-        If no session had any, it is seen from the latest head.
+        If no session had any, it is seen from the latest head. Forks are no such sessions.
         """
-        refs = store.refs()
-        heads = {id for name, id in refs.items() if name.startswith(HEAD) and store.contains(id)}
+        heads = {id for id in own_heads(store.refs()).values() if store.contains(id)}
         latest = sorted(heads, key=lambda id: store.checkpoint(id).timestamp, reverse=True)
         with_variables = (id for id in latest if not has_no_variables(store.checkpoint, id))
         head = next(with_variables, next(iter(latest), None))

@@ -16,7 +16,7 @@ from pathlib import Path
 from kishu_kernel.errors import RequestError, UnknownTargetError
 from kishu_kernel.history.graph import ancestry, common_ancestor, has_no_variables
 from kishu_kernel.history.lines import MAIN, SIDE, branch_at, left_behind
-from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest
+from kishu_kernel.history.targets import BRANCH, HEAD, TAG, checked_name, closest, own_heads
 from kishu_kernel.model import (
     DOCUMENT,
     Checkpoint,
@@ -246,9 +246,9 @@ class Timeline(StoredHistory):
         return path is None or wait_until_written(Path(path), seconds)
 
     def other_heads(self) -> list[Checkpoint]:
-        """The heads of the notebook's other sessions, the latest first."""
-        heads = self._heads()
-        found = [self.lookup(id) for name, id in heads.items() if name != self.session and self.store.contains(id)]
+        """The heads of the notebook's other sessions, the latest first; not those of forks."""
+        heads = own_heads(self.store.refs(), besides=self.session)
+        found = [self.lookup(id) for id in heads.values() if self.store.contains(id)]
         return sorted(found, key=lambda each: each.timestamp, reverse=True)
 
     def resumable(self) -> Checkpoint | None:

@@ -16,6 +16,7 @@ from kishu_kernel.client.fork_limit import running_forks
 from kishu_kernel.errors import ForkLimitError, RequestError, UnknownTargetError
 from tests.client.test_client import Start, kernel, start
 from tests.client.test_forks import key, text
+from tests.frontend.command.commanding import in_json, ok
 from tests.kernel.driver import Kernel
 
 __all__ = ["kernel", "key", "start"]  # fixtures
@@ -41,6 +42,27 @@ def test_each_cell_in_a_fork_of_its_own(kernel: Kernel) -> None:
         with connect(kept.connection_file) as fork:
             assert text(fork.run("print(xs)")) == "[1, 2, 3]\n"
         os.kill(running_forks()[0].pid, signal.SIGKILL)
+
+
+def test_a_notebook_goes_on_from_its_own_session_and_not_from_a_fork(start: Start) -> None:
+    kernel = start()
+    kernel.ok("x = 1")
+    with connect("book.ipynb") as k:
+        [tried] = explore(k, ["x = 2"])
+        with k.fork()[0] as fork:
+            fork.run("x = 3")
+    kernel.close(gracefully=True)
+    own = in_json("status", "book.ipynb")["head"]  # of a history at rest
+    assert own != tried.state
+    ok("export", "book.ipynb", "tried.kishu", "--target", tried.branch)  # it has nothing else
+    ok("import", "tried.kishu", "--notebook", "other.ipynb")
+    assert in_json("status", "other.ipynb")["head"] == tried.state
+    again = start()
+    assert again.done("status")["ended"]["head"] == own
+    assert again.done("resume")["head"] == own
+    assert again.value("x") == 1
+    assert again.done("checkout", target=tried.branch)["applied"]  # it is found by its name
+    assert again.value("x") == 2
 
 
 def test_what_does_not_end_or_ends_its_kernel_is_told(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:

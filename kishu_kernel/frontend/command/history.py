@@ -243,7 +243,7 @@ def _export_bundle(path: Path, file: Path, target: str | None, force: bool) -> t
 
 def _extract(path: Path, target: str) -> Extract:
     """Returns what belongs to one state of a store."""
-    from kishu_kernel.history.targets import HEAD, resolve
+    from kishu_kernel.history.targets import own_heads, resolve
     from kishu_kernel.session.bundle_extract import extract
     from kishu_kernel.store.format.validation import cycles
 
@@ -253,7 +253,7 @@ def _extract(path: Path, target: str) -> Extract:
         if cycles({id: each.parent for id, each in known.items()}):
             raise StoreError(f"the history in {path} has no beginning: {repair}")
         refs = store.refs()
-        heads = [id for name, id in refs.items() if name.startswith(HEAD) and id in known]
+        heads = [id for id in own_heads(refs).values() if id in known]
         head = max(heads, key=lambda id: known[id].timestamp, default=None)
         try:
             found = resolve(target, head=head, refs=refs, find=store.find, lookup=known.__getitem__)

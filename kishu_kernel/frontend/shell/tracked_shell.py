@@ -31,6 +31,7 @@ from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.shutdown import Shutdown
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.frontend.shell.user_warnings import UserWarnings
+from kishu_kernel.history.targets import FORKED
 from kishu_kernel.model import CellRun, SessionId
 from kishu_kernel.objects.classes import module_name
 from kishu_kernel.objects.reducers import ReductionTable
@@ -43,7 +44,7 @@ from kishu_kernel.session.namespace import UserNamespace
 from kishu_kernel.session.running_cells import Ticket
 from kishu_kernel.session.session import Session
 from kishu_kernel.session.timeline import Timeline
-from kishu_kernel.store.catalog.running_kernels import Announcement
+from kishu_kernel.store.catalog.running_kernels import Announcement, is_fork
 
 if TYPE_CHECKING:  # what nobody has asked for yet is not imported: a kernel starts without it
     from kishu_kernel.frontend.protocol.request_handler import RequestHandler
@@ -84,7 +85,9 @@ class TrackedShell:
         self.spare_process: Callable[[], tuple[str | None, int | None]] = lambda: (None, None)
         self.cells = RecordedCells()
         self.recorder = OutputRecorder(settings.output_limit)
-        self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ-", time.gmtime()) + secrets.token_hex(3))
+        connection_file = _connection_file(shell)
+        kind = FORKED if is_fork(connection_file or "") else "-"
+        self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + kind + secrets.token_hex(3))
         self.progress = ProgressLine(shell)
         self._transform = CellTransform(shell)
         live = shell.user_ns
@@ -104,7 +107,7 @@ class TrackedShell:
             contained=ContainedCells(shell, self._event_callbacks).is_contained,
         )
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
-        self._announcement = Announcement(self._id, _connection_file(shell))
+        self._announcement = Announcement(self._id, connection_file)
         self._announcement.tell(self.notebook(), None)
         self.beginning = Beginning(self)
         self._forget_sources = add_source_lookup(CellFinder(shell, lambda: self.session.timeline))

@@ -50,7 +50,12 @@ class LiveKernel:
     @property
     def is_fork(self) -> bool:
         """Whether it was started as a fork: it does not answer for the notebook whose history it goes on with."""
-        return Path(self.connection_file).name.startswith(FORK)
+        return is_fork(self.connection_file)
+
+
+def is_fork(connection_file: str) -> bool:
+    """Whether this is the connection file of a fork."""
+    return Path(connection_file).name.startswith(FORK)
 
 
 class Announcement:
