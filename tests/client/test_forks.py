@@ -130,17 +130,20 @@ def test_a_fork_that_is_killed_harms_no_other(kernel: Kernel) -> None:
         assert kernel.value("x") == [1, "here"]
 
 
-def test_forks_end_with_whoever_made_them_unless_they_are_kept(kernel: Kernel, tmp_path: Path) -> None:
-    kernel.ok("x = [1]")
-    script = """
-from kishu_kernel.client import Client, connect
+FORK_TWICE = """
+from kishu_kernel.client import connect
 with connect("book.ipynb") as k:
     for keep in (False, True):
         [fork] = k.fork(keep=keep)
         fork.run(f"x.append({keep})")
         print(fork.connection_file)
 """
-    made = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
+"""A script that ends: the second of its forks is to stay."""
+
+
+def test_forks_end_with_whoever_made_them_unless_they_are_kept(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.ok("x = [1]")
+    made = subprocess.run([sys.executable, "-c", FORK_TWICE], cwd=tmp_path, check=True, capture_output=True, text=True)
     gone, kept = made.stdout.split()
     with connect(kept) as k:
         assert text(k.run("print(x)")) == "[1, True]\n"

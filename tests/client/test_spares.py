@@ -18,7 +18,7 @@ from kishu_kernel.client.fork_limit import running_forks
 from kishu_kernel.client.forks import end_process
 from kishu_kernel.store.catalog.running_kernels import is_process_running, runtime_directory
 from tests.client.test_client import Start, start
-from tests.client.test_forks import key, text
+from tests.client.test_forks import FORK_TWICE, key, text
 from tests.kernel.driver import Kernel
 
 __all__ = ["key", "start"]  # fixtures
@@ -80,17 +80,9 @@ def _pid(fork: Client) -> int:
 def test_it_ends_with_its_kernel_and_its_forks_with_who_made_them(start: Start, tmp_path: Path) -> None:
     kernel = start(SPARE)
     kernel.ok("x = [1]")
-    script = """
-from kishu_kernel.client import connect
-with connect("book.ipynb") as k:
-    for keep in (False, True):
-        [fork] = k.fork(keep=keep)
-        fork.run(f"x.append({keep})")
-        print(fork.connection_file)
-"""
     with connect("book.ipynb") as k:
         told = spare_of(k)
-    made = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, capture_output=True, text=True)
+    made = subprocess.run([sys.executable, "-c", FORK_TWICE], cwd=tmp_path, check=True, capture_output=True, text=True)
     _, file = made.stdout.split()
     os.kill(kernel.value("__import__('os').getpid()"), signal.SIGKILL)
     until(lambda: not is_process_running(told["spare_pid"]))
