@@ -171,10 +171,8 @@ class Client(Operations):
         outputs = Outputs()
         with self._connection.hearing() as heard:
             content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
-            content |= {
-                "allow_stdin": False,
-                "stop_on_error": False,
-            }  # else the user's own cells that wait would not run
+            # else a cell that raises would keep the user's own, which wait, from running
+            content |= {"allow_stdin": False, "stop_on_error": False}
             request = self._connection.send("shell", "execute_request", content)
             reply, idle, looked, stopped = None, False, time.monotonic(), False
             while reply is None or not (idle or reply["status"] == "aborted"):

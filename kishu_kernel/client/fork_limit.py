@@ -19,7 +19,7 @@ BARE = 100_000_000
 SHARE = 0.9
 """The share of the free memory that forks may fill where nothing else is said: the rest is for what their cells do."""
 
-_AND_THEN = "end some of the {} (`jupyter kishu forks` lists them)"
+_END = "end {} (`jupyter kishu forks` lists {})"
 
 
 def running_forks() -> list[LiveKernel]:
@@ -101,6 +101,6 @@ def _are(there: int) -> str:
 
 
 def _way_out(there: int, number: int, also: str) -> str:
-    ways = [_AND_THEN.format(counted(there, "fork"))] if there else []
+    ways = [_END.format(*(("it", "it") if there == 1 else ("some of them", "them")))] if there else []
     ways += ["ask for fewer"] if number > 1 else []
     return ", or ".join([*ways, also])

@@ -189,7 +189,7 @@ def test_more_than_there_is_memory_for_are_refused_and_none_is_started(start: St
                 for target in ("In[2]", "In[1]")
             )
             assert large - small > 29_000_000
-            with pytest.raises(ForkLimitError, match=r"there is one fork here, and 3 more .* lists them"):
+            with pytest.raises(ForkLimitError, match=r"there is one fork here, and 3 more .* lists it"):
                 one.fork(3)
             assert "which uses" in str(_refusal(k, 10))
 

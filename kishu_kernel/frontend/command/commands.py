@@ -78,7 +78,7 @@ def commands() -> None:
     Commands on one history also take the connection file of a kernel (kernel-....json).
 
     If a kernel is live on the notebook, it answers, also while it is busy; else the store is read. Commands that change
-    a session (undo, redo, checkout, take, resume, commit, branch, tag, run) need a live kernel.
+    a session ("In a live notebook") need a live kernel.
     """
 
 
@@ -315,11 +315,11 @@ def attach(ctx: click.Context, name: str, notebook: str, directory: Path | None,
 @commands.command(epilog=examples("jupyter kishu mcp", "jupyter kishu mcp analysis.ipynb"))
 @click.argument("kernel", metavar="[NOTEBOOK]", required=False)
 def mcp(kernel: str | None) -> None:
-    """Serve tools for language models, by the Model Context Protocol over stdin and stdout.
+    """Serve tools for language models (MCP).
 
-    They run cells in the kernels of open notebooks, take them back, go to other states, compare these, and try several
-    ways at the same time in forks. With NOTEBOOK, or a kernel's connection file, they mean this one where they are told
-    no other; else the only one that runs.
+    They speak the Model Context Protocol over stdin and stdout. They run cells in the kernels of open notebooks, take
+    them back, go to other states, compare these, and try several ways at the same time in forks. With NOTEBOOK, or a
+    kernel's connection file, they mean this one where they are told no other; else the only one that runs.
 
     It needs the extra "mcp": pip install 'kishu-kernel[mcp]'.
     """

@@ -41,10 +41,11 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def fork(ctx: click.Context, name: str, target: str, number: int, directory: Path | None, for_programs: bool) -> None:
-    """Start kernels in a state of this history, each of which goes on by itself.
+    """Start kernels that begin in a state of this history.
 
-    What they do is kept in the same history, each on a branch of its own; the notebook's kernel, if one is live, goes
-    on as it is. They run until `jupyter kishu forks --end` ends them, or whoever connects to them does.
+    Each goes on by itself. What they do is kept in the same history, each on a branch of its own; the notebook's
+    kernel, if one is live, goes on as it is. They run until `jupyter kishu forks --end` ends them, or whoever connects
+    to them does.
     """
     with source(ctx, directory, name) as there:
         if isinstance(there, KernelSource):
@@ -84,14 +85,15 @@ def forks(ending: tuple[str, ...], end_all: bool, for_programs: bool) -> None:
 
     there = [_looked_at(each) for each in running_forks()]
     if ending or end_all:
-        chosen = there if end_all else [_named(each, there) for each in ending]
+        named = {each["connection_file"]: each for each in (_named(name, there) for name in ending)}
+        chosen = there if end_all else [*named.values()]
         _end(chosen)
         there = chosen
     if for_programs:
         click.echo(tables.as_json({"forks": there, "ended": bool(ending or end_all)}))
     elif ending or end_all:
-        named = ", ".join(printable(each["branch"] or Path(each["connection_file"]).name) for each in there)
-        click.echo(f"Ended {counted(len(there), 'fork')}{named and f': {named}'}.")
+        names = ", ".join(map(_name, there))
+        click.echo(f"Ended {counted(len(there), 'fork')}{names and f': {names}'}.")
     else:
         click.echo(tables.forks_table(there))
 
@@ -123,8 +125,12 @@ def _named(name: str, there: Sequence[tables.Json]) -> tables.Json:
         file = each["connection_file"]
         if name in (each["branch"], file, os.path.basename(file)):
             return each
-    known = ", ".join(str(each["branch"]) for each in there) or "none"
-    raise RequestError(f"no fork {name} runs on this machine: there {'are' if there else 'is'} {known}")
+    known = ", ".join(map(_name, there)) or "none"
+    raise RequestError(f"no fork {name} runs on this machine: there {'are' if len(there) > 1 else 'is'} {known}")
+
+
+def _name(fork: tables.Json) -> str:
+    return printable(fork["branch"] or os.path.basename(fork["connection_file"]))
 
 
 def _end(chosen: Sequence[tables.Json]) -> None:

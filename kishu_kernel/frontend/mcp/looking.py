@@ -6,7 +6,7 @@ Law: as in `kishu_kernel.frontend.mcp`. Annotations are objects, not text: those
 from typing import Any
 
 from kishu_kernel.client import Client
-from kishu_kernel.errors import KishuError, RequestError
+from kishu_kernel.errors import KishuError, NoKernelError, RequestError
 from kishu_kernel.frontend.mcp.answers import (
     difference_answer,
     fitting,
@@ -45,7 +45,9 @@ def kishu_status(kernel: str | None = None) -> dict[str, Any]:
     """
     running = [name_of(each) for each in KERNELS.running()]
     if kernel is None and KERNELS.default is None and len(running) != 1:
-        return {"kernels": running[:MOST_LISTED], "told": f"{len(running) or 'No'} kernels with Kishu are running."}
+        told = f"{len(running)} kernels with Kishu are running: name one of them in `kernel`."
+        none = f"No kernels with Kishu are running. {NoKernelError.hint}"
+        return {"kernels": running[:MOST_LISTED], "told": told if running else none}
     return {"kernels": running[:MOST_LISTED]} | KERNELS.answer(kernel, _status)
 
 

@@ -573,3 +573,4 @@ def test_help_has_sections() -> None:
     order = [told.index(title) for title in ("One history:", "In a live notebook:", "Stores:")]
     assert order == sorted(order)
     assert told.index("  undo ") > order[1]
+    assert not [line for line in told.splitlines()[1:] if line.endswith("...")]  # no sentence is cut off

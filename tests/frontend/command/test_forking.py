@@ -35,7 +35,9 @@ def test_from_a_live_notebook_and_from_one_at_rest(kernel: Kernel) -> None:
     assert {each["branch"] for each in listed} == {live["branch"], *(each["branch"] for each in rest)}
     assert all(each["notebook"] == str(Path("book.ipynb").resolve()) and each["memory"] > 1e7 for each in listed)
     assert "no fork nowhere" in refused("forks", "--end", "nowhere")
-    assert live["branch"] in ok("forks", "--end", live["branch"])
+    twice = "--end", live["branch"], "--end", Path(live["connection_file"]).name
+    assert ok("forks", *twice) == f"Ended 1 fork: {live['branch']}.\n"
+    assert "no fork nowhere" in refused("forks", "--end-all", "--end", "nowhere")
     assert "3 forks" not in ok("forks")
     ok("forks", "--end-all")
     assert not any(is_process_running(each["pid"]) for each in listed)
