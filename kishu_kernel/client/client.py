@@ -25,7 +25,7 @@ from kishu_kernel import errors
 from kishu_kernel.client import fork_limit
 from kishu_kernel.client.connection import PATIENCE, QUIET, Connection, Json
 from kishu_kernel.client.forks import END_SECONDS, ForkedKernel, ForkPlan, begin, started
-from kishu_kernel.client.operations import FORK_SECONDS, LOOKING, Operations, Target
+from kishu_kernel.client.operations import FORK_SECONDS, LOOKING, Operations, Target, check_written
 from kishu_kernel.client.outputs import Outputs
 from kishu_kernel.errors import KishuError, NotKishuError, ReplyError, RequestError
 
@@ -121,6 +121,7 @@ class Client(Operations):
 
         Raises:
             RequestError: there is no such state, or the history is kept in memory only.
+            StoreError: the state is not on the disk.
             ForkLimitError: so many do not fit here; none was started.
             CheckoutError: they cannot reach it.
         """
@@ -132,11 +133,12 @@ class Client(Operations):
 
     def fork_plan(self, target: Target = "HEAD") -> ForkPlan:
         """What `fork` would carry out, without a look at how many fit here. Raises as `fork`."""
-        self.hibernate(FORK_SECONDS)
+        hibernated = self.hibernate(FORK_SECONDS)
         shown, status = self.show(target), self.status(memory=True)
         state, store, head = shown["checkpoint"]["id"], status["store"]["path"], status["head"]
         if store is None:
             raise RequestError("this history is kept in memory only: no other kernel can begin in a state of it")
+        check_written(hibernated, state)
         there = fork_limit.state_bytes(shown)
         now = there if state == head or head is None else fork_limit.state_bytes(self.show(head))
         kernel = status["kernel"]

@@ -95,6 +95,7 @@ def explore(
 
     Raises:
         RequestError: there is no such state, or no cell, or the history is kept in memory only.
+        StoreError: the state is not on the disk.
         ForkLimitError: not one fork fits here.
     """
     wanted = [cells] if isinstance(cells, str) else list(cells)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union
 
 from kishu_kernel.client.connection import Json
-from kishu_kernel.errors import RequestError
+from kishu_kernel.errors import RequestError, StoreError
 
 Target = Union[str, "Operations"]
 """A state as the protocol names it; or another kernel with the same history, as a fork is: the state that it is in."""
@@ -54,10 +54,12 @@ class Operations:
 
         Raises:
             RequestError: that has another history, or is in no state.
+            StoreError: that state is not on the disk.
         """
         if isinstance(target, str):
             return target
-        head = target.hibernate(FORK_SECONDS)["head"]
+        hibernated = target.hibernate(FORK_SECONDS)
+        head = hibernated["head"]
         theirs, mine = (each.status()["store"]["path"] for each in (target, self))
         if theirs is None or mine is None or theirs != mine:
             raise RequestError(
@@ -65,6 +67,7 @@ class Operations:
             )
         if head is None:
             raise RequestError("the other kernel is in no state yet: run a cell in it")
+        check_written(hibernated, head)
         return str(head)
 
     # -- looking -------------------------------------------------------------------------------------
@@ -275,3 +278,14 @@ class Operations:
     def attach(self, store: str) -> Json:
         """Gives this notebook the history of another one."""
         return self.request("attach", store=store)
+
+
+def check_written(hibernated: Json, state: str) -> None:
+    """Raises `StoreError` where other kernels cannot reach a state, since it is not on the disk.
+
+    Args:
+        hibernated: the reply of the kernel that made it.
+    """
+    reason = next((each["reason"] for each in hibernated["missing"] if each["checkpoint"] == state), None)
+    if reason is not None:
+        raise StoreError(f"no other kernel can reach state {state}, which is not on the disk: {reason}")

@@ -85,6 +85,8 @@ def resolve(
     meanings = {f"{kind[:-1]} {target}": refs[kind + target] for kind in (BRANCH, TAG) if kind + target in refs}
     if _PREFIX.fullmatch(target):
         meanings.update((id, id) for id in find(target, 10))
+        if head is not None and head.startswith(target):  # it may be one that could not be written
+            meanings[head] = head
     if len(set(meanings.values())) > 1:
         raise AmbiguousTargetError(
             f"{target!r} is ambiguous, it may be {', '.join(meanings)}: give more digits of the id",

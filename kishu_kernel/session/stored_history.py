@@ -79,6 +79,20 @@ class StoredHistory:
                 self._known[id] = known
         return known
 
+    def with_outputs(self, id: CheckpointId) -> Checkpoint:
+        """A checkpoint with the outputs of its cell.
+
+        Those of one that could not be written are gone, and so is it when the session learns of that: before its next
+        cell. Until then it is the head.
+
+        Raises:
+            KeyError: there is none with this id.
+        """
+        try:
+            return self.store.checkpoint(id)
+        except KeyError:
+            return self.lookup(id)
+
     def document(self, id: CheckpointId) -> tuple[NotebookCell, ...] | None:
         """The notebook's cells as they were when a checkpoint was taken; None where that is not known."""
         return load_document(self.store, id)

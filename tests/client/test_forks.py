@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kishu_kernel.client import Client, connect, fork_limit
-from kishu_kernel.errors import ForkLimitError, NoKernelError, RequestError, UnknownTargetError
+from kishu_kernel.errors import ForkLimitError, NoKernelError, RequestError, StoreError, UnknownTargetError
 from kishu_kernel.store.catalog.running_kernels import (
     is_listening,
     is_process_running,
@@ -23,6 +23,7 @@ from kishu_kernel.store.catalog.running_kernels import (
 from kishu_kernel.store.format.signing import KEY_FILE
 from tests.client.test_client import Start, kernel, start
 from tests.kernel.driver import Kernel
+from tests.kernel.test_disks import SQUEEZE
 
 __all__ = ["kernel", "start"]  # fixtures
 
@@ -114,6 +115,25 @@ def test_from_a_state_that_is_not_written_yet(kernel: Kernel) -> None:
             assert first.undo()["applied"]
             assert first.run("x")["status"] == "error"
     assert kernel.value("len(x)") == 30 << 20
+
+
+def test_from_a_state_for_which_the_disk_had_no_room(kernel: Kernel) -> None:
+    """It is told, also where another kernel asks for it; states that are on the disk are reached all the same."""
+    kernel.ok(SQUEEZE)
+    kernel.ok("xs = [1]")
+    with connect("book.ipynb") as k, k.fork(target="In[2]")[0] as early:
+        kernel.ok("room(100_000); xs.append(2); blob = fresh(1)")
+        for cannot in (k.fork, lambda: early.promote(k)):
+            with pytest.raises(StoreError, match=r"which is not on the disk: .* no room left"):
+                cannot()
+        lost = k.status()["head"]
+        assert k.show()["checkpoint"]["id"] == lost
+        assert k.export()["notebook"]["cells"][-1]["source"].startswith("room(100_000)")
+        with k.fork(target="In[2]")[0] as other:
+            assert text(other.run("print(xs)")) == "[1]\n"
+        kernel.ok("room(hard)")
+        with k.fork()[0] as now:
+            assert text(now.run("print(xs, len(blob))")) == "[1, 2] 3000000\n"
 
 
 def test_a_fork_that_is_killed_harms_no_other(kernel: Kernel) -> None:

@@ -74,7 +74,7 @@ class Reader:
     def show(self, target: str) -> Json:
         """A checkpoint, the outputs of its cell, and the variables of its state; `unknown`: what cannot be listed."""
         history = self._history()
-        checkpoint = history.store.checkpoint(history.resolve(target))
+        checkpoint = history.with_outputs(history.resolve(target))
         known = self._states.at(history.lookup, checkpoint.id, history.revision)
         variables = []
         for names, made in known.versions.items():
@@ -200,7 +200,7 @@ class Reader:
         """The cells on the path to `target` as a notebook that can be run, with their outputs."""
         history = self._history()
         ids = [each.id for each in ancestry(history.lookup, history.resolve(target))]
-        cells = [history.store.checkpoint(id) for id in reversed(ids)]
+        cells = [history.with_outputs(id) for id in reversed(ids)]
         notebook = as_notebook(cells, self._outputs_note(cells))
         reply: Json = {"cells": len(cells)}
         if path is None:
