@@ -195,7 +195,7 @@ names_ids_of_others(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize
 #define OLDEST_VERSION 2 /* 1: of types that no code can change */
 
 /* type_version(type): another number whenever something of it was changed, or of what it derives from; 0: not known. The
- * interpreter keeps it for its cache of attributes, and gives it when one is looked up.
+ * interpreter keeps it for its cache of attributes, and gives it when one is looked up: so one is.
  */
 PyObject *
 names_type_version(PyObject *Py_UNUSED(module), PyObject *obj)
@@ -210,7 +210,14 @@ names_type_version(PyObject *Py_UNUSED(module), PyObject *obj)
         version = 1;
     }
 #if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000
-    else if (PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG) && type->tp_version_tag) {
+    else {
+        static PyObject *attribute;
+        if (attribute == NULL && (attribute = PyUnicode_InternFromString("__sizeof__")) == NULL) {
+            return NULL;
+        }
+        _PyType_Lookup(type, attribute);
+    }
+    if (!version && PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG) && type->tp_version_tag) {
         version = (unsigned long)type->tp_version_tag + OLDEST_VERSION;
     }
 #endif

@@ -82,7 +82,7 @@ from kishu_kernel.objects.refusals import Refusals
 from kishu_kernel.objects.registry import Entry as LibraryEntry
 from kishu_kernel.objects.registry import UnknownError, registry
 from kishu_kernel.objects.told_states import is_told_by_state
-from kishu_kernel.process.native import untouched
+from kishu_kernel.process.native import type_version, untouched
 
 HANGS = 1.0
 """Seconds after which a reduction that the user interrupts is taken to be what hung."""
@@ -104,7 +104,7 @@ class ReductionTable:
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
-        self._entries: weakref.WeakKeyDictionary[type, Entry | None] = weakref.WeakKeyDictionary()
+        self._entries: weakref.WeakKeyDictionary[type, tuple[int, Entry | None]] = weakref.WeakKeyDictionary()
         self._generation = registry.generation
         self._refused = weakref.WeakSet[type]()
         self._hiding, self._told_by_state = weakref.WeakSet[type](), weakref.WeakSet[type]()
@@ -119,15 +119,19 @@ class ReductionTable:
             for each in (self._entries, self._hiding, self._told_by_state, self.lasting, self._usual):
                 each.clear()
             self._generation = registry.generation
-        try:
-            return self._entries[kind]
-        except KeyError:
-            found = None if self._usual.get(kind) else self._find(kind)
-            if found is not None or module_name(kind) != "__main__":  # the notebook can give its classes other methods
-                self._entries[kind] = found
-            else:
-                self._usual.put(kind, True)
+        version, found = self._entries.get(kind, (-1, None))
+        if version == type_version(kind):
             return found
+        if self._usual.get(kind):
+            return None
+        for each in (self._hiding, self._told_by_state):
+            each.discard(kind)
+        found = self._find(kind)
+        if found is not None or not is_users_own(kind):
+            self._entries[kind] = type_version(kind), found
+        else:
+            self._usual.put(kind, True)
+        return found
 
     def hides(self, kind: type) -> bool:
         """Instances are taken apart by code of a library's, or of Python's, which may hide what attributes show."""

@@ -76,7 +76,6 @@ class WholeClasses:
         whole: bool | None = self._known.get(kind)
         if whole is None:
             whole = self._is_whole(kind)
-            type.__getattribute__(kind, "__sizeof__")  # a class has no version before it was asked for something
             self._known.put(kind, whole)
         return whole
 
