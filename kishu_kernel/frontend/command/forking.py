@@ -71,7 +71,7 @@ def _told(fork: Fork) -> tables.Json:
 
 
 @click.command(
-    epilog=examples("jupyter kishu forks", "jupyter kishu forks --end fork-1a2b3c", "jupyter kishu forks --end-all")
+    epilog=examples("jupyter kishu forks", "jupyter kishu forks --end fork-1a2b3c4d5e", "jupyter kishu forks --end-all")
 )
 @click.option("--end", "ending", metavar="FORK", multiple=True, help="End this one: its branch, or connection file.")
 @click.option("--end-all", is_flag=True, help="End all of them.")

@@ -88,7 +88,7 @@ def checkout(ctx: click.Context, /, name: str, target: str, **how: Any) -> None:
     _travel(ctx, name, "checkout", {"target": target}, **how)
 
 
-@click.command(epilog=examples("jupyter kishu promote analysis.ipynb fork-1a2b3c"))
+@click.command(epilog=examples("jupyter kishu promote analysis.ipynb fork-1a2b3c4d5e"))
 @store_argument
 @click.argument("target", shell_complete=complete_target)
 @_travel_options

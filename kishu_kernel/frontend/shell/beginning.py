@@ -160,7 +160,7 @@ class Beginning:
         host.opener.use(place)
         if not host.session.close_if_unused():
             raise RequestError("this session has states already")
-        outcome = host.session.begin_at(target, f"fork-{host.session.timeline.session[-6:]}")
+        outcome = host.session.begin_at(target, f"fork-{host.session.timeline.session.rpartition('-')[2]}")
         if outcome.plan.lost:
             names = sorted(name for lost in outcome.plan.lost for name in lost.version.names)
             host.warn(f"Not brought back: {', '.join(names)}. `status` and `%kishu log` say why.")

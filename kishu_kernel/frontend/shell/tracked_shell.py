@@ -87,7 +87,7 @@ class TrackedShell:
         self.recorder = OutputRecorder(settings.output_limit)
         connection_file = _connection_file(shell)
         kind = FORKED if is_fork(connection_file or "") else "-"
-        self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + kind + secrets.token_hex(3))
+        self._id = SessionId(time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()) + kind + secrets.token_hex(5))
         self.progress = ProgressLine(shell)
         self._transform = CellTransform(shell)
         live = shell.user_ns
