@@ -149,6 +149,7 @@ class Client(Operations):
             fork_limit.needed(kernel, now, there),
             kernel["forks"],
             kernel["directory"],
+            self._connection.encrypted,
         )
 
     # -- cells ---------------------------------------------------------------------------------------

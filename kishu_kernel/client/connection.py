@@ -82,6 +82,11 @@ class Connection:
         _await(read, 0.0, f"the kernel of {name} has ended")
         return cls(read, name, kernel.pid or None, kernel.connection_file, waiting)
 
+    @property
+    def encrypted(self) -> bool:
+        """Whether what is sent is encrypted (CurveZMQ)."""
+        return bool(self._info.get("curve_publickey"))
+
     def close(self) -> None:
         """Ends the connection. The kernel goes on."""
         self._client.stop_channels()

@@ -7,6 +7,7 @@ Neighbour: `frontend.shell.beginning` brings a new kernel to the state that it w
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -47,6 +48,7 @@ class ForkPlan:
         need: the bytes that each will use.
         rules: what a person has chosen for forks, as `status` tells it.
         directory: where the kernel of the notebook was started, and they are, where that is there.
+        encrypted: connections to them are, as those to the kernel of the notebook.
     """
 
     executable: str
@@ -55,6 +57,7 @@ class ForkPlan:
     need: int
     rules: Mapping[str, Any]
     directory: str | None = None
+    encrypted: bool = False
 
 
 class ForkedKernel:
@@ -65,7 +68,7 @@ class ForkedKernel:
         kept: it goes on when this process ends.
 
     Attributes:
-        file: its connection file, which it writes when it listens.
+        file: its connection file, which it completes when it listens.
     """
 
     def __init__(self, plan: ForkPlan, kept: bool) -> None:
@@ -74,6 +77,8 @@ class ForkedKernel:
         name = uuid.uuid4().hex
         self.file = directory / f"{running_kernels.FORK}{name}.json"
         self._said = _log_beside(self.file)
+        if plan.encrypted:
+            _write_keys(self.file)
         start_at, arguments = f"{plan.store}@{plan.state}", ["-f", str(self.file), *_options(plan.rules)]
         self._process: Process
         self._owned: socket.socket | None = None
@@ -183,6 +188,28 @@ def _started(plan: ForkPlan, start_at: str, arguments: Sequence[str], said: Path
 def _options(rules: Mapping[str, Any]) -> list[str]:
     options = ((name, rules.get(name)) for name in ("limit", "memory_limit"))
     return [f"--KishuForks.{name}={value}" for name, value in options if value is not None]
+
+
+def _write_keys(file: Path) -> None:
+    """Writes a connection file with keys for encrypted connections, which leaves the ports to the kernel.
+
+    Only this user may read it.
+    """
+    import zmq
+
+    public, secret = zmq.curve_keypair()
+    ports = dict.fromkeys(("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"), 0)
+    content = {
+        **ports,
+        "transport": "tcp",
+        "ip": "127.0.0.1",
+        "key": uuid.uuid4().hex,
+        "signature_scheme": "hmac-sha256",
+        "curve_publickey": public.decode("ascii"),
+        "curve_secretkey": secret.decode("ascii"),
+    }
+    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as written:
+        json.dump(content, written)
 
 
 def _listens(file: Path) -> bool:

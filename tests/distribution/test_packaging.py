@@ -36,7 +36,8 @@ def test_kernel_json_says_what_frontends_show_and_start() -> None:
         "argv": ["python", "-m", "kishu_kernel", "-f", "{connection_file}"],
         "display_name": "Python 3 (Kishu)",
         "language": "python",
-        "metadata": {"debugger": True},
+        "metadata": {"debugger": True, "supported_encryption": ["curve"]},
+        "kernel_protocol_version": "5.5",
     }
 
 

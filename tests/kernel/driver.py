@@ -25,6 +25,7 @@ from jupyter_client.jsonutil import json_default
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 
 import kishu_kernel
+from kishu_kernel.frontend.kernel import launcher
 from tests.support.addresses import own_address
 
 _TRAVELS = frozenset({"undo", "redo", "checkout", "resume"})
@@ -113,6 +114,7 @@ class Kernel:
         command: what to start; the kernel of this checkout where not told.
         patience: seconds after which it is taken for hung if it does not answer. Can be changed while it runs.
         output: an open file for what the process itself writes; that of this process where not told.
+        manager: further options of the `KernelManager`.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Kernel:
         command: Sequence[str] = (sys.executable, "-m", "kishu_kernel"),
         patience: float = PATIENCE,
         output: IO[bytes] | None = None,
+        manager: Content | None = None,
     ) -> None:
         self.home = home
         self.patience = patience
@@ -133,6 +136,7 @@ class Kernel:
             kernel_spec_manager=specs,
             connection_file=str(home / f"kernel-{uuid.uuid4()}.json"),
             ip=own_address(),
+            **(manager or {}),
         )
         written = {} if output is None else {"stdout": output, "stderr": output}
         self.manager.start_kernel(env=environment_of(home, environment or {}), cwd=str(cwd or home), **written)
@@ -402,17 +406,20 @@ def environment_of(home: Path, further: dict[str, str | None]) -> dict[str, str]
     return mine
 
 
+_METADATA = json.loads((launcher.resources() / "kernel.json").read_text("utf-8"))["metadata"]
+
+
 def _packed(content: Any) -> bytes:
     """Jupyter's own packer refuses what other clients can send: NaN, half a surrogate pair."""
     return json.dumps(content, default=json_default).encode("ascii")
 
 
 class OneSpec(KernelSpecManager):
-    """Knows one kernel, by whatever name."""
+    """Knows one kernel, by whatever name; what it can is what our kernelspec says."""
 
     def __init__(self, argv: list[str]) -> None:
         super().__init__()
         self._argv = argv
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        return KernelSpec(argv=self._argv, display_name=kernel_name, language="python")
+        return KernelSpec(argv=self._argv, display_name=kernel_name, language="python", metadata=_METADATA)

@@ -17,6 +17,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from kishu_kernel import __version__
@@ -68,6 +69,11 @@ def launch(argv: list[str], owner: socket.socket | None = None) -> None:
     from kishu_kernel.frontend.kernel.options import KishuForks
     from kishu_kernel.frontend.kernel.parent_poller import graceful_poller, watch_owner
 
+    if not can_encrypt() and _wants_encryption(argv):
+        raise SystemExit(
+            "this kernel is to be reached by encrypted connections only (transport_encryption), which ipykernel knows "
+            "from version 7.3 on: upgrade ipykernel"
+        )
     # `launch_instance` in its three steps, because --help-all and config files know only the
     # options of classes that stand in `classes`.
     app = IPKernelApp.instance(kernel_class=KishuKernel)
@@ -79,6 +85,13 @@ def launch(argv: list[str], owner: socket.socket | None = None) -> None:
         if owner is not None:
             watch_owner(owner, tracked_shell.shutdown.on_parent_gone)
     app.start()
+
+
+def can_encrypt() -> bool:
+    """Whether the ipykernel that is installed can encrypt what it sends (CurveZMQ)."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    return "curve_secretkey" in vars(IPKernelApp)  # its base class is jupyter_client's, which may be newer
 
 
 def install(
@@ -191,7 +204,18 @@ def _for_this_interpreter(text: str, display_name: str | None) -> str:
     frozen = ["-Xfrozen_modules=off"] if platform.python_implementation() == "CPython" else []
     spec["argv"] = [sys.executable, *frozen, *spec["argv"][1:]]
     spec["display_name"] = display_name or spec["display_name"]
+    if not can_encrypt():
+        del spec["metadata"]["supported_encryption"]
     return json.dumps(spec, indent=2) + "\n"
+
+
+def _wants_encryption(argv: Sequence[str]) -> bool:
+    """Whether the connection file that the arguments name has the keys for it."""
+    files = [following for option, following in pairwise(argv) if option == "-f"]
+    try:
+        return any("curve_secretkey" in json.loads(Path(file).read_text("utf-8")) for file in files)
+    except (OSError, ValueError, TypeError):  # ipykernel says what is wrong with it
+        return False
 
 
 def _kernels_directory(user: bool, prefix: Path | None) -> Path:
