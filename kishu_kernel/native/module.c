@@ -45,6 +45,7 @@ static PyMethodDef functions[] = {
     {"hear", (PyCFunction)(void (*)(void))audit_hear, METH_FASTCALL, "An audit hook that wakes Python for few events."},
     {"is_data", (PyCFunction)(void (*)(void))names_is_data, METH_FASTCALL, "Whether it is nothing but plain data."},
     {"rebound", (PyCFunction)(void (*)(void))names_rebound, METH_FASTCALL, "Names that are bound to other objects."},
+    {"holds_of", (PyCFunction)(void (*)(void))names_holds_of, METH_FASTCALL, "Whether a dictionary has a value of a type."},
     {"ids_of_others", (PyCFunction)(void (*)(void))names_ids_of_others, METH_FASTCALL, "Ids of objects of other types."},
     {"bound_among", (PyCFunction)(void (*)(void))names_bound_among, METH_FASTCALL, "Names bound to some of these links."},
     {"dict_version", names_dict_version, METH_O, "Another number whenever a dictionary was changed; 0: not known."},

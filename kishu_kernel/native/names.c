@@ -190,6 +190,24 @@ names_ids_of_others(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize
     return found;
 }
 
+/* holds_of(dict, type): whether one of its values is of this very type. */
+PyObject *
+names_holds_of(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2 || !PyDict_Check(args[0]) || !PyType_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "a dictionary and a type");
+        return NULL;
+    }
+    PyObject *value;
+    Py_ssize_t at = 0;
+    while (PyDict_Next(args[0], &at, NULL, &value)) {
+        if (Py_TYPE(value) == (PyTypeObject *)args[1]) {
+            Py_RETURN_TRUE;
+        }
+    }
+    Py_RETURN_FALSE;
+}
+
 /* -- types --------------------------------------------------------------------------------------------- */
 
 #define OLDEST_VERSION 2 /* 1: of types that no code can change */

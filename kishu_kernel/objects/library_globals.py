@@ -87,9 +87,10 @@ class _Sentinels:
             if version[1] and self._versions.get(name) == version:
                 continue
             self._versions[name] = version
-            for attribute, value in list(vars(module).items()):
-                if type(value) is object:
-                    self._note(value, name, attribute)
+            if _holds_of(vars(module), object):  # hardly any does
+                for attribute, value in list(vars(module).items()):
+                    if type(value) is object:
+                        self._note(value, name, attribute)
         self.modules = _modules_now()
 
     def home_of(self, obj: object) -> tuple[str, str] | None:
@@ -207,6 +208,13 @@ _held_of_classes, _held_of_modules = _Held(), _Held()
 def ids_of_held(values: Iterable[object]) -> set[int]:
     """Ids of those of these objects that do not go by reference. A module of a library holds hundreds."""
     return _ids_of_others(list(values), _BY_REFERENCE)
+
+
+def _holds_in_python(contents: dict[str, Any], kind: type) -> bool:
+    return any(type(value) is kind for value in list(contents.values()))
+
+
+_holds_of: Callable[[dict[str, Any], type], bool] = _holds_in_python if WALKER is None else WALKER.holds_of
 
 
 def _in_python(values: list[object], kinds: tuple[type, ...]) -> set[int]:

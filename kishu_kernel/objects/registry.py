@@ -36,6 +36,7 @@ from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import REGISTERING_ONCE, Library, WithMemo
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
 from kishu_kernel.process.interrupts import uninterrupted
+from kishu_kernel.process.native import type_version
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -70,6 +71,10 @@ class Entry:
     library: Library
 
 
+Said = tuple[int, bool, dict[str, Entry]]
+"""Which base of a class (0: itself); whether it is named, and not with a star; what is said of it, by the questions."""
+
+
 class Registry:
     """The libraries that are known to this process."""
 
@@ -82,10 +87,8 @@ class Registry:
         self._waiting: dict[str, list[Callable[[], None]]] | None = None  # by the package that is not imported yet
         self._modules = 0
         self._lock = threading.RLock()
-        self._tables: dict[str, dict[tuple[str, str], Entry]] = {}
-        self._found: weakref.WeakKeyDictionary[type, dict[tuple[str, bool, bool], Entry | None]] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._tables: dict[tuple[str, str], dict[str, Entry]] = {}
+        self._found: dict[int, tuple[weakref.ref[type], int, tuple[Said, ...]]] = {}  # by the ids of classes
         self._traits: dict[str, tuple[int, frozenset[str]]] = {}
         self._with_current: list[Library] = []
         self._providers: tuple[int, dict[str, Provider]] = (-1, {})
@@ -205,41 +208,43 @@ class Registry:
             own: only where the class belongs to the library that says it.
             genuine: only of classes that their modules hold: others may have the name, and code of the user's.
         """
-        self._look()
-        if not has_pythons_metaclass(kind):  # to look it up may run code of its metaclass
-            return next(self.all(question, kind, own=own, genuine=genuine), None)
-        known = self._found.setdefault(kind, {})
-        key = question, own, genuine
-        if key not in known:
-            known[key] = next(self.all(question, kind, own=own, genuine=genuine), None)
-        return known[key]
+        return next(self.all(question, kind, own=own, genuine=genuine), None)
 
     def all(self, question: str, kind: type, *, own: bool = False, genuine: bool = False) -> Iterator[Entry]:
         """The same, and what is said of the other bases."""
-        for _, entry in self.nearest((question,), kind, genuine=genuine):
-            if not own or module_name(kind).partition(".")[0] in entry.library.packages:
+        for place, _, said in self._said_of(kind):
+            entry = said.get(question)
+            if entry is not None and _is_meant(kind, place, entry, own=own, genuine=genuine):
                 yield entry
 
-    def nearest(self, questions: tuple[str, ...], kind: type, *, genuine: bool = False) -> Iterator[tuple[str, Entry]]:
+    def nearest(self, questions: tuple[str, ...], kind: type) -> Iterator[tuple[str, Entry]]:
         """What is said of a class and of its bases to several questions, the nearest base first."""
-        self._look()
-        tables = [(question, table) for question in questions if (table := self._tables.get(question))]
-        if not tables:
-            return
-        for base in mro_of(kind):
-            if genuine and not is_genuine(base):
-                continue
-            for key in _keys_of(base, with_stars=base is kind):
-                for question, table in tables:
-                    entry = table.get(key)
-                    if entry is not None:
-                        yield question, entry
+        for _, _, said in self._said_of(kind):
+            yield from ((question, said[question]) for question in questions if question in said)
 
     def exactly(self, question: str, kind: type) -> Entry | None:
         """What is said of this class, and not of its bases."""
+        for place, named, said in self._said_of(kind):
+            if not place and named and question in said:
+                return said[question]
+        return None
+
+    def _said_of(self, kind: type) -> tuple[Said, ...]:
+        """All that is said of a class, the nearest base first: most are asked about much. Asks no metaclass."""
         self._look()
-        table = self._tables.get(question, {})
-        return next((entry for key in _keys_of(kind) if (entry := table.get(key)) is not None), None)
+        known, version = self._found.get(id(kind)), type_version(kind)
+        if known is not None and known[0]() is kind and known[1] == version:
+            return known[2]
+        found = tuple(self._look_up(kind))
+        if version or has_pythons_metaclass(kind):  # else nobody tells when it is changed
+            forget = functools.partial(self._found.pop, id(kind))  # what it is called with is the default
+            self._found[id(kind)] = weakref.ref(kind, forget), version, found
+        return found
+
+    def _look_up(self, kind: type) -> Iterator[Said]:
+        for place, base in enumerate(mro_of(kind)):
+            for named, keys in ((True, _keys_of(base)), (False, () if place else _starred(base))):
+                yield from ((place, named, said) for key in keys if (said := self._tables.get(key)) is not None)
 
     def function(self, entry: Entry) -> Callable[..., Any] | None:
         """The function that an answer is, or names as "module:function". None where it cannot be had, which is told."""
@@ -266,10 +271,7 @@ class Registry:
         with self._lock:
             if self._waiting is None:
                 self._waiting = {}
-                with (
-                    allowed_on_this_thread(),
-                    allowed_in_process(),
-                ):  # folders are listed
+                with allowed_on_this_thread(), allowed_in_process():  # folders are listed
                     self._find_ours()
                     self._find_theirs()
             self._load(self._waiting.keys() & sys.modules.keys())
@@ -339,11 +341,11 @@ class Registry:
 
         indexed = _indexed(library, guarded)
         for question, entries in indexed.items():
-            table = self._tables.setdefault(question, {})
             for key, entry in entries.items():
-                known = table.get(key)
+                said = self._tables.setdefault(key, {})
+                known = said.get(question)
                 if theirs or known is None or known.library not in self._theirs:
-                    table[key] = entry
+                    said[question] = entry
         (self._theirs if theirs else self._ours).append(library)
         if library.registers_once:
             REGISTERING_ONCE.update(library.packages)
@@ -427,13 +429,20 @@ def _places(key: str, packages: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield package, key
 
 
-def _keys_of(kind: type, *, with_stars: bool = False) -> list[tuple[str, str]]:
+def _keys_of(kind: type) -> tuple[tuple[str, str], ...]:
     module, name = module_name(kind), qualified_name(kind)
-    package, *path = module.split(".")
-    keys = [("", f"{module}.{name}"), (package, name)]
-    if with_stars:
-        keys += [("", ".".join([package, *path[:depth], "*"])) for depth in range(len(path), -1, -1)]
-    return keys
+    return ("", f"{module}.{name}"), (module.partition(".")[0], name)
+
+
+def _starred(kind: type) -> list[tuple[str, str]]:
+    path = module_name(kind).split(".")
+    return [("", ".".join([*path[:depth], "*"])) for depth in range(len(path), 0, -1)]
+
+
+def _is_meant(kind: type, place: int, entry: Entry, *, own: bool, genuine: bool) -> bool:
+    if genuine and not is_genuine(mro_of(kind)[place]):
+        return False
+    return not own or module_name(kind).partition(".")[0] in entry.library.packages
 
 
 registry = Registry()

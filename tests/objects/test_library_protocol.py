@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
+import weakref
 from typing import Any
 
 import pytest
@@ -174,3 +176,28 @@ def test_errors_of_our_own_files_are_told_once(cells: Cells) -> None:
     assert "_Broken" in told
     assert "ZeroDivisionError" in told
     assert known.complaints() == []
+
+
+class _Meta(type):
+    """As that of widgets: none of Python's own."""
+
+
+def test_what_is_said_of_a_class_goes_by_what_it_is_now_and_keeps_no_class() -> None:
+    known = Registry()
+    known.register(type("Mine", (Library,), {"packages": ("mine",), "observers": {"Base": ("a",), "mine.*": ("b",)}})())
+    bases = [_Meta(name, (), {"__module__": "mine"}) for name in ("Base", "Other")]
+    kind = _Meta("Sub", (bases[0],), {"__module__": "elsewhere"})
+
+    def asked(of: type) -> list[tuple[str, ...]]:
+        return [entry.answer for entry in known.all("observers", of)]
+
+    assert asked(kind) == asked(kind) == [("a",)]
+    assert known.exactly("observers", kind) is None
+    kind.__bases__ = (bases[1],)
+    assert asked(kind) == []
+    kind.__module__ = "mine"
+    assert asked(kind) == [("b",)]
+    gone = weakref.ref(kind)
+    del kind
+    gc.collect()
+    assert gone() is None

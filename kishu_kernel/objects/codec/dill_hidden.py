@@ -44,8 +44,8 @@ def knows(kinds: Iterable[type]) -> bool:
     pristine = "dill" not in sys.modules and not _modules.cache_info().currsize
     if pristine and not all(map(_may_be_known, kinds)):
         return False
-    with lent() as dill:
-        return all(kind in dill.Pickler.dispatch for kind in kinds)
+    dill: Any = sys.modules.get("dill") or _modules()["dill"]  # to look at it, nobody need be able to import it
+    return all(kind in dill.Pickler.dispatch for kind in kinds)
 
 
 def _may_be_known(kind: type) -> bool:
