@@ -16,13 +16,13 @@ import sys
 import types
 from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
-from dataclasses import dataclass
 from dis import get_instructions
 from operator import is_
 from typing import Any
 
 from kishu_kernel.detect.access import ANY_ATTRIBUTE, code_access
 from kishu_kernel.model import Access
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.ambient_settings import PLACES_KEPT
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import contents_of, is_users_own, module_contents, module_name, qualified_name

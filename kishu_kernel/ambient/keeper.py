@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.ambient.assignments import AssignedAttributes
@@ -20,6 +19,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter
 from kishu_kernel.errors import CheckoutError, LoadError, ReplayError
 from kishu_kernel.history.graph import SEVERED, UNTRUSTED, Lookup, ambient_at, ancestry, severed_at
 from kishu_kernel.model import Access, Checkpoint, CheckpointId, Lost, Payload, SessionId, Version
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.ambient_settings import referred_modules
 from kishu_kernel.objects.ambient_state import LEFT_ALONE, PartlyWrittenError, Provider, differs
 from kishu_kernel.objects.codec.pickling import decode, encode

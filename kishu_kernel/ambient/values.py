@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.model import CheckpointId, Lost
+from kishu_kernel.model.dataclass import dataclass, field
 
 Values = Mapping[str, Any]
 

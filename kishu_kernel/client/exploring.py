@@ -16,7 +16,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -27,6 +26,7 @@ from kishu_kernel.client.client import Client, make_forks
 from kishu_kernel.client.forks import END_SECONDS, ForkPlan
 from kishu_kernel.client.operations import FORK_SECONDS, Target
 from kishu_kernel.errors import KishuError, NoReplyError, RequestError
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.catalog.running_kernels import runtime_directory
 
 LAST_SECONDS = 60.0

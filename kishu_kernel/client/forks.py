@@ -16,13 +16,13 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kishu_kernel.client.connection import STARTING, Connection, Json
 from kishu_kernel.client.spares import Process, become
 from kishu_kernel.errors import CheckoutError, KishuError, NoKernelError
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.catalog import running_kernels
 
 END_SECONDS = 10.0

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import SHOWN, cut, is_valued, same, text
 from kishu_kernel.model.amounts import counted
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.arrays import array_library
 
 BLOCK = 1 << 18

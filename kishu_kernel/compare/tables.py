@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.compare.arrays import ALONE, BLOCK, element, objects_differ
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.looking import SHOWN, cut, key_of, label, listed, text
 from kishu_kernel.compare.plain import order_of
+from kishu_kernel.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

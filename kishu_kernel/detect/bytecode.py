@@ -12,9 +12,10 @@ import dis
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from inspect import CO_OPTIMIZED
 from types import CodeType
+
+from kishu_kernel.model.dataclass import dataclass, field
 
 IDENTIFIER = re.compile(r"[^\W\d]\w*")
 """A word that could be a variable's name."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -23,6 +22,7 @@ from kishu_kernel.detect.quiet_objects import QUIET_PACKAGES, is_quiet
 from kishu_kernel.detect.read_only_code import READING_BUILTINS
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import NOTHING, Access, Names
+from kishu_kernel.model.dataclass import dataclass, replace
 
 OUTPUT_NAMES = frozenset({"_", "__", "___", "Out", "_oh"})
 """Names that are no variables of their own: through them code reaches any result that was displayed (`_3`)."""

@@ -8,7 +8,6 @@ keeps what is compared with.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from kishu_kernel.detect.candidates import NO_MODULES, Candidates, CandidateSearch, OwnModules
@@ -17,6 +16,7 @@ from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest, dige
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.objects.classes import derives
 from kishu_kernel.objects.questions import current_objects, is_untraversable
 from kishu_kernel.objects.reducers import ReductionTable

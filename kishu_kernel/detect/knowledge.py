@@ -6,13 +6,13 @@ Neighbours: `detector` reads and writes it, `candidates` reads it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, field
 
 from kishu_kernel.detect.access import code_access
 from kishu_kernel.detect.fingerprint import combined_digest
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.result import Fingerprint
 from kishu_kernel.model import Access, Digest, Names
+from kishu_kernel.model.dataclass import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

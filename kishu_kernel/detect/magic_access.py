@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from kishu_kernel.detect.bytecode import MagicCall
+from kishu_kernel.model.dataclass import dataclass
 
 
 def _words(text: str) -> frozenset[str]:

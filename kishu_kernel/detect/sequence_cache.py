@@ -21,11 +21,11 @@ import sys
 import sysconfig
 import weakref
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from kishu_kernel.detect.atoms import digest
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.process.memory import address, base_array, memory_at
 
 LONG = 2048

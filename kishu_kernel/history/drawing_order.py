@@ -7,11 +7,11 @@ Neighbours: `graph_layout` says which order that is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from kishu_kernel.history.graph_layout import in_drawing_order
 from kishu_kernel.model import Checkpoint, CheckpointId
+from kishu_kernel.model.dataclass import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

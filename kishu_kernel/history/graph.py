@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State, Version
+from kishu_kernel.model.dataclass import dataclass
 
 UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
 """Why nothing of an untrusted checkpoint is used, as a clause."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from kishu_kernel.model import Checkpoint, CheckpointId
+from kishu_kernel.model.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ inputs that are not known.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from kishu_kernel.history.annotations import DETERMINISTIC, NO_REPLAY, cell_annotations
@@ -36,6 +35,7 @@ from kishu_kernel.model import (
     Version,
     VersionRecord,
 )
+from kishu_kernel.model.dataclass import dataclass
 
 MOST_STEPS = 1000
 """Cells that are re-run for one checkout at most."""

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
+from kishu_kernel.model.dataclass import dataclass
 
 RECENT = 25
 """So many of the newest checkpoints are dropped after all others."""

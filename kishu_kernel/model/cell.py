@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
 
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.model.identity import Digest, Names, Version
 
 CellStatus = Literal["ok", "error", "interrupted"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from kishu_kernel.model.cell import CellStatus
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.model.identity import NO_DIGEST, CheckpointId, Digest, Names, SessionId, Version
 
 

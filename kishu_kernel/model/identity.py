@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NewType
+
+from kishu_kernel.model.dataclass import dataclass
 
 CheckpointId = NewType("CheckpointId", str)
 """16 random hexadecimal digits. An id and not a timestamp, because two kernels' clocks can give the same time."""

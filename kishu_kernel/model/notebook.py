@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.model.identity import Names
 
 CellType = Literal["code", "markdown", "raw"]

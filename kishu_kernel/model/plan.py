@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal, TypedDict
 
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.model.identity import CheckpointId, Version
 
 ReplayMode = Literal["auto", "ask", "harmless", "annotated", "never"]

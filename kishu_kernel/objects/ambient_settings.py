@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.ambient_state import PartlyWrittenError, Provider, copied, differs
 from kishu_kernel.objects.live_objects import KINDS, live_objects
 from kishu_kernel.objects.places import Place

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import secrets
 import weakref
-from dataclasses import dataclass, field
 
 from kishu_kernel.model import Digest
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.moment import Unchanged
 
 TOKEN_SIZE = 8

@@ -22,9 +22,9 @@ from __future__ import annotations
 import functools
 import types
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.ambient_state import Provider
 
 Reduction = Any

@@ -11,11 +11,11 @@ import marshal
 import types
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from inspect import CO_OPTIMIZED
 from pathlib import Path
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.classes import is_atom, module_contents
 
 NO_CONSTANT = object()

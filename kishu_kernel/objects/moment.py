@@ -11,11 +11,11 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from cloudpickle import Pickler
 
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.classes import has_pythons_metaclass
 from kishu_kernel.process.native import type_version
 

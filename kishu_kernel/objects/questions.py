@@ -8,9 +8,9 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.classes import (
     derives,
     is_genuine,

@@ -19,9 +19,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects import libraries
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.classes import (

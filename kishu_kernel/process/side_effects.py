@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from kishu_kernel.model.dataclass import dataclass
 
 WRITES_FILES = "writes files"
 REMOVES_FILES = "deletes or moves files"

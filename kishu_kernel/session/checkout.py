@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -36,6 +35,7 @@ from kishu_kernel.model import (
     VersionRecord,
 )
 from kishu_kernel.model.amounts import counted
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.process.interrupts import uninterrupted
 from kishu_kernel.session.checkpointing import KERNEL_ENDED, Checkpointer
 from kishu_kernel.session.edited_modules import edited_notes

@@ -8,7 +8,6 @@ Neighbours: `history.plan` makes plans, `restore` carries them out.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 
 from kishu_kernel.ambient.values import Move
 from kishu_kernel.detect.sequence_cache import CheckoutReuse
@@ -28,6 +27,7 @@ from kishu_kernel.model import (
     Version,
 )
 from kishu_kernel.model.amounts import counted
+from kishu_kernel.model.dataclass import dataclass, field, replace
 from kishu_kernel.session.in_place import InPlace
 from kishu_kernel.session.progress import ProgressReporter
 from kishu_kernel.session.timeline import Timeline

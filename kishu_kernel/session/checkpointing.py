@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.detect.detector import Judgement
 from kishu_kernel.errors import NothingToUndoError, StoreError
 from kishu_kernel.model import EVERYTHING, NOTHING, Access, CellRun, Checkpoint
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.process import native
 from kishu_kernel.session.lazy_timeline import LazyTimeline
 from kishu_kernel.session.ledger import Ledger, Outputs

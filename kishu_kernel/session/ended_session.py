@@ -6,12 +6,12 @@ Neighbours: `timeline` knows the other sessions; `frontend` offers this to a per
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import islice
 
 from kishu_kernel.history.graph import ancestry, has_no_variables, state_at
 from kishu_kernel.model import Checkpoint
 from kishu_kernel.model.amounts import joined
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.session.checkpointing import KERNEL_ENDED
 from kishu_kernel.session.namespace import is_result
 from kishu_kernel.session.timeline import Timeline

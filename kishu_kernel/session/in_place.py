@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, groupby
 from typing import Any
 
 from kishu_kernel.errors import CheckoutError, KishuError
 from kishu_kernel.model import Buffer, Digest, LoadStep, Payload, State, Version
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.arrays import array_library, array_type
 from kishu_kernel.objects.codec.pickling import encode
 from kishu_kernel.objects.codec.shared_memory import Segment

@@ -17,10 +17,10 @@ import functools
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.model import Delta, module_marker, package_of_marker
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.objects.classes import contents_of, module_contents
 from kishu_kernel.objects.library_globals import ModuleAttribute
 from kishu_kernel.objects.own_modules import (

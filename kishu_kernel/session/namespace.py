@@ -14,11 +14,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.session.module_data import ModuleData, ModulesSnapshot
 
 OUTPUT_ALIASES = ("_", "__", "___")

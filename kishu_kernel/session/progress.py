@@ -10,10 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.process.tracing import own_thread
 
 QUIET = 1.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kishu_kernel.ambient.keeper import AmbientState
@@ -19,6 +18,7 @@ from kishu_kernel.detect.walk.result import UNORDERED, Census, TokenOf
 from kishu_kernel.errors import ReplayError
 from kishu_kernel.history.graph import UNTRUSTED, changed_names
 from kishu_kernel.model import Checkpoint, LoadStep, Names, ReplayStep, Version, VersionRecord
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.codec.bound_classes import BoundClasses
 from kishu_kernel.objects.codec.disarming import UnclaimedObjects
 from kishu_kernel.objects.reducers import ReductionTable

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from kishu_kernel.detect.access import cell_access
 from kishu_kernel.detect.access_trackers import Tracker, Watch
 from kishu_kernel.detect.read_only_code import is_read_only
 from kishu_kernel.model import EVERYTHING, NOTHING, Access
+from kishu_kernel.model.dataclass import dataclass
 
 LOOK_LASTS = 0.25
 """Seconds after which code in the background is looked for again, though nothing has run that could have begun it."""

@@ -8,7 +8,6 @@ Neighbours: `checkout` takes; `history.plan` says what is loaded and re-run for 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from keyword import iskeyword
 from typing import Any
@@ -19,6 +18,7 @@ from kishu_kernel.history.graph import KnownState, Lookup
 from kishu_kernel.history.plan import selected
 from kishu_kernel.history.references import References
 from kishu_kernel.model import CheckpointId, Plan, Selection, State, Version
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.session.namespace import is_users_name
 from kishu_kernel.session.rerun import RestoredObjects
 

@@ -16,7 +16,6 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
 
@@ -24,6 +23,7 @@ from kishu_kernel.detect.fingerprint import digest_of
 from kishu_kernel.detect.walk.result import Census, WalkAbandoned
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Checkpoint, CheckpointId, Names, Version, VersionRecord
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.objects.classes import contents_of, module_contents, module_name, mro_of, qualified_name
 from kishu_kernel.objects.codec.load_guard import NotHarmlessError
 from kishu_kernel.objects.codec.pickling import Stored, holds_objects

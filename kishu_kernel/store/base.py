@@ -10,7 +10,6 @@ Law: a store keeps and returns; it interprets neither refs nor payloads, and kno
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from kishu_kernel.model import (
@@ -24,6 +23,7 @@ from kishu_kernel.model import (
     StoreStatistics,
     Version,
 )
+from kishu_kernel.model.dataclass import dataclass, field
 
 ReadProgress = Callable[[int], None]
 """Called with the number of bytes that were just read, on any thread."""

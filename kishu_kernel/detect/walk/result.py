@@ -5,12 +5,12 @@ from __future__ import annotations
 import types
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from kishu_kernel.detect.sequence_cache import CachedSequence
 from kishu_kernel.detect.walk.twins import Links
 from kishu_kernel.model import Digest
+from kishu_kernel.model.dataclass import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import xxhash
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.process.native import WALKER
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -20,6 +19,7 @@ import click
 from kishu_kernel.errors import KernelError, RequestError, StoreError
 from kishu_kernel.frontend.command.tables import Json
 from kishu_kernel.frontend.command.terminal import base_of, is_given, note, opened
+from kishu_kernel.model.dataclass import dataclass
 
 if TYPE_CHECKING:
     from kishu_kernel.client import Client

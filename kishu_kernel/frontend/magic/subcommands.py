@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 from IPython.core.error import UsageError
@@ -12,6 +11,7 @@ from IPython.core.error import UsageError
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.parameters import nearest
 from kishu_kernel.frontend.protocol.taken_words import USAGE, take_request
+from kishu_kernel.model.dataclass import dataclass
 
 Kind = Literal["target", "branch", "tag", "variable", "taken", "session", "store", "file", "command", "text", "number"]
 """What a word stands for; decides what completes it."""

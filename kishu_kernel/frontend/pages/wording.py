@@ -10,13 +10,13 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from kishu_kernel.frontend.printable import printable
 from kishu_kernel.model import amounts
 from kishu_kernel.model.amounts import counted
+from kishu_kernel.model.dataclass import dataclass, field
 
 Reply = Mapping[str, Any]
 Marked = tuple[str, str]

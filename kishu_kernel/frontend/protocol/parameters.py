@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from kishu_kernel.errors import RequestError
 from kishu_kernel.frontend.protocol.content import Json
+from kishu_kernel.model.dataclass import dataclass, field
 
 _REQUIRED: Any = object()
 _KINDS = {

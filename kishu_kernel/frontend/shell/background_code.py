@@ -19,10 +19,10 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.frontend.shell.notebook_code import NotebookCode, is_kernels
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.classes import attributes, module_name
 
 _handler_of: Callable[[int], Any] = importlib.import_module("_signal").getsignal

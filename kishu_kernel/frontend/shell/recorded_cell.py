@@ -8,11 +8,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kishu_kernel.detect.access import is_only_magic
 from kishu_kernel.model import CellRun, CellStatus
+from kishu_kernel.model.dataclass import dataclass, field, replace
 from kishu_kernel.process.audit_hook import Recorder
 from kishu_kernel.session.running_cells import Ticket
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.frontend.shell.store_opener import StoreLocation
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.session.keep_rules import KeepRules
 
 END_TIMEOUT = 10.0

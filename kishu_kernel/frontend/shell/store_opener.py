@@ -11,12 +11,12 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreDamagedError, StoreError, UnwritableError
 from kishu_kernel.model import SessionId
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.codec.disarming import disarm, reachable_from
 from kishu_kernel.objects.registry import registry
 from kishu_kernel.process.muting import caller_is_within

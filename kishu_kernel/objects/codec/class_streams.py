@@ -19,7 +19,6 @@ import sys
 import types
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import cloudpickle
@@ -27,6 +26,7 @@ import cloudpickle.cloudpickle as _cloud
 import xxhash
 
 from kishu_kernel.model import Digest
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.arrays import array_type
 from kishu_kernel.objects.class_tokens import ClassTokens
 from kishu_kernel.objects.classes import derives, has_active_metaclass, module_name

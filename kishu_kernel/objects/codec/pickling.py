@@ -17,13 +17,13 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import cloudpickle
 
 from kishu_kernel.errors import KishuError, LoadError
 from kishu_kernel.model import CodecName, Names, Payload
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.arrays import array_type, is_array_type, is_of_arrays
 from kishu_kernel.objects.class_reductions import goes_by_name
 from kishu_kernel.objects.classes import has_dict

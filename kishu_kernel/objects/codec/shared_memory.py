@@ -9,10 +9,10 @@ from __future__ import annotations
 import ctypes
 from array import array as python_array
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.objects.arrays import can_be_viewed
 from kishu_kernel.process.memory import address, address_of, base_array, bounds, is_writeable, owner_of
 

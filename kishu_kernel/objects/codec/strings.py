@@ -18,9 +18,9 @@ session holds is known to whoever calls (`Recogniser`, `Acquaintances`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.objects.arrays import nan
 from kishu_kernel.objects.questions import missing_values
 from kishu_kernel.process.memory import address, memory_at

@@ -10,10 +10,10 @@ import importlib
 import io
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from kishu_kernel.model import Names
+from kishu_kernel.model.dataclass import dataclass, field
 
 PATIENCE = 60.0
 """Seconds that the checker may take for a question, imports of libraries included."""

@@ -14,11 +14,11 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.disk.directory import make_file_private, sync_directory
 
 ABOUT = "about.json"

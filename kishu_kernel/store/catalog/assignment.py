@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Literal
 
 from kishu_kernel.errors import RequestError, StoreError, UnwritableError
 from kishu_kernel.model import SessionId
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.catalog.about_file import (
     ABOUT,
     About,

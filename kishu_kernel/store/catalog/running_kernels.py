@@ -14,10 +14,11 @@ import socket
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.disk.directory import make_file_private, make_missing
 
 FORK = "kernel-fork-"

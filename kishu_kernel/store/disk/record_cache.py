@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint
+from kishu_kernel.model.dataclass import dataclass, field
 
 if TYPE_CHECKING:
     from lmdb import Transaction, _Database

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Digest, VariableInfo, Version, VersionRecord
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.format.schema import dump_json, load_json
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 

@@ -10,7 +10,6 @@ moment.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ import xxhash
 
 from kishu_kernel.errors import LoadError
 from kishu_kernel.model import Buffer, Digest, Payload
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.process.memory import LARGE_BYTES, MAX_ZEROS, UntouchedPages, address_of, zeros
 from kishu_kernel.store.base import ReadProgress, StoredPayload
 from kishu_kernel.store.format import schema

@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO
+
+from kishu_kernel.model.dataclass import dataclass
 
 BUNDLE = 1
 """The version of the format."""

@@ -7,12 +7,12 @@ Neighbours: `fsck` asks, `repair` mends.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CheckpointId, Names, Version
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.store.disk.identity import StoreIdentity
 from kishu_kernel.store.format import chunks, schema
 from kishu_kernel.store.format.schema import Manifest, Piece

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kishu_kernel.errors import LoadError, StoreError
+from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.disk.identity import StoreIdentity, read_stream, with_sha256
 from kishu_kernel.store.format import schema

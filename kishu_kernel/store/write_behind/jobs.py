@@ -8,12 +8,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, takewhile
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Buffer, Checkpoint, CheckpointId, Names, Payload
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.base import Commit, Refs, Store
 from kishu_kernel.store.write_behind.placeholders import UNWRITTEN, placeholder
 

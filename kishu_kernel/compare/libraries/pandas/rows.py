@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 from kishu_kernel.compare.findings import Findings
 from kishu_kernel.compare.libraries.pandas.blocks import differing_places, labels_block, rows_at_once
 from kishu_kernel.compare.looking import SHOWN, is_kind, is_plain, label, listed, text
 from kishu_kernel.compare.plain import order_of
+from kishu_kernel.model.dataclass import dataclass
 
 _BY_LABEL = 2_000_000
 """Rows up to which they are found by their labels: a table of the labels is needed for that."""
