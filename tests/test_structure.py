@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "kishu_kernel"
-MOST_ENTRIES = 12
+MOST_ENTRIES = 13
 """At the top of the package: rooms and modules, beside `__init__`, `__main__` and what is no code."""
 MOST_LINES = 450
 """In a module whose docstring does not say `Long because ...`."""

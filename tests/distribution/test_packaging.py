@@ -81,6 +81,11 @@ def test_wheel_carries_the_kernelspec_as_data_files(wheel: zipfile.ZipFile) -> N
         assert wheel.read(name) == (SPEC / file).read_bytes()
 
 
+def test_wheel_has_jupyter_server_load_the_extension(wheel: zipfile.ZipFile) -> None:
+    (name,) = (name for name in wheel.namelist() if "/etc/jupyter/jupyter_server_config.d/" in name)
+    assert json.loads(wheel.read(name)) == {"ServerApp": {"jpserver_extensions": {"kishu_kernel.server": True}}}
+
+
 def test_wheel_carries_what_the_install_command_copies(wheel: zipfile.ZipFile) -> None:
     assert {f"kishu_kernel/kernelspec/{file}" for file in FILES} <= set(wheel.namelist())
 
