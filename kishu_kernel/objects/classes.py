@@ -216,6 +216,11 @@ def _member(kind: type, name: str) -> Any:
     return next((contents[name] for contents in map(contents_of, mro_of(kind)) if name in contents), None)
 
 
+def is_known_by_itself(kind: type) -> bool:
+    """An instance can be looked up without running code of its class: its hash is object's."""
+    return _member(kind, "__hash__") is _member(object, "__hash__")
+
+
 def has_dict(kind: type) -> bool:
     """Its instances have a dictionary for attributes."""
     return bool(_dict_offset(kind))

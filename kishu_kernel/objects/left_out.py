@@ -18,10 +18,9 @@ from collections.abc import Collection, Iterator
 from operator import methodcaller
 from typing import Any
 
-import cloudpickle
-
 from kishu_kernel.objects.classes import contents_of, derives, is_atom, module_name, mro_of, seen_attributes
 from kishu_kernel.objects.library import Reduce, Reduction
+from kishu_kernel.objects.moment import is_registered
 from kishu_kernel.objects.rebuild.instances import set_state_and_attributes
 
 _WAYS = ("__reduce_ex__", "__reduce__", "__getstate__", "__setstate__")
@@ -47,7 +46,7 @@ def reduction_with_left_out(kind: type, own_way: Reduce = _own_way, memos: Colle
     names = _Names(kind, memos)
 
     def take_apart(obj: Any) -> Reduction:
-        if type(obj) in cloudpickle.Pickler.dispatch_table:  # chains copyreg's: somebody knows better, since when ever
+        if is_registered(type(obj)):  # somebody knows better, since when ever
             return NotImplemented
         reduced = own_way(obj)
         own = seen_attributes(obj)

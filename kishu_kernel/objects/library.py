@@ -214,12 +214,17 @@ def callables_at(obj: Any, paths: Iterable[str]) -> list[Any]:
 
 def functions_at(obj: Any, paths: Iterable[str]) -> list[types.FunctionType]:
     """The functions among these, those of methods and of calls with arguments included."""
-    found = callables_at(obj, paths)
-    for position, each in enumerate(found):
+    return functions_of(callables_at(obj, paths))
+
+
+def functions_of(called: Iterable[Any]) -> list[types.FunctionType]:
+    """The functions among what is called, those of methods and of calls with arguments included."""
+    found = []
+    for each in called:
         while type(each) in (types.MethodType, functools.partial):
             each = each.__func__ if type(each) is types.MethodType else each.func
-        found[position] = each
-    return [each for each in found if type(each) is types.FunctionType]
+        found += [each] if type(each) is types.FunctionType else []
+    return found
 
 
 def _at(obj: Any, path: str) -> Any:

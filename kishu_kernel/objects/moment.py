@@ -81,6 +81,11 @@ def _registered(kind: type) -> Any:
     return None
 
 
+def is_registered(kind: type) -> bool:
+    """Somebody has registered a way to pickle instances, with `copyreg` or cloudpickle."""
+    return _registered(kind) is not None
+
+
 class InMoments(Protocol):
     """A table of reductions."""
 

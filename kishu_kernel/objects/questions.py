@@ -20,7 +20,7 @@ from kishu_kernel.objects.classes import (
     module_name,
 )
 from kishu_kernel.objects.libraries.standard.values import VALUE_TYPES
-from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, callables_at, functions_at
+from kishu_kernel.objects.library import HeldOutsideError, Reduction, WithMemo, callables_at
 from kishu_kernel.objects.library_globals import globals_of_class, ids_of_held
 from kishu_kernel.objects.registry import Entry, UnknownError, registry
 
@@ -172,6 +172,9 @@ class _Elsewhere:
     def __reduce__(self) -> str:
         return "_elsewhere"
 
+    def __call__(self) -> None:
+        """As all that makes objects it can be called, and walks know it again by that. Nobody does."""
+
 
 _ELSEWHERE = _Elsewhere()
 
@@ -196,18 +199,9 @@ def users_objects_in(obj: Any) -> list[Any]:
     return [held for name in names if (held := getattr(obj, name, None)) is not None]
 
 
-def observers_of(obj: Any) -> list[types.FunctionType]:
-    """Functions that an untraversable object calls when a cell does something to it."""
-    return functions_at(obj, _paths_to_observers(type(obj)))
-
-
 def callbacks_of(obj: Any) -> list[Any]:
-    """The same as the object holds them: methods with their objects, calls with their arguments."""
-    return callables_at(obj, _paths_to_observers(type(obj)))
-
-
-def _paths_to_observers(kind: type) -> list[str]:
-    return [path for entry in registry.all("observers", kind) for path in entry.answer]
+    """What an untraversable object calls when a cell does something to it: functions, methods, calls with arguments."""
+    return callables_at(obj, [path for entry in registry.all("observers", type(obj)) for path in entry.answer])
 
 
 def has_code_only_state(kind: type) -> bool:

@@ -63,7 +63,7 @@ from kishu_kernel.objects.lasting_references import LastingReferences
 from kishu_kernel.objects.left_out import reduction_with_left_out, ways_in_python
 from kishu_kernel.objects.library import LEFT_OUT, HeldOutsideError, Library, Reduce, Reduction, WithMemo
 from kishu_kernel.objects.library_globals import module_attribute_name, module_attribute_names
-from kishu_kernel.objects.moment import Moment, Unchanged
+from kishu_kernel.objects.moment import Moment, Unchanged, is_registered
 from kishu_kernel.objects.notebook_classes import notebook_reduction_of
 from kishu_kernel.objects.own_modules import held_since_import, original_place, place_since_import
 from kishu_kernel.objects.questions import (
@@ -215,9 +215,8 @@ class Reducer:
         self.table, self.namespace = table, table.namespace
         moment = moment or table.moment or Moment()
         self._entries: dict[type, Entry | None] = moment.entries
-        self._places, self._plain = moment.places, moment.plain
-        self._hiding, self._classes = moment.hiding, moment.classes
-        self._hidden_links, self.shells = hidden_links, set[int]()
+        self._places, self._plain, self._hiding = moment.places, moment.plain, moment.hiding
+        self._classes, self._hidden_links, self.shells = moment.classes, hidden_links, set[int]()
         self._memo: dict[Hashable, Any] = {} if before is None else before._memo
         self.by_place = held_since_import
         self.private: dict[int, tuple[Any, Library]] = {}  # what is held is kept: some of it is made on access
@@ -348,7 +347,7 @@ class Reducer:
 
     def is_special(self, kind: type) -> bool:
         """The table, cloudpickle or `copyreg` has a reduction of its own for this type."""
-        return self.entry(kind) is not None or kind in cloudpickle.Pickler.dispatch_table
+        return self.entry(kind) is not None or is_registered(kind)
 
     def is_notebook_function(self, obj: types.FunctionType) -> bool:
         """Its globals are the live namespace."""
@@ -359,6 +358,8 @@ class Reducer:
     def _function(self, function: types.FunctionType) -> Reduction:
         if self.is_notebook_function(function):
             return reduction_of_function(function, self.shells)
+        if self.table.lasting_references.get(function) is not None:
+            return NotImplemented  # a walk has found that it goes by its name
         if (place := original_place(function)) is not None:
             return module_original, place
         reduction = self._cloud.reducer_override(function)

@@ -22,11 +22,11 @@ from kishu_kernel.objects.classes import (
     module_name,
     qualified_name,
 )
+from kishu_kernel.objects.library import functions_of
 from kishu_kernel.objects.questions import (
     callbacks_of,
     hidden_references_of,
     is_untraversable,
-    observers_of,
     users_objects_in,
 )
 
@@ -74,8 +74,9 @@ def note_observers(walk: Walk, obj: Any) -> None:
     They are shared with who else has them: a widget that was made anew would not know the function that it is told to
     forget, and call the method of another object than the one that has a name.
     """
-    walk.codes.update(each.__code__ for each in observers_of(obj) if walk.reducer.is_notebook_function(each))
-    walk.stack.extend(each for each in callbacks_of(obj) if _is_of_somebody(walk, each))
+    called = callbacks_of(obj)
+    walk.codes.update(each.__code__ for each in functions_of(called) if walk.reducer.is_notebook_function(each))
+    walk.stack.extend(each for each in called if _is_of_somebody(walk, each))
 
 
 def _is_of_somebody(walk: Walk, callback: Any) -> bool:

@@ -22,6 +22,7 @@ from kishu_kernel.objects.classes import (
     has_slots,
     has_usual_ways,
     is_bare,
+    is_known_by_itself,
     is_users_own,
     module_name,
     qualified_name,
@@ -111,9 +112,7 @@ def _is_function(obj: Any) -> bool:
     kind = type(obj)
     if kind is types.FunctionType:
         return True
-    if not callable(obj) or type(kind) is not type or is_users_own(kind):
-        return False
-    return getattr(kind, "__hash__", None) is object.__hash__
+    return callable(obj) and not is_users_own(kind) and is_known_by_itself(kind)
 
 
 def _write_newobj(walk: Walk, kind: type, arguments: Any) -> bool:

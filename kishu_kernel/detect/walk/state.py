@@ -60,6 +60,7 @@ class Shared:
         resolved: of the types in `handlers`, who walks instances, and behind that `statics`. Only the native loop asks.
         bound_bytes: by the id of a class that a variable is bound to, or of an enum's member: itself, what stands for
             it, and the token. Only the native loop asks.
+        metaclasses: whether they run code of the notebook's when a class is looked up.
         methods: by the type that they are bound to an instance of and their function, what `Walk.is_its_parts` said.
     """
 
@@ -84,6 +85,7 @@ class Shared:
     whole: dict[int, type] = field(default_factory=dict)
     resolved: dict[type, tuple[Any, ...]] = field(default_factory=dict)
     bound_bytes: dict[int, tuple[Any, bytes, bytes]] = field(default_factory=dict)
+    metaclasses: dict[type, bool] = field(default_factory=dict)
     methods: dict[tuple[type, Any], bool] = field(default_factory=dict)
 
 
@@ -133,7 +135,6 @@ class Walk:
         self.met_unfinished_hub = False  # it met a hub from which another walk is on the way
         self.references: dict[Any, bytes] = {}  # classes and functions that go by reference: asked once an instance
         self.class_bytes: dict[type, bytes] = {}  # those of which a visit adds these bytes, and does nothing else
-        self.metaclasses: dict[type, bool] = {}
         self.handlers: dict[type, Handler] = {}
         self.handlers_at_first = 0
         self.kinds_apart = _NONE  # types that were met by walks of their own
@@ -275,9 +276,9 @@ class Walk:
         metaclass = type(kind)
         if type(metaclass) is not type:
             return has_active_metaclass(kind)
-        known = self.metaclasses.get(metaclass)
+        known = self.shared.metaclasses.get(metaclass)
         if known is None:
-            known = self.metaclasses[metaclass] = has_active_metaclass(kind)
+            known = self.shared.metaclasses[metaclass] = has_active_metaclass(kind)
         return known
 
     # -- for those who walk an object --------------------------------------------------------------
@@ -313,7 +314,9 @@ class Walk:
 
     def digest_of_setup(self, obj: Any) -> bytes:
         """The digest of what code has set up of a widget; the widgets that it leads to do not lead further."""
-        return self._walk_apart(obj, True).digest
+        small = None if self.shared.census is not None else self.twin.small
+        few = None if small is None else small(obj, self.handlers, self.reducer.namespace)
+        return self._walk_apart(obj, True).digest if few is None else few[0]
 
     def _walk_apart(self, obj: Any, in_setup: bool) -> Fingerprint:
         walk = type(self)(self.shared)

@@ -105,6 +105,8 @@ def natively(reducer: Reducer, override: Override, noted: Noted, met: set[int]) 
         if issubclass(kind, (type, Segment)) or is_array_type(kind):
             return _ASK
         place = place_of(kind)
+        if entry is None and place is not None and type(kind) is not type:
+            return _ASK
         if entry is None:
             return _PASS if place is None else _ATTRIBUTES if is_plain(kind) else _HELD
         if reducer.table.is_told_by_state(kind):
