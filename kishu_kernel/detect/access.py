@@ -125,8 +125,11 @@ def _tree_access(tree: ast.Module) -> Access:
     for code in _codes(tree.body):
         mentions.add(code)
     access = _judge(mentions)
-    if not access.names:
-        return access
+    return _with_bound(access, tree) if access.names else access
+
+
+def _with_bound(access: Access, tree: ast.Module) -> Access:
+    """The names that the cell binds before it reads them are no inputs of it."""
     try:
         bound = bound_before_read(tree.body, _nested_names, _magic_access)
     except (RecursionError, SyntaxError, ValueError):
@@ -267,17 +270,21 @@ def _known_access(source: str) -> Access:
 
 
 def _access_of_cell(source: str) -> Access:
-    if not may_identify(source):
-        mentions = Mentions()
-        try:
-            mentions.add(compile(source, _FILENAME, "exec", _FLAGS, dont_inherit=True))
-        except (SyntaxError, ValueError):  # it may still parse
-            pass
-        else:
-            if not mentions.binds and not mentions.magics:  # nothing is bound before it is read
-                return _judge(mentions)
-    tree = _parse(source)
-    access = _tree_access(tree)
+    mentions = Mentions()
+    try:
+        mentions.add(compile(source, _FILENAME, "exec", _FLAGS, dont_inherit=True))
+    except (SyntaxError, ValueError):  # it may still parse
+        tree = _parse(source)
+        access = _tree_access(tree)
+    else:
+        access = _judge(mentions)
+        identifies = may_identify(source)
+        if not access.names or not (identifies or mentions.binds or mentions.magics):
+            return access  # nothing is bound before it is read
+        if not identifies and mentions.only_binds:
+            return replace(access, inputs=access.names - mentions.binds)
+        tree = _parse(source)
+        access = _with_bound(access, tree)
     read_only = access.names & names_only_identified(tree) if may_identify(source) else None
     return replace(access, read_only=read_only) if read_only else access
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dis
 import re
 import sys
-from collections.abc import Iterator
 from inspect import CO_OPTIMIZED
 from types import CodeType
 
@@ -63,6 +62,7 @@ class Mentions:
         computed_magic: there is a call of a magic whose arguments are not literal.
         changes_parts: items or attributes are bound or deleted.
         assigned: names of attributes that are bound or deleted.
+        only_stores: what is bound is so by a cell's own statements, and nothing is deleted.
     """
 
     loads: set[str] = field(default_factory=set)
@@ -77,6 +77,13 @@ class Mentions:
     computed_magic: bool = False
     changes_parts: bool = False
     assigned: set[str] = field(default_factory=set)
+    only_stores: bool = True
+
+    @property
+    def only_binds(self) -> bool:
+        """What is bound is nowhere read, in whatever order the code runs."""
+        plain = self.only_stores and not (self.magics or self.star)
+        return plain and self.binds.isdisjoint(self.loads) and self.binds.isdisjoint(self.words)
 
     def add(self, code: CodeType, *, nested: bool = False) -> None:
         """Adds what a code object spells, and the code nested in it.
@@ -91,7 +98,8 @@ class Mentions:
             todo += [(const, True) for const in code.co_consts if isinstance(const, CodeType)]
 
     def _add(self, code: CodeType, *, class_body: bool) -> None:
-        instructions = [*_instructions(code), ("", 0)]
+        instructions = _instructions(code)
+        instructions.append(("", 0))
         names, consts = code.co_names, code.co_consts
         literals: set[int] = set()  # positions of constants that a magic call has taken
         for at, (op, arg) in enumerate(instructions):
@@ -102,6 +110,7 @@ class Mentions:
                 self.loads.add(names[arg])
             elif op in _GLOBAL_BINDS or (op in _BINDS and not class_body):
                 self.binds.add(names[arg])
+                self.only_stores &= op == "STORE_NAME"
             elif op in _ATTRIBUTES:
                 literals.update(self._add_attribute(code, instructions, at))
             elif op in _REMOVES_PARTS:
@@ -163,20 +172,25 @@ class Mentions:
         )
 
 
-def _instructions(code: CodeType) -> Iterator[tuple[str, int]]:
+def _instructions(code: CodeType) -> list[tuple[str, int]]:
     """The instructions that mean something here. The argument of one with a name is its index in `co_names`."""
-    raw, opname, high = code.co_code, dis.opname, 0
-    for at in range(0, len(raw), 2):
-        op, arg = opname[raw[at]], raw[at + 1] | high
-        if op == "EXTENDED_ARG":
-            high = arg << 8
-            continue
-        high = 0
-        if op in _SILENT:
-            continue
-        shift = _SHIFT.get(op)
-        if shift:
-            if op == "LOAD_ATTR" and arg & 1:
-                op = "LOAD_METHOD"
-            arg >>= shift
-        yield op, arg
+    raw, high = code.co_code, 0
+    found: list[tuple[str, int]] = []
+    for number, low in zip(raw[::2], raw[1::2], strict=True):
+        op = _OPERATIONS[number]
+        if op is None:
+            high = 0
+        elif op == "EXTENDED_ARG":
+            high = (low | high) << 8
+        elif not (shift := _SHIFTED[number]):
+            found.append((op, low | high))
+            high = 0
+        else:
+            arg, high = low | high, 0
+            found.append(("LOAD_METHOD" if op == "LOAD_ATTR" and arg & 1 else op, arg >> shift))
+    return found
+
+
+_OPERATIONS: list[str | None] = [None if name in _SILENT else name for name in dis.opname]
+"""By number; None: without a meaning here."""
+_SHIFTED = [_SHIFT.get(name, 0) for name in dis.opname]

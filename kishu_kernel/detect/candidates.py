@@ -210,9 +210,7 @@ class CandidateSearch:
         changed = [self.prints[name].links for name in candidates & self.prints.keys() if self._has_changed(name)]
         met = {
             name
-            for links in changed
-            if len(links)
-            for name in bound_among(self._variables, links)
+            for name in bound_among(self._variables, [links for links in changed if len(links)])
             if name in self._covariable_of and name not in candidates
         }
         return self._closed(met) - candidates if met else frozenset()

@@ -5,10 +5,10 @@ Law: no code of the user's runs, and no name costs more than some nanoseconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from kishu_kernel.detect.walk.twins import Links
+from kishu_kernel.detect.walk.twins import Links, chosen
 from kishu_kernel.process.native import WALKER
 
 
@@ -37,11 +37,22 @@ def rebound(variables: Mapping[str, Any], bindings: Mapping[str, int]) -> set[st
     return found
 
 
-def bound_among(variables: Mapping[str, Any], links: Links) -> Iterable[str]:
-    """The names whose very objects are among these links."""
-    native = WALKER is not None and type(variables) is dict and type(links) is WALKER.Memo
-    found: list[str] = WALKER.bound_among(variables, links) if native else _bound_among(variables, links)
+def bound_among(variables: Mapping[str, Any], links: Sequence[Links]) -> Iterable[str]:
+    """The names whose very objects are among any of these links: one pass over the names, however many there are."""
+    if not links:
+        return ()
+    together = links[0] if len(links) == 1 else _merged(links)
+    native = WALKER is not None and type(variables) is dict and type(together) is WALKER.Memo
+    found: list[str] = WALKER.bound_among(variables, together) if native else _bound_among(variables, together)
     return found
+
+
+def _merged(several: Iterable[Links]) -> Links:
+    twin = chosen()
+    together: Links = twin.memo()
+    for links in several:
+        twin.claim(together, links, 0)
+    return together
 
 
 unsorted: Callable[[dict[Any, Any], set[str]], list[str] | None] = _unsorted if WALKER is None else WALKER.unsorted

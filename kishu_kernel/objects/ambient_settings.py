@@ -53,16 +53,24 @@ class Settings(Provider):
         self.refers = refers
         self._said = settings
         self._usual: dict[str, Any] = {}
+        self._seen: dict[str, Any] | None = None
+        self._unusual: dict[str, Any] = {}
 
     def start(self) -> None:
         """What there is now is usual."""
         if self.present:
+            self._seen = None
             for name, value in self._all().items():
                 self._usual[name] = value
 
     def read(self) -> Any:
         """Those that are not as usual, by name."""
-        return {name: value for name, value in self._all().items() if differs(self._usual_of(name, value), value)}
+        now = self._as_they_are()
+        if self._seen is None or differs(self._seen, now):  # after most cells they are what they were
+            self._seen = copied(now)
+            found = self._seen.items()
+            self._unusual = {name: value for name, value in found if differs(self._usual_of(name, value), value)}
+        return self._unusual
 
     def write(self, value: Any) -> None:
         """Those that are not named become as usual."""
@@ -97,10 +105,15 @@ class Settings(Provider):
         return self._said if isinstance(self._said, Mapping) else self._said()
 
     def _all(self) -> dict[str, Any]:
+        found: dict[str, Any] = copied(self._as_they_are())
+        return found
+
+    def _as_they_are(self) -> dict[str, Any]:
+        """All of them. Their containers may change with the library's."""
         found = {}
         for name, setting in self._settings.items():
             try:
-                found[name] = copied(setting.read())
+                found[name] = setting.read()
             except Exception:  # another version of the library: there is none
                 continue
         return found

@@ -48,6 +48,8 @@ CELLS = [
     ("x = 1", "x", ""),
     ("x", "x", "x"),
     ("x = y", "x y", "y"),
+    ("x = 'y x'", "x y", "y x"),
+    ("x = y\ndef f(a=z): global w; w = a", "x y z w f", "y z w"),
     ("x = x + 1", "x", "x"),
     ("x += 1", "x", "x"),
     ("x = 1\nx += 1", "x", ""),

@@ -194,12 +194,17 @@ def test_both_twins_find_the_same_names_bound_anew() -> None:
 def test_both_twins_find_the_same_names_among_links() -> None:
     objects: list[Any] = [[each] for each in range(10)]
     variables = {f"v{each}": objects[each % 10] for each in range(30)} | {"n": None}
-    links = chosen().memo()
+    links, others = chosen().memo(), chosen().memo()
     for each in objects[::3]:
         links[id(each)] = 1
+    others[id(objects[1])] = 5
     expected = [name for name, each in variables.items() if any(each is other for other in objects[::3])]
-    assert list(name_tables.bound_among(variables, links)) == expected
+    assert list(name_tables.bound_among(variables, [links])) == expected
     assert name_tables._bound_among(variables, links) == expected
+    with_others = [name for name, each in variables.items() if each is objects[1] or name in expected]
+    assert list(name_tables.bound_among(variables, [links, others])) == with_others
+    assert name_tables._bound_among(variables, name_tables._merged([links, others])) == with_others
+    assert not name_tables.bound_among(variables, [])
 
 
 def test_both_twins_sort_out_names() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from kishu_kernel.objects.ambient_settings import PLACES_KEPT, Setting, Settings, attribute, hook
 from kishu_kernel.objects.ambient_state import Provider
 from kishu_kernel.objects.library import Library
+from kishu_kernel.process.memory import object_memory
 from kishu_kernel.process.python_gc import collector_enabled, enable_collector
 
 
@@ -98,16 +99,21 @@ def _context() -> tuple[Any, ...]:
 
 
 def _parts_of(context: decimal.Context) -> tuple[Any, ...]:
-    if type(context) is not decimal.Context:
+    if not _IS_COMPILED or type(context) is not decimal.Context:
         return _asked_parts_of(context)
-    text = repr(context)  # all that there is: to ask for each takes ten times as long
-    if text not in _known_parts:
-        _known_parts.clear()
-        _known_parts.update({repr(each): _asked_parts_of(each) for each in (decimal.DefaultContext, context)})
-    return _known_parts[text]
+    memory = object_memory(context)  # all that there is: to ask for each takes ten times as long
+    if memory not in _known_parts:
+        if len(_known_parts) >= _MOST_KNOWN:
+            _known_parts.clear()
+        _known_parts[memory] = _asked_parts_of(context)
+    return _known_parts[memory]
 
 
-_known_parts: dict[str, tuple[Any, ...]] = {}
+_IS_COMPILED = sys.implementation.name == "cpython" and (
+    getattr(sys.modules.get("_decimal"), "Context", None) is decimal.Context
+)
+_MOST_KNOWN = 16
+_known_parts: dict[bytes, tuple[Any, ...]] = {}
 """Of the last contexts that were looked at, by what they are."""
 
 
