@@ -57,6 +57,12 @@ class LazyTimeline:
         if self.opened is not None:
             self.opened.store.close()
 
+    def abandon(self) -> None:
+        """Closes the store without writing what waits: it is to be removed."""
+        if self.opened is not None:
+            self.opened.store.abandon()
+            self.opened.store.close()
+
     # -- the writer ------------------------------------------------------------------------------
 
     def flush(self, timeout: float | None = None) -> None:

@@ -18,7 +18,7 @@ import click
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend.command import forking, history, live, tables
+from kishu_kernel.frontend.command import forking, history, live, removing, tables
 from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.terminal import (
     Commands,
@@ -82,17 +82,49 @@ def commands() -> None:
     """
 
 
-@commands.command()
+@commands.command(epilog=examples("jupyter kishu stores", "jupyter kishu stores --prune --older-than 1w --dry-run"))
+@click.option("--prune", is_flag=True, help="Remove what kernels without a notebook have left, and nobody uses.")
+@click.option(
+    "--older-than",
+    metavar="AGE",
+    callback=removing.age_in_seconds,
+    help="What was not used for so long: 12h, 2w. [30d]",
+)
+@click.option(
+    "--limit", metavar="SIZE", callback=size_in_bytes, help="Also more, the oldest first, until all have this: 50GB."
+)
+@click.option("--all", "everything", is_flag=True, help="Histories of notebooks, too, and those with names in them.")
+@removing.yes_option
+@removing.dry_run_option
 @directory_option
 @json_option
 @click.pass_context
-def stores(ctx: click.Context, directory: Path | None, for_programs: bool) -> None:
+def stores(
+    ctx: click.Context,
+    prune: bool,
+    older_than: float | None,
+    limit: int | None,
+    everything: bool,
+    yes: bool,
+    dry_run: bool,
+    directory: Path | None,
+    for_programs: bool,
+) -> None:
     """List the stores, the last used first.
 
     A notebook marked "live" has a kernel; one marked "gone" was renamed, moved or deleted. A renamed or moved notebook
     usually finds its store when it is opened; `attach` helps where it does not.
+
+    With --prune it removes what batch runs and consoles have left: the stores of kernels without a notebook that were
+    not used for 30 days. A store that a kernel uses stays, and so does one in which a person has named something.
     """
     base = base_of(ctx, directory)
+    if prune:
+        age = removing.MAX_AGE if older_than is None else older_than
+        rules = removing.UpkeepRules(age, limit, everything)
+        removing.prune(ctx, base, rules, yes=yes, dry_run=dry_run, for_programs=for_programs)
+    if older_than is not None or limit is not None or everything or yes or dry_run:
+        raise click.UsageError("--older-than, --limit, --all, --yes and --dry-run belong to --prune.", ctx)
     from kishu_kernel.store.catalog.assignment import list_stores as listed
     from kishu_kernel.store.catalog.running_kernels import live_kernels
 
@@ -336,6 +368,7 @@ def _check_key() -> None:
         raise StoreError(f"your key cannot be written to {key_path()}: name another file in KISHU_KEY_FILE")
 
 
+commands.add_command(removing.rm)
 for module in (history, live, forking):
     commands.add_section(module.SECTION, module.COMMANDS)
 

@@ -175,7 +175,7 @@ class _KernelExtension(_Extension):
         if on_main_thread():
             self._end_loading_cell({"status": "ok"})  # IPython did not call us when it ended
         return await self._kishu_hooks.execute(
-            run, code, hidden=silent or not store_history, expressions=user_expressions
+            run, code, hidden=silent or not store_history, expressions=user_expressions, attended=allow_stdin
         )
 
     async def _do_debug_request(self, msg: dict[str, Any]) -> Any:
@@ -183,7 +183,7 @@ class _KernelExtension(_Extension):
 
     def _do_shutdown(self, restart: bool) -> Any:
         if self._active:
-            self._kishu_hooks.close()
+            self._kishu_hooks.close(restart)
         return self._shut_down(restart)
 
     async def _kishu_request(self, stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -202,6 +202,7 @@ class _TerminalExtension(_Extension):
 
     def __init__(self, shell: Any, settings: Settings) -> None:
         super().__init__(shell, TrackedShell(shell, settings, late=True))
+        self._tracked.fate.attended = True
         self._run_plain = shell.run_cell
         self._depth = 0
         shell.register_magics(KishuMagics(shell, lambda: self._tracked.requests))

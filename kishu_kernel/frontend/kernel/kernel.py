@@ -85,7 +85,7 @@ class KishuKernel(KishuOptions, IPythonKernel):
         if self.kishu_hooks is None:
             return dict(await run())
         return await self.kishu_hooks.execute(
-            run, code, hidden=silent or not store_history, expressions=user_expressions
+            run, code, hidden=silent or not store_history, expressions=user_expressions, attended=allow_stdin
         )
 
     async def shell_channel_thread_main(self, msg: Any) -> None:
@@ -110,7 +110,7 @@ class KishuKernel(KishuOptions, IPythonKernel):
         return await self.kishu_hooks.debug(super().do_debug_request, msg)
 
     def do_shutdown(self, restart: bool) -> Any:
-        """Ends the kernel; the history stays."""
+        """Ends the kernel, as `KernelHooks.close`."""
         if self.kishu_hooks is not None:
-            self.kishu_hooks.close()
+            self.kishu_hooks.close(restart)
         return super().do_shutdown(restart)

@@ -123,6 +123,7 @@ class KernelHooks:
         *,
         hidden: bool,
         expressions: Mapping[str, str] | None,
+        attended: bool,
     ) -> dict[str, Any]:
         """Runs a cell. Within `reply_first` its checkpoint is taken when the reply has left, else before.
 
@@ -130,10 +131,12 @@ class KernelHooks:
             run: runs the cell, and returns the content of its reply.
             hidden: silent, or not to be stored in the history.
             expressions: the request's `user_expressions`.
+            attended: a person is there who could answer the cell, if it asked something.
 
         Returns:
             The content of the reply.
         """
+        self.tracked_shell.fate.attended |= attended
         pending = _pending_work.get()
         return await self.tracked_shell.around_cell(
             run,
@@ -207,10 +210,14 @@ class KernelHooks:
         """Returns handlers of comm messages to use in the place of the plain ones."""
         return {name: partial(self._handle_comm, plain[name]) for name in COMMS}
 
-    def close(self) -> None:
-        """Ends the session, since the kernel is asked to end. The history stays."""
+    def close(self, restart: bool) -> None:
+        """Ends the session, since the kernel is asked to end. As `StoreFate` says, the history stays.
+
+        Args:
+            restart: another kernel takes its place.
+        """
         self._close_spare()
-        self.tracked_shell.shutdown.on_request()
+        self.tracked_shell.shutdown.on_request(restart)
 
     def detach(self) -> None:
         """Ends the session; the kernel goes on. The history stays."""

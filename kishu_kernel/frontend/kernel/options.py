@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import cast
+from typing import cast, get_args
 
-from traitlets import Bool, Enum, Float, Int, List, Unicode, default
+from traitlets import Bool, Enum, Float, Int, List, TraitError, Unicode, default, validate
 from traitlets.config import Configurable
 
 from kishu_kernel.detect.access_trackers import TrackerKind
-from kishu_kernel.frontend.shell.settings import END_TIMEOUT, ForkRules, Settings
+from kishu_kernel.frontend.shell.settings import END_TIMEOUT, ForkRules, Keep, Settings
 from kishu_kernel.frontend.shell.store_opener import StoreLocation
 from kishu_kernel.session.keep_rules import KeepRules
+from kishu_kernel.session.upkeep import DAY, MAX_AGE
 
 
 class KishuForks(Configurable):
@@ -68,6 +69,21 @@ class KishuOptions(Configurable):
         help="Bytes that the store of a notebook may occupy; above that, values of old states are dropped, not their "
         "code. Default: 20 GB, or a tenth of the free disk where that is less. 0: no limit.",
     ).tag(config=True)
+    total_limit = Int(
+        min=0,
+        help="Bytes that all stores of a user may occupy. Above that, those go that kernels without a notebook have "
+        "left, and the store of this notebook has less room. 0: no limit. [KISHU_TOTAL_LIMIT]",
+    ).tag(config=True)
+    keep = Unicode(
+        help="Whether the history of a kernel without a notebook (nbclient, papermill, nbconvert) stays when it ends: "
+        "'never', 'on failure' (of a cell, or where a person was there) or 'always'. What has a name in it stays. "
+        "Default: on failure. [KISHU_KEEP]",
+    ).tag(config=True)
+    max_age = Float(
+        min=0.0,
+        help="Days since it was last used, after which the history of a kernel without a notebook goes, unless "
+        "something in it has a name. Default: 30. 0: it stays. [KISHU_MAX_AGE]",
+    ).tag(config=True)
     version_limit = Int(
         0, help="Bytes that one stored value may have; larger ones are re-run instead. 0: no limit."
     ).tag(config=True)
@@ -102,10 +118,27 @@ class KishuOptions(Configurable):
 
     @default("end_timeout")
     def _default_end_timeout(self) -> float:
-        try:
-            return max(0.0, float(os.environ.get("KISHU_END_TIMEOUT", "")))
-        except ValueError:
-            return END_TIMEOUT
+        return _environment_number("KISHU_END_TIMEOUT", END_TIMEOUT)
+
+    @default("total_limit")
+    def _default_total_limit(self) -> int:
+        return int(_environment_number("KISHU_TOTAL_LIMIT", 0.0))
+
+    @default("max_age")
+    def _default_max_age(self) -> float:
+        return _environment_number("KISHU_MAX_AGE", MAX_AGE / DAY)
+
+    @default("keep")
+    def _default_keep(self) -> str:
+        told = _policy(os.environ.get("KISHU_KEEP", ""))
+        return told if told in get_args(Keep) else "on failure"
+
+    @validate("keep")
+    def _checked_keep(self, proposal: dict[str, str]) -> str:
+        told = _policy(proposal["value"])
+        if told not in get_args(Keep):
+            raise TraitError(f"keep is 'never', 'on failure' or 'always', and not {proposal['value']!r}")
+        return told
 
     @default("enabled")
     def _default_enabled(self) -> bool:
@@ -131,7 +164,11 @@ class KishuOptions(Configurable):
         """Returns the options as one value."""
         return Settings(
             where=StoreLocation(
-                Path(self.store_dir).expanduser() if self.store_dir else None, self.network_store, self.store_limit
+                Path(self.store_dir).expanduser() if self.store_dir else None,
+                self.network_store,
+                self.store_limit,
+                self.total_limit or None,
+                self.max_age * DAY or None,
             ),
             in_memory=self.in_memory,
             tracker=cast(TrackerKind, self.tracker),
@@ -143,8 +180,20 @@ class KishuOptions(Configurable):
             audit=self.audit,
             effects=self.effects,
             end_timeout=self.end_timeout,
+            keep=cast(Keep, self.keep),
             forks=KishuForks(parent=self).rules(),
         )
+
+
+def _environment_number(variable: str, default: float) -> float:
+    try:
+        return max(0.0, float(os.environ.get(variable, "")))
+    except ValueError:
+        return default
+
+
+def _policy(told: str) -> str:
+    return told.strip().lower().replace("-", " ").replace("_", " ")
 
 
 def _environment_flag(variable: str, default: str) -> bool:

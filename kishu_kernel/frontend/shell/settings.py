@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from kishu_kernel.detect.access_trackers import TrackerKind
 from kishu_kernel.frontend.shell.store_opener import StoreLocation
 from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.session.keep_rules import KeepRules
 
 END_TIMEOUT = 10.0
+
+Keep = Literal["never", "on failure", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Settings:
         audit: pauses are used to look for missed changes, and to try whether stored values load.
         effects: side effects of cells are recorded.
         end_timeout: seconds that writing may take when the kernel is asked to end.
+        keep: whether the store of a kernel without a notebook stays when that ends.
         forks: what clients that fork it are told.
     """
 
@@ -55,4 +60,5 @@ class Settings:
     audit: bool = True
     effects: bool = True
     end_timeout: float = END_TIMEOUT
+    keep: Keep = "on failure"
     forks: ForkRules = field(default_factory=ForkRules)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from kishu_kernel.frontend.shell.recorded_cell import RecordedCells
+from kishu_kernel.frontend.shell.store_fate import StoreFate
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.process.signals import TerminationListener
 from kishu_kernel.session.session import Session
@@ -29,6 +30,8 @@ CELL_SECONDS = 1.0
 """How long a cell has to end that was interrupted when the shutdown was asked for."""
 CHECKPOINT_SECONDS = 5.0
 """How long a pending checkpoint, whose cell's reply has left, is waited for."""
+TIDY_SECONDS = 0.5
+"""For how long, at most, it is looked what other kernels have left."""
 RECORD_SECONDS = 1.0
 """How long the records of what waits to be written are waited for."""
 
@@ -47,6 +50,10 @@ class Stoppable(Protocol):
     @property
     def opener(self) -> StoreOpener:
         """Has the store open."""
+
+    @property
+    def fate(self) -> StoreFate:
+        """Knows whether the store is to stay."""
 
     def stop_cells(self, seconds: float) -> bool:
         """Gives running cells so many seconds to end. Returns whether all have ended."""
@@ -79,19 +86,25 @@ class Shutdown:
         self._signals = TerminationListener(self._on_signal)
         atexit.register(self.on_exit)  # `exit()` in a cell shuts nothing down
 
-    def on_request(self) -> None:
-        """A client has asked for the end, and will not wait long. Called on any thread."""
+    def on_request(self, restart: bool = False) -> None:
+        """A client has asked for the end, and will not wait long. Called on any thread.
+
+        Args:
+            restart: another kernel takes the place of this one.
+        """
         if self._begin(self._seconds):
             with suppress(Exception):  # the kernel ends, whatever is wrong with us
-                self._write_in_time()
+                if restart or not self._dropped():
+                    self._write_in_time()
             self._close()
 
     def on_exit(self) -> None:
         """The process ends by itself, and nobody hurries it: everything is written."""
         if self._begin(float("inf")):
             with suppress(Exception):
-                self._shell.session.settle_within(self._seconds)
-                self._shell.session.writer.flush_within(None)
+                if not self._dropped():
+                    self._shell.session.settle_within(self._seconds)
+                    self._shell.session.writer.flush_within(None)
             self._close()
 
     def detach(self) -> None:
@@ -102,6 +115,17 @@ class Shutdown:
     def on_parent_gone(self) -> None:
         """The process that started the kernel is gone. Does not return."""
         self._write_and(lambda: os._exit(1))  # as ipykernel does it
+
+    def _dropped(self) -> bool:
+        """Lets the store go, with what waits to be written, if nobody will go back to it."""
+        cells = self._shell.cells
+        if threading.current_thread() is not threading.main_thread():
+            cells.wait_for_pending(min(CHECKPOINT_SECONDS, self._seconds_left()))
+        if any(cells):
+            return False
+        enough = time.monotonic() + TIDY_SECONDS
+        self._shell.fate.tidy(lambda _: None, lambda: time.monotonic() > enough)
+        return self._shell.fate.drop()
 
     def _on_signal(self, number: int) -> None:
         """A signal ends the process. Called on a thread of the listener's."""

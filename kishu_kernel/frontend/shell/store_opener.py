@@ -20,6 +20,7 @@ from kishu_kernel.model.dataclass import dataclass
 from kishu_kernel.session.timeline import Timeline
 
 if TYPE_CHECKING:
+    from kishu_kernel.session.upkeep import UpkeepRules
     from kishu_kernel.store.catalog.assignment import StoreAssignment, StoreListing
     from kishu_kernel.store.lmdb_store import LmdbStore
 
@@ -48,11 +49,15 @@ class StoreLocation:
         base: the directory of all stores; None: the default one, in Jupyter's data directory.
         network: use it even where it is on a network file system.
         limit: bytes; None: the default; 0: no limit.
+        total_limit: bytes that all stores may occupy; None: no limit.
+        max_age: seconds since it was last used, after which the store of a kernel without a notebook goes; None: never.
     """
 
     base: Path | None = None
     network: bool = False
     limit: int | None = None
+    total_limit: int | None = None
+    max_age: float | None = None
 
 
 class StoreOpener:
@@ -83,6 +88,8 @@ class StoreOpener:
         self._warn = warn
         self._retry_at: float | None = None
         self._nameless = False
+        self._named = False
+        """It was tried to say whose the store is, since the path came late."""
         self._given: Path | None = None
         self._looked: tuple[str, int] | None = None
         self._renamed: str | None = None
@@ -135,6 +142,16 @@ class StoreOpener:
             let_go: closes the store, if nothing of this session is in it; returns whether it did.
         """
         if self.place is not None and self._nameless and self._notebook() and let_go():
+            self.remove()
+
+    @property
+    def is_of_no_notebook(self) -> bool:
+        """Whether the store was made for this session, whose notebook nobody has told when it was opened."""
+        return self._nameless and self.place is not None and self.place.found == "new" and not self.in_memory
+
+    def remove(self) -> None:
+        """Removes the store, which is closed. Fails silently: it stays then."""
+        if self.place is not None:
             from kishu_kernel.store.catalog.about_file import ABOUT
             from kishu_kernel.store.disk.store_files import remove
 
@@ -222,11 +239,16 @@ class StoreOpener:
 
     def refresh(self) -> None:
         """Records in the store how to recognise the notebook if it is renamed. Cheap; fails silently."""
-        from kishu_kernel.store.catalog.assignment import remember_cells
+        from kishu_kernel.store.catalog.assignment import name_store, remember_cells
 
         notebook = self._notebook()
-        if self.place is not None and notebook:
-            remember_cells(self.place.path, notebook)
+        if self.place is None or not notebook:
+            return
+        if self.is_of_no_notebook and not self._named:
+            self._named = True
+            with suppress(StoreError, OSError):
+                name_store(self.place.path, notebook)
+        remember_cells(self.place.path, notebook)
 
     def _live(self) -> list[SessionId]:
         """Returns the sessions whose kernels have the store open, too."""
@@ -300,7 +322,24 @@ class StoreOpener:
                     return store
         return None
 
+    @property
+    def upkeep(self) -> UpkeepRules:
+        """What of other stores may go."""
+        from kishu_kernel.session.upkeep import UpkeepRules
+
+        return UpkeepRules(self._where.max_age, self._where.total_limit)
+
     def _limit(self, store: LmdbStore) -> int | None:
+        limit = self._own_limit(store)
+        if not self._where.total_limit or self.place is None:
+            return limit
+        from kishu_kernel.store.catalog.assignment import list_stores
+
+        others = sum(each.bytes for each in list_stores(self.place.path.parent) if each.path != self.place.path)
+        left = max(1, self._where.total_limit - others)  # its values are dropped, and the code stays
+        return left if limit is None else min(limit, left)
+
+    def _own_limit(self, store: LmdbStore) -> int | None:
         if self._where.limit is not None:
             return self._where.limit or None
         statistics = store.statistics()

@@ -29,6 +29,7 @@ from kishu_kernel.frontend.shell.progress_line import ProgressLine
 from kishu_kernel.frontend.shell.recorded_cell import RecordedCell, RecordedCells, not_run
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.shutdown import Shutdown
+from kishu_kernel.frontend.shell.store_fate import StoreFate, written_by_papermill
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
 from kishu_kernel.frontend.shell.user_warnings import UserWarnings
 from kishu_kernel.history.targets import FORKED
@@ -69,6 +70,7 @@ class TrackedShell:
         progress: shows how far a checkout is.
         user_warnings: sentences that no request has asked for.
         opener: opens the notebook's store.
+        fate: what becomes of that store when the session ends.
         beginning: brings the session to the state in which it begins.
         shutdown: ends the session.
     """
@@ -107,6 +109,7 @@ class TrackedShell:
             contained=ContainedCells(shell, self._event_callbacks).is_contained,
         )
         self.opener = StoreOpener(settings.where, self._id, self.notebook, self.warn)
+        self.fate = StoreFate(settings.keep, self.session, self.opener)
         self._announcement = Announcement(self._id, connection_file)
         self._announcement.tell(self.notebook(), None)
         self.beginning = Beginning(self)
@@ -129,6 +132,7 @@ class TrackedShell:
         """Answers requests about the session."""
         from kishu_kernel.frontend.protocol.request_handler import RequestHandler
 
+        self.fate.attended = True
         return RequestHandler(self)
 
     @property
@@ -194,6 +198,7 @@ class TrackedShell:
             return reply
         finally:
             cell.end(reply)
+            self.fate.note_cell(reply)
             take = partial(self._take, cell)
             if later is None:
                 take()
@@ -348,6 +353,7 @@ class TrackedShell:
         if self._open_cells or not self.settings.audit:
             return None
         before = self.session.corrections
+        self.fate.tidy(self.warn, should_stop)
         wait = self.session.think(should_stop)
         if self.session.corrections != before:
             self._changed(older_too=True)
@@ -398,7 +404,7 @@ class TrackedShell:
         """
         names = self.shell.user_ns
         hint = self.settings.notebook or names.get("__vsc_ipynb_file__") or names.get("__session__")
-        return hint if isinstance(hint, str) and hint else None
+        return hint if isinstance(hint, str) and hint else written_by_papermill(names)
 
 
 def _source(text: str, expressions: Mapping[str, str]) -> str:

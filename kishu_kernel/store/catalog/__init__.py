@@ -4,6 +4,7 @@
   of its notebook. `paths`: where a store lies if nothing speaks against it.
 - `filesystems`: on which disk stores can lie.
 - `named_stores`: the store that a person names, by its notebook, its name or its directory.
+- `removal`: a store goes, unless a kernel runs for it.
 - `running_kernels`: which kernels are alive, and what they have open.
 - `receive_bundle`: where the history of a bundle goes.
 """

@@ -44,12 +44,14 @@ class About:
         cells: ids of its cells when its file was last read; empty where they are not known.
         created: of the store, in ISO format.
         state: time of change (ns) and size of the notebook's file when its cells were read.
+        unattended: as of `StoreListing`.
     """
 
     notebook: str
     cells: frozenset[str] = frozenset()
     created: str = ""
     state: FileState | None = None
+    unattended: bool = False
 
 
 def read_about(store: Path) -> About | None:
@@ -64,7 +66,8 @@ def read_about(store: Path) -> About | None:
         return None
     when = created if isinstance(created, str) and _is_time(created) else ""
     pair = isinstance(seen, list) and len(seen) == 2 and all(isinstance(number, int) for number in seen)
-    return About(notebook, frozenset(cells), when, (seen[0], seen[1]) if pair and seen else None)
+    state = (seen[0], seen[1]) if pair and seen else None
+    return About(notebook, frozenset(cells), when, state, value.get("unattended") is True)
 
 
 def write_about(store: Path, about: About) -> None:
@@ -78,6 +81,7 @@ def write_about(store: Path, about: About) -> None:
         "cells": sorted(about.cells),
         "created": about.created or datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seen": about.state,
+        **({"unattended": True} if about.unattended else {}),
     }
     descriptor, name = tempfile.mkstemp(prefix=ABOUT, dir=store)  # never through a link
     try:

@@ -60,6 +60,7 @@ class StoreListing:
         exists: whether there is a file at the notebook's path.
         bytes: on disk.
         used: when it was last written, seconds since the epoch.
+        unattended: nobody has opened it as this notebook's: a run without a notebook has said later what it made.
     """
 
     path: Path
@@ -67,6 +68,12 @@ class StoreListing:
     exists: bool
     bytes: int
     used: float
+    unattended: bool = False
+
+    @property
+    def is_nobodys(self) -> bool:
+        """Whether it is of a kernel without a notebook."""
+        return self.notebook is None or self.unattended
 
 
 def list_stores(base: Path | None = None) -> list[StoreListing]:
@@ -74,16 +81,21 @@ def list_stores(base: Path | None = None) -> list[StoreListing]:
 
     O(stores); where notebooks were renamed or removed, also O(notebooks beside them).
     """
-    base = base or default_base()
-    found = []
-    for path in _directories(base):
-        with suppress(OSError):
-            used = (path / DATA).stat(follow_symlinks=False).st_mtime
-            size = sum(directory.disk_bytes(file) for file in path.iterdir())
-            about = read_about(path)
-            notebook = (renamed(path) or about.notebook) if about else None
-            found.append(StoreListing(path, notebook, notebook is not None and not is_gone(notebook), size, used))
+    found = filter(None, map(listing_of, _directories(base or default_base())))
     return sorted(found, key=lambda listing: listing.used, reverse=True)
+
+
+def listing_of(path: Path) -> StoreListing | None:
+    """The store in a directory as `list_stores` has it; None where there is none."""
+    try:
+        used = (path / DATA).stat(follow_symlinks=False).st_mtime
+        size = sum(directory.disk_bytes(file) for file in path.iterdir())
+        about = read_about(path)
+        notebook = (renamed(path) or about.notebook) if about else None
+        there = notebook is not None and not is_gone(notebook)
+        return StoreListing(path, notebook, there, size, used, about is not None and about.unattended)
+    except OSError:
+        return None
 
 
 def renamed(store: Path) -> str | None:
@@ -94,6 +106,8 @@ def renamed(store: Path) -> str | None:
     """
     about = read_about(store)
     if about is None or not about.cells or (about.state and about.state == file_state(about.notebook)):
+        return None
+    if about.unattended:  # it has the cells of the notebook that was run, too
         return None
     if not _has_left(about):
         return None
@@ -133,6 +147,7 @@ def find_assignment(base: Path | None, notebook: str | None, session: SessionId)
     if named:
         best = max(named, key=lambda pair: (len((cells or frozenset()) & pair[1].cells), _used(pair[0])))
         return StoreAssignment(best[0], "attached")
+    others = [(place, its) for place, its in others if not its.unattended]  # these have another one's cells
     return _by_cells(own, cells or frozenset(), others if about is None else [*others, (own, about)])
 
 
@@ -143,12 +158,12 @@ def claim_store(base: Path | None, notebook: str | None, session: SessionId) -> 
         StoreError: it cannot be created or written.
     """
     base = base or default_base()
-    with _exclusively(base):
+    with exclusively(base):
         place = find_assignment(base, notebook, session)
         directory.make_private(place.path)
         if notebook:
             about, path = read_about(place.path), os.path.abspath(notebook)
-            renewed = _updated(about, path)
+            renewed = replace(_updated(about, path), unattended=False)
             try:
                 if renewed != about:
                     write_about(place.path, renewed)
@@ -171,7 +186,7 @@ def claim_replacement(
         StoreError: it cannot be created or written.
     """
     base = base or default_base()
-    with _exclusively(base):
+    with exclusively(base):
         path = notebook and os.path.abspath(notebook)
         known = [
             (place, about) for place in _directories(base) if place not in damaged and (about := read_about(place))
@@ -187,6 +202,25 @@ def claim_replacement(
             except OSError as error:
                 raise StoreError(f"the store directory {place} cannot be written ({error})") from error
         return StoreAssignment(place, "new")
+
+
+def name_store(store: Path, notebook: str) -> bool:
+    """Write into a store that nobody has claimed that this notebook is what came of it: it is the history of that then.
+
+    A notebook that has a history keeps it. Returns whether it was written.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    path = os.path.abspath(notebook)
+    with exclusively(store.parent):
+        if read_about(store) is not None or find_assignment(store.parent, path, SessionId("")).found != "new":
+            return False
+        try:
+            write_about(store, replace(_updated(None, path), unattended=True))
+        except OSError as error:
+            raise StoreError(f"the store directory {store} cannot be written ({error})") from error
+        return True
 
 
 def remember_cells(store: Path, notebook: str) -> None:
@@ -222,7 +256,7 @@ def attach(base: Path | None, store: Path, notebook: str) -> Path:
     base, path = base or default_base(), os.path.abspath(notebook)
     if store not in _directories(base) or not _has_store(store):
         raise RequestError(f"there is no store at {store}: ask for the list of stores")
-    with _exclusively(base):
+    with exclusively(base):
         there = find_assignment(base, notebook, SessionId(""))
         if there.path == store and there.found in ("own", "attached"):
             return store
@@ -328,8 +362,8 @@ def _unused(own: Path) -> Path:
 
 
 @contextmanager
-def _exclusively(base: Path) -> Iterator[None]:
-    """A lock on all stores: two processes that look at once would claim the same one."""
+def exclusively(base: Path) -> Iterator[None]:
+    """A lock on all stores: two processes that look at once would claim the same one, or one that is being removed."""
     directory.make_private(base)
     try:
         lock = FileLock(Path(os.path.realpath(base)))

@@ -45,6 +45,11 @@ def default_base() -> Path:
     return Path(jupyter_data_dir()) / "kishu" / "stores"
 
 
+def last_look(base: Path) -> Path:
+    """A file whose time is that of the last look at all stores in a directory. It is not in there."""
+    return default_base().parent / f"looked-{_mark(os.path.realpath(base))}"
+
+
 def slug(text: str) -> str:
     """A readable name of letters, digits, `_` and `-` for a text. Never empty."""
     ascii = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

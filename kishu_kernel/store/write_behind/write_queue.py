@@ -387,6 +387,14 @@ class WriteQueue:
                     self._note_size(job, *size)
             return not self._jobs
 
+    def abandon(self) -> None:
+        """The store is to go: what waits is not written any more. The writer's thread stops as soon as it can."""
+        with self._locked():
+            self._closed = True
+            for job in tuple(self._jobs):
+                self._remove(job)
+            self._changed.notify_all()
+
     # -- locking ---------------------------------------------------------------------------------
 
     def _locked(self) -> threading.Condition:
