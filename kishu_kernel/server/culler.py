@@ -46,6 +46,7 @@ class KishuCuller(LoggingConfigurable):
     def start(self) -> None:
         """Begins to look, if it is configured to. To be called on the server's event loop."""
         if self.idle_timeout:
+            self._kernels.leave_out_questions()
             self._periodic = PeriodicCallback(self.sweep, self.interval * 1000)
             self._periodic.start()
             self.log.info("Kishu: kernels that are idle for %s s are hibernated, and ended", self.idle_timeout)

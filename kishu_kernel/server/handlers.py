@@ -145,7 +145,7 @@ class Resume(KishuHandler):
         timeout = seconds(asked, RESUMING)
         if "operation" in asked:
             raise RequestError("resume takes no 'operation'")
-        reply = await self.kernels.ask(kernel_id, lambda client: client.request("resume", **asked), timeout)
+        reply = await self.kernels.change(kernel_id, lambda client: client.request("resume", **asked), timeout)
         self.finish(json.dumps(reply))
 
 

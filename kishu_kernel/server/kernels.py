@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timezone
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,7 +29,7 @@ MOST_AT_ONCE = 16
 """Questions that are asked at the same time; others wait."""
 
 QUESTION = "kishu_request"
-"""The type of our messages. What only looks would count as use of a kernel, and no culler would ever end it."""
+"""The type of our messages."""
 
 
 class ServerKernels:
@@ -41,19 +42,37 @@ class ServerKernels:
     def __init__(self, manager: Any) -> None:
         self.manager = manager
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "kishu-server")
-        untracked = getattr(manager, "untracked_message_types", None)
+
+    def leave_out_questions(self) -> None:
+        """What only looks is no use of a kernel any more, else none that is looked at would ever be idle.
+
+        Not for the server's own culler: it would end a kernel on its way to another state, which `hibernate` tells us.
+        """
+        untracked = getattr(self.manager, "untracked_message_types", None)
         if untracked is not None and QUESTION not in untracked:
-            manager.untracked_message_types = [*untracked, QUESTION]
+            self.manager.untracked_message_types = [*untracked, QUESTION]
 
     async def on_thread(self, work: Callable[[], Result]) -> Result:
         """Does something that takes a while, and returns its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def change(self, kernel_id: str, question: Callable[[Client], Json], timeout: float) -> Json:
+        """As `ask`, of what changes the session: that is use of the kernel.
+
+        Args:
+            timeout: seconds to wait for its turn between cells, and for the reply.
+        """
+        try:
+            return await self.ask(kernel_id, question, timeout)
+        finally:
+            if kernel_id in self.manager:
+                self.manager.get_kernel(kernel_id).last_activity = datetime.now(timezone.utc)
+
     async def ask(self, kernel_id: str, question: Callable[[Client], Json], timeout: float | None = None) -> Json:
         """Returns what a kernel answers.
 
         Args:
-            timeout: seconds, for what waits for its turn between cells.
+            timeout: as of `change`.
 
         Raises:
             KishuError: as of `client.connect`, and as the question does.

@@ -434,17 +434,17 @@ class Session:
             if held and self._cells.discard(ticket):
                 self._checkpointer.note_incomplete(run, KERNEL_ENDED, cell_access(ticket.source))
 
-    def settle_within(self, seconds: float) -> None:
+    def settle_within(self, seconds: float) -> bool:
         """Takes what no checkpoint has yet: what an interrupted one left out, or something else than a cell changed.
 
-        Not while a cell runs: it would be half of what the cell does.
-
-        Args:
-            seconds: to wait for a checkpoint that is under way.
+        Not while a cell runs: it would be half of what the cell does. Returns False where a checkpoint or a checkout
+        that is under way takes longer, or what there was could not be taken.
         """
+        settled = False
         with self.cells_held_back(seconds) as held, collector_paused(), suppress(Exception, KeyboardInterrupt):
-            if not held or self._cells.any_running:
-                return
-            if self._checkpointer.interrupted or self._cells.touched_between_cells():
+            idle = held and not self._cells.any_running
+            if idle and (self._checkpointer.interrupted or self._cells.touched_between_cells()):
                 self._checkpointer.interrupted = False
                 self._checkpointer.settle()
+            settled = held
+        return settled

@@ -53,6 +53,25 @@ def test_while_a_cell_runs_it_says_so_and_the_cell_goes_on(kernel: Kernel) -> No
     assert kernel.done("hibernate", channel="control")["durable"]
 
 
+def test_on_the_way_to_another_state_it_says_so_and_the_way_goes_on(kernel: Kernel) -> None:
+    held = kernel.hold(before="open('begun', 'w').close()", after="numbers = (i for i in [1, 2])")
+    assert held.let_go().status == "ok"
+    kernel.ok("del numbers")
+    begun = kernel.home / "begun"
+    begun.unlink()
+    held.gate.unlink()
+    with held:  # the cell runs again, and waits again
+        undo = kernel.send("kishu_request", {"operation": "undo", "replay": "auto"})
+        while not begun.exists():
+            time.sleep(0.01)
+        told = kernel.done("hibernate", channel="control", timeout=0.3)
+        assert (told["durable"], [each["checkpoint"] for each in told["missing"]]) == (False, [None])
+        assert "gone to" in told["missing"][0]["reason"]
+    assert kernel.reply(undo)["status"] == "ok"
+    assert kernel.value("next(numbers)") == 1
+    assert kernel.done("hibernate", channel="control")["durable"]
+
+
 def test_with_no_time_it_names_what_is_not_written(kernel: Kernel) -> None:
     kernel.ok("import random; x = random.randbytes(60 << 20)")
     told = kernel.done("hibernate", channel="control", timeout=0)

@@ -14,6 +14,7 @@ from kishu_kernel.frontend.protocol.content import Json
 from kishu_kernel.frontend.protocol.session_host import SessionHost
 
 RUNNING = "a cell is running: what it does is part of no state until it has ended"
+UNDER_WAY = "a state is being taken, or gone to, since then"
 IN_MEMORY = "this history is kept in memory only, and ends with the kernel"
 
 LONGEST = 1e6
@@ -33,9 +34,10 @@ def hibernate(host: SessionHost, timeout: float) -> Json:
         return max(0.0, began + timeout - time.monotonic())
 
     session = host.session
+    taken = True
     if threading.current_thread() is not threading.main_thread():  # where cells run, and cannot be waited for
-        host.cells.wait_for_pending(left())
-    session.settle_within(left())
+        taken = host.cells.wait_for_pending(left())
+    settled = session.settle_within(left())
     unwritten = session.writer.write_within(left())
     missing: list[Json] = [{"checkpoint": id, "reason": reason} for id, reason in unwritten.items()]
     head = session.timeline.head
@@ -43,4 +45,6 @@ def hibernate(host: SessionHost, timeout: float) -> Json:
         missing.append({"checkpoint": head, "reason": IN_MEMORY})
     if host.cells.are_running():
         missing.append({"checkpoint": None, "reason": RUNNING})
+    elif not (taken and settled):
+        missing.append({"checkpoint": None, "reason": UNDER_WAY})
     return {"durable": not missing, "head": head, "missing": missing, "seconds": time.monotonic() - began}
