@@ -304,7 +304,7 @@ def launched(system: Launch, place: Path, beside: str = ".") -> Iterator[Kernel]
     home = place / "home"
     home.mkdir(exist_ok=True)
     started = time.perf_counter()
-    manager.start_kernel(cwd=str(home / beside), env={**_kernel_environment(place), **system.variables})
+    manager.start_kernel(cwd=str(home / beside), env={**kernel_environment(place), **system.variables})
     client = manager.client()
     client.start_channels()
     try:
@@ -342,7 +342,7 @@ def running(*systems: Launch) -> Iterator[list[Kernel]]:
             kernel.check()
 
 
-def _kernel_environment(place: Path) -> dict[str, str]:
+def kernel_environment(place: Path) -> dict[str, str]:
     """The same for all systems: this checkout, and nothing of the person who runs this.
 
     Bytecode is cached, as that of an installed package is: else every start would compile us.
@@ -393,11 +393,12 @@ class Figure:
     """One number, and what it may be at most (None: for comparison only).
 
     Attributes:
-        beside: the same of other systems, by their names; a text says why there is no number.
+        measured: the number; a text says why there is none, or what there is.
+        beside: the same of other systems, by their names.
     """
 
     name: str
-    measured: float
+    measured: float | str
     unit: str
     target: float | None = None
     beside: Mapping[str, float | str] = field(default_factory=dict)
@@ -405,7 +406,9 @@ class Figure:
     @property
     def ok(self) -> bool | None:
         """Whether the target is met; None where there is none."""
-        return None if self.target is None else self.measured <= self.target
+        if self.target is None or isinstance(self.measured, str):
+            return None
+        return self.measured <= self.target
 
 
 @dataclass(frozen=True)

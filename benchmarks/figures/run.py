@@ -62,11 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def markdown(figures: list[Figure]) -> str:
     """The figures as tables; those without a target are there to compare.
 
-    What was measured of other systems too has a table of its own, side by side.
+    What was measured of other systems too has a table of its own for the same systems, side by side.
     """
-    alone = [figure for figure in figures if not figure.beside]
-    compared = [figure for figure in figures if figure.beside]
-    return "\n".join(_table(each) for each in (alone, compared) if each)
+    tables: dict[tuple[str, ...], list[Figure]] = {(): []}
+    for figure in figures:
+        tables.setdefault(tuple(figure.beside), []).append(figure)
+    return "\n".join(_table(each) for each in tables.values() if each)
 
 
 def _table(figures: Sequence[Figure]) -> str:
@@ -78,8 +79,7 @@ def _table(figures: Sequence[Figure]) -> str:
     for figure in figures:
         target = "" if figure.target is None else f"≤ {_amount(figure.target, figure.unit)}"
         ok = {True: "yes", False: "**no**", None: ""}[figure.ok]
-        others = [figure.beside.get(system, "") for system in systems]
-        shown = [each if isinstance(each, str) else _amount(each, figure.unit) for each in others]
+        shown = [_amount(figure.beside.get(system, ""), figure.unit) for system in systems]
         rows.append((figure.name, _amount(figure.measured, figure.unit), target, ok, *shown))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -106,7 +106,9 @@ def _keep(figures: list[Figure], table: str) -> None:
     (RESULTS / "figures.md").write_text(table, encoding="utf-8")
 
 
-def _amount(value: float, unit: str) -> str:
+def _amount(value: float | str, unit: str) -> str:
+    if isinstance(value, str):
+        return value
     if unit == "s":
         return f"{value * 1000:.3g} ms" if abs(value) < 0.1 else f"{value:.2f} s"
     return f"{value:.3g} {unit}"
