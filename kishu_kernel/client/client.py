@@ -150,6 +150,7 @@ class Client(Operations):
             kernel["forks"],
             kernel["directory"],
             self._connection.encrypted,
+            fork_limit.large(shown),
         )
 
     # -- cells ---------------------------------------------------------------------------------------

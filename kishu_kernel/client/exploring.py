@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from kishu_kernel.client import fork_limit
 from kishu_kernel.client.client import Client, make_forks
-from kishu_kernel.client.forks import END_SECONDS, ForkPlan
+from kishu_kernel.client.forks import END_SECONDS, ForkPlan, sharing
 from kishu_kernel.client.operations import FORK_SECONDS, Target
 from kishu_kernel.errors import KishuError, NoReplyError, RequestError
 from kishu_kernel.model.dataclass import dataclass, replace
@@ -108,8 +108,8 @@ def explore(
         return _on_workers(executor, partial(explore_one, plan, timeout=timeout, keep=keep), wanted, stop)
     fork_limit.check(1, plan.need, plan.rules)
     at_once = min(len(wanted), os.cpu_count() or 1, max(1, fork_limit.fitting(plan.need, plan.rules)))
-    with ThreadPoolExecutor(at_once, "kishu-explore") as threads:
-        one = partial(explore_one, plan, timeout=timeout, keep=keep, stop=stop.is_set)
+    with sharing(plan, len(wanted)) as shared, ThreadPoolExecutor(at_once, "kishu-explore") as threads:
+        one = partial(explore_one, shared, timeout=timeout, keep=keep, stop=stop.is_set)
         return _gathered(wanted, [threads.submit(one, each) for each in wanted], stop)
 
 

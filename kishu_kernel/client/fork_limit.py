@@ -19,6 +19,9 @@ BARE = 100_000_000
 SHARE = 0.9
 """The share of the free memory that forks may fill where nothing else is said: the rest is for what their cells do."""
 
+LARGE = 4_000_000
+"""From so many bytes on it pays that forks share the memory of a variable."""
+
 _END = "end {} (`jupyter kishu forks` lists {})"
 
 
@@ -45,6 +48,16 @@ def state_bytes(shown: Mapping[str, Any]) -> int:
         shown: the reply to `show`.
     """
     return sum({tuple(each["covariable"]): each["bytes"] for each in shown["variables"]}.values())
+
+
+def large(shown: Mapping[str, Any]) -> list[tuple[list[str], str]]:
+    """The variables of a state that are large: the names of each, and the checkpoint that made it.
+
+    Args:
+        shown: the reply to `show`.
+    """
+    versions = {tuple(each["covariable"]): each for each in shown["variables"]}
+    return [(list(names), each["version"]) for names, each in versions.items() if each["bytes"] >= LARGE]
 
 
 def check(number: int, each: int, rules: Mapping[str, Any]) -> None:

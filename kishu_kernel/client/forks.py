@@ -14,15 +14,15 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from kishu_kernel.client.connection import STARTING, Connection, Json
-from kishu_kernel.client.spares import Process, become
+from kishu_kernel.client.spares import Process, become, holding
 from kishu_kernel.errors import CheckoutError, KishuError, NoKernelError
-from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.model.dataclass import dataclass, replace
 from kishu_kernel.store.catalog import running_kernels
 
 END_SECONDS = 10.0
@@ -49,6 +49,7 @@ class ForkPlan:
         rules: what a person has chosen for forks, as `status` tells it.
         directory: where the kernel of the notebook was started, and they are, where that is there.
         encrypted: connections to them are, as those to the kernel of the notebook.
+        large: the names of each large variable, and the checkpoint that made it so: several forks may share its memory.
     """
 
     executable: str
@@ -58,6 +59,7 @@ class ForkPlan:
     rules: Mapping[str, Any]
     directory: str | None = None
     encrypted: bool = False
+    large: Sequence[tuple[Sequence[str], str]] = ()
 
 
 class ForkedKernel:
@@ -135,13 +137,25 @@ def started(plan: ForkPlan, number: int, kept: bool) -> Sequence[ForkedKernel]:
     _forget_ended()
     kernels: list[ForkedKernel] = []
     try:
-        for _ in range(number):
-            kernels.append(ForkedKernel(plan, kept))
+        with sharing(plan, number) as shared:
+            for _ in range(number):
+                kernels.append(ForkedKernel(shared, kept))
     except BaseException:
         for kernel in kernels:
             kernel.kill()
         raise
     return kernels
+
+
+@contextmanager
+def sharing(plan: ForkPlan, number: int) -> Iterator[ForkPlan]:
+    """Within this context so many forks share the memory of what is large in their state, until one writes to it."""
+    place = plan.rules.get("spare")
+    if number < 2 or not place or not plan.large:
+        yield plan
+        return
+    with holding(place, plan.store, plan.large) as holder:
+        yield replace(plan, rules={**plan.rules, "spare": holder})
 
 
 def end_process(file: str, pid: int) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 PATIENCE = 10.0
 """Seconds that the spare process has to answer: it may be importing something."""
+HOLDING = 60.0
+"""Seconds that it has to read what is to be shared."""
 
 
 class Process(Protocol):
@@ -78,22 +80,57 @@ def become(
     """
     import psutil
 
-    asking = socket.socket(socket.AF_UNIX)
+    wanted = {"start_at": start_at, "arguments": list(arguments), "log": str(said), "kept": kept}
+    asking = None
     try:
-        asking.settimeout(PATIENCE)
-        directory = os.open(os.path.dirname(place), os.O_RDONLY)
-        try:  # such paths can be too long
-            asking.connect(f"/proc/self/fd/{directory}/{os.path.basename(place)}")
-        finally:
-            os.close(directory)
-        wanted = {"start_at": start_at, "arguments": list(arguments), "log": str(said), "kept": kept}
-        asking.sendall(json.dumps(wanted).encode("ascii") + b"\n")
-        with asking.makefile("rb") as lines:
-            process = SpareProcess(json.loads(lines.readline())["pid"])
+        asking, answer = _asked(place, wanted, PATIENCE)
+        process = SpareProcess(answer["pid"])
     except (OSError, ValueError, KeyError, psutil.Error):
-        asking.close()
+        if asking is not None:
+            asking.close()
         return None
     if kept:
         asking.close()
         return process, None
     return process, asking
+
+
+@contextmanager
+def holding(place: str, store: str, versions: Sequence[tuple[Sequence[str], str]]) -> Iterator[str]:
+    """Within this context there is a spare process whose forks share the memory of large arrays of a state.
+
+    A page is one for all of them until one writes to it.
+
+    Args:
+        place: where the spare process listens.
+        store: the directory of the store.
+        versions: the names of each, and the checkpoint that made it.
+
+    Yields:
+        Where it listens; where there is none, `place`.
+    """
+    try:
+        asking, answer = _asked(place, {"hold": store, "versions": versions}, HOLDING)
+    except (OSError, ValueError):
+        yield place
+        return
+    with asking:  # it ends when this does
+        yield str(answer.get("place", place))
+
+
+def _asked(place: str, wanted: dict[str, Any], patience: float) -> tuple[socket.socket, dict[str, Any]]:
+    """Returns the connection and the answer."""
+    asking = socket.socket(socket.AF_UNIX)
+    try:
+        asking.settimeout(patience)
+        directory = os.open(os.path.dirname(place), os.O_RDONLY)
+        try:  # such paths can be too long
+            asking.connect(f"/proc/self/fd/{directory}/{os.path.basename(place)}")
+        finally:
+            os.close(directory)
+        asking.sendall(json.dumps(wanted).encode("ascii") + b"\n")
+        with asking.makefile("rb") as lines:
+            return asking, dict(json.loads(lines.readline()))
+    except BaseException:
+        asking.close()
+        raise

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from kishu_kernel.client import Client, connect
+from kishu_kernel.client import Client, connect, explore
 from kishu_kernel.client.fork_limit import running_forks
 from kishu_kernel.client.forks import end_process
 from kishu_kernel.store.catalog.running_kernels import is_process_running, runtime_directory
@@ -75,6 +75,42 @@ def test_a_fork_of_it_is_as_any_other(start: Start, tmp_path: Path) -> None:
 
 def _pid(fork: Client) -> int:
     return int(text(fork.run("print(os.getpid())")))
+
+
+SIZE = 32_000_000
+
+
+def own_memory(client: Client) -> int:
+    """The bytes that it shares with no other process."""
+    return int(text(client.run("import psutil; print(psutil.Process().memory_full_info().uss)")))
+
+
+def test_forks_share_the_memory_of_large_arrays_until_one_writes_to_it(start: Start) -> None:
+    kernel = start(SPARE)
+    kernel.ok("import numpy as np, psutil; x = np.arange(4_000_000.0); same = [x]; y = x[1:3]; z = x * 0 + 1")
+    look = (
+        "print(x.sum(), z.sum(), x[-1], x.flags.owndata, x.flags.writeable, same[0] is x, np.shares_memory(x, y), "
+        "[list(map(float, part)) for part in (x[:3], x[2_000_000:2_000_003], y)])"
+    )
+    expected = kernel.run(look, silent=True).stdout
+    with connect("book.ipynb") as k:
+        spare_of(k)
+        for forks in (k.fork(3), k.fork(1)):  # where there is one, there is nobody to share with
+            assert {text(fork.run(look)) for fork in forks} == {expected}
+            assert [own_memory(fork) < SIZE for fork in forks] == [len(forks) > 1] * len(forks)
+            forks[0].run("x += 1; z[:] = 0; y[0] = -1")
+            assert own_memory(forks[0]) > 2 * SIZE
+            assert text(forks[0].run("print(x[:3], x[-1], z.sum(), y[0])")) == "[ 1. -1.  3.] 4000000.0 0.0 -1.0\n"
+            for fork in forks[1:]:
+                assert text(fork.run(look)) == expected
+                assert own_memory(fork) < SIZE
+            for fork in forks:
+                fork.end()
+        tried = explore(k, [f"x[{number}] = -1; {look}" for number in range(2)], at="In[1]")
+        assert [each.outputs[0]["text"] == expected for each in tried] == [False, False]
+        assert kernel.run(look, silent=True).stdout == expected
+    assert running_forks() == []
+    assert len(list(runtime_directory().glob("kishu-spare-*"))) == 1
 
 
 def test_it_ends_with_its_kernel_and_its_forks_with_who_made_them(start: Start, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,22 @@ class _Process:
                 return
             self._listener.close()
             self._kernel.close()
+            if "hold" in wanted:
+                self._hold(asking, wanted)
             _become(asking, wanted)
+
+    def _hold(self, asking: socket.socket, wanted: dict[str, Any]) -> None:
+        """Goes on as a spare process whose forks find the large arrays of a state in memory, until nobody asks it."""
+        os.setsid()
+        hold_state(wanted["hold"], wanted["versions"])
+        holder = _Process(asking, f"{self._place}-{os.getpid()}", self._owner)
+        holder._listener = listening(holder._place)
+        try:
+            asking.sendall(line({"place": holder._place}))
+            holder.serve()
+        finally:
+            holder.forget()
+        os._exit(0)
 
 
 def _line_from(asking: socket.socket) -> bytes:
@@ -138,6 +153,23 @@ def _become(asking: socket.socket, wanted: dict[str, Any]) -> None:
     sys.argv = [str(Path(launcher.__file__).parents[2] / "__main__.py"), *wanted["arguments"]]
     launcher.launch(wanted["arguments"], None if wanted["kept"] else asking)
     sys.exit(0)
+
+
+def hold_state(store: str, versions: Sequence[tuple[Sequence[str], str]]) -> None:
+    """Has the buffers of some versions ready for the forks of this process. What cannot be read, they will tell."""
+    from kishu_kernel.errors import KishuError
+    from kishu_kernel.model import CheckpointId, Version
+    from kishu_kernel.process import inherited_memory
+    from kishu_kernel.store.lmdb_store import LmdbStore
+
+    with suppress(KishuError), closing(LmdbStore(Path(store), readonly=True)) as opened:
+        for names, checkpoint in versions:
+            with suppress(KishuError):
+                for blob in opened.load(Version(tuple(names), CheckpointId(checkpoint))).blobs:
+                    inherited_memory.hold(tuple(blob.digests), blob.nbytes, blob.readinto)
+    for thread in threading.enumerate():  # those that helped to read are about to end
+        if thread is not threading.current_thread():
+            thread.join()
 
 
 # -- importing -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from kishu_kernel.errors import KishuError, RequestError
 from kishu_kernel.frontend.shell.progress_line import ProgressLine
 from kishu_kernel.frontend.shell.settings import Settings
 from kishu_kernel.frontend.shell.store_opener import StoreOpener
+from kishu_kernel.process import inherited_memory
 from kishu_kernel.session.session import Session
 
 
@@ -84,6 +85,7 @@ class Beginning:
             self._begin_empty(str(error))
         finally:
             self.pending = False
+            inherited_memory.release()
             host.progress.end()
 
     def begin_at(self, wanted: str) -> None:
