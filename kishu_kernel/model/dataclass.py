@@ -14,6 +14,7 @@ import dataclasses
 from dataclasses import field, replace
 from operator import attrgetter
 from reprlib import recursive_repr
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,7 +80,13 @@ def _compiled_initialiser(cls: type, frozen: bool) -> Callable[..., None]:
             parameters.append(name + default)
         elif default != "=_missing":
             value = f"_default_{name}"
-        lines.append(f"_set(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+        if not frozen:
+            lines.append(f"self.{name} = {value}")
+        elif type(slot := getattr(cls, name, None)) is MemberDescriptorType:  # asked for itself, it takes half the time
+            known[f"_set_{name}"] = slot.__set__
+            lines.append(f"_set_{name}(self, {value})")
+        else:
+            lines.append(f"_set(self, {name!r}, {value})")
     if hasattr(cls, "__post_init__"):
         lines.append("self.__post_init__()")
     exec(f"def __init__({', '.join(parameters)}):\n " + "\n ".join(lines), known)

@@ -77,7 +77,7 @@ class Recorder:
         self.saturated_events: set[str] = set()
         self._found: dict[str, dict[str, None]] = {}
         self._event_counts: dict[str, int] = {}
-        self._threads_before = weakref.WeakSet(threading.enumerate())
+        self._threads_before = list(map(weakref.ref, threading.enumerate()))
         self._processes_before = created_process_count()
         self._result: tuple[str, ...] | None = None
 
@@ -90,7 +90,8 @@ class Recorder:
         """
         if self._result is None:
             _remove(self)
-            if any(each not in self._threads_before and is_notebook_thread(each) for each in threading.enumerate()):
+            before = {id(thread()) for thread in self._threads_before}  # of one that is gone: of None
+            if any(id(each) not in before and is_notebook_thread(each) for each in threading.enumerate()):
                 self._found.setdefault(STARTS_THREADS, {})
             if created_process_count() > self._processes_before:
                 self._found.setdefault(STARTS_PROCESSES, {})

@@ -19,6 +19,7 @@ from typing import Any
 from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
 from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.process.native import dict_version
 from kishu_kernel.session.module_data import ModuleData, ModulesSnapshot
 
 OUTPUT_ALIASES = ("_", "__", "___")
@@ -74,9 +75,14 @@ class _KindsOfNames:
         self.internal: set[str] = set()
         self.doubtful: set[str] = set()
         self.results: dict[str, None] = {}
+        self._version = 0
+        """Of the namespace, as it was when all its names had been sorted."""
 
     def sort(self, live: dict[Any, Any]) -> bool:
         """Sorts the names that are new. False where one is not a plain `str`: then nothing here says anything."""
+        version = dict_version(live)
+        if version and version == self._version:
+            return True
         new = unsorted(live, self._sorted)
         if new is None:
             return False
@@ -88,6 +94,7 @@ class _KindsOfNames:
                 self.internal.add(name)
             elif name[:1] in ("_", "I", "O"):
                 self.doubtful.add(name)
+        self._version = version
         return True
 
 

@@ -42,7 +42,7 @@ class CellTransform:
             return None
 
     @contextmanager
-    def reused(self, code: str, text: str | None) -> Iterator[None]:
+    def reused(self, code: str, text: str | None, contained: bool = False) -> Iterator[None]:
         """Within this context, the shell's first `transform_cell(code)` returns `text` and runs no transformer.
 
         Nor does the second, where none would do anything but to give the same.
@@ -50,21 +50,23 @@ class CellTransform:
         Args:
             code: the cell.
             text: what the call returned for it; where that is None, nothing is replaced.
+            contained: its names are bound to plain data.
         """
         own: dict[str, Any] = vars(self._shell)
         if text is None or "transform_cell" in own or "should_run_async" in own:  # the user has put another one there
             yield
             return
-        stand_in = _StandIn(self._shell, code, text, 2 if self._is_same_again(code, text) else 1)
+        stand_in = _StandIn(self._shell, code, text, 2 if self._is_same_again(code, text, contained) else 1)
         stand_in.begin()
         try:
             yield
         finally:
             stand_in.end()
 
-    def _is_same_again(self, code: str, text: str) -> bool:
+    def _is_same_again(self, code: str, text: str, contained: bool) -> bool:
         """Whether `code` would become `text` once more, and nobody could tell that it was not transformed again."""
-        if "\n" not in code.strip() or text.count("\n") <= 1:  # of one line, more than its text may count
+        one_line = "\n" not in code.strip() or text.count("\n") <= 1
+        if one_line and not contained:  # more than its text may count: what its first name is bound to is asked
             return False
         if not self._own or self._shell.trio_runner:
             return False

@@ -12,7 +12,7 @@ from typing import Any
 
 from kishu_kernel.detect.access import is_only_magic
 from kishu_kernel.model import CellRun, CellStatus
-from kishu_kernel.model.dataclass import dataclass, field, replace
+from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.process.audit_hook import Recorder
 from kishu_kernel.session.running_cells import Ticket
 
@@ -57,8 +57,7 @@ class RecordedCell:
         if self.run is None:
             duration = time.perf_counter() - self._started
             effects = None if self.recorder is None else self.recorder.stop()
-            run = _cell_run(self.code, self.count, reply, duration)
-            self.run = replace(run, effects=effects if self.from_start else None)
+            self.run = _cell_run(self.code, self.count, reply, duration, effects if self.from_start else None)
 
     def cut_off(self) -> CellRun:
         """Returns what to record of a cell that still runs when the process ends."""
@@ -137,10 +136,12 @@ def not_run(count: int) -> dict[str, Any]:
     return {**reply, "traceback": [], "execution_count": count, "user_expressions": {}, "payload": []}
 
 
-def _cell_run(code: str, count: int, reply: Mapping[str, Any], duration: float) -> CellRun:
+def _cell_run(
+    code: str, count: int, reply: Mapping[str, Any], duration: float, effects: tuple[str, ...] | None
+) -> CellRun:
     status: CellStatus = "ok"
     error = None
     if reply.get("status") == "error":
         error = str(reply.get("ename"))
         status = "interrupted" if error in _INTERRUPTS else "error"
-    return CellRun(code, count, status, time.time(), duration, error)
+    return CellRun(code, count, status, time.time(), duration, error, effects)

@@ -192,8 +192,9 @@ class TrackedShell:
             if cell is None:
                 self._open_cells -= 1
         reply: dict[str, Any] = {"status": "error", "ename": "KeyboardInterrupt"}
+        contained = cell.ticket is not None and cell.ticket.contained
         try:
-            with self._transform.reused(code, text):
+            with self._transform.reused(code, text, contained):
                 reply = await run()
             return reply
         finally:

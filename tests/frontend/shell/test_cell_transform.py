@@ -31,10 +31,12 @@ def as_ipykernel_does(shell: InteractiveShell, code: str) -> tuple[str, bool, st
     return first, is_async, second, shell.should_run_async(code, transformed_cell=second)
 
 
-def run(shell: InteractiveShell, transform: CellTransform, code: str) -> tuple[str, bool, str, bool]:
+def run(
+    shell: InteractiveShell, transform: CellTransform, code: str, contained: bool = False
+) -> tuple[str, bool, str, bool]:
     text = transform(code)
     assert text is not None
-    with transform.reused(code, text):
+    with transform.reused(code, text, contained):
         said = as_ipykernel_does(shell, code)
         assert not {"transform_cell", "should_run_async"} & vars(shell).keys()  # the cell finds the shell as it is
     return said
@@ -46,6 +48,18 @@ def run(shell: InteractiveShell, transform: CellTransform, code: str) -> tuple[s
 def test_it_says_what_ipython_says(shell: InteractiveShell, code: str) -> None:
     expected = as_ipykernel_does(shell, code)
     assert run(shell, CellTransform(shell), code) == expected
+
+
+def test_one_line_on_plain_data_is_asked_of_nobody_again(shell: InteractiveShell) -> None:
+    for code in ("x = 1", "x", "x + len('a')", "def f(:"):
+        expected = as_ipykernel_does(shell, code)
+        assert run(shell, CellTransform(shell), code, contained=True) == expected
+    asked: list[str] = []
+    lines = shell.prefilter_manager.prefilter_lines
+    shell.prefilter_manager.prefilter_lines = lambda *of: (asked.append(of[0]), lines(*of))[1]
+    for contained in (True, False):
+        run(shell, CellTransform(shell), "x", contained)
+    assert len(asked) == 1 + 2
 
 
 def counting(calls: list[str]) -> Callable[[list[str]], list[str]]:
