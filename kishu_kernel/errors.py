@@ -18,7 +18,9 @@
     ├── StoreError                  go on without storing new states, and try again later
     │   ├── StoreDamagedError           use another store: LMDB would crash on this one's file
     │   ├── StoreFormatError            open an older format for writing once; leave a newer one alone
-    │   └── UnwritableError             open the store for reading only
+    │   ├── UnwritableError             open the store for reading only
+    │   └── RemoteError                 go on with the store that is here, and try again later: its remote failed
+    │       └── NotThereError               make it, or do without: a remote has no such object
     └── KernelError                 `client` raises these: a kernel did not do what was asked
         ├── NoKernelError               start one, or read the store: none is running there
         ├── NotKishuError               load Kishu in it first
@@ -154,6 +156,16 @@ class UnwritableError(StoreError):
     """The place of a store can only be read."""
 
     hint = "What is in it can be read; name another directory in KISHU_STORE_DIR for new states."
+
+
+class RemoteError(StoreError):
+    """A remote cannot be reached, read or written, or it refuses. The store on this machine is whole."""
+
+    hint = "Mend what the sentence names, and try again: the store on this machine is whole."
+
+
+class NotThereError(RemoteError):
+    """A remote has no such object, or no such bucket."""
 
 
 class KernelError(KishuError):

@@ -2,8 +2,8 @@
 
 Law: nothing that reads a store is imported before a command needs it. A command that only looks writes nothing.
 Neighbours: `history` has the commands that look into one history, `live` those that change the session of a live
-kernel, `forking` those that start others beside it; `tables` makes the text, `terminal` prints it, `store` does the
-work, and finds a store by its name.
+kernel, `forking` those that start others beside it, `remotes` those that go beyond this machine; `tables` makes the
+text, `terminal` prints it, `store` does the work, and finds a store by its name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import click
 
 from kishu_kernel import __version__
 from kishu_kernel.errors import StoreError
-from kishu_kernel.frontend.command import forking, history, live, removing, tables
+from kishu_kernel.frontend.command import forking, history, live, remotes, removing, tables
 from kishu_kernel.frontend.command.completion import complete_store
 from kishu_kernel.frontend.command.terminal import (
     Commands,
@@ -51,6 +51,7 @@ Examples:
   jupyter kishu undo analysis.ipynb            take back the last cell of an open notebook
   jupyter kishu export analysis.ipynb path.ipynb --target baseline
   jupyter kishu gc --dry-run --limit 5GB       show what would be dropped
+  jupyter kishu push analysis.ipynb s3://bucket/analysis
   jupyter kishu COMMAND --help                 more about a command
 
 \b
@@ -369,7 +370,7 @@ def _check_key() -> None:
 
 
 commands.add_command(removing.rm)
-for module in (history, live, forking):
+for module in (history, live, forking, remotes):
     commands.add_section(module.SECTION, module.COMMANDS)
 
 

@@ -6,5 +6,5 @@
 - `named_stores`: the store that a person names, by its notebook, its name or its directory.
 - `removal`: a store goes, unless a kernel runs for it.
 - `running_kernels`: which kernels are alive, and what they have open.
-- `receive_bundle`: where the history of a bundle goes.
+- `receive_bundle`, `receive_clone`: where the history of a bundle, or of a remote, goes.
 """

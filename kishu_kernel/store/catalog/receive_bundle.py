@@ -36,22 +36,32 @@ def receive_bundle(
         RequestError: the notebook has a history.
         StoreError: the bundle is not used, or a process has the notebook's own, empty store open, or the disk failed.
     """
-    path = _free(base, slug(file.stem)) if notebook is None else _cleared(base, notebook)
+    path = free_place(base, slug(file.stem)) if notebook is None else cleared_place(base, notebook)
     content = import_history(file, path, progress)
     if notebook is not None:
-        looked = file_state(notebook)
-        write_about(path, About(os.path.abspath(notebook), read_cells(notebook) or frozenset(), state=looked))
+        give_to(path, notebook)
     return path, content
 
 
-def _free(base: Path, name: str) -> Path:
+def give_to(path: Path, notebook: str) -> None:
+    """Say beside a new store whose history it is."""
+    looked = file_state(notebook)
+    write_about(path, About(os.path.abspath(notebook), read_cells(notebook) or frozenset(), state=looked))
+
+
+def free_place(base: Path, name: str) -> Path:
     """The first of `name`, `name-2`, `name-3`, ... that does not exist."""
     paths = (base / (name if number == 1 else f"{name}-{number}") for number in count(1))
     return next(path for path in paths if not os.path.lexists(path))
 
 
-def _cleared(base: Path, notebook: str) -> Path:
-    """Where to put the store of a notebook that has no history. A store without a checkpoint is removed."""
+def cleared_place(base: Path, notebook: str) -> Path:
+    """Where to put the store of a notebook that has no history. A store without a checkpoint is removed.
+
+    Raises:
+        RequestError: the notebook has a history.
+        StoreError: a process has the notebook's own, empty store open.
+    """
     place = find_assignment(base, notebook, SessionId(""))
     if place.found == "moved" or not (place.found == "new" or store_files.is_empty(place.path)):
         raise RequestError(

@@ -12,6 +12,7 @@ A store is six tables and a meta table (named sub-databases of one LMDB environm
                  "removals"                            ASCII digits: how often chunks were removed
                  "identity/" and 32 hex digits         16 random bytes, 16 bytes signature: this store, to the user
                  (of a user: see `signatures`)         whose key makes the digits
+                 "remote"                              JSON object: where this store is pushed to, see `remote.link`
     checkpoints  checkpoint id: 8 bytes                JSON object, see `checkpoints`; then 16 bytes signature
     outputs      checkpoint id: 8 bytes                JSON array of nbformat v4 outputs, if any; its signature
     versions     16 bytes xxh3-128 of the JSON array   manifest, see `encode_manifest`; then 16 bytes signature
@@ -68,6 +69,7 @@ SIGNED_TABLES = {"checkpoints": 2, "versions": 2, "outputs": 3}
 """The tables whose values end with a signature, and since which format."""
 CHUNK_TABLES = ("chunks", "packed")
 REMOVALS_KEY = b"removals"
+REMOTE_KEY = b"remote"
 
 DIGEST_SIZE = 16
 ID_SIZE = 8

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import struct
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from typing import IO, TYPE_CHECKING
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId
-from kishu_kernel.store.disk import directory, environment_pool
+from kishu_kernel.store.disk import environment_pool
 from kishu_kernel.store.format import schema
 from kishu_kernel.store.format.signatures import IDENTITY_PREFIX, IDENTITY_SIZE
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE
@@ -42,6 +41,7 @@ from kishu_kernel.store.maintenance.bundle_format import (
     Progress,
     read_rows,
 )
+from kishu_kernel.store.maintenance.new_store import appearing
 
 if TYPE_CHECKING:
     from lmdb import Transaction
@@ -50,9 +50,6 @@ if TYPE_CHECKING:
 
 BATCH = 16 << 20
 """Bytes of one write transaction."""
-UNFINISHED = ".import-"
-"""How the directory's name begins while it is filled. One that a killed process left may be removed."""
-
 _HEAD_BYTES = 4096
 _BRANCH, _SESSION = "branch/", "head/"
 _RESERVE = 64 << 20
@@ -86,20 +83,9 @@ def import_history(file: Path, path: Path, progress: Progress | None = None) -> 
         StoreFormatError: a newer kishu-kernel wrote the bundle.
         StoreError: there is something at `path`, the bundle is not used, or the disk failed. Nothing is left behind.
     """
-    if os.path.lexists(path) and not (path.is_dir() and not path.is_symlink() and not os.listdir(path)):
-        raise StoreError(f"there is something at {path} already: name another place for the store")
-    directory.make_private(path.parent)
     try:
-        with file.open("rb") as stream, _unfinished(path) as place:
-            with _archive(file, stream) as archive:
-                content = _Import(archive, place, progress).run()
-            (place / directory.LOCK).unlink(missing_ok=True)  # of the processes that had it open; that was us
-            try:
-                os.rename(place, path)
-            except OSError as error:  # something has come there meanwhile
-                raise StoreError(f"the store cannot be put at {path} ({error.strerror})") from error
-            directory.sync_directory(path.parent)
-            return content
+        with file.open("rb") as stream, appearing(path) as place, _archive(file, stream) as archive:
+            return _Import(archive, place, progress).run()
     except OSError as error:
         raise StoreError(f"the bundle {file} cannot be imported ({error.strerror or error})") from error
     except StoreFormatError:
@@ -110,17 +96,6 @@ def import_history(file: Path, path: Path, progress: Progress | None = None) -> 
 
 class _Refusal(Exception):
     """Why a bundle is not used, as a clause."""
-
-
-@contextmanager
-def _unfinished(path: Path) -> Iterator[Path]:
-    """A new directory beside `path`, which is removed at the end unless it was renamed."""
-    place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
-    try:
-        place.chmod(0o700)  # whatever the umask left of it
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager

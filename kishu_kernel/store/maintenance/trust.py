@@ -91,14 +91,19 @@ def trust(path: Path, signer: Signer | None = None) -> Trust:
 def give_new_identity(path: Path, signer: Signer | None = None) -> None:
     """Give a copy of a store an identity of its own: rows of one are not trusted in the other any more. O(records).
 
-    What is trusted in the copy stays so, and nothing else becomes so.
+    What is trusted in the copy stays so, and nothing else becomes so. It is pushed to no remote.
 
     Raises:
         StoreError: there is no store, or it cannot be written. Nothing has changed.
     """
     identity = StoreIdentity(signer or user_signer())
     with environment_pool.opened(path) as store:
-        store.write(lambda txn: identity.renew(txn, store.tables))
+        store.write(lambda txn: _renew(store, identity, txn))
+
+
+def _renew(store: Environment, identity: StoreIdentity, txn: Transaction[bytes]) -> None:
+    identity.renew(txn, store.tables)
+    txn.delete(schema.REMOTE_KEY, db=store.tables["meta"])
 
 
 def _sign(store: Environment, identity: StoreIdentity, table: str, keys: list[bytes], txn: Transaction[bytes]) -> None:

@@ -1,0 +1,214 @@
+"""Commands that take a history beyond this machine, and bring it from there.
+
+Neighbours: `store.remote` does the work, `catalog.receive_clone` finds a place for a clone; `commands` has the group.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kishu_kernel.errors import RemoteError
+from kishu_kernel.frontend.command import tables
+from kishu_kernel.frontend.command.history import store_argument
+from kishu_kernel.frontend.command.terminal import ProgressBar, base_of, directory_option, examples, json_option
+from kishu_kernel.frontend.printable import printable
+from kishu_kernel.model.amounts import counted, size
+from kishu_kernel.store.catalog import named_stores
+
+if TYPE_CHECKING:
+    from kishu_kernel.store.remote.objects import RemoteObjects
+
+_NAMES = 10
+"""Branches and tags that are listed."""
+
+
+@click.command(
+    epilog=examples("jupyter kishu push analysis.ipynb s3://bucket/team/analysis", "jupyter kishu push analysis.ipynb")
+)
+@store_argument
+@click.argument("url", required=False)
+@directory_option
+@json_option
+@click.pass_context
+def push(ctx: click.Context, name: str, url: str | None, directory: Path | None, for_programs: bool) -> None:
+    """Send what is missing of this history to its remote.
+
+    URL is s3://BUCKET/PATH, gs://..., az://... or file:///PATH, a place for this history alone; it is remembered.
+    Credentials are taken from the environment. Others can push to the same remote: each keeps the own lines. Who can
+    read the place can read the history.
+
+    It needs the extra "remote": pip install 'kishu-kernel[remote]'.
+    """
+    path = named_stores.find(base_of(ctx, directory), name)
+    from kishu_kernel.store.remote.push import push as pushed
+
+    remote = _remote_of(path, name, url)
+    with ProgressBar(f"Pushing to {remote.url}") as bar:
+        sent = pushed(path, remote, bar)
+    counts = {"checkpoints": sent.checkpoints, "versions": sent.versions, "bytes": sent.bytes}
+    if for_programs:
+        click.echo(tables.as_json({"path": str(path), "url": remote.url, **counts}))
+    elif not sent.bytes:
+        click.echo(f"{printable(remote.url)} has all of it.")
+    else:
+        what = f"{counted(sent.checkpoints, 'state')}, {counted(sent.versions, 'payload')}, {size(sent.bytes)}"
+        click.echo(f"{what} sent to {printable(remote.url)}")
+
+
+@click.command(epilog=examples("jupyter kishu pull analysis.ipynb"))
+@store_argument
+@directory_option
+@json_option
+@click.pass_context
+def pull(ctx: click.Context, name: str, directory: Path | None, for_programs: bool) -> None:
+    """Bring here what its remote has and this history does not.
+
+    A branch that went on elsewhere goes on here, unless a kernel is live on it. One that went two ways is there twice:
+    `main` is yours, `main@machine` the other's. Nothing of it is run or trusted; what others wrote can only be read
+    until you accept it: see `trust`.
+    """
+    path = named_stores.find(base_of(ctx, directory), name)
+    from kishu_kernel.store.catalog.running_kernels import live_in
+    from kishu_kernel.store.remote.pull import pull as pulled
+
+    remote = _remote_of(path, name, None)
+    with ProgressBar(f"Pulling from {remote.url}") as bar:
+        got = pulled(path, remote, bar, in_use=bool(live_in(path)))
+    names = [each.partition("/")[2] for each in got.names if not each.startswith("head/")]
+    counts = {"checkpoints": got.checkpoints, "versions": got.versions, "bytes": got.bytes}
+    if for_programs:
+        click.echo(tables.as_json({"path": str(path), "url": remote.url, **counts, "names": names}))
+    elif not got.checkpoints and not got.versions and not got.names:
+        click.echo(f"{printable(remote.url)} has nothing that is not here.")
+    else:
+        what = f"{counted(got.checkpoints, 'state')}, {counted(got.versions, 'payload')}, {size(got.bytes)}"
+        click.echo(f"{what} brought from {printable(remote.url)}")
+        if names:
+            more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+            click.echo(f"Branches and tags: {', '.join(map(printable, names[:_NAMES]))}{more}")
+        _tell_trust(path, name)
+
+
+@click.command(
+    epilog=examples(
+        "jupyter kishu clone s3://bucket/team/analysis",
+        "jupyter kishu clone s3://bucket/team/analysis --notebook my.ipynb",
+    )
+)
+@click.argument("url")
+@click.option("--notebook", type=click.Path(dir_okay=False), help="Make it the history of this notebook.")
+@directory_option
+@json_option
+@click.pass_context
+def clone(ctx: click.Context, url: str, notebook: str | None, directory: Path | None, for_programs: bool) -> None:
+    """Make a store here of the history at URL.
+
+    In the notebook, `%kishu resume` then goes to where it ended. Nothing of it is run or trusted; what somebody else
+    wrote can only be read until you accept it: see `trust`. With your own key (KISHU_KEY_FILE) it is yours everywhere.
+    """
+    base = base_of(ctx, directory)
+    from kishu_kernel.store.catalog.receive_clone import receive_clone
+    from kishu_kernel.store.remote.objects import connect
+
+    remote = connect(url)
+    with ProgressBar(f"Cloning {remote.url}") as bar:
+        path, got = receive_clone(base, remote, notebook, bar)
+    if for_programs:
+        counts = {"checkpoints": got.checkpoints, "versions": got.versions, "bytes": got.bytes}
+        values = {"name": path.name, "path": str(path), "notebook": notebook, "url": remote.url}
+        click.echo(tables.as_json({**values, **counts}))
+        return
+    what = f"{counted(got.checkpoints, 'state')}, {counted(got.versions, 'payload')}, {size(got.bytes)}"
+    shown = printable(path.name)
+    click.echo(f"{shown}: {what}" + (f", for {printable(notebook)}" if notebook else ""))
+    if notebook is None:
+        click.echo(f"To give it to a notebook: jupyter kishu attach {shlex.quote(shown)} NOTEBOOK")
+    _tell_trust(path, path.name)
+
+
+@click.command(
+    epilog=examples("jupyter kishu remote analysis.ipynb", "jupyter kishu remote analysis.ipynb s3://bucket/analysis")
+)
+@store_argument
+@click.argument("url", required=False)
+@click.option("--forget", is_flag=True, help="This history has no remote any more. What is there stays.")
+@click.option("--sweep", "sweeping", is_flag=True, help="Remove there what interrupted pushes left a week ago.")
+@directory_option
+@json_option
+@click.pass_context
+def remote(
+    ctx: click.Context,
+    name: str,
+    url: str | None,
+    forget: bool,
+    sweeping: bool,
+    directory: Path | None,
+    for_programs: bool,
+) -> None:
+    """Show where this history is pushed to, or name another place."""
+    if (url is not None) + forget + sweeping > 1:
+        raise click.UsageError("URL, --forget and --sweep exclude each other.", ctx)
+    path = named_stores.find(base_of(ctx, directory), name)
+    from kishu_kernel.store.remote.link import remote_of, set_remote
+    from kishu_kernel.store.remote.objects import connect
+
+    if sweeping:
+        _sweep(_remote_of(path, name, None), for_programs)
+        return
+    if url is not None or forget:
+        set_remote(path, connect(url).url if url is not None else None)
+    link = remote_of(path)
+    if for_programs:
+        pushes = {"label": link.label, "pushes": link.number} if link else {}
+        click.echo(tables.as_json({"path": str(path), "url": link and link.url, **pushes}))
+    elif link is None:
+        click.echo("It has no remote.")
+    else:
+        seen = f"its push {link.number} was seen last" if link.number else "nothing was pushed yet"
+        click.echo(f"{printable(link.url)}: {seen}; this machine is {printable(link.label)} there")
+
+
+def _sweep(there: RemoteObjects, for_programs: bool) -> None:
+    from dataclasses import asdict
+
+    from kishu_kernel.store.remote.sweep import sweep
+
+    found = sweep(there)
+    if for_programs:
+        click.echo(tables.as_json({"url": there.url, **asdict(found)}))
+    else:
+        removed = f"{counted(found.removed, 'object')}, {size(found.removed_bytes)}"
+        click.echo(f"Removed {removed}; kept {counted(found.kept, 'object')}, {size(found.kept_bytes)}")
+
+
+def _remote_of(path: Path, name: str, url: str | None) -> RemoteObjects:
+    """Returns the remote that was named, else the store's own."""
+    from kishu_kernel.store.remote.link import remote_of
+    from kishu_kernel.store.remote.objects import connect
+
+    link = remote_of(path)
+    if url is None and link is None:
+        called = shlex.quote(printable(os.path.basename(name)))
+        raise RemoteError(
+            f"this history has no remote yet: `jupyter kishu push {called} s3://BUCKET/PATH` gives it one"
+        )
+    return connect(url or (link.url if link else ""))
+
+
+def _tell_trust(path: Path, name: str) -> None:
+    """Says what of it is somebody else's."""
+    from kishu_kernel.store.maintenance.trust import trust_of
+
+    found = trust_of(path)
+    if not found.whole:
+        called = shlex.quote(printable(name))
+        click.echo(f"{tables.untrusted_text(found)}\nIf you know where it comes from: jupyter kishu trust {called}")
+
+
+SECTION = "Beyond this machine"
+COMMANDS = (push, pull, clone, remote)

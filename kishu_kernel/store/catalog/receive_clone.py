@@ -1,0 +1,38 @@
+"""Where the clone of a remote goes: to a notebook that has no history yet, or among the stores.
+
+Law: as in `receive_bundle`. Neighbours: `remote.clone` makes the store.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kishu_kernel.store.catalog.paths import slug
+from kishu_kernel.store.catalog.receive_bundle import cleared_place, free_place, give_to
+from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.objects import Objects
+from kishu_kernel.store.remote.pull import Progress, Pulled
+
+
+def receive_clone(
+    base: Path, objects: Objects, notebook: str | None = None, progress: Progress | None = None
+) -> tuple[Path, Pulled]:
+    """Make a store of a remote, in `base`. O(bytes).
+
+    Args:
+        notebook: the one whose history it becomes; None for none.
+
+    Returns:
+        The directory of the store, and what is in it.
+
+    Raises:
+        RequestError: the notebook has a history.
+        RemoteError: the remote cannot be read, or holds nothing.
+        StoreError: a process has the notebook's own, empty store open, or the disk failed.
+    """
+    name = slug(objects.url.rstrip("/").rpartition("/")[2])
+    path = free_place(base, name) if notebook is None else cleared_place(base, notebook)
+    found = clone(objects, path, progress)
+    if notebook is not None:
+        give_to(path, notebook)
+    return path, found

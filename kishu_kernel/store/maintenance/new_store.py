@@ -1,0 +1,44 @@
+"""A store that comes from elsewhere appears whole, by a rename, or not at all.
+
+Neighbours: `bundle_import` fills one from a file, `remote.clone` from a remote.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kishu_kernel.errors import StoreError
+from kishu_kernel.store.disk import directory
+
+UNFINISHED = ".import-"
+"""How the directory's name begins while it is filled. One that a killed process left may be removed."""
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A new directory beside `path`, to be filled; it gets that name at the end, or is removed after an error.
+
+    Raises:
+        StoreError: there is something at `path`.
+        OSError: the disk failed.
+    """
+    if os.path.lexists(path) and not (path.is_dir() and not path.is_symlink() and not os.listdir(path)):
+        raise StoreError(f"there is something at {path} already: name another place for the store")
+    directory.make_private(path.parent)
+    place = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
+    try:
+        place.chmod(0o700)  # whatever the umask left of it
+        yield place
+        (place / directory.LOCK).unlink(missing_ok=True)  # of the processes that had it open; that was us
+        try:
+            os.rename(place, path)
+        except OSError as error:  # something has come there meanwhile
+            raise StoreError(f"the store cannot be put at {path} ({error.strerror})") from error
+        directory.sync_directory(path.parent)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,11 @@
+"""A history kept beyond this machine: pushed to an object store, pulled from it, cloned by another machine.
+
+- `objects`: the contract `Objects`, and the one place that knows obstore. `layout`: what stands there, byte by byte.
+- `holdings`: what a remote holds, read. `lacking`: what it lacks. `link`: what a store remembers of its remote.
+- `names`: whose branches and tags are whose.
+- `push`, `pull`, `clone`: the three ways. `sweep`: what a remote no longer needs.
+
+Law: nothing that a remote says is believed: each object has the digest in its name, each row is checked as one of a
+bundle is, and signatures travel as they are. Nothing in a remote is ever written over: what a reader sees is a head
+whole, or the head before it.
+"""

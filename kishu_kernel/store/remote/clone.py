@@ -1,0 +1,32 @@
+"""A remote's history made into a new store, which appears whole.
+
+Neighbours: `pull` fills it; `catalog.receive_clone` says where it stands.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kishu_kernel.errors import StoreError
+from kishu_kernel.store.disk import environment_pool
+from kishu_kernel.store.maintenance.new_store import appearing
+from kishu_kernel.store.remote.objects import Objects
+from kishu_kernel.store.remote.pull import Progress, Pulled, pull
+
+
+def clone(objects: Objects, path: Path, progress: Progress | None = None) -> Pulled:
+    """Make a store of a remote. O(bytes). The remote is its own from then on.
+
+    Args:
+        path: of the new store; there is none yet.
+
+    Raises:
+        RemoteError: as of `pull`. Nothing is left behind.
+        StoreError: there is something at `path`, or the disk failed. Nothing is left behind.
+    """
+    try:
+        with appearing(path) as place:
+            environment_pool.release(environment_pool.acquire(place))
+            return pull(place, objects, progress)
+    except OSError as error:
+        raise StoreError(f"the store cannot be made at {path} ({error.strerror or error})") from error

@@ -1,0 +1,146 @@
+"""What a remote holds, as one of its heads says.
+
+Law: the newest head is found by asking for names, never by a list: a list may be late. Heads are never removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from kishu_kernel.errors import NotThereError, RemoteError
+from kishu_kernel.model.dataclass import dataclass, field
+from kishu_kernel.store.remote import layout
+from kishu_kernel.store.remote.layout import Head, Place, RemoteManifest, RowKey, Segment
+from kishu_kernel.store.remote.link import Link
+from kishu_kernel.store.remote.objects import Objects
+
+
+@dataclass
+class Holdings:
+    """What a remote holds at one head.
+
+    Attributes:
+        number: of the head; 0 where nothing was ever pushed.
+        segments: by name, in order.
+        rows: of each row the digest of its body, and the segment that has it.
+        chunks: where each is.
+    """
+
+    number: int = 0
+    head: Head | None = None
+    manifest: RemoteManifest = field(default_factory=RemoteManifest)
+    segments: dict[str, Segment] = field(default_factory=dict)
+    rows: dict[RowKey, tuple[bytes, str]] = field(default_factory=dict)
+    chunks: dict[bytes, Place] = field(default_factory=dict)
+
+
+def read_holdings(objects: Objects, link: Link | None, before: Holdings | None = None) -> Holdings:
+    """What a remote holds now. O(what is new since `before`).
+
+    Args:
+        link: where to look for the newest head first.
+
+    Raises:
+        RemoteError: it cannot be read; or it is another history's, or an older state than was seen, than `link` says.
+    """
+    number, head = newest_head(objects, link.number if link else 0)
+    check_link(objects, link, number, head)
+    if before is not None and before.number == number:
+        return before
+    if head is None:
+        return Holdings()
+    manifest = layout.decode_manifest(_read(objects, head.manifest))
+    found = Holdings(number, head, manifest)
+    known = before.segments if before else {}
+    for name in manifest.segments:
+        segment = known.get(name) or layout.decode_segment(_read(objects, name))
+        found.segments[name] = segment
+        for key, digest in segment.keys.items():
+            found.rows[key] = digest, name
+        for pack, chunks in segment.packs.items():
+            for table, digest, start, length in chunks:
+                found.chunks[digest] = Place(pack, table, start, length)
+    return found
+
+
+def newest_head(objects: Objects, known: int) -> tuple[int, Head | None]:
+    """The newest head and its number; 0 and None where there is none. O(log heads) requests.
+
+    Args:
+        known: the number of one that was there.
+    """
+    if not objects.exists(layout.head_name(known + 1)):
+        low = known
+        if known and not objects.exists(layout.head_name(known)):  # `check_link` tells what that means
+            low = 0
+    else:
+        low, step = known + 1, 1
+        while objects.exists(layout.head_name(low + step)):
+            low, step = low + step, 2 * step
+        high = low + step
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if objects.exists(layout.head_name(middle)) else (low, middle)
+    return low, layout.decode_head(objects.get(layout.head_name(low))) if low else None
+
+
+def check_link(objects: Objects, link: Link | None, number: int, head: Head | None) -> None:
+    """Raise RemoteError where a remote is not the one that a store knows, or has gone back."""
+    if link is None or not link.history:
+        return
+    if head is not None and head.history != link.history:
+        raise other_history(objects)
+    if number >= link.number:
+        seen = head if number == link.number else layout.decode_head(objects.get(layout.head_name(link.number)))
+        if seen is not None and seen.write == link.write:
+            return
+    raise RemoteError(
+        f"the remote {objects.url} has gone back, or was emptied: what was pushed there before is not there any more. "
+        "Nothing was sent or taken; if that is as it should be, `jupyter kishu remote STORE --forget` begins anew"
+    )
+
+
+def other_history(objects: Objects) -> RemoteError:
+    """The error where a remote holds another history than this store's."""
+    return RemoteError(
+        f"the remote {objects.url} holds another history: push to another address, or clone that one beside this one"
+    )
+
+
+def digests_at(segments: Iterable[str], holdings: Holdings) -> dict[RowKey, bytes]:
+    """The digests of the rows that a remote held when it consisted of these segments. Empty where that is not known."""
+    found: dict[RowKey, bytes] = {}
+    for name in segments:
+        if name not in holdings.segments:
+            return {}
+        found.update(holdings.segments[name].keys)
+    return found
+
+
+def read_rows(objects: Objects, holdings: Holdings, wanted: Iterable[RowKey]) -> Mapping[RowKey, bytes]:
+    """The values of some rows, as the newest segments with them have them. O(their segments).
+
+    Raises:
+        RemoteError: one is damaged, or another than the segment says.
+    """
+    by_segment: dict[str, list[RowKey]] = {}
+    for key in wanted:
+        by_segment.setdefault(holdings.rows[key][1], []).append(key)
+    found = {}
+    for name, keys in by_segment.items():
+        segment = holdings.segments[name]
+        values = dict(
+            zip(segment.keys, layout.decode_rows(_read(objects, segment.rows), len(segment.keys)), strict=True)
+        )
+        for key in keys:
+            if layout.body_digest(key[0], values[key]) != segment.keys[key]:
+                raise RemoteError(f"the rows {segment.rows} of the remote are others than it says: nothing is used")
+            found[key] = values[key]
+    return found
+
+
+def _read(objects: Objects, name: str) -> bytes:
+    try:
+        return layout.verified(name, objects.get(name))
+    except NotThereError as error:
+        raise RemoteError(f"the remote {objects.url} lacks {name}, which it names: somebody removed it") from error

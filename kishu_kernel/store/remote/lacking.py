@@ -1,0 +1,112 @@
+"""What a remote lacks of a store: found out in one read transaction, before anything is sent.
+
+Law: what changed in the remote meanwhile is not written over, nor is a record of a value that this store dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kishu_kernel.errors import LoadError
+from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.signatures import IDENTITY_PREFIX
+from kishu_kernel.store.format.validation import validated_checkpoint, validated_manifest, validated_ref
+from kishu_kernel.store.remote import layout
+from kishu_kernel.store.remote.holdings import Holdings, digests_at
+from kishu_kernel.store.remote.layout import RowKey
+from kishu_kernel.store.remote.link import Link
+from kishu_kernel.store.remote.names import Refs, own_refs
+
+if TYPE_CHECKING:
+    from lmdb import Transaction, _Database
+
+    from kishu_kernel.store.disk.environment import Environment
+
+MADE_PREFIX = b"made/"
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What a remote lacks.
+
+    Attributes:
+        rows: of each the bytes.
+        chunks: of each the bytes, in the order of their digests: who tries again makes the same packs.
+        refs: of this replica.
+    """
+
+    rows: dict[RowKey, int]
+    chunks: dict[bytes, int]
+    refs: Refs
+
+
+def what_is_lacking(store: Environment, link: Link, holdings: Holdings) -> Lacking:
+    """What to push. O(records).
+
+    Raises:
+        StoreError: a record is damaged.
+        LoadError: a manifest is damaged, or names a chunk that is not there.
+    """
+    with store.reading() as txn:
+        rows = _rows(txn, store.tables, holdings, digests_at(link.segments, holdings))
+        digests = {
+            bytes(digest)
+            for table, key in rows
+            if table == "versions"
+            for digest in _manifest_digests(key, bytes(txn.get(key, b"", db=store.tables[table])))
+        }
+        missing = sorted(digests - holdings.chunks.keys())
+        chunks = {digest: len(find_chunk(txn, store.tables, digest)[1]) for digest in missing}
+        refs = {}
+        with txn.cursor(db=store.tables["refs"]) as cursor:
+            for key, value in cursor:
+                name, id = validated_ref(bytes(key), bytes(value))
+                if txn.get(bytes(value), db=store.tables["checkpoints"]) is not None:
+                    refs[name] = id
+    return Lacking(rows, chunks, own_refs(refs, link.received))
+
+
+def find_chunk(txn: Transaction[Any], tables: Mapping[str, _Database], digest: bytes) -> tuple[str, memoryview]:
+    """The table and the value of a chunk, valid in this transaction. LoadError where it is missing."""
+    for table in schema.CHUNK_TABLES:
+        value = txn.get(digest, db=tables[table])
+        if value is not None:
+            return table, memoryview(value)
+    raise LoadError(f"chunk {digest.hex()} is missing")
+
+
+def _rows(
+    txn: Transaction[Any], tables: Mapping[str, _Database], holdings: Holdings, base: Mapping[RowKey, bytes]
+) -> dict[RowKey, int]:
+    """The rows that the remote does not have, or has as they were here before they changed. Of each the bytes."""
+    rows: dict[RowKey, int] = {}
+    for table in layout.TABLES:
+        with txn.cursor(db=tables[table]) as cursor:
+            for found, value in cursor:
+                key = bytes(found)
+                if table == "meta" and not key.startswith((IDENTITY_PREFIX, MADE_PREFIX)):
+                    continue
+                there, _ = holdings.rows.get((table, key), (None, ""))
+                if there is not None:
+                    changed = table != "meta" and layout.body_digest(table, bytes(value)) != there
+                    if not changed or there != base.get((table, key)):
+                        continue
+                    if table == "checkpoints" and _stores_less(key, bytes(value), holdings):
+                        continue
+                rows[table, key] = len(value)
+    return rows
+
+
+def _manifest_digests(key: bytes, value: bytes) -> set[Any]:
+    return set(validated_manifest(key, schema.without_signature(value)).digests)
+
+
+def _stores_less(key: bytes, value: bytes, holdings: Holdings) -> bool:
+    """Whether a record says that something is not stored which the remote has."""
+    checkpoint = validated_checkpoint(key, schema.without_signature(value))
+    return any(
+        not each.stored and ("versions", schema.key_in_checkpoint(each.names, key)) in holdings.rows
+        for each in checkpoint.versions
+    )

@@ -1,0 +1,317 @@
+"""What stands in a remote, version 1, byte by byte.
+
+Law: every object but a head has the SHA-256 digest of its bytes in its name, and is written once. A head is created,
+never replaced; the newest is the one with the highest number, and there is none missing below it::
+
+    heads/NUMBER            JSON {"kishu-kernel remote": 1, "history": 32 hex digits, "write": 32 hex digits,
+    (10 digits, from 1)     "manifest": name}. The write id tells whose head it is: who created it may never have heard
+    writes/WRITE/DIGEST     that it did. All other objects, by the push that wrote them (32 hex digits):
+
+    a manifest              JSON {"segments": [name], "replicas": {ID: {"label": text, "pushed": WRITE, "refs": {name:
+                            checkpoint id}}}}. A replica is one copy of the store; only it changes what stands there
+    a segment               JSON {"store": format, "rows": name, "keys": [[table, key, digest of the body, hex]],
+                            "packs": [[name, [[table, digest, place, length]]]]}: what one push added. What a later
+                            segment says of a row replaces what an earlier one does
+    rows                    the rows of a segment, in the order of its keys: 4 bytes length, little-endian, the value
+    a pack                  values of `chunks` and `packed`, one behind the other; not compressed again
+
+Manifests, segments and rows are compressed with zstd. Rows are as `format.schema` describes them, signatures included;
+those of `meta` are identities and `made/`.
+Neighbours: `holdings` reads, `push` writes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import zstandard
+
+from kishu_kernel.errors import RemoteError, StoreError, StoreFormatError
+from kishu_kernel.model import CheckpointId
+from kishu_kernel.model.dataclass import dataclass, field
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.validation import validated_ref
+
+REMOTE = 1
+"""The version of the format."""
+FORMAT_KEY = "kishu-kernel remote"
+TABLES = ("checkpoints", "outputs", "versions", "meta")
+"""Of the rows in segments, in the order in which they are put."""
+PACK_BYTES = 16 << 20
+"""About so large is a pack, and the rows of a segment."""
+MAX_BYTES = 1 << 30
+"""Of an object that is read whole. A frame of some bytes can claim to hold gigabytes."""
+
+RowKey = tuple[str, bytes]
+"""A table, and a key in it."""
+Result = TypeVar("Result")
+
+_HEX = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(r"writes/[0-9a-f]{32}/[0-9a-f]{64}")
+_LENGTH = struct.Struct("<I")
+_BODY_DIGEST = 16
+
+
+class Place(NamedTuple):
+    """Where a chunk is: the pack, the table that it belongs to, place and length."""
+
+    pack: str
+    table: str
+    start: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head.
+
+    Attributes:
+        history: drawn by the first push; tells one history from another.
+        write: the id of the push.
+        manifest: its name.
+    """
+
+    history: str
+    write: str
+    manifest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """What one copy of the store has named.
+
+    Attributes:
+        label: of the machine, for people.
+        pushed: the id of its last push.
+    """
+
+    label: str
+    pushed: str
+    refs: Mapping[str, CheckpointId]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteManifest:
+    """All that a remote holds, by its names."""
+
+    segments: tuple[str, ...] = ()
+    replicas: Mapping[str, Replica] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What one push added.
+
+    Attributes:
+        rows: the name of the object with the values of the rows.
+        keys: of each row the digest of its body.
+        packs: name -> chunks, in order: (table, digest, place, length).
+    """
+
+    rows: str
+    keys: Mapping[RowKey, bytes]
+    packs: Mapping[str, tuple[tuple[str, bytes, int, int], ...]]
+
+
+# --- names
+
+
+def head_name(number: int) -> str:
+    """The name of a head."""
+    return f"heads/{number:010d}"
+
+
+def object_name(write: str, data: bytes) -> str:
+    """The name of any other object."""
+    return f"writes/{write}/{hashlib.sha256(data).hexdigest()}"
+
+
+def verified(name: str, data: bytes) -> bytes:
+    """What was read under a name. RemoteError where it has not the digest."""
+    if hashlib.sha256(data).hexdigest() != name.rpartition("/")[2]:
+        raise RemoteError(f"the object {name} of the remote is damaged, or was exchanged: nothing of it is used")
+    return data
+
+
+def body_digest(table: str, value: bytes) -> bytes:
+    """The digest of a row without its signature: two users sign one record differently."""
+    body = schema.without_signature(value) if table in schema.SIGNED_TABLES else value
+    return hashlib.sha256(body).digest()[:_BODY_DIGEST]
+
+
+# --- heads
+
+
+def encode_head(head: Head) -> bytes:
+    """A head as it is stored."""
+    return schema.dump_json(
+        {FORMAT_KEY: REMOTE, "history": head.history, "write": head.write, "manifest": head.manifest}
+    )
+
+
+def decode_head(data: bytes) -> Head:
+    """The head that was encoded. StoreFormatError where it is a newer kishu-kernel's."""
+
+    def read() -> Head:
+        found = schema.load_json(data)
+        version = found[FORMAT_KEY]
+        if type(version) is not int:
+            raise ValueError("no version")
+        if version > REMOTE:
+            raise StoreFormatError(
+                f"the remote has format {version}, and this kishu-kernel knows {REMOTE}: install a newer kishu-kernel"
+            )
+        return Head(_hex(found["history"]), _hex(found["write"]), _object(found["manifest"]))
+
+    return _decoded("a head", read)
+
+
+# --- manifests
+
+
+def encode_manifest(manifest: RemoteManifest) -> bytes:
+    """A manifest as it is stored."""
+    replicas = {
+        id: {"label": each.label, "pushed": each.pushed, "refs": dict(each.refs)}
+        for id, each in manifest.replicas.items()
+    }
+    return _packed(schema.dump_json({"segments": manifest.segments, "replicas": replicas}))
+
+
+def decode_manifest(data: bytes) -> RemoteManifest:
+    """The manifest that was encoded."""
+
+    def read() -> RemoteManifest:
+        found = schema.load_json(_unpacked(data))
+        replicas = {
+            _hex(id): Replica(str(each["label"])[:100], _hex(each["pushed"]), _refs(each["refs"]))
+            for id, each in found["replicas"].items()
+        }
+        return RemoteManifest(tuple(map(_object, found["segments"])), replicas)
+
+    return _decoded("a manifest", read)
+
+
+# --- segments
+
+
+def encode_segment(segment: Segment) -> bytes:
+    """A segment as it is stored."""
+    keys = [[table, key.hex(), digest.hex()] for (table, key), digest in segment.keys.items()]
+    packs = [
+        [name, [[table, digest.hex(), start, length] for table, digest, start, length in chunks]]
+        for name, chunks in segment.packs.items()
+    ]
+    return _packed(schema.dump_json({"store": schema.FORMAT, "rows": segment.rows, "keys": keys, "packs": packs}))
+
+
+def decode_segment(data: bytes) -> Segment:
+    """The segment that was encoded. StoreFormatError where a newer kishu-kernel wrote what is in it."""
+
+    def read() -> Segment:
+        found = schema.load_json(_unpacked(data))
+        if found["store"] > schema.FORMAT:
+            raise StoreFormatError(
+                f"the remote holds a history of format {found['store']}, and this kishu-kernel knows {schema.FORMAT}: "
+                "install a newer kishu-kernel"
+            )
+        keys = {(_of(table, TABLES), bytes.fromhex(key)): bytes.fromhex(body) for table, key, body in found["keys"]}
+        packs = {
+            _object(name): tuple(
+                (_of(table, schema.CHUNK_TABLES), bytes.fromhex(digest), _count(start), _count(length))
+                for table, digest, start, length in chunks
+            )
+            for name, chunks in found["packs"]
+        }
+        return Segment(_object(found["rows"]), keys, packs)
+
+    return _decoded("a segment", read)
+
+
+def encode_rows(values: Iterable[bytes]) -> bytes:
+    """The values of the rows of a segment, as they are stored."""
+    return _packed(b"".join(_LENGTH.pack(len(value)) + value for value in values))
+
+
+def decode_rows(data: bytes, count: int) -> list[bytes]:
+    """The values that were encoded."""
+
+    def read() -> list[bytes]:
+        raw, place, values = _unpacked(data), 0, []
+        for _ in range(count):
+            (length,) = _LENGTH.unpack_from(raw, place)
+            place += _LENGTH.size
+            values.append(raw[place : place + length])
+            place += length
+        if place != len(raw):
+            raise ValueError("it has another length than it says")
+        return values
+
+    return _decoded("the rows of a segment", read)
+
+
+# --- pieces
+
+
+def _packed(data: bytes) -> bytes:
+    return zstandard.ZstdCompressor(level=3).compress(data)
+
+
+def _unpacked(data: bytes) -> bytes:
+    if not 0 <= zstandard.frame_content_size(data) <= MAX_BYTES:
+        raise ValueError("it is larger than it can be")
+    return zstandard.ZstdDecompressor().decompress(data)
+
+
+def _decoded(what: str, read: Callable[[], Result]) -> Result:
+    try:
+        return read()
+    except (StoreFormatError, RemoteError):
+        raise
+    except (
+        StoreError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        struct.error,
+        zstandard.ZstdError,
+    ) as error:
+        raise RemoteError(f"{what} of the remote is damaged, or is none of kishu-kernel's ({error!r})") from error
+
+
+def _hex(value: Any) -> str:
+    if not _HEX.fullmatch(value):
+        raise ValueError(f"{value!r} is no id")
+    return str(value)
+
+
+def _object(value: Any) -> str:
+    if not _NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is no name of an object")
+    return str(value)
+
+
+def _of(value: Any, known: Iterable[str]) -> str:
+    if value not in known:
+        raise ValueError(f"{value!r} is no table")
+    return str(value)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no number of bytes")
+    return value
+
+
+def _refs(found: Any) -> dict[str, CheckpointId]:
+    refs = {}
+    for name, id in found.items():
+        known, target = validated_ref(schema.ref_key(name), schema.checkpoint_key(id))
+        refs[known] = target
+    return refs

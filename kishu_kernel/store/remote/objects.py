@@ -1,0 +1,210 @@
+"""Objects with names, somewhere else: the contract, and the one place that knows obstore.
+
+Law: an object that was put is whole or absent, and `create` never replaces one. obstore is an extra, imported where a
+remote is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+from kishu_kernel.errors import NotThereError, RemoteError
+
+PATIENCE = timedelta(seconds=30)
+"""How long one request is tried again."""
+_TRIES = 4
+_SCHEMES = ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "file")
+_KNOWN = re.compile(rf"({'|'.join(_SCHEMES)})://.*", re.DOTALL)
+_SECRET = re.compile(r"://[^/@]*@")
+
+
+class Listed(NamedTuple):
+    """An object in a list."""
+
+    name: str
+    size: int
+    modified: datetime
+
+
+class Objects(Protocol):
+    """What a remote is to the rest of this room. Safe from any thread. Every method may raise `RemoteError`.
+
+    Attributes:
+        url: where it is, as it is shown.
+    """
+
+    url: str
+
+    def get(self, name: str) -> bytes:
+        """An object. NotThereError where there is none."""
+
+    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Some parts of an object: of each its place, and its length."""
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such an object."""
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write an object. It replaces one of the same name, whole."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write an object unless there is one. Whether it was written: False may be of a try before this one."""
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """The objects below a folder."""
+
+    def delete(self, name: str) -> None:
+        """Remove an object; none is no error."""
+
+
+class RemoteObjects:
+    """Those of an obstore store.
+
+    Args:
+        store: of `obstore.store`.
+        url: where it is.
+    """
+
+    def __init__(self, store: Any, url: str) -> None:
+        self.url = _SECRET.sub("://", url)
+        self._store = store
+
+    def get(self, name: str) -> bytes:
+        """As in `Objects`."""
+        import obstore
+
+        with self._asking():
+            return bytes(obstore.get(self._store, name).bytes())
+
+    def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
+        """As in `Objects`."""
+        import obstore
+
+        starts, lengths = [part[0] for part in parts], [part[1] for part in parts]
+        with self._asking():
+            return [bytes(each) for each in obstore.get_ranges(self._store, name, starts=starts, lengths=lengths)]
+
+    def exists(self, name: str) -> bool:
+        """As in `Objects`."""
+        import obstore
+
+        try:
+            with self._asking():
+                obstore.head(self._store, name)
+        except NotThereError:
+            return False
+        return True
+
+    def put(self, name: str, data: bytes) -> None:
+        """As in `Objects`."""
+        import obstore
+
+        with self._asking():
+            obstore.put(self._store, name, data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """As in `Objects`."""
+        import obstore
+
+        try:
+            with self._asking():
+                obstore.put(self._store, name, data, mode="create", use_multipart=False)
+        except _ExistsError:
+            return False
+        return True
+
+    def list(self, prefix: str) -> Iterator[Listed]:
+        """As in `Objects`."""
+        import obstore
+
+        with self._asking():
+            for batch in obstore.list(self._store, prefix=prefix):
+                for each in batch:
+                    yield Listed(each["path"], each["size"], each["last_modified"])
+
+    def delete(self, name: str) -> None:
+        """As in `Objects`."""
+        import obstore
+
+        try:
+            with self._asking():
+                obstore.delete(self._store, name)
+        except NotThereError:
+            pass
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Turns what obstore raises into one sentence."""
+        from obstore import exceptions
+
+        try:
+            yield
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
+            raise _ExistsError(f"the remote {self.url} has this object already") from error
+        except FileNotFoundError as error:
+            bucket = "NoSuchBucket" in str(error)
+            what = "there is no bucket" if bucket else "something is missing"
+            raise (RemoteError if bucket else NotThereError)(
+                f"{what} at {self.url}: look at the address ({_first_line(error)})"
+            ) from error
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+            raise RemoteError(
+                f"the remote {self.url} does not let you in: check your credentials and what they allow "
+                f"({_first_line(error)})"
+            ) from error
+        except (exceptions.BaseError, OSError, ValueError, NotImplementedError) as error:
+            raise RemoteError(f"{_what_failed(str(error), self.url)} ({_first_line(error)})") from error
+        except BaseException as error:  # Rust's panics are no Exception: one is a part behind the end of an object
+            if type(error).__name__ != "PanicException":
+                raise
+            raise RemoteError(f"the remote {self.url} failed ({_first_line(error)})") from error
+
+
+class _ExistsError(RemoteError):
+    """There is such an object already."""
+
+
+def connect(url: str) -> RemoteObjects:
+    """The remote at an address. Nothing is asked of it yet.
+
+    What it needs beside the address (credentials, region, endpoint) is taken from the environment, as of the tools of
+    its maker: AWS_ACCESS_KEY_ID and so on.
+
+    Raises:
+        RemoteError: obstore is not installed, or it does not know such addresses.
+    """
+    try:
+        from obstore.store import from_url
+    except ImportError as error:
+        raise RemoteError("a remote needs the extra `remote`: pip install 'kishu-kernel[remote]'") from error
+    if not _KNOWN.fullmatch(url):
+        raise RemoteError(f"{url} is no address of a remote: write s3://BUCKET/PATH, gs://, az:// or file:///PATH")
+    how: dict[str, Any] = {}
+    if url.startswith("file:"):
+        how = {"mkdir": True}
+    else:
+        how = {
+            "retry_config": {"max_retries": _TRIES, "retry_timeout": PATIENCE},
+            # plain HTTP only where somebody named such an endpoint
+            "client_options": {"connect_timeout": "5s", "timeout": "120s", "allow_http": True},
+        }
+    try:
+        return RemoteObjects(from_url(url.rstrip("/"), **how), url)
+    except Exception as error:  # whatever a maker's settings can be
+        raise RemoteError(f"the remote {_SECRET.sub('://', url)} cannot be used ({_first_line(error)})") from error
+
+
+def _what_failed(text: str, url: str) -> str:
+    if re.search(r"credential|169\.254\.|metadata|latest/api/token", text, re.IGNORECASE):
+        return f"there are no credentials for {url}: set them in the environment, as for its own tools"
+    if re.search(r"error sending request|connect|dns|timed? ?out", text, re.IGNORECASE):
+        return f"the remote {url} cannot be reached: try again when the network is there"
+    return f"the remote {url} failed"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0][:300]

@@ -1,0 +1,316 @@
+"""A history pulled: what the remote holds and this store does not comes here, all of it or nothing.
+
+Law: nothing that this user trusts is replaced by what he does not. What was dropped here to save space does not come
+back, and what changed here stays. Chunks are written ahead; the rows that name them, the names and the link are one
+transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kishu_kernel.errors import LoadError, RemoteError, StoreError
+from kishu_kernel.model import CheckpointId
+from kishu_kernel.model.dataclass import dataclass, replace
+from kishu_kernel.store.disk import environment_pool
+from kishu_kernel.store.disk.identity import StoreIdentity
+from kishu_kernel.store.format import schema
+from kishu_kernel.store.format.signatures import IDENTITY_PREFIX, IDENTITY_SIZE
+from kishu_kernel.store.format.signing import SIGNATURE_SIZE, Signer, user_signer
+from kishu_kernel.store.format.validation import (
+    check_graph,
+    check_outputs,
+    validated_checkpoint,
+    validated_manifest,
+    verified_chunk,
+)
+from kishu_kernel.store.remote import layout
+from kishu_kernel.store.remote.holdings import Holdings, digests_at, read_holdings, read_rows
+from kishu_kernel.store.remote.layout import Place, RowKey
+from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
+from kishu_kernel.store.remote.names import received_refs
+from kishu_kernel.store.remote.objects import Objects
+
+if TYPE_CHECKING:
+    from lmdb import Transaction
+
+    from kishu_kernel.store.disk.environment import Environment
+
+ATTEMPTS = 5
+"""So often a pull begins anew because the store was changed meanwhile."""
+_PAGE = 4096
+_TABLES = ("checkpoints", "versions", "outputs", "meta")
+"""In the order in which the rows are judged: what belongs to a record goes by what was said of that."""
+
+Progress = Callable[[int, int], None]
+Parents = dict[CheckpointId, CheckpointId | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull brought.
+
+    Attributes:
+        bytes: of chunks.
+        names: branches, tags and heads that were set.
+    """
+
+    checkpoints: int = 0
+    versions: int = 0
+    chunks: int = 0
+    bytes: int = 0
+    names: tuple[str, ...] = ()
+
+
+class _ChangedError(Exception):
+    """The store was changed meanwhile."""
+
+
+def pull(
+    path: Path,
+    objects: Objects,
+    progress: Progress | None = None,
+    signer: Signer | None = None,
+    *,
+    in_use: bool = False,
+) -> Pulled:
+    """Pull what a remote holds into a store. O(records) to compare, and O(bytes that the store lacks).
+
+    Args:
+        path: of the store.
+        objects: the remote; it becomes that of the store, if that is empty.
+        signer: knows what this user trusts.
+        in_use: a kernel has the store open, so that no branch moves that it may stand on.
+
+    Raises:
+        RemoteError: it cannot be reached or read, is empty, or is another history's.
+        StoreError: what is in it is damaged, or the disk failed. The store is as it was.
+    """
+    with environment_pool.opened(path) as store:
+        clean, store.free_of_orphans = store.free_of_orphans, False
+        for _ in range(ATTEMPTS):
+            try:
+                found = _Pull(store, objects, progress, StoreIdentity(signer or user_signer()), in_use).run()
+            except _ChangedError:
+                continue
+            except LoadError as error:
+                raise RemoteError(
+                    f"what the remote {objects.url} holds is damaged ({error}): nothing is used"
+                ) from error
+            store.free_of_orphans = clean
+            return found
+        raise StoreError(f"the store at {path} is changed all the time: pull again when no cell runs")
+
+
+class _Pull:
+    def __init__(
+        self, store: Environment, objects: Objects, progress: Progress | None, identity: StoreIdentity, in_use: bool
+    ) -> None:
+        self._store = store
+        self._tables = store.tables
+        self._objects = objects
+        self._progress = progress
+        self._identity = identity
+        self._in_use = in_use
+
+    def run(self) -> Pulled:
+        link, empty = self._linked()
+        holdings = read_holdings(self._objects, link)
+        if holdings.head is None:
+            raise RemoteError(f"there is no history at {self._objects.url}: push one there first")
+        if not link.history and not empty:
+            raise RemoteError(
+                f"the remote {self._objects.url} is not that of this history: `jupyter kishu clone` makes a store of it"
+            )
+        wanted, local = self._wanted(digests_at(link.segments, holdings), holdings)
+        values = dict(read_rows(self._objects, holdings, wanted))
+        parents, named = self._checked(values)
+        values = {row: value for row, value in values.items() if self._is_taken(row, value, values, local.get(row))}
+        digests = {digest for row in values for digest in named.get(row, ())}
+        chunks, size = self._fetch(holdings, digests)
+        refs = self._refs(link, holdings, parents)
+        received = {name: id for name, id in link.received.items() if refs["before"].get(name) == id}
+        link = replace(
+            link.seen(holdings.number, holdings.head, holdings.segments), received={**received, **refs["set"]}
+        )
+        self._store.write(
+            lambda txn: self._put(txn, values, local, digests, refs, link),
+            sum(map(len, values.values())) + _PAGE * len(values),
+        )
+        tables = [table for table, _ in values]
+        return Pulled(tables.count("checkpoints"), tables.count("versions"), chunks, size, tuple(sorted(refs["set"])))
+
+    def _linked(self) -> tuple[Link, bool]:
+        """What the store knows of this remote, and whether it is empty."""
+        with self._store.reading() as txn:
+            link = read_link(txn, self._tables)
+            empty = not txn.stat(self._tables["checkpoints"])["entries"]
+        link = link or new_link(self._objects.url)
+        if link.url != self._objects.url:
+            raise RemoteError(f"the remote of this history is {link.url}: pull from there")
+        return link, empty
+
+    # -- what is missing here
+
+    def _wanted(self, base: dict[RowKey, bytes], holdings: Holdings) -> tuple[list[RowKey], dict[RowKey, bytes]]:
+        """The rows to read, and what stands in their places here."""
+        wanted, local = [], {}
+        with self._store.reading() as txn:
+            for row, (digest, _) in holdings.rows.items():
+                table, key = row
+                value = txn.get(key, db=self._tables[table])
+                if value is None:
+                    if row not in base or table == "checkpoints":  # else it was here, and was dropped
+                        wanted.append(row)
+                    continue
+                here = layout.body_digest(table, bytes(value))
+                if table != "meta" and here != digest and here == base.get(row):  # it changed there, and not here
+                    wanted.append(row)
+                    local[row] = bytes(value)
+        return wanted, local
+
+    def _checked(self, values: dict[RowKey, bytes]) -> tuple[Parents, dict[RowKey, set[Any]]]:
+        """Check each row. The parents of all states, of here and there; and the chunks that the manifests name."""
+        parents: Parents = {}
+        digests: dict[RowKey, set[Any]] = {}
+        with self._store.reading() as txn, txn.cursor(db=self._tables["checkpoints"]) as cursor:
+            for found, record in cursor:
+                checkpoint = validated_checkpoint(bytes(found), schema.without_signature(bytes(record)))
+                parents[checkpoint.id] = checkpoint.parent
+        for (table, key), value in values.items():
+            body = schema.without_signature(value)
+            if table == "checkpoints":
+                checkpoint = validated_checkpoint(key, body)
+                parents[checkpoint.id] = checkpoint.parent
+            elif table == "versions":
+                digests[table, key] = set(validated_manifest(key, body).digests)
+            elif table == "outputs":
+                check_outputs(body)
+            else:
+                _check_meta(key, value)
+        check_graph(parents)
+        for table, key in values:
+            id = schema.version_checkpoint(key) if table == "versions" else schema.checkpoint_id(key)
+            if table != "meta" and id not in parents:
+                raise RemoteError(f"the remote holds something of state {id}, which is not in it: nothing is used")
+        return parents, digests
+
+    def _is_taken(self, row: RowKey, value: bytes, values: dict[RowKey, bytes], local: bytes | None) -> bool:
+        """Whether a row takes the place of the one that is here, if any."""
+        table, key = row
+        if local is None:
+            return True
+        with self._store.reading() as txn:
+            signatures = self._identity.signatures(txn, self._tables)
+            if signatures.verifies(table, key, local) and not signatures.verifies(table, key, value):
+                return False
+            if table != "checkpoints":
+                return True
+            here, there = (validated_checkpoint(key, schema.without_signature(each)) for each in (local, value))
+            stored = {each.names for each in there.versions if each.stored}
+            coming = {names for names in stored if ("versions", schema.key_in_checkpoint(names, key)) in values}
+            lacking = [
+                names
+                for names in stored - coming
+                if txn.get(schema.key_in_checkpoint(names, key), db=self._tables["versions"]) is None
+            ]
+        return stored >= {each.names for each in here.versions if each.stored} and not lacking
+
+    # -- chunks
+
+    def _fetch(self, holdings: Holdings, digests: Iterable[bytes]) -> tuple[int, int]:
+        """Write the chunks that are not here yet. How many, and their bytes."""
+        with self._store.reading() as txn:
+            missing = [digest for digest in digests if not self._has(txn, digest)]
+        by_pack: dict[str, list[tuple[Place, bytes]]] = {}
+        for digest in missing:
+            place = holdings.chunks.get(digest)
+            if place is None:
+                raise RemoteError("the remote lacks chunks that it names: nothing is used")
+            by_pack.setdefault(place.pack, []).append((place, digest))
+        total, done = sum(holdings.chunks[digest].length for digest in missing), 0
+        for pack, places in by_pack.items():
+            for batch in _batches(sorted(places)):
+                values = self._objects.get_parts(pack, [(place.start, place.length) for place, _ in batch])
+                for (place, digest), value in zip(batch, values, strict=True):
+                    verified_chunk(place.table, digest, value)
+                size = sum(map(len, values))
+                self._store.write(lambda txn: self._put_chunks(txn, batch, values), size + _PAGE * len(values))  # noqa: B023 - it runs now
+                done += size
+                if self._progress:
+                    self._progress(done, total)
+        return len(missing), done
+
+    def _put_chunks(self, txn: Transaction[bytes], batch: list[tuple[Place, bytes]], values: list[bytes]) -> None:
+        for (place, digest), value in zip(batch, values, strict=True):
+            txn.put(digest, value, db=self._tables[place.table])
+
+    def _has(self, txn: Transaction[Any], digest: bytes) -> bool:
+        return any(txn.get(digest, db=self._tables[table]) is not None for table in schema.CHUNK_TABLES)
+
+    # -- names
+
+    def _refs(self, link: Link, holdings: Holdings, parents: Parents) -> dict[str, dict[str, CheckpointId]]:
+        """The names as they are here, and those to set."""
+        with self._store.reading() as txn, txn.cursor(db=self._tables["refs"]) as cursor:
+            local = {schema.ref_name(key): schema.checkpoint_id(value) for key, value in cursor}
+        others = {id: each for id, each in holdings.manifest.replicas.items() if id != link.replica}
+
+        def leads_to(one: CheckpointId, other: CheckpointId) -> bool:
+            at: CheckpointId | None = other
+            while at is not None and at != one:
+                at = parents.get(at)
+            return at is not None
+
+        found = received_refs(local, link.received, others, leads_to, self._in_use)
+        return {"before": local, "set": {name: id for name, id in found.items() if id in parents}}
+
+    # -- writing
+
+    def _put(
+        self,
+        txn: Transaction[bytes],
+        values: dict[RowKey, bytes],
+        local: dict[RowKey, bytes],
+        digests: Iterable[bytes],
+        refs: dict[str, dict[str, CheckpointId]],
+        link: Link,
+    ) -> None:
+        """Put all rows, names and the link, unless the store was changed meanwhile."""
+        if not all(self._has(txn, digest) for digest in digests):
+            raise _ChangedError
+        for (table, key), value in values.items():
+            if txn.get(key, db=self._tables[table]) != local.get((table, key)):
+                raise _ChangedError
+            txn.put(key, value, db=self._tables[table])
+        for name, id in refs["set"].items():
+            key, before = schema.ref_key(name), refs["before"].get(name)
+            if txn.get(key, db=self._tables["refs"]) != (before and schema.checkpoint_key(before)):
+                raise _ChangedError
+            txn.put(key, schema.checkpoint_key(id), db=self._tables["refs"])
+        write_link(txn, self._tables, link)
+
+
+def _check_meta(key: bytes, value: bytes) -> None:
+    """Check a row of `meta`. StoreError where it is damaged."""
+    if key.startswith(IDENTITY_PREFIX):
+        fits = (len(key), len(value)) == (len(IDENTITY_PREFIX) + 2 * SIGNATURE_SIZE, IDENTITY_SIZE + SIGNATURE_SIZE)
+    else:
+        fits = schema.encode_made(schema.decode_made(value)).key == key
+    if not fits:
+        raise StoreError("what it says of who made it is damaged")
+
+
+def _batches(places: list[tuple[Place, bytes]]) -> Iterable[list[tuple[Place, bytes]]]:
+    batch: list[tuple[Place, bytes]] = []
+    size = 0
+    for each in places:
+        if batch and size + each[0].length > layout.PACK_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(each)
+        size += each[0].length
+    if batch:
+        yield batch

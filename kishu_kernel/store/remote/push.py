@@ -1,0 +1,224 @@
+"""A history pushed: what the remote lacks goes there, then one new head names it.
+
+The order of writes: packs, rows, segments, the manifest, the head. Whatever ends a push before the head leaves objects
+that nothing names; the next try finds those of its own again, and `sweep` removes the rest after days. Two who push at
+once want to create the same head: one does, the other reads that and goes on from there.
+
+Law: values of cells that were dropped here to save space stay in the remote. Nothing of another replica's is changed.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kishu_kernel.errors import LoadError, RemoteError, StoreError
+from kishu_kernel.model.dataclass import dataclass, replace
+from kishu_kernel.store.disk import environment_pool
+from kishu_kernel.store.format.validation import verified_chunk
+from kishu_kernel.store.remote import layout
+from kishu_kernel.store.remote.holdings import Holdings, other_history, read_holdings
+from kishu_kernel.store.remote.lacking import Lacking, find_chunk, what_is_lacking
+from kishu_kernel.store.remote.layout import Head, RemoteManifest, Replica, Segment
+from kishu_kernel.store.remote.link import Link, new_link, read_link, write_link
+from kishu_kernel.store.remote.objects import Objects
+
+if TYPE_CHECKING:
+    from kishu_kernel.store.disk.environment import Environment
+
+ATTEMPTS = 30
+"""So often a push begins anew because somebody else was faster."""
+FRESH = 12 * 3600.0
+"""Seconds that objects of an interrupted push may be relied on: `sweep` removes them only after days."""
+SLOWEST = 3 * 24 * 3600.0
+"""Seconds after which a push is not ended: what it sent first may be removed."""
+_PAGE = 4096
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes done, and all bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push sent.
+
+    Attributes:
+        bytes: of all objects that were written.
+    """
+
+    checkpoints: int = 0
+    versions: int = 0
+    chunks: int = 0
+    bytes: int = 0
+
+
+def push(path: Path, objects: Objects, progress: Progress | None = None, before: Holdings | None = None) -> Pushed:
+    """Push what a store holds to its remote. O(records) to compare, and O(bytes that the remote lacks).
+
+    Args:
+        objects: the remote; it becomes the store's, if it has none.
+        before: of an earlier call of this process, which saves reading it again.
+
+    Raises:
+        RemoteError: it cannot be reached or written, or it is another history's. Nothing in it has changed; what was
+            sent is found again by the next push.
+        StoreError: the store is damaged, or cannot be written.
+    """
+    with environment_pool.opened(path) as store:
+        try:
+            return _Push(store, objects, progress).run(before)
+        except LoadError as error:
+            raise StoreError(
+                f"the store at {path} cannot be pushed as it is ({error}): repair it with `jupyter kishu fsck --repair`"
+            ) from error
+
+
+class _Push:
+    def __init__(self, store: Environment, objects: Objects, progress: Progress | None) -> None:
+        self._store = store
+        self._tables = store.tables
+        self._objects = objects
+        self._progress = progress
+        self._sent = self._done = self._total = 0
+        self._fresh = True
+
+    def run(self, holdings: Holdings | None) -> Pushed:
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(random.random() * min(2.0, 0.02 * 2**attempt))  # several who push wait differently long
+            link = self._linked()
+            holdings = read_holdings(self._objects, link, holdings)
+            link = self._settled(link, holdings)
+            if holdings.head is not None and not link.history:
+                raise other_history(self._objects)
+            plan = what_is_lacking(self._store, link, holdings)
+            self._sent, self._done, self._total = 0, 0, sum(plan.chunks.values()) + sum(plan.rows.values())
+            known = holdings.manifest.replicas.get(link.replica)
+            if not plan.rows and holdings.head is not None and known is not None and known.refs == plan.refs:
+                self._keep_link(link)
+                return Pushed()
+            link = self._pending(link)
+            manifest, added = self._send(link, holdings, plan)
+            if time.time() - link.began > SLOWEST:
+                raise RemoteError(f"this push to {self._objects.url} took days: push again, and it begins anew")
+            head = Head(link.history or secrets.token_hex(16), link.pending, manifest)
+            if self._lead(holdings.number + 1, head):
+                self._keep_link(link.seen(holdings.number + 1, head, added).settled(head.write))
+                tables = [table for table, _ in plan.rows]
+                return Pushed(tables.count("checkpoints"), tables.count("versions"), len(plan.chunks), self._sent)
+        raise RemoteError(f"others push to {self._objects.url} all the time: try again")
+
+    # -- the link
+
+    def _linked(self) -> Link:
+        """What the store knows of this remote."""
+        with self._store.reading() as txn:
+            link = read_link(txn, self._tables)
+        if link is None or (link.url != self._objects.url and not link.history):  # nothing was pushed there
+            link = new_link(self._objects.url)
+        if link.url != self._objects.url:
+            raise RemoteError(
+                f"this history is pushed to {link.url}: `jupyter kishu remote STORE URL` names another address for it"
+            )
+        return link
+
+    def _settled(self, link: Link, holdings: Holdings) -> Link:
+        """The link, after a push that was interrupted, and in a copy of a store."""
+        known = holdings.manifest.replicas.get(link.replica)
+        if holdings.head is None or known is None or known.pushed == link.pushed:
+            return link
+        if known.pushed == link.pending:  # its head was created, and that was not heard
+            added = [name for name in holdings.segments if name.startswith(f"writes/{link.pending}/")]
+            return link.seen(holdings.number, holdings.head, added).settled(known.pushed)
+        # another copy of this directory has pushed since: from now on they are two
+        return replace(link, replica=secrets.token_hex(16), pushed="", pending="", began=0.0)
+
+    def _pending(self, link: Link) -> Link:
+        """The link, with the id of this push. It is in the store before anything is sent."""
+        now = time.time()
+        if not link.pending or not 0 <= now - link.began < FRESH:
+            link = replace(link, pending=secrets.token_hex(16), began=now)
+            self._fresh = True
+            self._keep_link(link)
+        else:
+            self._fresh = False
+        return link
+
+    def _keep_link(self, link: Link) -> None:
+        self._store.write(lambda txn: write_link(txn, self._tables, link), _PAGE)
+
+    # -- sending
+
+    def _send(self, link: Link, holdings: Holdings, plan: Lacking) -> tuple[str, list[str]]:
+        """Send all but the head. The name of the manifest, and those of new segments."""
+        packs = dict(self._packs(link.pending, plan))
+        names: list[str] = []
+        batches = list(_batches(plan.rows))
+        for number, batch in enumerate(batches):
+            keys, values = {}, []
+            with self._store.reading() as txn:
+                for table, key in batch:
+                    value = txn.get(key, db=self._tables[table])
+                    if value is not None:  # else it has been removed meanwhile
+                        keys[table, key] = layout.body_digest(table, bytes(value))
+                        values.append(bytes(value))
+            rows = self._put(link.pending, layout.encode_rows(values))
+            last = number == len(batches) - 1
+            names.append(self._put(link.pending, layout.encode_segment(Segment(rows, keys, packs if last else {}))))
+            self._tell(sum(map(len, values)))
+        replicas = {**holdings.manifest.replicas, link.replica: Replica(link.label, link.pending, plan.refs)}
+        manifest = RemoteManifest((*holdings.manifest.segments, *names), replicas)
+        return self._put(link.pending, layout.encode_manifest(manifest)), names
+
+    def _packs(self, write: str, plan: Lacking) -> Iterator[tuple[str, tuple[tuple[str, bytes, int, int], ...]]]:
+        """Send the chunks, in packs: the name of each, and what is in it. They are read when their turn comes."""
+        for batch in _batches(plan.chunks):
+            places, parts, start = [], [], 0
+            with self._store.reading(LoadError) as txn:
+                for digest in batch:
+                    table, value = find_chunk(txn, self._tables, digest)
+                    verified_chunk(table, digest, value)
+                    parts.append(bytes(value))
+                    places.append((table, digest, start, len(value)))
+                    start += len(value)
+            yield self._put(write, b"".join(parts)), tuple(places)
+            self._tell(start)
+
+    def _put(self, write: str, data: bytes) -> str:
+        """Put an object; one that this push has put before it was interrupted is there."""
+        name = layout.object_name(write, data)
+        if self._fresh or not self._objects.exists(name):
+            self._objects.put(name, data)
+            self._sent += len(data)
+        return name
+
+    def _tell(self, size: int) -> None:
+        self._done += size
+        if self._progress:
+            self._progress(min(self._done, self._total), self._total)
+
+    def _lead(self, number: int, head: Head) -> bool:
+        """Create the head. False where somebody else's is there."""
+        data = layout.encode_head(head)
+        if self._objects.create(layout.head_name(number), data):
+            return True
+        # a try whose answer got lost may have created it, and be refused now
+        return layout.decode_head(self._objects.get(layout.head_name(number))).write == head.write
+
+
+def _batches(sizes: dict[layout.Result, int]) -> Iterator[list[layout.Result]]:
+    """Groups of about PACK_BYTES."""
+    batch: list[layout.Result] = []
+    size = 0
+    for key, length in sizes.items():
+        if batch and size + length > layout.PACK_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(key)
+        size += length
+    if batch:
+        yield batch

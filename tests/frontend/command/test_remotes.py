@@ -1,0 +1,82 @@
+"""The commands that take a history to another machine: each machine has a directory of stores and a key of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kishu_kernel.model import SessionId
+from kishu_kernel.store.catalog.assignment import claim_store
+from tests.frontend.command.commanding import in_json, ok, refused, run, write_notebook
+from tests.store.remote.remotes import add, refs, values
+from tests.store.values import checkpoint_id
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return (tmp_path / "remote" / "analysis").as_uri()
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """The stores of a machine with one notebook."""
+    base = tmp_path / "here"
+    _history(base, tmp_path / "work" / "analysis.ipynb")
+    return base
+
+
+def _history(base: Path, notebook: Path) -> Path:
+    write_notebook(notebook)
+    path = claim_store(base, str(notebook), SessionId("3f2a9c41")).path
+    add(path, 1)
+    add(path, 2)
+    return path
+
+
+def test_a_history_goes_to_another_machine_and_on_from_there(
+    here: Path, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook, there = tmp_path / "work" / "analysis.ipynb", tmp_path / "there"
+    assert "this history has no remote yet: `jupyter kishu push analysis.ipynb s3" in refused(
+        "push", notebook, "--dir", here
+    )
+    assert "2 states, 2 payloads, 6" in ok("push", notebook, url, "--dir", here)
+    assert ok("push", notebook, "--dir", here) == f"{url} has all of it.\n"
+    copy = write_notebook(tmp_path / "other" / "analysis.ipynb", "a", "b")
+    told = ok("clone", url, "--notebook", copy, "--dir", there)
+    assert "untrusted" not in told
+    assert f"for {copy}" in told
+    [path] = [each for each in there.iterdir() if each.is_dir()]
+    mine = Path(in_json("remote", notebook, "--dir", here)["path"])
+    assert values(path) == values(mine)
+    assert "its push 1 was seen last" in ok("remote", copy, "--dir", there)
+    add(path, 3)
+    assert "1 state, 1 payload" in ok("push", copy, "--dir", there)
+    assert "1 state, 1 payload" in ok("pull", notebook, "--dir", here)
+    assert "has nothing that is not here" in ok("pull", notebook, "--dir", here)
+    assert values(path) == values(mine)
+    assert refs(mine)["branch/main"] == checkpoint_id(3)
+    assert in_json("remote", copy, "--dir", there)["pushes"] == 2
+    assert "kept" in ok("remote", notebook, "--sweep", "--dir", here)
+    monkeypatch.setenv("KISHU_KEY_FILE", str(tmp_path / "another-users-key"))
+    told = ok("clone", url, "--dir", tmp_path / "third")
+    assert "It is untrusted" in told
+    assert "jupyter kishu attach analysis NOTEBOOK" in told
+    assert run("trust", "analysis", "--check", "--dir", tmp_path / "third").exit_code == 1
+
+
+def test_what_cannot_be_is_one_sentence(here: Path, tmp_path: Path, url: str) -> None:
+    notebook = tmp_path / "work" / "analysis.ipynb"
+    ok("push", notebook, url, "--dir", here)
+    other = tmp_path / "work" / "other.ipynb"
+    _history(here, other)
+    assert "holds another history" in refused("push", other, url, "--dir", here)
+    assert "has a history already" in refused("clone", url, "--notebook", notebook, "--dir", here)
+    assert "is no address of a remote" in refused("push", other, "bucket/x", "--dir", here)
+    assert "there is no history at" in refused("clone", url + "-nothing", "--dir", here)
+    assert "this history is pushed to" in refused("push", notebook, url + "-2", "--dir", here)
+    ok("remote", notebook, url + "-2", "--dir", here)
+    ok("push", notebook, "--dir", here)
+    assert "It has no remote" in ok("remote", notebook, "--forget", "--dir", here)
+    assert "has no remote yet: " in refused("pull", notebook, "--dir", here)
