@@ -14,6 +14,7 @@ from kishu_kernel.detect.candidates import NO_MODULES, Candidates, CandidateSear
 from kishu_kernel.detect.connections import connected_names
 from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest, digest_of_few
 from kishu_kernel.detect.knowledge import Knowledge, KnowledgeSnapshot, KnownCovariable, known_covariable
+from kishu_kernel.detect.known_again import KnownAgain
 from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
 from kishu_kernel.model import NOTHING, Access, Change, Delta, Digest, Names
 from kishu_kernel.model.dataclass import dataclass, replace
@@ -83,6 +84,7 @@ class Detector:
         self._modules = modules
         self._whole = WholeClasses(table)
         self._knowledge = Knowledge()
+        self._again = KnownAgain(table)
         self._classes: TokenOf | None = None
         """The bound classes, while no code runs."""
         self._accesses: Mapping[object, int | None] = {}
@@ -113,10 +115,11 @@ class Detector:
         """
         self._classes = None
         ids, untouched, accesses = self._current_objects(contained)
+        self._again.begin()
         while True:
             bound = None if self._bound_classes is None else self._bound_classes(variables, trust=True)
             token_of = None if bound is None else bound.token_of
-            prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=token_of)
+            prints_of = Fingerprinter(self._table, self._knowledge.sequences, bound=token_of, again=self._again)
             search = CandidateSearch(self._knowledge, prints_of, variables, self._modules, untouched)
             candidates = search.candidates(access, outside, running)
             if bound is None or bound.are_so(prints_of.certain_digest):

@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from kishu_kernel.detect.atoms import ATOMS, digest
+from kishu_kernel.detect.known_again import KnownAgain
 from kishu_kernel.detect.sequence_cache import CachedSequence, SequenceCache
 from kishu_kernel.detect.walk.dispatch import ObjectWalk
 from kishu_kernel.detect.walk.result import Census, Fingerprint, TokenOf
@@ -43,6 +44,7 @@ class Fingerprinter:
         census: where attributes of objects are counted.
         uncounted: types of objects whose attributes are not.
         bound: the classes that variables are bound to. Where not told, what refers to a class has it in it.
+        again: what earlier ones have walked, to be known again. Only with `bound`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Fingerprinter:
         census: Census | None = None,
         bound: TokenOf | None = None,
         uncounted: frozenset[type] = frozenset(),
+        again: KnownAgain | None = None,
     ) -> None:
         cache = SequenceCache(sequences)
         self._shared = Shared(
@@ -64,6 +67,7 @@ class Fingerprinter:
             uncounted=uncounted,
             moment=table.moment or Moment(),
         )
+        self._again = again
         self._without_bound: Shared | None = None
         self._taken: dict[int, tuple[Any, Fingerprint]] = {}
         """Of objects that are no atoms, by their ids: several variables may be bound to one."""
@@ -90,14 +94,23 @@ class Fingerprinter:
         few = _few(obj, self._shared.twin, self._shared.table) if self._shared.census is None else None
         if few is not None:
             return Fingerprint(Digest(few[0]), few[1])
-        found = ObjectWalk(self._shared).run(obj)
+        bound = self._shared.bound
+        if self._again is None or bound is None:
+            found, _ = self._walk(obj)
+        else:
+            found = self._again.find(obj, bound) or self._again.walked(obj, self._walk, bound)
+        return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))
+
+    def _walk(self, obj: Any) -> tuple[Fingerprint, bool]:
+        """The fingerprint, and whether a reduction hid something."""
+        walk = ObjectWalk(self._shared)
+        found = walk.run(obj)
         if found.opaque and found.classes:  # re-run it comes with a class of its own: they are one co-variable
             self._without_bound = self._without_bound or replace(
                 self._shared, bound=None, apart={}, hubs={}, bound_bytes={}, whole={}
             )
             found = ObjectWalk(self._without_bound).run(obj)
-        bound = self._shared.bound
-        return found if bound is None or not derives(type(obj), type) else replace(found, token=bound(obj))
+        return found, bool(walk.hidden)
 
 
 def digest_of_few(obj: Any, table: ReductionTable) -> Digest | None:

@@ -50,6 +50,7 @@ static PyMethodDef functions[] = {
     {"bound_among", (PyCFunction)(void (*)(void))names_bound_among, METH_FASTCALL, "Names bound to some of these links."},
     {"dict_version", names_dict_version, METH_O, "Another number whenever a dictionary was changed; 0: not known."},
     {"type_version", names_type_version, METH_O, "Another number whenever a type was changed; 0: not known."},
+    {"shape", (PyCFunction)(void (*)(void))shape_of, METH_FASTCALL, "What is reachable from an object, to know it again; else None."},
     {"unsorted", (PyCFunction)(void (*)(void))names_unsorted, METH_FASTCALL, "Names that are not in this set yet."},
     {"short_digest", short_digest, METH_O, "XXH3-64 of at most 240 bytes."},
     {NULL},
@@ -81,7 +82,8 @@ execute(PyObject *module)
         return -1;
     }
     return PyModule_AddType(module, &PartsType) < 0 || PyModule_AddType(module, &MemoType) < 0 ||
-                   PyModule_AddType(module, &StackType) < 0 || PyModule_AddType(module, &OverrideType) < 0
+                   PyModule_AddType(module, &StackType) < 0 || PyModule_AddType(module, &OverrideType) < 0 ||
+                   PyModule_AddType(module, &ShapeType) < 0
                ? -1
                : 0;
 }

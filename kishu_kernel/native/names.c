@@ -212,34 +212,38 @@ names_holds_of(PyObject *Py_UNUSED(module), PyObject *const *args, Py_ssize_t co
 
 #define OLDEST_VERSION 2 /* 1: of types that no code can change */
 
-/* type_version(type): another number whenever something of it was changed, or of what it derives from; 0: not known. The
- * interpreter keeps it for its cache of attributes, and gives it when one is looked up: so one is.
+/* Another number whenever something of a type was changed, or of what it derives from; 0: not known. The interpreter keeps
+ * it for its cache of attributes, and gives it when one is looked up: so one is.
  */
+unsigned long
+type_version(PyTypeObject *type)
+{
+    if (PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)) {
+        return 1;
+    }
+#if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000
+    static PyObject *attribute;
+    if (attribute == NULL && (attribute = PyUnicode_InternFromString("__sizeof__")) == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    _PyType_Lookup(type, attribute);
+    if (PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG) && type->tp_version_tag) {
+        return (unsigned long)type->tp_version_tag + OLDEST_VERSION;
+    }
+#endif
+    return 0;
+}
+
+/* type_version(type) */
 PyObject *
 names_type_version(PyObject *Py_UNUSED(module), PyObject *obj)
 {
-    PyTypeObject *type = (PyTypeObject *)obj;
-    unsigned long version = 0;
     if (!PyType_Check(obj)) {
         PyErr_SetString(PyExc_TypeError, "only types have versions");
         return NULL;
     }
-    if (PyType_HasFeature(type, Py_TPFLAGS_IMMUTABLETYPE)) {
-        version = 1;
-    }
-#if PY_VERSION_HEX >= 0x030B0000 && PY_VERSION_HEX < 0x030D0000
-    else {
-        static PyObject *attribute;
-        if (attribute == NULL && (attribute = PyUnicode_InternFromString("__sizeof__")) == NULL) {
-            return NULL;
-        }
-        _PyType_Lookup(type, attribute);
-    }
-    if (!version && PyType_HasFeature(type, Py_TPFLAGS_VALID_VERSION_TAG) && type->tp_version_tag) {
-        version = (unsigned long)type->tp_version_tag + OLDEST_VERSION;
-    }
-#endif
-    return PyLong_FromUnsignedLong(version);
+    return PyLong_FromUnsignedLong(type_version((PyTypeObject *)obj));
 }
 
 /* dict_version(dict): another number whenever something of a dictionary was changed; 0: not known. */

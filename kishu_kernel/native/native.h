@@ -100,7 +100,7 @@ typedef struct {
     Py_ssize_t count, capacity;
 } Stack;
 
-extern PyTypeObject PartsType, MemoType, StackType, OverrideType;
+extern PyTypeObject PartsType, MemoType, StackType, OverrideType, ShapeType;
 
 int parts_flush(Parts *parts);
 
@@ -242,6 +242,22 @@ int functions_begin(void);
 PyObject *walk_run(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 PyObject *walk_small(PyObject *module, PyObject *const *arguments, Py_ssize_t count);
 
+/* -- what was walked is known again (shape.c, shown.c) ------------------------------------------------- */
+
+#define SHAPE_NODES 1024
+
+typedef struct {
+    Buffer words;    /* what is compared: addresses and numbers */
+    Buffer children; /* the objects among them, borrowed */
+    int shared;      /* something else may hold what an object has its attributes in */
+} Shown;
+
+enum { SHOWN_NOT = 0, SHOWN_ATOM, SHOWN_NOTHING, SHOWN_NODE, SHOWN_CODE, SHOWN_CLASS, SHOWN_WHOLE };
+
+int shown_kind(PyObject *obj);
+int shown_read(PyObject *obj, int shown, Shown *into);
+PyObject *shape_of(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* -- payloads (pickle.c, load.c, cuts.c) ---------------------------------------------------------------------------- */
 
 PyObject *cuts_find(PyObject *module, PyObject *arguments);
@@ -261,6 +277,7 @@ PyObject *names_is_data(PyObject *module, PyObject *const *args, Py_ssize_t coun
 PyObject *names_bound_among(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_unsorted(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *names_type_version(PyObject *module, PyObject *type);
+unsigned long type_version(PyTypeObject *type);
 PyObject *names_dict_version(PyObject *module, PyObject *dict);
 PyObject *names_rebound(PyObject *module, PyObject *const *args, Py_ssize_t count);
 

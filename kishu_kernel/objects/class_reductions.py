@@ -7,7 +7,7 @@ Neighbours: `reducers`, which asks; `rebuild.code`, the other way.
 from __future__ import annotations
 
 import types
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from typing import Any
 
 import cloudpickle.cloudpickle as _cloud
@@ -54,6 +54,23 @@ def reduction_of_class(cls: type, pickler: Any, memos: Collection[str]) -> Reduc
     if make is _cloud._make_skeleton_enum:
         return _reduction_of_enum(cls, arguments, state)
     return make, arguments, (state, slots), None, None, set_class_state
+
+
+def in_own_containers(cls: type, reduction: Any) -> Any:
+    """The same reduction of a class, but for what was made for it: one that all walks have would seem to be shared."""
+    if not isinstance(reduction, tuple) or reduction[0] not in SKELETONS:
+        return reduction
+    make, arguments, (state, slots), *rest = reduction
+    held = {id(each) for each in contents_of(cls).values()}
+    parts = tuple([dict(each) if type(each) is dict else each for each in arguments])
+    return make, parts, (_copied(state, held), _copied(slots, held)), *rest
+
+
+def _copied(made: Mapping[str, Any], held: Container[int]) -> dict[str, Any]:
+    return {
+        name: type(each)(each) if type(each) in (dict, list) and id(each) not in held else each
+        for name, each in made.items()
+    }
 
 
 def reduction_of_method(method: types.MethodType) -> Reduction:

@@ -200,9 +200,9 @@ def is_its_attributes(kind: type) -> bool:
     return has_usual_ways(kind) and is_bare(kind) and not has_slots(kind) and shows_its_attributes(kind)
 
 
-def has_usual_ways(kind: type) -> bool:
-    """What a pickler asks of instances is object's."""
-    return all(getattr(kind, way, None) is getattr(object, way, None) for way in PICKLING_WAYS)
+def has_usual_ways(kind: type, base: type = object) -> bool:
+    """What a pickler asks of instances is object's, or that of another base."""
+    return all(getattr(kind, way, None) is getattr(base, way, None) for way in PICKLING_WAYS)
 
 
 def shows_its_attributes(kind: type) -> bool:

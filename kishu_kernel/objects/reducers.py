@@ -99,14 +99,14 @@ class ReductionTable:
     Attributes:
         class_tokens: under which tokens classes of the notebook are stored apart.
         moment: the one that lasts now; None: nobody says that no code of the user's runs.
-        lasting, lasting_references: who walks instances of types, and what for what goes by its name.
+        lasting, lasting_references: who walks instances of types, and what for what goes by its name; refused: none.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
         self._entries: weakref.WeakKeyDictionary[type, tuple[int, Entry | None]] = weakref.WeakKeyDictionary()
         self._generation = registry.generation
-        self._refused = weakref.WeakSet[type]()
+        self.refused = weakref.WeakSet[type]()
         self._hiding, self._told_by_state = weakref.WeakSet[type](), weakref.WeakSet[type]()
         self.refusals = Refusals()
         self.class_tokens = ClassTokens()
@@ -145,13 +145,13 @@ class ReductionTable:
 
     def refuse(self, kind: type) -> None:
         """Instances of this type are not stored from here on."""
-        self._refused.add(kind)
+        self.refused.add(kind)
         self._told_by_state.discard(kind)
         for each in (self._entries, self.lasting, self._usual):
             each.pop(kind, None)
 
     def _find(self, kind: type) -> Entry | None:
-        if kind in self._refused:
+        if kind in self.refused:
             return Reducer._refuse
         if kind in _ENTRIES:
             return _ENTRIES[kind]

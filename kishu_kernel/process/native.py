@@ -77,6 +77,10 @@ def _nothing(obj: Any) -> None:
     return None
 
 
+def _no_shape(obj: Any, is_whole: Callable[[type], bool]) -> None:
+    return None
+
+
 def _none(reduction: Any, keys: set[int]) -> set[int] | None:
     return None
 
@@ -118,6 +122,10 @@ type_version: Callable[[type], int] = _immutable if WALKER is None else WALKER.t
 
 dict_version: Callable[[dict[Any, Any]], int] = _unknown if WALKER is None else WALKER.dict_version
 """Another number whenever something of a dictionary was changed. 0: that is not known."""
+
+shape_of: Callable[[Any, Callable[[type], bool]], Any] = _no_shape if WALKER is None else WALKER.shape
+"""What is reachable from an object, to know it again by a look (`detect.known_again`). None: it cannot be known so.
+Whether a class of the notebook's is walked, and not told by a token, is asked."""
 
 settle: Callable[[list[Any]], None] = _nothing if WALKER is None else WALKER.settle
 """Makes instances that were loaded, and that nobody has seen yet, as fast as those that their class makes."""

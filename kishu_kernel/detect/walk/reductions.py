@@ -14,9 +14,11 @@ from kishu_kernel.detect.walk.opaque import note_observers, note_opaque, walk_op
 from kishu_kernel.detect.walk.state import Walk
 from kishu_kernel.model import Digest
 from kishu_kernel.objects.attribute_dicts import ALONE
+from kishu_kernel.objects.class_reductions import in_own_containers
 from kishu_kernel.objects.classes import (
     attributes,
     contents_of,
+    derives,
     flags_of,
     has_dict,
     has_slots,
@@ -68,7 +70,7 @@ def walk_reduction(walk: Walk, obj: Any, refused: Callable[[Walk, Any], None] = 
                     walk.shared.references[obj] = walk.references[obj]
                     walk.shared.table.lasting_references.put(obj, walk.references[obj])
             return
-        children = list(reduced)
+        children = list(in_own_containers(obj, reduced) if derives(kind, type) else reduced)
         children[3:5] = [None if items is None else list(items) for items in children[3:5]]
         if len(children) > 2 and type(children[2]) is dict and not children[2]:
             children[2] = None  # an empty `__dict__` is made when somebody asks for it

@@ -1,0 +1,221 @@
+"""What was walked and has not changed since is known again by a look, and not walked.
+
+A walk takes objects apart, which takes microseconds each; a look compares what they show (`native/shown.c`): what a
+list holds, the version of a class, code and defaults of a function. Where all that is reachable from a variable shows
+what it showed right before and right after it was walked, the fingerprint is what it was.
+
+Law: what cannot be read wholly without running code is walked; so is what a library has a say in, what others may hold
+the attributes of, and all where nothing is known of versions. Nothing but atoms and code is kept: of classes, functions
+and code there are weak references. The audit walks all the same.
+Neighbours: `fingerprint` asks; `detector` has one for the session.
+"""
+
+from __future__ import annotations
+
+import abc
+import copyreg
+import enum
+import sys
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from cloudpickle import Pickler
+from cloudpickle.cloudpickle import _PICKLE_BY_VALUE_MODULES
+
+from kishu_kernel.detect.walk.result import Fingerprint, TokenOf
+from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.objects.classes import (
+    contents_of,
+    derives,
+    has_pythons_metaclass,
+    has_usual_ways,
+    is_bare,
+    is_genuine,
+    is_notebooks,
+    is_users_own,
+    module_contents,
+)
+from kishu_kernel.objects.code_reductions import is_module_dict
+from kishu_kernel.objects.moment import Unchanged
+from kishu_kernel.objects.notebook_classes import notebook_reduction_of
+from kishu_kernel.objects.own_modules import held_since_import, tracked_modules
+from kishu_kernel.objects.questions import (
+    class_reduction_of,
+    library_reduction_of_users_class,
+    reduction_of,
+    refusal_of,
+)
+from kishu_kernel.objects.reducers import Reducer, ReductionTable
+from kishu_kernel.objects.registry import registry
+from kishu_kernel.process.native import dict_version, shape_of
+
+_OFTEN = 32
+"""After so many judgements what was not met in the last ones is forgotten."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What a walk found.
+
+    Attributes:
+        references: what stands for classes and functions in it that go by their names; None: for a method of a class.
+        tokens: those of the notebook's classes in it; None: one is walked, and is bound to no variable.
+        judgement: the last one that it was met in.
+    """
+
+    shape: Any
+    found: Fingerprint
+    codes: list[weakref.ref[Any]]
+    kinds: list[weakref.ref[type]]
+    references: list[tuple[weakref.ref[Any], bytes | None]]
+    tokens: list[tuple[weakref.ref[type], bytes | None]]
+    judgement: int
+
+
+class KnownAgain:
+    """What earlier judgements have walked.
+
+    Args:
+        table: how objects come apart.
+    """
+
+    def __init__(self, table: ReductionTable) -> None:
+        self._table = table
+        self._known: dict[int, _Known] = {}
+        self._shown = Unchanged()
+        self._judgement = 0
+        self._state: object = None
+
+    def begin(self) -> None:
+        """A judgement begins."""
+        self._judgement += 1
+        state = _state(self._table)
+        if state != self._state:
+            self._known.clear()
+            self._shown.clear()
+            self._state = state
+        if self._judgement % _OFTEN == 0:
+            last = self._judgement - _OFTEN
+            self._known = {key: each for key, each in self._known.items() if each.judgement > last}
+
+    def find(self, obj: Any, bound: TokenOf) -> Fingerprint | None:
+        """The fingerprint of what has not changed since it was walked; None where that is to be walked."""
+        known = self._known.get(id(obj))
+        if known is None:
+            return None
+        if not known.shape.holds(obj):
+            del self._known[id(obj)]
+            return None
+        lasting = self._table.lasting_references.get
+        for cls, token in known.tokens:
+            if (each := cls()) is None or bound(each) != token:
+                return None
+        for named, reference in known.references:
+            each = named()
+            if each is None or lasting(each) != reference or (reference is None and not _is_in_class(each)):
+                return None
+        codes, kinds = _all(known.codes), _all(known.kinds)
+        if codes is None or kinds is None:
+            return None
+        known.judgement = self._judgement
+        found = known.found
+        return Fingerprint(
+            found.digest, found.links, codes=codes, dynamic=found.dynamic, classes=found.classes, kinds=kinds
+        )
+
+    def walked(self, obj: Any, walk: Callable[[Any], tuple[Fingerprint, bool]], bound: TokenOf) -> Fingerprint:
+        """The fingerprint that a walk finds, to be known again.
+
+        Args:
+            walk: tells it, and whether a reduction hid something.
+        """
+        shape = None if self._state is None else shape_of(obj, lambda cls: bound(cls) is None)
+        found, hid = walk(obj)
+        if shape is not None and not hid and _is_all_told(found):
+            self._note(obj, shape, found, bound)
+        return found
+
+    def _note(self, obj: Any, shape: Any, found: Fingerprint, bound: TokenOf) -> None:
+        sealed = shape.seal(obj, found.links, self._table.namespace)
+        if sealed is None:  # something has run meanwhile
+            return
+        links, (classes, kinds, functions) = sealed
+        tokens, references = (
+            list[tuple[weakref.ref[type], bytes | None]](),
+            list[tuple[weakref.ref[Any], bytes | None]](),
+        )
+        if not all(map(self._is_shown, kinds)):
+            return
+        for cls in classes:
+            if not has_pythons_metaclass(cls):
+                return
+            if is_notebooks(cls):
+                tokens.append((weakref.ref(cls), bound(cls)))
+            elif class_reduction_of(cls) is not None or not is_genuine(cls):
+                return
+            elif reference := self._table.lasting_references.get(cls):  # else the walk did not come to it
+                references.append((weakref.ref(cls), reference))
+        for function in functions:
+            reference = self._table.lasting_references.get(function)
+            if reference or _is_in_class(function):
+                references.append((weakref.ref(function), reference))
+            elif not _goes_by_parts(function):
+                return
+        told = Fingerprint(found.digest, links, dynamic=found.dynamic, classes=found.classes)
+        codes, met = _weakly(found.codes), _weakly(found.kinds)
+        self._known[id(obj)] = _Known(shape, told, codes, met, references, tokens, self._judgement)
+
+    def _is_shown(self, kind: type) -> bool:
+        """Whether instances go by what stands in them."""
+        shown: bool | None = self._shown.get(kind)
+        if shown is None:
+            shown = has_pythons_metaclass(kind) and is_bare(kind) and self._goes_by_attributes(kind)
+            self._shown.put(kind, shown)
+        return shown
+
+    def _goes_by_attributes(self, kind: type) -> bool:
+        if self._table.entry(kind) in (None, Reducer._held):
+            return has_usual_ways(kind, enum.Enum if derives(kind, enum.Enum) else object)
+        said = refusal_of(kind) or library_reduction_of_users_class(kind) or reduction_of(kind)
+        return said is None and is_users_own(kind) and notebook_reduction_of(kind, self._table.namespace) is not None
+
+
+def _state(table: ReductionTable) -> object:
+    """What else a walk goes by: another one whenever that is another; None: nothing can be known again."""
+    if tracked_modules or held_since_import or _PICKLE_BY_VALUE_MODULES:
+        return None
+    ways = tuple(map(dict_version, (copyreg.dispatch_table, *Pickler.dispatch_table.maps[:1])))
+    return (registry.generation, len(table.refused), abc.get_cache_token(), ways) if all(ways) else None
+
+
+def _is_all_told(found: Fingerprint) -> bool:
+    """Whether nothing was met but what shows itself wholly."""
+    beside = found.labels or found.ranges or found.opaque or found.sequences or found.hubs or found.hidden
+    return not (beside or found.widget_setup or found.modules)
+
+
+def _is_in_class(function: Any) -> bool:
+    """Whether it goes by the name of a library's class, which has it."""
+    cls, _, name = function.__qualname__.partition(".")
+    owner = module_contents(sys.modules.get(function.__module__)).get(cls)
+    if owner is None or not derives(type(owner), type) or is_notebooks(owner):
+        return False
+    held: Any = contents_of(owner).get(name)
+    return function is (held.__func__ if type(held) in (staticmethod, classmethod) else held)
+
+
+def _goes_by_parts(function: Any) -> bool:
+    """Whether a function with other globals than the notebook's was made inside a module's code."""
+    module = function.__globals__.get("__name__")
+    inside = "<locals>" in function.__qualname__ or function.__module__ == "__main__"
+    return inside and is_module_dict(module, function.__globals__)
+
+
+def _weakly(objects: Iterable[Any]) -> list[weakref.ref[Any]]:
+    return [weakref.ref(each) for each in objects]
+
+
+def _all(references: Iterable[weakref.ref[Any]]) -> frozenset[Any] | None:
+    found = frozenset(each() for each in references)
+    return None if None in found else found

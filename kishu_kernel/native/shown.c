@@ -1,0 +1,254 @@
+/* What an object shows of itself: all that a walk can read of it, as addresses and numbers. Two looks at one object that
+ * give the same have found it the same. Only of objects that can be read so wholly, and without running any code.
+ */
+#include "native.h"
+#include <structmember.h>
+
+typedef struct {
+    PyObject_HEAD
+    PyObject *get, *set, *del, *doc;
+} Property; /* the beginning of the interpreter's own */
+
+static int
+put_word(Shown *into, uintptr_t word)
+{
+    return buffer_put(&into->words, &word, sizeof(word));
+}
+
+static int
+put_object(Shown *into, PyObject *obj)
+{
+    return put_word(into, (uintptr_t)obj) < 0 || (obj != NULL && buffer_put(&into->children, &obj, sizeof(obj)) < 0) ? -1 : 0;
+}
+
+static int
+put_objects(Shown *into, PyObject *const *objects, Py_ssize_t count)
+{
+    int failed = put_word(into, (uintptr_t)count) < 0;
+    for (Py_ssize_t place = 0; !failed && place < count; place++) {
+        failed = put_object(into, objects[place]) < 0;
+    }
+    return failed ? -1 : 0;
+}
+
+/* A dictionary of attributes: who else holds it would be told, too. */
+static int
+put_attributes(Shown *into, PyObject *dict)
+{
+    into->shared |= dict != NULL && Py_REFCNT(dict) > 1;
+    return put_object(into, dict);
+}
+
+/* -- instances of classes in Python --------------------------------------------------------------------- */
+
+static PyMemberDef *
+members_of(PyTypeObject *kind)
+{
+    return (PyMemberDef *)((char *)kind + Py_TYPE(kind)->tp_basicsize); /* as PyHeapType_GET_MEMBERS */
+}
+
+/* Whether there is nothing in instances but attributes, slots that hold objects, and weak references. */
+static int
+is_bare(PyTypeObject *kind)
+{
+    Py_ssize_t places = kind->tp_weaklistoffset > 0;
+    for (PyTypeObject *base = kind; base != &PyBaseObject_Type; base = base->tp_base) {
+        if (base == NULL || !PyType_HasFeature(base, Py_TPFLAGS_HEAPTYPE)) {
+            return 0;
+        }
+        for (Py_ssize_t place = 0; place < Py_SIZE(base); place++, places++) {
+            if (members_of(base)[place].type != T_OBJECT_EX) {
+                return 0;
+            }
+        }
+    }
+    return kind->tp_itemsize == 0 && kind->tp_dictoffset <= 0 &&
+           kind->tp_basicsize == (Py_ssize_t)sizeof(PyObject) + places * (Py_ssize_t)sizeof(PyObject *);
+}
+
+static int
+put_slots(Shown *into, PyObject *obj)
+{
+    int failed = 0;
+    for (PyTypeObject *base = Py_TYPE(obj); base != &PyBaseObject_Type; base = base->tp_base) {
+        for (Py_ssize_t place = 0; !failed && place < Py_SIZE(base); place++) {
+            failed = put_object(into, *(PyObject **)((char *)obj + members_of(base)[place].offset)) < 0;
+        }
+    }
+    return failed ? -1 : 0;
+}
+
+/* 1: they were read; 0: they are not where they should be; -1: an error. */
+static int
+put_instance(Shown *into, PyObject *obj)
+{
+    Attributes found;
+    if (put_object(into, (PyObject *)Py_TYPE(obj)) < 0 || put_slots(into, obj) < 0) {
+        return -1;
+    }
+    if (!attributes_readable(Py_TYPE(obj))) {
+        return 1;
+    }
+    int taken = attributes_read(obj, &found);
+    if (taken <= 0) {
+        return taken;
+    }
+    Py_XDECREF(found.dict); /* the instance holds it */
+    int failed = put_attributes(into, found.dict) < 0 || put_objects(into, found.names, found.count) < 0 ||
+                 put_objects(into, found.values, found.count) < 0;
+    return failed ? -1 : 1;
+}
+
+/* -- classes and what they are made of ------------------------------------------------------------------ */
+
+/* By its version; one that is walked also by what is in it. */
+static int
+put_class(Shown *into, PyTypeObject *kind, int is_whole)
+{
+    PyHeapTypeObject *heap = (PyHeapTypeObject *)kind;
+    unsigned long version = type_version(kind);
+    PyObject *name, *value;
+    Py_ssize_t place = 0;
+    if (version == 0) {
+        return 0;
+    }
+    int failed = put_word(into, version) < 0 || put_object(into, heap->ht_name) < 0 || put_object(into, heap->ht_qualname) < 0;
+    if (is_whole) {
+        failed = failed || put_object(into, kind->tp_bases) < 0;
+        while (!failed && PyDict_Next(kind->tp_dict, &place, &name, &value)) {
+            failed = put_object(into, name) < 0 || put_object(into, value) < 0;
+        }
+    }
+    return failed ? -1 : 1;
+}
+
+static int
+put_function(Shown *into, PyFunctionObject *function)
+{
+    PyObject *parts[] = {function->func_code,     function->func_name,   function->func_qualname, function->func_defaults,
+                         function->func_kwdefaults, function->func_closure, function->func_doc,     function->func_module,
+                         function->func_annotations,
+#if PY_VERSION_HEX >= 0x030C0000
+                         function->func_typeparams
+#endif
+    };
+    int failed = put_word(into, (uintptr_t)function->func_globals) < 0 || put_object(into, function->func_dict) < 0 ||
+                 put_objects(into, parts, sizeof(parts) / sizeof(*parts)) < 0;
+    return failed ? -1 : 1;
+}
+
+static int
+put_referent(PyObject *obj, void *into)
+{
+    return PyDict_CheckExact(obj) ? put_attributes(into, obj) : put_object(into, obj);
+}
+
+static int
+put_pairs(Shown *into, PyObject *dict)
+{
+    PyObject *key, *value;
+    Py_ssize_t place = 0;
+    int failed = 0;
+    while (!failed && PyDict_Next(dict, &place, &key, &value)) {
+        failed = put_object(into, key) < 0 || put_object(into, value) < 0;
+    }
+    return failed ? -1 : 1;
+}
+
+static int
+put_items(Shown *into, PyObject *set)
+{
+    PyObject *item;
+    Py_ssize_t place = 0;
+    int failed = 0;
+    while (!failed && (item = next_in((PySetObject *)set, &place)) != NULL) {
+        failed = put_object(into, item) < 0;
+    }
+    return failed ? -1 : 1;
+}
+
+/* -- any object ------------------------------------------------------------------------------------------ */
+
+static int
+is_descriptor(PyTypeObject *kind)
+{
+    return kind == &PyGetSetDescr_Type || kind == &PyMemberDescr_Type || kind == &PyWrapperDescr_Type ||
+           kind == &PyMethodDescr_Type;
+}
+
+/* It is what it is called: what it is bound to, if it is a class, and nothing else. */
+static int
+is_builtin(PyObject *obj)
+{
+    PyObject *owner = PyCFunction_CheckExact(obj) ? PyCFunction_GET_SELF(obj) : obj;
+    return owner == NULL || PyModule_CheckExact(owner) || (owner != obj && PyType_Check(owner));
+}
+
+/* By how much of it is to be seen. What is in a class's register of others is seen by `abc.get_cache_token`. */
+int
+shown_kind(PyObject *obj)
+{
+    PyTypeObject *kind = Py_TYPE(obj);
+    if (plain_kind(obj) || obj == Py_Ellipsis || obj == Py_NotImplemented) {
+        return SHOWN_ATOM;
+    }
+    if (kind == &PyCode_Type) {
+        return SHOWN_CODE;
+    }
+    if (PyType_Check(obj)) {
+        return PyType_HasFeature((PyTypeObject *)obj, Py_TPFLAGS_HEAPTYPE) ? SHOWN_CLASS : SHOWN_NOTHING;
+    }
+    if (strcmp(kind->tp_name, "_abc._abc_data") == 0) {
+        return SHOWN_NOTHING;
+    }
+    if (kind == &PyTuple_Type || kind == &PyList_Type || kind == &PyDict_Type || PyAnySet_CheckExact(obj) ||
+        kind == &PyFunction_Type || kind == &PyCell_Type || kind == &PyProperty_Type || kind == &PyStaticMethod_Type ||
+        kind == &PyClassMethod_Type || kind == &PyMethod_Type || kind == &PyDictProxy_Type || is_descriptor(kind) ||
+        (kind == &PyCFunction_Type && is_builtin(obj))) {
+        return SHOWN_NODE;
+    }
+    return PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE) && is_bare(kind) ? SHOWN_NODE : SHOWN_NOT;
+}
+
+/* 1: it was read; 0: it cannot be; -1: an error. */
+int
+shown_read(PyObject *obj, int shown, Shown *into)
+{
+    PyTypeObject *kind = Py_TYPE(obj);
+    if (PyType_Check(obj)) {
+        return put_class(into, (PyTypeObject *)obj, shown == SHOWN_WHOLE);
+    }
+    if (kind == &PyTuple_Type || kind == &PyList_Type) {
+        PyObject **items = kind == &PyList_Type ? ((PyListObject *)obj)->ob_item : ((PyTupleObject *)obj)->ob_item;
+        return put_objects(into, items, Py_SIZE(obj)) < 0 ? -1 : 1;
+    }
+    if (kind == &PyDict_Type) {
+        return put_pairs(into, obj);
+    }
+    if (PyAnySet_CheckExact(obj)) {
+        return put_items(into, obj);
+    }
+    if (kind == &PyFunction_Type) {
+        return put_function(into, (PyFunctionObject *)obj);
+    }
+    if (kind == &PyCell_Type) {
+        return put_object(into, PyCell_GET(obj)) < 0 ? -1 : 1;
+    }
+    if (kind == &PyProperty_Type) {
+        Property *property = (Property *)obj;
+        return put_objects(into, &property->get, 4) < 0 ? -1 : 1;
+    }
+    if (is_descriptor(kind)) {
+        PyDescrObject *descriptor = (PyDescrObject *)obj;
+        return put_word(into, (uintptr_t)descriptor->d_type) < 0 || put_object(into, descriptor->d_name) < 0 ? -1 : 1;
+    }
+    if (kind == &PyCFunction_Type) {
+        PyCFunctionObject *function = (PyCFunctionObject *)obj;
+        PyObject *owner = function->m_self != NULL && PyType_Check(function->m_self) ? function->m_self : NULL;
+        return put_word(into, (uintptr_t)function->m_ml) < 0 || put_object(into, owner) < 0 ? -1 : 1;
+    }
+    if (PyType_HasFeature(kind, Py_TPFLAGS_HEAPTYPE)) {
+        return put_instance(into, obj);
+    }
+    return kind->tp_traverse(obj, put_referent, into) < 0 ? -1 : 1; /* methods, and what wraps functions or a dictionary */
+}

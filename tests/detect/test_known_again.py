@@ -1,0 +1,199 @@
+"""What has not changed since it was walked is known again; what has changed in any way, is walked."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kishu_kernel.detect.fingerprint import Fingerprinter, combined_digest
+from kishu_kernel.detect.known_again import KnownAgain
+from kishu_kernel.detect.walk.result import Fingerprint
+from kishu_kernel.objects.codec.bound_classes import BoundClasses
+from kishu_kernel.objects.reducers import ReductionTable
+from kishu_kernel.process.native import WALKER
+
+SOURCE = """
+import abc, enum, functools
+from dataclasses import dataclass, field
+
+class Way(enum.Enum):
+    NORTH = "n"
+    SOUTH = "s"
+    @property
+    def back(self): return self.value
+
+class Base(abc.ABC):
+    known = {}
+    def __init_subclass__(cls): Base.known[cls.__name__] = cls
+
+class Lamp(Base):
+    __slots__ = ("oil", "other")
+    def __init__(self): self.oil = 5
+
+class Cage:
+    limits = [1, {"a": 2}]
+    step = property(lambda self: 1, lambda self, value: None)
+    @classmethod
+    def make(cls, size={"x": 1}): return cls()
+    @staticmethod
+    def help(): return help
+
+class Cell(Cage):
+    pass
+
+@dataclass
+class Room:
+    name: str
+    things: list = field(default_factory=list)
+    exits: dict = field(default_factory=dict)
+
+def counter(start=(1, [2])):
+    count = [start]
+    def step(by: int = 1, *, much={"k": 1}):
+        return count, by, much
+    step.note = {"b": 2}
+    return step
+
+step = counter()
+hall, attic = Room("hall"), Room("attic")
+hall.exits[Way.NORTH] = attic
+lamp = Lamp()
+hall.things.append(lamp)
+cages = (Cage(), {1, 2}, frozenset({3}), Cage.make, [1.5, None, b"x", 2j])
+"""
+NAMES = ("Way", "Base", "Lamp", "Cage", "Cell", "Room", "step", "hall", "attic", "lamp", "cages")
+
+CHANGES = r"""
+Way.NORTH.note = 1
+Way.back.fget.__defaults__ = (1,)
+Base.known["more"] = 1
+del Base.known["Lamp"]
+Base.register(Cage)
+Lamp.brand = "Aladdin"
+lamp.oil = 6
+lamp.other, lamp.oil = lamp.oil, lamp.other if hasattr(lamp, "other") else 5
+Cage.limits[1]["a"] = 3
+Cage.limits.append(4)
+Cage.step = property(lambda self: 1, lambda self, value: 1)
+Cage.step.__init__(None, Cage.step.fget)
+Cage.make.__func__.__defaults__[0]["x"] = 2
+Cage.make.__func__.__code__ = counter.__code__
+Cage.help.__doc__ = "helps"
+Cage.help.__annotations__["return"] = int
+Cage.__name__ = "Prison"
+Cage.__qualname__ = "Prison"
+Cell.__bases__ = (Room,)
+Room.__init__.__kwdefaults__ = {"name": "x"}
+Room.__dataclass_fields__["things"].metadata = {"a": 1}
+Room.join = counter
+step.__closure__[0].cell_contents[0][1].append(3)
+step.__closure__[0].cell_contents = [(1, [2])] * 2
+step.__kwdefaults__["much"]["k"] = 2
+step.note["b"] = 3
+step.__dict__ = {"note": {"b": 2}, "other": 1}
+step.__qualname__ = "other"
+hall.name = "cellar"
+hall.exits.clear()
+del hall.things; hall.things = [lamp]; hall.exits = hall.exits
+hall.more = None
+attic.__class__ = Cage
+attic.exits[Way.SOUTH] = hall
+hall.exits[Way.NORTH] = Room("attic")
+attic.things = hall.things
+cages[0].kept = vars(hall)
+cages[1].add(7)
+cages[4][0] = 2.5
+cages[4].append(cages[4])
+def __reduce__(self): return Cage, ()\nCage.__reduce__ = __reduce__
+step = counter()
+lamp = Lamp()
+"""
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A notebook's namespace."""
+    main = type(sys)("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    exec(SOURCE, vars(main))
+    return vars(main)
+
+
+class Judge:
+    """Takes the fingerprints of all, cell after cell."""
+
+    def __init__(self, session: dict[str, Any]) -> None:
+        self.session = session
+        self.table = ReductionTable(session)
+        self.again = KnownAgain(self.table)
+        self.walked: list[str] = []
+
+    def prints(self, again: KnownAgain | None) -> dict[str, Fingerprint]:
+        variables = {name: self.session[name] for name in NAMES}
+        while True:
+            bound = BoundClasses(self.table, variables, trust=again is not None)
+            of = Fingerprinter(self.table, bound=bound.token_of, again=again)
+            found = {name: of.take(obj) for name, obj in variables.items()}
+            if bound.are_so(of.certain_digest):
+                return found
+
+    def cell(self) -> dict[str, Fingerprint]:
+        self.again.begin()
+        return self.prints(self.again)
+
+
+def told(prints: dict[str, Fingerprint]) -> Iterator[object]:
+    """All that a judgement reads of fingerprints."""
+    for name, each in prints.items():
+        yield name, each.digest, each.codes, each.dynamic, each.classes, each.kinds, each.token
+    for pair in itertools.combinations(prints, 2):
+        yield pair, combined_digest(pair, prints)
+
+
+@pytest.mark.parametrize("change", [each.replace("\\n", "\n") for each in CHANGES.strip().splitlines()])
+def test_a_change_is_seen(session: dict[str, Any], change: str) -> None:
+    judge = Judge(session)
+    for _ in range(3):
+        assert list(told(judge.cell())) == list(told(judge.prints(None)))
+    exec(change, session)
+    for _ in range(2):
+        assert list(told(judge.cell())) == list(told(judge.prints(None)))
+
+
+@pytest.mark.skipif(WALKER is None or sys.version_info[:2] not in ((3, 11), (3, 12)), reason="versions are known there")
+def test_what_has_not_changed_is_not_walked(session: dict[str, Any]) -> None:
+    judge = Judge(session)
+    for _ in range(3):
+        judge.cell()
+    judge.again.begin()
+    bound = BoundClasses(judge.table, {name: session[name] for name in NAMES}, trust=True).token_of
+    assert [name for name in NAMES if judge.again.find(session[name], bound) is None] == []
+
+
+LETTING_GO: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a class": lambda session: session["Cage"],
+    "a function": lambda session: session["step"],
+    "its code": lambda session: session["step"].__code__,
+    "an instance": lambda session: session["hall"],
+    "a set": lambda session: session["cages"][1],
+}
+
+
+@pytest.mark.parametrize("find", LETTING_GO.values(), ids=LETTING_GO)
+def test_nothing_is_kept_alive(session: dict[str, Any], find: Callable[[dict[str, Any]], Any]) -> None:
+    judge = Judge(session)
+    for _ in range(2):
+        judge.cell()
+    reference = weakref.ref(find(session))
+    for name in (*NAMES, "counter"):
+        del session[name]
+    gc.collect()
+    assert reference() is None
+    session.update(dict.fromkeys(NAMES, 1))
+    judge.cell()
