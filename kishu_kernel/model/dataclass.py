@@ -1,10 +1,10 @@
 """`dataclass` as of the standard library, whose methods are made when they are first called.
 
 Python's own writes the source of six methods for each class and compiles it: 0.5 ms a class, of which a kernel makes a
-hundred when it starts. Here a class costs a twentieth. Its `__init__` is compiled for the first instance, and is the
+hundred when it starts. Here a class costs a twentieth. Its `__init__` is compiled for the fifth instance, and is the
 same code then; the others are functions that look at the fields.
 
-Law: a class and its instances are as Python's own has them, but for the signature before there is an instance. Only
+Law: a class and its instances are as Python's own has them, but for the signature before there are instances. Only
 what the package uses is there: `frozen`, `slots`, `eq`, `__post_init__`, and fields as `dataclasses.field` makes them.
 """
 
@@ -29,6 +29,9 @@ else:
 
 __all__ = ["dataclass", "field", "replace"]
 
+_INTERPRETED = 4
+"""Instances of a class whose making is not compiled: of many classes there is but one, and to compile takes 60 us."""
+
 
 def _made(cls: type, frozen: bool, slots: bool, eq: bool) -> type:
     said = vars(cls)
@@ -52,12 +55,40 @@ def _made(cls: type, frozen: bool, slots: bool, eq: bool) -> type:
 
 
 def _initialiser(cls: type, frozen: bool) -> Any:
+    calls = 0
+
     def __init__(self: Any, *arguments: Any, **named: Any) -> None:
-        made = _compiled_initialiser(cls, frozen)
-        cls.__init__ = made  # type: ignore[misc]
-        made(self, *arguments, **named)
+        nonlocal calls
+        calls += 1
+        if calls > _INTERPRETED or not _is_filled(self, arguments, named):
+            made = _compiled_initialiser(cls, frozen)
+            cls.__init__ = made  # type: ignore[misc]
+            made(self, *arguments, **named)
 
     return __init__
+
+
+def _is_filled(obj: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> bool:
+    """Gives an instance its values. False: these arguments are wrong, or it takes more than setting them."""
+    fields = dataclasses.fields(obj)
+    given = dict(zip([each.name for each in fields if each.init], arguments, strict=False), **named)
+    if len(given) != len(arguments) + len(named) or hasattr(obj, "__post_init__"):
+        return False
+    values = []
+    for each in fields:
+        if each.init and each.name in given:
+            values.append(given.pop(each.name))
+        elif each.default_factory is not dataclasses.MISSING:
+            values.append(each.default_factory())
+        elif each.default is not dataclasses.MISSING:
+            values.append(each.default)
+        else:
+            return False
+    if given:
+        return False
+    for each, value in zip(fields, values, strict=True):
+        object.__setattr__(obj, each.name, value)
+    return True
 
 
 def _compiled_initialiser(cls: type, frozen: bool) -> Callable[..., None]:

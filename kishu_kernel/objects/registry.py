@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import pkgutil
 import sys
 import threading
 import weakref
@@ -32,6 +31,7 @@ from kishu_kernel.objects.classes import (
     mro_of,
     qualified_name,
 )
+from kishu_kernel.objects.installed import entry_points, modules_of
 from kishu_kernel.objects.libraries import standard
 from kishu_kernel.objects.library import REGISTERING_ONCE, Library, WithMemo
 from kishu_kernel.process.audit_hook import allowed_in_process, allowed_on_this_thread
@@ -286,14 +286,12 @@ class Registry:
     def _find_ours(self) -> None:
         assert self._waiting is not None
         for folder, at_once in ((standard, True), (libraries, False)):
-            for found in pkgutil.iter_modules(folder.__path__):
-                if found.ispkg:
-                    continue
-                load = _Ours(self._load_ours, f"{folder.__name__}.{found.name}")
+            for name in modules_of(folder):
+                load = _Ours(self._load_ours, f"{folder.__name__}.{name}")
                 if at_once:
                     load()
                 else:
-                    self._waiting.setdefault(found.name, []).append(load)
+                    self._waiting.setdefault(name, []).append(load)
 
     def _load_ours(self, module: str) -> None:
         contents = vars(importlib.import_module(module))
@@ -304,11 +302,9 @@ class Registry:
                 self._add(library, theirs=False)
 
     def _find_theirs(self) -> None:
-        import importlib.metadata  # slow: only where somebody asks
-
         assert self._waiting is not None
         try:
-            points = list(importlib.metadata.entry_points(group=GROUP))
+            points = entry_points(GROUP)
         except Exception as error:  # what is written down of some package cannot be read
             self._complain("what is installed", error)
             return
@@ -365,7 +361,6 @@ class Registry:
         if not callable(answer):
             return answer
 
-        @functools.wraps(answer)
         def guarded(*arguments: Any) -> Any:
             try:
                 found = answer(*arguments)
@@ -415,6 +410,8 @@ def _indexed(library: Library, wrapped: Callable[[str, Any], Any]) -> dict[str, 
     found: dict[str, dict[tuple[str, str], Entry]] = {}
     for question in (*_SETS, *_TABLES):
         said = getattr(library, question)
+        if not said:
+            continue
         answers: Mapping[str, Any] = dict.fromkeys(said, True) if question in _SETS else said
         entries = {key: Entry(wrapped(question, answer), library) for key, answer in dict(answers).items()}
         found[question] = {at: entry for key, entry in entries.items() for at in _places(key, library.packages)}

@@ -78,12 +78,11 @@ def classes(decorator: Decorator) -> dict[str, type]:
     return made
 
 
-DECORATORS = {"standard": dataclasses.dataclass, "light": light.dataclass}
-
-
-@pytest.fixture(params=DECORATORS.values(), ids=DECORATORS.keys())
+@pytest.fixture(params=["standard", "light", "light, compiled"])
 def made(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    found = classes(request.param)
+    if request.param == "light, compiled":
+        monkeypatch.setattr(light, "_INTERPRETED", 0)
+    found = classes(dataclasses.dataclass if request.param == "standard" else light.dataclass)
     for name, each in found.items():
         monkeypatch.setattr(sys.modules[__name__], name, each, raising=False)
     return found
