@@ -74,13 +74,9 @@ class Fingerprinter:
 
     def take(self, obj: Any) -> Fingerprint:
         """The fingerprint of what is reachable from `obj`. Never raises for what the user's objects do."""
-        kind = type(obj)
-        try:  # most variables of most sessions are atoms; what its metaclass says of a class is not asked
-            atom = ATOMS.get(kind) if type(kind) is type else None
-        except Exception:  # a class that has no hash
-            atom = None
+        atom = _atom_digest(obj)  # most variables of most sessions are atoms
         if atom is not None:
-            return Fingerprint(digest(atom(obj)))
+            return Fingerprint(atom)
         if id(obj) not in self._taken:
             self._taken[id(obj)] = obj, self._walked(obj)
         return self._taken[id(obj)][1]
@@ -114,9 +110,21 @@ class Fingerprinter:
 
 
 def digest_of_few(obj: Any, table: ReductionTable) -> Digest | None:
-    """The digest of a few containers of atoms, where that can be had without a walk in Python. It has no hubs."""
+    """The digest of an atom, or of a few containers of such, where that can be had without a walk in Python.
+
+    It has no hubs.
+    """
     few = _few(obj, chosen(), table)
-    return None if few is None else Digest(few[0])
+    return _atom_digest(obj) if few is None else Digest(few[0])
+
+
+def _atom_digest(obj: Any) -> Digest | None:
+    kind = type(obj)
+    try:  # what its metaclass says of a class is not asked
+        atom = ATOMS.get(kind) if type(kind) is type else None
+    except Exception:  # a class that has no hash
+        return None
+    return None if atom is None else digest(atom(obj))
 
 
 def _few(obj: Any, twin: Twin, table: ReductionTable) -> tuple[bytes, Links] | None:

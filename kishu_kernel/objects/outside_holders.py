@@ -148,6 +148,8 @@ def outside_holders(targets: list[Any], known: Bindings) -> Generator[None, None
         known: asked before each pass. What variables hold is not followed: it is looked at by itself.
     """
     found: Found = {}
+    if not targets:  # as after most cells
+        return found
     origins = {id(each): {id(each)} for each in targets}
     frontier = targets[:MOST_OBJECTS]
     modules = {id(module_contents(module)): name for name, module in list(sys.modules.items())}

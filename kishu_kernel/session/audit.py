@@ -18,6 +18,9 @@ from kishu_kernel.objects.reducers import ReductionTable
 from kishu_kernel.session.isolated_loads import IsolatedLoads, ShouldStop
 from kishu_kernel.session.ledger import Ledger
 
+AT_ONCE = 0.0005
+"""Seconds of checks in one go, but for the last one."""
+
 
 class Audit:
     """Knows which co-variables are still to be checked after the last checkpoint.
@@ -79,6 +82,18 @@ class Audit:
             )
             self._queue = deque(order)
         return self._queue
+
+    def check_some(self, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
+        """Checks the co-variables that come next, for a moment: most take less time than to ask what is to be done.
+
+        Raises:
+            WalkAbandoned: `should_stop` said so.
+        """
+        queue, found, until = self.queue(), self.changes_found, time.perf_counter() + AT_ONCE
+        while queue:
+            self.check(queue.popleft(), variables, should_stop)
+            if self.changes_found != found or time.perf_counter() > until:
+                return
 
     def check(self, names: Names, variables: Mapping[str, Any], should_stop: ShouldStop) -> None:
         """Checks one co-variable. If it has changed, the last checkpoint is extended by it.

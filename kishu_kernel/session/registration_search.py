@@ -158,7 +158,7 @@ class RegistrationSearch:
         """
         found: list[Any] = []
         counts: dict[int, int] = {}
-        explained = Counter(id(value) for each in self._bindings() for value in list(each.values()))
+        explained: Counter[int] | None = None  # most cells speak of nothing that could be given away
         made = {*checkpoint.created, *checkpoint.modified}
         seen: set[int] = set()
         for name in checkpoint.accessed:
@@ -171,6 +171,8 @@ class RegistrationSearch:
                 if is_notebooks(value) and (name in made or _is_passed_on(name, checkpoint.code)):
                     found.append(value)
             elif self._is_own(value):
+                if explained is None:
+                    explained = Counter(id(held) for each in self._bindings() for held in list(each.values()))
                 count = _unexplained(explained, value)
                 if count > _USUAL and not self._looked.explains(value, count):
                     found.append(value)

@@ -136,8 +136,8 @@ class ThinkTime:
             return partial(self._trials.try_load, *self._trials.take_next(), variables, self._checkpoint, should_stop)
         if self._registrations.left:
             return partial(self._registrations.step, variables)
-        if queue := self._audit.queue():
-            return partial(self._audit.check, queue.popleft(), variables, should_stop)
+        if self._audit.queue():
+            return partial(self._audit.check_some, variables, should_stop)
         checkpoint, self._checkpoint = self._checkpoint, None
         return self._ledger.mark_audited if checkpoint is not None and not self._given_up else lambda: None
 
