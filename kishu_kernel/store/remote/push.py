@@ -182,10 +182,11 @@ class _Push:
                 for digest in batch:
                     table, value = find_chunk(txn, self._tables, digest)
                     verified_chunk(table, digest, value)
-                    parts.append(bytes(value))
+                    parts.append(value)
                     places.append((table, digest, start, len(value)))
                     start += len(value)
-            yield self._put(write, b"".join(parts)), tuple(places)
+                pack = b"".join(parts)  # one copy, and no transaction is open while it is sent
+            yield self._put(write, pack), tuple(places)
             self._tell(start)
 
     def _put(self, write: str, data: bytes) -> str:
