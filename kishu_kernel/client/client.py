@@ -32,6 +32,9 @@ from kishu_kernel.errors import KishuError, NotKishuError, ReplyError, RequestEr
 OBEDIENCE = 10.0
 """Seconds that a cell has to end when it was interrupted."""
 
+AGAIN = 2.0
+"""Seconds after which it is interrupted once more: the first time it may have been about to begin."""
+
 _NEWEST = 20
 """Checkpoints among which that of a cell is looked for: other cells may have run since."""
 
@@ -160,8 +163,8 @@ class Client(Operations):
 
         Args:
             timeout: seconds to wait; None: that of the connection.
-            stop: asked several times a second; when it says so, the cell is interrupted, and has `OBEDIENCE` seconds to
-                end.
+            stop: asked several times a second; when it says so, the cell is interrupted as soon as it has begun, since
+                before an interrupt would meet another one, or none; and it has `OBEDIENCE` seconds to end.
 
         Returns:
             `status` ("ok", "error" or "aborted"), `execution_count`, `outputs` as a notebook has them, and
@@ -178,16 +181,21 @@ class Client(Operations):
             # else a cell that raises would keep the user's own, which wait, from running
             content |= {"allow_stdin": False, "stop_on_error": False}
             request = self._connection.send("shell", "execute_request", content)
-            reply, idle, looked, stopped = None, False, time.monotonic(), False
+            reply, idle, looked = None, False, time.monotonic()
+            begun, stopped, again = False, False, 0.0
             while reply is None or not (idle or reply["status"] == "aborted"):
                 for message in heard(0.0 if idle else 0.2):
                     if message["parent_header"].get("msg_id") == request:
                         outputs.take(message["msg_type"], message["content"])
+                        begun = begun or message["msg_type"] == "execute_input"
                         idle = idle or message["content"].get("execution_state") == "idle"
                 # after the last message no other comes, for which one would wait in vain
                 reply = reply or self._connection.arrived("shell", request, 0.2 if idle else 0.0)
                 if not (reply or stopped) and stop():
                     stopped, deadline = True, time.monotonic() + OBEDIENCE
+                if begun and stopped and not reply and time.monotonic() > again:
+                    deadline = deadline if again else time.monotonic() + OBEDIENCE
+                    again = time.monotonic() + AGAIN
                     self.interrupt()
                 if time.monotonic() > min(looked + QUIET, deadline):
                     looked = time.monotonic()

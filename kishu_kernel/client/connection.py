@@ -142,7 +142,9 @@ class Connection:
         if not running_kernels.is_listening(self._info) or (
             self._pid is not None and not running_kernels.is_process_running(self._pid)
         ):
-            raise NoKernelError(f"the kernel of {self.name} ended before it answered")
+            ended = NoKernelError(f"the kernel of {self.name} ended before it answered")
+            ended.hint = "Begin again with a new kernel: what it did until its last written state is in the history."
+            raise ended
         if time.monotonic() >= deadline:
             raise NoReplyError(f"the kernel of {self.name} did not answer in time: {state}")
 

@@ -102,6 +102,25 @@ def test_cancelled_ones_are_interrupted_or_not_begun(
     assert running_forks() == []
 
 
+def test_a_cell_that_waits_for_another_is_interrupted_when_its_turn_has_come(kernel: Kernel, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    kernel.ok("import time")
+    kernel.client.execute(f"opened = open({str(gate)!r}).read(); time.sleep(0.1)")
+
+    def stop() -> bool:
+        if gate.exists():
+            gate.write_text("open")
+            gate.unlink()
+        return True
+
+    with connect("book.ipynb") as k:
+        ran = k.run("time.sleep(600)", stop=stop)
+        assert ran["outputs"][-1]["ename"] == "KeyboardInterrupt"
+        assert kernel.value("opened") == "open"
+        assert [each["status"] for each in k.log()["checkpoints"][:2]] == ["interrupted", "ok"]
+
+
 def test_on_an_executor_whose_worker_dies(kernel: Kernel) -> None:
     kernel.ok("x = 1")
     with connect("book.ipynb") as k, ProcessPoolExecutor(2, get_context("spawn")) as pool:
