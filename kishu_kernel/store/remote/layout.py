@@ -34,7 +34,7 @@ from kishu_kernel.errors import RemoteError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId
 from kishu_kernel.model.dataclass import dataclass, field
 from kishu_kernel.store.format import schema
-from kishu_kernel.store.format.validation import validated_ref
+from kishu_kernel.store.format.validation import MAX_CHUNK_SIZE, validated_ref
 
 REMOTE = 1
 """The version of the format."""
@@ -54,6 +54,7 @@ _HEX = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"writes/[0-9a-f]{32}/[0-9a-f]{64}")
 _LENGTH = struct.Struct("<I")
 _BODY_DIGEST = 16
+_MOST = 2 * MAX_CHUNK_SIZE
 
 
 class Place(NamedTuple):
@@ -222,7 +223,12 @@ def decode_segment(data: bytes) -> Segment:
         keys = {(_of(table, TABLES), bytes.fromhex(key)): bytes.fromhex(body) for table, key, body in found["keys"]}
         packs = {
             _object(name): tuple(
-                (_of(table, schema.CHUNK_TABLES), bytes.fromhex(digest), _count(start), _count(length))
+                (
+                    _of(table, schema.CHUNK_TABLES),
+                    bytes.fromhex(digest),
+                    _count(start),
+                    _count(length, 2 * MAX_CHUNK_SIZE),
+                )
                 for table, digest, start, length in chunks
             )
             for name, chunks in found["packs"]
@@ -303,8 +309,8 @@ def _of(value: Any, known: Iterable[str]) -> str:
     return str(value)
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
+def _count(value: Any, most: int = 1 << 62) -> int:
+    if type(value) is not int or not 0 <= value <= most:
         raise ValueError(f"{value!r} is no number of bytes")
     return value
 

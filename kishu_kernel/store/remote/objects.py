@@ -16,6 +16,8 @@ from kishu_kernel.errors import NotThereError, RemoteError
 
 PATIENCE = timedelta(seconds=30)
 """How long one request is tried again."""
+LARGEST = 1 << 30
+"""Bytes of an object that is read whole."""
 _TRIES = 4
 _SCHEMES = ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss", "file")
 _KNOWN = re.compile(rf"({'|'.join(_SCHEMES)})://.*", re.DOTALL)
@@ -78,7 +80,10 @@ class RemoteObjects:
         import obstore
 
         with self._asking():
-            return bytes(obstore.get(self._store, name).bytes())
+            found = obstore.get(self._store, name)
+            if found.meta["size"] > LARGEST:
+                raise RemoteError(f"the object {name} of {self.url} is larger than it can be: nothing of it is used")
+            return bytes(found.bytes())
 
     def get_parts(self, name: str, parts: Sequence[tuple[int, int]]) -> list[bytes]:
         """As in `Objects`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,19 @@ def test_what_cannot_be_is_one_sentence(here: Path, tmp_path: Path, url: str) ->
     ok("push", notebook, "--dir", here)
     assert "It has no remote" in ok("remote", notebook, "--forget", "--dir", here)
     assert "has no remote yet: " in refused("pull", notebook, "--dir", here)
+
+
+def test_without_the_extra_it_says_so(here: Path, tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    told = refused("push", tmp_path / "work" / "analysis.ipynb", url, "--dir", here)
+    assert "pip install 'kishu-kernel[remote]'" in told
+
+
+def test_a_copy_for_another_notebook_is_pushed_nowhere(here: Path, tmp_path: Path, url: str) -> None:
+    notebook = tmp_path / "work" / "analysis.ipynb"
+    ok("push", notebook, url, "--dir", here)
+    copy = write_notebook(tmp_path / "work" / "copy.ipynb", "c", "d")
+    ok("attach", notebook, copy, "--dir", here)
+    assert "has no remote yet" in refused("push", copy, "--dir", here)
+    assert "holds another history" in refused("push", copy, url, "--dir", here)
+    assert ok("push", notebook, "--dir", here) == f"{url} has all of it.\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import threading
@@ -19,6 +20,7 @@ from kishu_kernel.store.format.signing import Signer
 from kishu_kernel.store.maintenance.trust import trust
 from kishu_kernel.store.remote import layout
 from kishu_kernel.store.remote.clone import clone
+from kishu_kernel.store.remote.layout import Segment, object_name
 from kishu_kernel.store.remote.objects import Objects, connect
 from kishu_kernel.store.remote.pull import Pulled, pull
 from kishu_kernel.store.remote.push import Pushed, push
@@ -320,6 +322,22 @@ def test_damaged_and_exchanged_objects_are_refused(here: Path, tmp_path: Path, r
             clone(remote, tmp_path / "there")
         remote.put(name, kept[name])
     clone(remote, tmp_path / "there")
+
+
+def test_what_claims_to_be_huge_is_not_read(here: Path, tmp_path: Path) -> None:
+    remote = connect((tmp_path / "remote").as_uri())
+    push(here, remote)
+    files = [file for file in (tmp_path / "remote").rglob("*") if file.is_file()]
+    for file in sorted(files, key=lambda each: each.stat().st_size)[:-1]:  # of the pack, the largest, parts are read
+        before = file.read_bytes()
+        os.truncate(file, 3 << 30)  # sparse
+        with pytest.raises(RemoteError, match="is larger than it can be"):
+            clone(remote, tmp_path / "there")
+        file.write_bytes(before)
+    name = object_name("0" * 32, b"")
+    segment = Segment(name, {}, {name: (("chunks", b"d" * 16, 0, 3 << 30),)})
+    with pytest.raises(RemoteError, match="a segment of the remote is damaged"):
+        layout.decode_segment(layout.encode_segment(segment))
 
 
 def test_an_older_state_of_a_remote_is_told(here: Path, tmp_path: Path, remote: Objects) -> None:
