@@ -7,12 +7,12 @@
 
 from __future__ import annotations
 
-import re
+from kishu_kernel.model.pattern import pattern
 
 DETERMINISTIC = "deterministic"
 NO_REPLAY = "no-replay"
 
-_COMMENT = re.compile(r"(?m)^[ \t]*#[ \t]*kishu:(.*)$")
+_COMMENT = pattern(r"(?m)^[ \t]*#[ \t]*kishu:(.*)$")
 
 
 def cell_annotations(code: str) -> frozenset[str]:

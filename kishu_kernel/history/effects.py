@@ -13,6 +13,8 @@ import ast
 import functools
 import re
 
+from kishu_kernel.model.pattern import pattern
+
 REGISTERS = "registers with"
 """Begins the phrase of a registration that was found with a library of which nothing is known."""
 
@@ -60,10 +62,10 @@ _GIVE_TEXT = frozenset({"to_csv", "to_json", "to_html"})
 
 _HEARD_MODULES = _MODULES.keys() - {"sqlalchemy"}
 
-_OPEN_MODE = re.compile(r"[rwaxbt+U]{1,4}")
-_SHELL = re.compile(r"^\s*(?:[\w, ]+=\s*)?!|^\s*%(?:sx|system|bash|cd|rm|mv|cp|mkdir|pip|conda|run|writefile|store)\b")
-_SHELL_CELL = re.compile(r"\s*%%(?:bash|sh|script|cmd|writefile|perl|ruby|!)")
-_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w, ]+=\s*[!%].*|.*\?)$", re.MULTILINE)
+_OPEN_MODE = pattern(r"[rwaxbt+U]{1,4}")
+_SHELL = pattern(r"^\s*(?:[\w, ]+=\s*)?!|^\s*%(?:sx|system|bash|cd|rm|mv|cp|mkdir|pip|conda|run|writefile|store)\b")
+_SHELL_CELL = pattern(r"\s*%%(?:bash|sh|script|cmd|writefile|perl|ruby|!)")
+_MAGIC = pattern(r"^(\s*)(?:[%!?].*|[\w, ]+=\s*[!%].*|.*\?)$", re.MULTILINE)
 
 
 @functools.lru_cache(maxsize=512)

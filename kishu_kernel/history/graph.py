@@ -5,17 +5,17 @@ Law: these functions take a lookup, never a store. `None` stands for the empty s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 
 from kishu_kernel.errors import StoreError
 from kishu_kernel.model import Checkpoint, CheckpointId, Delta, Names, State, Version
 from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.model.pattern import pattern
 
 UNTRUSTED = "somebody else may have written it: `jupyter kishu trust` accepts this store"
 """Why nothing of an untrusted checkpoint is used, as a clause."""
 
-RESULT = re.compile(r"_[0-9]+\Z")
+RESULT = pattern(r"_[0-9]+\Z")
 """IPython's name for the result of a cell."""
 
 SEVERED = "the record of state {} was damaged: which variables it had, and what its cell changed, is not known any more"

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from kishu_kernel.errors import AmbiguousTargetError, RequestError, UnknownTargetError
 from kishu_kernel.history.graph import Lookup, ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId, SessionId
+from kishu_kernel.model.pattern import pattern
 
 BRANCH = "branch/"
 TAG = "tag/"
@@ -19,10 +20,10 @@ FORKED = "-fork-"
 
 LONGEST = 200
 
-_STEPS = re.compile(r"(?P<base>.+?)~(?P<steps>[0-9]*)", re.DOTALL)
-_CELL = re.compile(r"In\s*\[([0-9]+)\]")
-_PREFIX = re.compile(r"[0-9a-f]{4,16}")
-_NAME = re.compile(r"[^\W_][\w./+@-]{0,99}")
+_STEPS = pattern(r"(?P<base>.+?)~(?P<steps>[0-9]*)", re.DOTALL)
+_CELL = pattern(r"In\s*\[([0-9]+)\]")
+_PREFIX = pattern(r"[0-9a-f]{4,16}")
+_NAME = pattern(r"[^\W_][\w./+@-]{0,99}")
 
 
 def own_heads(refs: Mapping[str, CheckpointId], besides: str | None = None) -> dict[str, CheckpointId]:

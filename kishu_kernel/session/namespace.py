@@ -10,7 +10,6 @@ was ever displayed would be one co-variable.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 from kishu_kernel.detect.name_tables import unsorted
 from kishu_kernel.model import Access
 from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.model.pattern import pattern
 from kishu_kernel.process.native import dict_version
 from kishu_kernel.session.module_data import ModuleData, ModulesSnapshot
 
@@ -43,10 +43,10 @@ _REBOUND = frozenset(
 )
 """Names that IPython rebinds all the time."""
 
-_INTERNAL_PATTERN = re.compile(
+_INTERNAL_PATTERN = pattern(
     r"_i\d+|__vsc_.*|__vscode|_+(?:VSCODE|VSCode)_.*|__jupyter_exec_background__|__DW_\w*__|__pydevd.*|_pydevd.*"
 )
-_RESULT = re.compile(r"_(\d+)")
+_RESULT = pattern(r"_(\d+)")
 _NONE: Mapping[str, str] = {}
 _ABSENT: Any = object()
 

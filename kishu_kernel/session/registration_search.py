@@ -27,6 +27,7 @@ from kishu_kernel.detect.access import code_access
 from kishu_kernel.history.effects import REGISTERS
 from kishu_kernel.history.graph import ancestry
 from kishu_kernel.model import Checkpoint, CheckpointId
+from kishu_kernel.model.pattern import pattern
 from kishu_kernel.objects.classes import contents_of, is_notebooks, qualified_name
 from kishu_kernel.objects.live_objects import live_objects
 from kishu_kernel.objects.outside_holders import MOST_OBJECTS, Heap, drop_what_variables_explain, outside_holders
@@ -320,7 +321,7 @@ def _is_passed_on(name: str, code: str) -> bool:
     return re.search(rf"(?<![\w.]){re.escape(name)}\b(?!\s*\()", code) is not None
 
 
-_ONLY_ASKS = re.compile(r"\b(?:isinstance|issubclass)\([^()]*\)|\bexcept\b.*|\bclass \w+\([^()]*\)")
+_ONLY_ASKS = pattern(r"\b(?:isinstance|issubclass)\([^()]*\)|\bexcept\b.*|\bclass \w+\([^()]*\)")
 
 
 def _exit_functions() -> int:

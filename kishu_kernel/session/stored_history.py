@@ -5,7 +5,6 @@ Neighbour: `timeline`, which is one that a session moves.
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import replace
 
@@ -19,11 +18,12 @@ from kishu_kernel.model import (
     NotebookCell,
     SessionId,
 )
+from kishu_kernel.model.pattern import pattern
 from kishu_kernel.session.documents import load_document
 from kishu_kernel.store.base import Store
 from kishu_kernel.store.write_behind.placeholders import unwritten_names
 
-_FROM_HEAD = re.compile(r"HEAD(~[0-9]*)*")
+_FROM_HEAD = pattern(r"HEAD(~[0-9]*)*")
 
 
 class StoredHistory:

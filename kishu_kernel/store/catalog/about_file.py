@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from kishu_kernel.model.dataclass import dataclass
+from kishu_kernel.model.pattern import pattern
 from kishu_kernel.store.disk.directory import make_file_private, sync_directory
 
 ABOUT = "about.json"
@@ -28,8 +28,8 @@ MAX_NOTEBOOK_SIZE = 50 << 20
 
 _MAX_ABOUT_SIZE = 4 << 20
 _MAX_PATH = 1 << 15
-_CELL = re.compile(r"[A-Za-z0-9_-]{1,64}")  # as nbformat has it
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CELL = pattern(r"[A-Za-z0-9_-]{1,64}")  # as nbformat has it
+_UNPRINTABLE = pattern(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Characters that can make a path look like another one on a terminal."""
 
 FileState = tuple[int, int]

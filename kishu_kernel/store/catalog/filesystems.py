@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from kishu_kernel.errors import StoreError
+from kishu_kernel.model.pattern import pattern
 
 _NETWORK = frozenset(
     """9p acfs afpfs afs auristorfs beegfs ceph cifs coda cvmfs davfs dvs fhgfs gfs gfs2 gfarm gfarm2fs glusterfs
@@ -28,7 +29,7 @@ _NETWORK = frozenset(
 )
 """Their names, without `fuse.` before and a version behind. Not `virtiofs`, which is of one machine and coherent."""
 
-_REMOTE = re.compile(r"//[^/]|[^/:]+:/|\\\\")
+_REMOTE = pattern(r"//[^/]|[^/:]+:/|\\\\")
 """How mount tables name what is mounted from another machine: `//host/share`, `user@host:/path`."""
 
 

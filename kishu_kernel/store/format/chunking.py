@@ -20,15 +20,16 @@ apart with their places. Bytes that only look like a seam are taken out, too, wh
 from __future__ import annotations
 
 import random
-import re
 import struct
 import sys
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from kishu_kernel.model import Buffer
+from kishu_kernel.model.pattern import pattern
 from kishu_kernel.process.native import WALKER
 
 CHUNK_SIZE = 1 << 20
@@ -120,7 +121,7 @@ def _cuts(data: bytes) -> Iterator[int]:
     if WALKER is None:
         yield from _cuts_in_python(data)
     else:
-        yield from WALKER.cuts(data, _ALL_TABLES, MIN_SIZE, MAX_SIZE, CUT_MASK)
+        yield from WALKER.cuts(data, b"".join(_tables()), MIN_SIZE, MAX_SIZE, CUT_MASK)
 
 
 def _cuts_in_python(data: bytes) -> Iterator[int]:
@@ -138,6 +139,7 @@ def _cuts_in_python(data: bytes) -> Iterator[int]:
         yield last
 
 
+@cache
 def _tables() -> list[bytes]:
     """Four random tables, such that no byte repeated four times is a candidate: runs of it would be cut everywhere.
 
@@ -150,9 +152,7 @@ def _tables() -> list[bytes]:
             return tables
 
 
-_TABLES = _tables()
-_ALL_TABLES = b"".join(_TABLES)
-_ZERO = re.compile(b"\0")
+_ZERO = pattern(b"\0")
 
 
 def _candidates(data: bytes) -> Iterator[int]:
@@ -162,7 +162,7 @@ def _candidates(data: bytes) -> Iterator[int]:
         part = data[start : start + step + _NARROW - 1]
         size = len(part) - _NARROW + 1
         mixed = 0
-        for shift, table in enumerate(_TABLES):
+        for shift, table in enumerate(_tables()):
             mixed ^= int.from_bytes(part[shift : shift + size].translate(table), "little")
         for found in _ZERO.finditer(mixed.to_bytes(size, "little")):
             yield start + found.start() + _NARROW

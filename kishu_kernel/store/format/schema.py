@@ -46,7 +46,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import struct
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -55,6 +54,7 @@ import xxhash
 
 from kishu_kernel.errors import LoadError, StoreError, StoreFormatError
 from kishu_kernel.model import CheckpointId, CodecName, Digest, Names, Version
+from kishu_kernel.model.pattern import pattern
 from kishu_kernel.store.format.signing import SIGNATURE_SIZE
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ assert SIGNATURE_SIZE == 16
 _HEADER = struct.Struct("<I")
 assert _HEADER.size == 4
 
-_ID = re.compile(r"[0-9a-f]{16}")
-_PREFIX = re.compile(r"[0-9a-f]{0,16}")
+_ID = pattern(r"[0-9a-f]{16}")
+_PREFIX = pattern(r"[0-9a-f]{0,16}")
 _MADE = b"made/"
 
 

@@ -8,12 +8,12 @@ Neighbours: `maintenance`, which reads such rows.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import get_args
 
 from kishu_kernel.errors import LoadError, StoreError
 from kishu_kernel.model import CellStatus, Checkpoint, CheckpointId, CodecName, Digest, Version, VersionRecord
+from kishu_kernel.model.pattern import pattern
 from kishu_kernel.store.format import chunks, compression, schema
 from kishu_kernel.store.format.checkpoints import decode_checkpoint
 from kishu_kernel.store.format.schema import Manifest
@@ -22,8 +22,8 @@ from kishu_kernel.store.format.signatures import SHA256_SIZE
 MAX_CHUNK_SIZE = 64 << 20
 """Raw bytes of a chunk. We write chunks of a MiB; but in 37 bytes a frame can claim to hold gigabytes of zeros."""
 
-_ID = re.compile(r"[0-9a-f]{16}")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_ID = pattern(r"[0-9a-f]{16}")
+_CONTROL = pattern(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def validated_checkpoint(key: bytes, body: bytes, outputs: bytes = b"", trusted: bool = False) -> Checkpoint:
