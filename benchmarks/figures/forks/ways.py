@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -83,7 +84,7 @@ class Ours:
             forks = make_forks(replace(plan, rules=rules), number)
             for fork in forks:
                 ended.callback(fork.end)
-            printed = {_text(fork, LOOK) for fork in forks}
+            printed = {_text(fork, LOOK) or _text(fork, LOOK) for fork in forks}  # what it prints may come late
             seconds = time.perf_counter() - began
             if len(printed) > 1:
                 raise BenchmarkError(f"forks differ: {printed}")
@@ -130,7 +131,7 @@ def _text(client: Client, code: str) -> str:
     if ran["status"] != "ok":
         raise BenchmarkError(f"{code[:50]!r} failed in a fork: {ran['outputs']}")
     printed = "".join(each.get("text", "") for each in ran["outputs"])
-    return "\n".join(each for each in printed.splitlines() if not each.startswith("[kishu]"))  # what is lost
+    return re.sub(r"\[kishu\] Not brought back: .*? say why\.", "", printed).strip()  # it stands anywhere
 
 
 # --- new kernels of others
